@@ -1,0 +1,1 @@
+"""Adapters for the reference core that need no harness and no pytest."""

@@ -1,0 +1,22 @@
+"""One delivery as an adapter makes it: what is given up becomes a dead letter."""
+
+from __future__ import annotations
+
+from ..core.dead_letter import DeadLetter
+from ..core.execution import Execution, perform_to_end
+from ..core.payload import Payload
+
+_GIVEN_UP = ("failed", "exhausted", "discarded")
+
+
+def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
+    """Perform a payload once and return what came of it.
+
+    Args:
+        payload: what to perform.
+        dead: takes a dead letter when the job is given up.
+    """
+    execution = perform_to_end(payload)
+    if execution.status in _GIVEN_UP:
+        dead.append(DeadLetter(payload, execution.status, execution.error))
+    return execution

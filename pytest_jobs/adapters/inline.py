@@ -1,0 +1,60 @@
+"""Performs each job in this process, as soon as the one running has ended."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from ..core.dead_letter import DeadLetter
+from ..core.payload import Payload
+from .delivery import deliver
+
+
+class InlineAdapter:
+    """For scripts and consoles: no queue, no worker.
+
+    A job that fails raises its error to whoever enqueued it. A job that is due later, a retry
+    included, is not performed at once, since that would be another program: it stays in
+    `scheduled` until `perform_scheduled` is called.
+    """
+
+    def __init__(self) -> None:
+        #: The payloads that are due later, in the order of enqueueing.
+        self.scheduled: list[Payload] = []
+        #: The jobs that were given up.
+        self.dead: list[DeadLetter] = []
+        self._waiting: deque[Payload] = deque()
+        self._running = False
+
+    def now_ns(self) -> int:
+        """Return the time of the system."""
+        return time.time_ns()
+
+    def enqueue(self, payload: Payload) -> None:
+        """Perform the payload, after the job that enqueued it.
+
+        Raises:
+            BaseException: the error of a job that no rule dealt with.
+        """
+        if payload.due_ns is not None and payload.due_ns > payload.enqueued_ns:
+            self.scheduled.append(payload)
+            return
+        self._waiting.append(payload)
+        if not self._running:
+            self._run()
+
+    def perform_scheduled(self) -> None:
+        """Perform what is in `scheduled` now, however far off its time is; once, retries not included."""
+        self._waiting.extend(self.scheduled)
+        self.scheduled.clear()
+        self._run()
+
+    def _run(self) -> None:
+        self._running = True
+        try:
+            while self._waiting:
+                execution = deliver(self._waiting.popleft(), self.dead)
+                if execution.error is not None and not execution.handled:
+                    raise execution.error
+        finally:
+            self._running = False

@@ -1,0 +1,54 @@
+"""Records jobs and performs them when asked: for test runners other than pytest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..core.dead_letter import DeadLetter
+from ..core.execution import Execution
+from ..core.payload import Payload
+from .delivery import deliver
+
+
+class TestAdapter:
+    """Keeps every payload in a list. The fixtures of the plugin can do much more.
+
+    Args:
+        now_ns: returns the time in nanoseconds since the epoch; the system's by default.
+    """
+
+    __test__ = False
+
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self.now_ns = now_ns
+        #: Every payload, retries included, in the order of enqueueing.
+        self.enqueued: list[Payload] = []
+        #: Those that have not been performed yet.
+        self.pending: list[Payload] = []
+        #: The jobs that were given up.
+        self.dead: list[DeadLetter] = []
+
+    def enqueue(self, payload: Payload) -> None:
+        """Record the payload."""
+        self.enqueued.append(payload)
+        self.pending.append(payload)
+
+    def perform(self, payload: Payload) -> Execution:
+        """Perform one payload and return what came of it; errors of the job are not raised."""
+        if payload in self.pending:
+            self.pending.remove(payload)
+        return deliver(payload, self.dead)
+
+    def perform_due(self) -> list[Execution]:
+        """Perform what is due, and what that enqueues, in the order of enqueueing."""
+        executions = []
+        while due := [p for p in self.pending if p.due_ns is None or p.due_ns <= self.now_ns()]:
+            executions.append(self.perform(due[0]))
+        return executions
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.enqueued.clear()
+        self.pending.clear()
+        self.dead.clear()

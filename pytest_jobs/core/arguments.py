@@ -1,0 +1,258 @@
+"""A job's arguments as JSON text, and back.
+
+Plain JSON values take a fast path that checks exact types first: the encoder of the standard
+library would silently turn tuples into lists, enums into numbers and integer keys into strings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from ..errors import DeserializationError, RecordNotFoundError, SerializationError
+from .argument_types import argument_types
+from .codecs import BY_TAG, BY_TYPE
+from .registry import name_of
+
+_to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
+_from_json = json.JSONDecoder().decode
+
+_ATOMS = frozenset((str, int, bool, float, type(None)))
+#: The key that marks an object which stands for something else.
+_TAG = "~"
+_TAGGED_PREFIX = '{"tagged":'
+
+Types = Callable[[], Mapping[str, type]]
+
+
+def encode(args: tuple[Any, ...], kwargs: Mapping[str, Any], types: Types) -> str:
+    """Return the arguments as JSON text.
+
+    Args:
+        args: the positional arguments.
+        kwargs: the keyword arguments.
+        types: returns the enums and dataclasses that the job's annotations name.
+
+    Raises:
+        SerializationError: names the path of the first value that cannot be written.
+    """
+    for value in args:
+        if type(value) not in _ATOMS and not _is_plain(value):
+            break
+    else:
+        if not kwargs or _is_plain(kwargs):
+            try:
+                return _to_json((args, kwargs))
+            except (ValueError, RecursionError):
+                pass  # The writer below finds out where.
+    return _Writer(types).text(args, kwargs)
+
+
+def decode(text: str, types: Types) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a payload, built anew.
+
+    Raises:
+        DeserializationError: when they cannot be read, with the reason as its cause.
+        RecordNotFoundError: when they refer to a record that is gone.
+    """
+    try:
+        if not text.startswith(_TAGGED_PREFIX):
+            args, kwargs = _from_json(text)
+            return tuple(args), kwargs
+        read = _Reader(types).read
+        args, kwargs = _from_json(text)["tagged"]
+        return tuple(map(read, args)), {name: read(value) for name, value in kwargs.items()}
+    except DeserializationError:
+        raise
+    except Exception as error:
+        raise DeserializationError(
+            f"The arguments {_shortened(text)} cannot be read back: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind in _ATOMS:
+        return True
+    if kind is list:
+        return all(type(item) in _ATOMS or _is_plain(item) for item in value)
+    if kind is dict:
+        for key, item in value.items():
+            if (
+                type(key) is not str
+                or key == _TAG
+                or (type(item) not in _ATOMS and not _is_plain(item))
+            ):
+                return False
+        return True
+    return False
+
+
+class _Writer:
+    """Writes what the fast path cannot, and finds the value at fault."""
+
+    def __init__(self, types: Types) -> None:
+        self._types = types
+        self._open: set[int] = set()
+
+    def text(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        positional = [self.write(value, f"args[{index}]") for index, value in enumerate(args)]
+        named = {name: self.write(value, f"kwargs[{name!r}]") for name, value in kwargs.items()}
+        return f"{_TAGGED_PREFIX}{_to_json([positional, named])}}}"
+
+    def write(self, value: Any, path: str) -> Any:
+        kind = type(value)
+        if kind in _ATOMS:
+            return _checked_atom(value, path)
+        if id(value) in self._open:
+            raise SerializationError(
+                f"{path} contains itself, and JSON text cannot: pass ids instead."
+            )
+        self._open.add(id(value))
+        try:
+            return self._write_composite(value, kind, path)
+        except RecursionError:
+            raise SerializationError(f"{path} is nested too deeply to be written.") from None
+        finally:
+            self._open.discard(id(value))
+
+    def _write_composite(self, value: Any, kind: type, path: str) -> Any:
+        if kind is list:
+            return [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        if kind is dict:
+            return self._write_dict(value, path)
+        if kind is tuple:
+            return _tagged(
+                "tuple", [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            )
+        if (codec := BY_TYPE.get(kind)) is not None:
+            return _tagged(
+                codec.tag, codec.encode(value, lambda item: self.write(item, f"{path}'s element"))
+            )
+        if isinstance(value, enum.Enum):
+            return _tagged("enum", value.name, self._allowed(kind, "enum", path))
+        if (found := argument_types.reference_for(kind)) is not None:
+            return self._write_reference(found.identify(value), found.cls, path)
+        if dataclasses.is_dataclass(value):
+            return self._write_dataclass(value, kind, path)
+        raise SerializationError(
+            f"{path} is of type {kind.__qualname__}, which a payload cannot carry: {_advice(value)}."
+        )
+
+    def _write_dict(self, value: dict[Any, Any], path: str) -> Any:
+        for key in value:
+            if type(key) is not str:
+                raise SerializationError(
+                    f"{path} has the key {key!r}, a {type(key).__qualname__}; the keys of a JSON object are "
+                    "text: write str keys, or pass the items as a list of pairs."
+                )
+        written = {key: self.write(item, f"{path}[{key!r}]") for key, item in value.items()}
+        return _tagged("dict", written) if _TAG in written else written
+
+    def _write_reference(self, identifier: object, cls: type, path: str) -> Any:
+        if identifier is None:
+            raise SerializationError(
+                f"{path} is a {cls.__qualname__} without an id: save it before you enqueue a job with it."
+            )
+        return _tagged("record", self.write(identifier, f"{path}.id"), name_of(cls))
+
+    def _write_dataclass(self, value: Any, kind: type, path: str) -> Any:
+        name = self._allowed(kind, "dataclass", path)
+        fields = [field.name for field in dataclasses.fields(value) if field.init]
+        return _tagged(
+            "dataclass",
+            {field: self.write(getattr(value, field), f"{path}.{field}") for field in fields},
+            name,
+        )
+
+    def _allowed(self, kind: type, noun: str, path: str) -> str:
+        name = name_of(kind)
+        if (self._types().get(name) or argument_types.named(name)) is not kind:
+            raise SerializationError(
+                f"{path} is the {noun} {kind.__qualname__}, which the job does not declare: annotate the "
+                f"parameter with {kind.__qualname__}, or register the class with `@argument_type`."
+            )
+        return name
+
+
+class _Reader:
+    def __init__(self, types: Types) -> None:
+        self._types = types
+
+    def read(self, data: Any) -> Any:
+        if type(data) is list:
+            return [self.read(item) for item in data]
+        if type(data) is not dict:
+            return data
+        if _TAG not in data:
+            return {key: self.read(item) for key, item in data.items()}
+        return self._read_tagged(data[_TAG], data["v"], data.get("t", ""))
+
+    def _read_tagged(self, tag: str, data: Any, type_name: str) -> Any:
+        if tag == "dict":
+            return {key: self.read(item) for key, item in data.items()}
+        if tag == "enum":
+            return cast(type[enum.Enum], self._allowed(type_name))[data]
+        if tag == "dataclass":
+            return self._allowed(type_name)(
+                **{name: self.read(value) for name, value in data.items()}
+            )
+        if tag == "record":
+            return self._read_record(type_name, self.read(data))
+        if tag == "tuple":
+            return tuple(self.read(item) for item in data)
+        return BY_TAG[tag].decode(data, self.read)
+
+    def _allowed(self, name: str) -> type:
+        cls = self._types().get(name) or argument_types.named(name)
+        if cls is None:
+            raise DeserializationError(
+                f"The payload carries a {name}, which the job does not declare: annotate the parameter with "
+                "it, or register the class with `@argument_type`."
+            )
+        return cls
+
+    def _read_record(self, name: str, identifier: object) -> object:
+        found = argument_types.reference_named(name)
+        if found is None:
+            raise DeserializationError(
+                f"The payload refers to the {name} {identifier!r}, and no `reference` says how to find it."
+            )
+        try:
+            record = found.find(identifier)
+        except LookupError as error:
+            raise RecordNotFoundError(_not_found(found.cls, identifier)) from error
+        if record is None:
+            raise RecordNotFoundError(_not_found(found.cls, identifier))
+        return record
+
+
+def _tagged(tag: str, data: Any, type_name: str | None = None) -> dict[str, Any]:
+    return {_TAG: tag, "v": data} if type_name is None else {_TAG: tag, "v": data, "t": type_name}
+
+
+def _checked_atom(value: Any, path: str) -> Any:
+    if type(value) is float and not math.isfinite(value):
+        raise SerializationError(
+            f"{path} is {value!r}, and JSON has no such number: pass None, or leave the argument out."
+        )
+    return value
+
+
+def _advice(value: object) -> str:
+    for base in (str, int, float, bytes, list, dict, tuple, set):
+        if isinstance(value, base):
+            return f"convert it with {base.__name__}(...) so that it comes back as what it was"
+    return "pass its id or plain data, or declare its class with `@reference` or `@argument_type`"
+
+
+def _not_found(cls: type, identifier: object) -> str:
+    return f"The {cls.__qualname__} {identifier!r} does not exist any more."
+
+
+def _shortened(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

@@ -1,0 +1,170 @@
+"""Callbacks around enqueueing and performing.
+
+They form one chain in the order of their declaration, parents first: `before` and `around`
+callbacks run on the way in, `after` and `around` callbacks unwind on the way out. The semantics
+are ActiveJob's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from ..errors import CallbackError, DeclarationError, Halt
+from .marks import mark
+
+if TYPE_CHECKING:
+    from .job import Job
+
+F = TypeVar("F", bound=Callable[..., Any])
+Kind = Literal["before", "around", "after"]
+Event = Literal["enqueue", "perform"]
+
+
+class Callback:
+    """One declared callback."""
+
+    __slots__ = ("event", "function", "kind")
+
+    def __init__(self, kind: Kind, event: Event, function: Callable[..., Any]) -> None:
+        self.kind = kind
+        self.event = event
+        self.function = function
+        if kind == "around" and not inspect.isgeneratorfunction(function):
+            raise DeclarationError(
+                f"{function.__qualname__} is declared @around_{event} and never yields: write a generator "
+                "with one `yield` where the job goes on."
+            )
+        if kind != "around" and inspect.isgeneratorfunction(function):
+            raise DeclarationError(
+                f"{function.__qualname__} is declared @{kind}_{event} and yields, so calling it does nothing: "
+                f"declare it @around_{event}, or take the `yield` out."
+            )
+
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether the callback is awaited."""
+        return inspect.iscoroutinefunction(self.function)
+
+    def declare(self, owner: type[Job]) -> None:
+        """Take the callback into the job class that defines it."""
+        owner._declare_callback(self)
+
+
+def before_enqueue(method: F) -> F:
+    """Run the method before the job is enqueued. Raise `Halt` in it to stop the enqueue."""
+    return _declare("before", "enqueue", method)
+
+
+def around_enqueue(method: F) -> F:
+    """Run the generator around the enqueue, which happens at its one `yield`."""
+    return _declare("around", "enqueue", method)
+
+
+def after_enqueue(method: F) -> F:
+    """Run the method after the job was handed to the adapter. `self.enqueued` says whether it took it."""
+    return _declare("after", "enqueue", method)
+
+
+def before_perform(method: F) -> F:
+    """Run the method before `perform`. Raise `Halt` in it to skip the job."""
+    return _declare("before", "perform", method)
+
+
+def around_perform(method: F) -> F:
+    """Run the generator around `perform`, whose result its one `yield` returns.
+
+    An error of `perform` is raised at the `yield`; one that the generator catches does not count.
+    """
+    return _declare("around", "perform", method)
+
+
+def after_perform(method: F) -> F:
+    """Run the method after `perform` returned. It does not run when the job failed or was halted."""
+    return _declare("after", "perform", method)
+
+
+def _declare(kind: Kind, event: Event, method: F) -> F:
+    return mark(method, lambda function: Callback(kind, event, function))
+
+
+def run_chain(callbacks: tuple[Callback, ...], job: Job, action: Callable[[], Any]) -> Any:
+    """Run a synchronous action inside its callbacks and return its result."""
+    chain = arun_chain(callbacks, job, action)
+    try:
+        chain.send(None)
+    except StopIteration as end:
+        return end.value
+    chain.close()
+    raise CallbackError(
+        f"A callback of {type(job).__qualname__} awaited something, but the job is not a coroutine function."
+    )
+
+
+async def arun_chain(callbacks: tuple[Callback, ...], job: Job, action: Callable[[], Any]) -> Any:
+    """Run an action inside its callbacks and return its result; whatever is awaitable is awaited."""
+    unwinding: list[tuple[Callback, Generator[None, Any, None] | None]] = []
+    error: BaseException | None = None
+    result: Any = None
+    try:
+        for callback in callbacks:
+            await _enter(callback, job, unwinding)
+        result = await _settled(action())
+    except BaseException as raised:
+        error = raised
+    while unwinding:
+        callback, generator = unwinding.pop()
+        try:
+            if generator is not None:
+                error = _leave_around(callback, generator, result, error)
+            elif error is None:
+                await _settled(callback.function(job))
+        except BaseException as raised:
+            error = raised
+    if error is not None:
+        raise error
+    return result
+
+
+async def _enter(
+    callback: Callback,
+    job: Job,
+    unwinding: list[tuple[Callback, Generator[None, Any, None] | None]],
+) -> None:
+    if callback.kind == "before":
+        await _settled(callback.function(job))
+    elif callback.kind == "after":
+        unwinding.append((callback, None))
+    else:
+        generator = cast("Generator[None, Any, None]", callback.function(job))
+        try:
+            next(generator)
+        except StopIteration:
+            raise CallbackError(
+                f"{callback.function.__qualname__} returned before its `yield`, so the job did not go on: "
+                "raise Halt to stop a job on purpose."
+            ) from None
+        unwinding.append((callback, generator))
+
+
+def _leave_around(
+    callback: Callback,
+    generator: Generator[None, Any, None],
+    result: Any,
+    error: BaseException | None,
+) -> BaseException | None:
+    """Resume an around callback and return the error that is left."""
+    try:
+        if error is None:
+            generator.send(result)
+        else:
+            generator.throw(error)
+    except StopIteration:
+        return error if isinstance(error, Halt) else None
+    generator.close()
+    raise CallbackError(f"{callback.function.__qualname__} yielded twice: the job goes on once.")
+
+
+async def _settled(value: Any) -> Any:
+    return await cast("Awaitable[Any]", value) if inspect.iscoroutine(value) else value

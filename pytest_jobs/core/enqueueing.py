@@ -1,0 +1,164 @@
+"""From a job to the adapter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import EnqueueError, Halt, SignatureError
+from .callbacks import run_chain
+from .hooks import hooks
+from .options import Options
+from .payload import Payload
+from .settings import settings
+
+if TYPE_CHECKING:
+    from .adapter import Adapter
+    from .job import Job
+
+J = TypeVar("J", bound="Job")
+
+
+def enqueue(job: Job) -> None:
+    """Hand a job to the adapter, inside its callbacks."""
+    adapter = settings.adapter
+    if type(job)._enqueue_callbacks:
+        _enqueue_inside_callbacks(job, adapter)
+    else:
+        _hand_over(job, adapter, payload_of(job, adapter.now_ns()))
+
+
+def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
+    """Enqueue many jobs.
+
+    When one of them has an argument that cannot be written, none is enqueued. Callbacks run, for
+    each job its own; ActiveJob skips them.
+
+    Args:
+        jobs: jobs made by `new`, of any classes.
+
+    Returns:
+        The jobs; `.enqueued` of each says whether an adapter took it.
+    """
+    adapter = settings.adapter
+    every = tuple(jobs)
+    prepared = [
+        (job, None if type(job)._enqueue_callbacks else payload_of(job, adapter.now_ns()))
+        for job in every
+    ]
+    for job, payload in prepared:
+        if payload is None:
+            job._encoded_arguments()
+    for job, payload in prepared:
+        if payload is None:
+            _enqueue_inside_callbacks(job, adapter)
+        else:
+            _hand_over(job, adapter, payload)
+    return every
+
+
+def enqueue_retry(job: Job, options: Options) -> int:
+    """Enqueue the next attempt of a job that is being performed; return its wait in nanoseconds."""
+    if job.payload is None:
+        raise SignatureError(
+            f"{job!r} is not being performed, so it has no next attempt: enqueue it instead."
+        )
+    adapter = settings.adapter
+    now_ns = adapter.now_ns()
+    due_ns = options.due_ns(now_ns)
+    send_retry(
+        job,
+        job.payload,
+        adapter,
+        now_ns,
+        due_ns,
+        options.queue,
+        options.priority,
+        job.payload.failures,
+    )
+    return 0 if due_ns is None else max(due_ns - now_ns, 0)
+
+
+def send_retry(
+    job: Job,
+    last: Payload,
+    adapter: Adapter,
+    now_ns: int,
+    due_ns: int | None,
+    queue: str | None,
+    priority: int | None,
+    failures: Mapping[str, int] | None,
+) -> None:
+    """Hand the next attempt to the adapter: the same arguments, one attempt more.
+
+    Enqueue callbacks do not run: the job was accepted once, and a `Halt` would lose it here.
+    """
+    adapter.enqueue(
+        Payload(
+            type(job),
+            last.name,
+            last.job_id,
+            queue or last.queue,
+            last.priority if priority is None else priority,
+            last.arguments,
+            last.attempt + 1,
+            failures,
+            now_ns,
+            due_ns,
+            last.headers,
+        )
+    )
+    if hooks.job_enqueued is not None:
+        hooks.job_enqueued(job=job)
+
+
+def payload_of(job: Job, now_ns: int) -> Payload:
+    """Return the payload of a job, enqueued at the given time in nanoseconds.
+
+    Raises:
+        SignatureError: when the arguments do not fit `perform`.
+        SerializationError: when one cannot be written.
+    """
+    cls = type(job)
+    arguments = job._encoded_arguments()
+    options = job._options
+    priority = cls.priority if options is None or options.priority is None else options.priority
+    return Payload(
+        cls,
+        cls._name,
+        os.urandom(16).hex() if job.payload is None else job.payload.job_id,
+        job._resolved_queue(),
+        priority,
+        arguments,
+        1,
+        None,
+        now_ns,
+        None if options is None else options.due_ns(now_ns),
+    )
+
+
+def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
+    job.payload = payload
+    try:
+        adapter.enqueue(payload)
+    except EnqueueError as error:
+        job.enqueued = False
+        job.enqueue_error = error
+        return
+    job.enqueued = True
+    job.enqueue_error = None
+    if hooks.job_enqueued is not None:
+        hooks.job_enqueued(job=job)
+
+
+def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
+    try:
+        run_chain(
+            type(job)._enqueue_callbacks,
+            job,
+            lambda: _hand_over(job, adapter, payload_of(job, adapter.now_ns())),
+        )
+    except Halt as halt:
+        job.enqueued = False
+        job.enqueue_error = halt

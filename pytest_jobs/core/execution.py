@@ -1,0 +1,235 @@
+"""One delivery of a payload: the job is built, performed, and its error dealt with by rule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+
+from ..errors import AmbiguousJobError, DeclarationError, Halt, RunningLoopError, UnknownJobError
+from .arguments import decode
+from .callbacks import arun_chain, run_chain
+from .enqueueing import payload_of, send_retry
+from .hooks import hooks
+from .options import duration_ns
+from .rules import DiscardRule, RescueRule, RetryRule, find_rule
+from .settings import settings
+
+if TYPE_CHECKING:
+    from .job import Job
+    from .payload import Payload
+
+Status: TypeAlias = Literal["performed", "retried", "discarded", "exhausted", "failed", "halted"]
+Around: TypeAlias = Callable[[Callable[[], Any]], Any]
+
+PERFORMED: Final = "performed"
+
+
+class Execution:
+    """What one delivery came to.
+
+    `error` is what `perform` raised. `handled` says that the job's own declarations dealt with it;
+    an error that is not handled is what a worker reports. Waits are nanoseconds.
+    """
+
+    __slots__ = ("error", "handled", "result", "status", "wait_bounds_ns", "wait_ns")
+
+    def __init__(
+        self,
+        status: Status,
+        result: object = None,
+        error: BaseException | None = None,
+        handled: bool = True,
+        wait_ns: int | None = None,
+        wait_bounds_ns: tuple[int, int] | None = None,
+    ) -> None:
+        self.status = status
+        self.result = result
+        self.error = error
+        self.handled = handled
+        self.wait_ns = wait_ns
+        self.wait_bounds_ns = wait_bounds_ns
+
+    def __repr__(self) -> str:
+        return f"<Execution {self.status} result={self.result!r} error={self.error!r}>"
+
+
+def perform(
+    payload: Payload, around: Around | None = None
+) -> Execution | Coroutine[Any, Any, Execution]:
+    """Perform a payload once.
+
+    Args:
+        payload: what an adapter kept.
+        around: called with the bound body, instead of which it runs; for test tools.
+
+    Returns:
+        The execution, or for a coroutine job a coroutine that returns it. Errors of the job are in
+        it, and that its class is gone; only those that are no `Exception` are raised.
+    """
+    try:
+        cls = payload.job
+    except (UnknownJobError, AmbiguousJobError) as error:
+        return Execution("failed", error=error, handled=False)
+    job = cls.__new__(cls)
+    job.payload = payload
+    job.enqueued = True
+    return (
+        _perform_coroutine(job, payload, around)
+        if cls._is_coroutine
+        else _perform(job, payload, around)
+    )
+
+
+def _perform(job: Job, payload: Payload, around: Around | None) -> Execution:
+    try:
+        action = _begin(job, payload, around)
+        callbacks = type(job)._perform_callbacks
+        result = run_chain(callbacks, job, action) if callbacks else action()
+        if type(result) is CoroutineType:
+            result.close()
+            raise DeclarationError(
+                f"{type(job).__qualname__}.perform returned a coroutine that nothing awaits: declare it "
+                "`async def perform`."
+            )
+    except Exception as error:
+        return _conclude(job, payload, error)
+    return _performed(job, result)
+
+
+async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) -> Execution:
+    try:
+        action = _begin(job, payload, around)
+        callbacks = type(job)._perform_callbacks
+        if callbacks:
+            result = await arun_chain(callbacks, job, action)
+        else:
+            result = await cast("Awaitable[Any]", action())
+    except Exception as error:
+        return _conclude(job, payload, error)
+    return _performed(job, result)
+
+
+def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], Any]:
+    args, kwargs = decode(payload.arguments, type(job)._argument_types)
+    job.args = args
+    job.kwargs = kwargs
+    if hooks.job_started is not None:
+        hooks.job_started(job=job)
+    body = partial(job.perform, *args, **kwargs)
+    return body if around is None else partial(around, body)
+
+
+def _performed(job: Job, result: object) -> Execution:
+    if job._retry_wait_ns is not None:
+        return _finished(job, Execution("retried", result, wait_ns=job._retry_wait_ns))
+    return _finished(job, Execution(PERFORMED, result))
+
+
+def _finished(job: Job, execution: Execution) -> Execution:
+    if hooks.job_finished is not None:
+        hooks.job_finished(job=job, execution=execution)
+    return execution
+
+
+def _conclude(job: Job, payload: Payload, error: Exception) -> Execution:
+    try:
+        execution = _apply_rule(job, payload, error)
+    except Exception as raised:
+        execution = Execution("failed", error=raised, handled=False)
+    return _finished(job, execution)
+
+
+def _apply_rule(job: Job, payload: Payload, error: Exception) -> Execution:
+    if isinstance(error, Halt):
+        return Execution("halted", error=error)
+    found = find_rule(type(job), error)
+    if found is None:
+        _run_after_discard(job, error)
+        return Execution("failed", error=error, handled=False)
+    rule, matched = found
+    if isinstance(rule, RetryRule):
+        return _retry_or_exhaust(job, payload, rule, matched, error)
+    if isinstance(rule, DiscardRule):
+        if rule.then is not None:
+            rule.then(job, matched)
+        _run_after_discard(job, matched)
+        return Execution("discarded", error=error)
+    result = cast(RescueRule, rule).method(job, matched)
+    if job._retry_wait_ns is not None:
+        return Execution("retried", result, error, wait_ns=job._retry_wait_ns)
+    return Execution(PERFORMED, result, error)
+
+
+def _retry_or_exhaust(
+    job: Job, payload: Payload, rule: RetryRule, matched: BaseException, error: Exception
+) -> Execution:
+    before = payload.failures or {}
+    failures = before.get(rule.key, 0) + 1
+    if rule.attempts is not None and failures >= rule.attempts:
+        if rule.then is not None:
+            rule.then(job, matched)
+        _run_after_discard(job, matched)
+        return Execution("exhausted", error=error, handled=rule.then is not None)
+    delay = rule.wait.delay(failures, matched, rule.jitter, settings.draw())
+    wait_ns = duration_ns(delay.seconds)
+    adapter = settings.adapter
+    now_ns = adapter.now_ns()
+    counters = {**before, rule.key: failures}
+    send_retry(job, payload, adapter, now_ns, now_ns + wait_ns, rule.queue, rule.priority, counters)
+    bounds_ns = (duration_ns(delay.low), duration_ns(delay.high))
+    return Execution("retried", error=error, wait_ns=wait_ns, wait_bounds_ns=bounds_ns)
+
+
+def _run_after_discard(job: Job, error: BaseException) -> None:
+    last: Exception | None = None
+    for method in type(job)._after_discard_methods():
+        try:
+            method(job, error)
+        except Exception as raised:
+            last = raised
+    if last is not None:
+        raise last
+
+
+def perform_to_end(payload: Payload) -> Execution:
+    """Perform a payload once, a coroutine job on an event loop of its own.
+
+    Raises:
+        RunningLoopError: for a coroutine job inside a running event loop.
+    """
+    execution = perform(payload)
+    if isinstance(execution, Execution):
+        return execution
+    import asyncio
+
+    if asyncio._get_running_loop() is not None:
+        execution.close()
+        raise RunningLoopError(
+            f"{payload.name} is a coroutine job, and it was to be performed synchronously inside a running "
+            "event loop: write `await ....aperform_now(...)`."
+        )
+    return asyncio.run(execution)
+
+
+def perform_now(job: Job) -> Any:
+    """Perform a job that was not enqueued; see `Job.perform_now`."""
+    return _result_or_error(perform_to_end(payload_of(job, time.time_ns())))
+
+
+async def aperform_now(job: Job) -> Any:
+    """Perform a job that was not enqueued, on the running event loop."""
+    execution = perform(payload_of(job, time.time_ns()))
+    return _result_or_error(execution if isinstance(execution, Execution) else await execution)
+
+
+def _result_or_error(execution: Execution) -> Any:
+    error = execution.error
+    if execution.status == "retried" and error is not None:
+        error.add_note("A retry of the job was enqueued.")
+        raise error
+    if error is not None and not execution.handled:
+        raise error
+    return execution.result

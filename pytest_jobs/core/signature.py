@@ -1,0 +1,99 @@
+"""A callable compiled from a signature: it checks a call and puts it into one shape."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_KEYWORDS = inspect.Parameter.VAR_KEYWORD
+
+
+class Binder:
+    """Binds calls to the parameters of one function, at the speed of a function call.
+
+    `inspect.Signature.bind` takes longer than the whole of an enqueue, so the signature is
+    compiled into a function that returns its own arguments.
+    """
+
+    __slots__ = ("bind", "names", "required", "rest", "signature")
+
+    #: Returns the values in the order of `names`, defaults filled in. Raises the TypeError that
+    #: the function itself would raise.
+    bind: Callable[..., tuple[Any, ...]]
+    #: The names of the parameters, in order.
+    names: tuple[str, ...]
+    #: The parameters that have no default.
+    required: tuple[inspect.Parameter, ...]
+    #: The name of the parameter that takes any other keyword, if there is one.
+    rest: str | None
+
+    def __init__(self, function: Callable[..., object], *, label: str, skip: int = 0) -> None:
+        """Compile the signature.
+
+        Args:
+            function: whose signature to take.
+            label: what a TypeError calls the function.
+            skip: how many leading parameters the caller does not pass, such as `self`.
+        """
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())[skip:]
+        self.signature = signature.replace(parameters=parameters)
+        self.names = tuple(p.name for p in parameters)
+        self.required = tuple(
+            p
+            for p in parameters
+            if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        )
+        self.rest = next((p.name for p in parameters if p.kind is _KEYWORDS), None)
+        self.bind = _compile(parameters, label)
+
+    def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the call as values by parameter name; keywords beyond the signature included."""
+        values = dict(zip(self.names, self.bind(*args, **kwargs), strict=True))
+        if self.rest is not None:
+            values.update(values.pop(self.rest))
+        return values
+
+    def accepts(self, name: str) -> bool:
+        """Say whether a call can carry a value of this name."""
+        return name in self.names or self.rest is not None
+
+
+def _compile(parameters: list[inspect.Parameter], label: str) -> Callable[..., tuple[Any, ...]]:
+    defaults: dict[str, Any] = {}
+    pieces: list[str] = []
+    for parameter, following in itertools.zip_longest(parameters, parameters[1:]):
+        pieces.extend(_markers_before(parameter, parameters))
+        pieces.append(_piece(parameter, defaults))
+        if parameter.kind is parameter.POSITIONAL_ONLY and (
+            following is None or following.kind is not following.POSITIONAL_ONLY
+        ):
+            pieces.append("/")
+    values = "".join(f"{p.name}, " for p in parameters)
+    namespace: dict[str, Any] = defaults
+    exec(f"def call({', '.join(pieces)}): return ({values})", namespace)  # noqa: S102
+    call = namespace["call"]
+    call.__name__ = "perform"
+    call.__qualname__ = label
+    return call  # type: ignore[no-any-return]
+
+
+def _markers_before(parameter: inspect.Parameter, parameters: list[inspect.Parameter]) -> list[str]:
+    if parameter.kind is not parameter.KEYWORD_ONLY:
+        return []
+    starred = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    first = next(p for p in parameters if p.kind is p.KEYWORD_ONLY)
+    return ["*"] if parameter is first and not starred else []
+
+
+def _piece(parameter: inspect.Parameter, defaults: dict[str, Any]) -> str:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return f"*{parameter.name}"
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return f"**{parameter.name}"
+    if parameter.default is parameter.empty:
+        return parameter.name
+    defaults[f"_default_{parameter.name}"] = parameter.default
+    return f"{parameter.name}=_default_{parameter.name}"

@@ -1,0 +1,149 @@
+"""Every exception and warning of pytest-jobs. A docstring is the default message."""
+
+from __future__ import annotations
+
+
+class JobsError(Exception):
+    """A job could not be handled."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message if message is not None else type(self).__doc__)
+
+
+# Declaring
+
+
+class DeclarationError(JobsError, TypeError):
+    """A job class, job function or rule is declared wrongly."""
+
+
+# Enqueueing
+
+
+class NoAdapterError(JobsError):
+    """No adapter is configured, so this job has nowhere to go.
+
+    In a test, ask for the `jobs` fixture, or set `jobs_mode = record` in the pytest
+    configuration. In a program, write `pytest_jobs.configure(adapter=...)` first.
+    """
+
+
+class SignatureError(JobsError, TypeError):
+    """The arguments do not fit the signature of the job."""
+
+
+class SerializationError(JobsError, ValueError):
+    """An argument cannot be written into a job's payload."""
+
+
+class EnqueueError(JobsError):
+    """The queue did not accept the job.
+
+    Adapters raise it; `perform_later` catches it and keeps it as `job.enqueue_error`.
+    """
+
+
+class Halt(JobsError):
+    """A callback stopped the job.
+
+    Raise it in a `before_` or `around_` callback: the job is then not enqueued, or not
+    performed, and neither retried nor discarded. The semantics are `throw :abort` of ActiveJob.
+    """
+
+
+# Performing
+
+
+class DeserializationError(JobsError):
+    """The arguments of a payload cannot be read back."""
+
+
+class RecordNotFoundError(DeserializationError):
+    """A record that a payload refers to does not exist any more."""
+
+
+class UnknownJobError(JobsError, LookupError):
+    """No job has the name that a payload carries."""
+
+
+class AmbiguousJobError(JobsError):
+    """Two job classes share one name, so a payload that carries it could run either."""
+
+
+class CallbackError(JobsError):
+    """A callback broke its contract."""
+
+
+class WaitError(JobsError, TypeError):
+    """A wait is neither a number of seconds nor a timedelta."""
+
+
+# Driving
+
+
+class NoHarnessError(JobsError):
+    """No harness is open.
+
+    Ask for the `jobs` fixture in this test, or open one with `with pytest_jobs.open_jobs():`.
+    """
+
+
+class VerbInsideJobError(JobsError):
+    """A verb that performs jobs was called by a job while it ran."""
+
+
+class RunningLoopError(JobsError):
+    """A coroutine job cannot be performed by a synchronous verb inside a running event loop."""
+
+
+class LoopLimitError(JobsError):
+    """A verb went on for longer than its limit, most likely because a job enqueues itself."""
+
+
+class NothingMatchedError(JobsError):
+    """A filter matches no job, so the verb would have done nothing."""
+
+
+class NotPerformedError(JobsError):
+    """The job has not been performed yet, so it has no result. Drain first."""
+
+
+class UnusedFaultError(JobsError):
+    """A fault was set up and no delivery ever met it."""
+
+
+class UnfinishedJobsError(JobsError):
+    """Jobs that were started inside a running event loop had not ended when the test did."""
+
+
+# Time
+
+
+class ClockError(JobsError):
+    """The virtual clock cannot do that."""
+
+
+class NaiveDatetimeError(ClockError, ValueError):
+    """A datetime without a timezone names no instant."""
+
+
+class ClockConflictError(ClockError):
+    """Another library took hold of the time that the virtual clock drives."""
+
+
+# Asserting
+
+
+class CriterionError(JobsError, TypeError):
+    """An assertion about jobs was asked something that cannot be true of any job."""
+
+
+# Warnings
+
+
+class JobsWarning(UserWarning):
+    """The base class of the warnings of pytest-jobs."""
+
+
+class RealSleepWarning(JobsWarning):
+    """A performed job slept in real time, on an event loop that is not ours."""
