@@ -176,20 +176,19 @@ class Job:
 
     @classmethod
     def _take_queue_and_priority(cls) -> None:
-        if "queue" in cls.__dict__:
-            declared = cls.__dict__["queue"]
-            if (
-                inspect.isfunction(declared)
-                and next(iter(inspect.signature(declared).parameters), "") != "self"
-            ):
-                cls.queue = staticmethod(declared)
-            elif not (callable(declared) or isinstance(declared, staticmethod | classmethod)):
-                checked_queue(declared, f"{cls.__qualname__}.queue")
+        declared = inspect.getattr_static(cls, "queue")
+        if (
+            inspect.isfunction(declared)
+            and next(iter(inspect.signature(declared).parameters), "") != "self"
+        ):
+            cls.queue = staticmethod(declared)
+        elif not (callable(declared) or isinstance(declared, staticmethod | classmethod)):
+            checked_queue(declared, f"{cls.__qualname__}.queue")
         checked_priority(cls.priority, f"{cls.__qualname__}.priority")
 
     @classmethod
     def _take_perform(cls) -> None:
-        declared = cls.__dict__.get("perform")
+        declared = inspect.getattr_static(cls, "perform", None)
         if declared is None:
             return
         function = getattr(declared, "__func__", declared)
@@ -245,9 +244,12 @@ class Job:
         try:
             return cls._rule_cache[error_class]
         except KeyError:
-            rules = (rule for base in cls.__mro__ for rule in _own(base, "_declared_rules"))
-            rule = cls._rule_cache[error_class] = nearest_rule(rules, error_class)
+            rule = cls._rule_cache[error_class] = nearest_rule(cls._rules(), error_class)
             return rule
+
+    @classmethod
+    def _rules(cls) -> Iterator[Rule]:
+        return (rule for base in cls.__mro__ for rule in _own(base, "_declared_rules"))
 
     @classmethod
     def _after_discard_methods(cls) -> Iterator[Callable[..., Any]]:

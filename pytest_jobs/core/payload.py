@@ -65,6 +65,11 @@ class Payload:
         self.headers = headers
 
     @property
+    def expires_ns(self) -> None:
+        """The core's jobs do not expire."""
+        return None
+
+    @property
     def job(self) -> type[Job]:
         """The job class.
 

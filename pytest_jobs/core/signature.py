@@ -35,10 +35,13 @@ class Binder:
         Args:
             function: whose signature to take.
             label: what a TypeError calls the function.
-            skip: how many leading parameters the caller does not pass, such as `self`.
+            skip: how many leading parameters the caller does not pass, such as `self`; they may be
+                part of `*args`.
         """
         signature = inspect.signature(function)
-        parameters = list(signature.parameters.values())[skip:]
+        parameters = list(signature.parameters.values())
+        if not (parameters and parameters[0].kind is parameters[0].VAR_POSITIONAL):
+            parameters = parameters[skip:]
         self.signature = signature.replace(parameters=parameters)
         self.names = tuple(p.name for p in parameters)
         self.required = tuple(
@@ -55,6 +58,10 @@ class Binder:
         if self.rest is not None:
             values.update(values.pop(self.rest))
         return values
+
+    def blank(self) -> dict[str, None]:
+        """Return None for each parameter that a call requires and can name."""
+        return {p.name: None for p in self.required if p.kind is not p.POSITIONAL_ONLY}
 
     def accepts(self, name: str) -> bool:
         """Say whether a call can carry a value of this name."""

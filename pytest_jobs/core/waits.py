@@ -85,10 +85,16 @@ class Delay(NamedTuple):
 class WaitRule:
     """One declared wait, checked once and ready to be asked."""
 
-    __slots__ = ("_ask",)
+    __slots__ = ("_ask", "wants_error")
 
     def __init__(self, declared: Wait) -> None:
         self._ask = _asker(declared)
+        #: Whether the wait depends on the error too, so that no schedule can be told beforehand.
+        self.wants_error = (
+            callable(declared)
+            and not _takes_jitter(declared)
+            and _positional_parameters(declared) > 1
+        )
 
     def delay(self, failures: int, error: BaseException, jitter: float, draw: float) -> Delay:
         """Return the wait after the given number of failures, counted from 1.

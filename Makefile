@@ -1,0 +1,54 @@
+PYTHON ?= python3
+VENV := .venv
+DEMO := .demo-venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint typing docs clean
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(DEMO)/.ready  ## Run the tests of the example project in an environment of its own
+	cd docs/examples/shop && ../../../$(DEMO)/bin/python -m pytest -v
+
+test: $(VENV)/.group-test  ## Run the whole test suite
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.group-bench  ## Measure the budgets
+	$(BIN)/python tests/benchmarks/run.py
+
+lint: $(VENV)/.group-lint  ## Check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check --diff
+
+typing: $(VENV)/.group-typing  ## Check the types with mypy and pyright
+	$(BIN)/mypy pytest_jobs
+	$(BIN)/mypy docs/examples/shop
+	$(BIN)/mypy tests/typing
+	$(BIN)/pyright
+
+docs: $(VENV)/.group-docs  ## Build the documentation into docs/_build/html
+	$(BIN)/sphinx-build -n -W -E --keep-going -b html docs docs/_build/html
+
+clean:  ## Remove environments, caches and what was built
+	rm -rf $(VENV) $(DEMO) .ci-venv .tox build dist docs/_build htmlcov
+	rm -rf .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find pytest_jobs tests docs -type d \( -name __pycache__ -o -name .pytest_cache \) -prune -exec rm -rf {} +
+
+# A target below is the mark that its environment, or one dependency group in it, is installed.
+
+$(DEMO)/.ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(DEMO)
+	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.group-test: pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group test
+	@touch $@
+
+$(VENV)/.group-%: $(VENV)/.group-test
+	$(BIN)/python -m pip install --quiet --group $*
+	@touch $@

@@ -1,0 +1,218 @@
+"""The bridge of the reference core."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, cast
+
+from ..core.arguments import decode
+from ..core.execution import Execution, perform
+from ..core.job import Job
+from ..core.payload import Payload
+from ..core.registry import registry
+from ..core.rules import RetryRule
+from ..core.settings import Restore, settings
+from ..errors import AmbiguousJobError, CriterionError, NoHarnessError, UnknownJobError
+from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
+from ..harness.delivery import Delivery
+from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
+
+
+class ReferenceBridge:
+    """Brings the core's jobs into the harness, as the adapter that they go to."""
+
+    __slots__ = ("_adapter", "_restore")
+
+    name = "core"
+    capabilities = frozenset(
+        ("eta", "priority", "headers", "retry", "discard", "async", "serialise")
+    )
+
+    def __init__(self) -> None:
+        self._adapter: _HarnessAdapter | None = None
+        self._restore: Restore | None = None
+
+    def install(self, sink: Sink, draw: Callable[[], float]) -> None:
+        """Take the place of the core's adapter."""
+        self._adapter = _HarnessAdapter(self, sink)
+        self._restore = settings.replace(adapter=self._adapter, draw=draw)
+
+    def uninstall(self) -> None:
+        """Give the place back."""
+        restore, self._restore, self._adapter = self._restore, None, None
+        if restore is not None:
+            restore()
+
+    @contextmanager
+    def sandbox(self, sink: Sink) -> Iterator[None]:
+        """Report to another sink for a block; the core has no other state."""
+        adapter = self._installed()
+        before, adapter.sink = adapter.sink, sink
+        try:
+            yield
+        finally:
+            adapter.sink = before
+
+    # Knowing jobs
+
+    def identify(self, job: object) -> str | None:
+        """Return the name of a job class, a job function, a `later` twin, or a loaded job of that name."""
+        if isinstance(job, str):
+            return job if registry.known(job) else None
+        job_class = _job_class(job)
+        return None if job_class is None else job_class._name
+
+    def is_job_of(self, record: JobRecord, job: object) -> bool:
+        """Say whether a record is of this very class."""
+        return isinstance(job, str) or _payload(record)._job in (None, _job_class(job))
+
+    def job_of(self, record: JobRecord) -> Any:
+        """Return what the application calls the job, or its name when the class is gone."""
+        try:
+            return _payload(record).job.public
+        except (UnknownJobError, AmbiguousJobError):
+            return record.name
+
+    def resolve(self, job: object) -> Callable[..., Any]:
+        """Return the function behind `perform`."""
+        body = _known(job).perform
+        return cast("Callable[..., Any]", getattr(body, "__func__", body))
+
+    def delivery_semantics(self, job: object) -> DeliverySemantics:
+        """Return what the engines of the core do: acknowledged after the run, retried by rule only."""
+        return DeliverySemantics(
+            acknowledged="after", redelivered_on_raise=False, redelivered_on_kill=True
+        )
+
+    def retry_policy(self, job: object) -> RetryPolicy | None:
+        """Return the schedule of the only `retry_on`; None when there are none or several."""
+        rules = [rule for rule in _known(job)._rules() if isinstance(rule, RetryRule)]
+        if len(rules) != 1 or rules[0].wait.wants_error:
+            return None
+        rule = rules[0]
+
+        def wait(attempt: int) -> timedelta:
+            return timedelta(seconds=rule.wait.delay(attempt, Exception(), 0.0, 0.0).seconds)
+
+        return RetryPolicy(rule.attempts, wait)
+
+    # Reading arguments
+
+    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Decode the arguments of a payload."""
+        payload = _payload(record)
+        return decode(payload.arguments, payload.job._argument_types)
+
+    def named_arguments(
+        self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Bind arguments to the signature of `perform`, defaults filled in."""
+        return _known(job)._signature().named(args, kwargs)
+
+    def blank_arguments(self, job: object) -> dict[str, Any]:
+        """Return None for each argument that `perform` requires."""
+        return _known(job)._signature().blank()
+
+    def accepts_parameter(self, job: object, name: str) -> bool:
+        """Say whether `perform` takes an argument of this name."""
+        return _known(job)._signature().accepts(name)
+
+    # Enqueueing and performing
+
+    def rank(self, priority: int | None) -> int:
+        """Return the priority itself, 0 for none: the lower number goes first."""
+        return priority or 0
+
+    def is_coroutine(self, record: JobRecord) -> bool:
+        """Say whether `perform` is a coroutine function."""
+        try:
+            return _payload(record).job._is_coroutine
+        except (UnknownJobError, AmbiguousJobError):
+            return False
+
+    def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Call `perform_later`."""
+        _known(job)._build(args, dict(kwargs), None).enqueue()
+
+    def perform(
+        self, record: JobRecord, *, now_ns: int, around: Around
+    ) -> Delivery | Awaitable[Delivery]:
+        """Make one delivery through the core's execution."""
+        execution = perform(_payload(record), around)
+        if isinstance(execution, Execution):
+            return _delivery(record, now_ns, execution)
+        return _awaited(record, now_ns, execution)
+
+    def redeliver(self, record: JobRecord) -> JobRecord:
+        """Report the same payload once more."""
+        again = JobRecord(self, _payload(record), record.payload, REDELIVERY)
+        self._installed().sink.added(again)
+        return again
+
+    def result_of(self, record: JobRecord) -> object:
+        """Return what the last delivery of the job returned."""
+        return self._installed().sink.result_of(record)
+
+    def _installed(self) -> _HarnessAdapter:
+        if self._adapter is None:
+            raise NoHarnessError
+        return self._adapter
+
+
+class _HarnessAdapter:
+    """Where the core's jobs go while a harness is open."""
+
+    __slots__ = ("_bridge", "sink")
+
+    def __init__(self, bridge: ReferenceBridge, sink: Sink) -> None:
+        self._bridge = bridge
+        self.sink = sink
+
+    def now_ns(self) -> int:
+        """Return the time of the harness's clock."""
+        return self.sink.now_ns()
+
+    def enqueue(self, payload: Payload) -> None:
+        """Report the payload."""
+        self.sink.added(
+            JobRecord(self._bridge, payload, payload, RETRY if payload.attempt > 1 else FIRST)
+        )
+
+
+def _payload(record: JobRecord) -> Payload:
+    return cast(Payload, record._payload)
+
+
+def _job_class(job: object) -> type[Job] | None:
+    job_class = getattr(job, "job_class", None)
+    if isinstance(job_class, type) and issubclass(job_class, Job) and not isinstance(job, Job):
+        return job_class
+    return None
+
+
+def _known(job: object) -> type[Job]:
+    job_class = registry.find(job) if isinstance(job, str) else _job_class(job)
+    if job_class is None:
+        raise CriterionError(f"{job!r} is no job of the core.")
+    return job_class
+
+
+def _delivery(record: JobRecord, now_ns: int, execution: Execution) -> Delivery:
+    return Delivery(
+        record,
+        now_ns,
+        execution.status,
+        execution.result,
+        execution.error,
+        handled=execution.handled,
+        wait_ns=execution.wait_ns,
+        wait_bounds_ns=execution.wait_bounds_ns,
+    )
+
+
+async def _awaited(
+    record: JobRecord, now_ns: int, execution: Coroutine[Any, Any, Execution]
+) -> Delivery:
+    return _delivery(record, now_ns, await execution)

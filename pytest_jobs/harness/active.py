@@ -1,0 +1,50 @@
+"""Which harness is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import NoHarnessError
+
+if TYPE_CHECKING:
+    from .jobs import Jobs
+
+
+class OpenHarnesses:
+    """The harnesses of the process that are open, the innermost last."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        self._open: list[Jobs] = []
+
+    def push(self, jobs: Jobs) -> None:
+        """Note that a harness was opened."""
+        self._open.append(jobs)
+
+    def remove(self, jobs: Jobs) -> None:
+        """Note that a harness was closed."""
+        if jobs in self._open:
+            self._open.remove(jobs)
+
+    def current(self) -> Jobs:
+        """Return the innermost.
+
+        Raises:
+            NoHarnessError: when none is open.
+        """
+        if not self._open:
+            raise NoHarnessError
+        return self._open[-1]
+
+
+open_harnesses = OpenHarnesses()
+
+
+def current_jobs() -> Jobs:
+    """Return the harness that is open: for tests that cannot ask for a fixture.
+
+    Raises:
+        NoHarnessError: when none is open.
+    """
+    return open_harnesses.current()

@@ -1,0 +1,174 @@
+"""The contract between the harness and a job library."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, Protocol, TypeAlias
+
+from .delivery import Delivery
+from .record import JobRecord
+
+#: Called with the bound body of a job, which it calls, or does not.
+Around: TypeAlias = Callable[[Callable[[], Any]], Any]
+
+
+class Sink(Protocol):
+    """Where a bridge reports what its library does: the ledger."""
+
+    def now_ns(self) -> int:
+        """Return the time of the harness's clock, in nanoseconds since the epoch."""
+        ...
+
+    def added(self, record: JobRecord) -> None:
+        """Take in a job that was enqueued."""
+        ...
+
+    def removed(self, record: JobRecord) -> None:
+        """Take note that a pending job was withdrawn and will not be performed."""
+        ...
+
+    def result_of(self, record: JobRecord) -> object:
+        """Return what the last delivery of the job returned, or raise what it raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySemantics:
+    """What the library does with a job whose worker fails."""
+
+    #: Whether a delivery counts as done before the body runs, or after it.
+    acknowledged: Literal["before", "after"]
+    #: Whether a job that raises without a rule of its own is delivered again.
+    redelivered_on_raise: bool
+    #: Whether a job whose worker is killed is delivered again.
+    redelivered_on_kill: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """A retry schedule that can be read off a declaration."""
+
+    #: How many runs at most, the first included; None for no limit.
+    attempts: int | None
+    #: Returns the wait before attempt n + 1, n counted from 1, without jitter.
+    wait: Callable[[int], timedelta]
+
+
+class Bridge(Protocol):
+    """Brings one job library into the harness.
+
+    A bridge patches one seam of its library, reports every enqueue to a sink, and performs one
+    record at a time through the library's real path. It never orders, counts or keeps records.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the library."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Which of eta, priority, headers, retry, discard, async, serialise, unique, cron, chains it has."""
+        ...
+
+    def install(self, sink: Sink, draw: Callable[[], float]) -> None:
+        """Patch the seam.
+
+        Args:
+            sink: hears of every enqueue from now on.
+            draw: where in its range of jitter a wait lies, from 0 up to 1.
+        """
+        ...
+
+    def uninstall(self) -> None:
+        """Restore exactly what `install` found, also after an exception."""
+        ...
+
+    def identify(self, job: object) -> str | None:
+        """Return the name under which records of this job go; None when it is no job of this library."""
+        ...
+
+    def is_job_of(self, record: JobRecord, job: object) -> bool:
+        """Say whether a record that has the name of the job is of that job, and not of a namesake."""
+        ...
+
+    def job_of(self, record: JobRecord) -> type | Callable[..., Any] | str:
+        """Return the job of a record; its name when it is not known here."""
+        ...
+
+    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Decode the arguments of a record anew."""
+        ...
+
+    def named_arguments(
+        self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Bind arguments to the signature of a job, defaults filled in.
+
+        Raises:
+            TypeError: when they do not fit.
+        """
+        ...
+
+    def blank_arguments(self, job: object) -> dict[str, Any]:
+        """Return None for each argument that a call of the job requires."""
+        ...
+
+    def accepts_parameter(self, job: object, name: str) -> bool:
+        """Say whether a call of the job can carry an argument of this name."""
+        ...
+
+    def rank(self, priority: int | None) -> int:
+        """Return a priority as a number of which the lower is performed first."""
+        ...
+
+    def is_coroutine(self, record: JobRecord) -> bool:
+        """Say whether performing the record needs an event loop."""
+        ...
+
+    def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Enqueue a job as an application would."""
+        ...
+
+    def perform(
+        self, record: JobRecord, *, now_ns: int, around: Around
+    ) -> Delivery | Awaitable[Delivery]:
+        """Make exactly one delivery through the library's real path.
+
+        Args:
+            record: what to perform.
+            now_ns: the time of the harness's clock.
+            around: called with the bound body, inside the library's retry wrapper.
+        """
+        ...
+
+    def redeliver(self, record: JobRecord) -> JobRecord:
+        """Report the same payload once more, as a broker does that never heard of the first delivery."""
+        ...
+
+    def sandbox(self, sink: Sink) -> AbstractContextManager[None]:
+        """Use fresh broker state, a fresh store and another sink for a block, and drop them afterwards."""
+        ...
+
+    def delivery_semantics(self, job: object) -> DeliverySemantics:
+        """Return what the library does with a job whose worker fails."""
+        ...
+
+    def retry_policy(self, job: object) -> RetryPolicy | None:
+        """Return the declared retry schedule; None when only running the job can tell."""
+        ...
+
+    def resolve(self, job: object) -> Callable[..., Any]:
+        """Return the body of a job."""
+        ...
+
+    def result_of(self, record: JobRecord) -> object:
+        """Return what the library's result object would.
+
+        Raises:
+            NotPerformedError: when the job has not been performed; it never waits.
+        """
+        ...

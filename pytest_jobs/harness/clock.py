@@ -1,0 +1,164 @@
+"""The virtual clock: real until it first moves, frozen from then on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.waits import Seconds
+from ..errors import ClockConflictError, ClockError
+from .instants import delta_ns, to_datetime, to_ns
+
+if TYPE_CHECKING:
+    import time_machine
+
+
+class _Traveller(Protocol):
+    def move_to(self, destination: datetime) -> None: ...
+
+
+class VirtualClock:
+    """Drives the time of the test: `time.time`, `datetime.now` and C code see it move.
+
+    Nothing is patched until it first moves.
+    """
+
+    __slots__ = ("_ns", "_travel", "_traveller", "suspended", "travelled_ns")
+
+    def __init__(self) -> None:
+        self._ns: int | None = None
+        #: Whether a `real_time` block is open.
+        self.suspended = False
+        #: How far the clock was moved in all; the time of our event loop.
+        self.travelled_ns = 0
+        self._travel: time_machine.travel | None = None
+        self._traveller: _Traveller | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the clock has moved, and so stands still until it moves again."""
+        return self._ns is not None
+
+    def now_ns(self) -> int:
+        """Return the time in nanoseconds since the epoch."""
+        return time.time_ns() if self._ns is None else self._ns
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return to_datetime(self.now_ns())
+
+    def advance(self, delta: Seconds) -> datetime:
+        """Move on by seconds or a timedelta, without performing anything; return the new time.
+
+        Raises:
+            WaitError: when the delta is negative or none.
+            ClockConflictError: when another library holds the time.
+        """
+        self.move_ns(self.now_ns() + delta_ns(delta, "delta"))
+        return self.now()
+
+    def move_to(self, instant: datetime) -> datetime:
+        """Move on to an aware datetime, without performing anything; return the new time.
+
+        Raises:
+            NaiveDatetimeError: when it has no timezone.
+            ClockError: when it lies in the past.
+            ClockConflictError: when another library holds the time.
+        """
+        self.move_ns(to_ns(instant, "instant"))
+        return self.now()
+
+    def move_ns(self, ns: int) -> None:
+        """Move on to a time in nanoseconds since the epoch."""
+        now_ns = self.now_ns()
+        if ns < now_ns:
+            raise ClockError(
+                f"The clock stands at {to_datetime(now_ns).isoformat()} and cannot go back to "
+                f"{to_datetime(ns).isoformat()}: what was enqueued since would be due before it existed. "
+                "Move to the earlier time first, or start from it with time-machine around the test."
+            )
+        self._check_undisturbed()
+        if self._traveller is None:
+            self._start(ns)
+        else:
+            self._traveller.move_to(to_datetime(ns))
+        self.travelled_ns += ns - now_ns
+        self._ns = ns
+
+    @contextmanager
+    def real_time(self) -> Iterator[None]:
+        """Let the time of the system through for a block: for code that measures it."""
+        stopped_at = self._ns
+        self.stop()
+        self.suspended = True
+        try:
+            yield
+        finally:
+            self.suspended = False
+            if stopped_at is not None:
+                self._start(stopped_at)
+                self._ns = stopped_at
+
+    @contextmanager
+    def excursion(self) -> Iterator[None]:
+        """Come back, after the block, to where the clock was before it."""
+        before = self._ns
+        try:
+            yield
+        finally:
+            if before is None:
+                self.stop()
+            elif self._traveller is not None:
+                self._traveller.move_to(to_datetime(before))
+                self._ns = before
+
+    def stop(self) -> None:
+        """Give the time of the system back; the clock is real again.
+
+        Raises:
+            ClockConflictError: when a `travel` block that was opened over the clock is still open.
+        """
+        disturbed = self._disturbed()
+        travel, self._travel, self._traveller, self._ns = self._travel, None, None, None
+        if travel is not None:
+            travel.stop()
+        if disturbed:
+            raise ClockConflictError(_TRAVEL_OVER_OURS)
+
+    def _start(self, ns: int) -> None:
+        _check_no_freezegun()
+        import time_machine
+
+        self._travel = time_machine.travel(to_datetime(ns), tick=False)
+        self._traveller = self._travel.start()
+
+    def _check_undisturbed(self) -> None:
+        _check_no_freezegun()
+        if self._disturbed():
+            raise ClockConflictError(_TRAVEL_OVER_OURS)
+
+    def _disturbed(self) -> bool:
+        return self._ns is not None and abs(time.time_ns() - self._ns) > _CLOCK_STEP_NS
+
+
+#: time-machine shows microseconds, and some versions round them through a float.
+_CLOCK_STEP_NS = 1500
+
+_TRAVEL_OVER_OURS = (
+    "A `time_machine.travel` block was opened over the clock of pytest-jobs, which had moved already, and "
+    "only the outermost of the two can be seen: move the jobs' clock instead (`jobs.clock.move_to(...)`), or "
+    "open the `travel` block before the jobs' clock first moves."
+)
+
+
+def _check_no_freezegun() -> None:
+    api: Any = sys.modules.get("freezegun.api")
+    if api is not None and getattr(api, "freeze_factories", None):
+        raise ClockConflictError(
+            "freezegun holds the time, and the clock of pytest-jobs was to move it: only one of them can. Take "
+            "`freeze_time` off this test and write `jobs.clock.move_to(...)` instead."
+        )

@@ -1,0 +1,35 @@
+"""Nanoseconds inside, aware datetimes and timedeltas outside."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ..core.options import duration_ns, to_ns
+from ..core.waits import Seconds, seconds_of
+
+__all__ = ["delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def to_datetime(ns: int) -> datetime:
+    """Return an instant in UTC; what is below a microsecond is cut off."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def to_timedelta(ns: int) -> timedelta:
+    """Return a duration, rounded to the microsecond."""
+    return timedelta(microseconds=round(ns / 1000))
+
+
+def delta_ns(delta: Seconds, what: str) -> int:
+    """Return a duration in nanoseconds.
+
+    Args:
+        delta: seconds or a timedelta, not negative.
+        what: how the message names it.
+
+    Raises:
+        WaitError: when it is neither.
+    """
+    return duration_ns(seconds_of(delta, what))

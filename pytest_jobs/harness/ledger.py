@@ -1,0 +1,220 @@
+"""The one ordered store of what was enqueued and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from ..errors import NotPerformedError
+from .clock import VirtualClock
+from .delivery import Delivery
+from .pending import PendingQueue
+from .record import FIRST, PENDING, REMOVED, RETRY, TAKEN, JobRecord, current_record
+from .selection import Selection
+
+#: How many errors keep their traceback, which holds frames and whatever is in them.
+_TRACEBACKS_KEPT = 8
+
+Listener: TypeAlias = Callable[[JobRecord], None]
+
+
+class Ledger:
+    """Numbers records, keeps them by job name, and knows which are pending.
+
+    It is the sink of every bridge. A dead ledger ignores what it is told, so that a delivery that
+    was given up cannot write into the test.
+    """
+
+    __slots__ = (
+        "_by_name",
+        "_dead",
+        "_errors",
+        "_lock",
+        "_queues",
+        "_when_added",
+        "clock",
+        "deliveries",
+        "records",
+    )
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        #: Every record, by sequence.
+        self.records: list[JobRecord] = []
+        #: Every delivery, in the order in which they ended.
+        self.deliveries: list[Delivery] = []
+        self._by_name: dict[str, list[JobRecord]] = {}
+        self._queues: dict[str, PendingQueue] = {}
+        self._errors: deque[BaseException] = deque()
+        self._lock = threading.Lock()
+        self._when_added: Listener | None = None
+        self._dead = False
+
+    # The sink of the bridges
+
+    def now_ns(self) -> int:
+        """Return the time of the clock, in nanoseconds since the epoch."""
+        return self.clock.now_ns()
+
+    def added(self, record: JobRecord) -> None:
+        """Take in a job that was enqueued, from whatever thread."""
+        if self._dead:
+            return
+        current = current_record.get()
+        if current is not None:
+            self._relate(record, current)
+        name = record._envelope.name
+        with self._lock:
+            record._sequence = len(self.records)
+            self.records.append(record)
+            try:
+                self._by_name[name].append(record)
+            except KeyError:
+                self._by_name[name] = [record]
+            self._push(record)
+        if self._when_added is not None:
+            self._when_added(record)
+
+    def removed(self, record: JobRecord) -> None:
+        """Take note that a pending job was withdrawn."""
+        if not self._dead and record._state is PENDING:
+            record._state = REMOVED
+
+    def result_of(self, record: JobRecord) -> object:
+        """Return what the last delivery of the job returned.
+
+        Raises:
+            NotPerformedError: when there was none.
+            BaseException: what that delivery raised, unless the job's declarations dealt with it.
+        """
+        for delivery in reversed(self.deliveries):
+            if (
+                delivery.record.job_id == record.job_id
+                and delivery.record._bridge is record._bridge
+            ):
+                if delivery.raises and delivery.error is not None:
+                    raise delivery.error
+                return delivery.result
+        raise NotPerformedError(
+            f"{record!r} has not been performed, so it has no result: drain first."
+        )
+
+    # The harness's side
+
+    def listen(self, when_added: Listener | None) -> Listener | None:
+        """Call a function with every record that is added from now on; return the one called before."""
+        before, self._when_added = self._when_added, when_added
+        return before
+
+    def named(self, name: str) -> list[JobRecord]:
+        """Return every record of this name, in order."""
+        return self._by_name.get(name, [])
+
+    def first_enqueues(self) -> Iterator[JobRecord]:
+        """Return what the application enqueued; retries and redeliveries are left out."""
+        return (record for record in self.records if record._origin is FIRST)
+
+    def pending(self) -> Iterator[JobRecord]:
+        """Return what waits to be performed, in the order of enqueueing."""
+        return (record for record in self.records if record._state is PENDING)
+
+    def take(self, selection: Selection) -> JobRecord | None:
+        """Take out the next record that is due and selected."""
+        now_ns = self.clock.now_ns()
+        with self._lock:
+            heads = [
+                (key[1:], queue)
+                for queue in self._queues.values()
+                if (key := queue.peek(now_ns, selection)) is not None
+            ]
+            if not heads:
+                return None
+            # Priorities of different libraries mean different things; time means the same to all.
+            queue = heads[0][1] if len(heads) == 1 else min(heads, key=lambda head: head[0])[1]
+            record = queue.pop()
+            record._state = TAKEN
+            return record
+
+    def has_due(self, selection: Selection) -> bool:
+        """Say whether a selected record is due."""
+        now_ns = self.clock.now_ns()
+        with self._lock:
+            return any(queue.peek(now_ns, selection) is not None for queue in self._queues.values())
+
+    def next_due_ns(self, selection: Selection) -> int | None:
+        """Return when the next selected record is due that is not due yet."""
+        with self._lock:
+            dues = (queue.next_due_ns(selection) for queue in self._queues.values())
+            return min((due_ns for due_ns in dues if due_ns is not None), default=None)
+
+    def claim(self, record: JobRecord) -> None:
+        """Take a record out of turn."""
+        record._state = TAKEN
+
+    def put_back(self, records: list[JobRecord]) -> None:
+        """Return records that were taken or held back and not performed."""
+        with self._lock:
+            for record in records:
+                record._state = PENDING
+                self._push(record)
+
+    def delivered(self, delivery: Delivery, records_before: int) -> None:
+        """Record a delivery that has ended.
+
+        Args:
+            delivery: what it came to.
+            records_before: how many records there were when it began.
+        """
+        if self._dead:
+            return
+        if len(self.records) > records_before:
+            _attach(delivery, self.records[records_before:])
+        self.deliveries.append(delivery)
+        if delivery.error is not None:
+            self._drop_old_tracebacks(delivery.error)
+
+    def die(self) -> None:
+        """Ignore everything from now on."""
+        self._dead = True
+
+    def _push(self, record: JobRecord) -> None:
+        bridge = record._bridge.name
+        queue = self._queues.get(bridge)
+        if queue is None:
+            queue = self._queues[bridge] = PendingQueue()
+        queue.push(record, self.clock.now_ns())
+
+    def _relate(self, record: JobRecord, current: JobRecord) -> None:
+        if record._origin is RETRY and record._envelope.job_id == current._envelope.job_id:
+            record._retry_of = current._sequence
+            record._parent = current._parent
+        else:
+            record._parent = current._sequence
+
+    def _drop_old_tracebacks(self, error: BaseException) -> None:
+        self._errors.append(error)
+        if len(self._errors) > _TRACEBACKS_KEPT:
+            _drop_tracebacks(self._errors.popleft())
+
+
+def _attach(delivery: Delivery, records: list[JobRecord]) -> None:
+    performed = delivery._record._sequence
+    delivery._next = next((record for record in records if record._retry_of == performed), None)
+    delivery._enqueued = tuple(
+        record
+        for record in records
+        if record._parent == performed and record._retry_of != performed
+    )
+
+
+def _drop_tracebacks(error: BaseException) -> None:
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            waiting += [found.__cause__, found.__context__]

@@ -1,0 +1,158 @@
+"""Makes one delivery at a time, and records it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from contextvars import Token
+from typing import TYPE_CHECKING
+
+from ..errors import RunningLoopError
+from .body import Body, Outcomes, RealBody
+from .clock import VirtualClock
+from .delivery import Delivery
+from .describe import call_text
+from .faults import Fault
+from .ledger import Ledger
+from .record import JobRecord, current_record
+from .sleeps import SleepPatch
+
+if TYPE_CHECKING:
+    from .loop import OwnLoop
+
+
+class Performer:
+    """Drives a bridge through one delivery of a record, on our loop or on the test's."""
+
+    def __init__(self, clock: VirtualClock, sleeps: SleepPatch, outcomes: Outcomes) -> None:
+        self._clock = clock
+        self._sleeps = sleeps
+        #: What fails the test whatever the library does with it.
+        self.outcomes = outcomes
+        self._own_loop: OwnLoop | None = None
+        #: What makes deliveries fail.
+        self.faults: list[Fault] = []
+        #: Called with every delivery after it was recorded.
+        self.when_delivered: list[Callable[[Delivery], None]] = []
+
+    def deliver(
+        self,
+        ledger: Ledger,
+        record: JobRecord,
+        make_body: Callable[[JobRecord], Body] | None = None,
+    ) -> Delivery:
+        """Make one delivery of a record that was taken, and record it.
+
+        Args:
+            ledger: records the delivery.
+            record: what to perform.
+            make_body: returns what runs in the place of the body; None for the body itself.
+
+        Raises:
+            RunningLoopError: for a coroutine job inside a running loop; the record stays pending.
+            BaseException: an assertion or outcome of the test runner that the job raised.
+        """
+        bridge = record._bridge
+        if bridge.is_coroutine(record) and in_running_loop():
+            ledger.put_back([record])
+            raise RunningLoopError(_running_loop_text(record))
+        body = self._real_body(record) if make_body is None else make_body(record)
+        before = len(ledger.records)
+        now_ns = self._clock.now_ns()
+        token, thread = self._enter(record)
+        try:
+            delivery = bridge.perform(record, now_ns=now_ns, around=body)
+            if not isinstance(delivery, Delivery):
+                delivery = self._run(delivery)
+        except self.outcomes as outcome:
+            body.outcome = outcome
+            delivery = Delivery(record, now_ns, "failed", error=outcome, handled=False)
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        finally:
+            self._leave(token, thread)
+        return self._ended(ledger, delivery, before, body)
+
+    async def adeliver(
+        self,
+        ledger: Ledger,
+        record: JobRecord,
+        make_body: Callable[[JobRecord], Body] | None = None,
+    ) -> Delivery:
+        """Do the same on the running event loop, where sleeping is real and warned of."""
+        from .loop import warned_sleeps
+
+        body = self._real_body(record) if make_body is None else make_body(record)
+        before = len(ledger.records)
+        now_ns = self._clock.now_ns()
+        token, thread = self._enter(record)
+        try:
+            with warned_sleeps():
+                delivery = record._bridge.perform(record, now_ns=now_ns, around=body)
+                if not isinstance(delivery, Delivery):
+                    delivery = await delivery
+        except self.outcomes as outcome:
+            body.outcome = outcome
+            delivery = Delivery(record, now_ns, "failed", error=outcome, handled=False)
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        finally:
+            self._leave(token, thread)
+        return self._ended(ledger, delivery, before, body)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a delivery is being made, by any thread."""
+        return self._sleeps.thread is not None
+
+    def close(self) -> None:
+        """Close our event loop, if there is one."""
+        if self._own_loop is not None:
+            self._own_loop.close()
+            self._own_loop = None
+
+    def _real_body(self, record: JobRecord) -> RealBody:
+        fault = None
+        if self.faults:
+            fault = next((fault for fault in self.faults if fault.strikes(record)), None)
+        return RealBody(self.outcomes, fault)
+
+    def _enter(self, record: JobRecord) -> tuple[Token[JobRecord | None], int | None]:
+        thread, self._sleeps.thread = self._sleeps.thread, threading.get_ident()
+        return current_record.set(record), thread
+
+    def _leave(self, token: Token[JobRecord | None], thread: int | None) -> None:
+        current_record.reset(token)
+        self._sleeps.thread = thread
+
+    def _run(self, awaitable: Awaitable[Delivery]) -> Delivery:
+        if self._own_loop is None:
+            from .loop import OwnLoop
+
+            self._own_loop = OwnLoop(self._clock)
+        return self._own_loop.run(awaitable)
+
+    def _ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
+        ledger.delivered(delivery, before)
+        for hear in self.when_delivered:
+            hear(delivery)
+        if body.outcome is not None:
+            raise body.outcome
+        return delivery
+
+
+def in_running_loop() -> bool:
+    """Say whether this thread is inside a running event loop, without importing asyncio to find out."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def _running_loop_text(record: JobRecord) -> str:
+    return (
+        f"{call_text(record)} is a coroutine job, and a synchronous verb was to perform it inside a running event "
+        "loop, which it would block: await the twin that begins with `a`, as in `await jobs.adrain()`. The job "
+        "is still pending."
+    )

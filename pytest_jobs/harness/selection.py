@@ -1,0 +1,93 @@
+"""Which of the pending jobs a verb performs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import CriterionError
+from .record import PENDING, JobRecord
+
+if TYPE_CHECKING:
+    from .targets import Target, Targets
+
+#: A job, several, or a callable that takes a record.
+JobFilter: TypeAlias = "object | Iterable[object] | Callable[[JobRecord], object]"
+Test: TypeAlias = Callable[[JobRecord], bool]
+
+
+class Selection:
+    """The filters of one verb call, and the records that they held back meanwhile."""
+
+    __slots__ = ("_exclude", "_held", "_only", "_queues", "described", "selected", "unfiltered")
+
+    def __init__(
+        self,
+        targets: Targets,
+        only: JobFilter | None = None,
+        exclude: JobFilter | None = None,
+        queue: str | Iterable[str] | None = None,
+    ) -> None:
+        """Build the filters.
+
+        Args:
+            targets: finds the jobs that are meant.
+            only: the job or jobs to perform, or a callable that takes a record.
+            exclude: the job or jobs to leave alone, or such a callable.
+            queue: the name of a queue, or several.
+
+        Raises:
+            CriterionError: when something named is no job.
+        """
+        self._only = None if only is None else _test(only, targets, "only")
+        self._exclude = None if exclude is None else _test(exclude, targets, "exclude")
+        self._queues = None if queue is None else _queue_names(queue)
+        self._held: list[JobRecord] = []
+        self.unfiltered = only is None and exclude is None and queue is None
+        #: Whether any record was ever selected.
+        self.selected = False
+        given = {"only": only, "exclude": exclude, "queue": queue}
+        #: How a message names the filters.
+        self.described = ", ".join(
+            f"{name}={value!r}" for name, value in given.items() if value is not None
+        )
+
+    def admits(self, record: JobRecord) -> bool:
+        """Say whether the record is one of those to perform."""
+        if self.unfiltered:
+            return True
+        admitted = (
+            (self._only is None or self._only(record))
+            and (self._exclude is None or not self._exclude(record))
+            and (self._queues is None or record.queue in self._queues)
+        )
+        self.selected = self.selected or admitted
+        return admitted
+
+    def keep(self, record: JobRecord) -> None:
+        """Hold a record back until the verb has ended."""
+        if record._state is PENDING:
+            self._held.append(record)
+
+    def held(self) -> list[JobRecord]:
+        """Give up what was held back."""
+        held, self._held = self._held, []
+        return held
+
+
+def _test(wanted: Any, targets: Targets, name: str) -> Test:
+    target = targets.find(wanted)
+    if target is not None:
+        return target.is_job_of
+    if isinstance(wanted, list | tuple | set | frozenset):
+        several: list[Target] = [targets.get(job) for job in wanted]
+        return lambda record: any(target.is_job_of(record) for target in several)
+    if callable(wanted) and not isinstance(wanted, type):
+        return lambda record: bool(wanted(record))
+    raise CriterionError(
+        f"{name}={wanted!r} is no job: name a job, a list of jobs, or write a callable that takes a record."
+    )
+
+
+def _queue_names(queue: str | Iterable[str]) -> frozenset[str]:
+    return frozenset((queue,)) if isinstance(queue, str) else frozenset(queue)

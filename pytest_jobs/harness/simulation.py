@@ -1,0 +1,81 @@
+"""Running a job through its retries without running its body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CriterionError
+from .body import Body, SimulatedBody
+from .clock import VirtualClock
+from .delivery import Delivery
+from .faults import Raising, checked_error, fresh_error
+from .ledger import Ledger
+from .record import JobRecord
+from .selection import Selection
+from .verbs import Plan
+
+if TYPE_CHECKING:
+    from .targets import Target, Targets
+
+
+class Simulation:
+    """One job that fails again and again, and perhaps succeeds at last."""
+
+    __slots__ = ("_limit", "_raising", "_succeed_on", "_target")
+
+    def __init__(
+        self, target: Target, raising: Raising, *, succeed_on: int | None, limit: int
+    ) -> None:
+        self._target = target
+        self._raising = checked_error(raising, "raising")
+        if succeed_on is not None and (type(succeed_on) is not int or succeed_on < 1):
+            raise CriterionError(
+                f"succeed_on={succeed_on!r} is no attempt: write the number of the attempt that succeeds, from 1."
+            )
+        if type(limit) is not int or limit < 1:
+            raise CriterionError(
+                f"limit={limit!r} is no number of attempts: write an int of at least 1."
+            )
+        self._succeed_on = succeed_on
+        self._limit = limit
+
+    def enqueue(
+        self, ledger: Ledger, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
+    ) -> JobRecord:
+        """Enqueue the job; where no arguments are given, None stands for each that is required."""
+        if args is None and kwargs is None:
+            kwargs = self._target.bridge.blank_arguments(self._target.job)
+        self._target.bridge.enqueue(self._target.job, tuple(args or ()), kwargs or {})
+        if not ledger.records:
+            raise CriterionError(
+                f"{self._target.name} was not enqueued: a callback halted it, so there is nothing to simulate. "
+                "Give the arguments with which it is enqueued."
+            )
+        return ledger.records[0]
+
+    def plan(
+        self, ledger: Ledger, clock: VirtualClock, targets: Targets, first: JobRecord
+    ) -> Plan[list[Delivery]]:
+        """Perform the job and its retries, and nothing that they enqueue."""
+        selection = Selection(targets, only=_with_id(first.job_id))
+        deliveries: list[Delivery] = []
+        while len(deliveries) < self._limit:
+            record = ledger.take(selection)
+            if record is not None:
+                deliveries.append((yield record))
+                continue
+            due_ns = ledger.next_due_ns(selection)
+            if due_ns is None:
+                break
+            clock.move_ns(max(due_ns, clock.now_ns()))
+        return deliveries
+
+    def body(self, record: JobRecord) -> Body:
+        """Return what runs instead of the body."""
+        error = None if record.attempt == self._succeed_on else fresh_error(self._raising)
+        return SimulatedBody(error, is_coroutine=record._bridge.is_coroutine(record))
+
+
+def _with_id(job_id: str) -> Callable[[JobRecord], bool]:
+    return lambda record: record.job_id == job_id

@@ -1,0 +1,74 @@
+"""From what an application calls a job to the records of that job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CriterionError
+from .record import JobRecord
+
+if TYPE_CHECKING:
+    from .bridge import Bridge
+
+
+class Target:
+    """One job of one bridge."""
+
+    __slots__ = ("bridge", "job", "name")
+
+    def __init__(self, bridge: Bridge, job: object, name: str) -> None:
+        self.bridge = bridge
+        self.job = job
+        #: The name under which its records go.
+        self.name = name
+
+    def is_job_of(self, record: JobRecord) -> bool:
+        """Say whether the record is of this job; a subclass is another job."""
+        return (
+            record._bridge is self.bridge
+            and record.name == self.name
+            and self.bridge.is_job_of(record, self.job)
+        )
+
+
+class Targets:
+    """The jobs of all bridges of a harness."""
+
+    __slots__ = ("_bridges",)
+
+    def __init__(self, bridges: Sequence[Bridge]) -> None:
+        self._bridges = bridges
+
+    def find(self, job: object) -> Target | None:
+        """Return the job meant, or None when no bridge knows it."""
+        if isinstance(job, Target):
+            return job
+        for bridge in self._bridges:
+            name = bridge.identify(job)
+            if name is not None:
+                return Target(bridge, job, name)
+        return None
+
+    def get(self, job: Any) -> Target:
+        """Return the job meant.
+
+        Raises:
+            CriterionError: when no bridge knows it.
+        """
+        target = self.find(job)
+        if target is None:
+            raise CriterionError(self._unknown(job))
+        return target
+
+    def _unknown(self, job: object) -> str:
+        libraries = ", ".join(bridge.name for bridge in self._bridges)
+        if isinstance(job, str):
+            return (
+                f"No job is named {job!r} in what is bridged here ({libraries}): give the full name, "
+                "or the job itself."
+            )
+        return (
+            f"{job!r} is no job of what is bridged here ({libraries}): name a class derived from Job, a "
+            "function under @job, or a `later` twin."
+        )

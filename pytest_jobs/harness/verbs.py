@@ -1,0 +1,188 @@
+"""What each verb performs, and in which order.
+
+A verb is a plan: a generator that yields the next record to perform, is sent the delivery that
+came of it, and returns the verb's result. The synchronous verbs and their `a` twins drive the same
+plans.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator
+from typing import TypeAlias, TypeVar, cast
+
+from ..errors import LoopLimitError, NothingMatchedError, NotPerformedError
+from .clock import VirtualClock
+from .delivery import Delivery
+from .describe import short_name
+from .ledger import Ledger
+from .record import PENDING, TAKEN, JobRecord
+from .selection import Selection
+from .tally import Tally
+
+T = TypeVar("T")
+Plan: TypeAlias = Generator[JobRecord, Delivery, T]
+
+#: How many jobs that came up during one verb it performs before it takes them for a loop.
+DEFAULT_LIMIT = 10_000
+_RECENT = 1_000
+
+
+def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
+    """Carry a plan out and return its result."""
+    try:
+        record = next(plan)
+    except StopIteration as end:
+        return cast(T, end.value)
+    try:
+        while True:
+            delivery = deliver(record)
+            try:
+                record = plan.send(delivery)
+            except StopIteration as end:
+                return cast(T, end.value)
+    finally:
+        plan.close()
+
+
+async def adrive(plan: Plan[T], deliver: Callable[[JobRecord], Awaitable[Delivery]]) -> T:
+    """Carry a plan out on the running event loop and return its result."""
+    try:
+        record = next(plan)
+    except StopIteration as end:
+        return cast(T, end.value)
+    try:
+        while True:
+            delivery = await deliver(record)
+            try:
+                record = plan.send(delivery)
+            except StopIteration as end:
+                return cast(T, end.value)
+    finally:
+        plan.close()
+
+
+def perform_one(ledger: Ledger, record: JobRecord) -> Plan[Delivery]:
+    """Perform one record, due or not."""
+    if record._state is not PENDING:
+        state = "has been performed" if record._state is TAKEN else "was withdrawn"
+        raise NotPerformedError(
+            f"{record!r} {state}, so it is not pending: to deliver the same payload again, write "
+            "jobs.perform(jobs.redeliver(record))."
+        )
+    ledger.claim(record)
+    return (yield record)
+
+
+def perform_due(ledger: Ledger, selection: Selection, *, children: bool, limit: int) -> Plan[Tally]:
+    """Perform what is due, the clock standing still."""
+    tally = Tally()
+    loop = _LoopGuard(ledger, limit, "perform_due", tally)
+    newest = len(ledger.records)
+    later: list[JobRecord] = []
+    try:
+        while (record := ledger.take(selection)) is not None:
+            if not children and record.sequence >= newest:
+                later.append(record)
+                continue
+            loop.check(record)
+            tally.count((yield record))
+        _check_matched(ledger, selection, "perform_due")
+    finally:
+        ledger.put_back([*later, *selection.held()])
+    return tally
+
+
+def drain(
+    ledger: Ledger,
+    clock: VirtualClock,
+    selection: Selection,
+    *,
+    until_ns: int | None,
+    limit: int,
+    verb: str = "drain",
+) -> Plan[Tally]:
+    """Perform everything, children and retries included; the clock jumps to each due time."""
+    tally = Tally()
+    loop = _LoopGuard(ledger, limit, verb, tally)
+    try:
+        while True:
+            while (record := ledger.take(selection)) is not None:
+                loop.check(record)
+                tally.count((yield record))
+            due_ns = ledger.next_due_ns(selection)
+            if due_ns is None or (until_ns is not None and due_ns > until_ns):
+                break
+            clock.move_ns(max(due_ns, clock.now_ns()))
+        _check_matched(ledger, selection, verb)
+    finally:
+        ledger.put_back(selection.held())
+    return tally
+
+
+def run_for(
+    ledger: Ledger,
+    clock: VirtualClock,
+    selection: Selection,
+    *,
+    delta_ns: int,
+    limit: int,
+) -> Plan[Tally]:
+    """Perform what comes due within a time, which has passed at the end."""
+    end_ns = clock.now_ns() + delta_ns
+    tally = yield from drain(
+        ledger,
+        clock,
+        selection,
+        until_ns=end_ns,
+        limit=limit,
+        verb="run_for",
+    )
+    clock.move_ns(max(end_ns, clock.now_ns()))
+    return tally
+
+
+def _check_matched(ledger: Ledger, selection: Selection, verb: str) -> None:
+    if selection.unfiltered or selection.selected:
+        return
+    waiting = Counter(short_name(record.name) for record in ledger.pending())
+    listed = ", ".join(f"{count} {name}" for name, count in waiting.items()) or "nothing"
+    raise NothingMatchedError(
+        f"jobs.{verb}({selection.described}) matches no pending job, so it would have done nothing. Pending: "
+        f"{listed}."
+    )
+
+
+class _LoopGuard:
+    """Stops a verb that would go on for ever."""
+
+    __slots__ = ("_late", "_ledger", "_limit", "_newest", "_tally", "_verb")
+
+    def __init__(self, ledger: Ledger, limit: int, verb: str, tally: Tally) -> None:
+        self._ledger = ledger
+        self._limit = limit
+        self._verb = verb
+        self._tally = tally
+        self._newest = len(ledger.records)
+        self._late = 0
+
+    def check(self, record: JobRecord) -> None:
+        """Count a record that came up during the verb.
+
+        Raises:
+            LoopLimitError: when there have been too many; the record stays pending.
+        """
+        if record._sequence < self._newest:
+            return
+        self._late += 1
+        if self._late <= self._limit:
+            return
+        self._ledger.put_back([record])
+        recent = Counter(delivery.record.name for delivery in self._tally.deliveries[-_RECENT:])
+        name, count = recent.most_common(1)[0] if recent else (record.name, 0)
+        raise LoopLimitError(
+            f"jobs.{self._verb}() stopped: it performed {self._limit} jobs that were enqueued while it ran, and "
+            f"more are pending. Of the last {recent.total()}, {count} were {short_name(name)}, which most likely "
+            "enqueues itself, or retries, for ever. Give its chain an end, perform a part with `until=` or "
+            f"`only=`, or pass a `limit=` above {self._limit}."
+        )

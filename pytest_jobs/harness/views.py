@@ -1,0 +1,170 @@
+"""Read-only sequences of records and of deliveries, which print as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Generic, Self, TypeVar, overload
+
+from .delivery import Delivery
+from .describe import arguments_text, duration, error_text, instant, short_name, table
+from .ledger import Ledger
+from .record import FIRST, JobRecord
+
+T = TypeVar("T")
+
+_ROWS_SHOWN = 20
+
+
+class View(Sequence[T], Generic[T]):
+    """What there was when it was asked for."""
+
+    __slots__ = ("_items", "_look", "_title")
+
+    def __init__(self, title: str, items: Iterable[T], look: Callable[[T], None]) -> None:
+        self._title = title
+        self._items = tuple(items)
+        self._look = look
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        """Return one, or a tuple of some."""
+        found = self._items[index]
+        for item in found if isinstance(index, slice) else (found,):  # type: ignore[union-attr]
+            self._look(item)  # type: ignore[arg-type]
+        return found
+
+    def __iter__(self) -> Iterator[T]:
+        """Go through them in order."""
+        for item in self._items:
+            self._look(item)
+            yield item
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with another sequence, item by item."""
+        if isinstance(other, View):
+            return self._items == other._items
+        if isinstance(other, list | tuple):
+            return list(self) == list(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return titled_table(self._title, self._items)
+
+
+class Capture(Sequence[JobRecord]):
+    """What was first-enqueued inside a `with jobs.capture()` block."""
+
+    __slots__ = ("_end", "_ledger", "_start")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._start = len(ledger.records)
+        self._end: int | None = None
+
+    def __enter__(self) -> Self:
+        """Begin the window."""
+        self._start = len(self._ledger.records)
+        self._end = None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the window."""
+        self._end = len(self._ledger.records)
+
+    @overload
+    def __getitem__(self, index: int) -> JobRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[JobRecord]: ...
+    def __getitem__(self, index: int | slice) -> JobRecord | Sequence[JobRecord]:
+        """Return one, or some."""
+        return self._view()[index]
+
+    def __iter__(self) -> Iterator[JobRecord]:
+        """Go through them in the order of enqueueing."""
+        return iter(self._view())
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._view())
+
+    def __repr__(self) -> str:
+        return repr(self._view())
+
+    def _view(self) -> View[JobRecord]:
+        inside = self._ledger.records[self._start : self._end]
+        return View(
+            "captured", (record for record in inside if record._origin is FIRST), look_at_record
+        )
+
+
+def look_at_record(record: JobRecord) -> None:
+    """Note that the test has seen a record."""
+    record._seen = True
+
+
+def look_at_delivery(delivery: Delivery) -> None:
+    """Note that the test has seen the record of a delivery."""
+    delivery._record._seen = True
+
+
+def titled_table(title: str, items: Sequence[object]) -> str:
+    """Return records or deliveries as a table below a title; a long one is cut."""
+    if not items:
+        return f"{title}: none"
+    shown = items[:_ROWS_SHOWN]
+    if isinstance(items[0], Delivery):
+        text = table(
+            _DELIVERY_HEADER, [_delivery_row(item) for item in shown if isinstance(item, Delivery)]
+        )
+    else:
+        text = table(
+            _RECORD_HEADER, [_record_row(item) for item in shown if isinstance(item, JobRecord)]
+        )
+    left = len(items) - len(shown)
+    rest = f"\n... and {left} more" if left else ""
+    return f"{title}: {len(items)}\n{text}{rest}"
+
+
+_RECORD_HEADER = ("#", "job", "arguments", "queue", "wait", "attempt", "state")
+_DELIVERY_HEADER = ("#", "job", "arguments", "attempt", "status", "at", "again in", "error")
+
+
+def _record_row(record: JobRecord) -> tuple[str, ...]:
+    return (
+        str(record.sequence),
+        short_name(record.name),
+        arguments_text(record),
+        record.queue or "-",
+        "-" if record.wait is None else duration(record.wait),
+        str(record.attempt),
+        record._state,
+    )
+
+
+def _delivery_row(delivery: Delivery) -> tuple[str, ...]:
+    record = delivery.record
+    return (
+        str(record.sequence),
+        short_name(record.name),
+        arguments_text(record),
+        str(record.attempt),
+        delivery.status,
+        instant(delivery.at),
+        "-" if delivery.wait is None else duration(delivery.wait),
+        "-" if delivery.error is None else error_text(delivery.error),
+    )
