@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .core.argument_types import argument_type, reference
 from .core.callbacks import (
     after_enqueue,
@@ -12,7 +15,6 @@ from .core.callbacks import (
     before_perform,
 )
 from .core.enqueueing import perform_all_later
-from .core.execution import Execution
 from .core.functions import JobFunction, job
 from .core.hooks import hookimpl, hooks
 from .core.job import Job
@@ -21,3 +23,118 @@ from .core.payload import Payload
 from .core.rules import after_discard, discard_on, rescue_from, retry_on
 from .core.settings import configure
 from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
+from .errors import Halt
+
+if TYPE_CHECKING:
+    from .adapters.inline import InlineAdapter
+    from .adapters.test import TestAdapter
+    from .assertions.asserts import (
+        AssertDiscarded,
+        AssertEnqueued,
+        AssertFailed,
+        AssertNotEnqueued,
+        AssertNotPerformed,
+        AssertPerformed,
+        AssertRetried,
+        assert_discarded,
+        assert_enqueued,
+        assert_failed,
+        assert_not_enqueued,
+        assert_not_performed,
+        assert_performed,
+        assert_retried,
+    )
+    from .bridges.opening import open_jobs
+    from .harness.active import current_jobs
+    from .harness.clock import VirtualClock
+    from .harness.delivery import Delivery
+    from .harness.jobs import Jobs
+    from .harness.record import JobRecord
+    from .harness.tally import Tally
+    from .harness.timeline import RetryTimeline
+
+__all__ = [  # noqa: RUF022 - grouped by what they are for
+    # Declaring jobs
+    "Job",
+    "JobFunction",
+    "job",
+    "later",
+    "reference",
+    "argument_type",
+    # What becomes of errors
+    "retry_on",
+    "discard_on",
+    "rescue_from",
+    "after_discard",
+    "polynomially_longer",
+    "exponentially_longer",
+    "sidekiq_backoff",
+    # Callbacks and lifecycle plugins
+    "before_enqueue",
+    "around_enqueue",
+    "after_enqueue",
+    "before_perform",
+    "around_perform",
+    "after_perform",
+    "Halt",
+    "hooks",
+    "hookimpl",
+    # Sending jobs
+    "configure",
+    "perform_all_later",
+    "Payload",
+    "InlineAdapter",
+    "TestAdapter",
+    # Testing them
+    "open_jobs",
+    "current_jobs",
+    "Jobs",
+    "JobRecord",
+    "Delivery",
+    "Tally",
+    "RetryTimeline",
+    "VirtualClock",
+    # Asserting
+    "assert_enqueued",
+    "assert_performed",
+    "assert_retried",
+    "assert_discarded",
+    "assert_failed",
+    "assert_not_enqueued",
+    "assert_not_performed",
+    "AssertEnqueued",
+    "AssertPerformed",
+    "AssertRetried",
+    "AssertDiscarded",
+    "AssertFailed",
+    "AssertNotEnqueued",
+    "AssertNotPerformed",
+]
+
+#: Where the names live that an application in production does not need.
+_LAZY = {
+    "InlineAdapter": "adapters.inline",
+    "TestAdapter": "adapters.test",
+    "open_jobs": "bridges.opening",
+    "current_jobs": "harness.active",
+    "Jobs": "harness.jobs",
+    "JobRecord": "harness.record",
+    "Delivery": "harness.delivery",
+    "Tally": "harness.tally",
+    "RetryTimeline": "harness.timeline",
+    "VirtualClock": "harness.clock",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_LAZY.get(name, 'assertions.asserts')}", __name__)
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 
 class JobsError(Exception):
     """A job could not be handled."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message if message is not None else type(self).__doc__)
+        super().__init__(inspect.getdoc(type(self)) if message is None else message)
 
 
 # Declaring

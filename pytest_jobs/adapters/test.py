@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ..core.dead_letter import DeadLetter
 from ..core.execution import Execution
 from ..core.payload import Payload
+from ..errors import RunningLoopError
 from .delivery import deliver
 
 
@@ -35,10 +36,20 @@ class TestAdapter:
         self.pending.append(payload)
 
     def perform(self, payload: Payload) -> Execution:
-        """Perform one payload and return what came of it; errors of the job are not raised."""
-        if payload in self.pending:
-            self.pending.remove(payload)
-        return deliver(payload, self.dead)
+        """Perform one payload and return what came of it; errors of the job are not raised.
+
+        Raises:
+            RunningLoopError: for a coroutine job inside a running event loop; it stays pending.
+        """
+        place = self.pending.index(payload) if payload in self.pending else None
+        if place is not None:
+            del self.pending[place]
+        try:
+            return deliver(payload, self.dead)
+        except RunningLoopError:
+            if place is not None:
+                self.pending.insert(place, payload)
+            raise
 
     def perform_due(self) -> list[Execution]:
         """Perform what is due, and what that enqueues, in the order of enqueueing."""

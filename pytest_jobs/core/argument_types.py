@@ -11,7 +11,7 @@ import enum
 import operator
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..errors import DeclarationError
@@ -32,11 +32,12 @@ class Reference:
 class ArgumentTypes:
     """The registered classes of an application."""
 
-    __slots__ = ("_classes", "_references")
+    __slots__ = ("_classes", "_references", "_references_by_name")
 
     def __init__(self) -> None:
         self._classes: dict[str, type] = {}
         self._references: dict[type, Reference] = {}
+        self._references_by_name: dict[str, Reference] = {}
 
     def add(self, cls: type) -> None:
         """Let payloads of every job carry instances of an enum or a dataclass."""
@@ -45,11 +46,12 @@ class ArgumentTypes:
                 f"{cls.__qualname__} is neither an enum nor a dataclass, so a payload cannot carry it: "
                 "pass its id, or declare it a record with `@reference(id=..., find=...)`."
             )
-        _collect(cls, self._classes)
+        _collect(cls, cls, self._classes)
 
     def add_reference(self, reference: Reference) -> None:
         """Let payloads refer to the records of a class."""
         self._references[reference.cls] = reference
+        self._references_by_name[name_of(reference.cls)] = reference
 
     def reference_for(self, cls: type) -> Reference | None:
         """Return how records of this class, or of its nearest registered base, are named."""
@@ -59,8 +61,8 @@ class ArgumentTypes:
         return None
 
     def reference_named(self, name: str) -> Reference | None:
-        """Return how records of the class of this name are found."""
-        return next((r for cls, r in self._references.items() if name_of(cls) == name), None)
+        """Return how records of the class of this name, the last that was registered, are found."""
+        return self._references_by_name.get(name)
 
     def named(self, name: str) -> type | None:
         """Return the registered enum or dataclass of this name."""
@@ -113,40 +115,49 @@ def reference(
 def annotated_types(function: Callable[..., object]) -> Mapping[str, type]:
     """Return the enums and dataclasses that a function's annotations name, by travelling name."""
     found: dict[str, type] = {}
-    for annotation in _annotations(function):
-        _collect(annotation, found)
+    _collect_annotations(function, found)
     return found
 
 
-def _annotations(owner: object) -> Iterator[object]:
+def _collect_annotations(owner: object, found: dict[str, type]) -> None:
     for parameter, annotation in getattr(owner, "__annotations__", {}).items():
         if parameter != "return":
-            resolved = _resolve(annotation, owner)
-            if resolved is not None:
-                yield resolved
+            _collect(annotation, owner, found)
 
 
-def _resolve(annotation: object, owner: object) -> object | None:
-    """Return the annotation itself; one that cannot be resolved names no class."""
-    if not isinstance(annotation, str):
-        return annotation
-    namespace = getattr(owner, "__globals__", None)
-    if namespace is None:
-        namespace = vars(sys.modules.get(getattr(owner, "__module__", ""), None) or typing)
-    try:
-        return typing.cast(object, eval(annotation, namespace))  # noqa: S307
-    except Exception:
-        return None
-
-
-def _collect(annotation: object, found: dict[str, type]) -> None:
-    for part in typing.get_args(annotation):
-        _collect(part, found)
+def _collect(annotation: object, owner: object, found: dict[str, type]) -> None:
+    annotation = _resolve(annotation, owner)
+    for part in _parts(annotation):
+        _collect(part, owner, found)
     if not isinstance(annotation, type) or found.get(name_of(annotation)) is annotation:
         return
     if issubclass(annotation, enum.Enum):
         found[name_of(annotation)] = annotation
     elif dataclasses.is_dataclass(annotation):
         found[name_of(annotation)] = annotation
-        for field in _annotations(annotation):
-            _collect(field, found)
+        for base in annotation.__mro__:
+            _collect_annotations(base, found)
+
+
+def _parts(annotation: object) -> tuple[object, ...]:
+    origin = typing.get_origin(annotation)
+    if origin is None or origin is typing.Literal:  # The texts of a literal are no annotations.
+        return ()
+    arguments = typing.get_args(annotation)
+    return arguments[:1] if origin is typing.Annotated else (origin, *arguments)
+
+
+def _resolve(annotation: object, owner: object) -> object:
+    """Return what an annotation that is text means, or the text when it cannot be told."""
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = annotation.__forward_arg__
+    namespace = getattr(owner, "__globals__", None)
+    if namespace is None:
+        namespace = vars(sys.modules.get(getattr(owner, "__module__", ""), None) or typing)
+    for _ in range(2):  # Quoted by hand, and once more by `from __future__ import annotations`.
+        if isinstance(annotation, str):
+            try:
+                annotation = eval(annotation, namespace)  # noqa: S307
+            except Exception:
+                return annotation
+    return annotation

@@ -40,15 +40,15 @@ def encode(args: tuple[Any, ...], kwargs: Mapping[str, Any], types: Types) -> st
     Raises:
         SerializationError: names the path of the first value that cannot be written.
     """
-    for value in args:
-        if type(value) not in _ATOMS and not _is_plain(value):
-            break
-    else:
-        if not kwargs or _is_plain(kwargs):
-            try:
+    try:
+        for value in args:
+            if type(value) not in _ATOMS and not _is_plain(value):
+                break
+        else:
+            if not kwargs or _is_plain(kwargs):
                 return _to_json((args, kwargs))
-            except (ValueError, RecursionError):
-                pass  # The writer below finds out where.
+    except (ValueError, RecursionError):
+        pass  # The writer below finds out where.
     return _Writer(types).text(args, kwargs)
 
 
@@ -133,11 +133,13 @@ class _Writer:
             return _tagged(
                 codec.tag, codec.encode(value, lambda item: self.write(item, f"{path}'s element"))
             )
+        if isinstance(value, enum.Flag):  # A combination of flags has no name to look up.
+            return _tagged("flag", value.value, self._allowed(kind, "enum", path))
         if isinstance(value, enum.Enum):
             return _tagged("enum", value.name, self._allowed(kind, "enum", path))
         if (found := argument_types.reference_for(kind)) is not None:
             return self._write_reference(found.identify(value), found.cls, path)
-        if dataclasses.is_dataclass(value):
+        if dataclasses.is_dataclass(kind):
             return self._write_dataclass(value, kind, path)
         raise SerializationError(
             f"{path} is of type {kind.__qualname__}, which a payload cannot carry: {_advice(value)}."
@@ -195,6 +197,8 @@ class _Reader:
     def _read_tagged(self, tag: str, data: Any, type_name: str) -> Any:
         if tag == "dict":
             return {key: self.read(item) for key, item in data.items()}
+        if tag == "flag":
+            return self._allowed(type_name)(data)
         if tag == "enum":
             return cast(type[enum.Enum], self._allowed(type_name))[data]
         if tag == "dataclass":
@@ -240,6 +244,13 @@ def _checked_atom(value: Any, path: str) -> Any:
         raise SerializationError(
             f"{path} is {value!r}, and JSON has no such number: pass None, or leave the argument out."
         )
+    if type(value) is int:
+        try:
+            str(value)
+        except ValueError:
+            raise SerializationError(
+                f"{path} is an int of more digits than Python writes into text: pass it as bytes or as hex(...)."
+            ) from None
     return value
 
 

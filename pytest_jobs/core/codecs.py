@@ -26,25 +26,24 @@ def _sorted_elements(values: Any, walk: Walk) -> list[Any]:
     return sorted((walk(value) for value in values), key=repr)
 
 
-def _encode_datetime(value: datetime, walk: Walk) -> Any:
+def _encode_moment(value: datetime | time, walk: Walk) -> Any:
     zone = value.tzinfo.key if isinstance(value.tzinfo, ZoneInfo) else None
     return [value.isoformat(), zone, value.fold] if zone or value.fold else value.isoformat()
 
 
-def _decode_datetime(data: Any, walk: Walk) -> datetime:
-    if isinstance(data, str):
-        return datetime.fromisoformat(data)
-    text, zone, fold = data
-    value = datetime.fromisoformat(text)
-    return value.replace(tzinfo=ZoneInfo(zone) if zone else value.tzinfo, fold=fold)
+def _moment_decoder(kind: type[datetime | time]) -> Callable[[Any, Walk], datetime | time]:
+    def decode(data: Any, walk: Walk) -> datetime | time:
+        if isinstance(data, str):
+            return kind.fromisoformat(data)
+        text, zone, fold = data
+        value = kind.fromisoformat(text)
+        return value.replace(tzinfo=ZoneInfo(zone) if zone else value.tzinfo, fold=fold)
+
+    return decode
 
 
 def _text(value: Any, walk: Walk) -> str:
     return str(value)
-
-
-def _isoformat(value: Any, walk: Walk) -> Any:
-    return value.isoformat()
 
 
 _Path = type(pathlib.Path())
@@ -53,9 +52,9 @@ _Path = type(pathlib.Path())
 BY_TYPE: dict[type, Codec] = {
     set: Codec("set", _sorted_elements, lambda data, walk: set(map(walk, data))),
     frozenset: Codec("frozenset", _sorted_elements, lambda data, walk: frozenset(map(walk, data))),
-    datetime: Codec("datetime", _encode_datetime, _decode_datetime),
-    date: Codec("date", _isoformat, lambda data, walk: date.fromisoformat(data)),
-    time: Codec("time", _isoformat, lambda data, walk: time.fromisoformat(data)),
+    datetime: Codec("datetime", _encode_moment, _moment_decoder(datetime)),
+    date: Codec("date", _text, lambda data, walk: date.fromisoformat(data)),
+    time: Codec("time", _encode_moment, _moment_decoder(time)),
     timedelta: Codec(
         "timedelta",
         lambda value, walk: [value.days, value.seconds, value.microseconds],
@@ -71,7 +70,7 @@ BY_TYPE: dict[type, Codec] = {
     ),
     range: Codec(
         "range",
-        lambda value, walk: [value.start, value.stop, value.step],
+        lambda value, walk: [walk(value.start), walk(value.stop), walk(value.step)],
         lambda data, walk: range(*data),
     ),
 }

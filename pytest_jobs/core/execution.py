@@ -87,16 +87,23 @@ def _perform(job: Job, payload: Payload, around: Around | None) -> Execution:
     try:
         action = _begin(job, payload, around)
         callbacks = type(job)._perform_callbacks
-        result = run_chain(callbacks, job, action) if callbacks else action()
-        if type(result) is CoroutineType:
-            result.close()
-            raise DeclarationError(
-                f"{type(job).__qualname__}.perform returned a coroutine that nothing awaits: declare it "
-                "`async def perform`."
-            )
+        if callbacks:
+            result = run_chain(callbacks, job, lambda: _no_coroutine(job, action()))
+        else:
+            result = _no_coroutine(job, action())
     except Exception as error:
         return _conclude(job, payload, error)
     return _performed(job, result)
+
+
+def _no_coroutine(job: Job, result: Any) -> Any:
+    if type(result) is CoroutineType:
+        result.close()
+        raise DeclarationError(
+            f"{type(job).__qualname__}.perform returned a coroutine that nothing awaits: declare it "
+            "`async def perform`."
+        )
+    return result
 
 
 async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) -> Execution:

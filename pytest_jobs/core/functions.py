@@ -29,7 +29,7 @@ class JobFunction(Generic[P, R]):
         #: The job class behind the function.
         self.job_class = job_class
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself, as if it were no job."""
         return self._function(*args, **kwargs)
 
@@ -39,32 +39,32 @@ class JobFunction(Generic[P, R]):
             f"`{name}_later = later({name})` below it."
         )
 
-    def perform_later(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def perform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Enqueue a job with these arguments; see `Job.perform_later`."""
         job = self.job_class._build(args, kwargs, None)
         return job.enqueue()
 
     @overload
     def perform_now(
-        self: JobFunction[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+        self: JobFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T: ...
     @overload
-    def perform_now(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
-    def perform_now(self, *args: Any, **kwargs: Any) -> Any:
+    def perform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def perform_now(self, /, *args: Any, **kwargs: Any) -> Any:
         """Perform a job with these arguments here; see `Job.perform_now`."""
         return self.job_class.perform_now(*args, **kwargs)
 
     @overload
     async def aperform_now(
-        self: JobFunction[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+        self: JobFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T: ...
     @overload
-    async def aperform_now(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
-    async def aperform_now(self, *args: Any, **kwargs: Any) -> Any:
+    async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    async def aperform_now(self, /, *args: Any, **kwargs: Any) -> Any:
         """Perform a job with these arguments on the running event loop."""
         return await self.job_class.aperform_now(*args, **kwargs)
 
-    def new(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return a job with these arguments, not enqueued yet; for `perform_all_later`."""
         return self.job_class._build(args, kwargs, None)
 

@@ -70,11 +70,11 @@ class BoundLater(Generic[P]):
         self._record = record
         self._options = options
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Enqueue a job that calls the method with these arguments."""
         return self.new(*args, **kwargs).enqueue()
 
-    def new(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return such a job, not enqueued yet; for `perform_all_later`."""
         return self.job_class._build((self._record, *args), kwargs, self._options)
 
@@ -117,8 +117,8 @@ def later(
 ) -> Later[S, P]:
     """Return the twin of a method that enqueues it, for the body of the method's class.
 
-    After `deliver_later = later(deliver)`, `record.deliver_later()` enqueues a job that finds the record again and calls its `deliver`.
-    The class must be a `reference`, so that a payload can name its records.
+    After `deliver_later = later(deliver)`, `record.deliver_later()` enqueues a job that finds the
+    record again and calls its `deliver`. The class must be a `reference`, so that a payload can name its records.
 
     Args:
         method: the method, or coroutine method, defined above.

@@ -102,11 +102,11 @@ class ConfiguredJob(Generic[P]):
         self._job_class = job_class
         self._options = options
 
-    def new(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return a job with these arguments and options, not enqueued yet."""
         return self._job_class._build(args, kwargs, self._options)
 
-    def perform_later(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def perform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Enqueue a job with these arguments and options; see `Job.perform_later`."""
         return self._job_class._build(args, kwargs, self._options).enqueue()
 

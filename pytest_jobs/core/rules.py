@@ -6,11 +6,13 @@ resolution order; then the nearest job class; then the topmost decorator.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..errors import DeclarationError
 from .marks import mark
+from .options import checked_priority, checked_queue
 from .waits import Wait, WaitRule
 
 if TYPE_CHECKING:
@@ -78,9 +80,9 @@ class RetryRule(Rule):
         self.wait = WaitRule(wait)
         self.attempts = attempts
         self.jitter = jitter
-        self.queue = queue
-        self.priority = priority
-        self.then = then
+        self.queue = None if queue is None else checked_queue(queue, "retry_on(queue=...)")
+        self.priority = checked_priority(priority, "retry_on(priority=...)")
+        self.then = None if then is None else _checked_handler(then, "retry_on(then=...)")
         #: Names the counter of this rule in a payload.
         self.key = ",".join(f"{cls.__module__}.{cls.__qualname__}" for cls in errors)
 
@@ -92,7 +94,7 @@ class DiscardRule(Rule):
 
     def __init__(self, errors: Errors, then: Then | None) -> None:
         super().__init__(errors, "discard_on")
-        self.then = then
+        self.then = None if then is None else _checked_handler(then, "discard_on(then=...)")
 
 
 class RescueRule(Rule):
@@ -102,7 +104,7 @@ class RescueRule(Rule):
 
     def __init__(self, errors: Errors, method: Callable[..., Any]) -> None:
         super().__init__(errors, "rescue_from")
-        self.method = method
+        self.method = _checked_handler(method, "rescue_from")
 
     def declare(self, owner: type[Job]) -> None:
         """Take the rule into the job class that defines the method."""
@@ -115,7 +117,7 @@ class AfterDiscard:
     __slots__ = ("method",)
 
     def __init__(self, method: Callable[..., Any]) -> None:
-        self.method = method
+        self.method = _checked_handler(method, "after_discard")
 
     def declare(self, owner: type[Job]) -> None:
         """Take the method into the job class that defines it."""
@@ -222,6 +224,19 @@ def nearest_rule(rules: Iterator[Rule], error_class: type[BaseException]) -> Rul
         if distance is not None and (best_distance is None or distance < best_distance):
             best, best_distance = rule, distance
     return best
+
+
+def _checked_handler(handler: F, where: str) -> F:
+    if not callable(handler):
+        raise DeclarationError(
+            f"{where} is {handler!r}, which cannot be called: pass a function of the job and the error."
+        )
+    if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler):
+        raise DeclarationError(
+            f"{where} is given {handler.__qualname__}, which only returns a coroutine or a generator when it "
+            "is called, and nothing runs that: write a plain function."
+        )
+    return handler
 
 
 def _decorator(rule: Rule, name: str) -> Callable[[T], T]:

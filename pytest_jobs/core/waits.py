@@ -57,7 +57,7 @@ def exponentially_longer(
     Raises:
         DeclarationError: when base or cap is not positive, or factor is below 1.
     """
-    if not base > 0 or factor < 1 or (cap is not None and not cap > 0):
+    if not base > 0 or not factor >= 1 or (cap is not None and not cap > 0):
         raise DeclarationError(
             f"exponentially_longer(base={base!r}, factor={factor!r}, cap={cap!r}) does not grow: "
             "base and cap must be above 0 seconds and factor at least 1."
@@ -69,7 +69,7 @@ def exponentially_longer(
         except OverflowError:
             wait = math.inf
         wait = wait if cap is None else min(wait, cap)
-        return wait + wait * jitter * draw
+        return wait * (1 + jitter * draw)
 
     return backoff
 

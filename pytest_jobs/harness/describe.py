@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .record import JobRecord
 
 _VALUE_WIDTH = 60
+_CALL_WIDTH = 100
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
@@ -25,7 +26,15 @@ class _ShortRepr(reprlib.Repr):
 
 def short_repr(value: object) -> str:
     """Return a value in one line of bearable length."""
-    return _ShortRepr().repr(value)
+    return shortened(_ShortRepr().repr(value), _VALUE_WIDTH)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text, its middle left out where it is longer than the width."""
+    if len(text) <= width:
+        return text
+    tail = width // 3
+    return f"{text[: width - tail - 3]}...{text[-tail:]}"
 
 
 def short_name(name: str) -> str:
@@ -48,7 +57,7 @@ def arguments_text(record: JobRecord) -> str:
         *map(short_repr, positional),
         *(f"{name}={short_repr(value)}" for name, value in named.items()),
     ]
-    return ", ".join(shown)
+    return shortened(", ".join(shown), _CALL_WIDTH)
 
 
 def call_text(record: JobRecord) -> str:

@@ -13,6 +13,7 @@ from .ledger import Ledger
 from .performer import Performer, in_running_loop
 from .record import JobRecord, current_record
 from .selection import Selection
+from .tracebacks import own_traceback
 
 if TYPE_CHECKING:
     import asyncio
@@ -67,6 +68,7 @@ class Inline:
         Raises:
             UnfinishedJobsError: when a coroutine job had not ended.
         """
+        __tracebackhide__ = True
         errors, self._unraised = self._unraised, []
         if self._worker is not None and not self._worker.done():
             self._worker.cancel()
@@ -79,7 +81,7 @@ class Inline:
                 errors[0].add_note(
                     f"Another inline job failed too: {type(other).__name__}: {other}"
                 )
-            raise errors[0]
+            raise errors[0].with_traceback(own_traceback(errors[0]))
 
     async def settle(self) -> None:
         """Wait for the coroutine jobs that run on the event loop."""
@@ -157,6 +159,7 @@ class InlineBlock:
         traceback: TracebackType | None,
     ) -> None:
         """Stop performing, and raise what a job raised, unless the block raises itself."""
+        __tracebackhide__ = True
         self._ledger.listen(self._before)
         if error is None:
             self._inline.raise_errors()
@@ -172,5 +175,6 @@ class InlineBlock:
         traceback: TracebackType | None,
     ) -> None:
         """Wait for the coroutine jobs, stop performing, and raise what a job raised."""
+        __tracebackhide__ = True
         await self._inline.settle()
         self.__exit__(kind, error, traceback)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, TypeVar
@@ -30,6 +30,7 @@ from .sleeps import SleepPatch
 from .tally import Tally
 from .targets import Targets
 from .timeline import RetryTimeline
+from .tracebacks import own_traceback
 from .verbs import DEFAULT_LIMIT, Plan
 from .views import Capture, View, look_at_delivery, look_at_record
 
@@ -97,6 +98,7 @@ class Jobs:
             BaseException: the error of a job that was performed inline.
             UnusedFaultError: when a fault never met a delivery.
         """
+        __tracebackhide__ = True
         if self._inline is not None:
             self._inline.raise_errors()
         faults, self._performer.faults = self._performer.faults, []
@@ -204,6 +206,18 @@ class Jobs:
         """The store behind the views: for assertions and plugins."""
         return self._ledger
 
+    def when_delivered(self, hear: Callable[[Delivery], None]) -> None:
+        """Call a function with every delivery, after it was recorded: for plugins."""
+        self._performer.when_delivered.append(hear)
+
+    @contextmanager
+    def reporting_to(self, other: Jobs) -> Iterator[None]:
+        """Record into another harness what is enqueued during a block: for plugins."""
+        with ExitStack() as stack:
+            for bridge in self._bridges:
+                stack.enter_context(bridge.sandbox(other._ledger))
+            yield
+
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` holds what is first-enqueued inside it."""
         return Capture(self._ledger)
@@ -226,6 +240,7 @@ class Jobs:
             NotPerformedError: when the record is not pending.
             RunningLoopError: for a coroutine job inside a running event loop.
         """
+        __tracebackhide__ = True
         return self._drive("perform", verbs.perform_one(self._ledger, record), raise_errors=False)
 
     async def aperform(self, record: JobRecord) -> Delivery:
@@ -260,6 +275,7 @@ class Jobs:
             LoopLimitError: when the limit is reached.
             VerbInsideJobError: when a job calls it.
         """
+        __tracebackhide__ = True
         return self._drive(
             "perform_due",
             self._plan_due(children, only, exclude, queue, limit),
@@ -278,6 +294,7 @@ class Jobs:
     ) -> Tally:
         """Do the same on the running event loop; see `perform_due`."""
         plan = self._plan_due(children, only, exclude, queue, limit)
+        __tracebackhide__ = True
         return await self._adrive("aperform_due", plan, raise_errors=raise_errors)
 
     def drain(
@@ -306,6 +323,7 @@ class Jobs:
             LoopLimitError: when the limit is reached.
             VerbInsideJobError: when a job calls it.
         """
+        __tracebackhide__ = True
         return self._drive(
             "drain", self._plan_drain(only, exclude, queue, limit, until), raise_errors=raise_errors
         )
@@ -322,6 +340,7 @@ class Jobs:
     ) -> Tally:
         """Do the same on the running event loop; see `drain`."""
         plan = self._plan_drain(only, exclude, queue, limit, until)
+        __tracebackhide__ = True
         return await self._adrive("adrain", plan, raise_errors=raise_errors)
 
     def run_for(
@@ -348,6 +367,7 @@ class Jobs:
             WaitError: when the delta is negative or none.
         """
         plan = self._plan_run_for(delta, only, exclude, queue, limit)
+        __tracebackhide__ = True
         return self._drive("run_for", plan, raise_errors=raise_errors)
 
     async def arun_for(
@@ -362,6 +382,7 @@ class Jobs:
     ) -> Tally:
         """Do the same on the running event loop; see `run_for`."""
         plan = self._plan_run_for(delta, only, exclude, queue, limit)
+        __tracebackhide__ = True
         return await self._adrive("arun_for", plan, raise_errors=raise_errors)
 
     def redeliver(self, record: JobRecord) -> JobRecord:
@@ -524,9 +545,11 @@ class Jobs:
         return verbs.run_for(self._ledger, self._clock, selection, delta_ns=wait_ns, limit=limit)
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
+        __tracebackhide__ = True
         self._check_outside_jobs(verb)
 
         def deliver(record: JobRecord) -> Delivery:
+            __tracebackhide__ = True
             return _raised(self._performer.deliver(self._ledger, record), raise_errors)
 
         result = verbs.drive(plan, deliver)
@@ -535,9 +558,11 @@ class Jobs:
         return result
 
     async def _adrive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
+        __tracebackhide__ = True
         self._check_outside_jobs(verb)
 
         async def deliver(record: JobRecord) -> Delivery:
+            __tracebackhide__ = True
             return _raised(await self._performer.adeliver(self._ledger, record), raise_errors)
 
         result = await verbs.adrive(plan, deliver)
@@ -560,6 +585,7 @@ class Jobs:
 
 
 def _raised(delivery: Delivery, raise_errors: bool) -> Delivery:
+    __tracebackhide__ = True
     if raise_errors and delivery.raises and delivery.error is not None:
-        raise delivery.error
+        raise delivery.error.with_traceback(own_traceback(delivery.error))
     return delivery

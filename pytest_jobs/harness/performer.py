@@ -17,6 +17,7 @@ from .faults import Fault
 from .ledger import Ledger
 from .record import JobRecord, current_record
 from .sleeps import SleepPatch
+from .tracebacks import own_traceback
 
 if TYPE_CHECKING:
     from .loop import OwnLoop
@@ -53,6 +54,7 @@ class Performer:
             RunningLoopError: for a coroutine job inside a running loop; the record stays pending.
             BaseException: an assertion or outcome of the test runner that the job raised.
         """
+        __tracebackhide__ = True
         bridge = record._bridge
         if bridge.is_coroutine(record) and in_running_loop():
             ledger.put_back([record])
@@ -82,6 +84,7 @@ class Performer:
         make_body: Callable[[JobRecord], Body] | None = None,
     ) -> Delivery:
         """Do the same on the running event loop, where sleeping is real and warned of."""
+        __tracebackhide__ = True
         from .loop import warned_sleeps
 
         body = self._real_body(record) if make_body is None else make_body(record)
@@ -136,11 +139,12 @@ class Performer:
         return self._own_loop.run(awaitable)
 
     def _ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
+        __tracebackhide__ = True
         ledger.delivered(delivery, before)
         for hear in self.when_delivered:
             hear(delivery)
         if body.outcome is not None:
-            raise body.outcome
+            raise body.outcome.with_traceback(own_traceback(body.outcome))
         return delivery
 
 

@@ -30,6 +30,7 @@ _RECENT = 1_000
 
 def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
     """Carry a plan out and return its result."""
+    __tracebackhide__ = True
     try:
         record = next(plan)
     except StopIteration as end:
@@ -47,6 +48,7 @@ def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
 
 async def adrive(plan: Plan[T], deliver: Callable[[JobRecord], Awaitable[Delivery]]) -> T:
     """Carry a plan out on the running event loop and return its result."""
+    __tracebackhide__ = True
     try:
         record = next(plan)
     except StopIteration as end:

@@ -47,6 +47,10 @@ class View(Sequence[T], Generic[T]):
         """Return how many there are."""
         return len(self._items)
 
+    def peek(self) -> tuple[T, ...]:
+        """Return them all without noting that the test has seen them."""
+        return self._items
+
     def __eq__(self, other: object) -> bool:
         """Compare with another sequence, item by item."""
         if isinstance(other, View):
@@ -101,6 +105,10 @@ class Capture(Sequence[JobRecord]):
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._view())
+
+    def peek(self) -> tuple[JobRecord, ...]:
+        """Return them all without noting that the test has seen them."""
+        return self._view().peek()
 
     def __repr__(self) -> str:
         return repr(self._view())

@@ -1,0 +1,1 @@
+"""Assertions about what was enqueued and what came of it."""

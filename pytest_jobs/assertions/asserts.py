@@ -1,0 +1,174 @@
+"""The assertions: callables for any test runner, and what the fixtures return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, Unpack, overload
+
+from ..harness.active import current_jobs
+from ..harness.delivery import Delivery
+from ..harness.jobs import Jobs
+from ..harness.record import JobRecord
+from .failure import missing, unexpected
+from .question import (
+    CountedDeliveredCriteria,
+    CountedEnqueuedCriteria,
+    DeliveredCriteria,
+    EnqueuedCriteria,
+)
+from .search import Search
+from .subjects import DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
+
+T = TypeVar("T")
+
+
+class _Assertion(Generic[T]):
+    """An assertion, and where it finds the harness."""
+
+    _name: str
+    _subject: Subject[T]
+
+    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
+        self._find_jobs = find_jobs
+
+    def _find(self, job: object, criteria: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
+        search = Search(self._find_jobs(), self._subject, job, criteria, assertion=self._name)
+        if not search.counts.admit(len(search.matches)):
+            raise AssertionError(missing(search))
+        search.look()
+        return search.matches[0] if search.counts.singular else tuple(search.matches)
+
+    def _find_none(self, job: object, criteria: dict[str, Any]) -> None:
+        __tracebackhide__ = True
+        jobs = self._find_jobs()
+        search = Search(jobs, self._subject, job, criteria, assertion=self._name, negative=True)
+        if search.matches:
+            raise AssertionError(unexpected(search))
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
+
+
+class AssertEnqueued(_Assertion[JobRecord]):
+    """Assert that the application enqueued a job, performed since or not.
+
+    Criteria are `args`, `kwargs`, `params`, `queue`, `priority`, `at`, `wait`, `attempt` (which asks
+    for retries too), `where`, `tolerance` and `within`; of `count`, `at_least` and `at_most` none
+    means exactly one.
+    """
+
+    _name = "assert_enqueued"
+    _subject = ENQUEUED
+
+    @overload
+    def __call__(self, job: object, /, **criteria: Unpack[EnqueuedCriteria]) -> JobRecord: ...
+    @overload
+    def __call__(
+        self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
+    ) -> tuple[JobRecord, ...]: ...
+    def __call__(self, job: object, /, **criteria: Any) -> JobRecord | tuple[JobRecord, ...]:
+        """Return the record; the records, as a tuple, when a number is asked for.
+
+        Raises:
+            AssertionError: when another number of jobs matches.
+            CriterionError: when a criterion can be true of no job.
+        """
+        __tracebackhide__ = True
+        found: JobRecord | tuple[JobRecord, ...] = self._find(job, criteria)
+        return found
+
+
+class _AssertDelivered(_Assertion[Delivery]):
+    @overload
+    def __call__(self, job: object, /, **criteria: Unpack[DeliveredCriteria]) -> Delivery: ...
+    @overload
+    def __call__(
+        self, job: object, /, **criteria: Unpack[CountedDeliveredCriteria]
+    ) -> tuple[Delivery, ...]: ...
+    def __call__(self, job: object, /, **criteria: Any) -> Delivery | tuple[Delivery, ...]:
+        """Return the delivery; the deliveries, as a tuple, when a number is asked for.
+
+        Raises:
+            AssertionError: when another number of deliveries matches.
+            CriterionError: when a criterion can be true of no delivery.
+        """
+        __tracebackhide__ = True
+        found: Delivery | tuple[Delivery, ...] = self._find(job, criteria)
+        return found
+
+
+class AssertPerformed(_AssertDelivered):
+    """Assert that a delivery of the job succeeded.
+
+    Criteria are `args`, `kwargs`, `params`, `queue`, `priority`, `attempt`, `at` (when it began),
+    `wait` (until the next attempt), `result`, `error`, `where`, `tolerance` and `within`; of
+    `count`, `at_least` and `at_most` none means exactly one.
+    """
+
+    _name = "assert_performed"
+    _subject = PERFORMED
+
+
+class AssertRetried(_AssertDelivered):
+    """Assert that a delivery of the job failed and another attempt was enqueued; see `AssertPerformed`."""
+
+    _name = "assert_retried"
+    _subject = RETRIED
+
+
+class AssertDiscarded(_AssertDelivered):
+    """Assert that a rule dropped the job; see `AssertPerformed`."""
+
+    _name = "assert_discarded"
+    _subject = DISCARDED
+
+
+class AssertFailed(_AssertDelivered):
+    """Assert that the job ended in failure: failed, or out of attempts; see `AssertPerformed`."""
+
+    _name = "assert_failed"
+    _subject = FAILED
+
+
+class AssertNotEnqueued(_Assertion[JobRecord]):
+    """Assert that the application did not enqueue such a job; without a job, nothing at all."""
+
+    _name = "assert_not_enqueued"
+    _subject = ENQUEUED
+
+    def __call__(self, job: object | None = None, /, **criteria: Unpack[EnqueuedCriteria]) -> None:
+        """Look for it.
+
+        Raises:
+            AssertionError: when there is one.
+            CriterionError: when a criterion can be true of no job, or the job is not known here.
+        """
+        __tracebackhide__ = True
+        self._find_none(job, dict(criteria))
+
+
+class AssertNotPerformed(_Assertion[Delivery]):
+    """Assert that no delivery of such a job succeeded; without a job, of none at all."""
+
+    _name = "assert_not_performed"
+    _subject = PERFORMED
+
+    def __call__(self, job: object | None = None, /, **criteria: Unpack[DeliveredCriteria]) -> None:
+        """Look for it.
+
+        Raises:
+            AssertionError: when there is one.
+            CriterionError: when a criterion can be true of no delivery, or the job is not known here.
+        """
+        __tracebackhide__ = True
+        self._find_none(job, dict(criteria))
+
+
+assert_enqueued = AssertEnqueued()
+assert_performed = AssertPerformed()
+assert_retried = AssertRetried()
+assert_discarded = AssertDiscarded()
+assert_failed = AssertFailed()
+assert_not_enqueued = AssertNotEnqueued()
+assert_not_performed = AssertNotPerformed()

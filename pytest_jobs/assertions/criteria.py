@@ -1,0 +1,321 @@
+"""What an assertion asks of a job, one class a kind of question."""
+
+from __future__ import annotations
+
+import difflib
+import pprint
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from ..errors import CriterionError
+from ..harness.delivery import Delivery
+from ..harness.describe import duration, error_text, instant, short_name, short_repr
+from ..harness.record import JobRecord
+from ..harness.targets import Target
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+_DIFF_LINES = 12
+_WIDE = 60
+
+
+class Criterion(Protocol[T_contra]):
+    """One thing that is expected of a record or a delivery."""
+
+    @property
+    def name(self) -> str:
+        """The keyword that asks for it."""
+        ...
+
+    @property
+    def expected(self) -> str:
+        """What is expected, in words."""
+        ...
+
+    def matches(self, item: T_contra, /) -> bool:
+        """Say whether the item is as expected."""
+        ...
+
+    def explain(self, item: T_contra, /) -> list[str]:
+        """Return how it differs, in lines."""
+        ...
+
+    def actual(self, item: T_contra, /) -> str:
+        """Return what the item has instead, in a few words."""
+        ...
+
+
+class ValueCriterion(Generic[T]):
+    """A field that equals a value, the expectation being asked first."""
+
+    def __init__(self, name: str, expected: object, get: Callable[[T], object]) -> None:
+        self.name = name
+        self.expected = short_repr(expected)
+        self._expected = expected
+        self._get = get
+
+    def matches(self, item: T, /) -> bool:
+        """Compare the field."""
+        return bool(self._expected == self._get(item))
+
+    def explain(self, item: T, /) -> list[str]:
+        """Return both values."""
+        return difference(self._expected, self._get(item))
+
+    def actual(self, item: T, /) -> str:
+        """Return the field."""
+        return short_repr(self._get(item))
+
+
+class ArgumentsCriterion(Generic[T]):
+    """The whole call: arguments bound to the signature, so that how they were passed is no difference."""
+
+    def __init__(
+        self,
+        target: Target,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        record_of: Callable[[T], JobRecord],
+    ) -> None:
+        self.name = "args"
+        shown = [
+            *map(short_repr, args),
+            *(f"{name}={short_repr(value)}" for name, value in kwargs.items()),
+        ]
+        self.expected = f"({', '.join(shown)})"
+        self._target = target
+        self._bind = target.bridge.named_arguments
+        self._record_of = record_of
+        try:
+            self._expected = self._bind(target.job, tuple(args), kwargs)
+        except TypeError as error:
+            raise CriterionError(
+                f"No {short_name(target.name)} can have the arguments {self.expected}: {error}. Give those "
+                "that `perform` takes, or ask for some of them with params={...}."
+            ) from None
+
+    def matches(self, item: T, /) -> bool:
+        """Bind and compare."""
+        actual = self._actual(item)
+        return actual is not None and bool(self._expected == actual)
+
+    def explain(self, item: T, /) -> list[str]:
+        """Return the parameters that differ."""
+        actual = self._actual(item)
+        if actual is None:
+            return ["the arguments cannot be read"]
+        lines = []
+        for name, expected in self._expected.items():
+            if name not in actual:
+                lines.append(f"{name}: expected {short_repr(expected)}, not given")
+            elif not bool(expected == actual[name]):
+                lines += _named_difference(name, expected, actual[name])
+        lines += [
+            f"{name}: not expected, got {short_repr(v)}"
+            for name, v in actual.items()
+            if name not in self._expected
+        ]
+        return lines
+
+    def actual(self, item: T, /) -> str:
+        """Return the call."""
+        return short_repr(self._actual(item))
+
+    def _actual(self, item: T) -> dict[str, Any] | None:
+        record = self._record_of(item)
+        try:
+            return self._bind(self._target.job, record.args, record.kwargs)
+        except Exception:
+            return None
+
+
+class ParamsCriterion(Generic[T]):
+    """Some of the arguments, by parameter name."""
+
+    def __init__(
+        self, target: Target, params: Mapping[str, Any], record_of: Callable[[T], JobRecord]
+    ) -> None:
+        self.name = "params"
+        self.expected = (
+            ", ".join(f"{name}={short_repr(value)}" for name, value in params.items()) or "{}"
+        )
+        self._target = target
+        self._params = params
+        self._record_of = record_of
+        for name in params:
+            if not target.bridge.accepts_parameter(target.job, name):
+                raise CriterionError(
+                    f"{short_name(target.name)} has no parameter {name!r}, so params={{{name!r}: ...}} can match "
+                    "nothing: name the parameters as `perform` does."
+                )
+
+    def matches(self, item: T, /) -> bool:
+        """Compare the named arguments and no others."""
+        actual = self._named(item)
+        return actual is not None and all(
+            name in actual and bool(expected == actual[name])
+            for name, expected in self._params.items()
+        )
+
+    def explain(self, item: T, /) -> list[str]:
+        """Return the named arguments that differ."""
+        actual = self._named(item)
+        if actual is None:
+            return ["the arguments cannot be read"]
+        lines = []
+        for name, expected in self._params.items():
+            if name not in actual:
+                lines.append(f"{name}: expected {short_repr(expected)}, not given")
+            elif not bool(expected == actual[name]):
+                lines += _named_difference(name, expected, actual[name])
+        return lines
+
+    def actual(self, item: T, /) -> str:
+        """Return the named arguments."""
+        actual = self._named(item) or {}
+        return (
+            ", ".join(
+                f"{name}={short_repr(actual[name])}" for name in self._params if name in actual
+            )
+            or "-"
+        )
+
+    def _named(self, item: T) -> dict[str, Any] | None:
+        record = self._record_of(item)
+        try:
+            return self._target.bridge.named_arguments(self._target.job, record.args, record.kwargs)
+        except Exception:
+            return None
+
+
+class TimeCriterion(Generic[T]):
+    """An instant or a duration, within a tolerance; None for none."""
+
+    def __init__(
+        self,
+        name: str,
+        expected: object,
+        tolerance: timedelta,
+        get: Callable[[T], datetime | timedelta | None],
+    ) -> None:
+        self.name = name
+        self._expected = expected
+        self._tolerance = tolerance
+        self._get = get
+        exact = "exactly" if not tolerance else f"+-{duration(tolerance)}"
+        shown = _time_text(expected)
+        self.expected = (
+            f"{shown} ({exact})" if isinstance(expected, datetime | timedelta) else shown
+        )
+
+    def matches(self, item: T, /) -> bool:
+        """Compare within the tolerance."""
+        actual = self._get(item)
+        expected = self._expected
+        if isinstance(expected, datetime) and isinstance(actual, datetime):
+            return abs(expected - actual) <= self._tolerance
+        if isinstance(expected, timedelta) and isinstance(actual, timedelta):
+            return abs(expected - actual) <= self._tolerance
+        return bool(expected == actual)
+
+    def explain(self, item: T, /) -> list[str]:
+        """Return both times, and how far they lie apart."""
+        actual = self._get(item)
+        line = f"expected {self.expected}, got {_time_text(actual)}"
+        expected = self._expected
+        if isinstance(expected, datetime) and isinstance(actual, datetime):
+            line += f", {_apart(actual - expected)}"
+        return [line]
+
+    def actual(self, item: T, /) -> str:
+        """Return the time."""
+        return _time_text(self._get(item))
+
+
+class ErrorCriterion:
+    """The error of a delivery: of a class, like another error, or equal to a matcher."""
+
+    def __init__(self, expected: object) -> None:
+        self.name = "error"
+        self._expected = expected
+        self.expected = expected.__name__ if isinstance(expected, type) else short_repr(expected)
+
+    def matches(self, item: Delivery, /) -> bool:
+        """Compare the error."""
+        expected, error = self._expected, item.error
+        if isinstance(expected, type) and issubclass(expected, BaseException):
+            return isinstance(error, expected)
+        if isinstance(expected, BaseException) and error is not None:
+            return type(expected) is type(error) and expected.args == error.args
+        return bool(expected == error)
+
+    def explain(self, item: Delivery, /) -> list[str]:
+        """Return both errors."""
+        return [f"expected {self.expected}, got {self.actual(item)}"]
+
+    def actual(self, item: Delivery, /) -> str:
+        """Return the error."""
+        return "None" if item.error is None else error_text(item.error)
+
+
+class WhereCriterion(Generic[T]):
+    """A callable of the user's."""
+
+    def __init__(self, where: Callable[[T], object]) -> None:
+        if not callable(where):
+            raise CriterionError(
+                f"where={where!r} is not callable: write a function that takes the record."
+            )
+        self.name = "where"
+        self.expected = getattr(where, "__qualname__", repr(where)).rpartition("<locals>.")[2]
+        self._where = where
+
+    def matches(self, item: T, /) -> bool:
+        """Ask the callable."""
+        return bool(self._where(item))
+
+    def explain(self, item: T, /) -> list[str]:
+        """Return what it said."""
+        return [f"{self.expected} returned {short_repr(self._where(item))}"]
+
+    def actual(self, item: T, /) -> str:
+        """Return what it said."""
+        return short_repr(self._where(item))
+
+
+def difference(expected: object, actual: object) -> list[str]:
+    """Return how two values differ, in one line or as a diff."""
+    left, right = repr(expected), repr(actual)
+    if len(left) <= _WIDE and len(right) <= _WIDE:
+        return [f"expected {left}, got {right}"]
+    wanted = pprint.pformat(expected, width=_WIDE, sort_dicts=False).splitlines()
+    got = pprint.pformat(actual, width=_WIDE, sort_dicts=False).splitlines()
+    lines = [
+        line
+        for line in difflib.unified_diff(wanted, got, lineterm="", n=1)
+        if line[:3] not in ("---", "+++")
+    ]
+    lines = [line for line in lines if not line.startswith("@@")]
+    cut = lines[:_DIFF_LINES]
+    if len(lines) > len(cut):
+        cut.append(f"... and {len(lines) - len(cut)} more lines")
+    return ["- expected, + got:", *cut]
+
+
+def _named_difference(name: str, expected: object, actual: object) -> list[str]:
+    first, *rest = difference(expected, actual)
+    return [f"{name}: {first}", *(f"  {line}" for line in rest)]
+
+
+def _time_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, timedelta):
+        return duration(value)
+    return short_repr(value)
+
+
+def _apart(delta: timedelta) -> str:
+    return f"{duration(abs(delta))} {'later' if delta > timedelta(0) else 'earlier'}"

@@ -1,0 +1,105 @@
+"""What most likely went wrong when an assertion about jobs failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from ..harness.describe import call_text, delivery_line, duration, short_name
+from ..harness.record import PENDING, REDELIVERY, JobRecord
+from . import messages
+from .search import Search
+from .subjects import ENQUEUED
+
+T = TypeVar("T")
+
+_HINTS_SHOWN = 3
+
+
+def hints(search: Search[T]) -> list[str]:
+    """Return the likely slips behind a search that found too little."""
+    found = [*_outside_window(search), *_retries(search)]
+    if not search.candidates:
+        found += _subclasses(search)
+    if search.subject is not ENQUEUED:
+        found += _not_delivered(search)
+    return found[:_HINTS_SHOWN]
+
+
+def telling_apart(search: Search[T]) -> list[str]:
+    """Say in what several matches differ, so that a criterion can be added."""
+    records = [search.subject.record_of(item) for item in search.matches]
+    getters: dict[str, Callable[[JobRecord], str]] = {
+        "args": call_text,
+        "queue": lambda record: repr(record.queue),
+        "priority": lambda record: repr(record.priority),
+        "wait": lambda record: repr(record.wait),
+        "attempt": lambda record: repr(record.attempt),
+    }
+    differing = [
+        name for name, get in getters.items() if len({get(record) for record in records}) > 1
+    ]
+    return [messages.hint_telling_apart(", ".join(differing))] if differing else []
+
+
+def _outside_window(search: Search[T]) -> Iterator[str]:
+    for item in search.of_job():
+        if not search.is_inside(item) and search.subject.first(item) and search.fulfils(item):
+            yield messages.hint_outside_window(_item(search, item))
+
+
+def _retries(search: Search[T]) -> Iterator[str]:
+    for item in search.of_job():
+        if search.is_inside(item) and not search.subject.first(item) and search.fulfils(item):
+            yield messages.hint_retry(_item(search, item), search.subject.record_of(item).attempt)
+
+
+def _subclasses(search: Search[T]) -> Iterator[str]:
+    target = search.target
+    job = None if target is None else target.job
+    if not isinstance(job, type):
+        return
+    for item in search.everything():
+        other = search.subject.record_of(item).job
+        if isinstance(other, type) and other is not job and issubclass(other, job):
+            yield messages.hint_subclass(
+                _item(search, item), other.__qualname__.rpartition("<locals>.")[2], job.__name__
+            )
+
+
+def _not_delivered(search: Search[T]) -> Iterator[str]:
+    """Say what became of the records that would match, had they come to what was expected."""
+    if search.target is None:
+        return
+    delivered = {delivery.record.sequence: delivery for delivery in search.jobs.ledger.deliveries}
+    counted = {search.subject.record_of(item).sequence for item in search.candidates}
+    for record in search.jobs.ledger.named(search.target.name):
+        if (
+            record.sequence in counted
+            or record._origin is REDELIVERY
+            or not search.would_match(record)
+        ):
+            continue
+        if record.sequence in delivered:
+            yield messages.hint_other_outcome(delivery_line(delivered[record.sequence]))
+        elif record._state is PENDING:
+            yield _pending(search, record)
+
+
+def _pending(search: Search[T], record: JobRecord) -> str:
+    item = f"#{record.sequence} {call_text(record)}"
+    now = search.jobs.clock.now()
+    if record.due_at is None or record.due_at <= now:
+        return messages.hint_pending(item)
+    seconds = (record.due_at - now).total_seconds()
+    return messages.hint_scheduled(item, duration(round(seconds) if seconds >= 1 else seconds))
+
+
+def _item(search: Search[T], item: T) -> str:
+    record = search.subject.record_of(item)
+    return f"#{record.sequence} {call_text(record)}"
+
+
+def job_name(search: Search[T]) -> str:
+    """Return the job in messages."""
+    return "job" if search.target is None else short_name(search.target.name)

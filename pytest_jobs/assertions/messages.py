@@ -1,0 +1,148 @@
+"""The text of every failed assertion. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def expectation(count: str, job: str, outcome: str, criteria: Sequence[tuple[str, str]]) -> str:
+    """Return what was expected."""
+    if not criteria:
+        return f"Expected {count} {job} {outcome}"
+    width = max(len(name) for name, _ in criteria)
+    lines = [f"  {name.ljust(width)}  {expected}" for name, expected in criteria]
+    return "\n".join((f"Expected {count} {job} {outcome} with", *lines))
+
+
+def nothing_at_all(outcome: str) -> str:
+    """Return what was found: nothing of any job."""
+    return f"but nothing was {outcome}."
+
+
+def none_of_this_job(job: str, outcome: str, others: str) -> str:
+    """Return what was found: only other jobs."""
+    return f"but no {job} was {outcome}; this was: {others}."
+
+
+def none_matched(candidates: int, job: str, outcome: str) -> str:
+    """Return what was found: the job, but differently."""
+    if candidates == 1:
+        return f"but the only {job} {outcome} does not match."
+    return f"but none of the {candidates} {job} {outcome} matches."
+
+
+def wrong_number(found: int) -> str:
+    """Return what was found: another number of matches."""
+    return f"but {found} match:" if found != 1 else "but 1 matches:"
+
+
+def unexpected(found: int, outcome: str) -> str:
+    """Return what was found although it should not have been."""
+    return f"but {found} {'was' if found == 1 else 'were'} {outcome}:"
+
+
+def closest(item: str, verdicts: Sequence[tuple[str, str, Sequence[str]]]) -> str:
+    """Return the nearest candidate, criterion by criterion.
+
+    Args:
+        item: the candidate in one line.
+        verdicts: of each criterion its name, `ok` or `differs`, and what to say about it.
+    """
+    width = max((len(name) for name, _, _ in verdicts), default=0)
+    lines = [f"Closest: {item}"]
+    for name, verdict, details in verdicts:
+        first, *rest = details or ("",)
+        lines.append(f"  {name.ljust(width)}  {verdict:7}  {first}".rstrip())
+        lines += [f"  {' ' * (width + 11)}{line}".rstrip() for line in rest]
+    return "\n".join(lines)
+
+
+def listing(title: str, items: Sequence[str], left_out: int) -> str:
+    """Return items below a title."""
+    lines = [title, *(f"  {item}" for item in items)]
+    if left_out:
+        lines.append(f"  ... and {left_out} more")
+    return "\n".join(lines)
+
+
+def whole(parts: Sequence[str], hints: Sequence[str], next_step: str) -> str:
+    """Return a whole message: what was expected and found, likely slips, what to do."""
+    head, rest = parts[:2], [part for part in parts[2:] if part]
+    blocks = ["\n".join(head), *rest]
+    if hints:
+        blocks.append("\n".join(f"Hint: {hint}" for hint in hints))
+    blocks.append(f"Next: {next_step}")
+    return "\n\n".join(blocks)
+
+
+# Likely slips
+
+
+def hint_subclass(item: str, subclass: str, job: str) -> str:
+    """Say that a subclass was enqueued."""
+    return f"{item} is a {subclass}, a subclass of {job}. The class is matched exactly: name the subclass."
+
+
+def hint_outside_window(item: str) -> str:
+    """Say that a match lies outside `within`."""
+    return (
+        f"{item} matches, but lies outside of `within`: was it enqueued before or after the window?"
+    )
+
+
+def hint_retry(item: str, attempt: int) -> str:
+    """Say that only a retry matches."""
+    return f"{item} matches, but is a retry: ask for retries with attempt={attempt}."
+
+
+def hint_pending(item: str) -> str:
+    """Say that the job waits to be performed."""
+    return f"{item} is pending: nothing has performed it yet. Call jobs.perform_due() or jobs.drain() first."
+
+
+def hint_scheduled(item: str, wait: str) -> str:
+    """Say that the job is not due."""
+    return f"{item} is due in {wait}: jobs.perform_due() leaves it, jobs.drain() or jobs.run_for(...) performs it."
+
+
+def hint_other_outcome(item: str) -> str:
+    """Say what became of the job instead."""
+    return f"this became of it: {item}"
+
+
+def hint_performed_inline(item: str) -> str:
+    """Say that the job was enqueued and has been performed already."""
+    return f"{item}: it was enqueued and has been performed; jobs.enqueued has it, jobs.pending has not."
+
+
+def hint_telling_apart(fields: str) -> str:
+    """Say in what several matches differ."""
+    return f"they differ in {fields}."
+
+
+# What to do
+
+
+NEXT_NOTHING_ENQUEUED = (
+    "make sure that the code which enqueues it ran, inside the test, and called `perform_later`: `perform_now` "
+    "and a plain call enqueue nothing."
+)
+NEXT_NOTHING_DELIVERED = (
+    "perform the jobs first, with jobs.drain(), or look at jobs.deliveries for what became of them."
+)
+NEXT_DIFFERS = "correct the code that enqueues it, or the expectation; drop a criterion that does not matter here."
+NEXT_TOO_MANY = (
+    "write count=, at_least= or at_most= if several are right, or narrow it with another criterion."
+)
+NEXT_TOO_FEW = "look at jobs.enqueued and jobs.deliveries for what there is, or correct the number."
+NEXT_UNEXPECTED = "keep the code from doing it, or narrow the assertion to what must not happen."
+
+
+def left_alone(count: int, items: str) -> str:
+    """Return the text of a test that left jobs it never looked at."""
+    jobs = "1 job" if count == 1 else f"{count} jobs"
+    return (
+        f"This test left {jobs} that it neither looked at nor performed:\n{items}\n\n"
+        "Next: assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
+        "@pytest.mark.jobs(strict=False) if they do not matter here."
+    )

@@ -1,0 +1,281 @@
+"""One call of an assertion, parsed and checked before anything is looked at."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypedDict, TypeVar
+
+from ..core.options import to_ns
+from ..errors import CriterionError
+from ..harness.delivery import Delivery
+from ..harness.record import JobRecord
+from ..harness.targets import Target
+from .criteria import (
+    ArgumentsCriterion,
+    Criterion,
+    ErrorCriterion,
+    ParamsCriterion,
+    TimeCriterion,
+    ValueCriterion,
+    WhereCriterion,
+)
+
+T = TypeVar("T")
+
+
+class Unasked:
+    """Stands for a criterion that was not given: None, () and {} are real expectations."""
+
+    def __repr__(self) -> str:
+        return "<not asked>"
+
+
+UNASKED: Final = Unasked()
+
+Window = Sequence[JobRecord] | Sequence[Delivery]
+
+
+class _Common(TypedDict, total=False):
+    #: The positional arguments; with `kwargs` the whole call.
+    args: Sequence[Any]
+    #: The keyword arguments; with `args` the whole call.
+    kwargs: Mapping[str, Any]
+    #: Some of the arguments, by parameter name.
+    params: Mapping[str, Any]
+    #: The name of the queue.
+    queue: object
+    #: The priority.
+    priority: object
+    #: The number of the attempt, counted from 1.
+    attempt: object
+    #: How far times may lie from what is expected; 1 s by default.
+    tolerance: timedelta
+
+
+class EnqueuedCriteria(_Common, total=False):
+    """What `assert_enqueued` can ask."""
+
+    #: When it is due: an aware datetime; None for at once.
+    at: object
+    #: How long after its enqueueing it is due: a timedelta or seconds; None for at once.
+    wait: object
+    #: A callable that takes the record.
+    where: Callable[[JobRecord], object]
+    #: What to look at instead of the whole test, such as a capture.
+    within: Sequence[JobRecord]
+
+
+class CountedEnqueuedCriteria(EnqueuedCriteria, total=False):
+    """The same, for several."""
+
+    #: How many match.
+    count: int
+    #: How many match at least.
+    at_least: int
+    #: How many match at most.
+    at_most: int
+
+
+class DeliveredCriteria(_Common, total=False):
+    """What the assertions about deliveries can ask."""
+
+    #: When the attempt began: an aware datetime.
+    at: object
+    #: How long after it the next attempt is due: a timedelta or seconds; None for no next attempt.
+    wait: object
+    #: What the job returned.
+    result: object
+    #: What the job raised: a class, an exception, or a matcher.
+    error: object
+    #: A callable that takes the delivery.
+    where: Callable[[Delivery], object]
+    #: What to look at instead of the whole test: records or deliveries.
+    within: Window
+
+
+class CountedDeliveredCriteria(DeliveredCriteria, total=False):
+    """The same, for several."""
+
+    #: How many match.
+    count: int
+    #: How many match at least.
+    at_least: int
+    #: How many match at most.
+    at_most: int
+
+
+_ARGUMENTS = ("args", "kwargs", "params")
+_COUNTS = ("count", "at_least", "at_most")
+ENQUEUED_CRITERIA: Final = frozenset(CountedEnqueuedCriteria.__annotations__)
+DELIVERED_CRITERIA: Final = frozenset(CountedDeliveredCriteria.__annotations__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields(Generic[T]):
+    """Where the criteria find what they compare."""
+
+    record_of: Callable[[T], JobRecord]
+    at: Callable[[T], datetime | None]
+    wait: Callable[[T], timedelta | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many matches are expected."""
+
+    least: int
+    most: int | None
+    #: Whether the assertion returns its one match itself.
+    singular: bool
+
+    def admit(self, found: int) -> bool:
+        """Say whether so many are as expected."""
+        return found >= self.least and (self.most is None or found <= self.most)
+
+
+def parse_counts(criteria: Mapping[str, Any]) -> Counts:
+    """Return how many matches are expected: exactly one, unless a criterion says otherwise.
+
+    Raises:
+        CriterionError: when the counts cannot be meant.
+    """
+    for name in _COUNTS:
+        value = criteria.get(name)
+        if value is not None and (type(value) is not int or value < 0):
+            raise CriterionError(
+                f"{name}={value!r} is no number of jobs: write an int of at least 0."
+            )
+    count, least, most = (criteria.get(name) for name in _COUNTS)
+    if count is not None:
+        if least is not None or most is not None:
+            raise CriterionError("count= says exactly how many: leave at_least= and at_most= out.")
+        return Counts(count, count, singular=False)
+    if least is None and most is None:
+        return Counts(1, 1, singular=True)
+    if least is not None and most is not None and least > most:
+        raise CriterionError(
+            f"at_least={least} is more than at_most={most}: no number of jobs is both."
+        )
+    return Counts(least or 0, most, singular=False)
+
+
+def check_names(criteria: Mapping[str, Any], known: Iterable[str], assertion: str) -> None:
+    """Raise when a criterion has a name that the assertion does not know.
+
+    Raises:
+        CriterionError: names what was likely meant.
+    """
+    for name in criteria:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            meant = f"did you mean {near[0]}=? " if near else ""
+            raise CriterionError(
+                f"{assertion}() knows no criterion {name!r}: {meant}It knows {', '.join(sorted(known))}."
+            )
+
+
+def parse_criteria(
+    target: Target | None, criteria: Mapping[str, Any], fields: Fields[T]
+) -> list[Criterion[T]]:
+    """Return the criteria that were given, in the order in which messages show them.
+
+    Raises:
+        CriterionError: when one of them could be true of no job.
+        NaiveDatetimeError: when `at` has no timezone.
+    """
+    parsed: list[Criterion[T]] = [*_argument_criteria(target, criteria, fields)]
+    record_of = fields.record_of
+    if "queue" in criteria:
+        parsed.append(
+            ValueCriterion("queue", criteria["queue"], lambda item: record_of(item).queue)
+        )
+    if "priority" in criteria:
+        parsed.append(
+            ValueCriterion("priority", criteria["priority"], lambda item: record_of(item).priority)
+        )
+    tolerance = _tolerance(criteria)
+    if "at" in criteria:
+        parsed.append(TimeCriterion("at", _instant(criteria["at"]), tolerance, fields.at))
+    if "wait" in criteria:
+        parsed.append(TimeCriterion("wait", _duration(criteria["wait"]), tolerance, fields.wait))
+    if "attempt" in criteria:
+        parsed.append(
+            ValueCriterion("attempt", criteria["attempt"], lambda item: record_of(item).attempt)
+        )
+    if "where" in criteria:
+        parsed.append(WhereCriterion(criteria["where"]))
+    return parsed
+
+
+def parse_outcome(criteria: Mapping[str, Any]) -> list[Criterion[Delivery]]:
+    """Return the criteria that only deliveries have."""
+    parsed: list[Criterion[Delivery]] = []
+    if "result" in criteria:
+        parsed.append(
+            ValueCriterion("result", criteria["result"], lambda delivery: delivery.result)
+        )
+    if "error" in criteria:
+        parsed.append(ErrorCriterion(criteria["error"]))
+    return parsed
+
+
+def _argument_criteria(
+    target: Target | None, criteria: Mapping[str, Any], fields: Fields[T]
+) -> Iterable[Criterion[T]]:
+    given = [name for name in _ARGUMENTS if name in criteria]
+    if not given:
+        return
+    if target is None:
+        raise CriterionError(
+            f"{given[0]}= is compared by the signature of a job: name the job too."
+        )
+    if "args" in criteria or "kwargs" in criteria:
+        args = _checked(
+            criteria.get("args", ()), "args", Sequence, "a list or tuple of positional arguments"
+        )
+        kwargs = _checked(
+            criteria.get("kwargs", {}), "kwargs", Mapping, "a dict of keyword arguments"
+        )
+        yield ArgumentsCriterion(target, args, kwargs, fields.record_of)
+    if "params" in criteria:
+        params = _checked(
+            criteria["params"], "params", Mapping, "a dict of arguments by parameter name"
+        )
+        yield ParamsCriterion(target, params, fields.record_of)
+
+
+def _checked(value: Any, name: str, kind: type, wanted: str) -> Any:
+    if not isinstance(value, kind) or isinstance(value, str | bytes):
+        raise CriterionError(f"{name}={value!r} is not {wanted}.")
+    return value
+
+
+def _tolerance(criteria: Mapping[str, Any]) -> timedelta:
+    tolerance = criteria.get("tolerance", timedelta(seconds=1))
+    if not isinstance(tolerance, timedelta) or tolerance < timedelta(0):
+        raise CriterionError(
+            f"tolerance={tolerance!r} is no timedelta: write timedelta(seconds=5), say."
+        )
+    if "tolerance" in criteria and "at" not in criteria and "wait" not in criteria:
+        raise CriterionError("tolerance= is for at= and wait=, and neither is given.")
+    return tolerance
+
+
+def _instant(expected: Any) -> Any:
+    if isinstance(expected, datetime):
+        to_ns(expected, "at")
+    elif isinstance(expected, numbers.Number | str | timedelta):
+        raise CriterionError(
+            f"at={expected!r} is no instant: write an aware datetime, or wait= for a delay."
+        )
+    return expected
+
+
+def _duration(expected: Any) -> Any:
+    if isinstance(expected, bool | str | datetime):
+        raise CriterionError(f"wait={expected!r} is no delay: write a timedelta or seconds.")
+    return timedelta(seconds=expected) if isinstance(expected, int | float) else expected

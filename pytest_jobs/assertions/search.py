@@ -1,0 +1,112 @@
+"""Finding what an assertion asks for, and the nearest miss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+from ..harness.delivery import Delivery
+from ..harness.jobs import Jobs
+from ..harness.record import JobRecord
+from ..harness.targets import Target
+from .criteria import Criterion
+from .question import Counts, check_names, parse_counts
+from .subjects import Subject, window_of
+
+T = TypeVar("T")
+
+_TOLD_BY_RECORD = frozenset(("args", "params", "queue", "priority", "attempt"))
+
+
+class Search(Generic[T]):
+    """One call of an assertion: what is asked, and what there is."""
+
+    __slots__ = (
+        "_window",
+        "candidates",
+        "counts",
+        "criteria",
+        "jobs",
+        "matches",
+        "subject",
+        "target",
+    )
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        subject: Subject[T],
+        job: object | None,
+        criteria: Mapping[str, Any],
+        *,
+        assertion: str,
+        negative: bool = False,
+    ) -> None:
+        """Parse the call, and look.
+
+        Raises:
+            CriterionError: when the call asks for something that can be true of no job.
+        """
+        known = subject.known - {"count", "at_least", "at_most"} if negative else subject.known
+        check_names(criteria, known, assertion)
+        self.jobs = jobs
+        self.subject = subject
+        self.target: Target | None = None if job is None else jobs.targets.get(job)
+        self.counts: Counts = parse_counts(criteria)
+        self.criteria: list[Criterion[T]] = subject.parse(self.target, criteria)
+        self._window = window_of(criteria.get("within"))
+        retries_count = "attempt" in criteria
+        #: What is of the job and inside the window.
+        self.candidates: list[T] = [
+            item
+            for item in self.of_job()
+            if (retries_count or subject.first(item))
+            and (self._window is None or self.is_inside(item))
+        ]
+        #: What fulfils every criterion.
+        self.matches: list[T] = [item for item in self.candidates if self.fulfils(item)]
+
+    def of_job(self) -> Sequence[T]:
+        """Return everything of the job, wherever it lies."""
+        if self.target is None:
+            return list(self.subject.every(self.jobs))
+        return list(self.subject.of_job(self.jobs, self.target))
+
+    def everything(self) -> list[T]:
+        """Return everything of any job that counts here."""
+        return [
+            item
+            for item in self.subject.every(self.jobs)
+            if self.subject.first(item) and self.is_inside(item)
+        ]
+
+    def fulfils(self, item: T) -> bool:
+        """Say whether an item fulfils every criterion."""
+        return all(criterion.matches(item) for criterion in self.criteria)
+
+    def would_match(self, record: JobRecord) -> bool:
+        """Say whether a delivery of this record would match, as far as the record tells."""
+        if self.target is None or not self.target.is_job_of(record):
+            return False
+        told = [criterion for criterion in self.criteria if criterion.name in _TOLD_BY_RECORD]
+        imagined = cast(T, Delivery(record, 0, "performed"))
+        return all(criterion.matches(imagined) for criterion in told)
+
+    def is_inside(self, item: T) -> bool:
+        """Say whether an item lies inside the window."""
+        window = self._window
+        return window is None or id(item) in window or id(self.subject.record_of(item)) in window
+
+    def nearest(self) -> T:
+        """Return the candidate that fulfils most criteria; among equals the one with the least to say."""
+
+        def distance(item: T) -> tuple[int, int]:
+            missed = [criterion for criterion in self.criteria if not criterion.matches(item)]
+            return len(missed), sum(len(criterion.explain(item)) for criterion in missed)
+
+        return min(self.candidates, key=distance)
+
+    def look(self) -> None:
+        """Note that the test has seen the matches."""
+        for item in self.matches:
+            self.subject.look(item)

@@ -1,0 +1,123 @@
+"""The fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .options import item_options, session_options
+from .outcome import JOBS
+
+if TYPE_CHECKING:
+    from ..assertions.asserts import (
+        AssertDiscarded,
+        AssertEnqueued,
+        AssertFailed,
+        AssertNotEnqueued,
+        AssertNotPerformed,
+        AssertPerformed,
+        AssertRetried,
+    )
+    from ..harness.clock import VirtualClock
+    from ..harness.jobs import Jobs
+
+
+@pytest.fixture
+def job_harness(request: pytest.FixtureRequest) -> Iterator[Jobs]:
+    """What the test enqueues, recorded; performed when told to, on a virtual clock."""
+    from .opening import open_harness
+
+    item: pytest.Item = request.node
+    harness = open_harness(request.config, item_options(item), item.nodeid)
+    item.stash[JOBS] = harness
+    try:
+        yield harness
+    finally:
+        harness.close()
+
+
+@pytest.fixture
+def jobs(job_harness: Jobs) -> Jobs:
+    """The same as `job_harness`, for projects that have no fixture of this name."""
+    return job_harness
+
+
+@pytest.fixture
+def jobs_clock(job_harness: Jobs) -> VirtualClock:
+    """The virtual clock of the test: real until it first moves."""
+    return job_harness.clock
+
+
+@pytest.fixture(scope="session")
+def session_jobs(request: pytest.FixtureRequest) -> Iterator[Jobs]:
+    """What fixtures of a wider scope than a test enqueue: a harness for the whole session."""
+    from .guard import SessionGuard
+    from .opening import open_harness
+
+    guard = request.config.pluginmanager.get_plugin("pytest_jobs_guard")
+    if isinstance(guard, SessionGuard):
+        yield guard.jobs
+        return
+    harness = open_harness(request.config, session_options(request.config), "")
+    try:
+        yield harness
+    finally:
+        harness.close()
+
+
+@pytest.fixture
+def assert_enqueued(job_harness: Jobs) -> AssertEnqueued:
+    """Assert that a job was enqueued: `assert_enqueued(Pay, params={"payment_id": 7})`."""
+    from ..assertions.asserts import AssertEnqueued
+
+    return AssertEnqueued(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_performed(job_harness: Jobs) -> AssertPerformed:
+    """Assert that a delivery of a job succeeded."""
+    from ..assertions.asserts import AssertPerformed
+
+    return AssertPerformed(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_retried(job_harness: Jobs) -> AssertRetried:
+    """Assert that a delivery of a job failed and will be followed by another."""
+    from ..assertions.asserts import AssertRetried
+
+    return AssertRetried(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_discarded(job_harness: Jobs) -> AssertDiscarded:
+    """Assert that a rule dropped a job."""
+    from ..assertions.asserts import AssertDiscarded
+
+    return AssertDiscarded(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_failed(job_harness: Jobs) -> AssertFailed:
+    """Assert that a job ended in failure."""
+    from ..assertions.asserts import AssertFailed
+
+    return AssertFailed(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_not_enqueued(job_harness: Jobs) -> AssertNotEnqueued:
+    """Assert that a job was not enqueued; without a job, nothing at all."""
+    from ..assertions.asserts import AssertNotEnqueued
+
+    return AssertNotEnqueued(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_not_performed(job_harness: Jobs) -> AssertNotPerformed:
+    """Assert that no delivery of a job succeeded."""
+    from ..assertions.asserts import AssertNotPerformed
+
+    return AssertNotPerformed(lambda: job_harness)

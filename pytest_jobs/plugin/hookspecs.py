@@ -1,0 +1,47 @@
+"""The hooks that conftest files and other plugins can implement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..harness.bridge import Bridge
+    from ..harness.delivery import Delivery
+    from ..harness.jobs import Jobs
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make the hooks known to pytest."""
+    pluginmanager.add_hookspecs(JobsHookSpecs)
+
+
+class JobsHookSpecs:
+    """The hooks of pytest-jobs."""
+
+    @pytest.hookspec
+    def pytest_jobs_bridges(self, config: pytest.Config) -> Sequence[Bridge] | None:
+        """Return new bridges to job libraries, for one harness.
+
+        Use in conftest plugins: any conftest file. Called whenever a harness is opened.
+        """
+
+    @pytest.hookspec
+    def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
+        """The harness of a test has been opened.
+
+        Use in conftest plugins: any conftest file.
+
+        Args:
+            jobs: the harness.
+            nodeid: the id of the test, empty for the session.
+        """
+
+    @pytest.hookspec
+    def pytest_jobs_delivered(self, delivery: Delivery) -> None:
+        """A delivery has been made and recorded.
+
+        Use in conftest plugins: any conftest file.
+        """

@@ -1,0 +1,44 @@
+"""Opening a harness with the settings in force."""
+
+from __future__ import annotations
+
+import pytest
+
+from ..harness.jobs import Jobs
+from .options import JobOptions
+
+
+def open_harness(config: pytest.Config, options: JobOptions, nodeid: str) -> Jobs:
+    """Return an open harness.
+
+    Args:
+        config: whose hooks are called.
+        options: what the harness does.
+        nodeid: the test that it is for, empty for the session.
+
+    Raises:
+        pytest.UsageError: when the settings say that there is to be none.
+    """
+    from ..bridges.reference import ReferenceBridge
+
+    if options.mode == "off":
+        raise pytest.UsageError(
+            f"{nodeid} asks for the job harness, and its jobs mode is off: take the fixture out, or set the mode "
+            "to record with @pytest.mark.jobs(mode='record')."
+        )
+    further = [
+        bridge for found in config.hook.pytest_jobs_bridges(config=config) for bridge in found
+    ]
+    jobs = Jobs(
+        [ReferenceBridge(), *further],
+        mode=options.mode,
+        raise_at=options.raise_at,
+        jitter=options.jitter,
+        outcomes=(AssertionError, pytest.fail.Exception, pytest.skip.Exception),
+    )
+    jobs.open()
+    hook = config.hook.pytest_jobs_delivered
+    if hook.get_hookimpls():
+        jobs.when_delivered(lambda delivery: hook(delivery=delivery))
+    config.hook.pytest_jobs_opened(jobs=jobs, nodeid=nodeid)
+    return jobs

@@ -1,0 +1,64 @@
+"""What a test has to answer for when its body has run, and what its report shows."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .options import item_options
+
+if TYPE_CHECKING:
+    from ..harness.jobs import Jobs
+
+#: Where a test keeps its harness.
+JOBS: pytest.StashKey[Jobs] = pytest.StashKey()
+
+_TRACEBACKS_SHOWN = 3
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail the test for what its jobs raised and nobody saw, and for jobs it left alone."""
+    __tracebackhide__ = True
+    result = yield
+    harness = item.stash.get(JOBS, None)
+    if harness is not None:
+        harness.check()
+        if item_options(item).strict:
+            from ..assertions.strict import check_nothing_left
+
+            check_nothing_left(harness)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the jobs that failed in a test that failed."""
+    report = yield
+    harness = item.stash.get(JOBS, None)
+    if harness is not None and report.when == "call" and report.failed:
+        text = _failed_jobs(harness, None if call.excinfo is None else call.excinfo.value)
+        if text:
+            report.sections.append(("Jobs that failed", text))
+    return report
+
+
+def _failed_jobs(harness: Jobs, shown_already: BaseException | None) -> str:
+    from ..harness.delivery import ENDED_IN_FAILURE
+    from ..harness.views import titled_table
+
+    failed = [d for d in harness.ledger.deliveries if d.status in ENDED_IN_FAILURE]
+    if not failed:
+        return ""
+    errors = [
+        d.error
+        for d in failed[-_TRACEBACKS_SHOWN:]
+        if d.error is not None and d.error.__traceback__
+    ]
+    shown = ["".join(traceback.format_exception(error)) for error in errors]
+    return "\n\n".join((titled_table("failed", failed), *shown))
