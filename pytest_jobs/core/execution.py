@@ -8,7 +8,7 @@ from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
-from ..errors import AmbiguousJobError, DeclarationError, Halt, RunningLoopError, UnknownJobError
+from ..errors import DeclarationError, Halt, RunningLoopError
 from .arguments import decode
 from .callbacks import arun_chain, run_chain
 from .enqueueing import payload_of, send_retry
@@ -67,11 +67,11 @@ def perform(
 
     Returns:
         The execution, or for a coroutine job a coroutine that returns it. Errors of the job are in
-        it, and that its class is gone; only those that are no `Exception` are raised.
+        it, and why its class cannot be found; only those that are no `Exception` are raised.
     """
     try:
         cls = payload.job
-    except (UnknownJobError, AmbiguousJobError) as error:
+    except Exception as error:  # Importing its module may raise anything.
         return Execution("failed", error=error, handled=False)
     job = cls.__new__(cls)
     job.payload = payload
