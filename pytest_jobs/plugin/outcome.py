@@ -50,15 +50,16 @@ def pytest_runtest_makereport(
 
 def _failed_jobs(harness: Jobs, shown_already: BaseException | None) -> str:
     from ..harness.delivery import ENDED_IN_FAILURE
+    from ..harness.tracebacks import own_traceback
     from ..harness.views import titled_table
 
     failed = [d for d in harness.ledger.deliveries if d.status in ENDED_IN_FAILURE]
     if not failed:
         return ""
-    errors = [
-        d.error
-        for d in failed[-_TRACEBACKS_SHOWN:]
-        if d.error is not None and d.error.__traceback__
+    errors = [delivery.error for delivery in failed[-_TRACEBACKS_SHOWN:]]
+    shown = [
+        "".join(traceback.format_exception(type(error), error, own_traceback(error))).rstrip()
+        for error in errors
+        if error is not None and error is not shown_already and error.__traceback__ is not None
     ]
-    shown = ["".join(traceback.format_exception(error)) for error in errors]
     return "\n\n".join((titled_table("failed", failed), *shown))
