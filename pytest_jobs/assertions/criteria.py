@@ -85,11 +85,11 @@ class ArgumentsCriterion(Generic[T]):
             *(f"{name}={short_repr(value)}" for name, value in kwargs.items()),
         ]
         self.expected = f"({', '.join(shown)})"
-        self._target = target
-        self._bind = target.bridge.named_arguments
+        self._signature = target.bridge.signature(target.job)
         self._record_of = record_of
         try:
-            self._expected = self._bind(target.job, tuple(args), kwargs)
+            self._values = self._signature.bind(*args, **kwargs)
+            self._expected = self._signature.named(tuple(args), kwargs)
         except TypeError as error:
             raise CriterionError(
                 f"No {short_name(target.name)} can have the arguments {self.expected}: {error}. Give those "
@@ -98,8 +98,12 @@ class ArgumentsCriterion(Generic[T]):
 
     def matches(self, item: T, /) -> bool:
         """Bind and compare."""
-        actual = self._actual(item)
-        return actual is not None and bool(self._expected == actual)
+        record = self._record_of(item)
+        try:
+            actual = self._signature.bind(*record.args, **record.kwargs)
+        except Exception:
+            return False
+        return bool(self._values == actual)
 
     def explain(self, item: T, /) -> list[str]:
         """Return the parameters that differ."""
@@ -126,7 +130,7 @@ class ArgumentsCriterion(Generic[T]):
     def _actual(self, item: T) -> dict[str, Any] | None:
         record = self._record_of(item)
         try:
-            return self._bind(self._target.job, record.args, record.kwargs)
+            return self._signature.named(record.args, record.kwargs)
         except Exception:
             return None
 
@@ -141,11 +145,11 @@ class ParamsCriterion(Generic[T]):
         self.expected = (
             ", ".join(f"{name}={short_repr(value)}" for name, value in params.items()) or "{}"
         )
-        self._target = target
+        self._signature = target.bridge.signature(target.job)
         self._params = params
         self._record_of = record_of
         for name in params:
-            if not target.bridge.accepts_parameter(target.job, name):
+            if not self._signature.accepts(name):
                 raise CriterionError(
                     f"{short_name(target.name)} has no parameter {name!r}, so params={{{name!r}: ...}} can match "
                     "nothing: name the parameters as `perform` does."
@@ -185,7 +189,7 @@ class ParamsCriterion(Generic[T]):
     def _named(self, item: T) -> dict[str, Any] | None:
         record = self._record_of(item)
         try:
-            return self._target.bridge.named_arguments(self._target.job, record.args, record.kwargs)
+            return self._signature.named(record.args, record.kwargs)
         except Exception:
             return None
 

@@ -14,6 +14,7 @@ from ..core.payload import Payload
 from ..core.registry import registry
 from ..core.rules import RetryRule
 from ..core.settings import Restore, settings
+from ..core.signature import Binder
 from ..errors import AmbiguousJobError, CriterionError, NoHarnessError, UnknownJobError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
 from ..harness.delivery import Delivery
@@ -64,9 +65,12 @@ class ReferenceBridge:
         job_class = _job_class(job)
         return None if job_class is None else job_class._name
 
-    def is_job_of(self, record: JobRecord, job: object) -> bool:
-        """Say whether a record is of this very class."""
-        return isinstance(job, str) or _payload(record)._job in (None, _job_class(job))
+    def matcher(self, job: object) -> Callable[[JobRecord], bool]:
+        """Return what says whether a record is of this very class."""
+        job_class = _job_class(job)
+        if job_class is None:
+            return lambda record: True
+        return lambda record: _payload(record)._job in (job_class, None)
 
     def job_of(self, record: JobRecord) -> Any:
         """Return what the application calls the job, or its name when the class is gone."""
@@ -105,19 +109,9 @@ class ReferenceBridge:
         payload = _payload(record)
         return decode(payload.arguments, payload.job._argument_types)
 
-    def named_arguments(
-        self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Bind arguments to the signature of `perform`, defaults filled in."""
-        return _known(job)._signature().named(args, kwargs)
-
-    def blank_arguments(self, job: object) -> dict[str, Any]:
-        """Return None for each argument that `perform` requires."""
-        return _known(job)._signature().blank()
-
-    def accepts_parameter(self, job: object, name: str) -> bool:
-        """Say whether `perform` takes an argument of this name."""
-        return _known(job)._signature().accepts(name)
+    def signature(self, job: object) -> Binder:
+        """Return what binds arguments to the parameters of `perform`."""
+        return _known(job)._signature()
 
     # Enqueueing and performing
 
@@ -182,7 +176,8 @@ class _HarnessAdapter:
 
 
 def _payload(record: JobRecord) -> Payload:
-    return cast(Payload, record._payload)
+    payload: Any = record._payload
+    return payload  # type: ignore[no-any-return]
 
 
 def _job_class(job: object) -> type[Job] | None:

@@ -15,11 +15,10 @@ from typing import Any, cast
 
 from ..errors import DeserializationError, RecordNotFoundError, SerializationError
 from .argument_types import argument_types
-from .codecs import BY_TAG, BY_TYPE
 from .registry import name_of
 
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
-_from_json = json.JSONDecoder().decode
+_scan_json = json.JSONDecoder().raw_decode
 
 _ATOMS = frozenset((str, int, bool, float, type(None)))
 #: The key that marks an object which stands for something else.
@@ -74,10 +73,17 @@ def decode(text: str, types: Types) -> tuple[tuple[Any, ...], dict[str, Any]]:
         ) from error
 
 
+def _from_json(text: str) -> Any:
+    """Read JSON text that has no white space around it, as ours has not."""
+    value, end = _scan_json(text)
+    if end != len(text):
+        raise ValueError("more text follows the arguments")
+    return value
+
+
 def _is_plain(value: Any) -> bool:
+    """Say whether a value that is no atom consists of plain JSON values."""
     kind = type(value)
-    if kind in _ATOMS:
-        return True
     if kind is list:
         return all(type(item) in _ATOMS or _is_plain(item) for item in value)
     if kind is dict:
@@ -125,6 +131,8 @@ class _Writer:
             return [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
         if kind is dict:
             return self._write_dict(value, path)
+        from .codecs import BY_TYPE
+
         if kind is tuple:
             return _tagged(
                 "tuple", [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
@@ -209,6 +217,8 @@ class _Reader:
             return self._read_record(type_name, self.read(data))
         if tag == "tuple":
             return tuple(self.read(item) for item in data)
+        from .codecs import BY_TAG
+
         return BY_TAG[tag].decode(data, self.read)
 
     def _allowed(self, name: str) -> type:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
+from ..core.signature import Binder
 from .delivery import Delivery
 from .record import JobRecord
 
@@ -91,8 +92,8 @@ class Bridge(Protocol):
         """Return the name under which records of this job go; None when it is no job of this library."""
         ...
 
-    def is_job_of(self, record: JobRecord, job: object) -> bool:
-        """Say whether a record that has the name of the job is of that job, and not of a namesake."""
+    def matcher(self, job: object) -> Callable[[JobRecord], bool]:
+        """Return what says whether a record of the job's name is of that job, and not of a namesake."""
         ...
 
     def job_of(self, record: JobRecord) -> type | Callable[..., Any] | str:
@@ -103,22 +104,12 @@ class Bridge(Protocol):
         """Decode the arguments of a record anew."""
         ...
 
-    def named_arguments(
-        self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Bind arguments to the signature of a job, defaults filled in.
+    def signature(self, job: object) -> Binder:
+        """Return what binds arguments to the parameters of a job.
 
         Raises:
-            TypeError: when they do not fit.
+            DeclarationError: when the job has no body to take the parameters from.
         """
-        ...
-
-    def blank_arguments(self, job: object) -> dict[str, Any]:
-        """Return None for each argument that a call of the job requires."""
-        ...
-
-    def accepts_parameter(self, job: object, name: str) -> bool:
-        """Say whether a call of the job can carry an argument of this name."""
         ...
 
     def rank(self, priority: int | None) -> int:

@@ -123,17 +123,17 @@ class Ledger:
     def take(self, selection: Selection) -> JobRecord | None:
         """Take out the next record that is due and selected."""
         now_ns = self.clock.now_ns()
+        first: PendingQueue | None = None
+        first_key: tuple[int, int, int] | None = None
         with self._lock:
-            heads = [
-                (key[1:], queue)
-                for queue in self._queues.values()
-                if (key := queue.peek(now_ns, selection)) is not None
-            ]
-            if not heads:
+            for queue in self._queues.values():
+                key = queue.peek(now_ns, selection)
+                # Priorities of different libraries mean different things; time means the same to all.
+                if key is not None and (first_key is None or key[1:] < first_key[1:]):
+                    first, first_key = queue, key
+            if first is None:
                 return None
-            # Priorities of different libraries mean different things; time means the same to all.
-            queue = heads[0][1] if len(heads) == 1 else min(heads, key=lambda head: head[0])[1]
-            record = queue.pop()
+            record = first.pop()
             record._state = TAKEN
             return record
 

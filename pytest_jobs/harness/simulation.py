@@ -45,7 +45,7 @@ class Simulation:
     ) -> JobRecord:
         """Enqueue the job; where no arguments are given, None stands for each that is required."""
         if args is None and kwargs is None:
-            kwargs = self._target.bridge.blank_arguments(self._target.job)
+            kwargs = self._target.bridge.signature(self._target.job).blank()
         self._target.bridge.enqueue(self._target.job, tuple(args or ()), kwargs or {})
         if not ledger.records:
             raise CriterionError(

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 class Target:
     """One job of one bridge."""
 
-    __slots__ = ("bridge", "job", "name")
+    __slots__ = ("_matches", "bridge", "job", "name")
 
     def __init__(self, bridge: Bridge, job: object, name: str) -> None:
         self.bridge = bridge
         self.job = job
         #: The name under which its records go.
         self.name = name
+        self._matches = bridge.matcher(job)
 
     def is_job_of(self, record: JobRecord) -> bool:
         """Say whether the record is of this job; a subclass is another job."""
         return (
             record._bridge.name == self.bridge.name
             and record.name == self.name
-            and self.bridge.is_job_of(record, self.job)
+            and self._matches(record)
         )
 
 
