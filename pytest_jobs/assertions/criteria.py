@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import pprint
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 _DIFF_LINES = 12
 _WIDE = 60
+_UNREADABLE = "the arguments cannot be read"
 
 
 class Criterion(Protocol[T_contra]):
@@ -62,7 +64,7 @@ class ValueCriterion(Generic[T]):
 
     def explain(self, item: T, /) -> list[str]:
         """Return both values."""
-        return difference(self._expected, self._get(item))
+        return _cut(difference(self._expected, self._get(item)))
 
     def actual(self, item: T, /) -> str:
         """Return the field."""
@@ -80,11 +82,7 @@ class ArgumentsCriterion(Generic[T]):
         record_of: Callable[[T], JobRecord],
     ) -> None:
         self.name = "args"
-        shown = [
-            *map(short_repr, args),
-            *(f"{name}={short_repr(value)}" for name, value in kwargs.items()),
-        ]
-        self.expected = f"({', '.join(shown)})"
+        self.expected = _call(args, kwargs)
         self._signature = target.bridge.signature(target.job)
         self._record_of = record_of
         try:
@@ -100,7 +98,8 @@ class ArgumentsCriterion(Generic[T]):
         """Bind and compare."""
         record = self._record_of(item)
         try:
-            actual = self._signature.bind(*record.args, **record.kwargs)
+            args, kwargs = record._decoded()
+            actual = self._signature.bind(*args, **kwargs)
         except Exception:
             return False
         return bool(self._values == actual)
@@ -109,23 +108,19 @@ class ArgumentsCriterion(Generic[T]):
         """Return the parameters that differ."""
         actual = self._actual(item)
         if actual is None:
-            return ["the arguments cannot be read"]
-        lines = []
-        for name, expected in self._expected.items():
-            if name not in actual:
-                lines.append(f"{name}: expected {short_repr(expected)}, not given")
-            elif not bool(expected == actual[name]):
-                lines += _named_difference(name, expected, actual[name])
+            return [_UNREADABLE]
+        lines = _differences(self._expected, actual)
         lines += [
-            f"{name}: not expected, got {short_repr(v)}"
-            for name, v in actual.items()
+            f"{name}: not expected, got {short_repr(value)}"
+            for name, value in actual.items()
             if name not in self._expected
         ]
-        return lines
+        return _cut(lines)
 
     def actual(self, item: T, /) -> str:
         """Return the call."""
-        return short_repr(self._actual(item))
+        actual = self._actual(item)
+        return "unreadable" if actual is None else _call((), actual)
 
     def _actual(self, item: T) -> dict[str, Any] | None:
         record = self._record_of(item)
@@ -166,25 +161,15 @@ class ParamsCriterion(Generic[T]):
     def explain(self, item: T, /) -> list[str]:
         """Return the named arguments that differ."""
         actual = self._named(item)
-        if actual is None:
-            return ["the arguments cannot be read"]
-        lines = []
-        for name, expected in self._params.items():
-            if name not in actual:
-                lines.append(f"{name}: expected {short_repr(expected)}, not given")
-            elif not bool(expected == actual[name]):
-                lines += _named_difference(name, expected, actual[name])
-        return lines
+        return [_UNREADABLE] if actual is None else _cut(_differences(self._params, actual))
 
     def actual(self, item: T, /) -> str:
         """Return the named arguments."""
-        actual = self._named(item) or {}
-        return (
-            ", ".join(
-                f"{name}={short_repr(actual[name])}" for name in self._params if name in actual
-            )
-            or "-"
-        )
+        actual = self._named(item)
+        if actual is None:
+            return "unreadable"
+        given = [name for name in self._params if name in actual]
+        return ", ".join(f"{name}={short_repr(actual[name])}" for name in given) or "not given"
 
     def _named(self, item: T) -> dict[str, Any] | None:
         record = self._record_of(item)
@@ -272,6 +257,10 @@ class WhereCriterion(Generic[T]):
             raise CriterionError(
                 f"where={where!r} is not callable: write a function that takes the record."
             )
+        if inspect.iscoroutinefunction(where):
+            raise CriterionError(
+                f"where={where.__qualname__} is a coroutine function, and nothing awaits it: write a plain one."
+            )
         self.name = "where"
         self.expected = getattr(where, "__qualname__", repr(where)).rpartition("<locals>.")[2]
         self._where = where
@@ -296,21 +285,32 @@ def difference(expected: object, actual: object) -> list[str]:
         return [f"expected {left}, got {right}"]
     wanted = pprint.pformat(expected, width=_WIDE, sort_dicts=False).splitlines()
     got = pprint.pformat(actual, width=_WIDE, sort_dicts=False).splitlines()
-    lines = [
-        line
-        for line in difflib.unified_diff(wanted, got, lineterm="", n=1)
-        if line[:3] not in ("---", "+++")
-    ]
-    lines = [line for line in lines if not line.startswith("@@")]
-    cut = lines[:_DIFF_LINES]
-    if len(lines) > len(cut):
-        cut.append(f"... and {len(lines) - len(cut)} more lines")
-    return ["- expected, + got:", *cut]
+    _from, _to, *lines = [*difflib.unified_diff(wanted, got, lineterm="", n=1)] or ("", "")
+    if not lines:
+        return [f"expected {short_repr(expected)}, got what prints the same and is not equal"]
+    return ["- expected, + got:", *(line for line in lines if not line.startswith("@@"))]
 
 
-def _named_difference(name: str, expected: object, actual: object) -> list[str]:
-    first, *rest = difference(expected, actual)
-    return [f"{name}: {first}", *(f"  {line}" for line in rest)]
+def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, value in expected.items():
+        if name not in actual:
+            lines.append(f"{name}: expected {short_repr(value)}, not given")
+        elif not bool(value == actual[name]):
+            first, *rest = difference(value, actual[name])
+            lines += [f"{name}: {first}", *(f"  {line}" for line in rest)]
+    return lines
+
+
+def _cut(lines: list[str]) -> list[str]:
+    if len(lines) <= _DIFF_LINES + 1:
+        return lines
+    return [*lines[:_DIFF_LINES], f"... and {len(lines) - _DIFF_LINES} more lines"]
+
+
+def _call(args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
+    named = (f"{name}={short_repr(value)}" for name, value in kwargs.items())
+    return f"({', '.join((*map(short_repr, args), *named))})"
 
 
 def _time_text(value: object) -> str:

@@ -44,6 +44,8 @@ class Simulation:
         self, ledger: Ledger, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
     ) -> JobRecord:
         """Enqueue the job; where no arguments are given, None stands for each that is required."""
+        # Stopped now, so that no real time passes between the first attempt and its retry.
+        ledger.clock.advance_ns(0)
         if args is None and kwargs is None:
             kwargs = self._target.bridge.signature(self._target.job).blank()
         self._target.bridge.enqueue(self._target.job, tuple(args or ()), kwargs or {})
@@ -68,7 +70,7 @@ class Simulation:
             due_ns = ledger.next_due_ns(selection)
             if due_ns is None:
                 break
-            clock.move_ns(max(due_ns, clock.now_ns()))
+            clock.reach_ns(due_ns)
         return deliveries
 
     def body(self, record: JobRecord) -> Body:

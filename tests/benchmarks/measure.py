@@ -18,7 +18,9 @@ def median(run: Callable[[int], float], calls: int, repetitions: int = 7) -> flo
     return statistics.median(samples)
 
 
-def loop(function: Callable[..., object], *args: object, **kwargs: object) -> Callable[[int], float]:
+def loop(
+    function: Callable[..., object], *args: object, **kwargs: object
+) -> Callable[[int], float]:
     """Return a run that calls a function again and again."""
 
     def run(calls: int) -> float:

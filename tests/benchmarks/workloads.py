@@ -31,7 +31,13 @@ class Real(Job):
     queue = "payments"
 
     def perform(
-        self, number: int, email: str, order: dict[str, Any], *, locale: str = "en", retry: bool = False
+        self,
+        number: int,
+        email: str,
+        order: dict[str, Any],
+        *,
+        locale: str = "en",
+        retry: bool = False,
     ) -> None:
         """Do nothing."""
 

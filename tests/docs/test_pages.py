@@ -1,0 +1,47 @@
+"""Every example of the README and of the documentation does what the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pages import contains, outcomes, steps
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if "examples" not in page.parts and "_build" not in page.parts]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_does_what_it_says(page: Path, pytester: pytest.Pytester) -> None:
+    printed = ""
+    for step in steps(page.read_text(encoding="utf-8")):
+        where = f"{page.relative_to(ROOT)}:{step.line}"
+        if step.kind == "file":
+            path = pytester.path / step.argument
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(step.text, encoding="utf-8")
+        elif step.kind == "pytest":
+            arguments, _, expected = step.argument.partition(":")
+            result = pytester.runpytest_subprocess(*arguments.split())
+            printed = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", result.stdout.str())
+            result.assert_outcomes(**outcomes(expected)), where
+        elif step.kind == "python":
+            script = pytester.makepyfile(**{f"example_{step.line}": step.text})
+            result = pytester.runpython(script)
+            assert result.ret == 0, f"{where}\n{result.stderr.str()}"
+            printed = result.stdout.str()
+        elif step.kind == "output":
+            shown = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", step.text)
+            assert contains(printed, shown), f"{where} is not in\n{printed}"
+
+
+def test_a_block_that_says_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="line 2: this block says nothing"):
+        list(steps("text\n```python\nprint(1)\n```\n"))
+
+
+def test_the_readme_has_at_most_120_lines() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
