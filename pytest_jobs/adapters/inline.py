@@ -13,7 +13,8 @@ from .delivery import deliver
 class InlineAdapter:
     """For scripts and consoles: no queue, no worker.
 
-    A job that fails raises its error to whoever enqueued it. A job that is due later, a retry
+    A job that fails raises its error to whoever enqueued it, after the jobs that wait behind it were
+    performed. A job that is due later, a retry
     included, is not performed at once, since that would be another program: it stays in
     `scheduled` until `perform_scheduled` is called.
     """
@@ -50,11 +51,16 @@ class InlineAdapter:
         self._run()
 
     def _run(self) -> None:
+        errors: list[BaseException] = []
         self._running = True
         try:
             while self._waiting:
                 execution = deliver(self._waiting.popleft(), self.dead)
                 if execution.error is not None and not execution.handled:
-                    raise execution.error
+                    errors.append(execution.error)
         finally:
             self._running = False
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"Another job failed too: {type(other).__name__}: {other}")
+            raise errors[0]

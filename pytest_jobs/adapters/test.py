@@ -8,8 +8,11 @@ from collections.abc import Callable
 from ..core.dead_letter import DeadLetter
 from ..core.execution import Execution
 from ..core.payload import Payload
-from ..errors import RunningLoopError
+from ..errors import LoopLimitError, RunningLoopError
 from .delivery import deliver
+
+#: How many jobs `perform_due` performs before it takes them for a loop.
+_LIMIT = 10_000
 
 
 class TestAdapter:
@@ -52,9 +55,18 @@ class TestAdapter:
             raise
 
     def perform_due(self) -> list[Execution]:
-        """Perform what is due, and what that enqueues, in the order of enqueueing."""
-        executions = []
+        """Perform what is due, and what that enqueues, in the order of enqueueing.
+
+        Raises:
+            LoopLimitError: when it goes on for more than 10,000 jobs.
+        """
+        executions: list[Execution] = []
         while due := [p for p in self.pending if p.due_ns is None or p.due_ns <= self.now_ns()]:
+            if len(executions) == _LIMIT:
+                raise LoopLimitError(
+                    f"perform_due() stopped after {_LIMIT} jobs; next is {due[0].name}, which most likely "
+                    "enqueues itself for ever: give its chain an end."
+                )
             executions.append(self.perform(due[0]))
         return executions
 

@@ -120,9 +120,18 @@ def annotated_types(function: Callable[..., object]) -> Mapping[str, type]:
 
 
 def _collect_annotations(owner: object, found: dict[str, type]) -> None:
-    for parameter, annotation in getattr(owner, "__annotations__", {}).items():
+    for parameter, annotation in _annotations_of(owner).items():
         if parameter != "return":
             _collect(annotation, owner, found)
+
+
+def _annotations_of(owner: object) -> Mapping[str, object]:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        # An annotation may name what is imported for type checkers only.
+        return annotationlib.get_annotations(owner, format=annotationlib.Format.FORWARDREF)
+    return getattr(owner, "__annotations__", {})
 
 
 def _collect(annotation: object, owner: object, found: dict[str, type]) -> None:

@@ -23,14 +23,15 @@ Event = Literal["enqueue", "perform"]
 
 
 class Callback:
-    """One declared callback."""
+    """One declared callback. It is called by name, so that a subclass can override the method."""
 
-    __slots__ = ("event", "function", "kind")
+    __slots__ = ("event", "function", "kind", "name")
 
     def __init__(self, kind: Kind, event: Event, function: Callable[..., Any]) -> None:
         self.kind = kind
         self.event = event
         self.function = function
+        self.name = function.__name__
         if kind == "around" and not inspect.isgeneratorfunction(function):
             raise DeclarationError(
                 f"{function.__qualname__} is declared @around_{event} and never yields: write a generator "
@@ -47,9 +48,19 @@ class Callback:
         """Whether the callback is awaited."""
         return inspect.iscoroutinefunction(self.function)
 
-    def declare(self, owner: type[Job]) -> None:
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a callback declared again replaces."""
+        return self.event, self.kind, self.name
+
+    def declare(self, owner: type[Job], name: str) -> None:
         """Take the callback into the job class that defines it."""
+        self.name = name
         owner._declare_callback(self)
+
+    def call(self, job: Job) -> Any:
+        """Call the method of the job."""
+        return getattr(job, self.name)()
 
 
 def before_enqueue(method: F) -> F:
@@ -113,15 +124,16 @@ async def arun_chain(callbacks: tuple[Callback, ...], job: Job, action: Callable
         result = await _settled(action())
     except BaseException as raised:
         error = raised
+    done = error is None
     while unwinding:
         callback, generator = unwinding.pop()
         try:
             if generator is not None:
                 error = _leave_around(callback, generator, result, error)
             elif error is None:
-                await _settled(callback.function(job))
+                await _settled(callback.call(job))
         except BaseException as raised:
-            error = raised
+            error = _too_late(callback, raised) if done and isinstance(raised, Halt) else raised
     if error is not None:
         raise error
     return result
@@ -133,11 +145,11 @@ async def _enter(
     unwinding: list[tuple[Callback, Generator[None, Any, None] | None]],
 ) -> None:
     if callback.kind == "before":
-        await _settled(callback.function(job))
+        await _settled(callback.call(job))
     elif callback.kind == "after":
         unwinding.append((callback, None))
     else:
-        generator = cast("Generator[None, Any, None]", callback.function(job))
+        generator = cast("Generator[None, Any, None]", callback.call(job))
         try:
             next(generator)
         except StopIteration:
@@ -163,7 +175,18 @@ def _leave_around(
     except StopIteration:
         return error if isinstance(error, Halt) else None
     generator.close()
-    raise CallbackError(f"{callback.function.__qualname__} yielded twice: the job goes on once.")
+    raise CallbackError(
+        f"{callback.function.__qualname__} yielded twice: the job goes on once."
+    ) from error
+
+
+def _too_late(callback: Callback, halt: Halt) -> CallbackError:
+    error = CallbackError(
+        f"{callback.function.__qualname__} raised Halt after the {callback.event} it would have stopped: raise it "
+        f"in a before_{callback.event} callback, or before the `yield`."
+    )
+    error.__cause__ = halt
+    return error
 
 
 async def _settled(value: Any) -> Any:

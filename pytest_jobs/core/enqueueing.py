@@ -43,6 +43,12 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
     """
     adapter = settings.adapter
     every = tuple(jobs)
+    for job in every:
+        if not hasattr(job, "_encoded_arguments") or isinstance(job, type):
+            raise SignatureError(
+                f"perform_all_later is given {job!r}, which is no job yet: write `.new(...)` of it, with the "
+                "arguments."
+            )
     prepared = [
         (job, None if type(job)._enqueue_callbacks else payload_of(job, adapter.now_ns()))
         for job in every
@@ -60,7 +66,11 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
 
 def enqueue_retry(job: Job, options: Options) -> int:
     """Enqueue the next attempt of a job that is being performed; return its wait in nanoseconds."""
-    if job.payload is None:
+    if job._retry_wait_ns is not None:
+        raise SignatureError(
+            f"{job!r} has asked for its next attempt already, and there is one only."
+        )
+    if job.payload is None or not job._running:
         raise SignatureError(
             f"{job!r} is not being performed, so it has no next attempt: enqueue it instead."
         )

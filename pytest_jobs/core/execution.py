@@ -123,6 +123,7 @@ def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], An
     args, kwargs = decode(payload.arguments, type(job)._argument_types)
     job.args = args
     job.kwargs = kwargs
+    job._running = True
     if hooks.job_started is not None:
         hooks.job_started(job=job)
     body = partial(job.perform, *args, **kwargs)
@@ -130,8 +131,9 @@ def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], An
 
 
 def _performed(job: Job, result: object) -> Execution:
-    if job._retry_wait_ns is not None:
-        return _finished(job, Execution("retried", result, wait_ns=job._retry_wait_ns))
+    wait_ns = job._retry_wait_ns
+    if wait_ns is not None:
+        return _finished(job, Execution("retried", result, wait_ns=wait_ns))
     return _finished(job, Execution(PERFORMED, result))
 
 
@@ -152,6 +154,8 @@ def _conclude(job: Job, payload: Payload, error: Exception) -> Execution:
 def _apply_rule(job: Job, payload: Payload, error: Exception) -> Execution:
     if isinstance(error, Halt):
         return Execution("halted", error=error)
+    if _has_retried(job):
+        return Execution("retried", error=error, wait_ns=job._retry_wait_ns)
     found = find_rule(type(job), error)
     if found is None:
         _run_after_discard(job, error)
@@ -164,10 +168,14 @@ def _apply_rule(job: Job, payload: Payload, error: Exception) -> Execution:
             rule.then(job, matched)
         _run_after_discard(job, matched)
         return Execution("discarded", error=error)
-    result = cast(RescueRule, rule).method(job, matched)
-    if job._retry_wait_ns is not None:
+    result = getattr(job, cast(RescueRule, rule).name)(matched)
+    if _has_retried(job):
         return Execution("retried", result, error, wait_ns=job._retry_wait_ns)
     return Execution(PERFORMED, result, error)
+
+
+def _has_retried(job: Job) -> bool:
+    return job._retry_wait_ns is not None
 
 
 def _retry_or_exhaust(
@@ -192,9 +200,9 @@ def _retry_or_exhaust(
 
 def _run_after_discard(job: Job, error: BaseException) -> None:
     last: Exception | None = None
-    for method in type(job)._after_discard_methods():
+    for name in type(job)._after_discard_methods():
         try:
-            method(job, error)
+            getattr(job, name)(error)
         except Exception as raised:
             last = raised
     if last is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -15,7 +15,7 @@ from .callbacks import Callback
 from .options import ConfiguredJob, Options, checked_priority, checked_queue
 from .payload import Payload
 from .registry import name_of, registry
-from .rules import AfterDiscard, Rule, nearest_rule
+from .rules import Rule, nearest_rule
 from .signature import Binder
 from .waits import Seconds
 
@@ -56,13 +56,14 @@ class Job:
     _is_coroutine: ClassVar[bool] = False
     _declared_rules: ClassVar[list[Rule]] = []
     _declared_callbacks: ClassVar[list[Callback]] = []
-    _declared_after_discard: ClassVar[list[AfterDiscard]] = []
+    _declared_after_discard: ClassVar[list[str]] = []
     _enqueue_callbacks: ClassVar[tuple[Callback, ...]] = ()
     _perform_callbacks: ClassVar[tuple[Callback, ...]] = ()
     _rule_cache: ClassVar[dict[type[BaseException], Rule | None]] = {}
     _types: ClassVar[Mapping[str, type] | None] = None
 
     _options: Options | None = None
+    _running: bool = False
     _retry_wait_ns: int | None = None
 
     if TYPE_CHECKING:
@@ -128,11 +129,12 @@ class Job:
             return cls._build(args, kwargs, None)
 
         @classmethod
-        def set(cls, **options: Any) -> ConfiguredJob[Any]:
+        def set(
+            cls, *, wait: Any = None, at: Any = None, queue: Any = None, priority: Any = None
+        ) -> ConfiguredJob[Any]:
             """Set options of the next enqueue.
 
             Args:
-                **options: any of the four that follow.
                 wait: seconds or a timedelta from now until the job is due.
                 at: the aware datetime at which it is due; in the past means at once.
                 queue: the queue, instead of the job's own.
@@ -143,7 +145,7 @@ class Job:
                 WaitError: when wait is no wait.
                 NaiveDatetimeError: when at has no timezone.
             """
-            return ConfiguredJob(cls, Options(**options))
+            return ConfiguredJob(cls, Options(wait=wait, at=at, queue=queue, priority=priority))
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         if args or kwargs:
@@ -167,7 +169,8 @@ class Job:
         cls._declared_callbacks = cls.__dict__.get("_declared_callbacks", [])
         cls._declared_after_discard = cls.__dict__.get("_declared_after_discard", [])
         cls._rule_cache = {}
-        cls._take_queue_and_priority()
+        cls._take_queue()
+        checked_priority(cls.priority, f"{cls.__qualname__}.priority")
         cls._take_perform()
         cls._take_callbacks()
         registry.add(cls)
@@ -175,16 +178,18 @@ class Job:
     # Declaring
 
     @classmethod
-    def _take_queue_and_priority(cls) -> None:
+    def _take_queue(cls) -> None:
         declared = inspect.getattr_static(cls, "queue")
-        if (
-            inspect.isfunction(declared)
-            and next(iter(inspect.signature(declared).parameters), "") != "self"
-        ):
-            cls.queue = staticmethod(declared)
-        elif not (callable(declared) or isinstance(declared, staticmethod | classmethod)):
-            checked_queue(declared, f"{cls.__qualname__}.queue")
-        checked_priority(cls.priority, f"{cls.__qualname__}.priority")
+        if isinstance(declared, staticmethod | classmethod):
+            return
+        if callable(declared):
+            is_method = (
+                inspect.isfunction(declared) and "self" in inspect.signature(declared).parameters
+            )
+            if not is_method:
+                cls.queue = staticmethod(declared)
+        else:
+            cls.queue = checked_queue(declared, f"{cls.__qualname__}.queue")
 
     @classmethod
     def _take_perform(cls) -> None:
@@ -204,11 +209,12 @@ class Job:
 
     @classmethod
     def _take_callbacks(cls) -> None:
-        chain = [
-            callback
-            for base in reversed(cls.__mro__)
-            for callback in _own(base, "_declared_callbacks")
-        ]
+        declared: dict[tuple[str, str, str], Callback] = {}
+        for base in reversed(cls.__mro__):
+            for callback in _own(base, "_declared_callbacks"):
+                declared.pop(callback.key, None)
+                declared[callback.key] = callback
+        chain = declared.values()
         cls._enqueue_callbacks = tuple(c for c in chain if c.event == "enqueue")
         cls._perform_callbacks = tuple(c for c in chain if c.event == "perform")
         may_await = () if cls._is_coroutine or cls._binder is None else cls._perform_callbacks
@@ -224,8 +230,8 @@ class Job:
         _own_list(cls, "_declared_callbacks").append(callback)
 
     @classmethod
-    def _declare_after_discard(cls, method: AfterDiscard) -> None:
-        _own_list(cls, "_declared_after_discard").append(method)
+    def _declare_after_discard(cls, name: str) -> None:
+        _own_list(cls, "_declared_after_discard").append(name)
 
     @classmethod
     def _declare_rule(cls, rule: Rule, *, last: bool = False) -> None:
@@ -252,10 +258,11 @@ class Job:
         return (rule for base in cls.__mro__ for rule in _own(base, "_declared_rules"))
 
     @classmethod
-    def _after_discard_methods(cls) -> Iterator[Callable[..., Any]]:
-        for base in reversed(cls.__mro__):
-            for declared in _own(base, "_declared_after_discard"):
-                yield declared.method
+    def _after_discard_methods(cls) -> Iterable[str]:
+        bases = reversed(cls.__mro__)
+        return dict.fromkeys(
+            name for base in bases for name in _own(base, "_declared_after_discard")
+        )
 
     # Making and sending
 

@@ -16,8 +16,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Declaration(Protocol):
     """What a marked method means to its class."""
 
-    def declare(self, owner: type[Job]) -> None:
-        """Take effect on the class whose body holds the method."""
+    def declare(self, owner: type[Job], name: str) -> None:
+        """Take effect on the class whose body holds the method under this name."""
         ...
 
 
@@ -40,7 +40,7 @@ class Marked:
                 f"{owner.__qualname__} is no job class: derive it from Job."
             )
         for declaration in self._declarations:
-            declaration.declare(owner)
+            declaration.declare(owner, name)
 
 
 def mark(method: F, make: Callable[[Callable[..., Any]], Declaration]) -> F:

@@ -46,11 +46,12 @@ def checked_queue(queue: object, where: str) -> str:
     Raises:
         DeclarationError: when it is no text, or empty.
     """
-    if type(queue) is not str or not queue:
+    if not isinstance(queue, str) or not queue:
         raise DeclarationError(
             f"{where} is {queue!r}, which names no queue: write a text such as 'mailers'."
         )
-    return queue
+    # A StrEnum is its value, which `str` alone would not give for every enum.
+    return str.__str__(queue)
 
 
 def checked_priority(priority: object, where: str) -> int | None:

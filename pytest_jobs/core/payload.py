@@ -105,15 +105,16 @@ class Payload:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Payload:
+    def from_dict(cls, data: Any) -> Payload:
         """Return the payload that `to_dict` described.
 
         Raises:
             DeserializationError: when the data has another layout.
         """
-        if data.get("format") != FORMAT:
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            found = data.get("format") if isinstance(data, Mapping) else data
             raise DeserializationError(
-                f"This payload has format {data.get('format')!r}; this version of pytest-jobs reads "
+                f"This payload has format {found!r}; this version of pytest-jobs reads "
                 f"format {FORMAT}. It was not written by `Payload.to_dict`, or by a later version."
             )
         try:

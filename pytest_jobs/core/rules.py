@@ -38,7 +38,16 @@ class Rule:
                 f"{declared_by}() names no exception class: write {declared_by}(SomeError)."
             )
         for error in errors:
-            if not (isinstance(error, type) and issubclass(error, BaseException)):
+            if (
+                isinstance(error, type)
+                and not issubclass(error, Exception)
+                and issubclass(error, BaseException)
+            ):
+                raise DeclarationError(
+                    f"{declared_by}({error.__name__}) would never take effect: what is no Exception, such as "
+                    "KeyboardInterrupt, ends the worker and is no error of the job. Name an Exception."
+                )
+            if not (isinstance(error, type) and issubclass(error, Exception)):
                 raise DeclarationError(
                     f"{declared_by}({error!r}) is given something that is no exception class: "
                     f"name the class, as in {declared_by}(SomeError)."
@@ -100,28 +109,27 @@ class DiscardRule(Rule):
 class RescueRule(Rule):
     """Let a method of the job deal with the error."""
 
-    __slots__ = ("method",)
+    __slots__ = ("name",)
 
     def __init__(self, errors: Errors, method: Callable[..., Any]) -> None:
         super().__init__(errors, "rescue_from")
-        self.method = _checked_handler(method, "rescue_from")
+        self.name = _checked_handler(method, "rescue_from").__name__
 
-    def declare(self, owner: type[Job]) -> None:
+    def declare(self, owner: type[Job], name: str) -> None:
         """Take the rule into the job class that defines the method."""
+        self.name = name
         owner._declare_rule(self, last=True)
 
 
 class AfterDiscard:
     """A method that runs when the job is given up."""
 
-    __slots__ = ("method",)
-
     def __init__(self, method: Callable[..., Any]) -> None:
-        self.method = _checked_handler(method, "after_discard")
+        _checked_handler(method, "after_discard")
 
-    def declare(self, owner: type[Job]) -> None:
+    def declare(self, owner: type[Job], name: str) -> None:
         """Take the method into the job class that defines it."""
-        owner._declare_after_discard(self)
+        owner._declare_after_discard(name)
 
 
 def retry_on(

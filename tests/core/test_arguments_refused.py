@@ -1,0 +1,260 @@
+"""What a payload cannot carry is refused at enqueue, by the path of the value."""
+
+import collections
+import dataclasses
+import enum
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import pytest
+
+from pytest_jobs import Job
+from pytest_jobs.errors import SerializationError
+
+
+class Order(Job):
+    def perform(self, *args: Any, **kwargs: Any):
+        return args, kwargs
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Share(float):
+    pass
+
+
+class Octets(bytes):
+    pass
+
+
+class Items(list):
+    pass
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Size(enum.StrEnum):
+    SMALL = "s"
+
+
+@dataclass
+class Money:
+    amount: Decimal
+
+
+class Record:
+    pass
+
+
+class Moment(datetime):
+    pass
+
+
+def _refused(*args, **kwargs):
+    with pytest.raises(SerializationError) as raised:
+        Order.perform_later(*args, **kwargs)
+    return str(raised.value)
+
+
+ADVICE = "pass its id or plain data, or declare its class with `@reference` or `@argument_type`"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "advice"),
+    [
+        (Record(), "Record", ADVICE),
+        (object, "type", ADVICE),
+        (Money, "type", ADVICE),
+        (1j, "complex", ADVICE),
+        (len, "builtin_function_or_method", ADVICE),
+        (PurePosixPath("a"), "PurePosixPath", ADVICE),
+        (bytearray(b"a"), "bytearray", ADVICE),
+        (io.StringIO(), "StringIO", ADVICE),
+        (Moment(2026, 1, 1), "Moment", ADVICE),
+        (Text("a"), "Text", "convert it with str(...) so that it comes back as what it was"),
+        (Number(1), "Number", "convert it with int(...) so that it comes back as what it was"),
+        (Share(1), "Share", "convert it with float(...) so that it comes back as what it was"),
+        (Octets(b"a"), "Octets", "convert it with bytes(...) so that it comes back as what it was"),
+        (Items([1]), "Items", "convert it with list(...) so that it comes back as what it was"),
+        (Point(1, 2), "Point", "convert it with tuple(...) so that it comes back as what it was"),
+        (
+            collections.OrderedDict(a=1),
+            "OrderedDict",
+            "convert it with dict(...) so that it comes back as what it was",
+        ),
+        (
+            collections.Counter("aa"),
+            "Counter",
+            "convert it with dict(...) so that it comes back as what it was",
+        ),
+    ],
+)
+def test_a_type_that_json_and_the_rules_do_not_know_is_refused(adapter, value, kind, advice):
+    assert _refused(value) == (
+        f"args[0] is of type {kind}, which a payload cannot carry: {advice}."
+    )
+    assert adapter.enqueued == []
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "path"),
+    [
+        ((1, 1j), {}, "args[1]"),
+        ((), {"order": 1j}, "kwargs['order']"),
+        ((), {"items": [0, 1, {"price": 1j}]}, "kwargs['items'][2]['price']"),
+        (((1, [1j]),), {}, "args[0][1][0]"),
+        (({1j},), {}, "args[0]'s element"),
+        (([{"a": frozenset({(1, 1j)})}],), {}, "args[0][0]['a']'s element[1]"),
+    ],
+)
+def test_the_path_leads_to_the_value(adapter, args, kwargs, path):
+    assert _refused(*args, **kwargs) == (
+        f"{path} is of type complex, which a payload cannot carry: {ADVICE}."
+    )
+
+
+def test_the_path_leads_into_a_dataclass(adapter):
+    class Pay(Job):
+        def perform(self, money: Money):
+            pass
+
+    with pytest.raises(SerializationError, match=r"^args\[0\]\.amount is of type complex, "):
+        Pay.perform_later(Money(1j))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_lacks_is_refused(adapter, number):
+    assert _refused({"a": [1.0, number]}) == (
+        f"args[0]['a'][1] is {number!r}, and JSON has no such number: pass None, or leave the argument out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [(1, "int"), (None, "NoneType"), (True, "bool"), ((1,), "tuple"), (Text("a"), "Text")],
+)
+def test_a_key_that_is_no_text_is_refused(adapter, key, kind):
+    assert _refused(prices={"a": {key: 1}}) == (
+        f"kwargs['prices']['a'] has the key {key!r}, a {kind}; the keys of a JSON object are text: write "
+        "str keys, or pass the items as a list of pairs."
+    )
+
+
+@pytest.mark.parametrize("value", [Color.RED, Level.LOW, Size.SMALL])
+def test_an_enum_that_the_job_does_not_declare_is_refused(adapter, value):
+    name = type(value).__name__
+
+    assert _refused(value) == (
+        f"args[0] is the enum {name}, which the job does not declare: annotate the parameter with {name}, "
+        "or register the class with `@argument_type`."
+    )
+
+
+def test_a_dataclass_that_the_job_does_not_declare_is_refused(adapter):
+    assert _refused(of=Money(Decimal(1))) == (
+        "kwargs['of'] is the dataclass Money, which the job does not declare: annotate the parameter with "
+        "Money, or register the class with `@argument_type`."
+    )
+
+
+def test_a_subclass_of_a_declared_dataclass_is_refused(adapter):
+    @dataclass
+    class Cash(Money):
+        pass
+
+    class Pay(Job):
+        def perform(self, money: Money):
+            pass
+
+    with pytest.raises(SerializationError, match=r"Cash, which the job does not declare"):
+        Pay.perform_later(Cash(Decimal(1)))
+
+
+def _list_in_itself():
+    items = []
+    items.append(items)
+    return items, "args[0][0]"
+
+
+def _dict_in_itself():
+    items = {"a": {}}
+    items["a"]["b"] = items
+    return items, "args[0]['a']['b']"
+
+
+def _list_in_a_tuple_in_itself():
+    items = []
+    items.append((items,))
+    return items, "args[0][0][0]"
+
+
+@pytest.mark.parametrize("make", [_list_in_itself, _dict_in_itself, _list_in_a_tuple_in_itself])
+def test_a_value_that_contains_itself_is_refused(adapter, make):
+    value, path = make()
+
+    assert _refused(value) == f"{path} contains itself, and JSON text cannot: pass ids instead."
+    assert adapter.enqueued == []
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda inner: [inner], lambda inner: {"a": inner}, lambda inner: (inner,)]
+)
+def test_a_value_that_is_nested_too_deeply_is_refused(adapter, wrap):
+    value = 1
+    for _ in range(100_000):
+        value = wrap(value)
+
+    message = _refused(value)
+
+    assert message.startswith("args[0]")
+    assert message.endswith(" is nested too deeply to be written.")
+    assert adapter.enqueued == []
+
+
+@pytest.mark.parametrize(
+    ("wrap", "path"),
+    [
+        (lambda number: number, "args[0]"),
+        (lambda number: {"a": [number]}, "args[0]['a'][0]"),
+        (range, "args[0]'s element"),
+    ],
+)
+def test_a_number_too_long_for_python_to_write_is_refused(adapter, wrap, path):
+    assert _refused(wrap(10**5000)) == (
+        f"{path} is an int of more digits than Python writes into text: pass it as bytes or as hex(...)."
+    )
+
+
+def test_every_dataclass_field_is_looked_at(adapter):
+    @dataclass
+    class Pair:
+        first: Any
+        second: Any = dataclasses.field(default=None)
+
+    class Send(Job):
+        def perform(self, pair: Pair):
+            pass
+
+    with pytest.raises(SerializationError, match=r"^kwargs\['pair'\]\.second is of type Record, "):
+        Send.perform_later(pair=Pair(1, Record()))

@@ -1,0 +1,65 @@
+"""`configure` says where jobs go, for a block or from now on."""
+
+import pytest
+
+from pytest_jobs import configure, job
+from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.core.settings import settings
+from pytest_jobs.errors import NoAdapterError
+
+
+@job
+def note():
+    pass
+
+
+def test_an_adapter_is_in_force_for_the_block(adapter):
+    other = TestAdapter()
+    with configure(adapter=other):
+        note.perform_later()
+    note.perform_later()
+
+    assert (len(other.enqueued), len(adapter.enqueued)) == (1, 1)
+
+
+def test_an_adapter_is_in_force_from_the_call_on_until_it_is_taken_back(adapter):
+    other = TestAdapter()
+    restore = configure(adapter=other)
+    note.perform_later()
+    restore()
+    note.perform_later()
+
+    assert (len(other.enqueued), len(adapter.enqueued)) == (1, 1)
+
+
+def _fail():
+    with configure(adapter=TestAdapter()):
+        raise KeyError
+
+
+def test_the_former_adapter_comes_back_after_an_error_too(adapter):
+    with pytest.raises(KeyError):
+        _fail()
+
+    assert settings.adapter is adapter
+
+
+def test_none_is_no_adapter(adapter):
+    with configure(adapter=None), pytest.raises(NoAdapterError):
+        note.perform_later()
+
+    assert adapter.enqueued == []
+
+
+def test_configuring_an_adapter_leaves_chance_alone(adapter):
+    draw = settings.draw
+    with configure(adapter=TestAdapter()):
+        assert settings.draw is draw
+
+
+def test_chance_can_be_replaced_with_the_adapter_and_comes_back(adapter):
+    draw = settings.draw
+    with settings.replace(adapter=adapter, draw=lambda: 0.25):
+        assert settings.draw() == 0.25
+
+    assert settings.draw is draw

@@ -1,0 +1,178 @@
+"""What `@job` makes of a function, and what it refuses."""
+
+import asyncio
+import inspect
+
+import pytest
+
+from pytest_jobs import Job, JobFunction, before_perform, discard_on, job, retry_on
+from pytest_jobs.errors import DeclarationError
+
+
+@job
+def add(first, second=10):
+    """Add two numbers."""
+    return first + second
+
+
+@job(queue="mailers", priority=3)
+def send_receipt(order_id: int) -> str:
+    return f"receipt {order_id}"
+
+
+def test_a_job_function_stays_callable_as_the_function():
+    assert add(1, second=2) == 3
+
+
+def test_a_job_function_looks_like_the_function():
+    assert isinstance(add, JobFunction)
+    assert (add.__name__, add.__doc__, add.__module__) == ("add", "Add two numbers.", __name__)
+    assert str(inspect.signature(add)) == "(first, second=10)"
+    assert repr(add) == "<job add>"
+
+
+def test_a_job_function_is_enqueued_and_performed_like_a_job_class(adapter, drain):
+    job = add.perform_later(1)
+    (execution,) = drain()
+
+    assert (job.enqueued, job.payload.name, job.payload.queue) == (
+        True,
+        f"{__name__}.add",
+        "default",
+    )
+    assert (execution.status, execution.result) == ("performed", 11)
+
+
+def test_a_job_function_has_new_set_and_perform_now(adapter):
+    later = send_receipt.set(wait=5, queue="low", priority=9).perform_later(1)
+    new = send_receipt.new(2)
+
+    assert (later.payload.queue, later.payload.priority) == ("low", 9)
+    assert (new.enqueued, new.args) == (False, (2,))
+    assert send_receipt.perform_now(3) == "receipt 3"
+
+
+def test_the_options_of_a_job_function_hold_for_its_jobs(adapter):
+    job = send_receipt.perform_later(1)
+
+    assert (job.payload.queue, job.payload.priority) == ("mailers", 3)
+
+
+def test_the_class_behind_a_job_function_leads_back_to_it(adapter):
+    job = add.perform_later(1)
+
+    assert type(job) is add.job_class
+    assert type(job).public is add
+
+
+def test_a_class_is_its_own_public_name():
+    class Pay(Job):
+        pass
+
+    class PayNow(Pay):
+        pass
+
+    assert (Pay.public, Pay.job_class, PayNow.public) == (Pay, Pay, PayNow)
+
+
+def test_a_parameter_may_be_called_self(adapter, drain):
+    @job
+    def bound(self):
+        return self
+
+    bound.perform_later(self=1)
+    bound.new(self=2).enqueue()
+    bound.set(queue="low").perform_later(self=3)
+    bound.set(queue="low").new(self=4).enqueue()
+
+    assert bound(self=0) == 0
+    assert [execution.result for execution in drain()] == [1, 2, 3, 4]
+    assert bound.perform_now(self=5) == 5
+    assert asyncio.run(bound.aperform_now(self=6)) == 6
+
+
+def test_a_base_gives_a_job_function_its_queue_rules_and_callbacks(adapter, drain):
+    seen = []
+
+    @discard_on(KeyError)
+    class Base(Job):
+        queue = "base"
+        priority = 4
+
+        @before_perform
+        def note(self):
+            seen.append(self.args)
+
+    @job(base=Base)
+    def fail(what):
+        raise KeyError(what)
+
+    enqueued = fail.perform_later("a")
+    (execution,) = drain()
+
+    assert (enqueued.payload.queue, enqueued.payload.priority) == ("base", 4)
+    assert execution.status == "discarded"
+    assert seen == [("a",)]
+
+
+def test_rules_stand_above_job(adapter, drain):
+    @retry_on(KeyError, attempts=2, wait=0)
+    @job
+    def fail():
+        raise KeyError
+
+    fail.perform_later()
+
+    assert [execution.status for execution in drain()] == ["retried", "exhausted"]
+
+
+def test_job_on_a_class_is_refused():
+    with pytest.raises(DeclarationError) as raised:
+
+        @job
+        class Pay:
+            pass
+
+    assert str(raised.value).startswith("@job decorates <class '")
+    assert str(raised.value).endswith(
+        "Pay'>, which is no function: for a class derive from Job, for a method write `later(method)`."
+    )
+
+
+def test_job_on_a_method_is_refused():
+    # Python 3.11 wraps what __set_name__ raises.
+    with pytest.raises((DeclarationError, RuntimeError)) as raised:
+
+        class Order:
+            @job
+            def ship(self):
+                pass
+
+    error = raised.value
+    assert str(error.__cause__ if type(error) is RuntimeError else error) == (
+        "test_job_on_a_method_is_refused.<locals>.Order.ship is a method, and @job is for functions: write "
+        "the method and `ship_later = later(ship)` below it."
+    )
+
+
+def test_job_on_a_job_function_is_refused():
+    with pytest.raises(DeclarationError, match=r"^@job decorates <job add>, which is no function"):
+        job(add)
+
+
+def test_job_on_a_generator_function_is_refused():
+    with pytest.raises(DeclarationError, match="yields, so calling it would do nothing"):
+
+        @job
+        def export():
+            yield 1
+
+
+def test_bad_options_of_a_job_function_are_refused():
+    with pytest.raises(DeclarationError) as queue:
+        job(queue="")(lambda: None)
+    with pytest.raises(DeclarationError) as priority:
+        job(priority="high")(lambda: None)
+
+    assert "which names no queue" in str(queue.value)
+    assert "which is no priority" in str(priority.value)

@@ -1,0 +1,242 @@
+"""After a transport a job's class is found by its name, or the payload is kept."""
+
+import gc
+import importlib
+import json
+import sys
+
+import pytest
+
+from pytest_jobs import Job, Payload, job
+from pytest_jobs.errors import AmbiguousJobError, UnknownJobError
+
+
+def _payload(name):
+    return Payload.from_dict(
+        {
+            "format": 1,
+            "job": name,
+            "job_id": "id",
+            "queue": "default",
+            "priority": None,
+            "arguments": [[7], {}],
+            "attempt": 1,
+            "failures": {},
+            "enqueued_ns": 0,
+            "due_ns": None,
+            "headers": {},
+        }
+    )
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Return a function that writes a module; what was imported is forgotten afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+
+    def write(name, source):
+        path = tmp_path / f"{name.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+        importlib.invalidate_caches()
+        return path
+
+    yield write
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    gc.collect()
+
+
+SHOP = """
+from pytest_jobs import Job, job, later, reference
+
+class Pay(Job):
+    def perform(self, amount):
+        return f"paid {amount}"
+
+class Outer:
+    class Pay(Job):
+        def perform(self, amount):
+            return f"outer {amount}"
+
+@job
+def ship(order_id):
+    return f"shipped {order_id}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "result"), [("Pay", "paid 7"), ("Outer.Pay", "outer 7"), ("ship", "shipped 7")]
+)
+def test_the_module_of_a_job_is_imported_when_it_is_needed(adapter, module, name, result):
+    module("warehouse_jobs", SHOP)
+    payload = _payload(f"warehouse_jobs.{name}")
+
+    execution = adapter.perform(payload)
+
+    assert (execution.status, execution.result) == ("performed", result)
+
+
+def test_a_module_inside_a_package_is_imported(adapter, module):
+    module("warehouse.__init__", "")
+    module("warehouse.jobs", SHOP)
+
+    assert adapter.perform(_payload("warehouse.jobs.Outer.Pay")).result == "outer 7"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nowhere.jobs.Pay", "warehouse_jobs.Refund", "warehouse_jobs.Outer.Refund", "Pay", "json.Pay"],
+)
+def test_a_job_that_is_gone_is_a_failed_execution_and_its_payload_is_kept(adapter, module, name):
+    module("warehouse_jobs", SHOP)
+    payload = _payload(name)
+
+    execution = adapter.perform(payload)
+
+    assert (execution.status, execution.handled) == ("failed", False)
+    assert type(execution.error) is UnknownJobError
+    assert str(execution.error) == (
+        f"No job is named {name!r}. It was moved or renamed while its jobs were waiting: keep the old name "
+        "as an alias until they are done, or make sure that its module can be imported here."
+    )
+    (letter,) = adapter.dead
+    assert (letter.payload, letter.status, letter.error) == (payload, "failed", execution.error)
+    assert payload.arguments == "[[7],{}]"
+
+
+def test_a_class_that_was_deleted_is_gone(adapter, module):
+    module("warehouse_jobs", SHOP)
+    warehouse_jobs = importlib.import_module("warehouse_jobs")
+    data = json.dumps(warehouse_jobs.Pay.perform_later(7).payload.to_dict())
+    adapter.clear()
+    del warehouse_jobs.Pay
+    gc.collect()
+
+    execution = adapter.perform(Payload.from_dict(json.loads(data)))
+
+    assert type(execution.error) is UnknownJobError
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import nowhere", ModuleNotFoundError),
+        ("from json import nowhere", ImportError),
+        ("1 +", SyntaxError),
+        ("1 / 0", ZeroDivisionError),
+    ],
+)
+def test_a_module_that_cannot_be_imported_fails_the_job_and_keeps_its_payload(
+    adapter, module, source, error
+):
+    module("broken_jobs", source)
+    payload = _payload("broken_jobs.Pay")
+
+    execution = adapter.perform(payload)
+
+    assert (execution.status, type(execution.error), execution.handled) == ("failed", error, False)
+    assert [letter.payload for letter in adapter.dead] == [payload]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..Pay", None, 7])
+def test_a_name_that_can_be_none_fails_the_job_and_keeps_its_payload(adapter, name):
+    payload = _payload(name)
+
+    execution = adapter.perform(payload)
+
+    assert (execution.status, execution.handled) == ("failed", False)
+    assert [letter.payload for letter in adapter.dead] == [payload]
+
+
+def test_a_reloaded_module_does_not_make_its_jobs_ambiguous(adapter, module):
+    path = module("warehouse_jobs", SHOP)
+    warehouse_jobs = importlib.import_module("warehouse_jobs")
+    path.write_text(SHOP.replace("paid", "paid again:"))
+    importlib.invalidate_caches()
+    importlib.reload(warehouse_jobs)
+
+    job = warehouse_jobs.Pay.perform_later(7)
+
+    assert job.payload.to_dict()["job"] == "warehouse_jobs.Pay"
+    assert adapter.perform(_payload("warehouse_jobs.Pay")).result == "paid again: 7"
+
+
+def test_a_class_inside_a_function_is_performed_in_this_process(adapter):
+    @job
+    def pay(amount):
+        return amount
+
+    pay.perform_later(7)
+
+    assert [execution.result for execution in adapter.perform_due()] == [7]
+
+
+def test_a_class_inside_a_function_is_not_transported(adapter):
+    class Pay(Job):
+        def perform(self):
+            pass
+
+    payload = Pay.perform_later().payload
+
+    with pytest.raises(UnknownJobError) as raised:
+        payload.to_dict()
+
+    assert str(raised.value) == (
+        f"{__name__}.test_a_class_inside_a_function_is_not_transported.<locals>.Pay was defined inside a "
+        "function, so no worker can find it by its name: define it at the top of a module."
+    )
+
+
+def test_a_name_inside_a_function_is_not_looked_for_by_importing(adapter):
+    execution = adapter.perform(_payload("nowhere.make.<locals>.Pay"))
+
+    assert type(execution.error) is UnknownJobError
+
+
+def _twins(name):
+    return [
+        type(name, (Job,), {"perform": lambda self, value: value, "__module__": __name__})
+        for _ in range(2)
+    ]
+
+
+def test_two_classes_of_one_name_are_performed_in_this_process(adapter):
+    for twin in _twins("Performed"):
+        twin.perform_later(1)
+
+    assert [execution.status for execution in adapter.perform_due()] == ["performed"] * 2
+
+
+def test_two_classes_of_one_name_are_not_transported(adapter):
+    first, _second = _twins("Sent")
+    payload = first.perform_later(1).payload
+
+    with pytest.raises(AmbiguousJobError) as raised:
+        payload.to_dict()
+
+    assert str(raised.value) == (
+        f"2 job classes are named '{__name__}.Sent', so a payload cannot say which it means: rename all but "
+        "one."
+    )
+
+
+def test_a_transported_name_that_two_classes_have_fails_the_job_and_keeps_its_payload(adapter):
+    twins = _twins("Received")
+    payload = _payload(f"{__name__}.Received")
+
+    execution = adapter.perform(payload)
+
+    assert len(twins) == 2
+    assert (execution.status, execution.handled) == ("failed", False)
+    assert type(execution.error) is AmbiguousJobError
+    assert str(execution.error).startswith("2 job classes are named ")
+    assert [letter.payload for letter in adapter.dead] == [payload]
+
+
+def test_a_class_that_is_gone_does_not_make_its_name_ambiguous(adapter):
+    first, second = _twins("Renamed")
+    del second
+
+    assert first.perform_later(1).payload.to_dict()["job"] == f"{__name__}.Renamed"

@@ -1,0 +1,225 @@
+"""`deliver_later = later(deliver)`: the model does the work, the job is a shallow wrapper."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pytest_jobs import Job, before_perform, discard_on, later, perform_all_later, reference
+from pytest_jobs.errors import (
+    DeclarationError,
+    NaiveDatetimeError,
+    SerializationError,
+    SignatureError,
+)
+
+SECOND = 10**9
+
+
+@discard_on(ConnectionError)
+class WebhookJob(Job):
+    queue = "webhooks"
+    priority = 4
+    calls = []  # noqa: RUF012
+
+    @before_perform
+    def note(self):
+        self.calls.append(self.args)
+
+
+@reference(id="id", find="find")
+class Webhook:
+    stored = {}  # noqa: RUF012
+
+    def __init__(self, id):
+        self.id = id
+
+    @classmethod
+    def find(cls, id):
+        return cls.stored.get(id)
+
+    def deliver(self, url, *, times=1):
+        return f"{self.id} to {url}, {times} times"
+
+    deliver_later = later(deliver)
+
+    async def adeliver(self, url):
+        return f"{self.id} to {url}"
+
+    adeliver_later = later(adeliver, queue="async", priority=1)
+
+    def fail(self):
+        raise ConnectionError
+
+    fail_later = later(fail, base=WebhookJob)
+
+    def route(self, url):
+        return url
+
+    route_later = later(route, queue=lambda webhook, url: f"{webhook.id}-{url}", base=WebhookJob)
+
+
+class SignedWebhook(Webhook):
+    def deliver(self, url, *, times=1):
+        return f"signed {super().deliver(url, times=times)}"
+
+
+@pytest.fixture(autouse=True)
+def _stored():
+    Webhook.stored = {1: Webhook(1), 2: SignedWebhook(2)}
+    WebhookJob.calls.clear()
+
+
+def test_the_twin_enqueues_a_job_that_calls_the_method_of_the_record(adapter):
+    job = Webhook.stored[1].deliver_later("a", times=2)
+
+    (execution,) = adapter.perform_due()
+
+    assert (job.enqueued, job.payload.queue, job.payload.priority) == (True, "default", None)
+    assert job.payload.name == f"{__name__}.Webhook.deliver_later"
+    assert execution.result == "1 to a, 2 times"
+
+
+def test_the_record_is_found_again_when_the_job_runs(adapter):
+    Webhook.stored[1].deliver_later("a")
+    del Webhook.stored[1]
+
+    (execution,) = adapter.perform_due()
+
+    assert str(execution.error) == "The Webhook 1 does not exist any more."
+
+
+def test_a_subclass_that_overrides_the_method_is_called_by_its_own(adapter):
+    Webhook.stored[2].deliver_later("a")
+
+    assert [execution.result for execution in adapter.perform_due()] == ["signed 2 to a, 1 times"]
+
+
+def test_the_twin_of_a_coroutine_method_is_a_coroutine_job(adapter):
+    job = Webhook.stored[1].adeliver_later("a")
+
+    (execution,) = adapter.perform_due()
+
+    assert (job.payload.queue, job.payload.priority) == ("async", 1)
+    assert (execution.status, execution.result) == ("performed", "1 to a")
+
+
+def test_a_base_gives_the_twin_its_queue_rules_and_callbacks(adapter):
+    job = Webhook.stored[1].fail_later()
+
+    (execution,) = adapter.perform_due()
+
+    assert (job.payload.queue, job.payload.priority) == ("webhooks", 4)
+    assert execution.status == "discarded"
+    assert WebhookJob.calls == [(Webhook.stored[1],)]
+
+
+def test_a_queue_is_asked_of_the_record_and_the_arguments(adapter):
+    assert Webhook.stored[1].route_later("a").payload.queue == "1-a"
+
+
+def test_options_can_be_set(adapter, clock):
+    webhook = Webhook.stored[1]
+    waiting = webhook.deliver_later.set(wait=timedelta(minutes=5), queue="low", priority=9)("a")
+    at = webhook.deliver_later.set(at=datetime(2026, 1, 1, 1, tzinfo=UTC))("a")
+
+    assert waiting.payload.due_ns == clock.now_ns + 300 * SECOND
+    assert (waiting.payload.queue, waiting.payload.priority) == ("low", 9)
+    assert at.payload.due_ns == clock.now_ns + 3600 * SECOND
+
+
+def test_wrong_options_are_refused():
+    with pytest.raises(NaiveDatetimeError):
+        Webhook(1).deliver_later.set(at=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_new_makes_a_job_that_is_not_enqueued(adapter):
+    webhook = Webhook.stored[1]
+    job = webhook.deliver_later.new("a")
+    configured = webhook.deliver_later.set(queue="low").new("b")
+
+    assert (job.enqueued, job.args) == (False, (webhook, "a"))
+    perform_all_later([job, configured])
+    assert [payload.queue for payload in adapter.enqueued] == ["default", "low"]
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "reason"),
+    [
+        ((), {}, "missing 1 required positional argument: 'url'"),
+        (("a", "b"), {}, "takes 2 positional arguments but 3 were given"),
+        (("a",), {"count": 2}, "got an unexpected keyword argument 'count'"),
+    ],
+)
+def test_a_call_that_does_not_fit_the_method_is_refused(adapter, args, kwargs, reason):
+    with pytest.raises(SignatureError) as raised:
+        Webhook.stored[1].deliver_later(*args, **kwargs)
+
+    assert str(raised.value) == (
+        f"Webhook.deliver_later.perform() {reason}. The job takes deliver_later(self, url, *, times=1)."
+    )
+
+
+def test_on_the_class_the_twin_names_the_job(adapter):
+    job = Webhook.stored[1].deliver_later("a")
+
+    assert type(job) is Webhook.deliver_later.job_class
+    assert type(job).public is Webhook.deliver_later
+    assert repr(Webhook.deliver_later) == "<later Webhook.deliver_later>"
+    assert SignedWebhook.deliver_later is Webhook.deliver_later
+
+
+def test_a_subclass_can_have_a_twin_of_its_own(adapter):
+    class Quiet(Webhook):
+        def deliver(self, url, *, times=1):
+            return "quiet"
+
+        deliver_later = later(deliver, queue="quiet")
+
+    Webhook.stored[3] = quiet = Quiet(3)
+    job = quiet.deliver_later("a")
+
+    assert job.payload.queue == "quiet"
+    assert [execution.result for execution in adapter.perform_due()] == ["quiet"]
+
+
+def test_a_record_of_a_class_that_is_no_reference_is_refused(adapter):
+    class Order:
+        def ship(self):
+            pass
+
+        ship_later = later(ship)
+
+    with pytest.raises(SerializationError) as raised:
+        Order().ship_later()
+
+    assert str(raised.value) == (
+        "args[0] is of type test_a_record_of_a_class_that_is_no_reference_is_refused.<locals>.Order, which "
+        "a payload cannot carry: pass its id or plain data, or declare its class with `@reference` or "
+        "`@argument_type`."
+    )
+
+
+def test_a_twin_outside_of_a_class_is_refused():
+    twin = later(lambda record: None)
+
+    with pytest.raises(DeclarationError) as raised:
+        twin.job_class.new()
+
+    assert str(raised.value) == (
+        "`later(method)` is assigned in the body of the class that has the method."
+    )
+    assert repr(twin) == "<later >"
+
+
+def test_bad_options_of_a_twin_are_refused():
+    # Python 3.11 wraps what __set_name__ raises.
+    with pytest.raises((DeclarationError, RuntimeError)) as raised:
+
+        class Order:
+            def ship(self):
+                pass
+
+            ship_later = later(ship, queue="")
+
+    error = raised.value
+    assert "which names no queue" in str(error.__cause__ if type(error) is RuntimeError else error)

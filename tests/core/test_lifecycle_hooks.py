@@ -1,0 +1,189 @@
+"""Plugins see each job enqueued, started and finished."""
+
+import pytest
+
+from pytest_jobs import Job, discard_on, hookimpl, hooks, job, retry_on
+from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.core.settings import settings
+from pytest_jobs.errors import EnqueueError
+
+
+class Log:
+    def __init__(self):
+        self.lines = []
+
+    @hookimpl
+    def job_enqueued(self, job):
+        self.lines.append(f"enqueued {job.attempt}")
+
+    @hookimpl
+    def job_started(self, job):
+        self.lines.append(f"started {job.attempt} {job.args}")
+
+    @hookimpl
+    def job_finished(self, job, execution):
+        self.lines.append(f"finished {job.attempt} {execution.status}")
+
+
+@retry_on(ConnectionError, wait=0)
+@discard_on(KeyError)
+class Pay(Job):
+    errors = [ConnectionError, KeyError, ValueError]  # noqa: RUF012
+
+    def perform(self, *errors):
+        if len(errors) >= self.attempt and errors[self.attempt - 1] is not None:
+            raise self.errors[errors[self.attempt - 1]]
+
+
+@pytest.mark.parametrize(
+    ("errors", "lines"),
+    [
+        ([None], ["enqueued 1", "started 1 (None,)", "finished 1 performed"]),
+        ([1], ["enqueued 1", "started 1 (1,)", "finished 1 discarded"]),
+        ([2], ["enqueued 1", "started 1 (2,)", "finished 1 failed"]),
+        (
+            [0],
+            [
+                "enqueued 1",
+                "started 1 (0,)",
+                "enqueued 1",
+                "finished 1 retried",
+                "started 2 (0,)",
+                "finished 2 performed",
+            ],
+        ),
+    ],
+)
+def test_a_plugin_sees_the_life_of_a_job(adapter, errors, lines):
+    log = Log()
+    with hooks.using(log):
+        Pay.perform_later(*errors)
+        adapter.perform_due()
+
+    assert log.lines == lines
+
+
+def test_a_plugin_sees_a_coroutine_job_and_a_job_performed_now(adapter):
+    @job
+    async def fetch():
+        pass
+
+    log = Log()
+    with hooks.using(log):
+        fetch.perform_later()
+        adapter.perform_due()
+        Pay.perform_now()
+
+    assert log.lines == [
+        "enqueued 1",
+        "started 1 ()",
+        "finished 1 performed",
+        "started 1 ()",
+        "finished 1 performed",
+    ]
+
+
+def test_a_job_whose_arguments_cannot_be_read_is_not_started(adapter):
+    log = Log()
+    with hooks.using(log):
+        Pay.perform_later().payload.arguments = "?"
+        adapter.perform_due()
+
+    assert log.lines == ["enqueued 1", "finished 1 failed"]
+
+
+def test_a_job_that_the_adapter_refuses_is_not_enqueued(clock):
+    class Full(TestAdapter):
+        def enqueue(self, payload):
+            raise EnqueueError
+
+    log = Log()
+    with settings.replace(adapter=Full(clock)), hooks.using(log):
+        Pay.perform_later()
+
+    assert log.lines == []
+
+
+def test_a_plugin_is_registered_for_the_block_alone(adapter):
+    log = Log()
+    with hooks.using(log):
+        assert hooks.is_registered(log)
+
+    Pay.perform_later()
+
+    assert log.lines == []
+    assert (hooks.job_enqueued, hooks.job_started, hooks.job_finished) == (None, None, None)
+
+
+def _fail(log):
+    with hooks.using(log):
+        raise KeyError
+
+
+def test_a_plugin_is_unregistered_after_an_error_too():
+    log = Log()
+
+    with pytest.raises(KeyError):
+        _fail(log)
+
+    assert not hooks.is_registered(log)
+
+
+def test_a_plugin_can_be_registered_by_name_until_it_is_unregistered(adapter):
+    log = Log()
+    name = hooks.register(log, "log")
+    try:
+        Pay.perform_later()
+    finally:
+        removed = hooks.unregister(name="log")
+
+    assert (name, removed, log.lines) == ("log", log, ["enqueued 1"])
+
+
+def test_a_hook_that_no_plugin_implements_stays_off(adapter):
+    class Started:
+        @hookimpl
+        def job_started(self, job):
+            pass
+
+    with hooks.using(Started()):
+        called = hooks.job_enqueued, hooks.job_started is not None, hooks.job_finished
+
+    assert called == (None, True, None)
+
+
+def test_several_plugins_see_the_same_job(adapter):
+    first, second = Log(), Log()
+    with hooks.using(first), hooks.using(second):
+        Pay.perform_later()
+        adapter.perform_due()
+
+    assert first.lines == second.lines == ["enqueued 1", "started 1 ()", "finished 1 performed"]
+
+
+class Failing:
+    @hookimpl
+    def job_enqueued(self, job):
+        raise OSError("log is full")
+
+
+class FailingAtTheStart:
+    @hookimpl
+    def job_started(self, job):
+        raise OSError("log is full")
+
+
+def test_an_error_of_a_plugin_reaches_the_caller_and_the_job_is_not_lost(adapter):
+    with hooks.using(Failing()), pytest.raises(OSError, match="log is full"):
+        Pay.perform_later()
+
+    assert len(adapter.pending) == 1
+
+
+def test_an_error_of_a_plugin_at_the_start_of_a_job_is_an_error_of_the_job(adapter):
+    payload = Pay.perform_later().payload
+    with hooks.using(FailingAtTheStart()):
+        (execution,) = adapter.perform_due()
+
+    assert (execution.status, str(execution.error)) == ("failed", "log is full")
+    assert [letter.payload for letter in adapter.dead] == [payload]

@@ -1,0 +1,230 @@
+"""`perform_now` performs a job here, by the same rules as a worker."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_jobs import (
+    Job,
+    before_enqueue,
+    before_perform,
+    configure,
+    discard_on,
+    job,
+    retry_on,
+)
+from pytest_jobs.errors import (
+    DeserializationError,
+    Halt,
+    NoAdapterError,
+    RunningLoopError,
+    SerializationError,
+    SignatureError,
+)
+
+
+class Add(Job):
+    def perform(self, first, second=10):
+        return first + second
+
+
+@job
+def add(first, second=10):
+    return first + second
+
+
+@job
+async def aadd(first, second=10):
+    await asyncio.sleep(0)
+    return first + second
+
+
+@pytest.mark.parametrize("job", [Add, add, aadd])
+def test_it_returns_what_perform_returns(job):
+    assert job.perform_now(1, second=2) == 3
+
+
+@pytest.mark.parametrize("job", [Add, add, aadd])
+def test_it_returns_what_perform_returns_inside_an_event_loop_too(job):
+    async def main():
+        return await job.aperform_now(1, second=2)
+
+    assert asyncio.run(main()) == 3
+
+
+@pytest.mark.parametrize("job", [Add, add])
+def test_inside_an_event_loop_a_plain_job_needs_no_await(job):
+    async def main():
+        return job.perform_now(1)
+
+    assert asyncio.run(main()) == 11
+
+
+def test_a_coroutine_job_cannot_be_performed_synchronously_inside_an_event_loop():
+    async def main():
+        aadd.perform_now(1)
+
+    with pytest.raises(RunningLoopError) as raised:
+        asyncio.run(main())
+
+    assert str(raised.value) == (
+        f"{__name__}.aadd is a coroutine job, and it was to be performed synchronously inside a running "
+        "event loop: write `await ....aperform_now(...)`."
+    )
+
+
+def test_it_needs_no_adapter_and_enqueues_nothing():
+    with configure(adapter=None):
+        assert Add.perform_now(1) == 11
+
+
+def test_the_arguments_make_the_round_trip():
+    items = ["a"]
+
+    @job
+    def extend(items):
+        items.append("b")
+        return items
+
+    assert extend.perform_now(items) == ["a", "b"]
+    assert items == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("args", "error"), [((), SignatureError), ((object(),), SerializationError)]
+)
+def test_wrong_arguments_are_refused(args, error):
+    with pytest.raises(error):
+        Add.perform_now(*args)
+
+
+def test_an_error_is_raised_with_its_own_traceback():
+    @job
+    def fail():
+        raise KeyError("a")
+
+    with pytest.raises(KeyError) as raised:
+        fail.perform_now()
+
+    assert raised.traceback[-1].name == "fail"
+    assert not hasattr(raised.value, "__notes__")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_error_that_is_retried_is_raised_with_a_note(adapter, clock, asynchronous):
+    @retry_on(KeyError, wait=60)
+    @job
+    def fail(key):
+        raise KeyError(key)
+
+    with pytest.raises(KeyError) as raised:
+        asyncio.run(fail.aperform_now("a")) if asynchronous else fail.perform_now("a")
+
+    (payload,) = adapter.pending
+    assert raised.value.__notes__ == ["A retry of the job was enqueued."]
+    assert (payload.attempt, payload.arguments) == (2, '[["a"],{}]')
+    assert payload.due_ns == clock.now_ns + 60 * 10**9
+
+
+def test_an_error_that_would_be_retried_without_an_adapter_says_so():
+    @retry_on(KeyError)
+    @job
+    def fail():
+        raise KeyError("a")
+
+    with configure(adapter=None), pytest.raises(NoAdapterError) as raised:
+        fail.perform_now()
+
+    assert type(raised.value.__context__) is KeyError
+
+
+def test_an_exhausted_job_raises_its_error():
+    @retry_on(KeyError, attempts=1)
+    @job
+    def fail():
+        raise KeyError("a")
+
+    with pytest.raises(KeyError):
+        fail.perform_now()
+
+
+def test_a_job_whose_error_then_dealt_with_returns_nothing():
+    @retry_on(KeyError, attempts=1, then=lambda job, error: "handled")
+    @job
+    def fail():
+        raise KeyError("a")
+
+    assert fail.perform_now() is None
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_discarded_job_returns_nothing(asynchronous):
+    @discard_on(KeyError)
+    @job
+    def fail():
+        raise KeyError("a")
+
+    assert (asyncio.run(fail.aperform_now()) if asynchronous else fail.perform_now()) is None
+
+
+def test_a_halted_job_returns_nothing():
+    class Never(Job):
+        @before_perform
+        def halt(self):
+            raise Halt
+
+        def perform(self):
+            raise AssertionError
+
+    assert Never.perform_now() is None
+
+
+def test_enqueue_callbacks_do_not_run():
+    class Now(Job):
+        @before_enqueue
+        def fail(self):
+            raise AssertionError
+
+        def perform(self):
+            return "now"
+
+    assert Now.perform_now() == "now"
+
+
+def test_a_job_that_asks_for_its_next_attempt_returns_what_perform_returns(adapter):
+    class Poll(Job):
+        def perform(self):
+            self.retry(wait=5)
+            return "later"
+
+    assert Poll.perform_now() == "later"
+    assert [payload.attempt for payload in adapter.pending] == [2]
+
+
+def test_what_ends_the_program_is_raised():
+    @job
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop.perform_now()
+
+
+def test_arguments_that_cannot_be_built_again_are_an_error():
+    @dataclass
+    class Once:
+        number: int
+        built = 0
+
+        def __post_init__(self):
+            Once.built += 1
+            if Once.built > 1:
+                raise ValueError("once")
+
+    @job
+    def take(once: Once):
+        pass
+
+    with pytest.raises(DeserializationError, match="cannot be read back: ValueError: once"):
+        take.perform_now(Once(1))

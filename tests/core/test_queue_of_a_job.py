@@ -1,0 +1,183 @@
+"""The queue is a text, or is asked of the job's arguments."""
+
+import functools
+
+import pytest
+
+from pytest_jobs import Job, before_enqueue, job
+from pytest_jobs.errors import DeclarationError
+
+
+def _by_size(amount, *, urgent=False):
+    return "urgent" if urgent else f"size-{amount}"
+
+
+class ByFunction(Job):
+    queue = _by_size
+
+    def perform(self, amount, *, urgent=False):
+        pass
+
+
+class ByLambda(Job):
+    queue = lambda amount, urgent=False: _by_size(amount, urgent=urgent)  # noqa: E731
+
+    def perform(self, amount, *, urgent=False):
+        pass
+
+
+class ByStaticMethod(Job):
+    @staticmethod
+    def queue(amount, *, urgent=False):
+        return _by_size(amount, urgent=urgent)
+
+    def perform(self, amount, *, urgent=False):
+        pass
+
+
+class ByClassMethod(Job):
+    @classmethod
+    def queue(cls, amount, *, urgent=False):
+        return _by_size(amount, urgent=urgent)
+
+    def perform(self, amount, *, urgent=False):
+        pass
+
+
+class ByMethod(Job):
+    def queue(self, amount, *, urgent=False):
+        return _by_size(*self.args, urgent=urgent)
+
+    def perform(self, amount, *, urgent=False):
+        pass
+
+
+class ByCallableObject(Job):
+    class Choose:
+        def __call__(self, amount, *, urgent=False):
+            return _by_size(amount, urgent=urgent)
+
+    queue = Choose()
+
+    def perform(self, amount, *, urgent=False):
+        pass
+
+
+class Inherited(ByFunction):
+    pass
+
+
+class FromMixin(type("Queued", (), {"queue": _by_size}), Job):
+    def perform(self, amount, *, urgent=False):
+        pass
+
+
+@job(queue=_by_size)
+def by_option(amount, *, urgent=False):
+    pass
+
+
+@job(queue=functools.partial(_by_size))
+def by_partial(amount, *, urgent=False):
+    pass
+
+
+@job(base=ByMethod)
+def by_base(amount, *, urgent=False):
+    pass
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        ByFunction,
+        ByLambda,
+        ByStaticMethod,
+        ByClassMethod,
+        ByMethod,
+        ByCallableObject,
+        Inherited,
+        FromMixin,
+        by_option,
+        by_partial,
+        by_base,
+    ],
+)
+def test_a_queue_is_asked_of_the_arguments(adapter, job):
+    normal = job.perform_later(3)
+    urgent = job.perform_later(3, urgent=True)
+
+    assert (normal.payload.queue, urgent.payload.queue) == ("size-3", "urgent")
+    assert job.new(4).queue_name == "size-4"
+
+
+def test_a_queue_of_the_enqueue_is_not_asked_of_the_arguments(adapter):
+    class Pay(Job):
+        def queue(self, amount):
+            raise AssertionError
+
+        def perform(self, amount):
+            pass
+
+    assert Pay.set(queue="low").perform_later(3).payload.queue == "low"
+
+
+def test_a_queue_sees_the_arguments_that_before_enqueue_left(adapter):
+    class Pay(Job):
+        queue = lambda amount: f"size-{amount}"  # noqa: E731
+
+        @before_enqueue
+        def double(self):
+            self.args = (self.args[0] * 2,)
+
+        def perform(self, amount):
+            pass
+
+    assert Pay.perform_later(3).payload.queue == "size-6"
+
+
+@pytest.mark.parametrize("result", [None, "", 7])
+def test_a_queue_that_comes_to_no_text_is_refused_at_enqueue(adapter, result):
+    pay = type("Pay", (Job,), {"queue": lambda: result, "perform": staticmethod(lambda: None)})
+
+    with pytest.raises(DeclarationError) as raised:
+        pay.perform_later()
+
+    assert str(raised.value) == (
+        f"the result of Pay.queue is {result!r}, which names no queue: write a text such as 'mailers'."
+    )
+    assert adapter.enqueued == []
+
+
+def test_an_error_of_the_queue_reaches_the_caller(adapter):
+    class Pay(Job):
+        def queue(self, amount):
+            raise KeyError(amount)
+
+        def perform(self, amount):
+            pass
+
+    with pytest.raises(KeyError):
+        Pay.perform_later(3)
+
+    assert adapter.enqueued == []
+
+
+def test_the_queue_is_the_default_one_unless_a_job_says_otherwise(adapter):
+    class Pay(Job):
+        def perform(self):
+            pass
+
+    assert (Pay.queue, Pay.perform_later().payload.queue) == ("default", "default")
+
+
+def test_a_job_may_have_a_priority_and_has_none_otherwise(adapter):
+    class Pay(Job):
+        def perform(self):
+            pass
+
+    class PayFirst(Pay):
+        priority = -10
+
+    assert Pay.perform_later().payload.priority is None
+    assert PayFirst.perform_later().payload.priority == -10

@@ -1,0 +1,197 @@
+"""Records travel by id and are found again when the job runs."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from pytest_jobs import Job, reference, retry_on
+from pytest_jobs.errors import (
+    DeclarationError,
+    DeserializationError,
+    RecordNotFoundError,
+    SerializationError,
+)
+
+
+@reference(id="id", find="find")
+class User:
+    users = {}  # noqa: RUF012
+
+    def __init__(self, id, name):
+        self.id = id
+        self.name = name
+
+    @classmethod
+    def find(cls, id):
+        return cls.users.get(id)
+
+
+class Admin(User):
+    pass
+
+
+class Account:
+    """A class that is not ours."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __eq__(self, other):
+        return type(other) is Account and other.number == self.number
+
+    __hash__ = None
+
+
+reference(id=lambda account: account.number, find=Account)(Account)
+
+
+@reference(id="sku", find=lambda sku: Product.shelf[sku])
+@dataclass
+class Product:
+    sku: tuple[str, int]
+    shelf = {}  # noqa: RUF012
+
+
+@reference(id="id", find="find")
+class Unreachable:
+    id = 1
+
+    @classmethod
+    def find(cls, id):
+        raise ConnectionError("no database")
+
+
+class Greet(Job):
+    def perform(self, *records, **named):
+        return [*records, *named.values()]
+
+
+@pytest.fixture(autouse=True)
+def _database():
+    User.users = {1: User(1, "Ann"), UUID(int=5): User(UUID(int=5), "Bob")}
+    Product.shelf = {}
+
+
+def test_a_record_is_found_again():
+    assert Greet.perform_now(User(1, "another object")) == [User.users[1]]
+
+
+def test_a_record_travels_by_its_id_alone(adapter):
+    job = Greet.perform_later(User(1, "Ann"), user=[User(UUID(int=5), "Bob")])
+
+    (payload,) = adapter.pending
+    assert "Ann" not in payload.arguments
+    assert adapter.perform(payload).result == [User.users[1], [User.users[UUID(int=5)]]]
+    assert [user.name for user in job.args] == ["Ann"]
+
+
+def test_a_record_is_looked_up_when_the_job_runs(adapter):
+    Greet.perform_later(User(2, "Cid"))
+    User.users[2] = late = User(2, "Cid")
+
+    assert [execution.result for execution in adapter.perform_due()] == [[late]]
+
+
+def test_the_name_of_a_record_is_that_of_the_class_that_can_be_found():
+    assert Greet.perform_now(Admin(1, "Ann")) == [User.users[1]]
+
+
+def test_id_and_find_may_be_callables():
+    assert Greet.perform_now(Account(7)) == [Account(7)]
+
+
+def test_an_id_may_be_any_argument_and_a_record_any_class():
+    Product.shelf["a", 1] = product = Product(("a", 1))
+
+    (returned,) = Greet.perform_now(Product(("a", 1)))
+
+    assert returned is product
+
+
+def test_a_record_without_an_id_is_refused(adapter):
+    with pytest.raises(SerializationError) as raised:
+        Greet.perform_later([User(None, "Ann")])
+
+    assert str(raised.value) == (
+        "args[0][0] is a User without an id: save it before you enqueue a job with it."
+    )
+    assert adapter.enqueued == []
+
+
+def test_an_id_that_cannot_be_written_is_refused(adapter):
+    with pytest.raises(SerializationError, match=r"^kwargs\['user'\]\.id is of type complex, "):
+        Greet.perform_later(user=User(1j, "Ann"))
+
+
+def test_a_record_that_is_gone_fails_the_job(adapter):
+    Greet.perform_later(User(3, "Dan"))
+
+    (execution,) = adapter.perform_due()
+
+    assert execution.status == "failed"
+    assert type(execution.error) is RecordNotFoundError
+    assert str(execution.error) == "The User 3 does not exist any more."
+
+
+def test_a_lookup_error_means_that_the_record_is_gone(adapter):
+    Greet.perform_later(Product(("a", 2)))
+
+    (execution,) = adapter.perform_due()
+
+    assert type(execution.error) is RecordNotFoundError
+    assert str(execution.error) == "The Product ('a', 2) does not exist any more."
+    assert type(execution.error.__cause__) is KeyError
+
+
+def test_a_record_that_cannot_be_looked_up_is_not_taken_for_gone(adapter):
+    Greet.perform_later(Unreachable())
+
+    (execution,) = adapter.perform_due()
+
+    assert type(execution.error) is DeserializationError
+    assert str(execution.error).endswith("cannot be read back: ConnectionError: no database")
+    assert type(execution.error.__cause__) is ConnectionError
+
+
+def test_the_rules_of_the_job_hold_for_a_record_that_is_gone(adapter, drain):
+    @retry_on(RecordNotFoundError, wait=0, attempts=2)
+    class Find(Job):
+        def perform(self, user):
+            return user
+
+    Find.perform_later(User(4, "Eve"))
+    (payload,) = adapter.pending
+    first = adapter.perform(payload)
+    User.users[4] = eve = User(4, "Eve")
+    (second,) = drain()
+
+    assert (first.status, second.status, second.result) == ("retried", "performed", eve)
+
+
+def test_a_find_that_the_class_does_not_have_is_refused():
+    with pytest.raises(DeclarationError) as raised:
+
+        @reference(id="id", find="load")
+        class Order:
+            pass
+
+    assert str(raised.value) == (
+        "test_a_find_that_the_class_does_not_have_is_refused.<locals>.Order has no method 'load', which "
+        "`reference(find='load')` names."
+    )
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_of_records_of_one_name_the_last_that_was_declared_is_found(generation):
+    @reference(id="id", find="find")
+    class Order:
+        id = 1
+
+        @classmethod
+        def find(cls, id):
+            return cls()
+
+    (returned,) = Greet.perform_now(Order())
+
+    assert type(returned) is Order

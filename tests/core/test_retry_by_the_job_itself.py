@@ -1,0 +1,147 @@
+"""`self.retry()` enqueues the next attempt without a rule."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pytest_jobs import Job, configure, retry_on
+from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.errors import (
+    EnqueueError,
+    NaiveDatetimeError,
+    SignatureError,
+    WaitError,
+)
+
+SECOND = 10**9
+
+
+class Poll(Job):
+    options = {}  # noqa: RUF012
+
+    def perform(self, until):
+        if self.attempt < until:
+            self.retry(**self.options)
+            return "again"
+        return "ready"
+
+
+@pytest.fixture
+def options(monkeypatch):
+    monkeypatch.setattr(Poll, "options", options := {})
+    return options
+
+
+def test_a_job_can_ask_for_its_next_attempt_and_go_on(adapter, drain):
+    job = Poll.perform_later(3)
+    executions = drain()
+
+    assert [(e.status, e.result) for e in executions] == [
+        ("retried", "again"),
+        ("retried", "again"),
+        ("performed", "ready"),
+    ]
+    assert [execution.wait_ns for execution in executions] == [0, 0, None]
+    assert [payload.attempt for payload in adapter.enqueued] == [1, 2, 3]
+    assert {payload.job_id for payload in adapter.enqueued} == {job.job_id}
+
+
+def test_a_retry_takes_options(adapter, clock, options):
+    options.update(wait=60, queue="slow", priority=0)
+    Poll.set(queue="fast", priority=5).perform_later(2)
+    (execution,) = adapter.perform_due()
+
+    (payload,) = adapter.pending
+    assert execution.wait_ns == 60 * SECOND
+    assert payload.due_ns == clock.now_ns + 60 * SECOND
+    assert (payload.queue, payload.priority) == ("slow", 0)
+
+
+def test_a_retry_keeps_queue_and_priority_unless_it_says_otherwise(adapter, options):
+    Poll.set(queue="fast", priority=5).perform_later(2)
+    adapter.perform(adapter.pending[0])
+
+    (payload,) = adapter.pending
+    assert (payload.queue, payload.priority, payload.due_ns) == ("fast", 5, None)
+
+
+@pytest.mark.parametrize(
+    ("hour", "wait_ns"), [(10, 10 * 3600 * SECOND), (0, 0)], ids=["later", "now"]
+)
+def test_a_retry_can_be_due_at_an_instant(adapter, options, hour, wait_ns):
+    options.update(at=datetime(2026, 1, 1, hour, tzinfo=UTC))
+    Poll.perform_later(2)
+    execution = adapter.perform(adapter.pending[0])
+
+    assert execution.wait_ns == wait_ns
+
+
+def test_an_instant_in_the_past_is_no_wait(adapter, options):
+    options.update(at=datetime(2020, 1, 1, tzinfo=UTC))
+    Poll.perform_later(2)
+    execution = adapter.perform(adapter.pending[0])
+
+    assert execution.wait_ns == 0
+
+
+def test_no_rule_counts_it(adapter, drain):
+    @retry_on(ValueError, attempts=2, wait=0)
+    class Mixed(Job):
+        def perform(self):
+            if self.attempt in (1, 3):
+                self.retry()
+            elif self.attempt == 2:
+                raise ValueError
+            return self.attempt
+
+    Mixed.perform_later()
+
+    assert [execution.status for execution in drain()] == [
+        "retried",
+        "retried",
+        "retried",
+        "performed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"wait": -1}, WaitError),
+        ({"wait": "soon"}, WaitError),
+        ({"at": datetime(2026, 1, 1)}, NaiveDatetimeError),  # noqa: DTZ001
+        ({"wait": 1, "at": datetime(2026, 1, 1, tzinfo=UTC)}, SignatureError),
+    ],
+)
+def test_a_wrong_option_fails_the_job(adapter, options, given, error):
+    options.update(given)
+    Poll.perform_later(2)
+    (execution,) = adapter.perform_due()
+
+    assert (execution.status, type(execution.error)) == ("failed", error)
+
+
+def test_a_job_that_is_not_being_performed_has_no_next_attempt(adapter):
+    job = Poll.new(3)
+
+    with pytest.raises(SignatureError) as raised:
+        job.retry()
+
+    assert str(raised.value) == (
+        "<Poll(3) job_id=''> is not being performed, so it has no next attempt: enqueue it instead."
+    )
+
+
+def test_a_retry_that_the_adapter_refuses_raises_in_the_job(clock):
+    class Full(TestAdapter):
+        def enqueue(self, payload):
+            if payload.attempt > 1:
+                raise EnqueueError("full")
+            super().enqueue(payload)
+
+    adapter = Full(clock)
+    with configure(adapter=adapter):
+        Poll.perform_later(2)
+        (execution,) = adapter.perform_due()
+
+    assert (execution.status, str(execution.error)) == ("failed", "full")

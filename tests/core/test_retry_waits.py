@@ -1,0 +1,289 @@
+"""How long a retry waits, with chance at its lowest and at its highest."""
+
+import functools
+from datetime import timedelta
+
+import pytest
+
+from pytest_jobs import (
+    Job,
+    Payload,
+    exponentially_longer,
+    polynomially_longer,
+    retry_on,
+    sidekiq_backoff,
+)
+from pytest_jobs.core.settings import settings
+from pytest_jobs.errors import DeclarationError, WaitError
+
+SECOND = 10**9
+HIGHEST = 1 - 2**-53
+
+
+class Failing(Job):
+    def perform(self):
+        raise ValueError("boom")
+
+
+def _executions(drain, wait, attempts=5, **options):
+    @retry_on(ValueError, wait=wait, attempts=attempts, **options)
+    class Job(Failing):
+        pass
+
+    Job.perform_later()
+    return drain()[:-1]
+
+
+def _waits(drain, *args, **options):
+    return [execution.wait_ns / SECOND for execution in _executions(drain, *args, **options)]
+
+
+def _thrice(failures):
+    return failures * 3
+
+
+def _for_error(failures, error):
+    return timedelta(minutes=failures) if str(error) == "boom" else 0
+
+
+def _or_error(failures, error=None):
+    assert error is None
+    return failures
+
+
+def _only_rest(*rest):
+    return sum(rest)
+
+
+class Growing:
+    step = 2
+
+    def __call__(self, failures):
+        return failures * self.step
+
+    def of(self, failures, error):
+        return failures * self.step + len(str(error))
+
+
+def _jitter_alone(failures, jitter=5):
+    return failures + jitter
+
+
+class WithoutSignature:
+    __signature__ = "unknown"
+
+    def __call__(self, failures):
+        return failures
+
+
+def _own_backoff(failures, *, jitter=0.0, draw=0.0):
+    return failures * 10 + 100 * jitter * draw
+
+
+KINDS = [
+    (5, [5, 5, 5, 5], 0.15),
+    (0, [0, 0, 0, 0], 0.15),
+    (0.5, [0.5, 0.5, 0.5, 0.5], 0.15),
+    (timedelta(minutes=2), [120, 120, 120, 120], 0.15),
+    (polynomially_longer, [3, 18, 83, 258], None),
+    (exponentially_longer(), [1, 2, 4, 8], 0.15),
+    (exponentially_longer(base=10, factor=3), [10, 30, 90, 270], 0.15),
+    (exponentially_longer(base=10, factor=3, cap=100), [10, 30, 90, 100], 0.15),
+    (exponentially_longer(factor=1), [1, 1, 1, 1], 0.15),
+    (sidekiq_backoff, [15, 16, 31, 96], None),
+    (_own_backoff, [10, 20, 30, 40], None),
+    (_thrice, [3, 6, 9, 12], 0),
+    (lambda failures: timedelta(seconds=failures), [1, 2, 3, 4], 0),
+    (_for_error, [60, 120, 180, 240], 0),
+    (_or_error, [1, 2, 3, 4], 0),
+    (_only_rest, [1, 2, 3, 4], 0),
+    (Growing(), [2, 4, 6, 8], 0),
+    (Growing().of, [6, 8, 10, 12], 0),
+    (functools.partial(pow, 2), [2, 4, 8, 16], 0),
+    (float, [1, 2, 3, 4], 0),
+    (WithoutSignature(), [1, 2, 3, 4], 0),
+    (_jitter_alone, [6, 7, 8, 9], 0),
+]
+
+
+@pytest.mark.parametrize(("wait", "expected", "jitter"), KINDS)
+def test_without_chance_a_wait_is_what_was_declared(drain, wait, expected, jitter):
+    assert _waits(drain, wait) == expected
+
+
+@pytest.mark.parametrize(("wait", "expected", "jitter"), [k for k in KINDS if k[2] is not None])
+def test_chance_adds_its_share_to_a_wait_at_most(adapter, drain, wait, expected, jitter):
+    with settings.replace(adapter=adapter, draw=lambda: HIGHEST):
+        waits = _waits(drain, wait)
+
+    assert waits == pytest.approx([seconds * (1 + jitter) for seconds in expected], abs=1e-6)
+
+
+def test_chance_adds_to_the_power_alone(adapter, drain):
+    with settings.replace(adapter=adapter, draw=lambda: HIGHEST):
+        waits = _waits(drain, polynomially_longer)
+
+    assert waits == pytest.approx([3.15, 20.4, 95.15, 296.4], abs=1e-6)
+
+
+def test_chance_adds_whole_seconds_to_a_sidekiq_wait(adapter, drain):
+    with settings.replace(adapter=adapter, draw=lambda: HIGHEST):
+        waits = _waits(drain, sidekiq_backoff)
+
+    assert waits == [15 + 9, 16 + 19, 31 + 29, 96 + 39]
+
+
+def test_a_backoff_of_ones_own_is_given_jitter_and_draw(adapter, drain):
+    with settings.replace(adapter=adapter, draw=lambda: 0.5):
+        waits = _waits(drain, _own_backoff, jitter=0.5)
+
+    assert waits == [35, 45, 55, 65]
+
+
+@pytest.mark.parametrize(
+    ("wait", "jitter", "bounds"),
+    [
+        (100, 0.15, (100, 115)),
+        (100, 0, (100, 100)),
+        (100, 1, (100, 200)),
+        (polynomially_longer, 0.15, (3, 3.15)),
+        (sidekiq_backoff, 0.15, (15, 24)),
+        (sidekiq_backoff, 0, (15, 15)),
+        (_thrice, 0.5, (3, 3)),
+    ],
+)
+def test_the_bounds_of_a_wait_are_known(drain, wait, jitter, bounds):
+    (execution,) = _executions(drain, wait, attempts=2, jitter=jitter)
+
+    low, high = execution.wait_bounds_ns
+    assert (low / SECOND, high / SECOND) == pytest.approx(bounds, abs=1e-6)
+
+
+def test_the_wait_is_three_seconds_unless_it_says_otherwise(adapter, drain):
+    @retry_on(ValueError)
+    class Job(Failing):
+        pass
+
+    Job.perform_later()
+
+    assert [execution.wait_ns for execution in drain()[:-1]] == [3 * SECOND] * 4
+
+
+def test_chance_comes_from_the_settings_of_the_process():
+    assert all(0 <= settings.draw() < 1 for _ in range(100))
+    assert len({settings.draw() for _ in range(100)}) > 1
+
+
+def test_a_polynomial_wait_goes_on():
+    assert [polynomially_longer(failures) for failures in range(1, 11)] == [
+        3,
+        18,
+        83,
+        258,
+        627,
+        1298,
+        2403,
+        4098,
+        6563,
+        10002,
+    ]
+
+
+def test_twenty_five_sidekiq_retries_take_twenty_days(drain):
+    waits = _waits(drain, sidekiq_backoff, attempts=26)
+
+    assert len(waits) == 25
+    assert waits[-1] == 331_791
+    assert sum(waits) == 1_763_395
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (None, "which is no wait: write a number of seconds such as 30, or timedelta(minutes=5)."),
+        ("5", "which is no wait: write a number of seconds such as 30, or timedelta(minutes=5)."),
+        (True, "which is no wait: write a number of seconds such as 30, or timedelta(minutes=5)."),
+        (-1, "a wait is finite and not negative. Write 0 for no wait."),
+        (float("nan"), "a wait is finite and not negative. Write 0 for no wait."),
+        (timedelta(seconds=-1), "a wait is finite and not negative. Write 0 for no wait."),
+    ],
+)
+def test_a_callable_that_returns_no_wait_fails_the_job(adapter, result, problem):
+    def wait(failures):
+        return result
+
+    @retry_on(ValueError, wait=wait)
+    class Job(Failing):
+        pass
+
+    Job.perform_later()
+    (execution,) = adapter.perform_due()
+
+    separator = ", " if problem.startswith("which") else ": "
+    assert execution.status == "failed"
+    assert type(execution.error) is WaitError
+    assert str(execution.error) == (
+        "the result of wait=test_a_callable_that_returns_no_wait_fails_the_job.<locals>.wait is "
+        f"{result!r}{separator}{problem}"
+    )
+    assert type(execution.error.__context__) is ValueError
+    assert len(adapter.dead) == 1
+
+
+def test_a_callable_without_a_name_is_shown_as_it_is(adapter):
+    wait = functools.partial(lambda failures, than: "later", than=1)
+
+    @retry_on(ValueError, wait=wait)
+    class Job(Failing):
+        pass
+
+    Job.perform_later()
+    (execution,) = adapter.perform_due()
+
+    assert str(execution.error).startswith("the result of wait=functools.partial(<function ")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base": 0},
+        {"base": -1},
+        {"base": float("nan")},
+        {"factor": 0.5},
+        {"factor": float("nan")},
+        {"cap": 0},
+        {"cap": float("nan")},
+    ],
+)
+def test_an_exponential_wait_that_does_not_grow_is_refused(options):
+    with pytest.raises(DeclarationError) as raised:
+        exponentially_longer(**options)
+
+    shown = {"base": 1.0, "factor": 2.0, "cap": None, **options}
+    assert str(raised.value) == (
+        f"exponentially_longer(base={shown['base']!r}, factor={shown['factor']!r}, cap={shown['cap']!r}) "
+        "does not grow: base and cap must be above 0 seconds and factor at least 1."
+    )
+
+
+def _after(failures, wait):
+    job = retry_on(ValueError, wait=wait, attempts=None)(type("Job", (Failing,), {}))
+    return Payload(
+        job, "Job", "id", "default", None, "[[],{}]", 1, {"builtins.ValueError": failures}, 0, None
+    )
+
+
+def test_an_exponential_wait_beyond_all_numbers_is_its_cap(adapter):
+    execution = adapter.perform(_after(2000, exponentially_longer(cap=3600)))
+
+    assert (execution.status, execution.wait_ns) == ("retried", 3600 * SECOND)
+
+
+def test_an_exponential_wait_beyond_all_numbers_without_a_cap_fails_the_job(adapter):
+    execution = adapter.perform(_after(2000, exponentially_longer()))
+
+    assert execution.status == "failed"
+    assert str(execution.error) == (
+        "the result of wait=exponentially_longer.<locals>.backoff is inf: a wait is finite and not "
+        "negative. Write 0 for no wait."
+    )

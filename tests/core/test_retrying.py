@@ -1,0 +1,254 @@
+"""`retry_on` enqueues the job again until its attempts are used up."""
+
+import pytest
+
+from pytest_jobs import Job, before_enqueue, job, retry_on
+from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.core.settings import settings
+from pytest_jobs.errors import EnqueueError, Halt
+
+SECOND = 10**9
+
+
+class Timeout(Exception):
+    pass
+
+
+class Refused(Exception):
+    pass
+
+
+def _raising(*errors):
+    """Return a base that raises these errors, one an attempt, and then returns."""
+
+    class Raising(Job):
+        def perform(self):
+            if self.attempt <= len(errors):
+                raise errors[self.attempt - 1]
+            return "done"
+
+    return Raising
+
+
+def _statuses(drain):
+    return [execution.status for execution in drain()]
+
+
+def test_attempts_count_the_first_run(adapter, drain):
+    @retry_on(Timeout, attempts=3)
+    class Pay(_raising(*[Timeout()] * 9)):
+        pass
+
+    Pay.perform_later()
+
+    assert _statuses(drain) == ["retried", "retried", "exhausted"]
+
+
+def test_there_are_five_attempts_unless_it_says_otherwise(adapter, drain):
+    @retry_on(Timeout)
+    class Pay(_raising(*[Timeout()] * 9)):
+        pass
+
+    Pay.perform_later()
+
+    assert _statuses(drain) == [*["retried"] * 4, "exhausted"]
+
+
+def test_one_attempt_is_no_retry(adapter, drain):
+    @retry_on(Timeout, attempts=1)
+    class Pay(_raising(Timeout())):
+        pass
+
+    Pay.perform_later()
+
+    assert _statuses(drain) == ["exhausted"]
+
+
+def test_attempts_none_never_stops(adapter, drain):
+    @retry_on(Timeout, attempts=None)
+    class Pay(_raising(*[Timeout()] * 60)):
+        pass
+
+    Pay.perform_later()
+
+    assert _statuses(drain) == [*["retried"] * 60, "performed"]
+
+
+def test_a_retry_is_the_same_job_and_one_attempt_more(adapter, clock):
+    @retry_on(Timeout, wait=7)
+    class Pay(_raising(Timeout())):
+        queue = "payments"
+        priority = 4
+
+    Pay.set(queue="low").perform_later()
+    first = adapter.pending[0]
+    clock.advance(100)
+    execution = adapter.perform(first)
+
+    (second,) = adapter.pending
+    assert (execution.wait_ns, execution.handled) == (7 * SECOND, True)
+    assert type(execution.error) is Timeout
+    assert second.job_id == first.job_id
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert (second.queue, second.priority) == ("low", 4)
+    assert (second.enqueued_ns, second.due_ns) == (clock.now_ns, clock.now_ns + 7 * SECOND)
+    assert (second.job, second.name, second.arguments) == (first.job, first.name, first.arguments)
+    assert adapter.perform(second).result == "done"
+
+
+def test_a_retry_can_go_to_another_queue_with_another_priority(adapter, drain):
+    @retry_on(Timeout, queue="retries", priority=0, attempts=3)
+    class Pay(_raising(Timeout(), Refused())):
+        queue = "payments"
+        priority = 4
+
+    retry_on(Refused)(Pay)
+    Pay.perform_later()
+    drain()
+
+    assert [(payload.queue, payload.priority) for payload in adapter.enqueued] == [
+        ("payments", 4),
+        ("retries", 0),
+        ("retries", 0),
+    ]
+
+
+def test_enqueue_callbacks_do_not_run_for_a_retry(adapter, drain):
+    calls = []
+
+    @retry_on(Timeout, attempts=3)
+    class Pay(_raising(Timeout(), Timeout())):
+        @before_enqueue
+        def once(self):
+            calls.append(self.attempt)
+            if len(calls) > 1:
+                raise Halt
+
+    Pay.perform_later()
+
+    assert _statuses(drain) == ["retried", "retried", "performed"]
+    assert calls == [1]
+
+
+def test_each_rule_counts_its_own_failures(adapter, drain):
+    @retry_on(Timeout, attempts=3, wait=lambda failures: failures)
+    @retry_on(Refused, attempts=2, wait=lambda failures: failures * 10)
+    class Pay(_raising(Timeout(), Refused(), Timeout(), Refused())):
+        pass
+
+    Pay.perform_later()
+    executions = drain()
+
+    assert [execution.status for execution in executions] == [*["retried"] * 3, "exhausted"]
+    assert [execution.wait_ns for execution in executions] == [
+        1 * SECOND,
+        10 * SECOND,
+        2 * SECOND,
+        None,
+    ]
+
+
+def test_the_errors_of_one_rule_share_its_counter(adapter, drain):
+    @retry_on(Timeout, Refused, attempts=3, wait=lambda failures: failures)
+    class Pay(_raising(Timeout(), Refused(), Timeout())):
+        pass
+
+    Pay.perform_later()
+    executions = drain()
+
+    assert [execution.status for execution in executions] == ["retried", "retried", "exhausted"]
+    assert [execution.wait_ns for execution in executions] == [1 * SECOND, 2 * SECOND, None]
+
+
+def test_another_run_of_the_job_counts_from_the_beginning(adapter, drain):
+    @retry_on(Timeout, attempts=2)
+    class Pay(_raising(*[Timeout()] * 2)):
+        pass
+
+    job = Pay.perform_later()
+    first = _statuses(drain)
+    job.enqueue()
+
+    assert first == ["retried", "exhausted"]
+    assert _statuses(drain) == ["retried", "exhausted"]
+
+
+def test_an_exhausted_job_fails_with_its_error(adapter, drain):
+    error = Timeout("gateway")
+
+    @retry_on(Timeout, attempts=1)
+    class Pay(_raising(error)):
+        pass
+
+    Pay.perform_later()
+    (execution,) = drain()
+
+    assert (execution.status, execution.error, execution.handled) == ("exhausted", error, False)
+    assert execution.wait_ns is None
+
+
+def test_then_deals_with_the_error_when_the_attempts_are_used_up(adapter, drain):
+    calls = []
+    error = Timeout("gateway")
+
+    @retry_on(Timeout, attempts=2, then=lambda *given: calls.append(given))
+    class Pay(_raising(error, error)):
+        pass
+
+    Pay.perform_later()
+    executions = drain()
+
+    assert [execution.handled for execution in executions] == [True, True]
+    ((job, given),) = calls
+    assert (type(job), job.attempt, given) == (Pay, 2, error)
+
+
+def test_an_error_of_then_fails_the_job(adapter, drain):
+    def then(job, error):
+        raise KeyError("then") from None
+
+    @retry_on(Timeout, attempts=1, then=then)
+    class Pay(_raising(Timeout())):
+        pass
+
+    Pay.perform_later()
+    (execution,) = drain()
+
+    assert (execution.status, execution.handled) == ("failed", False)
+    assert type(execution.error) is KeyError
+
+
+def test_a_retry_that_the_adapter_refuses_fails_the_job_and_keeps_it(clock):
+    class Full(TestAdapter):
+        def enqueue(self, payload):
+            if payload.attempt > 1:
+                raise EnqueueError("full")
+            super().enqueue(payload)
+
+    @retry_on(Timeout)
+    @job
+    def pay():
+        raise Timeout
+
+    adapter = Full(clock)
+    with settings.replace(adapter=adapter):
+        payload = pay.perform_later().payload
+        (execution,) = adapter.perform_due()
+
+    assert (execution.status, str(execution.error), execution.handled) == ("failed", "full", False)
+    assert type(execution.error.__context__) is Timeout
+    assert [letter.payload for letter in adapter.dead] == [payload]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_is_not_dealt_with(adapter, stop):
+    @retry_on(Exception)
+    @job
+    def pay():
+        raise stop
+
+    pay.perform_later()
+    with pytest.raises(stop):
+        adapter.perform_due()
+
+    assert adapter.pending == []
