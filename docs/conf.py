@@ -22,7 +22,8 @@ author = "the pytest-jobs developers"
 copyright = "2026, the pytest-jobs developers"  # noqa: A001  Sphinx reads this name
 version = release = version_of("pytest-jobs")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+default_role = "literal"  # what docstrings have in single backquotes is code
 exclude_patterns = ["_build", "examples"]
 templates_path: list[str] = []
 
@@ -74,6 +75,15 @@ def resolve_own_name(
     )
 
 
+def keep_colons(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Keep napoleon from taking what stands before the first colon of an attribute for its type."""
+    if what in ("attribute", "data", "property"):
+        lines[:0] = ["..", ""]  # an empty comment
+
+
 def setup(app: Sphinx) -> None:
     """Register what this file adds to Sphinx."""
     app.connect("missing-reference", resolve_own_name)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon

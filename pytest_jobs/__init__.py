@@ -23,7 +23,7 @@ from .core.payload import Payload
 from .core.rules import after_discard, discard_on, rescue_from, retry_on
 from .core.settings import configure
 from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
-from .errors import Halt
+from .errors import DeserializationError, Halt, RecordNotFoundError
 
 if TYPE_CHECKING:
     from .adapters.inline import InlineAdapter
@@ -66,6 +66,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "discard_on",
     "rescue_from",
     "after_discard",
+    "DeserializationError",
+    "RecordNotFoundError",
     "polynomially_longer",
     "exponentially_longer",
     "sidekiq_backoff",

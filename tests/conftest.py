@@ -2,4 +2,37 @@
 
 from __future__ import annotations
 
+import importlib
+
+import pytest
+
 pytest_plugins = ["pytester"]
+
+# An in-process run of pytester forgets the modules that were first imported in it, and the next run
+# would import them anew: classes twice, and a second list of open harnesses.
+for name in (
+    "hypothesis.internal.observability",
+    "time_machine",
+    "pytest_jobs.adapters.inline",
+    "pytest_jobs.assertions.asserts",
+    "pytest_jobs.assertions.strict",
+    "pytest_jobs.bridges.opening",
+    "pytest_jobs.harness.loop",
+    "pytest_jobs.plugin.guard",
+    "pytest_jobs.plugin.opening",
+):
+    importlib.import_module(name)
+
+
+@pytest.fixture(autouse=True)
+def _calm_inner_runs(request):
+    """Keep the runs inside a test from being shuffled and from warnings of other plugins."""
+    if "pytester" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("pytester")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "PYTEST_ADDOPTS", "-p no:randomly -o asyncio_default_fixture_loop_scope=function"
+        )
+        yield

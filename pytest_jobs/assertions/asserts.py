@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, Unpack, overload
 
+from ..errors import JobsError
 from ..harness.active import current_jobs
 from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
+from ..harness.tracebacks import own_traceback
 from .failure import missing, unexpected
 from .question import (
     CountedDeliveredCriteria,
@@ -33,7 +35,7 @@ class _Assertion(Generic[T]):
 
     def _find(self, job: object, criteria: dict[str, Any]) -> Any:
         __tracebackhide__ = True
-        search = Search(self._find_jobs(), self._subject, job, criteria, assertion=self._name)
+        search = self._search(job, criteria)
         if not search.counts.admit(len(search.matches)):
             raise AssertionError(missing(search))
         search.look()
@@ -41,10 +43,24 @@ class _Assertion(Generic[T]):
 
     def _find_none(self, job: object, criteria: dict[str, Any]) -> None:
         __tracebackhide__ = True
-        jobs = self._find_jobs()
-        search = Search(jobs, self._subject, job, criteria, assertion=self._name, negative=True)
+        search = self._search(job, criteria, negative=True)
         if search.matches:
             raise AssertionError(unexpected(search))
+
+    def _search(
+        self, job: object, criteria: dict[str, Any], *, negative: bool = False
+    ) -> Search[T]:
+        __tracebackhide__ = True
+        jobs = self._find_jobs()
+        try:
+            return Search(
+                jobs, self._subject, job, criteria, assertion=self._name, negative=negative
+            )
+        except Exception as error:
+            # The last line shown is the call, or a line of what the test passed as a criterion.
+            ours = isinstance(error, JobsError)
+            error.__traceback__ = None if ours else own_traceback(error)
+            raise
 
     def __repr__(self) -> str:
         return f"<{self._name}>"

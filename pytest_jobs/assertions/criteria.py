@@ -9,9 +9,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from ..core.signature import Binder
 from ..errors import CriterionError
 from ..harness.delivery import Delivery
-from ..harness.describe import duration, error_text, instant, short_name, short_repr
+from ..harness.describe import (
+    duration,
+    error_text,
+    instant,
+    short_name,
+    short_repr,
+    shortened,
+)
 from ..harness.record import JobRecord
 from ..harness.targets import Target
 
@@ -20,7 +28,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 _DIFF_LINES = 12
 _WIDE = 60
-_UNREADABLE = "the arguments cannot be read"
+_LISTED_WIDTH = 100
 
 
 class Criterion(Protocol[T_contra]):
@@ -82,7 +90,7 @@ class ArgumentsCriterion(Generic[T]):
         record_of: Callable[[T], JobRecord],
     ) -> None:
         self.name = "args"
-        self.expected = _call(args, kwargs)
+        self.expected = f"({_listed(args, kwargs)})"
         self._signature = target.bridge.signature(target.job)
         self._record_of = record_of
         try:
@@ -106,9 +114,9 @@ class ArgumentsCriterion(Generic[T]):
 
     def explain(self, item: T, /) -> list[str]:
         """Return the parameters that differ."""
-        actual = self._actual(item)
-        if actual is None:
-            return [_UNREADABLE]
+        actual = _read(self._signature, self._record_of(item))
+        if isinstance(actual, Exception):
+            return [_unreadable(actual)]
         lines = _differences(self._expected, actual)
         lines += [
             f"{name}: not expected, got {short_repr(value)}"
@@ -119,15 +127,8 @@ class ArgumentsCriterion(Generic[T]):
 
     def actual(self, item: T, /) -> str:
         """Return the call."""
-        actual = self._actual(item)
-        return "unreadable" if actual is None else _call((), actual)
-
-    def _actual(self, item: T) -> dict[str, Any] | None:
-        record = self._record_of(item)
-        try:
-            return self._signature.named(record.args, record.kwargs)
-        except Exception:
-            return None
+        actual = _read(self._signature, self._record_of(item))
+        return "unreadable" if isinstance(actual, Exception) else f"({_listed((), actual)})"
 
 
 class ParamsCriterion(Generic[T]):
@@ -137,9 +138,7 @@ class ParamsCriterion(Generic[T]):
         self, target: Target, params: Mapping[str, Any], record_of: Callable[[T], JobRecord]
     ) -> None:
         self.name = "params"
-        self.expected = (
-            ", ".join(f"{name}={short_repr(value)}" for name, value in params.items()) or "{}"
-        )
+        self.expected = _listed((), params) or "{}"
         self._signature = target.bridge.signature(target.job)
         self._params = params
         self._record_of = record_of
@@ -152,31 +151,26 @@ class ParamsCriterion(Generic[T]):
 
     def matches(self, item: T, /) -> bool:
         """Compare the named arguments and no others."""
-        actual = self._named(item)
-        return actual is not None and all(
+        actual = _read(self._signature, self._record_of(item))
+        return not isinstance(actual, Exception) and all(
             name in actual and bool(expected == actual[name])
             for name, expected in self._params.items()
         )
 
     def explain(self, item: T, /) -> list[str]:
         """Return the named arguments that differ."""
-        actual = self._named(item)
-        return [_UNREADABLE] if actual is None else _cut(_differences(self._params, actual))
+        actual = _read(self._signature, self._record_of(item))
+        if isinstance(actual, Exception):
+            return [_unreadable(actual)]
+        return _cut(_differences(self._params, actual))
 
     def actual(self, item: T, /) -> str:
         """Return the named arguments."""
-        actual = self._named(item)
-        if actual is None:
+        actual = _read(self._signature, self._record_of(item))
+        if isinstance(actual, Exception):
             return "unreadable"
-        given = [name for name in self._params if name in actual]
-        return ", ".join(f"{name}={short_repr(actual[name])}" for name in given) or "not given"
-
-    def _named(self, item: T) -> dict[str, Any] | None:
-        record = self._record_of(item)
-        try:
-            return self._signature.named(record.args, record.kwargs)
-        except Exception:
-            return None
+        given = {name: actual[name] for name in self._params if name in actual}
+        return _listed((), given) or "not given"
 
 
 class TimeCriterion(Generic[T]):
@@ -288,7 +282,8 @@ def difference(expected: object, actual: object) -> list[str]:
     _from, _to, *lines = [*difflib.unified_diff(wanted, got, lineterm="", n=1)] or ("", "")
     if not lines:
         return [f"expected {short_repr(expected)}, got what prints the same and is not equal"]
-    return ["- expected, + got:", *(line for line in lines if not line.startswith("@@"))]
+    shown = [f"{line[0]} {line[1:]}" for line in lines if not line.startswith("@@")]
+    return ["- expected, + got:", *shown]
 
 
 def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
@@ -308,9 +303,20 @@ def _cut(lines: list[str]) -> list[str]:
     return [*lines[:_DIFF_LINES], f"... and {len(lines) - _DIFF_LINES} more lines"]
 
 
-def _call(args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
+def _listed(args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
     named = (f"{name}={short_repr(value)}" for name, value in kwargs.items())
-    return f"({', '.join((*map(short_repr, args), *named))})"
+    return shortened(", ".join((*map(short_repr, args), *named)), _LISTED_WIDTH)
+
+
+def _read(signature: Binder, record: JobRecord) -> dict[str, Any] | Exception:
+    try:
+        return signature.named(record.args, record.kwargs)
+    except Exception as error:
+        return error
+
+
+def _unreadable(error: Exception) -> str:
+    return f"the arguments cannot be read: {error_text(error)}"
 
 
 def _time_text(value: object) -> str:

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TypeVar
 
 from ..harness.describe import short_name
+from ..harness.record import PENDING
 from . import messages
-from .hints import hints, job_name, telling_apart
+from .hints import hints, job_name, outside_window, subclasses, telling_apart
 from .question import Counts
 from .search import Search
 from .subjects import ENQUEUED
@@ -42,10 +43,12 @@ def _wrong_number(search: Search[T], head: str) -> str:
     found = len(search.matches)
     listing = f"{messages.wrong_number(found)}\n{_listed(search, search.matches, '')}"
     if found > search.counts.least:
-        return messages.whole([head, listing], telling_apart(search), messages.NEXT_TOO_MANY)
+        singular = search.counts.singular
+        step = messages.NEXT_SEVERAL if singular else messages.NEXT_TOO_MANY
+        return messages.whole([head, listing], telling_apart(search), step)
     others = [item for item in search.candidates if item not in search.matches]
     rest = (
-        _listed(search, others, f"Not matching {job_name(search)} {search.subject.outcome}:")
+        _listed(search, others, f"Other {job_name(search)} {search.subject.outcome}:")
         if others
         else ""
     )
@@ -62,24 +65,45 @@ def _none_matched(search: Search[T], head: str) -> str:
         messages.closest(search.subject.line(nearest), _verdicts(search, nearest)),
         _listed_by_criteria(search, others, f"Other {name} {outcome}:") if others else "",
     ]
-    return messages.whole(parts, hints(search), messages.NEXT_DIFFERS)
+    enqueued = search.subject is ENQUEUED
+    step = messages.NEXT_DIFFERS if enqueued else messages.NEXT_CAME_TO_ELSE
+    return messages.whole(parts, hints(search), step)
 
 
 def _no_candidate(search: Search[T], head: str) -> str:
     everything = search.everything()
-    outcome = search.subject.outcome
+    outcome, inside = search.subject.outcome, search.window is not None
     if everything:
-        found = messages.none_of_this_job(job_name(search), outcome, _counted(search, everything))
+        others = _counted(search, everything)
+        found = messages.none_of_this_job(job_name(search), outcome, others, inside=inside)
     else:
-        found = messages.nothing_at_all(outcome)
-    enqueued = search.subject is ENQUEUED
-    next_step = messages.NEXT_NOTHING_ENQUEUED if enqueued else messages.NEXT_NOTHING_DELIVERED
-    return messages.whole([head, found], hints(search), next_step)
+        found = messages.nothing_at_all(outcome, inside=inside)
+    return messages.whole([head, found], hints(search), _first_step(search))
+
+
+def _first_step(search: Search[T]) -> str:
+    enqueued = [] if search.subject is ENQUEUED else search.enqueued()
+    pending = [record for record in enqueued if record._state is PENDING]
+    if any(map(search.would_match, pending)):
+        return messages.NEXT_NOT_PERFORMED
+    if any(outside_window(search)):
+        return messages.NEXT_OUTSIDE_WINDOW
+    if any(subclasses(search)):
+        return messages.NEXT_SUBCLASS
+    if pending:
+        return messages.NEXT_NOT_PERFORMED
+    return messages.NEXT_OTHER_OUTCOME if enqueued else messages.NEXT_NOTHING_ENQUEUED
 
 
 def _expectation(search: Search[T], count: str) -> str:
     criteria = [(criterion.name, criterion.expected) for criterion in search.criteria]
-    return messages.expectation(count, job_name(search), search.subject.outcome, criteria)
+    return messages.expectation(
+        count,
+        job_name(search),
+        search.subject.outcome,
+        criteria,
+        inside=search.window is not None,
+    )
 
 
 def _count_text(counts: Counts) -> str:

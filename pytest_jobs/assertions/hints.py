@@ -18,11 +18,14 @@ _HINTS_SHOWN = 3
 
 def hints(search: Search[T]) -> list[str]:
     """Return the likely slips behind a search that found too little."""
-    found = [*_outside_window(search), *_retries(search)]
+    found = [*outside_window(search), *_retries(search)]
     if not search.candidates:
-        found += _subclasses(search)
+        found += subclasses(search)
     if search.subject is not ENQUEUED:
         found += _not_delivered(search)
+        if not found and not search.enqueued():
+            inside = search.window is not None
+            found.append(messages.hint_never_enqueued(job_name(search), inside=inside))
     return found[:_HINTS_SHOWN]
 
 
@@ -39,10 +42,13 @@ def telling_apart(search: Search[T]) -> list[str]:
     differing = [
         name for name, get in getters.items() if len({get(record) for record in records}) > 1
     ]
-    return [messages.hint_telling_apart(", ".join(differing))] if differing else []
+    if differing:
+        return [messages.hint_telling_apart(", ".join(differing))]
+    return [messages.hint_alike(search.subject.outcome)] if len(records) > 1 else []
 
 
-def _outside_window(search: Search[T]) -> Iterator[str]:
+def outside_window(search: Search[T]) -> Iterator[str]:
+    """Return what would match if it lay inside `within`."""
     for item in search.of_job():
         if not search.is_inside(item) and search.subject.first(item) and search.fulfils(item):
             yield messages.hint_outside_window(_item(search, item))
@@ -54,7 +60,8 @@ def _retries(search: Search[T]) -> Iterator[str]:
             yield messages.hint_retry(_item(search, item), search.subject.record_of(item).attempt)
 
 
-def _subclasses(search: Search[T]) -> Iterator[str]:
+def subclasses(search: Search[T]) -> Iterator[str]:
+    """Return jobs of classes derived from the one that is named."""
     target = search.target
     job = None if target is None else target.job
     if not isinstance(job, type):
@@ -72,10 +79,10 @@ def _not_delivered(search: Search[T]) -> Iterator[str]:
     if search.target is None:
         return
     delivered = {delivery.record.sequence: delivery for delivery in search.jobs.ledger.deliveries}
-    counted = {search.subject.record_of(item).sequence for item in search.candidates}
-    for record in search.jobs.ledger.named(search.target.name):
+    counted = {search.subject.record_of(item).job_id for item in search.candidates}
+    for record in search.enqueued():
         if (
-            record.sequence in counted
+            record.job_id in counted
             or record._origin is REDELIVERY
             or not search.would_match(record)
         ):

@@ -5,23 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def expectation(count: str, job: str, outcome: str, criteria: Sequence[tuple[str, str]]) -> str:
-    """Return what was expected."""
+def expectation(
+    count: str, job: str, outcome: str, criteria: Sequence[tuple[str, str]], *, inside: bool
+) -> str:
+    """Return what was expected.
+
+    Args:
+        count: how many.
+        job: of which job.
+        outcome: what they come to, as a participle.
+        criteria: of each criterion its name and what it asks.
+        inside: whether `within` was given.
+    """
+    head = f"Expected {count} {job} {outcome}{' inside `within`' if inside else ''}"
     if not criteria:
-        return f"Expected {count} {job} {outcome}"
+        return head
     width = max(len(name) for name, _ in criteria)
     lines = [f"  {name.ljust(width)}  {expected}" for name, expected in criteria]
-    return "\n".join((f"Expected {count} {job} {outcome} with", *lines))
+    return "\n".join((f"{head} with", *lines))
 
 
-def nothing_at_all(outcome: str) -> str:
+def nothing_at_all(outcome: str, *, inside: bool) -> str:
     """Return what was found: nothing of any job."""
-    return f"but nothing was {outcome}."
+    return f"but no job {_was(outcome)}{' there' if inside else ''}."
 
 
-def none_of_this_job(job: str, outcome: str, others: str) -> str:
+def none_of_this_job(job: str, outcome: str, others: str, *, inside: bool) -> str:
     """Return what was found: only other jobs."""
-    return f"but no {job} was {outcome}; this was: {others}."
+    return f"but no {job} {_was(outcome)}{' there' if inside else ''}, only other jobs: {others}."
 
 
 def none_matched(candidates: int, job: str, outcome: str) -> str:
@@ -38,7 +49,7 @@ def wrong_number(found: int) -> str:
 
 def unexpected(found: int, outcome: str) -> str:
     """Return what was found although it should not have been."""
-    return f"but {found} {'was' if found == 1 else 'were'} {outcome}:"
+    return f"but {found} {_was(outcome, found)}:"
 
 
 def closest(item: str, verdicts: Sequence[tuple[str, str, Sequence[str]]]) -> str:
@@ -73,6 +84,12 @@ def whole(parts: Sequence[str], hints: Sequence[str], next_step: str) -> str:
         blocks.append("\n".join(f"Hint: {hint}" for hint in hints))
     blocks.append(f"Next: {next_step}")
     return "\n\n".join(blocks)
+
+
+def _was(outcome: str, count: int = 1) -> str:
+    if outcome == "failed":
+        return outcome
+    return f"{'was' if count == 1 else 'were'} {outcome}"
 
 
 # Likely slips
@@ -110,14 +127,19 @@ def hint_other_outcome(item: str) -> str:
     return f"this became of it: {item}"
 
 
-def hint_performed_inline(item: str) -> str:
-    """Say that the job was enqueued and has been performed already."""
-    return f"{item}: it was enqueued and has been performed; jobs.enqueued has it, jobs.pending has not."
+def hint_never_enqueued(job: str, *, inside: bool) -> str:
+    """Say that there was nothing to perform."""
+    return f"no {job} was enqueued{' there' if inside else ''} either."
 
 
 def hint_telling_apart(fields: str) -> str:
     """Say in what several matches differ."""
     return f"they differ in {fields}."
+
+
+def hint_alike(outcome: str) -> str:
+    """Say that several matches do not differ."""
+    return f"they are all alike: the same job may have been {outcome} more than once by mistake."
 
 
 # What to do
@@ -127,13 +149,22 @@ NEXT_NOTHING_ENQUEUED = (
     "make sure that the code which enqueues it ran, inside the test, and called `perform_later`: `perform_now` "
     "and a plain call enqueue nothing."
 )
-NEXT_NOTHING_DELIVERED = (
-    "perform the jobs first, with jobs.drain(), or look at jobs.deliveries for what became of them."
+NEXT_OUTSIDE_WINDOW = "have `within` hold what is meant, or leave it out to look at the whole test."
+NEXT_SUBCLASS = "name the class that is enqueued, or enqueue the class that is named."
+NEXT_NOT_PERFORMED = (
+    "perform the jobs first; jobs.drain() performs all of them, whenever they are due."
+)
+NEXT_OTHER_OUTCOME = (
+    "correct the job, or assert what became of it; jobs.deliveries shows every attempt."
 )
 NEXT_DIFFERS = "correct the code that enqueues it, or the expectation; drop a criterion that does not matter here."
-NEXT_TOO_MANY = (
+NEXT_CAME_TO_ELSE = (
+    "correct the job, or the expectation; drop a criterion that does not matter here."
+)
+NEXT_SEVERAL = (
     "write count=, at_least= or at_most= if several are right, or narrow it with another criterion."
 )
+NEXT_TOO_MANY = "correct the code or the number, or narrow it with another criterion."
 NEXT_TOO_FEW = "look at jobs.enqueued and jobs.deliveries for what there is, or correct the number."
 NEXT_UNEXPECTED = "keep the code from doing it, or narrow the assertion to what must not happen."
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypedDict, TypeVar
 
+from ..core.argument_types import with_references
 from ..core.options import to_ns
 from ..errors import CriterionError
 from ..harness.delivery import Delivery
+from ..harness.describe import short_name
 from ..harness.record import JobRecord
 from ..harness.targets import Target
 from .criteria import (
@@ -26,15 +27,6 @@ from .criteria import (
 
 T = TypeVar("T")
 
-
-class Unasked:
-    """Stands for a criterion that was not given: None, () and {} are real expectations."""
-
-    def __repr__(self) -> str:
-        return "<not asked>"
-
-
-UNASKED: Final = Unasked()
 
 Window = Sequence[JobRecord] | Sequence[Delivery]
 
@@ -110,6 +102,10 @@ class CountedDeliveredCriteria(DeliveredCriteria, total=False):
 
 _ARGUMENTS = ("args", "kwargs", "params")
 _COUNTS = ("count", "at_least", "at_most")
+#: What job libraries call a criterion.
+_ELSEWHERE = {"countdown": "wait", "delay": "wait", "eta": "at", "run_at": "at"}
+#: Where the types live whose values are no matchers.
+_PLAIN = frozenset(("builtins", "datetime", "decimal", "fractions"))
 ENQUEUED_CRITERIA: Final = frozenset(CountedEnqueuedCriteria.__annotations__)
 DELIVERED_CRITERIA: Final = frozenset(CountedDeliveredCriteria.__annotations__)
 
@@ -163,19 +159,27 @@ def parse_counts(criteria: Mapping[str, Any]) -> Counts:
     return Counts(least or 0, most, singular=False)
 
 
-def check_names(criteria: Mapping[str, Any], known: Iterable[str], assertion: str) -> None:
+def check_names(
+    criteria: Mapping[str, Any], known: Iterable[str], target: Target | None, assertion: str
+) -> None:
     """Raise when a criterion has a name that the assertion does not know.
 
     Raises:
         CriterionError: names what was likely meant.
     """
     for name in criteria:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            meant = f"did you mean {near[0]}=? " if near else ""
+        if name in known:
+            continue
+        if target is not None and name in target.bridge.signature(target.job).names:
             raise CriterionError(
-                f"{assertion}() knows no criterion {name!r}: {meant}It knows {', '.join(sorted(known))}."
+                f"{assertion}() knows no criterion {name!r}, a parameter of {short_name(target.name)}: ask "
+                f"for it with params={{{name!r}: ...}}."
             )
+        near = difflib.get_close_matches(_ELSEWHERE.get(name, name), known, n=1)
+        meant = f"; did you mean {near[0]}=?" if near else "."
+        raise CriterionError(
+            f"{assertion}() knows no criterion {name!r}{meant} It knows {', '.join(sorted(known))}."
+        )
 
 
 def parse_criteria(
@@ -190,22 +194,19 @@ def parse_criteria(
     parsed: list[Criterion[T]] = [*_argument_criteria(target, criteria, fields)]
     record_of = fields.record_of
     if "queue" in criteria:
-        parsed.append(
-            ValueCriterion("queue", criteria["queue"], lambda item: record_of(item).queue)
-        )
+        queue = _possible("queue", criteria["queue"], str | None, "a text such as 'mailers'")
+        parsed.append(ValueCriterion("queue", queue, lambda item: record_of(item).queue))
     if "priority" in criteria:
-        parsed.append(
-            ValueCriterion("priority", criteria["priority"], lambda item: record_of(item).priority)
-        )
+        priority = _possible("priority", criteria["priority"], int | None, "an int")
+        parsed.append(ValueCriterion("priority", priority, lambda item: record_of(item).priority))
     tolerance = _tolerance(criteria)
     if "at" in criteria:
         parsed.append(TimeCriterion("at", _instant(criteria["at"]), tolerance, fields.at))
     if "wait" in criteria:
         parsed.append(TimeCriterion("wait", _duration(criteria["wait"]), tolerance, fields.wait))
     if "attempt" in criteria:
-        parsed.append(
-            ValueCriterion("attempt", criteria["attempt"], lambda item: record_of(item).attempt)
-        )
+        attempt = _possible("attempt", criteria["attempt"], int, "an int of at least 1")
+        parsed.append(ValueCriterion("attempt", attempt, lambda item: record_of(item).attempt))
     if "where" in criteria:
         parsed.append(WhereCriterion(criteria["where"]))
     return parsed
@@ -219,7 +220,7 @@ def parse_outcome(criteria: Mapping[str, Any]) -> list[Criterion[Delivery]]:
             ValueCriterion("result", criteria["result"], lambda delivery: delivery.result)
         )
     if "error" in criteria:
-        parsed.append(ErrorCriterion(criteria["error"]))
+        parsed.append(ErrorCriterion(_error(criteria["error"])))
     return parsed
 
 
@@ -240,12 +241,14 @@ def _argument_criteria(
         kwargs = _checked(
             criteria.get("kwargs", {}), "kwargs", Mapping, "a dict of keyword arguments"
         )
-        yield ArgumentsCriterion(target, args, kwargs, fields.record_of)
+        yield ArgumentsCriterion(
+            target, with_references(list(args)), with_references(dict(kwargs)), fields.record_of
+        )
     if "params" in criteria:
         params = _checked(
             criteria["params"], "params", Mapping, "a dict of arguments by parameter name"
         )
-        yield ParamsCriterion(target, params, fields.record_of)
+        yield ParamsCriterion(target, with_references(dict(params)), fields.record_of)
 
 
 def _checked(value: Any, name: str, kind: type, wanted: str) -> Any:
@@ -268,7 +271,7 @@ def _tolerance(criteria: Mapping[str, Any]) -> timedelta:
 def _instant(expected: Any) -> Any:
     if isinstance(expected, datetime):
         to_ns(expected, "at")
-    elif isinstance(expected, numbers.Number | str | timedelta):
+    elif expected is not None and _is_plain(expected):
         raise CriterionError(
             f"at={expected!r} is no instant: write an aware datetime, or wait= for a delay."
         )
@@ -276,6 +279,33 @@ def _instant(expected: Any) -> Any:
 
 
 def _duration(expected: Any) -> Any:
-    if isinstance(expected, bool | str | datetime):
-        raise CriterionError(f"wait={expected!r} is no delay: write a timedelta or seconds.")
-    return timedelta(seconds=expected) if isinstance(expected, int | float) else expected
+    try:
+        if isinstance(expected, int | float) and not isinstance(expected, bool):
+            return timedelta(seconds=expected)
+    except (OverflowError, ValueError):
+        pass
+    else:
+        if isinstance(expected, timedelta | None) or not _is_plain(expected):
+            return expected
+    raise CriterionError(f"wait={expected!r} is no delay: write a timedelta or seconds.")
+
+
+def _error(expected: Any) -> Any:
+    is_class = isinstance(expected, type) and issubclass(expected, BaseException)
+    if is_class or isinstance(expected, BaseException | None) or not _is_plain(expected):
+        return expected
+    raise CriterionError(
+        f"error={expected!r} is no exception: write a class such as ValueError, an exception, or a matcher."
+    )
+
+
+def _possible(name: str, expected: Any, kinds: Any, wanted: str) -> Any:
+    impossible = name == "attempt" and isinstance(expected, int) and expected < 1
+    if impossible or (_is_plain(expected) and not isinstance(expected, kinds)):
+        raise CriterionError(f"No job has {name}={expected!r}: write {wanted}, or a matcher.")
+    return expected
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether a value is no matcher, and so equals values of its own kind only."""
+    return type(value).__module__ in _PLAIN

@@ -11,7 +11,7 @@ from ..harness.record import JobRecord
 from ..harness.targets import Target
 from .criteria import Criterion
 from .question import Counts, check_names, parse_counts
-from .subjects import Subject, window_of
+from .subjects import Subject, Window, window_of
 
 T = TypeVar("T")
 
@@ -22,7 +22,6 @@ class Search(Generic[T]):
     """One call of an assertion: what is asked, and what there is."""
 
     __slots__ = (
-        "_window",
         "candidates",
         "counts",
         "criteria",
@@ -30,6 +29,7 @@ class Search(Generic[T]):
         "matches",
         "subject",
         "target",
+        "window",
     )
 
     def __init__(
@@ -48,20 +48,20 @@ class Search(Generic[T]):
             CriterionError: when the call asks for something that can be true of no job.
         """
         known = subject.known - {"count", "at_least", "at_most"} if negative else subject.known
-        check_names(criteria, known, assertion)
         self.jobs = jobs
         self.subject = subject
         self.target: Target | None = None if job is None else jobs.targets.get(job)
+        check_names(criteria, known, self.target, assertion)
         self.counts: Counts = parse_counts(criteria)
         self.criteria: list[Criterion[T]] = subject.parse(self.target, criteria)
-        self._window = window_of(criteria.get("within"))
+        self.window: Window | None = window_of(criteria.get("within"))
         retries_count = "attempt" in criteria
         #: What is of the job and inside the window.
         self.candidates: list[T] = [
             item
             for item in self.of_job()
             if (retries_count or subject.first(item))
-            and (self._window is None or self.is_inside(item))
+            and (self.window is None or self.is_inside(item))
         ]
         #: What fulfils every criterion.
         self.matches: list[T] = [item for item in self.candidates if self.fulfils(item)]
@@ -71,6 +71,16 @@ class Search(Generic[T]):
         if self.target is None:
             return list(self.subject.every(self.jobs))
         return list(self.subject.of_job(self.jobs, self.target))
+
+    def enqueued(self) -> list[JobRecord]:
+        """Return every record of the job inside the window, retries included."""
+        ledger, target, window = self.jobs.ledger, self.target, self.window
+        return [
+            record
+            for record in (ledger.records if target is None else ledger.named(target.name))
+            if (target is None or target.is_job_of(record))
+            and (window is None or window.holds(record))
+        ]
 
     def everything(self) -> list[T]:
         """Return everything of any job that counts here."""
@@ -94,8 +104,7 @@ class Search(Generic[T]):
 
     def is_inside(self, item: T) -> bool:
         """Say whether an item lies inside the window."""
-        window = self._window
-        return window is None or id(item) in window or id(self.subject.record_of(item)) in window
+        return self.window is None or self.window.holds(self.subject.record_of(item))
 
     def nearest(self) -> T:
         """Return the candidate that fulfils most criteria; among equals the one with the least to say."""

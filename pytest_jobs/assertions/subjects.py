@@ -49,8 +49,22 @@ class Subject(Generic[T]):
     first: Callable[[T], bool]
 
 
-def window_of(within: object) -> set[int] | None:
-    """Return the identities of what `within` holds; None when it was not given.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What `within` holds: records, and with a first enqueue its retries and redeliveries."""
+
+    _records: frozenset[int]
+    _jobs: frozenset[tuple[str, str]]
+
+    def holds(self, record: JobRecord) -> bool:
+        """Say whether a record lies inside."""
+        return id(record) in self._records or (
+            record._origin is not FIRST and (record.bridge, record.job_id) in self._jobs
+        )
+
+
+def window_of(within: object) -> Window | None:
+    """Return what `within` holds; None when it was not given.
 
     Raises:
         CriterionError: when it holds something else than records and deliveries.
@@ -65,7 +79,11 @@ def window_of(within: object) -> set[int] | None:
             f"within={within!r} holds no records: pass what `with jobs.capture() as sent:` gave, or a sequence "
             "of records or deliveries."
         )
-    return {id(item) for item in items}
+    records = [item if isinstance(item, JobRecord) else item.record for item in items]
+    first = [item for item in items if isinstance(item, JobRecord) and item._origin is FIRST]
+    return Window(
+        frozenset(map(id, records)), frozenset((item.bridge, item.job_id) for item in first)
+    )
 
 
 _RECORD_FIELDS: Fields[JobRecord] = Fields(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..harness.inline import RaiseAt
 from ..harness.jitter import Jitter
-from ..harness.jobs import Jobs, Mode
+from ..harness.jobs import Jobs
+from ..harness.open_harness import Mode
 from .reference import ReferenceBridge
 
 

@@ -107,7 +107,7 @@ class ReferenceBridge:
     def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments of a payload."""
         payload = _payload(record)
-        return decode(payload.arguments, payload.job._argument_types)
+        return decode(payload.arguments, payload.job._argument_types, find_records=False)
 
     def signature(self, job: object) -> Binder:
         """Return what binds arguments to the parameters of `perform`."""

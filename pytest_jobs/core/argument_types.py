@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..errors import DeclarationError
+from ..errors import DeclarationError, RecordNotFoundError
 from .registry import name_of
 
 C = TypeVar("C", bound=type)
@@ -27,6 +27,64 @@ class Reference:
     cls: type
     identify: Callable[[Any], object]
     find: Callable[[Any], object]
+
+    def find_record(self, identifier: object) -> object:
+        """Look a record up.
+
+        Raises:
+            RecordNotFoundError: when there is none.
+        """
+        try:
+            record = self.find(identifier)
+        except LookupError as error:
+            raise RecordNotFoundError(_not_found(self.cls, identifier)) from error
+        if record is None:
+            raise RecordNotFoundError(_not_found(self.cls, identifier))
+        return record
+
+
+class RecordReference:
+    """A record as a payload names it: by class and id, not looked up.
+
+    It equals the record that it names, whatever has become of that since.
+    """
+
+    __slots__ = ("_reference", "id")
+
+    def __init__(self, reference: Reference, id: object) -> None:
+        self._reference = reference
+        #: The id of the record.
+        self.id = id
+
+    @property
+    def cls(self) -> type:
+        """The class of the record."""
+        return self._reference.cls
+
+    def find(self) -> object:
+        """Look the record up.
+
+        Raises:
+            RecordNotFoundError: when it is gone.
+        """
+        return self._reference.find_record(self.id)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with a record, or with another reference, by class and id."""
+        if isinstance(other, RecordReference):
+            return self.cls is other.cls and self.id == other.id
+        return isinstance(other, self.cls) and self._reference.identify(other) == self.id
+
+    def __hash__(self) -> int:
+        """Hash the class and the id."""
+        return hash((self.cls, self.id))
+
+    def __repr__(self) -> str:
+        return f"<{self.cls.__qualname__} {self.id!r}>"
+
+
+def _not_found(cls: type, identifier: object) -> str:
+    return f"The {cls.__qualname__} {identifier!r} does not exist any more."
 
 
 class ArgumentTypes:
@@ -71,6 +129,17 @@ class ArgumentTypes:
 
 #: The classes that the application registered.
 argument_types = ArgumentTypes()
+
+
+def with_references(value: Any) -> Any:
+    """Return a value with every record in it replaced by a reference, as a payload would carry it."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return kind(with_references(item) for item in value)
+    if kind is dict:
+        return {key: with_references(item) for key, item in value.items()}
+    found = argument_types.reference_for(kind)
+    return value if found is None else RecordReference(found, found.identify(value))
 
 
 def argument_type(cls: C) -> C:

@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from ..errors import DeserializationError, RecordNotFoundError, SerializationError
-from .argument_types import argument_types
+from ..errors import DeserializationError, SerializationError
+from .argument_types import RecordReference, argument_types
 from .registry import name_of
 
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
@@ -51,8 +51,15 @@ def encode(args: tuple[Any, ...], kwargs: Mapping[str, Any], types: Types) -> st
     return _Writer(types).text(args, kwargs)
 
 
-def decode(text: str, types: Types) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def decode(
+    text: str, types: Types, *, find_records: bool = True
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments of a payload, built anew.
+
+    Args:
+        text: what `encode` returned.
+        types: as for `encode`.
+        find_records: whether records are looked up, or left as a `RecordReference`.
 
     Raises:
         DeserializationError: when they cannot be read, with the reason as its cause.
@@ -62,7 +69,7 @@ def decode(text: str, types: Types) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if not text.startswith(_TAGGED_PREFIX):
             args, kwargs = _from_json(text)
             return tuple(args), kwargs
-        read = _Reader(types).read
+        read = _Reader(types, find_records=find_records).read
         args, kwargs = _from_json(text)["tagged"]
         return tuple(map(read, args)), {name: read(value) for name, value in kwargs.items()}
     except DeserializationError:
@@ -190,8 +197,9 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, *, find_records: bool) -> None:
         self._types = types
+        self._find_records = find_records
 
     def read(self, data: Any) -> Any:
         if type(data) is list:
@@ -236,13 +244,11 @@ class _Reader:
             raise DeserializationError(
                 f"The payload refers to the {name} {identifier!r}, and no `reference` says how to find it."
             )
-        try:
-            record = found.find(identifier)
-        except LookupError as error:
-            raise RecordNotFoundError(_not_found(found.cls, identifier)) from error
-        if record is None:
-            raise RecordNotFoundError(_not_found(found.cls, identifier))
-        return record
+        return (
+            found.find_record(identifier)
+            if self._find_records
+            else RecordReference(found, identifier)
+        )
 
 
 def _tagged(tag: str, data: Any, type_name: str | None = None) -> dict[str, Any]:
@@ -269,10 +275,6 @@ def _advice(value: object) -> str:
         if isinstance(value, base):
             return f"convert it with {base.__name__}(...) so that it comes back as what it was"
     return "pass its id or plain data, or declare its class with `@reference` or `@argument_type`"
-
-
-def _not_found(cls: type, identifier: object) -> str:
-    return f"The {cls.__qualname__} {identifier!r} does not exist any more."
 
 
 def _shortened(text: str, limit: int = 200) -> str:

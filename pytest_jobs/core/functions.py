@@ -14,22 +14,23 @@ from .options import ConfiguredJob, Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 
-class JobFunction(Generic[P, R]):
+class JobFunction(Generic[P, R_co]):
     """A function that stays callable and can be enqueued too, as `@job` returns it."""
 
     __name__: str
     __qualname__: str
 
-    def __init__(self, function: Callable[P, R], job_class: type[Job]) -> None:
+    def __init__(self, function: Callable[P, R_co], job_class: type[Job]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         #: The job class behind the function.
         self.job_class = job_class
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function itself, as if it were no job."""
         return self._function(*args, **kwargs)
 
@@ -49,7 +50,7 @@ class JobFunction(Generic[P, R]):
         self: JobFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T: ...
     @overload
-    def perform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def perform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     def perform_now(self, /, *args: Any, **kwargs: Any) -> Any:
         """Perform a job with these arguments here; see `Job.perform_now`."""
         return self.job_class.perform_now(*args, **kwargs)
@@ -59,7 +60,7 @@ class JobFunction(Generic[P, R]):
         self: JobFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T: ...
     @overload
-    async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     async def aperform_now(self, /, *args: Any, **kwargs: Any) -> Any:
         """Perform a job with these arguments on the running event loop."""
         return await self.job_class.aperform_now(*args, **kwargs)

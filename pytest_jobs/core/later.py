@@ -45,6 +45,7 @@ class Later(Generic[S, P]):
         perform.__name__ = name
         perform.__qualname__ = f"{owner.__qualname__}.{name}"
         perform.__module__ = owner.__module__
+        vars(perform)["__signature__"] = _with_record(inspect.signature(self._method))
         self._job_class = make_job_class(perform, staticmethod(perform), self._options, self._base)
         self._job_class.public = self
 
@@ -90,6 +91,9 @@ class BoundLater(Generic[P]):
         options = Options(wait=wait, at=at, queue=queue, priority=priority)
         return BoundLater(self.job_class, self._record, options)
 
+    def __repr__(self) -> str:
+        return f"<later {self.job_class.__qualname__} of {self._record!r}>"
+
 
 def _performer(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls the method of a record by name, so that overriding counts."""
@@ -106,6 +110,13 @@ def _performer(method: Callable[..., Any]) -> Callable[..., Any]:
         return getattr(record, method.__name__)(*args, **kwargs)
 
     return perform
+
+
+def _with_record(signature: inspect.Signature) -> inspect.Signature:
+    """Return the signature of a method with its `self` named for what it is to the job."""
+    first, *rest = signature.parameters.values()
+    name = first.name if any(p.name == "record" for p in rest) else "record"
+    return signature.replace(parameters=[first.replace(name=name), *rest])
 
 
 def later(

@@ -59,9 +59,10 @@ class Binder:
             values.update(values.pop(self.rest))
         return values
 
-    def blank(self) -> dict[str, None]:
-        """Return None for each parameter that a call requires and can name."""
-        return {p.name: None for p in self.required if p.kind is not p.POSITIONAL_ONLY}
+    def blank(self) -> tuple[tuple[None, ...], dict[str, None]]:
+        """Return a call that gives None for each parameter that is required, by position where it can."""
+        named = {p.name: None for p in self.required if p.kind is p.KEYWORD_ONLY}
+        return (None,) * (len(self.required) - len(named)), named
 
     def accepts(self, name: str) -> bool:
         """Say whether a call can carry a value of this name."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..errors import NoHarnessError
 
 if TYPE_CHECKING:
     from .jobs import Jobs
+    from .open_harness import OpenHarness
 
 
 class OpenHarnesses:
@@ -16,16 +17,20 @@ class OpenHarnesses:
     __slots__ = ("_open",)
 
     def __init__(self) -> None:
-        self._open: list[Jobs] = []
+        self._open: list[OpenHarness] = []
 
-    def push(self, jobs: Jobs) -> None:
+    def push(self, jobs: OpenHarness) -> None:
         """Note that a harness was opened."""
         self._open.append(jobs)
 
-    def remove(self, jobs: Jobs) -> None:
+    def remove(self, jobs: OpenHarness) -> None:
         """Note that a harness was closed."""
         if jobs in self._open:
             self._open.remove(jobs)
+
+    def any_open(self) -> bool:
+        """Say whether one is open."""
+        return bool(self._open)
 
     def current(self) -> Jobs:
         """Return the innermost.
@@ -35,7 +40,7 @@ class OpenHarnesses:
         """
         if not self._open:
             raise NoHarnessError
-        return self._open[-1]
+        return cast("Jobs", self._open[-1])
 
 
 open_harnesses = OpenHarnesses()

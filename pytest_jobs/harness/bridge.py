@@ -96,7 +96,7 @@ class Bridge(Protocol):
         """Return what says whether a record of the job's name is of that job, and not of a namesake."""
         ...
 
-    def job_of(self, record: JobRecord) -> type | Callable[..., Any] | str:
+    def job_of(self, record: JobRecord) -> object:
         """Return the job of a record; its name when it is not known here."""
         ...
 

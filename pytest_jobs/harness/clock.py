@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.waits import Seconds
 from ..errors import ClockConflictError, ClockError
-from .instants import delta_ns, to_datetime, to_ns
+from .instants import LAST_NS, delta_ns, to_datetime, to_ns
 
 if TYPE_CHECKING:
     import time_machine
@@ -27,9 +27,15 @@ class VirtualClock:
     Nothing is patched until it first moves.
     """
 
-    __slots__ = ("_ns", "_travel", "_traveller", "suspended", "travelled_ns")
+    __slots__ = ("_ns", "_travel", "_traveller", "_untouched", "suspended", "travelled_ns")
 
-    def __init__(self) -> None:
+    def __init__(self, untouched: Callable[[], bool] = lambda: False) -> None:
+        """Start in the time of the system.
+
+        Args:
+            untouched: says whether nothing has happened yet, so that the clock can start anywhere.
+        """
+        self._untouched = untouched
         self._ns: int | None = None
         #: Whether a `real_time` block is open.
         self.suspended = False
@@ -58,11 +64,13 @@ class VirtualClock:
             WaitError: when the delta is negative or none.
             ClockConflictError: when another library holds the time.
         """
-        self.move_ns(self.now_ns() + delta_ns(delta, "delta"))
+        self.advance_ns(delta_ns(delta, "delta"))
         return self.now()
 
     def move_to(self, instant: datetime) -> datetime:
         """Move on to an aware datetime, without performing anything; return the new time.
+
+        The first move may go into the past, as long as nothing was enqueued.
 
         Raises:
             NaiveDatetimeError: when it has no timezone.
@@ -75,30 +83,43 @@ class VirtualClock:
     def move_ns(self, ns: int) -> None:
         """Move on to a time in nanoseconds since the epoch."""
         now_ns = self.now_ns()
-        if ns < now_ns:
+        if ns < now_ns - now_ns % 1000:
+            if self._ns is None and self._untouched():
+                self._move(ns, ns)
+                return
             raise ClockError(
                 f"The clock stands at {to_datetime(now_ns).isoformat()} and cannot go back to "
                 f"{to_datetime(ns).isoformat()}: what was enqueued since would be due before it existed. "
-                "Move to the earlier time first, or start from it with time-machine around the test."
+                "Move to the earlier time first, before anything is enqueued."
             )
-        self._check_undisturbed()
-        if self._traveller is None:
-            self._start(ns)
-        else:
-            self._traveller.move_to(to_datetime(ns))
-        self.travelled_ns += ns - now_ns
-        self._ns = ns
+        self._move(now_ns, max(ns, now_ns))
+
+    def reach_ns(self, ns: int) -> None:
+        """Move on to a time in nanoseconds since the epoch, unless it has passed already."""
+        now_ns = self.now_ns()
+        self._move(now_ns, max(ns, now_ns))
+
+    def advance_ns(self, delta_ns: int) -> None:
+        """Move on by nanoseconds."""
+        now_ns = self.now_ns()
+        self._move(now_ns, now_ns + delta_ns)
+
+    def freeze(self) -> datetime:
+        """Stand still from now on; return the time."""
+        self.advance_ns(0)
+        return self.now()
 
     @contextmanager
     def real_time(self) -> Iterator[None]:
         """Let the time of the system through for a block: for code that measures it."""
-        stopped_at = self._ns
+        stopped_at, suspended = self._ns, self.suspended
         self.stop()
         self.suspended = True
         try:
             yield
         finally:
-            self.suspended = False
+            self.suspended = suspended
+            self.stop()
             if stopped_at is not None:
                 self._start(stopped_at)
                 self._ns = stopped_at
@@ -113,7 +134,7 @@ class VirtualClock:
             if before is None:
                 self.stop()
             elif self._traveller is not None:
-                self._traveller.move_to(to_datetime(before))
+                self._traveller.move_to(_destination(before))
                 self._ns = before
 
     def stop(self) -> None:
@@ -127,13 +148,29 @@ class VirtualClock:
         if travel is not None:
             travel.stop()
         if disturbed:
+            _check_no_freezegun()
             raise ClockConflictError(_TRAVEL_OVER_OURS)
+
+    def _move(self, now_ns: int, ns: int) -> None:
+        self._check_undisturbed()
+        if ns > LAST_NS:
+            raise ClockError(_BEYOND_THE_LAST)
+        if self._traveller is None:
+            self._start(ns)
+        else:
+            self._traveller.move_to(_destination(ns))
+        self.travelled_ns += ns - now_ns
+        self._ns = ns
+
+    def __repr__(self) -> str:
+        state = "frozen" if self.frozen else "real"
+        return f"<VirtualClock {self.now().isoformat()} {state}>"
 
     def _start(self, ns: int) -> None:
         _check_no_freezegun()
         import time_machine
 
-        self._travel = time_machine.travel(to_datetime(ns), tick=False)
+        self._travel = time_machine.travel(_destination(ns), tick=False)
         self._traveller = self._travel.start()
 
     def _check_undisturbed(self) -> None:
@@ -147,12 +184,23 @@ class VirtualClock:
 
 #: time-machine shows microseconds, and some versions round them through a float.
 _CLOCK_STEP_NS = 1500
+#: time-machine takes a datetime in UTC for a wish to set the local timezone as well.
+_NOT_UTC = timezone(timedelta(hours=1))
+
+_BEYOND_THE_LAST = (
+    "The clock cannot move beyond the year 9999. If a job is due then, it most likely retries for ever: give "
+    "its `retry_on` an end with `attempts=`, or perform a part with `until=`."
+)
 
 _TRAVEL_OVER_OURS = (
     "A `time_machine.travel` block was opened over the clock of pytest-jobs, which had moved already, and "
     "only the outermost of the two can be seen: move the jobs' clock instead (`jobs.clock.move_to(...)`), or "
     "open the `travel` block before the jobs' clock first moves."
 )
+
+
+def _destination(ns: int) -> datetime:
+    return to_datetime(ns).astimezone(_NOT_UTC)
 
 
 def _check_no_freezegun() -> None:

@@ -102,8 +102,13 @@ def duration(delta: timedelta | float) -> str:
         if count:
             pieces.append(f"{int(count)}{unit}")
     if rest or not pieces:
-        pieces.append(f"{round(rest, 6):g}s")
+        pieces.append(f"{_decimal(round(rest, 6))}s")
     return sign + " ".join(pieces[:3])
+
+
+def _decimal(seconds: float) -> str:
+    text = f"{seconds:g}"
+    return f"{seconds:.6f}".rstrip("0") if "e" in text else text
 
 
 def instant(moment: datetime | None) -> str:

@@ -19,7 +19,7 @@ class Fault:
     It holds until the end of the test, or of its `with` block.
     """
 
-    __slots__ = ("_active", "_after", "_on", "_raising", "_target", "_times", "hits")
+    __slots__ = ("_active", "_after", "_met", "_on", "_raising", "_target", "_times", "hits")
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Fault:
             raise CriterionError(
                 f"times={times!r} is no number of deliveries: write an int of at least 1."
             )
-        if on is not None and (not on or any(type(n) is not int or n < 1 for n in on)):
+        if on is not None and not _names_attempts(on):
             raise CriterionError(
                 f"on={on!r} names no attempts: write their numbers, from 1, as in on=[1, 3]."
             )
@@ -50,6 +50,7 @@ class Fault:
         self._active = True
         #: How many deliveries it made fail so far.
         self.hits = 0
+        self._met: set[int] = set()
 
     @property
     def after(self) -> bool:
@@ -65,7 +66,17 @@ class Fault:
         if self._on is not None and record.attempt not in self._on:
             return False
         self.hits += 1
+        self._met.add(record.attempt)
         return True
+
+    def _missed(self) -> str:
+        if not self.hits:
+            which = "" if self._on is None else f" on attempt {_numbers(self._on)}"
+            return f"no delivery{which} ever met it"
+        if self._times is not None and self.hits < self._times:
+            return f"only {self.hits} of {self._times} deliveries met it"
+        missed = set(self._on or ()) - self._met
+        return f"no delivery on attempt {_numbers(missed)} met it" if missed else ""
 
     def error(self) -> BaseException:
         """Return the error to raise."""
@@ -75,14 +86,14 @@ class Fault:
         """Let the job alone from now on.
 
         Raises:
-            UnusedFaultError: when no delivery ever met the fault.
+            UnusedFaultError: when the fault did not make all the deliveries fail that it was to.
         """
         self._active = False
-        if not self.hits:
-            which = "" if self._on is None else f" on attempt {', '.join(map(str, self._on))}"
+        missed = self._missed()
+        if missed:
             raise UnusedFaultError(
-                f"jobs.fail({self._target.name}) was set up and no delivery{which} ever met it, so it tested "
-                "nothing: perform the job while the fault holds, or take the line out."
+                f"jobs.fail({self._target.name}) was set up and {missed}, so the test shows less than it says: "
+                "perform the job while the fault holds, or ask for no more than happens."
             )
 
     def __enter__(self) -> Self:
@@ -109,6 +120,14 @@ class Fault:
         return self._active
 
 
+def _names_attempts(on: object) -> bool:
+    return isinstance(on, Collection) and bool(on) and all(type(n) is int and n >= 1 for n in on)
+
+
+def _numbers(attempts: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(attempts)))
+
+
 def checked_error(raising: object, what: str) -> Raising:
     """Return an error that can be raised.
 
@@ -125,8 +144,8 @@ def checked_error(raising: object, what: str) -> Raising:
 
 
 def fresh_error(raising: Raising) -> BaseException:
-    """Return the error without what clung to it when it was raised before."""
+    """Return the error without what clung to it when it was raised before; its cause is part of it."""
     if isinstance(raising, type):
         return raising()
-    raising.__cause__ = raising.__context__ = None
+    raising.__context__ = None
     return raising.with_traceback(None)

@@ -7,18 +7,24 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
-from ..errors import UnfinishedJobsError
-from .delivery import Delivery
+from ..errors import LoopLimitError, UnfinishedJobsError
 from .ledger import Ledger
 from .performer import Performer, in_running_loop
 from .record import JobRecord, current_record
 from .selection import Selection
 from .tracebacks import own_traceback
+from .verbs import DEFAULT_LIMIT, LoopGuard
 
 if TYPE_CHECKING:
     import asyncio
 
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
+
+_ADVICE = "or record its jobs and drain them with a `limit=`"
+_UNFINISHED = (
+    "Coroutine jobs that were enqueued inline inside the running event loop had not ended: await them with "
+    "`async with jobs.inline():`, or perform them with `await jobs.adrain()`."
+)
 
 
 class Inline:
@@ -32,7 +38,7 @@ class Inline:
         self,
         ledger: Ledger,
         performer: Performer,
-        make_selection: Callable[[], Selection],
+        make_selection: Callable[[int], Selection],
         raise_at: RaiseAt,
     ) -> None:
         self._ledger = ledger
@@ -42,6 +48,12 @@ class Inline:
         self._gate = threading.Lock()
         self._worker: asyncio.Task[None] | None = None
         self._unraised: list[BaseException] = []
+        self._since = 0
+        self._stopped = False
+
+    def begin(self) -> None:
+        """Leave alone what was enqueued before now."""
+        self._since = len(self._ledger.records)
 
     def added(self, record: JobRecord) -> None:
         """Perform what is due, unless a job is running: then it is performed after that one."""
@@ -50,13 +62,12 @@ class Inline:
 
     def run(self) -> None:
         """Perform what is due, on this thread, unless another thread is at it."""
-        while self._gate.acquire(blocking=False):
+        guard = LoopGuard(self._ledger, DEFAULT_LIMIT, "Inline mode", _ADVICE)
+        while not self._stopped and self._gate.acquire(blocking=False):
             handed_over = False
-            selection = self._make_selection()
             try:
-                handed_over = self._run_here(selection)
+                handed_over = self._run_here(guard)
             finally:
-                self._ledger.put_back(selection.held())
                 if not handed_over:
                     self._gate.release()
             if handed_over or not self._more_is_due():
@@ -70,12 +81,8 @@ class Inline:
         """
         __tracebackhide__ = True
         errors, self._unraised = self._unraised, []
-        if self._worker is not None and not self._worker.done():
-            self._worker.cancel()
-            raise UnfinishedJobsError(
-                "Coroutine jobs that were enqueued inline inside the running event loop had not ended: await "
-                "them with `async with jobs.inline():`, or perform them with `await jobs.adrain()`."
-            )
+        if self._give_up_worker():
+            errors.insert(0, UnfinishedJobsError(_UNFINISHED))
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(
@@ -88,47 +95,86 @@ class Inline:
         while self._worker is not None and not self._worker.done():
             await self._worker
 
-    def _run_here(self, selection: Selection) -> bool:
+    def _run_here(self, guard: LoopGuard) -> bool:
         """Perform what is due; return whether a task on the running event loop goes on with it."""
-        while (record := self._ledger.take(selection)) is not None:
-            if record._bridge.is_coroutine(record) and in_running_loop():
-                import asyncio
-
-                self._worker = asyncio.get_running_loop().create_task(self._run_on_loop(record))
-                return True
-            try:
-                delivery = self._performer.deliver(self._ledger, record)
-            except self._performer.outcomes as outcome:
-                self._keep(outcome)
-            else:
-                self._note(delivery)
-        return False
-
-    async def _run_on_loop(self, first: JobRecord) -> None:
-        selection = self._make_selection()
-        record: JobRecord | None = first
-        current_record.set(None)
+        selection = self._make_selection(self._since)
         try:
-            while record is not None:
+            while (record := self._take(selection, guard)) is not None:
+                if record._bridge.is_coroutine(record) and in_running_loop():
+                    self._ledger.put_back([record])
+                    self._hand_over(guard)
+                    return True
                 try:
-                    self._note(await self._performer.adeliver(self._ledger, record))
+                    delivery = self._performer.deliver(self._ledger, record)
                 except self._performer.outcomes as outcome:
-                    self._unraised.append(outcome)
-                record = self._ledger.take(selection)
+                    self._keep(outcome)
+                else:
+                    if delivery.raises and delivery.error is not None:
+                        self._keep(delivery.error)
+        except LoopLimitError as error:
+            self._keep(error)
         finally:
             self._ledger.put_back(selection.held())
-            self._gate.release()
+        return False
+
+    def _hand_over(self, guard: LoopGuard) -> None:
+        import asyncio
+
+        self._worker = asyncio.get_running_loop().create_task(self._run_on_loop(guard))
+        self._worker.add_done_callback(self._worker_done)
+
+    async def _run_on_loop(self, guard: LoopGuard) -> None:
+        """Perform what is due. There is no caller in whom an error could be raised."""
+        current_record.set(None)
+        selection = self._make_selection(self._since)
+        try:
+            while (record := self._take(selection, guard)) is not None:
+                try:
+                    delivery = await self._performer.adeliver(self._ledger, record)
+                except self._performer.outcomes as outcome:
+                    self._unraised.append(outcome)
+                else:
+                    if delivery.raises and delivery.error is not None:
+                        self._unraised.append(delivery.error)
+        except Exception as error:  # Not of a job: a bridge, a filter, or the limit.
+            self._stopped = True
+            self._unraised.append(error)
+        finally:
+            self._ledger.put_back(selection.held())
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._gate.release()
+        gone_wrong = worker.cancelled() or worker.exception() is not None
+        if not gone_wrong and self._more_is_due() and self._gate.acquire(blocking=False):
+            self._hand_over(LoopGuard(self._ledger, DEFAULT_LIMIT, "Inline mode", _ADVICE))
+
+    def _give_up_worker(self) -> bool:
+        """Say whether a coroutine job had not ended, and end it."""
+        worker, self._worker = self._worker, None
+        if worker is None or (worker.done() and not worker.cancelled()):
+            return False
+        if not worker.get_loop().is_closed():
+            worker.cancel()
+        return True
+
+    def _take(self, selection: Selection, guard: LoopGuard) -> JobRecord | None:
+        record = self._ledger.take(selection)
+        if record is not None:
+            try:
+                guard.check(record)
+            except LoopLimitError:
+                self._stopped = True
+                raise
+        return record
 
     def _more_is_due(self) -> bool:
-        selection = self._make_selection()
+        if self._stopped:
+            return False
+        selection = self._make_selection(self._since)
         try:
             return self._ledger.has_due(selection)
         finally:
             self._ledger.put_back(selection.held())
-
-    def _note(self, delivery: Delivery) -> None:
-        if delivery.raises and delivery.error is not None:
-            self._keep(delivery.error)
 
     def _keep(self, error: BaseException) -> None:
         if self._raise_at == "enqueue":
@@ -142,14 +188,23 @@ class Inline:
 class InlineBlock:
     """The context manager that `jobs.inline` returns; `async with` also waits for coroutine jobs."""
 
-    def __init__(self, inline: Inline, ledger: Ledger) -> None:
+    def __init__(
+        self, inline: Inline, put_in_force: Callable[[Inline | None], Inline | None]
+    ) -> None:
+        """Prepare a block.
+
+        Args:
+            inline: performs the jobs of the block.
+            put_in_force: makes an inline mode, or none, that of the harness; returns the one before.
+        """
         self._inline = inline
-        self._ledger = ledger
-        self._before: Callable[[JobRecord], None] | None = None
+        self._put_in_force = put_in_force
+        self._before: Inline | None = None
 
     def __enter__(self) -> Self:
         """Perform each job from here on."""
-        self._before = self._ledger.listen(self._inline.added)
+        self._inline.begin()
+        self._before = self._put_in_force(self._inline)
         return self
 
     def __exit__(
@@ -160,7 +215,7 @@ class InlineBlock:
     ) -> None:
         """Stop performing, and raise what a job raised, unless the block raises itself."""
         __tracebackhide__ = True
-        self._ledger.listen(self._before)
+        self._put_in_force(self._before)
         if error is None:
             self._inline.raise_errors()
 
@@ -176,5 +231,9 @@ class InlineBlock:
     ) -> None:
         """Wait for the coroutine jobs, stop performing, and raise what a job raised."""
         __tracebackhide__ = True
-        await self._inline.settle()
+        try:
+            await self._inline.settle()
+        except BaseException:
+            self._put_in_force(self._before)
+            raise
         self.__exit__(kind, error, traceback)

@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from ..core.options import duration_ns, to_ns
 from ..core.waits import Seconds, seconds_of
 
-__all__ = ["delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
+__all__ = ["LAST_NS", "delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+#: The last instant that a datetime can name; a day less, so that it can in any timezone.
+LAST_NS = to_ns(datetime.max.replace(tzinfo=_EPOCH.tzinfo) - timedelta(days=1), "the last instant")
 
 
 def to_datetime(ns: int) -> datetime:
-    """Return an instant in UTC; what is below a microsecond is cut off."""
-    return _EPOCH + timedelta(microseconds=ns // 1000)
+    """Return an instant in UTC; what is below a microsecond, or after the last instant, is cut off."""
+    return _EPOCH + timedelta(microseconds=min(ns, LAST_NS) // 1000)
 
 
 def to_timedelta(ns: int) -> timedelta:

@@ -157,8 +157,9 @@ class Ledger:
         """Return records that were taken or held back and not performed."""
         with self._lock:
             for record in records:
-                record._state = PENDING
-                self._push(record)
+                if record._state is not REMOVED:
+                    record._state = PENDING
+                    self._push(record)
 
     def delivered(self, delivery: Delivery, records_before: int) -> None:
         """Record a delivery that has ended.
@@ -196,7 +197,9 @@ class Ledger:
     def _drop_old_tracebacks(self, error: BaseException) -> None:
         self._errors.append(error)
         if len(self._errors) > _TRACEBACKS_KEPT:
-            _drop_tracebacks(self._errors.popleft())
+            oldest = self._errors.popleft()
+            if all(oldest is not kept for kept in self._errors):
+                _drop_tracebacks(oldest)
 
 
 def _attach(delivery: Delivery, records: list[JobRecord]) -> None:
@@ -218,3 +221,5 @@ def _drop_tracebacks(error: BaseException) -> None:
             seen.add(id(found))
             found.__traceback__ = None
             waiting += [found.__cause__, found.__context__]
+            if isinstance(found, BaseExceptionGroup):
+                waiting += found.exceptions

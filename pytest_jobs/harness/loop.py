@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import selectors
 import sys
+import threading
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -19,6 +21,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 from ..errors import RealSleepWarning
 from .clock import VirtualClock
 from .instants import duration_ns
+from .record import current_record
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -27,6 +30,7 @@ Ts = TypeVarTuple("Ts")
 _GRACE_SECONDS = 0.25
 #: The loop's own wake-up pipe.
 _OWN_FILES = 1
+_NANOSECOND = 1e-9
 
 
 class OwnLoop:
@@ -45,7 +49,12 @@ class OwnLoop:
 
     def close(self) -> None:
         """Cancel what is left and close the loop."""
-        self._runner.close()
+        if asyncio._get_running_loop() is None:
+            self._runner.close()
+        else:  # One loop does not run inside another, but it does in another thread.
+            closer = threading.Thread(target=self._runner.close)
+            closer.start()
+            closer.join()
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
@@ -55,7 +64,11 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_JumpingSelector(clock, lambda: self._threads_busy > 0))
 
     def time(self) -> float:
-        return self._virtual_clock.travelled_ns / 1_000_000_000
+        seconds = self._virtual_clock.travelled_ns / 1_000_000_000
+        # How near a timer must be to be due: when the clock has travelled for months, a nanosecond
+        # is less than a float can tell apart, and the timer would never be.
+        self._clock_resolution = max(_NANOSECOND, 2 * math.ulp(seconds))
+        return seconds
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
@@ -64,6 +77,10 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         self._threads_busy += 1
         future.add_done_callback(self._thread_done)
         return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - its parent has it
+        # Without the timeout, which is a timer: the clock would jump to it while the threads end.
+        await super().shutdown_default_executor()
 
     def _thread_done(self, future: asyncio.Future[Any]) -> None:
         self._threads_busy -= 1
@@ -94,12 +111,14 @@ class _JumpingSelector(selectors.BaseSelector):
         if timeout is None or timeout <= 0:
             return self._real.select(timeout)
         ready = self._real.select(self._real_wait(timeout))
-        if not ready:
-            self._clock.move_ns(self._clock.now_ns() + duration_ns(timeout))
+        if not ready and self._clock.suspended:
+            self._clock.travelled_ns += duration_ns(timeout)
+        elif not ready:
+            self._clock.advance_ns(duration_ns(timeout))
         return ready
 
     def _real_wait(self, timeout: float) -> float:
-        if self._threads_busy():
+        if self._threads_busy() or self._clock.suspended:
             return timeout
         if len(self._real.get_map()) > _OWN_FILES:
             return min(timeout, _GRACE_SECONDS)
@@ -108,13 +127,32 @@ class _JumpingSelector(selectors.BaseSelector):
 
 @contextmanager
 def warned_sleeps() -> Iterator[None]:
-    """Warn, for a block, of sleeping on the running loop, which is the test's and so real."""
+    """Warn, for a block, of jobs that sleep on the running loop, which is the test's and so real."""
     loop = asyncio.get_running_loop()
-    call_later = loop.call_later
-    sleep_code = asyncio.sleep.__code__
+    watch = vars(loop).get("call_later")
+    if not isinstance(watch, _SleepWatch):
+        watch = _SleepWatch(loop)
+        setattr(loop, "call_later", watch)  # noqa: B010 - the two checkers disagree about an assignment
+    watch.deliveries += 1
+    try:
+        yield
+    finally:
+        watch.deliveries -= 1
+        if not watch.deliveries:
+            delattr(loop, "call_later")
 
-    def watched(delay: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
-        if sys._getframe(1).f_code is sleep_code:
+
+class _SleepWatch:
+    """Stands in for a loop's `call_later` while jobs are performed on it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._call_later = loop.call_later
+        self._sleep_code = asyncio.sleep.__code__
+        #: How many jobs are being performed on the loop.
+        self.deliveries = 0
+
+    def __call__(self, delay: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        if sys._getframe(1).f_code is self._sleep_code and current_record.get() is not None:
             warnings.warn(
                 RealSleepWarning(
                     f"A job performed on the test's own event loop sleeps for {delay} s, for real: perform it "
@@ -122,10 +160,4 @@ def warned_sleeps() -> Iterator[None]:
                 ),
                 stacklevel=3,
             )
-        return call_later(delay, *args, **kwargs)
-
-    setattr(loop, "call_later", watched)  # noqa: B010 - the two checkers disagree about an assignment
-    try:
-        yield
-    finally:
-        delattr(loop, "call_later")
+        return self._call_later(delay, *args, **kwargs)

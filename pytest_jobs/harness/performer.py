@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Awaitable, Callable
 from contextvars import Token
 from typing import TYPE_CHECKING
@@ -109,7 +108,7 @@ class Performer:
     @property
     def busy(self) -> bool:
         """Whether a delivery is being made, by any thread."""
-        return self._sleeps.thread is not None
+        return bool(self._sleeps.threads)
 
     def close(self) -> None:
         """Close our event loop, if there is one."""
@@ -123,13 +122,15 @@ class Performer:
             fault = next((fault for fault in self.faults if fault.strikes(record)), None)
         return RealBody(self.outcomes, fault)
 
-    def _enter(self, record: JobRecord) -> tuple[Token[JobRecord | None], int | None]:
-        thread, self._sleeps.thread = self._sleeps.thread, threading.get_ident()
-        return current_record.set(record), thread
+    def _enter(self, record: JobRecord) -> tuple[Token[JobRecord | None], int]:
+        return current_record.set(record), self._sleeps.enter()
 
-    def _leave(self, token: Token[JobRecord | None], thread: int | None) -> None:
-        current_record.reset(token)
-        self._sleeps.thread = thread
+    def _leave(self, token: Token[JobRecord | None], thread: int) -> None:
+        self._sleeps.leave(thread)
+        try:  # noqa: SIM105 - `suppress` would cost more than the rest
+            current_record.reset(token)
+        except ValueError:
+            pass  # A coroutine that is thrown away ends in the context of whoever does it.
 
     def _run(self, awaitable: Awaitable[Delivery]) -> Delivery:
         if self._own_loop is None:

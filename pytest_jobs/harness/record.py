@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
@@ -127,7 +127,7 @@ class JobRecord:
         return self._envelope.job_id
 
     @property
-    def job(self) -> type | Callable[..., Any] | str:
+    def job(self) -> object:
         """The job class, function or task; its name when it is not known here."""
         return self._bridge.job_of(self)
 
@@ -149,6 +149,16 @@ class JobRecord:
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments after the library's own round trip."""
         return self._decoded()[1]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The arguments by parameter name, however they were passed, defaults filled in.
+
+        Raises:
+            TypeError: when they do not fit the job as it is now.
+        """
+        args, kwargs = self._decoded()
+        return self._bridge.signature(self.job).named(args, kwargs)
 
     @property
     def queue(self) -> str | None:

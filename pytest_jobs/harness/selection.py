@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import CriterionError
 from .record import PENDING, JobRecord
@@ -19,7 +19,16 @@ Test: TypeAlias = Callable[[JobRecord], bool]
 class Selection:
     """The filters of one verb call, and the records that they held back meanwhile."""
 
-    __slots__ = ("_exclude", "_held", "_only", "_queues", "described", "selected", "unfiltered")
+    __slots__ = (
+        "_exclude",
+        "_held",
+        "_only",
+        "_queues",
+        "_since",
+        "described",
+        "selected",
+        "unfiltered",
+    )
 
     def __init__(
         self,
@@ -27,6 +36,7 @@ class Selection:
         only: JobFilter | None = None,
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
+        since: int = 0,
     ) -> None:
         """Build the filters.
 
@@ -35,6 +45,7 @@ class Selection:
             only: the job or jobs to perform, or a callable that takes a record.
             exclude: the job or jobs to leave alone, or such a callable.
             queue: the name of a queue, or several.
+            since: the sequence of the first record to perform.
 
         Raises:
             CriterionError: when something named is no job.
@@ -43,7 +54,8 @@ class Selection:
         self._exclude = None if exclude is None else _test(exclude, targets, "exclude")
         self._queues = None if queue is None else _queue_names(queue)
         self._held: list[JobRecord] = []
-        self.unfiltered = only is None and exclude is None and queue is None
+        self._since = since
+        self.unfiltered = only is None and exclude is None and queue is None and not since
         #: Whether any record was ever selected.
         self.selected = False
         given = {"only": only, "exclude": exclude, "queue": queue}
@@ -57,7 +69,8 @@ class Selection:
         if self.unfiltered:
             return True
         admitted = (
-            (self._only is None or self._only(record))
+            record._sequence >= self._since
+            and (self._only is None or self._only(record))
             and (self._exclude is None or not self._exclude(record))
             and (self._queues is None or record.queue in self._queues)
         )
@@ -90,4 +103,11 @@ def _test(wanted: Any, targets: Targets, name: str) -> Test:
 
 
 def _queue_names(queue: str | Iterable[str]) -> frozenset[str]:
-    return frozenset((queue,)) if isinstance(queue, str) else frozenset(queue)
+    names: list[object] = (
+        [queue] if isinstance(queue, str) or not isinstance(queue, Iterable) else [*queue]
+    )
+    if not all(isinstance(name, str) for name in names):
+        raise CriterionError(
+            f"queue={queue!r} names no queue: write a name such as 'mailers', or several in a list."
+        )
+    return frozenset(cast("list[str]", names))

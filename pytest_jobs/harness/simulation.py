@@ -47,14 +47,28 @@ class Simulation:
         # Stopped now, so that no real time passes between the first attempt and its retry.
         ledger.clock.advance_ns(0)
         if args is None and kwargs is None:
-            kwargs = self._target.bridge.signature(self._target.job).blank()
-        self._target.bridge.enqueue(self._target.job, tuple(args or ()), kwargs or {})
-        if not ledger.records:
+            self._enqueue_blank()
+        else:
+            self._target.bridge.enqueue(self._target.job, tuple(args or ()), kwargs or {})
+        # Its callbacks may have enqueued others.
+        first = next(filter(self._target.is_job_of, ledger.records), None)
+        if first is None:
             raise CriterionError(
                 f"{self._target.name} was not enqueued: a callback halted it, so there is nothing to simulate. "
                 "Give the arguments with which it is enqueued."
             )
-        return ledger.records[0]
+        return first
+
+    def _enqueue_blank(self) -> None:
+        bridge, job = self._target.bridge, self._target.job
+        args, kwargs = bridge.signature(job).blank()
+        try:
+            bridge.enqueue(job, args, kwargs)
+        except Exception as error:
+            raise CriterionError(
+                f"{self._target.name} cannot be enqueued with None for each argument ({type(error).__name__}: "
+                f"{error}): give simulate_retries the args= or kwargs= with which it is enqueued."
+            ) from error
 
     def plan(
         self, ledger: Ledger, clock: VirtualClock, targets: Targets, first: JobRecord

@@ -1,26 +1,41 @@
-"""Sleeping in a performed job moves the clock instead of waiting."""
+"""Sleeping in a performed job moves the clock instead of waiting, and is measured as if it had waited."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from typing import SupportsIndex
+from collections.abc import Callable
+from operator import index
+from typing import Any, SupportsIndex
 
+from .bound_sleeps import Place, bound_sleeps, in_standard_library
 from .clock import VirtualClock
+from .instants import duration_ns
 from .record import current_record
+
+_NS_PER_SECOND = 1_000_000_000
 
 
 class SleepPatch:
-    """Replaces `time.sleep` while a harness is open, for the thread that performs a job."""
+    """Replaces `time.sleep` while a harness is open, for the threads that perform a job.
 
-    __slots__ = ("_clock", "_installed", "_real", "thread")
+    From the first delivery on it replaces the functions that measure durations too, since a loop
+    that sleeps until `time.monotonic` has passed a deadline would never end; and it finds the
+    modules that hold any of them under a name of their own. The standard library keeps the real
+    ones: it waits for what is real.
+    """
+
+    __slots__ = ("_clock", "_installed", "_originals", "_places", "_real", "threads")
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self._real = time.sleep
+        self._real: Callable[[Any], None] = time.sleep
         self._installed = False
-        #: The thread that performs a job at the moment.
-        self.thread: int | None = None
+        self._originals: dict[str, Callable[..., Any]] = {}
+        self._places: list[tuple[Place, Any, Any]] = []
+        #: The thread of each delivery that is being made.
+        self.threads: list[int] = []
 
     def install(self) -> None:
         """Take the place of `time.sleep`."""
@@ -29,21 +44,81 @@ class SleepPatch:
         time.sleep = self._sleep
 
     def uninstall(self) -> None:
-        """Give the place back, unless another patch has taken it since."""
+        """Give every place back that no other patch has taken since."""
         self._installed = False
+        for place, ours, original in self._places:
+            if place.namespace.get(place.name) == ours:
+                place.namespace[place.name] = original
+        self._places.clear()
         if time.sleep == self._sleep:
             time.sleep = self._real
 
+    def enter(self) -> int:
+        """Note that this thread begins a delivery; return what names it to `leave`."""
+        if not self._places:
+            self._take_places()
+        thread = threading.get_ident()
+        self.threads.append(thread)
+        return thread
+
+    def leave(self, thread: int) -> None:
+        """Note that a delivery of this thread has ended."""
+        self.threads.remove(thread)
+
+    def _take_places(self) -> None:
+        self._take(self._real, self._sleep)
+        self._take(time.monotonic, _measuring(self, time.monotonic, seconds=True))
+        self._take(time.monotonic_ns, _measuring(self, time.monotonic_ns, seconds=False))
+        self._take(time.perf_counter, _measuring(self, time.perf_counter, seconds=True))
+        self._take(time.perf_counter_ns, _measuring(self, time.perf_counter_ns, seconds=False))
+
+    def _take(self, original: Callable[..., Any], ours: Callable[..., Any]) -> None:
+        for place in bound_sleeps.places(original):
+            if place.namespace.get(place.name) is original:
+                place.namespace[place.name] = ours
+                self._places.append((place, ours, original))
+
     def _sleep(self, seconds: float | SupportsIndex, /) -> None:
-        if self._in_a_job() and isinstance(seconds, int | float) and seconds >= 0:
-            self._clock.advance(seconds)
+        length = None
+        if self.is_virtual_for(sys._getframe(1).f_globals):
+            length = seconds if isinstance(seconds, int | float) else _whole(seconds)
+        if length is not None and length >= 0:
+            self._clock.advance_ns(duration_ns(length))
         else:
             self._real(seconds)
 
-    def _in_a_job(self) -> bool:
+    def is_virtual_for(self, caller: dict[str, Any]) -> bool:
+        """Say whether the caller is a job at work, or what a job called outside the standard library.
+
+        Args:
+            caller: the namespace of the module that calls.
+        """
         return (
             self._installed
-            and self.thread == threading.get_ident()
+            and threading.get_ident() in self.threads
             and current_record.get() is not None
             and not self._clock.suspended
+            and not in_standard_library(caller.get("__name__", ""))
         )
+
+    @property
+    def slept_ns(self) -> int:
+        """How far the clock was moved, in nanoseconds."""
+        return self._clock.travelled_ns
+
+
+def _measuring(
+    patch: SleepPatch, original: Callable[[], Any], *, seconds: bool
+) -> Callable[[], Any]:
+    """Return a clock that measures real time and, in a job, what was slept besides."""
+
+    def measured() -> Any:
+        if not patch.is_virtual_for(sys._getframe(1).f_globals):
+            return original()
+        return original() + (patch.slept_ns / _NS_PER_SECOND if seconds else patch.slept_ns)
+
+    return measured
+
+
+def _whole(seconds: object) -> int | None:
+    return index(seconds) if isinstance(seconds, SupportsIndex) else None

@@ -41,6 +41,10 @@ class Tally(Mapping[str, int]):
             raise KeyError(f"{status!r} is no status: {', '.join(STATUSES)}")
         return self._counts.get(status, 0)
 
+    def __contains__(self, status: object) -> bool:
+        """Say whether any delivery came to this."""
+        return status in self._counts
+
     def __iter__(self) -> Iterator[str]:
         """Go through the statuses that occurred."""
         return (status for status in STATUSES if status in self._counts)

@@ -63,6 +63,9 @@ class Targets:
         return target
 
     def _unknown(self, job: object) -> str:
+        owner = getattr(job, "__self__", None)
+        if owner is not None and self.find(owner) is not None:
+            return f"{job!r} is a method of a job: name {getattr(owner, '__name__', owner)} itself."
         libraries = ", ".join(bridge.name for bridge in self._bridges)
         if isinstance(job, str):
             return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ _WIDTH = _LEFT + _PLOT + _TEXT
 _TICKS = (1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000)
 _COLOURS = {"performed": "#2da44e", "retried": "#bf8700", "discarded": "#6e7781"}
 _FAILURE = "#cf222e"
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OPENING = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
     'font-family="ui-sans-serif, system-ui, sans-serif" font-size="13">'
@@ -32,16 +34,21 @@ def draw(timeline: RetryTimeline) -> str:
     height = _TOP + _ROW * len(attempts) + 16
     last = max(attempt.offset.total_seconds() + _longest_wait(attempt) for attempt in attempts)
     scale = _Scale(last)
+    headline = _escaped(timeline.headline)
     parts = [
         _OPENING.format(width=_WIDTH, height=height),
-        f"<title>{escape(timeline.headline)}</title>",
+        f"<title>{headline}</title>",
         f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="16" y="26" font-size="15" font-weight="600" fill="#1f2328">{escape(timeline.headline)}</text>',
+        f'<text x="16" y="26" font-size="15" font-weight="600" fill="#1f2328">{headline}</text>',
         *_axis(scale, last, height),
     ]
     for row, attempt in enumerate(attempts):
         parts += _attempt(attempt, _TOP + _ROW * row + _ROW / 2, scale)
     return "\n".join((*parts, "</svg>", ""))
+
+
+def _escaped(text: str) -> str:
+    return escape(_NOT_IN_XML.sub("\ufffd", text))
 
 
 class _Scale:
@@ -89,7 +96,7 @@ def _attempt(attempt: TimelineAttempt, y: float, scale: _Scale) -> list[str]:
         parts.append(_bar(x, sure, y, "#f2cf7a"))
     parts.append(f'<circle cx="{x}" cy="{y}" r="6" fill="{colour}"/>')
     parts.append(
-        f'<text x="{end + 14}" y="{y + 4}" fill="#1f2328">{escape(_label(attempt))}</text>'
+        f'<text x="{end + 14}" y="{y + 4}" fill="#1f2328">{_escaped(_label(attempt))}</text>'
     )
     return parts
 

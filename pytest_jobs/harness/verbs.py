@@ -8,7 +8,7 @@ plans.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import TypeAlias, TypeVar, cast
 
 from ..errors import LoopLimitError, NothingMatchedError, NotPerformedError
@@ -26,6 +26,7 @@ Plan: TypeAlias = Generator[JobRecord, Delivery, T]
 #: How many jobs that came up during one verb it performs before it takes them for a loop.
 DEFAULT_LIMIT = 10_000
 _RECENT = 1_000
+_ADVICE_ON_VERBS = "perform a part with `until=` or `only=`, or pass a `limit=` above {limit}"
 
 
 def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
@@ -79,7 +80,7 @@ def perform_one(ledger: Ledger, record: JobRecord) -> Plan[Delivery]:
 def perform_due(ledger: Ledger, selection: Selection, *, children: bool, limit: int) -> Plan[Tally]:
     """Perform what is due, the clock standing still."""
     tally = Tally()
-    loop = _LoopGuard(ledger, limit, "perform_due", tally)
+    loop = LoopGuard(ledger, limit, "jobs.perform_due()")
     newest = len(ledger.records)
     later: list[JobRecord] = []
     try:
@@ -89,7 +90,8 @@ def perform_due(ledger: Ledger, selection: Selection, *, children: bool, limit: 
                 continue
             loop.check(record)
             tally.count((yield record))
-        _check_matched(ledger, selection, "perform_due")
+        waiting = (_due_text(record, ledger.now_ns()) for record in ledger.pending())
+        _check_matched(selection, "perform_due", " that is due", waiting)
     finally:
         ledger.put_back([*later, *selection.held()])
     return tally
@@ -106,7 +108,7 @@ def drain(
 ) -> Plan[Tally]:
     """Perform everything, children and retries included; the clock jumps to each due time."""
     tally = Tally()
-    loop = _LoopGuard(ledger, limit, verb, tally)
+    loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
     try:
         while True:
             while (record := ledger.take(selection)) is not None:
@@ -115,8 +117,9 @@ def drain(
             due_ns = ledger.next_due_ns(selection)
             if due_ns is None or (until_ns is not None and due_ns > until_ns):
                 break
-            clock.move_ns(max(due_ns, clock.now_ns()))
-        _check_matched(ledger, selection, verb)
+            clock.reach_ns(due_ns)
+        waiting = (_waiting_text(record) for record in ledger.pending())
+        _check_matched(selection, verb, "", waiting)
     finally:
         ledger.put_back(selection.held())
     return tally
@@ -140,36 +143,57 @@ def run_for(
         limit=limit,
         verb="run_for",
     )
-    clock.move_ns(max(end_ns, clock.now_ns()))
+    clock.reach_ns(end_ns)
     return tally
 
 
-def _check_matched(ledger: Ledger, selection: Selection, verb: str) -> None:
+def _check_matched(selection: Selection, verb: str, which: str, waiting: Iterable[str]) -> None:
     if selection.unfiltered or selection.selected:
         return
-    waiting = Counter(short_name(record.name) for record in ledger.pending())
-    listed = ", ".join(f"{count} {name}" for name, count in waiting.items()) or "nothing"
+    counts = Counter(waiting)
+    listed = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
     raise NothingMatchedError(
-        f"jobs.{verb}({selection.described}) matches no pending job, so it would have done nothing. Pending: "
-        f"{listed}."
+        f"jobs.{verb}({selection.described}) matches no pending job{which}, so it would have done nothing. "
+        f"Pending: {listed}."
     )
 
 
-class _LoopGuard:
-    """Stops a verb that would go on for ever."""
+def _due_text(record: JobRecord, now_ns: int) -> str:
+    due_ns = record._envelope.due_ns
+    text = _waiting_text(record)
+    return f"{text} due later" if due_ns is not None and due_ns > now_ns else text
 
-    __slots__ = ("_late", "_ledger", "_limit", "_newest", "_tally", "_verb")
 
-    def __init__(self, ledger: Ledger, limit: int, verb: str, tally: Tally) -> None:
+def _waiting_text(record: JobRecord) -> str:
+    return f"{short_name(record.name)} in {record.queue!r}"
+
+
+class LoopGuard:
+    """Stops what would go on performing for ever."""
+
+    __slots__ = ("_advice", "_before", "_late", "_ledger", "_limit", "_newest", "_what")
+
+    def __init__(
+        self, ledger: Ledger, limit: int, what: str, advice: str = _ADVICE_ON_VERBS
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            ledger: has the records, and the deliveries.
+            limit: how many records that came up meanwhile are performed at most.
+            what: what is stopped.
+            advice: what can be done besides ending the loop; may name the limit.
+        """
         self._ledger = ledger
         self._limit = limit
-        self._verb = verb
-        self._tally = tally
+        self._what = what
+        self._advice = advice
         self._newest = len(ledger.records)
+        self._before = len(ledger.deliveries)
         self._late = 0
 
     def check(self, record: JobRecord) -> None:
-        """Count a record that came up during the verb.
+        """Count a record that came up meanwhile.
 
         Raises:
             LoopLimitError: when there have been too many; the record stays pending.
@@ -180,11 +204,12 @@ class _LoopGuard:
         if self._late <= self._limit:
             return
         self._ledger.put_back([record])
-        recent = Counter(delivery.record.name for delivery in self._tally.deliveries[-_RECENT:])
+        deliveries = self._ledger.deliveries
+        last = deliveries[max(self._before, len(deliveries) - _RECENT) :]
+        recent = Counter(delivery.record.name for delivery in last)
         name, count = recent.most_common(1)[0] if recent else (record.name, 0)
         raise LoopLimitError(
-            f"jobs.{self._verb}() stopped: it performed {self._limit} jobs that were enqueued while it ran, and "
-            f"more are pending. Of the last {recent.total()}, {count} were {short_name(name)}, which most likely "
-            "enqueues itself, or retries, for ever. Give its chain an end, perform a part with `until=` or "
-            f"`only=`, or pass a `limit=` above {self._limit}."
+            f"{self._what} stopped: it performed {self._limit} jobs that were enqueued while it ran, and more are "
+            f"pending. Of the last {recent.total()}, {count} were {short_name(name)}, which most likely enqueues "
+            f"itself, or retries, for ever. Give its chain an end, {self._advice.format(limit=self._limit)}."
         )

@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar, overload
 
 from .delivery import Delivery
-from .describe import arguments_text, duration, error_text, instant, short_name, table
+from .describe import arguments_text, call_text, duration, error_text, instant, short_name, table
 from .ledger import Ledger
 from .record import FIRST, JobRecord
 
 T = TypeVar("T")
 
 _ROWS_SHOWN = 20
+_ITEMS_IN_A_LINE = 5
 
 
 class View(Sequence[T], Generic[T]):
@@ -61,8 +62,11 @@ class View(Sequence[T], Generic[T]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return titled_table(self._title, self._items)
+
+    def __repr__(self) -> str:
+        return _in_one_line(self._title, self._items)
 
 
 class Capture(Sequence[JobRecord]):
@@ -110,6 +114,9 @@ class Capture(Sequence[JobRecord]):
         """Return them all without noting that the test has seen them."""
         return self._view().peek()
 
+    def __str__(self) -> str:
+        return str(self._view())
+
     def __repr__(self) -> str:
         return repr(self._view())
 
@@ -118,6 +125,19 @@ class Capture(Sequence[JobRecord]):
         return View(
             "captured", (record for record in inside if record._origin is FIRST), look_at_record
         )
+
+
+def _in_one_line(title: str, items: Sequence[object]) -> str:
+    shown = ", ".join(_item_text(item) for item in items[:_ITEMS_IN_A_LINE])
+    left = len(items) - _ITEMS_IN_A_LINE
+    rest = f" and {left} more" if left > 0 else ""
+    return f"<{title}: {shown or 'none'}{rest}>"
+
+
+def _item_text(item: object) -> str:
+    if isinstance(item, Delivery):
+        return f"#{item.record.sequence} {call_text(item.record)} {item.status}"
+    return f"#{item.sequence} {call_text(item)}" if isinstance(item, JobRecord) else repr(item)
 
 
 def look_at_record(record: JobRecord) -> None:

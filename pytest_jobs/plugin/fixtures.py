@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .options import item_options, session_options
-from .outcome import JOBS
+from .outcome import ANSWERED, JOBS
 
 if TYPE_CHECKING:
     from ..assertions.asserts import (
@@ -32,9 +32,13 @@ def job_harness(request: pytest.FixtureRequest) -> Iterator[Jobs]:
     item: pytest.Item = request.node
     harness = open_harness(request.config, item_options(item), item.nodeid)
     item.stash[JOBS] = harness
+    item.stash[ANSWERED] = False
     try:
         yield harness
+        if item.stash[ANSWERED]:
+            harness.check()
     finally:
+        del item.stash[JOBS]
         harness.close()
 
 
@@ -53,6 +57,7 @@ def jobs_clock(job_harness: Jobs) -> VirtualClock:
 @pytest.fixture(scope="session")
 def session_jobs(request: pytest.FixtureRequest) -> Iterator[Jobs]:
     """What fixtures of a wider scope than a test enqueue: a harness for the whole session."""
+    from ..harness.active import open_harnesses
     from .guard import SessionGuard
     from .opening import open_harness
 
@@ -60,6 +65,11 @@ def session_jobs(request: pytest.FixtureRequest) -> Iterator[Jobs]:
     if isinstance(guard, SessionGuard):
         yield guard.jobs
         return
+    if open_harnesses.any_open():
+        raise pytest.UsageError(
+            "session_jobs was first asked for when the harness of a test was open already, and cannot be opened "
+            "over it: ask for it in a fixture of session scope, or set jobs_mode = record."
+        )
     harness = open_harness(request.config, session_options(request.config), "")
     try:
         yield harness

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..harness.jobs import Jobs
 
 _LEFT = "pytest_jobs_left"
+_FAILED = "pytest_jobs_failed"
 
 
 class SessionGuard:
@@ -22,7 +23,8 @@ class SessionGuard:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._jobs: Jobs | None = None
-        self._left: list[str] = []
+        #: What nobody performed, and what failed where no test or fixture could be blamed.
+        self._found: dict[str, list[str]] = {_LEFT: [], _FAILED: []}
 
     @property
     def jobs(self) -> Jobs:
@@ -44,40 +46,69 @@ class SessionGuard:
         """Let a fixture of a wider scope enqueue into the session, although a test asked for it."""
         if fixturedef.scope == "function":
             return (yield)
-        from ..harness.active import current_jobs
+        __tracebackhide__ = True
+        jobs = self.jobs
+        self._keep_errors(jobs)
+        diversion = ExitStack()
+        # Finalizers run in reverse: one begins and one ends what holds for the tearing down as well, which
+        # for another parameter takes place inside a test.
+        fixturedef.addfinalizer(diversion.close)
+        with diversion:
+            self._divert(jobs, diversion)
+            value = yield
+        fixturedef.addfinalizer(lambda: self._divert(jobs, diversion))
+        jobs.check()
+        return value
 
-        with ExitStack() as stack:
-            current = current_jobs()
-            if current is not self.jobs:
-                stack.enter_context(current.reporting_to(self.jobs))
-            return (yield)
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Close the harness after the last fixture, and keep what is to be said of it."""
+        if self._jobs is not None:
+            from ..harness.describe import record_line
 
-    def pytest_sessionfinish(self) -> None:
-        """Close the harness, and keep what nobody performed for the summary."""
-        if self._jobs is None:
-            return
-        from ..harness.describe import record_line
-
-        self._left = [
-            record_line(record) for record in self._jobs.ledger.pending() if not record._seen
-        ]
-        jobs, self._jobs = self._jobs, None
-        jobs.close()
+            jobs, self._jobs = self._jobs, None
+            self._keep_errors(jobs)
+            pending = (record for record in jobs.ledger.pending() if not record._seen)
+            self._found[_LEFT] += [record_line(record) for record in pending]
+            jobs.close()
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
-            output[_LEFT] = self._left
+            output.update(self._found)
+        elif self._found[_FAILED] and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker of pytest-xdist found."""
-        self._left += getattr(node, "workeroutput", {}).get(_LEFT, [])
+        output = getattr(node, "workeroutput", {})
+        for key, lines in self._found.items():
+            lines.extend(output.get(key, []))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what fixtures enqueued outside of tests and nobody performed."""
-        if self._left:
+        """Say what became of the jobs that fixtures enqueued outside of tests."""
+        if self._found[_LEFT]:
             terminalreporter.section("jobs enqueued outside of tests and never performed")
-            for line in self._left:
+            for line in self._found[_LEFT]:
                 terminalreporter.line(line)
             terminalreporter.line(
                 "Perform them in the fixture, through the `session_jobs` fixture."
             )
+        if self._found[_FAILED]:
+            terminalreporter.section("jobs that failed outside of tests", red=True)
+            for line in self._found[_FAILED]:
+                terminalreporter.line(line)
+
+    def _divert(self, jobs: Jobs, diversion: ExitStack) -> None:
+        from ..harness.active import current_jobs
+
+        current = current_jobs()
+        if current is not jobs:
+            diversion.enter_context(current.reporting_to(jobs))
+
+    def _keep_errors(self, jobs: Jobs) -> None:
+        from ..harness.describe import error_text
+
+        try:
+            jobs.check()
+        except BaseException as error:
+            self._found[_FAILED] += [error_text(error), *getattr(error, "__notes__", ())]

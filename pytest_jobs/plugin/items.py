@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from .options import item_options, session_options
@@ -14,5 +16,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixturenames = getattr(item, "fixturenames", None)
         if fixturenames is None or not (always or item.get_closest_marker("jobs")):
             continue
-        if item_options(item).opens and "job_harness" not in fixturenames[:1]:
-            fixturenames.insert(0, "job_harness")
+        if item_options(item).opens:
+            # Of a parametrised test all items share one list.
+            cast(Any, item).fixturenames = _with_harness(item, fixturenames)
+
+
+def _with_harness(item: pytest.Item, names: list[str]) -> list[str]:
+    """Put the harness before the fixtures of the test, and after those of a wider scope."""
+    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+
+    def is_wider(name: str) -> bool:
+        return name in definitions and definitions[name][-1].scope != "function"
+
+    wider = [name for name in names if is_wider(name)]
+    return [*wider, "job_harness", *(name for name in names if not is_wider(name))]

@@ -22,10 +22,7 @@ def open_harness(config: pytest.Config, options: JobOptions, nodeid: str) -> Job
     from ..bridges.reference import ReferenceBridge
 
     if options.mode == "off":
-        raise pytest.UsageError(
-            f"{nodeid} asks for the job harness, and its jobs mode is off: take the fixture out, or set the mode "
-            "to record with @pytest.mark.jobs(mode='record')."
-        )
+        raise pytest.UsageError(_asked_for_though_off(nodeid))
     further = [
         bridge for found in config.hook.pytest_jobs_bridges(config=config) for bridge in found
     ]
@@ -37,8 +34,24 @@ def open_harness(config: pytest.Config, options: JobOptions, nodeid: str) -> Job
         outcomes=(AssertionError, pytest.fail.Exception, pytest.skip.Exception),
     )
     jobs.open()
-    hook = config.hook.pytest_jobs_delivered
-    if hook.get_hookimpls():
-        jobs.when_delivered(lambda delivery: hook(delivery=delivery))
-    config.hook.pytest_jobs_opened(jobs=jobs, nodeid=nodeid)
+    try:
+        hook = config.hook.pytest_jobs_delivered
+        if hook.get_hookimpls():
+            jobs.when_delivered(lambda delivery: hook(delivery=delivery))
+        config.hook.pytest_jobs_opened(jobs=jobs, nodeid=nodeid)
+    except BaseException:
+        jobs.close()
+        raise
     return jobs
+
+
+def _asked_for_though_off(nodeid: str) -> str:
+    if not nodeid:
+        return (
+            "A fixture asks for the harness of the session, and the jobs mode is off: take `session_jobs` out, "
+            "or set jobs_mode to record."
+        )
+    return (
+        f"{nodeid} asks for the job harness, and its jobs mode is off: take the fixture out, or set the mode "
+        "to record with @pytest.mark.jobs(mode='record')."
+    )

@@ -112,7 +112,8 @@ def item_options(item: pytest.Item) -> JobOptions:
 
 
 def _read(config: pytest.Config) -> JobOptions:
-    mode = _checked("mode", config.getini("jobs_mode") or None, "jobs_mode")
+    declared = config.getini("jobs_mode")
+    mode = _checked("mode", declared, "jobs_mode") if declared else None
     inline = bool(config.getoption("--jobs-inline"))
     if inline and mode == "off":
         raise pytest.UsageError(
@@ -144,8 +145,8 @@ def _marked(marker: pytest.Mark, nodeid: str) -> dict[str, Any]:
     return dict(marker.kwargs)
 
 
-def _checked(name: str, value: object, where: str) -> str | None:
-    valid: tuple[object, ...] = _VALUES[name]
-    if value is not None and value not in valid:
-        raise pytest.UsageError(f"{where} is {value!r}; valid are {', '.join(map(str, valid))}.")
-    return cast("str | None", value)
+def _checked(name: str, value: object, where: str) -> str:
+    valid = _VALUES[name]
+    if value not in valid:
+        raise pytest.UsageError(f"{where} is {value!r}; valid are {', '.join(valid)}.")
+    return str(value)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Where a test keeps its harness.
 JOBS: pytest.StashKey[Jobs] = pytest.StashKey()
+#: Whether its body has answered for its jobs, so that only its fixtures can have left something since.
+ANSWERED = pytest.StashKey[bool]()
 
 _TRACEBACKS_SHOWN = 3
 
@@ -28,9 +30,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if harness is not None:
         harness.check()
         if item_options(item).strict:
-            from ..assertions.strict import check_nothing_left
-
-            check_nothing_left(harness)
+            _check_nothing_left(harness)
+        item.stash[ANSWERED] = True
     return result
 
 
@@ -41,11 +42,21 @@ def pytest_runtest_makereport(
     """Show the jobs that failed in a test that failed."""
     report = yield
     harness = item.stash.get(JOBS, None)
-    if harness is not None and report.when == "call" and report.failed:
+    if harness is not None and report.failed:
         text = _failed_jobs(harness, None if call.excinfo is None else call.excinfo.value)
         if text:
             report.sections.append(("Jobs that failed", text))
     return report
+
+
+def _check_nothing_left(harness: Jobs) -> None:
+    from ..assertions.strict import check_nothing_left
+
+    try:
+        check_nothing_left(harness)
+    except AssertionError as failure:
+        # No line of the test is to blame, so none is shown.
+        raise pytest.fail.Exception(str(failure), pytrace=False) from None
 
 
 def _failed_jobs(harness: Jobs, shown_already: BaseException | None) -> str:

@@ -155,7 +155,7 @@ def test_a_call_that_does_not_fit_the_method_is_refused(adapter, args, kwargs, r
         Webhook.stored[1].deliver_later(*args, **kwargs)
 
     assert str(raised.value) == (
-        f"Webhook.deliver_later.perform() {reason}. The job takes deliver_later(self, url, *, times=1)."
+        f"Webhook.deliver_later.perform() {reason}. The job takes deliver_later(record, url, *, times=1)."
     )
 
 

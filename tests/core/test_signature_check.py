@@ -118,11 +118,11 @@ def test_values_are_named_by_parameter():
     assert binder.accepts("anything")
 
 
-def test_what_a_call_requires_and_can_name_is_known():
+def test_a_blank_call_gives_none_for_what_is_required_by_position_where_it_can():
     def function(first, /, second, third=3, *, fourth, fifth=5, **rest):
         pass
 
-    assert Binder(function, label="f").blank() == {"second": None, "fourth": None}
+    assert Binder(function, label="f").blank() == ((None, None), {"fourth": None})
 
 
 def test_a_call_without_a_rest_accepts_its_own_names_only():

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from pages import contains, outcomes, steps
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,141 @@
+"""The sqlite file of the shop, with one connection for each unit of work."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+#: Where the data is.
+path = Path(os.environ.get("SHOP_DATABASE", "shop.db"))
+#: Whether a commit waits until the disk has it.
+durable = True
+
+SCHEMA = """
+CREATE TABLE customers (
+    id INTEGER PRIMARY KEY,
+    email TEXT NOT NULL,
+    premium INTEGER NOT NULL,
+    muted INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE orders (
+    id INTEGER PRIMARY KEY,
+    customer_id INTEGER NOT NULL REFERENCES customers,
+    cents INTEGER NOT NULL,
+    placed_on TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'placed'
+);
+CREATE TABLE payments (
+    id INTEGER PRIMARY KEY,
+    order_id INTEGER NOT NULL REFERENCES orders,
+    card TEXT NOT NULL,
+    cents INTEGER NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open'
+);
+CREATE TABLE webhook_deliveries (
+    id INTEGER PRIMARY KEY,
+    url TEXT NOT NULL,
+    event TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending'
+);
+CREATE TABLE notification_bundles (
+    id INTEGER PRIMARY KEY,
+    customer_id INTEGER NOT NULL REFERENCES customers,
+    delivered_at TEXT
+);
+CREATE TABLE notifications (
+    id INTEGER PRIMARY KEY,
+    bundle_id INTEGER NOT NULL REFERENCES notification_bundles,
+    message TEXT NOT NULL
+);
+CREATE TABLE subscribers (id INTEGER PRIMARY KEY, email TEXT NOT NULL);
+CREATE TABLE campaigns (
+    id INTEGER PRIMARY KEY,
+    subject TEXT NOT NULL,
+    enqueued INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE campaign_mails (
+    campaign_id INTEGER NOT NULL REFERENCES campaigns,
+    subscriber_id INTEGER NOT NULL REFERENCES subscribers,
+    PRIMARY KEY (campaign_id, subscriber_id)
+);
+CREATE TABLE reports (
+    day TEXT PRIMARY KEY,
+    orders INTEGER NOT NULL,
+    cents INTEGER NOT NULL,
+    sent INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE imports (id INTEGER PRIMARY KEY, status TEXT NOT NULL DEFAULT 'running');
+CREATE TABLE import_lines (import_id INTEGER NOT NULL REFERENCES imports, sku TEXT NOT NULL);
+CREATE TABLE products (sku TEXT PRIMARY KEY);
+CREATE TABLE failed_jobs (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    error TEXT NOT NULL,
+    failed_at TEXT NOT NULL
+);
+"""
+
+
+class RecordNotFound(LookupError):
+    """No row is there."""
+
+
+def connect() -> sqlite3.Connection:
+    """Open the file."""
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    if not durable:
+        connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
+@contextmanager
+def unit_of_work() -> Generator[sqlite3.Connection]:
+    """Give a connection whose changes are committed together, or not at all."""
+    connection = connect()
+    try:
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
+def create_tables() -> None:
+    """Make a new file ready for use."""
+    with unit_of_work() as connection:
+        connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+
+
+def rows(query: str, *values: object) -> list[dict[str, Any]]:
+    """Return what a query finds."""
+    with unit_of_work() as connection:
+        return [dict(row) for row in connection.execute(query, values)]
+
+
+def row(query: str, *values: object) -> dict[str, Any]:
+    """Return the one row that a query finds.
+
+    Raises:
+        RecordNotFound: when there is none.
+    """
+    found = rows(query, *values)
+    if not found:
+        raise RecordNotFound(f"{query} {values}")
+    return found[0]
+
+
+def insert(statement: str, *values: object) -> int:
+    """Add a row and return its id."""
+    with unit_of_work() as connection:
+        return connection.execute(statement, values).lastrowid or 0
+
+
+def change(statement: str, *values: object) -> int:
+    """Change rows and return how many were changed."""
+    with unit_of_work() as connection:
+        return connection.execute(statement, values).rowcount

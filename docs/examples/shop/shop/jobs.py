@@ -1,0 +1,90 @@
+"""The jobs: when, where and how often something is done. What is done, the models know."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pytest_jobs import Halt, Job, before_perform, discard_on, job, polynomially_longer, retry_on
+
+# The models enqueue jobs, too: each module imports the other as a whole, and looks into it when it runs.
+from . import catalogue, mail, models
+from .application_job import ApplicationJob
+from .gateway import CardExpired, GatewayTimeout
+
+
+class ProcessOrder(ApplicationJob):
+    def perform(self, order_id: int) -> None:
+        models.Order.find(order_id).process()
+
+
+def ask_for_another_card(job: Job, error: BaseException) -> None:
+    models.Payment.find(job.args[0]).ask_for_another_card()
+
+
+@retry_on(GatewayTimeout, wait=polynomially_longer, attempts=5)
+@discard_on(CardExpired, then=ask_for_another_card)
+class ProcessPayment(ApplicationJob):
+    queue = "payments"
+    priority = -10
+
+    def perform(self, payment_id: int) -> None:
+        models.Payment.find(payment_id).process()
+
+
+def queue_of_bundle(bundle: models.NotificationBundle) -> str:
+    return "high" if bundle.customer.premium else "default"
+
+
+class NotificationJob(ApplicationJob):
+    queue = queue_of_bundle
+
+    @before_perform
+    def respect_silence(self) -> None:
+        bundle: models.NotificationBundle = self.args[0]
+        if bundle.customer.muted:
+            raise Halt
+
+    def perform(self, bundle: models.NotificationBundle) -> None:
+        bundle.deliver()
+
+
+class DailyReport(ApplicationJob):
+    queue = "low"
+
+    def perform(self, day: date) -> None:
+        models.Report.make(day)
+
+
+class BulkMail(ApplicationJob):
+    queue = "low"
+
+    def perform(self, campaign_id: int) -> None:
+        models.Campaign.find(campaign_id).mail_everyone_later()
+
+
+class CampaignMail(ApplicationJob):
+    queue = "mailers"
+
+    def perform(self, campaign_id: int, subscriber_id: int) -> None:
+        models.Campaign.find(campaign_id).mail(models.Subscriber.find(subscriber_id))
+
+
+class ImportProducts(ApplicationJob):
+    """Imports one batch, and enqueues itself for the next."""
+
+    queue = "low"
+
+    def perform(self, import_id: int, offset: int = 0) -> None:
+        next_offset = catalogue.Import.find(import_id).take_batch(offset)
+        if next_offset is not None:
+            ImportProducts.perform_later(import_id, next_offset)
+
+
+@job(queue="mailers", base=ApplicationJob)
+def send_mail(to: str, subject: str) -> None:
+    mail.outbox.send(to, subject)
+
+
+@job(queue="low", base=ApplicationJob)
+async def count_stock(sku: str) -> int:
+    return await catalogue.stock_of_suppliers(sku)

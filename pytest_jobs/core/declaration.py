@@ -1,0 +1,184 @@
+"""What a job class declares, taken in when the class is made."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from ..errors import DeclarationError, SignatureError
+from .argument_types import annotated_types
+from .callbacks import Callback
+from .options import checked_priority, checked_queue
+from .registry import name_of, registry
+from .rules import Rule, nearest_rule
+from .signature import Binder
+
+if TYPE_CHECKING:
+    from .job import Job
+
+
+class JobDeclaration:
+    """The class side of a job: queue, priority, `perform`, rules and callbacks, inherited ones included."""
+
+    #: The name of the queue, or a callable that takes the arguments of the job and returns it.
+    queue: ClassVar[str | Callable[..., str]] = "default"
+    #: The lower number is performed first; None counts as 0.
+    priority: ClassVar[int | None] = None
+
+    #: The class itself; for a job function the class behind it.
+    job_class: ClassVar[type[Job]]
+    #: What the application calls the job: the class, or the job function.
+    public: ClassVar[Any]
+
+    _name: ClassVar[str]
+    _binder: ClassVar[Binder | None] = None
+    _is_coroutine: ClassVar[bool] = False
+    _declared_rules: ClassVar[list[Rule]] = []
+    _declared_callbacks: ClassVar[list[Callback]] = []
+    _declared_after_discard: ClassVar[list[str]] = []
+    _enqueue_callbacks: ClassVar[tuple[Callback, ...]] = ()
+    _perform_callbacks: ClassVar[tuple[Callback, ...]] = ()
+    _rule_cache: ClassVar[dict[type[BaseException], Rule | None]] = {}
+    _types: ClassVar[Mapping[str, type] | None] = None
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        if args or kwargs:
+            name = type(self).__qualname__
+            raise SignatureError(
+                f"{name}(...) makes a blank job and takes no arguments: write {name}.perform_later(...) to "
+                f"enqueue one, or {name}.new(...) for perform_all_later."
+            )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            raise DeclarationError(
+                f"{cls.__qualname__} defines __init__, which a worker would never call: what a job needs "
+                "are the parameters of `perform`."
+            )
+        cls._name = name_of(cls)
+        cls.job_class = cast("type[Job]", cls)
+        cls.public = cls.__dict__.get("public", cls)
+        cls._declared_rules = cls.__dict__.get("_declared_rules", [])
+        cls._declared_callbacks = cls.__dict__.get("_declared_callbacks", [])
+        cls._declared_after_discard = cls.__dict__.get("_declared_after_discard", [])
+        cls._rule_cache = {}
+        cls._take_queue()
+        checked_priority(cls.priority, f"{cls.__qualname__}.priority")
+        cls._take_perform()
+        cls._take_callbacks()
+        registry.add(cls.job_class)
+
+    @classmethod
+    def _take_queue(cls) -> None:
+        declared = inspect.getattr_static(cls, "queue")
+        if isinstance(declared, staticmethod | classmethod):
+            return
+        if callable(declared):
+            is_method = (
+                inspect.isfunction(declared) and "self" in inspect.signature(declared).parameters
+            )
+            if not is_method:
+                cls.queue = staticmethod(declared)
+        else:
+            cls.queue = checked_queue(declared, f"{cls.__qualname__}.queue")
+
+    @classmethod
+    def _take_perform(cls) -> None:
+        declared = inspect.getattr_static(cls, "perform", None)
+        if declared is None:
+            return
+        function = getattr(declared, "__func__", declared)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise DeclarationError(
+                f"{cls.__qualname__}.perform yields, so calling it would do nothing: return the result, or "
+                "enqueue what should follow."
+            )
+        skip = 0 if isinstance(declared, staticmethod) else 1
+        cls._binder = Binder(function, label=f"{cls.__qualname__}.perform", skip=skip)
+        cls._is_coroutine = inspect.iscoroutinefunction(function)
+        cls._types = None
+
+    @classmethod
+    def _take_callbacks(cls) -> None:
+        declared: dict[tuple[str, str, str], Callback] = {}
+        for base in reversed(cls.__mro__):
+            for callback in _own(base, "_declared_callbacks"):
+                declared.pop(callback.key, None)
+                declared[callback.key] = callback
+        chain = declared.values()
+        cls._enqueue_callbacks = tuple(c for c in chain if c.event == "enqueue")
+        cls._perform_callbacks = tuple(c for c in chain if c.event == "perform")
+        may_await = () if cls._is_coroutine or cls._binder is None else cls._perform_callbacks
+        for callback in (*cls._enqueue_callbacks, *may_await):
+            if callback.is_coroutine:
+                raise DeclarationError(
+                    f"{callback.function.__qualname__} is a coroutine function, and nothing awaits it: only "
+                    "the before_perform and after_perform callbacks of an `async def perform` may be."
+                )
+
+    @classmethod
+    def _declare_callback(cls, callback: Callback) -> None:
+        _own_list(cls, "_declared_callbacks").append(callback)
+
+    @classmethod
+    def _declare_after_discard(cls, name: str) -> None:
+        _own_list(cls, "_declared_after_discard").append(name)
+
+    @classmethod
+    def _declare_rule(cls, rule: Rule, *, last: bool = False) -> None:
+        rules = _own_list(cls, "_declared_rules")
+        rules.insert(len(rules) if last else 0, rule)
+        cls._forget_rules()
+
+    @classmethod
+    def _forget_rules(cls) -> None:
+        cls._rule_cache = {}
+        for child in cls.__subclasses__():
+            child._forget_rules()
+
+    @classmethod
+    def _rule_for(cls, error_class: type[BaseException]) -> Rule | None:
+        try:
+            return cls._rule_cache[error_class]
+        except KeyError:
+            rule = cls._rule_cache[error_class] = nearest_rule(cls._rules(), error_class)
+            return rule
+
+    @classmethod
+    def _rules(cls) -> Iterator[Rule]:
+        return (rule for base in cls.__mro__ for rule in _own(base, "_declared_rules"))
+
+    @classmethod
+    def _after_discard_methods(cls) -> Iterable[str]:
+        bases = reversed(cls.__mro__)
+        return dict.fromkeys(
+            name for base in bases for name in _own(base, "_declared_after_discard")
+        )
+
+    @classmethod
+    def _argument_types(cls) -> Mapping[str, type]:
+        if cls._types is None:
+            perform = cls.job_class.perform
+            cls._types = annotated_types(inspect.unwrap(getattr(perform, "__func__", perform)))
+        return cls._types
+
+    @classmethod
+    def _signature(cls) -> Binder:
+        if cls._binder is None:
+            raise DeclarationError(
+                f"{cls.__qualname__} has no `perform`, so there is nothing to run: write one, or enqueue a "
+                "class derived from it."
+            )
+        return cls._binder
+
+
+def _own(cls: type, attribute: str) -> list[Any]:
+    return cls.__dict__.get(attribute) or []
+
+
+def _own_list(cls: type, attribute: str) -> list[Any]:
+    if attribute not in cls.__dict__:
+        setattr(cls, attribute, [])
+    return cls.__dict__[attribute]  # type: ignore[no-any-return]

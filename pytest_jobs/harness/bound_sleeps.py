@@ -1,0 +1,61 @@
+"""Where functions of `time` are held, under other names too, as `from time import sleep` leaves them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+
+class Place(NamedTuple):
+    """A name in the namespace of a module."""
+
+    namespace: dict[str, Any]
+    name: str
+
+
+class BoundSleeps:
+    """Finds the places, and looks again only when modules were imported since."""
+
+    __slots__ = ("_found", "_modules")
+
+    def __init__(self) -> None:
+        self._modules = 0
+        self._found: dict[int, list[Place]] = {}
+
+    def places(self, function: Callable[..., Any]) -> list[Place]:
+        """Return every place that holds a function; those of the standard library are left out.
+
+        Args:
+            function: a function of `time`, whose own place is one of them unless it is patched.
+        """
+        if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
+            self._found = {}
+        key = id(function)
+        if key not in self._found:
+            self._found[key] = list(_search(function))
+        return self._found[key]
+
+
+def _search(function: Callable[..., Any]) -> Iterator[Place]:
+    for module, namespace in _namespaces():
+        if module == "time" or not in_standard_library(module):
+            for name, value in list(namespace.items()):
+                if value is function:
+                    yield Place(namespace, name)
+
+
+def _namespaces() -> list[tuple[str, dict[str, Any]]]:
+    modules = list(sys.modules.items())
+    return [(name, vars(module)) for name, module in modules if isinstance(module, ModuleType)]
+
+
+def in_standard_library(module: str) -> bool:
+    """Say whether a module of this name is the standard library's."""
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+#: The places of this process.
+bound_sleeps = BoundSleeps()

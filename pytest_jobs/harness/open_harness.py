@@ -1,0 +1,189 @@
+"""A harness while it is open: what it is made of, and how everything is restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+from ..errors import CriterionError, VerbInsideJobError
+from .active import open_harnesses
+from .bridge import Bridge
+from .clock import VirtualClock
+from .delivery import Delivery
+from .describe import call_text
+from .inline import Inline, RaiseAt
+from .jitter import Jitter, draws
+from .ledger import Ledger
+from .performer import Performer
+from .record import current_record
+from .selection import JobFilter, Selection
+from .sleeps import SleepPatch
+from .targets import Targets
+
+Mode: TypeAlias = Literal["record", "inline"]
+
+#: Errors of the test itself: a job that calls a verb or an assertion wrongly must not pass by a rule of its own.
+_MISUSES = (VerbInsideJobError, CriterionError)
+
+
+class OpenHarness:
+    """Owns the bridges, the ledger, the clock and the performer of one test."""
+
+    def __init__(
+        self,
+        bridges: Sequence[Bridge],
+        *,
+        mode: Mode = "record",
+        raise_at: RaiseAt = "end",
+        jitter: Jitter = "zero",
+        outcomes: tuple[type[BaseException], ...] = (AssertionError,),
+    ) -> None:
+        """Prepare a harness; `open` puts it in force.
+
+        Args:
+            bridges: bring in the job libraries.
+            mode: `record` keeps jobs until a verb performs them, `inline` performs each when due.
+            raise_at: where the error of an inline job is raised: at the `end` of the test or block,
+                or in the caller that enqueued it.
+            jitter: see `jobs_jitter`.
+            outcomes: exceptions that fail the test whatever a library does with them.
+        """
+        self._bridges = tuple(bridges)
+        self._draw = draws(jitter)
+        self._raise_at: RaiseAt = raise_at
+        self._clock = VirtualClock(lambda: not self._ledger.records)
+        self._ledger = Ledger(self._clock)
+        self._sleeps = SleepPatch(self._clock)
+        self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
+        self._targets = Targets(self._bridges)
+        self._inline = self._make_inline(None, None, None) if mode == "inline" else None
+
+    # Opening
+
+    def open(self) -> None:
+        """Bring the bridges in: from now on the application's jobs come here."""
+        installed: list[Bridge] = []
+        try:
+            for bridge in self._bridges:
+                bridge.install(self._ledger, self._draw)
+                installed.append(bridge)
+        except BaseException:
+            for bridge in reversed(installed):
+                bridge.uninstall()
+            raise
+        self._sleeps.install()
+        if self._inline is not None:
+            self._ledger.listen(self._inline.added)
+        open_harnesses.push(self)
+
+    def check(self) -> None:
+        """Raise what the test has to answer for: errors of inline jobs, faults that struck nothing.
+
+        Raises:
+            BaseException: the error of a job that was performed inline.
+            UnusedFaultError: when a fault never met a delivery.
+        """
+        __tracebackhide__ = True
+        if self._inline is not None:
+            self._inline.raise_errors()
+        faults, self._performer.faults = self._performer.faults, []
+        for fault in faults:
+            if fault.active:
+                fault.stop()
+
+    def close(self) -> None:
+        """Restore everything, whatever has happened.
+
+        Raises:
+            ClockConflictError: when another library holds the time; everything is restored all the same.
+        """
+        open_harnesses.remove(self)
+        self._ledger.die()
+        uninstalls = [bridge.uninstall for bridge in reversed(self._bridges)]
+        _call_all([self._performer.close, self._sleeps.uninstall, *uninstalls, self._clock.stop])
+
+    def __enter__(self) -> Self:
+        """Open it."""
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raise what is left to be raised, unless the block raises itself, and close."""
+        try:
+            if error is None:
+                self.check()
+        finally:
+            self.close()
+
+    @property
+    def clock(self) -> VirtualClock:
+        """The virtual clock."""
+        return self._clock
+
+    @property
+    def targets(self) -> Targets:
+        """The jobs that the bridges know."""
+        return self._targets
+
+    @property
+    def ledger(self) -> Ledger:
+        """The store behind the views: for assertions and plugins."""
+        return self._ledger
+
+    def when_delivered(self, hear: Callable[[Delivery], None]) -> None:
+        """Call a function with every delivery, after it was recorded: for plugins."""
+        self._performer.when_delivered.append(hear)
+
+    @contextmanager
+    def reporting_to(self, other: OpenHarness) -> Iterator[None]:
+        """Record into another harness what is enqueued during a block: for plugins."""
+        with ExitStack() as stack:
+            for bridge in self._bridges:
+                stack.enter_context(bridge.sandbox(other._ledger))
+            yield
+
+    def real_time(self) -> AbstractContextManager[None]:
+        """Let the time of the system through for a block, in which sleeping is real too."""
+        return self._clock.real_time()
+
+    def _make_inline(
+        self, only: JobFilter | None, exclude: JobFilter | None, queue: str | Iterable[str] | None
+    ) -> Inline:
+        def make_selection(since: int) -> Selection:
+            return Selection(self._targets, only, exclude, queue, since)
+
+        make_selection(0)
+        return Inline(self._ledger, self._performer, make_selection, self._raise_at)
+
+    def _put_in_force(self, inline: Inline | None) -> Inline | None:
+        before, self._inline = self._inline, inline
+        self._ledger.listen(None if inline is None else inline.added)
+        return before
+
+    def _check_outside_jobs(self, verb: str) -> None:
+        current = current_record.get()
+        if current is not None:
+            raise VerbInsideJobError(
+                f"jobs.{verb}() was called by {call_text(current)} while it ran. A job does not perform others: "
+                "what it enqueues is performed after it. Call the verb in the test."
+            )
+
+    def __repr__(self) -> str:
+        pending = sum(1 for _ in self._ledger.pending())
+        return f"<Jobs {len(self._ledger.records)} records, {pending} pending>"
+
+
+def _call_all(functions: Sequence[Callable[[], None]]) -> None:
+    """Call every function, also after one has raised."""
+    if functions:
+        try:
+            functions[0]()
+        finally:
+            _call_all(functions[1:])

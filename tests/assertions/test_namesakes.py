@@ -1,0 +1,86 @@
+"""Two job classes of one name are two jobs."""
+
+import pytest
+
+from pytest_jobs import Job, job
+from pytest_jobs.errors import AmbiguousJobError
+
+
+def make(queue_name):
+    class Pay(Job):
+        queue = queue_name
+
+        def perform(self, payment_id):
+            return queue_name
+
+    return Pay
+
+
+def test_each_class_finds_its_own_jobs(jobs, assert_enqueued):
+    first, second = make("first"), make("second")
+    first.perform_later(1)
+    second.perform_later(2)
+
+    assert first._name == second._name
+    assert assert_enqueued(first).queue == "first"
+    assert assert_enqueued(second).queue == "second"
+
+
+def test_a_namesake_is_not_counted(jobs, assert_enqueued, assert_not_enqueued, failure):
+    first, second = make("first"), make("second")
+    first.perform_later(1)
+
+    assert_not_enqueued(second)
+    assert failure(assert_enqueued, second).splitlines()[:2] == [
+        "Expected exactly 1 Pay enqueued",
+        "but no Pay was enqueued, only other jobs: 1 Pay.",
+    ]
+
+
+def test_deliveries_are_told_apart_too(jobs, assert_performed, assert_not_performed):
+    first, second = make("first"), make("second")
+    first.perform_later(1)
+    jobs.drain()
+
+    assert assert_performed(first).result == "first"
+    assert_not_performed(second)
+
+
+def test_a_negative_assertion_about_the_one_says_nothing_of_the_other(jobs, assert_not_performed):
+    first, second = make("first"), make("second")
+    second.perform_later(1)
+    jobs.drain()
+
+    assert_not_performed(first)
+
+
+def test_functions_of_one_name_are_told_apart(jobs, assert_enqueued, assert_not_enqueued):
+    def make_function():
+        @job
+        def send(to):
+            pass
+
+        return send
+
+    first, second = make_function(), make_function()
+    first.perform_later("ann")
+
+    assert_enqueued(first)
+    assert_not_enqueued(second)
+
+
+def test_the_name_alone_finds_both(jobs, assert_enqueued):
+    first, second = make("first"), make("second")
+    first.perform_later(1)
+    second.perform_later(2)
+
+    assert len(assert_enqueued(first._name, count=2)) == 2
+
+
+def test_arguments_of_a_name_that_two_share_cannot_be_asked(jobs, assert_enqueued):
+    first, second = make("first"), make("second")
+    first.perform_later(1)
+    second.perform_later(2)
+
+    with pytest.raises(AmbiguousJobError, match="job classes are named"):
+        assert_enqueued(first._name, params={"payment_id": 1})

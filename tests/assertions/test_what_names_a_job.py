@@ -1,0 +1,148 @@
+"""A job is named by its class, its function, its `later` twin, or its full name as text."""
+
+import pytest
+
+from pytest_jobs import Job, job, later, reference
+
+
+class Pay(Job):
+    def perform(self, payment_id):
+        pass
+
+
+@job(queue="mailers")
+def send_receipt(order_id, copy=True):
+    pass
+
+
+@job
+async def sync(page):
+    pass
+
+
+@reference(id="number", find="find")
+class Order:
+    def __init__(self, number):
+        self.number = number
+
+    @classmethod
+    def find(cls, number):
+        return cls(number)
+
+    def __eq__(self, other):
+        return isinstance(other, Order) and self.number == other.number
+
+    def __hash__(self):
+        return hash(self.number)
+
+    def ship(self, carrier="post"):
+        return f"{self.number} by {carrier}"
+
+    ship_later = later(ship, queue="shipping")
+
+
+def test_a_job_function_names_its_jobs(jobs, assert_enqueued):
+    send_receipt.perform_later(7)
+
+    assert assert_enqueued(send_receipt, params={"copy": True}).job is send_receipt
+
+
+def test_the_class_behind_a_job_function_names_them_too(jobs, assert_enqueued):
+    send_receipt.perform_later(7)
+
+    assert_enqueued(send_receipt.job_class)
+
+
+def test_a_coroutine_function_names_its_jobs(jobs, assert_enqueued, assert_performed):
+    sync.perform_later(7)
+    assert_enqueued(sync, args=(7,))
+    jobs.drain()
+
+    assert_performed(sync, args=(7,))
+
+
+def test_a_later_twin_names_its_jobs(jobs, assert_enqueued, assert_performed):
+    Order(5).ship_later("courier")
+
+    assert assert_enqueued(Order.ship_later, queue="shipping").job is Order.ship_later
+
+    jobs.drain()
+
+    assert assert_performed(Order.ship_later).result == "5 by courier"
+
+
+def test_the_twin_of_one_record_names_the_jobs_of_all(jobs, assert_enqueued):
+    Order(5).ship_later()
+
+    assert_enqueued(Order(6).ship_later)
+
+
+def test_the_record_is_the_first_argument_of_a_later_twin(jobs, assert_enqueued, failure):
+    Order(5).ship_later("courier")
+    Order(6).ship_later()
+
+    assert assert_enqueued(Order.ship_later, args=(Order(5), "courier")).sequence == 0
+    assert assert_enqueued(Order.ship_later, args=(Order(6),)).sequence == 1
+    assert assert_enqueued(Order.ship_later, params={"record": Order(6)}).sequence == 1
+    assert "Expected exactly 1 Order.ship_later enqueued" in failure(
+        assert_enqueued, Order.ship_later
+    )
+
+
+def test_the_full_name_names_a_class(jobs, assert_enqueued, assert_performed):
+    Pay.perform_later(7)
+
+    assert assert_enqueued(f"{__name__}.Pay", args=(7,)).job is Pay
+
+    jobs.drain()
+
+    assert_performed(f"{__name__}.Pay", params={"payment_id": 7})
+
+
+def test_the_full_name_names_a_function_and_a_twin(jobs, assert_enqueued):
+    send_receipt.perform_later(7)
+    Order(5).ship_later()
+
+    assert_enqueued(f"{__name__}.send_receipt")
+    assert_enqueued(f"{__name__}.Order.ship_later")
+
+
+def test_a_name_is_short_in_messages(jobs, assert_enqueued, failure):
+    assert failure(assert_enqueued, f"{__name__}.Pay").splitlines()[0] == (
+        "Expected exactly 1 Pay enqueued"
+    )
+
+
+def plain(payment_id):
+    pass
+
+
+@pytest.mark.parametrize(
+    "name", ["assert_enqueued", "assert_not_enqueued", "assert_not_performed", "assert_failed"]
+)
+@pytest.mark.parametrize("thing", [plain, print, int, Order, 7, Order.ship, None.__class__])
+def test_what_is_no_job_is_refused(jobs, request, refusal, name, thing):
+    assert refusal(request.getfixturevalue(name), thing) == (
+        f"{thing!r} is no job of what is bridged here (core): name a class derived from Job, a function under "
+        "@job, or a `later` twin."
+    )
+
+
+def test_a_requested_run_is_no_job(jobs, assert_not_enqueued, refusal):
+    requested = Pay.perform_later(7)
+
+    assert refusal(assert_not_enqueued, requested).startswith("<Pay(7) job_id=")
+
+
+@pytest.mark.parametrize("name", ["Pay", "no.such.Job", "", f"{__name__}.Order", f"{__name__}.pay"])
+def test_an_unknown_name_is_refused(jobs, assert_not_enqueued, refusal, name):
+    assert refusal(assert_not_enqueued, name) == (
+        f"No job is named {name!r} in what is bridged here (core): give the full name, or the job itself."
+    )
+
+
+def test_a_base_without_perform_has_no_jobs(jobs, assert_not_enqueued):
+    class Base(Job):
+        queue = "slow"
+
+    assert_not_enqueued(Base)

@@ -1,0 +1,12 @@
+"""An open harness."""
+
+import pytest
+
+from pytest_jobs.bridges.opening import open_jobs
+
+
+@pytest.fixture
+def jobs():
+    """Override the plugin's fixture: these tests need none of the plugin."""
+    with open_jobs() as jobs:
+        yield jobs

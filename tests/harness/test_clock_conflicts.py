@@ -1,0 +1,235 @@
+"""Only one library can hold the time: who else does is named."""
+
+# ruff: noqa: PT012 - a harness, and a block of one, raises at its end
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import freezegun
+import pytest
+import time_machine
+
+from pytest_jobs import Job, retry_on
+from pytest_jobs.bridges.opening import open_jobs
+from pytest_jobs.core.settings import settings
+from pytest_jobs.errors import ClockConflictError, NoAdapterError
+from pytest_jobs.harness.active import open_harnesses
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+LATER = datetime(2031, 1, 1, tzinfo=UTC)
+
+FREEZEGUN = (
+    "freezegun holds the time, and the clock of pytest-jobs was to move it: only one of them can. Take "
+    "`freeze_time` off this test and write `jobs.clock.move_to(...)` instead."
+)
+TRAVEL = (
+    "A `time_machine.travel` block was opened over the clock of pytest-jobs, which had moved already, and only "
+    "the outermost of the two can be seen: move the jobs' clock instead (`jobs.clock.move_to(...)`), or open the "
+    "`travel` block before the jobs' clock first moves."
+)
+
+
+class Note(Job):
+    def perform(self):
+        pass
+
+
+@retry_on(ValueError, wait=3)
+class Flaky(Job):
+    def perform(self):
+        raise ValueError
+
+
+@pytest.fixture
+def time_is_real(sleepless):
+    """Check that nothing of what a test did to the time, or to the core, is left."""
+    before = time.time(), time.sleep, settings.draw
+    opened = list(open_harnesses._open)
+    yield
+    assert 0 <= time.time() - before[0] < 60
+    assert time.sleep is before[1]
+    assert settings.draw is before[2]
+    assert open_harnesses._open == opened
+
+
+MOVES = {
+    "advance": lambda jobs: jobs.clock.advance(60),
+    "advance by nothing": lambda jobs: jobs.clock.advance(0),
+    "move_to": lambda jobs: jobs.clock.move_to(LATER),
+    "drain": lambda jobs: Note.set(wait=60).perform_later() and jobs.drain(),
+    "run_for": lambda jobs: jobs.run_for(60),
+    "simulate_retries": lambda jobs: jobs.simulate_retries(Flaky, raising=ValueError),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_freezegun_around_the_clock_is_an_error_when_it_is_to_move(time_is_real, move):
+    with freezegun.freeze_time("2030-01-01"), open_jobs() as jobs:
+        with pytest.raises(ClockConflictError) as caught:
+            MOVES[move](jobs)
+        assert not jobs.clock.frozen
+
+    assert str(caught.value) == FREEZEGUN
+
+
+def test_freezegun_is_no_matter_as_long_as_the_clock_stands_still(time_is_real):
+    with freezegun.freeze_time("2030-01-01 12:00"), open_jobs() as jobs:
+        Note.perform_later()
+        jobs.drain()
+
+        assert jobs.enqueued[0].enqueued_at == jobs.performed[0].at == NOON
+
+
+def test_freezegun_that_is_over_is_no_matter(time_is_real):
+    with open_jobs() as jobs:
+        with freezegun.freeze_time("2030-01-01"):
+            Note.perform_later()
+        jobs.clock.move_to(LATER)
+
+        assert jobs.clock.now() == LATER
+
+
+def test_freezegun_over_the_moved_clock_is_an_error_when_it_is_to_move_again(time_is_real):
+    with open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        with freezegun.freeze_time("2031-01-01"), pytest.raises(ClockConflictError) as caught:
+            jobs.clock.advance(60)
+
+    assert str(caught.value) == FREEZEGUN
+
+
+def test_freezegun_over_the_moved_clock_is_named_at_the_end(time_is_real):
+    jobs = open_jobs()
+    jobs.open()
+    jobs.clock.move_to(NOON)
+    with freezegun.freeze_time("2031-01-01"), pytest.raises(ClockConflictError) as caught:
+        jobs.close()
+
+    assert str(caught.value) == FREEZEGUN
+
+
+@pytest.mark.parametrize("move", [name for name in MOVES if name != "simulate_retries"])
+def test_a_travel_block_over_the_moved_clock_is_an_error_when_it_is_to_move(time_is_real, move):
+    with open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        with (
+            time_machine.travel(LATER, tick=False),
+            pytest.raises(ClockConflictError) as caught,
+        ):
+            MOVES[move](jobs)
+
+        assert jobs.clock.now() == datetime.now(UTC) == NOON
+
+    assert str(caught.value) == TRAVEL
+
+
+def test_a_simulation_under_a_travel_block_is_an_error_and_leaves_the_clock_where_it_was(
+    time_is_real,
+):
+    with open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        with (
+            time_machine.travel(LATER, tick=False),
+            pytest.raises(ClockConflictError) as caught,
+        ):
+            jobs.simulate_retries(Flaky, raising=ValueError)
+
+        assert jobs.clock.now() == datetime.now(UTC) == NOON
+
+    assert str(caught.value) == TRAVEL
+
+
+def test_the_rest_stays_pending_when_the_clock_cannot_move(time_is_real):
+    with open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        Note.perform_later()
+        Note.set(wait=60).perform_later()
+        with time_machine.travel(LATER), pytest.raises(ClockConflictError):
+            jobs.drain()
+        before = len(jobs.performed), len(jobs.pending)
+        jobs.drain()
+
+    assert before == (1, 1)
+    assert len(jobs.performed) == 2
+
+
+def test_a_travel_block_that_a_job_opens_over_the_clock_is_an_error(time_is_real):
+    class Travels(Job):
+        def perform(self):
+            with time_machine.travel(LATER):
+                time.sleep(5)
+
+    with open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        Travels.perform_later()
+        with pytest.raises(ClockConflictError) as caught:
+            jobs.drain()
+
+    assert str(caught.value) == TRAVEL
+
+
+def test_a_travel_block_that_is_still_open_at_the_end_is_an_error_and_everything_is_restored(
+    time_is_real,
+):
+    travel = time_machine.travel(LATER, tick=False)
+    jobs = open_jobs()
+    jobs.open()
+    jobs.clock.move_to(NOON)
+    travel.start()
+    with pytest.raises(ClockConflictError) as caught:
+        jobs.close()
+    travel.stop()
+
+    assert str(caught.value) == TRAVEL
+    with pytest.raises(NoAdapterError):
+        Note.perform_later()
+
+
+def test_a_travel_block_over_the_moved_clock_that_never_sees_it_move_is_no_matter(time_is_real):
+    with open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        with time_machine.travel(LATER, tick=False):
+            assert datetime.now(UTC) == LATER
+        assert datetime.now(UTC) == NOON
+
+
+def test_a_travel_block_around_the_harness_is_where_the_clock_begins(time_is_real):
+    with time_machine.travel(NOON, tick=False):
+        with open_jobs() as jobs:
+            begins = jobs.clock.now()
+            jobs.clock.advance(60)
+            moved = datetime.now(UTC)
+        after = datetime.now(UTC)
+
+    assert (begins, moved, after) == (NOON, NOON + timedelta(minutes=1), NOON)
+
+
+def test_a_travel_block_that_is_opened_before_the_clock_first_moves_is_where_it_begins(
+    time_is_real,
+):
+    with open_jobs() as jobs, time_machine.travel(NOON, tick=False):
+        Note.set(wait=60).perform_later()
+        jobs.drain()
+        now = datetime.now(UTC)
+        jobs.clock.stop()
+
+    assert now == jobs.performed[0].at == NOON + timedelta(minutes=1)
+
+
+def test_a_travel_block_inside_real_time_is_no_matter(time_is_real):
+    with open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        with jobs.real_time(), time_machine.travel(LATER, tick=False):
+            assert datetime.now(UTC) == LATER
+        assert datetime.now(UTC) == NOON
+
+
+def test_a_conflict_at_the_end_does_not_hide_the_error_of_the_test(time_is_real):
+    travel = time_machine.travel(LATER, tick=False)
+    with pytest.raises(ClockConflictError) as caught, open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        travel.start()
+        raise KeyError("mine")
+    travel.stop()
+
+    assert repr(caught.value.__context__) == "KeyError('mine')"

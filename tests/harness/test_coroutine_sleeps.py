@@ -1,0 +1,410 @@
+"""Coroutine jobs that a synchronous verb performs sleep on a loop whose time is the clock."""
+
+import asyncio
+import threading
+from datetime import timedelta
+
+import pytest
+
+from pytest_jobs import Job, job, retry_on
+from pytest_jobs.bridges.opening import open_jobs
+from pytest_jobs.harness import loop as loop_module
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def virtual(jobs, no_real_waiting, noon):
+    """Stand at noon, where no event loop may wait in real time."""
+    return jobs
+
+
+def performed(jobs, function, *args):
+    """Perform a coroutine function as a job; return its result, and how far the clock moved."""
+    declared = job(function)
+    declared.perform_later(*args)
+    before = jobs.clock.now()
+    jobs.drain()
+    return jobs.performed[-1].result, jobs.clock.now() - before
+
+
+def test_sleeping_moves_the_clock(virtual):
+    async def nap():
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        await asyncio.sleep(3600)
+        return round(loop.time() - before, 6)
+
+    assert performed(virtual, nap) == (3600, HOUR)
+
+
+def test_sleeping_before_the_clock_has_moved(jobs, no_real_waiting):
+    async def nap():
+        await asyncio.sleep(1e-9)
+        await asyncio.sleep(0.5)
+
+    before = jobs.clock.now()
+    performed(jobs, nap)
+
+    assert jobs.clock.now() - before >= timedelta(seconds=0.5)
+    assert jobs.clock.frozen
+
+
+def test_yielding_does_not_move_the_clock(jobs, no_real_waiting):
+    async def yields():
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    performed(jobs, yields)
+
+    assert not jobs.clock.frozen
+
+
+def test_sleeping_for_months(virtual):
+    async def nap():
+        await asyncio.sleep(100 * 86_400)
+
+    assert performed(virtual, nap) == (None, timedelta(days=100))
+
+
+@pytest.mark.parametrize("years", [1, 50, 500, 5_000])
+def test_sleeping_after_the_clock_has_travelled_for_years(virtual, years):
+    async def nap():
+        await asyncio.sleep(60)
+        await asyncio.sleep(0.25)
+        await asyncio.sleep(86_400)
+
+    virtual.clock.advance(timedelta(days=365 * years))
+    _, moved = performed(virtual, nap)
+
+    assert abs(moved - timedelta(days=1, seconds=60.25)) < timedelta(milliseconds=1)
+
+
+def test_gather_takes_the_longest(virtual):
+    async def naps():
+        await asyncio.gather(*(asyncio.sleep(seconds) for seconds in (10, 30, 20)))
+
+    assert performed(virtual, naps) == (None, timedelta(seconds=30))
+
+
+def test_tasks_wake_in_the_order_of_their_times(virtual):
+    async def naps():
+        woke = []
+
+        async def nap(seconds):
+            await asyncio.sleep(seconds)
+            woke.append(seconds)
+
+        async with asyncio.TaskGroup() as group:
+            for seconds in (3, 1, 2, 1.5):
+                group.create_task(nap(seconds))
+        return woke
+
+    assert performed(virtual, naps) == ([1, 1.5, 2, 3], timedelta(seconds=3))
+
+
+def test_a_timeout_fires(virtual):
+    async def too_slow():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.sleep(3600)
+
+    assert performed(virtual, too_slow) == (None, timedelta(seconds=5))
+
+
+def test_a_timeout_that_is_not_reached_does_not_fire(virtual):
+    async def quick():
+        async with asyncio.timeout(3600):
+            await asyncio.sleep(5)
+        return "in time"
+
+    assert performed(virtual, quick) == ("in time", timedelta(seconds=5))
+
+
+def test_wait_for_fires(virtual):
+    async def too_slow():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+    assert performed(virtual, too_slow) == (None, timedelta(seconds=5))
+
+
+def test_wait_for_returns_what_came_in_time(virtual):
+    assert performed(virtual, lambda: None) == (None, timedelta(0))
+
+    async def quick():
+        return await asyncio.wait_for(asyncio.sleep(5, "in time"), 3600)
+
+    assert performed(virtual, quick) == ("in time", timedelta(seconds=5))
+
+
+def test_call_later_and_call_at_follow_the_clock(virtual):
+    async def calls():
+        loop = asyncio.get_running_loop()
+        called, done = [], loop.create_future()
+        loop.call_later(2, called.append, 2)
+        loop.call_at(loop.time() + 1, called.append, 1)
+        loop.call_later(3, done.set_result, called)
+        return await done
+
+    assert performed(virtual, calls) == ([1, 2], timedelta(seconds=3))
+
+
+def test_a_retry_waits_from_the_end_of_the_attempt(virtual, noon):
+    @retry_on(ValueError, wait=10, attempts=2)
+    @job
+    async def slow():
+        await asyncio.sleep(5)
+        raise ValueError
+
+    slow.perform_later()
+    virtual.drain(raise_errors=False)
+
+    assert [delivery.at - noon for delivery in virtual.deliveries] == [
+        timedelta(0),
+        timedelta(seconds=15),
+    ]
+    assert virtual.clock.now() - noon == timedelta(seconds=20)
+
+
+def test_one_job_after_the_other_runs_on_the_same_loop(virtual):
+    async def which():
+        return asyncio.get_running_loop()
+
+    first, _ = performed(virtual, which)
+    second, _ = performed(virtual, which)
+
+    assert first is second
+
+
+def test_the_loop_is_closed_with_the_harness(sleepless):
+    @job
+    async def which():
+        return asyncio.get_running_loop()
+
+    with open_jobs() as jobs:
+        which.perform_later()
+        jobs.drain()
+        loop = jobs.performed[0].result
+        before = loop.is_closed()
+
+    assert (before, loop.is_closed()) == (False, True)
+
+
+def test_no_loop_is_made_for_plain_jobs(jobs):
+    @job
+    def plain():
+        pass
+
+    plain.perform_later()
+    jobs.drain()
+
+    assert jobs._performer._own_loop is None
+
+
+def test_context_variables_of_a_coroutine_job_do_not_leak(virtual):
+    from contextvars import ContextVar
+
+    variable = ContextVar("variable", default="of the test")
+
+    async def sets():
+        seen = variable.get()
+        variable.set("of the job")
+        return seen
+
+    variable.set("of the caller")
+    seen, _ = performed(virtual, sets)
+
+    assert (seen, variable.get()) == ("of the caller", "of the caller")
+
+
+def test_a_background_task_that_a_job_left_is_cancelled_with_the_harness(sleepless):
+    ended = []
+
+    @job
+    async def leaves():
+        async def forever():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(True)
+
+        tasks.append(asyncio.create_task(forever()))
+        await asyncio.sleep(0)
+
+    tasks = []
+    with open_jobs() as jobs:
+        leaves.perform_later()
+        jobs.drain()
+        before = list(ended)
+
+    assert (before, ended) == ([], [True])
+    assert tasks[0].cancelled()
+
+
+def test_work_in_a_thread_is_waited_for(jobs, noon):
+    async def works():
+        async with asyncio.timeout(3600):
+            return await asyncio.to_thread(work)
+
+    def work():
+        # By now the loop would have jumped, if it did not wait for this thread.
+        for _ in range(3):
+            threading.Event().wait(0.001)
+        return "done"
+
+    assert performed(jobs, works) == ("done", timedelta(0))
+
+
+def test_work_in_several_threads_is_waited_for(jobs, noon):
+    async def works():
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(3600):
+            return await asyncio.gather(
+                *(loop.run_in_executor(None, work, number) for number in range(5))
+            )
+
+    def work(number):
+        threading.Event().wait(0.001 * number)
+        return number
+
+    assert performed(jobs, works) == ([0, 1, 2, 3, 4], timedelta(0))
+
+
+def test_sleeping_after_work_in_a_thread_moves_the_clock(jobs, noon):
+    async def works():
+        await asyncio.to_thread(int)
+        await asyncio.sleep(60)
+
+    assert performed(jobs, works) == (None, timedelta(seconds=60))
+
+
+def test_the_threads_of_a_loop_are_waited_for_when_it_is_closed(sleepless, recwarn):
+    release = threading.Event()
+
+    @job
+    async def works():
+        await asyncio.to_thread(int)
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, lambda: release.wait(5))
+
+    with open_jobs() as jobs:
+        works.perform_later()
+        jobs.drain()
+        timer = threading.Timer(0.01, release.set)
+        timer.start()
+    timer.join()
+
+    assert recwarn.list == []
+
+
+def test_a_connection_is_not_overtaken_by_a_timer(jobs, noon):
+    async def talks():
+        async def answer(reader, writer):
+            line = await reader.readline()
+            writer.write(line.upper())
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server, asyncio.timeout(3600):
+            port = server.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"hello\n")
+            answered = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+        return answered.decode()
+
+    assert performed(jobs, talks) == ("HELLO\n", timedelta(0))
+
+
+def test_an_open_connection_on_which_nothing_comes_holds_a_jump_up_for_a_moment_only(
+    jobs, noon, monkeypatch
+):
+    import socket
+
+    monkeypatch.setattr(loop_module, "_GRACE_SECONDS", 0.001)
+
+    async def listens():
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            reader, writer = await asyncio.open_connection(sock=ours)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), 60)
+            writer.close()
+            await writer.wait_closed()
+
+    assert performed(jobs, listens) == (None, timedelta(seconds=60))
+
+
+def test_what_the_clock_does_meanwhile_is_seen_by_the_loop(virtual):
+    import time
+
+    async def both():
+        task = asyncio.create_task(asyncio.sleep(10))
+        await asyncio.sleep(0)
+        time.sleep(60)  # noqa: ASYNC251
+        await task
+
+    assert performed(virtual, both) == (None, timedelta(seconds=60))
+
+
+def test_a_timer_that_cannot_move_the_clock_is_an_error_and_the_job_stays_pending(jobs):
+    import time_machine
+
+    from pytest_jobs.errors import ClockConflictError
+
+    class Nap(Job):
+        async def perform(self):
+            await asyncio.sleep(60)
+
+    jobs.clock.advance(0)
+    Nap.perform_later()
+    with time_machine.travel(0), pytest.raises(ClockConflictError):
+        jobs.drain()
+
+    assert len(jobs.pending) == 1
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_an_asynchronous_generator_is_closed_with_the_harness(sleepless):
+    closed = []
+
+    async def numbers():
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(True)
+
+    @job
+    async def takes_one():
+        kept.append(numbers())
+        return await anext(kept[0])
+
+    kept = []
+    with open_jobs() as jobs:
+        takes_one.perform_later()
+        jobs.drain()
+
+    assert closed == [True]
+
+
+def test_a_connection_can_be_watched_both_ways(jobs, noon):
+    import socket
+
+    async def both_ways():
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            writable, readable = loop.create_future(), loop.create_future()
+            loop.add_reader(ours, lambda: readable.done() or readable.set_result(True))
+            loop.add_writer(ours, lambda: writable.done() or writable.set_result(True))
+            await writable
+            loop.remove_writer(ours)
+            theirs.send(b"x")
+            await asyncio.wait_for(readable, 60)
+            loop.remove_reader(ours)
+
+    assert performed(jobs, both_ways) == (None, timedelta(0))

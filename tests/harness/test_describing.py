@@ -1,0 +1,118 @@
+"""Records, deliveries and durations in words."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pytest_jobs.harness.describe import (
+    duration,
+    error_text,
+    instant,
+    short_name,
+    short_repr,
+    shortened,
+    table,
+)
+from pytest_jobs.harness.instants import to_datetime, to_timedelta
+
+
+@pytest.mark.parametrize(
+    ("delta", "text"),
+    [
+        (0, "0s"),
+        (3, "3s"),
+        (0.25, "0.25s"),
+        (59.999_999_9, "1m"),
+        (60, "1m"),
+        (83, "1m 23s"),
+        (3_600, "1h"),
+        (3_605, "1h 5s"),
+        (86_400, "1d"),
+        (1_763_395, "20d 9h 49m"),
+        (90_061.5, "1d 1h 1m"),
+        (86_405, "1d 5s"),
+        (-90, "-1m 30s"),
+        (0.000_05, "0.00005s"),
+        (12.345_678, "12.3457s"),
+        (timedelta(minutes=5), "5m"),
+        (timedelta(microseconds=1), "0.000001s"),
+        (timedelta(days=1000), "1000d"),
+    ],
+)
+def test_a_duration_has_at_most_three_units(delta, text):
+    assert duration(delta) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("app.jobs.SendWelcome", "SendWelcome"),
+        ("app.orders.Order.ship_later", "Order.ship_later"),
+        ("app.jobs.send_receipt", "send_receipt"),
+        ("send_receipt", "send_receipt"),
+        ("app.test_x.<locals>.make.<locals>.Inner", "Inner"),
+        ("app.Outer.method.<locals>.note", "note"),
+        ("app.Outer.Inner", "Outer.Inner"),
+    ],
+)
+def test_a_name_is_shown_without_its_module(name, text):
+    assert short_name(name) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (7, "7"),
+        ("a", "'a'"),
+        ("x" * 100, "'" + "x" * 27 + "..." + "x" * 28 + "'"),
+        (list(range(10)), "[0, 1, 2, 3, 4, 5, ...]"),
+        ({"b": 1, "a": [1, [2, [3, [4, [5]]]]]}, "{'a': [1, [2, [3, [...]]]], 'b': 1}"),
+        (10**100, "1" + "0" * 17 + "..." + "0" * 19),
+    ],
+)
+def test_a_value_is_shown_in_bearable_length(value, text):
+    assert short_repr(value) == text
+
+
+def test_a_text_is_cut_in_its_middle():
+    assert shortened("abcdefghij", 10) == "abcdefghij"
+    assert shortened("abcdefghijk", 10) == "abcd...ijk"
+
+
+def test_a_value_that_cannot_be_shown_does_no_harm():
+    class Broken:
+        def __repr__(self):
+            raise ValueError
+
+    assert short_repr(Broken()).startswith("<Broken instance at 0x")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("no"), "ValueError: no"),
+        (ValueError(), "ValueError"),
+        (ValueError("first\nsecond"), "ValueError: first"),
+        (KeyError("x"), "KeyError: 'x'"),
+    ],
+)
+def test_an_error_is_its_class_and_its_first_line(error, text):
+    assert error_text(error) == text
+
+
+def test_an_instant_is_shown_to_the_second():
+    assert instant(datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC)) == "2030-01-02 03:04:05+00:00"
+    assert instant(None) == "-"
+
+
+def test_a_table_is_aligned_and_has_no_trailing_space():
+    assert table(("a", "long"), [("1", "2"), ("333", "")]) == "a    long\n1    2\n333"
+
+
+def test_nanoseconds_become_microseconds():
+    assert to_datetime(1_999) == datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+    assert to_timedelta(1_500_000_400) == timedelta(seconds=1.5)
+
+
+def test_instants_after_the_last_are_the_last():
+    assert to_datetime(10**30) == datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=UTC)

@@ -1,0 +1,449 @@
+"""`jobs.fail` makes deliveries of a job raise, inside the library's retry handling."""
+
+# ruff: noqa: PT012 - a harness, and a block of one, raises at its end
+
+import pytest
+
+from pytest_jobs import Job, discard_on, job, later, reference, retry_on
+from pytest_jobs.bridges.opening import open_jobs
+from pytest_jobs.errors import CriterionError, UnusedFaultError
+
+
+class Unavailable(Exception):
+    pass
+
+
+@retry_on(Unavailable, wait=10, attempts=4)
+class Charge(Job):
+    def perform(self, amount=1):
+        self.charged.append(amount)
+        return amount
+
+
+class ChargeTwice(Charge):
+    pass
+
+
+@retry_on(Unavailable, wait=10, attempts=4)
+class Coroutine(Job):
+    async def perform(self, amount=1):
+        Charge.charged.append(amount)
+        return amount
+
+
+class Note(Job):
+    def perform(self):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def charged():
+    Charge.charged = []
+    return Charge.charged
+
+
+def statuses(jobs):
+    return [delivery.status for delivery in jobs.deliveries]
+
+
+KINDS = pytest.mark.parametrize("kind", [Charge, Coroutine])
+
+
+@KINDS
+def test_a_fault_without_a_number_makes_every_delivery_fail(jobs, charged, kind):
+    jobs.fail(kind, raising=Unavailable("down"))
+    kind.perform_later()
+    with pytest.raises(Unavailable, match=r"^down$"):
+        jobs.drain()
+
+    assert statuses(jobs) == ["retried", "retried", "retried", "exhausted"]
+    assert charged == []
+
+
+@KINDS
+def test_times_is_how_many_deliveries_fail(jobs, charged, kind):
+    jobs.fail(kind, raising=Unavailable, times=2)
+    kind.perform_later(7)
+    kind.perform_later(8)
+    jobs.drain()
+
+    assert statuses(jobs) == ["retried", "retried", "performed", "performed"]
+    assert charged == [7, 8]
+
+
+@KINDS
+def test_on_names_the_attempts_that_fail(jobs, charged, kind):
+    jobs.fail(kind, raising=Unavailable("odd"), on=[1, 3])
+    jobs.fail(kind, raising=Unavailable("even"), on=[2])
+    kind.perform_later(7)
+    jobs.drain()
+
+    assert statuses(jobs) == ["retried", "retried", "retried", "performed"]
+    assert [str(delivery.error) for delivery in jobs.retried] == ["odd", "even", "odd"]
+    assert charged == [7]
+
+
+@pytest.mark.parametrize("on", [[1], (1,), {1}, range(1, 2), {1: "a"}])
+def test_on_is_any_collection_of_numbers(jobs, on):
+    jobs.fail(Charge, raising=Unavailable, on=on)
+    Charge.perform_later()
+    jobs.drain()
+
+    assert statuses(jobs) == ["retried", "performed"]
+
+
+def test_on_counts_the_attempts_of_each_job(jobs, charged):
+    jobs.fail(Charge, raising=Unavailable, on=[1])
+    Charge.perform_later(7)
+    Charge.perform_later(8)
+    jobs.drain()
+
+    assert statuses(jobs) == ["retried", "retried", "performed", "performed"]
+    assert charged == [7, 8]
+
+
+@KINDS
+def test_without_after_the_body_does_not_run(jobs, charged, kind):
+    jobs.fail(kind, raising=Unavailable, times=1)
+    kind.perform_later(7)
+    jobs.perform_due()
+
+    assert charged == []
+
+
+@KINDS
+def test_after_lets_the_body_run_before_the_error(jobs, charged, kind):
+    jobs.fail(kind, raising=Unavailable("reply lost"), times=1, after=True)
+    kind.perform_later(7)
+    jobs.drain()
+
+    assert statuses(jobs) == ["retried", "performed"]
+    assert str(jobs.retried[0].error) == "reply lost"
+    assert charged == [7, 7]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_after_does_not_hide_an_error_of_the_body(jobs, asynchronous):
+    class Fail(Job):
+        if asynchronous:
+
+            async def perform(self):
+                raise KeyError("own")
+        else:
+
+            def perform(self):
+                raise KeyError("own")
+
+    jobs.fail(Fail, raising=Unavailable, after=True)
+    Fail.perform_later()
+
+    with pytest.raises(KeyError, match="own"):
+        jobs.drain()
+
+
+def test_an_error_without_a_rule_fails_the_job(jobs):
+    jobs.fail(Note, raising=Unavailable("down"))
+    Note.perform_later()
+    with pytest.raises(Unavailable, match=r"^down$"):
+        jobs.drain()
+
+    assert statuses(jobs) == ["failed"]
+
+
+def test_a_rule_may_discard_the_error(jobs):
+    @discard_on(Unavailable)
+    class Dropped(Note):
+        pass
+
+    jobs.fail(Dropped, raising=Unavailable)
+    Dropped.perform_later()
+
+    assert jobs.drain() == {"discarded": 1}
+
+
+def test_a_rule_for_the_cause_of_the_error_holds(jobs):
+    error = RuntimeError("could not charge")
+    error.__cause__ = Unavailable("down")
+    jobs.fail(Charge, raising=error, times=2)
+    Charge.perform_later()
+    jobs.drain()
+
+    assert statuses(jobs) == ["retried", "retried", "performed"]
+    assert [str(delivery.error.__cause__) for delivery in jobs.retried] == ["down", "down"]
+
+
+def test_an_error_that_was_raised_before_is_raised_clean(jobs):
+    error = Unavailable("down")
+    try:
+        try:
+            raise KeyError
+        except KeyError:
+            raise error  # noqa: B904
+    except Unavailable:
+        pass
+    jobs.fail(Charge, raising=error, times=1)
+    Charge.perform_later()
+    jobs.perform_due()
+
+    assert jobs.retried[0].error is error
+    assert error.__context__ is None
+
+
+def test_an_error_class_makes_an_error_for_each_delivery(jobs):
+    jobs.fail(Charge, raising=Unavailable, times=2)
+    Charge.perform_later()
+    jobs.drain()
+    first, second = (delivery.error for delivery in jobs.retried)
+
+    assert type(first) is type(second) is Unavailable
+    assert first is not second
+
+
+def test_a_failed_assertion_can_be_a_fault(jobs):
+    jobs.fail(Note, raising=AssertionError("not so"))
+    Note.perform_later()
+
+    with pytest.raises(AssertionError, match=r"^not so$"):
+        jobs.drain()
+
+
+def test_a_fault_holds_for_the_very_class(jobs, charged):
+    jobs.fail(ChargeTwice, raising=Unavailable, times=1)
+    Charge.perform_later(1)
+    ChargeTwice.perform_later(2)
+    jobs.drain()
+
+    assert statuses(jobs) == ["performed", "retried", "performed"]
+
+
+def test_a_fault_for_a_job_function(jobs):
+    @job
+    def send():
+        return "sent"
+
+    jobs.fail(send, raising=Unavailable)
+    send.perform_later()
+
+    assert jobs.perform(jobs.pending[0]).status == "failed"
+    assert send() == "sent"
+
+
+def test_a_fault_for_a_later_twin(jobs):
+    @reference(id="number", find="find")
+    class Order:
+        number = 1
+
+        @classmethod
+        def find(cls, number):
+            return cls()
+
+        def ship(self):
+            pass
+
+        ship_later = later(ship)
+
+    jobs.fail(Order.ship_later, raising=Unavailable)
+    Order().ship_later()
+
+    assert jobs.perform(jobs.pending[0]).status == "failed"
+
+
+def test_a_fault_for_a_name(jobs):
+    jobs.fail(f"{__name__}.Note", raising=Unavailable)
+    Note.perform_later()
+
+    assert jobs.perform(jobs.pending[0]).status == "failed"
+
+
+def test_the_first_of_two_faults_strikes_until_it_is_spent(jobs):
+    jobs.fail(Charge, raising=Unavailable("first"), times=1)
+    jobs.fail(Charge, raising=Unavailable("second"), times=1)
+    Charge.perform_later()
+    jobs.drain()
+
+    assert [str(delivery.error) for delivery in jobs.retried] == ["first", "second"]
+
+
+def test_perform_now_is_no_delivery_and_meets_no_fault(jobs):
+    with jobs.fail(Charge, raising=Unavailable) as fault:
+        assert Charge.perform_now(7) == 7
+        assert fault.hits == 0
+        Charge.perform_later()
+        jobs.perform(jobs.pending[0])
+
+
+@pytest.mark.asyncio
+async def test_faults_hold_on_the_loop_of_the_test(jobs, charged):
+    jobs.fail(Coroutine, raising=Unavailable, times=1)
+    jobs.fail(Charge, raising=Unavailable, times=1, after=True)
+    Coroutine.perform_later(7)
+    Charge.perform_later(8)
+    await jobs.adrain()
+
+    assert statuses(jobs) == ["retried", "retried", "performed", "performed"]
+    assert charged == [8, 7, 8]
+
+
+def test_faults_hold_for_inline_jobs(jobs, charged):
+    jobs.fail(Charge, raising=Unavailable, times=1)
+    with jobs.inline():
+        Charge.perform_later(7)
+        Charge.perform_later(8)
+
+    assert statuses(jobs) == ["retried", "performed"]
+
+
+def test_a_fault_counts_its_hits(jobs):
+    fault = jobs.fail(Charge, raising=Unavailable("down"), times=2)
+    counts = [fault.hits]
+    Charge.perform_later()
+    for _ in range(3):
+        jobs.perform(jobs.pending[0])
+        counts.append(fault.hits)
+
+    assert counts == [0, 1, 2, 2]
+    assert repr(fault) == f"<Fault {__name__}.Charge Unavailable('down') hits=2>"
+
+
+def test_a_fault_holds_until_the_end_of_its_block(jobs, charged):
+    Charge.perform_later()
+    with jobs.fail(Charge, raising=Unavailable) as fault:
+        assert fault.active
+        jobs.perform_due()
+    jobs.drain()
+
+    assert not fault.active
+    assert statuses(jobs) == ["retried", "performed"]
+
+
+def test_a_fault_that_was_stopped_lets_the_job_alone(jobs):
+    fault = jobs.fail(Charge, raising=Unavailable)
+    Charge.perform_later()
+    jobs.perform_due()
+    fault.stop()
+
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_a_fault_that_nothing_met_in_its_block_is_an_error(jobs):
+    Charge.perform_later()
+    with pytest.raises(UnusedFaultError) as caught, jobs.fail(Charge, raising=Unavailable):
+        pass
+
+    assert str(caught.value) == (
+        f"jobs.fail({__name__}.Charge) was set up and no delivery ever met it, so the test shows less than it "
+        "says: perform the job while the fault holds, or ask for no more than happens."
+    )
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_the_error_of_a_block_is_not_hidden_by_its_unused_fault(jobs):
+    with pytest.raises(KeyError), jobs.fail(Charge, raising=Unavailable) as fault:
+        raise KeyError
+
+    assert not fault.active
+
+
+def test_a_fault_that_nothing_met_until_the_end_of_the_test_is_an_error(sleepless):
+    with pytest.raises(UnusedFaultError) as caught, open_jobs() as jobs:
+        jobs.fail(Charge, raising=Unavailable, on=[2, 3])
+        Charge.perform_later()
+        jobs.drain()
+
+    assert str(caught.value) == (
+        f"jobs.fail({__name__}.Charge) was set up and no delivery on attempt 2, 3 ever met it, so the test shows "
+        "less than it says: perform the job while the fault holds, or ask for no more than happens."
+    )
+
+
+def test_a_fault_of_another_job_does_not_count_as_met(sleepless):
+    with pytest.raises(UnusedFaultError), open_jobs() as jobs:
+        jobs.fail(Charge, raising=Unavailable)
+        Note.perform_later()
+        jobs.drain()
+
+
+def test_the_error_of_a_test_is_not_hidden_by_an_unused_fault(sleepless):
+    with pytest.raises(KeyError), open_jobs() as jobs:
+        jobs.fail(Charge, raising=Unavailable)
+        raise KeyError
+
+
+def test_a_fault_whose_block_has_ended_is_not_asked_again_at_the_end(sleepless):
+    with (
+        open_jobs() as jobs,
+        pytest.raises(UnusedFaultError),
+        jobs.fail(Charge, raising=Unavailable),
+    ):
+        pass
+
+
+def test_a_fault_that_is_not_spent_is_an_error(sleepless):
+    with pytest.raises(UnusedFaultError) as caught, open_jobs() as jobs:
+        jobs.fail(Charge, raising=Unavailable, times=3)
+        Charge.perform_later()
+        jobs.perform_due()
+
+    assert "was set up and only 1 of 3 deliveries met it" in str(caught.value)
+
+
+def test_a_fault_that_missed_one_of_its_attempts_is_an_error(sleepless):
+    with pytest.raises(UnusedFaultError) as caught, open_jobs() as jobs:
+        jobs.fail(Charge, raising=Unavailable, on=[1, 4])
+        Charge.perform_later()
+        jobs.perform_due()
+
+    assert "was set up and no delivery on attempt 4 met it" in str(caught.value)
+
+
+@pytest.mark.parametrize("times", [0, -1, True, 1.0, "2"])
+def test_times_is_a_number_of_at_least_one(jobs, times):
+    with pytest.raises(CriterionError) as caught:
+        jobs.fail(Charge, raising=Unavailable, times=times)
+
+    assert str(caught.value) == (
+        f"times={times!r} is no number of deliveries: write an int of at least 1."
+    )
+
+
+@pytest.mark.parametrize("on", [[], (), [0], [1, -1], [True], ["1"], "13", 3, [1.0]])
+def test_on_is_a_collection_of_attempts(jobs, on):
+    with pytest.raises(CriterionError) as caught:
+        jobs.fail(Charge, raising=Unavailable, on=on)
+
+    assert str(caught.value) == (
+        f"on={on!r} names no attempts: write their numbers, from 1, as in on=[1, 3]."
+    )
+
+
+def test_times_and_on_together_are_refused(jobs):
+    with pytest.raises(CriterionError) as caught:
+        jobs.fail(Charge, raising=Unavailable, times=2, on=[1])
+
+    assert str(caught.value) == "times=2 and on=[1] both say which deliveries fail: give one."
+
+
+@pytest.mark.parametrize("raising", ["Unavailable", None, int, 5, [Unavailable]])
+def test_what_is_raised_is_an_error(jobs, raising):
+    with pytest.raises(CriterionError) as caught:
+        jobs.fail(Charge, raising=raising)
+
+    assert str(caught.value) == (
+        f"raising={raising!r} is no error: write an exception such as TimeoutError()."
+    )
+
+
+def test_a_fault_is_for_a_job(jobs):
+    with pytest.raises(CriterionError) as caught:
+        jobs.fail(Unavailable, raising=Unavailable)
+
+    assert str(caught.value) == (
+        f"{Unavailable!r} is no job of what is bridged here (core): name a class derived from Job, a function "
+        "under @job, or a `later` twin."
+    )
+
+
+def test_a_refused_fault_is_not_asked_at_the_end(jobs):
+    with pytest.raises(CriterionError):
+        jobs.fail(Charge, raising=Unavailable, times=0)
+    jobs.check()

@@ -1,0 +1,155 @@
+"""A job that goes on for ever is stopped, and named."""
+
+import pytest
+
+from pytest_jobs import Job, job, polynomially_longer, retry_on
+from pytest_jobs.errors import ClockError, LoopLimitError
+
+
+class Again(Job):
+    def perform(self):
+        Again.perform_later()
+
+
+class Note(Job):
+    def perform(self, number=0):
+        pass
+
+
+@retry_on(ValueError, wait=1, attempts=None)
+class Endless(Job):
+    def perform(self):
+        raise ValueError
+
+
+def message(verb, limit, last, count, name):
+    return (
+        f"jobs.{verb}() stopped: it performed {limit} jobs that were enqueued while it ran, and more are pending. "
+        f"Of the last {last}, {count} were {name}, which most likely enqueues itself, or retries, for ever. Give "
+        f"its chain an end, perform a part with `until=` or `only=`, or pass a `limit=` above {limit}."
+    )
+
+
+@pytest.mark.parametrize("verb", ["drain", "perform_due"])
+def test_a_job_that_enqueues_itself_is_stopped_at_the_limit(jobs, verb):
+    Again.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        getattr(jobs, verb)(limit=50)
+
+    assert str(caught.value) == message(verb, 50, 51, 51, "Again")
+    assert len(jobs.deliveries) == 51
+    assert [record.sequence for record in jobs.pending] == [51]
+
+
+def test_run_for_is_stopped_too(jobs):
+    Again.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        jobs.run_for(10, limit=50)
+
+    assert str(caught.value) == message("run_for", 50, 51, 51, "Again")
+
+
+def test_the_next_verb_goes_on_after_the_limit(jobs):
+    Again.perform_later()
+    for _ in range(2):
+        with pytest.raises(LoopLimitError):
+            jobs.drain(limit=5)
+
+    assert [delivery.record.sequence for delivery in jobs.deliveries] == list(range(12))
+    assert [record.sequence for record in jobs.pending] == [12]
+
+
+def test_a_job_that_retries_for_ever_is_stopped(jobs):
+    Endless.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        jobs.drain(limit=50)
+
+    assert str(caught.value) == message("drain", 50, 51, 51, "Endless")
+    assert [record.attempt for record in jobs.pending] == [52]
+
+
+def test_a_job_that_retries_for_ever_with_ever_longer_waits_is_stopped(jobs, noon):
+    @retry_on(ValueError, wait=polynomially_longer, attempts=None)
+    @job
+    def endless():
+        raise ValueError
+
+    endless.perform_later()
+    with pytest.raises(ClockError) as caught:
+        jobs.drain()
+
+    assert str(caught.value) == (
+        "The clock cannot move beyond the year 9999. If a job is due then, it most likely retries for ever: give "
+        "its `retry_on` an end with `attempts=`, or perform a part with `until=`."
+    )
+    assert len(jobs.pending) == 1
+    assert jobs.clock.now().year > 2030
+    assert "endless" in repr(jobs.pending)
+    assert jobs.scheduled == jobs.pending
+
+
+def test_the_limit_counts_what_came_up_during_the_verb(jobs):
+    for number in range(20):
+        Note.perform_later(number)
+
+    assert jobs.drain(limit=1) == {"performed": 20}
+
+
+def test_as_many_children_as_the_limit_are_no_loop(jobs):
+    @job
+    def parent():
+        for number in range(10):
+            Note.perform_later(number)
+
+    parent.perform_later()
+
+    assert jobs.drain(limit=10) == {"performed": 11}
+
+
+def test_the_job_that_ran_most_often_of_late_is_named(jobs):
+    @job
+    def pair():
+        Note.perform_later()
+        Note.perform_later()
+        pair.perform_later()
+
+    pair.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        jobs.drain(limit=30)
+
+    assert str(caught.value) == message("drain", 30, 31, 20, "Note")
+
+
+def test_only_the_last_thousand_deliveries_are_looked_at(jobs):
+    for _ in range(1_500):
+        Note.perform_later()
+    Again.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        jobs.drain(limit=600)
+
+    assert str(caught.value) == message("drain", 600, 1000, 601, "Again")
+
+
+def test_a_limit_of_none_at_all(jobs):
+    Again.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        jobs.drain(limit=0)
+
+    assert str(caught.value) == message("drain", 0, 1, 1, "Again")
+
+
+def test_ten_thousand_is_the_limit_when_none_is_given(jobs):
+    Again.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        jobs.drain()
+
+    assert str(caught.value) == message("drain", 10_000, 1000, 1000, "Again")
+
+
+@pytest.mark.asyncio
+async def test_the_twins_have_the_limit_too(jobs):
+    Again.perform_later()
+    with pytest.raises(LoopLimitError) as caught:
+        await jobs.adrain(limit=50)
+
+    assert str(caught.value) == message("drain", 50, 51, 51, "Again")

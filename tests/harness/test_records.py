@@ -1,0 +1,432 @@
+"""A record tells what was enqueued, by read-only properties."""
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+
+from pytest_jobs import Job, Payload, job, later, reference, retry_on
+from pytest_jobs.core import arguments
+from pytest_jobs.core.settings import settings
+from pytest_jobs.errors import DeserializationError, UnknownJobError
+
+
+class Pay(Job):
+    queue = "payments"
+    priority = 3
+
+    def perform(self, amount, currency="EUR"):
+        pass
+
+
+class Flaky(Job):
+    def perform(self):
+        raise TimeoutError
+
+
+@retry_on(TimeoutError, wait=3)
+class Retried(Flaky):
+    pass
+
+
+@job(queue="mailers")
+def send_receipt(order_id):
+    pass
+
+
+@reference(id="number", find="find")
+class Order:
+    found = True
+
+    def __init__(self, number):
+        self.number = number
+
+    @classmethod
+    def find(cls, number):
+        return cls(number) if cls.found else None
+
+    def ship(self):
+        pass
+
+    ship_later = later(ship, queue="shipping")
+
+
+def last(jobs):
+    return jobs.enqueued[-1]
+
+
+def test_a_record_has_what_the_job_was_enqueued_with(jobs, noon):
+    job = Pay.set(wait=90).perform_later(7, currency="USD")
+    record = last(jobs)
+
+    assert record.sequence == 0
+    assert record.bridge == "core"
+    assert record.job_id == job.job_id
+    assert record.job is Pay
+    assert record.name == f"{__name__}.Pay"
+    assert (record.args, record.kwargs) == ((7,), {"currency": "USD"})
+    assert (record.queue, record.priority, record.headers) == ("payments", 3, {})
+    assert record.enqueued_at == noon
+    assert record.due_at == noon + timedelta(seconds=90)
+    assert record.wait == timedelta(seconds=90)
+    assert record.expires_at is None
+    assert (record.attempt, record.retry_of, record.parent) == (1, None, None)
+    assert record.payload is job.payload
+
+
+def test_the_parameters_are_named_however_they_were_passed(jobs):
+    Pay.perform_later(7)
+    Pay.perform_later(currency="USD", amount=8)
+    send_receipt.perform_later(5)
+
+    assert [record.params for record in jobs.enqueued] == [
+        {"amount": 7, "currency": "EUR"},
+        {"amount": 8, "currency": "USD"},
+        {"order_id": 5},
+    ]
+
+
+def test_a_job_without_a_wait_is_due_at_once(jobs):
+    Pay.perform_later(1)
+
+    assert (last(jobs).due_at, last(jobs).wait) == (None, None)
+
+
+def test_the_priority_of_a_job_without_one_is_none(jobs):
+    send_receipt.perform_later(1)
+
+    assert last(jobs).priority is None
+
+
+def test_times_are_aware_and_in_utc(jobs):
+    before = datetime.now(UTC)
+    Pay.set(at=before + timedelta(hours=1)).perform_later(1)
+    after = datetime.now(UTC)
+    record = last(jobs)
+
+    assert before <= record.enqueued_at <= after
+    assert record.enqueued_at.tzinfo is UTC
+    assert record.due_at == before + timedelta(hours=1)
+
+
+def test_the_headers_and_the_expiry_are_those_of_the_envelope(make_record):
+    record = make_record(headers={"tenant": "a"}, expires_ns=1_500_000_000)
+
+    assert record.headers == {"tenant": "a"}
+    assert record.expires_at == datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)
+
+
+def test_a_record_without_a_queue_says_none(make_record):
+    assert make_record(queue=None).queue is None
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        *("sequence", "bridge", "job_id", "job", "name", "args", "kwargs", "queue", "priority"),
+        *("headers", "enqueued_at", "due_at", "wait", "expires_at", "attempt", "retry_of"),
+        *("parent", "payload"),
+    ],
+)
+def test_a_record_is_read_only(make_record, attribute):
+    with pytest.raises(AttributeError):
+        setattr(make_record(), attribute, 1)
+
+
+def test_a_record_takes_no_other_attributes(make_record):
+    with pytest.raises(AttributeError):
+        make_record().note = 1
+
+
+def test_the_job_of_a_function_is_the_function(jobs):
+    send_receipt.perform_later(1)
+
+    assert last(jobs).job is send_receipt
+
+
+def test_the_job_of_a_later_twin_is_the_twin(jobs):
+    Order(5).ship_later()
+    record = last(jobs)
+
+    assert record.job is Order.ship_later
+    assert record.name == f"{__name__}.Order.ship_later"
+    assert record.args == (Order(5),)
+
+
+def enqueue_by_name(name, arguments="[[],{}]"):
+    settings.adapter.enqueue(
+        Payload(None, name, "1" * 32, "default", None, arguments, 1, None, 0, None)
+    )
+
+
+def test_the_job_of_a_class_that_is_gone_is_its_name(jobs):
+    enqueue_by_name("nowhere.Gone")
+
+    assert last(jobs).job == "nowhere.Gone"
+
+
+def test_the_arguments_of_a_class_that_is_gone_are_unreadable(jobs):
+    enqueue_by_name("nowhere.Gone", "[[1],{}]")
+
+    with pytest.raises(UnknownJobError):
+        last(jobs).args  # noqa: B018
+    assert repr(last(jobs)) == "<#0 Gone(unreadable: UnknownJobError) queue='default'>"
+
+
+def test_the_job_of_a_payload_that_carries_only_a_name_is_found_by_it(jobs):
+    enqueue_by_name(f"{__name__}.Pay", "[[1],{}]")
+
+    assert last(jobs).job is Pay
+    assert last(jobs).args == (1,)
+
+
+def test_two_classes_of_one_name_are_kept_apart(jobs):
+    def make():
+        class Namesake(Job):
+            def perform(self):
+                pass
+
+        return Namesake
+
+    first, second = make(), make()
+    first.perform_later()
+    second.perform_later()
+    second.perform_later()
+
+    assert [record.job for record in jobs.enqueued] == [first, second, second]
+    assert len({record.name for record in jobs.enqueued}) == 1
+    assert jobs.drain(only=second).total == 2
+    assert [record.job for record in jobs.pending] == [first]
+
+
+def test_two_classes_of_one_name_cannot_be_told_apart_by_a_payload_that_has_only_the_name(jobs):
+    def make():
+        class Namesake(Job):
+            def perform(self):
+                pass
+
+        return Namesake
+
+    classes = [make(), make()]
+    gc.collect()
+    enqueue_by_name(classes[0]._name)
+
+    assert last(jobs).job == classes[0]._name
+    assert jobs.drain(raise_errors=False) == {"failed": 1}
+    assert "2 job classes are named" in str(jobs.failed[0].error)
+
+
+def test_the_arguments_are_decoded_when_they_are_looked_at_and_only_once(jobs, monkeypatch):
+    decoded = []
+    decode = arguments.decode
+    monkeypatch.setattr(
+        "pytest_jobs.bridges.reference.decode",
+        lambda text, types, **options: decoded.append(text) or decode(text, types, **options),
+    )
+    Pay.perform_later(7, currency="USD")
+    record = last(jobs)
+    before = list(decoded)
+    for _ in range(3):
+        assert (record.args, record.kwargs) == ((7,), {"currency": "USD"})
+
+    assert before == []
+    assert decoded == ['[[7],{"currency":"USD"}]']
+
+
+def test_the_body_gets_arguments_of_its_own(jobs):
+    received = []
+
+    @job
+    def keep(items, options=None):
+        received.append((items, options))
+
+    items = [1, 2]
+    keep.perform_later(items, options={"a": 1})
+    items.append(3)
+    record = last(jobs)
+    record.args[0].append("changed by the test")
+    record.kwargs["options"]["a"] = "changed by the test"
+    jobs.drain()
+
+    assert received == [([1, 2], {"a": 1})]
+
+
+def test_a_record_of_the_application_is_not_looked_up_for_the_arguments(jobs, monkeypatch):
+    Order(5).ship_later()
+    monkeypatch.setattr(Order, "found", False)
+    record = last(jobs)
+    (order,) = record.args
+
+    assert order == Order(5)
+    assert order != Order(6)
+    assert (order.cls, order.id) == (Order, 5)
+    assert jobs.perform(record).status == "failed"
+
+
+def test_arguments_that_cannot_be_read_are_an_error_where_they_are_looked_at(jobs):
+    send_receipt.perform_later(5)
+    record = last(jobs)
+    record.payload.arguments = "not JSON"
+
+    with pytest.raises(DeserializationError):
+        record.args  # noqa: B018
+    with pytest.raises(DeserializationError):
+        record.kwargs  # noqa: B018
+    assert repr(record) == "<#0 send_receipt(unreadable: DeserializationError) queue='mailers'>"
+
+
+def test_the_parent_is_the_job_that_enqueued_it(jobs):
+    @job
+    def child():
+        pass
+
+    @job
+    def parent():
+        child.perform_later()
+
+    send_receipt.perform_later(1)
+    parent.perform_later()
+    jobs.drain()
+
+    assert [record.parent for record in jobs.enqueued] == [None, None, 1]
+
+
+def test_what_a_coroutine_job_enqueues_has_it_as_parent(jobs):
+    @job
+    async def parent():
+        send_receipt.perform_later(1)
+
+    parent.perform_later()
+    jobs.drain()
+
+    assert [record.parent for record in jobs.enqueued] == [None, 0]
+
+
+def test_what_the_test_enqueues_after_a_job_has_no_parent(jobs):
+    Pay.perform_later(1)
+    jobs.drain()
+    Pay.perform_later(2)
+
+    assert last(jobs).parent is None
+
+
+def test_what_the_test_enqueues_after_a_failed_job_has_no_parent(jobs):
+    Flaky.perform_later()
+    with pytest.raises(TimeoutError):
+        jobs.drain()
+    Pay.perform_later(2)
+
+    assert last(jobs).parent is None
+
+
+def test_a_retry_is_a_record_of_its_own_that_names_the_one_it_retries(jobs, noon):
+    Retried.perform_later()
+    first = last(jobs)
+    jobs.perform(first)
+    (second,) = jobs.pending
+
+    assert (second.sequence, second.retry_of, second.attempt) == (1, 0, 2)
+    assert second.job_id == first.job_id
+    assert second.payload is not first.payload
+    assert (second.enqueued_at, second.wait) == (noon, timedelta(seconds=3))
+
+
+def test_a_retry_has_the_parent_of_the_job_it_retries(jobs):
+    @job
+    def parent():
+        Retried.perform_later()
+
+    parent.perform_later()
+    jobs.perform_due()
+    (retry,) = jobs.pending
+
+    assert (retry.retry_of, retry.parent) == (1, 0)
+
+
+def test_a_retry_that_perform_now_enqueued_retries_no_record(jobs):
+    with pytest.raises(TimeoutError):
+        Retried.perform_now()
+    (retry,) = jobs.pending
+
+    assert (retry.attempt, retry.retry_of, retry.parent) == (2, None, None)
+    assert jobs.enqueued == []
+
+
+def test_a_retry_that_perform_now_enqueued_inside_a_job_is_the_child_of_that_job(jobs):
+    @job
+    def outer():
+        with pytest.raises(TimeoutError):
+            Retried.perform_now()
+
+    outer.perform_later()
+    jobs.perform_due()
+    (retry,) = jobs.pending
+
+    assert (retry.attempt, retry.retry_of, retry.parent) == (2, None, 0)
+
+
+def test_records_are_numbered_in_the_order_of_enqueueing(jobs):
+    for amount in range(5):
+        Pay.perform_later(amount)
+
+    assert [(r.sequence, r.args[0]) for r in jobs.enqueued] == [(n, n) for n in range(5)]
+
+
+def test_no_record_of_a_thread_pool_is_lost_and_the_numbers_are_dense(jobs):
+    with ThreadPoolExecutor(8) as pool:
+        enqueued = list(pool.map(Pay.perform_later, range(500)))
+
+    assert [record.sequence for record in jobs.enqueued] == list(range(500))
+    assert sorted(record.args[0] for record in jobs.enqueued) == list(range(500))
+    assert {record.job_id for record in jobs.enqueued} == {job.job_id for job in enqueued}
+    assert jobs.drain() == {"performed": 500}
+    assert jobs.pending == []
+
+
+def test_a_thread_that_takes_the_context_of_a_job_along_enqueues_its_children(jobs):
+    @job
+    def parent(with_context):
+        target = lambda: Pay.perform_later(1)  # noqa: E731
+        thread = Thread(target=copy_context().run if with_context else target, args=(target,))
+        if not with_context:
+            thread = Thread(target=target)
+        thread.start()
+        thread.join()
+
+    parent.perform_later(True)
+    parent.perform_later(False)
+    jobs.drain()
+
+    assert [record.parent for record in jobs.enqueued] == [None, None, 0, None]
+
+
+def test_a_record_prints_as_one_line(jobs):
+    Pay.perform_later(7, currency="USD")
+    Pay.set(wait=90).perform_later(8)
+    Retried.perform_later()
+    jobs.perform(jobs.enqueued[2])
+
+    assert [repr(record) for record in jobs.pending] == [
+        "<#0 Pay(7, currency='USD') queue='payments'>",
+        "<#1 Pay(8) queue='payments' wait=1m 30s>",
+        "<#3 Retried() queue='default' wait=3s attempt=2>",
+    ]
+
+
+def test_long_arguments_are_cut_in_the_line_of_a_record(jobs):
+    Pay.perform_later("x" * 500, currency=list(range(50)))
+
+    assert repr(last(jobs)) == (
+        f"<#0 Pay('{'x' * 27}...{'x' * 28}', currency=[0, 1, 2, 3, 4, 5, ...]) queue='payments'>"
+    )
+
+
+def test_records_are_told_apart_by_identity(make_record):
+    first, second = make_record(), make_record()
+
+    assert first == first  # noqa: PLR0124
+    assert first != second
+    assert len({first, second}) == 2

@@ -1,0 +1,286 @@
+"""`time.sleep` in a performed job moves the clock instead of waiting."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from pytest_jobs import Job, before_perform, job, retry_on
+from pytest_jobs.bridges.opening import open_jobs
+
+
+class Nap(Job):
+    def perform(self, seconds):
+        time.sleep(seconds)
+        return time.time()
+
+
+@pytest.fixture
+def jobs(real_sleeps):
+    with open_jobs() as jobs:
+        yield jobs
+
+
+def test_sleeping_in_a_job_moves_the_clock(jobs, real_sleeps, noon):
+    Nap.perform_later(3600)
+    jobs.drain()
+
+    assert real_sleeps == []
+    assert jobs.clock.now() == noon + timedelta(hours=1)
+    assert jobs.performed[0].result == jobs.clock.now().timestamp()
+    assert jobs.performed[0].at == noon
+
+
+@pytest.mark.parametrize("seconds", [0, 0.0, 0.000_001, 1e-9, 0.5, True])
+def test_sleeping_before_the_clock_has_moved(jobs, real_sleeps, seconds):
+    Nap.perform_later(seconds)
+
+    assert jobs.drain() == {"performed": 1}
+    assert real_sleeps == []
+    assert jobs.clock.frozen
+
+
+def test_what_came_due_while_a_job_slept_is_performed_next(jobs, noon):
+    Nap.set(wait=10).perform_later(0)
+    Nap.perform_later(60)
+    jobs.perform_due()
+
+    assert [d.record.args[0] for d in jobs.performed] == [60, 0]
+    assert jobs.performed[1].at == noon + timedelta(seconds=60)
+
+
+def test_a_retry_waits_from_the_end_of_the_attempt(jobs, noon):
+    @retry_on(ValueError, wait=10)
+    @job
+    def slow():
+        time.sleep(5)
+        raise ValueError
+
+    slow.perform_later()
+    jobs.perform_due()
+
+    assert jobs.pending[0].due_at == noon + timedelta(seconds=15)
+
+
+def test_sleeping_in_a_callback_moves_the_clock(jobs, real_sleeps, noon):
+    class Careful(Job):
+        def perform(self):
+            pass
+
+        @before_perform
+        def nap(self):
+            time.sleep(5)
+
+    Careful.perform_later()
+    jobs.drain()
+
+    assert real_sleeps == []
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+def test_sleeping_in_a_coroutine_job_moves_the_clock(jobs, real_sleeps, noon):
+    @job
+    async def blocks():
+        time.sleep(5)  # noqa: ASYNC251
+
+    blocks.perform_later()
+    jobs.drain()
+
+    assert real_sleeps == []
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+@pytest.mark.asyncio
+async def test_sleeping_in_a_job_on_the_loop_of_the_test_moves_the_clock(jobs, real_sleeps, noon):
+    @job
+    async def blocks():
+        time.sleep(5)  # noqa: ASYNC251
+
+    blocks.perform_later()
+    await jobs.adrain()
+
+    assert real_sleeps == []
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+def test_sleeping_in_an_inline_job_moves_the_clock(jobs, real_sleeps, noon):
+    with jobs.inline():
+        Nap.perform_later(5)
+        time.sleep(0.25)
+
+    assert real_sleeps == [0.25]
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+def test_the_test_itself_sleeps_for_real(jobs, real_sleeps, noon):
+    time.sleep(0.5)
+    Nap.perform_later(5)
+    jobs.drain()
+    time.sleep(0.25)
+
+    assert real_sleeps == [0.5, 0.25]
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+def test_another_thread_sleeps_for_real(jobs, real_sleeps, noon):
+    @job
+    def with_a_thread():
+        thread = threading.Thread(target=time.sleep, args=(0.125,))
+        thread.start()
+        thread.join()
+        time.sleep(5)
+
+    with_a_thread.perform_later()
+    jobs.drain()
+
+    assert real_sleeps == [0.125]
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+def test_a_thread_that_took_the_context_of_the_job_along_sleeps_for_real(jobs, real_sleeps):
+    import contextvars
+
+    @job
+    def with_a_thread():
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(time.sleep, 0.125))
+        thread.start()
+        thread.join()
+
+    with_a_thread.perform_later()
+    jobs.drain()
+
+    assert real_sleeps == [0.125]
+
+
+def test_perform_now_is_no_delivery_and_sleeps_for_real(jobs, real_sleeps):
+    Nap.perform_now(0.5)
+
+    assert real_sleeps == [0.5]
+
+
+def test_perform_now_inside_a_job_moves_the_clock(jobs, real_sleeps, noon):
+    @job
+    def outer():
+        Nap.perform_now(5)
+
+    outer.perform_later()
+    jobs.drain()
+
+    assert real_sleeps == []
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("seconds", [-1, "5", None, float("nan")])
+def test_what_cannot_be_slept_goes_to_the_real_sleep(jobs, monkeypatch, seconds):
+    refused = []
+
+    @job
+    def odd():
+        time.sleep(seconds)
+
+    monkeypatch.setattr(jobs._sleeps, "_real", refused.append)
+    odd.perform_later()
+    jobs.drain()
+
+    assert refused == [pytest.approx(seconds, nan_ok=True) if seconds != "5" else "5"]
+    assert not jobs.clock.frozen
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error"), [(-1, ValueError), ("5", TypeError), (float("nan"), ValueError)]
+)
+def test_what_cannot_be_slept_is_the_error_of_the_real_sleep(seconds, error):
+    with open_jobs() as jobs:
+
+        @job
+        def odd():
+            time.sleep(seconds)
+
+        odd.perform_later()
+        with pytest.raises(error):
+            jobs.drain()
+
+
+def test_a_whole_number_of_another_type_moves_the_clock(jobs, real_sleeps, noon):
+    class Five:
+        def __index__(self):
+            return 5
+
+    @job
+    def nap():
+        time.sleep(Five())
+
+    nap.perform_later()
+    jobs.drain()
+
+    assert real_sleeps == []
+    assert jobs.clock.now() == noon + timedelta(seconds=5)
+
+
+def test_a_sleep_that_ends_after_the_end_of_time_is_an_error(jobs):
+    from pytest_jobs.errors import ClockError
+
+    Nap.perform_later(1e12)
+    with pytest.raises(ClockError, match=r"^The clock cannot move beyond the year 9999\. "):
+        jobs.drain()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_real_sleep_is_restored_exactly(monkeypatch, fails):
+    def real(seconds):
+        pass
+
+    monkeypatch.setattr(time, "sleep", real)
+    try:
+        with open_jobs():
+            patched = time.sleep
+            if fails:
+                raise KeyError
+    except KeyError:
+        pass
+
+    assert patched is not real
+    assert time.sleep is real
+
+
+def test_a_patch_of_the_test_over_ours_is_left_alone(monkeypatch, real_sleeps):
+    slept = []
+    with open_jobs() as jobs:
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "sleep", slept.append)
+            Nap.perform_later(5)
+            jobs.drain()
+        Nap.perform_later(5)
+        jobs.drain()
+
+    assert slept == [5]
+    assert real_sleeps == []
+
+
+def test_a_patch_that_outlives_the_harness_is_not_taken_away(monkeypatch, real_sleeps):
+    slept = []
+    jobs = open_jobs()
+    jobs.open()
+    ours = time.sleep
+    monkeypatch.setattr(time, "sleep", slept.append)
+    patch = time.sleep
+    jobs.close()
+
+    assert time.sleep is patch or time.sleep == slept.append
+    ours(0.5)
+    assert real_sleeps == [0.5]
+
+
+def test_nested_harnesses_restore_one_after_the_other(real_sleeps):
+    real = time.sleep
+    with open_jobs():
+        outer = time.sleep
+        with open_jobs() as jobs:
+            Nap.perform_later(5)
+            jobs.drain()
+        assert time.sleep is outer or time.sleep == outer
+
+    assert time.sleep is real
+    assert real_sleeps == []

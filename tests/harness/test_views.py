@@ -1,0 +1,285 @@
+"""The views are read-only sequences that print as short tables."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from pytest_jobs import Job, retry_on
+
+
+class Note(Job):
+    def perform(self, text="", *, number=0):
+        pass
+
+
+@retry_on(ConnectionError, wait=3, attempts=3)
+class Charge(Job):
+    queue = "payments"
+
+    def perform(self, amount):
+        raise ConnectionError("no route to host")
+
+
+def test_enqueued_holds_every_first_enqueue_performed_or_not(jobs):
+    Charge.perform_later(1)
+    Note.perform_later("a")
+    jobs.drain(raise_errors=False)
+    Note.perform_later("b")
+    jobs.redeliver(jobs.enqueued[0])
+
+    assert [(record.job, record.args) for record in jobs.enqueued] == [
+        (Charge, (1,)),
+        (Note, ("a",)),
+        (Note, ("b",)),
+    ]
+
+
+def test_pending_holds_retries_and_redeliveries_too(jobs):
+    Charge.perform_later(1)
+    Note.perform_later("a")
+    jobs.perform_due()
+    jobs.redeliver(jobs.enqueued[1])
+
+    assert [(r.job, r.attempt, r.retry_of) for r in jobs.pending] == [
+        (Charge, 2, 0),
+        (Note, 1, None),
+    ]
+
+
+def test_scheduled_holds_what_is_due_later(jobs, noon):
+    Note.perform_later("now")
+    Note.set(wait=10).perform_later("in 10 s")
+    Note.set(wait=0).perform_later("in 0 s")
+    Note.set(at=noon - timedelta(seconds=1)).perform_later("a second ago")
+    Charge.perform_later(1)
+    jobs.perform(jobs.pending[-1])
+
+    assert [r.args for r in jobs.scheduled] == [("in 10 s",), (1,)]
+
+
+def test_what_has_become_due_is_not_scheduled_any_more(jobs):
+    Note.set(wait=10).perform_later("in 10 s")
+    jobs.clock.advance(10)
+
+    assert jobs.scheduled == []
+    assert len(jobs.pending) == 1
+
+
+def test_a_view_is_what_there_was_when_it_was_asked_for(jobs):
+    Note.perform_later("a")
+    pending, enqueued = jobs.pending, jobs.enqueued
+    Note.perform_later("b")
+    jobs.drain()
+
+    assert [record.args for record in pending] == [("a",)]
+    assert len(enqueued) == 1
+    assert len(jobs.enqueued) == 2
+
+
+def test_a_view_is_a_sequence(jobs):
+    for text in "abc":
+        Note.perform_later(text)
+    view = jobs.enqueued
+    first, second, third = view
+
+    assert isinstance(view, Sequence)
+    assert len(view) == 3
+    assert bool(view) is True
+    assert view[0] is first
+    assert view[-1] is third
+    assert second in view
+    assert "a" not in view
+    assert list(reversed(view)) == [third, second, first]
+    assert view.index(second) == 1
+    assert view.count(second) == 1
+    with pytest.raises(IndexError):
+        view[3]
+
+
+def test_a_slice_of_a_view_is_a_tuple(jobs):
+    for text in "abc":
+        Note.perform_later(text)
+    first, second, third = jobs.enqueued
+
+    assert jobs.enqueued[1:] == (second, third)
+    assert jobs.enqueued[::2] == (first, third)
+    assert jobs.enqueued[5:] == ()
+
+
+def test_a_view_compares_with_lists_tuples_and_views(jobs):
+    Note.perform_later("a")
+    Note.perform_later("b")
+    first, second = jobs.enqueued
+
+    assert jobs.enqueued == [first, second]
+    assert jobs.enqueued == (first, second)
+    assert jobs.enqueued == jobs.pending
+    assert jobs.enqueued != [second, first]
+    assert jobs.enqueued != [first]
+    assert jobs.enqueued != jobs.scheduled
+    assert jobs.enqueued != "ab"
+    assert jobs.scheduled == []
+
+
+def test_a_view_has_no_hash(jobs):
+    with pytest.raises(TypeError):
+        hash(jobs.enqueued)
+
+
+def test_an_empty_view_is_false(jobs):
+    assert not jobs.enqueued
+    assert not jobs.deliveries
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("enqueued", "pending", "scheduled", "deliveries", "performed", "retried"),
+        *("discarded", "failed", "dead"),
+    ],
+)
+def test_an_empty_view_prints_its_title(jobs, name):
+    assert str(getattr(jobs, name)) == f"{name}: none"
+
+
+def test_records_print_as_a_table(jobs, noon):
+    Note.perform_later("hello", number=2)
+    Charge.set(wait=90).perform_later(1)
+    jobs.perform(jobs.enqueued[1])
+
+    assert str(jobs.enqueued) == (
+        "enqueued: 2\n"
+        "#  job     arguments          queue     wait    attempt  state\n"
+        "0  Note    'hello', number=2  default   -       1        pending\n"
+        "1  Charge  1                  payments  1m 30s  1        taken"
+    )
+    assert str(jobs.pending) == (
+        "pending: 2\n"
+        "#  job     arguments          queue     wait  attempt  state\n"
+        "0  Note    'hello', number=2  default   -     1        pending\n"
+        "2  Charge  1                  payments  3s    2        pending"
+    )
+
+
+def test_deliveries_print_as_a_table(jobs, noon):
+    Charge.perform_later(5)
+    Note.perform_later("hello")
+    jobs.drain(raise_errors=False)
+
+    assert str(jobs.deliveries) == (
+        "deliveries: 4\n"
+        "#  job     arguments  attempt  status     at                         again in  error\n"
+        "0  Charge  5          1        retried    2030-01-01 12:00:00+00:00  3s        "
+        "ConnectionError: no route to host\n"
+        "1  Note    'hello'    1        performed  2030-01-01 12:00:00+00:00  -         -\n"
+        "2  Charge  5          2        retried    2030-01-01 12:00:03+00:00  3s        "
+        "ConnectionError: no route to host\n"
+        "3  Charge  5          3        exhausted  2030-01-01 12:00:06+00:00  -         "
+        "ConnectionError: no route to host"
+    )
+
+
+def test_a_record_without_a_queue_prints_a_dash(ledger, make_record):
+    from pytest_jobs.harness.views import View, look_at_record
+
+    ledger.added(make_record(queue=None))
+    view = View("records", ledger.records, look_at_record)
+
+    assert str(view) == (
+        "records: 1\n"
+        "#  job  arguments  queue  wait  attempt  state\n"
+        "0  job             -      -     1        pending"
+    )
+
+
+def test_a_table_is_cut_at_twenty_rows(jobs):
+    for number in range(20):
+        Note.perform_later(str(number))
+
+    assert len(str(jobs.enqueued).splitlines()) == 22
+    assert str(jobs.enqueued).splitlines()[-1].startswith("19  Note")
+
+    Note.perform_later("20")
+    Note.perform_later("21")
+    lines = str(jobs.enqueued).splitlines()
+
+    assert len(lines) == 23
+    assert lines[0] == "enqueued: 22"
+    assert lines[-2].startswith("19  Note")
+    assert lines[-1] == "... and 2 more"
+
+
+def test_a_table_of_deliveries_is_cut_too(jobs):
+    for number in range(25):
+        Note.perform_later(str(number))
+    jobs.drain()
+    lines = str(jobs.performed).splitlines()
+
+    assert (lines[0], lines[-1], len(lines)) == ("performed: 25", "... and 5 more", 23)
+
+
+def seen(jobs):
+    return [record.sequence for record in jobs.ledger.records if record._seen]
+
+
+@pytest.fixture
+def three(jobs):
+    for text in "abc":
+        Note.perform_later(text)
+    return jobs
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        (lambda view: view[1], [1]),
+        (lambda view: view[-1], [2]),
+        (lambda view: view[1:], [1, 2]),
+        (list, [0, 1, 2]),
+        (lambda view: next(iter(view)), [0]),
+        (lambda view: view == [], [0, 1, 2]),
+        (lambda view: view[0] in view, [0]),
+        (len, []),
+        (bool, []),
+        (repr, []),
+        (lambda view: view.peek(), []),
+    ],
+)
+@pytest.mark.parametrize("name", ["enqueued", "pending"])
+def test_what_was_looked_at_through_a_view_was_seen(three, name, look, expected):
+    look(getattr(three, name))
+
+    assert seen(three) == expected
+
+
+def test_looking_at_a_delivery_is_looking_at_its_record(three):
+    three.drain()
+    assert seen(three) == []
+
+    three.performed[1]
+
+    assert seen(three) == [1]
+
+
+def test_peek_returns_everything(three):
+    assert three.enqueued.peek() == tuple(three.ledger.records)
+
+
+def test_the_harness_prints_how_much_there_is(three):
+    three.perform(three.enqueued[0])
+
+    assert repr(three) == "<Jobs 3 records, 2 pending>"
+
+
+def test_a_view_is_one_line_where_a_failed_assertion_shows_it(jobs):
+    Note.perform_later("ann")
+    jobs.drain()
+    for number in range(7):
+        Note.perform_later(number)
+
+    assert repr(jobs.pending) == (
+        "<pending: #1 Note(0), #2 Note(1), #3 Note(2), #4 Note(3), #5 Note(4) and 2 more>"
+    )
+    assert repr(jobs.performed) == "<performed: #0 Note('ann') performed>"
+    assert repr(jobs.failed) == "<failed: none>"

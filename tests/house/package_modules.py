@@ -1,0 +1,90 @@
+"""The modules of the package, and what they import."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest_jobs
+
+PACKAGE = Path(pytest_jobs.__file__).parent
+#: What the standard library of the oldest Python does not have.
+_NEWER = {"annotationlib"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import in the source."""
+
+    importer: str
+    imported: str
+    line: int
+    #: Whether it is carried out when the module is imported.
+    early: bool
+
+    def __str__(self):
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+def modules() -> dict[str, Path]:
+    """Return the file of each module by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        names = [PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts]
+        found[".".join(names[:-1] if names[-1] == "__init__" else names)] = path
+    return found
+
+
+def imports() -> list[Import]:
+    """Return every import of every module."""
+    known = modules()
+    return [found for name, path in known.items() for found in _imports_of(name, path, known)]
+
+
+def room(module: str) -> str:
+    """Return the part of the package that a module belongs to; empty for the package itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def is_ours(module: str) -> bool:
+    """Say whether a module belongs to the package."""
+    return module == PACKAGE.name or module.startswith(f"{PACKAGE.name}.")
+
+
+def is_third_party(module: str) -> bool:
+    """Say whether a module is neither ours nor of the standard library."""
+    top = module.partition(".")[0]
+    return not is_ours(module) and top not in sys.stdlib_module_names and top not in _NEWER
+
+
+def _imports_of(name: str, path: Path, known: dict[str, Path]) -> Iterator[Import]:
+    tree = ast.parse(path.read_text("utf-8"))
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    late = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        early = id(node) not in late
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(name, alias.name, node.lineno, early)
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, package)
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield Import(name, inner if inner in known else base, node.lineno, early)
+
+
+def _base(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    pieces = package.split(".")
+    pieces = pieces[: len(pieces) - node.level + 1]
+    return ".".join([*pieces, node.module] if node.module else pieces)

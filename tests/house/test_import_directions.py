@@ -1,0 +1,150 @@
+"""Imports run downwards only, and third parties stay in their own files."""
+
+import pytest
+from package_modules import PACKAGE, Import, imports, is_ours, is_third_party, modules, room
+
+LAYERS = [
+    {"errors"},
+    {"core"},
+    {"harness", "adapters"},
+    {"bridges", "integrations"},
+    {"assertions"},
+    {"insight", "exploration"},
+    {"plugin", "conformance"},
+]
+HEIGHTS = {name: height for height, layer in enumerate(LAYERS) for name in layer}
+
+#: Which rooms or modules may import which third parties; what ends with a dot holds for what is below.
+THIRD_PARTIES = {
+    "pytest": ("pytest_jobs.plugin.", "pytest_jobs.conformance."),
+    "pluggy": ("pytest_jobs.core.",),
+    "time_machine": ("pytest_jobs.harness.clock",),
+    "hypothesis": ("pytest_jobs.exploration.",),
+}
+#: Where a third party may have a file of its own.
+OWN_FILES = (
+    "pytest_jobs.bridges.",
+    "pytest_jobs.integrations.",
+    "pytest_jobs.exploration.worlds.",
+    "pytest_jobs.exploration.effects.",
+)
+#: Modules that cost more than they are worth at start-up.
+HEAVY = {
+    "asyncio",
+    "hypothesis",
+    "time_machine",
+    "fakeredis",
+    "redis",
+    "coverage",
+    "celery",
+    "sqlalchemy",
+}
+
+IMPORTS = imports()
+
+
+def lies_in(module: str, places: tuple[str, ...]) -> bool:
+    return any(f"{module}.".startswith(place) or module == place for place in places)
+
+
+def test_there_is_something_to_read():
+    assert len(modules()) > 60
+    assert len(IMPORTS) > 300
+    assert Import("pytest_jobs.plugin.guard", "pytest_jobs.harness.active", 0, early=False) in [
+        Import(found.importer, found.imported, 0, found.early) for found in IMPORTS
+    ]
+
+
+def test_every_room_has_its_place():
+    rooms = {room(module) for module in modules()} - {""}
+
+    assert rooms <= HEIGHTS.keys()
+
+
+def test_imports_run_downwards():
+    upwards = [
+        str(found)
+        for found in IMPORTS
+        if found.importer != PACKAGE.name
+        and is_ours(found.imported)
+        and room(found.importer) != room(found.imported)
+        and HEIGHTS[room(found.importer)] <= HEIGHTS.get(room(found.imported), len(LAYERS))
+    ]
+
+    assert upwards == []
+
+
+def test_the_package_itself_imports_only_the_core_at_once():
+    early = {
+        room(found.imported) for found in IMPORTS if found.importer == PACKAGE.name and found.early
+    }
+
+    assert early - {""} == {"core", "errors"}
+
+
+@pytest.mark.parametrize("third_party", THIRD_PARTIES)
+def test_a_third_party_is_imported_in_its_place(third_party):
+    astray = [
+        str(found)
+        for found in IMPORTS
+        if found.imported.partition(".")[0] == third_party
+        and not lies_in(found.importer, THIRD_PARTIES[third_party])
+    ]
+
+    assert astray == []
+
+
+def test_other_third_parties_have_files_of_their_own():
+    astray = [
+        str(found)
+        for found in IMPORTS
+        if is_third_party(found.imported)
+        and found.imported.partition(".")[0] not in THIRD_PARTIES
+        and not lies_in(found.importer, OWN_FILES)
+    ]
+
+    assert astray == []
+
+
+def test_the_core_imports_the_standard_library_and_pluggy():
+    others = {
+        found.imported.partition(".")[0]
+        for found in IMPORTS
+        if room(found.importer) in ("core", "errors") and is_third_party(found.imported)
+    }
+
+    assert others == {"pluggy"}
+
+
+def test_nobody_imports_the_insides_of_pytest():
+    assert [str(found) for found in IMPORTS if found.imported.partition(".")[0] == "_pytest"] == []
+
+
+def test_asyncio_is_imported_late():
+    early = {
+        found.importer
+        for found in IMPORTS
+        if found.imported.partition(".")[0] == "asyncio" and found.early
+    }
+
+    assert early == {"pytest_jobs.harness.loop"}
+
+
+def test_the_module_that_imports_asyncio_is_imported_late():
+    early = [
+        str(found)
+        for found in IMPORTS
+        if found.imported == "pytest_jobs.harness.loop" and found.early
+    ]
+
+    assert early == []
+
+
+def test_heavy_modules_are_imported_late():
+    early = [
+        str(found)
+        for found in IMPORTS
+        if found.imported.partition(".")[0] in HEAVY - {"asyncio"} and found.early
+    ]
+
+    assert early == []

@@ -1,0 +1,51 @@
+"""What the package exports exists, is documented, and is all that it exports."""
+
+import inspect
+
+import pytest
+from package_modules import PACKAGE
+
+import pytest_jobs
+
+
+@pytest.mark.parametrize("name", pytest_jobs.__all__)
+def test_a_public_name_exists_and_is_documented(name):
+    value = getattr(pytest_jobs, name)
+    described = inspect.getdoc(value)
+
+    assert described, f"{name} says nothing of itself"
+    assert described.splitlines()[0].endswith((".", ":"))
+
+
+def test_no_name_is_listed_twice():
+    assert len(set(pytest_jobs.__all__)) == len(pytest_jobs.__all__)
+
+
+def test_all_can_be_imported_at_once():
+    namespace = {}
+    exec("from pytest_jobs import *", namespace)
+
+    assert namespace.keys() - {"__builtins__"} == set(pytest_jobs.__all__)
+
+
+def test_they_are_what_dir_lists():
+    assert dir(pytest_jobs) == sorted(pytest_jobs.__all__)
+
+
+def test_another_name_is_no_attribute():
+    with pytest.raises(AttributeError) as caught:
+        pytest_jobs.assert_nothing  # noqa: B018
+
+    assert str(caught.value) == "module 'pytest_jobs' has no attribute 'assert_nothing'"
+
+
+def test_a_name_is_looked_up_once(monkeypatch):
+    monkeypatch.delitem(vars(pytest_jobs), "Tally", raising=False)
+    first = pytest_jobs.Tally
+
+    assert vars(pytest_jobs)["Tally"] is first
+    assert pytest_jobs.Tally is first
+
+
+def test_type_checkers_read_the_package():
+    assert (PACKAGE / "py.typed").is_file()

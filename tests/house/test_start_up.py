@@ -1,0 +1,105 @@
+"""Loading the plugin imports nothing heavy beyond what pytest itself did."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "asyncio",
+    "hypothesis",
+    "time_machine",
+    "fakeredis",
+    "redis",
+    "coverage",
+    "celery",
+    "sqlalchemy",
+}
+SCRIPT = """
+import json, sys
+import pytest
+
+code = pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]])
+print("\\n" + json.dumps([int(code), sorted(sys.modules)]))
+"""
+PLUGIN = ("-p", "pytest_jobs.plugin")
+
+
+@pytest.fixture
+def modules_of(tmp_path, monkeypatch):
+    """Return a function that runs a test in a process of its own and returns what was imported."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    for name in ("PYTEST_ADDOPTS", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, "utf-8")
+
+    def modules_of(test, *arguments):
+        path = tmp_path / "test_it.py"
+        path.write_text(test, "utf-8")
+        result = subprocess.run(
+            [sys.executable, script, path, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        code, names = json.loads(result.stdout.splitlines()[-1])
+        assert code == 0, result.stdout
+        return set(names)
+
+    return modules_of
+
+
+NOTHING = "def test_it(): pass"
+FIXTURE = """
+from pytest_jobs import Job
+
+class Pay(Job):
+    def perform(self, payment_id): pass
+
+def test_it(jobs, assert_enqueued):
+    Pay.perform_later(7)
+    assert_enqueued(Pay, args=(7,))
+    jobs.perform_due()
+"""
+
+
+def test_the_plugin_imports_nothing_heavy(modules_of):
+    added = modules_of(NOTHING, *PLUGIN) - modules_of(NOTHING)
+
+    assert "pytest_jobs.plugin" in added
+    assert {name.partition(".")[0] for name in added} & HEAVY == set()
+
+
+def test_the_plugin_imports_the_core_alone(modules_of):
+    rooms = {
+        name.split(".")[1]
+        for name in modules_of(NOTHING, *PLUGIN)
+        if name.startswith("pytest_jobs.")
+    }
+
+    assert rooms == {"core", "errors", "plugin"}
+
+
+def test_a_harness_whose_clock_stands_imports_nothing_heavy(modules_of):
+    added = modules_of(FIXTURE, *PLUGIN) - modules_of(NOTHING)
+
+    assert "pytest_jobs.harness.jobs" in added
+    assert {name.partition(".")[0] for name in added} & HEAVY == set()
+
+
+def test_the_core_imports_neither_pytest_nor_the_harness():
+    script = "import sys, pytest_jobs; print(*sorted(sys.modules), sep='\\n')"
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {script}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {name.partition(".")[0] for name in result.stdout.splitlines()}
+    ours = {name.split(".")[1] for name in result.stdout.splitlines() if "pytest_jobs." in name}
+
+    assert imported & (HEAVY | {"pytest", "_pytest"}) == set()
+    assert ours == {"core", "errors"}

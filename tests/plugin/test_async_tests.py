@@ -1,0 +1,265 @@
+"""Async tests, under pytest-asyncio and under anyio."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+HEADER = """
+    import asyncio
+    import pytest
+    from pytest_jobs import assert_performed, current_jobs, job
+    from pytest_jobs.errors import RunningLoopError
+    from shop import Pay, Refuse, Sync, fetch
+
+    @job
+    async def wait_for(seconds):
+        await asyncio.Event().wait()
+
+    @job
+    async def refuse_later():
+        await asyncio.sleep(0)
+        raise ValueError("no page")
+"""
+PLUGINS = {
+    "pytest-asyncio": HEADER + "    pytestmark = pytest.mark.asyncio\n",
+    "anyio": HEADER
+    + "    pytestmark = pytest.mark.anyio\n"
+    + '    @pytest.fixture\n    def anyio_backend():\n        return "asyncio"\n',
+}
+
+
+@pytest.fixture(params=PLUGINS)
+def run(request, pytester):
+    """Return a function that runs a module of tests under either plugin."""
+
+    def run(tests, *arguments):
+        pytester.makepyfile(test_it=PLUGINS[request.param] + tests)
+        return pytester.runpytest(*arguments)
+
+    return run
+
+
+def test_the_asynchronous_drain_performs_on_the_loop_of_the_test(run):
+    run("""
+    async def test_it(jobs):
+        fetch.perform_later(3)
+        Pay.perform_later(7)
+        tally = await jobs.adrain()
+
+        assert tally["performed"] == 2
+        assert [delivery.result for delivery in jobs.performed] == [3, "paid 7"]
+    """).assert_outcomes(passed=1)
+
+
+def test_it_jumps_over_waits(run):
+    run("""
+    async def test_it(jobs, assert_retried):
+        Sync.perform_later(2)
+        await jobs.adrain()
+
+        assert [d.wait.total_seconds() for d in assert_retried(Sync, count=2)] == [3, 18]
+    """).assert_outcomes(passed=1)
+
+
+def test_the_synchronous_drain_performs_plain_jobs(run):
+    run("""
+    async def test_it(jobs):
+        Pay.perform_later(7)
+
+        assert jobs.drain()["performed"] == 1
+    """).assert_outcomes(passed=1)
+
+
+def test_the_synchronous_drain_refuses_coroutine_jobs_and_names_the_twin(run):
+    run("""
+    async def test_it(jobs):
+        fetch.perform_later(3)
+        with pytest.raises(RunningLoopError, match="await jobs.adrain()"):
+            jobs.drain()
+        await jobs.adrain()
+
+        assert_performed(fetch)
+    """).assert_outcomes(passed=1)
+
+
+def test_the_error_of_a_job_comes_out_of_the_drain(run):
+    result = run("""
+    async def test_it(jobs):
+        refuse_later.perform_later()
+        await jobs.adrain()
+    """)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *ValueError: no page"])
+
+
+def test_inline_a_coroutine_job_runs_on_the_loop_of_the_test(run):
+    run(
+        """
+    async def test_it():
+        fetch.perform_later(3)
+        assert len(current_jobs().performed) == 0
+        await asyncio.sleep(0.001)
+
+        assert_performed(fetch, result=3)
+    """,
+        "--jobs-inline",
+    ).assert_outcomes(passed=1)
+
+
+def test_an_inline_block_waits_for_its_coroutine_jobs(run):
+    run("""
+    async def test_it(jobs):
+        async with jobs.inline():
+            fetch.perform_later(3)
+            Pay.perform_later(7)
+
+        assert len(jobs.performed) == 2
+    """).assert_outcomes(passed=1)
+
+
+def test_the_error_of_an_inline_coroutine_job_fails_the_test(run):
+    result = run(
+        """
+    async def test_it():
+        refuse_later.perform_later()
+        await asyncio.sleep(0.001)
+    """,
+        "--jobs-inline",
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *ValueError: no page"])
+
+
+def test_an_inline_coroutine_job_that_has_not_ended_fails_the_test(run):
+    result = run(
+        """
+    async def test_it():
+        wait_for.perform_later(1)
+        await asyncio.sleep(0)
+    """,
+        "--jobs-inline",
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "E *UnfinishedJobsError: Coroutine jobs that were enqueued inline inside the running event loop "
+                "had not ended: await them with `async with jobs.inline():`, or perform them with "
+                "`await jobs.adrain()`."
+            )
+        ]
+    )
+
+
+def test_an_inline_coroutine_job_that_never_began_fails_the_test(run):
+    result = run(
+        """
+    async def test_it():
+        wait_for.perform_later(1)
+    """,
+        "--jobs-inline",
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["E *UnfinishedJobsError: Coroutine jobs that were enqueued inline*"]
+    )
+
+
+def test_the_next_test_is_none_the_worse(run):
+    result = run(
+        """
+    async def test_it():
+        wait_for.perform_later(1)
+        await asyncio.sleep(0)
+
+    async def test_the_next(jobs):
+        assert len(jobs.enqueued) == 0
+        fetch.perform_later(3)
+        await asyncio.sleep(0.001)
+        assert_performed(fetch)
+    """,
+        "--jobs-inline",
+    )
+
+    result.assert_outcomes(failed=1, passed=1)
+
+
+def test_a_failed_assertion_shows_the_line_of_the_test(run):
+    result = run(
+        """
+    async def test_it(assert_enqueued):
+        assert_enqueued(Pay)
+    """,
+        "--tb=short",
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py:*: in test_it",
+            "    assert_enqueued(Pay)",
+            "E *AssertionError: Expected exactly 1 Pay*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*asserts.py*")
+
+
+def test_with_jobs_mode_it_has_a_harness_without_asking(run, pytester):
+    pytester.makeini("[pytest]\njobs_mode = record")
+    run("""
+    async def test_it():
+        fetch.perform_later(3)
+        await current_jobs().adrain()
+        assert_performed(fetch)
+    """).assert_outcomes(passed=1)
+
+
+def test_tasks_and_threads_of_the_test_enqueue_into_it(run):
+    run("""
+    async def enqueue(payment_id):
+        await asyncio.sleep(0)
+        Pay.perform_later(payment_id)
+
+    async def test_it(jobs):
+        await asyncio.gather(*map(enqueue, range(5)))
+        await asyncio.to_thread(Pay.perform_later, 5)
+
+        assert sorted(record.args[0] for record in jobs.enqueued) == [0, 1, 2, 3, 4, 5]
+    """).assert_outcomes(passed=1)
+
+
+def test_strict_holds_for_async_tests(run):
+    result = run(
+        """
+    async def test_it(jobs):
+        Pay.perform_later(7)
+    """,
+        "--jobs-strict",
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["This test left 1 job that it neither looked at nor performed:"])
+
+
+def test_an_async_fixture_may_enqueue(pytester):
+    pytester.makepyfile("""
+        import pytest
+        import pytest_asyncio
+        from shop import fetch
+
+        @pytest_asyncio.fixture
+        async def page(jobs):
+            fetch.perform_later(3)
+            await jobs.adrain()
+            return jobs.performed[0].result
+
+        @pytest.mark.asyncio
+        async def test_it(page):
+            assert page == 3
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)

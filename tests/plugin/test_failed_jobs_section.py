@@ -1,0 +1,261 @@
+"""A test that failed shows which of its jobs failed, in a section of its report."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def test_it_shows_the_job_its_error_and_where_that_was_raised(pytester):
+    pytester.makepyfile("""
+        from shop import Refuse
+
+        def test_it(jobs):
+            jobs.clock.move_to(NOON)
+            Refuse.perform_later()
+            jobs.drain(raise_errors=False)
+            assert 1 == 2
+
+        from datetime import UTC, datetime
+        NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *assert 1 == 2",
+            "",
+            "*.py:7: AssertionError",
+            "-* Jobs that failed -*",
+            "failed: 1",
+            "#  job     arguments  attempt  status  at                         again in  error",
+            "0  Refuse             1        failed  2030-01-01 12:00:00+00:00  -         ValueError: no money",
+            "",
+            "Traceback (most recent call last):",
+            '  File "*shop.py", line 18, in perform',
+            "    refuse(reason)",
+            '  File "*shop.py", line 22, in refuse',
+            "    raise ValueError(reason)",
+            "ValueError: no money",
+            "=* short test summary info =*",
+        ],
+        consecutive=True,
+    )
+
+
+def test_a_test_that_passed_shows_none(pytester):
+    pytester.makepyfile("""
+        from shop import Refuse
+
+        def test_it(jobs):
+            Refuse.perform_later()
+            jobs.drain(raise_errors=False)
+    """)
+
+    result = pytester.runpytest("-rA")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*Jobs that failed*")
+
+
+def test_a_test_without_failed_jobs_shows_none(pytester):
+    pytester.makepyfile("""
+        from shop import Pay, Sync
+
+        def test_it(jobs):
+            Pay.perform_later(7)
+            Sync.perform_later(1)
+            jobs.drain()
+            assert 1 == 2
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*Jobs that failed*")
+
+
+def test_a_test_without_a_harness_shows_none(pytester):
+    pytester.makepyfile("def test_it(): assert 1 == 2")
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*Jobs that failed*")
+
+
+def test_the_error_that_failed_the_test_is_not_repeated(pytester):
+    pytester.makepyfile("""
+        from shop import Refuse
+
+        def test_it(jobs):
+            Refuse.perform_later()
+            jobs.drain()
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "-* Jobs that failed -*",
+            "failed: 1",
+            "#  job *",
+            "0  Refuse *ValueError: no money",
+            "=* short test summary info =*",
+        ],
+        consecutive=True,
+    )
+    assert result.stdout.str().count("raise ValueError(reason)") == 1
+
+
+def test_exhausted_jobs_are_shown_retried_and_discarded_ones_not(pytester):
+    pytester.makepyfile("""
+        from pytest_jobs import Job, discard_on
+        from shop import Sync
+
+        @discard_on(KeyError)
+        class Drop(Job):
+            def perform(self):
+                raise KeyError
+
+        def test_it(jobs):
+            Sync.perform_later(9)
+            Drop.perform_later()
+            jobs.drain(raise_errors=False)
+            assert 1 == 2
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "-* Jobs that failed -*",
+            "failed: 1",
+            "#  job *",
+            "3  Sync  9          3        exhausted  *  TimeoutError: attempt 3",
+        ],
+        consecutive=True,
+    )
+
+
+def test_all_are_listed_and_the_last_three_with_their_tracebacks(pytester):
+    pytester.makepyfile("""
+        from shop import Refuse
+
+        def test_it(jobs):
+            for reason in ["one", "two", "three", "four"]:
+                Refuse.perform_later(reason)
+            jobs.drain(raise_errors=False)
+            assert 1 == 2
+    """)
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(
+        [
+            "failed: 4",
+            "#  job *",
+            "0  Refuse  'one' *",
+            "1  Refuse  'two' *",
+            "2  Refuse  'three' *",
+            "3  Refuse  'four' *",
+            "",
+            "Traceback (most recent call last):",
+        ],
+        consecutive=True,
+    )
+    assert result.stdout.str().count("Traceback (most recent call last):") == 3
+    result.stdout.no_fnmatch_line("ValueError: one")
+    result.stdout.fnmatch_lines(["ValueError: two", "ValueError: three", "ValueError: four"])
+
+
+def test_the_cause_of_an_error_is_shown(pytester):
+    pytester.makepyfile("""
+        from pytest_jobs import job
+
+        @job
+        def charge():
+            try:
+                {}["card"]
+            except KeyError as error:
+                raise RuntimeError("no card") from error
+
+        def test_it(jobs):
+            charge.perform_later()
+            jobs.drain(raise_errors=False)
+            assert 1 == 2
+    """)
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(
+        [
+            "KeyError: 'card'",
+            "The above exception was the direct cause of the following exception:",
+            "RuntimeError: no card",
+        ]
+    )
+
+
+def test_no_frame_of_ours_is_shown(pytester):
+    pytester.makepyfile("""
+        from shop import Refuse, fetch
+        from pytest_jobs import job
+
+        @job
+        async def refuse_later():
+            raise ValueError("no page")
+
+        def test_it(jobs):
+            Refuse.perform_later()
+            refuse_later.perform_later()
+            jobs.drain(raise_errors=False)
+            assert 1 == 2
+    """)
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["ValueError: no money", "ValueError: no page"])
+    result.stdout.no_fnmatch_line('*File "*pytest_jobs/*')
+    result.stdout.no_fnmatch_line('*File "*asyncio/*')
+
+
+def test_it_is_shown_for_an_error_while_fixtures_are_set_up(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Refuse
+
+        @pytest.fixture
+        def broken(jobs):
+            Refuse.perform_later()
+            jobs.drain(raise_errors=False)
+            raise RuntimeError("the fixture broke")
+
+        def test_it(broken):
+            pass
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["E *RuntimeError: the fixture broke", "-* Jobs that failed -*", "ValueError: no money"]
+    )
+
+
+def test_show_capture_no_hides_it(pytester):
+    pytester.makepyfile("""
+        from shop import Refuse
+
+        def test_it(jobs):
+            Refuse.perform_later()
+            jobs.drain(raise_errors=False)
+            assert 1 == 2
+    """)
+
+    result = pytester.runpytest("--show-capture=no")
+
+    result.stdout.no_fnmatch_line("*Jobs that failed*")

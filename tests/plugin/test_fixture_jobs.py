@@ -1,0 +1,211 @@
+"""The fixture `job_harness`, and `jobs`, its alias."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def test_the_two_are_one_harness(pytester):
+    pytester.makepyfile("""
+        from shop import Pay
+
+        def test_both(jobs, job_harness):
+            Pay.perform_later(7)
+
+            assert jobs is job_harness
+            assert [record.args for record in jobs.enqueued] == [(7,)]
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_each_test_has_a_harness_of_its_own(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Pay
+
+        @pytest.mark.parametrize("payment_id", [1, 2])
+        def test_one(jobs, payment_id):
+            Pay.perform_later(payment_id)
+
+            assert [record.args for record in jobs.enqueued] == [(payment_id,)]
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_a_project_with_a_fixture_named_jobs_loses_nothing_else(pytester):
+    pytester.makeconftest("""
+        import pytest
+
+        @pytest.fixture
+        def jobs():
+            return ["plumber", "carpenter"]
+    """)
+    pytester.makepyfile("""
+        from shop import Pay
+
+        def test_theirs(jobs):
+            assert jobs == ["plumber", "carpenter"]
+
+        def test_all_the_others(
+            jobs, job_harness, jobs_clock, session_jobs, assert_enqueued, assert_performed,
+            assert_retried, assert_discarded, assert_failed, assert_not_enqueued,
+            assert_not_performed,
+        ):
+            assert jobs == ["plumber", "carpenter"]
+
+            Pay.perform_later(7)
+            assert_enqueued(Pay, args=(7,))
+            job_harness.drain()
+            assert_performed(Pay)
+            assert jobs_clock is job_harness.clock
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_a_project_can_widen_the_fixture(pytester):
+    pytester.makeconftest("""
+        import pytest
+
+        @pytest.fixture
+        def jobs(jobs):
+            jobs.clock.advance(60)
+            return jobs
+    """)
+    pytester.makepyfile("""
+        from shop import Pay
+
+        def test_it(jobs):
+            assert jobs.clock.frozen
+            Pay.perform_later(7)
+            jobs.drain()
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_it_can_be_requested_dynamically(pytester):
+    pytester.makepyfile("""
+        from pytest_jobs import current_jobs
+        from shop import Pay
+
+        def test_it(request):
+            jobs = request.getfixturevalue("jobs")
+            Pay.perform_later(7)
+            jobs.drain()
+
+            request.getfixturevalue("assert_performed")(Pay, result="paid 7")
+            assert current_jobs() is jobs
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_a_dynamically_requested_harness_answers_for_its_jobs(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Refuse
+
+        @pytest.mark.jobs(raise_at="end", mode="inline")
+        def test_it(request):
+            request.getfixturevalue("jobs")
+            Refuse.perform_later()
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *ValueError: no money"])
+
+
+def test_jobs_that_fixtures_of_the_test_enqueue_belong_to_it(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Pay
+
+        @pytest.fixture
+        def order(jobs):
+            Pay.perform_later(1)
+
+        def test_it(order, jobs):
+            assert len(jobs.enqueued) == 1
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_it_is_the_harness_of_the_importable_assertions(pytester):
+    pytester.makepyfile("""
+        from pytest_jobs import assert_enqueued, assert_performed
+        from shop import Pay
+
+        def test_it(jobs):
+            Pay.perform_later(7)
+            assert_enqueued(Pay)
+            jobs.drain()
+            assert_performed(Pay)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_it_is_closed_after_the_test(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from pytest_jobs.errors import NoAdapterError, NoHarnessError
+        from shop import Pay
+
+        def test_with(jobs):
+            Pay.perform_later(7)
+
+        def test_without():
+            with pytest.raises(NoHarnessError):
+                current_jobs()
+            with pytest.raises(NoAdapterError):
+                Pay.perform_later(7)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_a_test_does_not_keep_its_harness(pytester):
+    pytester.makepyfile("""
+        import gc
+        import weakref
+        from shop import Pay
+
+        kept = []
+
+        def test_with(jobs):
+            Pay.perform_later(7)
+            kept.append(weakref.ref(jobs))
+
+        def test_after():
+            gc.collect()
+
+            assert kept[0]() is None
+    """)
+
+    # In the same process pytester would keep what hooks are called with.
+    pytester.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_the_fixtures_are_listed_with_what_they_are(pytester):
+    result = pytester.runpytest("--fixtures", "-q")
+
+    result.stdout.fnmatch_lines(
+        [
+            "job_harness -- *",
+            "    What the test enqueues, recorded; performed when told to, on a virtual clock.",
+            "jobs -- *",
+            "    The same as `job_harness`, for projects that have no fixture of this name.",
+            "jobs_clock -- *",
+            "session_jobs [[]session scope] -- *",
+            "assert_enqueued -- *",
+            '    Assert that a job was enqueued: `assert_enqueued(Pay, params={"payment_id": 7})`.',
+        ],
+        consecutive=False,
+    )

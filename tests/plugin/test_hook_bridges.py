@@ -1,0 +1,126 @@
+"""`pytest_jobs_bridges` brings further bridges in, for each harness anew."""
+
+import pytest
+
+STUB = """
+    import pytest
+
+    log = []
+
+    class StubBridge:
+        capabilities = frozenset()
+
+        def __init__(self, name):
+            self.name = name
+
+        def install(self, sink, draw):
+            log.append(f"{self.name} installed")
+
+        def uninstall(self):
+            log.append(f"{self.name} uninstalled")
+
+        def identify(self, job):
+            return None
+"""
+
+
+def test_they_are_installed_and_removed_with_the_harness(pytester):
+    pytester.makeconftest(
+        STUB
+        + """
+    def pytest_jobs_bridges(config):
+        assert isinstance(config, pytest.Config)
+        return [StubBridge("one"), StubBridge("two")]
+    """
+    )
+    pytester.makepyfile("""
+        from conftest import log
+
+        def test_with(jobs):
+            assert log == ["one installed", "two installed"]
+
+        def test_after():
+            assert log[2:] == ["two uninstalled", "one uninstalled"]
+
+        def test_again(jobs):
+            assert log[4:] == ["one installed", "two installed"]
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=3)
+
+
+def test_they_join_the_bridge_of_the_core(pytester):
+    pytester.makeconftest(
+        STUB
+        + """
+    def pytest_jobs_bridges():
+        return [StubBridge("stub")]
+    """
+    )
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs.errors import CriterionError
+
+        def test_it(assert_enqueued):
+            with pytest.raises(CriterionError, match=r"what is bridged here .core, stub."):
+                assert_enqueued(print)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("nothing", ["None", "[]", "()"])
+def test_a_hook_may_have_none(pytester, nothing):
+    pytester.makeconftest(f"""
+        def pytest_jobs_bridges():
+            return {nothing}
+    """)
+    pytester.makepyfile("""
+        from pytest_jobs import job
+
+        @job
+        def ping(): pass
+
+        def test_it(jobs, assert_enqueued):
+            ping.perform_later()
+            assert_enqueued(ping)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_one_that_cannot_be_installed_leaves_no_harness_open(pytester):
+    pytester.makeconftest(
+        STUB
+        + """
+    class Broken(StubBridge):
+        def install(self, sink, draw):
+            raise RuntimeError("no such library")
+
+    broken = True
+
+    def pytest_jobs_bridges():
+        return [StubBridge("one"), Broken("two")] if broken else []
+    """
+    )
+    pytester.makepyfile("""
+        import conftest
+        import pytest
+        import time
+        from pytest_jobs import current_jobs
+        from pytest_jobs.errors import NoHarnessError
+
+        def test_it(jobs):
+            pass
+
+        def test_after():
+            with pytest.raises(NoHarnessError):
+                current_jobs()
+            assert conftest.log == ["one installed", "one uninstalled"]
+            assert time.sleep.__module__ == "time"
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["E *RuntimeError: no such library"])

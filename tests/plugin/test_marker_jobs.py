@@ -1,0 +1,188 @@
+"""`@pytest.mark.jobs(...)` opens a harness, with settings of its own."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def test_alone_it_opens_a_harness(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from shop import Pay
+
+        @pytest.mark.jobs
+        def test_it():
+            Pay.perform_later(7)
+
+            assert len(current_jobs().pending) == 1
+
+        @pytest.mark.jobs()
+        def test_with_parentheses():
+            Pay.perform_later(7)
+    """)
+
+    pytester.runpytest("--strict-markers").assert_outcomes(passed=2)
+
+
+def test_mode_inline_performs(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import assert_performed
+        from shop import Pay
+
+        @pytest.mark.jobs(mode="inline")
+        def test_it():
+            Pay.perform_later(7)
+            assert_performed(Pay)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_mode_off_takes_a_test_out(pytester):
+    pytester.makeini("[pytest]\njobs_mode = record")
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs, open_jobs
+
+        @pytest.mark.jobs(mode="off")
+        def test_it():
+            with open_jobs() as jobs:
+                assert current_jobs() is jobs
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_mode_off_refuses_the_fixture(pytester):
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.jobs(mode="off")
+        def test_it(assert_enqueued):
+            pass
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["E *UsageError: *::test_it asks for the job harness, and its jobs*"]
+    )
+
+
+def test_of_a_class_it_holds_for_its_tests(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from shop import Pay
+
+        @pytest.mark.jobs(mode="inline")
+        class TestIt:
+            def test_one(self):
+                Pay.perform_later(7)
+                assert len(current_jobs().performed) == 1
+
+            @pytest.mark.jobs(mode="record")
+            def test_two(self):
+                Pay.perform_later(7)
+                assert len(current_jobs().pending) == 1
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_the_nearest_wins_setting_by_setting(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Pay, Refuse
+
+        pytestmark = pytest.mark.jobs(mode="inline", strict=True)
+
+        @pytest.mark.jobs(raise_at="enqueue")
+        class TestIt:
+            @pytest.mark.jobs(strict=False)
+            def test_all_three(self, jobs):
+                with pytest.raises(ValueError):
+                    Refuse.perform_later()
+                Pay.set(wait=60).perform_later(7)
+
+            def test_strict(self, jobs):
+                Pay.set(wait=60).perform_later(7)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1, failed=1)
+
+
+def test_of_one_parameter_it_holds_for_that_one(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from pytest_jobs.errors import NoHarnessError
+
+        def is_open():
+            try:
+                current_jobs()
+            except NoHarnessError:
+                return False
+            return True
+
+        @pytest.mark.parametrize(
+            "expected", [False, pytest.param(True, marks=pytest.mark.jobs), False]
+        )
+        def test_it(expected):
+            assert is_open() == expected
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=3)
+
+
+def test_of_one_parameter_off_takes_out_that_one(pytester):
+    pytester.makeini("[pytest]\njobs_mode = record")
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from shop import Pay
+
+        @pytest.mark.parametrize(
+            "mode", ["record", pytest.param("off", marks=pytest.mark.jobs(mode="off"))]
+        )
+        def test_it(mode):
+            if mode == "record":
+                Pay.perform_later(7)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ("'inline'", " has positional arguments: write mode=, strict=, raise_at= or jitter=."),
+        ("mode='inlien'", ": mode is 'inlien'; valid are record, inline, off."),
+        ("mode=None", ": mode is None; valid are record, inline, off."),
+        ("raise_at='start'", ": raise_at is 'start'; valid are end, enqueue."),
+        ("jitter=0", ": jitter is 0; valid are zero, seeded, live."),
+        ("strict='yes'", ": strict is 'yes'; it is True or False."),
+        ("inline=True", " knows no 'inline': it takes mode, raise_at, jitter, strict."),
+    ],
+)
+def test_a_wrong_argument_stops_the_run(pytester, arguments, problem):
+    pytester.makepyfile(f"""
+        import pytest
+
+        @pytest.mark.jobs({arguments})
+        def test_it():
+            pass
+    """)
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: @pytest.mark.jobs of test_a_wrong_argument_stops_the_run.py::test_it"
+            + problem.replace("[", "[[]")
+        ]
+    )

@@ -1,0 +1,164 @@
+"""`--jobs-strict`, and `jobs_strict`, fail a test that leaves jobs alone."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+LEAVES_ONE = """
+    from shop import Pay
+
+    def test_it(jobs):
+        Pay.perform_later(7)
+"""
+MESSAGE = [
+    "*_ test_it _*",
+    "This test left 1 job that it neither looked at nor performed:",
+    "left: 1",
+    "#  job  arguments  queue     wait  attempt  state",
+    "0  Pay  7          payments  -     1        pending",
+    "",
+    (
+        "Next: assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
+        "@pytest.mark.jobs(strict=False) if they do not matter here."
+    ),
+    "=* short test summary info =*",
+]
+
+
+def test_the_flag_fails_a_test_that_leaves_a_job(pytester):
+    pytester.makepyfile(LEAVES_ONE)
+
+    result = pytester.runpytest("--jobs-strict")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(MESSAGE, consecutive=True)
+
+
+def test_so_does_the_setting(pytester):
+    pytester.makeini("[pytest]\njobs_strict = true")
+    pytester.makepyfile(LEAVES_ONE)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(MESSAGE, consecutive=True)
+
+
+@pytest.mark.parametrize("value", ["false", "no", "0"])
+def test_the_setting_can_be_false(pytester, value):
+    pytester.makeini(f"[pytest]\njobs_strict = {value}")
+    pytester.makepyfile(LEAVES_ONE)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_without_it_jobs_may_be_left(pytester):
+    pytester.makepyfile(LEAVES_ONE)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_jobs_that_were_asserted_performed_or_looked_at_are_not_left(pytester):
+    pytester.makepyfile("""
+        from shop import Pay, send_receipt
+
+        def test_asserted(jobs, assert_enqueued):
+            Pay.perform_later(7)
+            assert_enqueued(Pay)
+
+        def test_performed(jobs):
+            Pay.perform_later(7)
+            jobs.drain()
+
+        def test_looked_at(jobs):
+            Pay.perform_later(7)
+            assert jobs.enqueued[0].args == (7,)
+
+        def test_compared(jobs):
+            assert jobs.enqueued == []
+
+        def test_nothing(jobs):
+            pass
+    """)
+
+    pytester.runpytest("--jobs-strict").assert_outcomes(passed=5)
+
+
+def test_a_negative_assertion_is_no_look(pytester):
+    pytester.makepyfile("""
+        from shop import Pay, send_receipt
+
+        def test_it(jobs, assert_not_enqueued):
+            Pay.perform_later(7)
+            assert_not_enqueued(send_receipt)
+    """)
+
+    pytester.runpytest("--jobs-strict").assert_outcomes(failed=1)
+
+
+def test_a_test_that_failed_otherwise_fails_for_that(pytester):
+    pytester.makepyfile("""
+        from shop import Pay
+
+        def test_it(jobs):
+            Pay.perform_later(7)
+            assert 1 == 2
+    """)
+
+    result = pytester.runpytest("--jobs-strict")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *assert 1 == 2"])
+    result.stdout.no_fnmatch_line("*This test left*")
+
+
+def test_a_marker_loosens_it(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Pay
+
+        @pytest.mark.jobs(strict=False)
+        def test_it(jobs):
+            Pay.perform_later(7)
+    """)
+
+    pytester.runpytest("--jobs-strict").assert_outcomes(passed=1)
+
+
+def test_a_marker_tightens_it(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Pay
+
+        @pytest.mark.jobs(strict=True)
+        def test_it():
+            Pay.perform_later(7)
+    """)
+
+    pytester.runpytest().assert_outcomes(failed=1)
+
+
+def test_it_opens_no_harness_by_itself(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from pytest_jobs.errors import NoHarnessError
+
+        def test_it():
+            with pytest.raises(NoHarnessError):
+                current_jobs()
+    """)
+
+    pytester.runpytest("--jobs-strict").assert_outcomes(passed=1)
+
+
+def test_with_jobs_mode_it_holds_for_every_test(pytester):
+    pytester.makeini("[pytest]\njobs_mode = record\njobs_strict = true")
+    pytester.makepyfile("""
+        from shop import Pay
+
+        def test_it():
+            Pay.perform_later(7)
+    """)
+
+    pytester.runpytest().assert_outcomes(failed=1)

@@ -1,0 +1,61 @@
+"""Parametrised tests have a harness each."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def test_each_parameter_has_its_own(pytester):
+    pytester.makeini("[pytest]\njobs_mode = record")
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import assert_enqueued
+        from shop import Pay
+
+        @pytest.mark.parametrize("queue", ["low", "high"])
+        @pytest.mark.parametrize("payment_id", [1, 2])
+        def test_it(queue, payment_id):
+            Pay.set(queue=queue).perform_later(payment_id)
+
+            assert assert_enqueued(Pay, queue=queue).args == (payment_id,)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=4)
+
+
+def test_a_parametrised_fixture_may_enqueue(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Pay
+
+        @pytest.fixture(params=[1, 2])
+        def payment(request, jobs):
+            Pay.perform_later(request.param)
+            return request.param
+
+        def test_it(payment, assert_enqueued):
+            assert assert_enqueued(Pay).args == (payment,)
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_the_harness_can_be_parametrised_indirectly(pytester):
+    pytester.makepyfile("""
+        import pytest
+        from shop import Pay
+
+        @pytest.mark.parametrize(
+            "performed",
+            [
+                pytest.param(0, marks=pytest.mark.jobs(mode="record")),
+                pytest.param(1, marks=pytest.mark.jobs(mode="inline")),
+            ],
+        )
+        def test_it(jobs, performed):
+            Pay.perform_later(7)
+
+            assert len(jobs.performed) == performed
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=2)

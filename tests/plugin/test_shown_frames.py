@@ -1,0 +1,179 @@
+"""The frames of pytest-jobs are hidden; the last line shown is the job's or the test's."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def places(result):
+    """Return the lines of the report that name where the traceback goes."""
+    text = (
+        result.stdout.str().partition("-- Jobs that failed")[0].partition("short test summary")[0]
+    )
+    return [
+        (name, source)
+        for name, source in re.findall(r"^([\w./\\]+\.py):\d+: ?(.*)$", text, re.MULTILINE)
+    ]
+
+
+def names(result):
+    return [re.split(r"[/\\]", name)[-1] for name, _ in places(result)]
+
+
+FAILURES = {
+    "a failed assertion": ("assert_enqueued(Pay)", ["test_it.py"]),
+    "a failed negative assertion": (
+        "Pay.perform_later(7); assert_not_enqueued(Pay)",
+        ["test_it.py"],
+    ),
+    "an unknown criterion": ("assert_enqueued(Pay, queu=7)", ["test_it.py"]),
+    "an unknown parameter": ("assert_not_enqueued(Pay, params={'id': 7})", ["test_it.py"]),
+    "arguments that do not fit": ("assert_enqueued(Pay, args=(1, 2, 3))", ["test_it.py"]),
+    "a wrong number": ("assert_enqueued(Pay, count=-1)", ["test_it.py"]),
+    "what is no job": ("assert_enqueued(print)", ["test_it.py"]),
+    "a naive datetime": ("assert_enqueued(Pay, at=datetime(2030, 1, 1))", ["test_it.py"]),
+    "a wrong window": ("assert_enqueued(Pay, within=[1])", ["test_it.py"]),
+    "an error of where": (
+        "Pay.perform_later(7); assert_enqueued(Pay, where=lambda record: record.colour)",
+        ["test_it.py", "test_it.py"],
+    ),
+    "an error of a drained job": (
+        "Refuse.perform_later(); jobs.drain()",
+        ["test_it.py", "shop.py", "shop.py"],
+    ),
+    "an error of a job that was due": (
+        "Refuse.perform_later(); jobs.perform_due()",
+        ["test_it.py", "shop.py", "shop.py"],
+    ),
+    "an error of a job during a run": (
+        "Refuse.perform_later(); jobs.run_for(60)",
+        ["test_it.py", "shop.py", "shop.py"],
+    ),
+}
+
+
+@pytest.mark.parametrize("style", ["long", "short"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_no_frame_of_ours_is_shown_for(pytester, failure, style):
+    code, expected = FAILURES[failure]
+    pytester.makepyfile(
+        test_it=f"""
+        from datetime import datetime
+        from shop import Pay, Refuse
+
+        def test_it(jobs, assert_enqueued, assert_not_enqueued):
+            {code}
+    """
+    )
+
+    result = pytester.runpytest(f"--tb={style}")
+
+    result.assert_outcomes(failed=1)
+    assert names(result) == expected
+
+
+def test_the_importable_assertions_show_the_line_of_the_test(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from pytest_jobs import assert_enqueued
+        from shop import Pay
+
+        def test_it(jobs):
+            assert_enqueued(Pay)
+    """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    assert names(result) == ["test_it.py"]
+
+
+def test_a_helper_of_the_test_is_shown(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from shop import Pay
+
+        def check(assert_enqueued):
+            assert_enqueued(Pay)
+
+        def test_it(assert_enqueued):
+            check(assert_enqueued)
+    """
+    )
+
+    result = pytester.runpytest()
+
+    assert names(result) == ["test_it.py", "test_it.py"]
+
+
+def test_the_error_of_an_inline_job_shows_the_job_alone(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from shop import Refuse
+
+        def test_it():
+            Refuse.perform_later()
+    """
+    )
+
+    result = pytester.runpytest("--jobs-inline")
+
+    result.assert_outcomes(failed=1)
+    assert names(result) == ["shop.py", "shop.py"]
+
+
+def test_the_error_of_an_inline_block_shows_its_end_and_the_job(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from shop import Refuse
+
+        def test_it(jobs):
+            with jobs.inline():
+                Refuse.perform_later()
+    """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    assert names(result) == ["test_it.py", "shop.py", "shop.py"]
+
+
+def test_an_assertion_in_a_job_shows_its_line(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from pytest_jobs import job
+
+        @job
+        def check():
+            assert 1 == 2, "in the job"
+
+        def test_it(jobs):
+            check.perform_later()
+            jobs.drain()
+    """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *AssertionError: in the job"])
+    assert names(result) == ["test_it.py", "test_it.py"]
+
+
+def test_full_trace_shows_everything(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from shop import Pay
+
+        def test_it(jobs, assert_enqueued):
+            assert_enqueued(Pay)
+    """
+    )
+
+    result = pytester.runpytest("--full-trace")
+
+    assert "asserts.py" in names(result)
