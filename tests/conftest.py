@@ -24,6 +24,13 @@ for name in (
     importlib.import_module(name)
 
 
+# Without assertion rewriting outside, modules are there already that the run inside would rewrite.
+_INNER_OPTIONS = (
+    "-p no:randomly -o asyncio_default_fixture_loop_scope=function "
+    "-W 'ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning'"
+)
+
+
 @pytest.fixture(autouse=True)
 def _calm_inner_runs(request):
     """Keep the runs inside a test from being shuffled and from warnings of other plugins."""
@@ -32,7 +39,5 @@ def _calm_inner_runs(request):
         return
     request.getfixturevalue("pytester")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "PYTEST_ADDOPTS", "-p no:randomly -o asyncio_default_fixture_loop_scope=function"
-        )
+        patch.setenv("PYTEST_ADDOPTS", _INNER_OPTIONS)
         yield

@@ -78,7 +78,9 @@ class AssertEnqueued(_Assertion[JobRecord]):
     _subject = ENQUEUED
 
     @overload
-    def __call__(self, job: object, /, **criteria: Unpack[EnqueuedCriteria]) -> JobRecord: ...
+    def __call__(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
+        self, job: object, /, **criteria: Unpack[EnqueuedCriteria]
+    ) -> JobRecord: ...
     @overload
     def __call__(
         self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
@@ -97,7 +99,9 @@ class AssertEnqueued(_Assertion[JobRecord]):
 
 class _AssertDelivered(_Assertion[Delivery]):
     @overload
-    def __call__(self, job: object, /, **criteria: Unpack[DeliveredCriteria]) -> Delivery: ...
+    def __call__(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
+        self, job: object, /, **criteria: Unpack[DeliveredCriteria]
+    ) -> Delivery: ...
     @overload
     def __call__(
         self, job: object, /, **criteria: Unpack[CountedDeliveredCriteria]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
@@ -47,7 +47,7 @@ class ReferenceBridge:
             restore()
 
     @contextmanager
-    def sandbox(self, sink: Sink) -> Iterator[None]:
+    def sandbox(self, sink: Sink) -> Generator[None, None, None]:
         """Report to another sink for a block; the core has no other state."""
         adapter = self._installed()
         before, adapter.sink = adapter.sink, sink

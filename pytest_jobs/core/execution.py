@@ -45,7 +45,7 @@ class Execution:
         wait_ns: int | None = None,
         wait_bounds_ns: tuple[int, int] | None = None,
     ) -> None:
-        self.status = status
+        self.status: Status = status
         self.result = result
         self.error = error
         self.handled = handled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class LifecycleHooks(pluggy.PluginManager):
         return removed
 
     @contextmanager
-    def using(self, plugin: object) -> Iterator[None]:
+    def using(self, plugin: object) -> Generator[None, None, None]:
         """Have a plugin registered for a block."""
         self.register(plugin)
         try:

@@ -15,14 +15,31 @@ class Place(NamedTuple):
     name: str
 
 
+class Taken(NamedTuple):
+    """A place that holds a function of ours instead of the original."""
+
+    place: Place
+    ours: Callable[..., Any]
+    original: Callable[..., Any]
+
+    def give_back(self) -> bool:
+        """Put the original back, unless another patch holds the place; say whether it was put back."""
+        if self.place.namespace.get(self.place.name) != self.ours:
+            return False
+        self.place.namespace[self.place.name] = self.original
+        return True
+
+
 class BoundSleeps:
     """Finds the places, and looks again only when modules were imported since."""
 
-    __slots__ = ("_found", "_modules")
+    __slots__ = ("_found", "_left", "_modules")
 
     def __init__(self) -> None:
         self._modules = 0
-        self._found: dict[int, list[Place]] = {}
+        # By id, since not every callable has a hash; with the function, so that no other gets its id.
+        self._found: dict[int, tuple[Callable[..., Any], list[Place]]] = {}
+        self._left: list[Taken] = []
 
     def places(self, function: Callable[..., Any]) -> list[Place]:
         """Return every place that holds a function; those of the standard library are left out.
@@ -35,8 +52,19 @@ class BoundSleeps:
             self._found = {}
         key = id(function)
         if key not in self._found:
-            self._found[key] = list(_search(function))
-        return self._found[key]
+            self._found[key] = function, list(_search(function))
+        return self._found[key][1]
+
+    def give_back(self, taken: list[Taken]) -> None:
+        """Put originals back where ours still are; remember the places that another patch holds."""
+        self._left += [place for place in taken if not place.give_back()]
+
+    def reclaim(self) -> None:
+        """Put originals back where another patch has put ours since, too late."""
+        given_back = [taken for taken in self._left if taken.give_back()]
+        if given_back:
+            self._left = [taken for taken in self._left if taken not in given_back]
+            self._found = {}
 
 
 def _search(function: Callable[..., Any]) -> Iterator[Place]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
@@ -110,7 +110,7 @@ class VirtualClock:
         return self.now()
 
     @contextmanager
-    def real_time(self) -> Iterator[None]:
+    def real_time(self) -> Generator[None, None, None]:
         """Let the time of the system through for a block: for code that measures it."""
         stopped_at, suspended = self._ns, self.suspended
         self.stop()
@@ -125,7 +125,7 @@ class VirtualClock:
                 self._ns = stopped_at
 
     @contextmanager
-    def excursion(self) -> Iterator[None]:
+    def excursion(self) -> Generator[None, None, None]:
         """Come back, after the block, to where the clock was before it."""
         before = self._ns
         try:

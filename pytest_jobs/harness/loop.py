@@ -13,7 +13,7 @@ import selectors
 import sys
 import threading
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple, Unpack
@@ -126,7 +126,7 @@ class _JumpingSelector(selectors.BaseSelector):
 
 
 @contextmanager
-def warned_sleeps() -> Iterator[None]:
+def warned_sleeps() -> Generator[None, None, None]:
     """Warn, for a block, of jobs that sleep on the running loop, which is the test's and so real."""
     loop = asyncio.get_running_loop()
     watch = vars(loop).get("call_later")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
@@ -142,7 +142,7 @@ class OpenHarness:
         self._performer.when_delivered.append(hear)
 
     @contextmanager
-    def reporting_to(self, other: OpenHarness) -> Iterator[None]:
+    def reporting_to(self, other: OpenHarness) -> Generator[None, None, None]:
         """Record into another harness what is enqueued during a block: for plugins."""
         with ExitStack() as stack:
             for bridge in self._bridges:

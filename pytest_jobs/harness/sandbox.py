@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from .bridge import Bridge
@@ -12,7 +12,7 @@ from .record import current_record
 
 
 @contextmanager
-def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Iterator[Ledger]:
+def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger, None, None]:
     """Let every bridge report to a fresh ledger for a block.
 
     At its end the ledger is dead, the bridges report to where they did before, and the clock is

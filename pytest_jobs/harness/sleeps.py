@@ -9,7 +9,7 @@ from collections.abc import Callable
 from operator import index
 from typing import Any, SupportsIndex
 
-from .bound_sleeps import Place, bound_sleeps, in_standard_library
+from .bound_sleeps import Taken, bound_sleeps, in_standard_library
 from .clock import VirtualClock
 from .instants import duration_ns
 from .record import current_record
@@ -33,7 +33,7 @@ class SleepPatch:
         self._real: Callable[[Any], None] = time.sleep
         self._installed = False
         self._originals: dict[str, Callable[..., Any]] = {}
-        self._places: list[tuple[Place, Any, Any]] = []
+        self._places: list[Taken] = []
         #: The thread of each delivery that is being made.
         self.threads: list[int] = []
 
@@ -46,10 +46,8 @@ class SleepPatch:
     def uninstall(self) -> None:
         """Give every place back that no other patch has taken since."""
         self._installed = False
-        for place, ours, original in self._places:
-            if place.namespace.get(place.name) == ours:
-                place.namespace[place.name] = original
-        self._places.clear()
+        bound_sleeps.give_back(self._places)
+        self._places = []
         if time.sleep == self._sleep:
             time.sleep = self._real
 
@@ -66,6 +64,7 @@ class SleepPatch:
         self.threads.remove(thread)
 
     def _take_places(self) -> None:
+        bound_sleeps.reclaim()
         self._take(self._real, self._sleep)
         self._take(time.monotonic, _measuring(self, time.monotonic, seconds=True))
         self._take(time.monotonic_ns, _measuring(self, time.monotonic_ns, seconds=False))
@@ -76,7 +75,7 @@ class SleepPatch:
         for place in bound_sleeps.places(original):
             if place.namespace.get(place.name) is original:
                 place.namespace[place.name] = ours
-                self._places.append((place, ours, original))
+                self._places.append(Taken(place, ours, original))
 
     def _sleep(self, seconds: float | SupportsIndex, /) -> None:
         length = None

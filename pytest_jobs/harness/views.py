@@ -33,10 +33,14 @@ class View(Sequence[T], Generic[T]):
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
         """Return one, or a tuple of some."""
-        found = self._items[index]
-        for item in found if isinstance(index, slice) else (found,):  # type: ignore[union-attr]
-            self._look(item)  # type: ignore[arg-type]
-        return found
+        if isinstance(index, slice):
+            several = self._items[index]
+            for item in several:
+                self._look(item)
+            return several
+        one = self._items[index]
+        self._look(one)
+        return one
 
     def __iter__(self) -> Iterator[T]:
         """Go through them in order."""
@@ -60,7 +64,7 @@ class View(Sequence[T], Generic[T]):
             return list(self) == list(other)
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     def __str__(self) -> str:
         return titled_table(self._title, self._items)

@@ -91,6 +91,38 @@ def test_what_a_redelivery_came_to_counts(jobs, assert_performed):
     assert len(assert_performed(Pay, count=2)) == 2
 
 
+def test_a_job_that_still_runs_is_not_performed(jobs, assert_performed, failure):
+    texts = []
+
+    class Selfish(Job):
+        def perform(self):
+            texts.append(failure(assert_performed, Selfish))
+
+    Selfish.perform_later()
+    jobs.drain()
+
+    assert texts[0].splitlines()[:2] == [
+        "Expected exactly 1 Selfish performed",
+        "but no job was performed.",
+    ]
+    assert_performed(Selfish)
+
+
+def test_without_a_job_any_will_do(jobs, assert_performed, failure):
+    Pay.perform_later(7)
+
+    assert failure(assert_performed, None) == (
+        "Expected exactly 1 job performed\n"
+        "but no job was performed.\n"
+        "\n"
+        "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due."
+    )
+
+    jobs.drain()
+
+    assert assert_performed(None).record.job is Pay
+
+
 def test_perform_now_is_no_delivery(jobs, assert_not_performed):
     Pay.perform_now(7)
 

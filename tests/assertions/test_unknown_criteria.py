@@ -36,6 +36,22 @@ def test_the_word_of_another_library_is_understood(jobs, assert_enqueued, refusa
     )
 
 
+def test_a_parameter_is_no_criterion_and_the_message_says_how_to_ask_for_it(
+    jobs, assert_enqueued, assert_not_performed, refusal
+):
+    class Refund(Job):
+        def perform(self, payment_id):
+            pass
+
+    assert refusal(assert_enqueued, Refund, payment_id=7) == (
+        "assert_enqueued() knows no criterion 'payment_id', a parameter of Refund: ask for it with "
+        "params={'payment_id': ...}."
+    )
+    assert refusal(assert_not_performed, Refund, payment_id=7).startswith(
+        "assert_not_performed() knows no criterion 'payment_id', a parameter of Refund"
+    )
+
+
 def test_an_assertion_about_deliveries_knows_two_more(jobs, assert_failed, refusal):
     assert refusal(assert_failed, Pay, errors=ValueError) == (
         "assert_failed() knows no criterion 'errors'; did you mean error=? It knows args, at, at_least, "

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_jobs import job
 from pytest_jobs.bridges.opening import open_jobs
+from pytest_jobs.harness.bound_sleeps import BoundSleeps
 
 
 @pytest.fixture
@@ -79,15 +80,47 @@ def test_names_of_their_own_are_found():
     assert now is time.monotonic
 
 
-def test_a_name_that_another_patch_took_is_left_to_it(monkeypatch):
-    def other(seconds):
-        """Stand in for the patch of another library."""
+def other(*args):
+    """Stand in for the patch of another library."""
 
-    with open_jobs() as jobs:
+
+def test_a_name_that_another_patch_took_is_left_to_it():
+    with pytest.MonkeyPatch.context() as patch:
+        with open_jobs() as jobs:
+            result_of(jobs, lambda: None)
+            patch.setitem(globals(), "snooze", other)
+
+        assert snooze is other
+
+
+def test_a_name_that_another_patch_gave_back_too_late_is_found_again():
+    with pytest.MonkeyPatch.context() as patch, open_jobs() as jobs:
         result_of(jobs, lambda: None)
-        monkeypatch.setitem(globals(), "snooze", other)
+        patch.setitem(globals(), "snooze", other)
+        patch.setitem(globals(), "now", other)
+        jobs.close()
+    with open_jobs() as jobs:
+        ours = result_of(jobs, lambda: (snooze == time.sleep, now is time.monotonic))
 
-    assert snooze is other
+    assert ours == (True, True)
+    assert snooze is time.sleep
+    assert now is time.monotonic
+
+
+def test_a_function_is_looked_for_in_every_place_though_it_has_the_address_of_another():
+    bound, found = BoundSleeps(), []
+    for turn in range(10):
+
+        def function():
+            """Is made anew in each turn, mostly at the address of the last."""
+
+        globals()["held"] = function if turn % 2 else None
+        found.append(len(bound.places(function)))
+        globals()["held"] = None
+        del function
+    del globals()["held"]
+
+    assert found == [0, 1] * 5
 
 
 def test_the_standard_library_waits_for_what_is_real(jobs):

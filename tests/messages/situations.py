@@ -305,6 +305,25 @@ def is_large(record):
 
 @fails_with("""
 Expected exactly 1 Pay enqueued with
+  where  is_large
+but none of the 2 Pay enqueued matches.
+
+Closest: #0 Pay(7) queue='payments'
+  where  differs  is_large returned False
+
+Other Pay enqueued:
+  #1  where False
+
+Next: correct the code that enqueues it, or the expectation; drop a criterion that does not matter here.
+""")
+def a_callable_says_no(jobs):
+    Pay.perform_later(7)
+    Pay.perform_later(8)
+    assert_enqueued(Pay, where=is_large)
+
+
+@fails_with("""
+Expected exactly 1 Pay enqueued with
   at  2030-01-02 11:00:00+00:00 (+-1m)
 but the only Pay enqueued does not match.
 
@@ -612,6 +631,18 @@ Next: perform the jobs first; jobs.drain() performs all of them, whenever they a
 def it_was_not_performed_yet(jobs):
     Pay.perform_later(7)
     assert_performed(Pay)
+
+
+@fails_with("""
+Expected exactly 1 Pay performed with
+  args  (9)
+but no job was performed.
+
+Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due.
+""")
+def another_one_was_not_performed_yet(jobs):
+    Pay.perform_later(7)
+    assert_performed(Pay, args=(9,))
 
 
 @fails_with("""

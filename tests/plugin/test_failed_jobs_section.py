@@ -35,6 +35,11 @@ def test_it_shows_the_job_its_error_and_where_that_was_raised(pytester):
             "Traceback (most recent call last):",
             '  File "*shop.py", line 18, in perform',
             "    refuse(reason)",
+        ],
+        consecutive=True,
+    )
+    result.stdout.fnmatch_lines(
+        [
             '  File "*shop.py", line 22, in refuse',
             "    raise ValueError(reason)",
             "ValueError: no money",

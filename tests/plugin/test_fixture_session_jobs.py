@@ -22,6 +22,28 @@ def test_without_jobs_mode_it_opens_a_harness_for_the_session(pytester):
     pytester.runpytest().assert_outcomes(passed=2)
 
 
+def test_it_cannot_be_opened_over_the_harness_of_a_test(pytester):
+    pytester.makepyfile("""
+        def test_it(jobs, request):
+            request.getfixturevalue("session_jobs")
+
+        def test_after(jobs):
+            pass
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "E *UsageError: session_jobs was first asked for when the harness of a test was open already, and "
+                "cannot be opened over it: ask for it in a fixture of session scope, or set jobs_mode = record."
+            )
+        ]
+    )
+
+
 def test_a_test_that_asks_for_a_harness_of_its_own_enqueues_there(pytester):
     pytester.makepyfile("""
         from pytest_jobs import current_jobs
