@@ -61,10 +61,9 @@ class BoundSleeps:
 
     def reclaim(self) -> None:
         """Put originals back where another patch has put ours since, too late."""
-        given_back = [taken for taken in self._left if taken.give_back()]
-        if given_back:
-            self._left = [taken for taken in self._left if taken not in given_back]
-            self._found = {}
+        left = [taken for taken in self._left if not taken.give_back()]
+        if len(left) < len(self._left):
+            self._left, self._found = left, {}
 
 
 def _search(function: Callable[..., Any]) -> Iterator[Place]:

@@ -22,7 +22,7 @@ class _Traveller(Protocol):
 
 
 class VirtualClock:
-    """Drives the time of the test: `time.time`, `datetime.now` and C code see it move.
+    """Drives the time of the test: `time.time`, `datetime.now` and their like see it move.
 
     Nothing is patched until it first moves.
     """
@@ -193,9 +193,9 @@ _BEYOND_THE_LAST = (
 )
 
 _TRAVEL_OVER_OURS = (
-    "A `time_machine.travel` block was opened over the clock of pytest-jobs, which had moved already, and "
-    "only the outermost of the two can be seen: move the jobs' clock instead (`jobs.clock.move_to(...)`), or "
-    "open the `travel` block before the jobs' clock first moves."
+    "The time is no longer what the clock of pytest-jobs set it to: a `time_machine.travel` block was opened "
+    "over the clock after it had moved, or was closed before the clock was. Move the jobs' clock instead "
+    "(`jobs.clock.move_to(...)`), or let the `travel` surround the whole test, as its decorator and marker do."
 )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ..errors import RunningLoopError
 from . import verbs
 from .describe import short_name
 from .faults import Fault, Raising
+from .performer import in_running_loop
 from .performing import Performing
 from .sandbox import sandbox
 from .simulation import Simulation
@@ -76,6 +78,11 @@ class Jobs(Performing):
         self._check_outside_jobs("simulate_retries")
         with sandbox(self._bridges, self._clock) as ledger:
             first = simulation.enqueue(ledger, args, kwargs)
+            if first._bridge.is_coroutine(first) and in_running_loop():
+                raise RunningLoopError(
+                    f"{short_name(first.name)} is a coroutine job, and this was called inside a running "
+                    "event loop: write `await jobs.asimulate_retries(...)`."
+                )
             plan = simulation.plan(ledger, self._clock, self._targets, first)
             deliveries = verbs.drive(
                 plan, lambda record: self._performer.deliver(ledger, record, simulation.body)

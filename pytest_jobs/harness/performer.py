@@ -69,6 +69,9 @@ class Performer:
         except self.outcomes as outcome:
             body.outcome = outcome
             delivery = Delivery(record, now_ns, "failed", error=outcome, handled=False)
+        except Exception as error:
+            # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
+            delivery = Delivery(record, now_ns, "failed", error=error, handled=False)
         except BaseException:
             ledger.put_back([record])
             raise
@@ -98,6 +101,9 @@ class Performer:
         except self.outcomes as outcome:
             body.outcome = outcome
             delivery = Delivery(record, now_ns, "failed", error=outcome, handled=False)
+        except Exception as error:
+            # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
+            delivery = Delivery(record, now_ns, "failed", error=error, handled=False)
         except BaseException:
             ledger.put_back([record])
             raise

@@ -150,8 +150,10 @@ def look_at_record(record: JobRecord) -> None:
 
 
 def look_at_delivery(delivery: Delivery) -> None:
-    """Note that the test has seen the record of a delivery."""
+    """Note that the test has seen the record of a delivery, and that it will be followed by another."""
     delivery._record._seen = True
+    if delivery._next is not None:
+        delivery._next._seen = True
 
 
 def titled_table(title: str, items: Sequence[object]) -> str:

@@ -23,9 +23,9 @@ FREEZEGUN = (
     "`freeze_time` off this test and write `jobs.clock.move_to(...)` instead."
 )
 TRAVEL = (
-    "A `time_machine.travel` block was opened over the clock of pytest-jobs, which had moved already, and only "
-    "the outermost of the two can be seen: move the jobs' clock instead (`jobs.clock.move_to(...)`), or open the "
-    "`travel` block before the jobs' clock first moves."
+    "The time is no longer what the clock of pytest-jobs set it to: a `time_machine.travel` block was opened "
+    "over the clock after it had moved, or was closed before the clock was. Move the jobs' clock instead "
+    "(`jobs.clock.move_to(...)`), or let the `travel` surround the whole test, as its decorator and marker do."
 )
 
 

@@ -350,7 +350,7 @@ def test_what_the_clock_does_meanwhile_is_seen_by_the_loop(virtual):
     assert performed(virtual, both) == (None, timedelta(seconds=60))
 
 
-def test_a_timer_that_cannot_move_the_clock_is_an_error_and_the_job_stays_pending(jobs):
+def test_a_timer_that_cannot_move_the_clock_is_an_error_that_fails_the_job(jobs):
     import time_machine
 
     from pytest_jobs.errors import ClockConflictError
@@ -364,8 +364,8 @@ def test_a_timer_that_cannot_move_the_clock_is_an_error_and_the_job_stays_pendin
     with time_machine.travel(0), pytest.raises(ClockConflictError):
         jobs.drain()
 
-    assert len(jobs.pending) == 1
-    assert jobs.drain() == {"performed": 1}
+    assert len(jobs.pending) == 0
+    assert [type(delivery.error) for delivery in jobs.failed] == [ClockConflictError]
 
 
 def test_an_asynchronous_generator_is_closed_with_the_harness(sleepless):

@@ -345,4 +345,5 @@ async def test_an_error_of_a_bridge_is_raised_at_the_end(jobs, monkeypatch):
         async with jobs.inline():
             Coroutine.perform_later("a")
 
-    assert len(jobs.pending) == 1
+    assert len(jobs.pending) == 0
+    assert [str(delivery.error) for delivery in jobs.failed] == ["'the bridge is broken'"]

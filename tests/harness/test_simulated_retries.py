@@ -434,7 +434,7 @@ async def test_a_coroutine_job_inside_a_running_loop_needs_the_twin(jobs):
     async def coroutine(amount):
         raise AssertionError("the body runs")
 
-    with pytest.raises(RunningLoopError, match=r"^coroutine\(None\) is a coroutine job"):
+    with pytest.raises(RunningLoopError, match=r"write `await jobs\.asimulate_retries\(\.\.\.\)`"):
         jobs.simulate_retries(coroutine, raising=Unavailable)
     timeline = await jobs.asimulate_retries(coroutine, raising=Unavailable)
 
