@@ -22,7 +22,7 @@ class JobDeclaration:
     """The class side of a job: queue, priority, `perform`, rules and callbacks, inherited ones included."""
 
     #: The name of the queue, or a callable that takes the arguments of the job and returns it.
-    queue: ClassVar[str | Callable[..., str]] = "default"
+    queue: str | Callable[..., str] = "default"
     #: The lower number is performed first; None counts as 0.
     priority: ClassVar[int | None] = None
 

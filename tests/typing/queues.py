@@ -13,8 +13,7 @@ class Text(Job):
 
 
 class Method(Job):
-    # Pyright refuses a method as long as `Job.queue` is declared a ClassVar.
-    def queue(self, size: int) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def queue(self, size: int) -> str:
         return "large" if size > 9 else "small"
 
     def perform(self, size: int) -> None:
@@ -23,7 +22,7 @@ class Method(Job):
 
 class StaticMethod(Job):
     @staticmethod
-    def queue(size: int) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def queue(size: int) -> str:
         return "large" if size > 9 else "small"
 
     def perform(self, size: int) -> None:
