@@ -179,11 +179,15 @@ class VirtualClock:
             raise ClockConflictError(_TRAVEL_OVER_OURS)
 
     def _disturbed(self) -> bool:
-        return self._ns is not None and abs(time.time_ns() - self._ns) > _CLOCK_STEP_NS
+        if self._ns is None:
+            return False
+        rounding_ns = _CLOCK_STEP_NS + self._ns // _FLOAT_STEPS
+        return abs(time.time_ns() - self._ns) > rounding_ns
 
 
 #: time-machine shows microseconds, and some versions round them through a float.
 _CLOCK_STEP_NS = 1500
+_FLOAT_STEPS = 2**51
 #: time-machine takes a datetime in UTC for a wish to set the local timezone as well.
 _NOT_UTC = timezone(timedelta(hours=1))
 

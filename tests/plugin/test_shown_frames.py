@@ -14,7 +14,7 @@ def places(result):
     )
     return [
         (name, source)
-        for name, source in re.findall(r"^([\w./\\]+\.py):\d+: ?(.*)$", text, re.MULTILINE)
+        for name, source in re.findall(r"^([\w./\\-]+\.py):\d+: ?(.*)$", text, re.MULTILINE)
     ]
 
 
