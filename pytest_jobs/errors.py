@@ -118,6 +118,25 @@ class UnfinishedJobsError(JobsError):
     """Jobs that were started inside a running event loop had not ended when the test did."""
 
 
+class NothingPerformedError(JobsError):
+    """A delivery was reported as performed, and the body of the job never ran."""
+
+
+# Bridging
+
+
+class BridgeError(JobsError):
+    """A job library cannot be brought into the harness."""
+
+
+class UnknownVersionError(BridgeError):
+    """The installed version of a job library is not one that its bridge knows."""
+
+
+class ApplicationError(BridgeError):
+    """An application that `jobs_apps` names cannot be loaded."""
+
+
 # Time
 
 

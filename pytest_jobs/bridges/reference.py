@@ -87,7 +87,10 @@ class ReferenceBridge:
     def delivery_semantics(self, job: object) -> DeliverySemantics:
         """Return what the engines of the core do: acknowledged after the run, retried by rule only."""
         return DeliverySemantics(
-            acknowledged="after", redelivered_on_raise=False, redelivered_on_kill=True
+            acknowledged="after",
+            redelivered_on_raise=False,
+            redelivered_on_kill=True,
+            redelivered_on_outage=True,
         )
 
     def retry_policy(self, job: object) -> RetryPolicy | None:

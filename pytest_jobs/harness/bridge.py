@@ -31,6 +31,10 @@ class Sink(Protocol):
         """Take note that a pending job was withdrawn and will not be performed."""
         ...
 
+    def pending_with(self, job_id: str) -> JobRecord | None:
+        """Return the oldest pending record with this id, for a bridge whose library withdraws it."""
+        ...
+
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned, or raise what it raised."""
         ...
@@ -44,8 +48,11 @@ class DeliverySemantics:
     acknowledged: Literal["before", "after"]
     #: Whether a job that raises without a rule of its own is delivered again.
     redelivered_on_raise: bool
-    #: Whether a job whose worker is killed is delivered again.
+    #: Whether a job is delivered again when the process that runs it is killed, by an
+    #: out-of-memory killer, say, and the rest of the worker lives on.
     redelivered_on_kill: bool
+    #: Whether a job is delivered again when the whole worker goes, with its machine, say.
+    redelivered_on_outage: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +127,10 @@ class Bridge(Protocol):
         """Say whether performing the record needs an event loop."""
         ...
 
-    def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Enqueue a job as an application would."""
+    def enqueue(
+        self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Awaitable[object] | None:
+        """Enqueue a job as an application would; return what is to be awaited, where the library does so."""
         ...
 
     def perform(
@@ -132,7 +141,12 @@ class Bridge(Protocol):
         Args:
             record: what to perform.
             now_ns: the time of the harness's clock.
-            around: called with the bound body, inside the library's retry wrapper.
+            around: called with the bound body, inside the library's retry wrapper. It returns what
+                the body returns, which for a coroutine job is an awaitable, or raises.
+
+        Returns:
+            The delivery, or an awaitable of it when `is_coroutine` is true of the record. Errors of
+            the job are in it; only what derives from BaseException alone may pass through.
         """
         ...
 

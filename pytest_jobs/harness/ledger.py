@@ -82,6 +82,10 @@ class Ledger:
         if not self._dead and record._state is PENDING:
             record._state = REMOVED
 
+    def pending_with(self, job_id: str) -> JobRecord | None:
+        """Return the oldest pending record with this id."""
+        return next((record for record in self.pending() if record.job_id == job_id), None)
+
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned.
 

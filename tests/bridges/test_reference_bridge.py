@@ -178,7 +178,10 @@ def test_the_body_of_a_later_twin_calls_the_method(bridge):
 
 def test_the_core_acknowledges_after_the_run_and_does_not_redeliver_on_raise(bridge):
     assert bridge.delivery_semantics(Pay) == DeliverySemantics(
-        acknowledged="after", redelivered_on_raise=False, redelivered_on_kill=True
+        acknowledged="after",
+        redelivered_on_raise=False,
+        redelivered_on_kill=True,
+        redelivered_on_outage=True,
     )
 
 

@@ -1,0 +1,46 @@
+"""Replacing attributes of other libraries, and putting back exactly what was there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+_ABSENT: Final = object()
+
+
+class Patches:
+    """What was replaced, the newest last."""
+
+    __slots__ = ("_restores",)
+
+    def __init__(self) -> None:
+        self._restores: list[Callable[[], object]] = []
+
+    def set(self, owner: Any, name: str, value: object) -> None:
+        """Replace an attribute of an object, a class or a module.
+
+        An attribute that the owner only inherited is taken away again by `restore`.
+        """
+        before = vars(owner).get(name, _ABSENT)
+        setattr(owner, name, value)
+        if before is _ABSENT:
+            self._restores.append(lambda: delattr(owner, name))
+        else:
+            self._restores.append(lambda: setattr(owner, name, before))
+
+    def undo_by(self, undo: Callable[[], object]) -> None:
+        """Call a function in its turn when everything is put back."""
+        self._restores.append(undo)
+
+    def restore(self) -> None:
+        """Put everything back, the newest first, also after one of the steps has failed."""
+        while self._restores:
+            try:
+                self._restores.pop()()
+            except BaseException:
+                self.restore()
+                raise
+
+    def __bool__(self) -> bool:
+        """Say whether anything is replaced."""
+        return bool(self._restores)
