@@ -15,7 +15,7 @@ from ..core.registry import registry
 from ..core.rules import RetryRule
 from ..core.settings import Restore, settings
 from ..core.signature import Binder
-from ..errors import AmbiguousJobError, CriterionError, NoHarnessError, UnknownJobError
+from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
 from ..harness.delivery import Delivery
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
@@ -27,16 +27,23 @@ class ReferenceBridge:
     __slots__ = ("_adapter", "_restore")
 
     name = "core"
-    capabilities = frozenset(
-        ("eta", "priority", "headers", "retry", "discard", "async", "serialise")
-    )
+    capabilities = frozenset(("eta", "priority", "retry", "discard", "async", "serialise"))
 
     def __init__(self) -> None:
         self._adapter: _HarnessAdapter | None = None
         self._restore: Restore | None = None
 
     def install(self, sink: Sink, draw: Callable[[], float]) -> None:
-        """Take the place of the core's adapter."""
+        """Take the place of the core's adapter.
+
+        Raises:
+            BridgeError: when it has done so already.
+        """
+        if self._adapter is not None:
+            raise BridgeError(
+                "This bridge to the core is installed already: a bridge is in one harness at a time. Make a second "
+                "one for the second harness."
+            )
         self._adapter = _HarnessAdapter(self, sink)
         self._restore = settings.replace(adapter=self._adapter, draw=draw)
 

@@ -11,7 +11,7 @@ from ..errors import NotPerformedError
 from .clock import VirtualClock
 from .delivery import Delivery
 from .pending import PendingQueue
-from .record import FIRST, PENDING, REMOVED, RETRY, TAKEN, JobRecord, current_record
+from .record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, current_record
 from .selection import Selection
 
 #: How many errors keep their traceback, which holds frames and whatever is in them.
@@ -192,7 +192,7 @@ class Ledger:
         queue.push(record, self.clock.now_ns())
 
     def _relate(self, record: JobRecord, current: JobRecord) -> None:
-        if record._origin is RETRY and record._envelope.job_id == current._envelope.job_id:
+        if record._origin is not FIRST and record._envelope.job_id == current._envelope.job_id:
             record._retry_of = current._sequence
             record._parent = current._parent
         else:

@@ -12,6 +12,7 @@ from .fixtures import (
     assert_retried,
     job_harness,
     jobs,
+    jobs_apps,
     jobs_clock,
     session_jobs,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "assert_retried",
     "job_harness",
     "jobs",
+    "jobs_apps",
     "jobs_clock",
     "pytest_addhooks",
     "pytest_addoption",

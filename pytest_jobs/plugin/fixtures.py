@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,13 +24,23 @@ if TYPE_CHECKING:
     from ..harness.jobs import Jobs
 
 
+@pytest.fixture(scope="session")
+def jobs_apps(request: pytest.FixtureRequest) -> Sequence[object]:
+    """The applications whose jobs are recorded: those of the ini file.
+
+    Override it where applications are made by a factory, and return them, or names such as
+    "celery:proj.celery:app".
+    """
+    return session_options(request.config).apps
+
+
 @pytest.fixture
-def job_harness(request: pytest.FixtureRequest) -> Iterator[Jobs]:
+def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> Iterator[Jobs]:
     """What the test enqueues, recorded; performed when told to, on a virtual clock."""
     from .opening import open_harness
 
     item: pytest.Item = request.node
-    harness = open_harness(request.config, item_options(item), item.nodeid)
+    harness = open_harness(request.config, item_options(item), item.nodeid, jobs_apps)
     item.stash[JOBS] = harness
     item.stash[ANSWERED] = False
     try:
@@ -55,7 +65,7 @@ def jobs_clock(job_harness: Jobs) -> VirtualClock:
 
 
 @pytest.fixture(scope="session")
-def session_jobs(request: pytest.FixtureRequest) -> Iterator[Jobs]:
+def session_jobs(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> Iterator[Jobs]:
     """What fixtures of a wider scope than a test enqueue: a harness for the whole session."""
     from ..harness.active import open_harnesses
     from .guard import SessionGuard
@@ -70,7 +80,7 @@ def session_jobs(request: pytest.FixtureRequest) -> Iterator[Jobs]:
             "session_jobs was first asked for when the harness of a test was open already, and cannot be opened "
             "over it: ask for it in a fixture of session scope, or set jobs_mode = record."
         )
-    harness = open_harness(request.config, session_options(request.config), "")
+    harness = open_harness(request.config, session_options(request.config), "", jobs_apps)
     try:
         yield harness
     finally:

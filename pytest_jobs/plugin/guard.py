@@ -32,12 +32,30 @@ class SessionGuard:
         if self._jobs is None:
             from .opening import open_harness
 
-            self._jobs = open_harness(self._config, session_options(self._config), "")
+            options = session_options(self._config)
+            self._jobs = open_harness(self._config, options, "", options.apps)
         return self._jobs
 
-    def pytest_runtestloop(self) -> None:
-        """Open the harness before the first fixture."""
-        self.jobs  # noqa: B018 - opened by being looked at
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        """Open the harness before the first fixture, which loads the applications.
+
+        Raises:
+            pytest.UsageError: when one of them cannot be loaded.
+        """
+        if self._config.getoption("collectonly") or _hands_out_tests(self._config):
+            return
+        from ..errors import BridgeError
+
+        try:
+            self.jobs  # noqa: B018 - opened by being looked at
+        except BridgeError as error:
+            raise pytest.UsageError(f"jobs_apps: {error}") from error
+
+    def pytest_report_collectionfinish(self) -> str | None:
+        """Say what is bridged."""
+        apps = session_options(self._config).apps
+        return f"jobs: bridged {', '.join(apps)}" if apps else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -58,6 +76,8 @@ class SessionGuard:
             value = yield
         fixturedef.addfinalizer(lambda: self._divert(jobs, diversion))
         jobs.check()
+        if fixturedef.argname == "jobs_apps":
+            self._bring_in(value)
         return value
 
     @pytest.hookimpl(trylast=True)
@@ -98,6 +118,13 @@ class SessionGuard:
             for line in self._found[_FAILED]:
                 terminalreporter.line(line)
 
+    def _bring_in(self, applications: Any) -> None:
+        """Guard the applications that a fixture made, too."""
+        from ..bridges.applications import bridges_to
+
+        known = session_options(self._config).apps
+        self.jobs.bring_in(bridges_to(app for app in applications if app not in known))
+
     def _divert(self, jobs: Jobs, diversion: ExitStack) -> None:
         from ..harness.active import current_jobs
 
@@ -112,3 +139,8 @@ class SessionGuard:
             jobs.check()
         except BaseException as error:
             self._found[_FAILED] += [error_text(error), *getattr(error, "__notes__", ())]
+
+
+def _hands_out_tests(config: pytest.Config) -> bool:
+    """Say whether this is the process of pytest-xdist that runs no test itself."""
+    return config.pluginmanager.has_plugin("dsession")

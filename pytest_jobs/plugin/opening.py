@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from ..harness.jobs import Jobs
 from .options import JobOptions
 
 
-def open_harness(config: pytest.Config, options: JobOptions, nodeid: str) -> Jobs:
+def open_harness(
+    config: pytest.Config, options: JobOptions, nodeid: str, applications: Iterable[object]
+) -> Jobs:
     """Return an open harness.
 
     Args:
         config: whose hooks are called.
         options: what the harness does.
         nodeid: the test that it is for, empty for the session.
+        applications: what is bridged, by name or itself.
 
     Raises:
+        ApplicationError: when an application cannot be found.
         pytest.UsageError: when the settings say that there is to be none.
     """
+    from ..bridges.applications import bridges_to
     from ..bridges.reference import ReferenceBridge
 
     if options.mode == "off":
@@ -27,7 +34,7 @@ def open_harness(config: pytest.Config, options: JobOptions, nodeid: str) -> Job
         bridge for found in config.hook.pytest_jobs_bridges(config=config) for bridge in found
     ]
     jobs = Jobs(
-        [ReferenceBridge(), *further],
+        [ReferenceBridge(), *bridges_to(applications), *further],
         mode=options.mode,
         raise_at=options.raise_at,
         jitter=options.jitter,

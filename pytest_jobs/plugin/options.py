@@ -31,6 +31,8 @@ class JobOptions:
     raise_at: RaiseAt = "end"
     jitter: Jitter = "zero"
     strict: bool = False
+    #: The applications to bridge, by name.
+    apps: tuple[str, ...] = ()
     #: Whether a harness is opened without being asked for.
     always: bool = False
 
@@ -62,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("jobs_strict", "Whether a test may leave jobs alone.", type="bool", default=False)
     parser.addini(
         "jobs_raise", "Where the error of an inline job is raised: end or enqueue.", default="end"
+    )
+    parser.addini(
+        "jobs_apps",
+        "The applications whose jobs are recorded, such as celery:proj.celery:app or django.",
+        type="args",
+        default=[],
     )
     parser.addini(
         "jobs_jitter", "What the jitter of waits is: zero, seeded or live.", default="zero"
@@ -119,12 +127,14 @@ def _read(config: pytest.Config) -> JobOptions:
         raise pytest.UsageError(
             "--jobs-inline performs every job, and jobs_mode = off lets none in: drop one of the two."
         )
+    apps = tuple(config.getini("jobs_apps"))
     return JobOptions(
         mode="inline" if inline else cast(Mode, mode or "record"),
         raise_at=cast(RaiseAt, _checked("raise_at", config.getini("jobs_raise"), "jobs_raise")),
         jitter=cast(Jitter, _checked("jitter", config.getini("jobs_jitter"), "jobs_jitter")),
         strict=bool(config.getoption("--jobs-strict") or config.getini("jobs_strict")),
-        always=inline or mode is not None,
+        apps=apps,
+        always=inline or mode is not None or bool(apps),
     )
 
 

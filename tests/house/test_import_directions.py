@@ -144,7 +144,25 @@ def test_heavy_modules_are_imported_late():
     early = [
         str(found)
         for found in IMPORTS
-        if found.imported.partition(".")[0] in HEAVY - {"asyncio"} and found.early
+        if found.imported.partition(".")[0] in HEAVY - {"asyncio"}
+        and found.early
+        and not lies_in(found.importer, OWN_FILES)
     ]
 
+    assert early == []
+
+
+def test_what_imports_a_third_party_at_once_is_imported_late():
+    heavy = {
+        found.importer
+        for found in IMPORTS
+        if found.early and is_third_party(found.imported) and lies_in(found.importer, OWN_FILES)
+    }
+    early = [
+        str(found)
+        for found in IMPORTS
+        if found.imported in heavy and found.early and found.importer not in heavy
+    ]
+
+    assert "pytest_jobs.bridges.celery" in heavy
     assert early == []

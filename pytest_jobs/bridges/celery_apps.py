@@ -1,0 +1,100 @@
+"""The Celery applications of a bridge, and whose tasks are whose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from celery import Celery
+from celery.app.task import Task
+
+from ..harness.bridge import DeliverySemantics, RetryPolicy
+
+
+class Applications:
+    """Finds tasks by name, in the applications that are bridged together."""
+
+    __slots__ = ("_apps", "_complete")
+
+    def __init__(self, apps: Sequence[Any]) -> None:
+        self._apps = [_real(app) for app in apps]
+        self._complete = False
+
+    def __iter__(self) -> Iterator[Celery]:
+        """Go through the applications."""
+        return iter(self._apps)
+
+    def __contains__(self, app: object) -> bool:
+        """Say whether an application is one of them."""
+        return any(app is other for other in self._apps)
+
+    def owners(self, name: str) -> list[Celery]:
+        """Return the applications that have a task of this name.
+
+        What a worker imports when it starts is imported the first time that a name is missing.
+        """
+        owners = [app for app in self._apps if name in app.tasks]
+        if owners or self._complete:
+            return owners
+        self._complete = True
+        for app in self._apps:
+            app.loader.import_default_modules()
+        return self.owners(name)
+
+    def performing(self, name: str, sender: Celery) -> Celery | None:
+        """Return the application whose worker performs a task: the one that sent it, if it can."""
+        owners = self.owners(name)
+        return sender if sender in owners else next(iter(owners), None)
+
+    def __str__(self) -> str:
+        return ", ".join(map(title, self._apps))
+
+
+def title(app: Celery) -> str:
+    """Return what a message calls an application."""
+    return f"the Celery app {app.main!r}"
+
+
+def semantics_of(task: Task) -> DeliverySemantics:
+    """Return what a worker does by the settings of a task.
+
+    A killed pool process is a lost job unless the task is acknowledged late and rejected when its
+    worker is lost; a worker that is gone as a whole leaves what it has not acknowledged.
+    """
+    late = bool(task.acks_late)
+    retried = bool(getattr(task, "retry_on_worker_lost", False))
+    return DeliverySemantics(
+        acknowledged="after" if late else "before",
+        redelivered_on_raise=False,
+        redelivered_on_kill=retried or (late and bool(task.reject_on_worker_lost)),
+        redelivered_on_outage=late,
+    )
+
+
+def retry_policy_of(task: Task) -> RetryPolicy | None:
+    """Return the schedule of a task with `autoretry_for`; None for one that retries by itself."""
+    options: Mapping[str, Any] = getattr(task, "retry_kwargs", {})
+    if not getattr(task, "autoretry_for", ()) or "eta" in options:
+        return None
+    most = options.get("max_retries", task.max_retries)
+    return RetryPolicy(None if most is None else most + 1, _autoretry_wait(task, options))
+
+
+def _autoretry_wait(task: Task, options: Mapping[str, Any]) -> Callable[[int], timedelta]:
+    backoff = float(getattr(task, "retry_backoff", False))
+    factor = int(max(1.0, backoff))
+    longest = int(getattr(task, "retry_backoff_max", 600))
+
+    def wait(attempt: int) -> timedelta:
+        if backoff:
+            return timedelta(seconds=min(longest, factor * 2 ** (attempt - 1)))
+        return timedelta(seconds=options.get("countdown", task.default_retry_delay))
+
+    return wait
+
+
+def _real(app: Any) -> Celery:
+    """Return the application behind a proxy such as `current_app`."""
+    get = getattr(app, "_get_current_object", None)
+    return app if get is None else get()

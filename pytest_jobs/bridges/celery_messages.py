@@ -1,0 +1,194 @@
+"""Celery's messages, kept where a broker would have taken them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, Final
+
+from celery import Celery
+from celery.utils.time import maybe_iso8601, maybe_make_aware
+from kombu import Connection, serialization
+from kombu.compression import compress
+from kombu.message import Message
+
+from ..errors import BridgeError, DeserializationError
+from ..harness.instants import to_ns
+
+#: What `publish` is told that is no property of the message.
+_NO_PROPERTIES: Final = frozenset(
+    ("confirm_timeout", "declare", "immediate", "mandatory", "retry", "retry_policy", "timeout")
+)
+
+
+class TaskMessage:
+    """One message as Celery published it: the envelope of a record, and its payload."""
+
+    __slots__ = (
+        "app",
+        "body",
+        "content_encoding",
+        "content_type",
+        "due_ns",
+        "enqueued_ns",
+        "expires_ns",
+        "headers",
+        "properties",
+        "queue",
+        "routing",
+    )
+
+    def __init__(
+        self,
+        app: Celery,
+        body: Any,
+        headers: dict[str, Any],
+        *,
+        serializer: str | None,
+        compression: str | None,
+        declare: Sequence[Any] | None,
+        exchange: Any,
+        routing_key: str | None,
+        properties: Mapping[str, Any],
+        enqueued_ns: int,
+    ) -> None:
+        """Serialise a message, as a producer does.
+
+        Raises:
+            kombu.exceptions.EncodeError: when the serialiser refuses an argument.
+        """
+        self.app = app
+        self.content_type, self.content_encoding, data = serialization.dumps(body, serializer)
+        self.headers = dict(headers)
+        if compression:
+            data, self.headers["compression"] = compress(data, compression)
+        self.body = data
+        self.properties = {k: v for k, v in properties.items() if k not in _NO_PROPERTIES}
+        #: The exchange and the routing key.
+        self.routing = (exchange, routing_key)
+        #: The queue, which is not the routing key.
+        self.queue: str | None = declare[0].name if declare else routing_key
+        self.enqueued_ns = enqueued_ns
+        self.due_ns = _instant_ns(headers.get("eta"), app)
+        self.expires_ns = _instant_ns(headers.get("expires"), app)
+
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        name: str = self.headers["task"]
+        return name
+
+    @property
+    def job_id(self) -> str:
+        """The id of the task."""
+        job_id: str = self.headers["id"]
+        return job_id
+
+    @property
+    def priority(self) -> int | None:
+        """The priority, as the broker would be given it."""
+        priority: int | None = self.properties.get("priority")
+        return priority
+
+    @property
+    def attempt(self) -> int:
+        """The number of the run that this message asks for, counted from 1."""
+        retries: int = self.headers.get("retries") or 0
+        return retries + 1
+
+    def decoded(self) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+        """Return the arguments and what is embedded: the canvas around the task.
+
+        Raises:
+            DeserializationError: when the application does not accept the content, or it is broken.
+        """
+        try:
+            args, kwargs, embed = self.received().payload
+        except Exception as error:
+            raise DeserializationError(
+                f"The message of {self.name} cannot be read ({type(error).__name__}: {error}): see the "
+                "accept_content of the application."
+            ) from error
+        return tuple(args), kwargs, embed or {}
+
+    def received(self, *, redelivered: bool = False) -> Message:
+        """Return the message as a consumer would be given it."""
+        exchange, routing_key = self.routing
+        accept = self.app.conf.accept_content
+        return Message(
+            body=self.body,
+            content_type=self.content_type,
+            content_encoding=self.content_encoding,
+            headers=dict(self.headers),
+            properties=dict(self.properties),
+            delivery_info={
+                "exchange": exchange,
+                "routing_key": routing_key,
+                "redelivered": redelivered,
+            },
+            accept=serialization.prepare_accept_content(accept),
+        )
+
+
+class Producers:
+    """Stands in for the pool of producers of an application: every message goes to one function."""
+
+    limit = None
+
+    def __init__(self, app: Celery, publish: Callable[..., None]) -> None:
+        self._app = app
+        self._producer = _Producer(publish)
+        self.connections = SimpleNamespace(connection=self._producer.connection)
+
+    @contextmanager
+    def acquire(self, *args: Any, **kwargs: Any) -> Iterator[_Producer]:
+        """Lend the producer.
+
+        Raises:
+            BridgeError: when the task would run eagerly, past the harness.
+        """
+        if self._app.conf.task_always_eager:
+            raise BridgeError(
+                "task_always_eager was turned on while a harness is open: the task would run at once, in the "
+                "caller, past the harness. Leave it off: jobs_mode = inline performs each task by itself."
+            )
+        yield self._producer
+
+    def force_close_all(self, *args: Any, **kwargs: Any) -> None:
+        """Have nothing to close."""
+
+
+class _Producer:
+    """What a task is published with."""
+
+    serializer = None
+    channel = None
+
+    def __init__(self, publish: Callable[..., None]) -> None:
+        self.publish = publish
+        self.connection = memory_connection()
+
+    def revive(self, channel: Any) -> None:
+        """Have no channel."""
+
+    def maybe_declare(self, *args: Any, **kwargs: Any) -> None:
+        """Declare nothing."""
+
+    def release(self) -> None:
+        """Be kept."""
+
+    close = release
+
+
+def memory_connection(*args: Any, **kwargs: Any) -> Connection:
+    """Return a connection to a broker inside this process, whatever is asked for."""
+    return Connection("memory://")
+
+
+def _instant_ns(value: Any, app: Celery) -> int | None:
+    if value is None:
+        return None
+    moment: datetime = maybe_make_aware(maybe_iso8601(value), app.timezone)
+    return to_ns(moment, "eta")

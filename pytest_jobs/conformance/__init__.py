@@ -1,0 +1,8 @@
+"""What every bridge must do, as a suite that anybody's bridge can be held to."""
+
+from __future__ import annotations
+
+from .library import CAPABILITIES, DeclaredJobs, Library
+from .suite import BridgeConformance
+
+__all__ = ["CAPABILITIES", "BridgeConformance", "DeclaredJobs", "Library"]

@@ -1,0 +1,118 @@
+"""What a bridge leaves behind: nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ..errors import BridgeError
+from ..harness.bridge import Bridge
+from ..harness.clock import VirtualClock
+from ..harness.jobs import Jobs
+from ..harness.ledger import Ledger
+from . import bodies
+from .case import Case, send, sent_record
+from .library import Library
+
+
+class Installing(Case):
+    """Installing and uninstalling."""
+
+    def test_everything_is_as_it_was_after_a_harness(
+        self, library: Library, bridge: Bridge, noted: list[Any]
+    ) -> None:
+        before = _attributes(library)
+
+        with Jobs([bridge]) as jobs:
+            assert _attributes(library) != before
+            _work(library, jobs)
+
+        _check_restored(library, before)
+
+    def test_everything_is_as_it_was_after_errors(
+        self, library: Library, bridge: Bridge, noted: list[Any]
+    ) -> None:
+        with Jobs([bridge]) as jobs:
+            _work(library, jobs)
+        before = _attributes(library)
+
+        with contextlib.suppress(ZeroDivisionError), Jobs([bridge]) as jobs:
+            _work(library, jobs)
+            raise ZeroDivisionError
+
+        assert _attributes(library) == before
+
+    def test_a_bridge_is_used_for_one_harness_after_another(
+        self, library: Library, bridge: Bridge, noted: list[Any]
+    ) -> None:
+        for _ in range(2):
+            with Jobs([bridge]) as jobs:
+                send(library, library.jobs.note, 7)
+                jobs.drain()
+                assert len(jobs.enqueued) == 1
+
+    def test_a_bridge_that_is_installed_cannot_be_installed_again(
+        self, bridge: Bridge, jobs: Jobs
+    ) -> None:
+        with pytest.raises(BridgeError, match="installed"):
+            bridge.install(Ledger(VirtualClock(lambda: True)), lambda: 0.0)
+
+    def test_the_inner_of_two_harnesses_gets_the_jobs(
+        self, library: Library, jobs: Jobs, noted: list[Any]
+    ) -> None:
+        send(library, library.jobs.note, "outer")
+
+        with Jobs([library.bridge()]) as inner:
+            send(library, library.jobs.note, "inner")
+            inner.drain()
+
+        send(library, library.jobs.note, "outer again")
+        jobs.drain()
+        assert len(inner.enqueued) == 1
+        assert len(jobs.enqueued) == 2
+        assert noted == ["inner", "outer", "outer again"]
+
+    def test_a_sandbox_has_a_sink_of_its_own(
+        self, library: Library, bridge: Bridge, jobs: Jobs
+    ) -> None:
+        ledger = Ledger(VirtualClock(lambda: True))
+
+        with bridge.sandbox(ledger):
+            send(library, library.jobs.note, "inside")
+        record = sent_record(jobs, library, library.jobs.note, "outside")
+
+        assert [inside.params["value"] for inside in ledger.records] == ["inside"]
+        assert list(jobs.enqueued) == [record]
+
+
+def _work(library: Library, jobs: Jobs) -> None:
+    send(library, library.jobs.note, 7)
+    send(library, library.jobs.parent, 8)
+    send(library, library.jobs.fails, 9)
+    send(library, library.jobs.retries, 10)
+    jobs.drain(raise_errors=False)
+    send(library, library.jobs.breaks)
+    with pytest.raises(bodies.Killed):
+        jobs.drain()
+
+
+def _attributes(library: Library) -> list[Mapping[str, object]]:
+    return [dict(vars(patched)) for patched in library.patched()]
+
+
+def _check_restored(library: Library, before: list[Mapping[str, object]]) -> None:
+    """Check every attribute; a library may have computed some for the first time."""
+    for old, new in zip(before, _attributes(library), strict=True):
+        assert {name: id(new.get(name)) for name in old} == {n: id(v) for n, v in old.items()}
+        assert [name for name, value in new.items() if _is_ours(value)] == [
+            name for name, value in old.items() if _is_ours(value)
+        ]
+
+
+def _is_ours(value: object) -> bool:
+    """Say whether an object, or its class, is defined by a bridge."""
+    modules = (getattr(value, "__module__", None), type(value).__module__)
+    return any(str(module).startswith("pytest_jobs.bridges") for module in modules)

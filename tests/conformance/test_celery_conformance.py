@@ -1,0 +1,59 @@
+"""The Celery bridge does what every bridge must."""
+
+from types import MappingProxyType
+
+import pytest
+
+pytest.importorskip("celery")
+
+from celery import Celery
+from celery.utils import time as celery_time
+
+from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
+
+app = Celery("conformance", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/1")
+
+app.conf.task_routes = {"conformance.note": {"queue": "notes"}}
+
+note = app.task(name="conformance.note")(bodies.note)
+fails = app.task(bodies.fails)
+retries = app.task(autoretry_for=(bodies.Flaky,), max_retries=2, default_retry_delay=30)(
+    bodies.retries
+)
+breaks = app.task(bodies.breaks)
+asserts = app.task(autoretry_for=(Exception,), max_retries=2)(bodies.asserts)
+
+
+@app.task
+def parent(value):
+    note.delay(value)
+
+
+class CeleryLibrary:
+    lacks = MappingProxyType(
+        {
+            "async": "Celery runs functions only",
+            "cron": "the schedule of celery beat is not simulated",
+            "unique": "Celery has no unique tasks",
+        }
+    )
+    jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts)
+
+    def bridge(self):
+        return CeleryBridge([app])
+
+    def enqueue(self, job, args=(), kwargs=None, *, wait=None, **options):
+        countdown = None if wait is None else wait.total_seconds()
+        given = {name: value for name, value in options.items() if value is not None}
+        return job.apply_async(args, kwargs, countdown=countdown, **given)
+
+    def patched(self):
+        tasks = [app.tasks[task.name] for task in (note, fails, retries, breaks, asserts, parent)]
+        return [app, app.amqp, app.conf, celery_time, *tasks]
+
+
+class TestCelery(BridgeConformance):
+    @pytest.fixture
+    def library(self):
+        return CeleryLibrary()
