@@ -92,6 +92,7 @@ class CeleryBridge:
         self._sink = None
         self._tasks = TaskPatches(self._patches, self._store)
         self._stores = {}
+        self._named = set()
         self._patches.restore()
 
     @contextmanager
@@ -256,7 +257,10 @@ class CeleryBridge:
             properties=properties,
             enqueued_ns=now_ns if headers.get("eta") is None else _computed_from.get() or now_ns,
         )
-        self._named.add(message.name)
+        if message.name not in self._named:
+            self._named.add(message.name)
+            if message.name in app.tasks:
+                self._tasks.keep_results(app.tasks[message.name], app)
         sink.added(JobRecord(self, message, message, _origin(message)))
 
     def _revoke(self, app: Celery, task_ids: str | Sequence[str]) -> None:
@@ -287,14 +291,15 @@ class CeleryBridge:
         self._patches.set(app.amqp, "_producer_pool", Producers(app, publish))
 
     def _patch_results(self, app: Celery) -> None:
-        store = self._stores[app] = ResultStore(app, self._why_no_result)
-        self._patches.set(app, "_backend_cache", store)
+        self._patches.set(app, "_backend_cache", self._store(app))
 
     def _patch_jitter(self, draw: Callable[[], float]) -> None:
         self._patches.set(celery_time, "random", Draws(draw, vars(celery_time)["random"]))
 
-    def _store(self, app: Celery) -> Any:
-        return self._stores.get(app) or app.backend
+    def _store(self, app: Celery) -> ResultStore:
+        if app not in self._stores:
+            self._stores[app] = ResultStore(app, self._why_no_result)
+        return self._stores[app]
 
     def _why_no_result(self, job_id: str) -> str:
         record = self._installed().pending_with(job_id)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from celery import Celery, states
+from celery import Celery, _state, states
 from celery.app.task import Task
 from celery.app.trace import build_tracer
 from celery.exceptions import MaxRetriesExceededError, TaskRevokedError
-from celery.worker import state as worker_state
-from celery.worker.request import Request
+from celery.worker.request import Request, revoked_tasks
 
 from ..harness.bridge import Around
 from ..harness.delivery import Delivery
@@ -78,6 +79,14 @@ class TaskPatches:
         found: Callable[..., Any] = self._bodies.get(task) or _body(task)
         return found
 
+    def keep_results(self, task: Task, app: Celery) -> None:
+        """Have a task with a result backend of its own keep its results here."""
+        declared = inspect.getattr_static(task, "backend")
+        if not isinstance(declared, property):
+            self._patches.set(task, "backend", self._store(app))
+        elif task._backend is not None:
+            self._patches.set(task, "_backend", self._store(app))
+
     def prepare(self, task: Task, app: Celery) -> None:
         """Patch a task before its first attempt."""
         if task in self._bodies:
@@ -85,8 +94,6 @@ class TaskPatches:
         self._bodies[task] = _body(task)
         self._patches.undo_by(_keeping(task, "override_max_retries"))
         self._patches.set(task, _body_name(task), _entered(task, self._bodies[task]))
-        if vars(task).get("_backend") is not None or type(task)._backend is not None:
-            self._patches.set(task, "_backend", self._store(app))
         self._patches.set(task, "__trace__", _observed(build_tracer(task.name, task, app=app)))
 
 
@@ -107,18 +114,19 @@ def make_attempt(
         What came of it, and whether the message went back to the queue.
     """
     attempt = Attempt(task, message.job_id, around)
-    redelivered = record._origin == "redelivery"
-    request = Request(
-        message.received(redelivered=redelivered),
-        app=app,
-        task=task,
-        on_reject=functools.partial(_rejected, attempt),
-    )
+    received = message.received(redelivered=record._origin == "redelivery")
+    rejected = functools.partial(_rejected, attempt)
+    try:
+        request = Request(received, app=app, task=task, on_reject=rejected)
+    except Exception as error:
+        unreadable = message.unreadable(error)
+        return Delivery(record, now_ns, "failed", error=unreadable, handled=False), False
     token = current_attempt.set(attempt)
     try:
-        request.execute_using_pool(_POOL)
+        with _current_app(app):
+            request.execute_using_pool(_POOL)
     except TaskRevokedError as error:
-        worker_state.revoked_tasks.discard(request.id)
+        revoked_tasks.discard(request.id)
         return Delivery(record, now_ns, "discarded", error=error), False
     finally:
         current_attempt.reset(token)
@@ -165,6 +173,18 @@ class _OneProcess:
 _POOL: Final = _OneProcess()
 
 
+@contextmanager
+def _current_app(app: Celery) -> Iterator[None]:
+    """Have an application be the current one, as it is in its worker."""
+    local = _state._tls
+    before = local.current_app
+    local.current_app = app
+    try:
+        yield
+    finally:
+        local.current_app = before
+
+
 def _rejected(attempt: Attempt, logger: object, errors: object, requeue: bool) -> None:
     attempt.requeued = requeue
 
@@ -183,6 +203,7 @@ def _entered(task: Task, body: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(body)
     def run(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         attempt = current_attempt.get()
         if attempt is None or attempt.started or attempt.task is not task:
             return body(*args, **kwargs)

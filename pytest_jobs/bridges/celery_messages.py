@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from celery import Celery
 from celery.utils.time import maybe_iso8601, maybe_make_aware
@@ -107,11 +106,17 @@ class TaskMessage:
         try:
             args, kwargs, embed = self.received().payload
         except Exception as error:
-            raise DeserializationError(
-                f"The message of {self.name} cannot be read ({type(error).__name__}: {error}): see the "
-                "accept_content of the application."
-            ) from error
+            raise self.unreadable(error) from error
         return tuple(args), kwargs, embed or {}
+
+    def unreadable(self, cause: Exception) -> DeserializationError:
+        """Return the error that says why the message cannot be read."""
+        error = DeserializationError(
+            f"The message of {self.name} cannot be read ({type(cause).__name__}: {cause}): see the "
+            "accept_content of the application."
+        )
+        error.__cause__ = cause
+        return error
 
     def received(self, *, redelivered: bool = False) -> Message:
         """Return the message as a consumer would be given it."""
@@ -142,8 +147,7 @@ class Producers:
         self._producer = _Producer(publish)
         self.connections = SimpleNamespace(connection=self._producer.connection)
 
-    @contextmanager
-    def acquire(self, *args: Any, **kwargs: Any) -> Iterator[_Producer]:
+    def acquire(self, *args: Any, **kwargs: Any) -> _Producer:
         """Lend the producer.
 
         Raises:
@@ -154,14 +158,14 @@ class Producers:
                 "task_always_eager was turned on while a harness is open: the task would run at once, in the "
                 "caller, past the harness. Leave it off: jobs_mode = inline performs each task by itself."
             )
-        yield self._producer
+        return self._producer
 
     def force_close_all(self, *args: Any, **kwargs: Any) -> None:
         """Have nothing to close."""
 
 
 class _Producer:
-    """What a task is published with."""
+    """What a task is published with; as a context manager it gives itself."""
 
     serializer = None
     channel = None
@@ -169,6 +173,12 @@ class _Producer:
     def __init__(self, publish: Callable[..., None]) -> None:
         self.publish = publish
         self.connection = memory_connection()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stay open."""
 
     def revive(self, channel: Any) -> None:
         """Have no channel."""

@@ -1,0 +1,161 @@
+"""Several applications, shared tasks and proxies."""
+
+import pytest
+from celery import Celery, shared_task, signature
+
+from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
+from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.errors import AmbiguousJobError, CriterionError
+from pytest_jobs.harness.jobs import Jobs
+
+
+def make_app(name):
+    return Celery(
+        name,
+        broker="redis://127.0.0.1:1/0",
+        backend="redis://127.0.0.1:1/1",
+        set_as_current=False,
+    )
+
+
+@pytest.fixture
+def apps():
+    return make_app("shop"), make_app("billing")
+
+
+@pytest.fixture
+def jobs(apps):
+    with Jobs([CeleryBridge(apps)]) as jobs:
+        yield jobs
+
+
+def test_the_tasks_of_two_applications_are_told_apart_by_name(jobs, apps):
+    shop, billing = apps
+    sell = shop.task(name="shop.sell", shared=False)(_make("sold"))
+    charge = billing.task(name="billing.charge", shared=False)(_make("charged"))
+
+    sell.delay()
+    charge.delay()
+    jobs.drain()
+
+    assert [(d.record.job, d.result) for d in jobs.performed] == [
+        (sell, "sold"),
+        (charge, "charged"),
+    ]
+
+
+def test_one_name_in_two_applications_is_two_tasks(jobs, apps):
+    shop, billing = apps
+    ours = shop.task(name="notify", shared=False)(_make("shop"))
+    theirs = billing.task(name="notify", shared=False)(_make("billing"))
+    assert_enqueued = AssertEnqueued(lambda: jobs)
+
+    theirs.delay()
+    jobs.drain()
+
+    assert jobs.performed[0].result == "billing"
+    assert assert_enqueued(theirs) is jobs.enqueued[0]
+    AssertNotEnqueued(lambda: jobs)(ours)
+
+
+def test_one_name_in_two_applications_cannot_be_asked_for_by_name(jobs, apps):
+    shop, billing = apps
+    shop.task(name="notify", shared=False)(_make("shop"))
+    billing.task(name="notify", shared=False)(_make("billing"))
+
+    with pytest.raises(AmbiguousJobError, match=r"'notify' names a task of .*'shop'.*'billing'"):
+        AssertNotEnqueued(lambda: jobs)("notify")
+
+
+def test_a_shared_task_is_one_task_wherever_it_is_sent_from(jobs, apps):
+    shop, billing = apps
+    shared = shared_task(name="shared.work")(_make("shared"))
+    assert_enqueued = AssertEnqueued(lambda: jobs)
+
+    for app in (shop, billing):
+        app.tasks["shared.work"].delay()
+    jobs.drain()
+
+    assert len(assert_enqueued(shared, count=2)) == 2
+    assert len(assert_enqueued("shared.work", count=2)) == 2
+    assert [d.result for d in jobs.performed] == ["shared", "shared"]
+
+
+def test_a_task_sent_by_one_application_is_performed_by_the_one_that_has_it(jobs, apps):
+    shop, billing = apps
+    billing.task(name="billing.only", shared=False)(_make("billed"))
+
+    shop.send_task("billing.only")
+    jobs.drain()
+
+    assert jobs.performed[0].result == "billed"
+
+
+def test_a_proxy_of_an_application_is_that_application():
+    from celery import current_app
+
+    app = make_app("current")
+    app.set_current()
+    try:
+        with Jobs([CeleryBridge([current_app])]) as jobs:
+            app.send_task("any.name")
+            assert len(jobs.enqueued) == 1
+    finally:
+        from celery import _state
+
+        _state._tls.current_app = None
+
+
+def test_a_task_of_an_application_that_is_not_bridged_is_an_error_also_if_nothing_is_expected(
+    jobs,
+):
+    foreign = make_app("foreign").task(name="foreign.work", shared=False)(_make("x"))
+
+    with pytest.raises(CriterionError, match="is no job of what is bridged here"):
+        AssertNotEnqueued(lambda: jobs)(foreign)
+
+
+def test_the_task_of_another_service_is_named_by_a_signature(jobs, apps):
+    elsewhere = signature("elsewhere.work", app=apps[0])
+    assert_not_enqueued = AssertNotEnqueued(lambda: jobs)
+
+    assert_not_enqueued(elsewhere)
+    elsewhere.delay(7)
+
+    with pytest.raises(AssertionError):
+        assert_not_enqueued(elsewhere)
+    AssertEnqueued(lambda: jobs)("elsewhere.work", where=lambda record: record.args == (7,))
+
+
+def test_a_name_that_nobody_knows_is_an_error(jobs):
+    with pytest.raises(CriterionError, match=r"No job is named 'shop\.typo'"):
+        AssertNotEnqueued(lambda: jobs)("shop.typo")
+
+
+def test_what_a_worker_imports_is_imported_when_a_name_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "lazy_tasks.py").write_text(
+        "from celery import shared_task\n\n@shared_task(name='lazy.work')\ndef work(): return 'lazy'\n",
+        "utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    app = Celery("lazy", broker="redis://127.0.0.1:1/0", include=["lazy_tasks"])
+
+    with Jobs([CeleryBridge([app])]) as jobs:
+        app.send_task("lazy.work")
+        jobs.drain()
+
+        assert jobs.performed[0].result == "lazy"
+
+
+def test_arguments_of_another_services_task_are_compared_by_where(jobs, apps):
+    apps[0].send_task("elsewhere.work", (7,))
+
+    with pytest.raises(Exception, match="its parameters are not known: compare args= and kwargs="):
+        AssertEnqueued(lambda: jobs)("elsewhere.work", params={"n": 7})
+
+
+def _make(value):
+    def body():
+        return value
+
+    return body

@@ -1,0 +1,310 @@
+"""However a task is enqueued, it is recorded and nothing is sent."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import chain, chord, group, signature
+
+
+@pytest.fixture
+def add(app):
+    @app.task(name="shop.add")
+    def add(a, b=0):
+        return a + b
+
+    return add
+
+
+def calls(jobs):
+    return [(record.name, record.args, record.kwargs) for record in jobs.enqueued]
+
+
+ONE = [("shop.add", (1,), {"b": 2})]
+
+
+def test_delay(jobs, add):
+    add.delay(1, b=2)
+
+    assert calls(jobs) == ONE
+
+
+def test_apply_async(jobs, add):
+    add.apply_async((1,), {"b": 2})
+
+    assert calls(jobs) == ONE
+
+
+def test_send_task(jobs, app, add):
+    app.send_task("shop.add", (1,), {"b": 2})
+
+    assert calls(jobs) == ONE
+
+
+def test_a_signature(jobs, add):
+    add.s(1, b=2).delay()
+
+    assert calls(jobs) == ONE
+
+
+def test_a_signature_by_name(jobs, app):
+    signature("shop.add", args=(1,), kwargs={"b": 2}, app=app).apply_async()
+
+    assert calls(jobs) == ONE
+
+
+def test_a_partial_signature_is_completed(jobs, add):
+    add.s(b=2).delay(1)
+
+    assert calls(jobs) == ONE
+
+
+def test_a_group_at_once(jobs, add):
+    group(add.s(1), add.s(2)).delay()
+
+    assert calls(jobs) == [("shop.add", (1,), {}), ("shop.add", (2,), {})]
+
+
+def test_a_chain_begins_with_its_first_step(jobs, add):
+    result = chain(add.s(1, 1), add.s(10), add.s(100)).delay()
+    assert calls(jobs) == [("shop.add", (1, 1), {})]
+
+    jobs.drain()
+
+    assert calls(jobs)[1:] == [("shop.add", (2, 10), {}), ("shop.add", (12, 100), {})]
+    assert result.get() == 112
+
+
+def test_the_steps_of_a_chain_are_children(jobs, add):
+    chain(add.s(1, 1), add.s(10), add.s(100)).delay()
+
+    jobs.drain()
+
+    assert [record.parent for record in jobs.enqueued] == [None, 0, 1]
+
+
+def test_the_body_of_a_chord_comes_after_its_header(jobs, app, add):
+    @app.task
+    def total(values):
+        return sum(values)
+
+    result = chord([add.s(1, 1), add.s(2, 2)])(total.s())
+    assert [name for name, _, _ in calls(jobs)] == ["shop.add", "shop.add"]
+
+    jobs.drain()
+
+    assert calls(jobs)[2:] == [(total.name, ([2, 4],), {})]
+    assert result.get() == 6
+
+
+def test_a_chord_whose_header_fails_has_no_body(jobs, app, add):
+    @app.task
+    def broken():
+        raise ValueError("boom")
+
+    result = chord([add.s(1, 1), broken.s()])(add.s(1))
+
+    with pytest.raises(ValueError, match="boom"):
+        jobs.drain()
+
+    assert len(jobs.enqueued) == 2
+    with pytest.raises(ValueError, match="boom"):
+        result.get()
+
+
+def test_chunks(jobs, add):
+    result = add.chunks([(1, 1), (2, 2), (3, 3)], 2).delay()
+
+    jobs.drain()
+
+    assert [name for name, _, _ in calls(jobs)] == ["celery.starmap", "celery.starmap"]
+    assert result.get() == [[2, 4], [6]]
+
+
+def test_map(jobs, app):
+    @app.task
+    def double(value):
+        return 2 * value
+
+    result = double.map([1, 2]).delay()
+
+    jobs.drain()
+
+    assert result.get() == [2, 4]
+
+
+def test_a_link_is_enqueued_after_a_success(jobs, add):
+    add.apply_async((1, 1), link=add.s(10))
+
+    jobs.drain()
+
+    assert calls(jobs) == [("shop.add", (1, 1), {}), ("shop.add", (2, 10), {})]
+
+
+def test_an_error_callback_is_called_after_a_failure(jobs, app):
+    seen = []
+
+    @app.task
+    def broken():
+        raise ValueError("boom")
+
+    @app.task
+    def failed(request, error, traceback):
+        seen.append((request.id, str(error)))
+
+    broken.apply_async(link_error=failed.s())
+    jobs.drain(raise_errors=False)
+
+    assert seen == [(jobs.enqueued[0].job_id, "boom")]
+
+
+def test_a_task_puts_another_in_its_place(jobs, app, add):
+    @app.task(bind=True)
+    def stand_in(self):
+        return self.replace(add.s(1, 2))
+
+    result = stand_in.delay()
+    jobs.drain()
+
+    first, second = jobs.deliveries
+    assert (first.status, first.enqueued) == ("performed", (second.record,))
+    assert second.record.job_id == first.record.job_id
+    assert second.record.attempt == 1
+    assert len(jobs.enqueued) == 2
+    assert result.get() == 3
+
+
+def test_what_a_task_enqueues_is_its_child(jobs, app, add):
+    @app.task
+    def parent():
+        add.delay(1)
+
+    parent.delay()
+    jobs.drain()
+
+    assert jobs.enqueued[1].parent == 0
+    assert jobs.enqueued[1].headers["parent_id"] == jobs.enqueued[0].job_id
+
+
+def test_from_threads(jobs, add):
+    barrier = threading.Barrier(4)
+
+    def enqueue(value):
+        barrier.wait()
+        add.delay(value)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(enqueue, range(4)))
+
+    assert sorted(args for _, args, _ in calls(jobs)) == [(0,), (1,), (2,), (3,)]
+    assert [record.sequence for record in jobs.enqueued] == [0, 1, 2, 3]
+
+
+def test_a_countdown_is_a_wait_to_the_second(jobs, add):
+    add.apply_async((1,), countdown=60)
+
+    assert jobs.pending[0].wait == timedelta(seconds=60)
+
+
+def test_an_eta_is_a_due_time(jobs, add):
+    eta = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
+    add.apply_async((1,), eta=eta)
+
+    assert jobs.pending[0].due_at == eta
+
+
+def test_an_eta_as_a_text(jobs, add):
+    add.apply_async((1,), eta="2040-01-02T03:04:05+02:00")
+
+    assert jobs.pending[0].due_at == datetime(2040, 1, 2, 1, 4, 5, tzinfo=UTC)
+
+
+def test_an_eta_without_a_timezone_is_utc_to_celery(jobs, app, add):
+    app.conf.timezone = "Europe/Berlin"
+    add.apply_async((1,), eta=datetime(2040, 1, 2, 3, 4, 5))  # noqa: DTZ001 - what is tested
+
+    assert jobs.pending[0].due_at == datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_expiry_as_seconds_and_as_an_instant(jobs, add):
+    expires = datetime(2040, 1, 1, tzinfo=UTC)
+    add.apply_async((1,), expires=expires)
+    add.apply_async((1,), expires=60)
+
+    first, second = jobs.pending
+    assert first.expires_at == expires
+    assert abs(second.expires_at - second.enqueued_at - timedelta(seconds=60)) < timedelta(
+        seconds=1
+    )
+
+
+def test_the_queue_is_not_the_routing_key(jobs, app, add):
+    from kombu import Exchange, Queue
+
+    app.conf.task_queues = [Queue("media", Exchange("media", type="topic"), routing_key="media.#")]
+    add.apply_async((1,), queue="media", routing_key="media.video")
+
+    assert jobs.pending[0].queue == "media"
+
+
+def test_the_queue_of_a_route(jobs, app, add):
+    app.conf.task_routes = {"shop.*": {"queue": "shop", "priority": 4}}
+    add.delay(1)
+
+    assert (jobs.pending[0].queue, jobs.pending[0].priority) == ("shop", 4)
+
+
+def test_the_default_queue(jobs, app, add):
+    app.conf.task_default_queue = "everything"
+    add.delay(1)
+
+    assert jobs.pending[0].queue == "everything"
+
+
+def test_headers_and_the_id(jobs, add):
+    result = add.apply_async((1,), headers={"tenant": "a"}, task_id="one")
+
+    record = jobs.pending[0]
+    assert record.headers["tenant"] == "a"
+    assert record.job_id == result.id == "one"
+
+
+def test_publishing_sends_the_signals(jobs, app, add):
+    from celery.signals import after_task_publish, before_task_publish
+
+    seen = []
+
+    def before(sender, headers, **kwargs):
+        headers["stamped"] = "yes"
+        seen.append(("before", sender))
+
+    def after(sender, **kwargs):
+        seen.append(("after", sender))
+
+    before_task_publish.connect(before)
+    after_task_publish.connect(after)
+    try:
+        add.delay(1)
+    finally:
+        before_task_publish.disconnect(before)
+        after_task_publish.disconnect(after)
+
+    assert seen == [("before", "shop.add"), ("after", "shop.add")]
+    assert jobs.pending[0].headers["stamped"] == "yes"
+
+
+def test_arguments_that_do_not_fit_are_refused_by_celery(jobs, add):
+    with pytest.raises(TypeError, match="required positional argument"):
+        add.delay()
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_arguments_that_the_serialiser_refuses_are_refused_at_enqueue(jobs, add):
+    from kombu.exceptions import EncodeError
+
+    with pytest.raises(EncodeError, match="not JSON serializable"):
+        add.delay(object())
+
+    assert len(jobs.enqueued) == 0

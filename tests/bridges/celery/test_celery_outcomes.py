@@ -1,0 +1,194 @@
+"""What a task can come to besides a success and a failure."""
+
+from datetime import timedelta
+
+import pytest
+from celery.exceptions import Ignore, MaxRetriesExceededError, Reject
+
+from pytest_jobs.errors import DeserializationError, UnknownJobError
+
+
+def test_a_task_that_ignores_itself_is_discarded(jobs, app):
+    @app.task
+    def ignored():
+        raise Ignore
+
+    ignored.delay()
+    jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["discarded"]
+    assert isinstance(jobs.deliveries[0].error, Ignore)
+
+
+def test_a_rejected_message_is_discarded(jobs, app):
+    @app.task(acks_late=True)
+    def rejected():
+        raise Reject("no reason", requeue=False)
+
+    rejected.delay()
+    jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["discarded"]
+
+
+def test_a_rejected_message_goes_back_to_the_queue_when_it_says_so(jobs, app):
+    seen = []
+
+    @app.task(bind=True, acks_late=True)
+    def rejected(self):
+        seen.append(self.request.delivery_info["redelivered"])
+        if len(seen) < 3:
+            raise Reject("again", requeue=True)
+        return "done"
+
+    result = rejected.delay()
+    jobs.drain()
+
+    assert seen == [False, True, True]
+    assert [d.status for d in jobs.deliveries] == ["snoozed", "snoozed", "performed"]
+    assert jobs.deliveries[0].next is jobs.deliveries[1].record
+    assert [d.record.attempt for d in jobs.deliveries] == [1, 1, 1]
+    assert len(jobs.enqueued) == 1
+    assert result.get() == "done"
+
+
+def test_a_message_that_was_acknowledged_early_cannot_be_rejected(jobs, app):
+    @app.task
+    def rejected():
+        raise Reject("again", requeue=True)
+
+    rejected.delay()
+    jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["discarded"]
+    assert len(jobs.pending) == 0
+
+
+def test_an_error_that_was_to_be_expected_is_not_raised(jobs, app):
+    @app.task(throws=(KeyError,))
+    def expected():
+        raise KeyError("gone")
+
+    expected.delay()
+    jobs.drain()
+
+    (delivery,) = jobs.failed
+    assert delivery.handled
+    assert isinstance(delivery.error, KeyError)
+
+
+def test_an_expired_task_is_discarded_and_does_not_run(jobs, app):
+    ran = []
+
+    @app.task
+    def late():
+        ran.append(1)
+
+    result = late.apply_async(expires=10)
+    jobs.clock.advance(timedelta(seconds=11))
+    jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["discarded"]
+    assert ran == []
+    assert result.state == "REVOKED"
+
+
+def test_a_task_that_expired_is_performed_when_it_is_enqueued_again(jobs, app):
+    @app.task
+    def late():
+        return "done"
+
+    late.apply_async(expires=10, task_id="one")
+    jobs.clock.advance(11)
+    jobs.drain()
+    late.apply_async(task_id="one")
+    jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["discarded", "performed"]
+
+
+def test_a_revoked_task_is_withdrawn(jobs, app):
+    @app.task
+    def unwanted():
+        raise AssertionError("it ran")
+
+    result = unwanted.apply_async(countdown=60)
+    result.revoke()
+
+    assert len(jobs.pending) == 0
+    assert len(jobs.enqueued) == 1
+    assert result.state == "REVOKED"
+    jobs.drain()
+    assert len(jobs.deliveries) == 0
+
+
+def test_several_tasks_are_revoked_at_once(jobs, app):
+    @app.task
+    def unwanted(n):
+        return n
+
+    first, second, third = (unwanted.delay(n) for n in range(3))
+    app.control.revoke([first.id, third.id])
+    jobs.drain()
+
+    assert [d.record.job_id for d in jobs.deliveries] == [second.id]
+
+
+def test_a_task_that_is_not_registered_is_enqueued_and_cannot_be_performed(jobs, app):
+    app.send_task("billing.charge", (7,))
+
+    (record,) = jobs.enqueued
+    assert record.job == "billing.charge"
+    with pytest.raises(UnknownJobError, match=r"No task named 'billing\.charge' is registered"):
+        jobs.drain()
+
+
+def test_a_task_of_another_service_can_be_left_out(jobs, app):
+    @app.task
+    def own():
+        """Do nothing."""
+
+    app.send_task("billing.charge", (7,))
+    own.delay()
+
+    jobs.drain(exclude="billing.charge")
+
+    assert [record.name for record in jobs.pending] == ["billing.charge"]
+
+
+def test_content_that_the_application_does_not_accept_is_an_error(jobs, app):
+    @app.task
+    def add(a):
+        return a
+
+    add.apply_async((1,), serializer="pickle")
+
+    with pytest.raises(DeserializationError, match="accept_content"):
+        jobs.pending[0].args  # noqa: B018
+    with pytest.raises(DeserializationError, match="accept_content"):
+        jobs.drain()
+
+
+def test_content_that_it_accepts_is_read(jobs, app):
+    @app.task
+    def add(a, b):
+        return a + b
+
+    app.conf.accept_content = ["json", "pickle"]
+    add.apply_async((1, 2), serializer="pickle", compression="zlib")
+
+    assert jobs.pending[0].args == (1, 2)
+    jobs.drain()
+    assert jobs.performed[0].result == 3
+
+
+def test_a_task_out_of_retries_without_an_error_of_its_own_is_exhausted(jobs, app):
+    @app.task(bind=True, max_retries=1)
+    def poll(self):
+        raise self.retry(countdown=1)
+
+    poll.delay()
+    with pytest.raises(MaxRetriesExceededError):
+        jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["retried", "exhausted"]

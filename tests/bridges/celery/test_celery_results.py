@@ -1,0 +1,182 @@
+"""Results come from deliveries, and nothing waits for them."""
+
+import pytest
+from celery import Celery, group
+from celery.result import AsyncResult
+
+from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.errors import NotPerformedError
+from pytest_jobs.harness.jobs import Jobs
+
+
+@pytest.fixture
+def add(app):
+    @app.task(name="shop.add")
+    def add(a, b=0):
+        return a + b
+
+    return add
+
+
+def test_the_result_of_a_performed_task(jobs, add):
+    result = add.delay(1, 2)
+    assert (result.state, result.ready()) == ("PENDING", False)
+
+    jobs.drain()
+
+    assert (result.get(), result.state, result.successful()) == (3, "SUCCESS", True)
+
+
+def test_asking_for_a_result_that_is_not_there_is_an_error_and_no_wait(jobs, add):
+    result = add.delay(1)
+
+    with pytest.raises(NotPerformedError, match=r"add\(1\).* has not been performed.*jobs\.drain"):
+        result.get()
+
+
+def test_a_timeout_does_not_wait_either(jobs, add):
+    with pytest.raises(NotPerformedError):
+        add.delay(1).get(timeout=3600)
+
+
+def test_asking_inside_a_task_is_an_error_too(jobs, app, add):
+    @app.task
+    def outer():
+        from celery.result import allow_join_result
+
+        with allow_join_result():
+            return add.delay(1).get()
+
+    outer.delay()
+
+    with pytest.raises(NotPerformedError, match=r"drain"):
+        jobs.drain()
+
+
+def test_a_task_that_will_be_retried_has_no_result_yet(jobs, app):
+    @app.task(autoretry_for=(ValueError,), default_retry_delay=60)
+    def flaky():
+        raise ValueError
+
+    result = flaky.delay()
+    jobs.perform_due()
+
+    assert result.state == "RETRY"
+    with pytest.raises(NotPerformedError, match="attempt=2"):
+        result.get()
+
+
+def test_a_result_raises_what_the_task_raised(jobs, app):
+    @app.task
+    def broken():
+        raise ValueError("boom")
+
+    result = broken.delay()
+    jobs.drain(raise_errors=False)
+
+    assert result.state == "FAILURE"
+    with pytest.raises(ValueError, match="boom"):
+        result.get()
+    assert str(result.get(propagate=False)) == "boom"
+
+
+def test_results_went_through_the_serialiser(jobs, app):
+    @app.task
+    def pair():
+        return (1, 2)
+
+    result = pair.delay()
+    jobs.drain()
+
+    assert result.get() == [1, 2]
+
+
+def test_a_result_is_found_by_its_id(jobs, app, add):
+    task_id = add.delay(1, 2).id
+    jobs.drain()
+
+    assert AsyncResult(task_id, app=app).get() == 3
+
+
+def test_an_unknown_id_is_told_apart(jobs, app):
+    with pytest.raises(NotPerformedError, match="no task of this id is pending here"):
+        AsyncResult("unknown", app=app).get()
+
+
+def test_the_results_of_a_group(jobs, add):
+    result = group(add.s(1, 1), add.s(2, 2)).delay()
+
+    with pytest.raises(NotPerformedError):
+        result.get()
+    jobs.drain()
+
+    assert result.get() == [2, 4]
+    assert result.join() == [2, 4]
+
+
+def test_a_result_can_be_forgotten(jobs, add):
+    result = add.delay(1)
+    jobs.drain()
+
+    result.forget()
+
+    assert result.state == "PENDING"
+
+
+def test_a_task_whose_result_is_ignored_has_none(jobs, app):
+    @app.task(ignore_result=True)
+    def silent():
+        return 1
+
+    result = silent.delay()
+    jobs.drain()
+
+    assert result.get() is None
+
+
+def test_an_application_without_a_result_backend_still_has_none():
+    app = Celery("shop", broker="redis://127.0.0.1:1/0", set_as_current=False)
+
+    @app.task(shared=False)
+    def add(a, b):
+        return a + b
+
+    with Jobs([CeleryBridge([app])]) as jobs:
+        result = add.delay(1, 2)
+        jobs.drain()
+
+        assert jobs.result_of(jobs.enqueued[0]) == 3
+        with pytest.raises(NotImplementedError, match="No result backend"):
+            result.get()
+
+
+def test_results_are_gone_with_the_harness(app, add):
+    with Jobs([CeleryBridge([app])]) as jobs:
+        task_id = add.delay(1).id
+        jobs.drain()
+
+    with Jobs([CeleryBridge([app])]):
+        assert AsyncResult(task_id, app=app).state == "PENDING"
+
+
+def test_a_simulation_leaves_no_results(jobs, app):
+    @app.task
+    def flaky():
+        """Do nothing."""
+
+    jobs.simulate_retries(flaky, raising=ValueError(), limit=1)
+
+    assert [store.kept for store in jobs._bridges[1]._stores.values()] == [{}]
+
+
+def test_a_task_with_a_result_backend_of_its_own_does_not_reach_it(jobs, app):
+    from celery.backends.redis import RedisBackend
+
+    @app.task(backend=RedisBackend(url="redis://127.0.0.1:1/5", app=app))
+    def add(a, b):
+        return a + b
+
+    add.apply_async((1, 2))
+    jobs.drain()
+
+    assert jobs.performed[0].result == 3

@@ -1,0 +1,261 @@
+"""Retries of tasks, by declaration and by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.harness.jobs import Jobs
+
+
+class Busy(Exception):
+    """Come back later."""
+
+
+def waits(jobs):
+    return [delivery.wait for delivery in jobs.retried]
+
+
+def seconds(*counts):
+    return [timedelta(seconds=count) for count in counts]
+
+
+def test_a_declared_backoff(jobs, app):
+    @app.task(autoretry_for=(Busy,), retry_backoff=5, retry_jitter=False, max_retries=4)
+    def fetch():
+        raise Busy
+
+    fetch.delay()
+    jobs.drain(raise_errors=False)
+
+    assert waits(jobs) == seconds(5, 10, 20, 40)
+    assert jobs.failed[0].status == "exhausted"
+
+
+def test_a_declared_backoff_has_a_longest_wait(jobs, app):
+    @app.task(
+        autoretry_for=(Busy,),
+        retry_backoff=5,
+        retry_backoff_max=12,
+        retry_jitter=False,
+        max_retries=3,
+    )
+    def fetch():
+        raise Busy
+
+    timeline = jobs.simulate_retries(fetch, raising=Busy())
+
+    assert timeline.wait_seconds == [5, 10, 12]
+
+
+def test_retries_that_are_declared_without_a_backoff_wait_three_minutes(jobs, app):
+    @app.task(autoretry_for=(Busy,))
+    def fetch():
+        raise Busy
+
+    timeline = jobs.simulate_retries(fetch, raising=Busy())
+
+    assert timeline.wait_seconds == [180, 180, 180]
+
+
+def test_jitter_is_none_and_its_bounds_are_told(jobs, app):
+    @app.task(autoretry_for=(Busy,), retry_backoff=4, max_retries=2)
+    def fetch():
+        raise Busy
+
+    fetch.delay()
+    jobs.drain(raise_errors=False)
+
+    assert waits(jobs) == seconds(0, 0)
+    assert [delivery.wait_bounds for delivery in jobs.retried] == [
+        tuple(seconds(0, 4)),
+        tuple(seconds(0, 8)),
+    ]
+
+
+@pytest.mark.parametrize("jitter", ["seeded", "live"])
+def test_drawn_jitter_stays_inside_its_bounds(app, jitter):
+    @app.task(autoretry_for=(Busy,), retry_backoff=1000, retry_backoff_max=10**6, max_retries=5)
+    def fetch():
+        raise Busy
+
+    with Jobs([CeleryBridge([app])], jitter=jitter) as jobs:
+        fetch.delay()
+        jobs.drain(raise_errors=False)
+
+    for delivery in jobs.retried:
+        shortest, longest = delivery.wait_bounds
+        assert shortest <= delivery.wait <= longest
+    assert any(waits(jobs))
+
+
+def test_seeded_jitter_is_the_same_in_every_run(app):
+    @app.task(autoretry_for=(Busy,), retry_backoff=1000, retry_backoff_max=10**6, max_retries=5)
+    def fetch():
+        raise Busy
+
+    drawn = []
+    for _ in range(2):
+        with Jobs([CeleryBridge([app])], jitter="seeded") as jobs:
+            fetch.delay()
+            jobs.drain(raise_errors=False)
+        drawn.append(waits(jobs))
+
+    assert drawn[0] == drawn[1]
+
+
+def test_a_retry_by_hand(jobs, app):
+    @app.task(bind=True, max_retries=5)
+    def fetch(self, n):
+        if self.request.retries < 2:
+            raise self.retry(countdown=7 * (self.request.retries + 1))
+        return self.request.retries
+
+    result = fetch.delay(1)
+    jobs.drain()
+
+    assert waits(jobs) == seconds(7, 14)
+    assert [d.record.attempt for d in jobs.deliveries] == [1, 2, 3]
+    assert result.get() == 2
+
+
+def test_a_retry_by_hand_at_an_instant(jobs, app):
+    eta = datetime(2040, 1, 1, tzinfo=UTC)
+
+    @app.task(bind=True)
+    def fetch(self):
+        if self.request.retries == 0:
+            raise self.retry(eta=eta)
+
+    fetch.delay()
+    jobs.drain()
+
+    assert [d.at for d in jobs.performed] == [eta]
+
+
+def test_a_retry_by_hand_keeps_the_error_that_caused_it(jobs, app):
+    @app.task(bind=True, max_retries=1)
+    def fetch(self):
+        try:
+            raise Busy("first")
+        except Busy as busy:
+            raise self.retry(exc=busy, countdown=1) from busy
+
+    fetch.delay()
+    with pytest.raises(Busy, match="first"):
+        jobs.drain()
+
+    assert [type(d.error) for d in jobs.deliveries] == [Busy, Busy]
+
+
+def test_a_retry_by_hand_can_change_the_arguments(jobs, app):
+    @app.task(bind=True)
+    def count(self, n):
+        if n < 3:
+            raise self.retry(args=(n + 1,), countdown=0)
+        return n
+
+    count.delay(1)
+    jobs.drain()
+
+    assert [d.record.args for d in jobs.deliveries] == [(1,), (2,), (3,)]
+    assert len(jobs.enqueued) == 1
+
+
+def test_the_number_of_retries_can_be_asked_for_at_the_retry(jobs, app):
+    @app.task(bind=True, max_retries=9)
+    def fetch(self):
+        raise self.retry(exc=Busy(), countdown=1, max_retries=2)
+
+    fetch.delay()
+    jobs.drain(raise_errors=False)
+
+    assert [d.status for d in jobs.deliveries] == ["retried", "retried", "exhausted"]
+
+
+def test_what_a_retry_leaves_on_its_task_is_gone_with_the_harness(app):
+    @app.task(bind=True)
+    def fetch(self):
+        raise self.retry(exc=Busy(), countdown=1, max_retries=1)
+
+    with Jobs([CeleryBridge([app])]) as jobs:
+        fetch.delay()
+        jobs.drain(raise_errors=False)
+
+    assert not hasattr(app.tasks[fetch.name], "override_max_retries")
+
+
+def test_without_retries_a_failure_is_no_exhaustion(jobs, app):
+    @app.task(autoretry_for=(Busy,), max_retries=0)
+    def fetch():
+        raise Busy
+
+    fetch.delay()
+    jobs.drain(raise_errors=False)
+
+    assert [d.status for d in jobs.deliveries] == ["failed"]
+
+
+def test_retries_without_end_have_no_last_attempt(jobs, app):
+    @app.task(autoretry_for=(Busy,), max_retries=None, default_retry_delay=1)
+    def fetch():
+        raise Busy
+
+    timeline = jobs.simulate_retries(fetch, raising=Busy(), limit=30)
+
+    assert timeline.wait_seconds == [1] * 30
+    assert timeline.status == "retried"
+
+
+def test_a_fault_is_raised_inside_the_wrapper_that_retries(jobs, app):
+    ran = []
+
+    @app.task(autoretry_for=(Busy,), default_retry_delay=1)
+    def fetch():
+        ran.append(1)
+
+    fetch.delay()
+    jobs.fail(fetch, raising=Busy, on=[1, 2])
+    jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["retried", "retried", "performed"]
+    assert ran == [1]
+
+
+def test_an_error_that_is_not_to_be_retried_is_not(jobs, app):
+    @app.task(autoretry_for=(Exception,), dont_autoretry_for=(KeyError,))
+    def fetch():
+        """Fetch."""
+
+    timeline = jobs.simulate_retries(fetch, raising=KeyError("gone"))
+
+    assert timeline.status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("options", "attempts", "expected"),
+    [
+        ({"retry_backoff": 3, "max_retries": 3}, 4, [3, 6, 12]),
+        ({"retry_backoff": True, "max_retries": 2}, 3, [1, 2]),
+        ({"default_retry_delay": 10, "max_retries": 2}, 3, [10, 10]),
+        ({"retry_kwargs": {"max_retries": 2, "countdown": 4}}, 3, [4, 4]),
+    ],
+)
+def test_the_declared_schedule_is_what_happens(jobs, app, options, attempts, expected):
+    @app.task(autoretry_for=(Busy,), retry_jitter=False, **options)
+    def fetch():
+        """Fetch."""
+
+    policy = CeleryBridge([app]).retry_policy(fetch)
+
+    assert policy.attempts == attempts
+    assert [policy.wait(n).total_seconds() for n in range(1, attempts)] == expected
+    assert jobs.simulate_retries(fetch, raising=Busy()).wait_seconds == expected
+
+
+def test_a_task_that_retries_by_hand_has_no_declared_schedule(app):
+    @app.task(bind=True)
+    def fetch(self):
+        raise self.retry()
+
+    assert CeleryBridge([app]).retry_policy(fetch) is None

@@ -1,0 +1,155 @@
+"""Nothing reaches the broker or the result backend, and nothing runs past the harness."""
+
+import socket
+
+import pytest
+from celery import Celery
+
+from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.errors import BridgeError, UnknownVersionError
+from pytest_jobs.harness.jobs import Jobs
+
+
+@pytest.fixture(autouse=True)
+def no_connections(monkeypatch):
+    """Fail whatever connects."""
+
+    def connect(self, address):
+        raise AssertionError(f"it connected to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture
+def add(app):
+    @app.task
+    def add(a, b):
+        return a + b
+
+    return add
+
+
+def test_a_connection_of_the_application_goes_nowhere(jobs, app):
+    with app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1)
+        assert connection.transport_cls == "memory"
+    with app.pool.acquire() as pooled:
+        assert pooled.transport_cls == "memory"
+
+
+def test_no_worker_answers(jobs, app):
+    assert app.control.ping(timeout=0.01) == []
+    assert app.control.inspect(timeout=0.01).active() is None
+
+
+def test_a_message_of_the_applications_own_goes_nowhere(jobs, app):
+    with app.producer_or_acquire() as producer:
+        producer.publish({"hello": "world"}, exchange="events", routing_key="x")
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_task_events_go_nowhere(jobs, app, add):
+    app.conf.task_send_sent_event = True
+
+    add.delay(1, 2)
+
+    assert len(jobs.enqueued) == 1
+
+
+def test_a_pool_that_was_in_use_before_is_back_afterwards(app):
+    pool, producers = app.pool, app.amqp.producer_pool
+
+    with Jobs([CeleryBridge([app])]):
+        assert app.pool is not pool
+        assert app.amqp.producer_pool is not producers
+
+    assert app.pool is pool
+    assert app.amqp.producer_pool is producers
+
+
+def test_eager_mode_is_off_while_a_harness_is_open(app, add):
+    app.conf.task_always_eager = True
+
+    with Jobs([CeleryBridge([app])]) as jobs:
+        add.delay(1, 2)
+        assert len(jobs.pending) == 1
+
+    assert app.conf.task_always_eager is True
+    assert add.delay(1, 2).get() == 3
+
+
+def test_eager_mode_that_the_settings_declare_is_off_too(add):
+    app = Celery("eager", task_always_eager=True, set_as_current=False)
+
+    @app.task(shared=False)
+    def work():
+        raise AssertionError("it ran")
+
+    with Jobs([CeleryBridge([app])]) as jobs:
+        work.delay()
+        assert len(jobs.pending) == 1
+
+    assert app.conf.task_always_eager is True
+
+
+def test_eager_mode_that_is_turned_on_meanwhile_is_an_error(jobs, app, add):
+    app.conf.task_always_eager = True
+
+    with pytest.raises(BridgeError, match="task_always_eager was turned on"):
+        add.delay(1, 2)
+
+
+def test_a_bridge_is_installed_once(app):
+    bridge = CeleryBridge([app])
+
+    with (
+        Jobs([bridge]),
+        pytest.raises(BridgeError, match="the Celery app 'shop' is installed already"),
+        Jobs([bridge]),
+    ):
+        """Never get here."""
+
+
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [
+        ("5.4.0", "upgrade celery"),
+        ("5.8.0rc1", "upgrade pytest-jobs"),
+        ("main", "install a release"),
+    ],
+)
+def test_a_version_that_is_not_known_is_refused(app, monkeypatch, version, advice):
+    monkeypatch.setattr("celery.__version__", version)
+
+    with pytest.raises(UnknownVersionError) as refused:
+        CeleryBridge([app])
+
+    assert str(refused.value) == (
+        f"pytest-jobs knows celery 5.5 to 5.7 and this is {version}: it relies on parts of the library that may "
+        f'have changed, and does not guess. Either {advice}, or install "celery>=5.5,<5.8".'
+    )
+
+
+@pytest.mark.parametrize("version", ["5.5.0", "5.6.2", "5.7.0", "5.7.1rc1"])
+def test_a_version_that_is_known_is_accepted(app, monkeypatch, version):
+    monkeypatch.setattr("celery.__version__", version)
+
+    assert CeleryBridge([app]).name == "celery"
+
+
+def test_an_application_that_cannot_be_patched_leaves_nothing_behind(app):
+    class Unreadable(Celery):
+        @property
+        def amqp(self):
+            raise ZeroDivisionError
+
+    broken = Unreadable("broken", set_as_current=False)
+
+    with pytest.raises(ZeroDivisionError), Jobs([CeleryBridge([app, broken])]):
+        """Never get here."""
+
+    assert "now" not in vars(app)
+    assert app._pool is None
+    assert app._backend_cache is None
+    assert app.amqp._producer_pool is None
