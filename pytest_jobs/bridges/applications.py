@@ -41,6 +41,11 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
             library, found = _named(application)
         else:
             library, found = _library_of(application), application
+            if library is None:
+                raise ApplicationError(
+                    f"{application!r} is no application of a library that pytest-jobs knows "
+                    f'({", ".join(_LIBRARIES)}): name a Celery app, a Taskiq broker, or "django".'
+                )
         apps = by_library.setdefault(library, [])
         if any(found is other for other in apps):
             raise ApplicationError(
@@ -91,15 +96,10 @@ def _load(name: str, module_name: str, attributes: str) -> Any:
     return found
 
 
-def _library_of(application: object) -> str:
-    for base in type(application).__mro__:
-        library = base.__module__.partition(".")[0]
-        if library in _LIBRARIES:
-            return library
-    raise ApplicationError(
-        f"{application!r} is no application of a library that pytest-jobs knows ({', '.join(_LIBRARIES)}): name "
-        'a Celery app, a Taskiq broker, or "django".'
-    )
+def _library_of(application: object) -> str | None:
+    """Return the library whose application something is; None for none that is known."""
+    libraries = (base.__module__.partition(".")[0] for base in type(application).__mro__)
+    return next((library for library in libraries if library in _LIBRARIES), None)
 
 
 def _module(library: str) -> _BridgeModule:

@@ -50,7 +50,9 @@ class SessionGuard:
         try:
             self.jobs  # noqa: B018 - opened by being looked at
         except BridgeError as error:
-            raise pytest.UsageError(f"jobs_apps: {error}") from error
+            # A worker of pytest-xdist has nowhere to print it: there each test says so.
+            if not hasattr(self._config, "workerinput"):
+                raise pytest.UsageError(f"jobs_apps: {error}") from error
 
     def pytest_report_collectionfinish(self) -> str | None:
         """Say what is bridged."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from ..harness.jobs import Jobs
+from ..harness.transactions_in_use import transactions_in_use
 from .options import JobOptions
 
 
@@ -35,6 +36,7 @@ def open_harness(
     ]
     jobs = Jobs(
         [ReferenceBridge(), *bridges_to(applications), *further],
+        transactions=transactions_in_use(),
         mode=options.mode,
         raise_at=options.raise_at,
         jitter=options.jitter,

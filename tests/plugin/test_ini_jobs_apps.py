@@ -1,0 +1,265 @@
+"""`jobs_apps` names the applications whose jobs are recorded, in every test."""
+
+import pytest
+
+pytest.importorskip("celery")
+
+# Here, since a run inside a test drops the modules that it imported, and Celery cannot be there twice.
+import pytest_jobs.bridges.celery  # noqa: F401
+
+APP = """
+from celery import Celery
+
+app = Celery(
+    "proj", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/1", set_as_current=False
+)
+
+@app.task(name="proj.add", shared=False)
+def add(a, b=0):
+    return a + b
+"""
+INI = "[pytest]\njobs_apps = celery:proj:app\n"
+
+
+@pytest.fixture
+def project(pytester):
+    pytester.makepyfile(proj=APP)
+    pytester.makeini(INI)
+    pytester.syspathinsert()
+    return pytester
+
+
+def test_two_lines_are_enough(project):
+    project.makepyfile("""
+        from proj import add
+
+        def test_it(jobs, assert_enqueued):
+            add.delay(1, b=2)
+            assert_enqueued(add, args=(1, 2))
+            jobs.drain()
+            assert jobs.performed[0].result == 3
+    """)
+
+    result = project.runpytest()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["jobs: bridged celery:proj:app"])
+
+
+def test_a_test_that_asks_for_nothing_is_guarded_too(project):
+    project.makepyfile("""
+        from proj import add
+
+        def test_it():
+            add.delay(1)
+
+        class TestIt:
+            def test_it(self):
+                add.delay(1)
+    """)
+
+    project.runpytest().assert_outcomes(passed=2)
+
+
+def test_a_unittest_case_is_guarded_from_its_class_set_up_on(project):
+    project.makepyfile("""
+        import unittest
+        from proj import add
+
+        class Case(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls):
+                cls.result = add.delay(0)
+
+            def setUp(self):
+                add.delay(1)
+
+            def test_it(self):
+                from pytest_jobs import current_jobs
+
+                add.delay(2)
+                assert [record.args for record in current_jobs().enqueued] == [(1,), (2,)]
+    """)
+
+    project.runpytest().assert_outcomes(passed=1)
+
+
+def test_a_session_fixture_is_guarded_and_what_it_left_is_told(project):
+    project.makepyfile("""
+        import pytest
+        from proj import add
+
+        @pytest.fixture(scope="session", autouse=True)
+        def seed():
+            add.delay(7)
+
+        def test_it(jobs):
+            assert len(jobs.enqueued) == 0
+    """)
+
+    result = project.runpytest()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["*jobs enqueued outside of tests and never performed*", "*add(7)*"]
+    )
+
+
+def test_inline_performs_each_task(project):
+    project.makepyfile("""
+        from proj import add
+
+        def test_it():
+            assert add.delay(1, 2).get() == 3
+    """)
+
+    project.runpytest("--jobs-inline").assert_outcomes(passed=1)
+
+
+def test_several_applications_are_mixed(project):
+    project.makepyfile(other=APP.replace('"proj', '"other'))
+    project.makeini("[pytest]\njobs_apps =\n    celery:proj:app\n    celery:other:app\n")
+    project.makepyfile("""
+        import other
+        import proj
+
+        def test_it(jobs, assert_enqueued):
+            proj.add.delay(1)
+            other.add.delay(2)
+            jobs.drain()
+            assert [d.record.name for d in jobs.performed] == ["proj.add", "other.add"]
+    """)
+
+    result = project.runpytest()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["jobs: bridged celery:proj:app, celery:other:app"])
+
+
+def test_the_mode_off_leaves_the_application_alone(project):
+    project.makeini(INI + "jobs_mode = off\n")
+    project.makepyfile("""
+        from proj import app
+
+        def test_it():
+            assert app.amqp._producer_pool is None
+    """)
+
+    result = project.runpytest()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("jobs: bridged*")
+
+
+def test_an_application_is_not_loaded_at_start_up(project):
+    project.makepyfile(proj=APP + "\nraise RuntimeError('loaded')\n")
+    project.makepyfile("def test_it(): pass")
+
+    project.runpytest("--collect-only").assert_outcomes()
+    result = project.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_an_application_that_does_not_import_is_told_with_its_error_whole(project):
+    project.makepyfile(proj="import no_such_module\n")
+    project.makepyfile("def test_it(): pass")
+
+    result = project.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: jobs_apps: 'celery:proj:app': proj cannot be imported.",
+            "*proj.py*line 1*",
+            "*import no_such_module*",
+            "ModuleNotFoundError: No module named 'no_such_module'",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("celery:proj:nothing", "'celery:proj:nothing': proj has no 'nothing'."),
+        (
+            "celery:proj:add.name",
+            "'celery:proj:add.name' is 'proj.add', which is no app of celery.",
+        ),
+        (
+            "celery:proj",
+            "'celery:proj' does not say where the app is: write \"celery:package.module:app\".",
+        ),
+        ("celery", "'celery' does not say where the app is: write \"celery:package.module:app\"."),
+        (
+            "django:proj",
+            "'django:proj': django has one application, which it finds itself: write 'django' alone.",
+        ),
+        (
+            "proj:app",
+            (
+                "'proj:app' names no library that pytest-jobs knows: begin with one of celery, django, taskiq, as in "
+                '"celery:proj.celery:app". A bridge of your own comes in by the pytest_jobs_bridges hook.'
+            ),
+        ),
+        (
+            "celery:proj:app celery:proj:app",
+            "'celery:proj:app' is named twice: each application is bridged once, so drop one of the two.",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_told(project, named, message):
+    project.makeini(f"[pytest]\njobs_apps = {named}\n")
+    project.makepyfile("def test_it(): pass")
+
+    result = project.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: jobs_apps: {message}" in result.stderr.str()
+
+
+def test_a_library_that_is_not_installed_is_told_with_what_installs_it(project):
+    project.makeconftest("""
+        import sys
+
+        sys.modules["taskiq"] = None
+    """)
+    project.makeini("[pytest]\njobs_apps = taskiq:proj:app\n")
+    project.makepyfile("def test_it(): pass")
+    project.makepyfile(
+        proj="class Broker: pass\nBroker.__module__ = 'taskiq.abc.broker'\napp = Broker()\n"
+    )
+
+    result = project.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert 'taskiq is not installed: pip install "pytest-jobs[taskiq]".' in result.stderr.str()
+
+
+def test_it_works_in_several_processes(project):
+    pytest.importorskip("xdist")
+    project.makepyfile("""
+        import pytest
+        from proj import add
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(jobs, n):
+            add.delay(n)
+            jobs.drain()
+            assert len(jobs.performed) == 1
+    """)
+
+    result = project.runpytest_subprocess("-n", "2", "-p", "xdist")
+
+    result.assert_outcomes(passed=4)
+
+
+def test_an_application_that_does_not_import_is_told_by_several_processes_too(project):
+    pytest.importorskip("xdist")
+    project.makepyfile(proj="import no_such_module\n")
+    project.makepyfile("def test_it(): pass")
+
+    result = project.runpytest_subprocess("-n", "1", "-p", "xdist")
+
+    assert result.ret != pytest.ExitCode.OK
+    assert "No module named 'no_such_module'" in result.stdout.str() + result.stderr.str()
