@@ -37,15 +37,9 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
     """
     by_library: dict[str, list[Any]] = {}
     for application in applications:
-        if isinstance(application, str):
-            library, found = _named(application)
-        else:
-            library, found = _library_of(application), application
-            if library is None:
-                raise ApplicationError(
-                    f"{application!r} is no application of a library that pytest-jobs knows "
-                    f'({", ".join(_LIBRARIES)}): name a Celery app, a Taskiq broker, or "django".'
-                )
+        library, found = (
+            _named(application) if isinstance(application, str) else _itself(application)
+        )
         apps = by_library.setdefault(library, [])
         if any(found is other for other in apps):
             raise ApplicationError(
@@ -53,6 +47,16 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
             )
         apps.append(found)
     return [_module(library).bridge(apps) for library, apps in by_library.items()]
+
+
+def _itself(application: object) -> tuple[str, object]:
+    library = _library_of(application)
+    if library is None:
+        raise ApplicationError(
+            f"{application!r} is no application of a library that pytest-jobs knows ({', '.join(_LIBRARIES)}): name "
+            'a Celery app, a Taskiq broker, or "django".'
+        )
+    return library, application
 
 
 def _named(name: str) -> tuple[str, Any]:

@@ -15,6 +15,8 @@ class Body(Protocol):
     """Called by a bridge with the bound body, inside the library's retry wrapper."""
 
     outcome: BaseException | None
+    #: Whether it was called at all.
+    called: bool
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         """Run the body, or what stands in for it."""
@@ -24,16 +26,18 @@ class Body(Protocol):
 class RealBody:
     """Runs the body, and notes an error that must fail the test whatever the library does with it."""
 
-    __slots__ = ("_fault", "_outcomes", "outcome")
+    __slots__ = ("_fault", "_outcomes", "called", "outcome")
 
     def __init__(self, outcomes: Outcomes, fault: Fault | None) -> None:
         self._outcomes = outcomes
         self._fault = fault
         #: The failed assertion, or the outcome of the test runner, that the body raised.
         self.outcome: BaseException | None = None
+        self.called = False
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         """Run the body."""
+        self.called = True
         fault = self._fault
         if fault is not None and not fault.after:
             raise fault.error()
@@ -62,15 +66,17 @@ class RealBody:
 class SimulatedBody:
     """Raises an error instead of running the body, or returns None for a success."""
 
-    __slots__ = ("_error", "_is_coroutine", "outcome")
+    __slots__ = ("_error", "_is_coroutine", "called", "outcome")
 
     def __init__(self, error: BaseException | None, *, is_coroutine: bool) -> None:
         self._error = error
         self._is_coroutine = is_coroutine
         self.outcome: BaseException | None = None
+        self.called = False
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         """Do not run the body."""
+        self.called = True
         if self._error is not None:
             raise self._error
         return _nothing() if self._is_coroutine else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Token
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import RunningLoopError
+from ..errors import NothingPerformedError, RunningLoopError
 from .body import Body, Outcomes, RealBody
 from .clock import VirtualClock
 from .delivery import Delivery
@@ -20,6 +20,9 @@ from .tracebacks import own_traceback
 
 if TYPE_CHECKING:
     from .loop import OwnLoop
+
+
+T = TypeVar("T")
 
 
 class Performer:
@@ -65,7 +68,7 @@ class Performer:
         try:
             delivery = bridge.perform(record, now_ns=now_ns, around=body)
             if not isinstance(delivery, Delivery):
-                delivery = self._run(delivery)
+                delivery = self.run(delivery)
         except self.outcomes as outcome:
             body.outcome = outcome
             delivery = Delivery(record, now_ns, "failed", error=outcome, handled=False)
@@ -138,7 +141,8 @@ class Performer:
         except ValueError:
             pass  # A coroutine that is thrown away ends in the context of whoever does it.
 
-    def _run(self, awaitable: Awaitable[Delivery]) -> Delivery:
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Run a coroutine on our own loop, in virtual time."""
         if self._own_loop is None:
             from .loop import OwnLoop
 
@@ -147,6 +151,10 @@ class Performer:
 
     def _ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
         __tracebackhide__ = True
+        if delivery._status == "performed" and not body.called:
+            record = delivery._record
+            error = NothingPerformedError(_nothing_performed_text(record))
+            delivery = Delivery(record, delivery._at_ns, "failed", error=error, handled=False)
         ledger.delivered(delivery, before)
         for hear in self.when_delivered:
             hear(delivery)
@@ -166,4 +174,11 @@ def _running_loop_text(record: JobRecord) -> str:
         f"{call_text(record)} is a coroutine job, and a synchronous verb was to perform it inside a running event "
         "loop, which it would block: await the twin that begins with `a`, as in `await jobs.adrain()`. The job "
         "is still pending."
+    )
+
+
+def _nothing_performed_text(record: JobRecord) -> str:
+    return (
+        f"{call_text(record)} was reported as performed, and its body never ran: the bridge of {record.bridge} is "
+        "at fault, or something that the library calls around the body did not call it."
     )

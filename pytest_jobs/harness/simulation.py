@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CriterionError
@@ -42,15 +42,30 @@ class Simulation:
 
     def enqueue(
         self, ledger: Ledger, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
-    ) -> JobRecord:
-        """Enqueue the job; where no arguments are given, None stands for each that is required."""
+    ) -> Awaitable[object] | None:
+        """Enqueue the job; where no arguments are given, None stands for each that is required.
+
+        Returns:
+            What is to be awaited until it is enqueued, where its library does so.
+        """
         # Stopped now, so that no real time passes between the first attempt and its retry.
         ledger.clock.advance_ns(0)
-        if args is None and kwargs is None:
-            self._enqueue_blank()
-        else:
-            self._target.bridge.enqueue(self._target.job, tuple(args or ()), kwargs or {})
-        # Its callbacks may have enqueued others.
+        bridge, job = self._target.bridge, self._target.job
+        if args is not None or kwargs is not None:
+            return bridge.enqueue(job, tuple(args or ()), kwargs or {})
+        blank, named = bridge.signature(job).blank()
+        try:
+            enqueueing = bridge.enqueue(job, blank, named)
+        except Exception as error:
+            raise self._not_enqueued_blank(error) from error
+        return None if enqueueing is None else self._explained(enqueueing)
+
+    def first(self, ledger: Ledger) -> JobRecord:
+        """Return the record of the job; its callbacks may have enqueued others.
+
+        Raises:
+            CriterionError: when it was not enqueued.
+        """
         first = next(filter(self._target.is_job_of, ledger.records), None)
         if first is None:
             raise CriterionError(
@@ -59,16 +74,17 @@ class Simulation:
             )
         return first
 
-    def _enqueue_blank(self) -> None:
-        bridge, job = self._target.bridge, self._target.job
-        args, kwargs = bridge.signature(job).blank()
+    async def _explained(self, enqueueing: Awaitable[object]) -> None:
         try:
-            bridge.enqueue(job, args, kwargs)
+            await enqueueing
         except Exception as error:
-            raise CriterionError(
-                f"{self._target.name} cannot be enqueued with None for each argument ({type(error).__name__}: "
-                f"{error}): give simulate_retries the args= or kwargs= with which it is enqueued."
-            ) from error
+            raise self._not_enqueued_blank(error) from error
+
+    def _not_enqueued_blank(self, error: Exception) -> CriterionError:
+        return CriterionError(
+            f"{self._target.name} cannot be enqueued with None for each argument ({type(error).__name__}: "
+            f"{error}): give simulate_retries the args= or kwargs= with which it is enqueued."
+        )
 
     def plan(
         self, ledger: Ledger, clock: VirtualClock, targets: Targets, first: JobRecord

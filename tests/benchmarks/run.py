@@ -14,28 +14,16 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from bridges import bridge_rows
 from measure import loop, median
+from rows import Row
 from workloads import PAYLOADS, SMALL, Failing, Real, Sidekiq, Small, queueing_huey
 
 from pytest_jobs import Job, assert_enqueued, open_jobs
 
 _CALLS = 10_000
-
-
-@dataclass(frozen=True)
-class Row:
-    what: str
-    measured: str
-    ratio: float
-    budget: float
-    unit: str = "x"
-
-    @property
-    def verdict(self) -> str:
-        return "ok" if self.ratio <= self.budget else "OVER"
 
 
 def enqueue(
@@ -197,6 +185,7 @@ def main() -> None:
         *assertion_rows(),
         *harness_rows(),
         startup_row(),
+        *bridge_rows(),
     ]
     width = max(len(row.what) for row in rows)
     for row in rows:

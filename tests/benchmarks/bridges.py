@@ -1,0 +1,174 @@
+"""What each bridge costs, beside the library's own way through the same job."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from celery import Celery
+from celery.concurrency.solo import TaskPool
+from celery.worker.request import Request
+from django.conf import settings
+from measure import loop, median
+from rows import Row
+from taskiq import InMemoryBroker
+
+from pytest_jobs import open_jobs
+
+_CALLS = 1_000
+_BUDGET = 1.3
+_SETUP_BUDGET_US = 1_000.0
+
+celery_app = Celery("bench", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/1")
+memory_app = Celery("memory", broker="memory://", backend="cache+memory://")
+taskiq_broker = InMemoryBroker(await_inplace=True)
+
+
+@celery_app.task(shared=False)
+def celery_task(number: int) -> int:
+    """Do nothing."""
+    return number
+
+
+@memory_app.task(shared=False)
+def memory_task(number: int) -> int:
+    """Do nothing."""
+    return number
+
+
+@taskiq_broker.task
+def taskiq_task(number: int) -> int:
+    """Do nothing."""
+    return number
+
+
+def django_task(number: int) -> int:
+    """Do nothing; a task once Django is set up."""
+    return number
+
+
+def bridged(applications: list[Any], enqueue: Callable[[int], object]) -> Callable[[int], float]:
+    """Return a run that enqueues and drains through a bridge."""
+
+    def run(calls: int) -> float:
+        with open_jobs(apps=applications) as jobs:
+            start = time.perf_counter()
+            enqueue(calls)
+            tally = jobs.drain()
+            seconds = time.perf_counter() - start
+        assert tally.total == calls
+        assert len(jobs.performed) == calls
+        return seconds
+
+    return run
+
+
+def set_up(applications: list[Any]) -> float:
+    def once() -> None:
+        with open_jobs(apps=applications):
+            pass
+
+    return median(loop(once), 200)
+
+
+# Celery
+
+
+def celery_enqueue(calls: int) -> None:
+    for _ in range(calls):
+        celery_task.delay(7)
+
+
+def celery_alone(calls: int) -> float:
+    """Publish to a broker in memory, fetch each message, and perform it as a solo worker does."""
+    pool = TaskPool(1, app=memory_app)
+    task = memory_app.tasks[memory_task.name]
+    performed = 0
+    with memory_app.connection_for_read() as connection:
+        queue = memory_app.amqp.queues[memory_app.conf.task_default_queue].bind(
+            connection.default_channel
+        )
+        queue.declare()
+        queue.purge()
+        memory_app.set_current()
+        start = time.perf_counter()
+        for _ in range(calls):
+            memory_task.delay(7)
+        while (message := queue.get(no_ack=True)) is not None:
+            Request(message, app=memory_app, task=task).execute_using_pool(pool)
+            performed += 1
+        seconds = time.perf_counter() - start
+    assert performed == calls
+    return seconds
+
+
+# Taskiq
+
+
+def taskiq_enqueue(calls: int) -> None:
+    async def enqueue() -> None:
+        for _ in range(calls):
+            await taskiq_task.kiq(7)
+
+    asyncio.run(enqueue())
+
+
+def taskiq_alone(calls: int) -> float:
+    async def enqueue() -> float:
+        start = time.perf_counter()
+        for _ in range(calls):
+            await taskiq_task.kiq(7)
+        return time.perf_counter() - start
+
+    return asyncio.run(enqueue())
+
+
+# Django
+
+
+def django_tasks() -> tuple[str, Callable[..., Any]]:
+    """Configure Django, and return its tasks: the built-in ones, or those of the backport."""
+    try:
+        import django.tasks
+
+        package = "django.tasks"
+    except ImportError:
+        package = "django_tasks"
+    backend = f"{package}.backends.immediate.ImmediateBackend"
+    settings.configure(
+        USE_TZ=True,
+        INSTALLED_APPS=["django_tasks"] if package == "django_tasks" else [],
+        TASKS={"default": {"BACKEND": backend}},
+    )
+    import importlib
+
+    import django
+
+    django.setup()
+    return package, importlib.import_module(package).task
+
+
+def bridge_rows() -> Iterator[Row]:
+    package, task = django_tasks()
+    globals()["django_task"] = declared = task(django_task)
+
+    def django_enqueue(calls: int) -> None:
+        for _ in range(calls):
+            declared.enqueue(7)
+
+    django_alone = loop(declared.enqueue, 7)
+    for name, applications, enqueue, alone in (
+        ("celery", [celery_app], celery_enqueue, celery_alone),
+        (package, ["django"], django_enqueue, django_alone),
+        ("taskiq", [taskiq_broker], taskiq_enqueue, taskiq_alone),
+    ):
+        ours = median(bridged(applications, enqueue), _CALLS, 5)
+        theirs = median(alone, _CALLS, 5)
+        shown = f"{ours:.1f} us / {theirs:.1f} us"
+        yield Row(f"{name}: enqueue + drain / its own path", shown, ours / theirs, _BUDGET)
+        opened = set_up(applications)
+        yield Row(
+            f"{name}: set-up and teardown", f"{opened:.1f} us", opened, _SETUP_BUDGET_US, "us"
+        )
