@@ -114,6 +114,10 @@ class UnusedFaultError(JobsError):
     """A fault was set up and no delivery ever met it."""
 
 
+class CommitError(JobsError):
+    """A commit cannot come here, so nothing that waits for one can run."""
+
+
 class UnfinishedJobsError(JobsError):
     """Jobs that were started inside a running event loop had not ended when the test did."""
 

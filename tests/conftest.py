@@ -25,8 +25,9 @@ for name in (
 
 
 # Without assertion rewriting outside, modules are there already that the run inside would rewrite.
+# Django is set up once a process: pytest-django would do it again in every run inside.
 _INNER_OPTIONS = (
-    "-p no:randomly -o asyncio_default_fixture_loop_scope=function "
+    "-p no:randomly -p no:django -o asyncio_default_fixture_loop_scope=function "
     "-W 'ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning'"
 )
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ..harness.describe import short_name
 from ..harness.record import PENDING
 from . import messages
+from .commits import waiting_for_commit
 from .hints import hints, job_name, outside_window, subclasses, telling_apart
 from .question import Counts
 from .search import Search
@@ -86,6 +87,8 @@ def _first_step(search: Search[T]) -> str:
     pending = [record for record in enqueued if record._state is PENDING]
     if any(map(search.would_match, pending)):
         return messages.NEXT_NOT_PERFORMED
+    if waiting_for_commit(search):
+        return messages.NEXT_COMMIT
     if any(outside_window(search)):
         return messages.NEXT_OUTSIDE_WINDOW
     if any(subclasses(search)):

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ..harness.describe import call_text, delivery_line, duration, short_name
 from ..harness.record import PENDING, REDELIVERY, JobRecord
 from . import messages
+from .commits import commit_hints
 from .search import Search
 from .subjects import ENQUEUED
 
@@ -18,7 +19,7 @@ _HINTS_SHOWN = 3
 
 def hints(search: Search[T]) -> list[str]:
     """Return the likely slips behind a search that found too little."""
-    found = [*outside_window(search), *_retries(search)]
+    found = [*commit_hints(search), *outside_window(search), *_retries(search)]
     if not search.candidates:
         found += subclasses(search)
     if search.subject is not ENQUEUED:

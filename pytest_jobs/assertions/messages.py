@@ -132,6 +132,33 @@ def hint_never_enqueued(job: str, *, inside: bool) -> str:
     return f"no {job} was enqueued{' there' if inside else ''} either."
 
 
+def hint_waiting_for_commit(callbacks: Sequence[tuple[str, str]], left_out: int) -> str:
+    """Say what would have run after a commit.
+
+    Args:
+        callbacks: of each that is shown its call, and where it was registered.
+        left_out: how many are not shown.
+    """
+    count = len(callbacks) + left_out
+    waits, them = ("callback waits", "it") if count == 1 else ("callbacks wait", "them")
+    return f"{count} {waits} for commit: {_registered(callbacks, left_out)}. jobs.commit() runs {them}."
+
+
+def hint_dropped(callbacks: Sequence[tuple[str, str]], left_out: int, by: str) -> str:
+    """Say what will never run, and what dropped it; see `hint_waiting_for_commit`."""
+    count = len(callbacks) + left_out
+    was = "callback was" if count == 1 else "callbacks were"
+    return f"{count} {was} dropped {by}: {_registered(callbacks, left_out)}."
+
+
+def _registered(callbacks: Sequence[tuple[str, str]], left_out: int) -> str:
+    shown = [
+        f"{text}, registered {f'at {place}' if place else 'before the harness was opened'}"
+        for text, place in callbacks
+    ]
+    return "; ".join([*shown, *([f"and {left_out} more"] if left_out else [])])
+
+
 def hint_telling_apart(fields: str) -> str:
     """Say in what several matches differ."""
     return f"they differ in {fields}."
@@ -150,6 +177,7 @@ NEXT_NOTHING_ENQUEUED = (
     "and a plain call enqueue nothing."
 )
 NEXT_OUTSIDE_WINDOW = "have `within` hold what is meant, or leave it out to look at the whole test."
+NEXT_COMMIT = "call jobs.commit() where the application would commit: the transaction of a test case never does."
 NEXT_SUBCLASS = "name the class that is enqueued, or enqueue the class that is named."
 NEXT_NOT_PERFORMED = (
     "perform the jobs first; jobs.drain() performs all of them, whenever they are due."

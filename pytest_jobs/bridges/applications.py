@@ -53,8 +53,8 @@ def _itself(application: object) -> tuple[str, object]:
     library = _library_of(application)
     if library is None:
         raise ApplicationError(
-            f"{application!r} is no application of a library that pytest-jobs knows ({', '.join(_LIBRARIES)}): name "
-            'a Celery app, a Taskiq broker, or "django".'
+            f"{application!r} is no application of a library that pytest-jobs knows ({', '.join(_LIBRARIES)}): "
+            'name a Celery app, a Taskiq broker, or "django".'
         )
     return library, application
 

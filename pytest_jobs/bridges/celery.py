@@ -26,11 +26,11 @@ from ..harness.delivery import Delivery
 from ..harness.instants import to_ns
 from ..harness.patches import Patches
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
+from ..harness.versions import KnownVersions
 from .celery_apps import Applications, retry_policy_of, semantics_of, title
 from .celery_attempt import Draws, TaskPatches, current_attempt, make_attempt
 from .celery_messages import Producers, TaskMessage, memory_connection
 from .celery_results import ResultStore, has_results, revoke
-from .versions import KnownVersions
 
 _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
 

@@ -59,15 +59,19 @@ def title(app: Celery) -> str:
 def semantics_of(task: Task) -> DeliverySemantics:
     """Return what a worker does by the settings of a task.
 
-    A killed pool process is a lost job unless the task is acknowledged late and rejected when its
-    worker is lost; a worker that is gone as a whole leaves what it has not acknowledged.
+    A killed pool process is a lost job unless the task is retried when its worker is lost, or is
+    acknowledged late and rejected then; a task without retries left is neither, if it asks for the
+    former. A worker that is gone as a whole leaves what it has not acknowledged.
     """
     late = bool(task.acks_late)
-    retried = bool(getattr(task, "retry_on_worker_lost", False))
+    if getattr(task, "retry_on_worker_lost", False):
+        on_kill = task.max_retries != 0
+    else:
+        on_kill = late and bool(task.reject_on_worker_lost)
     return DeliverySemantics(
         acknowledged="after" if late else "before",
         redelivered_on_raise=False,
-        redelivered_on_kill=retried or (late and bool(task.reject_on_worker_lost)),
+        redelivered_on_kill=on_kill,
         redelivered_on_outage=late,
     )
 

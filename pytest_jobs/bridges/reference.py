@@ -41,8 +41,8 @@ class ReferenceBridge:
         """
         if self._adapter is not None:
             raise BridgeError(
-                "This bridge to the core is installed already: a bridge is in one harness at a time. Make a second "
-                "one for the second harness."
+                "This bridge to the core is installed already: a bridge is in one harness at a time. Make a "
+                "second one for the second harness."
             )
         self._adapter = _HarnessAdapter(self, sink)
         self._restore = settings.replace(adapter=self._adapter, draw=draw)

@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from ..errors import LoopLimitError, UnfinishedJobsError
+from .describe import call_text
+from .held import HeldRecords
 from .ledger import Ledger
 from .performer import Performer, in_running_loop
 from .record import JobRecord, current_record
@@ -40,11 +42,16 @@ class Inline:
         performer: Performer,
         make_selection: Callable[[int], Selection],
         raise_at: RaiseAt,
+        *,
+        held: HeldRecords | None,
+        in_transaction: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._performer = performer
         self._make_selection = make_selection
         self._raise_at = raise_at
+        self._held = held
+        self._in_transaction = in_transaction
         self._gate = threading.Lock()
         self._worker: asyncio.Task[None] | None = None
         self._unraised: list[BaseException] = []
@@ -56,8 +63,20 @@ class Inline:
         self._since = len(self._ledger.records)
 
     def added(self, record: JobRecord) -> None:
-        """Perform what is due, unless a job is running: then it is performed after that one."""
-        if current_record.get() is None and not self._performer.busy:
+        """Perform what is due, once the job that is running and the open transaction have ended."""
+        if current_record.get() is not None:
+            return
+        if self._held is not None:
+            if self._in_transaction():
+                self._held.hold(record)
+                return
+            self._held.release_here()
+        if not self._performer.busy:
+            self.run()
+
+    def transaction_ended(self) -> None:
+        """Perform what was enqueued inside the transaction of this thread, committed or not."""
+        if self._held is not None and self._held.release_here() and not self._performer.busy:
             self.run()
 
     def run(self) -> None:
@@ -77,10 +96,14 @@ class Inline:
         """Raise the first error of the jobs that failed; a note on it names the others.
 
         Raises:
-            UnfinishedJobsError: when a coroutine job had not ended.
+            UnfinishedJobsError: when a coroutine job had not ended, or the transaction in which a
+                job was enqueued had not.
         """
         __tracebackhide__ = True
         errors, self._unraised = self._unraised, []
+        held = [] if self._held is None else self._held.give_up()
+        if held:
+            errors.insert(0, UnfinishedJobsError(_in_open_transaction(held)))
         if self._give_up_worker():
             errors.insert(0, UnfinishedJobsError(_UNFINISHED))
         if errors:
@@ -237,3 +260,11 @@ class InlineBlock:
             self._put_in_force(self._before)
             raise
         self.__exit__(kind, error, traceback)
+
+
+def _in_open_transaction(held: list[JobRecord]) -> str:
+    calls = ", ".join(map(call_text, held))
+    return (
+        f"{calls}: enqueued inline inside a transaction that is still open, so nothing was performed: a worker "
+        "would not see its rows. Let the transaction end inside `with jobs.inline():`, or inside the test."
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import RunningLoopError
 from . import verbs
+from .committing import Committing
 from .describe import short_name
 from .faults import Fault, Raising
 from .performer import in_running_loop
@@ -16,7 +17,7 @@ from .simulation import Simulation
 from .timeline import RetryTimeline
 
 
-class Jobs(Performing):
+class Jobs(Performing, Committing):
     """Records what the application enqueues, and performs it when told to.
 
     The `jobs` fixture is one. Elsewhere, `pytest_jobs.open_jobs()` opens one for a block.
@@ -77,12 +78,15 @@ class Jobs(Performing):
         simulation = Simulation(self._targets.get(job), raising, succeed_on=succeed_on, limit=limit)
         self._check_outside_jobs("simulate_retries")
         with sandbox(self._bridges, self._clock) as ledger:
-            first = simulation.enqueue(ledger, args, kwargs)
+            enqueueing = simulation.enqueue(ledger, args, kwargs)
+            if enqueueing is not None:
+                if in_running_loop():
+                    _throw_away(enqueueing)
+                    raise RunningLoopError(_simulated_in_loop(job))
+                self._performer.run(enqueueing)
+            first = simulation.first(ledger)
             if first._bridge.is_coroutine(first) and in_running_loop():
-                raise RunningLoopError(
-                    f"{short_name(first.name)} is a coroutine job, and this was called inside a running "
-                    "event loop: write `await jobs.asimulate_retries(...)`."
-                )
+                raise RunningLoopError(_simulated_in_loop(short_name(first.name)))
             plan = simulation.plan(ledger, self._clock, self._targets, first)
             deliveries = verbs.drive(
                 plan, lambda record: self._performer.deliver(ledger, record, simulation.body)
@@ -103,9 +107,26 @@ class Jobs(Performing):
         simulation = Simulation(self._targets.get(job), raising, succeed_on=succeed_on, limit=limit)
         self._check_outside_jobs("asimulate_retries")
         with sandbox(self._bridges, self._clock) as ledger:
-            first = simulation.enqueue(ledger, args, kwargs)
+            enqueueing = simulation.enqueue(ledger, args, kwargs)
+            if enqueueing is not None:
+                await enqueueing
+            first = simulation.first(ledger)
             plan = simulation.plan(ledger, self._clock, self._targets, first)
             deliveries = await verbs.adrive(
                 plan, lambda record: self._performer.adeliver(ledger, record, simulation.body)
             )
             return RetryTimeline(short_name(first.name), deliveries)
+
+
+def _simulated_in_loop(job: object) -> str:
+    return (
+        f"{job} is a coroutine job, and this was called inside a running event loop: write "
+        "`await jobs.asimulate_retries(...)`."
+    )
+
+
+def _throw_away(awaitable: Awaitable[object]) -> None:
+    """Close a coroutine that is not going to be awaited, so that nobody is warned of it."""
+    close = getattr(awaitable, "close", None)
+    if close is not None:
+        close()

@@ -13,6 +13,7 @@ from .bridge import Bridge
 from .clock import VirtualClock
 from .delivery import Delivery
 from .describe import call_text
+from .held import HeldRecords
 from .inline import Inline, RaiseAt
 from .jitter import Jitter, draws
 from .ledger import Ledger
@@ -21,6 +22,7 @@ from .record import current_record
 from .selection import JobFilter, Selection
 from .sleeps import SleepPatch
 from .targets import Targets
+from .transactions import Transactions, TransactionSystems
 
 Mode: TypeAlias = Literal["record", "inline"]
 
@@ -35,6 +37,7 @@ class OpenHarness:
         self,
         bridges: Sequence[Bridge],
         *,
+        transactions: Sequence[Transactions] = (),
         mode: Mode = "record",
         raise_at: RaiseAt = "end",
         jitter: Jitter = "zero",
@@ -44,6 +47,7 @@ class OpenHarness:
 
         Args:
             bridges: bring in the job libraries.
+            transactions: watch the transactions of the database libraries.
             mode: `record` keeps jobs until a verb performs them, `inline` performs each when due.
             raise_at: where the error of an inline job is raised: at the `end` of the test or block,
                 or in the caller that enqueued it.
@@ -51,6 +55,7 @@ class OpenHarness:
             outcomes: exceptions that fail the test whatever a library does with them.
         """
         self._bridges = tuple(bridges)
+        self._transactions = TransactionSystems(transactions)
         self._draw = draws(jitter)
         self._raise_at: RaiseAt = raise_at
         self._clock = VirtualClock(lambda: not self._ledger.records)
@@ -64,19 +69,28 @@ class OpenHarness:
 
     def open(self) -> None:
         """Bring the bridges in: from now on the application's jobs come here."""
-        installed: list[Bridge] = []
+        installed: list[Bridge | Transactions] = []
         try:
             for bridge in self._bridges:
                 bridge.install(self._ledger, self._draw)
                 installed.append(bridge)
+            for system in self._transactions:
+                system.install(self._commits, self._transaction_ended)
+                installed.append(system)
         except BaseException:
-            for bridge in reversed(installed):
-                bridge.uninstall()
+            _call_all([found.uninstall for found in reversed(installed)])
             raise
         self._sleeps.install()
         if self._inline is not None:
             self._ledger.listen(self._inline.added)
         open_harnesses.push(self)
+
+    def bring_in(self, bridges: Sequence[Bridge]) -> None:
+        """Bring further bridges into an open harness: for plugins."""
+        for bridge in bridges:
+            bridge.install(self._ledger, self._draw)
+            self._bridges = (*self._bridges, bridge)
+        self._targets = Targets(self._bridges)
 
     def check(self) -> None:
         """Raise what the test has to answer for: errors of inline jobs, faults that struck nothing.
@@ -101,7 +115,8 @@ class OpenHarness:
         """
         open_harnesses.remove(self)
         self._ledger.die()
-        uninstalls = [bridge.uninstall for bridge in reversed(self._bridges)]
+        in_force = [*self._bridges, *self._transactions]
+        uninstalls = [found.uninstall for found in reversed(in_force)]
         _call_all([self._performer.close, self._sleeps.uninstall, *uninstalls, self._clock.stop])
 
     def __enter__(self) -> Self:
@@ -157,15 +172,31 @@ class OpenHarness:
         self, only: JobFilter | None, exclude: JobFilter | None, queue: str | Iterable[str] | None
     ) -> Inline:
         def make_selection(since: int) -> Selection:
-            return Selection(self._targets, only, exclude, queue, since)
+            return Selection(self._targets, only, exclude, queue, since, held)
 
+        held = HeldRecords() if self._transactions else None
         make_selection(0)
-        return Inline(self._ledger, self._performer, make_selection, self._raise_at)
+        return Inline(
+            self._ledger,
+            self._performer,
+            make_selection,
+            self._raise_at,
+            held=held,
+            in_transaction=self._transactions.any_open_here,
+        )
 
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline
         self._ledger.listen(None if inline is None else inline.added)
         return before
+
+    def _commits(self) -> bool:
+        """Say whether callbacks run after a transaction, as in production, and do not wait for a verb."""
+        return self._inline is not None or current_record.get() is not None
+
+    def _transaction_ended(self) -> None:
+        if self._inline is not None:
+            self._inline.transaction_ended()
 
     def _check_outside_jobs(self, verb: str) -> None:
         current = current_record.get()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import CriterionError
@@ -22,6 +22,7 @@ class Selection:
     __slots__ = (
         "_exclude",
         "_held",
+        "_left_alone",
         "_only",
         "_queues",
         "_since",
@@ -37,6 +38,7 @@ class Selection:
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         since: int = 0,
+        left_alone: Container[int] | None = None,
     ) -> None:
         """Build the filters.
 
@@ -46,6 +48,7 @@ class Selection:
             exclude: the job or jobs to leave alone, or such a callable.
             queue: the name of a queue, or several.
             since: the sequence of the first record to perform.
+            left_alone: sequences of records not to perform, asked anew for each.
 
         Raises:
             CriterionError: when something named is no job.
@@ -55,7 +58,9 @@ class Selection:
         self._queues = None if queue is None else _queue_names(queue)
         self._held: list[JobRecord] = []
         self._since = since
-        self.unfiltered = only is None and exclude is None and queue is None and not since
+        self._left_alone = left_alone
+        filters = (only, exclude, queue, left_alone)
+        self.unfiltered = all(given is None for given in filters) and not since
         #: Whether any record was ever selected.
         self.selected = False
         given = {"only": only, "exclude": exclude, "queue": queue}
@@ -70,6 +75,7 @@ class Selection:
             return True
         admitted = (
             record._sequence >= self._since
+            and (self._left_alone is None or record._sequence not in self._left_alone)
             and (self._only is None or self._only(record))
             and (self._exclude is None or not self._exclude(record))
             and (self._queues is None or record.queue in self._queues)

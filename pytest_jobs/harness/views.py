@@ -1,4 +1,4 @@
-"""Read-only sequences of records and of deliveries, which print as tables."""
+"""Read-only sequences of records, deliveries and callbacks, which print as tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .delivery import Delivery
 from .describe import arguments_text, call_text, duration, error_text, instant, short_name, table
 from .ledger import Ledger
 from .record import FIRST, JobRecord
+from .transactions import CommitCallback
 
 T = TypeVar("T")
 
@@ -141,6 +142,8 @@ def _in_one_line(title: str, items: Sequence[object]) -> str:
 def _item_text(item: object) -> str:
     if isinstance(item, Delivery):
         return f"#{item.record.sequence} {call_text(item.record)} {item.status}"
+    if isinstance(item, CommitCallback):
+        return item.text
     return f"#{item.sequence} {call_text(item)}" if isinstance(item, JobRecord) else repr(item)
 
 
@@ -157,13 +160,18 @@ def look_at_delivery(delivery: Delivery) -> None:
 
 
 def titled_table(title: str, items: Sequence[object]) -> str:
-    """Return records or deliveries as a table below a title; a long one is cut."""
+    """Return records, deliveries or callbacks as a table below a title; a long one is cut."""
     if not items:
         return f"{title}: none"
     shown = items[:_ROWS_SHOWN]
     if isinstance(items[0], Delivery):
         text = table(
             _DELIVERY_HEADER, [_delivery_row(item) for item in shown if isinstance(item, Delivery)]
+        )
+    elif isinstance(items[0], CommitCallback):
+        text = table(
+            _CALLBACK_HEADER,
+            [_callback_row(item) for item in shown if isinstance(item, CommitCallback)],
         )
     else:
         text = table(
@@ -175,6 +183,7 @@ def titled_table(title: str, items: Sequence[object]) -> str:
 
 
 _RECORD_HEADER = ("#", "job", "arguments", "queue", "wait", "attempt", "state")
+_CALLBACK_HEADER = ("callback", "using", "registered at", "state")
 _DELIVERY_HEADER = ("#", "job", "arguments", "attempt", "status", "at", "again in", "error")
 
 
@@ -188,6 +197,11 @@ def _record_row(record: JobRecord) -> tuple[str, ...]:
         str(record.attempt),
         record._state,
     )
+
+
+def _callback_row(callback: CommitCallback) -> tuple[str, ...]:
+    state = f"{callback.state} {callback.dropped}".rstrip()
+    return (callback.text, callback.using, callback.registered_at or "-", state)
 
 
 def _delivery_row(delivery: Delivery) -> tuple[str, ...]:

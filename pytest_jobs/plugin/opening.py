@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pytest
 
 from ..harness.jobs import Jobs
-from ..harness.transactions_in_use import transactions_in_use
 from .options import JobOptions
 
 
@@ -28,14 +27,17 @@ def open_harness(
     """
     from ..bridges.applications import bridges_to
     from ..bridges.reference import ReferenceBridge
+    from ..harness.transactions_in_use import transactions_in_use
 
     if options.mode == "off":
         raise pytest.UsageError(_asked_for_though_off(nodeid))
     further = [
         bridge for found in config.hook.pytest_jobs_bridges(config=config) for bridge in found
     ]
+    bridges = [ReferenceBridge(), *bridges_to(applications), *further]
     jobs = Jobs(
-        [ReferenceBridge(), *bridges_to(applications), *further],
+        bridges,
+        # After the bridges, which may be the first to set a database library up.
         transactions=transactions_in_use(),
         mode=options.mode,
         raise_at=options.raise_at,

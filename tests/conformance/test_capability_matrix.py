@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-for library in ("celery", "django", "taskiq"):
-    pytest.importorskip(library)
+pytest.importorskip("celery")
+pytest.importorskip("django.conf")
+pytest.importorskip("taskiq_redis")
 
 from test_celery_conformance import CeleryLibrary
 from test_core_conformance import Core

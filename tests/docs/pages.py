@@ -8,8 +8,9 @@ A comment on the line before a block says what the block is:
 - `<!-- not run: REASON -->`: the block is only read.
 
 `<!-- pytest ARGUMENTS: OUTCOMES -->` stands alone and runs pytest on the files so far, as in
-`<!-- pytest test_pay.py: 1 passed, 1 failed -->`. Blocks of `console` are only read. Any other
-block without a comment is an error.
+`<!-- pytest test_pay.py: 1 passed, 1 failed -->`. `<!-- needs MODULES -->` says without which modules
+the page cannot be run. Blocks of `console` are only read. Any other block without a comment is an
+error.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _STEP = re.compile(
-    r"^<!-- (?P<kind>file|python|output|not run|pytest)(?P<rest>[^\n]*?) -->\n|"
+    r"^<!-- (?P<kind>file|python|output|not run|pytest|needs)(?P<rest>[^\n]*?) -->\n|"
     r"^(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
@@ -41,8 +42,8 @@ def steps(page: str) -> Iterator[Step]:
     announced: tuple[str, str] | None = None
     for found in _STEP.finditer(page):
         line = page.count("\n", 0, found.start()) + 1
-        if found["kind"] == "pytest":
-            yield Step("pytest", found["rest"].strip(), "", line)
+        if found["kind"] in ("pytest", "needs"):
+            yield Step(found["kind"], found["rest"].strip(), "", line)
         elif found["kind"]:
             announced = found["kind"], found["rest"].strip(" :")
         elif announced is not None:

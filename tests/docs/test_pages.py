@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -14,11 +15,15 @@ PAGES = [page for page in PAGES if "examples" not in page.parts and "_build" not
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_does_what_it_says(page: Path, pytester: pytest.Pytester) -> None:
+def test_a_page_does_what_it_says(
+    page: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     printed = ""
     for step in steps(page.read_text(encoding="utf-8")):
         where = f"{page.relative_to(ROOT)}:{step.line}"
-        if step.kind == "file":
+        if step.kind == "needs":
+            _need(step.argument.split(), monkeypatch)
+        elif step.kind == "file":
             path = pytester.path / step.argument
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(step.text, encoding="utf-8")
@@ -35,6 +40,14 @@ def test_a_page_does_what_it_says(page: Path, pytester: pytest.Pytester) -> None
         elif step.kind == "output":
             shown = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", step.text)
             assert contains(printed, shown), f"{where} is not in\n{printed}"
+
+
+def _need(modules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in modules:
+        pytest.importorskip(module)
+    if "pytest_django" in modules:
+        options = os.environ["PYTEST_ADDOPTS"].replace("-p no:django", "")
+        monkeypatch.setenv("PYTEST_ADDOPTS", options)
 
 
 def test_a_block_that_says_nothing_is_refused() -> None:

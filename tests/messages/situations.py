@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from stub_transactions import StubTransactions, callback
 
 from pytest_jobs import (
     Job,
@@ -21,7 +25,9 @@ from pytest_jobs import (
     reference,
     retry_on,
 )
+from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.core.settings import settings
+from pytest_jobs.harness.jobs import Jobs
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SITUATIONS = {}
@@ -180,6 +186,104 @@ def the_window_is_empty(jobs):
     with jobs.capture() as sent:
         pass
     assert_enqueued(Pay, queue="payments", within=sent)
+
+
+# What waits for a commit
+
+
+@contextmanager
+def transactions(*callbacks):
+    """Open another harness, whose database has these callbacks."""
+    with Jobs([ReferenceBridge()], transactions=[StubTransactions(*callbacks)]) as jobs:
+        yield jobs
+
+
+@fails_with("""
+Expected exactly 1 send_receipt enqueued
+but no job was enqueued.
+
+Hint: 1 callback waits for commit: send_receipt.perform_later(7), registered at shop/views.py:12. \
+jobs.commit() runs it.
+
+Next: call jobs.commit() where the application would commit: the transaction of a test case never does.
+""")
+def it_waits_for_a_commit(jobs):
+    with transactions(callback("send_receipt.perform_later(7)", owner=send_receipt)):
+        assert_enqueued(send_receipt)
+
+
+@fails_with("""
+Expected exactly 1 send_receipt performed
+but no job was performed.
+
+Hint: 5 callbacks wait for commit: checkout.<locals>.<lambda>, registered at shop/views.py:12; \
+clear_cache, registered at shop/views.py:14; send_receipt.perform_later(8), registered before the harness \
+was opened; and 2 more. jobs.commit() runs them.
+
+Next: call jobs.commit() where the application would commit: the transaction of a test case never does.
+""")
+def several_callbacks_wait_for_a_commit(jobs):
+    early = replace(callback("send_receipt.perform_later(8)", owner=send_receipt), registered_at="")
+    more = [callback("clear_cache", line=30), callback("clear_cache", line=31)]
+    with transactions(
+        callback("checkout.<locals>.<lambda>"), callback("clear_cache", line=14), early, *more
+    ):
+        assert_performed(send_receipt)
+
+
+@fails_with("""
+Expected exactly 1 send_receipt enqueued
+but no send_receipt was enqueued, only other jobs: 1 Pay.
+
+Hint: 1 callback was dropped by a rollback: send_receipt.perform_later(7), registered at shop/views.py:12.
+
+Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
+`perform_now` and a plain call enqueue nothing.
+""")
+def a_rollback_dropped_it(jobs):
+    dropped = callback(
+        "send_receipt.perform_later(7)",
+        state="dropped",
+        dropped="by a rollback",
+        owner=send_receipt,
+    )
+    with transactions(dropped):
+        Pay.perform_later(7)
+        assert_enqueued(send_receipt)
+
+
+@fails_with("""
+Expected exactly 1 send_receipt performed
+but no job was performed.
+
+Hint: 2 callbacks were dropped since warm_cache raised before it: send_receipt.perform_later(7), registered \
+at shop/views.py:12; clear_cache, registered at shop/views.py:13.
+Hint: 1 callback was dropped by a rollback: clear_cache, registered at shop/views.py:14.
+
+Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
+`perform_now` and a plain call enqueue nothing.
+""")
+def a_callback_that_raised_dropped_it(jobs):
+    behind = {"state": "dropped", "dropped": "since warm_cache raised before it"}
+    rolled_back = {"state": "dropped", "dropped": "by a rollback"}
+    with transactions(
+        callback("send_receipt.perform_later(7)", **behind),
+        callback("clear_cache", line=13, **behind),
+        callback("clear_cache", line=14, **rolled_back),
+    ):
+        assert_performed(send_receipt)
+
+
+@fails_with("""
+Expected exactly 1 Pay enqueued
+but no job was enqueued.
+
+Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
+`perform_now` and a plain call enqueue nothing.
+""")
+def another_job_waits_for_a_commit(jobs):
+    with transactions(callback("send_receipt.perform_later(7)", owner=send_receipt)):
+        assert_enqueued(Pay)
 
 
 # Another queue, time, argument

@@ -198,8 +198,8 @@ def test_an_application_that_does_not_import_is_told_with_its_error_whole(projec
         (
             "proj:app",
             (
-                "'proj:app' names no library that pytest-jobs knows: begin with one of celery, django, taskiq, as in "
-                '"celery:proj.celery:app". A bridge of your own comes in by the pytest_jobs_bridges hook.'
+                "'proj:app' names no library that pytest-jobs knows: begin with one of celery, django, taskiq, as "
+                'in "celery:proj.celery:app". A bridge of your own comes in by the pytest_jobs_bridges hook.'
             ),
         ),
         (
@@ -230,7 +230,7 @@ def test_a_library_that_is_not_installed_is_told_with_what_installs_it(project):
         proj="class Broker: pass\nBroker.__module__ = 'taskiq.abc.broker'\napp = Broker()\n"
     )
 
-    result = project.runpytest()
+    result = project.runpytest_subprocess()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert 'taskiq is not installed: pip install "pytest-jobs[taskiq]".' in result.stderr.str()

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("celery")
 
 from celery import Celery
+from servers import redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs.bridges.celery import CeleryBridge
 from pytest_jobs.bridges.reference import ReferenceBridge

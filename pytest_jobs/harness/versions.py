@@ -1,4 +1,4 @@
-"""The versions of a library that its bridge knows."""
+"""The versions of a library that are known here."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""A newsletter: readers, their mail, and issues made from pages of the web."""

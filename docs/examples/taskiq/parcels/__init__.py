@@ -1,0 +1,1 @@
+"""Follows parcels on their way."""

@@ -1,0 +1,98 @@
+"""One run of a Django task, as a worker makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from traceback import format_exception
+from typing import Any, Final
+
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from ..errors import UnknownJobError
+from .django_results import ResultStore, StoredTask, set_on
+
+#: What stands in `TaskResult.worker_ids`.
+WORKER_ID: Final = "pytest-jobs"
+
+
+class Attempt:
+    """Takes a TaskResult from READY to its end, and sends the signals on the way.
+
+    Django has no worker, each backend has its own. These are the steps that `ImmediateBackend` and
+    the worker of the database backend have in common.
+    """
+
+    def __init__(self, store: ResultStore, stored: StoredTask) -> None:
+        self._store = store
+        self._stored = stored
+        self._family = stored.family
+        self._sender = type(stored.task.get_backend())
+        #: The TaskResult of this run, with arguments decoded for it.
+        self.result = store.begin(stored)
+
+    def start(self) -> None:
+        """Let the task be running.
+
+        Raises:
+            UnknownJobError: when a worker would not find the task.
+            Exception: what a receiver of `task_started` raises.
+        """
+        now = timezone.now()
+        result = self.result
+        set_on(
+            result,
+            status=self._family.running,
+            started_at=result.started_at or now,
+            last_attempted_at=now,
+        )
+        result.worker_ids.append(WORKER_ID)
+        self._check_that_a_worker_finds_it()
+        self._family.signals.task_started.send(sender=self._sender, task_result=result)
+
+    def body(self, *, is_coroutine: bool) -> Callable[[], Any]:
+        """Return the function with its arguments bound."""
+        task, result = self._stored.task, self.result
+        call = task.acall if is_coroutine else task.call
+        context = (self._family.context(result),) if task.takes_context else ()
+        return partial(call, *context, *result.args, **result.kwargs)
+
+    def returned(self, value: object) -> object:
+        """Take in what the function returned, and return it as JSON has it.
+
+        Raises:
+            TypeError: when JSON does not have it, which fails the task.
+        """
+        normalised: object = self._family.normalised(value)
+        set_on(self.result, _return_value=normalised)
+        return normalised
+
+    def succeed(self) -> None:
+        """Let the task have ended well."""
+        self._finish(self._family.successful)
+
+    def fail(self, error: Exception) -> None:
+        """Let the task have ended with an error; to be called while it is handled."""
+        self.result.errors.append(self._family.error(error, "".join(format_exception(error))))
+        self._finish(self._family.failed)
+
+    def _finish(self, status: Any) -> None:
+        set_on(self.result, status=status, finished_at=timezone.now())
+        if self._family.has_metadata:
+            self._store.save_metadata(self._stored.job_id, self.result.metadata)
+        self._family.signals.task_finished.send(sender=self._sender, task_result=self.result)
+
+    def _check_that_a_worker_finds_it(self) -> None:
+        path = self._stored.name
+        try:
+            found = import_string(path)
+        except ImportError as error:
+            raise UnknownJobError(
+                f"A worker imports the task from {path!r}, where its function is, and cannot: {error}."
+            ) from error
+        if not isinstance(found, self._family.task_class):
+            raise UnknownJobError(
+                f"A worker imports the task from {path!r}, where its function is, and finds {found!r}, which is "
+                "no Task: give the Task the name of the function, as `@task` does."
+            )

@@ -1,0 +1,110 @@
+"""The packages that define Django tasks: `django.tasks`, and `django_tasks`, its backport."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+import django
+
+from ..harness.versions import KnownVersions
+
+_DJANGO: Final = KnownVersions("Django", (6, 0), (6, 1))
+_BACKPORT: Final = KnownVersions("django-tasks", (0, 11), (0, 12))
+
+
+class Family:
+    """One of the two packages: they have the same names, and classes of their own."""
+
+    def __init__(self, package: str) -> None:
+        base = import_module(f"{package}.base")
+        self._base: Any = base
+        #: The attributes of a TaskResult that change after its enqueueing.
+        self.refreshed: frozenset[str] = frozenset(base.TASK_REFRESH_ATTRS)
+        #: Whether a task can keep something beside its result: up to django-tasks 0.11.
+        self.has_metadata = "metadata" in self.refreshed
+        #: The name of the package.
+        self.package = package
+        self.task_class: type = base.Task
+        self.backend_class: type = import_module(f"{package}.backends.base").BaseTaskBackend
+        #: What makes the configured backends, `task_backends`.
+        self.handler: Any = import_module(package).task_backends
+        self.signals: Any = import_module(f"{package}.signals")
+        self.no_such_result: type[Exception] = import_module(
+            f"{package}.exceptions"
+        ).TaskResultDoesNotExist
+        self.ready: Any = base.TaskResultStatus.READY
+        self.running: Any = base.TaskResultStatus.RUNNING
+        self.failed: Any = base.TaskResultStatus.FAILED
+        #: The name of the status changed with django-tasks 0.12.
+        self.successful: Any = getattr(
+            base.TaskResultStatus, "SUCCESSFUL", None
+        ) or base.TaskResultStatus("SUCCEEDED")
+
+    def new_result(
+        self, task: Any, result_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Return the TaskResult of a task that has just been enqueued.
+
+        Raises:
+            TypeError: when an argument is nothing that JSON has.
+        """
+        return self._base.TaskResult(
+            task=task,
+            id=result_id,
+            status=self.ready,
+            enqueued_at=None,
+            started_at=None,
+            last_attempted_at=None,
+            finished_at=None,
+            args=args,
+            kwargs=kwargs,
+            backend=task.backend,
+            errors=[],
+            worker_ids=[],
+            **({"metadata": {}} if self.has_metadata else {}),
+        )
+
+    def context(self, result: Any) -> Any:
+        """Return what a task under `takes_context=True` gets as its first argument."""
+        return self._base.TaskContext(task_result=result)
+
+    def error(self, error: BaseException, traceback: str) -> Any:
+        """Return an entry of `TaskResult.errors`."""
+        kind = type(error)
+        return self._base.TaskError(
+            exception_class_path=f"{kind.__module__}.{kind.__qualname__}", traceback=traceback
+        )
+
+    def normalised(self, value: Any) -> Any:
+        """Return a value as JSON has it, in objects of its own.
+
+        Raises:
+            TypeError: when it, or something in it, is nothing that JSON has.
+        """
+        return json.loads(json.dumps(self._base.normalize_json(value)))
+
+    def __repr__(self) -> str:
+        return f"<Family {self.package}>"
+
+
+def families() -> tuple[Family, ...]:
+    """Return the families that are installed here.
+
+    The backport is imported when it is installed, whether or not the settings name it: a task
+    module that is imported later may use it.
+
+    Raises:
+        UnknownVersionError: when a version of one of them is not known.
+    """
+    found = []
+    if find_spec("django.tasks") is not None:
+        _DJANGO.check(django.__version__)
+        found.append(Family("django.tasks"))
+    if find_spec("django_tasks") is not None:
+        _BACKPORT.check(import_module("django_tasks").__version__)
+        found.append(Family("django_tasks"))
+    return tuple(found)

@@ -1,0 +1,145 @@
+"""What is kept of an enqueued Django task, and the stand-in for the store of its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from inspect import iscoroutinefunction
+from types import MappingProxyType
+from typing import Any
+
+from ..harness.instants import to_ns
+from .django_families import Family
+
+
+class StoredTask:
+    """An enqueued task, as a broker would hold it: its arguments are text."""
+
+    __slots__ = (
+        "arguments",
+        "enqueued_at",
+        "enqueued_ns",
+        "family",
+        "is_coroutine",
+        "job_id",
+        "name",
+        "queue",
+        "task",
+    )
+
+    def __init__(self, family: Family, result: Any, enqueued_ns: int) -> None:
+        self.family = family
+        #: The Task, with what `using` set.
+        self.task = result.task
+        self.is_coroutine = iscoroutinefunction(result.task.func)
+        self.job_id: str = result.id
+        self.name: str = result.task.module_path
+        self.queue: str = result.task.queue_name
+        #: The arguments as JSON text.
+        self.arguments = json.dumps([result.args, result.kwargs])
+        self.enqueued_at = result.enqueued_at
+        self.enqueued_ns = enqueued_ns
+
+    @property
+    def priority(self) -> int:
+        """The priority: the higher goes first."""
+        priority: int = self.task.priority
+        return priority
+
+    @property
+    def headers(self) -> Mapping[str, object]:
+        """The alias of the backend; Django tasks have no headers."""
+        return MappingProxyType({"backend": self.task.backend})
+
+    @property
+    def attempt(self) -> int:
+        """Always 1: Django does not retry."""
+        return 1
+
+    @property
+    def due_ns(self) -> int | None:
+        """When `run_after` lets it run."""
+        run_after = self.task.run_after
+        # Naive with USE_TZ=False only, where Django means the local time of the process.
+        return None if run_after is None else to_ns(run_after.astimezone(), "run_after")
+
+    @property
+    def expires_ns(self) -> None:
+        """Django tasks do not expire."""
+        return
+
+    def decoded(self) -> tuple[list[Any], dict[str, Any]]:
+        """Return the arguments, decoded anew."""
+        args, kwargs = json.loads(self.arguments)
+        return args, kwargs
+
+    def new_result(self) -> Any:
+        """Return its TaskResult as it was when the task had been enqueued."""
+        # Set afterwards, since a TaskResult would go through all arguments once more.
+        result = self.family.new_result(self.task, self.job_id, (), {})
+        args, kwargs = self.decoded()
+        set_on(result, args=args, kwargs=kwargs, enqueued_at=self.enqueued_at)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<StoredTask {self.name} {self.job_id} {self.arguments}>"
+
+
+class ResultStore:
+    """What `get_result` reads: how far each task has come."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, StoredTask] = {}
+        #: The TaskResult of the last run of each task, which that run changes as it goes on.
+        self._runs: dict[str, Any] = {}
+        self._metadata: dict[str, str] = {}
+
+    def add(self, stored: StoredTask) -> None:
+        """Keep a task that has been enqueued."""
+        self._tasks[stored.job_id] = stored
+
+    def result(self, result_id: str) -> Any:
+        """Return a TaskResult of its own; None when the task is not here."""
+        stored = self._tasks.get(result_id)
+        return None if stored is None else self._result_of(stored)
+
+    def begin(self, stored: StoredTask) -> Any:
+        """Return the TaskResult of a new run, whose task need not have been enqueued here."""
+        result = self._result_of(stored)
+        self._tasks[stored.job_id] = stored
+        self._runs[stored.job_id] = result
+        return result
+
+    def save_metadata(self, result_id: str, metadata: Mapping[str, Any]) -> bool:
+        """Keep the metadata of a task; say whether the task is here."""
+        stored = self._tasks.get(result_id)
+        if stored is None:
+            return False
+        self._metadata[result_id] = json.dumps(stored.family.normalised(metadata))
+        return True
+
+    def _result_of(self, stored: StoredTask) -> Any:
+        result = stored.new_result()
+        run = self._runs.get(stored.job_id)
+        if run is not None:
+            set_on(
+                result, **{name: _copied(getattr(run, name)) for name in stored.family.refreshed}
+            )
+        if stored.family.has_metadata:
+            set_on(result, metadata=json.loads(self._metadata.get(stored.job_id, "{}")))
+        return result
+
+
+def set_on(result: Any, **values: Any) -> None:
+    """Set attributes of a TaskResult, which is frozen, as Django's own backends do."""
+    for name, value in values.items():
+        object.__setattr__(result, name, value)
+
+
+def _copied(value: Any) -> Any:
+    """Return lists and mappings of their own; what is in them is JSON, or cannot be changed."""
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return value

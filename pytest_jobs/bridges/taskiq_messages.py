@@ -1,0 +1,108 @@
+"""What Taskiq puts on the wire: the labels that say when and where, and the arguments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from taskiq import AsyncBroker
+from taskiq.abc.schedule_source import ScheduleSource
+from taskiq.message import TaskiqMessage
+
+from ..errors import DeserializationError
+from ..harness.instants import duration_ns
+
+
+class Envelope:
+    """What is known of a message without reading its arguments."""
+
+    __slots__ = (
+        "attempt",
+        "broker",
+        "data",
+        "due_ns",
+        "enqueued_ns",
+        "job_id",
+        "name",
+        "priority",
+        "queue",
+        "source",
+    )
+
+    #: Taskiq has no time after which a task is not worth performing.
+    expires_ns = None
+
+    def __init__(
+        self,
+        broker: AsyncBroker,
+        name: str,
+        job_id: str,
+        data: bytes,
+        labels: Mapping[str, Any],
+        enqueued_ns: int,
+        due_ns: int | None,
+        source: ScheduleSource | None = None,
+    ) -> None:
+        """Take the labels apart.
+
+        Args:
+            broker: the broker that was to send it.
+            name: the name of the task.
+            job_id: the id of the task.
+            data: the message, as it goes over the wire.
+            labels: its labels, whose values may be texts.
+            enqueued_ns: when it was sent or scheduled.
+            due_ns: when it is due; None for at once.
+            source: the schedule source that was to send it when it is due.
+        """
+        self.broker = broker
+        self.name = name
+        self.job_id = job_id
+        self.data = data
+        self.enqueued_ns = enqueued_ns
+        self.due_ns = due_ns
+        self.source = source
+        self.queue: str | None = labels.get("queue_name") or None
+        priority = _number(labels, "priority")
+        self.priority = None if priority is None else int(priority)
+        self.attempt = 1 + int(_number(labels, "_retries") or 0)
+
+    @property
+    def headers(self) -> Mapping[str, object]:
+        """The labels, with the types that they were given."""
+        labels: dict[str, object] = self.read().labels
+        return labels
+
+    def read(self) -> TaskiqMessage:
+        """Read the message anew.
+
+        Raises:
+            DeserializationError: when the broker's formatter cannot.
+        """
+        try:
+            message = self.broker.formatter.loads(message=self.data)
+            message.parse_labels()
+        except Exception as error:
+            raise DeserializationError(
+                f"The message of {self.name} cannot be read by the formatter of its broker, so a worker skips it: "
+                f"{error}. Read it as it was written, with the same formatter and serializer."
+            ) from error
+        return message
+
+
+def delay_ns(labels: Mapping[str, Any]) -> int | None:
+    """Return the `delay` label, which is in seconds; None when the message is due at once."""
+    seconds = _number(labels, "delay")
+    return duration_ns(seconds) if seconds is not None and seconds > 0 else None
+
+
+def _number(labels: Mapping[str, Any], name: str) -> float | None:
+    value = labels.get(name)
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,200 @@
+"""One delivery through the receiver of Taskiq's worker."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from types import CoroutineType
+from typing import Any, TypeVar
+
+from taskiq import AsyncBroker, TaskiqMiddleware
+from taskiq.acks import AckableMessage, AcknowledgeType
+from taskiq.message import TaskiqMessage
+from taskiq.receiver import Receiver
+from taskiq.receiver.params_parser import parse_params
+from taskiq.result import TaskiqResult
+
+from ..harness.bridge import Around
+from ..harness.record import JobRecord
+
+T = TypeVar("T")
+
+
+class Witness(TaskiqMiddleware):  # type: ignore[misc]
+    """Notes what becomes of one message, before the middlewares of the application hear of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The message, as the middlewares gave it to be run; None when nothing was run.
+        self.message: TaskiqMessage | None = None
+        #: What the task raised, or what gives it its dependencies.
+        self.error: Exception | None = None
+        #: The record of the same task that was sent meanwhile.
+        self.next: JobRecord | None = None
+        #: What was drawn for the jitter of its wait, in seconds.
+        self.drawn: float | None = None
+        #: The time to which a middleware added its wait, in nanoseconds since the epoch.
+        self.computed_from_ns: int | None = None
+
+    def on_error(
+        self, message: TaskiqMessage, result: TaskiqResult[Any], exception: BaseException
+    ) -> None:
+        """Note the error, which a middleware may replace.
+
+        Raises:
+            BaseException: what ends a worker, so that nothing more is heard of this delivery.
+        """
+        if message is not self.message:
+            return
+        if not isinstance(exception, Exception):
+            raise exception
+        self.error = exception
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """The options of `taskiq worker` that decide what becomes of a message."""
+
+    #: When a message is acknowledged, unless its task says otherwise: `--ack-type`.
+    ack_type: AcknowledgeType = AcknowledgeType.WHEN_SAVED
+    #: Whether arguments are parsed as their annotations say: not `--no-parse`.
+    validate_params: bool = True
+    #: Whether dependencies hear of the error of a task: not `--no-propagate-errors`.
+    propagate_exceptions: bool = True
+
+
+class HarnessReceiver(Receiver):  # type: ignore[misc]
+    """The receiver of a worker, which runs one message at a time, in this thread."""
+
+    def __init__(self, broker: AsyncBroker, options: WorkerOptions, *, is_ackable: bool) -> None:
+        """Prepare a receiver.
+
+        Args:
+            broker: whose tasks are performed.
+            options: those of the worker.
+            is_ackable: whether messages of this broker are acknowledged at all.
+        """
+        self._prepared: dict[str, tuple[Callable[..., Any], bool]] = {}
+        self._around: Around = _call
+        self._witness = Witness()
+        super().__init__(
+            broker,
+            executor=_ThisThread(),
+            validate_params=options.validate_params,
+            max_async_tasks=1,
+            propagate_exceptions=options.propagate_exceptions,
+            run_startup=False,
+            ack_type=options.ack_type,
+        )
+        self._is_ackable = is_ackable
+
+    async def receive(self, data: bytes, around: Around, witness: Witness) -> None:
+        """Perform one message.
+
+        Args:
+            data: the message.
+            around: called with the bound body.
+            witness: notes what becomes of it.
+
+        Raises:
+            BaseException: what the task raised that is no Exception; and what a middleware raised.
+        """
+        once = object.__new__(HarnessReceiver)
+        once.__dict__ = {**self.__dict__, "_around": around, "_witness": witness}
+        message = AckableMessage(data=data, ack=_acknowledge) if self._is_ackable else data
+        middlewares = self.broker.middlewares
+        middlewares.append(witness)
+        try:
+            await once.callback(message, raise_err=True)
+        finally:
+            middlewares.remove(witness)
+
+    def run_task(
+        self, target: Callable[..., Any], message: TaskiqMessage, *rest: Any, **named: Any
+    ) -> CoroutineType[Any, Any, TaskiqResult[Any]]:
+        """Run a task, its body within `around`."""
+        body = _within(self._around, target, is_coroutine=self._prepare(message.task_name, target))
+        self._witness.message = message
+        running: CoroutineType[Any, Any, TaskiqResult[Any]]
+        running = super().run_task(body, message, *rest, **named)
+        return running
+
+    def parse(self, message: TaskiqMessage) -> None:
+        """Parse the arguments of a message as the annotations of its task say, as `run_task` does."""
+        task = self.broker.find_task(message.task_name)
+        if task is not None and self.validate_params:
+            name = message.task_name
+            self._prepare(name, task.original_func)
+            parse_params(self.task_signatures[name], self.task_hints[name], message)
+
+    def _prepare(self, name: str, target: Callable[..., Any]) -> bool:
+        """Read the signature of a task, again when another function has taken the name.
+
+        Returns:
+            Whether it is a coroutine function.
+        """
+        known, is_coroutine = self._prepared.get(name, (None, False))
+        if known is not target:
+            super()._prepare_task(name, target)
+            is_coroutine = inspect.iscoroutinefunction(target)
+            self._prepared[name] = target, is_coroutine
+        return is_coroutine
+
+    def _prepare_task(self, name: str, handler: Callable[..., Any]) -> None:
+        """Do nothing yet: a worker prepares all tasks at its start, and a test performs few."""
+
+
+class _ThisThread(Executor):
+    """Runs the function of a task that is no coroutine where it is submitted.
+
+    It sees the database connection of the test, and its sleeps move the clock. As in the thread of
+    a worker there is no running event loop, so that it may call `asyncio.run`.
+    """
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run a function and return its outcome."""
+        future: Future[T] = Future()
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except StopIteration as error:
+            future.set_exception(_carried(error))
+        except BaseException as error:
+            future.set_exception(error)
+        finally:
+            asyncio._set_running_loop(loop)
+        return future
+
+
+def _carried(error: StopIteration) -> RuntimeError:
+    carried = RuntimeError(
+        "The task raised StopIteration, which asyncio does not carry out of a thread: on some versions of Python "
+        "the worker waits for it for ever. Raise another error."
+    )
+    carried.__cause__ = error
+    return carried
+
+
+def _within(
+    around: Around, target: Callable[..., Any], *, is_coroutine: bool
+) -> Callable[..., Any]:
+    if not is_coroutine:
+        return lambda *args, **kwargs: around(functools.partial(target, *args, **kwargs))
+
+    async def body(*args: Any, **kwargs: Any) -> Any:
+        return await around(functools.partial(target, *args, **kwargs))
+
+    return body
+
+
+def _call(call: Callable[[], Any]) -> Any:
+    return call()
+
+
+async def _acknowledge() -> None:
+    """Acknowledge a message that no broker knows of."""

@@ -1,0 +1,71 @@
+"""Committing in a test whose own transaction never commits."""
+
+from __future__ import annotations
+
+from .record import FIRST, JobRecord
+from .transactions import CallbackState, CommitCallback
+from .viewing import Viewing
+from .views import View
+
+
+class Committing(Viewing):
+    """Shows what waits for a commit, and commits."""
+
+    @property
+    def waiting_for_commit(self) -> View[CommitCallback]:
+        """What the application asked to be called after a commit that has not come yet."""
+        return self._callbacks_view("waiting for commit", "waiting")
+
+    @property
+    def dropped_by_rollback(self) -> View[CommitCallback]:
+        """What was to be called after a commit, and never will be."""
+        return self._callbacks_view("dropped by rollback", "dropped")
+
+    def commit(self) -> tuple[JobRecord, ...]:
+        """Run what waits for a commit, as the commit of the outermost transaction would.
+
+        What a callback asks to be called after a commit is called at once, as it is where no
+        transaction is open. What was registered before the test case began, by `setUpTestData`
+        say, is left alone.
+
+        Returns:
+            The records that the callbacks enqueued; none when nothing waited.
+
+        Raises:
+            CommitError: inside a transaction that the test or the application opened, when none of
+                the known database libraries is in use, or when callbacks wait in other threads alone.
+            VerbInsideJobError: when a job calls it.
+            BaseException: what a callback raised, unless it was registered as robust; callbacks
+                behind it on the same database are dropped.
+        """
+        __tracebackhide__ = True
+        before = self._before_commit("commit")
+        for system in self._transactions:
+            system.commit()
+        return self._enqueued_since(before)
+
+    async def acommit(self) -> tuple[JobRecord, ...]:
+        """Do the same where an async application runs its synchronous code; see `commit`."""
+        __tracebackhide__ = True
+        before = self._before_commit("acommit")
+        for system in self._transactions:
+            await system.acommit()
+        if self._inline is not None:
+            await self._inline.settle()
+        return self._enqueued_since(before)
+
+    def _before_commit(self, verb: str) -> int:
+        __tracebackhide__ = True
+        self._check_outside_jobs(verb)
+        self._transactions.check_can_commit(verb)
+        return len(self._ledger.records)
+
+    def _enqueued_since(self, before: int) -> tuple[JobRecord, ...]:
+        return tuple(
+            record
+            for record in self._ledger.records[before:]
+            if record._origin is FIRST and record._parent is None
+        )
+
+    def _callbacks_view(self, title: str, state: CallbackState) -> View[CommitCallback]:
+        return View(title, self._transactions.callbacks(state), lambda callback: None)

@@ -1,0 +1,197 @@
+"""One callback of `transaction.on_commit`, in the place where Django keeps it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ..harness.callables import callable_owner, callable_text
+from ..harness.record import JobRecord
+from ..harness.transactions import CallbackState, CommitCallback
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+ROLLED_BACK: Final = "by a rollback"
+
+# Django's own, so that a test that looks for its message finds it.
+_log = logging.getLogger("django.db.backends.base")
+
+
+class CommitHook:
+    """Stands for a callback among those of a connection, and notes that it was called.
+
+    It equals the callback and has its attributes, for tests that look at what they captured.
+    """
+
+    __slots__ = (
+        "_done",
+        "_dropped",
+        "_raised",
+        "_ran",
+        "connection",
+        "fires",
+        "function",
+        "record",
+        "registered_at",
+        "robust",
+    )
+
+    def __init__(
+        self,
+        connection: BaseDatabaseWrapper,
+        function: Callable[[], object],
+        *,
+        robust: bool,
+        registered_at: str,
+        record: JobRecord | None,
+        fires: bool,
+    ) -> None:
+        """Describe what was registered.
+
+        Args:
+            connection: the database that it waits for.
+            function: what to call.
+            robust: whether its errors are logged and not raised.
+            registered_at: the file and line that registered it.
+            record: the job that registered it.
+            fires: whether it is called when its transaction ends, and does not wait for a verb.
+        """
+        self.connection = connection
+        self.function = function
+        self.robust = robust
+        self.registered_at = registered_at
+        self.record = record
+        self.fires = fires
+        self._ran = False
+        self._done = False
+        self._raised = False
+        self._dropped = ""
+
+    def __call__(self) -> object:
+        """Call it, unless it was called in the place of Django."""
+        if self._done:
+            return None
+        self._ran = True
+        try:
+            return self.function()
+        except BaseException:
+            self._raised = not self.robust
+            raise
+
+    def __eq__(self, other: object) -> bool:
+        """Compare as the callback does."""
+        return self is other or self.function == (
+            other.function if isinstance(other, CommitHook) else other
+        )
+
+    def __hash__(self) -> int:
+        """Return the hash of the callback."""
+        return hash(self.function)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the callback, such as its `__qualname__`."""
+        return getattr(self.function, name)
+
+    @property
+    def ran(self) -> bool:
+        """Whether it was called."""
+        return self._ran
+
+    @property
+    def raised(self) -> bool:
+        """Whether it was called and raised what is not caught."""
+        return self._raised
+
+    def is_listed(self) -> bool:
+        """Say whether Django still keeps it."""
+        return any(entry[1] is self for entry in self.connection.run_on_commit)
+
+    def waits(self) -> bool:
+        """Say whether it may still be called after a commit."""
+        return not self._ran and not self._dropped and self.is_listed()
+
+    def drop(self, by: str) -> None:
+        """Note that it will not be called, unless it was."""
+        if not self._ran:
+            self._dropped = self._dropped or by
+
+    def run(self) -> None:
+        """Call it as the commit would, and never again."""
+        try:
+            self()
+        except Exception as error:
+            if not self.robust:
+                raise
+            name = getattr(self.function, "__qualname__", self.function)
+            _log.exception("Error calling %s in on_commit() during transaction (%s).", name, error)
+        finally:
+            self._done = True
+
+    def describe(self, *, listed: bool) -> CommitCallback:
+        """Return it in words.
+
+        Args:
+            listed: whether Django still keeps it.
+        """
+        dropped = self._dropped or ("" if listed else ROLLED_BACK)
+        state: CallbackState = "ran" if self._ran else "dropped" if dropped else "waiting"
+        return CommitCallback(
+            text=callable_text(self.function),
+            using=self.connection.alias,
+            registered_at=self.registered_at,
+            state=state,
+            dropped=dropped if state == "dropped" else "",
+            owner=callable_owner(self.function),
+        )
+
+
+def run_in_order(hooks: Sequence[CommitHook]) -> None:
+    """Call hooks as commits would: after one that raises, the rest of its database is dropped.
+
+    Raises:
+        BaseException: what a hook raised that is not robust.
+    """
+    for position, hook in enumerate(hooks):
+        try:
+            hook.run()
+        except BaseException:
+            _drop_behind(hook, hooks[position + 1 :])
+            raise
+
+
+def note_rollbacks(hooks: Iterable[CommitHook]) -> None:
+    """Note which hooks Django has dropped with a savepoint."""
+    for hook in hooks:
+        if not hook.is_listed():
+            hook.drop(ROLLED_BACK)
+
+
+def note_end(hooks: Sequence[CommitHook], *, rolled_back: bool) -> None:
+    """Note what became of hooks whose outermost block has ended inside one of a test case.
+
+    Args:
+        hooks: what was registered in the block.
+        rolled_back: whether the block failed without a savepoint to go back to.
+    """
+    if rolled_back:
+        for hook in hooks:
+            hook.drop(ROLLED_BACK)
+    else:
+        note_rollbacks(hooks)
+
+
+def note_commit(hooks: Sequence[CommitHook]) -> None:
+    """Note what became of hooks whose transaction Django itself has ended."""
+    raised = next((hook for hook in hooks if hook.raised), None)
+    if raised is not None:
+        _drop_behind(raised, hooks)
+    note_rollbacks(hooks)
+
+
+def _drop_behind(raised: CommitHook, others: Iterable[CommitHook]) -> None:
+    """Drop what stands behind a hook that raised, on the same database."""
+    for other in others:
+        if other.connection is raised.connection:
+            other.drop(f"since {callable_text(raised.function)} raised before it")

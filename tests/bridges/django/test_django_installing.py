@@ -1,0 +1,123 @@
+"""What the Django bridge patches, and that it puts everything back."""
+
+from importlib import import_module
+
+import pytest
+
+pytest.importorskip("django.conf", reason="Django is not installed")
+
+from django.test import override_settings
+
+from pytest_jobs.errors import BridgeError, NoHarnessError
+from pytest_jobs.harness.clock import VirtualClock
+from pytest_jobs.harness.jobs import Jobs
+from pytest_jobs.harness.ledger import Ledger
+
+
+@pytest.fixture
+def patched(package, tasks, task_backends):
+    """Return the classes whose attributes are replaced."""
+    backends = [task_backends[alias] for alias in ("default", "immediate", "unreachable")]
+    return [type(task_backends), *map(type, backends)]
+
+
+def contents(owners):
+    return [dict(vars(owner)) for owner in owners]
+
+
+def test_everything_is_put_back(bridge, patched, tasks):
+    before = contents(patched)
+    with Jobs([bridge]) as jobs:
+        during = contents(patched)
+        tasks.add.enqueue(1)
+        tasks.reach.enqueue(1)
+        jobs.drain()
+
+    assert all(now != then for now, then in zip(during, before, strict=True))
+    assert contents(patched) == before
+
+
+def test_everything_is_put_back_after_errors(bridge, patched, tasks):
+    before = contents(patched)
+    with Jobs([bridge]) as jobs:
+        tasks.refuse.enqueue(1)
+        with pytest.raises(tasks.Refused):
+            jobs.drain()
+        tasks.leave.enqueue()
+        with pytest.raises(SystemExit):
+            jobs.drain()
+
+    assert contents(patched) == before
+
+
+def test_settings_that_cannot_be_read_leave_nothing_behind(bridge, patched, tasks):
+    before = contents(patched)
+    with override_settings(TASKS=5), pytest.raises(AttributeError):
+        bridge.install(Ledger(VirtualClock()), lambda: 0.0)
+
+    assert contents(patched) == before
+    with Jobs([bridge]) as jobs:
+        tasks.add.enqueue(1)
+    assert len(jobs.enqueued) == 1
+
+
+def test_a_backend_that_cannot_be_imported_is_an_error_of_django_when_it_is_used(
+    bridge, tasks, package
+):
+    error = import_module(package).task_backends.exception_class
+    settings = {"default": {"BACKEND": "nowhere.Backend"}}
+    with override_settings(TASKS=settings), Jobs([bridge]), pytest.raises(error, match="nowhere"):
+        tasks.add.enqueue(1)
+
+
+def test_a_bridge_is_installed_once(jobs, bridge):
+    with pytest.raises(BridgeError) as caught:
+        bridge.install(Ledger(VirtualClock()), lambda: 0.0)
+
+    assert str(caught.value) == (
+        "This bridge to Django is installed already: a bridge is in one harness at a time. Make a second "
+        "DjangoBridge() for the second harness."
+    )
+
+
+def test_a_bridge_can_be_uninstalled_twice_and_installed_again(bridge, tasks):
+    for _ in range(2):
+        with Jobs([bridge]) as jobs:
+            tasks.add.enqueue(1)
+        bridge.uninstall()
+        assert len(jobs.enqueued) == 1
+
+
+def test_the_inner_of_two_bridges_gets_the_tasks_also_of_classes_that_come_later(
+    jobs, bridge, tasks, patched, package
+):
+    before = contents(patched)
+    other = {"default": {"BACKEND": f"{package}.backends.immediate.ImmediateBackend"}}
+    tasks.add.enqueue(1)
+    with Jobs([type(bridge)()]) as inner, override_settings(TASKS=other):
+        tasks.add.enqueue(2)
+    assert contents(patched) == before
+    tasks.add.enqueue(3)
+
+    assert [record.args for record in inner.enqueued] == [(2,)]
+    assert [record.args for record in jobs.enqueued] == [(1,), (3,)]
+
+
+def enqueue_and_raise(tasks):
+    tasks.add.enqueue(1)
+    raise KeyError
+
+
+def test_a_sandbox_reports_elsewhere_for_a_block_also_when_it_raises(jobs, bridge, tasks):
+    ledger = Ledger(VirtualClock())
+    with pytest.raises(KeyError), bridge.sandbox(ledger):
+        enqueue_and_raise(tasks)
+    tasks.add.enqueue(2)
+
+    assert [record.args for record in ledger.records] == [(1,)]
+    assert [record.args for record in jobs.enqueued] == [(2,)]
+
+
+def test_a_bridge_that_is_not_installed_has_no_sandbox(bridge):
+    with pytest.raises(NoHarnessError), bridge.sandbox(Ledger(VirtualClock())):
+        pass

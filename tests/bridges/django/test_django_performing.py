@@ -1,0 +1,224 @@
+"""One delivery of a Django task takes it from READY to its end, as a worker does."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("django.conf", reason="Django is not installed")
+
+from pytest_jobs.bridges.django_attempt import WORKER_ID
+from pytest_jobs.errors import UnknownJobError
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+def test_a_task_that_returns_is_performed(jobs, tasks):
+    tasks.add.enqueue(1, second=2)
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert (delivery.status, delivery.result, delivery.error) == ("performed", 3, None)
+
+
+def test_a_task_that_raises_has_failed_and_is_not_tried_again(jobs, tasks):
+    tasks.refuse.enqueue(7)
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert (delivery.status, delivery.handled, delivery.wait) == ("failed", False, None)
+    assert isinstance(delivery.error, tasks.Refused)
+    assert jobs.pending == []
+
+
+@pytest.mark.parametrize("name", ["refuse", "refuse_later"])
+def test_a_verb_raises_the_error_of_the_task(jobs, tasks, name):
+    getattr(tasks, name).enqueue(7)
+
+    with pytest.raises(tasks.Refused, match="no 7"):
+        jobs.drain()
+
+
+def test_what_is_returned_is_as_json_has_it(jobs, tasks):
+    tasks.echo.enqueue(1, a="b")
+
+    assert jobs.perform(jobs.pending[0]).result == {"args": [1], "kwargs": {"a": "b"}}
+
+
+def test_a_result_that_json_has_not_fails_the_task(jobs, tasks):
+    result = tasks.unserialisable.enqueue()
+    delivery = jobs.perform(jobs.pending[0])
+    result.refresh()
+
+    assert (delivery.status, str(delivery.error)) == (
+        "failed",
+        "Unsupported type: <class 'object'>",
+    )
+    assert result.errors[0].exception_class is TypeError
+
+
+def test_arguments_that_do_not_fit_fail_the_task(jobs, tasks):
+    tasks.add.enqueue(amonut=1)
+
+    assert isinstance(jobs.perform(jobs.pending[0]).error, TypeError)
+
+
+def test_a_task_can_have_its_context(jobs, tasks):
+    tasks.tell.enqueue("a")
+    tasks.tell_later.enqueue("b")
+    jobs.drain()
+
+    assert [d.result for d in jobs.performed] == [["a", 1, "RUNNING"], ["b", 1]]
+
+
+@pytest.mark.parametrize(("name", "end"), [("add", "SUCC"), ("refuse", "FAILED")])
+def test_signals_are_sent_once_each_and_in_order(jobs, tasks, heard, name, end):
+    getattr(tasks, name).enqueue(1)
+    jobs.drain(raise_errors=False)
+
+    assert [(signal, sender) for signal, _, sender in heard] == [
+        ("task_enqueued", "DummyBackend"),
+        ("task_started", "DummyBackend"),
+        ("task_finished", "DummyBackend"),
+    ]
+    statuses = [status for _, status, _ in heard]
+    assert statuses[:2] == ["READY", "RUNNING"]
+    assert statuses[2].startswith(end)
+
+
+@pytest.mark.parametrize(("name", "end"), [("nap", "SUCC"), ("refuse_later", "FAILED")])
+def test_signals_of_a_coroutine_are_the_same(jobs, tasks, heard, name, end):
+    getattr(tasks, name).enqueue(1)
+    jobs.drain(raise_errors=False)
+
+    assert [signal for signal, _, _ in heard] == ["task_enqueued", "task_started", "task_finished"]
+    assert heard[2][1].startswith(end)
+
+
+def test_signals_come_in_order_in_inline_mode_too(jobs, tasks, heard):
+    with jobs.inline():
+        tasks.add.enqueue(1)
+
+    assert [signal for signal, _, _ in heard] == ["task_enqueued", "task_started", "task_finished"]
+
+
+def test_a_receiver_that_refuses_the_start_fails_the_task(jobs, tasks, package):
+    from importlib import import_module
+
+    signal = import_module(f"{package}.signals").task_started
+
+    def refuse(**kwargs):
+        raise LookupError("not today")
+
+    signal.connect(refuse)
+    tasks.add.enqueue(1)
+    try:
+        delivery = jobs.perform(jobs.pending[0])
+    finally:
+        signal.disconnect(refuse)
+
+    assert (delivery.status, str(delivery.error)) == ("failed", "not today")
+
+
+def test_a_coroutine_sleeps_on_the_virtual_clock(jobs, tasks):
+    jobs.clock.move_to(NOON)
+    result = tasks.nap.enqueue(3600)
+    jobs.drain()
+    result.refresh()
+
+    assert jobs.clock.now() == NOON + timedelta(hours=1)
+    assert result.finished_at - result.started_at == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("redeliveries", [1, 3])
+def test_a_redelivery_performs_the_task_again_and_counts_as_an_attempt(jobs, tasks, redeliveries):
+    result = tasks.tell.enqueue("a")
+    first = jobs.pending[0]
+    jobs.perform(first)
+    for _ in range(redeliveries):
+        jobs.perform(jobs.redeliver(first))
+    result.refresh()
+
+    attempts = redeliveries + 1
+    assert [d.result[1] for d in jobs.performed] == list(range(1, attempts + 1))
+    assert (result.attempts, result.worker_ids) == (attempts, [WORKER_ID] * attempts)
+
+
+def test_each_delivery_has_arguments_of_its_own(jobs, tasks):
+    tasks.echo.enqueue([1])
+    record = jobs.pending[0]
+    first = jobs.perform(record).result
+    first["args"][0].append(2)
+    second = jobs.perform(jobs.redeliver(record)).result
+
+    assert second["args"] == [[1]]
+    assert record.args == ([1],)
+
+
+def test_a_killed_worker_leaves_the_task_running(jobs, tasks, heard):
+    result = tasks.leave.enqueue()
+    record = jobs.pending[0]
+    with pytest.raises(SystemExit):
+        jobs.perform(record)
+    result.refresh()
+
+    assert (str(result.status), result.finished_at) == ("RUNNING", None)
+    assert [signal for signal, _, _ in heard] == ["task_enqueued", "task_started"]
+    assert jobs.deliveries == []
+    assert list(jobs.pending) == [record]
+
+
+def test_the_higher_priority_goes_first(jobs, tasks):
+    for priority in (0, 10, -5, 7):
+        tasks.echo.using(priority=priority).enqueue(priority)
+    jobs.drain()
+
+    assert [d.record.priority for d in jobs.performed] == [10, 7, 0, -5]
+
+
+def test_a_task_that_no_worker_finds_is_enqueued_and_fails(jobs, tasks):
+    result = tasks.found_under_another_name.enqueue(1)
+    delivery = jobs.perform(jobs.pending[0])
+    result.refresh()
+
+    assert isinstance(delivery.error, UnknownJobError)
+    assert str(delivery.error) == (
+        f"A worker imports the task from '{tasks.__name__}.hidden', where its function is, and finds "
+        f"{tasks.hidden!r}, which is no Task: give the Task the name of the function, as `@task` does."
+    )
+    assert str(result.status) == "FAILED"
+
+
+def test_a_task_that_is_gone_is_enqueued_and_fails(jobs, tasks, monkeypatch):
+    gone = tasks.add
+    monkeypatch.delattr(tasks, "add")
+    gone.enqueue(1)
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert isinstance(delivery.error, UnknownJobError)
+    assert str(delivery.error).startswith(
+        f"A worker imports the task from '{tasks.__name__}.add', where its function is, and cannot: "
+    )
+
+
+def test_a_fault_strikes_in_the_place_of_the_function(jobs, tasks):
+    jobs.fail(tasks.add, raising=TimeoutError("slow"), times=1)
+    result = tasks.add.enqueue(1)
+
+    with pytest.raises(TimeoutError):
+        jobs.drain()
+    result.refresh()
+    assert result.errors[0].exception_class is TimeoutError
+
+
+@pytest.mark.parametrize("name", ["add", "nap"])
+def test_simulated_retries_show_that_there_are_none(jobs, tasks, name):
+    timeline = jobs.simulate_retries(getattr(tasks, name), raising=TimeoutError)
+
+    assert (timeline.status, timeline.wait_seconds) == ("failed", [])
+    assert jobs.enqueued == []
+
+
+def test_a_failed_task_is_logged_with_its_error(jobs, tasks, caplog):
+    tasks.refuse.enqueue(7)
+    jobs.drain(raise_errors=False)
+
+    (error,) = [entry for entry in caplog.records if entry.levelname == "ERROR"]
+    assert error.exc_info[0] is tasks.Refused

@@ -1,0 +1,54 @@
+"""A broker whose server nobody can reach, and a harness that is open over it."""
+
+import asyncio
+
+import pytest
+from servers import redis_url  # noqa: F401 - a fixture
+
+from pytest_jobs.harness.clock import VirtualClock
+from pytest_jobs.harness.jobs import Jobs
+from pytest_jobs.harness.ledger import Ledger
+
+
+@pytest.fixture
+def make_broker():
+    """Return a function that makes brokers which fail at once when they connect."""
+    from taskiq_redis import ListQueueBroker
+
+    def make(*middlewares, kind=ListQueueBroker, url="redis://localhost:1", **options):
+        return kind(url, **options).with_middlewares(*middlewares)
+
+    return make
+
+
+@pytest.fixture
+def broker(make_broker):
+    return make_broker()
+
+
+@pytest.fixture
+def open_over():
+    """Return a function that opens a harness over brokers."""
+    from pytest_jobs.bridges.taskiq import TaskiqBridge
+
+    def open_over(*brokers, mode="record", jitter="zero", raise_at="end", **options):
+        return Jobs([TaskiqBridge(brokers, **options)], mode=mode, jitter=jitter, raise_at=raise_at)
+
+    return open_over
+
+
+@pytest.fixture
+def jobs(broker, open_over):
+    with open_over(broker) as jobs:
+        yield jobs
+
+
+@pytest.fixture
+def ledger():
+    return Ledger(VirtualClock())
+
+
+@pytest.fixture
+def run():
+    """Return what runs a coroutine as a test without an event loop does."""
+    return asyncio.run

@@ -1,0 +1,487 @@
+"""A delivery goes through the receiver of the worker."""
+
+import asyncio
+import threading
+import time
+from datetime import timedelta
+from typing import Annotated
+
+import pytest
+
+pytest.importorskip("taskiq.receiver")
+pytest.importorskip("taskiq_redis")
+
+from taskiq import (
+    AsyncBroker,
+    Context,
+    InMemoryBroker,
+    TaskiqDepends,
+    TaskiqMiddleware,
+    TaskiqState,
+)
+from taskiq.exceptions import NoResultError
+from taskiq_redis import RedisStreamBroker
+
+from pytest_jobs.errors import DeserializationError, RunningLoopError, UnknownJobError
+
+
+class Log(TaskiqMiddleware):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def pre_execute(self, message):
+        self.calls.append("pre_execute")
+        return message
+
+    async def on_error(self, message, result, exception):
+        self.calls.append(f"on_error {exception!r}")
+
+    def post_execute(self, message, result):
+        self.calls.append("post_execute")
+
+    async def post_save(self, message, result):
+        self.calls.append("post_save")
+
+
+@pytest.fixture
+def log(broker):
+    log = Log()
+    broker.add_middlewares(log)
+    return log
+
+
+def test_a_coroutine_task_is_performed(jobs, broker, run):
+    @broker.task("add")
+    async def add(a: int, b: int = 0) -> int:
+        await asyncio.sleep(60)
+        return a + b
+
+    run(add.kiq(1, b=2))
+    start = jobs.clock.now()
+
+    assert jobs.drain() == {"performed": 1}
+    assert jobs.performed[0].result == 3
+    assert jobs.clock.now() - start >= timedelta(seconds=60)
+
+
+def test_a_task_that_is_no_coroutine_is_performed_in_this_thread(jobs, broker, run):
+    @broker.task("thread")
+    def thread():
+        time.sleep(60)
+        return threading.get_ident()
+
+    run(thread.kiq())
+    jobs.drain()
+
+    assert jobs.performed[0].result == threading.get_ident()
+
+
+def test_a_task_that_is_no_coroutine_may_run_a_loop_of_its_own(jobs, broker, run):
+    @broker.task("inner")
+    async def inner(n: int):
+        return n
+
+    @broker.task("outer")
+    def outer():
+        asyncio.run(inner.kiq(7))
+
+    run(outer.kiq())
+
+    assert jobs.drain() == {"performed": 2}
+    assert jobs.enqueued[1].parent == jobs.enqueued[0].sequence
+
+
+def test_middlewares_are_called_in_order(jobs, broker, log, run):
+    @broker.task("fail")
+    def fail(really: bool):
+        if really:
+            raise ValueError("no")
+
+    run(fail.kiq(False))
+    run(fail.kiq(True))
+    tally = jobs.drain(raise_errors=False)
+
+    assert tally == {"performed": 1, "failed": 1}
+    assert log.calls == [
+        *("pre_execute", "post_execute", "post_save"),
+        *("pre_execute", "on_error ValueError('no')", "post_execute", "post_save"),
+    ]
+    assert broker.middlewares == [log]
+
+
+async def number():
+    yield 42
+
+
+def test_dependencies_are_given(jobs, broker, run):
+    broker.add_dependency_context({str: "from the context"})
+    broker.state.database = "a database"
+
+    @broker.task("depends", team="blue")
+    async def depends(
+        given: int,
+        number: Annotated[int, TaskiqDepends(number)],
+        text: Annotated[str, TaskiqDepends()],
+        context: Annotated[Context, TaskiqDepends()],
+        state: Annotated[TaskiqState, TaskiqDepends()],
+    ):
+        return given, number, text, context.message.labels, context.broker is broker, state.database
+
+    run(depends.kiq(1))
+    jobs.drain()
+
+    assert jobs.performed[0].result == (
+        *(1, 42, "from the context"),
+        *({"team": "blue"}, True, "a database"),
+    )
+
+
+def test_dependencies_can_be_overridden(jobs, broker, run):
+    broker.dependency_overrides = {number: lambda: 43}
+
+    @broker.task("depends")
+    async def depends(number: Annotated[int, TaskiqDepends(number)]):
+        return number
+
+    run(depends.kiq())
+    jobs.drain()
+
+    assert jobs.performed[0].result == 43
+
+
+def test_an_error_of_a_dependency_is_that_of_the_delivery(jobs, broker, run):
+    def broken():
+        raise LookupError("no database")
+
+    @broker.task("depends")
+    async def depends(database: Annotated[int, TaskiqDepends(broken)]):
+        raise AssertionError("not reached")
+
+    run(depends.kiq())
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert (delivery.status, delivery.raises) == ("failed", True)
+    assert repr(delivery.error) == "LookupError('no database')"
+
+
+# Taskiq's own call, on Python 3.12 and newer.
+@pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")
+@pytest.mark.parametrize(("propagates", "heard"), [(True, ["ValueError"]), (False, [])])
+def test_dependencies_hear_of_the_error_where_the_worker_says_so(
+    broker, open_over, run, propagates, heard
+):
+    errors = []
+
+    def resource():
+        try:
+            yield 1
+        except ValueError as error:
+            errors.append(type(error).__name__)
+
+    @broker.task("depends")
+    def depends(resource: Annotated[int, TaskiqDepends(resource)]):
+        raise ValueError
+
+    with open_over(broker, propagate_exceptions=propagates) as jobs:
+        run(depends.kiq())
+        jobs.drain(raise_errors=False)
+
+    assert errors == heard
+
+
+def test_an_error_fails_the_delivery_and_is_raised(jobs, broker, run):
+    @broker.task("fail")
+    async def fail():
+        raise ValueError("no")
+
+    run(fail.kiq())
+    with pytest.raises(ValueError, match="no"):
+        jobs.drain()
+    (delivery,) = jobs.failed
+
+    assert (delivery.status, delivery.handled) == ("failed", False)
+
+
+def test_a_rejected_task_is_discarded(jobs, broker, run):
+    @broker.task("reject")
+    async def reject(context: Annotated[Context, TaskiqDepends()]):
+        context.reject()
+
+    run(reject.kiq())
+
+    assert jobs.drain() == {"discarded": 1}
+    assert type(jobs.discarded[0].error).__name__ == "TaskRejectedError"
+
+
+def test_a_requeued_task_is_snoozed_and_delivered_again(jobs, broker, run):
+    @broker.task("requeue")
+    async def requeue(context: Annotated[Context, TaskiqDepends()]):
+        if "X-Taskiq-requeue" not in context.message.labels:
+            await context.requeue()
+        return "done"
+
+    run(requeue.kiq())
+    tally = jobs.drain()
+    first, second = jobs.deliveries
+
+    assert tally == {"snoozed": 1, "performed": 1}
+    assert (first.next, first.wait) == (second.record, timedelta(0))
+    assert (second.record.attempt, second.record.retry_of) == (1, first.record.sequence)
+    assert len(jobs.enqueued) == 1
+
+
+def test_a_task_that_wants_no_result_is_performed(jobs, broker, run):
+    @broker.task("silent")
+    async def silent():
+        raise NoResultError
+
+    run(silent.kiq())
+
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_a_timeout_of_a_coroutine_is_kept_on_the_virtual_clock(jobs, broker, run):
+    @broker.task("slow", timeout=5)
+    async def slow():
+        await asyncio.sleep(60)
+
+    run(slow.kiq())
+    start = jobs.clock.advance(0)
+    with pytest.raises(TimeoutError):
+        jobs.drain()
+
+    assert jobs.clock.now() - start == timedelta(seconds=5)
+
+
+def test_a_timeout_does_not_end_a_task_that_is_no_coroutine(jobs, broker, run):
+    @broker.task("slow", timeout=5)
+    def slow():
+        time.sleep(60)
+        return "done"
+
+    run(slow.kiq())
+    jobs.drain()
+
+    assert jobs.performed[0].result == "done"
+
+
+def test_a_task_that_no_broker_knows_is_enqueued_and_fails(jobs, broker, run):
+    from taskiq.kicker import AsyncKicker
+
+    run(AsyncKicker("nowhere", broker, {}).kiq(1))
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert (delivery.status, delivery.raises) == ("failed", True)
+    assert isinstance(delivery.error, UnknownJobError)
+    assert "has no task named 'nowhere', so a worker logs that and drops the message" in str(
+        delivery.error
+    )
+
+
+def test_a_message_that_cannot_be_read_fails(jobs, broker, run):
+    from taskiq.message import BrokerMessage
+
+    @broker.task("known")
+    def known():
+        pass
+
+    run(broker.kick(BrokerMessage(task_id="1", task_name="known", message=b"{", labels={})))
+    (record,) = jobs.pending
+    delivery = jobs.perform(record)
+
+    assert delivery.status == "failed"
+    assert isinstance(delivery.error, DeserializationError)
+    with pytest.raises(DeserializationError):
+        record.args  # noqa: B018
+
+
+def test_a_middleware_that_raises_fails_the_delivery(jobs, broker, run):
+    class Broken(TaskiqMiddleware):
+        def pre_execute(self, message):
+            raise LookupError("broken")
+
+    broken = Broken()
+    broker.add_middlewares(broken)
+
+    @broker.task("known")
+    def known():
+        raise AssertionError("not reached")
+
+    run(known.kiq())
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert (delivery.status, repr(delivery.error)) == ("failed", "LookupError('broken')")
+    assert broker.middlewares == [broken]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("kind", ["coroutine", "function"])
+def test_what_ends_a_worker_passes_out_and_leaves_nothing(jobs, broker, log, run, kind, error):
+    if kind == "coroutine":
+
+        @broker.task("die")
+        async def die():
+            raise error
+    else:
+
+        @broker.task("die")
+        def die():
+            raise error
+
+    run(die.kiq())
+    with pytest.raises(error):
+        jobs.drain()
+
+    assert (len(jobs.pending), jobs.deliveries) == (1, [])
+    assert log.calls == ["pre_execute"]
+    assert broker.middlewares == [log]
+
+
+def test_an_assertion_in_a_task_fails_the_test(jobs, broker, run):
+    @broker.task("check")
+    async def check():
+        raise AssertionError("not equal")
+
+    run(check.kiq())
+    with pytest.raises(AssertionError, match="not equal"):
+        jobs.drain()
+
+
+def test_a_task_can_stop_iteration_only_by_an_error(jobs, broker, run):
+    @broker.task("stop")
+    def stop():
+        raise StopIteration
+
+    run(stop.kiq())
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert delivery.status == "failed"
+    assert isinstance(delivery.error, RuntimeError)
+
+
+@pytest.mark.asyncio
+async def test_tasks_are_performed_on_the_loop_of_the_test(jobs, broker):
+    @broker.task("loop")
+    async def loop():
+        return asyncio.get_running_loop()
+
+    await loop.kiq()
+    with pytest.raises(RunningLoopError):
+        jobs.drain()
+    await jobs.adrain()
+
+    assert jobs.performed[0].result is asyncio.get_running_loop()
+
+
+@pytest.mark.asyncio
+async def test_deliveries_at_the_same_time_are_told_apart(jobs, broker, log):
+    @broker.task("turn")
+    async def turn(n: int):
+        await asyncio.sleep(0)
+        if n % 2:
+            raise ValueError(n)
+        return n
+
+    for n in range(4):
+        await turn.kiq(n)
+    deliveries = await asyncio.gather(*(jobs.aperform(record) for record in list(jobs.pending)))
+
+    assert [(d.status, d.result, repr(d.error)) for d in deliveries] == [
+        ("performed", 0, "None"),
+        ("failed", None, "ValueError(1)"),
+        ("performed", 2, "None"),
+        ("failed", None, "ValueError(3)"),
+    ]
+    assert broker.middlewares == [log]
+
+
+def test_a_task_that_takes_the_name_of_another_is_performed_by_its_own_signature(jobs, broker, run):
+    @broker.task("same")
+    def first(a: int):
+        return a
+
+    run(first.kiq("1"))
+    jobs.drain()
+
+    @broker.task("same")
+    def second(a: str, b: int):
+        return a, b
+
+    run(second.kiq("1", "2"))
+    jobs.drain()
+
+    assert [delivery.result for delivery in jobs.performed] == [1, ("1", 2)]
+
+
+def test_a_task_may_acknowledge_by_hand(make_broker, open_over, run):
+    broker = make_broker(kind=RedisStreamBroker)
+
+    @broker.task("ack")
+    async def ack(context: Annotated[Context, TaskiqDepends()]):
+        if hasattr(context, "ack"):
+            await context.ack()
+        return "done"
+
+    with open_over(broker, ack_type="when_received") as jobs:
+        run(ack.kiq())
+        jobs.drain()
+
+        assert jobs.performed[0].result == "done"
+
+
+def test_an_in_memory_broker_performs_nothing_by_itself(open_over, run):
+    broker = InMemoryBroker(cast_types=False, await_inplace=True)
+
+    @broker.task("add")
+    def add(a: int, b: int):
+        return a + b
+
+    with open_over(broker) as jobs:
+        run(add.kiq("1", "2"))
+        assert (len(jobs.pending), jobs.deliveries) == (1, [])
+        jobs.drain()
+
+        assert jobs.performed[0].result == "12"
+    broker.executor.shutdown()
+
+
+def test_a_redelivery_performs_the_same_message(jobs, broker, run):
+    seen = []
+
+    @broker.task("append")
+    def append(values: list[int]):
+        values.append(0)
+        seen.append(values)
+
+    run(append.kiq([1]))
+    (record,) = jobs.pending
+    jobs.drain()
+    again = jobs.redeliver(record)
+    jobs.drain()
+
+    assert seen == [[1, 0], [1, 0]]
+    assert (again.job_id, len(jobs.enqueued)) == (record.job_id, 1)
+
+
+def test_a_fault_strikes_inside_the_receiver(jobs, broker, log, run):
+    @broker.task("known")
+    async def known():
+        raise AssertionError("not reached")
+
+    run(known.kiq())
+    jobs.fail(known, raising=LookupError("fault"))
+    jobs.drain(raise_errors=False)
+
+    assert log.calls[1] == "on_error LookupError('fault')"
+    assert jobs.failed[0].status == "failed"
+
+
+def test_the_broker_of_the_tests_is_one_that_cannot_connect(broker):
+    assert isinstance(broker, AsyncBroker)
+    with pytest.raises(Exception, match="connect"):
+        asyncio.run(
+            broker.kick(
+                broker.formatter.dumps(broker.task("x")(lambda: 0).kicker()._prepare_message())
+            )
+        )

@@ -1,0 +1,197 @@
+"""Whatever was replaced is put back exactly."""
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("taskiq.receiver")
+pytest.importorskip("taskiq_redis")
+
+import taskiq
+from taskiq import InMemoryBroker, TaskiqMiddleware
+from taskiq.brokers.shared_broker import async_shared_broker
+from taskiq.kicker import AsyncKicker
+from taskiq.middlewares import smart_retry_middleware
+from taskiq.task import AsyncTaskiqTask
+
+from pytest_jobs.bridges.applications import bridges_to
+from pytest_jobs.bridges.taskiq import TaskiqBridge, bridge
+from pytest_jobs.errors import (
+    ApplicationError,
+    BridgeError,
+    NoHarnessError,
+    NotPerformedError,
+    UnknownVersionError,
+)
+
+
+def draw():
+    return 0.0
+
+
+def state(*brokers):
+    return [
+        dict(vars(AsyncKicker)),
+        dict(vars(AsyncTaskiqTask)),
+        dict(vars(smart_retry_middleware)),
+        *(dict(vars(broker)) for broker in brokers),
+        *(list(broker.middlewares) for broker in brokers),
+    ]
+
+
+def test_uninstalling_restores_what_was_there(make_broker, ledger):
+    brokers = make_broker(TaskiqMiddleware()), InMemoryBroker()
+    before = state(*brokers)
+    installed = TaskiqBridge(brokers)
+    installed.install(ledger, draw)
+    during = state(*brokers)
+    installed.uninstall()
+    installed.uninstall()
+
+    assert all(one != other for one, other in zip(before[:5], during[:5], strict=True))
+    assert state(*brokers) == before
+
+
+def test_a_harness_restores_it_after_an_error_too(broker, open_over):
+    before = state(broker)
+    with pytest.raises(KeyError), open_over(broker):
+        raise KeyError
+
+    assert state(broker) == before
+
+
+def test_an_installation_that_fails_leaves_nothing(make_broker, ledger):
+    class Fixed(InMemoryBroker):
+        def __setattr__(self, name, value):
+            if name == "listen":
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    brokers = make_broker(), Fixed()
+    before = state(*brokers)
+    failing = TaskiqBridge(brokers)
+    with pytest.raises(AttributeError):
+        failing.install(ledger, draw)
+
+    assert state(*brokers) == before
+    failing.uninstall()
+
+
+def test_a_bridge_is_installed_once_at_a_time(broker, ledger):
+    installed = TaskiqBridge([broker])
+    installed.install(ledger, draw)
+    with pytest.raises(BridgeError) as caught:
+        installed.install(ledger, draw)
+    installed.uninstall()
+    installed.install(ledger, draw)
+    installed.uninstall()
+
+    assert str(caught.value) == (
+        f"The taskiq bridge to {broker!r} is installed already: a bridge is in one harness at a time. "
+        "Make a second one for the second harness."
+    )
+
+
+def test_the_inner_of_two_harnesses_gets_the_tasks(broker, open_over, run):
+    @broker.task("known")
+    async def known():
+        pass
+
+    before = state(broker)
+    with open_over(broker) as outer:
+        run(known.kiq())
+        with open_over(broker) as inner:
+            run(known.kiq())
+            assert inner.drain() == {"performed": 1}
+        run(known.kiq())
+
+        assert (len(outer.enqueued), len(inner.enqueued)) == (2, 1)
+        assert outer.drain() == {"performed": 2}
+    assert state(broker) == before
+
+
+def test_a_sandbox_has_records_results_and_schedules_of_its_own(broker, open_over, ledger, run):
+    @broker.task("known")
+    async def known():
+        return 1
+
+    with open_over(broker) as jobs:
+        (installed,) = jobs._bridges
+        outside = run(known.kiq())
+        jobs.drain()
+        with installed.sandbox(ledger):
+            run(known.kiq())
+            with pytest.raises(NotPerformedError, match="No task with the id"):
+                run(broker.result_backend.get_result(outside.task_id))
+        run(known.kiq())
+
+        assert (len(ledger.records), len(jobs.enqueued)) == (1, 2)
+        assert run(broker.result_backend.is_result_ready(outside.task_id))
+
+
+def test_a_sandbox_ends_with_its_block_also_when_the_block_raises(broker, open_over, ledger, run):
+    @broker.task("known")
+    async def known():
+        pass
+
+    with open_over(broker) as jobs:
+        with pytest.raises(KeyError), jobs._bridges[0].sandbox(ledger):
+            raise KeyError
+        run(known.kiq())
+
+        assert (len(ledger.records), len(jobs.enqueued)) == (0, 1)
+
+
+def test_a_bridge_that_is_not_installed_has_no_sandbox(broker, ledger):
+    with pytest.raises(NoHarnessError), TaskiqBridge([broker]).sandbox(ledger):
+        pass
+
+
+@pytest.mark.parametrize("version", ["0.11.20", "0.14.0", "1.0"])
+def test_a_version_that_is_not_known_is_refused(broker, monkeypatch, version):
+    monkeypatch.setattr(taskiq, "__version__", version)
+    with pytest.raises(UnknownVersionError, match=r"pytest-jobs knows taskiq 0.12 to 0.13"):
+        TaskiqBridge([broker])
+
+
+@pytest.mark.parametrize(
+    ("brokers", "message"),
+    [
+        ([], "There is no broker to bridge"),
+        ([async_shared_broker], "is the broker of shared tasks and sends nothing itself"),
+        ([TaskiqMiddleware()], "is no broker of taskiq"),
+    ],
+)
+def test_what_is_no_broker_is_refused(brokers, message):
+    with pytest.raises(ApplicationError, match=message):
+        bridge(brokers)
+
+
+def test_a_broker_is_an_application(broker):
+    (made,) = bridges_to([broker])
+
+    assert isinstance(made, TaskiqBridge)
+    assert (made.name, "async" in made.capabilities) == ("taskiq", True)
+
+
+def test_a_delivery_that_is_cancelled_leaves_the_middlewares_as_they_were(broker, open_over, run):
+    started = asyncio.Event()
+
+    @broker.task("known")
+    async def known():
+        started.set()
+        await asyncio.Event().wait()
+
+    async def cancel(jobs):
+        performing = asyncio.create_task(jobs.aperform(jobs.pending[0]))
+        await started.wait()
+        performing.cancel()
+        await asyncio.gather(performing, return_exceptions=True)
+        return performing.cancelled()
+
+    with open_over(broker) as jobs:
+        run(known.kiq())
+
+        assert run(cancel(jobs))
+        assert (len(jobs.pending), jobs.deliveries) == (1, [])
+    assert broker.middlewares == []

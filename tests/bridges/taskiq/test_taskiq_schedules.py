@@ -1,0 +1,249 @@
+"""What goes to a schedule source is recorded, and due when the scheduler would first send it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("taskiq.receiver")
+pytest.importorskip("taskiq_redis")
+
+from taskiq import ScheduledTask, ScheduleSource, TaskiqMiddleware
+from taskiq.exceptions import ScheduledTaskCancelledError
+from taskiq.scheduler.scheduled_task import CronSpec
+from taskiq_redis import ListRedisScheduleSource
+
+from pytest_jobs.errors import DeclarationError
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)  # a Tuesday
+
+
+class Source(ScheduleSource):
+    def __init__(self, *, cancels=False):
+        self.cancels = cancels
+        self.calls = []
+
+    async def get_schedules(self):
+        return []
+
+    async def add_schedule(self, schedule):
+        self.calls.append("add")
+
+    async def delete_schedule(self, schedule_id):
+        self.calls.append("delete")
+
+    async def pre_send(self, task):
+        self.calls.append("pre_send")
+        if self.cancels:
+            raise ScheduledTaskCancelledError
+
+    def post_send(self, task):
+        self.calls.append("post_send")
+
+
+@pytest.fixture
+def remind(broker):
+    @broker.task("remind", queue_name="reminders")
+    async def remind(name: str, times: int = 1) -> str:
+        return f"{name} {times}"
+
+    return remind
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs):
+    return jobs.clock.move_to(NOON)
+
+
+def test_a_task_scheduled_for_a_time_is_due_then(jobs, remind, source, run):
+    created = run(remind.schedule_by_time(source, NOON + timedelta(hours=2), "ann", times="2"))
+    (record,) = jobs.enqueued
+
+    assert (record.name, record.params) == ("remind", {"name": "ann", "times": 2})
+    assert (record.queue, record.wait) == ("reminders", timedelta(hours=2))
+    assert record.headers["schedule_id"] == created.schedule_id
+    assert isinstance(record.payload, ScheduledTask)
+    assert source.calls == []
+    assert created.source is source
+
+
+def test_a_time_without_a_timezone_is_utc_as_for_the_scheduler(jobs, remind, source, run):
+    run(remind.schedule_by_time(source, datetime(2030, 1, 2, 9), "ann"))  # noqa: DTZ001
+
+    assert jobs.enqueued[0].due_at == datetime(2030, 1, 2, 9, tzinfo=UTC)
+
+
+def test_a_source_behind_a_server_is_never_reached(jobs, remind, run):
+    source = ListRedisScheduleSource("redis://localhost:1")
+    created = run(remind.kicker().schedule_by_time(source, NOON + timedelta(hours=1), "ann"))
+    run(created.unschedule())
+
+    assert (len(jobs.enqueued), len(jobs.pending)) == (1, 0)
+
+
+def test_the_kicker_gives_its_labels_and_ids(jobs, remind, source, run):
+    kicker = remind.kicker().with_labels(x=1).with_task_id("a-task").with_schedule_id("a-schedule")
+    run(kicker.schedule_by_time(source, NOON, "ann"))
+    (record,) = jobs.enqueued
+
+    assert record.job_id == "a-task"
+    assert record.headers == {"queue_name": "reminders", "x": "1", "schedule_id": "a-schedule"}
+
+
+def test_it_is_sent_by_the_scheduler_when_it_is_performed(make_broker, open_over, source, run):
+    class Stamp(TaskiqMiddleware):
+        def pre_send(self, message):
+            source.calls.append("stamp")
+            message.labels["stamp"] = "blue"
+            return message
+
+    broker = make_broker(Stamp())
+
+    @broker.task("labels")
+    def labels(context=None):
+        pass
+
+    class Look(TaskiqMiddleware):
+        def pre_execute(self, message):
+            source.calls.append(dict(message.labels))
+            return message
+
+    broker.add_middlewares(Look())
+    with open_over(broker) as jobs:
+        run(labels.kicker().with_schedule_id("s").schedule_by_time(source, NOON))
+        assert source.calls == []
+        jobs.drain()
+
+    assert source.calls == [
+        "pre_send",
+        "stamp",
+        "post_send",
+        {"schedule_id": "s", "stamp": "blue"},
+    ]
+
+
+def test_a_source_may_cancel_what_is_due(jobs, remind, run):
+    run(remind.schedule_by_time(Source(cancels=True), NOON, "ann"))
+
+    assert jobs.drain() == {"cancelled": 1}
+
+
+def test_what_was_scheduled_for_a_time_is_performed_then(jobs, remind, source, run):
+    run(remind.schedule_by_time(source, NOON + timedelta(hours=2), "ann"))
+
+    assert jobs.perform_due() == {}
+    assert jobs.drain() == {"performed": 1}
+    assert jobs.performed[0].at == NOON + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("cron", "due"),
+    [
+        ("30 14 * * *", datetime(2030, 1, 1, 14, 30, tzinfo=UTC)),
+        ("0 9 * * *", datetime(2030, 1, 2, 9, tzinfo=UTC)),
+        ("*/5 * * * 1", datetime(2030, 1, 7, tzinfo=UTC)),
+        ("0 0 29 2 *", datetime(2032, 2, 29, tzinfo=UTC)),
+        ("* * * * *", None),
+        (CronSpec(minutes=30, hours=8, offset="Asia/Kolkata"), datetime(2030, 1, 2, 3, tzinfo=UTC)),
+        (
+            CronSpec(minutes=0, hours=15, offset=timedelta(hours=2)),
+            datetime(2030, 1, 1, 13, tzinfo=UTC),
+        ),
+    ],
+)
+def test_a_crontab_line_is_due_when_it_first_matches(jobs, remind, source, run, cron, due):
+    run(remind.schedule_by_cron(source, cron, "ann"))
+
+    assert jobs.enqueued[0].due_at == due
+
+
+def test_a_crontab_line_is_sent_once(jobs, remind, source, run):
+    run(remind.schedule_by_cron(source, "0 9 * * *", "ann"))
+
+    assert jobs.drain() == {"performed": 1}
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        ("0 0 30 2 *", "matches no minute of the next four years"),
+        ("every day", "is no line that the scheduler can read"),
+    ],
+)
+def test_a_crontab_line_that_never_matches_is_refused(jobs, remind, source, run, cron, message):
+    with pytest.raises(DeclarationError, match=message):
+        run(remind.schedule_by_cron(source, cron, "ann"))
+
+    assert jobs.enqueued == []
+
+
+def test_an_interval_is_first_sent_at_once(jobs, remind, source, run):
+    run(remind.schedule_by_interval(source, timedelta(minutes=5), "ann"))
+
+    assert jobs.enqueued[0].due_at is None
+    assert jobs.drain() == {"performed": 1}
+
+
+@pytest.mark.parametrize("withdraw", ["of the schedule", "of the source"])
+def test_what_is_unscheduled_is_not_performed(jobs, remind, source, run, withdraw):
+    created = run(remind.schedule_by_time(source, NOON + timedelta(days=1), "ann"))
+    if withdraw == "of the schedule":
+        run(created.unschedule())
+    else:
+        run(source.delete_schedule(created.schedule_id))
+
+    assert (len(jobs.enqueued), len(jobs.pending), source.calls) == (1, 0, [])
+
+
+def test_deleting_what_was_never_scheduled_does_nothing(jobs, remind, source, run):
+    run(remind.schedule_by_time(source, NOON, "ann"))
+    run(source.delete_schedule("another"))
+
+    assert len(jobs.pending) == 1
+
+
+def test_a_schedule_takes_the_place_of_that_with_its_id(jobs, remind, source, run):
+    for name in ("ann", "bob"):
+        run(remind.kicker().with_schedule_id("one").schedule_by_time(source, NOON, name))
+
+    assert [record.args for record in jobs.pending] == [("bob",)]
+
+
+def test_a_created_schedule_can_be_sent_now(jobs, remind, source, run):
+    created = run(remind.schedule_by_time(source, NOON + timedelta(days=1), "ann"))
+    run(created.kiq())
+
+    assert [record.due_at is None for record in jobs.enqueued] == [False, True]
+
+
+def test_a_broker_that_is_not_bridged_schedules_as_ever(jobs, make_broker, source, run):
+    foreign = make_broker()
+
+    @foreign.task("foreign")
+    def task():
+        pass
+
+    run(task.schedule_by_time(source, NOON))
+
+    assert (source.calls, jobs.enqueued) == (["add"], [])
+
+
+def test_a_source_is_itself_again_afterwards(broker, remind, open_over, source, run):
+    with open_over(broker):
+        run(remind.schedule_by_time(source, NOON, "ann"))
+    run(source.delete_schedule("x"))
+
+    assert (vars(source).keys(), source.calls) == ({"cancels", "calls"}, ["delete"])
+
+
+def test_what_is_scheduled_twice_over_is_one_task(jobs, remind, source, run):
+    run(remind.schedule_by_time(source, NOON, "ann"))
+    (record,) = jobs.enqueued
+    again = jobs.redeliver(record)
+
+    assert jobs.drain() == {"performed": 2}
+    assert again.job_id == record.job_id

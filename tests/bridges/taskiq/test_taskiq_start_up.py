@@ -1,0 +1,138 @@
+"""What an application does at its start and end is done, and no connection is made."""
+
+import asyncio
+import socket
+
+import pytest
+
+pytest.importorskip("taskiq.receiver")
+pytest.importorskip("taskiq_redis")
+
+from taskiq import AsyncBroker, InMemoryBroker, TaskiqEvents, TaskiqMiddleware, TaskiqScheduler
+from taskiq.api import run_receiver_task
+from taskiq_redis import (
+    ListQueueBroker,
+    PubSubBroker,
+    RedisAsyncResultBackend,
+    RedisStreamBroker,
+)
+
+
+class Noted(TaskiqMiddleware):
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def startup(self):
+        self.calls.append("middleware starts")
+
+    async def shutdown(self):
+        self.calls.append("middleware ends")
+
+
+class Backend(RedisAsyncResultBackend):
+    async def startup(self):
+        raise AssertionError("the result backend was started")
+
+    async def shutdown(self):
+        raise AssertionError("the result backend was stopped")
+
+
+@pytest.fixture(autouse=True)
+def no_connections(monkeypatch):
+    def connect(self, address):
+        raise AssertionError(f"a connection to {address} was made")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", connect)
+
+
+def note_events(broker, calls):
+    for event in ("CLIENT_STARTUP", "CLIENT_SHUTDOWN", "WORKER_STARTUP", "WORKER_SHUTDOWN"):
+        broker.add_event_handler(
+            TaskiqEvents[event], lambda state, event=event: calls.append(event)
+        )
+
+
+async def use(broker, task):
+    await broker.startup()
+    await task.kiq()
+    await broker.shutdown()
+
+
+@pytest.mark.parametrize("kind", [ListQueueBroker, PubSubBroker, RedisStreamBroker])
+def test_a_client_starts_and_ends_without_its_server(make_broker, open_over, run, kind):
+    calls = []
+    backend = Backend("redis://localhost:1")
+    broker = make_broker(Noted(calls), kind=kind).with_result_backend(backend)
+    note_events(broker, calls)
+
+    @broker.task("known")
+    async def known():
+        pass
+
+    with open_over(broker) as jobs:
+        run(use(broker, known))
+        assert jobs.drain() == {"performed": 1}
+
+    assert calls == ["CLIENT_STARTUP", "middleware starts", "CLIENT_SHUTDOWN", "middleware ends"]
+
+
+def test_a_broker_that_plays_the_worker_runs_the_handlers_of_workers(broker, open_over, run):
+    calls = []
+    note_events(broker, calls)
+    broker.is_worker_process = True
+    with open_over(broker):
+        run(broker.startup())
+        run(broker.shutdown())
+
+    assert calls == ["WORKER_STARTUP", "WORKER_SHUTDOWN"]
+
+
+@pytest.mark.skipif(
+    not hasattr(AsyncBroker, "__aenter__"), reason="brokers of this taskiq are no context managers"
+)
+def test_a_broker_is_entered_without_its_server(broker, open_over):
+    async def enter():
+        async with broker:
+            pass
+
+    with open_over(broker):
+        asyncio.run(enter())
+
+
+def test_an_in_memory_broker_starts_as_client_and_worker(open_over, run):
+    calls = []
+    broker = InMemoryBroker()
+    note_events(broker, calls)
+    with open_over(broker):
+        run(broker.startup())
+        run(broker.shutdown())
+
+    assert calls == ["CLIENT_STARTUP", "WORKER_STARTUP", "CLIENT_SHUTDOWN", "WORKER_SHUTDOWN"]
+
+
+def test_a_scheduler_starts_without_the_server(broker, open_over, run):
+    scheduler = TaskiqScheduler(broker, [])
+    with open_over(broker):
+        run(scheduler.startup())
+        run(scheduler.shutdown())
+
+
+def test_a_worker_inside_the_application_hears_nothing(broker, open_over):
+    @broker.task("known")
+    async def known():
+        pass
+
+    async def serve():
+        worker = asyncio.create_task(run_receiver_task(broker))
+        await known.kiq()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+    with open_over(broker) as jobs:
+        asyncio.run(serve())
+
+        assert (len(jobs.pending), jobs.deliveries) == (1, [])

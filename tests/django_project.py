@@ -1,0 +1,33 @@
+"""The one Django project of this process: settings are process-wide, so every test shares them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+_MEMORY = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+
+
+def configure() -> None:
+    """Set Django up, unless that has been done."""
+    import django
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(**_settings(django.VERSION))
+        django.setup()
+
+
+def _settings(version: tuple[int, ...]) -> dict[str, Any]:
+    backport = find_spec("django_tasks") is not None
+    found: dict[str, Any] = {
+        "DATABASES": {"default": {**_MEMORY}, "other": {**_MEMORY}},
+        "INSTALLED_APPS": ["django_tasks"] if backport else [],
+        "SECRET_KEY": "tests",
+        "USE_TZ": True,
+    }
+    if version >= (6, 0):
+        found["TASKS"] = {"default": {"BACKEND": "django.tasks.backends.dummy.DummyBackend"}}
+    elif backport:
+        found["TASKS"] = {"default": {"BACKEND": "django_tasks.backends.dummy.DummyBackend"}}
+    return found
