@@ -9,6 +9,7 @@ from ..harness.describe import short_name
 from ..harness.record import PENDING
 from . import messages
 from .commits import waiting_for_commit
+from .follow_ups import pending_before
 from .hints import hints, job_name, outside_window, subclasses, telling_apart
 from .question import Counts
 from .search import Search
@@ -89,6 +90,8 @@ def _first_step(search: Search[T]) -> str:
         return messages.NEXT_NOT_PERFORMED
     if waiting_for_commit(search):
         return messages.NEXT_COMMIT
+    if pending_before(search):
+        return messages.NEXT_FOLLOWS
     if any(outside_window(search)):
         return messages.NEXT_OUTSIDE_WINDOW
     if any(subclasses(search)):

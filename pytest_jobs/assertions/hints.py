@@ -9,6 +9,7 @@ from ..harness.describe import call_text, delivery_line, duration, short_name
 from ..harness.record import PENDING, REDELIVERY, JobRecord
 from . import messages
 from .commits import commit_hints
+from .follow_ups import follow_up_hints
 from .search import Search
 from .subjects import ENQUEUED
 
@@ -21,7 +22,7 @@ def hints(search: Search[T]) -> list[str]:
     """Return the likely slips behind a search that found too little."""
     found = [*commit_hints(search), *outside_window(search), *_retries(search)]
     if not search.candidates:
-        found += subclasses(search)
+        found += [*follow_up_hints(search), *subclasses(search)]
     if search.subject is not ENQUEUED:
         found += _not_delivered(search)
         if not found and not search.enqueued():

@@ -159,6 +159,19 @@ def _registered(callbacks: Sequence[tuple[str, str]], left_out: int) -> str:
     return "; ".join([*shown, *([f"and {left_out} more"] if left_out else [])])
 
 
+def hint_follows(job: str, before: str) -> str:
+    """Say that the job comes when another has been performed."""
+    return (
+        f"{job} follows upon {before}, which is pending: it is enqueued when that has been performed. Call "
+        "jobs.drain() first."
+    )
+
+
+def hint_never_follows(job: str, before: str) -> str:
+    """Say that the job would have come after another, which did not succeed."""
+    return f"{job} follows upon a success only, and this became of what stands before it: {before}"
+
+
 def hint_telling_apart(fields: str) -> str:
     """Say in what several matches differ."""
     return f"they differ in {fields}."
@@ -173,9 +186,10 @@ def hint_alike(outcome: str) -> str:
 
 
 NEXT_NOTHING_ENQUEUED = (
-    "make sure that the code which enqueues it ran, inside the test, and called `perform_later`: `perform_now` "
-    "and a plain call enqueue nothing."
+    "make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain call and "
+    "`perform_now` run a job and enqueue nothing."
 )
+NEXT_FOLLOWS = "perform what stands before it: call jobs.drain() before the assertion."
 NEXT_OUTSIDE_WINDOW = "have `within` hold what is meant, or leave it out to look at the whole test."
 NEXT_COMMIT = "call jobs.commit() where the application would commit: the transaction of a test case never does."
 NEXT_SUBCLASS = "name the class that is enqueued, or enqueue the class that is named."

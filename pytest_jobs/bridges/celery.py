@@ -29,6 +29,7 @@ from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
 from ..harness.versions import KnownVersions
 from .celery_apps import Applications, retry_policy_of, semantics_of, title
 from .celery_attempt import Draws, TaskPatches, current_attempt, make_attempt
+from .celery_canvas import following
 from .celery_messages import Producers, TaskMessage, memory_connection
 from .celery_results import ResultStore, has_results, revoke
 
@@ -165,6 +166,10 @@ class CeleryBridge:
         """Decode the arguments of a message."""
         args, kwargs, _ = _message(record).decoded()
         return args, kwargs
+
+    def follow_ups(self, record: JobRecord) -> set[str]:
+        """Return the names of the next steps of a chain, of callbacks, and of the body of a chord."""
+        return following(_message(record))
 
     def signature(self, job: object) -> Binder:
         """Return what binds arguments to the parameters of the task.

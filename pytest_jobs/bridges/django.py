@@ -165,6 +165,10 @@ class DjangoBridge:
         args, kwargs = _stored(record).decoded()
         return tuple(args), kwargs
 
+    def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
+        """Return nothing: a task enqueues the next one itself."""
+        return ()
+
     def signature(self, job: object) -> Binder:
         """Return what binds arguments to the parameters of the function, without its context."""
         task = self._known(job)

@@ -126,7 +126,8 @@ class ResultStore:
                 result, **{name: _copied(getattr(run, name)) for name in stored.family.refreshed}
             )
         if stored.family.has_metadata:
-            set_on(result, metadata=json.loads(self._metadata.get(stored.job_id, "{}")))
+            saved = self._metadata.get(stored.job_id)
+            set_on(result, metadata={} if saved is None else json.loads(saved))
         return result
 
 

@@ -119,6 +119,10 @@ class ReferenceBridge:
         payload = _payload(record)
         return decode(payload.arguments, payload.job._argument_types, find_records=False)
 
+    def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
+        """Return nothing: a job of the core enqueues the next one itself."""
+        return ()
+
     def signature(self, job: object) -> Binder:
         """Return what binds arguments to the parameters of `perform`."""
         return _known(job)._signature()

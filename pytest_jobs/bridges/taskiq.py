@@ -158,6 +158,10 @@ class TaskiqBridge:
         self._receiver(envelope.broker).parse(message)
         return tuple(message.args), message.kwargs
 
+    def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
+        """Return nothing: a task enqueues the next one itself."""
+        return ()
+
     def signature(self, job: object) -> Binder:
         """Return what binds the arguments that a caller passes: those that are no dependencies."""
         return self._tasks.binder(job)

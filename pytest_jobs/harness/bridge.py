@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -109,6 +109,10 @@ class Bridge(Protocol):
 
     def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments of a record anew."""
+        ...
+
+    def follow_ups(self, record: JobRecord) -> Collection[str]:
+        """Return the names of the jobs that the library enqueues when a record has been performed."""
         ...
 
     def signature(self, job: object) -> Binder:

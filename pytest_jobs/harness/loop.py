@@ -45,7 +45,14 @@ class OwnLoop:
         async def await_it() -> T:
             return await awaitable
 
-        return self._runner.run(await_it(), context=contextvars.copy_context())
+        # Not the runner's own `run`: its handling of SIGINT takes longer than a small job.
+        loop = self._runner.get_loop()
+        task = loop.create_task(await_it(), context=contextvars.copy_context())
+        try:
+            return loop.run_until_complete(task)
+        except BaseException:
+            task.cancel()
+            raise
 
     def close(self) -> None:
         """Cancel what is left and close the loop."""

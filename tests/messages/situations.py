@@ -107,8 +107,8 @@ def items(number, *, price):
 Expected exactly 1 Pay enqueued
 but no job was enqueued.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def nothing_was_enqueued(jobs):
     assert_enqueued(Pay)
@@ -119,8 +119,8 @@ Expected exactly 1 Pay enqueued with
   params  payment_id=7
 but no Pay was enqueued, only other jobs: 2 send_receipt, 1 Charge.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def only_other_jobs_were_enqueued(jobs):
     send_receipt.perform_later(1)
@@ -133,8 +133,8 @@ def only_other_jobs_were_enqueued(jobs):
 Expected exactly 1 Pay enqueued
 but no Pay was enqueued, only other jobs: 1 Job0, 1 Job1, 1 Job2, 1 Job3, 1 Job4 and 2 more kinds.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def jobs_of_many_kinds_were_enqueued(jobs):
     for number in range(7):
@@ -179,8 +179,8 @@ Expected exactly 1 Pay enqueued inside `within` with
   queue  'payments'
 but no job was enqueued there.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def the_window_is_empty(jobs):
     with jobs.capture() as sent:
@@ -237,8 +237,8 @@ but no send_receipt was enqueued, only other jobs: 1 Pay.
 
 Hint: 1 callback was dropped by a rollback: send_receipt.perform_later(7), registered at shop/views.py:12.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def a_rollback_dropped_it(jobs):
     dropped = callback(
@@ -260,8 +260,8 @@ Hint: 2 callbacks were dropped since warm_cache raised before it: send_receipt.p
 at shop/views.py:12; clear_cache, registered at shop/views.py:13.
 Hint: 1 callback was dropped by a rollback: clear_cache, registered at shop/views.py:14.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def a_callback_that_raised_dropped_it(jobs):
     behind = {"state": "dropped", "dropped": "since warm_cache raised before it"}
@@ -278,8 +278,8 @@ def a_callback_that_raised_dropped_it(jobs):
 Expected exactly 1 Pay enqueued
 but no job was enqueued.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def another_job_waits_for_a_commit(jobs):
     with transactions(callback("send_receipt.perform_later(7)", owner=send_receipt)):
@@ -679,8 +679,8 @@ def fewer_match_than_were_counted(jobs):
 Expected at least 2 Pay enqueued
 but no job was enqueued.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def none_of_the_counted_was_enqueued(jobs):
     assert_enqueued(Pay, at_least=2)
@@ -717,8 +717,8 @@ but no job was performed.
 
 Hint: no Pay was enqueued either.
 
-Next: make sure that the code which enqueues it ran, inside the test, and called `perform_later`: \
-`perform_now` and a plain call enqueue nothing.
+Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain \
+call and `perform_now` run a job and enqueue nothing.
 """)
 def it_was_never_enqueued(jobs):
     assert_performed(Pay)

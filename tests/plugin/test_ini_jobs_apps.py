@@ -263,3 +263,66 @@ def test_an_application_that_does_not_import_is_told_by_several_processes_too(pr
 
     assert result.ret != pytest.ExitCode.OK
     assert "No module named 'no_such_module'" in result.stdout.str() + result.stderr.str()
+
+
+def test_a_suite_without_a_job_fixture_never_opens_a_connection(project):
+    project.makeconftest("""
+        import socket
+        import pytest
+
+        connections = []
+        connect = socket.socket.connect
+
+        def noted(self, address):
+            connections.append(address)
+            return connect(self, address)
+
+        socket.socket.connect = noted
+
+        @pytest.fixture(scope="session", autouse=True)
+        def start_up():
+            from proj import app
+
+            app.connection_for_write().ensure_connection(max_retries=1)
+            app.send_task("proj.add", (0,))
+
+        def pytest_unconfigure():
+            print("connections:", connections)
+    """)
+    project.makepyfile("""
+        import threading
+        import unittest
+        from celery import chord, group
+        from proj import add, app
+
+        def test_delay():
+            add.delay(1)
+            add.apply_async((1,), countdown=60, expires=120)
+
+        def test_canvas():
+            group(add.s(1), add.s(2)).delay()
+            chord([add.s(1), add.s(2)])(add.si(3))
+
+        def test_thread():
+            thread = threading.Thread(target=add.delay, args=(1,))
+            thread.start()
+            thread.join()
+
+        def test_result():
+            result = add.delay(1)
+            assert result.state == "PENDING"
+            result.revoke()
+
+        class TestCase(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls):
+                add.delay(1)
+
+            def test_control(self):
+                assert app.control.ping(timeout=0.01) == []
+    """)
+
+    result = project.runpytest_subprocess("-s")
+
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["connections: []"])
