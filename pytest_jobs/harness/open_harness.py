@@ -69,6 +69,13 @@ class OpenHarness:
 
     def open(self) -> None:
         """Bring the bridges in: from now on the application's jobs come here."""
+        self.stand_in()
+        self._sleeps.install()
+        if self._inline is not None:
+            self._ledger.listen(self._inline.added)
+
+    def stand_in(self) -> None:
+        """Take the place of the application's own queues: for plugins, after `stand_aside`."""
         installed: list[Bridge | Transactions] = []
         try:
             for bridge in self._bridges:
@@ -80,10 +87,13 @@ class OpenHarness:
         except BaseException:
             _call_all([found.uninstall for found in reversed(installed)])
             raise
-        self._sleeps.install()
-        if self._inline is not None:
-            self._ledger.listen(self._inline.added)
         open_harnesses.push(self)
+
+    def stand_aside(self) -> None:
+        """Give the application its own queues back, with everything here kept: for plugins."""
+        open_harnesses.remove(self)
+        in_force = [*self._bridges, *self._transactions]
+        _call_all([found.uninstall for found in reversed(in_force)])
 
     def bring_in(self, bridges: Sequence[Bridge]) -> None:
         """Bring further bridges into an open harness: for plugins."""
@@ -113,11 +123,10 @@ class OpenHarness:
         Raises:
             ClockConflictError: when another library holds the time; everything is restored all the same.
         """
-        open_harnesses.remove(self)
         self._ledger.die()
-        in_force = [*self._bridges, *self._transactions]
-        uninstalls = [found.uninstall for found in reversed(in_force)]
-        _call_all([self._performer.close, self._sleeps.uninstall, *uninstalls, self._clock.stop])
+        _call_all(
+            [self._performer.close, self._sleeps.uninstall, self.stand_aside, self._clock.stop]
+        )
 
     def __enter__(self) -> Self:
         """Open it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .options import session_options
+from .options import item_options, session_options
 
 if TYPE_CHECKING:
     from ..harness.jobs import Jobs
@@ -23,6 +23,8 @@ class SessionGuard:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._jobs: Jobs | None = None
+        #: Whether a test runs that is to have no harness.
+        self._aside = False
         #: What nobody performed, and what failed where no test or fixture could be blamed.
         self._found: dict[str, list[str]] = {_LEFT: [], _FAILED: []}
 
@@ -53,6 +55,19 @@ class SessionGuard:
             # A worker of pytest-xdist has nowhere to print it: there each test says so.
             if not hasattr(self._config, "workerinput"):
                 raise pytest.UsageError(f"jobs_apps: {error}") from error
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Leave the application alone during a test that is to have no harness."""
+        if item_options(item).opens:
+            return (yield)
+        self.jobs.stand_aside()
+        self._aside = True
+        try:
+            return (yield)
+        finally:
+            self._aside = False
+            self.jobs.stand_in()
 
     def pytest_report_collectionfinish(self) -> str | None:
         """Say what is bridged."""
@@ -130,6 +145,10 @@ class SessionGuard:
     def _divert(self, jobs: Jobs, diversion: ExitStack) -> None:
         from ..harness.active import current_jobs
 
+        if self._aside:
+            jobs.stand_in()
+            diversion.callback(jobs.stand_aside)
+            return
         current = current_jobs()
         if current is not jobs:
             diversion.enter_context(current.reporting_to(jobs))

@@ -326,3 +326,24 @@ def test_a_suite_without_a_job_fixture_never_opens_a_connection(project):
 
     result.assert_outcomes(passed=5)
     result.stdout.fnmatch_lines(["connections: []"])
+
+
+def test_eager_mode_is_left_to_a_test_that_takes_itself_out(project):
+    project.makepyfile("""
+        import pytest
+        from proj import add, app
+
+        @pytest.mark.jobs(mode="off")
+        def test_old():
+            app.conf.task_always_eager = True
+            try:
+                assert add.delay(1, 2).get() == 3
+            finally:
+                app.conf.task_always_eager = False
+
+        def test_new(jobs):
+            add.delay(1, 2)
+            assert len(jobs.pending) == 1
+    """)
+
+    project.runpytest().assert_outcomes(passed=2)

@@ -186,3 +186,81 @@ def test_a_wrong_argument_stops_the_run(pytester, arguments, problem):
             + problem.replace("[", "[[]")
         ]
     )
+
+
+GUARDED = "[pytest]\njobs_mode = record\n"
+
+
+def test_mode_off_gives_the_application_its_own_adapter_back_under_the_guard(pytester):
+    pytester.makeini(GUARDED)
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import TestAdapter, configure, current_jobs
+        from pytest_jobs.errors import NoAdapterError, NoHarnessError
+        from shop import Pay
+
+        @pytest.mark.jobs(mode="off")
+        def test_off():
+            with pytest.raises(NoHarnessError):
+                current_jobs()
+            with pytest.raises(NoAdapterError):
+                Pay.perform_later(7)
+
+        def test_on():
+            Pay.perform_later(7)
+            assert len(current_jobs().pending) == 1
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*never performed*")
+
+
+def test_mode_off_keeps_wider_fixtures_guarded(pytester):
+    pytester.makeini(GUARDED)
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs.errors import NoAdapterError
+        from shop import Pay
+
+        @pytest.fixture(scope="module", params=[1, 2])
+        def seed(request):
+            Pay.perform_later(request.param)
+            yield
+            Pay.perform_later(10 * request.param)
+
+        @pytest.mark.jobs(mode="off")
+        def test_off(seed):
+            with pytest.raises(NoAdapterError):
+                Pay.perform_later(7)
+    """)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*jobs enqueued outside of tests and never performed*",
+            *(f"*Pay({n})*" for n in (1, 10, 2, 20)),
+        ]
+    )
+
+
+def test_mode_off_ends_with_its_test_also_when_it_fails(pytester):
+    pytester.makeini(GUARDED)
+    pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from shop import Pay
+
+        @pytest.mark.jobs(mode="off")
+        def test_off():
+            raise ValueError
+
+        def test_on():
+            Pay.perform_later(7)
+            assert len(current_jobs().pending) == 1
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1, failed=1)
