@@ -116,7 +116,7 @@ class CeleryBridge:
     def identify(self, job: object) -> str | None:
         """Return the name of a task, of a signature, or a name that is registered or was sent."""
         if isinstance(job, Task):
-            name: str = job.name
+            name = str(job.name)
             return name if job.app in self._apps or self._apps.owners(name) else None
         if isinstance(job, Signature):
             return None if job.subtask_type else str(job.task)
@@ -178,9 +178,10 @@ class CeleryBridge:
             DeclarationError: when no application here has the task.
         """
         task = self._task(job)
-        binder = self._binders.get(task.name)
+        name = str(task.name)
+        binder = self._binders.get(name)
         if binder is None:
-            binder = self._binders[task.name] = Binder(self._tasks.body(task), label=task.name)
+            binder = self._binders[name] = Binder(self._tasks.body(task), label=name)
         return binder
 
     # Enqueueing and performing
@@ -349,7 +350,7 @@ def _origin(message: TaskMessage) -> Any:
     attempt = current_attempt.get()
     if attempt is None or attempt.job_id != message.job_id:
         return FIRST
-    if message.attempt > 1 and message.name == attempt.task.name:
+    if message.attempt > 1 and message.name == attempt.name:
         return RETRY
     attempt.replaced = True
     return FIRST
@@ -357,7 +358,8 @@ def _origin(message: TaskMessage) -> Any:
 
 def _changing(app: Celery, setting: str, *, value: object) -> Callable[[], None]:
     """Change a setting, and return what changes it back."""
-    changes = app.conf.changes
+    configuration: Any = app.conf
+    changes = configuration.changes
     before = dict(changes)
     app.conf[setting] = value
 

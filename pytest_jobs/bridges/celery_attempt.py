@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -36,6 +36,7 @@ class Attempt:
         "bounds",
         "info",
         "job_id",
+        "name",
         "replaced",
         "requeued",
         "result",
@@ -45,6 +46,7 @@ class Attempt:
 
     def __init__(self, task: Task, job_id: str, around: Around) -> None:
         self.task = task
+        self.name = str(task.name)
         self.job_id = job_id
         self.around = around
         #: Whether the body has begun, so that what calls it again is the task itself.
@@ -170,13 +172,13 @@ class _OneProcess:
         callback(target(*args))
 
 
-_POOL: Final = _OneProcess()
+_POOL: Final[Any] = _OneProcess()
 
 
 @contextmanager
-def _current_app(app: Celery) -> Iterator[None]:
+def _current_app(app: Celery) -> Generator[None, None, None]:
     """Have an application be the current one, as it is in its worker."""
-    local = _state._tls
+    local: Any = _state._tls
     before = local.current_app
     local.current_app = app
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Final, Self
 
 from celery import Celery
 from celery.utils.time import maybe_iso8601, maybe_make_aware
-from kombu import Connection, serialization
+from kombu import serialization
 from kombu.compression import compress
+from kombu.connection import Connection
 from kombu.message import Message
 
 from ..errors import BridgeError, DeserializationError
@@ -104,7 +104,8 @@ class TaskMessage:
             DeserializationError: when the application does not accept the content, or it is broken.
         """
         try:
-            args, kwargs, embed = self.received().payload
+            payload: Any = self.received().payload
+            args, kwargs, embed = payload
         except Exception as error:
             raise self.unreadable(error) from error
         return tuple(args), kwargs, embed or {}
@@ -200,5 +201,5 @@ def memory_connection(*args: Any, **kwargs: Any) -> Connection:
 def _instant_ns(value: Any, app: Celery) -> int | None:
     if value is None:
         return None
-    moment: datetime = maybe_make_aware(maybe_iso8601(value), app.timezone)
-    return to_ns(moment, "eta")
+    moment: Any = maybe_iso8601(value)
+    return to_ns(maybe_make_aware(moment, app.timezone), "eta")

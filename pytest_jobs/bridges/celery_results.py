@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from celery import Celery, states
@@ -75,13 +75,14 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
 
     def get_many(
         self, task_ids: Iterable[str], *args: Any, **kwargs: Any
-    ) -> Iterable[tuple[str, Any]]:
+    ) -> Generator[tuple[str, Any], Any, None]:
         """Return what is stored of several tasks.
 
         Raises:
             NotPerformedError: when one of them has not ended.
         """
-        return [(task_id, self.wait_for(task_id)) for task_id in task_ids]
+        for task_id in task_ids:
+            yield task_id, self.wait_for(task_id)
 
 
 def has_results(app: Celery) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import pycron  # pyright: ignore[reportMissingTypeStubs]
+import pycron
 from taskiq import AsyncBroker, TaskiqScheduler
 from taskiq.abc.schedule_source import ScheduleSource
 from taskiq.kicker import AsyncKicker
