@@ -198,7 +198,7 @@ def test_it_says_where_it_was_registered(jobs):
     transaction.on_commit(send.perform_later)
     path, _, line = jobs.waiting_for_commit[0].registered_at.rpartition(":")
 
-    assert path.endswith("tests/integrations/django/test_django_commits.py")
+    assert path.endswith("tests/integrations/django_integration/test_django_commits.py")
     assert int(line) == test_it_says_where_it_was_registered.__code__.co_firstlineno + 1
 
 
