@@ -31,3 +31,13 @@ def _settings(version: tuple[int, ...]) -> dict[str, Any]:
     elif backport:
         found["TASKS"] = {"default": {"BACKEND": "django_tasks.backends.dummy.DummyBackend"}}
     return found
+
+
+def close_connections() -> None:
+    """Close the connections of this thread; Django itself keeps those to a database in memory open."""
+    from django.db import connections
+
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None:
+            connection.connection.close()
+            connection.connection = None

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("django")
 
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import connections, transaction
+from django.db import transaction
+from django_project import close_connections
 
 from pytest_jobs import job
 from pytest_jobs.errors import CommitError
@@ -30,7 +31,7 @@ def in_a_thread(function):
         except BaseException as error:
             found.append(error)
         finally:
-            connections.close_all()
+            close_connections()
 
     thread = threading.Thread(target=run)
     thread.start()
