@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("django")
 
 from django.db import transaction
+from django_project import close_connections
 
 from pytest_jobs import job, retry_on
 
@@ -67,6 +68,8 @@ def enqueue_after_commit():
 async def register_in_a_coroutine():
     transaction.on_commit(partial(note, "callback"))
     note("job")
+    # The loop's task has a connection of its own.
+    close_connections()
 
 
 def test_without_a_block_a_callback_runs_at_once(jobs):
