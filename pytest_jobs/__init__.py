@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         assert_retried,
     )
     from .bridges.opening import open_jobs
+    from .exploration.check import check_idempotent
+    from .exploration.worlds.fakes import fake
+    from .exploration.worlds.sqlite import sqlite_world
     from .harness.active import current_jobs
     from .harness.clock import VirtualClock
     from .harness.delivery import Delivery
@@ -87,6 +90,10 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Payload",
     "InlineAdapter",
     "TestAdapter",
+    # Exploring them
+    "check_idempotent",
+    "fake",
+    "sqlite_world",
     # Testing them
     "open_jobs",
     "current_jobs",
@@ -117,6 +124,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 _LAZY = {
     "InlineAdapter": "adapters.inline",
     "TestAdapter": "adapters.test",
+    "check_idempotent": "exploration.check",
+    "fake": "exploration.worlds.fakes",
+    "sqlite_world": "exploration.worlds.sqlite",
     "open_jobs": "bridges.opening",
     "current_jobs": "harness.active",
     "Jobs": "harness.jobs",

@@ -163,6 +163,37 @@ class CriterionError(JobsError, TypeError):
     """An assertion about jobs was asked something that cannot be true of any job."""
 
 
+# Exploring
+
+
+class ExplorationError(JobsError):
+    """An exploration could not be carried out, so it shows nothing."""
+
+
+class NotIdempotent(JobsError, AssertionError):
+    """A job that was delivered more than once did not end as one clean run."""
+
+
+class DuplicateEffect(NotIdempotent):
+    """Something was done more often than in one clean run."""
+
+
+class LostEffect(NotIdempotent):
+    """Something that one clean run does was never done."""
+
+
+class DivergedState(NotIdempotent):
+    """The state at the end is another than after one clean run."""
+
+
+class PoisonJob(NotIdempotent):
+    """The job fails whenever it is delivered again, and is never done."""
+
+
+class StuckJob(NotIdempotent):
+    """The job says that it is done, and its work is not."""
+
+
 # Warnings
 
 

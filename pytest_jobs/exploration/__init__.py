@@ -1,0 +1,1 @@
+"""Idempotency by search: one job, delivered in every bad way that a broker and its workers know."""

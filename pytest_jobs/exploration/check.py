@@ -1,0 +1,329 @@
+"""Checking that a job may be delivered more than once."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import CriterionError, ExplorationError
+from ..harness.active import open_harnesses
+from ..harness.patches import Patches
+from ..harness.performer import in_running_loop
+from ..harness.targets import Target
+from .effects import sqlite
+from .effects.audit import audit_hook
+from .entering import World
+from .explorer import DEFAULT, HISTORIES, Exploration, Explorer, HistoryName
+from .function_bridge import FunctionBridge
+from .history import Setting
+from .lines import line_tracer
+from .report import explored_text, report
+from .scope import Scope
+from .verdicts import ERRORS
+
+if TYPE_CHECKING:
+    from ..harness.open_harness import OpenHarness
+
+
+def check_idempotent(
+    job: Any,
+    *,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    world: World,
+    histories: Literal["all"] | Collection[HistoryName] = DEFAULT,
+    at_least_once: Collection[str] = (),
+    accept: Collection[type[BaseException]] = (),
+    others: Sequence[Callable[[], object]] = (),
+    trace: object = None,
+    atomic: Iterable[object] = (),
+    same_process: bool = False,
+    time_limit: float = 10.0,
+    allow_partial: bool = False,
+) -> Explored:
+    """Deliver a job in every bad way, and fail unless each ends as one clean run does.
+
+    The first failing history is the simplest: they are tried in a fixed order, each at every line
+    and around every effect of the job.
+
+    Args:
+        job: a job of the core or of a bridge, or a plain or coroutine function.
+        args: its positional arguments; Hypothesis strategies among them are searched.
+        kwargs: its keyword arguments, likewise.
+        world: a generator function that builds everything afresh and yields a callable which
+            returns the state, by name; or what returns such a context manager.
+        histories: the names of those to try, or "all". Six by default.
+        at_least_once: names of state, or kinds of effect, of which more than one clean run makes
+            is accepted where a delivery was cut off.
+        accept: exceptions with which a delivery may end.
+        others: for `out_of_order`: what is called between the deliveries, with the world in force.
+        trace: modules, functions or classes whose lines count, instead of the code of the project.
+        atomic: modules, functions or classes that are one step.
+        same_process: whether all deliveries share the memory of one process.
+        time_limit: seconds for one set of arguments.
+        allow_partial: whether what the time does not suffice for is left out, instead of failing.
+
+    Returns:
+        What was explored.
+
+    Raises:
+        NotIdempotent: when a history ends otherwise, one class for each kind of difference.
+        ExplorationError: when nothing can be shown: the world is not fresh, the job is not
+            deterministic, or nothing that it does is seen.
+    """
+    __tracebackhide__ = True
+    names = _checked_names(histories, others)
+    options = _Options(
+        world,
+        at_least_once,
+        tuple(accept),
+        others,
+        trace,
+        atomic,
+        same_process,
+        names,
+        time_limit,
+        allow_partial,
+    )
+    if in_running_loop():
+        return _in_a_thread(lambda: _check(job, tuple(args), dict(kwargs or {}), options))
+    return _check(job, tuple(args), dict(kwargs or {}), options)
+
+
+class Explored:
+    """What a check that passed has explored."""
+
+    def __init__(self, explorations: Sequence[Exploration], names: Sequence[HistoryName]) -> None:
+        self._explorations = tuple(explorations)
+        self._names = names
+
+    @property
+    def histories(self) -> int:
+        """How many histories were carried out, for all arguments together."""
+        return sum(exploration.histories for exploration in self._explorations)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "histories": self.histories,
+            "names": list(self._names),
+            "arguments": [
+                {
+                    "args": list(exploration.args),
+                    "kwargs": dict(exploration.kwargs),
+                    "points": len(exploration.points),
+                    "explored": exploration.histories,
+                    "planned": exploration.planned,
+                }
+                for exploration in self._explorations
+            ],
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(
+            explored_text(exploration, self._names) for exploration in self._explorations
+        )
+
+
+class _Options:
+    def __init__(
+        self,
+        world: World,
+        at_least_once: Collection[str],
+        accept: tuple[type[BaseException], ...],
+        others: Sequence[Callable[[], object]],
+        trace: object,
+        atomic: Iterable[object],
+        same_process: bool,
+        names: Sequence[HistoryName],
+        time_limit: float,
+        allow_partial: bool,
+    ) -> None:
+        self.world = world
+        self.at_least_once = at_least_once
+        self.accept = accept
+        self.others = others
+        self.trace = trace
+        self.atomic = atomic
+        self.same_process = same_process
+        self.names = names
+        self.time_limit = time_limit
+        self.allow_partial = allow_partial
+
+
+def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options) -> Explored:
+    __tracebackhide__ = True
+    explorations: list[Exploration] = []
+    with _setting(job, options) as (setting, name):
+
+        def explore(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            __tracebackhide__ = True
+            explorations.append(_explore(setting, name, args, kwargs, options))
+
+        if any(map(_is_strategy, (*args, *kwargs.values()))):
+            _search(explore, args, kwargs)
+        else:
+            explore(args, kwargs)
+    return Explored(explorations, options.names)
+
+
+def _explore(
+    setting: Setting,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: _Options,
+) -> Exploration:
+    __tracebackhide__ = True
+    explorer = Explorer(
+        setting, args, kwargs, at_least_once=options.at_least_once, others=options.others
+    )
+    deadline = _real_time() + options.time_limit
+    exploration = explorer.explore(
+        options.names, every=False, go_on=lambda: _real_time() < deadline
+    )
+    if exploration.failures:
+        failure = exploration.failures[0]
+        raise ERRORS[failure.verdict.word](
+            report(name, exploration, options.names)
+        ) from failure.verdict.error
+    if exploration.histories < exploration.planned and not options.allow_partial:
+        raise ExplorationError(
+            f"{options.time_limit} s did not suffice: {explored_text(exploration, options.names)} Raise "
+            "time_limit=, make the world faster, or accept a part by allow_partial=True."
+        )
+    return exploration
+
+
+@contextmanager
+def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None, None]:
+    with ExitStack() as stack:
+        harness = _harness(stack)
+        target = harness.targets.find(job) or _function_target(job, harness, stack)
+        bridge, name = target.bridge, target.name
+        body = bridge.resolve(target.job)
+        scope = Scope(body, options.world, options.trace, options.atomic)
+        tracer = line_tracer(scope.wants)
+        patches = Patches()
+        stack.callback(patches.restore)
+        sqlite.install(patches)
+        audit_hook.install()
+        stack.enter_context(harness.clock.excursion())
+        harness.clock.freeze()
+        tracer.open()
+        stack.callback(tracer.close)
+        bridges = tuple(dict.fromkeys((*harness._bridges, bridge)))
+        yield (
+            Setting(
+                bridges,
+                bridge,
+                target.job,
+                options.world,
+                scope,
+                tracer,
+                harness.clock,
+                harness._sleeps,
+                options.accept,
+                options.same_process,
+            ),
+            name,
+        )
+
+
+def _harness(stack: ExitStack) -> OpenHarness:
+    """Return the harness that is open, or one for this check."""
+    if open_harnesses.any_open():
+        return open_harnesses.current()
+    from ..bridges.opening import open_jobs
+
+    return stack.enter_context(open_jobs())
+
+
+def _function_target(job: Any, harness: OpenHarness, stack: ExitStack) -> Target:
+    """Return a plain function as a job of a bridge of its own."""
+    if not callable(job) or isinstance(job, type):
+        raise CriterionError(
+            f"{job!r} is no job of what is bridged here, and no function: name a job, or a function."
+        )
+    bridge = FunctionBridge(job)
+    bridge.install(harness.ledger, lambda: 0.0)
+    stack.callback(bridge.uninstall)
+    return Target(bridge, job, bridge.identify(job) or "")
+
+
+def _checked_names(
+    histories: Literal["all"] | Collection[str], others: Sequence[object]
+) -> tuple[HistoryName, ...]:
+    wanted = (
+        [name for name in HISTORIES if others or name != "out_of_order"]
+        if histories == "all"
+        else [histories]
+        if isinstance(histories, str)
+        else list(histories)
+    )
+    unknown = [name for name in wanted if name not in HISTORIES]
+    if unknown:
+        raise CriterionError(
+            f"There is no history {unknown[0]!r}: those there are, are {', '.join(HISTORIES)}."
+        )
+    if "out_of_order" in wanted and not others:
+        raise CriterionError("out_of_order needs others=[...]: what runs between the deliveries.")
+    if not wanted:
+        raise CriterionError("No history is named, so nothing would be explored.")
+    return tuple(name for name in HISTORIES if name in wanted)
+
+
+def _is_strategy(value: object) -> bool:
+    return any(base.__module__.startswith("hypothesis.") for base in type(value).__mro__)
+
+
+def _search(
+    explore: Callable[[tuple[Any, ...], dict[str, Any]], None],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
+    """Let Hypothesis search the arguments; it never draws where a delivery is interrupted."""
+    __tracebackhide__ = True
+    from hypothesis import HealthCheck, given, settings, strategies
+
+    def strategy(value: Any) -> Any:
+        return value if _is_strategy(value) else strategies.just(value)
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        strategies.tuples(*map(strategy, args)),
+        strategies.fixed_dictionaries({name: strategy(value) for name, value in kwargs.items()}),
+    )
+    def search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        __tracebackhide__ = True
+        explore(args, kwargs)
+
+    search()
+
+
+def _real_time() -> float:
+    return time.thread_time()
+
+
+def _in_a_thread(run: Callable[[], Explored]) -> Explored:
+    """Run a check off the event loop that runs here."""
+    ended: list[Explored] = []
+    failed: list[BaseException] = []
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            ended.append(context.run(run))
+        except BaseException as error:
+            failed.append(error)
+
+    worker = threading.Thread(target=work, name="pytest-jobs-exploration")
+    worker.start()
+    worker.join()
+    if failed:
+        raise failed[0]
+    return ended[0]

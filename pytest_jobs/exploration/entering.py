@@ -1,0 +1,42 @@
+"""Entering a world."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeAlias
+
+from ..errors import ExplorationError
+
+Snapshot: TypeAlias = Callable[[], Any]
+World: TypeAlias = Callable[[], "AbstractContextManager[Snapshot] | Iterator[Snapshot]"]
+
+
+@contextmanager
+def entered(world: World) -> Generator[Snapshot, None, None]:
+    """Build a world for a block, and give what tells its state.
+
+    Raises:
+        ExplorationError: when it is no world, or tells nothing.
+    """
+    made: Any = world()
+    if inspect.isgenerator(made):
+        made = _as_block(made)
+    if not hasattr(made, "__enter__"):
+        raise ExplorationError(
+            f"world={world!r} returned {made!r}: it is a generator function that yields a snapshot callable once, "
+            "or returns a context manager that gives one."
+        )
+    with made as snapshot:
+        if not callable(snapshot):
+            raise ExplorationError(
+                f"The world gave {snapshot!r}, which is no snapshot: yield a callable that returns the state, as "
+                "in `yield lambda: {'payments': rows('payments')}`."
+            )
+        yield snapshot
+
+
+@contextmanager
+def _as_block(generator: Generator[Any, Any, Any]) -> Generator[Any, None, None]:
+    yield from generator

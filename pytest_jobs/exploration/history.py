@@ -1,0 +1,272 @@
+"""One explored sequence of deliveries, in a world of its own."""
+
+from __future__ import annotations
+
+import contextvars
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from ..errors import ExplorationError
+from ..harness.bridge import Bridge
+from ..harness.clock import VirtualClock
+from ..harness.ledger import Ledger
+from ..harness.performer import Performer
+from ..harness.record import FIRST, JobRecord, current_record
+from ..harness.sleeps import SleepPatch
+from .acts import Act, watcher
+from .entering import World, entered
+from .lines import LineTracer
+from .module_globals import ModuleGlobals, Place
+from .sameness import Chance, Renaming
+from .scope import Scope, leaving_out
+from .unwinding import let_go
+from .watching import Reach, Run, Unwound, Watch, WatchedBody
+
+T = TypeVar("T")
+
+#: With these the library is done with a job.
+_DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
+_DELIVERIES: Final = 4
+_GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all histories of an exploration have in common."""
+
+    bridges: tuple[Bridge, ...]
+    bridge: Bridge
+    job: object
+    world: World
+    scope: Scope
+    tracer: LineTracer
+    clock: VirtualClock
+    sleeps: SleepPatch
+    accept: tuple[type[BaseException], ...] = ()
+    same_process: bool = False
+
+
+class History:
+    """A world, and the deliveries that are made in it."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        seed: int = 1,
+        delay: timedelta = timedelta(0),
+        kept: frozenset[Place] = frozenset(),
+    ) -> None:
+        self._setting = setting
+        self._args = args
+        self._kwargs = kwargs
+        self._kept = kept
+        self._delay = delay
+        self._chance = Chance(seed)
+        self._context = contextvars.copy_context()
+        self._watches: list[Watch] = []
+        self.runs: list[Run] = []
+        #: Set when it turned out that nothing can be shown.
+        self.refusal: str | None = None
+
+    @contextmanager
+    def opened(self) -> Generator[History, None, None]:
+        """Build the world, and enqueue the job."""
+        setting = self._setting
+        self._ledger = ledger = Ledger(setting.clock)
+        with ExitStack() as stack:
+            token = current_record.set(None)
+            stack.callback(current_record.reset, token)
+            stack.enter_context(setting.clock.excursion())
+            setting.clock.advance_ns(int(self._delay.total_seconds() * 1e9))
+            for bridge in setting.bridges:
+                stack.enter_context(bridge.sandbox(_Sink(ledger)))
+            stack.callback(ledger.die)
+            stack.enter_context(self._chance.pinned())
+            token_of_scope = leaving_out.set(setting.scope.leave_out)
+            stack.callback(leaving_out.reset, token_of_scope)
+            self._begin = setting.clock.now()
+            self._snapshot = stack.enter_context(entered(setting.world))
+            self.globals = ModuleGlobals(setting.scope.modules(), self._kept)
+            stack.callback(self.globals.restart)
+            self.initial = self.observed()
+            self._enqueue()
+            self._record = ledger.records[0]
+            ledger.claim(self._record)
+            yield self
+
+    # Delivering
+
+    def deliver(self, reach: Reach | None = None, *, again: bool = False) -> Run:
+        """Make one delivery.
+
+        Args:
+            reach: called at each of its points.
+            again: whether it is one of the same payload after another.
+        """
+        record = self._redelivered() if again else self._record
+        return self._make(record, reach)
+
+    def deliver_until_acknowledged(self, *, again: bool = True) -> Run:
+        """Deliver until the library is done with the job, at most four times, ever longer after one another."""
+        record = self._redelivered() if again else self._record
+        run = self._make(record, None)
+        for gap in _GAPS[: _DELIVERIES - 1]:
+            if run.acknowledged:
+                break
+            following = None if run.delivery is None else run.delivery.next
+            if following is not None and following.due_at is not None:
+                self._ledger.claim(following)
+                self._setting.clock.reach_ns(following._envelope.due_ns or 0)
+                record = following
+            else:
+                self.wait(gap)
+                record = self._redelivered()
+            run = self._make(record, None)
+            run.after = gap
+        return run
+
+    def wait(self, gap: timedelta) -> None:
+        """Let time pass."""
+        self._setting.clock.advance_ns(int(gap.total_seconds() * 1e9))
+
+    def restart(self) -> None:
+        """Let what follows happen in a new process."""
+        if not self._setting.same_process:
+            self.globals.restart()
+
+    def kill(self) -> None:
+        """Let the worker of the delivery that is being made die: its connections close, its memory is gone."""
+        self._watches[-1].close_connections()
+        self.restart()
+
+    def inside(self, run: Callable[[], T]) -> T:
+        """Do something while a delivery is suspended at one of its points."""
+        context = self._context.copy()
+        return self._setting.tracer.nested(lambda: context.run(_off_the_loop, run))
+
+    def elsewhere(self, run: Callable[[], T]) -> T:
+        """Do something in another process, unless all deliveries are to be in one."""
+        if self._setting.same_process:
+            return run()
+        return self.globals.elsewhere(run)  # type: ignore[no-any-return]
+
+    # Looking
+
+    def observed(self) -> dict[str, Any]:
+        """Return the state of the world and what was done, in a form that can be compared."""
+        renaming = Renaming(self._chance, self._begin, self._now())
+        state = self._snapshot()
+        named = state if isinstance(state, Mapping) else {"state": state}
+        seen = {str(name): renaming.of(value) for name, value in named.items()}
+        done: dict[str, Counter[Any]] = {}
+        for run in self.runs:
+            for act in run.acts:
+                value = act.text if act.value is None else act.value
+                done.setdefault(act.kind, Counter())[renaming.of(value)] += 1
+        return {**seen, **{f"{kind} calls": dict(count) for kind, count in done.items()}}
+
+    def _now(self) -> datetime:
+        return self._setting.clock.now()
+
+    def _enqueue(self) -> None:
+        setting = self._setting
+        enqueueing = setting.bridge.enqueue(setting.job, self._args, self._kwargs)
+        if enqueueing is not None:
+            Performer(setting.clock, setting.sleeps, ()).run(enqueueing)
+        if not self._ledger.records:
+            raise ExplorationError(
+                f"{setting.job!r} was not enqueued, so there is nothing to deliver."
+            )
+
+    def _refuse(self, why: str) -> None:
+        self.refusal = self.refusal or why
+
+    def _redelivered(self) -> JobRecord:
+        again = self._setting.bridge.redeliver(self._record)
+        self._ledger.claim(again)
+        return again
+
+    def _make(self, record: JobRecord, reach: Reach | None) -> Run:
+        run = Run(len(self.runs) + 1)
+        self.runs.append(run)
+        watch = Watch(run, reach, self._refuse, nested=bool(self._watches))
+        performer = Performer(self._setting.clock, self._setting.sleeps, ())
+        self._watches.append(watch)
+        token = watcher.set(watch)
+        try:
+            run.delivery = performer.deliver(
+                self._ledger, record, lambda _: WatchedBody(watch, self._setting.tracer)
+            )
+        except Unwound as death:
+            run.spinning = watch.spinning
+            let_go(death)
+        finally:
+            watcher.reset(token)
+            self._watches.pop()
+            watch.close_connections()
+            performer.close()
+        if run.delivery is not None:
+            error = run.delivery.error
+            run.error = error
+            accepted = isinstance(error, self._setting.accept)
+            run.acknowledged = (
+                run.delivery.status in _DONE or run.delivery.handled or accepted
+            ) and run.delivery.next is None
+            if error is not None:
+                # Its frames hold connections.
+                error.__traceback__ = None
+        return run
+
+
+class _Sink:
+    """Lets what a job enqueues be one of its acts."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.now_ns = ledger.now_ns
+        self.removed = ledger.removed
+        self.pending_with = ledger.pending_with
+        self.result_of = ledger.result_of
+
+    def added(self, record: JobRecord) -> None:
+        """Take in a job."""
+        current = watcher.get()
+        if current is None or record._origin is not FIRST:
+            self._ledger.added(record)
+            return
+        from ..harness.describe import call_text
+
+        value = (record.name, record.args, record.kwargs, record.queue)
+        act = Act("enqueue", call_text(record), value=value)
+        current.act(act, lambda: self._ledger.added(record))
+
+
+def _off_the_loop(run: Callable[[], T]) -> T:
+    """Run something that may have an event loop of its own, as another process does."""
+    import asyncio
+
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return run()
+    finally:
+        asyncio._set_running_loop(running)
+
+
+def differences(
+    wanted: Mapping[str, Any], found: Mapping[str, Any]
+) -> Sequence[tuple[str, Any, Any]]:
+    """Return what differs: its name, and what it is in both."""
+    names = dict.fromkeys((*wanted, *found))
+    return [
+        (name, wanted.get(name), found.get(name))
+        for name in names
+        if wanted.get(name) != found.get(name)
+    ]

@@ -1,0 +1,144 @@
+"""The globals of modules, which a new process has fresh."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import FunctionType, ModuleType
+from typing import Any, Final, TypeAlias
+
+_CONTAINERS: Final = (dict, list, set, deque, bytearray)
+_LOCKS: Final[dict[type, Callable[[], object]]] = {
+    type(threading.Lock()): threading.Lock,
+    type(threading.RLock()): threading.RLock,
+}
+#: The module and the name of a global.
+Place: TypeAlias = tuple[str, str]
+
+
+def modules_of(files: Iterable[str]) -> list[ModuleType]:
+    """Return the modules that were loaded from some files."""
+    wanted = set(files)
+    return [
+        module
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType) and file_of(module) in wanted
+    ]
+
+
+def file_of(module: ModuleType) -> str:
+    """Return where a module was loaded from, without waking a lazy one; "" for nowhere."""
+    return str(vars(module).get("__file__") or "")
+
+
+class ModuleGlobals:
+    """Remembers the globals of modules, and gives each process of a history its own."""
+
+    def __init__(self, modules: Iterable[ModuleType], kept: Iterable[Place] = ()) -> None:
+        """Remember the globals as they are.
+
+        Args:
+            modules: whose globals.
+            kept: globals that belong to the world, and so to all processes.
+        """
+        self._modules = tuple(modules)
+        self._kept = frozenset(kept)
+        self._first = self._taken()
+
+    def restart(self, kept: Iterable[Place] = ()) -> None:
+        """Give every global the value it had, and every container what was in it: a new process."""
+        self._put(self._first, self._kept | frozenset(kept), fresh_locks=True)
+
+    def heed_only(self, modules: Iterable[ModuleType]) -> None:
+        """Leave the other modules alone from now on."""
+        wanted = set(modules)
+        self._modules = tuple(module for module in self._modules if module in wanted)
+
+    def elsewhere(self, run: Callable[[], Any]) -> Any:
+        """Run something in another process: with fresh globals, and these as they are afterwards."""
+        here = self._taken()
+        self.restart()
+        try:
+            return run()
+        finally:
+            self._put(here, self._kept, fresh_locks=False)
+
+    def changed(self) -> set[Place]:
+        """Return the globals that are not what they were."""
+        now = self._taken()
+        return {
+            place
+            for place in {*now, *self._first}
+            if place not in self._kept and not _alike(now.get(place), self._first.get(place))
+        }
+
+    def only(self, place: Place) -> None:
+        """Restart a single global."""
+        others = {other for other in self._first if other != place}
+        self._put(self._first, self._kept | others, fresh_locks=False)
+
+    def _taken(self) -> dict[Place, tuple[Any, Any]]:
+        return {
+            (module.__name__, name): (
+                value,
+                copy.copy(value) if isinstance(value, _CONTAINERS) else None,
+            )
+            for module in self._modules
+            for name, value in vars(module).items()
+            if not name.startswith("__") and not isinstance(value, ModuleType | FunctionType | type)
+        }
+
+    def _put(
+        self,
+        values: dict[Place, tuple[Any, Any]],
+        kept: frozenset[Place] | set[Place],
+        *,
+        fresh_locks: bool,
+    ) -> None:
+        for module in self._modules:
+            namespace = vars(module)
+            for (owner, name), (value, content) in values.items():
+                if owner != module.__name__ or (owner, name) in kept:
+                    continue
+                if fresh_locks and type(value) in _LOCKS:
+                    # What one process holds keeps no other out.
+                    namespace[name] = _LOCKS[type(value)]()
+                    continue
+                namespace[name] = value
+                if content is not None:
+                    _refill(value, content)
+            for name in _new(namespace, module.__name__, values):
+                if (module.__name__, name) not in kept:
+                    del namespace[name]
+
+
+def _new(namespace: dict[str, Any], module: str, values: dict[Place, tuple[Any, Any]]) -> list[str]:
+    return [
+        name
+        for name, value in namespace.items()
+        if not name.startswith("__")
+        and not isinstance(value, ModuleType | FunctionType | type)
+        and (module, name) not in values
+    ]
+
+
+def _alike(now: tuple[Any, Any] | None, before: tuple[Any, Any] | None) -> bool:
+    if now is None or before is None:
+        return now is before
+    if now[0] is not before[0]:
+        return False
+    try:
+        return before[1] is None or bool(now[1] == before[1])
+    except Exception:
+        return False
+
+
+def _refill(container: Any, content: Any) -> None:
+    container.clear()
+    if isinstance(container, dict | set):
+        container.update(content)
+    else:
+        container.extend(content)

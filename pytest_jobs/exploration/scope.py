@@ -1,0 +1,195 @@
+"""Which code is explored line by line."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, Final
+
+from ..errors import ExplorationError
+from .module_globals import file_of, modules_of
+
+_TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
+_INSTALLED: Final = tuple(
+    os.path.realpath(sysconfig.get_path(name)) + os.sep
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_OURS: Final = f"{Path(__file__).resolve().parent.parent}{os.sep}"
+_ELSEWHERE: Final = (*_INSTALLED, _OURS)
+
+
+#: Called with each stand-in of the world, whose lines do not count.
+leaving_out: ContextVar[Callable[[object], None] | None] = ContextVar(
+    "pytest_jobs_leaving_out", default=None
+)
+
+
+class Scope:
+    """Says of code whether its lines are points.
+
+    By default the code of the project counts: neither tests, nor the world, nor its fakes, nor what
+    is installed. Where the job lives in the module of the test, the functions of that module count,
+    except tests and the world.
+    """
+
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        world: Callable[..., Any],
+        trace: object = None,
+        atomic: Iterable[object] = (),
+    ) -> None:
+        """Decide what counts.
+
+        Args:
+            body: the function that runs as the job.
+            world: what builds the world.
+            trace: modules, functions or classes that count instead of the default; None for it.
+            atomic: modules, functions or classes that are one step.
+        """
+        self._home = os.path.realpath(_code(body).co_filename)
+        self._body = _code(body)
+        self._traced = None if trace is None else _Parts(_several(trace), "trace")
+        self._atomic = _Parts(_several(atomic), "atomic")
+        self._world = (_code(world).co_filename, _world_name(world))
+        self._fakes: set[CodeType] = set()
+        self._left_out: set[type] = set()
+        self._decided: dict[CodeType, bool] = {}
+        self._modules: list[ModuleType] = []
+        self._modules_of = -1
+
+    def leave_out(self, fake: object) -> None:
+        """Let the methods of a fake not count."""
+        if type(fake) in self._left_out:
+            return
+        self._left_out.add(type(fake))
+        codes = [*_codes_of(type(fake)), getattr(fake, "__code__", None)]
+        for code in codes:
+            if code is not None:
+                self._fakes.add(code)
+                self._decided.pop(code, None)
+
+    def wants(self, code: CodeType) -> bool:
+        """Say whether the lines of a function are points."""
+        decided = self._decided.get(code)
+        if decided is None:
+            decided = self._decided[code] = self._decide(code)
+        return decided
+
+    def modules(self) -> list[ModuleType]:
+        """Return the modules of the code that has run and counts."""
+        if self._modules_of != len(self._decided):
+            # A copy, since a line that runs meanwhile may be decided upon.
+            decided = list(self._decided.items())
+            files = {code.co_filename for code, wanted in decided if wanted}
+            self._modules = modules_of(files)
+            self._modules_of = len(self._decided)
+        return self._modules
+
+    def loaded_modules(self) -> list[ModuleType]:
+        """Return the modules whose code may count, whether it has run or not."""
+        named = self._traced.files() if self._traced is not None else set()
+        return [
+            module
+            for module in list(sys.modules.values())
+            if isinstance(module, ModuleType)
+            and ((file := file_of(module)) in named or self._may_count(file))
+        ]
+
+    def _may_count(self, file: str) -> bool:
+        if not file or file.startswith(_ELSEWHERE):
+            return False
+        filename = os.path.realpath(file)
+        return _is_of_project(filename) and (filename == self._home or not _is_test(filename))
+
+    def _decide(self, code: CodeType) -> bool:
+        if code in self._fakes or self._atomic.have(code):
+            return False
+        if self._traced is not None:
+            return self._traced.have(code) or code is self._body
+        filename = os.path.realpath(code.co_filename)
+        if not _is_of_project(filename):
+            return False
+        outermost = (code.co_filename, code.co_qualname.partition(".")[0])
+        if outermost == self._world and code is not self._body:
+            return False
+        if not _is_test(filename):
+            return True
+        return (
+            filename == self._home
+            and code.co_name != "<module>"
+            and not code.co_name.startswith("test_")
+        )
+
+
+class _Parts:
+    """Modules, functions and classes that were named."""
+
+    def __init__(self, parts: Iterable[object], argument: str) -> None:
+        self._files: set[str] = set()
+        self._codes: set[CodeType] = set()
+        for part in parts:
+            if isinstance(part, ModuleType):
+                self._files.add(os.path.realpath(part.__file__ or ""))
+            elif isinstance(part, type):
+                self._codes.update(_codes_of(part))
+            elif callable(part):
+                self._codes.add(_code(part))
+            else:
+                raise ExplorationError(
+                    f"{argument}= names {part!r}, which is no module, function or class."
+                )
+
+    def files(self) -> set[str]:
+        """Return the files of the modules, and those in which the functions are."""
+        return self._files | {code.co_filename for code in self._codes}
+
+    def have(self, code: CodeType) -> bool:
+        """Say whether code belongs to them."""
+        return code in self._codes or os.path.realpath(code.co_filename) in self._files
+
+
+def _several(parts: object) -> Iterable[object]:
+    return parts if isinstance(parts, list | tuple | set | frozenset) else (parts,)
+
+
+def _code(function: Any) -> CodeType:
+    while isinstance(function, partial):
+        function = function.func
+    unwrapped: Any = inspect.unwrap(function)
+    code = getattr(getattr(unwrapped, "__func__", unwrapped), "__code__", None)
+    if code is None:
+        code = getattr(type(unwrapped).__call__, "__code__", None)
+    if code is None:
+        raise ExplorationError(f"{function!r} is not written in Python, so it has no lines.")
+    return code  # type: ignore[no-any-return]
+
+
+def _codes_of(defined: type) -> Iterator[CodeType]:
+    for base in defined.__mro__:
+        for value in vars(base).values():
+            function = inspect.unwrap(getattr(value, "__func__", value))
+            code = getattr(function, "__code__", None)
+            if isinstance(code, CodeType):
+                yield code
+
+
+def _world_name(world: Callable[..., Any]) -> str:
+    return _code(world).co_qualname.partition(".")[0]
+
+
+def _is_of_project(filename: str) -> bool:
+    return not filename.startswith(_ELSEWHERE) and Path(filename).is_file()
+
+
+def _is_test(filename: str) -> bool:
+    name = Path(filename).name
+    return any(fnmatch.fnmatch(name, pattern) for pattern in _TESTS)

@@ -1,0 +1,153 @@
+"""Stand-ins for services of others."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import time
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from ...errors import ExplorationError
+from ...harness.describe import short_repr
+from ...harness.patches import Patches
+from ..acts import Act, note_effect, perform_act
+from ..scope import leaving_out
+
+_ABSENT: Final = object()
+
+
+class Fake:
+    """Records the calls of an object, and takes a call with a key that it knows for the same call."""
+
+    def __init__(
+        self,
+        name: str,
+        target: object,
+        key: str | None,
+        remembers: timedelta | None,
+        reads: Collection[str],
+    ) -> None:
+        self._name = name
+        self._reads = frozenset(reads)
+        self._target = target
+        self._key = key
+        self._remembers = remembers
+        self._answers: dict[object, tuple[float, object]] = {}
+        #: Each call that took effect: its name, and its arguments, the key left out.
+        self.calls: list[tuple[Any, ...]] = []
+
+    def call(self, name: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Make a call, unless one with its key has been made."""
+        key = self._key_of(method, args, kwargs)
+        shown = {word: value for word, value in kwargs.items() if word != self._key}
+        made = (name, *args, *sorted(shown.items()))
+        act = Act(self._name, _call_text(name, args, kwargs), counts=False, value=made)
+
+        def do() -> Any:
+            if key is not _ABSENT and key in self._answers and self._still_known(key):
+                return copy.deepcopy(self._answers[key][1])
+            result = method(*args, **kwargs)
+            self.calls.append(made)
+            note_effect(act)
+            if key is not _ABSENT:
+                self._answers[key] = (time.time(), result)
+            return result
+
+        return perform_act(act, do)
+
+    def _still_known(self, key: object) -> bool:
+        if self._remembers is None:
+            return True
+        return time.time() - self._answers[key][0] < self._remembers.total_seconds()
+
+    def _key_of(self, method: Callable[..., Any], args: Any, kwargs: Any) -> object:
+        if self._key is None:
+            return _ABSENT
+        try:
+            given = inspect.signature(method).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):
+            given = kwargs
+        found = given.get(self._key, kwargs.get(self._key))
+        return _ABSENT if found is None else found
+
+
+class _Proxy:
+    """What the application finds in the place of a service."""
+
+    def __init__(self, fake: Fake, target: object) -> None:
+        self.__dict__["_pytest_jobs_fake"] = fake
+        self.__dict__["_pytest_jobs_target"] = target
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._pytest_jobs_target, name)
+        fake: Fake = self._pytest_jobs_fake
+        if name.startswith("_") or name in fake._reads or not callable(found):
+            return found
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return fake.call(name, found, args, kwargs)
+
+        return call
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._pytest_jobs_target, name, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        fake: Fake = self._pytest_jobs_fake
+        target: Any = self._pytest_jobs_target
+        return fake.call(fake._name, target, args, kwargs)
+
+
+@contextmanager
+def fake(
+    owner: Any,
+    name: str,
+    target: object,
+    *,
+    key: str | None = None,
+    remembers: timedelta | None = None,
+    reads: Collection[str] = (),
+) -> Generator[Fake, None, None]:
+    """Put a stand-in in the place of a service for a block, and record its calls.
+
+    Args:
+        owner: the module or object that has the service.
+        name: the attribute under which it has it.
+        target: what answers: an object with the methods of the service, or a function.
+        key: the parameter that carries an idempotency key. A call with a key that is known is
+            answered as the first was, and has no effect.
+        remembers: how long keys are known; None for ever.
+        reads: the names of methods that only look things up: calls of them are no effects.
+
+    Returns:
+        The fake; `.calls` are the calls that took effect.
+
+    Raises:
+        ExplorationError: when the owner has nothing of this name.
+    """
+    if not hasattr(owner, name):
+        raise ExplorationError(
+            f"{owner!r} has no {name!r} to be faked: name the module that uses the service, and the name under "
+            "which it does."
+        )
+    leave_out = leaving_out.get()
+    if leave_out is not None:
+        leave_out(target)
+    made = Fake(name, target, key, remembers, reads)
+    patches = Patches()
+    patches.set(owner, name, _Proxy(made, target))
+    try:
+        yield made
+    finally:
+        patches.restore()
+
+
+def _call_text(name: str, args: Any, kwargs: Any) -> str:
+    shown = [
+        *map(short_repr, args),
+        *(f"{word}={short_repr(value)}" for word, value in kwargs.items()),
+    ]
+    return f"{name}({', '.join(shown)})"

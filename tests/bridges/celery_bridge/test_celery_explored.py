@@ -1,0 +1,57 @@
+"""A task is explored through its real path."""
+
+import pytest
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    """What the tasks use."""
+
+    ledger = Ledger()
+
+
+def books():
+    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
+        yield lambda: {"booked": ledger.calls}
+
+
+def test_a_task_that_is_not_safe(jobs, app):
+    @app.task
+    def book(number):
+        Shop.ledger.book(number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
+        check_idempotent(book, args=(7,), world=books)
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_a_task_that_is_safe_and_retries(jobs, app):
+    @app.task(autoretry_for=(Exception,), max_retries=5, default_retry_delay=1)
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    explored = check_idempotent(book, args=(7,), world=books, histories="all")
+
+    assert explored.histories > 10
+
+
+def test_what_a_task_enqueues_is_an_effect(jobs, app):
+    @app.task
+    def tell(number):
+        """Be enqueued."""
+
+    @app.task
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        tell.delay(number)
+
+    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+        check_idempotent(book, args=(7,), world=books)

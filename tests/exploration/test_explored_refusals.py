@@ -1,0 +1,121 @@
+"""What shows nothing is an error, and never a pass."""
+
+import contextlib
+
+import explored_jobs
+import pytest
+from explored_worlds import Gateway, shop
+
+from pytest_jobs import check_idempotent, fake, sqlite_world
+from pytest_jobs.errors import CriterionError, ExplorationError
+
+
+def refused(job, world=shop, **options):
+    with pytest.raises(ExplorationError) as refusal:
+        check_idempotent(job, args=(1,), world=world, **options)
+    return str(refusal.value)
+
+
+def test_a_job_that_does_nothing():
+    assert refused(explored_jobs.do_nothing) == (
+        "One clean run of the job changes nothing that the world shows, and does nothing that is heard of: the "
+        "state that the world yields has to show its work."
+    )
+
+
+def test_a_job_that_fails_by_itself():
+    assert "One clean run of the job ends with ValueError('broken')" in refused(
+        explored_jobs.always_fail
+    )
+
+
+def test_a_world_that_is_not_fresh():
+    calls = []
+
+    def stale():
+        with fake(explored_jobs, "gateway", Gateway()):
+            calls.append(len(calls))
+            yield lambda: {"calls": len(calls)}
+
+    assert "The world is not fresh: calls is 2 when" in refused(explored_jobs.charge_always, stale)
+
+
+def test_a_job_that_is_not_deterministic():
+    answers = iter(range(10_000))
+
+    def draw(number):
+        explored_jobs.gateway.charge(next(answers))
+
+    assert "so it is not deterministic: charges is" in refused(draw)
+
+
+def test_a_connection_to_somewhere():
+    text = refused(explored_jobs.connect_somewhere)
+
+    assert text.startswith("The job called socket.connect(('127.0.0.1', 1)), which reaches outside")
+
+
+def test_a_world_that_yields_no_snapshot():
+    def world():
+        yield {"state": 1}
+
+    assert "which is no snapshot" in refused(explored_jobs.charge_always, world)
+
+
+def test_a_world_that_is_none():
+    assert "it is a generator function" in refused(explored_jobs.charge_always, lambda: 7)
+
+
+def test_time_that_does_not_suffice():
+    text = refused(explored_jobs.charge_with_key, time_limit=0.0)
+
+    assert text.startswith("0.0 s did not suffice: Explored 0 of ")
+
+
+def test_time_that_does_not_suffice_can_be_accepted():
+    explored = check_idempotent(
+        explored_jobs.charge_with_key, args=(1,), world=shop, time_limit=0.0, allow_partial=True
+    )
+
+    assert explored.histories == 0
+    assert "Explored 0 of" in str(explored)
+
+
+def test_what_cannot_be_faked_or_bound():
+    with pytest.raises(ExplorationError, match="has no 'nothing' to be faked"):
+        fake(explored_jobs, "nothing", Gateway()).__enter__()
+    with pytest.raises(ExplorationError, match="has no 'nothing' to be bound"):
+        sqlite_world("", bind=(explored_jobs, "nothing")).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("job", "options", "message"),
+    [
+        (7, {}, "7 is no job of what is bridged here, and no function"),
+        (explored_jobs.overwrite, {"histories": ["thrice"]}, "There is no history 'thrice'"),
+        (explored_jobs.overwrite, {"histories": []}, "No history is named"),
+        (explored_jobs.overwrite, {"histories": ["out_of_order"]}, "out_of_order needs others="),
+    ],
+)
+def test_a_call_that_cannot_be_meant(job, options, message):
+    with pytest.raises(CriterionError, match=message):
+        check_idempotent(job, args=(1,), world=shop, **options)
+
+
+def test_a_trace_that_cannot_be_meant():
+    with pytest.raises(ExplorationError, match="trace= names 7"):
+        check_idempotent(explored_jobs.overwrite, args=(1,), world=shop, trace=7)
+
+
+def test_nothing_is_left_behind():
+    import sqlite3
+    import sys
+
+    before = sqlite3.connect, sys.gettrace(), explored_jobs.gateway, explored_jobs.connect
+    for job in (explored_jobs.charge_with_key, explored_jobs.charge_then_mark):
+        with contextlib.suppress(AssertionError):
+            check_idempotent(job, args=(1,), world=shop)
+
+    assert (sqlite3.connect, sys.gettrace(), explored_jobs.gateway, explored_jobs.connect) == before
+    if sys.version_info >= (3, 12):
+        assert sys.monitoring.get_tool(4) is None
