@@ -64,7 +64,7 @@ def check_idempotent(
         trace: modules, functions or classes whose lines count, instead of the code of the project.
         atomic: modules, functions or classes that are one step.
         same_process: whether all deliveries share the memory of one process.
-        time_limit: seconds for one set of arguments.
+        time_limit: seconds of computing for one set of arguments.
         allow_partial: whether what the time does not suffice for is left out, instead of failing.
 
     Returns:
