@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ..errors import ExplorationError
 from .acts import Act
@@ -28,24 +28,13 @@ HistoryName: TypeAlias = Literal[
 ]
 
 #: Every history, in the order in which they are tried: the simplest first.
-HISTORIES: Final[tuple[HistoryName, ...]] = (
-    "twice",
-    "restart",
-    "crash",
-    "effect_fails",
-    "reply_lost",
-    "overlap",
-    "late",
-    "lease_expires",
-    "out_of_order",
-)
+HISTORIES: Final[tuple[HistoryName, ...]] = get_args(HistoryName)
 DEFAULT: Final[tuple[HistoryName, ...]] = HISTORIES[:6]
 
 _AT_ONCE: Final = timedelta(0)
 _NEXT_DAY: Final = timedelta(hours=25)
 _LATER: Final = (timedelta(hours=1), _NEXT_DAY, timedelta(days=40))
 _LEASE: Final = timedelta(seconds=3_700)
-#: In these a delivery was cut off, so that what may happen at least once may happen twice.
 _CUT_OFF: Final = frozenset(("crash", "effect_fails", "reply_lost", "late", "lease_expires"))
 
 
@@ -61,6 +50,11 @@ class Plan:
     act: Act | None = None
     #: The position of the other job, of `out_of_order`.
     other: int = 0
+
+    @property
+    def cuts_off(self) -> bool:
+        """Whether a delivery is cut off, so that what may happen at least once may happen twice."""
+        return self.name in _CUT_OFF and self.index is not None
 
 
 @dataclass(frozen=True)
@@ -141,8 +135,8 @@ class Explorer:
         with self._history().opened() as history:
             last = self._carry_out(plan, history)
             _check_not_refused(history)
-            found = self._found or history.observed()
-            accepted = self._at_least_once if plan.name in _CUT_OFF else ()
+            found = history.observed() if self._found is None else self._found
+            accepted = self._at_least_once if plan.cuts_off else ()
             wanted = self._wanted_after(plan)
             verdict = judge(wanted, found, history.initial, last, accepted)
             runs = tuple(history.runs)
@@ -294,12 +288,10 @@ class Explorer:
         if not others:
             return self._missed(plan, first)
         last = first
-        if not others[0].acknowledged:
-            history.restart()
-            last = history.deliver_until_acknowledged()
-        if not first.acknowledged:
-            history.restart()
-            last = history.deliver_until_acknowledged()
+        for run in (others[0], first):
+            if not run.acknowledged:
+                history.restart()
+                last = history.go_on_after(run)
         return last
 
     def _fail(self, plan: Plan, act: Act, history: History) -> Run:
@@ -313,10 +305,7 @@ class Explorer:
         first = history.deliver(_at(plan, fail))
         if not hit:
             return self._missed(plan, first)
-        if first.acknowledged:
-            return first
-        history.wait(timedelta(seconds=1))
-        return history.deliver_until_acknowledged()
+        return history.go_on_after(first)
 
     def _missed(self, plan: Plan, run: Run) -> Run:
         raise ExplorationError(

@@ -30,7 +30,6 @@ T = TypeVar("T")
 
 #: With these the library is done with a job.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
-_DELIVERIES: Final = 4
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 
@@ -115,20 +114,24 @@ class History:
 
     def deliver_until_acknowledged(self, *, again: bool = True) -> Run:
         """Deliver until the library is done with the job, at most four times, ever longer after one another."""
-        record = self._redelivered() if again else self._record
-        run = self._make(record, None)
-        for gap in _GAPS[: _DELIVERIES - 1]:
+        return self._until_acknowledged(self.deliver(again=again), _GAPS)
+
+    def go_on_after(self, run: Run) -> Run:
+        """Do the same after a delivery with which the library was not done: first comes its retry, if any."""
+        return run if run.acknowledged else self._until_acknowledged(run, (_GAPS[0], *_GAPS))
+
+    def _until_acknowledged(self, run: Run, gaps: Sequence[timedelta]) -> Run:
+        for gap in gaps:
             if run.acknowledged:
                 break
             following = None if run.delivery is None else run.delivery.next
-            if following is not None and following.due_at is not None:
+            if following is None:
+                self.wait(gap)
+                following = self._redelivered()
+            else:
                 self._ledger.claim(following)
                 self._setting.clock.reach_ns(following._envelope.due_ns or 0)
-                record = following
-            else:
-                self.wait(gap)
-                record = self._redelivered()
-            run = self._make(record, None)
+            run = self._make(following, None)
             run.after = gap
         return run
 
