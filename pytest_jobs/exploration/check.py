@@ -23,7 +23,9 @@ from .history import Setting
 from .lines import line_tracer
 from .report import explored_text, report
 from .scope import Scope
+from .unwinding import hearing_nothing_of
 from .verdicts import ERRORS
+from .watching import Unwound
 
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
@@ -212,6 +214,7 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
         stack.callback(patches.restore)
         sqlite.install(patches)
         audit_hook.install()
+        stack.enter_context(hearing_nothing_of(Unwound))
         stack.enter_context(harness.clock.excursion())
         harness.clock.freeze()
         tracer.open()

@@ -282,7 +282,10 @@ class Explorer:
 
         def overtake() -> None:
             history.wait(plan.gap)
-            others.append(history.elsewhere(lambda: history.deliver(again=True)))
+            if history.would_wait():
+                others.append(history.waited())
+            else:
+                others.append(history.elsewhere(lambda: history.deliver(again=True)))
 
         first = history.deliver(_at(plan, lambda: history.inside(overtake)))
         if not others:

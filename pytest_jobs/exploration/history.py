@@ -23,7 +23,7 @@ from .lines import LineTracer
 from .module_globals import ModuleGlobals, Place
 from .sameness import Chance, Renaming
 from .scope import Scope, leaving_out
-from .unwinding import let_go
+from .unwinding import isolated, let_go
 from .watching import Reach, Run, Unwound, Watch, WatchedBody
 
 T = TypeVar("T")
@@ -154,6 +154,17 @@ class History:
         context = self._context.copy()
         return self._setting.tracer.nested(lambda: context.run(_off_the_loop, run))
 
+    def would_wait(self) -> bool:
+        """Say whether the delivery that is suspended holds a lock that another one of its process waits for."""
+        return self._setting.same_process and self.globals.any_lock_held()
+
+    def waited(self) -> Run:
+        """Return a delivery that waited for the one that is suspended, and so has not begun."""
+        run = Run(len(self.runs) + 1)
+        run.spinning = True
+        self.runs.append(run)
+        return run
+
     def elsewhere(self, run: Callable[[], T]) -> T:
         """Do something in another process, unless all deliveries are to be in one."""
         if self._setting.same_process:
@@ -204,9 +215,8 @@ class History:
         self._watches.append(watch)
         token = watcher.set(watch)
         try:
-            run.delivery = performer.deliver(
-                self._ledger, record, lambda _: WatchedBody(watch, self._setting.tracer)
-            )
+            body = WatchedBody(watch, self._setting.tracer)
+            run.delivery = isolated(lambda: performer.deliver(self._ledger, record, lambda _: body))
         except Unwound as death:
             run.spinning = watch.spinning
             let_go(death)

@@ -52,6 +52,7 @@ class _Monitoring:
         self._wants = wants
         self._hook: LineHook | None = None
         self._thread = 0
+        self._heard: set[CodeType] = set()
 
     def open(self) -> None:
         monitoring = self._monitoring
@@ -62,15 +63,22 @@ class _Monitoring:
                 "explorations inside one another, or another tool that takes this number. Run one at a time."
             )
         monitoring.use_tool_id(_TOOL, "pytest-jobs")
-        monitoring.register_callback(_TOOL, monitoring.events.LINE, self._line)
-        monitoring.set_events(_TOOL, monitoring.events.LINE)
+        events = monitoring.events
+        for event in (events.PY_START, events.PY_RESUME):
+            monitoring.register_callback(_TOOL, event, self._begins)
+        monitoring.register_callback(_TOOL, events.LINE, self._line)
+        monitoring.set_events(_TOOL, events.PY_START | events.PY_RESUME)
         # What an earlier exploration did not want was disabled for good.
         monitoring.restart_events()
 
     def close(self) -> None:
         monitoring = self._monitoring
+        events = monitoring.events
         monitoring.set_events(_TOOL, 0)
-        monitoring.register_callback(_TOOL, monitoring.events.LINE, None)
+        for code in self._heard:
+            monitoring.set_local_events(_TOOL, code, 0)
+        for event in (events.PY_START, events.PY_RESUME, events.LINE):
+            monitoring.register_callback(_TOOL, event, None)
         monitoring.free_tool_id(_TOOL)
 
     @contextmanager
@@ -89,12 +97,16 @@ class _Monitoring:
         finally:
             self._hook = hook
 
-    def _line(self, code: CodeType, line: int) -> Any:
-        if not self._wants(code):
-            return self._monitoring.DISABLE
+    def _begins(self, code: CodeType, offset: int) -> Any:
+        """Hear the lines of a function from now on, if they are wanted."""
+        if code not in self._heard and self._wants(code):
+            self._heard.add(code)
+            self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
+        return self._monitoring.DISABLE
+
+    def _line(self, code: CodeType, line: int) -> None:
         if self._hook is not None and threading.get_ident() == self._thread:
             self._hook(code, line)
-        return None
 
 
 class _Tracing:

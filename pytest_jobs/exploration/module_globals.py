@@ -66,6 +66,15 @@ class ModuleGlobals:
         finally:
             self._put(here, self._kept, fresh_locks=False)
 
+    def any_lock_held(self) -> bool:
+        """Say whether a lock of a module is held."""
+        return any(
+            _is_held(value)
+            for module in self._modules
+            for value in vars(module).values()
+            if type(value) in _LOCKS
+        )
+
     def changed(self) -> set[Place]:
         """Return the globals that are not what they were."""
         now = self._taken()
@@ -142,3 +151,8 @@ def _refill(container: Any, content: Any) -> None:
         container.update(content)
     else:
         container.extend(content)
+
+
+def _is_held(lock: Any) -> bool:
+    locked = getattr(lock, "locked", None)
+    return bool(locked() if locked is not None else lock._is_owned())

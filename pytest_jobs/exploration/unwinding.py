@@ -5,8 +5,48 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from ..harness.patches import Patches
+
+T = TypeVar("T")
+
+
+def isolated(run: Callable[[], T]) -> T:
+    """Run something whose handled exceptions stay its own.
+
+    An exception that a line hook raises at the edge of an `except` block leaves that block without
+    the interpreter's noticing, and would be the context of whatever is raised in this thread for
+    ever. A generator has an exception state of its own, which ends with it.
+    """
+
+    def once() -> Generator[T, None, None]:
+        yield run()
+
+    steps = once()
+    try:
+        return next(steps)
+    finally:
+        steps.close()
+
+
+@contextmanager
+def hearing_nothing_of(death: type[BaseException]) -> Generator[None, None, None]:
+    """Let the generators of a dead delivery end without a word, for a block."""
+    patches = Patches()
+    heard = sys.unraisablehook
+
+    def hear(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type or object, death):
+            heard(unraisable)
+
+    patches.set(sys, "unraisablehook", hear)
+    try:
+        yield
+    finally:
+        patches.restore()
 
 
 def let_go(death: BaseException) -> None:

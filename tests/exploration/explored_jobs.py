@@ -15,6 +15,7 @@ from pytest_jobs import Job, job, retry_on
 
 gateway = None
 lock = threading.Lock()
+reentrant_lock = threading.RLock()
 seen: set[int] = set()
 cache: dict[int, int] = {}
 folder = Path()
@@ -76,6 +77,16 @@ def charge_under_a_lock(number):
 def look_up_then_charge(number):
     if number not in gateway.charged():
         gateway.charge(number)
+
+
+def look_up_under_a_lock(number):
+    with lock:
+        look_up_then_charge(number)
+
+
+def look_up_under_a_reentrant_lock(number):
+    with reentrant_lock:
+        look_up_then_charge(number)
 
 
 def give_up_on_error(number):

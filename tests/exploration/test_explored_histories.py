@@ -141,3 +141,26 @@ def test_a_job_that_stays_half_done_is_stuck():
 
     with pytest.raises(StuckJob, match="STUCK payments"):
         check_idempotent(stuck, args=(1,), world=world, histories=["crash"])
+
+
+def test_a_delivery_waits_for_a_lock_of_its_process_that_another_holds():
+    with pytest.raises(DuplicateEffect, match=r"\[overlap\]"):
+        check(explored_jobs.look_up_under_a_lock, "overlap")
+    check(explored_jobs.look_up_under_a_lock, "overlap", same_process=True)
+    check(explored_jobs.look_up_under_a_reentrant_lock, "overlap", same_process=True)
+
+
+def test_a_generator_that_is_suspended_ends_in_silence(recwarn):
+    def each(number):
+        try:
+            yield number
+        finally:
+            explored_jobs.gateway.charge(number, key="end")
+
+    def job(number):
+        for found in each(number):
+            explored_jobs.gateway.charge(found, key="begin")
+
+    check(job, "crash", "overlap")
+
+    assert [warning for warning in recwarn if "Unwound" in str(warning.message)] == []

@@ -119,3 +119,21 @@ def test_nothing_is_left_behind():
     assert (sqlite3.connect, sys.gettrace(), explored_jobs.gateway, explored_jobs.connect) == before
     if sys.version_info >= (3, 12):
         assert sys.monitoring.get_tool(4) is None
+
+
+def test_no_exception_of_a_dead_delivery_is_left_in_the_thread():
+    import sys
+
+    def careful(number):
+        try:
+            explored_jobs.gateway.charge(number, key=number)
+        except TimeoutError:
+            explored_jobs.gateway.charge(number, key=number)
+        finally:
+            explored_jobs.gateway.charge(number, key=number)
+
+    for job in (careful, explored_jobs.give_up_on_error, explored_jobs.done_in_spite_of_error):
+        with contextlib.suppress(AssertionError):
+            check_idempotent(job, args=(1,), world=shop, histories="all")
+
+        assert sys.exc_info() == (None, None, None)

@@ -27,3 +27,11 @@ def test_a_job_that_remembers_something_in_its_module_is_fresh_after_a_restart()
 
     assert explored_jobs.cache == {}
     assert explored_jobs.seen == set()
+
+
+def test_a_key_that_is_none_is_no_key():
+    def charge(number):
+        explored_jobs.gateway.charge(number, key=None)
+
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(charge, args=(1,), world=shop, histories=["twice"])
