@@ -224,7 +224,7 @@ class Explorer:
             return self._wanted
         with self._history().opened() as history:
             history.deliver_until_acknowledged(again=False)
-            self._others[plan.other]()
+            history.between(self._others[plan.other])
             return history.observed()
 
     # The histories
@@ -258,7 +258,7 @@ class Explorer:
             return self._fail(plan, plan.act, history)
         history.deliver_until_acknowledged(again=False)
         if plan.name == "out_of_order":
-            self._others[plan.other]()
+            history.between(self._others[plan.other])
         if plan.name != "twice":
             history.restart()
         history.wait(plan.gap)

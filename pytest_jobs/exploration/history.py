@@ -135,6 +135,16 @@ class History:
             run.after = gap
         return run
 
+    def between(self, other: Callable[[], object]) -> None:
+        """Let something else happen: its effects are its own, and its connections close with it."""
+        watch = Watch(Run(0), None, self._refuse, nested=False)
+        token = watcher.set(watch)
+        try:
+            other()
+        finally:
+            watcher.reset(token)
+            watch.close_connections()
+
     def wait(self, gap: timedelta) -> None:
         """Let time pass."""
         self._setting.clock.advance_ns(int(gap.total_seconds() * 1e9))

@@ -1,5 +1,7 @@
 """Each history finds what it is for, and leaves alone what is safe."""
 
+import sqlite3
+
 import explored_jobs
 import pytest
 from explored_worlds import files, shop
@@ -116,8 +118,6 @@ def test_what_may_happen_at_least_once_may_where_a_delivery_was_cut_off():
 
 
 def test_an_error_that_is_accepted_ends_a_delivery():
-    import sqlite3
-
     check(explored_jobs.insert_plainly, "twice", accept=[sqlite3.IntegrityError])
 
 
@@ -164,3 +164,16 @@ def test_a_generator_that_is_suspended_ends_in_silence(recwarn):
     check(job, "crash", "overlap")
 
     assert [warning for warning in recwarn if "Unwound" in str(warning.message)] == []
+
+
+def test_the_connections_of_the_other_job_close_with_it():
+    opened = []
+
+    def cancel():
+        opened.append(explored_jobs.connect())
+
+    check(explored_jobs.overwrite, "out_of_order", others=[cancel])
+
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("select 1")
