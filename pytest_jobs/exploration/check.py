@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import CriterionError, ExplorationError
@@ -131,30 +132,18 @@ class Explored:
         )
 
 
+@dataclass(frozen=True)
 class _Options:
-    def __init__(
-        self,
-        world: World,
-        at_least_once: Collection[str],
-        accept: tuple[type[BaseException], ...],
-        others: Sequence[Callable[[], object]],
-        trace: object,
-        atomic: Iterable[object],
-        same_process: bool,
-        names: Sequence[HistoryName],
-        time_limit: float,
-        allow_partial: bool,
-    ) -> None:
-        self.world = world
-        self.at_least_once = at_least_once
-        self.accept = accept
-        self.others = others
-        self.trace = trace
-        self.atomic = atomic
-        self.same_process = same_process
-        self.names = names
-        self.time_limit = time_limit
-        self.allow_partial = allow_partial
+    world: World
+    at_least_once: Collection[str]
+    accept: tuple[type[BaseException], ...]
+    others: Sequence[Callable[[], object]]
+    trace: object
+    atomic: Iterable[object]
+    same_process: bool
+    names: Sequence[HistoryName]
+    time_limit: float
+    allow_partial: bool
 
 
 def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options) -> Explored:
@@ -185,13 +174,11 @@ def _explore(
         setting, args, kwargs, at_least_once=options.at_least_once, others=options.others
     )
     deadline = _real_time() + options.time_limit
-    exploration = explorer.explore(
-        options.names, every=False, go_on=lambda: _real_time() < deadline
-    )
-    if exploration.failures:
-        failure = exploration.failures[0]
+    exploration = explorer.explore(options.names, lambda: _real_time() < deadline)
+    failure = exploration.failure
+    if failure is not None:
         raise ERRORS[failure.verdict.word](
-            report(name, exploration, options.names)
+            report(name, exploration, failure, options.names)
         ) from failure.verdict.error
     if exploration.histories < exploration.planned and not options.allow_partial:
         raise ExplorationError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -73,7 +73,7 @@ class Exploration:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     points: Sequence[Point] = ()
-    failures: list[Failure] = field(default_factory=list)
+    failure: Failure | None = None
     histories: int = 0
     planned: int = 0
 
@@ -100,15 +100,12 @@ class Explorer:
     def explore(
         self,
         names: Collection[HistoryName],
-        *,
-        every: bool,
-        go_on: Callable[[], bool] = lambda: True,
+        go_on: Callable[[], bool],
     ) -> Exploration:
-        """Try the histories of some names.
+        """Try the histories of some names, up to the first that fails.
 
         Args:
             names: which.
-            every: whether to go on after the first that fails.
             go_on: asked before each; the rest is left when it says no.
 
         Raises:
@@ -123,14 +120,12 @@ class Explorer:
             if not go_on():
                 break
             exploration.histories += 1
-            failure = self.try_out(plan)
-            if failure is not None:
-                exploration.failures.append(failure)
-                if not every:
-                    break
+            exploration.failure = self._try_out(plan)
+            if exploration.failure is not None:
+                break
         return exploration
 
-    def try_out(self, plan: Plan) -> Failure | None:
+    def _try_out(self, plan: Plan) -> Failure | None:
         """Carry one history out; return how it failed."""
         with self._history().opened() as history:
             last = self._carry_out(plan, history)

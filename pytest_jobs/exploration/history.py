@@ -132,7 +132,6 @@ class History:
                 self._ledger.claim(following)
                 self._setting.clock.reach_ns(following._envelope.due_ns or 0)
             run = self._make(following, None)
-            run.after = gap
         return run
 
     def between(self, other: Callable[[], object]) -> None:

@@ -50,9 +50,10 @@ _HINTS: Final[dict[tuple[Word, HistoryName | None], str]] = {
 _WIDTH: Final = 100
 
 
-def report(name: str, exploration: Exploration, names: Sequence[HistoryName]) -> str:
-    """Return what is said of an exploration whose first failure is to be told."""
-    failure = exploration.failures[0]
+def report(
+    name: str, exploration: Exploration, failure: Failure, names: Sequence[HistoryName]
+) -> str:
+    """Return what is said of an exploration that found a failure."""
     parts = [
         _headline(name, exploration, failure),
         _story(failure),
@@ -144,19 +145,8 @@ def _value(value: Any) -> str:
 
 def _closing(exploration: Exploration, failure: Failure, names: Sequence[HistoryName]) -> str:
     verdict, plan = failure.verdict, failure.plan
-    others = exploration.failures[1:]
-    lines = []
-    if others:
-        counted: dict[str, int] = {}
-        for other in others:
-            counted[other.plan.name] = counted.get(other.plan.name, 0) + 1
-        lines.append(
-            "Also fails: " + ", ".join(f"{name} ({count})" for name, count in counted.items()) + "."
-        )
     hint = _HINTS.get((verdict.word, plan.name)) or _HINTS[(verdict.word, None)]
-    lines.append(f"Hint: {hint}")
-    lines.append(explored_text(exploration, names))
-    return "\n".join(lines)
+    return f"Hint: {hint}\n{explored_text(exploration, names)}"
 
 
 def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str:

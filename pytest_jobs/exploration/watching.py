@@ -7,7 +7,6 @@ import errno
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from types import CodeType
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -43,7 +42,6 @@ class Run:
     error: BaseException | None = None
     acknowledged: bool = False
     spinning: bool = False
-    after: timedelta = timedelta(0)
 
 
 class Watch:
