@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         assert_retried,
     )
     from .bridges.opening import open_jobs
+    from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.worlds.fakes import fake
     from .exploration.worlds.sqlite import sqlite_world
@@ -92,6 +93,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "TestAdapter",
     # Exploring them
     "check_idempotent",
+    "effects",
     "fake",
     "sqlite_world",
     # Testing them
@@ -125,6 +127,7 @@ _LAZY = {
     "InlineAdapter": "adapters.inline",
     "TestAdapter": "adapters.test",
     "check_idempotent": "exploration.check",
+    "effects": "exploration.effects",
     "fake": "exploration.worlds.fakes",
     "sqlite_world": "exploration.worlds.sqlite",
     "open_jobs": "bridges.opening",
@@ -143,7 +146,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f".{_LAZY.get(name, 'assertions.asserts')}", __name__)
-    value = globals()[name] = getattr(module, name)
+    value = globals()[name] = module if name == "effects" else getattr(module, name)
     return value
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -18,6 +19,10 @@ def _answer_lost() -> Exception:
     return TimeoutError("no answer: it has happened")
 
 
+def _never_busy(error: BaseException) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One thing that a job does outside of itself."""
@@ -30,6 +35,10 @@ class Act:
     counts: bool = True
     #: What is compared; the text where this is None.
     value: object = None
+    #: What the receiver tells repetitions by: with one, doing it again is no second time. None for none.
+    key: object = None
+    #: Whether an error says that another delivery holds a lock on what is wanted.
+    busy: Callable[[BaseException], bool] = _never_busy
     #: Makes the error of the attempt that did not happen.
     refused: Callable[[], Exception] = _refused
     #: Makes the error of the attempt whose answer was lost; None where there is no answer to lose.
@@ -39,8 +48,12 @@ class Act:
 class ActWatcher(Protocol):
     """Hears of the acts of one delivery, and may make them fail."""
 
-    def act(self, act: Act, do: Callable[[], T]) -> T:
-        """Do it, or not."""
+    def acting(self, act: Act) -> AbstractContextManager[None]:
+        """Return the block in which an act is done; raises before it, or at its end."""
+        ...
+
+    def looking(self, busy: Callable[[BaseException], bool]) -> AbstractContextManager[None]:
+        """Return the block in which something is read, which may have to wait for another delivery."""
         ...
 
     def note(self, act: Act) -> None:
@@ -55,7 +68,11 @@ class ActWatcher(Protocol):
         """Hear of something outside the process that no effect source owns, unless it is part of an act."""
         ...
 
-    def opened(self, close: Callable[[], object]) -> None:
+    def begun(self, function: Callable[..., object]) -> None:
+        """Hear that a thread begins to run a function."""
+        ...
+
+    def opened(self, close: Callable[[], object], shared: object) -> None:
         """Take note of a connection: the function is called when the worker that opened it dies."""
         ...
 
@@ -67,12 +84,48 @@ watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", d
 def perform_act(act: Act, do: Callable[[], T]) -> T:
     """Do something outside of the job, and let the explorer know: for effect sources.
 
+    What happens outside within it is part of it, and none of its own.
+
     Args:
         act: what is done.
         do: does it.
     """
     current = watcher.get()
-    return do() if current is None else current.act(act, do)
+    if current is None:
+        return do()
+    with current.acting(act):
+        return do()
+
+
+async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
+    """Do the same where it is awaited.
+
+    Args:
+        act: what is done.
+        do: returns what does it.
+    """
+    current = watcher.get()
+    if current is None:
+        return await do()
+    with current.acting(act):
+        return await do()
+
+
+@contextmanager
+def looking(busy: Callable[[BaseException], bool] = _never_busy) -> Generator[None, None, None]:
+    """Read something outside of the job in a block, which is no effect: for effect sources.
+
+    What happens outside within it, such as a connection to a server, is owned by the source.
+
+    Args:
+        busy: whether an error says that another delivery holds a lock on what is read.
+    """
+    current = watcher.get()
+    if current is None:
+        yield
+        return
+    with current.looking(busy):
+        yield
 
 
 def note_effect(act: Act) -> None:
@@ -82,8 +135,16 @@ def note_effect(act: Act) -> None:
         current.note(act)
 
 
-def note_connection(close: Callable[[], object]) -> None:
-    """Let the explorer know of a connection: it is closed when the worker that opened it dies."""
+def note_connection(close: Callable[[], object], shared: object = None) -> None:
+    """Let the explorer know that a delivery has a connection: it is closed when its worker dies.
+
+    Call it when a delivery opens a connection, and when it takes one out of a pool.
+
+    Args:
+        close: ends it as the kernel does when the process is gone, without a commit.
+        shared: what tells the connection from others, where two deliveries might be given the same
+            one; that is refused.
+    """
     current = watcher.get()
     if current is not None:
-        current.opened(close)
+        current.opened(close, shared)

@@ -15,15 +15,17 @@ from ..harness.active import open_harnesses
 from ..harness.patches import Patches
 from ..harness.performer import in_running_loop
 from ..harness.targets import Target
-from .effects import sqlite
 from .effects.audit import audit_hook
 from .entering import World
-from .explorer import DEFAULT, HISTORIES, Exploration, Explorer, HistoryName
+from .explorer import Exploration, Explorer
 from .function_bridge import FunctionBridge
 from .history import Setting
 from .lines import line_tracer
+from .other_threads import follow
+from .plans import DEFAULT, HISTORIES, HistoryName
 from .report import explored_text, report
 from .scope import Scope
+from .sources import Sources
 from .unwinding import hearing_nothing_of
 from .verdicts import ERRORS
 from .watching import Unwound
@@ -45,6 +47,8 @@ def check_idempotent(
     trace: object = None,
     atomic: Iterable[object] = (),
     same_process: bool = False,
+    depth: Literal[1, 2] = 1,
+    delivery: Literal["at-least-once", "as configured"] = "at-least-once",
     time_limit: float = 10.0,
     allow_partial: bool = False,
 ) -> Explored:
@@ -67,6 +71,10 @@ def check_idempotent(
         trace: modules, functions or classes whose lines count, instead of the code of the project.
         atomic: modules, functions or classes that are one step.
         same_process: whether all deliveries share the memory of one process.
+        depth: how many deliveries are interrupted in one history: with 2, the delivery after a crash
+            is killed as well, and two deliveries overtake one another.
+        delivery: "as configured" to deliver again only where the library would, by the settings of
+            the job.
         time_limit: seconds of computing for one set of arguments.
         allow_partial: whether what the time does not suffice for is left out, instead of failing.
 
@@ -80,6 +88,7 @@ def check_idempotent(
     """
     __tracebackhide__ = True
     names = _checked_names(histories, others)
+    _check_choices(depth, delivery)
     options = _Options(
         world,
         at_least_once,
@@ -89,6 +98,8 @@ def check_idempotent(
         atomic,
         same_process,
         names,
+        depth,
+        delivery,
         time_limit,
         allow_partial,
     )
@@ -101,13 +112,13 @@ class Explored:
     """What a check that passed has explored."""
 
     def __init__(self, explorations: Sequence[Exploration], names: Sequence[HistoryName]) -> None:
-        self._explorations = tuple(explorations)
+        self.explorations = tuple(explorations)
         self._names = names
 
     @property
     def histories(self) -> int:
         """How many histories were carried out, for all arguments together."""
-        return sum(exploration.histories for exploration in self._explorations)
+        return sum(exploration.histories for exploration in self.explorations)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -122,13 +133,13 @@ class Explored:
                     "explored": exploration.histories,
                     "planned": exploration.planned,
                 }
-                for exploration in self._explorations
+                for exploration in self.explorations
             ],
         }
 
     def __str__(self) -> str:
         return "\n".join(
-            explored_text(exploration, self._names) for exploration in self._explorations
+            explored_text(exploration, self._names) for exploration in self.explorations
         )
 
 
@@ -142,6 +153,8 @@ class _Options:
     atomic: Iterable[object]
     same_process: bool
     names: Sequence[HistoryName]
+    depth: int
+    delivery: str
     time_limit: float
     allow_partial: bool
 
@@ -171,7 +184,12 @@ def _explore(
 ) -> Exploration:
     __tracebackhide__ = True
     explorer = Explorer(
-        setting, args, kwargs, at_least_once=options.at_least_once, others=options.others
+        setting,
+        args,
+        kwargs,
+        at_least_once=options.at_least_once,
+        others=options.others,
+        depth=options.depth,
     )
     deadline = _real_time() + options.time_limit
     exploration = explorer.explore(options.names, lambda: _real_time() < deadline)
@@ -180,6 +198,15 @@ def _explore(
         raise ERRORS[failure.verdict.word](
             report(name, exploration, failure, options.names)
         ) from failure.verdict.error
+    if exploration.inconclusive and not options.allow_partial:
+        plan, call = exploration.inconclusive[0]
+        raise ExplorationError(
+            f"{len(exploration.inconclusive)} of {exploration.planned} histories show nothing. In {plan.name}, "
+            f"with the first delivery {plan.point}, the other waited without end at {call}. "
+            "It waits for something in the memory of this process, which no two workers share: build it in the "
+            "world or keep it in a module, say same_process=True when all deliveries share one process, or accept "
+            "that these show nothing by allow_partial=True."
+        )
     if exploration.histories < exploration.planned and not options.allow_partial:
         raise ExplorationError(
             f"{options.time_limit} s did not suffice: {explored_text(exploration, options.names)} Raise "
@@ -196,10 +223,12 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
         bridge, name = target.bridge, target.name
         body = bridge.resolve(target.job)
         scope = Scope(body, options.world, options.trace, options.atomic)
-        tracer = line_tracer(scope.wants)
+        tracer = line_tracer(scope)
         patches = Patches()
         stack.callback(patches.restore)
-        sqlite.install(patches)
+        sources = Sources(patches)
+        sources.catch_up()
+        follow(patches)
         audit_hook.install()
         stack.enter_context(hearing_nothing_of(Unwound))
         stack.enter_context(harness.clock.excursion())
@@ -217,8 +246,11 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
                 tracer,
                 harness.clock,
                 harness._sleeps,
+                sources,
                 options.accept,
                 options.same_process,
+                options.delivery == "as configured",
+                options.depth,
             ),
             name,
         )
@@ -267,6 +299,15 @@ def _checked_names(
     return tuple(name for name in HISTORIES if name in wanted)
 
 
+def _check_choices(depth: object, delivery: object) -> None:
+    if depth not in (1, 2):
+        raise CriterionError(f"depth={depth!r} is none: 1 and 2 are, the deliveries interrupted.")
+    if delivery not in ("at-least-once", "as configured"):
+        raise CriterionError(
+            f"delivery={delivery!r} is none: 'at-least-once' and 'as configured' are."
+        )
+
+
 def _is_strategy(value: object) -> bool:
     return any(base.__module__.startswith("hypothesis.") for base in type(value).__mro__)
 
@@ -296,7 +337,7 @@ def _search(
 
 
 def _real_time() -> float:
-    return time.thread_time()
+    return time.process_time()
 
 
 def _in_a_thread(run: Callable[[], Explored]) -> Explored:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import contextvars
+import linecache
+import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import CodeType
 from typing import Any, Final, TypeVar
 
 from ..errors import ExplorationError
-from ..harness.bridge import Bridge
+from ..harness.bridge import Bridge, DeliverySemantics
 from ..harness.clock import VirtualClock
 from ..harness.ledger import Ledger
 from ..harness.performer import Performer
 from ..harness.record import FIRST, JobRecord, current_record
 from ..harness.sleeps import SleepPatch
 from .acts import Act, watcher
+from .apart import Apart
 from .entering import World, entered
 from .lines import LineTracer
-from .module_globals import ModuleGlobals, Place
+from .module_globals import ModuleGlobals, Place, Taken
 from .sameness import Chance, Renaming
 from .scope import Scope, leaving_out
+from .sources import Sources
 from .unwinding import isolated, let_go
 from .watching import Reach, Run, Unwound, Watch, WatchedBody
 
@@ -45,8 +52,18 @@ class Setting:
     tracer: LineTracer
     clock: VirtualClock
     sleeps: SleepPatch
+    sources: Sources
     accept: tuple[type[BaseException], ...] = ()
     same_process: bool = False
+    #: Whether a job comes again only where the library would deliver it again.
+    as_configured: bool = False
+    #: How many deliveries are interrupted in one history.
+    depth: int = 1
+
+    @property
+    def semantics(self) -> DeliverySemantics:
+        """What the library does with a job whose delivery fails, or whose worker dies."""
+        return self.bridge.delivery_semantics(self.job)
 
 
 class History:
@@ -73,6 +90,9 @@ class History:
         self.runs: list[Run] = []
         #: Set when it turned out that nothing can be shown.
         self.refusal: str | None = None
+        #: Set when a delivery waited for another that was suspended, so that this history shows nothing.
+        self.inconclusive: str | None = None
+        self._given_up: list[Apart[Run]] = []
 
     @contextmanager
     def opened(self) -> Generator[History, None, None]:
@@ -91,6 +111,7 @@ class History:
             token_of_scope = leaving_out.set(setting.scope.leave_out)
             stack.callback(leaving_out.reset, token_of_scope)
             self._begin = setting.clock.now()
+            stack.callback(self._join_given_up)
             self._snapshot = stack.enter_context(entered(setting.world))
             self.globals = ModuleGlobals(setting.scope.modules(), self._kept)
             stack.callback(self.globals.restart)
@@ -99,6 +120,10 @@ class History:
             self._record = ledger.records[0]
             ledger.claim(self._record)
             yield self
+
+    def _join_given_up(self) -> None:
+        for other in self._given_up:
+            other.wait()
 
     # Delivering
 
@@ -110,11 +135,11 @@ class History:
             again: whether it is one of the same payload after another.
         """
         record = self._redelivered() if again else self._record
-        return self._make(record, reach)
+        return self._make(record, reach, lines=not again or self._setting.depth > 1)
 
-    def deliver_until_acknowledged(self, *, again: bool = True) -> Run:
+    def deliver_until_acknowledged(self, reach: Reach | None = None, *, again: bool = True) -> Run:
         """Deliver until the library is done with the job, at most four times, ever longer after one another."""
-        return self._until_acknowledged(self.deliver(again=again), _GAPS)
+        return self._until_acknowledged(self.deliver(reach, again=again), _GAPS)
 
     def go_on_after(self, run: Run) -> Run:
         """Do the same after a delivery with which the library was not done: first comes its retry, if any."""
@@ -126,17 +151,19 @@ class History:
                 break
             following = None if run.delivery is None else run.delivery.next
             if following is None:
+                if not self.comes_again(run):
+                    break
                 self.wait(gap)
                 following = self._redelivered()
             else:
                 self._ledger.claim(following)
                 self._setting.clock.reach_ns(following._envelope.due_ns or 0)
-            run = self._make(following, None)
+            run = self._make(following, None, lines=False)
         return run
 
     def between(self, other: Callable[[], object]) -> None:
         """Let something else happen: its effects are its own, and its connections close with it."""
-        watch = Watch(Run(0), None, self._refuse, nested=False)
+        watch = Watch(Run(0), None, self, rival=False)
         token = watcher.set(watch)
         try:
             other()
@@ -155,13 +182,47 @@ class History:
 
     def kill(self) -> None:
         """Let the worker of the delivery that is being made die: its connections close, its memory is gone."""
-        self._watches[-1].close_connections()
+        self._watches[-1].kill()
         self.restart()
+
+    def comes_again(self, run: Run) -> bool:
+        """Say whether a job is delivered again after a delivery that came to its end."""
+        if not self._setting.as_configured:
+            return True
+        semantics = self._setting.semantics
+        again = (
+            semantics.redelivered_on_outage if run.acknowledged else semantics.redelivered_on_raise
+        )
+        run.dropped = not again
+        return again
+
+    def comes_again_after_kill(self) -> bool:
+        """Say whether a job is delivered again after its worker was killed."""
+        again = not self._setting.as_configured or self._setting.semantics.redelivered_on_kill
+        self.runs[-1].dropped = not again
+        return again
 
     def inside(self, run: Callable[[], T]) -> T:
         """Do something while a delivery is suspended at one of its points."""
+        return self._context.copy().run(_off_the_loop, run)
+
+    def apart(self, run: Callable[[], Run]) -> Apart[Run]:
+        """Prepare deliveries in a thread of their own, as they are in another process."""
         context = self._context.copy()
-        return self._setting.tracer.nested(lambda: context.run(_off_the_loop, run))
+        return Apart(lambda: context.run(run), self.beats)
+
+    def give_up(self, other: Apart[Run]) -> None:
+        """Go on although a delivery in another thread waits for one that is suspended."""
+        for watch in self._watches:
+            if watch.thread == other.identity:
+                watch.give_up()
+        self._given_up.append(other)
+        if not self._setting.same_process:
+            self.inconclusive = _blocking_call(other.identity)
+
+    def beats(self) -> int:
+        """Return how much has gone on in this history."""
+        return sum(watch.beats for watch in self._watches)
 
     def would_wait(self) -> bool:
         """Say whether the delivery that is suspended holds a lock that another one of its process waits for."""
@@ -174,11 +235,18 @@ class History:
         self.runs.append(run)
         return run
 
-    def elsewhere(self, run: Callable[[], T]) -> T:
-        """Do something in another process, unless all deliveries are to be in one."""
+    def exchange(self, there: Taken | None) -> Taken | None:
+        """Go to another process, unless all deliveries are to be in one.
+
+        Args:
+            there: what an earlier call returned, of the process to go to; None for a new one.
+
+        Returns:
+            What takes back to the process that is left.
+        """
         if self._setting.same_process:
-            return run()
-        return self.globals.elsewhere(run)  # type: ignore[no-any-return]
+            return None
+        return self.globals.exchange(there)
 
     # Looking
 
@@ -189,11 +257,19 @@ class History:
         named = state if isinstance(state, Mapping) else {"state": state}
         seen = {str(name): renaming.of(value) for name, value in named.items()}
         done: dict[str, Counter[Any]] = {}
-        for run in self.runs:
-            for act in run.acts:
-                value = act.text if act.value is None else act.value
-                done.setdefault(act.kind, Counter())[renaming.of(value)] += 1
+        for act in self._told_apart():
+            value = act.text if act.value is None else act.value
+            done.setdefault(act.kind, Counter())[renaming.of(value)] += 1
         return {**seen, **{f"{kind} calls": dict(count) for kind, count in done.items()}}
+
+    def _told_apart(self) -> Iterator[Act]:
+        """Give what was done, without what the receiver took for a repetition by its key."""
+        known = set()
+        for act in (act for run in self.runs for act in run.acts):
+            told_by = (act.kind, repr(act.key))
+            if act.key is None or told_by not in known:
+                known.add(told_by)
+                yield act
 
     def _now(self) -> datetime:
         return self._setting.clock.now()
@@ -208,18 +284,32 @@ class History:
                 f"{setting.job!r} was not enqueued, so there is nothing to deliver."
             )
 
-    def _refuse(self, why: str) -> None:
+    def refuse(self, why: str) -> None:
+        """Note that nothing can be shown."""
         self.refusal = self.refusal or why
+
+    def wants(self, code: CodeType) -> bool:
+        """Say whether the lines of some code are points."""
+        return self._setting.scope.wants(code)
+
+    def is_shared(self, connection: object) -> bool:
+        """Say whether a delivery that is suspended, and alive, holds a connection."""
+        mine = threading.get_ident()
+        return any(
+            watch.thread != mine and not watch.killed and watch.holds(connection)
+            for watch in self._watches
+        )
 
     def _redelivered(self) -> JobRecord:
         again = self._setting.bridge.redeliver(self._record)
         self._ledger.claim(again)
         return again
 
-    def _make(self, record: JobRecord, reach: Reach | None) -> Run:
+    def _make(self, record: JobRecord, reach: Reach | None, *, lines: bool) -> Run:
         run = Run(len(self.runs) + 1)
         self.runs.append(run)
-        watch = Watch(run, reach, self._refuse, nested=bool(self._watches))
+        rival = any(not watch.killed for watch in self._watches)
+        watch = Watch(run, reach, self, rival=rival, lines=lines)
         performer = Performer(self._setting.clock, self._setting.sleeps, ())
         self._watches.append(watch)
         token = watcher.set(watch)
@@ -231,7 +321,7 @@ class History:
             let_go(death)
         finally:
             watcher.reset(token)
-            self._watches.pop()
+            self._watches.remove(watch)
             watch.close_connections()
             performer.close()
         if run.delivery is not None:
@@ -266,8 +356,18 @@ class _Sink:
         from ..harness.describe import call_text
 
         value = (record.name, record.args, record.kwargs, record.queue)
-        act = Act("enqueue", call_text(record), value=value)
-        current.act(act, lambda: self._ledger.added(record))
+        with current.acting(Act("enqueue", call_text(record), value=value)):
+            self._ledger.added(record)
+
+
+def _blocking_call(thread: int) -> str:
+    """Say where a thread is that waits."""
+    frame = sys._current_frames().get(thread)
+    if frame is None:
+        return "somewhere"
+    code, line = frame.f_code, frame.f_lineno
+    text = linecache.getline(code.co_filename, line).strip()
+    return f"{Path(code.co_filename).name}:{line}: {text}"
 
 
 def _off_the_loop(run: Callable[[], T]) -> T:

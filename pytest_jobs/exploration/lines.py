@@ -5,17 +5,32 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import CodeType, FrameType
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 from ..errors import ExplorationError
 
-T = TypeVar("T")
 LineHook: TypeAlias = Callable[[CodeType, int], None]
 
 #: Of the ids that tools share, the one that no tool of renown has taken.
 _TOOL = 4
+
+
+class Listening(Protocol):
+    """Says whose lines are heard."""
+
+    def wants(self, code: CodeType) -> bool:
+        """Say whether the lines of some code are heard."""
+        ...
+
+    def is_of_project(self, code: CodeType) -> bool:
+        """Say whether it is code of the project."""
+        ...
+
+    def passed_over(self, code: CodeType) -> None:
+        """Hear that a function of the project runs whose lines are not heard."""
+        ...
 
 
 class LineTracer(Protocol):
@@ -29,29 +44,33 @@ class LineTracer(Protocol):
         """Leave nothing behind."""
         ...
 
-    def hooked(self, hook: LineHook) -> Any:
-        """Return a context manager in which the lines of this thread call a hook."""
+    def hooked(self, hook: LineHook, *, needed: bool) -> AbstractContextManager[None]:
+        """Return a block in which the lines of this thread call a hook.
+
+        Args:
+            hook: called before each.
+            needed: whether it has to be; what is not needed gives way to tools such as coverage.
+        """
         ...
 
-    def nested(self, run: Callable[[], T]) -> T:
-        """Run something inside a hook, with the tools that watch lines working again."""
+    def was_taken(self) -> bool:
+        """Say whether something else has taken the place of what hears of the lines, of this thread."""
         ...
 
 
-def line_tracer(wants: Callable[[CodeType], bool]) -> LineTracer:
+def line_tracer(scope: Listening) -> LineTracer:
     """Return a tracer of the code that is wanted."""
-    return _Monitoring(wants) if sys.version_info >= (3, 12) else _Tracing(wants)
+    return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
 
 
 class _Monitoring:
     """By `sys.monitoring`, beside debuggers, coverage and Hypothesis."""
 
-    def __init__(self, wants: Callable[[CodeType], bool]) -> None:
+    def __init__(self, scope: Listening) -> None:
         # By name, since the oldest Python that is supported has none.
         self._monitoring: Any = vars(sys)["monitoring"]
-        self._wants = wants
-        self._hook: LineHook | None = None
-        self._thread = 0
+        self._scope = scope
+        self._hooks: dict[int, LineHook] = {}
         self._heard: set[CodeType] = set()
 
     def open(self) -> None:
@@ -82,76 +101,84 @@ class _Monitoring:
         monitoring.free_tool_id(_TOOL)
 
     @contextmanager
-    def hooked(self, hook: LineHook) -> Generator[None, None, None]:
-        before = self._hook, self._thread
-        self._hook, self._thread = hook, threading.get_ident()
+    def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
+        thread = threading.get_ident()
+        before = self._hooks.get(thread)
+        self._hooks[thread] = hook
         try:
             yield
         finally:
-            self._hook, self._thread = before
+            if before is None:
+                del self._hooks[thread]
+            else:
+                self._hooks[thread] = before
 
-    def nested(self, run: Callable[[], T]) -> T:
-        hook, self._hook = self._hook, None
-        try:
-            return sys.call_tracing(run, ())
-        finally:
-            self._hook = hook
+    def was_taken(self) -> bool:
+        return False
 
     def _begins(self, code: CodeType, offset: int) -> Any:
         """Hear the lines of a function from now on, if they are wanted."""
-        if code not in self._heard and self._wants(code):
-            self._heard.add(code)
-            self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
+        if self._scope.wants(code):
+            if code not in self._heard:
+                self._heard.add(code)
+                self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
+        elif self._scope.is_of_project(code):
+            if threading.get_ident() not in self._hooks:
+                # It may run in a delivery later on.
+                return None
+            self._scope.passed_over(code)
         return self._monitoring.DISABLE
 
     def _line(self, code: CodeType, line: int) -> None:
-        if self._hook is not None and threading.get_ident() == self._thread:
-            self._hook(code, line)
+        hook = self._hooks.get(threading.get_ident())
+        if hook is not None:
+            hook(code, line)
 
 
 class _Tracing:
     """By `sys.settrace`, where there is nothing better; a debugger takes its place."""
 
-    def __init__(self, wants: Callable[[CodeType], bool]) -> None:
-        self._wants = wants
-        self._hook: LineHook | None = None
-        self._before: Any = None
+    def __init__(self, scope: Listening) -> None:
+        self._scope = scope
+        self._hooks: dict[int, LineHook] = {}
 
     def open(self) -> None:
-        self._before = sys.gettrace()
+        pass
 
     def close(self) -> None:
-        sys.settrace(self._before)
+        pass
 
     @contextmanager
-    def hooked(self, hook: LineHook) -> Generator[None, None, None]:
-        before, tracer = self._hook, sys.gettrace()
-        self._hook = hook
+    def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
+        tracer = sys.gettrace()
+        if tracer is not None and not needed:
+            yield
+            return
+        thread = threading.get_ident()
+        before = self._hooks.get(thread)
+        self._hooks[thread] = hook
         sys.settrace(self._call)
         try:
             yield
         finally:
-            self._hook = before
             sys.settrace(tracer)
+            if before is None:
+                del self._hooks[thread]
+            else:
+                self._hooks[thread] = before
 
-    def nested(self, run: Callable[[], T]) -> T:
-        hook, self._hook = self._hook, None
-        ours = sys.gettrace()
-
-        def as_before() -> T:
-            sys.settrace(self._before)
-            return run()
-
-        try:
-            return sys.call_tracing(as_before, ())
-        finally:
-            self._hook = hook
-            sys.settrace(ours)
+    def was_taken(self) -> bool:
+        return threading.get_ident() in self._hooks and sys.gettrace() not in (None, self._call)
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        return self._line if self._wants(frame.f_code) else None
+        if self._scope.wants(frame.f_code):
+            return self._line
+        if self._scope.is_of_project(frame.f_code):
+            self._scope.passed_over(frame.f_code)
+        return None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line" and self._hook is not None:
-            self._hook(frame.f_code, frame.f_lineno)
+        hook = self._hooks.get(threading.get_ident())
+        if event == "line" and hook is not None:
+            hook(frame.f_code, frame.f_lineno)
         return self._line

@@ -17,6 +17,8 @@ _LOCKS: Final[dict[type, Callable[[], object]]] = {
 }
 #: The module and the name of a global.
 Place: TypeAlias = tuple[str, str]
+#: The globals of a process: what each is, and what is in it.
+Taken: TypeAlias = dict[Place, tuple[Any, Any]]
 
 
 def modules_of(files: Iterable[str]) -> list[ModuleType]:
@@ -57,14 +59,18 @@ class ModuleGlobals:
         wanted = set(modules)
         self._modules = tuple(module for module in self._modules if module in wanted)
 
-    def elsewhere(self, run: Callable[[], Any]) -> Any:
-        """Run something in another process: with fresh globals, and these as they are afterwards."""
+    def exchange(self, there: Taken | None) -> Taken:
+        """Put the globals of another process in the place of these; None for those of a new one.
+
+        Returns:
+            These.
+        """
         here = self._taken()
-        self.restart()
-        try:
-            return run()
-        finally:
-            self._put(here, self._kept, fresh_locks=False)
+        if there is None:
+            self.restart()
+        else:
+            self._put(there, self._kept, fresh_locks=False)
+        return here
 
     def any_lock_held(self) -> bool:
         """Say whether a lock of a module is held."""
@@ -89,7 +95,7 @@ class ModuleGlobals:
         others = {other for other in self._first if other != place}
         self._put(self._first, self._kept | others, fresh_locks=False)
 
-    def _taken(self) -> dict[Place, tuple[Any, Any]]:
+    def _taken(self) -> Taken:
         return {
             (module.__name__, name): (
                 value,
@@ -102,7 +108,7 @@ class ModuleGlobals:
 
     def _put(
         self,
-        values: dict[Place, tuple[Any, Any]],
+        values: Taken,
         kept: frozenset[Place] | set[Place],
         *,
         fresh_locks: bool,
@@ -124,7 +130,7 @@ class ModuleGlobals:
                     del namespace[name]
 
 
-def _new(namespace: dict[str, Any], module: str, values: dict[Place, tuple[Any, Any]]) -> list[str]:
+def _new(namespace: dict[str, Any], module: str, values: Taken) -> list[str]:
     return [
         name
         for name, value in namespace.items()

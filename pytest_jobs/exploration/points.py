@@ -5,9 +5,17 @@ from __future__ import annotations
 import linecache
 from dataclasses import dataclass
 from types import CodeType
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-PointKind: TypeAlias = Literal["line", "before", "after"]
+PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
+#: Function, file and line.
+Place: TypeAlias = tuple[str, str, int]
+
+
+_PAUSES: Final = {
+    "await": "while it awaited, on",
+    "awaited": "before it had the answer, on",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,8 @@ class Point:
         times = f" (time {self.hit})" if self.hit > 1 else ""
         if self.kind == "line":
             return f"before line {self.line} of {self.function}{times}: {self.text}"
+        if self.kind in _PAUSES:
+            return f"{_PAUSES[self.kind]} line {self.line} of {self.function}{times}: {self.text}"
         return f"{self.kind} {self.text}{times}"
 
 
@@ -47,13 +57,18 @@ class PointCounter:
 
     def __init__(self) -> None:
         self._hits: dict[tuple[str, str, str], int] = {}
-        #: Where the delivery stands: function, file and line.
-        self.place = ("", "", 0)
+        #: Where the delivery stands.
+        self.place: Place = ("", "", 0)
 
     def line(self, code: CodeType, line: int) -> Point:
         """Return the point of a line."""
         self.place = (code.co_qualname, code.co_filename, line)
         return self._next("line", linecache.getline(code.co_filename, line).strip())
+
+    def pause(self, kind: PointKind) -> Point:
+        """Return the point at which a coroutine waits, or has what it waited for."""
+        _, filename, line = self.place
+        return self._next(kind, linecache.getline(filename, line).strip())
 
     def act(self, kind: PointKind, text: str) -> Point:
         """Return the point before or after an act."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..harness.describe import error_text, short_name, short_repr, shortened
-from .explorer import HISTORIES, Exploration, Failure, HistoryName
+from .explorer import Exploration, Failure
+from .plans import HISTORIES, HistoryName
 from .points import Point
 from .verdicts import Word
 from .watching import Run
@@ -156,4 +157,10 @@ def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str
         f"Explored {exploration.histories} of {exploration.planned} histories at "
         f"{len(exploration.points)} points."
     )
-    return f"{text} Not explored: {', '.join(left)}." if left else text
+    if left:
+        text += f" Not explored: {', '.join(left)}."
+    if exploration.elsewhere:
+        text += f" In other threads, and so not interrupted: {', '.join(exploration.elsewhere)}."
+    if exploration.untraced:
+        text += f" Lines not explored of: {', '.join(exploration.untraced)}."
+    return text

@@ -63,6 +63,7 @@ class Scope:
         self._fakes: set[CodeType] = set()
         self._left_out: set[type] = set()
         self._decided: dict[CodeType, bool] = {}
+        self._passed_over: dict[str, None] = {}
         self._modules: list[ModuleType] = []
         self._modules_of = -1
 
@@ -83,6 +84,30 @@ class Scope:
         if decided is None:
             decided = self._decided[code] = self._decide(code)
         return decided
+
+    def untraced(self) -> tuple[str, ...]:
+        """Return the functions of the project that ran in a delivery and do not count."""
+        return tuple(self._passed_over)
+
+    def is_of_project(self, code: CodeType) -> bool:
+        """Say whether it is code of the project: not installed, and not ours."""
+        return not code.co_filename.startswith(_ELSEWHERE) and _is_of_project(
+            os.path.realpath(code.co_filename)
+        )
+
+    def passed_over(self, code: CodeType) -> None:
+        """Take note of a function that runs in a delivery and does not count."""
+        filename = os.path.realpath(code.co_filename)
+        outermost = (code.co_filename, code.co_qualname.partition(".")[0])
+        if (
+            code in self._fakes
+            or outermost == self._world
+            or self._atomic.have(code)
+            or not _is_of_project(filename)
+            or code.co_name == "<module>"
+        ):
+            return
+        self._passed_over[f"{Path(filename).name}: {code.co_qualname}"] = None
 
     def modules(self) -> list[ModuleType]:
         """Return the modules of the code that has run and counts."""

@@ -62,7 +62,7 @@ def judge(
         for difference in differences(wanted, found)
         if not _is_accepted(difference, at_least_once)
     ]
-    if not last.acknowledged:
+    if not (last.acknowledged or last.dropped):
         name = type(last.error).__name__ if last.error is not None else "no end"
         return Verdict("POISON", name, tuple(differing), last.error)
     if not differing:

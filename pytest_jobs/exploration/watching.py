@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import inspect
-from collections.abc import Callable
+import sys
+import threading
+import types
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import CodeType
-from typing import Any, Final, TypeAlias, TypeVar
+from types import CodeType, FrameType
+from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 from ..harness.body import Body
 from ..harness.delivery import Delivery
 from .acts import Act
 from .lines import LineTracer
-from .points import Point, PointCounter
+from .points import Place, Point, PointCounter, PointKind
 
-T = TypeVar("T")
+_SHARED: Final = (
+    "Two deliveries would use one connection to a database, so that each would see, commit and roll back what "
+    "the other did: no two workers do. Let each delivery open its own: in the world, use a file or a server "
+    "rather than one connection in memory, and no pool of a single connection (StaticPool)."
+)
+_TAKEN: Final = (
+    "A debugger, or other code that calls sys.settrace, took the place of what hears of the lines of the job, so "
+    "that the lines after it would not be explored: take it out, or run on Python 3.12 or newer."
+)
 #: Called at each point of a delivery, with its place in the order; returns what to raise there, or None.
 Reach: TypeAlias = Callable[[int, Point], BaseException | None]
 #: So many lines of a delivery that runs while another is suspended, and it waits for that one.
@@ -41,62 +55,136 @@ class Run:
     delivery: Delivery | None = None
     error: BaseException | None = None
     acknowledged: bool = False
+    #: Whether it had to wait for a delivery that was suspended, and so was given up.
     spinning: bool = False
+    #: Whether the library would never deliver the job again, as it is configured.
+    dropped: bool = False
+    #: What it did in threads that it began.
+    elsewhere: list[str] = field(default_factory=list)
+
+
+class Surroundings(Protocol):
+    """What a delivery is watched in."""
+
+    def refuse(self, why: str) -> None:
+        """Note that nothing can be shown."""
+        ...
+
+    def wants(self, code: CodeType) -> bool:
+        """Say whether the lines of some code are points."""
+        ...
+
+    def is_shared(self, connection: object) -> bool:
+        """Say whether a delivery that is suspended, and alive, holds a connection."""
+        ...
+
+
+#: Whether what happens outside in this context is part of an act.
+_within_act: ContextVar[bool] = ContextVar("pytest_jobs_within_act", default=False)
 
 
 class Watch:
     """Counts the points of one delivery, and stops it where it is to be stopped."""
 
     def __init__(
-        self, run: Run, reach: Reach | None, refuse: Callable[[str], None], *, nested: bool
+        self,
+        run: Run,
+        reach: Reach | None,
+        history: Surroundings,
+        *,
+        rival: bool,
+        lines: bool = True,
     ) -> None:
+        """Begin to watch the delivery that this thread is about to make.
+
+        Args:
+            run: is told of all.
+            reach: called at each point.
+            history: in which it is made.
+            lines: whether its lines are points, also where that keeps another tool from hearing them.
+            rival: whether another delivery is suspended meanwhile, for which this one may have to wait.
+        """
         self._run = run
         self._reach = reach
-        self._refuse = refuse
-        self._acting = 0
-        self._nested = nested
+        self._history = history
+        self._rival = rival
+        #: Whether its lines have to be heard.
+        self.lines = lines or rival or reach is not None
+        #: In which it is made.
+        self.thread = threading.get_ident()
         self._counter = PointCounter()
-        self._connections: list[Callable[[], object]] = []
+        self._connections: list[tuple[Callable[[], object], object]] = []
         self._lines = 0
+        #: How much has gone on.
+        self.beats = 0
         self.dead = False
+        #: Whether its worker was killed.
+        self.killed = False
         self.spinning = False
 
     def line(self, code: CodeType, line: int) -> None:
         """Hear that a line is about to run."""
         self._check_alive()
         self._lines += 1
-        if self._nested and self._lines > _SPINNING:
-            self.dead = self.spinning = True
-            raise Unwound
+        if self._rival and self._lines > _SPINNING:
+            self._wait_for_rival()
         self._at(self._counter.line(code, line))
 
-    def act(self, act: Act, do: Callable[[], T]) -> T:
+    def waiting(self, awaitable: Any) -> None:
+        """Hear that the coroutine of the job waits for something."""
+        self._pause("await", awaitable)
+
+    def going_on(self, awaitable: Any) -> None:
+        """Hear that it has what it waited for."""
+        self._pause("awaited", awaitable)
+
+    @contextmanager
+    def acting(self, act: Act) -> Generator[None, None, None]:
         """Hear of an act, and let it happen or not."""
         self._check_alive()
-        self._at(self._counter.act("before", f"{act.kind}: {act.text}"), act)
-        self._acting += 1
-        try:
-            result = do()
-        finally:
-            self._acting -= 1
-        if act.counts:
+        alone = self._is_own_thread() and not _within_act.get()
+        name = f"{act.kind}: {act.text}"
+        if alone:
+            self._counter.place = self._place()
+            self._at(self._counter.act("before", name), act)
+        counts = act.counts and not _within_act.get()
+        with self._giving_way(act.busy), _part_of_act():
+            yield
+        self.beats += 1
+        if counts:
             self._run.acts.append(act)
-        self._at(self._counter.act("after", f"{act.kind}: {act.text}"), act)
-        return result
+        if alone:
+            self._counter.place = self._place()
+            self._at(self._counter.act("after", name), act)
+        elif not self._is_own_thread():
+            self._run.elsewhere.append(name)
+
+    @contextmanager
+    def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
+        """Hear that something is read."""
+        self._check_alive()
+        with self._giving_way(busy), _part_of_act():
+            yield
 
     def changing(self, text: str) -> None:
         """Hear that a file is about to be changed."""
-        if not self._acting:
-            self._check_alive()
-            act = Act("file", text, counts=False, refused=_no_space, answer_lost=None)
-            self._at(self._counter.act("before", f"file: {text}"), act)
+        if _within_act.get():
+            return
+        self._check_alive()
+        if not self._is_own_thread():
+            self._run.elsewhere.append(f"file: {text}")
+            return
+        act = Act("file", text, counts=False, refused=_no_space, answer_lost=None)
+        self._counter.place = self._place()
+        self._at(self._counter.act("before", f"file: {text}"), act)
 
     def outside(self, text: str) -> None:
         """Refuse what leaves the process and is no act that can be told from others."""
-        if not self._acting:
-            self._refuse(
+        if not _within_act.get():
+            self._history.refuse(
                 f"The job called {text}, which reaches outside of the world, and nothing that pytest-jobs knows "
-                "owns it: put a fake in the place of what does it (`fake(module, name, ...)`)."
+                "owns it: put a fake in the place of what does it (`fake(module, name, ...)`), or declare what "
+                "does it an effect (`effects.wrap(object, name)`)."
             )
             self.dead = True
             raise Unwound
@@ -105,18 +193,51 @@ class Watch:
         """Note that an act has had its effect."""
         self._run.acts.append(act)
 
-    def opened(self, close: Callable[[], object]) -> None:
+    def begun(self, function: Callable[..., object]) -> None:
+        """Hear that a thread begins to run a function."""
+        code = getattr(function, "__code__", None)
+        if code is not None and self._history.wants(code):
+            self._run.elsewhere.append(f"{function.__qualname__}()")
+
+    def opened(self, close: Callable[[], object], shared: object) -> None:
         """Note a connection of this delivery."""
-        self._connections.append(close)
+        if shared is not None and self._rival and self._history.is_shared(shared):
+            self._history.refuse(_SHARED)
+            self.dead = True
+            raise Unwound
+        self._connections.append((close, shared))
+
+    def kill(self) -> None:
+        """Let its worker die."""
+        self.killed = True
+        self.close_connections()
+
+    def give_up(self) -> None:
+        """Let it go no further: it waits for another delivery."""
+        self.dead = self.spinning = True
+
+    def taken_from(self) -> None:
+        """Hear that something else has taken the place of what hears of the lines."""
+        self._history.refuse(_TAKEN)
+
+    def holds(self, shared: object) -> bool:
+        """Say whether a connection is one of this delivery's."""
+        return any(held is shared for _, held in self._connections)
 
     def close_connections(self) -> None:
         """Close what this delivery opened, as the kernel does."""
         while self._connections:
             with contextlib.suppress(Exception):
-                self._connections.pop()()
+                self._connections.pop()[0]()
+
+    def _pause(self, kind: PointKind, awaitable: Any) -> None:
+        self._check_alive()
+        self._counter.place = _place_of_await(awaitable, self._history.wants) or self._counter.place
+        self._at(self._counter.pause(kind))
 
     def _at(self, point: Point, act: Act | None = None) -> None:
         index = len(self._run.points)
+        self.beats += 1
         self._run.points.append(point)
         self._run.point_acts.append(act)
         if self._reach is None:
@@ -129,9 +250,54 @@ class Watch:
             self._run.stopped_at = point
         raise error
 
+    @contextmanager
+    def _giving_way(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
+        """Let a delivery that finds a lock held wait for the one that is suspended, if there is one."""
+        try:
+            yield
+        except Exception as error:
+            if self._rival and busy(error):
+                self._wait_for_rival()
+            raise
+
+    def _wait_for_rival(self) -> NoReturn:
+        self.dead = self.spinning = True
+        raise Unwound
+
+    def _place(self) -> Place:
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            if self._history.wants(frame.f_code):
+                return frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno
+            frame = frame.f_back
+        return self._counter.place
+
+    def _is_own_thread(self) -> bool:
+        return threading.get_ident() == self.thread
+
     def _check_alive(self) -> None:
         if self.dead:
             raise Unwound
+
+
+@contextmanager
+def _part_of_act() -> Generator[None, None, None]:
+    token = _within_act.set(True)
+    try:
+        yield
+    finally:
+        _within_act.reset(token)
+
+
+def _place_of_await(awaitable: Any, wants: Callable[[CodeType], bool]) -> Place | None:
+    """Return where a coroutine stands: in the innermost function that counts."""
+    place = None
+    while awaitable is not None:
+        frame = getattr(awaitable, "cr_frame", None)
+        if frame is not None and wants(frame.f_code):
+            place = (frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno)
+        awaitable = getattr(awaitable, "cr_await", None)
+    return place
 
 
 def _no_space() -> Exception:
@@ -150,10 +316,42 @@ class WatchedBody(Body):
     def __call__(self, call: Callable[[], Any], /) -> Any:
         """Run the body."""
         self.called = True
-        with self._tracer.hooked(self._watch.line):
+        with self._hooked():
             result = call()
         return self._awaited(result) if inspect.isawaitable(result) else result
 
+    @contextmanager
+    def _hooked(self) -> Generator[None, None, None]:
+        watch = self._watch
+        with self._tracer.hooked(watch.line, needed=watch.lines):
+            yield
+            if self._tracer.was_taken():
+                watch.taken_from()
+
     async def _awaited(self, awaitable: Any) -> Any:
-        with self._tracer.hooked(self._watch.line):
-            return await awaitable
+        with self._hooked():
+            if not inspect.iscoroutine(awaitable):
+                return await awaitable
+            return await _paused(awaitable, self._watch)
+
+
+@types.coroutine
+def _paused(coroutine: Any, watch: Watch) -> Generator[Any, Any, Any]:
+    """Drive a coroutine, and let what watches it hear where it waits, and where it goes on."""
+    step: Callable[[], Any] = functools.partial(coroutine.send, None)
+    while True:
+        try:
+            wanted = step()
+        except StopIteration as end:
+            return end.value
+        step = yield from _waited(coroutine, watch, wanted)
+
+
+def _waited(coroutine: Any, watch: Watch, wanted: Any) -> Generator[Any, Any, Callable[[], Any]]:
+    try:
+        watch.waiting(coroutine)
+        answer = yield wanted
+        watch.going_on(coroutine)
+    except BaseException as error:
+        return functools.partial(coroutine.throw, error)
+    return functools.partial(coroutine.send, answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,15 @@ def arguments_text(record: JobRecord) -> str:
         *(f"{name}={short_repr(value)}" for name, value in named.items()),
     ]
     return shortened(", ".join(shown), _CALL_WIDTH)
+
+
+def call_of(name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+    """Return a call as it would be written."""
+    shown = [
+        *map(short_repr, args),
+        *(f"{word}={short_repr(value)}" for word, value in kwargs.items()),
+    ]
+    return f"{name}({', '.join(shown)})"
 
 
 def call_text(record: JobRecord) -> str:

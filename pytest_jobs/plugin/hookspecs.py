@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from ..exploration.sources import EffectSource
     from ..harness.bridge import Bridge
     from ..harness.delivery import Delivery
     from ..harness.jobs import Jobs
@@ -26,6 +27,13 @@ class JobsHookSpecs:
         """Return new bridges to job libraries, for one harness.
 
         Use in conftest plugins: any conftest file. Called whenever a harness is opened.
+        """
+
+    @pytest.hookspec
+    def pytest_jobs_effect_sources(self, config: pytest.Config) -> Sequence[EffectSource] | None:
+        """Return effect sources of the project, which explorations hear of what jobs do through.
+
+        Use in conftest plugins: any conftest file. Called at the beginning of each exploration.
         """
 
     @pytest.hookspec

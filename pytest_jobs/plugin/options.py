@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 import pytest
 
+from .sources import hand_over_sources
+
 Mode: TypeAlias = Literal["record", "inline", "off"]
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
 Jitter: TypeAlias = Literal["zero", "seeded", "live"]
@@ -81,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     options = _read(config)
     config.stash[_options] = options
+    hand_over_sources(config)
     if options.opens:
         from .guard import SessionGuard
 

@@ -21,7 +21,7 @@ from pytest_jobs.errors import (
     PoisonJob,
     StuckJob,
 )
-from pytest_jobs.exploration.explorer import HISTORIES
+from pytest_jobs.exploration.plans import HISTORIES
 
 
 @dataclass(frozen=True)

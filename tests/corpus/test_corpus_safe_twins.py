@@ -19,7 +19,7 @@ from corpus_world import forgetful_shop, shop, shop_with_folder, shop_with_redis
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, StuckJob
-from pytest_jobs.exploration.explorer import HISTORIES
+from pytest_jobs.exploration.plans import HISTORIES
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from ...harness.patches import Patches
-from ..acts import Act, note_connection, perform_act
+from ..acts import Act, looking, note_connection, perform_act
+
+library: Final = "sqlite3"
 
 _READING: Final = ("select", "pragma", "explain", "values", "begin", "savepoint", "release")
 
@@ -89,13 +91,18 @@ class _HeardCursor(sqlite3.Cursor):
 def _statement(sql: str, do: Callable[[], Any]) -> Any:
     words = sql.split(None, 1)
     if not words or words[0].lower().rstrip(";") in _READING:
-        return do()
+        with looking(_is_locked):
+            return do()
     return _heard(" ".join(sql.split())[:80], do)
 
 
 def _heard(text: str, do: Callable[[], Any]) -> Any:
-    act = Act("sqlite", text, counts=False, refused=_refused, answer_lost=None)
+    act = Act("sqlite", text, counts=False, refused=_refused, answer_lost=None, busy=_is_locked)
     return perform_act(act, do)
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def _refused() -> Exception:

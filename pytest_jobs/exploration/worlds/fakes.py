@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from ...harness.describe import short_repr
+from ...harness.describe import call_of
 from ...harness.patches import Patches
 from ..acts import Act, note_effect, perform_act
 from ..scope import leaving_out
@@ -44,7 +44,7 @@ class Fake:
         key = self._key_of(method, args, kwargs)
         shown = {word: value for word, value in kwargs.items() if word != self._key}
         made = (name, *args, *sorted(shown.items()))
-        act = Act(self._name, _call_text(name, args, kwargs), counts=False, value=made)
+        act = Act(self._name, call_of(name, args, kwargs), counts=False, value=made)
 
         def do() -> Any:
             if key is not _ABSENT and key in self._answers and self._still_known(key):
@@ -143,11 +143,3 @@ def fake(
         yield made
     finally:
         patches.restore()
-
-
-def _call_text(name: str, args: Any, kwargs: Any) -> str:
-    shown = [
-        *map(short_repr, args),
-        *(f"{word}={short_repr(value)}" for word, value in kwargs.items()),
-    ]
-    return f"{name}({', '.join(shown)})"

@@ -1,0 +1,108 @@
+"""Running a delivery in a thread of its own, beside one that is suspended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+
+T = TypeVar("T")
+#: Returns how much has gone on so far, in lines and acts.
+Pulse: TypeAlias = Callable[[], int]
+State: TypeAlias = Literal["ended", "paused", "blocked"]
+
+#: In real seconds: so long without a line, an act or any computing, and a thread waits for something.
+PATIENCE: Final = 2.0
+_LOOKS: Final = 8
+
+
+class Apart(Generic[T]):
+    """Something that runs in a thread of its own, and may hand over to the one that began it.
+
+    What is bound to a thread, such as a connection that a library keeps for it, is new there, as it
+    is in another process; and what waits there for ever can be left.
+    """
+
+    def __init__(self, run: Callable[[], T], pulse: Pulse) -> None:
+        self._run = run
+        self._pulse = pulse
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        self._ended = False
+        self._news = threading.Event()
+        self._resume = threading.Event()
+        self._beginner = threading.get_ident()
+        self._thread = threading.Thread(target=self._work, name="pytest-jobs-delivery", daemon=True)
+
+    def start(self) -> State:
+        """Begin, and wait as `wait` does."""
+        self._thread.start()
+        return self.wait()
+
+    def wait(self, patience: float = PATIENCE) -> State:
+        """Wait until it ends or pauses, or until nothing has gone on in it for some real seconds."""
+        if not _news_within(self._news, self._pulse, self._thread.ident or 0, patience):
+            return "blocked"
+        if not self._ended:
+            return "paused"
+        self._thread.join()
+        return "ended"
+
+    def pause(self) -> None:
+        """Hand over to who began it, from within, until told to go on or until that one waits in turn."""
+        self._news.set()
+        _news_within(self._resume, self._pulse, self._beginner, PATIENCE)
+        self._resume.clear()
+
+    def resume(self) -> State:
+        """Let it go on after a pause, and wait as `wait` does."""
+        self._news.clear()
+        if self._ended:
+            self._news.set()
+        self._resume.set()
+        return self.wait()
+
+    def result(self) -> T:
+        """Return what it came to, or raise its error."""
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]
+
+    @property
+    def identity(self) -> int:
+        """What names its thread."""
+        return self._thread.ident or 0
+
+    def _work(self) -> None:
+        try:
+            self._result = self._run()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ended = True
+            self._news.set()
+
+
+def _news_within(news: threading.Event, pulse: Pulse, thread: int, patience: float) -> bool:
+    """Wait for an event; return False when a thread shows no life for so many real seconds."""
+    last: object = None
+    still = 0
+    while not news.wait(patience / _LOOKS):
+        now = (pulse(), _computed(thread))
+        still = still + 1 if now == last else 0
+        last = now
+        if still == _LOOKS:
+            return False
+    return True
+
+
+def _computed(thread: int) -> Any:
+    """Return how long a thread has computed, in hundredths of a second; None where nobody knows."""
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    if clock_of is None:
+        return None
+    try:
+        return round(time.clock_gettime(clock_of(thread)), 2)
+    except OSError:
+        return None

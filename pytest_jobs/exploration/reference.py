@@ -1,0 +1,127 @@
+"""The clean run, with which every history is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from ..errors import ExplorationError
+from .history import History, Setting, differences
+from .module_globals import ModuleGlobals, Place
+from .plans import Plan
+from .watching import Run
+
+_AT_ONCE: Final = timedelta(0)
+
+
+class Reference:
+    """What one clean run of a job with one set of arguments comes to."""
+
+    def __init__(self, setting: Setting, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._setting = setting
+        self._args = args
+        self._kwargs = kwargs
+        self._kept: frozenset[Place] = frozenset()
+        self._known = False
+        self.wanted: Mapping[str, Any] = {}
+        self.run = Run(1)
+
+    def refer(self) -> None:
+        """Make one clean run, and another at another time with other random values; the first time only.
+
+        Raises:
+            ExplorationError: when it fails, does nothing, or comes out differently.
+        """
+        if self._known:
+            return
+        # Which modules count is known when they have run, and then they bear the traces of it.
+        scope = self._setting.scope
+        globals_before = ModuleGlobals(scope.loaded_modules())
+        self._clean(self.history())
+        self._setting.sources.catch_up()
+        globals_before.heed_only(scope.modules())
+        globals_before.restart()
+        history = self.history()
+        with history.opened():
+            run = history.deliver_until_acknowledged(again=False)
+            check_not_refused(history)
+            if not run.acknowledged:
+                raise ExplorationError(
+                    f"One clean run of the job ends with {run.error!r}: make the world such that the job "
+                    "succeeds in it, or say accept=... when that is how it is to end."
+                ) from run.error
+            self.wanted = history.observed()
+            self._kept = self._belonging_to_world(history)
+            nothing_happened = self.wanted == history.initial
+        self.run = history.runs[0]
+        if nothing_happened and not any(self.run.point_acts):
+            raise ExplorationError(
+                "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
+                "of: the state that the world yields has to show its work."
+            )
+        self._check_fresh(history)
+        other, initial = self._clean(self.history(seed=2, delay=timedelta(seconds=12_345)))
+        differing = differences(self.wanted, other)
+        if differing:
+            name, first, second = differing[0]
+            raise ExplorationError(
+                f"Two clean runs of the job end differently, so it is not deterministic: {name} is {first!r} "
+                f"after one and {second!r} after the other. Leave what differs out of the state, or take it "
+                "from the arguments."
+            )
+        if initial != history.initial:
+            self._not_fresh(history.initial, initial)
+        self._known = True
+
+    def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
+        with history.opened():
+            history.deliver_until_acknowledged(again=False)
+            return history.observed(), history.initial
+
+    def _check_fresh(self, first: History) -> None:
+        with self.history().opened() as again:
+            if again.initial != first.initial:
+                self._not_fresh(first.initial, again.initial)
+
+    def _not_fresh(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+        name, one, two = differences(first, second)[0]
+        raise ExplorationError(
+            f"The world is not fresh: {name} is {one!r} when it is entered for the first time, and {two!r} "
+            "when it is entered again. Build everything inside the world, each time anew."
+        )
+
+    def _belonging_to_world(self, history: History) -> frozenset[Place]:
+        """Return the globals whose reset changes the snapshot."""
+        belonging = set()
+        for place in sorted(history.globals.changed()):
+            before = history.observed()
+            history.globals.only(place)
+            if history.observed() != before:
+                belonging.add(place)
+        return frozenset(belonging)
+
+    def history(self, *, seed: int = 1, delay: timedelta = _AT_ONCE) -> History:
+        """Return a history of the same job with the same arguments."""
+        return History(
+            self._setting, self._args, self._kwargs, seed=seed, delay=delay, kept=self._kept
+        )
+
+    def wanted_after(self, plan: Plan, others: Sequence[Callable[[], object]]) -> Mapping[str, Any]:
+        """Return what is observed when everything of a plan happens once."""
+        if plan.name != "out_of_order":
+            return self.wanted
+        with self.history().opened() as history:
+            history.deliver_until_acknowledged(again=False)
+            history.between(others[plan.other])
+            return history.observed()
+
+
+def check_not_refused(history: History) -> None:
+    """Raise what turned out to show nothing.
+
+    Raises:
+        ExplorationError: when there is such a thing.
+    """
+    if history.refusal is not None:
+        raise ExplorationError(history.refusal)

@@ -1,0 +1,68 @@
+"""Which effect sources there are, and which are in use."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+from ..harness.patches import Patches
+
+
+class EffectSource(Protocol):
+    """Hears of what jobs do through one library, and tells it by `effects.perform_act`."""
+
+    #: The name of the module that has to be imported for there to be anything to hear.
+    library: str
+
+    def install(self, patches: Patches) -> None:
+        """Take the places in the library through which everything goes.
+
+        Args:
+            patches: replaces attributes, and puts them back when the exploration ends.
+        """
+        ...
+
+
+#: Called for the sources of a project, at the beginning of each exploration.
+sources_of_project: ContextVar[Callable[[], Iterable[EffectSource]]] = ContextVar(
+    "pytest_jobs_effect_sources", default=tuple
+)
+
+#: The library, and the file under `effects` that hears of it.
+_OWN: Final = {
+    "sqlite3": "sqlite",
+}
+
+
+class Sources:
+    """The effect sources of one exploration: each comes into use when its library is imported."""
+
+    def __init__(self, patches: Patches) -> None:
+        """Begin with none.
+
+        Args:
+            patches: puts everything back.
+        """
+        self._patches = patches
+        self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
+        for library, name in _OWN.items():
+            self._wait_for(library, lambda name=name: _own(name))  # type: ignore[misc]
+        for source in sources_of_project.get()():
+            self._wait_for(source.library, lambda source=source: source)  # type: ignore[misc]
+
+    def catch_up(self) -> None:
+        """Take into use those whose library has been imported by now."""
+        for library in [name for name in self._waiting if name in sys.modules]:
+            for source in self._waiting.pop(library):
+                source().install(self._patches)
+
+    def _wait_for(self, library: str, source: Callable[[], EffectSource]) -> None:
+        self._waiting.setdefault(library, []).append(source)
+
+
+def _own(name: str) -> EffectSource:
+    source: Any = importlib.import_module(f".effects.{name}", __package__)
+    return source  # type: ignore[no-any-return]
