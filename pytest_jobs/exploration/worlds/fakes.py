@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import threading
 import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ class Fake:
         self._target = target
         self._key = key
         self._remembers = remembers
+        # Threads of a job may call at once, and a service takes a key for known or not.
+        self._one_at_a_time = threading.RLock()
         self._answers: dict[object, tuple[float, object]] = {}
         #: Each call that took effect: its name, and its arguments, the key left out.
         self.calls: list[tuple[Any, ...]] = []
@@ -47,6 +50,10 @@ class Fake:
         act = Act(self._name, call_of(name, args, kwargs), counts=False, value=made)
 
         def do() -> Any:
+            with self._one_at_a_time:
+                return answer()
+
+        def answer() -> Any:
             if key is not _ABSENT and key in self._answers and self._still_known(key):
                 return copy.deepcopy(self._answers[key][1])
             result = method(*args, **kwargs)
