@@ -29,9 +29,8 @@ class Apart(Generic[T]):
         self._pulse = pulse
         self._result: T | None = None
         self._error: BaseException | None = None
-        self._ended = False
-        self._news = threading.Event()
-        self._resume = threading.Event()
+        self._ended = self._paused = self._free = False
+        self._changed = threading.Condition()
         self._beginner = threading.get_ident()
         self._thread = threading.Thread(target=self._work, name="pytest-jobs-delivery", daemon=True)
 
@@ -40,27 +39,30 @@ class Apart(Generic[T]):
         self._thread.start()
         return self.wait()
 
-    def wait(self, patience: float = PATIENCE) -> State:
+    def wait(self) -> State:
         """Wait until it ends or pauses, or until nothing has gone on in it for some real seconds."""
-        if not _news_within(self._news, self._pulse, self._thread.ident or 0, patience):
-            return "blocked"
-        if not self._ended:
-            return "paused"
+        with self._changed:
+            if not self._comes_about(lambda: self._ended or self._paused, self.identity):
+                return "blocked"
+            if not self._ended:
+                return "paused"
         self._thread.join()
         return "ended"
 
     def pause(self) -> None:
         """Hand over to who began it, from within, until told to go on or until that one waits in turn."""
-        self._news.set()
-        _news_within(self._resume, self._pulse, self._beginner, PATIENCE)
-        self._resume.clear()
+        with self._changed:
+            self._paused = not self._free
+            self._changed.notify_all()
+            self._comes_about(lambda: self._free, self._beginner)
+            self._paused = False
 
     def resume(self) -> State:
-        """Let it go on after a pause, and wait as `wait` does."""
-        self._news.clear()
-        if self._ended:
-            self._news.set()
-        self._resume.set()
+        """Let it go on, and pause no more; wait as `wait` does."""
+        with self._changed:
+            self._free = True
+            self._paused = False
+            self._changed.notify_all()
         return self.wait()
 
     def result(self) -> T:
@@ -80,21 +82,23 @@ class Apart(Generic[T]):
         except BaseException as error:
             self._error = error
         finally:
-            self._ended = True
-            self._news.set()
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
-
-def _news_within(news: threading.Event, pulse: Pulse, thread: int, patience: float) -> bool:
-    """Wait for an event; return False when a thread shows no life for so many real seconds."""
-    last: object = None
-    still = 0
-    while not news.wait(patience / _LOOKS):
-        now = (pulse(), _computed(thread))
-        still = still + 1 if now == last else 0
-        last = now
-        if still == _LOOKS:
-            return False
-    return True
+    def _comes_about(self, what: Callable[[], bool], thread: int) -> bool:
+        """Wait for something; return False when a thread shows no life for so many real seconds."""
+        last: object = None
+        still = 0
+        while not what():
+            if self._changed.wait(PATIENCE / _LOOKS):
+                continue
+            now = (self._pulse(), _computed(thread))
+            still = still + 1 if now == last else 0
+            last = now
+            if still == _LOOKS:
+                return False
+        return True
 
 
 def _computed(thread: int) -> Any:

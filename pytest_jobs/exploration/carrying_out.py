@@ -133,8 +133,8 @@ class CarryingOut:
         self.second = history.runs[1]
         there = history.exchange(here)
         if state == "blocked":
-            history.give_up(other)
-        elif state == "paused":
+            history.give_way(other)
+        if state != "ended":
 
             def finish() -> None:
                 history.exchange(there)

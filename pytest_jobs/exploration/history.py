@@ -213,12 +213,15 @@ class History:
 
     def give_up(self, other: Apart[Run]) -> None:
         """Go on although a delivery in another thread waits for one that is suspended."""
-        for watch in self._watches:
-            if watch.thread == other.identity:
-                watch.give_up()
+        self.inconclusive = _blocking_call(other.identity)
+        self._watch_of(other).give_up()
         self._given_up.append(other)
+
+    def give_way(self, other: Apart[Run]) -> None:
+        """Let a delivery in another thread wait for the one that is suspended, as it does."""
         if not self._setting.same_process:
             self.inconclusive = _blocking_call(other.identity)
+        self._watch_of(other).give_way(other.pause)
 
     def beats(self) -> int:
         """Return how much has gone on in this history."""
@@ -247,6 +250,9 @@ class History:
         if self._setting.same_process:
             return None
         return self.globals.exchange(there)
+
+    def _watch_of(self, other: Apart[Run]) -> Watch:
+        return next(watch for watch in reversed(self._watches) if watch.thread == other.identity)
 
     # Looking
 

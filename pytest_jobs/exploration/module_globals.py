@@ -15,6 +15,8 @@ _LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,
     type(threading.RLock()): threading.RLock,
 }
+#: What a new process makes anew: what one holds keeps no other out, and what a thread keeps is its own.
+_MADE_ANEW: Final[dict[type, Callable[[], object]]] = {**_LOCKS, threading.local: threading.local}
 #: The module and the name of a global.
 Place: TypeAlias = tuple[str, str]
 #: The globals of a process: what each is, and what is in it.
@@ -52,7 +54,7 @@ class ModuleGlobals:
 
     def restart(self, kept: Iterable[Place] = ()) -> None:
         """Give every global the value it had, and every container what was in it: a new process."""
-        self._put(self._first, self._kept | frozenset(kept), fresh_locks=True)
+        self._put(self._first, self._kept | frozenset(kept), anew=True)
 
     def heed_only(self, modules: Iterable[ModuleType]) -> None:
         """Leave the other modules alone from now on."""
@@ -69,7 +71,7 @@ class ModuleGlobals:
         if there is None:
             self.restart()
         else:
-            self._put(there, self._kept, fresh_locks=False)
+            self._put(there, self._kept, anew=False)
         return here
 
     def any_lock_held(self) -> bool:
@@ -93,7 +95,7 @@ class ModuleGlobals:
     def only(self, place: Place) -> None:
         """Restart a single global."""
         others = {other for other in self._first if other != place}
-        self._put(self._first, self._kept | others, fresh_locks=False)
+        self._put(self._first, self._kept | others, anew=False)
 
     def _taken(self) -> Taken:
         return {
@@ -111,16 +113,15 @@ class ModuleGlobals:
         values: Taken,
         kept: frozenset[Place] | set[Place],
         *,
-        fresh_locks: bool,
+        anew: bool,
     ) -> None:
         for module in self._modules:
             namespace = vars(module)
             for (owner, name), (value, content) in values.items():
                 if owner != module.__name__ or (owner, name) in kept:
                     continue
-                if fresh_locks and type(value) in _LOCKS:
-                    # What one process holds keeps no other out.
-                    namespace[name] = _LOCKS[type(value)]()
+                if anew and type(value) in _MADE_ANEW:
+                    namespace[name] = _MADE_ANEW[type(value)]()
                     continue
                 namespace[name] = value
                 if content is not None:

@@ -157,6 +157,12 @@ def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str
         f"Explored {exploration.histories} of {exploration.planned} histories at "
         f"{len(exploration.points)} points."
     )
+    if exploration.inconclusive:
+        calls = dict.fromkeys(call for _, call in exploration.inconclusive)
+        text += (
+            f" {len(exploration.inconclusive)} of them show nothing, since one delivery waited for the other at "
+            f"{', '.join(calls)}."
+        )
     if left:
         text += f" Not explored: {', '.join(left)}."
     if exploration.elsewhere:

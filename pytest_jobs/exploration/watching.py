@@ -33,6 +33,8 @@ _TAKEN: Final = (
 )
 #: Called at each point of a delivery, with its place in the order; returns what to raise there, or None.
 Reach: TypeAlias = Callable[[int, Point], BaseException | None]
+#: So many lines may run of a delivery that is dead, while it is unwound.
+_LAST_LINES: Final = 200
 #: So many lines of a delivery that runs while another is suspended, and it waits for that one.
 _SPINNING: Final = 20_000
 
@@ -114,7 +116,8 @@ class Watch:
         self.thread = threading.get_ident()
         self._counter = PointCounter()
         self._connections: list[tuple[Callable[[], object], object]] = []
-        self._lines = 0
+        self._lines = self._last_lines = 0
+        self._hold: Callable[[], object] | None = None
         #: How much has gone on.
         self.beats = 0
         self.dead = False
@@ -124,8 +127,11 @@ class Watch:
 
     def line(self, code: CodeType, line: int) -> None:
         """Hear that a line is about to run."""
-        self._check_alive()
         self._lines += 1
+        if self.dead:
+            self._unwind_line()
+            return
+        self._check_alive()
         if self._rival and self._lines > _SPINNING:
             self._wait_for_rival()
         self._at(self._counter.line(code, line))
@@ -216,6 +222,10 @@ class Watch:
         """Let it go no further: it waits for another delivery."""
         self.dead = self.spinning = True
 
+    def give_way(self, hold: Callable[[], object]) -> None:
+        """Let it call a function as soon as it goes on: it waits for another delivery."""
+        self._hold = hold
+
     def taken_from(self) -> None:
         """Hear that something else has taken the place of what hears of the lines."""
         self._history.refuse(_TAKEN)
@@ -276,7 +286,16 @@ class Watch:
         return threading.get_ident() == self.thread
 
     def _check_alive(self) -> None:
+        if self._hold is not None:
+            hold, self._hold = self._hold, None
+            hold()
         if self.dead:
+            raise Unwound
+
+    def _unwind_line(self) -> None:
+        """Let what is dead release what it holds in memory, which the next history finds; no more than that."""
+        self._last_lines += 1
+        if self._last_lines > _LAST_LINES:
             raise Unwound
 
 

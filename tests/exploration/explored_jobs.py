@@ -218,3 +218,52 @@ def fan_out(number):
 class Pay(Job):
     def perform(self, number):
         gateway.charge(number, key=f"payment-{number}")
+
+
+def recover_once(number):
+    db = connect()
+    status = status_of(db, number)
+    if status in ("done", "recovering"):
+        return
+    next_status = "recovering" if status == "working" else "working"
+    db.execute("update payments set status = ? where id = ?", (next_status, number))
+    db.commit()
+    gateway.charge(number, key=f"payment-{number}")
+    mark(db, number)
+
+
+def charge_under_a_flag(number):
+    db = connect()
+    status = status_of(db, number)
+    if status == "done":
+        return
+    if status == "locked":
+        raise BlockingIOError("somebody is at it")
+    db.execute("update payments set status = 'locked' where id = ?", (number,))
+    db.commit()
+    look_up_then_charge(number)
+    mark(db, number)
+
+
+class Till:
+    """A lock that an object holds, which no restart makes new."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+till = Till()
+
+
+def charge_at_the_till(number):
+    with till.lock:
+        look_up_then_charge(number)
+
+
+local = threading.local()
+
+
+def charge_once_a_thread(number):
+    if not hasattr(local, "seen"):
+        gateway.charge(number)
+    local.seen = True

@@ -1,0 +1,95 @@
+"""A delivery that waits for one that is suspended."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import explored_jobs
+import pytest
+from explored_worlds import Gateway, shop
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect, ExplorationError
+
+
+def gateway():
+    explored_jobs.till = explored_jobs.Till()
+    with fake(explored_jobs, "gateway", Gateway(), reads={"charged"}) as made:
+        yield lambda: {"charges": made.calls}
+
+
+def test_a_lock_that_an_object_holds_makes_a_history_inconclusive_and_never_a_pass():
+    with pytest.raises(ExplorationError) as raised:
+        check_idempotent(
+            explored_jobs.charge_at_the_till, args=(1,), world=gateway, histories=["overlap"]
+        )
+
+    assert "explored_jobs.py" in str(raised.value)
+    assert "with till.lock:" in str(raised.value)
+    assert "same_process=True" in str(raised.value)
+
+
+def test_a_lock_that_an_object_holds_is_waited_for_in_the_same_process():
+    check_idempotent(
+        explored_jobs.charge_at_the_till,
+        args=(1,),
+        world=gateway,
+        histories=["overlap"],
+        same_process=True,
+    )
+
+
+def test_what_is_inconclusive_is_told_where_a_part_is_enough():
+    explored = check_idempotent(
+        explored_jobs.charge_at_the_till,
+        args=(1,),
+        world=gateway,
+        histories=["overlap"],
+        allow_partial=True,
+    )
+
+    assert "show nothing" in str(explored)
+
+
+def test_a_held_database_lock_lets_the_first_delivery_end_and_is_no_error_of_the_job():
+    def charge_under_a_database_lock(number):
+        db = explored_jobs.connect()
+        db.isolation_level = None
+        try:
+            db.execute("begin immediate")
+        except sqlite3.OperationalError:
+            explored_jobs.gateway.charge("the lock was not to be had")
+            return
+        explored_jobs.look_up_then_charge(number)
+        db.execute("update payments set status = 'done' where id = ?", (number,))
+        db.execute("commit")
+
+    check_idempotent(charge_under_a_database_lock, args=(1,), world=shop, histories="all")
+
+
+def test_two_deliveries_on_one_connection_are_refused():
+    from pytest_jobs import effects
+
+    def world():
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        connection.execute("create table payments (id, status)")
+
+        def connect():
+            effects.note_connection(lambda: None, shared=connection)
+            return connection
+
+        connection.execute("insert into payments values (1, 'open')")
+        before, explored_jobs.connect = explored_jobs.connect, connect
+        yield lambda: {"payments": connection.execute("select * from payments").fetchall()}
+        explored_jobs.connect = before
+        connection.close()
+
+    with pytest.raises(ExplorationError, match=r"Two deliveries would use one connection"):
+        check_idempotent(explored_jobs.overwrite, args=(1,), world=world, histories=["overlap"])
+
+
+def test_a_thread_local_value_is_new_in_another_delivery():
+    with pytest.raises(DuplicateEffect, match=r"\[restart"):
+        check_idempotent(
+            explored_jobs.charge_once_a_thread, args=(1,), world=gateway, histories=["restart"]
+        )
