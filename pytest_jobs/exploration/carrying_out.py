@@ -59,7 +59,7 @@ class CarryingOut:
         def die() -> BaseException:
             history.kill()
             history.wait(self._plan.gap)
-            if history.comes_again_after_kill():
+            if history.comes_again_after_death(outage=self._plan.outage):
                 self._after_crash(ended)
             self._observed = self.observed()
             return Unwound()

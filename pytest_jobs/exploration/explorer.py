@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import ExplorationError
 from .carrying_out import CarryingOut
 from .history import Setting
-from .plans import TWICE_INTERRUPTED, HistoryName, Plan, deeper, plans_of
+from .plans import TWICE_INTERRUPTED, HistoryName, Plan, deeper, plans_of, possible
 from .points import Point
 from .reference import Reference, check_not_refused
 from .verdicts import Verdict, judge
@@ -79,7 +80,7 @@ class Explorer:
         reference.refer()
         exploration.points = reference.run.points
         exploration.elsewhere = tuple(dict.fromkeys(reference.run.elsewhere))
-        plans = list(plans_of(reference.run, names, len(self._others)))
+        plans = self._plans(names)
         exploration.planned += len(plans)
         self._try_all(plans, go_on)
         if self._depth > 1 and exploration.failure is None:
@@ -88,6 +89,20 @@ class Explorer:
             self._try_all(plans, go_on)
         exploration.untraced = self._setting.scope.untraced()
         return exploration
+
+    def _plans(self, names: Collection[HistoryName]) -> list[Plan]:
+        setting = self._setting
+        plans = list(plans_of(self._reference.run, names, len(self._others)))
+        if not setting.as_configured:
+            return plans
+        plans = list(possible(plans, setting.semantics))
+        if not plans:
+            raise ExplorationError(
+                f"By the settings of its library the job is never delivered again when it is done, so that of the "
+                f"histories {', '.join(names)} none can come about: name others, such as crash, or drop "
+                "delivery='as configured'."
+            )
+        return plans
 
     def _try_all(self, plans: Iterable[Plan], go_on: Callable[[], bool]) -> None:
         for plan in plans:

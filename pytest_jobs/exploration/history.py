@@ -190,15 +190,20 @@ class History:
         if not self._setting.as_configured:
             return True
         semantics = self._setting.semantics
-        again = (
-            semantics.redelivered_on_outage if run.acknowledged else semantics.redelivered_on_raise
-        )
+        late = semantics.acknowledged == "after"
+        again = late if run.acknowledged else semantics.redelivered_on_raise
         run.dropped = not again
         return again
 
-    def comes_again_after_kill(self) -> bool:
-        """Say whether a job is delivered again after its worker was killed."""
-        again = not self._setting.as_configured or self._setting.semantics.redelivered_on_kill
+    def comes_again_after_death(self, *, outage: bool) -> bool:
+        """Say whether a job is delivered again after its worker died.
+
+        Args:
+            outage: whether the whole worker is lost, rather than the process that runs the job.
+        """
+        semantics = self._setting.semantics
+        again = semantics.redelivered_on_outage if outage else semantics.redelivered_on_kill
+        again = again or not self._setting.as_configured
         self.runs[-1].dropped = not again
         return again
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
+from ..harness.bridge import DeliverySemantics
 from .acts import Act
 from .points import Point
 from .watching import Run
@@ -34,6 +35,8 @@ _NEXT_DAY: Final = timedelta(hours=25)
 _LATER: Final = (timedelta(hours=1), _NEXT_DAY, timedelta(days=40))
 _LEASE: Final = timedelta(seconds=3_700)
 _CUT_OFF: Final = frozenset(("crash", "effect_fails", "reply_lost", "late", "lease_expires"))
+_OVERLAPPING: Final = frozenset(("overlap", "lease_expires"))
+_KILLED: Final = frozenset(("crash", "late"))
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Plan:
     #: Where the second delivery is interrupted too; None when it is not.
     second: int | None = None
     second_point: Point | None = None
+    #: Whether the whole worker is lost, rather than the process that runs the job.
+    outage: bool = False
 
     @property
     def cuts_off(self) -> bool:
@@ -67,6 +72,26 @@ def plans_of(run: Run, names: Collection[HistoryName], others: int) -> Iterator[
         others: how many other jobs there are that may run in between.
     """
     return (plan for plan in _all_plans(run, others) if plan.name in names)
+
+
+def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Plan]:
+    """Give those plans that can come about with a library, by the settings of the job.
+
+    Args:
+        plans: all of them.
+        semantics: what the library does.
+    """
+    for plan in plans:
+        if plan.index is None or plan.name in _OVERLAPPING:
+            if semantics.acknowledged == "after":
+                yield plan
+            continue
+        yield plan
+        if (
+            plan.name in _KILLED
+            and semantics.redelivered_on_outage != semantics.redelivered_on_kill
+        ):
+            yield replace(plan, outage=True)
 
 
 def _all_plans(run: Run, others: int) -> Iterator[Plan]:

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import check_idempotent, fake
-from pytest_jobs.errors import DuplicateEffect
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect
 
 
 class Ledger:
@@ -55,3 +55,44 @@ def test_what_a_task_enqueues_is_an_effect(jobs, app):
 
     with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
         check_idempotent(book, args=(7,), world=books)
+
+
+def mark_and_book(number):
+    Shop.ledger.book(number, key=f"book-{number}")
+    Shop.ledger.book(-number, key=f"mark-{number}")
+
+
+def test_by_default_a_task_whose_process_is_killed_is_lost(jobs, app):
+    task = app.task(mark_and_book)
+
+    check_idempotent(task, args=(7,), world=books, histories="all")
+    with pytest.raises(LostEffect, match=r"LOST ledger\.book \[crash"):
+        check_idempotent(task, args=(7,), world=books, delivery="as configured")
+
+
+def test_by_default_a_task_is_never_delivered_twice(jobs, app):
+    @app.task
+    def book(number):
+        Shop.ledger.book(number)
+
+    with pytest.raises(ExplorationError, match=r"never delivered again when it is done"):
+        check_idempotent(
+            book, args=(7,), world=books, histories=["twice"], delivery="as configured"
+        )
+
+
+def test_a_task_that_is_acknowledged_late_is_lost_with_its_process_alone(jobs, app):
+    task = app.task(name="late", acks_late=True)(mark_and_book)
+    safe = app.task(
+        name="safe", acks_late=True, reject_on_worker_lost=True, acks_on_failure_or_timeout=False
+    )(mark_and_book)
+
+    with pytest.raises(LostEffect, match=r"\[crash"):
+        check_idempotent(task, args=(7,), world=books, delivery="as configured")
+    check_idempotent(
+        safe,
+        args=(7,),
+        world=books,
+        histories=["twice", "crash", "overlap"],
+        delivery="as configured",
+    )
