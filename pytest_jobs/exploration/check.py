@@ -18,6 +18,7 @@ from ..harness.targets import Target
 from .effects.audit import audit_hook
 from .entering import World
 from .explorer import Exploration, Explorer
+from .forked import check_available
 from .function_bridge import FunctionBridge
 from .history import Setting
 from .lines import line_tracer
@@ -49,6 +50,7 @@ def check_idempotent(
     same_process: bool = False,
     depth: Literal[1, 2] = 1,
     delivery: Literal["at-least-once", "as configured"] = "at-least-once",
+    crash_backend: Literal["nested", "fork"] = "nested",
     time_limit: float = 10.0,
     allow_partial: bool = False,
 ) -> Explored:
@@ -75,6 +77,8 @@ def check_idempotent(
             is killed as well, and two deliveries overtake one another.
         delivery: "as configured" to deliver again only where the library would, by the settings of
             the job.
+        crash_backend: "fork" to let a worker that is killed be a process that really dies. The world
+            has to outlive it, only its state is compared, and each history takes milliseconds.
         time_limit: seconds of computing for one set of arguments.
         allow_partial: whether what the time does not suffice for is left out, instead of failing.
 
@@ -88,7 +92,7 @@ def check_idempotent(
     """
     __tracebackhide__ = True
     names = _checked_names(histories, others)
-    _check_choices(depth, delivery)
+    _check_choices(depth, delivery, crash_backend)
     options = _Options(
         world,
         at_least_once,
@@ -100,6 +104,7 @@ def check_idempotent(
         names,
         depth,
         delivery,
+        crash_backend,
         time_limit,
         allow_partial,
     )
@@ -155,6 +160,7 @@ class _Options:
     names: Sequence[HistoryName]
     depth: int
     delivery: str
+    crash_backend: str
     time_limit: float
     allow_partial: bool
 
@@ -251,6 +257,7 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
                 options.same_process,
                 options.delivery == "as configured",
                 options.depth,
+                options.crash_backend == "fork",
             ),
             name,
         )
@@ -299,13 +306,19 @@ def _checked_names(
     return tuple(name for name in HISTORIES if name in wanted)
 
 
-def _check_choices(depth: object, delivery: object) -> None:
+def _check_choices(depth: object, delivery: object, crash_backend: object) -> None:
     if depth not in (1, 2):
         raise CriterionError(f"depth={depth!r} is none: 1 and 2 are, the deliveries interrupted.")
     if delivery not in ("at-least-once", "as configured"):
         raise CriterionError(
             f"delivery={delivery!r} is none: 'at-least-once' and 'as configured' are."
         )
+    if crash_backend not in ("nested", "fork"):
+        raise CriterionError(f"crash_backend={crash_backend!r} is none: 'nested' and 'fork' are.")
+    if crash_backend == "fork":
+        check_available()
+        if depth == 2:
+            raise CriterionError("crash_backend='fork' kills one worker: leave depth=2 out.")
 
 
 def _is_strategy(value: object) -> bool:

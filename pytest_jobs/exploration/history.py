@@ -25,6 +25,7 @@ from ..harness.sleeps import SleepPatch
 from .acts import Act, watcher
 from .apart import Apart
 from .entering import World, entered
+from .forked import must_outlive
 from .lines import LineTracer
 from .module_globals import ModuleGlobals, Place, Taken
 from .sameness import Chance, Renaming
@@ -59,6 +60,8 @@ class Setting:
     as_configured: bool = False
     #: How many deliveries are interrupted in one history.
     depth: int = 1
+    #: Whether a worker that is killed is a process that really dies.
+    forks: bool = False
 
     @property
     def semantics(self) -> DeliverySemantics:
@@ -111,6 +114,8 @@ class History:
             token_of_scope = leaving_out.set(setting.scope.leave_out)
             stack.callback(leaving_out.reset, token_of_scope)
             self._begin = setting.clock.now()
+            token_of_life = must_outlive.set(setting.forks)
+            stack.callback(must_outlive.reset, token_of_life)
             stack.callback(self._join_given_up)
             self._snapshot = stack.enter_context(entered(setting.world))
             self.globals = ModuleGlobals(setting.scope.modules(), self._kept)
@@ -259,6 +264,11 @@ class History:
     def _watch_of(self, other: Apart[Run]) -> Watch:
         return next(watch for watch in reversed(self._watches) if watch.thread == other.identity)
 
+    @property
+    def forks(self) -> bool:
+        """Whether a worker that is killed is a process that really dies."""
+        return self._setting.forks
+
     # Looking
 
     def observed(self) -> dict[str, Any]:
@@ -267,6 +277,9 @@ class History:
         state = self._snapshot()
         named = state if isinstance(state, Mapping) else {"state": state}
         seen = {str(name): renaming.of(value) for name, value in named.items()}
+        if self.forks:
+            # What a process did that is dead is not known here.
+            return seen
         done: dict[str, Counter[Any]] = {}
         for act in self._told_apart():
             value = act.text if act.value is None else act.value

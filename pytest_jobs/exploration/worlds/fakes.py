@@ -15,6 +15,7 @@ from ...errors import ExplorationError
 from ...harness.describe import call_of
 from ...harness.patches import Patches
 from ..acts import Act, note_effect, perform_act
+from ..forked import lives_in_memory
 from ..scope import leaving_out
 
 _ABSENT: Final = object()
@@ -44,6 +45,7 @@ class Fake:
 
     def call(self, name: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Make a call, unless one with its key has been made."""
+        lives_in_memory()
         key = self._key_of(method, args, kwargs)
         shown = {word: value for word, value in kwargs.items() if word != self._key}
         made = (name, *args, *sorted(shown.items()))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from ...errors import ExplorationError
 from ...harness.patches import Patches
+from ..forked import must_outlive
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
 
@@ -21,7 +24,7 @@ _numbers = itertools.count(1)
 def sqlite_world(
     schema: str, *, bind: tuple[Any, str] | None = None
 ) -> Generator[Rows, None, None]:
-    """Make a database in memory for a block.
+    """Make a database in memory for a block; in a file with `crash_backend="fork"`.
 
     Args:
         schema: the statements that create tables and put the first rows in.
@@ -34,9 +37,8 @@ def sqlite_world(
     Raises:
         ExplorationError: when there is nothing of that name to bind.
     """
-    uri = f"file:pytest-jobs-{os.getpid()}-{next(_numbers)}?mode=memory&cache=shared"
     patches = Patches()
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as keeper:
+    with _uri() as uri, closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as keeper:
         keeper.executescript(schema)
         if bind is not None:
             _bind(patches, bind, lambda *args, **kwargs: sqlite3.connect(uri, uri=True))
@@ -44,6 +46,17 @@ def sqlite_world(
             yield lambda table: list(keeper.execute(f'select * from "{table}" order by 1'))  # noqa: S608 - a name that the test writes
         finally:
             patches.restore()
+
+
+@contextmanager
+def _uri() -> Generator[str, None, None]:
+    """Name a database in memory; one in a file where it has to outlive a process."""
+    if not must_outlive.get():
+        yield f"file:pytest-jobs-{os.getpid()}-{next(_numbers)}?mode=memory&cache=shared"
+        return
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory is made in it
+    with tempfile.TemporaryDirectory(dir=memory, prefix="pytest-jobs-") as folder:
+        yield f"{Path(folder, 'world.db').as_uri()}"
 
 
 def _bind(patches: Patches, bind: tuple[Any, str], connect: Callable[..., Any]) -> None:
