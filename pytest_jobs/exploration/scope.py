@@ -65,7 +65,8 @@ class Scope:
         self._decided: dict[CodeType, bool] = {}
         self._passed_over: dict[str, None] = {}
         self._modules: list[ModuleType] = []
-        self._modules_of = -1
+        self._modules_of = (-1, -1)
+        self._files: set[str] = set()
 
     def leave_out(self, fake: object) -> None:
         """Let the methods of a fake not count."""
@@ -83,6 +84,8 @@ class Scope:
         decided = self._decided.get(code)
         if decided is None:
             decided = self._decided[code] = self._decide(code)
+            if decided:
+                self._files.add(code.co_filename)
         return decided
 
     def untraced(self) -> tuple[str, ...]:
@@ -111,12 +114,10 @@ class Scope:
 
     def modules(self) -> list[ModuleType]:
         """Return the modules of the code that has run and counts."""
-        if self._modules_of != len(self._decided):
-            # A copy, since a line that runs meanwhile may be decided upon.
-            decided = list(self._decided.items())
-            files = {code.co_filename for code, wanted in decided if wanted}
-            self._modules = modules_of(files)
-            self._modules_of = len(self._decided)
+        state = (len(self._files), len(sys.modules))
+        if self._modules_of != state:
+            self._modules = modules_of(self._files)
+            self._modules_of = state
         return self._modules
 
     def loaded_modules(self) -> list[ModuleType]:
