@@ -22,6 +22,7 @@ from .forked import check_available
 from .function_bridge import FunctionBridge
 from .history import Setting
 from .lines import line_tracer
+from .midnight import until_quiet
 from .other_threads import follow
 from .plans import DEFAULT, HISTORIES, HistoryName
 from .report import explored_text, report
@@ -239,6 +240,7 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
         stack.enter_context(hearing_nothing_of(Unwound))
         stack.enter_context(harness.clock.excursion())
         harness.clock.freeze()
+        harness.clock.advance_ns(int(until_quiet(harness.clock.now()).total_seconds() * 1e9))
         tracer.open()
         stack.callback(tracer.close)
         bridges = tuple(dict.fromkeys((*harness._bridges, bridge)))

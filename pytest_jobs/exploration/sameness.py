@@ -16,6 +16,7 @@ from ..harness.patches import Patches
 
 #: What stands for a time that lies within the history.
 _NOW: Final = "<now>"
+_TODAY: Final = "<today>"
 
 
 class Chance:
@@ -95,11 +96,15 @@ class Renaming:
             return tuple(sorted((self.of(inner) for inner in value), key=repr))
         if isinstance(value, Sequence):
             return tuple(self.of(inner) for inner in value)
-        return value.isoformat() if isinstance(value, date) else repr(value)
+        if isinstance(value, date):
+            return _TODAY if self._is_today(value) else value.isoformat()
+        return repr(value)
 
     def _text(self, text: str) -> str:
         number = self._chance.number(text)
         if number is None:
+            if self._is_today_text(text):
+                return _TODAY
             return _NOW if self._is_now_text(text) else text
         return self._names.setdefault(number, f"<random {len(self._names) + 1}>")
 
@@ -107,6 +112,21 @@ class Renaming:
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         local = value.astimezone() if value.tzinfo is None else aware
         return self._begin <= aware <= self._end or self._begin <= local <= self._end
+
+    def _is_today(self, value: date) -> bool:
+        begin, end = self._begin, self._end
+        return (
+            begin.date() <= value <= end.date()
+            or begin.astimezone().date() <= value <= end.astimezone().date()
+        )
+
+    def _is_today_text(self, text: str) -> bool:
+        if len(text) != 10 or not text[:4].isdigit():
+            return False
+        try:
+            return self._is_today(date.fromisoformat(text))
+        except ValueError:
+            return False
 
     def _is_now_text(self, text: str) -> bool:
         if not 19 <= len(text) <= 35 or not text[:4].isdigit():

@@ -1,0 +1,1 @@
+"""A project with its jobs in one module and what they do in others."""
