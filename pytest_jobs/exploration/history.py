@@ -269,6 +269,10 @@ class History:
         """Whether a worker that is killed is a process that really dies."""
         return self._setting.forks
 
+    def hear_again(self) -> None:
+        """Hear lines again, where an exception ended it."""
+        self._setting.tracer.hear_again()
+
     # Looking
 
     def observed(self) -> dict[str, Any]:

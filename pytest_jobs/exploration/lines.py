@@ -53,6 +53,10 @@ class LineTracer(Protocol):
         """
         ...
 
+    def hear_again(self) -> None:
+        """Hear lines again in the functions that run, where an exception that a hook raised ended it."""
+        ...
+
     def was_taken(self) -> bool:
         """Say whether something else has taken the place of what hears of the lines, of this thread."""
         ...
@@ -113,6 +117,9 @@ class _Monitoring:
             else:
                 self._hooks[thread] = before
 
+    def hear_again(self) -> None:
+        pass
+
     def was_taken(self) -> bool:
         return False
 
@@ -166,6 +173,14 @@ class _Tracing:
                 del self._hooks[thread]
             else:
                 self._hooks[thread] = before
+
+    def hear_again(self) -> None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if self._scope.wants(frame.f_code):
+                frame.f_trace = self._line
+            frame = frame.f_back
+        sys.settrace(self._call)
 
     def was_taken(self) -> bool:
         return threading.get_ident() in self._hooks and sys.gettrace() not in (None, self._call)

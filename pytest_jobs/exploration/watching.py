@@ -80,6 +80,10 @@ class Surroundings(Protocol):
         """Say whether a delivery that is suspended, and alive, holds a connection."""
         ...
 
+    def hear_again(self) -> None:
+        """Hear lines again, where an exception ended it."""
+        ...
+
 
 #: Whether what happens outside in this context is part of an act.
 _within_act: ContextVar[bool] = ContextVar("pytest_jobs_within_act", default=False)
@@ -290,6 +294,8 @@ class Watch:
             hold, self._hold = self._hold, None
             hold()
         if self.dead:
+            # It may catch what unwinds it here, and try again for ever.
+            self._history.hear_again()
             raise Unwound
 
     def _unwind_line(self) -> None:

@@ -234,3 +234,28 @@ def test_what_a_killed_delivery_has_in_finally_is_not_seen_by_the_next():
 def test_a_job_that_loses_work_when_its_marker_comes_first_is_found():
     with pytest.raises(LostEffect):
         check_idempotent(explored_jobs.mark_then_charge, args=(1,), world=shop)
+
+
+def test_a_date_object_of_today_is_no_difference_either():
+    def write_the_date(number):
+        service.sent[:] = [datetime.now(UTC).date()]
+        explored_jobs.gateway.charge(number, key=number)
+
+    def world():
+        service.sent.clear()
+        with fake(explored_jobs, "gateway", Gateway(), key="key") as made:
+            yield lambda: {"charges": made.calls, "sent": list(service.sent)}
+
+    check_idempotent(write_the_date, args=(1,), world=world, histories="all")
+
+
+def test_a_dead_delivery_that_swallows_everything_ends_all_the_same():
+    def never_give_up(number):
+        while True:
+            try:
+                explored_jobs.gateway.charge(number, key=number)
+                break
+            except BaseException:
+                continue
+
+    check_idempotent(never_give_up, args=(1,), world=gateway, histories=["crash", "overlap"])
