@@ -1,0 +1,33 @@
+"""Each sentence about what a check proves has a test."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).parent
+_PAGE = _HERE.parent.parent / "docs" / "explanation" / "what-is-proved.md"
+_ROW = re.compile(r"^\| (?P<claim>.+) \| (?P<test>.+) \|$")
+_TEST = re.compile(r"^`(?P<file>\w+\.py)::(?P<name>\w+)`$")
+
+
+def _rows():
+    for line in _PAGE.read_text().splitlines():
+        row = _ROW.match(line)
+        if row is not None and row["test"] not in ("test", "---"):
+            yield row["claim"], row["test"]
+
+
+@pytest.mark.parametrize(("claim", "named"), list(_rows()))
+def test_a_sentence_names_a_test_that_there_is(claim, named):
+    test = _TEST.match(named)
+
+    assert test is not None, f"{claim!r} names no test"
+    written = (_HERE.parent / "exploration" / test["file"]).read_text()
+    assert f"def {test['name']}(" in written
+
+
+def test_the_page_has_sentences():
+    assert len(list(_rows())) > 20

@@ -1,0 +1,82 @@
+"""What an exploration does not model, so that the page which says so is true."""
+
+from __future__ import annotations
+
+import explored_jobs
+import pytest
+from explored_worlds import Gateway, files, shop
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect
+
+
+class Memory:
+    def __init__(self):
+        self.seen = set()
+
+
+def remembering():
+    explored_jobs.till = Memory()
+    with fake(explored_jobs, "gateway", Gateway()) as made:
+        yield lambda: {"charges": made.calls}
+
+
+def test_what_an_object_outside_of_the_world_remembers_is_not_forgotten_by_a_restart():
+    def charge_once_an_object(number):
+        memory = explored_jobs.till
+        if number not in memory.seen:
+            explored_jobs.gateway.charge(number)
+            memory.seen.add(number)
+
+    check_idempotent(charge_once_an_object, args=(1,), world=remembering, histories=["restart"])
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(charge_once_an_object, args=(1,), world=remembering, histories=["crash"])
+
+
+def test_a_write_to_an_open_file_is_no_point():
+    def write_in_one_line(number):
+        with (explored_jobs.folder / "report.txt").open("w") as file:
+            file.writelines([f"{number}\n", f"{number}\n"])
+
+    explored = check_idempotent(write_in_one_line, args=(1,), world=files)
+
+    assert [
+        str(point) for point in explored.explorations[0].points if "line" not in str(point)
+    ] == ["before file: open('report.txt', 'w')"]
+
+
+def test_no_history_has_three_deliveries_at_once():
+    explored_jobs.deliveries_at_once = most = [0, 0]
+
+    def count(number):
+        most[0] += 1
+        most[1] = max(most)
+        explored_jobs.gateway.charge(number, key=number)
+        most[0] -= 1
+
+    def world():
+        most[0] = 0
+        yield from keyed()
+
+    check_idempotent(count, args=(1,), world=world, histories=["overlap"], depth=2)
+
+    assert most[1] == 2
+
+
+def keyed():
+    with fake(explored_jobs, "gateway", Gateway(), key="key") as made:
+        yield lambda: {"charges": made.calls}
+
+
+def test_sqlite_has_no_update_that_is_lost_between_two_transactions():
+    def add_in_one_transaction(number):
+        db = explored_jobs.connect()
+        db.isolation_level = None
+        db.execute("begin")
+        status = explored_jobs.status_of(db, number)
+        if status == "pending":
+            db.execute("update payments set status = 'done' where id = ?", (number,))
+            db.execute("insert into ledger values (?)", (number,))
+        db.execute("commit")
+
+    check_idempotent(add_in_one_transaction, args=(1,), world=shop, histories="all")

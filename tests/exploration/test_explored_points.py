@@ -1,0 +1,83 @@
+"""Where deliveries are interrupted, and when they come again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import explored_jobs
+import pytest
+from explored_worlds import Gateway
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect
+
+
+def gateway():
+    with fake(explored_jobs, "gateway", Gateway(), key="key", reads={"charged"}) as made:
+        yield lambda: {"charges": made.calls}
+
+
+def _points(job, **options):
+    explored = check_idempotent(job, args=(1,), world=gateway, **options)
+    return [str(point) for point in explored.explorations[0].points]
+
+
+def test_a_job_is_stopped_at_each_line_and_around_each_effect():
+    def charge_twice(number):
+        first = number
+        explored_jobs.gateway.charge(first, key=first)
+        explored_jobs.gateway.charge(first + 1, key=first + 1)
+
+    points = _points(charge_twice)
+
+    assert [point.partition(" of ")[0].rpartition(" ")[0] for point in points[:1]] == [
+        "before line"
+    ]
+    assert [point for point in points if "line" not in point] == [
+        "before gateway: charge(1, key=1)",
+        "after gateway: charge(1, key=1)",
+        "before gateway: charge(2, key=2)",
+        "after gateway: charge(2, key=2)",
+    ]
+    assert len(points) == 3 + 4
+
+
+def test_each_await_has_two_points():
+    async def wait_and_charge(number):
+        await asyncio.sleep(1)
+        explored_jobs.gateway.charge(number, key=number)
+
+    points = _points(wait_and_charge)
+
+    assert len([point for point in points if point.startswith("while it awaited, on line")]) == 1
+    assert (
+        len([point for point in points if point.startswith("before it had the answer, on line")])
+        == 1
+    )
+    assert all("await asyncio.sleep(1)" in point for point in points if " on line " in point)
+
+
+def test_a_delivery_that_comes_first_at_an_await_is_found():
+    async def look_wait_and_charge(number):
+        known = number in explored_jobs.gateway.charged()
+        await asyncio.sleep(1)
+        if not known:
+            explored_jobs.gateway.charge(number)
+
+    with pytest.raises(DuplicateEffect, match=r"\[overlap"):
+        _points(look_wait_and_charge, histories=["twice", "overlap"])
+
+
+def test_late_deliveries_come_after_an_hour_a_day_and_forty_days():
+    times = []
+
+    def note(number):
+        times.append(datetime.now(UTC))
+        explored_jobs.gateway.charge(number, key=number)
+
+    check_idempotent(note, args=(1,), world=gateway, histories=["late"], atomic=[note])
+
+    gaps = {later - earlier for earlier, later in itertools.pairwise(times) if later > earlier}
+    assert {timedelta(hours=1), timedelta(hours=25), timedelta(days=40)} <= gaps
