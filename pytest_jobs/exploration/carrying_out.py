@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ExplorationError
 from .acts import Act
-from .apart import Apart
+from .apart import Aside
 from .forked import killed_at
 from .history import History
 from .plans import Plan
@@ -85,7 +85,7 @@ class CarryingOut:
 
     def _after_crash(self, ended: list[Run]) -> None:
         plan, history = self._plan, self._history
-        again: Apart[Run]
+        again: Aside[Run]
 
         def die_again() -> BaseException:
             history.kill()
@@ -135,7 +135,7 @@ class CarryingOut:
 
     def _let_overtake(self, rest: list[Callable[[], None]]) -> None:
         plan, history = self._plan, self._history
-        other: Apart[Run]
+        other: Aside[Run]
 
         def hand_over() -> None:
             other.pause()

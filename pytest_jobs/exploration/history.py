@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import linecache
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ from ..harness.performer import Performer
 from ..harness.record import FIRST, JobRecord, current_record
 from ..harness.sleeps import SleepPatch
 from .acts import Act, watcher
-from .apart import Apart
+from .apart import Apart, Aside, Inside
 from .entering import World, entered
 from .forked import must_outlive
 from .lines import LineTracer
@@ -38,6 +37,8 @@ T = TypeVar("T")
 
 #: With these the library is done with a job.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
+#: Bridges by which nothing is bound to a thread.
+_PLAIN: Final = frozenset(("functions", "core"))
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 
@@ -63,6 +64,18 @@ class Setting:
     #: Whether a worker that is killed is a process that really dies.
     forks: bool = False
 
+    def needs_threads(self) -> bool:
+        """Say whether a delivery beside another has to be in another thread.
+
+        It has where something may be bound to a thread, or may have to be waited for.
+        """
+        return (
+            self.depth > 1
+            or self.bridge.name not in _PLAIN
+            or self.sources.may_bind_to_threads()
+            or self.scope.may_wait()
+        )
+
     @property
     def semantics(self) -> DeliverySemantics:
         """What the library does with a job whose delivery fails, or whose worker dies."""
@@ -81,11 +94,13 @@ class History:
         seed: int = 1,
         delay: timedelta = timedelta(0),
         kept: frozenset[Place] = frozenset(),
+        threads: bool = True,
     ) -> None:
         self._setting = setting
         self._args = args
         self._kwargs = kwargs
         self._kept = kept
+        self._threads = threads
         self._delay = delay
         self._chance = Chance(seed)
         self._context = contextvars.copy_context()
@@ -95,7 +110,7 @@ class History:
         self.refusal: str | None = None
         #: Set when a delivery waited for another that was suspended, so that this history shows nothing.
         self.inconclusive: str | None = None
-        self._given_up: list[Apart[Run]] = []
+        self._given_up: list[Aside[Run]] = []
 
     @contextmanager
     def opened(self) -> Generator[History, None, None]:
@@ -216,18 +231,24 @@ class History:
         """Do something while a delivery is suspended at one of its points."""
         return self._context.copy().run(_off_the_loop, run)
 
-    def apart(self, run: Callable[[], Run]) -> Apart[Run]:
-        """Prepare deliveries in a thread of their own, as they are in another process."""
+    def apart(self, run: Callable[[], Run]) -> Aside[Run]:
+        """Prepare deliveries beside one that is suspended, as they are in another process."""
         context = self._context.copy()
-        return Apart(lambda: context.run(run), self.beats)
 
-    def give_up(self, other: Apart[Run]) -> None:
+        def in_context() -> Run:
+            return context.run(run)
+
+        if self._threads:
+            return Apart(in_context, self.beats)
+        return Inside(in_context, self._setting.tracer.nested)
+
+    def give_up(self, other: Aside[Run]) -> None:
         """Go on although a delivery in another thread waits for one that is suspended."""
         self.inconclusive = _blocking_call(other.identity)
         self._watch_of(other).give_up()
         self._given_up.append(other)
 
-    def give_way(self, other: Apart[Run]) -> None:
+    def give_way(self, other: Aside[Run]) -> None:
         """Let a delivery in another thread wait for the one that is suspended, as it does."""
         if not self._setting.same_process:
             self.inconclusive = _blocking_call(other.identity)
@@ -261,7 +282,7 @@ class History:
             return None
         return self.globals.exchange(there)
 
-    def _watch_of(self, other: Apart[Run]) -> Watch:
+    def _watch_of(self, other: Aside[Run]) -> Watch:
         return next(watch for watch in reversed(self._watches) if watch.thread == other.identity)
 
     @property
@@ -322,11 +343,7 @@ class History:
 
     def is_shared(self, connection: object) -> bool:
         """Say whether a delivery that is suspended, and alive, holds a connection."""
-        mine = threading.get_ident()
-        return any(
-            watch.thread != mine and not watch.killed and watch.holds(connection)
-            for watch in self._watches
-        )
+        return any(not watch.killed and watch.holds(connection) for watch in self._watches[:-1])
 
     def _redelivered(self) -> JobRecord:
         again = self._setting.bridge.redeliver(self._record)

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from types import CodeType, FrameType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..errors import ExplorationError
 
+T = TypeVar("T")
 LineHook: TypeAlias = Callable[[CodeType, int], None]
 
 #: Of the ids that tools share, the one that no tool of renown has taken.
@@ -51,6 +52,10 @@ class LineTracer(Protocol):
             hook: called before each.
             needed: whether it has to be; what is not needed gives way to tools such as coverage.
         """
+        ...
+
+    def nested(self, run: Callable[[], T]) -> T:
+        """Run something inside a hook, with the tools that watch lines working again."""
         ...
 
     def hear_again(self) -> None:
@@ -117,6 +122,14 @@ class _Monitoring:
             else:
                 self._hooks[thread] = before
 
+    def nested(self, run: Callable[[], T]) -> T:
+        thread = threading.get_ident()
+        hook = self._hooks.pop(thread)
+        try:
+            return sys.call_tracing(run, ())
+        finally:
+            self._hooks[thread] = hook
+
     def hear_again(self) -> None:
         pass
 
@@ -148,6 +161,8 @@ class _Tracing:
     def __init__(self, scope: Listening) -> None:
         self._scope = scope
         self._hooks: dict[int, LineHook] = {}
+        #: The tracer that each thread had before ours.
+        self._before: dict[int, Any] = {}
 
     def open(self) -> None:
         pass
@@ -164,6 +179,8 @@ class _Tracing:
         thread = threading.get_ident()
         before = self._hooks.get(thread)
         self._hooks[thread] = hook
+        if before is None:
+            self._before[thread] = tracer
         sys.settrace(self._call)
         try:
             yield
@@ -173,6 +190,20 @@ class _Tracing:
                 del self._hooks[thread]
             else:
                 self._hooks[thread] = before
+
+    def nested(self, run: Callable[[], T]) -> T:
+        thread, ours = threading.get_ident(), sys.gettrace()
+        hook = self._hooks.pop(thread)
+
+        def as_before() -> T:
+            sys.settrace(self._before.get(thread))
+            return run()
+
+        try:
+            return sys.call_tracing(as_before, ())
+        finally:
+            self._hooks[thread] = hook
+            sys.settrace(ours)
 
     def hear_again(self) -> None:
         frame: FrameType | None = sys._getframe(1)

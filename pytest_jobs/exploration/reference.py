@@ -24,6 +24,7 @@ class Reference:
         self._kwargs = kwargs
         self._kept: frozenset[Place] = frozenset()
         self._known = False
+        self._threads = True
         self.wanted: Mapping[str, Any] = {}
         self.run = Run(1)
 
@@ -73,6 +74,7 @@ class Reference:
         if initial != history.initial:
             self._not_fresh(history.initial, initial)
         self._known = True
+        self._threads = self._setting.needs_threads()
 
     def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
         with history.opened():
@@ -104,7 +106,13 @@ class Reference:
     def history(self, *, seed: int = 1, delay: timedelta = _AT_ONCE) -> History:
         """Return a history of the same job with the same arguments."""
         return History(
-            self._setting, self._args, self._kwargs, seed=seed, delay=delay, kept=self._kept
+            self._setting,
+            self._args,
+            self._kwargs,
+            seed=seed,
+            delay=delay,
+            kept=self._kept,
+            threads=self._threads,
         )
 
     def wanted_after(self, plan: Plan, others: Sequence[Callable[[], object]]) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from ..errors import ExplorationError
 from .module_globals import file_of, modules_of
 
+_LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 _INSTALLED: Final = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep
@@ -120,6 +121,10 @@ class Scope:
             self._modules_of = state
         return self._modules
 
+    def may_wait(self) -> bool:
+        """Say whether the code that counts may take a lock, or keep something for each thread."""
+        return any(wanted and _may_wait(code) for code, wanted in list(self._decided.items()))
+
     def loaded_modules(self) -> list[ModuleType]:
         """Return the modules whose code may count, whether it has run or not."""
         named = self._traced.files() if self._traced is not None else set()
@@ -154,6 +159,16 @@ class Scope:
             and code.co_name != "<module>"
             and not code.co_name.startswith("test_")
         )
+
+
+def _may_wait(code: CodeType) -> bool:
+    import dis
+
+    if _LOCKING.intersection((*code.co_names, *code.co_freevars)):
+        return True
+    return any(
+        "_WITH" in step.opname or "SPECIAL" in step.opname for step in dis.get_instructions(code)
+    )
 
 
 class _Parts:

@@ -47,6 +47,7 @@ class Sources:
             patches: puts everything back.
         """
         self._patches = patches
+        self._in_use: set[str] = set()
         self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
         for library, name in _OWN.items():
             self._wait_for(library, lambda name=name: _own(name))  # type: ignore[misc]
@@ -58,6 +59,11 @@ class Sources:
         for library in [name for name in self._waiting if name in sys.modules]:
             for source in self._waiting.pop(library):
                 source().install(self._patches)
+                self._in_use.add(library)
+
+    def may_bind_to_threads(self) -> bool:
+        """Say whether a library is in use that may keep something for each thread, or wait for a lock."""
+        return not self._in_use <= {"sqlite3"}
 
     def _wait_for(self, library: str, source: Callable[[], EffectSource]) -> None:
         self._waiting.setdefault(library, []).append(source)

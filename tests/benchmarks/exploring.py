@@ -1,0 +1,164 @@
+"""Explorations: what finding a double charge costs, beside tools that search orders of threads and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rows import Row
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import NotIdempotent
+
+_PEERS_IN_THEIR_OWN_PROCESS = "--frontrun"
+
+
+class Gateway:
+    def charge(self, number: int, key: object = None) -> int:
+        return number
+
+
+class Shop:
+    """What the job works on, in memory."""
+
+    gateway = Gateway()
+    done: set[int] = set()  # noqa: RUF012 - the world replaces it
+    charges: list[int] = []  # noqa: RUF012
+
+
+def charge(number: int) -> None:
+    if number in Shop.done:
+        return
+    Shop.gateway.charge(number)
+    Shop.done.add(number)
+
+
+def charge_with_key(number: int) -> None:
+    if number in Shop.done:
+        return
+    Shop.gateway.charge(number, key=number)
+    Shop.done.add(number)
+
+
+async def charge_with_key_in_a_coroutine(number: int) -> None:
+    await asyncio.sleep(0)
+    Shop.gateway.charge(number, key=number)
+
+
+def world() -> Iterator[Callable[[], dict[str, object]]]:
+    Shop.done = set()
+    with fake(Shop, "gateway", Gateway(), key="key") as gateway:
+        yield lambda: {"charges": gateway.calls, "done": sorted(Shop.done)}
+
+
+def exploring_rows() -> Iterator[Row]:
+    found = _best(_find)
+    yield Row("the four-line double charge, found in memory", f"{found:.1f} ms", found, 5, "ms")
+    for name, job, budget in (
+        ("a history in memory", charge_with_key, 50),
+        ("a history of a coroutine", charge_with_key_in_a_coroutine, 500),
+    ):
+        explored = check_idempotent(job, args=(1,), world=world)
+        spent = _best(lambda job=job: check_idempotent(job, args=(1,), world=world))  # type: ignore[misc]
+        each = spent * 1000 / explored.histories
+        yield Row(f"{name}, set-up of the check included", f"{each:.0f} us", each, budget, "us")
+    for peer, milliseconds in _peers():
+        shown = f"{found:.1f} ms / {milliseconds:.1f} ms"
+        yield Row(f"the double charge / {peer}", shown, found / milliseconds, 1)
+
+
+def _find() -> None:
+    with contextlib.suppress(NotIdempotent):
+        check_idempotent(charge, args=(1,), world=world)
+
+
+def _peers() -> Iterator[tuple[str, float]]:
+    if importlib.util.find_spec("interleave_test") is not None:
+        yield "interleave-test", _best(_with_interleave_test)
+    if importlib.util.find_spec("detangle") is not None:
+        yield "detangle, of the coroutine", _best(_with_detangle)
+    runner = pathlib.Path(sys.executable).with_name("frontrun")
+    if runner.exists():
+        command = [runner, sys.executable, __file__, _PEERS_IN_THEIR_OWN_PROCESS]
+        ended = subprocess.run(command, check=True, capture_output=True, text=True)
+        yield "frontrun", float(ended.stdout.split()[-1])
+
+
+class _State:
+    def __init__(self) -> None:
+        self.done = False
+        self.charges: list[int] = []
+
+    def pay(self) -> None:
+        if self.done:
+            return
+        self.charges.append(1)
+        self.done = True
+
+    async def pay_later(self) -> None:
+        if self.done:
+            return
+        await asyncio.sleep(0)
+        self.charges.append(1)
+        self.done = True
+
+
+def _with_interleave_test() -> None:
+    import interleave_test
+
+    def model() -> None:
+        state = _State()
+        tasks = [interleave_test.spawn(state.pay) for _ in range(2)]
+        for task in tasks:
+            task.join()
+        assert len(state.charges) == 1
+
+    with contextlib.suppress(interleave_test.RaceFound):
+        interleave_test.explore(model, iterations=500, seed=42)
+
+
+def _with_detangle() -> None:
+    import detangle
+
+    async def model() -> None:
+        state = _State()
+        await asyncio.gather(state.pay_later(), state.pay_later())
+        assert len(state.charges) == 1
+
+    with contextlib.suppress(detangle.BugFound):
+        detangle.explore(model, database=False)
+
+
+def _with_frontrun() -> None:
+    import frontrun
+
+    frontrun.explore(
+        setup=_State,
+        workers=[_State.pay, _State.pay],
+        invariant=lambda state: len(state.charges) == 1,
+    )
+
+
+def _best(run: Callable[[], object], repetitions: int = 15) -> float:
+    """Return the least of milliseconds that a call took, the first left out."""
+    run()
+    taken = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        run()
+        taken.append(1000 * (time.perf_counter() - start))
+    return min(taken)
+
+
+if __name__ == "__main__":
+    if _PEERS_IN_THEIR_OWN_PROCESS in sys.argv:
+        print(_best(_with_frontrun, 5))
+    else:
+        for row in exploring_rows():
+            print(row.what, row.measured, row.ratio, row.verdict)
