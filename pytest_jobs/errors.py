@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class ExplorationReport(Protocol):
+        """What an exploration found."""
+
+        def to_dict(self) -> dict[str, Any]:
+            """Return it as plain values."""
+            ...
 
 
 class JobsError(Exception):
@@ -173,6 +184,9 @@ class ExplorationError(JobsError):
 class NotIdempotent(JobsError, AssertionError):
     """A job that was delivered more than once did not end as one clean run."""
 
+    #: What was found: `str()` of it is the message, `to_dict()` has it as plain values. None by default.
+    report: ExplorationReport | None = None
+
 
 class DuplicateEffect(NotIdempotent):
     """Something was done more often than in one clean run."""
@@ -203,3 +217,7 @@ class JobsWarning(UserWarning):
 
 class RealSleepWarning(JobsWarning):
     """A performed job slept in real time, on an event loop that is not ours."""
+
+
+class PartialExploration(JobsWarning):
+    """A check passed, and something that it was asked to explore was left out."""

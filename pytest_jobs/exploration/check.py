@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import CriterionError, ExplorationError
 from ..harness.active import open_harnesses
@@ -17,6 +19,7 @@ from ..harness.performer import in_running_loop
 from ..harness.targets import Target
 from .effects.audit import audit_hook
 from .entering import World
+from .explored import Explored
 from .explorer import Exploration, Explorer
 from .forked import check_available
 from .function_bridge import FunctionBridge
@@ -25,15 +28,19 @@ from .lines import line_tracer
 from .midnight import until_quiet
 from .other_threads import follow
 from .plans import DEFAULT, HISTORIES, HistoryName
-from .report import explored_text, report
+from .replay import check_drawn_again, drawn_arguments, replay
+from .report import explored_text
 from .scope import Scope
 from .sources import Sources
+from .telling import Telling, note_explored
 from .unwinding import hearing_nothing_of
-from .verdicts import ERRORS
 from .watching import Unwound
 
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
+
+#: So much of the time for one set of arguments is spent on what else fails, once something has.
+_SHARE_OF_THE_REST: Final = 0.25
 
 
 def check_idempotent(
@@ -86,8 +93,12 @@ def check_idempotent(
     Returns:
         What was explored.
 
+    Warns:
+        PartialExploration: when something that was asked for was left out.
+
     Raises:
         NotIdempotent: when a history ends otherwise, one class for each kind of difference.
+            Its `report` tells all.
         ExplorationError: when nothing can be shown: the world is not fresh, the job is not
             deterministic, or nothing that it does is seen.
     """
@@ -109,44 +120,12 @@ def check_idempotent(
         time_limit,
         allow_partial,
     )
-    if in_running_loop():
-        return _in_a_thread(lambda: _check(job, tuple(args), dict(kwargs or {}), options))
-    return _check(job, tuple(args), dict(kwargs or {}), options)
-
-
-class Explored:
-    """What a check that passed has explored."""
-
-    def __init__(self, explorations: Sequence[Exploration], names: Sequence[HistoryName]) -> None:
-        self.explorations = tuple(explorations)
-        self._names = names
-
-    @property
-    def histories(self) -> int:
-        """How many histories were carried out, for all arguments together."""
-        return sum(exploration.histories for exploration in self.explorations)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {
-            "histories": self.histories,
-            "names": list(self._names),
-            "arguments": [
-                {
-                    "args": list(exploration.args),
-                    "kwargs": dict(exploration.kwargs),
-                    "points": len(exploration.points),
-                    "explored": exploration.histories,
-                    "planned": exploration.planned,
-                }
-                for exploration in self.explorations
-            ],
-        }
-
-    def __str__(self) -> str:
-        return "\n".join(
-            explored_text(exploration, self._names) for exploration in self.explorations
-        )
+    run = partial(_check, job, tuple(args), dict(kwargs or {}), options)
+    explored = _in_a_thread(run) if in_running_loop() else run()
+    warning = note_explored(explored, chosen=trace is not None)
+    if warning is not None:
+        warnings.warn(warning, stacklevel=2)
+    return explored
 
 
 @dataclass(frozen=True)
@@ -169,22 +148,36 @@ class _Options:
 def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options) -> Explored:
     __tracebackhide__ = True
     explorations: list[Exploration] = []
+    draws = any(map(_is_strategy, (*args, *kwargs.values())))
     with _setting(job, options) as (setting, name):
+        telling = Telling(setting, name, options.names, options.others, draws=draws)
+        token = telling.token()
+        if token is not None and not telling.is_meant(token):
+            return Explored((), options.names, name, "other")
 
         def explore(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             __tracebackhide__ = True
-            explorations.append(_explore(setting, name, args, kwargs, options))
+            if token is None or not token.is_only_a_digest or token.fits(args, kwargs):
+                explorations.append(_explore(setting, telling, args, kwargs, options))
 
-        if any(map(_is_strategy, (*args, *kwargs.values()))):
-            _search(explore, args, kwargs)
-        else:
-            explore(args, kwargs)
-    return Explored(explorations, options.names)
+        drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
+        try:
+            if draws and drawn is None:
+                _search(explore, args, kwargs)
+            else:
+                explore(*(drawn or (args, kwargs)))
+        except BaseException as error:
+            deadline = _real_time() + options.time_limit * _SHARE_OF_THE_REST
+            telling.complete(error, lambda: _real_time() < deadline)
+            raise
+        if token is not None:
+            check_drawn_again(token, explorations)
+    return Explored(explorations, options.names, name, "passes" if token is not None else "")
 
 
 def _explore(
     setting: Setting,
-    name: str,
+    telling: Telling,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     options: _Options,
@@ -198,13 +191,15 @@ def _explore(
         others=options.others,
         depth=options.depth,
     )
-    deadline = _real_time() + options.time_limit
-    exploration = explorer.explore(options.names, lambda: _real_time() < deadline)
+    token = telling.token()
+    if token is None:
+        deadline = _real_time() + options.time_limit
+        exploration = explorer.explore(options.names, lambda: _real_time() < deadline)
+    else:
+        exploration = replay(explorer, token, telling.job, options.others)
     failure = exploration.failure
     if failure is not None:
-        raise ERRORS[failure.verdict.word](
-            report(name, exploration, failure, options.names)
-        ) from failure.verdict.error
+        raise telling.error(explorer, exploration, failure) from failure.verdict.error
     if exploration.inconclusive and not options.allow_partial:
         plan, call = exploration.inconclusive[0]
         raise ExplorationError(

@@ -264,7 +264,7 @@ class History:
 
     def waited(self) -> Run:
         """Return a delivery that waited for the one that is suspended, and so has not begun."""
-        run = Run(len(self.runs) + 1)
+        run = Run(len(self.runs) + 1, self._setting.clock.now_ns())
         run.spinning = True
         self.runs.append(run)
         return run
@@ -351,7 +351,7 @@ class History:
         return again
 
     def _make(self, record: JobRecord, reach: Reach | None, *, lines: bool) -> Run:
-        run = Run(len(self.runs) + 1)
+        run = Run(len(self.runs) + 1, self._setting.clock.now_ns())
         self.runs.append(run)
         rival = any(not watch.killed for watch in self._watches)
         watch = Watch(run, reach, self, rival=rival, lines=lines)

@@ -1,161 +1,206 @@
-"""The story of a history that ended badly."""
+"""What is told of a job that is not safe to deliver twice."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
-from ..harness.describe import error_text, short_name, short_repr, shortened
+from ..harness.describe import duration, error_text, short_name, short_repr, shortened
+from .audience import Audience
+from .difference import difference_text, plain
 from .explorer import Exploration, Failure
+from .hints import hint
 from .plans import HISTORIES, HistoryName
 from .points import Point
-from .verdicts import Word
+from .rest import Rest
+from .story import story
+from .tokens import Token
+from .visits import enclosing_function, visits
 from .watching import Run
 
-_STORY: Final[dict[HistoryName, str]] = {
-    "twice": "delivered again after it was done",
-    "restart": "delivered again after it was done, in a new process",
-    "crash": "the worker was killed, and the job delivered again",
-    "effect_fails": "an effect failed before it happened, and the job was delivered again",
-    "reply_lost": "an effect happened and its answer was lost",
-    "overlap": "a second delivery ran whole while the first was under way",
-    "late": "delivered again long after",
-    "lease_expires": "the first delivery paused past its lease, and a second ran meanwhile",
-    "out_of_order": "another job ran in between",
+_STORY: Final[Mapping[HistoryName, str]] = {
+    "twice": "It was delivered again after it was done.",
+    "restart": "It was delivered again after it was done, in a new process.",
+    "crash": "The worker was killed, and the job delivered again.",
+    "effect_fails": "An effect failed before it happened, and the job was delivered again.",
+    "reply_lost": "An effect happened, and its answer was lost.",
+    "overlap": "A second delivery ran whole while the first was under way.",
+    "late": "It was delivered again long after.",
+    "lease_expires": "The first delivery paused past its lease, and a second ran meanwhile.",
+    "out_of_order": "Another job ran in between.",
 }
-_HINTS: Final[dict[tuple[Word, HistoryName | None], str]] = {
-    (
-        "DUPLICATE",
-        "overlap",
-    ): "take a lock that both deliveries see, or make the effect with a key that is derived "
-    "from the arguments.",
-    (
-        "DUPLICATE",
-        "lease_expires",
-    ): "a lease may run out while its holder pauses: make the effect with a key too.",
-    (
-        "DUPLICATE",
-        None,
-    ): "give the effect an idempotency key that is derived from the arguments, or look it up before "
-    "making it.",
-    ("LOST", None): "mark the work as done after its effects, or in the same transaction.",
-    (
-        "STUCK",
-        None,
-    ): "let a later delivery take up what an earlier one left: a mark without an end is never taken away.",
-    ("POISON", None): "let a delivery that finds the work done return, instead of failing.",
-    ("DIVERGED", None): "write absolute values, or do everything in one transaction.",
-}
-_WIDTH: Final = 100
+_CALL_WIDTH: Final = 100
+_SHELL: Final = frozenset('"$`!\\')
 
 
-def report(
-    name: str, exploration: Exploration, failure: Failure, names: Sequence[HistoryName]
-) -> str:
-    """Return what is said of an exploration that found a failure."""
-    parts = [
-        _headline(name, exploration, failure),
-        _story(failure),
-        _difference(failure),
-        _closing(exploration, failure, names),
-    ]
-    return "\n\n".join(parts)
+@dataclass
+class Report:
+    """Tells of the simplest history that fails, and of what else was found; `str()` is the text."""
 
+    #: The name of the job.
+    job: str
+    exploration: Exploration
+    failure: Failure
+    #: The clean run.
+    reference: Run
+    #: The histories that were asked for.
+    names: Sequence[HistoryName]
+    token: Token
+    #: What the library would really do, in one line.
+    semantics: str
+    #: Who reads it.
+    audience: Audience
+    #: The name of the other job, of `out_of_order`.
+    other: str = ""
+    #: Whether this one history was all that was carried out.
+    is_replay: bool = False
+    rest: Rest | None = field(default=None)
 
-def _headline(name: str, exploration: Exploration, failure: Failure) -> str:
-    arguments = [
-        *map(short_repr, exploration.args),
-        *(f"{word}={short_repr(value)}" for word, value in exploration.kwargs.items()),
-    ]
-    call = shortened(f"{short_name(name)}({', '.join(arguments)})", _WIDTH)
-    verdict = failure.verdict
-    return (
-        f"{call} is not safe to deliver twice: {verdict.word} {verdict.what} "
-        f"[{failure.plan.name}]\n{_STORY[failure.plan.name]}."
-    )
+    @property
+    def verdict(self) -> str:
+        """DUPLICATE, LOST, DIVERGED, POISON or STUCK."""
+        return self.failure.verdict.word
 
+    @property
+    def effect(self) -> str:
+        """What differs, such as `gateway.charge`."""
+        return self.failure.verdict.what
 
-def _story(failure: Failure) -> str:
-    lines: list[str] = []
-    for run in failure.runs:
-        lines += _delivery(run)
-    return "\n".join(lines)
+    @property
+    def history(self) -> HistoryName:
+        """The name of the history that is told."""
+        return self.failure.plan.name
 
+    @property
+    def hint(self) -> str:
+        """What may help."""
+        return hint(self.failure.verdict.word, self.history)
 
-def _delivery(run: Run) -> list[str]:
-    lines = [f"delivery {run.number}"]
-    for point, act in zip(run.points, run.point_acts, strict=True):
-        if act is not None and point.kind == "after":
-            lines.append(f"       {_source(point)}{act.kind}: {act.text}")
-        if point is run.stopped_at:
-            lines.append(f"  x    killed {_where(point)}")
-            break
-    lines.append(f"  {_ending(run)}")
-    return lines
+    def __str__(self) -> str:
+        parts = [
+            f"{self._headline()}\n{_STORY[self.history]}",
+            story(self.failure, self.reference, self.other),
+            difference_text(self.failure.verdict.differences),
+            "\n".join(self._failing_points()) if self.audience.verbose else "",
+            "\n".join(line for line in self._closing() if line),
+        ]
+        text = "\n\n".join(part for part in parts if part)
+        return text.encode("ascii", "backslashreplace").decode() if self.audience.ascii else text
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as values that JSON has."""
+        return {
+            "job": self.job,
+            "args": [short_repr(value) for value in self.exploration.args],
+            "kwargs": {name: short_repr(value) for name, value in self.exploration.kwargs.items()},
+            **_failure_dict(self.failure),
+            "deliveries": [_run_dict(run) for run in self.failure.runs],
+            "differences": [
+                {"name": name, "once": plain(once), "now": plain(now)}
+                for name, once, now in self.failure.verdict.differences
+            ],
+            "also_fails": [_failure_dict(failure) for failure in self._others()],
+            "explored": {
+                "histories": self.exploration.histories,
+                "planned": self.exploration.planned,
+                "points": len(self.exploration.points),
+                "passed": [] if self.rest is None else list(self.rest.passed()),
+                "not_looked_at": {} if self.rest is None else dict(self.rest.left),
+                "unclear": {} if self.rest is None else dict(self.rest.unclear),
+            },
+            "not_explored": _not_asked(self.names),
+            "hint": self.hint,
+            "delivery_semantics": self.semantics,
+            "nodeid": self.audience.nodeid,
+            "replay": str(self.token),
+        }
 
-def _source(point: Point) -> str:
-    if not point.filename:
-        return ""
-    return f"{Path(point.filename).name}:{point.line}  "
+    # The first line
 
+    def _headline(self) -> str:
+        arguments = [
+            *map(short_repr, self.exploration.args),
+            *(f"{name}={short_repr(value)}" for name, value in self.exploration.kwargs.items()),
+        ]
+        call = shortened(f"{short_name(self.job)}({', '.join(arguments)})", _CALL_WIDTH)
+        return (
+            f"{call} is not safe to deliver twice: {self.verdict} {self.effect}   "
+            f"[{self.history}{self._share()}]"
+        )
 
-def _where(point: Point) -> str:
-    if point.kind == "line":
-        return f"before {Path(point.filename).name}:{point.line}: {point.text}"
-    return f"{point.kind} {point.text}"
+    def _share(self) -> str:
+        if self.rest is None or self.failure.plan.point is None:
+            return ""
+        count = len(self.rest.of(self.history))
+        cut = self.rest.left[self.history] or self.rest.unclear[self.history]
+        if count == 1 and not cut:
+            return ", 1 failing point"
+        return f", 1 of {'at least ' if cut else ''}{_counted(count, 'failing point')}"
 
+    # The last lines
 
-def _ending(run: Run) -> str:
-    if run.stopped_at is not None:
-        return "never ended"
-    if run.spinning:
-        return "waited for the other without end"
-    if run.acknowledged:
-        return "done"
-    return f"failed: {error_text(run.error)}" if run.error is not None else "not done"
+    def _closing(self) -> list[str]:
+        return [
+            "" if self.audience.verbose else self._also_fails(),
+            self._explored(),
+            f"hint: {self.hint}",
+            self.semantics,
+            self._replay(),
+        ]
 
+    def _replay(self) -> str:
+        nodeid = self.audience.nodeid
+        return f"replay: {f'pytest {_quoted(nodeid)} ' if nodeid else ''}--jobs-replay={self.token}"
 
-def _difference(failure: Failure) -> str:
-    lines: list[str] = []
-    told: list[tuple[Counter[str], Counter[str]]] = []
-    for name, once, now in failure.verdict.differences:
-        pair = _items(once), _items(now)
-        if pair in told:
-            continue
-        told.append(pair)
-        lines.append(f"{name}\n  once: {_value(once)}\n  now:  {_value(now)}")
-    return "\n".join(lines) if lines else "the state is the same, but the job is never done."
+    def _others(self) -> list[Failure]:
+        return [] if self.rest is None else self.rest.failures[1:]
 
+    def _also_fails(self) -> str:
+        told = []
+        for name in HISTORIES:
+            failures = [] if self.rest is None else self.rest.of(name)
+            if not failures or name == self.history:
+                continue
+            kinds = dict.fromkeys(f"{f.verdict.word} {f.verdict.what}" for f in failures)
+            other = [kind for kind in kinds if kind != f"{self.verdict} {self.effect}"]
+            points = "" if failures[0].plan.point is None else _counted(len(failures), "point")
+            details = ", ".join(filter(None, (points, *other[:2])))
+            told.append(f"{name} ({details})" if details else name)
+        return f"also fails: {', '.join(told)}" if told else ""
 
-def _items(value: Any) -> Counter[str]:
-    """Return what a value holds, so that the calls of a fake are told once, by whichever name."""
-    if isinstance(value, dict):
-        return Counter({repr(key): count for key, count in value.items()})
-    return Counter(map(repr, value)) if isinstance(value, tuple) else Counter([repr(value)])
+    def _failing_points(self) -> list[str]:
+        failures = [self.failure, *self._others()]
+        lines = [f"{_counted(len(failures), 'history', 'histories')} failed:"]
+        for failure in failures:
+            verdict = failure.verdict
+            where = f" {_where(failure)}" if _where(failure) else ""
+            lines.append(f"  {failure.plan.name}{where}: {verdict.word} {verdict.what}")
+        return lines
 
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        shown = [f"{count} x {key!r}" for key, count in value.items()]
-        return shortened(", ".join(shown) or "none", _WIDTH)
-    return shortened("none" if value is None else repr(value), _WIDTH)
-
-
-def _closing(exploration: Exploration, failure: Failure, names: Sequence[HistoryName]) -> str:
-    verdict, plan = failure.verdict, failure.plan
-    hint = _HINTS.get((verdict.word, plan.name)) or _HINTS[(verdict.word, None)]
-    return f"Hint: {hint}\n{explored_text(exploration, names)}"
+    def _explored(self) -> str:
+        if self.is_replay:
+            return "replayed: this one history; no other was looked at."
+        found = self.exploration
+        points = _counted(len(found.points), "point")
+        text = f"explored: {found.histories} of {found.planned} histories at {points}"
+        if self.rest is not None:
+            passed = ", ".join(self.rest.passed())
+            text += f"; passed: {passed}" if passed else ""
+            text += _amounts("; not looked at for want of time", self.rest.left)
+            text += _amounts("; could not be carried out", self.rest.unclear)
+        left = [*_not_asked(self.names), *(["depth=2"] if found.depth == 1 else [])]
+        return f"{text}. Not explored: {', '.join((*left, 'three deliveries'))}."
 
 
 def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str:
     """Say what was explored, and what was not."""
-    left = [name for name in HISTORIES if name not in names]
+    left = _not_asked(names)
     text = (
-        f"Explored {exploration.histories} of {exploration.planned} histories at "
-        f"{len(exploration.points)} points."
+        f"Explored {exploration.histories} of {exploration.planned} histories "
+        f"at {_counted(len(exploration.points), 'point')}."
     )
     if exploration.inconclusive:
         calls = dict.fromkeys(call for _, call in exploration.inconclusive)
@@ -170,3 +215,59 @@ def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str
     if exploration.untraced:
         text += f" Lines not explored of: {', '.join(exploration.untraced)}."
     return text
+
+
+def _not_asked(names: Sequence[HistoryName]) -> list[str]:
+    return [name for name in HISTORIES if name not in names]
+
+
+def _amounts(what: str, counted: Mapping[HistoryName, int]) -> str:
+    told = ", ".join(f"{name} ({count})" for name, count in counted.items() if count)
+    return f"{what}: {told}" if told else ""
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _where(failure: Failure) -> str:
+    plan = failure.plan
+    gap = f" +{duration(plan.gap)}" if plan.gap > timedelta(0) else ""
+    return f"{plan.point}{gap}" if plan.point is not None else gap.strip()
+
+
+def _quoted(nodeid: str) -> str:
+    return shlex.quote(nodeid) if _SHELL & set(nodeid) else f'"{nodeid}"'
+
+
+def _failure_dict(failure: Failure) -> dict[str, Any]:
+    plan, verdict = failure.plan, failure.verdict
+    return {
+        "verdict": verdict.word,
+        "effect": verdict.what,
+        "history": plan.name,
+        "point": None if plan.point is None else _point_dict(plan.point),
+        "gap_seconds": plan.gap.total_seconds(),
+    }
+
+
+def _point_dict(point: Point) -> dict[str, Any]:
+    return {
+        "kind": point.kind,
+        "function": enclosing_function(point.function),
+        "text": point.text,
+        "hit": point.hit,
+        "file": point.filename,
+        "line": point.line,
+    }
+
+
+def _run_dict(run: Run) -> dict[str, Any]:
+    done = [text for visit in visits(run) for text in visit.done.items()]
+    return {
+        "number": run.number,
+        "acts": [text for _, text in sorted(done)],
+        "stopped_at": None if run.stopped_at is None else _point_dict(run.stopped_at),
+        "acknowledged": run.acknowledged,
+        "error": None if run.error is None else error_text(run.error),
+    }

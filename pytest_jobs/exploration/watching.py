@@ -48,6 +48,8 @@ class Run:
     """One delivery of a history, as it went."""
 
     number: int
+    #: When it began, in nanoseconds of the virtual clock.
+    at_ns: int = 0
     points: list[Point] = field(default_factory=list)
     #: The act of each point that is one of an act.
     point_acts: list[Act | None] = field(default_factory=list)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 import pytest
 
+from . import exploring
 from .sources import hand_over_sources
 
 Mode: TypeAlias = Literal["record", "inline", "off"]
@@ -62,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="Fail a test that leaves jobs it neither looked at nor performed: as jobs_strict = true.",
     )
+    exploring.add_option(group)
     parser.addini("jobs_mode", "What becomes of enqueued jobs: record, inline or off.", default="")
     parser.addini("jobs_strict", "Whether a test may leave jobs alone.", type="bool", default=False)
     parser.addini(
@@ -84,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     options = _read(config)
     config.stash[_options] = options
     hand_over_sources(config)
+    exploring.register(config)
     if options.opens:
         from .guard import SessionGuard
 

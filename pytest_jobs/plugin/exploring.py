@@ -1,0 +1,195 @@
+"""Explorations in tests: the replay of one history, and what the summary of a session says of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Generator, Sequence
+from typing import Any, Final
+
+import pytest
+
+from ..exploration.audience import Audience, audience
+from .painting import painted
+
+_NOTES: Final = "jobs_explored"
+_TELLS: Final = "jobs_not_idempotent"
+_ASCII: Final = "pytest_jobs_ascii"
+
+
+def add_option(group: pytest.OptionGroup) -> None:
+    """Declare `--jobs-replay`."""
+    group.addoption(
+        "--jobs-replay",
+        metavar="TOKEN",
+        default=None,
+        help="Carry out only the history that a report of check_idempotent names in its replay line.",
+    )
+
+
+def register(config: pytest.Config) -> None:
+    """Take part in a session.
+
+    Raises:
+        pytest.UsageError: when the token of `--jobs-replay` is none.
+    """
+    token = config.getoption("--jobs-replay")
+    if token is not None:
+        from ..exploration.tokens import parsed_token
+
+        try:
+            parsed_token(token)
+        except ValueError as error:
+            raise pytest.UsageError(f"--jobs-replay={token}: {error}.") from error
+    config.pluginmanager.register(Explorations(config, token), "pytest_jobs_explorations")
+
+
+class Explorations:
+    """Tells checks who reads them, and the reader what checks explored."""
+
+    def __init__(self, config: pytest.Config, token: str | None) -> None:
+        self._config = config
+        self._audience = Audience(
+            verbose=config.get_verbosity() > 0, ascii=_shows_only_ascii(config), replay=token
+        )
+        #: The node id of a test, and what a check in it came to.
+        self._notes: list[tuple[str, dict[str, Any]]] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Be the one who is told during all tests."""
+        token = audience.set(self._audience)
+        try:
+            return (yield)
+        finally:
+            audience.reset(token)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Say which test it is."""
+        self._audience.nodeid = _as_given(self._config, item.nodeid)
+        self._audience.notes.clear()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Fail a test that was to replay a history, and has checks, but not that one."""
+        __tracebackhide__ = True
+        result = yield
+        notes = self._audience.notes
+        if notes and all(note.replay == "other" for note in notes):
+            jobs = ", ".join(dict.fromkeys(note.job for note in notes))
+            raise pytest.fail.Exception(
+                f"--jobs-replay={self._audience.replay} is for no check of this test, so nothing was replayed: it "
+                f"checks {jobs}. Run the test that the replay line names.",
+                pytrace=False,
+            )
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Let the report carry what the checks came to, to wherever the summary is written."""
+        report = yield
+        if self._audience.notes:
+            vars(report)[_NOTES] = [note.to_dict() for note in self._audience.notes]
+            self._audience.notes.clear()
+        if call.excinfo is not None and getattr(call.excinfo.value, "report", None) is not None:
+            vars(report)[_TELLS] = True
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what the checks of a test came to."""
+        self._notes += [(report.nodeid, note) for note in vars(report).get(_NOTES, ())]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of pytest-xdist what the terminal can show."""
+        node.workerinput[_ASCII] = self._audience.ascii
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a session that was to replay a history and did not; colour what is about to be shown."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            _colour(terminal, self._config.get_terminal_writer().markup)
+        is_worker = hasattr(self._config, "workerinput")
+        nothing = self._audience.replay is not None and not self._replayed()
+        if nothing and not is_worker and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> None:
+        """Say what was explored, and what was not."""
+        lines = list(self._summary())
+        if self._audience.replay is not None and not self._replayed():
+            lines.append(f"--jobs-replay={self._audience.replay}: it did not pass in any test.")
+        if lines:
+            terminalreporter.section("explored jobs")
+            for line in lines:
+                terminalreporter.line(line)
+
+    def _replayed(self) -> list[str]:
+        return [nodeid for nodeid, note in self._notes if note["replay"] == "passes"]
+
+    def _summary(self) -> Generator[str, None, None]:
+        if self._audience.replay is not None:
+            for nodeid in dict.fromkeys(self._replayed()):
+                yield f"{nodeid}: the replayed history passes now"
+            return
+        if not self._notes:
+            return
+        yield f"passed: {_total([note for _, note in self._notes])}"
+        if self._audience.verbose:
+            for nodeid in dict.fromkeys(nodeid for nodeid, _ in self._notes):
+                yield f"{nodeid}: {_total([note for test, note in self._notes if test == nodeid])}"
+        for nodeid, note in self._notes:
+            if note["left_out"]:
+                yield f"{nodeid}: {note['job']}: left out {'; '.join(note['left_out'])}"
+
+
+def _as_given(config: pytest.Config, nodeid: str) -> str:
+    """Return the id of a test as it is written where pytest was started."""
+    path, colons, name = nodeid.partition("::")
+    started = config.invocation_params.dir
+    if started == config.rootpath:
+        return nodeid
+    return os.path.relpath(config.rootpath / path, started) + colons + name
+
+
+def _total(notes: Sequence[dict[str, Any]]) -> str:
+    """Return how much some checks explored, and what none or not all of them did."""
+    histories = sum(note["histories"] for note in notes)
+    text = f"{_counted(len(notes), 'check')}, {_counted(histories, 'history', 'histories')}"
+    left = Counter(name for note in notes for name in note["not_asked"])
+    told = [
+        name if count == len(notes) else f"{name} (by {_counted(count, 'check')})"
+        for name, count in left.items()
+    ]
+    return f"{text}; not explored: {', '.join(told)}" if told else text
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _shows_only_ascii(config: pytest.Config) -> bool:
+    told = getattr(config, "workerinput", {}).get(_ASCII)
+    if told is not None:
+        return bool(told)
+    # What stands in the place of standard output while it is captured takes everything.
+    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+    return encoding.lower().replace("-", "").replace("_", "") != "utf8"
+
+
+def _colour(terminal: pytest.TerminalReporter, markup: Any) -> None:
+    """Colour the stories in the failures that are about to be shown; those kept elsewhere stay plain."""
+    if not terminal.hasmarkup:
+        return
+    for report in (*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())):
+        entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ())
+        if _TELLS in vars(report) and entries:
+            entries[-1].lines[:] = painted(entries[-1].lines, markup)
