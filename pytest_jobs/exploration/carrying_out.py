@@ -25,6 +25,7 @@ class CarryingOut:
         self._history = history
         self._others = others
         self._observed: dict[str, Any] | None = None
+        self._counted: int | None = None
         #: The delivery that followed an interruption.
         self.second: Run | None = None
 
@@ -42,6 +43,10 @@ class CarryingOut:
     def observed(self) -> dict[str, Any]:
         """Return what was observed when it had ended, before anything dead was cleared away."""
         return self._history.observed() if self._observed is None else self._observed
+
+    def runs(self) -> tuple[Run, ...]:
+        """Return the deliveries that had been made by then."""
+        return tuple(self._history.runs[: self._counted])
 
     def _whole(self) -> Run:
         plan, history = self._plan, self._history
@@ -106,6 +111,8 @@ class CarryingOut:
             history.give_up(again)
         elif state == "paused":
             self._observed = history.observed()
+            # Where the second delivery is cleared away, what delivers until it is acknowledged goes on.
+            self._counted = len(history.runs)
             again.resume()
         else:
             ended.append(again.result())

@@ -40,8 +40,12 @@ def _pair(once: Any, now: Any) -> tuple[str, str]:
         return _texts(once, now)
     wanted, found = _counted(once), _counted(now)
     if wanted is None or found is None or wanted == found:
-        return shortened(repr(once), _WIDTH), shortened(repr(now), _WIDTH)
+        return _single(once), _single(now)
     return _items(wanted, beside=found), _items(found, beside=wanted)
+
+
+def _single(value: Any) -> str:
+    return "nothing" if value is None else shortened(repr(value), _WIDTH)
 
 
 def _counted(value: Any) -> Counter[str] | None:

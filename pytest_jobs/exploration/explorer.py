@@ -127,7 +127,7 @@ class Explorer:
             accepted = self._at_least_once if plan.cuts_off else ()
             wanted = reference.wanted_after(plan, self._others)
             verdict = judge(wanted, found, history.initial, last, accepted)
-            runs = tuple(history.runs)
+            runs = carrying_out.runs()
         if verdict is not None:
             return Failure(plan, verdict, runs)
         second = carrying_out.second

@@ -12,6 +12,10 @@ _KEY: Final = (
     "give the effect an idempotency key that is derived from the arguments, "
     "or look it up before making it."
 )
+_DROPPED: Final = (
+    "the library gives the job up: let it be acknowledged after it ran and delivered again when it "
+    "fails, by its settings or a retry rule."
+)
 _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
     ("DUPLICATE", "twice"): f"nothing tells the job that its work is done: {_KEY}",
     ("DUPLICATE", "restart"): (
@@ -76,6 +80,14 @@ _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
 }
 
 
-def hint(word: Word, history: HistoryName) -> str:
-    """Return what may help."""
+def hint(word: Word, history: HistoryName, *, dropped: bool = False) -> str:
+    """Return what may help.
+
+    Args:
+        word: the verdict.
+        history: in which it was found.
+        dropped: whether the library would never have delivered the job again.
+    """
+    if dropped:
+        return _DROPPED
     return _HINTS.get((word, history)) or _HINTS[word, None]

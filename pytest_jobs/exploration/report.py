@@ -21,16 +21,21 @@ from .tokens import Token
 from .visits import enclosing_function, visits
 from .watching import Run
 
+_AGAIN: Final = ", and the job was delivered again."
 _STORY: Final[Mapping[HistoryName, str]] = {
     "twice": "It was delivered again after it was done.",
     "restart": "It was delivered again after it was done, in a new process.",
-    "crash": "The worker was killed, and the job delivered again.",
-    "effect_fails": "An effect failed before it happened, and the job was delivered again.",
+    "crash": f"The worker was killed{_AGAIN}",
+    "effect_fails": f"An effect failed before it happened{_AGAIN}",
     "reply_lost": "An effect happened, and its answer was lost.",
     "overlap": "A second delivery ran whole while the first was under way.",
     "late": "It was delivered again long after.",
     "lease_expires": "The first delivery paused past its lease, and a second ran meanwhile.",
     "out_of_order": "Another job ran in between.",
+}
+_AND_AGAIN: Final[Mapping[HistoryName, str]] = {
+    "crash": " So was the second worker.",
+    "overlap": " It was interrupted in turn.",
 }
 _CALL_WIDTH: Final = 100
 _SHELL: Final = frozenset('"$`!\\')
@@ -77,11 +82,15 @@ class Report:
     @property
     def hint(self) -> str:
         """What may help."""
-        return hint(self.failure.verdict.word, self.history)
+        return hint(self.failure.verdict.word, self.history, dropped=self._is_dropped)
+
+    @property
+    def _is_dropped(self) -> bool:
+        return self.failure.runs[-1].dropped
 
     def __str__(self) -> str:
         parts = [
-            f"{self._headline()}\n{_STORY[self.history]}",
+            f"{self._headline()}\n{self._in_short()}",
             story(self.failure, self.reference, self.other),
             difference_text(self.failure.verdict.differences),
             "\n".join(self._failing_points()) if self.audience.verbose else "",
@@ -127,9 +136,16 @@ class Report:
         ]
         call = shortened(f"{short_name(self.job)}({', '.join(arguments)})", _CALL_WIDTH)
         return (
-            f"{call} is not safe to deliver twice: {self.verdict} {self.effect}   "
+            f"{call} is not safe to deliver twice: {self.verdict} {self.effect} "
             f"[{self.history}{self._share()}]"
         )
+
+    def _in_short(self) -> str:
+        text = _STORY[self.history]
+        if self.failure.plan.second is not None:
+            text += _AND_AGAIN[self.history]
+        dropped = ", and as configured the job was not delivered again."
+        return text.replace(_AGAIN, dropped) if self._is_dropped else text
 
     def _share(self) -> str:
         if self.rest is None or self.failure.plan.point is None:
@@ -192,7 +208,7 @@ class Report:
             text += _amounts("; not looked at for want of time", self.rest.left)
             text += _amounts("; could not be carried out", self.rest.unclear)
         left = [*_not_asked(self.names), *(["depth=2"] if found.depth == 1 else [])]
-        return f"{text}. Not explored: {', '.join((*left, 'three deliveries'))}."
+        return f"{text}. Not explored: {', '.join((*left, 'three deliveries at once'))}."
 
 
 def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str:

@@ -202,7 +202,9 @@ def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
         chosen = [*chosen[:half], *chosen[-half:]]
     rows: list[Row] = []
     for before, position in zip([-1, *chosen], chosen, strict=False):
-        if position - before > 1:
+        if position - before == 2:
+            rows.append(_row(found[position - 1]))
+        elif position - before > 2:
             rows.append(Row("", "..."))
         rows.append(_row(found[position]))
     return tuple(rows)

@@ -35,6 +35,8 @@ _TAKEN: Final = (
 Reach: TypeAlias = Callable[[int, Point], BaseException | None]
 #: So many lines may run of a delivery that is dead, while it is unwound.
 _LAST_LINES: Final = 200
+#: Python 3.12 has no functions for these, and no line of theirs where they stand in one line: nor has 3.11.
+_INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
 #: So many lines of a delivery that runs while another is suspended, and it waits for that one.
 _SPINNING: Final = 20_000
 
@@ -140,7 +142,8 @@ class Watch:
         self._check_alive()
         if self._rival and self._lines > _SPINNING:
             self._wait_for_rival()
-        self._at(self._counter.line(code, line))
+        if code.co_name not in _INLINED or line != self._counter.place[2]:
+            self._at(self._counter.line(code, line))
 
     def waiting(self, awaitable: Any) -> None:
         """Hear that the coroutine of the job waits for something."""

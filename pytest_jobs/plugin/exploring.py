@@ -162,12 +162,15 @@ def _as_given(config: pytest.Config, nodeid: str) -> str:
 
 def _total(notes: Sequence[dict[str, Any]]) -> str:
     """Return how much some checks explored, and what none or not all of them did."""
+    from ..exploration.plans import HISTORIES
+
     histories = sum(note["histories"] for note in notes)
     text = f"{_counted(len(notes), 'check')}, {_counted(histories, 'history', 'histories')}"
     left = Counter(name for note in notes for name in note["not_asked"])
     told = [
-        name if count == len(notes) else f"{name} (by {_counted(count, 'check')})"
-        for name, count in left.items()
+        name if left[name] == len(notes) else f"{name} (by {_counted(left[name], 'check')})"
+        for name in HISTORIES
+        if left[name]
     ]
     return f"{text}; not explored: {', '.join(told)}" if told else text
 

@@ -1,68 +1,224 @@
-"""The report tells what happened, and what to do."""
+"""The report alone lets its reader mend the job."""
 
-import inspect
+import json
 import re
 
-import explored_jobs
+import gallery_jobs
 import pytest
-from explored_worlds import shop
+from gallery import GALLERY, REPORTS, shop
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import NotIdempotent
+from pytest_jobs.errors import NotIdempotent, PoisonJob
+from pytest_jobs.exploration.audience import Audience, audience
+from pytest_jobs.exploration.hints import hint
+from pytest_jobs.exploration.plans import HISTORIES
+from pytest_jobs.exploration.verdicts import ERRORS
 
 
-def report(job, **options):
+@pytest.fixture
+def reads():
+    """Return a function that lets somebody read the reports of this test."""
+    tokens = []
+
+    def reads(**options):
+        tokens.append(audience.set(Audience(**options)))
+
+    yield reads
+    for token in reversed(tokens):
+        audience.reset(token)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_in_particular(reads):
+    reads()
+
+
+def failure(job, **options):
     with pytest.raises(NotIdempotent) as found:
-        check_idempotent(job, args=(1,), world=shop, **options)
-    return re.sub(r"(\.py):\d+", r"\1:n", str(found.value))
+        check_idempotent(job, args=options.pop("args", (1,)), world=shop, **options)
+    return found.value
 
 
-def test_a_killed_worker():
-    text = report(explored_jobs.charge_then_mark, histories=["twice", "crash"])
+@pytest.mark.parametrize("shown", GALLERY, ids=lambda shown: shown.name)
+def test_a_report_is_the_same_on_every_python_and_in_every_run(shown):
+    """After a change on purpose `python tests/exploration/gallery.py` writes the reports anew: read them."""
+    text = (REPORTS / f"{shown.name}.txt").read_text("utf-8")
 
-    assert re.sub(r"Explored .*", "Explored ...", text) == inspect.cleandoc("""
-        charge_then_mark(1) is not safe to deliver twice: DUPLICATE gateway.charge [crash]
-        the worker was killed, and the job delivered again.
-
-        delivery 1
-               explored_jobs.py:n  gateway: charge(1)
-          x    killed after gateway: charge(1)
-          never ended
-        delivery 2
-               explored_jobs.py:n  gateway: charge(1)
-               explored_jobs.py:n  sqlite: update payments set status = 'done' where id = ?
-               explored_jobs.py:n  sqlite: commit
-          done
-
-        charges
-          once: (('charge', 1),)
-          now:  (('charge', 1), ('charge', 1))
-
-        Hint: give the effect an idempotency key that is derived from the arguments, or look it up before \
-making it.
-        Explored ...
-    """)
+    assert f"{shown.report()}\n" == text
+    assert f"{shown.report()}\n" == text
 
 
-def test_it_is_the_same_each_time():
-    first = report(explored_jobs.charge_then_mark)
+def test_the_gallery_has_every_verdict_and_no_report_that_is_long():
+    texts = {shown.name: (REPORTS / f"{shown.name}.txt").read_text("utf-8") for shown in GALLERY}
 
-    assert report(explored_jobs.charge_then_mark) == first
-
-
-def test_what_was_not_explored_is_said():
-    text = report(explored_jobs.charge_always)
-
-    assert text.endswith("Not explored: late, lease_expires, out_of_order.")
+    assert {path.stem for path in REPORTS.iterdir()} == texts.keys()
+    assert {name.partition("_")[0].upper() for name in texts} == set(ERRORS)
+    assert {
+        name: len(text.splitlines()) for name, text in texts.items() if text.count("\n") > 40
+    } == {}
 
 
-@pytest.mark.parametrize(
-    ("job", "hint"),
-    [
-        (explored_jobs.mark_then_charge, "mark the work as done after its effects"),
-        (explored_jobs.insert_plainly, "let a delivery that finds the work done return"),
-        (explored_jobs.look_up_then_charge, "take a lock that both deliveries see"),
-    ],
-)
-def test_a_hint_goes_with_the_verdict(job, hint):
-    assert f"Hint: {hint}" in report(job)
+def test_the_report_is_the_message_and_has_names_for_what_it_tells():
+    error = failure(gallery_jobs.pay)
+
+    assert str(error) == str(error.report)
+    assert (error.report.verdict, error.report.effect) == ("DUPLICATE", "gateway.charge")
+    assert error.report.history == "crash"
+
+
+def test_it_is_there_as_plain_values():
+    found = failure(gallery_jobs.pay).report.to_dict()
+
+    assert json.loads(json.dumps(found)) == found
+    point = found.pop("point")
+    assert (point["kind"], point["function"], point["text"], point["hit"]) == (
+        "after",
+        "pay",
+        "gateway: charge(1, 100)",
+        1,
+    )
+    assert found["deliveries"][0]["acts"] == ["gateway: charge(1, 100)"]
+    assert [one["acknowledged"] for one in found["deliveries"]] == [False, True]
+    assert found["differences"][0] == {
+        "name": "charges",
+        "once": [["charge", 1, 100]],
+        "now": [["charge", 1, 100], ["charge", 1, 100]],
+    }
+    assert {one["history"] for one in found["also_fails"]} == {
+        "crash",
+        "effect_fails",
+        "reply_lost",
+        "overlap",
+    }
+    assert found["explored"]["passed"] == ["twice", "restart"]
+    assert found["not_explored"] == ["late", "lease_expires", "out_of_order"]
+    assert found["replay"].startswith("crash:pay:pay:")
+
+
+def test_an_error_that_somebody_else_raises_has_no_report():
+    assert NotIdempotent("so it is").report is None
+
+
+def test_all_failing_points_are_told_where_more_is_asked_for(reads):
+    reads(verbose=True)
+
+    lines = str(failure(gallery_jobs.look_up_first)).splitlines()
+
+    begin = lines.index("2 histories failed:")
+    assert lines[begin + 1 : begin + 4] == [
+        "  overlap before line 67 of look_up_first: gateway.charge(number, 100): DUPLICATE gateway.charge",
+        "  overlap before gateway: charge(1, 100): DUPLICATE gateway.charge",
+        "",
+    ]
+
+
+def test_what_takes_ascii_only_gets_nothing_else(reads):
+    reads(ascii=True)
+
+    def greet(name):
+        gallery_jobs.gateway.mail(name)
+
+    text = str(failure(greet, args=("Zoë",)))
+
+    assert text.isascii()
+    assert text.startswith(r"greet('Zo\xeb') is not safe")
+
+
+def test_the_replay_line_names_the_test(reads):
+    reads(nodeid="tests/test_it.py::test_it[a b]")
+    assert 'replay: pytest "tests/test_it.py::test_it[a b]" --jobs-replay=twice:charge' in str(
+        failure(gallery_jobs.charge)
+    )
+
+    reads(nodeid='tests/test_it.py::test_it["$1"]')
+    assert "replay: pytest 'tests/test_it.py::test_it[\"$1\"]' --jobs-replay=twice:charge" in str(
+        failure(gallery_jobs.charge)
+    )
+
+
+def test_what_the_time_did_not_suffice_for_is_said(monkeypatch):
+    monkeypatch.setattr("pytest_jobs.exploration.check._SHARE_OF_THE_REST", 0.0)
+
+    text = str(failure(gallery_jobs.pay))
+
+    assert "[crash, 1 of at least 1 failing point]" in text
+    assert re.search(
+        r"not looked at for want of time: crash \(\d\), effect_fails \(3\), reply_lost", text
+    )
+
+
+def test_what_could_not_be_carried_out_after_the_first_failure_does_not_hide_it():
+    def reach_out_in_need(number):
+        gallery_jobs.gateway.charge(number, 100)
+        try:
+            gallery_jobs.gateway.charge(number, 100, key=number)
+        except TimeoutError:
+            import socket
+
+            socket.create_connection(("127.0.0.1", 1))
+
+    text = str(failure(reach_out_in_need))
+
+    assert "DUPLICATE gateway.charge [twice]" in text.splitlines()[0]
+    assert "could not be carried out: reply_lost (1)" in text
+
+
+def test_a_call_with_a_known_key_is_told_to_have_had_no_effect():
+    def pay(number):
+        gallery_jobs.gateway.charge(number, 100, key=number)
+        gallery_jobs.gateway.mail(number)
+
+    assert "<- gateway: charge(1, 100, key=1) had no effect" in str(failure(pay))
+
+
+def test_an_effect_stands_at_the_line_that_makes_it_and_not_at_the_last_that_ran():
+    def key_of(number):
+        return str(number)
+
+    def pay(number):
+        gallery_jobs.gateway.mail(key_of(number))
+
+    lines = str(failure(pay)).splitlines()
+
+    (made,) = {line.partition("<-")[0].strip()[4:].strip() for line in lines if "<-" in line}
+    assert made == "gallery_jobs.gateway.mail(key_of(number))"
+
+
+def test_many_effects_are_told_in_few_lines():
+    def mail(number):
+        for customer in range(30):
+            gallery_jobs.gateway.mail(customer)
+
+    lines = str(failure(mail)).splitlines()
+
+    assert len(lines) < 45
+    assert "        ..." in lines
+    assert (
+        "  now:  2 x ('mail', 0), 2 x ('mail', 1), 2 x ('mail', 2), 2 x ('mail', 3), and 26 more"
+        in lines
+    )
+
+
+def test_of_state_only_what_differs_is_shown():
+    text = str(failure(gallery_jobs.claim))
+
+    assert "payments\n  once: (1, 'paid')\n  now:  (1, 'working')\n\n" in text
+
+
+def test_deliveries_that_go_the_same_way_are_told_of_once():
+    def fail_when_charged(number):
+        if gallery_jobs.gateway.charged():
+            raise ValueError("charged already")
+        gallery_jobs.gateway.charge(number, 100)
+
+    error = failure(fail_when_charged)
+
+    assert type(error) is PoisonJob
+    assert "delivery 2 (same arguments, +0s), failed: ValueError: charged already" in str(error)
+    assert "deliveries 3, 4 and 5, ever later, went the same way" in str(error)
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+@pytest.mark.parametrize("verdict", ERRORS)
+def test_there_is_a_hint_for_every_verdict_in_every_history(verdict, history):
+    assert hint(verdict, history).endswith(".")
