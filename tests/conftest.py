@@ -17,6 +17,8 @@ for name in (
     "pytest_jobs.assertions.asserts",
     "pytest_jobs.assertions.strict",
     "pytest_jobs.bridges.opening",
+    "pytest_jobs.exploration.check",
+    "pytest_jobs.exploration.tokens",
     "pytest_jobs.harness.loop",
     "pytest_jobs.plugin.guard",
     "pytest_jobs.plugin.opening",

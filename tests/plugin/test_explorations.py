@@ -1,0 +1,213 @@
+"""What checks explored is said in the summary of the session, and a failure in colours."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+PAYING = """
+class Gateway:
+    def charge(self, number, key=None): ...
+
+gateway = Gateway()
+
+def charge(number):
+    gateway.charge(number)
+
+def charge_with_key(number):
+    gateway.charge(number, key=number)
+"""
+CHECKS = """
+import paying
+import pytest
+from pytest_jobs import check_idempotent, fake
+
+def world():
+    with fake(paying, "gateway", paying.Gateway(), key="key") as gateway:
+        yield lambda: {"charges": gateway.calls}
+
+def check(job, **options):
+    return check_idempotent(job, args=(1,), world=world, **options)
+"""
+ONE_SAFE = "def test_safe(): check(paying.charge_with_key)\n"
+ONE_UNSAFE = "def test_unsafe(): check(paying.charge)\n"
+
+
+@pytest.fixture
+def checks(pytester):
+    """Return a function that writes a test module of checks."""
+    pytester.makepyfile(paying=PAYING)
+    return lambda *tests: pytester.makepyfile(test_it=CHECKS + "".join(tests))
+
+
+@pytest.fixture
+def run(pytester):
+    """Return a function that runs pytest."""
+    return pytester.runpytest
+
+
+@pytest.fixture(params=["alone", "xdist"])
+def run_anywhere(request, pytester):
+    """Return a function that runs pytest by itself, and under pytest-xdist."""
+    if request.param == "alone":
+        return pytester.runpytest
+    pytest.importorskip("xdist")
+    return lambda *arguments: pytester.runpytest_subprocess("-n", "1", *arguments)
+
+
+def test_what_checks_explored_is_said(checks, run_anywhere):
+    checks(ONE_SAFE, "def test_some(): check(paying.charge_with_key, histories=['late'])\n")
+
+    result = run_anywhere()
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["=* explored jobs =*", "passed: 2 checks, * histories; *"])
+    assert (
+        "; not explored: twice (by 1 check), restart (by 1 check), crash (by 1 check), effect_fails (by 1 check), "
+        "reply_lost (by 1 check), overlap (by 1 check), late (by 1 check), lease_expires, out_of_order\n"
+    ) in str(result.stdout) + "\n"
+
+
+def test_where_more_is_asked_for_each_test_is_told(checks, run):
+    checks(ONE_SAFE)
+
+    run("-v").stdout.fnmatch_lines(
+        [
+            "test_it.py::test_safe: 1 check, * histories; not explored: late, lease_expires, out_of_order"
+        ]
+    )
+
+
+def test_a_default_check_that_passes_warns_of_nothing(checks, run):
+    checks(ONE_SAFE)
+
+    run("-W", "error::pytest_jobs.errors.JobsWarning").assert_outcomes(passed=1)
+
+
+def test_what_was_asked_for_and_left_out_is_warned_of_and_said(checks, run_anywhere):
+    checks(
+        "def test_part(): check(paying.charge_with_key, time_limit=0, allow_partial=True)\n",
+    )
+
+    result = run_anywhere("-W", "default")
+
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*PartialExploration: The check of charge_with_key passed, and did not explore: * for want of time.",
+            "=* explored jobs =*",
+            "test_it.py::test_part: charge_with_key: left out * of * histories, for want of time",
+        ]
+    )
+
+
+def test_lines_of_the_project_that_were_not_looked_at_are_warned_of(pytester, checks, run):
+    pytester.makepyfile(conftest="def key_of(number):\n    return number\n")
+    pytester.makepyfile(
+        paying=PAYING
+        + "import conftest\ndef charge_with_key(number):\n"
+        + "    gateway.charge(number, key=conftest.key_of(number))\n"
+    )
+    checks(
+        ONE_SAFE,
+        "def test_chosen(): check(paying.charge_with_key, trace=paying)\n",
+    )
+
+    result = run("-W", "default")
+
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py::test_safe: charge_with_key: left out lines of conftest.py: key_of",
+            "test_it.py::test_chosen: charge_with_key: left out lines of conftest.py: key_of",
+        ]
+    )
+
+
+def test_a_session_without_checks_says_nothing_of_them(pytester, run):
+    pytester.makepyfile("def test_it(): pass")
+
+    assert "explored" not in str(run().stdout)
+
+
+def test_checks_in_fixtures_count(checks, run):
+    checks(
+        "@pytest.fixture\ndef checked():\n    check(paying.charge_with_key)\n",
+        "def test_it(checked): check(paying.charge_with_key)\n",
+    )
+
+    run().stdout.fnmatch_lines(["passed: 2 checks, *"])
+
+
+def test_the_replay_line_names_the_test_from_where_pytest_was_started(pytester, run):
+    folder = pytester.mkdir("deep")
+    pytester.makeini("[pytest]\npythonpath = .")
+    pytester.makepyfile(paying=PAYING)
+    (folder / "test_it.py").write_text(CHECKS + ONE_UNSAFE)
+
+    run().stdout.fnmatch_lines(
+        ['E *replay: pytest "deep/test_it.py::test_unsafe" --jobs-replay=twice:charge']
+    )
+
+
+def test_all_failing_points_are_told_where_more_is_asked_for(checks, run):
+    checks(ONE_UNSAFE)
+
+    assert " histories failed:" in str(run("-v").stdout)
+    assert " histories failed:" not in str(run().stdout)
+
+
+def test_a_failure_is_coloured_on_a_terminal_and_nowhere_else(checks, pytester, run_anywhere):
+    checks(
+        ONE_UNSAFE,
+        "def test_plain():\n"
+        "    with pytest.raises(AssertionError) as found: check(paying.charge)\n"
+        "    assert '\\x1b' not in str(found.value)\n",
+    )
+
+    coloured = run_anywhere("--color=yes", "--junitxml=found.xml")
+    plain = run_anywhere("--color=no")
+
+    coloured.assert_outcomes(failed=1, passed=1)
+    text = "\n".join(coloured.outlines)
+    assert re.search(r"\x1b\[31m  now:  2 x \('charge', 1\)\x1b\[0m", text)
+    assert re.search(r"gateway\.charge\(number\)\x1b\[33m  <- gateway: charge\(1\)\x1b\[0m", text)
+    assert re.search(r"\x1b\[36mhint: ", text)
+    assert "#x1B" not in (pytester.path / "found.xml").read_text("utf-8")
+    assert "\x1b" not in "\n".join(plain.outlines)
+    without = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in coloured.outlines]
+    shown = [line for line in without if line.startswith("E")]
+    assert len(shown) > 15
+    assert shown == [line.rstrip() for line in plain.outlines if line.startswith("E")]
+
+
+def test_no_colour_is_no_colour(checks, pytester, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    checks(ONE_UNSAFE)
+
+    assert "\x1b" not in "\n".join(pytester.runpytest_subprocess().outlines)
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_a_stream_that_takes_ascii_only_gets_nothing_else(checks, pytester, monkeypatch, arguments):
+    if arguments:
+        pytest.importorskip("xdist")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    checks(
+        "def test_it():\n    check_idempotent(paying.charge, args=('Zo\\u00eb',), world=world)\n"
+    )
+
+    result = pytester.runpytest_subprocess(*arguments)
+
+    result.stdout.fnmatch_lines([r"E *DuplicateEffect: charge('Zo\xeb') is not safe*"])
+
+
+def test_a_check_outside_of_a_test_needs_no_plugin(pytester):
+    pytester.makepyfile(paying=PAYING)
+    script = pytester.makepyfile(CHECKS + "print(check(paying.charge_with_key))\n")
+
+    result = pytester.runpython(script)
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["Explored * histories *"])
