@@ -79,7 +79,7 @@ class CarryingOut:
 
     def _crash_for_good(self) -> Run:
         plan, history = self._plan, self._history
-        first = Run(1, stopped_at=plan.point)
+        first = Run(1, history._setting.clock.now_ns(), stopped_at=plan.point)
         if not killed_at(lambda die: _at(plan, die), history.deliver):
             self._missed(first)
         history.runs.append(first)

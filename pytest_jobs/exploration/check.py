@@ -17,17 +17,17 @@ from ..harness.active import open_harnesses
 from ..harness.patches import Patches
 from ..harness.performer import in_running_loop
 from ..harness.targets import Target
+from .asked import check_choices, checked_names
 from .effects.audit import audit_hook
 from .entering import World
 from .explored import Explored
 from .explorer import Exploration, Explorer
-from .forked import check_available
 from .function_bridge import FunctionBridge
 from .history import Setting
 from .lines import line_tracer
 from .midnight import until_quiet
 from .other_threads import follow
-from .plans import DEFAULT, HISTORIES, HistoryName
+from .plans import DEFAULT, HistoryName
 from .replay import check_drawn_again, drawn_arguments, replay
 from .report import explored_text
 from .scope import Scope
@@ -103,8 +103,8 @@ def check_idempotent(
             deterministic, or nothing that it does is seen.
     """
     __tracebackhide__ = True
-    names = _checked_names(histories, others)
-    _check_choices(depth, delivery, crash_backend)
+    names = checked_names(histories, others)
+    check_choices(depth, delivery, crash_backend)
     options = _Options(
         world,
         at_least_once,
@@ -279,43 +279,6 @@ def _function_target(job: Any, harness: OpenHarness, stack: ExitStack) -> Target
     bridge.install(harness.ledger, lambda: 0.0)
     stack.callback(bridge.uninstall)
     return Target(bridge, job, bridge.identify(job) or "")
-
-
-def _checked_names(
-    histories: Literal["all"] | Collection[str], others: Sequence[object]
-) -> tuple[HistoryName, ...]:
-    wanted = (
-        [name for name in HISTORIES if others or name != "out_of_order"]
-        if histories == "all"
-        else [histories]
-        if isinstance(histories, str)
-        else list(histories)
-    )
-    unknown = [name for name in wanted if name not in HISTORIES]
-    if unknown:
-        raise CriterionError(
-            f"There is no history {unknown[0]!r}: those there are, are {', '.join(HISTORIES)}."
-        )
-    if "out_of_order" in wanted and not others:
-        raise CriterionError("out_of_order needs others=[...]: what runs between the deliveries.")
-    if not wanted:
-        raise CriterionError("No history is named, so nothing would be explored.")
-    return tuple(name for name in HISTORIES if name in wanted)
-
-
-def _check_choices(depth: object, delivery: object, crash_backend: object) -> None:
-    if depth not in (1, 2):
-        raise CriterionError(f"depth={depth!r} is none: 1 and 2 are, the deliveries interrupted.")
-    if delivery not in ("at-least-once", "as configured"):
-        raise CriterionError(
-            f"delivery={delivery!r} is none: 'at-least-once' and 'as configured' are."
-        )
-    if crash_backend not in ("nested", "fork"):
-        raise CriterionError(f"crash_backend={crash_backend!r} is none: 'nested' and 'fork' are.")
-    if crash_backend == "fork":
-        check_available()
-        if depth == 2:
-            raise CriterionError("crash_backend='fork' kills one worker: leave depth=2 out.")
 
 
 def _is_strategy(value: object) -> bool:

@@ -12,6 +12,8 @@ PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
 Place: TypeAlias = tuple[str, str, int]
 
 
+#: Python 3.12 has no functions for these, and so hears of no line in their rounds: nor shall 3.11.
+_INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
 _PAUSES: Final = {
     "await": "while it awaited, on",
     "awaited": "before it had the answer, on",
@@ -64,6 +66,10 @@ class PointCounter:
         """Return the point of a line."""
         self.place = (code.co_qualname, code.co_filename, line)
         return self._next("line", linecache.getline(code.co_filename, line).strip())
+
+    def is_inlined(self, code: CodeType, line: int) -> bool:
+        """Say whether a line is a further round of a comprehension that stands in one line."""
+        return code.co_name in _INLINED and line == self.place[2]
 
     def pause(self, kind: PointKind) -> Point:
         """Return the point at which a coroutine waits, or has what it waited for."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ExplorationError
 from .explorer import Exploration, Explorer
-from .plans import HISTORIES, Plan, deeper, plans_of
+from .plans import HISTORIES, Plan, deeper
 from .tokens import Token, token_of
 
 
@@ -79,7 +79,7 @@ def _plan(
 
 def _plans(explorer: Explorer, token: Token, job: str) -> Iterator[Plan]:
     others = explorer._others
-    plans = list(plans_of(explorer._reference.run, HISTORIES, len(others)))
+    plans = explorer._plans(HISTORIES)
     yield from plans
     for plan in plans:
         # The points of a second delivery are known only when the first was interrupted.

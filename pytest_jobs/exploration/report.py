@@ -142,6 +142,8 @@ class Report:
 
     def _in_short(self) -> str:
         text = _STORY[self.history]
+        if self.failure.plan.outage:
+            text = text.replace("The worker was killed", "The machine went")
         if self.failure.plan.second is not None:
             text += _AND_AGAIN[self.history]
         dropped = ", and as configured the job was not delivered again."
@@ -218,6 +220,12 @@ def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str
         f"Explored {exploration.histories} of {exploration.planned} histories "
         f"at {_counted(len(exploration.points), 'point')}."
     )
+    if exploration.inconclusive:
+        calls = dict.fromkeys(call for _, call in exploration.inconclusive)
+        text += (
+            f" {len(exploration.inconclusive)} of them show nothing, since one delivery waited for the other at "
+            f"{', '.join(calls)}."
+        )
     if exploration.inconclusive:
         calls = dict.fromkeys(call for _, call in exploration.inconclusive)
         text += (

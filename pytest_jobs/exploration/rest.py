@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..errors import ExplorationError
 from .explorer import Exploration, Explorer, Failure
-from .plans import HISTORIES, HistoryName, Plan, deeper, plans_of
+from .plans import HISTORIES, HistoryName, Plan, deeper
 
 
 @dataclass
@@ -70,7 +70,7 @@ def _plans(
     explorer: Explorer, exploration: Exploration, names: Collection[HistoryName]
 ) -> list[Plan]:
     """Return the plans in the order in which they are tried, up to the depth at which one failed."""
-    plans = list(plans_of(explorer._reference.run, names, len(explorer._others)))
+    plans = explorer._plans(names)
     failure = exploration.failure
     is_deeper = failure is not None and failure.plan.second is not None
     return [*plans, *deeper(explorer._seconds)] if is_deeper else plans

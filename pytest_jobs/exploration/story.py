@@ -87,7 +87,11 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
     elif first.stopped_at is not None:
         index = len(first.points) - 1 if plan.index is None else plan.index
         cut = _cut(first.stopped_at, index)
-        rows = (*_rows(first, end=cut), _killed(first.stopped_at))
+        # Of a process that was killed for good nothing is known, but that it came as far as the clean run.
+        rows = (
+            *_rows(first if first.points else reference, end=cut),
+            _killed(first.stopped_at, outage=plan.outage),
+        )
         ending = _DROPPED if first.dropped else ""
         blocks.append(Block(f"delivery 1{ending}", (*rows, *_never_ran(reference, cut))))
     elif plan.index is not None and plan.point is not None:
@@ -159,8 +163,9 @@ def _lost(run: Run) -> str:
     return _DROPPED if run.dropped and not run.acknowledged else ""
 
 
-def _killed(point: Point) -> Row:
-    return Row("x", f"worker killed here, {_place(point)}")
+def _killed(point: Point, *, outage: bool = False) -> Row:
+    what = "machine gone here" if outage else "worker killed here"
+    return Row("x", f"{what}, {_place(point)}")
 
 
 def _failing(point: Point, history: HistoryName) -> Row:

@@ -130,6 +130,8 @@ def token_of(
         pieces.append(f"+{int(plan.gap.total_seconds())}s")
     if plan.name == "out_of_order":
         pieces.append(f"after-{other_name(others, plan.other)}")
+    if plan.outage:
+        pieces.append("outage")
     if plan.second_point is not None:
         pieces += [_AND, *_named(plan.second_point)]
     return Token(":".join(pieces), "" if drawn is None else _written(*drawn))

@@ -35,8 +35,6 @@ _TAKEN: Final = (
 Reach: TypeAlias = Callable[[int, Point], BaseException | None]
 #: So many lines may run of a delivery that is dead, while it is unwound.
 _LAST_LINES: Final = 200
-#: Python 3.12 has no functions for these, and no line of theirs where they stand in one line: nor has 3.11.
-_INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
 #: So many lines of a delivery that runs while another is suspended, and it waits for that one.
 _SPINNING: Final = 20_000
 
@@ -142,7 +140,7 @@ class Watch:
         self._check_alive()
         if self._rival and self._lines > _SPINNING:
             self._wait_for_rival()
-        if code.co_name not in _INLINED or line != self._counter.place[2]:
+        if not self._counter.is_inlined(code, line):
             self._at(self._counter.line(code, line))
 
     def waiting(self, awaitable: Any) -> None:

@@ -28,7 +28,7 @@ def test_a_page_does_what_it_says(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(step.text, encoding="utf-8")
         elif step.kind == "pytest":
-            arguments, _, expected = step.argument.partition(":")
+            arguments, _, expected = step.argument.rpartition(":")
             result = pytester.runpytest_subprocess(*arguments.split())
             printed = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", result.stdout.str())
             result.assert_outcomes(**outcomes(expected)), where

@@ -21,6 +21,18 @@ on_sqlite = [
 ]
 
 
+def _report(job, world, backend):
+    with pytest.raises(NotIdempotent) as found:
+        check_idempotent(job, args=(1,), world=world, histories=["crash"], crash_backend=backend)
+    return str(found.value)
+
+
+def test_both_backends_tell_the_same_story():
+    told = _report(explored_jobs.claim_and_forget, shop, "fork")
+
+    assert told == _report(explored_jobs.claim_and_forget, shop, "nested")
+
+
 def _verdict(job, world, backend):
     try:
         check_idempotent(
