@@ -108,17 +108,17 @@ def test_a_safe_twin_passes_in_every_history(twin):
 
 
 def test_a_mail_that_is_not_declared_to_be_sent_at_least_once_is_a_duplicate():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer.send \[crash\]"):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer.send \[crash"):
         check_idempotent(MAILS_AT_LEAST_ONCE.job, args=(1,), world=shop, histories="all")
 
 
 def test_a_commit_in_any_case_commits_half_when_a_statement_fails():
-    with pytest.raises(StuckJob, match=r"STUCK accounts \[effect_fails\]"):
+    with pytest.raises(StuckJob, match=r"STUCK accounts \[effect_fails"):
         check_idempotent(COMMITS_IN_ANY_CASE.job, args=(1,), world=shop, histories="all")
 
 
 def test_a_guard_and_a_key_that_is_forgotten_charge_twice_after_a_late_crash():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway.charge \[late\]"):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway.charge \[late"):
         check_idempotent(FORGOTTEN_KEY.job, args=(1,), world=forgetful_shop, histories="all")
 
 
