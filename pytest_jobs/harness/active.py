@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from ..errors import NoHarnessError
 
 if TYPE_CHECKING:
+    from .adversary import Adversary
     from .jobs import Jobs
     from .open_harness import OpenHarness
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 class OpenHarnesses:
     """The harnesses of the process that are open, the innermost last."""
 
-    __slots__ = ("_open",)
+    __slots__ = ("_open", "adversary")
 
     def __init__(self) -> None:
         self._open: list[OpenHarness] = []
+        #: Makes the deliveries of each harness that is opened from now on.
+        self.adversary: Adversary | None = None
 
     def push(self, jobs: OpenHarness) -> None:
         """Note that a harness was opened."""

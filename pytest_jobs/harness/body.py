@@ -35,6 +35,15 @@ class RealBody:
         self.outcome: BaseException | None = None
         self.called = False
 
+    @property
+    def faulty(self) -> bool:
+        """Whether the delivery was set up to fail."""
+        return self._fault is not None
+
+    def anew(self) -> RealBody:
+        """Return a body for another delivery of the same kind, with the same fault."""
+        return RealBody(self._outcomes, self._fault)
+
     def __call__(self, call: Callable[[], Any], /) -> Any:
         """Run the body."""
         self.called = True

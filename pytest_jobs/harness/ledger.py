@@ -36,6 +36,7 @@ class Ledger:
         "_when_added",
         "clock",
         "deliveries",
+        "gate",
         "records",
     )
 
@@ -51,6 +52,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._when_added: Listener | None = None
         self._dead = False
+        #: Called with each record before it is taken in; True keeps it out.
+        self.gate: Callable[[JobRecord], bool] | None = None
 
     # The sink of the bridges
 
@@ -60,7 +63,7 @@ class Ledger:
 
     def added(self, record: JobRecord) -> None:
         """Take in a job that was enqueued, from whatever thread."""
-        if self._dead:
+        if self._dead or (self.gate is not None and self.gate(record)):
             return
         current = current_record.get()
         if current is not None:

@@ -9,6 +9,7 @@ from typing import Literal, Self, TypeAlias
 
 from ..errors import CriterionError, VerbInsideJobError
 from .active import open_harnesses
+from .adversary import Adversary
 from .bridge import Bridge
 from .clock import VirtualClock
 from .delivery import Delivery
@@ -62,6 +63,7 @@ class OpenHarness:
         self._ledger = Ledger(self._clock)
         self._sleeps = SleepPatch(self._clock)
         self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
+        self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
 
@@ -71,6 +73,7 @@ class OpenHarness:
         """Bring the bridges in: from now on the application's jobs come here."""
         self.stand_in()
         self._sleeps.install()
+        self.attacked_by(open_harnesses.adversary)
         if self._inline is not None:
             self._ledger.listen(self._inline.added)
 
@@ -100,6 +103,7 @@ class OpenHarness:
         for bridge in bridges:
             bridge.install(self._ledger, self._draw)
             self._bridges = (*self._bridges, bridge)
+        self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
 
     def check(self) -> None:
@@ -164,6 +168,10 @@ class OpenHarness:
     def when_delivered(self, hear: Callable[[Delivery], None]) -> None:
         """Call a function with every delivery, after it was recorded: for plugins."""
         self._performer.when_delivered.append(hear)
+
+    def attacked_by(self, adversary: Adversary | None) -> None:
+        """Let an adversary make the deliveries from now on, or nobody but the performer: for plugins."""
+        self._performer.adversary = adversary
 
     @contextmanager
     def reporting_to(self, other: OpenHarness) -> Generator[None, None, None]:

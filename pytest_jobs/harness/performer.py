@@ -19,6 +19,10 @@ from .sleeps import SleepPatch
 from .tracebacks import own_traceback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .adversary import Adversary
+    from .bridge import Bridge
     from .loop import OwnLoop
 
 
@@ -29,7 +33,8 @@ class Performer:
     """Drives a bridge through one delivery of a record, on our loop or on the test's."""
 
     def __init__(self, clock: VirtualClock, sleeps: SleepPatch, outcomes: Outcomes) -> None:
-        self._clock = clock
+        #: The clock of the harness.
+        self.clock = clock
         self._sleeps = sleeps
         #: What fails the test whatever the library does with it.
         self.outcomes = outcomes
@@ -38,6 +43,10 @@ class Performer:
         self.faults: list[Fault] = []
         #: Called with every delivery after it was recorded.
         self.when_delivered: list[Callable[[Delivery], None]] = []
+        #: Every bridge of the harness.
+        self.bridges: Sequence[Bridge] = ()
+        #: Makes the deliveries of the test instead.
+        self.adversary: Adversary | None = None
 
     def deliver(
         self,
@@ -61,26 +70,53 @@ class Performer:
         if bridge.is_coroutine(record) and in_running_loop():
             ledger.put_back([record])
             raise RunningLoopError(_running_loop_text(record))
-        body = self._real_body(record) if make_body is None else make_body(record)
-        before = len(ledger.records)
-        now_ns = self._clock.now_ns()
-        token, thread = self._enter(record)
+        if make_body is not None:
+            return self.make(ledger, record, make_body(record))
+        body = self._real_body(record)
+        if self.adversary is not None:
+            return self.adversary.deliver(self, ledger, record, body)
+        return self.make(ledger, record, body)
+
+    def make(
+        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
+    ) -> Delivery:
+        """Make one delivery, and record it; see `deliver`.
+
+        Args:
+            ledger: records the delivery.
+            record: what to perform.
+            body: what runs.
+            before: how many records there were before what the delivery enqueues; None for those now.
+        """
+        __tracebackhide__ = True
+        before = len(ledger.records) if before is None else before
         try:
-            delivery = bridge.perform(record, now_ns=now_ns, around=body)
-            if not isinstance(delivery, Delivery):
-                delivery = self.run(delivery)
-        except self.outcomes as outcome:
-            body.outcome = outcome
-            delivery = Delivery(record, now_ns, "failed", error=outcome, handled=False)
-        except Exception as error:
-            # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
-            delivery = Delivery(record, now_ns, "failed", error=error, handled=False)
+            delivery = self.attempt(record, body)
         except BaseException:
             ledger.put_back([record])
             raise
+        return self.ended(ledger, delivery, before, body)
+
+    def attempt(self, record: JobRecord, body: Body) -> Delivery:
+        """Make one delivery, and do not record it.
+
+        Raises:
+            BaseException: what is no error of the job and no outcome of the test runner.
+        """
+        bridge = record._bridge
+        now_ns = self.clock.now_ns()
+        token, thread = self._enter(record)
+        try:
+            delivery = bridge.perform(record, now_ns=now_ns, around=body)
+            return delivery if isinstance(delivery, Delivery) else self.run(delivery)
+        except self.outcomes as outcome:
+            body.outcome = outcome
+            return Delivery(record, now_ns, "failed", error=outcome, handled=False)
+        except Exception as error:
+            # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
+            return Delivery(record, now_ns, "failed", error=error, handled=False)
         finally:
             self._leave(token, thread)
-        return self._ended(ledger, delivery, before, body)
 
     async def adeliver(
         self,
@@ -90,29 +126,51 @@ class Performer:
     ) -> Delivery:
         """Do the same on the running event loop, where sleeping is real and warned of."""
         __tracebackhide__ = True
+        if make_body is not None:
+            return await self.amake(ledger, record, make_body(record))
+        body = self._real_body(record)
+        if self.adversary is not None:
+            return await self.adversary.adeliver(self, ledger, record, body)
+        return await self.amake(ledger, record, body)
+
+    async def amake(
+        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
+    ) -> Delivery:
+        """Make one delivery, and record it; see `adeliver`.
+
+        Args:
+            ledger: records the delivery.
+            record: what to perform.
+            body: what runs.
+            before: how many records there were before what the delivery enqueues; None for those now.
+        """
+        __tracebackhide__ = True
+        before = len(ledger.records) if before is None else before
+        try:
+            delivery = await self.aattempt(record, body)
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        return self.ended(ledger, delivery, before, body)
+
+    async def aattempt(self, record: JobRecord, body: Body) -> Delivery:
+        """Make one delivery on the running event loop, and do not record it; see `attempt`."""
         from .loop import warned_sleeps
 
-        body = self._real_body(record) if make_body is None else make_body(record)
-        before = len(ledger.records)
-        now_ns = self._clock.now_ns()
+        now_ns = self.clock.now_ns()
         token, thread = self._enter(record)
         try:
             with warned_sleeps():
                 delivery = record._bridge.perform(record, now_ns=now_ns, around=body)
-                if not isinstance(delivery, Delivery):
-                    delivery = await delivery
+                return delivery if isinstance(delivery, Delivery) else await delivery
         except self.outcomes as outcome:
             body.outcome = outcome
-            delivery = Delivery(record, now_ns, "failed", error=outcome, handled=False)
+            return Delivery(record, now_ns, "failed", error=outcome, handled=False)
         except Exception as error:
             # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
-            delivery = Delivery(record, now_ns, "failed", error=error, handled=False)
-        except BaseException:
-            ledger.put_back([record])
-            raise
+            return Delivery(record, now_ns, "failed", error=error, handled=False)
         finally:
             self._leave(token, thread)
-        return self._ended(ledger, delivery, before, body)
 
     @property
     def busy(self) -> bool:
@@ -146,10 +204,21 @@ class Performer:
         if self._own_loop is None:
             from .loop import OwnLoop
 
-            self._own_loop = OwnLoop(self._clock)
+            self._own_loop = OwnLoop(self.clock)
         return self._own_loop.run(awaitable)
 
-    def _ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
+    def ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
+        """Record a delivery, and return it.
+
+        Args:
+            ledger: records it.
+            delivery: what it came to.
+            before: how many records there were when it began.
+            body: what ran.
+
+        Raises:
+            BaseException: an assertion or outcome of the test runner that the job raised.
+        """
         __tracebackhide__ = True
         if delivery._status == "performed" and not body.called:
             record = delivery._record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -14,15 +15,21 @@ from .sources import hand_over_sources
 Mode: TypeAlias = Literal["record", "inline", "off"]
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
 Jitter: TypeAlias = Literal["zero", "seeded", "live"]
+Attack: TypeAlias = Literal["twice", "crash"]
 
 _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "mode": ("record", "inline", "off"),
     "raise_at": ("end", "enqueue"),
     "jitter": ("zero", "seeded", "live"),
 }
+#: What a marker says by True or False.
+_SWITCHES: Final = ("strict", "idempotent")
+#: How many points of one test --jobs-crash tries.
+_CRASH_POINTS: Final = 50
 _MARKER = (
-    "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live'): "
-    "open a job harness for the test, with these settings."
+    "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
+    "idempotent=bool): open a job harness for the test, with these settings; idempotent=False alone opens none, "
+    "and keeps --jobs-twice and --jobs-crash away."
 )
 
 
@@ -38,6 +45,16 @@ class JobOptions:
     apps: tuple[str, ...] = ()
     #: Whether a harness is opened without being asked for.
     always: bool = False
+    #: What is done to the jobs of every test.
+    attack: Attack | None = None
+    #: Whether the flag asked for it, and not the ini file.
+    attack_by_flag: bool = False
+    #: How many points of a test are tried at most.
+    crash_points: int = _CRASH_POINTS
+    #: Modules whose lines are no points, by name.
+    crash_atomic: tuple[str, ...] = ()
+    #: Whether the jobs of the test may be attacked.
+    idempotent: bool = True
 
     @property
     def opens(self) -> bool:
@@ -64,6 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Fail a test that leaves jobs it neither looked at nor performed: as jobs_strict = true.",
     )
     exploring.add_option(group)
+    _add_attacks(parser, group)
     parser.addini("jobs_mode", "What becomes of enqueued jobs: record, inline or off.", default="")
     parser.addini("jobs_strict", "Whether a test may leave jobs alone.", type="bool", default=False)
     parser.addini(
@@ -80,6 +98,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _add_attacks(parser: pytest.Parser, group: Any) -> None:
+    group.addoption(
+        "--jobs-twice",
+        action="store_true",
+        default=False,
+        help="Deliver each job that a test performs once more: as jobs_twice = true.",
+    )
+    group.addoption(
+        "--jobs-crash",
+        action="store_true",
+        default=False,
+        help="Repeat each test that performs jobs, and kill a job at another line each time: jobs_crash.",
+    )
+    group.addoption(
+        "--jobs-crash-points",
+        metavar="N",
+        default=None,
+        help=f"How many points of one test --jobs-crash tries at most, {_CRASH_POINTS} by default.",
+    )
+    parser.addini(
+        "jobs_twice", "Whether each job is delivered once more.", type="bool", default=False
+    )
+    parser.addini("jobs_crash", "Whether jobs are killed at each line.", type="bool", default=False)
+    parser.addini("jobs_crash_points", "As --jobs-crash-points.", default=str(_CRASH_POINTS))
+    parser.addini(
+        "jobs_crash_atomic",
+        "Modules whose lines --jobs-crash leaves out, such as fakes: by name.",
+        type="args",
+        default=[],
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options once, and guard the session where a harness is always open."""
     config.addinivalue_line("markers", _MARKER)
@@ -91,6 +141,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from .guard import SessionGuard
 
         config.pluginmanager.register(SessionGuard(config), "pytest_jobs_guard")
+    if options.attack is not None:
+        from .adversary import adversary_plugin
+
+        plugin = adversary_plugin(config, options)
+        config.pluginmanager.register(plugin, "pytest_jobs_adversary")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -105,6 +160,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         shown.append(f"errors raised at {options.raise_at}")
     if options.jitter != "zero":
         shown.append(f"jitter {options.jitter}")
+    if options.attack == "twice":
+        shown.append("every delivery twice")
+    if options.attack == "crash":
+        shown.append(f"killed at up to {options.crash_points} points of each test")
     return f"jobs: {', '.join(shown)}" if shown else None
 
 
@@ -121,7 +180,9 @@ def item_options(item: pytest.Item) -> JobOptions:
     """
     options = session_options(item.config)
     for marker in reversed(list(item.iter_markers("jobs"))):
-        options = replace(options, always=True, **_marked(marker, item.nodeid))
+        marked = _marked(marker, item.nodeid)
+        opens = options.always or set(marked) != {"idempotent"}
+        options = replace(options, **{**marked, "always": opens})
     return options
 
 
@@ -134,6 +195,12 @@ def _read(config: pytest.Config) -> JobOptions:
             "--jobs-inline performs every job, and jobs_mode = off lets none in: drop one of the two."
         )
     apps = tuple(config.getini("jobs_apps"))
+    attack, by_flag = _attack(config)
+    if by_flag and mode == "off":
+        raise pytest.UsageError(
+            f"--jobs-{attack} attacks the jobs of every test, and jobs_mode = off lets none in: "
+            "drop one of the two."
+        )
     return JobOptions(
         mode="inline" if inline else cast(Mode, mode or "record"),
         raise_at=cast(RaiseAt, _checked("raise_at", config.getini("jobs_raise"), "jobs_raise")),
@@ -141,23 +208,54 @@ def _read(config: pytest.Config) -> JobOptions:
         strict=bool(config.getoption("--jobs-strict") or config.getini("jobs_strict")),
         apps=apps,
         always=inline or mode is not None or bool(apps),
+        attack=attack,
+        attack_by_flag=by_flag,
+        crash_points=_crash_points(config),
+        crash_atomic=tuple(config.getini("jobs_crash_atomic")),
     )
+
+
+def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
+    """Return what is done to jobs, and whether the flag asked for it, which goes before the ini file."""
+    attacks: tuple[Attack, ...] = ("twice", "crash")
+    flags = [attack for attack in attacks if config.getoption(f"--jobs-{attack}")]
+    wanted = flags or [attack for attack in attacks if config.getini(f"jobs_{attack}")]
+    if len(wanted) > 1:
+        given = "--jobs-twice and --jobs-crash" if flags else "jobs_twice and jobs_crash"
+        raise pytest.UsageError(
+            f"{given} each run tests in a way of their own: give one, and the other in another run."
+        )
+    if wanted == ["crash"] and sys.version_info < (3, 12):
+        raise pytest.UsageError(
+            "--jobs-crash needs Python 3.12 or newer: on 3.11 a job that catches everything cannot be killed, and "
+            "would go on in the world of the test. Use --jobs-twice here, or check_idempotent."
+        )
+    return (wanted[0] if wanted else None), bool(flags)
+
+
+def _crash_points(config: pytest.Config) -> int:
+    flag = config.getoption("--jobs-crash-points")
+    where = "jobs_crash_points" if flag is None else "--jobs-crash-points"
+    given = config.getini("jobs_crash_points") if flag is None else flag
+    if not str(given).isdecimal() or int(given) < 1:
+        raise pytest.UsageError(f"{where} is {given!r}; valid are whole numbers from 1.")
+    return int(given)
 
 
 def _marked(marker: pytest.Mark, nodeid: str) -> dict[str, Any]:
     where = f"@pytest.mark.jobs of {nodeid}"
     if marker.args:
         raise pytest.UsageError(
-            f"{where} has positional arguments: write mode=, strict=, raise_at= or jitter=."
+            f"{where} has positional arguments: write mode=, strict=, raise_at=, jitter= or idempotent=."
         )
     for name, value in marker.kwargs.items():
         if name in _VALUES:
             _checked(name, value, f"{where}: {name}")
-        elif name != "strict":
-            known = ", ".join((*_VALUES, "strict"))
+        elif name not in _SWITCHES:
+            known = ", ".join((*_VALUES, *_SWITCHES))
             raise pytest.UsageError(f"{where} knows no {name!r}: it takes {known}.")
         elif not isinstance(value, bool):
-            raise pytest.UsageError(f"{where}: strict is {value!r}; it is True or False.")
+            raise pytest.UsageError(f"{where}: {name} is {value!r}; it is True or False.")
     return dict(marker.kwargs)
 
 

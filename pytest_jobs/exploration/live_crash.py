@@ -1,0 +1,194 @@
+"""Killing one delivery of a test at one of its points, and delivering the job again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import CodeType
+
+from ..errors import JobsError
+from ..harness.body import RealBody
+from ..harness.delivery import Delivery
+from ..harness.describe import call_text
+from ..harness.ledger import Ledger
+from ..harness.performer import Performer
+from ..harness.record import FIRST, JobRecord, current_record
+from .acts import Act, watcher
+from .lines import line_tracer
+from .live_scope import LiveScopes
+from .live_watching import Killed, LiveBody, LiveWatch
+from .points import Point
+
+
+@dataclass(frozen=True)
+class CrashPoint:
+    """A point of one delivery of a test."""
+
+    #: The name of the job.
+    job: str
+    #: The how manieth delivery of this job in the test, counted from 1.
+    delivery: int
+    point: Point
+    #: The job as the call that it stands for.
+    call: str
+
+    def __str__(self) -> str:
+        return f"{self.call}, {self.point}"
+
+
+class LiveCrash:
+    """Makes the deliveries of one run of a test, notes their points, and kills one of them.
+
+    The dead delivery is in no view: the one that follows it at once stands in its place. What it
+    had enqueued by then stays enqueued.
+    """
+
+    def __init__(self, scopes: LiveScopes, target: CrashPoint | None = None) -> None:
+        """Begin.
+
+        Args:
+            scopes: say whose lines are points.
+            target: where a delivery is killed; None for nowhere.
+        """
+        self._scopes = scopes
+        self._target = target
+        self._deliveries: Counter[str] = Counter()
+        self._watching = False
+        self.points: list[CrashPoint] = []
+        #: What was killed.
+        self.killed: CrashPoint | None = None
+        #: What deliveries did outside of the process that is no point.
+        self.reached: set[str] = set()
+        #: The calls of deliveries that could not be watched, each with the reason.
+        self.unwatched: dict[str, str] = {}
+
+    def deliver(
+        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
+    ) -> Delivery:
+        """Make a delivery; when it is killed, make another."""
+        attempt = self._begin(ledger, record, body)
+        if attempt is None:
+            return performer.make(ledger, record, body)
+        try:
+            delivery = performer.attempt(record, attempt.body)
+        except Killed:
+            delivery = None
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        finally:
+            self._end(attempt)
+        if delivery is not None and not attempt.watch.dead:
+            return performer.ended(ledger, delivery, attempt.before, attempt.body)
+        return performer.make(ledger, record, body.anew(), attempt.before)
+
+    async def adeliver(
+        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
+    ) -> Delivery:
+        """Do the same on the running event loop."""
+        attempt = self._begin(ledger, record, body)
+        if attempt is None:
+            return await performer.amake(ledger, record, body)
+        try:
+            delivery = await performer.aattempt(record, attempt.body)
+        except Killed:
+            delivery = None
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        finally:
+            self._end(attempt)
+        if delivery is not None and not attempt.watch.dead:
+            return performer.ended(ledger, delivery, attempt.before, attempt.body)
+        return await performer.amake(ledger, record, body.anew(), attempt.before)
+
+    def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
+        """Watch a delivery; return None when that is not possible."""
+        self._deliveries[record.name] += 1
+        if self._watching:
+            self._leave_out(record, "another delivery was being made at the same time")
+            return None
+        try:
+            wants = self._scopes.of(record)
+        except JobsError as error:
+            self._leave_out(record, str(error))
+            return None
+        return _Attempt(self, ledger, record, body, wants)
+
+    def _leave_out(self, record: JobRecord, why: str) -> None:
+        self.unwatched[call_text(record)] = why
+
+    def _end(self, attempt: _Attempt) -> None:
+        attempt.close()
+        watch, record = attempt.watch, attempt.record
+        call, number = call_text(record), attempt.number
+        self.reached.update(watch.reached)
+        self.points += [CrashPoint(record.name, number, point, call) for point in watch.points]
+        if watch.died_at is not None:
+            self.killed = CrashPoint(record.name, number, watch.died_at, call)
+
+    def _kill_at(self, record: JobRecord) -> Point | None:
+        target = self._target
+        if target is None or self.killed is not None:
+            return None
+        is_it = (target.job, target.delivery) == (record.name, self._deliveries[record.name])
+        return target.point if is_it else None
+
+
+class _Attempt:
+    """A delivery that is being watched: the lines of the job are heard, and what it enqueues."""
+
+    def __init__(
+        self,
+        crash: LiveCrash,
+        ledger: Ledger,
+        record: JobRecord,
+        body: RealBody,
+        wants: Callable[[CodeType], bool],
+    ) -> None:
+        self._crash = crash
+        self._ledger = ledger
+        self._passing = False
+        self.record = record
+        self.number = crash._deliveries[record.name]
+        self.before = len(ledger.records)
+        self.watch = LiveWatch(crash._kill_at(record))
+        self._tracer = line_tracer(wants)
+        self.body = LiveBody(body, self.watch, self._tracer)
+        self._tracer.open()
+        crash._watching = True
+        ledger.gate = self._holds
+
+    def close(self) -> None:
+        """Stop watching, and close what a dead delivery had opened."""
+        self._ledger.gate = None
+        self._crash._watching = False
+        self._tracer.close()
+        if self.watch.dead:
+            self.watch.close_connections()
+
+    def _holds(self, record: JobRecord) -> bool:
+        """Take in what the delivery enqueues, as an act of its own; nothing of what is dead."""
+        if self._passing or current_record.get() is not self.record:
+            return False
+        if self.watch.dead:
+            return True
+        if record._origin is not FIRST or watcher.get() is not self.watch:
+            return False
+        self.watch.act(Act("enqueue", call_text(record)), lambda: self._let_in(record))
+        return True
+
+    def _let_in(self, record: JobRecord) -> None:
+        self._passing = True
+        try:
+            self._ledger.added(record)
+        finally:
+            self._passing = False
+
+
+def chosen(points: Iterable[CrashPoint], most: int) -> list[CrashPoint]:
+    """Return at most so many points, in their order: those of repeated lines are left out first."""
+    every = list(enumerate(points))
+    every.sort(key=lambda item: item[1].point.hit)
+    return [point for _, point in sorted(every[:most], key=lambda item: item[0])]

@@ -1,0 +1,145 @@
+"""One delivery in the world of a test, watched, and killed at one of its points."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, TypeVar
+
+from ..harness.body import Body, RealBody
+from .acts import Act, watcher
+from .lines import LineTracer
+from .points import Point, PointCounter
+from .unwinding import hearing_nothing_of, isolated, let_go
+
+T = TypeVar("T")
+
+
+class Killed(BaseException):
+    """Unwinds a delivery whose worker was killed, while its test goes on."""
+
+
+class LiveWatch:
+    """Notes the points of one delivery, and kills it at one of them.
+
+    From then on each further line raises again, and no effect takes place but a rollback: what the
+    project's own `finally` and `except` blocks would do, no killed process does.
+    """
+
+    def __init__(self, kill_at: Point | None) -> None:
+        """Begin.
+
+        Args:
+            kill_at: where the delivery dies, by name; None for nowhere.
+        """
+        self._kill_at = None if kill_at is None else kill_at.name
+        self._counter = PointCounter()
+        self._connections: list[Callable[[], object]] = []
+        self._acting = 0
+        self.points: list[Point] = []
+        #: What it did outside of the process that is no point.
+        self.reached: list[str] = []
+        #: Where it was killed.
+        self.died_at: Point | None = None
+
+    @property
+    def dead(self) -> bool:
+        """Whether it was killed."""
+        return self.died_at is not None
+
+    def line(self, code: CodeType, line: int) -> None:
+        """Hear that a line is about to run, of this delivery or of another task on its thread."""
+        if watcher.get() is self:
+            self._check_alive()
+            self._at(self._counter.line(code, line))
+
+    def act(self, act: Act, do: Callable[[], T]) -> T:
+        """Hear of an act, and let it happen unless the delivery is dead."""
+        if self.dead and act.text.lower().startswith("rollback"):
+            return do()
+        self._check_alive()
+        self._at(self._counter.act("before", f"{act.kind}: {act.text}"))
+        self._acting += 1
+        try:
+            result = do()
+        finally:
+            self._acting -= 1
+        self._at(self._counter.act("after", f"{act.kind}: {act.text}"))
+        return result
+
+    def note(self, act: Act) -> None:
+        """Hear of an act that has had its effect: it is a point already."""
+
+    def changing(self, text: str) -> None:
+        """Hear that a file is about to be changed."""
+        if not self._acting:
+            self._check_alive()
+            self._at(self._counter.act("before", f"file: {text}"))
+
+    def outside(self, text: str) -> None:
+        """Note what leaves the process and is no point; the test may well mean it."""
+        if not self._acting:
+            self._check_alive()
+            self.reached.append(text)
+
+    def opened(self, close: Callable[[], object]) -> None:
+        """Note a connection of this delivery."""
+        self._connections.append(close)
+
+    def close_connections(self) -> None:
+        """Close what the delivery opened, as the kernel does."""
+        while self._connections:
+            with contextlib.suppress(Exception):
+                self._connections.pop()()
+
+    def _at(self, point: Point) -> None:
+        self.points.append(point)
+        if point.name == self._kill_at:
+            self.died_at = point
+            raise Killed
+
+    def _check_alive(self) -> None:
+        if self.dead:
+            raise Killed
+
+
+class LiveBody(Body):
+    """Runs the body of a job with its lines heard, and lets go of it when it is killed."""
+
+    def __init__(self, body: RealBody, watch: LiveWatch, tracer: LineTracer) -> None:
+        self._body = body
+        self._watch = watch
+        self._tracer = tracer
+        self.outcome: BaseException | None = None
+        self.called = False
+
+    def __call__(self, call: Callable[[], Any], /) -> Any:
+        """Run the body."""
+        self.called = True
+        token = watcher.set(self._watch)
+        try:
+            with self._tracer.hooked(self._watch.line), hearing_nothing_of(Killed):
+                try:
+                    result = isolated(lambda: self._body(call))
+                except Killed as death:
+                    # Here, where what a suspended generator does in its end is refused.
+                    let_go(death)
+                    raise
+        finally:
+            watcher.reset(token)
+            self.outcome = self._body.outcome
+        return self._awaited(result) if hasattr(result, "__await__") else result
+
+    async def _awaited(self, awaitable: Any) -> Any:
+        token = watcher.set(self._watch)
+        try:
+            with self._tracer.hooked(self._watch.line), hearing_nothing_of(Killed):
+                try:
+                    return await awaitable
+                except Killed as death:
+                    let_go(death)
+                    raise
+        finally:
+            watcher.reset(token)
+            self.outcome = self._body.outcome

@@ -1,0 +1,132 @@
+"""Attacking the jobs of a whole suite."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import pytest
+
+from .adversary_runs import Runs
+from .adversary_tally import Tally, several
+from .options import Attack, JobOptions, item_options
+
+_KEY = "pytest_jobs_attacked"
+
+
+def adversary_plugin(config: pytest.Config, options: JobOptions) -> AdversaryPlugin:
+    """Return what attacks the jobs of every test as the options say."""
+    if options.attack == "crash":
+        from .adversary_crash import CrashPlugin
+
+        return CrashPlugin(config, options)
+    from .adversary_twice import TwicePlugin
+
+    return TwicePlugin(config, options)
+
+
+class AdversaryPlugin(ABC):
+    """Runs each test in its own way, tells what it found, and fails a run in which it found nothing to do."""
+
+    attack: ClassVar[Attack]
+
+    def __init__(self, config: pytest.Config, options: JobOptions) -> None:
+        self._config = config
+        self._options = options
+        self.tally = Tally()
+
+    @abstractmethod
+    def attacked(self, runs: Runs, nodeid: str) -> None:
+        """Run a test as often as it takes, and report one of its runs."""
+
+    @abstractmethod
+    def told(self) -> list[str]:
+        """Return the lines that say what was found."""
+
+    @abstractmethod
+    def nothing_done(self) -> str | None:
+        """Return what to say when no job was attacked; None when some was."""
+
+    @property
+    def broke(self) -> bool:
+        """Whether a test broke."""
+        return bool(self.tally.number("broken"))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
+        """Run a test that may be attacked, in the place of pytest."""
+        if not isinstance(item, pytest.Function) or self._runs_nothing():
+            return None
+        if not item_options(item).idempotent:
+            self.tally.name("opted out", item.nodeid)
+            return None
+        self.tally.count("tests")
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        self.attacked(Runs(item, nextitem), item.nodeid)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand over what was found, or fail a run that the flag asked for and in which nothing was."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_KEY] = self.tally.to_dict()
+        elif (
+            session.exitstatus == pytest.ExitCode.OK
+            and self._options.attack_by_flag
+            and self.nothing_done()
+            and not self._runs_nothing()
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist found."""
+        found = getattr(node, "workeroutput", {}).get(_KEY)
+        if found is not None:
+            self.tally.add(found)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell what was found."""
+        if self._runs_nothing():
+            return
+        nothing = self.nothing_done()
+        bad = self.broke or nothing is not None
+        terminalreporter.section(f"--jobs-{self.attack}", red=bad, green=not bad)
+        if nothing is not None:
+            terminalreporter.line(nothing, red=True)
+        for line in self.told():
+            terminalreporter.line(line)
+
+    def told_opted_out(self) -> list[str]:
+        """Return the lines that name the tests that were left alone."""
+        names = [name for name, _ in self.tally.names("opted out")]
+        if not names:
+            return []
+        marked = several(len(names), "test")
+        return [
+            f"{marked} left alone (idempotent=False):",
+            *(f"  {name}" for name in names),
+        ]
+
+    def told_broken(self) -> list[str]:
+        """Return the lines that name the jobs that broke tests, and the tests."""
+        lines = []
+        for job, tests in self.tally.names("broken"):
+            lines.append(f"{job} broke {several(len(tests), 'test')}:")
+            lines += [f"  {test}" for test in tests]
+        return lines
+
+    def _runs_nothing(self) -> bool:
+        option = self._config.option
+        names = ("collectonly", "setuponly", "setupplan")
+        return any(getattr(option, name, False) for name in names)
+
+
+def blame(report: pytest.TestReport, headline: str, title: str, text: str) -> None:
+    """Let the report of a test that failed say which job broke it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = f"{headline}: {crash.message}"
+    report.sections.append((title, text))

@@ -1,0 +1,140 @@
+"""`--jobs-crash`: each test is run again for each point of its jobs, and a job killed there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..errors import ExplorationError
+from ..exploration.live_crash import CrashPoint, LiveCrash, chosen
+from ..exploration.live_scope import LiveScopes, effects_heard
+from ..harness.describe import short_name
+from .adversary import AdversaryPlugin, blame
+from .adversary_runs import Run, Runs
+from .adversary_tally import several
+from .options import JobOptions
+
+_STORY = """\
+{headline}; when nothing is killed it passes.
+
+- {call}
+- killed {point}{place}
+- delivered again at once, and done
+
+To see it line by line: check_idempotent({job}, ..., world=...).
+If the test asserts what a second delivery rightly changes: @pytest.mark.jobs(idempotent=False)."""
+_NOT_MODELLED = """\
+Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
+blocks of installed packages run; a transaction on a connection that the test had opened stays open; effects that
+are neither lines, sqlite statements, files nor enqueued jobs are no points of their own."""
+
+
+class CrashPlugin(AdversaryPlugin):
+    """Runs each test once to see its points, then once for each, until one breaks it."""
+
+    attack = "crash"
+
+    def __init__(self, config: pytest.Config, options: JobOptions) -> None:
+        super().__init__(config, options)
+        self._made: LiveScopes | None = None
+
+    def attacked(self, runs: Runs, nodeid: str) -> None:
+        """Run a test once, and again for each point when it passes."""
+        seen = LiveCrash(self._scopes())
+        with effects_heard():
+            run = runs.once(seen, last=lambda run: run.failed or not seen.points)
+        self._count(seen, nodeid)
+        if not run.failed and seen.points:
+            run = self._killed_at_each(runs, nodeid, seen, run)
+        runs.report(run)
+
+    def told(self) -> list[str]:
+        """Return what was killed, what broke, and what that does not show."""
+        tally = self.tally
+        lines = self.told_broken()
+        if tally.number("points tried"):
+            points = several(tally.number("points tried"), "point")
+            tests = several(tally.number("tests with points"), "test")
+            jobs = several(tally.number("jobs"), "job")
+            lines.append(f"{jobs} killed at {points}, in {tests} of {tally.number('tests')}.")
+        lines += self._told_of("stopped", "no further points tried after the one that broke it")
+        lines += self._told_of("cut", "more points than --jobs-crash-points lets it have")
+        lines += self._told_of("lost", "points that no second run came to")
+        lines += self._told_of("unsteady", "failed once and then not again: it may be flaky")
+        lines += self._told_of("unwatched", "not watched")
+        if tally.number("reached"):
+            calls = ", ".join(name for name, _ in tally.names("reached"))
+            lines.append(f"Reached outside, where nothing was killed: {calls}.")
+        return [*lines, *self.told_opted_out(), *_NOT_MODELLED.splitlines()]
+
+    def nothing_done(self) -> str | None:
+        """Return what to say when no job was killed."""
+        if self.tally.number("points tried"):
+            return None
+        return (
+            "No job was killed, so this run shows nothing: no test that was run performed a job that has lines in "
+            "the project's own code, or those that did opted out or failed."
+        )
+
+    def _scopes(self) -> LiveScopes:
+        if self._made is None:
+            try:
+                self._made = LiveScopes(Path(self._config.rootpath), self._options.crash_atomic)
+            except ExplorationError as error:
+                raise pytest.UsageError(str(error)) from error
+        return self._made
+
+    def _count(self, seen: LiveCrash, nodeid: str) -> None:
+        for text in seen.reached:
+            self.tally.name("reached", text)
+        for call, why in seen.unwatched.items():
+            self.tally.name("unwatched", nodeid, f"{call}: {why}")
+
+    def _killed_at_each(self, runs: Runs, nodeid: str, seen: LiveCrash, plain: Run) -> Run:
+        """Run the test once for each point; return the run that broke it, or the one in which nothing died."""
+        points = chosen(seen.points, self._options.crash_points)
+        self.tally.count("tests with points")
+        if len(points) < len(seen.points):
+            self.tally.name("cut", nodeid, f"{len(points)} of {len(seen.points)}")
+        tried = 0
+        for point in points:
+            self.tally.name("jobs", point.job)
+            crash, run = self._killed_at(runs, point)
+            if crash.killed is None:
+                self.tally.name("lost", nodeid, str(point))
+                continue
+            tried += 1
+            if run.failed and self._breaks_again(runs, nodeid, point):
+                self._blame(run, nodeid, point)
+                self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
+                plain = run
+                break
+        self.tally.count("points tried", tried)
+        return plain
+
+    def _killed_at(self, runs: Runs, point: CrashPoint) -> tuple[LiveCrash, Run]:
+        crash = LiveCrash(self._scopes(), point)
+        with effects_heard():
+            return crash, runs.once(crash)
+
+    def _breaks_again(self, runs: Runs, nodeid: str, point: CrashPoint) -> bool:
+        if self._killed_at(runs, point)[1].failed:
+            return True
+        self.tally.name("unsteady", nodeid, str(point))
+        return False
+
+    def _blame(self, run: Run, nodeid: str, point: CrashPoint) -> None:
+        self.tally.name("broken", point.job, nodeid)
+        job = short_name(point.job)
+        headline = f"{job}, killed and delivered again, breaks this test"
+        where = point.point
+        place = f" ({Path(where.filename).name}:{where.line})" if where.filename else ""
+        story = _STORY.format(headline=headline, call=point.call, point=where, place=place, job=job)
+        blame(run.failure, headline, "Killed and delivered again", story)
+
+    def _told_of(self, key: str, what: str) -> list[str]:
+        lines = []
+        for test, details in self.tally.names(key):
+            lines.append(f"{test}: {what}{': ' if details else ''}{'; '.join(details)}")
+        return lines

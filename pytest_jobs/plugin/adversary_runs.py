@@ -1,0 +1,132 @@
+"""Running a test several times, and reporting one of the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+import pytest
+
+from ..harness.active import open_harnesses
+from ..harness.adversary import Adversary
+
+Phase = Literal["setup", "call", "teardown"]
+
+
+class Run:
+    """One run of a test, from set-up to teardown, of which nothing was reported yet."""
+
+    def __init__(self) -> None:
+        self.reports: list[pytest.TestReport] = []
+        self._calls: list[pytest.CallInfo[None]] = []
+
+    @property
+    def failed(self) -> bool:
+        """Whether a phase failed, and was not expected to."""
+        return any(report.failed for report in self.reports)
+
+    @property
+    def failure(self) -> pytest.TestReport:
+        """The report of the first phase that failed."""
+        return next(report for report in self.reports if report.failed)
+
+    def phase(self, item: pytest.Item, when: Phase, **arguments: Any) -> bool:
+        """Run one phase and keep its report; return whether it passed."""
+        hooks = {
+            "setup": item.ihook.pytest_runtest_setup,
+            "call": item.ihook.pytest_runtest_call,
+            "teardown": item.ihook.pytest_runtest_teardown,
+        }
+        stops: tuple[type[BaseException], ...] = (pytest.exit.Exception,)
+        if not item.config.getoption("usepdb", False):
+            stops += (KeyboardInterrupt,)
+        call = pytest.CallInfo.from_call(
+            lambda: hooks[when](item=item, **arguments), when=when, reraise=stops
+        )
+        report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        self.reports.append(report)
+        self._calls.append(call)
+        return report.passed
+
+    def end_wider_fixtures(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """End the fixtures that the next test does not use, and keep a report of it when that fails."""
+        # The hook for it expects a test that was set up.
+        state = cast(Any, item.session)._setupstate
+        call = pytest.CallInfo.from_call(lambda: state.teardown_exact(nextitem), when="teardown")
+        if call.excinfo is not None:
+            self.reports.append(pytest.TestReport.from_item_and_call(item, call))
+            self._calls.append(call)
+
+    def report(self, item: pytest.Item) -> None:
+        """Report the run to everybody, as the only one of its test."""
+        for report, call in zip(self.reports, self._calls, strict=True):
+            item.ihook.pytest_runtest_logreport(report=report)
+            if report.failed and call.excinfo is not None:
+                item.ihook.pytest_exception_interact(node=item, call=call, report=report)
+
+
+class Runs:
+    """The runs of one test."""
+
+    def __init__(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        self._item = item
+        self._nextitem = nextitem
+        self._properties = list(item.user_properties)
+        self._torn_down = True
+
+    def once(
+        self, adversary: Adversary | None, *, last: Callable[[Run], bool] = lambda run: False
+    ) -> Run:
+        """Run the test, its function-scoped fixtures included.
+
+        Args:
+            adversary: makes its deliveries.
+            last: says, before the teardown, whether no other run follows.
+        """
+        item, run = self._item, Run()
+        self._begin()
+        with _attacked_by(adversary):
+            if run.phase(item, "setup"):
+                run.phase(item, "call")
+            ends = last(run) or bool(item.session.shouldfail or item.session.shouldstop)
+            # The fixtures of a wider scope live on between two runs.
+            following = self._nextitem if ends else item.parent
+            run.phase(item, "teardown", nextitem=following)
+        self._torn_down = ends
+        self._end()
+        return run
+
+    def report(self, run: Run) -> None:
+        """Report one of the runs; the fixtures of a wider scope end now."""
+        if not self._torn_down:
+            self._torn_down = True
+            run.end_wider_fixtures(self._item, self._ending_for())
+        run.report(self._item)
+
+    def _ending_for(self) -> pytest.Item | None:
+        session = self._item.session
+        return None if session.shouldfail or session.shouldstop else self._nextitem
+
+    def _begin(self) -> None:
+        """Make the test as it was before it ran: what pytest's own protocol does at both ends of a run."""
+        item = cast(Any, self._item)
+        item.user_properties[:] = self._properties
+        item._report_sections.clear()
+        if hasattr(item, "_request") and not item._request:
+            item._initrequest()
+
+    def _end(self) -> None:
+        item = cast(Any, self._item)
+        if hasattr(item, "_request"):
+            item._request = False
+            item.funcargs = None
+
+
+@contextmanager
+def _attacked_by(adversary: Adversary | None) -> Generator[None, None, None]:
+    before, open_harnesses.adversary = open_harnesses.adversary, adversary
+    try:
+        yield
+    finally:
+        open_harnesses.adversary = before

@@ -1,0 +1,157 @@
+"""`--jobs-twice`: each job that a test performs is delivered once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import pytest
+
+from ..harness.describe import error_text, short_name
+from ..harness.tracebacks import own_traceback
+from ..harness.twice import Copy, Twice
+from .adversary import AdversaryPlugin, blame
+from .adversary_runs import Run, Runs
+from .adversary_tally import several
+
+_WHAT_TO_DO = """\
+To see the shortest story of how it breaks: check_idempotent({job}, ..., world=...).
+If a second delivery rightly changes what this test asserts: @pytest.mark.jobs(idempotent=False)."""
+_CALLS_SHOWN = 5
+
+
+class TwicePlugin(AdversaryPlugin):
+    """Runs each test with copies; one that fails is run without them, then with those of one job at a time."""
+
+    attack = "twice"
+    #: Makes the copies of the run that is going on.
+    _twice: Twice | None = None
+
+    def attacked(self, runs: Runs, nodeid: str) -> None:
+        """Run a test with copies, and again when it fails."""
+        twice, run = self._with_copies(runs, last=lambda run: not run.failed)
+        self._count(twice)
+        if run.failed and twice.copies:
+            plain = runs.once(None)
+            if plain.failed:
+                run = plain
+            else:
+                self._find_guilty(runs, nodeid, twice, run)
+        runs.report(run)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Fail a test that passed although a copy failed."""
+        __tracebackhide__ = True
+        result = yield
+        self._raise_failed_copy()
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        """Do the same for the copies of what fixtures performed at the end."""
+        __tracebackhide__ = True
+        made = len(self._twice.copies) if self._twice is not None else 0
+        result = yield
+        self._raise_failed_copy(made)
+        return result
+
+    def told(self) -> list[str]:
+        """Return what was delivered twice, and what broke."""
+        tally = self.tally
+        deliveries = several(tally.number("copies"), "delivery")
+        jobs = several(tally.number("jobs"), "job")
+        tests = several(tally.number("tests with copies"), "test")
+        lines = self.told_broken()
+        if tally.number("copies"):
+            lines.append(
+                f"{deliveries} of {jobs} made once more, in {tests} of {tally.number('tests')}."
+            )
+        for name, _ in tally.names("unsteady"):
+            lines.append(f"{name} failed with copies once, and then not again: it may be flaky.")
+        if tally.number("spared"):
+            spared = several(tally.number("spared"), "delivery")
+            lines.append(f"{spared} not made again, since the test made them fail (jobs.fail).")
+        return lines + self.told_opted_out()
+
+    def nothing_done(self) -> str | None:
+        """Return what to say when there were no copies."""
+        if self.tally.number("copies"):
+            return None
+        return (
+            "No job was delivered twice, so this run shows nothing: no test that was run performed a job to "
+            "its end, by a verb or inline, or those that did opted out."
+        )
+
+    def _with_copies(
+        self,
+        runs: Runs,
+        only: str | None = None,
+        *,
+        last: Callable[[Run], bool] = lambda run: False,
+    ) -> tuple[Twice, Run]:
+        self._twice = twice = Twice(only)
+        try:
+            run = runs.once(twice, last=last)
+        finally:
+            self._twice = None
+        return twice, run
+
+    def _count(self, twice: Twice) -> None:
+        if twice.copies:
+            self.tally.count("tests with copies")
+        self.tally.count("copies", len(twice.copies))
+        self.tally.count("spared", len(twice.spared))
+        for copy in twice.copies:
+            self.tally.name("jobs", copy.job)
+
+    def _find_guilty(self, runs: Runs, nodeid: str, twice: Twice, run: Run) -> None:
+        """Run the test with the copies of one job at a time, and let its report name those that break it."""
+        jobs = list(dict.fromkeys(copy.job for copy in twice.copies))
+        guilty = [job for job in jobs if self._with_copies(runs, job)[1].failed]
+        together = not guilty and len(jobs) > 1 and self._with_copies(runs)[1].failed
+        if not guilty and not together:
+            self.tally.name("unsteady", nodeid)
+            return
+        for job in guilty or jobs:
+            self.tally.name("broken", job, nodeid)
+        named = " and ".join(map(short_name, guilty or jobs))
+        verb = "only together break" if together else "breaks" if len(guilty) == 1 else "break"
+        headline = f"{named}, delivered twice, {verb} this test"
+        copies = [copy for copy in twice.copies if copy.job in (guilty or jobs)]
+        blame(run.failure, headline, "Delivered twice", _story(headline, copies))
+
+    def _raise_failed_copy(self, after: int = 0) -> None:
+        __tracebackhide__ = True
+        if self._twice is None:
+            return
+        for copy in self._twice.copies[after:]:
+            if copy.failed:
+                raise _error(copy)
+
+
+def _error(copy: Copy) -> BaseException:
+    error = copy.error
+    if error is None:
+        return AssertionError(_line(copy))
+    return error.with_traceback(own_traceback(error))
+
+
+def _story(headline: str, copies: list[Copy]) -> str:
+    lines = [f"{headline}; without second deliveries it passes.", ""]
+    lines += [f"- {_line(copy)}" for copy in copies[:_CALLS_SHOWN]]
+    left = len(copies) - _CALLS_SHOWN
+    if left > 0:
+        lines.append(f"- and {several(left, 'delivery')} more")
+    lines += ["", _WHAT_TO_DO.format(job=short_name(copies[0].job))]
+    return "\n".join(lines)
+
+
+def _line(copy: Copy) -> str:
+    if copy.unfinished:
+        why = "" if copy.error is None else f": {error_text(copy.error)}"
+        return (
+            f"{copy.call} was delivered again, and not done after {copy.unfinished} attempts{why}"
+        )
+    if copy.error is not None:
+        return f"{copy.call} was delivered again, and failed: {error_text(copy.error)}"
+    return f"{copy.call} was delivered again"

@@ -1,0 +1,645 @@
+"""`--jobs-crash` runs a test again for each point of its jobs, and kills a job there."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+needs_monitoring = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
+)
+
+SHOP = '''
+"""A shop in sqlite, and its jobs."""
+
+import contextlib
+import sqlite3
+
+from pytest_jobs import job, retry_on
+
+path = "shop.db"
+charges = []
+
+
+def connect():
+    return contextlib.closing(sqlite3.connect(path))
+
+
+def create():
+    with connect() as db:
+        db.execute("create table payments (id integer primary key, status)")
+        db.execute("insert into payments values (7, 'open')")
+        db.commit()
+
+
+def status():
+    with connect() as db:
+        return db.execute("select status from payments").fetchone()[0]
+
+
+@job
+def mark():
+    with connect() as db:
+        db.execute("update payments set status = 'paid'")
+        db.commit()
+
+
+@job
+def charge_and_mark():
+    with connect() as db:
+        (now,) = db.execute("select status from payments").fetchone()
+        if now == "paid":
+            return
+        charges.append(7)
+        db.execute("update payments set status = 'paid'")
+        db.commit()
+
+
+@job
+def commit_at_last():
+    db = sqlite3.connect(path)
+    try:
+        db.execute("update payments set status = status || '!'")
+    finally:
+        db.commit()
+        db.close()
+
+
+@job
+def swallow():
+    try:
+        charges.append(1)
+        charges.append(2)
+    except BaseException:
+        charges.append(3)
+    charges.clear()
+
+
+@job
+def tell(word="done"):
+    return word
+
+
+@job
+def mark_then_tell():
+    with connect() as db:
+        (now,) = db.execute("select status from payments").fetchone()
+        if now == "paid":
+            return
+        db.execute("update payments set status = 'paid'")
+        db.commit()
+    tell.perform_later()
+
+
+@job
+def tell_then_mark():
+    with connect() as db:
+        (now,) = db.execute("select status from payments").fetchone()
+        if now == "paid":
+            return
+        tell.perform_later()
+        db.execute("update payments set status = 'paid'")
+        db.commit()
+
+
+@job
+async def charge_on_loop():
+    if charges:
+        return
+    await nothing()
+    charges.append(7)
+    charges.append(8)
+
+
+async def nothing():
+    pass
+
+
+@retry_on(OSError, wait=60)
+@job
+def try_again(attempts=[]):
+    attempts.append(1)
+    if len(attempts) == 1:
+        raise OSError
+    mark.perform_later()
+
+
+@job
+def suspended():
+    rows = generated()
+    next(rows)
+    charges.append(7)
+    next(rows)
+    charges.clear()
+
+
+def generated():
+    try:
+        yield 1
+        yield 2
+    finally:
+        charges.append("finally")
+'''
+FRESH = """
+import pytest
+import shop
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path, monkeypatch):
+    monkeypatch.setattr(shop, "path", str(tmp_path / "shop.db"))
+    shop.charges.clear()
+    shop.create()
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(pytester, without_colour):
+    pytester.makepyfile(shop=SHOP)
+    pytester.makeconftest(FRESH)
+
+
+def run(pytester, text, *arguments):
+    pytester.makepyfile(test_it=text)
+    return pytester.runpytest("--jobs-crash", *arguments)
+
+
+CHARGES_TWICE = """
+    import shop
+
+    def test_payment(jobs):
+        shop.charge_and_mark.perform_later()
+        jobs.drain()
+
+        assert shop.status() == "paid"
+        assert shop.charges == [7]
+"""
+
+
+@needs_monitoring
+def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
+    result = run(pytester, CHARGES_TWICE)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "jobs: killed at up to 50 points of each test",
+            "*assert shop.charges == [[]7]",
+            "*Killed and delivered again*",
+            "charge_and_mark, killed and delivered again, breaks this test; when nothing is killed it passes.",
+            "",
+            "- charge_and_mark()",
+            "- killed before line * of charge_and_mark: db.execute(*) (shop.py:*)",
+            "- delivered again at once, and done",
+            "*--jobs-crash*",
+            "shop.charge_and_mark broke 1 test:",
+            "  test_it.py::test_payment",
+            "1 job killed at 6 points, in 1 test of 1.",
+            "test_it.py::test_payment: no further points tried after the one that broke it: 6 of 12",
+            "Not modelled: the globals of modules live on, *",
+            "FAILED test_it.py::test_payment - charge_and_mark, killed and delivered again*",
+        ]
+    )
+
+
+@needs_monitoring
+def test_a_safe_job_is_quiet_at_every_point(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_payment(jobs, assert_performed):
+            shop.mark.perform_later()
+            tally = jobs.drain()
+
+            assert shop.status() == "paid"
+            assert tally.total == len(jobs.deliveries) == len(jobs.enqueued) == 1
+            assert_performed(shop.mark)
+
+        def test_other(): ...
+        """,
+        "--jobs-strict",
+    )
+
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+    # `connect` is two points more than the three lines of the job, and a statement or commit two each.
+    result.stdout.fnmatch_lines(["1 job killed at 9 points, in 1 test of 2."])
+
+
+@needs_monitoring
+def test_no_finally_of_a_dead_job_commits(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_it(jobs):
+            shop.commit_at_last.perform_later()
+            jobs.drain()
+
+            assert shop.status() == "open!"
+        """,
+    )
+
+    # Killed after the commit it is really done twice; nowhere before.
+    result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
+
+
+@needs_monitoring
+def test_a_dead_job_that_catches_everything_does_nothing_more(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_it(jobs):
+            shop.swallow.perform_later()
+            jobs.drain()
+
+            assert 3 not in shop.charges
+            assert shop.charges == []
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+@needs_monitoring
+def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
+    result = run(
+        pytester,
+        """
+        import gc
+        import shop
+
+        def test_it(jobs):
+            shop.suspended.perform_later()
+            jobs.drain()
+            gc.collect()
+
+            assert shop.charges == ["finally"]
+        """,
+        "-W",
+        "error",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+@needs_monitoring
+def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_both(jobs, assert_enqueued):
+            shop.tell_then_mark.perform_later()
+            jobs.drain()
+
+            assert_enqueued(shop.tell, at_least=1)
+            assert {record.parent for record in jobs.enqueued[1:]} == {0}
+            assert len(jobs.deliveries[0].enqueued) == len(jobs.enqueued) - 1
+            assert len(jobs.enqueued) < 4
+
+        def test_lost(jobs, assert_enqueued):
+            shop.mark_then_tell.perform_later()
+            jobs.drain()
+
+            assert_enqueued(shop.tell)
+        """,
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["- killed after sqlite: commit (shop.py:*)", "shop.mark_then_tell broke 1 test:"]
+    )
+
+
+@needs_monitoring
+def test_an_enqueued_job_is_a_point(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_once(jobs, assert_enqueued):
+            shop.tell_then_mark.perform_later()
+            jobs.drain()
+
+            assert_enqueued(shop.tell)
+        """,
+    )
+
+    result.stdout.fnmatch_lines(["- killed after enqueue: tell() (shop.py:*)"])
+
+
+@needs_monitoring
+def test_coroutine_jobs_and_async_tests(pytester):
+    pytest.importorskip("pytest_asyncio")
+    result = run(
+        pytester,
+        """
+        import pytest
+        import shop
+
+        @pytest.mark.asyncio
+        async def test_on_its_loop(jobs):
+            shop.charge_on_loop.perform_later()
+            await jobs.adrain()
+
+            assert shop.charges == [7, 8]
+
+        def test_on_ours(jobs):
+            shop.charge_on_loop.perform_later()
+            jobs.drain()
+
+            assert shop.charges == [7, 8]
+        """,
+    )
+
+    result.assert_outcomes(failed=2)
+    lines = [line for line in result.outlines if line.startswith("- killed")]
+    assert len(lines) == 2
+    assert all("charges.append(8)" in line for line in lines)
+
+
+@needs_monitoring
+def test_a_bound_cuts_the_points_and_says_so(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_payment(jobs):
+            shop.mark.perform_later()
+            jobs.drain()
+        """,
+        "--jobs-crash-points=2",
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "jobs: killed at up to 2 points of each test",
+            "1 job killed at 2 points, in 1 test of 1.",
+            "test_it.py::test_payment: more points than --jobs-crash-points lets it have: 2 of 9",
+        ]
+    )
+
+
+@needs_monitoring
+def test_a_point_to_which_no_second_run_comes_is_told(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_payment(jobs):
+            shop.try_again.perform_later()
+            jobs.perform_due()
+        """,
+    )
+
+    result.stdout.fnmatch_lines(["test_it.py::test_payment: points that no second run came to: *"])
+
+
+@needs_monitoring
+def test_a_test_that_fails_anyway_is_reported_as_it_fails(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_wrong(jobs):
+            shop.mark.perform_later()
+            jobs.drain()
+
+            assert shop.status() == "open"
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*killed and delivered*")
+    result.stdout.fnmatch_lines(["No job was killed, so this run shows nothing: *"])
+
+
+@needs_monitoring
+def test_a_test_that_does_not_fail_again_is_called_flaky(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        runs = []
+
+        def test_it(jobs):
+            shop.mark.perform_later()
+            jobs.drain()
+            runs.append(1)
+
+            assert len(runs) != 3
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py::test_it: failed once and then not again: it may be flaky: mark(), before line *"
+        ]
+    )
+
+
+@needs_monitoring
+def test_modules_that_are_one_step_have_no_points(pytester):
+    pytester.makepyfile(
+        fake_gateway="calls = []\ndef charge():\n    calls.append(1)\n    calls.append(2)\n"
+    )
+    text = """
+        import fake_gateway
+        from pytest_jobs import job
+
+        @job
+        def pay():
+            fake_gateway.charge()
+
+        def test_it(jobs):
+            pay.perform_later()
+            jobs.drain()
+    """
+
+    run(pytester, text).stdout.fnmatch_lines(["1 job killed at 3 points, *"])
+    run(pytester, text, "-o", "jobs_crash_atomic=fake_gateway").stdout.fnmatch_lines(
+        ["1 job killed at 1 point, *"]
+    )
+
+
+@needs_monitoring
+def test_fakes_in_a_folder_of_tests_have_no_points(pytester):
+    pytester.mkdir("tests")
+    (pytester.path / "tests" / "standin.py").write_text("def charge():\n    return 1\n", "utf-8")
+    pytester.makeini("[pytest]\npythonpath = tests")
+    result = run(
+        pytester,
+        """
+        import standin
+        from pytest_jobs import job
+
+        @job
+        def pay():
+            standin.charge()
+
+        def test_it(jobs):
+            pay.perform_later()
+            jobs.drain()
+        """,
+    )
+
+    result.stdout.fnmatch_lines(["1 job killed at 1 point, *"])
+
+
+@needs_monitoring
+def test_a_module_that_cannot_be_imported_is_an_error(pytester):
+    result = run(pytester, CHARGES_TWICE, "-o", "jobs_crash_atomic=no_such_module")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*jobs_crash_atomic names 'no_such_module', which cannot be *"])
+
+
+@needs_monitoring
+def test_what_reaches_outside_is_told(pytester):
+    result = run(
+        pytester,
+        """
+        import subprocess, sys
+        from pytest_jobs import job
+
+        @job
+        def shell():
+            subprocess.run([sys.executable, "-c", ""], check=True)
+
+        def test_it(jobs):
+            shell.perform_later()
+            jobs.drain()
+        """,
+    )
+
+    result.stdout.fnmatch_lines(["Reached outside, where nothing was killed: subprocess.Popen(*"])
+
+
+@needs_monitoring
+def test_a_test_that_explores_a_job_itself_goes_on_doing_so(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+        from pytest_jobs import check_idempotent, sqlite_world
+
+        def world():
+            schema = "create table payments (id, status); insert into payments values (7, 'open')"
+            with sqlite_world(schema, bind=(shop, "connect")) as rows:
+                yield lambda: {"payments": rows("payments")}
+
+        def test_it(jobs):
+            shop.mark.perform_later()
+            jobs.drain()
+            check_idempotent(shop.tell_then_mark, world=world, histories=["twice"])
+        """,
+        "--jobs-crash-points=2",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+@needs_monitoring
+def test_an_opt_out_is_told(pytester):
+    text = "    import pytest\n" + CHARGES_TWICE.replace(
+        "    def test", "    @pytest.mark.jobs(idempotent=False)\n    def test"
+    )
+    result = run(pytester, text)
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "No job was killed, so this run shows nothing: *",
+            "1 test left alone (idempotent=False):",
+            "  test_it.py::test_payment",
+        ]
+    )
+
+
+@needs_monitoring
+def test_tests_of_unittest(pytester):
+    pytester.makeini("[pytest]\njobs_mode = inline")
+    result = run(
+        pytester,
+        """
+        import unittest
+        import shop
+
+        class TestIt(unittest.TestCase):
+            def test_broken(self):
+                shop.charge_and_mark.perform_later()
+                self.assertEqual(shop.charges, [7])
+
+            def test_safe(self):
+                shop.mark.perform_later()
+                self.assertEqual(shop.status(), "paid")
+        """,
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+
+
+@needs_monitoring
+def test_workers_of_xdist_are_added_up(pytester):
+    pytest.importorskip("xdist")
+    pytester.makepyfile(test_a=CHARGES_TWICE, test_b="def test_other(): ...")
+    result = pytester.runpytest_subprocess("--jobs-crash", "-n2")
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        ["shop.charge_and_mark broke 1 test:", "1 job killed at * points, in 1 test of 2."]
+    )
+
+
+@needs_monitoring
+def test_a_faulty_delivery_that_is_killed_is_faulty_again(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_it(jobs):
+            jobs.fail(shop.try_again, raising=OSError, times=1, after=True)
+            shop.try_again.perform_later([0])
+            jobs.perform_due()
+
+            assert [delivery.status for delivery in jobs.deliveries][0] == "retried"
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["* job* killed at * points, in 1 test of 1."])
+
+
+@needs_monitoring
+@pytest.mark.parametrize("wrong", ["0", "-1", "many"])
+def test_a_bound_that_is_none_is_an_error(pytester, wrong):
+    result = run(pytester, CHARGES_TWICE, f"--jobs-crash-points={wrong}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"*--jobs-crash-points is '{wrong}'; valid are whole numbers from 1."]
+    )
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="of Python 3.11")
+def test_it_is_refused_on_an_old_python(pytester):
+    result = run(pytester, CHARGES_TWICE)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--jobs-crash needs Python 3.12 or newer: *"])
