@@ -16,6 +16,7 @@ from ..harness.performer import Performer
 from ..harness.record import FIRST, JobRecord, current_record
 from .acts import Act, watcher
 from .lines import line_tracer
+from .live_effects import LiveEffects
 from .live_scope import LiveScopes
 from .live_watching import Killed, LiveBody, LiveWatch
 from .points import Point
@@ -55,6 +56,8 @@ class LiveCrash:
         self._target = target
         self._deliveries: Counter[str] = Counter()
         self._watching = False
+        #: What is heard of beside lines, while the test runs.
+        self.effects = LiveEffects()
         self.points: list[CrashPoint] = []
         #: What was killed.
         self.killed: CrashPoint | None = None
@@ -156,17 +159,19 @@ class _Attempt:
         self.watch = LiveWatch(crash._kill_at(record))
         self._tracer = line_tracer(wants)
         self.body = LiveBody(body, self.watch, self._tracer)
+        self._roll_back = crash.effects.roll_back()
         self._tracer.open()
         crash._watching = True
         ledger.gate = self._holds
 
     def close(self) -> None:
-        """Stop watching, and close what a dead delivery had opened."""
+        """Stop watching, and end what a dead delivery had opened and begun."""
         self._ledger.gate = None
         self._crash._watching = False
         self._tracer.close()
         if self.watch.dead:
             self.watch.close_connections()
+            self._roll_back()
 
     def _holds(self, record: JobRecord) -> bool:
         """Take in what the delivery enqueues, as an act of its own; nothing of what is dead."""

@@ -1,21 +1,15 @@
-"""Which code counts in a test whose jobs are killed, and which effects are heard of there."""
+"""Which code counts in a test whose jobs are killed."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from sqlite3 import dbapi2
 from types import CodeType
 from typing import Any, Final
 
 from ..errors import ExplorationError
-from ..harness.patches import Patches
 from ..harness.record import JobRecord
-from .effects import sqlite
-from .effects.audit import audit_hook
 from .scope import Scope
 
 #: Folders in which a project keeps its tests, and what stands in for the outside world there.
@@ -72,32 +66,6 @@ class LiveScopes:
         except ValueError:
             return False
         return not _FOLDERS.isdisjoint(folders)
-
-
-@contextmanager
-def effects_heard() -> Generator[None, None, None]:
-    """Hear of effects for a block in which a test runs, in whatever connections it opens."""
-    patches = Patches()
-    # Deliveries are made one after the other, so each waits for locks as it does without us.
-    sqlite.install(patches)
-    connect = _patient(sqlite3.connect)
-    patches.set(sqlite3, "connect", connect)
-    patches.set(dbapi2, "connect", connect)
-    audit_hook.install()
-    try:
-        yield
-    finally:
-        patches.restore()
-
-
-def _patient(heard: Callable[..., Any]) -> Callable[..., Any]:
-    def connect(*args: Any, **kwargs: Any) -> Any:
-        connection = heard(*args, **kwargs)
-        seconds = args[1] if len(args) > 1 else kwargs.get("timeout", 5.0)
-        connection.execute(f"pragma busy_timeout = {int(seconds * 1000)}")
-        return connection
-
-    return connect
 
 
 def _module(name: str) -> object:

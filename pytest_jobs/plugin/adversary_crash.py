@@ -8,7 +8,7 @@ import pytest
 
 from ..errors import ExplorationError
 from ..exploration.live_crash import CrashPoint, LiveCrash, chosen
-from ..exploration.live_scope import LiveScopes, effects_heard
+from ..exploration.live_scope import LiveScopes
 from ..harness.describe import short_name
 from .adversary import AdversaryPlugin, blame
 from .adversary_runs import Run, Runs
@@ -26,7 +26,7 @@ To see it line by line: check_idempotent({job}, ..., world=...).
 If the test asserts what a second delivery rightly changes: @pytest.mark.jobs(idempotent=False)."""
 _NOT_MODELLED = """\
 Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
-blocks of installed packages run; a transaction on a connection that the test had opened stays open; effects that
+blocks of installed packages run; a transaction on a connection from before the test stays open; effects that
 are neither lines, sqlite statements, files nor enqueued jobs are no points of their own."""
 
 
@@ -42,7 +42,7 @@ class CrashPlugin(AdversaryPlugin):
     def attacked(self, runs: Runs, nodeid: str) -> None:
         """Run a test once, and again for each point when it passes."""
         seen = LiveCrash(self._scopes())
-        with effects_heard():
+        with seen.effects.heard():
             run = runs.once(seen, last=lambda run: run.failed or not seen.points)
         self._count(seen, nodeid)
         if not run.failed and seen.points:
@@ -115,7 +115,7 @@ class CrashPlugin(AdversaryPlugin):
 
     def _killed_at(self, runs: Runs, point: CrashPoint) -> tuple[LiveCrash, Run]:
         crash = LiveCrash(self._scopes(), point)
-        with effects_heard():
+        with crash.effects.heard():
             return crash, runs.once(crash)
 
     def _breaks_again(self, runs: Runs, nodeid: str, point: CrashPoint) -> bool:

@@ -16,19 +16,39 @@ ROOT = Path(__file__).parents[2] / "docs" / "examples"
 EXAMPLES = sorted(ROOT.rglob("pyproject.toml"))
 
 
+#: These perform their jobs without a harness.
+WITHOUT_HARNESS = {"before"}
+
+
 @pytest.mark.parametrize("project", EXAMPLES, ids=lambda path: str(path.parent.relative_to(ROOT)))
 def test_an_example_project_is_green(project, tmp_path):
+    run = _run(project, tmp_path)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " passed" in run.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "project",
+    [path for path in EXAMPLES if path.parent.name not in WITHOUT_HARNESS],
+    ids=lambda path: str(path.parent.relative_to(ROOT)),
+)
+def test_an_example_project_is_green_when_each_job_is_delivered_twice(project, tmp_path):
+    run = _run(project, tmp_path, "--jobs-twice")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " made once more, in " in run.stdout
+
+
+def _run(project, tmp_path, *arguments):
     declared = tomllib.loads(project.read_text("utf-8")).get("project", {})
     for wanted in declared.get("dependencies", ()):
         _need(Requirement(wanted))
     environment = {**os.environ, "PYTEST_ADDOPTS": f"-o cache_dir={tmp_path / 'cache'}"}
-    command = [sys.executable, "-m", "pytest", "-q"]
-    run = subprocess.run(
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    return subprocess.run(
         command, cwd=project.parent, env=environment, capture_output=True, text=True, check=False
     )
-
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert " passed" in run.stdout.splitlines()[-1]
 
 
 def _need(wanted: Requirement) -> None:

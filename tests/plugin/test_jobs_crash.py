@@ -13,13 +13,17 @@ needs_monitoring = pytest.mark.skipif(
 SHOP = '''
 """A shop in sqlite, and its jobs."""
 
+import asyncio
 import contextlib
 import sqlite3
 
+import library
 from pytest_jobs import job, retry_on
 
 path = "shop.db"
 charges = []
+ended = []
+shared = []
 
 
 def connect():
@@ -139,8 +143,57 @@ def generated():
         yield 1
         yield 2
     finally:
-        charges.append("finally")
+        ended.append(1)
+
+
+@job
+async def pause():
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def others(number):
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+@job
+def mark_in_savepoint():
+    with library.savepoint(shared[0]) as db:
+        db.execute("update payments set status = status || '!'")
+        pass
+
+
+@job
+def mark_in_block():
+    with library.transaction(shared[0]) as db:
+        db.execute("update payments set status = status || '!'")
+        pass
 '''
+LIBRARY = """
+import contextlib
+
+@contextlib.contextmanager
+def transaction(db):
+    db.execute("begin")
+    try:
+        yield db
+    except BaseException:
+        db.execute("rollback")
+        raise
+    db.execute("commit")
+
+
+@contextlib.contextmanager
+def savepoint(db):
+    db.execute("savepoint s")
+    try:
+        yield db
+    except BaseException:
+        db.execute("rollback to s")
+        raise
+    db.execute("release s")
+"""
 FRESH = """
 import pytest
 import shop
@@ -149,13 +202,14 @@ import shop
 def fresh(tmp_path, monkeypatch):
     monkeypatch.setattr(shop, "path", str(tmp_path / "shop.db"))
     shop.charges.clear()
+    shop.ended.clear()
     shop.create()
 """
 
 
 @pytest.fixture(autouse=True)
 def project(pytester, without_colour):
-    pytester.makepyfile(shop=SHOP)
+    pytester.makepyfile(shop=SHOP, library=LIBRARY)
     pytester.makeconftest(FRESH)
 
 
@@ -279,13 +333,92 @@ def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
             jobs.drain()
             gc.collect()
 
-            assert shop.charges == ["finally"]
+            assert shop.charges == []
+            assert len(shop.ended) == 1
         """,
         "-W",
         "error",
     )
 
     result.assert_outcomes(passed=1)
+
+
+@needs_monitoring
+@pytest.mark.parametrize("by_library", [True, False])
+def test_what_a_dead_job_left_open_is_rolled_back_by_a_library_or_by_us(pytester, by_library):
+    if not by_library:
+        library = LIBRARY.replace('db.execute("rollback")', "pass")
+        pytester.makepyfile(library=library)
+    result = run(
+        pytester,
+        """
+        import sqlite3
+        import shop
+
+        def test_it(jobs):
+            shop.shared[:] = [sqlite3.connect(shop.path, isolation_level=None)]
+            shop.mark_in_block.perform_later()
+            try:
+                jobs.drain()
+                assert shop.status() == "open!"
+            finally:
+                shop.shared[0].close()
+        """,
+        "-o",
+        "jobs_crash_atomic=library",
+    )
+
+    # Killed after the commit it is really done twice; nowhere before.
+    result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
+
+
+@needs_monitoring
+def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytester):
+    result = run(
+        pytester,
+        """
+        import sqlite3
+        import shop
+
+        def test_it(jobs):
+            shop.shared[:] = [sqlite3.connect(shop.path, isolation_level=None)]
+            db = shop.shared[0]
+            db.execute("begin")
+            db.execute("update payments set status = 'mine'")
+            shop.mark_in_savepoint.perform_later()
+            try:
+                jobs.drain()
+                assert db.execute("select status from payments").fetchone() == ("mine!",)
+            finally:
+                db.close()
+        """,
+        "-o",
+        "jobs_crash_atomic=library",
+    )
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+
+
+@needs_monitoring
+def test_the_lines_of_another_task_are_no_points(pytester):
+    pytest.importorskip("pytest_asyncio")
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import pytest
+        import shop
+
+        @pytest.mark.asyncio
+        async def test_it(jobs):
+            shop.pause.perform_later()
+            await asyncio.gather(jobs.adrain(), shop.others(5))
+        """,
+    )
+
+    # Its two lines, of which each is come to several times.
+    result.stdout.fnmatch_lines(["1 job killed at 7 points, in 1 test of 1."])
 
 
 @needs_monitoring
@@ -526,7 +659,7 @@ def test_what_reaches_outside_is_told(pytester):
         """,
     )
 
-    result.stdout.fnmatch_lines(["Reached outside, where nothing was killed: subprocess.Popen(*"])
+    result.stdout.fnmatch_lines(["Reached outside, where nothing was killed: *subprocess.Popen(*"])
 
 
 @needs_monitoring

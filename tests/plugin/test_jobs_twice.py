@@ -7,7 +7,10 @@ import pytest
 LEDGER = '''
 """The jobs of a small application, and the place where they leave their marks."""
 
-from pytest_jobs import Job, discard_on, job, retry_on
+import asyncio
+import time
+
+from pytest_jobs import discard_on, job, retry_on
 
 book = []
 paid = set()
@@ -64,6 +67,25 @@ def put_and_ask(amount):
 @job
 async def add_on_loop(amount):
     book.append(amount)
+
+
+@discard_on(Exception)
+@job
+def assert_alone_and_drop(amount):
+    assert amount not in book, "not alone"
+    book.append(amount)
+
+
+@job
+def rest(seconds):
+    time.sleep(seconds)
+
+
+@job
+async def pause_and_ask(amount):
+    await asyncio.sleep(0)
+    put.perform_later(amount)
+    await asyncio.sleep(0)
 
 
 @job
@@ -258,22 +280,68 @@ def test_a_copy_that_fails_breaks_the_test(pytester):
     )
 
 
-def test_an_assertion_in_a_copy_breaks_the_test(pytester):
+@pytest.mark.parametrize("name", ["assert_alone", "assert_alone_and_drop"])
+def test_an_assertion_in_a_copy_breaks_the_test(pytester, name):
     result = run(
         pytester,
-        """
-        from ledger import assert_alone
+        f"""
+        from ledger import {name}
 
         def test_it(jobs):
-            assert_alone.perform_later(5)
+            {name}.perform_later(5)
             jobs.drain()
         """,
     )
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["- assert_alone(5) was delivered again, and failed: AssertionError: not alone*"]
+        [f"- {name}(5) was delivered again, and failed: AssertionError: not alone*"]
     )
+
+
+def test_a_copy_that_sleeps_does_not_move_the_clock_of_the_test(pytester):
+    result = run(
+        pytester,
+        """
+        from datetime import timedelta
+        from ledger import rest
+
+        def test_it(jobs):
+            before = jobs.clock.freeze()
+            rest.perform_later(30)
+            jobs.drain()
+
+            assert jobs.clock.now() - before == timedelta(seconds=30)
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 delivery of 1 job made once more, in 1 test of 1."])
+
+
+def test_copies_of_two_verbs_at_once_do_not_get_in_each_others_way(pytester):
+    pytest.importorskip("pytest_asyncio")
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import pytest
+        from ledger import pause_and_ask
+
+        @pytest.mark.asyncio
+        async def test_it(jobs):
+            for amount in range(3):
+                pause_and_ask.perform_later(amount)
+            await asyncio.gather(*map(jobs.aperform, jobs.pending))
+            pause_and_ask.perform_later(7)
+
+            names = [record.name for record in jobs.pending]
+            assert names == ["ledger.put"] * 3 + ["ledger.pause_and_ask"]
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["3 deliveries of 1 job made once more, in 1 test of 1."])
 
 
 def test_a_copy_that_the_job_discards_is_in_order(pytester):

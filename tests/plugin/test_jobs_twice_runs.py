@@ -227,10 +227,11 @@ def test_a_copy_that_fails_while_fixtures_end_breaks_the_test(pytester):
     result.stdout.fnmatch_lines(["ledger.refuse_again broke 1 test:"])
 
 
-def test_output_and_properties_are_those_of_one_run(pytester):
+@pytest.mark.parametrize("expected", [5, 6])
+def test_output_and_properties_are_those_of_one_run(pytester, expected):
     result = run(
         pytester,
-        """
+        f"""
         from ledger import add, book
 
         def test_sum(jobs, record_property):
@@ -239,7 +240,7 @@ def test_output_and_properties_are_those_of_one_run(pytester):
             add.perform_later(5)
             jobs.drain()
 
-            assert sum(book) == 5
+            assert sum(book) == {expected}
         """,
         "--junit-xml=out.xml",
         "--override-ini=junit_family=xunit1",

@@ -31,13 +31,17 @@ class Postman:
         self.sent: list[Mail] = []
         #: How many times the server is busy before it takes a mail.
         self.busy = 0
+        self._keys: set[str] = set()
 
-    def send(self, to: str, subject: str) -> None:
-        """Send a mail."""
+    def send(self, to: str, subject: str, *, key: str | None = None) -> None:
+        """Send a mail, unless one with the same key was sent: a task may be delivered twice."""
         if self.busy:
             self.busy -= 1
             raise ServerBusy
-        self.sent.append(Mail(to, subject))
+        if key is None or key not in self._keys:
+            self.sent.append(Mail(to, subject))
+        if key is not None:
+            self._keys.add(key)
 
 
 class Web:

@@ -32,7 +32,8 @@ def send_welcome(reader_id: int) -> None:
 @shared_task(**PATIENT)
 def send_reminder(reader_id: int) -> None:
     """Remind a reader to confirm their address."""
-    outside.postman.send(_find(reader_id).address, "Please confirm your address")
+    subject = "Please confirm your address"
+    outside.postman.send(_find(reader_id).address, subject, key=f"reminder-{reader_id}")
 
 
 @app.task(bind=True, max_retries=5)
@@ -54,14 +55,15 @@ def publish(title: str) -> None:
 @shared_task(retry_jitter=False, **PATIENT)
 def send_issue(reader_id: int, title: str) -> int:
     """Send an issue to one reader; return how many mails that took."""
-    outside.postman.send(_find(reader_id).address, title)
+    outside.postman.send(_find(reader_id).address, title, key=f"{title}-{reader_id}")
     return 1
 
 
 @shared_task
 def send_report(counts: list[int], title: str) -> int:
     """Tell the editor how many have got an issue."""
-    outside.postman.send("editor@example.org", f"{title}: sent to {sum(counts)}")
+    subject = f"{title}: sent to {sum(counts)}"
+    outside.postman.send("editor@example.org", subject, key=f"{title}-report")
     return sum(counts)
 
 

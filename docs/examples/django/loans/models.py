@@ -21,6 +21,7 @@ class Loan(models.Model):
     book = models.ForeignKey(Book, on_delete=models.CASCADE)
     reader = models.EmailField()
     lent_at = models.DateTimeField(default=timezone.now)
+    receipt_at = models.DateTimeField(null=True)
     returned_at = models.DateTimeField(null=True)
     reminded_at = models.DateTimeField(null=True)
 

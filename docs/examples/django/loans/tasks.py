@@ -11,6 +11,10 @@ from loans.models import Book, Loan
 @task(queue_name="mail")
 def send_receipt(loan_id: int) -> None:
     loan = Loan.objects.select_related("book").get(pk=loan_id)
+    if loan.receipt_at is not None:
+        return
+    loan.receipt_at = timezone.now()
+    loan.save(update_fields=["receipt_at"])
     send_mail(f"You have {loan.book}", f"until {loan.due_at:%d %B}", None, [loan.reader])
 
 

@@ -17,10 +17,14 @@ class Outbox:
 
     def __init__(self) -> None:
         self.sent: list[Mail] = []
+        self._keys: set[str] = set()
 
-    def send(self, to: str, subject: str) -> None:
-        """Send a mail."""
-        self.sent.append(Mail(to, subject))
+    def send(self, to: str, subject: str, *, key: str | None = None) -> None:
+        """Send a mail, unless one with the same key was sent: a job may be delivered twice."""
+        if key is None or key not in self._keys:
+            self.sent.append(Mail(to, subject))
+        if key is not None:
+            self._keys.add(key)
 
 
 #: The outbox in use.

@@ -82,7 +82,8 @@ class Order:
         self._become("processing")
 
     def confirm(self) -> None:
-        mail.outbox.send(self.customer.email, f"We have your order {self.id}")
+        subject = f"We have your order {self.id}"
+        mail.outbox.send(self.customer.email, subject, key=f"order-{self.id}")
 
     confirm_later = later(confirm, queue="mailers", base=ApplicationJob)
 
@@ -270,11 +271,12 @@ class Campaign:
         return jobs.BulkMail.perform_later(self.id)
 
     def mail_everyone_later(self) -> None:
+        enqueued = 0
         for batch in Subscriber.in_batches(self.BATCH_SIZE):
             perform_all_later(jobs.CampaignMail.new(self.id, one.id) for one in batch)
-            db.change(
-                "UPDATE campaigns SET enqueued = enqueued + ? WHERE id = ?", len(batch), self.id
-            )
+            # Not `enqueued + ?`: the job may be delivered twice.
+            enqueued += len(batch)
+            db.change("UPDATE campaigns SET enqueued = ? WHERE id = ?", enqueued, self.id)
 
     def mail(self, subscriber: Subscriber) -> None:
         """Send the mail, unless the subscriber has it: better lost than sent twice."""

@@ -31,6 +31,8 @@ def test_nothing_is_performed_before_the_test_says_so(
     assert gateway.charges == []
 
 
+# With --jobs-twice `send_mail` would send the receipt twice. It has no key, and better twice than never.
+@pytest.mark.jobs(idempotent=False)
 def test_draining_performs_the_order_and_everything_that_follows(
     jobs: Jobs, customer: Customer, gateway: FakeGateway, outbox: Outbox
 ) -> None:

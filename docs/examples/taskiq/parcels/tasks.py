@@ -33,8 +33,9 @@ async def track(number: str, carrier: Annotated[Carrier, TaskiqDepends(carrier)]
 
 @broker.task("mail", priority=5)
 def mail(address: str, text: str) -> None:
-    """Send a mail."""
-    store.mails.append((address, text))
+    """Send a mail, unless it was sent: a task may be delivered twice."""
+    if (address, text) not in store.mails:
+        store.mails.append((address, text))
 
 
 @broker.task("remind")
@@ -45,7 +46,9 @@ async def remind(number: str, until: date) -> None:
 
 
 async def remind_later(number: str, until: datetime) -> None:
-    """Remind a day before it is too late."""
+    """Remind a day before it is too late, once."""
+    if store.parcels[number].reminder is not None:
+        return
     created = await remind.schedule_by_time(
         schedule, until - timedelta(days=1), number, until.date()
     )

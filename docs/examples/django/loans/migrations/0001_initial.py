@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ),
                 ("reader", models.EmailField(max_length=254)),
                 ("lent_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("receipt_at", models.DateTimeField(null=True)),
                 ("returned_at", models.DateTimeField(null=True)),
                 ("reminded_at", models.DateTimeField(null=True)),
                 (
