@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from sqlite3 import dbapi2
 from typing import Any
@@ -38,16 +38,23 @@ class LiveEffects:
 
     def roll_back(self) -> Callable[[], None]:
         """Return what ends, as a database does for a worker that died, the transactions begun from now on."""
-        before = {id(connection) for connection in self._connections if connection.in_transaction}
+        before = {id(connection) for connection in self._in_transaction()}
 
         def roll_back() -> None:
-            for connection in list(self._connections):
-                # One may be closed, or belong to another thread.
+            for connection in self._in_transaction():
+                # It may belong to another thread.
                 with contextlib.suppress(sqlite3.Error):
-                    if connection.in_transaction and id(connection) not in before:
+                    if id(connection) not in before:
                         connection.rollback()
 
         return roll_back
+
+    def _in_transaction(self) -> Iterator[Any]:
+        for connection in list(self._connections):
+            # What is closed tells nothing.
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                if connection.in_transaction:
+                    yield connection
 
     def _connect(self, heard: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         connection = heard(*args, **kwargs)

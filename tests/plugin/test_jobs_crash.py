@@ -356,7 +356,9 @@ def test_what_a_dead_job_left_open_is_rolled_back_by_a_library_or_by_us(pytester
         import shop
 
         def test_it(jobs):
-            shop.shared[:] = [sqlite3.connect(shop.path, isolation_level=None)]
+            closed = sqlite3.connect(shop.path)
+            closed.close()
+            shop.shared[:] = [sqlite3.connect(shop.path, isolation_level=None), closed]
             shop.mark_in_block.perform_later()
             try:
                 jobs.drain()
