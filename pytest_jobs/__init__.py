@@ -47,7 +47,10 @@ if TYPE_CHECKING:
     from .bridges.opening import open_jobs
     from .exploration import effects
     from .exploration.check import check_idempotent
+    from .exploration.http_messages import HttpRequest, HttpResponse
+    from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
+    from .exploration.worlds.mail import fake_mail
     from .exploration.worlds.sqlite import sqlite_world
     from .harness.active import current_jobs
     from .harness.clock import VirtualClock
@@ -95,6 +98,10 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "check_idempotent",
     "effects",
     "fake",
+    "fake_http",
+    "fake_mail",
+    "HttpRequest",
+    "HttpResponse",
     "sqlite_world",
     # Testing them
     "open_jobs",
@@ -129,6 +136,10 @@ _LAZY = {
     "check_idempotent": "exploration.check",
     "effects": "exploration.effects",
     "fake": "exploration.worlds.fakes",
+    "fake_http": "exploration.worlds.fake_http",
+    "fake_mail": "exploration.worlds.mail",
+    "HttpRequest": "exploration.http_messages",
+    "HttpResponse": "exploration.http_messages",
     "sqlite_world": "exploration.worlds.sqlite",
     "open_jobs": "bridges.opening",
     "current_jobs": "harness.active",

@@ -62,7 +62,7 @@ class Scope:
         self._atomic = _Parts(_several(atomic), "atomic")
         self._world = (_code(world).co_filename, _world_name(world))
         self._fakes: set[CodeType] = set()
-        self._left_out: set[type] = set()
+        self._left_out: set[object] = set()
         self._decided: dict[CodeType, bool] = {}
         self._passed_over: dict[str, None] = {}
         self._modules: list[ModuleType] = []
@@ -70,11 +70,13 @@ class Scope:
         self._files: set[str] = set()
 
     def leave_out(self, fake: object) -> None:
-        """Let the methods of a fake not count."""
-        if type(fake) in self._left_out:
+        """Let a function, or the methods of a fake, not count."""
+        own = getattr(fake, "__code__", None)
+        known = own or type(fake)
+        if known in self._left_out:
             return
-        self._left_out.add(type(fake))
-        codes = [*_codes_of(type(fake)), getattr(fake, "__code__", None)]
+        self._left_out.add(known)
+        codes = [*_codes_of(type(fake)), own]
         for code in codes:
             if code is not None:
                 self._fakes.add(code)

@@ -33,7 +33,14 @@ sources_of_project: ContextVar[Callable[[], Iterable[EffectSource]]] = ContextVa
 
 #: The library, and the file under `effects` that hears of it.
 _OWN: Final = {
+    "aiohttp": "aiohttp",
+    "http.client": "http_client",
+    "httpx": "httpx",
+    "requests": "requests",
+    "smtplib": "mail",
     "sqlite3": "sqlite",
+    "subprocess": "commands",
+    "urllib3": "urllib3",
 }
 
 

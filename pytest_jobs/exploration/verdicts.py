@@ -83,7 +83,8 @@ def _what(name: str, once: Any, now: Any) -> str:
         return name
     key = next(iter((found - wanted) or (wanted - found)), None)
     if isinstance(key, tuple) and key and isinstance(key[0], str):
-        return f"{kind} {key[0]}" if kind == "enqueue" else f"{kind}.{key[0]}"
+        joint = "." if kind != "enqueue" and key[0].isidentifier() else " "
+        return f"{kind}{joint}{key[0]}"
     return kind
 
 

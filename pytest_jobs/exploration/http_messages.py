@@ -1,0 +1,196 @@
+"""HTTP requests and responses, as what a job sends and what a fake answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from ..harness.describe import short_repr
+
+#: Methods that have no effect, by their meaning.
+_LOOKING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
+#: Methods that have the same effect when they are repeated, by their meaning.
+_REPEATABLE: Final = frozenset(("PUT", "DELETE"))
+_KEY_HEADERS: Final = ("idempotency-key", "x-idempotency-key", "paypal-request-id")
+_KEY_FIELDS: Final = ("idempotency_key", "idempotencyKey")
+#: The same request is to be sent to another address.
+_ELSEWHERE: Final = (307, 308)
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """A request that a job sent."""
+
+    #: In capital letters.
+    method: str
+    #: The address without the query.
+    url: str
+    #: The names and values of the query, in order.
+    query: tuple[tuple[str, str], ...] = ()
+    #: The body, decoded: JSON as values, a form as pairs of names and values, text, or bytes.
+    content: Any = None
+
+    # Not fields: they differ between two requests that say the same.
+    _headers: ClassVar[Mapping[str, str]] = {}
+    _body: ClassVar[bytes] = b""
+
+    @classmethod
+    def received(
+        cls, method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> HttpRequest:
+        """Make one of what was sent.
+
+        Args:
+            method: the method.
+            url: the whole address.
+            headers: names and values.
+            body: the body.
+        """
+        lowered = {name.lower().replace("_", "-"): value for name, value in headers}
+        parts = urlsplit(url)
+        request = cls(
+            method.upper(),
+            f"{parts.scheme}://{_netloc(parts.scheme, parts.netloc)}{parts.path or '/'}",
+            tuple(parse_qsl(parts.query, keep_blank_values=True)),
+            _content(body, lowered.get("content-type", "")),
+        )
+        request.__dict__.update(_headers=lowered, _body=body)
+        return request
+
+    @property
+    def host(self) -> str:
+        """The host, and its port where that is not the usual one."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def path(self) -> str:
+        """The path."""
+        return urlsplit(self.url).path
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, their names in small letters."""
+        return self._headers
+
+    @property
+    def body(self) -> bytes:
+        """The body as it was sent."""
+        return self._body
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether it has no effect, by the meaning of its method."""
+        return self.method in _LOOKING
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether repeating it has no further effect, by the meaning of its method."""
+        return self.method in _REPEATABLE
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """What its sender tells repetitions by; None for nothing.
+
+        It is the header `Idempotency-Key`, or `X-Idempotency-Key` or `PayPal-Request-Id`, or a field
+        `idempotency_key` or `idempotencyKey` of the body.
+        """
+        in_headers = (self._headers.get(name) for name in _KEY_HEADERS)
+        fields = dict(self.content) if _has_fields(self.content) else {}
+        in_body = (fields.get(name) for name in _KEY_FIELDS)
+        return next((str(key) for key in (*in_headers, *in_body) if key), None)
+
+    @property
+    def said(self) -> tuple[Any, ...]:
+        """What it says beside the key: two requests that say the same want the same."""
+        content = self.content
+        if isinstance(content, Mapping):
+            content = {name: value for name, value in content.items() if name not in _KEY_FIELDS}
+        elif _has_fields(content):
+            content = tuple(pair for pair in content if pair[0] not in _KEY_FIELDS)
+        return f"{self.method} {self.path}", self.query, content
+
+    def __str__(self) -> str:
+        query = "&".join(f"{name}={value}" for name, value in self.query)
+        text = f"{self.method} {self.path}{'?' if query else ''}{query}"
+        return text if self.content is None else f"{text} {short_repr(self.content)}"
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """What a fake answers."""
+
+    status: int = 200
+    #: Bytes, text, or values for JSON; None for no body.
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it says that the request was not carried out."""
+        return refuses(self.status)
+
+    def encoded(self) -> tuple[list[tuple[str, str]], bytes]:
+        """Return the headers and the body as they are sent."""
+        kind, body = self._typed()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if kind:
+            headers.setdefault("content-type", kind)
+        headers["content-length"] = str(len(body))
+        return list(headers.items()), body
+
+    def _typed(self) -> tuple[str, bytes]:
+        if self.body is None:
+            return "", b""
+        if isinstance(self.body, bytes):
+            return "application/octet-stream", self.body
+        if isinstance(self.body, str):
+            return "text/plain; charset=utf-8", self.body.encode()
+        return "application/json", json.dumps(self.body).encode()
+
+
+def refuses(status: int | None) -> bool:
+    """Say whether an answer of some status says that the request was not carried out.
+
+    An error of the server does not: it may have come after the effect.
+    """
+    return status is not None and (400 <= status < 500 or status in _ELSEWHERE)
+
+
+def _netloc(scheme: str, netloc: str) -> str:
+    """Return the host, without its port where that is the usual one, nor who asks."""
+    host = netloc.rpartition("@")[2].lower()
+    return host.removesuffix(f":{_PORTS.get(scheme)}")
+
+
+def _content(body: bytes, kind: str) -> Any:
+    if not body:
+        return None
+    if "json" in kind or body[:1] in (b"{", b"["):
+        try:
+            return json.loads(body)
+        except ValueError:
+            pass
+    boundary = re.search(r'multipart/.*boundary="?([^";]+)', kind)
+    if boundary is not None:
+        # It is drawn anew for each request.
+        body = body.replace(boundary[1].encode(), b"boundary")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body
+    if "x-www-form-urlencoded" in kind:
+        return tuple(parse_qsl(text, keep_blank_values=True))
+    return text
+
+
+def _has_fields(content: Any) -> bool:
+    if isinstance(content, Mapping):
+        return True
+    return isinstance(content, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in content
+    )

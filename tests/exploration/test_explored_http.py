@@ -1,0 +1,377 @@
+"""Requests are effects, in each library alike."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import urllib.error
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import explored_http
+import pytest
+from explored_http import ASYNC_SENDERS, LIBRARIES, SENDERS, URL, shop
+
+from pytest_jobs import HttpResponse, check_idempotent, fake_http
+from pytest_jobs.errors import (
+    DivergedState,
+    DuplicateEffect,
+    ExplorationError,
+    LostEffect,
+    NotIdempotent,
+)
+
+DUPLICATE = r"DUPLICATE api\.example\.com POST /charges \[crash"
+
+
+@pytest.fixture(params=SENDERS)
+def name(request):
+    pytest.importorskip(LIBRARIES.get(request.param, "json"))
+    return request.param
+
+
+@pytest.fixture(params=ASYNC_SENDERS)
+def async_name(request):
+    pytest.importorskip(LIBRARIES[request.param])
+    return request.param
+
+
+def test_a_guard_does_not_keep_a_killed_job_from_charging_twice(name):
+    with pytest.raises(DuplicateEffect, match=DUPLICATE):
+        check_idempotent(explored_http.charge, args=(name,), world=shop())
+
+
+def test_a_key_does(name):
+    check_idempotent(explored_http.charge_with_key, args=(name,), world=shop(), histories="all")
+
+
+def test_a_coroutine_charges_twice_likewise(async_name):
+    with pytest.raises(DuplicateEffect, match=DUPLICATE):
+        check_idempotent(explored_http.charge_async, args=(async_name,), world=shop())
+
+
+def test_a_coroutine_with_a_key_does_not(async_name):
+    check_idempotent(
+        explored_http.charge_async_with_key, args=(async_name,), world=shop(), histories="all"
+    )
+
+
+def test_a_key_that_is_forgotten_does_not_help():
+    with pytest.raises(DuplicateEffect, match=r"\[late"):
+        check_idempotent(
+            explored_http.charge_with_key,
+            args=("http_client",),
+            world=shop(remembers=timedelta(hours=24)),
+            histories=["crash", "late"],
+        )
+
+
+def world():
+    with fake_http({"POST /charges": {"id": 1}, "GET /charges": [], "PUT /x": 204}):
+        yield dict
+
+
+def caught(name, error):
+    """Return a job that charges with a key, and notes the errors that it catches."""
+    errors = []
+
+    def charge():
+        try:
+            SENDERS[name]("POST", URL, None, {"Idempotency-Key": "1"})
+        except error as raised:
+            errors.append(raised)
+            raise
+
+    return charge, errors
+
+
+def errors_of(name, history):
+    library = pytest.importorskip(LIBRARIES.get(name, "json"))
+    expected = {
+        "httpx": lambda: (library.ConnectError, library.ReadTimeout),
+        "httpx_client": lambda: (library.ConnectError, library.ReadTimeout),
+        "requests": lambda: (library.ConnectionError, library.ReadTimeout),
+        "urllib3": lambda: (
+            library.exceptions.MaxRetryError,
+            library.exceptions.ReadTimeoutError,
+        ),
+        "urllib_request": lambda: (urllib.error.URLError, urllib.error.URLError),
+        "http_client": lambda: (ConnectionRefusedError, TimeoutError),
+    }[name]()
+    return expected[history == "reply_lost"]
+
+
+@pytest.mark.parametrize("history", ["effect_fails", "reply_lost"])
+def test_the_error_is_that_of_the_library(name, history):
+    wanted = errors_of(name, history)
+    job, errors = caught(name, wanted)
+
+    check_idempotent(job, world=world, histories=[history])
+
+    assert [type(error) for error in errors] == [wanted]
+
+
+@pytest.mark.parametrize("history", ["effect_fails", "reply_lost"])
+def test_the_error_is_that_of_the_library_for_coroutines(async_name, history):
+    library = pytest.importorskip(LIBRARIES[async_name])
+    wanted = {
+        "httpx": ("ConnectError", "ReadTimeout"),
+        "aiohttp": ("ClientConnectorError", "ServerTimeoutError"),
+    }[library.__name__][history == "reply_lost"]
+    errors = []
+
+    async def charge():
+        try:
+            await ASYNC_SENDERS[async_name]("POST", URL, None, {"Idempotency-Key": "1"})
+        except Exception as error:
+            errors.append((type(error), str(error) != ""))
+            raise
+
+    check_idempotent(charge, world=world, histories=[history])
+
+    assert errors == [(getattr(library, wanted), True)]
+
+
+def test_what_swallows_the_error_is_found(name):
+    def charge():
+        try:
+            SENDERS[name]("POST", URL, {"amount": 1}, {"Idempotency-Key": "1"})
+        except Exception:
+            return
+
+    with pytest.raises(LostEffect, match=r"LOST api\.example\.com POST /charges \[effect_fails"):
+        check_idempotent(charge, world=world)
+
+
+def test_what_tries_again_by_itself_without_a_key_is_found(name):
+    def charge():
+        for _ in range(3):
+            try:
+                SENDERS[name]("POST", URL, {"amount": 1})
+            except Exception:
+                continue
+            return
+
+    with pytest.raises(DuplicateEffect, match=r"\[reply_lost"):
+        check_idempotent(charge, world=world, histories=["reply_lost"])
+
+
+def test_a_request_that_looks_is_no_effect(name):
+    def look():
+        SENDERS[name]("GET", URL)
+        SENDERS[name]("POST", URL, None, {"Idempotency-Key": "1"})
+
+    explored = check_idempotent(look, world=world, histories=["twice", "crash"])
+
+    assert _acts(explored) == ["api.example.com: POST /charges"]
+
+
+def test_a_put_that_is_repeated_is_no_second_effect(name):
+    def put():
+        SENDERS[name]("PUT", "https://api.example.com/x", {"amount": 1})
+
+    explored = check_idempotent(put, world=world, histories=["twice", "crash"])
+
+    assert _acts(explored) == ["api.example.com: PUT /x {'amount': 1}"]
+
+
+def test_a_coroutine_that_puts(async_name):
+    async def put():
+        await ASYNC_SENDERS[async_name]("PUT", "https://api.example.com/x", {"amount": 1})
+
+    check_idempotent(put, world=world, histories=["twice", "crash"])
+
+
+def test_a_new_key_for_each_delivery_is_no_key(name):
+    import uuid
+
+    def charge():
+        SENDERS[name]("POST", URL, {"amount": 1}, {"Idempotency-Key": str(uuid.uuid4())})
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(charge, world=world)
+
+
+def test_random_values_in_what_is_sent_are_no_difference(name):
+    import time
+    import uuid
+
+    def charge():
+        token = str(uuid.uuid4())
+        body = {"token": token, "at": time.time()}
+        SENDERS[name]("POST", f"{URL}?token={token}", body)
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(charge, world=world)
+
+
+def test_a_request_that_was_refused_is_no_effect(name):
+    def world():
+        charged = []
+
+        def charge(request):
+            if charged:
+                return 409
+            charged.append(request.content)
+            return 201
+
+        with fake_http({"POST /charges": charge}):
+            yield lambda: {"charged": charged}
+
+    def charge():
+        try:
+            SENDERS[name]("POST", URL, {"amount": 1})
+        except Exception as error:
+            if "409" not in str(error) and "Conflict" not in str(error):
+                raise
+
+    check_idempotent(charge, world=world, histories=["twice", "crash"])
+
+
+def test_the_order_of_puts_is_shown_by_what_was_put_last(name):
+    def put(amount):
+        SENDERS[name]("PUT", "https://api.example.com/x", {"amount": amount})
+
+    def resources():
+        with fake_http({"PUT /x": 204}) as web:
+            yield lambda: {"resources": web.resources}
+
+    with pytest.raises(DivergedState, match="DIVERGED resources"):
+        check_idempotent(
+            put,
+            args=(1,),
+            world=resources,
+            histories=["out_of_order"],
+            others=[lambda: put(2)],
+        )
+
+
+def test_a_request_that_no_route_answers_is_named_although_the_job_caught_it(name):
+    def charge():
+        SENDERS[name]("POST", URL, {"amount": 1})
+        try:
+            SENDERS[name]("POST", "https://api.example.com/refunds")
+        except Exception:
+            return
+
+    with pytest.raises(
+        ExplorationError,
+        match=r"POST https://api\.example\.com/refunds was sent, and no route of fake_http answers it",
+    ):
+        check_idempotent(charge, world=world)
+
+
+def test_without_a_fake_a_request_reaches_nobody_and_is_an_effect():
+    httpx = pytest.importorskip("httpx")
+    received = []
+
+    def serve(request):
+        received.append(request.content)
+        return httpx.Response(201)
+
+    def world():
+        received.clear()
+        yield dict
+
+    def charge():
+        with httpx.Client(transport=httpx.MockTransport(serve)) as client:
+            client.post(URL, json={"amount": 1})
+
+    with pytest.raises(DuplicateEffect, match=r"POST /charges \[twice"):
+        check_idempotent(charge, world=world)
+
+
+def test_requests_of_other_threads_are_told_of():
+    def charge():
+        with ThreadPoolExecutor(2) as pool:
+            for key in "ab":
+                pool.submit(SENDERS["http_client"], "POST", URL, None, {"Idempotency-Key": key})
+
+    def world():
+        with fake_http({"POST /charges": 201}) as web:
+            yield lambda: {"charges": len(web.received)}
+
+    explored = check_idempotent(charge, world=world, histories=["twice", "restart"])
+
+    assert "api.example.com: POST /charges" in str(explored)
+
+
+def test_nothing_stays_patched():
+    httpx = pytest.importorskip("httpx")
+    requests = pytest.importorskip("requests")
+    aiohttp = pytest.importorskip("aiohttp")
+    places = [
+        (httpx.HTTPTransport, "handle_request"),
+        (httpx.AsyncHTTPTransport, "handle_async_request"),
+        (httpx.MockTransport, "handle_request"),
+        (httpx.BaseTransport, "__init_subclass__"),
+        (httpx.Client, "send"),
+        (requests.Session, "send"),
+        (aiohttp.ClientSession, "_request"),
+        (aiohttp.ClientSession, "post"),
+        (aiohttp.TCPConnector, "_create_connection"),
+        (http.client.HTTPConnection, "request"),
+        (http.client.HTTPConnection, "connect"),
+        (http.client.HTTPSConnection, "connect"),
+    ]
+    before = [vars(owner).get(name) for owner, name in places]
+    finders = list(sys.meta_path)
+
+    with pytest.raises(NotIdempotent):
+        check_idempotent(explored_http.charge, args=("http_client",), world=shop())
+
+    assert [vars(owner).get(name) for owner, name in places] == before
+    assert sys.meta_path == finders
+
+
+@pytest.mark.parametrize("lazy", ["httpx", "requests", "aiohttp"])
+def test_a_library_that_the_job_imports_itself_is_found(lazy):
+    pytest.importorskip(LIBRARIES.get(lazy, "json"))
+    suffix = "_async" if lazy in ASYNC_SENDERS else ""
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import explored_http
+from explored_http import shop
+from pytest_jobs import check_idempotent
+from pytest_jobs.errors import DuplicateEffect
+
+library = {LIBRARIES.get(lazy, "")!r}
+assert library not in sys.modules
+names = ["twice", "crash"]
+job, keyed = explored_http.charge{suffix}, explored_http.charge{suffix}_with_key
+check_idempotent(keyed, args=({lazy!r},), world=shop(), histories=names)
+try:
+    check_idempotent(job, args=({lazy!r},), world=shop(), histories=names)
+except DuplicateEffect as found:
+    assert "POST /charges [crash" in str(found)
+else:
+    raise SystemExit("nothing was found")
+assert not library or library in sys.modules
+"""
+    environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_an_answer_may_be_a_response_with_headers():
+    requests = pytest.importorskip("requests")
+    with fake_http({"POST /charges": HttpResponse(201, {"id": 1}, {"Location": "/charges/1"})}):
+        response = requests.post(URL, timeout=1)
+
+    assert (response.status_code, response.json()) == (201, {"id": 1})
+    assert response.headers["Location"] == "/charges/1"
+
+
+def _acts(explored):
+    return [point.text for point in explored.explorations[0].points if point.kind == "before"]
