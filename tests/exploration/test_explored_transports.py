@@ -1,0 +1,263 @@
+"""Requests are heard through the transports, adapters and mocks of others."""
+
+from __future__ import annotations
+
+import pytest
+from explored_http import URL
+
+from pytest_jobs import check_idempotent, fake_http
+from pytest_jobs.errors import DuplicateEffect, ExplorationError
+
+httpx = pytest.importorskip("httpx")
+
+
+def answer(request):
+    return httpx.Response(201)
+
+
+def nothing():
+    yield dict
+
+
+class Again(httpx.BaseTransport):
+    """Hands on, and tries again."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def handle_request(self, request):
+        for _ in range(2):
+            try:
+                return self._inner.handle_request(request)
+            except httpx.TransportError as error:
+                last = error
+        raise last
+
+
+class Logging(httpx.HTTPTransport):
+    def handle_request(self, request):
+        return super().handle_request(request)
+
+
+class Canned(httpx.BaseTransport):
+    def handle_request(self, request):
+        return httpx.Response(201)
+
+
+def posting(transport, **options):
+    def post():
+        with httpx.Client(transport=transport) as client:
+            client.post(URL, **options)
+
+    return post
+
+
+def keyed(transport):
+    return posting(transport, headers={"Idempotency-Key": "1"})
+
+
+@pytest.mark.parametrize(
+    "transport", [httpx.MockTransport(answer), Canned(), Again(Canned())], ids=repr
+)
+def test_a_transport_that_answers_by_itself(transport):
+    with pytest.raises(DuplicateEffect, match=r"POST /charges \[twice"):
+        check_idempotent(posting(transport), world=nothing)
+    check_idempotent(keyed(transport), world=nothing)
+
+
+def test_a_transport_that_tries_again_makes_two_requests():
+    with pytest.raises(DuplicateEffect, match=r"\[reply_lost"):
+        check_idempotent(
+            posting(Again(Canned())), world=nothing, histories=["effect_fails", "reply_lost"]
+        )
+
+
+def test_a_transport_that_adds_to_that_of_httpx():
+    def world():
+        with fake_http({"POST /charges": 201}):
+            yield dict
+
+    explored = check_idempotent(keyed(Logging()), world=world)
+
+    points = [point.kind for point in explored.explorations[0].points if point.kind != "line"]
+    assert points == ["before", "after"]
+
+
+def test_a_transport_whose_class_the_world_makes():
+    made = []
+
+    def world():
+        class Late(httpx.BaseTransport):
+            def handle_request(self, request):
+                return httpx.Response(201)
+
+        made.append(Late())
+        yield dict
+
+    def post():
+        with httpx.Client(transport=made[-1]) as client:
+            client.post(URL)
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(post, world=world)
+
+
+def test_a_client_that_was_made_before_and_is_mounted():
+    client = httpx.AsyncClient(mounts={"all://": httpx.MockTransport(answer)})
+
+    async def post():
+        await client.post(URL)
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(post, world=nothing)
+
+
+def test_an_application_that_is_called_without_a_network():
+    served = []
+
+    def application(environ, start_response):
+        served.append(environ["PATH_INFO"])
+        start_response("201 Created", [])
+        return [b""]
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(posting(httpx.WSGITransport(application)), world=nothing)
+    assert served
+
+
+def test_a_mock_that_took_the_place_of_the_transport_before(monkeypatch):
+    monkeypatch.setattr(
+        httpx.HTTPTransport, "handle_request", lambda self, request: answer(request)
+    )
+    mocked = httpx.HTTPTransport.handle_request
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(posting(None), world=nothing)
+
+    assert httpx.HTTPTransport.handle_request is mocked
+
+
+def test_a_mock_that_takes_the_place_of_the_transport_in_the_world_is_refused():
+    def world():
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(
+                httpx.HTTPTransport, "handle_request", lambda self, request: answer(request)
+            )
+            yield dict
+
+    with pytest.raises(
+        ExplorationError, match=r"HTTPTransport\.handle_request something replaced in the world"
+    ):
+        check_idempotent(posting(None), world=world)
+
+
+def test_a_mock_of_aiohttp_in_the_world_is_refused():
+    aiohttp = pytest.importorskip("aiohttp")
+
+    async def mocked(self, method, url, **options):
+        return None
+
+    def world():
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(aiohttp.ClientSession, "_request", mocked)
+            yield dict
+
+    async def post():
+        async with aiohttp.ClientSession() as session:
+            await session.post(URL)
+
+    with pytest.raises(ExplorationError, match=r"aiohttp, whose ClientSession\._request"):
+        check_idempotent(post, world=world)
+
+
+def test_respx_in_the_world():
+    respx = pytest.importorskip("respx")
+
+    def world():
+        with respx.mock:
+            respx.post(URL).respond(201)
+            yield dict
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(posting(None), world=world)
+    check_idempotent(keyed(None), world=world)
+
+
+def test_the_fixture_of_pytest_httpx(pytester):
+    pytest.importorskip("pytest_httpx")
+    pytester.makepyfile(
+        """
+        import httpx, pytest
+        from pytest_jobs import check_idempotent
+        from pytest_jobs.errors import DuplicateEffect
+
+        def world():
+            yield dict
+
+        def post(headers):
+            httpx.post("https://api.example.com/charges", headers=headers)
+
+        def test_it(httpx_mock):
+            httpx_mock.add_response(status_code=201, is_reusable=True)
+            with pytest.raises(DuplicateEffect):
+                check_idempotent(post, args=({},), world=world)
+            check_idempotent(post, args=({"Idempotency-Key": "1"},), world=world)
+        """
+    )
+
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_responses_in_the_world():
+    responses = pytest.importorskip("responses")
+    requests = pytest.importorskip("requests")
+
+    def world():
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+            mock.post(URL, status=201)
+            yield dict
+
+    def post(headers):
+        requests.post(URL, headers=headers, timeout=1)
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(post, args=({},), world=world)
+    check_idempotent(post, args=({"Idempotency-Key": "1"},), world=world)
+
+
+def test_an_adapter_that_is_mounted():
+    requests = pytest.importorskip("requests")
+
+    class Adapter(requests.adapters.BaseAdapter):
+        def send(self, request, **kwargs):
+            response = requests.Response()
+            response.status_code = 201
+            return response
+
+        def close(self):
+            pass
+
+    session = requests.Session()
+    session.mount("https://", Adapter())
+
+    def post():
+        session.post(URL, data={"a": "b"})
+
+    with pytest.raises(DuplicateEffect, match=r"\[twice"):
+        check_idempotent(post, world=nothing)
+
+
+def test_what_urllib3_sends_for_requests_is_one_effect():
+    requests = pytest.importorskip("requests")
+
+    def world():
+        with fake_http({"POST /charges": 201}):
+            yield dict
+
+    def post():
+        requests.post(URL, headers={"Idempotency-Key": "1"}, timeout=1)
+
+    explored = check_idempotent(post, world=world)
+
+    kinds = [point.kind for point in explored.explorations[0].points if point.kind != "line"]
+    assert kinds == ["before", "after"]
