@@ -20,7 +20,8 @@ def install(patches: Patches) -> None:
     """Hear of the programs that are started: each has its effect, whatever it ends with."""
     _hear_of_starts(patches)
     _hear_of_runs(patches)
-    system = os.system
+    # Advised against, and used all the same.
+    system: Callable[[Any], int] = vars(os)["system"]
 
     @functools.wraps(system)
     def heard(command: Any) -> int:
@@ -69,7 +70,7 @@ def _act(
     words = _words(args)
     return Act(
         "subprocess",
-        shlex.join(words) if len(words) > 1 else words[0],
+        shlex.join(words) if len(words) > 1 else "".join(words),
         counts=counts,
         value=words,
         refused=_no_memory,
@@ -79,7 +80,7 @@ def _act(
 
 def _words(args: Any) -> tuple[str, ...]:
     if isinstance(args, Sequence) and not isinstance(args, str | bytes):
-        return tuple(os.fsdecode(word) for word in args) or ("",)
+        return tuple(os.fsdecode(word) for word in args)
     return (os.fsdecode(args),)
 
 
