@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import CodeType
 
 from ..errors import JobsError
 from ..harness.body import RealBody
@@ -15,7 +14,7 @@ from ..harness.ledger import Ledger
 from ..harness.performer import Performer
 from ..harness.record import FIRST, JobRecord, current_record
 from .acts import Act, watcher
-from .lines import line_tracer
+from .lines import Listening, line_tracer
 from .live_effects import LiveEffects
 from .live_scope import LiveScopes
 from .live_watching import Killed, LiveBody, LiveWatch
@@ -113,11 +112,11 @@ class LiveCrash:
             self._leave_out(record, "another delivery was being made at the same time")
             return None
         try:
-            wants = self._scopes.of(record)
+            scope = self._scopes.of(record)
         except JobsError as error:
             self._leave_out(record, str(error))
             return None
-        return _Attempt(self, ledger, record, body, wants)
+        return _Attempt(self, ledger, record, body, scope)
 
     def _leave_out(self, record: JobRecord, why: str) -> None:
         self.unwatched[call_text(record)] = why
@@ -148,7 +147,7 @@ class _Attempt:
         ledger: Ledger,
         record: JobRecord,
         body: RealBody,
-        wants: Callable[[CodeType], bool],
+        scope: Listening,
     ) -> None:
         self._crash = crash
         self._ledger = ledger
@@ -157,7 +156,7 @@ class _Attempt:
         self.number = crash._deliveries[record.name]
         self.before = len(ledger.records)
         self.watch = LiveWatch(crash._kill_at(record))
-        self._tracer = line_tracer(wants)
+        self._tracer = line_tracer(scope)
         self.body = LiveBody(body, self.watch, self._tracer)
         self._roll_back = crash.effects.roll_back()
         self._tracer.open()
@@ -181,7 +180,8 @@ class _Attempt:
             return True
         if record._origin is not FIRST or watcher.get() is not self.watch:
             return False
-        self.watch.act(Act("enqueue", call_text(record)), lambda: self._let_in(record))
+        with self.watch.acting(Act("enqueue", call_text(record))):
+            self._let_in(record)
         return True
 
     def _let_in(self, record: JobRecord) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from weakref import WeakSet
 
 from ..harness.patches import Patches
-from .effects import sqlite
 from .effects.audit import audit_hook
+from .sources import Sources
 
 
 class LiveEffects:
@@ -26,7 +26,7 @@ class LiveEffects:
     def heard(self) -> Generator[None, None, None]:
         """Hear of effects for a block."""
         patches = Patches()
-        sqlite.install(patches)
+        Sources(patches).catch_up()
         connect = functools.partial(self._connect, sqlite3.connect)
         patches.set(sqlite3, "connect", connect)
         patches.set(dbapi2, "connect", connect)

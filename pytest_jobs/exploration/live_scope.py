@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ..errors import ExplorationError
 from ..harness.record import JobRecord
+from .lines import Listening
 from .scope import Scope
 
 #: Folders in which a project keeps its tests, and what stands in for the outside world there.
@@ -35,9 +36,9 @@ class LiveScopes:
         """
         self._root = root
         self._atomic = [_module(name) for name in atomic]
-        self._scopes: dict[CodeType, Callable[[CodeType], bool]] = {}
+        self._scopes: dict[CodeType, Listening] = {}
 
-    def of(self, record: JobRecord) -> Callable[[CodeType], bool]:
+    def of(self, record: JobRecord) -> Listening:
         """Return what says whether the lines of some code count.
 
         Raises:
@@ -48,17 +49,29 @@ class LiveScopes:
         code: Any = getattr(body, "__code__", None)
         known = self._scopes.get(code)
         if known is None:
-            known = self._scopes[code] = self._narrowed(scope, code)
+            known = self._scopes[code] = _LiveScope(scope, code, self._root)
         return known
 
-    def _narrowed(self, scope: Scope, body: CodeType | None) -> Callable[[CodeType], bool]:
-        home = "" if body is None else body.co_filename
 
-        def wants(code: CodeType) -> bool:
-            filename = code.co_filename
-            return (filename == home or not self._is_of_tests(filename)) and scope.wants(code)
+class _LiveScope:
+    """The scope of one job, without the folders of tests."""
 
-        return wants
+    def __init__(self, scope: Scope, body: CodeType | None, root: Path) -> None:
+        self._scope = scope
+        self._home = "" if body is None else body.co_filename
+        self._root = root
+
+    def wants(self, code: CodeType) -> bool:
+        filename = code.co_filename
+        return (filename == self._home or not self._is_of_tests(filename)) and self._scope.wants(
+            code
+        )
+
+    def is_of_project(self, code: CodeType) -> bool:
+        return False
+
+    def passed_over(self, code: CodeType) -> None:
+        pass
 
     def _is_of_tests(self, filename: str) -> bool:
         try:

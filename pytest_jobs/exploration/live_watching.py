@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import CodeType
-from typing import Any, TypeVar
+from typing import Any
 
 from ..harness.body import Body, RealBody
 from .acts import Act, watcher
 from .lines import LineTracer
 from .points import Point, PointCounter
 from .unwinding import hearing_nothing_of, isolated, let_go
-
-T = TypeVar("T")
 
 
 class Killed(BaseException):
@@ -54,19 +53,34 @@ class LiveWatch:
             self._check_alive()
             self._at(self._counter.line(code, line))
 
-    def act(self, act: Act, do: Callable[[], T]) -> T:
+    @contextmanager
+    def acting(self, act: Act) -> Generator[None, None, None]:
         """Hear of an act, and let it happen unless the delivery is dead."""
         if self.dead and act.text.lower().startswith("rollback"):
-            return do()
+            yield
+            return
         self._check_alive()
+        if self._acting:
+            yield
+            return
         self._at(self._counter.act("before", f"{act.kind}: {act.text}"))
+        with self._part_of_act():
+            yield
+        self._at(self._counter.act("after", f"{act.kind}: {act.text}"))
+
+    @contextmanager
+    def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
+        """Hear that something is read."""
+        with self._part_of_act():
+            yield
+
+    @contextmanager
+    def _part_of_act(self) -> Generator[None, None, None]:
         self._acting += 1
         try:
-            result = do()
+            yield
         finally:
             self._acting -= 1
-        self._at(self._counter.act("after", f"{act.kind}: {act.text}"))
-        return result
 
     def note(self, act: Act) -> None:
         """Hear of an act that has had its effect: it is a point already."""
@@ -83,7 +97,13 @@ class LiveWatch:
             self._check_alive()
             self.reached.append(text)
 
-    def opened(self, close: Callable[[], object]) -> None:
+    def refuse(self, why: str) -> None:
+        """Hear that an exploration would show nothing here; a test that goes on may."""
+
+    def begun(self, function: Callable[..., object]) -> None:
+        """Hear that a thread begins: its lines are no points."""
+
+    def opened(self, close: Callable[[], object], shared: object) -> None:
         """Note a connection of this delivery."""
         self._connections.append(close)
 
@@ -119,7 +139,7 @@ class LiveBody(Body):
         self.called = True
         token = watcher.set(self._watch)
         try:
-            with self._tracer.hooked(self._watch.line), hearing_nothing_of(Killed):
+            with self._tracer.hooked(self._watch.line, needed=True), hearing_nothing_of(Killed):
                 try:
                     result = isolated(lambda: self._body(call))
                 except Killed as death:
@@ -134,7 +154,7 @@ class LiveBody(Body):
     async def _awaited(self, awaitable: Any) -> Any:
         token = watcher.set(self._watch)
         try:
-            with self._tracer.hooked(self._watch.line), hearing_nothing_of(Killed):
+            with self._tracer.hooked(self._watch.line, needed=True), hearing_nothing_of(Killed):
                 try:
                     return await awaitable
                 except Killed as death:
