@@ -42,6 +42,8 @@ _OWN: Final = {
     "subprocess": "commands",
     "urllib3": "urllib3",
 }
+#: Libraries that keep nothing for a thread, and in which nobody waits for another delivery.
+_PLAIN: Final = frozenset(("http.client", "smtplib", "sqlite3", "subprocess"))
 
 
 class Sources:
@@ -70,7 +72,7 @@ class Sources:
 
     def may_bind_to_threads(self) -> bool:
         """Say whether a library is in use that may keep something for each thread, or wait for a lock."""
-        return not self._in_use <= {"sqlite3"}
+        return not self._in_use <= _PLAIN
 
     def _wait_for(self, library: str, source: Callable[[], EffectSource]) -> None:
         self._waiting.setdefault(library, []).append(source)
