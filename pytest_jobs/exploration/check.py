@@ -23,7 +23,6 @@ from .entering import World
 from .explored import Explored
 from .explorer import Exploration, Explorer
 from .function_bridge import FunctionBridge
-from .history import Setting
 from .lines import line_tracer
 from .midnight import until_quiet
 from .other_threads import follow
@@ -31,6 +30,7 @@ from .plans import DEFAULT, HistoryName
 from .replay import check_drawn_again, drawn_arguments, replay
 from .report import explored_text
 from .scope import Scope
+from .setting import Setting
 from .sources import Sources
 from .telling import Telling, note_explored
 from .unwinding import hearing_nothing_of

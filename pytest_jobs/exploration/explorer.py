@@ -8,10 +8,10 @@ from typing import Any
 
 from ..errors import ExplorationError
 from .carrying_out import CarryingOut
-from .history import Setting
 from .plans import TWICE_INTERRUPTED, HistoryName, Plan, deeper, plans_of, possible
 from .points import Point
 from .reference import Reference, check_not_refused
+from .setting import Setting
 from .verdicts import Verdict, judge
 from .watching import Run
 

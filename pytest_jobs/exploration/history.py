@@ -8,78 +8,32 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final, TypeVar
 
 from ..errors import ExplorationError
-from ..harness.bridge import Bridge, DeliverySemantics
-from ..harness.clock import VirtualClock
 from ..harness.ledger import Ledger
 from ..harness.performer import Performer
 from ..harness.record import FIRST, JobRecord, current_record
-from ..harness.sleeps import SleepPatch
 from .acts import Act, watcher
 from .apart import Apart, Aside, Inside
-from .entering import World, entered
+from .entering import entered
 from .forked import must_outlive
-from .lines import LineTracer
 from .module_globals import ModuleGlobals, Place, Taken
 from .sameness import Chance, Renaming
-from .scope import Scope, leaving_out
-from .sources import Sources
+from .scope import leaving_out
+from .setting import Setting
 from .unwinding import isolated, let_go
-from .watching import Reach, Run, Unwound, Watch, WatchedBody
+from .watched_body import WatchedBody
+from .watching import Reach, Run, Unwound, Watch
 
 T = TypeVar("T")
 
 #: With these the library is done with a job.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
-#: Bridges by which nothing is bound to a thread.
-_PLAIN: Final = frozenset(("functions", "core"))
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all histories of an exploration have in common."""
-
-    bridges: tuple[Bridge, ...]
-    bridge: Bridge
-    job: object
-    world: World
-    scope: Scope
-    tracer: LineTracer
-    clock: VirtualClock
-    sleeps: SleepPatch
-    sources: Sources
-    accept: tuple[type[BaseException], ...] = ()
-    same_process: bool = False
-    #: Whether a job comes again only where the library would deliver it again.
-    as_configured: bool = False
-    #: How many deliveries are interrupted in one history.
-    depth: int = 1
-    #: Whether a worker that is killed is a process that really dies.
-    forks: bool = False
-
-    def needs_threads(self) -> bool:
-        """Say whether a delivery beside another has to be in another thread.
-
-        It has where something may be bound to a thread, or may have to be waited for.
-        """
-        return (
-            self.depth > 1
-            or self.bridge.name not in _PLAIN
-            or self.sources.may_bind_to_threads()
-            or self.scope.may_wait()
-        )
-
-    @property
-    def semantics(self) -> DeliverySemantics:
-        """What the library does with a job whose delivery fails, or whose worker dies."""
-        return self.bridge.delivery_semantics(self.job)
 
 
 class History:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ..errors import ExplorationError
-from .history import History, Setting, differences
+from .history import History, differences
 from .module_globals import ModuleGlobals, Place
 from .plans import Plan
+from .setting import Setting
 from .watching import Run
 
 _AT_ONCE: Final = timedelta(0)

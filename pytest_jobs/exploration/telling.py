@@ -8,11 +8,11 @@ from ..errors import NotIdempotent, PartialExploration
 from .audience import CheckNote, audience, current_audience
 from .explored import Explored
 from .explorer import Exploration, Explorer, Failure
-from .history import Setting
 from .plans import HISTORIES, HistoryName
 from .report import Report
 from .rest import look_at_the_rest
 from .semantics import semantics_text
+from .setting import Setting
 from .tokens import Token, other_name, parsed_token, token_of
 from .verdicts import ERRORS
 
