@@ -32,7 +32,7 @@ from .watching import Reach, Run, Unwound, Watch
 T = TypeVar("T")
 
 #: With these the library is done with a job.
-_DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
+DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 
@@ -77,7 +77,7 @@ class History:
             stack.enter_context(setting.clock.excursion())
             setting.clock.advance_ns(int(self._delay.total_seconds() * 1e9))
             for bridge in setting.bridges:
-                stack.enter_context(bridge.sandbox(_Sink(ledger)))
+                stack.enter_context(bridge.sandbox(ActSink(ledger)))
             stack.callback(ledger.die)
             stack.enter_context(self._chance.pinned())
             token_of_scope = leaving_out.set(setting.scope.leave_out)
@@ -328,7 +328,7 @@ class History:
             run.error = error
             accepted = isinstance(error, self._setting.accept)
             run.acknowledged = (
-                run.delivery.status in _DONE or run.delivery.handled or accepted
+                run.delivery.status in DONE or run.delivery.handled or accepted
             ) and run.delivery.next is None
             if error is not None:
                 # Its frames hold connections.
@@ -336,7 +336,7 @@ class History:
         return run
 
 
-class _Sink:
+class ActSink:
     """Lets what a job enqueues be one of its acts."""
 
     def __init__(self, ledger: Ledger) -> None:
