@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .sources import EffectSource
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Audience:
     ascii: bool = False
     #: The token of the one history that is to be carried out.
     replay: str | None = None
+    #: Returns the effect sources of the project.
+    sources: Callable[[], Iterable[EffectSource]] = tuple
     #: What the checks of this test came to.
     notes: list[CheckNote] = field(default_factory=list)
 

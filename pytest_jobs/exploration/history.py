@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from ..errors import ExplorationError
 from ..harness.ledger import Ledger
 from ..harness.performer import Performer
-from ..harness.record import FIRST, JobRecord, current_record
+from ..harness.record import JobRecord, current_record
 from .acts import Act, watcher
 from .apart import Apart, Aside, Inside
 from .entering import entered
@@ -25,6 +25,7 @@ from .module_globals import ModuleGlobals, Place, Taken
 from .sameness import Chance, Renaming
 from .scope import leaving_out
 from .setting import Setting
+from .sink import ActSink
 from .unwinding import isolated, let_go
 from .watched_body import WatchedBody
 from .watching import Reach, Run, Unwound, Watch
@@ -334,29 +335,6 @@ class History:
                 # Its frames hold connections.
                 error.__traceback__ = None
         return run
-
-
-class ActSink:
-    """Lets what a job enqueues be one of its acts."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self.now_ns = ledger.now_ns
-        self.removed = ledger.removed
-        self.pending_with = ledger.pending_with
-        self.result_of = ledger.result_of
-
-    def added(self, record: JobRecord) -> None:
-        """Take in a job."""
-        current = watcher.get()
-        if current is None or record._origin is not FIRST:
-            self._ledger.added(record)
-            return
-        from ..harness.describe import call_text
-
-        value = (record.name, record.args, record.kwargs, record.queue)
-        with current.acting(Act("enqueue", call_text(record), value=value)):
-            self._ledger.added(record)
 
 
 def _blocking_call(thread: int) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ..harness.patches import Patches
+from .audience import current_audience
 
 
 class EffectSource(Protocol):
@@ -25,11 +25,6 @@ class EffectSource(Protocol):
         """
         ...
 
-
-#: Called for the sources of a project, at the beginning of each exploration.
-sources_of_project: ContextVar[Callable[[], Iterable[EffectSource]]] = ContextVar(
-    "pytest_jobs_effect_sources", default=tuple
-)
 
 #: The library, and the file under `effects` that hears of it.
 _OWN: Final = {
@@ -60,7 +55,7 @@ class Sources:
         self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
         for library, name in _OWN.items():
             self._wait_for(library, lambda name=name: _own(name))  # type: ignore[misc]
-        for source in sources_of_project.get()():
+        for source in current_audience().sources():
             self._wait_for(source.library, lambda source=source: source)  # type: ignore[misc]
 
     def catch_up(self) -> None:

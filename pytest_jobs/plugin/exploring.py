@@ -6,12 +6,15 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Generator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from ..exploration.audience import Audience, audience
 from .painting import painted
+
+if TYPE_CHECKING:
+    from ..exploration.sources import EffectSource
 
 _NOTES: Final = "jobs_explored"
 _TELLS: Final = "jobs_not_idempotent"
@@ -51,10 +54,17 @@ class Explorations:
     def __init__(self, config: pytest.Config, token: str | None) -> None:
         self._config = config
         self._audience = Audience(
-            verbose=config.get_verbosity() > 0, ascii=_shows_only_ascii(config), replay=token
+            verbose=config.get_verbosity() > 0,
+            ascii=_shows_only_ascii(config),
+            replay=token,
+            sources=self._sources,
         )
         #: The node id of a test, and what a check in it came to.
         self._notes: list[tuple[str, dict[str, Any]]] = []
+
+    def _sources(self) -> list[EffectSource]:
+        found = self._config.hook.pytest_jobs_effect_sources(config=self._config)
+        return [source for several in found for source in several]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import pytest
 
 from . import exploring
-from .sources import hand_over_sources
 
 Mode: TypeAlias = Literal["record", "inline", "off"]
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
@@ -135,7 +134,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     options = _read(config)
     config.stash[_options] = options
-    hand_over_sources(config)
     exploring.register(config)
     if options.opens:
         from .guard import SessionGuard

@@ -10,7 +10,11 @@ from package_modules import modules
 from pytest_jobs import errors
 
 #: What is raised there is no error of ours: that of the suite's jobs, and what ends a dead delivery.
-NO_ERRORS = ("pytest_jobs.conformance.bodies", "pytest_jobs.exploration.watching")
+NO_ERRORS = (
+    "pytest_jobs.conformance.bodies",
+    "pytest_jobs.exploration.live_watching",
+    "pytest_jobs.exploration.watching",
+)
 CLASSES = [
     value
     for value in vars(errors).values()
