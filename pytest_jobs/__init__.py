@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
     from .exploration.worlds.fake_http import fake_http
+    from .exploration.machine import JobMachine
     from .exploration.worlds.fakes import fake
     from .exploration.worlds.mail import fake_mail
     from .exploration.worlds.sqlite import sqlite_world
@@ -97,6 +98,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Exploring them
     "check_idempotent",
     "effects",
+    "JobMachine",
     "fake",
     "fake_http",
     "fake_mail",
@@ -135,6 +137,7 @@ _LAZY = {
     "TestAdapter": "adapters.test",
     "check_idempotent": "exploration.check",
     "effects": "exploration.effects",
+    "JobMachine": "exploration.machine",
     "fake": "exploration.worlds.fakes",
     "fake_http": "exploration.worlds.fake_http",
     "fake_mail": "exploration.worlds.mail",

@@ -1,0 +1,216 @@
+"""Searching for the steps that lead several jobs astray together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Final, Self
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from ..errors import DeclarationError
+from ..harness.describe import short_repr
+from .machine_cases import TestCases, leave, taken_part
+from .machine_places import Drawn
+from .machine_session import Session
+from .machine_steps import MachineSteps
+
+#: Positions among the moments of effects, and among the lines, are drawn up to here at least: how
+#: many there are is known only when a delivery has come to its end.
+_EFFECTS: Final = 6
+_LINES: Final = 16
+_GAPS: Final = (1, 60, 3_600, 25 * 3_600, 40 * 24 * 3_600)
+
+
+def _for_machine(strategy: Callable[[JobMachine], st.SearchStrategy[Any]]) -> Any:
+    return st.runner().flatmap(strategy)
+
+
+def _labels(labels: Callable[[Session], Collection[str]]) -> Any:
+    return _for_machine(lambda machine: st.sampled_from(list(labels(machine._jobs_session))))
+
+
+_DUE: Final = _labels(lambda session: session.due)
+_DONE: Final = _labels(lambda session: session.done)
+_EFFECT: Final = _for_machine(
+    lambda machine: st.integers(0, max(_EFFECTS, machine._jobs_session.most_effects) // 2)
+)
+_MOMENT: Final = _for_machine(
+    lambda machine: st.integers(0, max(_EFFECTS, 2 * machine._jobs_session.most_effects) - 1)
+)
+_LINE: Final = _for_machine(
+    lambda machine: st.integers(0, max(_LINES, 2 * machine._jobs_session.most_lines) - 1)
+)
+_any_due = precondition(lambda machine: bool(machine._jobs_session.due))
+
+
+class JobMachine(MachineSteps):
+    """Search for steps that lead several jobs astray together, as a Hypothesis state machine.
+
+    A subclass says which jobs there are, in what world, and by `@invariant` and `settled` what has
+    to hold. Hypothesis enqueues jobs, performs them, makes their effects fail, kills their workers,
+    delivers them again, starts new processes and lets time pass, in any order. What fails is printed
+    as a script that runs: steps name a job as `pay#2`, the second `pay` that was enqueued.
+
+    Rules, invariants, preconditions and initializers of Hypothesis can be added. What they enqueue
+    is pending as well.
+    """
+
+    #: Builds everything afresh and yields a callable that returns the state: as for `check_idempotent`.
+    world: ClassVar[Any] = None
+    #: The jobs that are enqueued, and their keyword arguments: by name, values or strategies; or one
+    #: strategy that draws all of them.
+    jobs: ClassVar[Mapping[Any, Any]] = {}
+    #: The applications of the job libraries, as for `open_jobs`, where no harness is open.
+    apps: ClassVar[Iterable[object]] = ()
+    #: Exceptions with which a delivery may end.
+    accept: ClassVar[Collection[type[BaseException]]] = ()
+    #: Modules, functions or classes whose lines count, instead of the code of the project.
+    trace: ClassVar[object] = None
+    #: Modules, functions or classes that are one step.
+    atomic: ClassVar[Iterable[object]] = ()
+    #: Seconds of real time after which a delivery is taken to hang.
+    time_limit: ClassVar[float] = 30.0
+
+    TestCase = TestCases()
+
+    def __init__(self) -> None:
+        """Build the world.
+
+        Raises:
+            DeclarationError: when the class says too little to find anything.
+            ExplorationError: when the world is not fresh.
+        """
+        super().__init__()
+        self._jobs_error = sys.exc_info()[1]
+        self._jobs_told = ""
+        self._jobs_run = taken_part(type(self))
+        self._jobs_session = self._jobs_run.begin(Session)
+
+    def settled(self) -> None:
+        """Check what has to hold when every job is done: to be overridden.
+
+        It is called at the end of each example, when everything that was pending has been delivered
+        with nothing to hinder it.
+        """
+
+    def teardown(self) -> None:
+        """Drain, check what is settled, and throw the world away.
+
+        An override calls this one. After a failure nothing is checked.
+
+        Raises:
+            PoisonJob: when a job is never done.
+            ExplorationError: when a script performed nothing.
+        """
+        try:
+            if sys.exc_info()[1] is self._jobs_error and self._is_initialized():
+                self._jobs_session.drain(self._check_invariants)
+                self._check_invariants()
+                self.settled()
+                self._jobs_session.note_change()
+                if not self._jobs_run.searching:
+                    self._jobs_run.check_looked()
+        finally:
+            leave(self._jobs_run)
+
+    def __enter__(self) -> Self:
+        """Use a script as a block, at whose end the world is thrown away."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Check what is settled, unless the block fails, and throw the world away."""
+        if error is None:
+            self.teardown()
+        else:
+            leave(self._jobs_run)
+
+    # What Hypothesis draws
+
+    @precondition(lambda machine: bool(machine._jobs_run.targets))
+    @rule(call=_for_machine(lambda machine: machine._calls()))
+    def _drawn_enqueue(self, call: tuple[str, Mapping[str, Any]]) -> None:
+        name, kwargs = call
+        if not isinstance(kwargs, Mapping):
+            raise DeclarationError(
+                f"The strategy of {name} in `jobs` drew {short_repr(kwargs)}: draw the keyword arguments, as in "
+                "`st.fixed_dictionaries({'payment_id': st.integers()})`."
+            )
+        self.enqueue(name, **kwargs)
+
+    @_any_due
+    @rule(job=_DUE)
+    def _drawn_perform(self, job: str) -> None:
+        self.perform(job)
+
+    @_any_due
+    @rule(job=_DUE, position=_MOMENT)
+    def _drawn_crash_at_effect(self, job: str, position: int) -> None:
+        self._crash(job, Drawn("effect", position))
+
+    @_any_due
+    @rule(job=_DUE, position=_LINE)
+    def _drawn_crash_at_line(self, job: str, position: int) -> None:
+        self._crash(job, Drawn("line", position))
+
+    @_any_due
+    @rule(job=_DUE, position=_EFFECT)
+    def _drawn_effect_fails(self, job: str, position: int) -> None:
+        self._effect_fails(job, Drawn("effect", position))
+
+    @_any_due
+    @rule(job=_DUE, position=_EFFECT)
+    def _drawn_reply_lost(self, job: str, position: int) -> None:
+        self._reply_lost(job, Drawn("effect", position))
+
+    @precondition(lambda machine: bool(machine._jobs_session.done))
+    @rule(job=_DONE)
+    def _drawn_deliver_again(self, job: str) -> None:
+        self.deliver_again(job)
+
+    @precondition(lambda machine: bool(machine._jobs_session.done))
+    @rule()
+    def _drawn_restart(self) -> None:
+        self.restart()
+
+    @precondition(lambda machine: machine._jobs_session.any_job)
+    @rule(seconds=st.sampled_from(_GAPS))
+    def _drawn_advance(self, seconds: int) -> None:
+        self.advance(seconds)
+
+    def _calls(self) -> st.SearchStrategy[Any]:
+        return st.one_of(
+            [
+                st.tuples(st.just(name), _arguments(type(self).jobs[target.job]))
+                for name, target in self._jobs_run.targets.items()
+            ]
+        )
+
+    # Telling
+
+    def _repr_step(self, rule: Any, data: Any, result: Any) -> str:
+        """Return a step as the call that does the same, whatever was drawn for it."""
+        if rule.function.__module__ == __name__ and self._jobs_told:
+            return f"state.{self._jobs_told}"
+        return super()._repr_step(rule, data, result)
+
+    def _is_initialized(self) -> bool:
+        return not (self._jobs_run.searching and self._initialize_rules_to_run)
+
+
+def _arguments(declared: Any) -> st.SearchStrategy[Any]:
+    if isinstance(declared, st.SearchStrategy):
+        return declared
+    return st.fixed_dictionaries(
+        {
+            name: value if isinstance(value, st.SearchStrategy) else st.just(value)
+            for name, value in declared.items()
+        }
+    )

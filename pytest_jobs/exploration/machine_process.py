@@ -1,0 +1,125 @@
+"""The processes of one example: the one that works, and those that were killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import ModuleType
+from typing import Any, TypeVar
+
+from .machine_worker import Worker
+from .module_globals import ModuleGlobals, Place, file_of
+
+T = TypeVar("T")
+
+
+class Processes:
+    """Gives each process a thread and fresh globals, and keeps the killed ones as they died."""
+
+    def __init__(
+        self,
+        modules: Iterable[ModuleType],
+        observe: Callable[[], Mapping[str, Any]],
+        time_limit: float,
+    ) -> None:
+        """Begin with one process.
+
+        Args:
+            modules: whose globals each process has for itself.
+            observe: returns the state, to find out which globals belong to the world.
+            time_limit: seconds of real time that one delivery may take.
+        """
+        self._modules = tuple(modules)
+        self._files = {module.__name__: file_of(module) for module in self._modules}
+        self._observe = observe
+        self._time_limit = time_limit
+        self._globals = ModuleGlobals(self._modules)
+        self._of_world: set[Place] = set()
+        self._dead: list[Worker] = []
+        self._working: Worker | None = None
+
+    def do(self, run: Callable[[], T]) -> T | None:
+        """Return what a function returns in the process that works; None when it was killed meanwhile."""
+        if self._working is None:
+            self._working = Worker(self._time_limit)
+        return self._working.do(run)
+
+    def suspend(self) -> None:
+        """Kill the process that works: called by what runs in it."""
+        if self._working is not None:
+            self._working.suspend()
+
+    @property
+    def killed(self) -> bool:
+        """Whether the process that worked was killed."""
+        return self._working is not None and self._working.suspended
+
+    def restart(self, files: Collection[str]) -> None:
+        """Put another process in the place of the one that works.
+
+        Args:
+            files: those whose code has run.
+        """
+        worker, self._working = self._working, None
+        if worker is not None and worker.suspended:
+            self._dead.append(worker)
+        elif worker is not None:
+            worker.end()
+        candidates = self._changed_in(files)
+        self._of_world |= self._belonging_to_world(candidates - self._of_world)
+        self._restart_only(candidates - self._of_world)
+
+    def end(self, files: Collection[str]) -> None:
+        """Let all processes come to their end, the last one first, and put the globals back.
+
+        Args:
+            files: those whose code has run.
+        """
+        working = [] if self._working is None else [self._working]
+        # What a delivery waits for that hangs, the dead may hold: they go first.
+        hanging = [worker for worker in working if not worker.suspended]
+        dead = [*self._dead, *(worker for worker in working if worker.suspended)]
+        self._dead, self._working = [], None
+        try:
+            _end_all([*hanging, *dead])
+        finally:
+            self._restart_only(self._changed_in(files) - self._of_world)
+
+    def _changed_in(self, files: Collection[str]) -> set[Place]:
+        return {place for place in self._globals.changed() if self._files[place[0]] in files}
+
+    def _restart_only(self, places: Collection[Place]) -> None:
+        self._globals.restart(self._globals.changed() - set(places))
+
+    def _belonging_to_world(self, candidates: Collection[Place]) -> set[Place]:
+        """Return the globals whose reset changes the state."""
+        if not candidates:
+            return set()
+        before = self._observed()
+        now = ModuleGlobals(self._modules)
+        self._restart_only(candidates)
+        unaffected = self._observed() == before
+        now.restart()
+        if unaffected:
+            return set()
+        belonging = set()
+        for place in sorted(candidates):
+            self._globals.only(place)
+            if self._observed() != before:
+                belonging.add(place)
+            now.restart()
+        return belonging
+
+    def _observed(self) -> Mapping[str, Any] | None:
+        try:
+            return self._observe()
+        except Exception:
+            # The world needs what was reset.
+            return None
+
+
+def _end_all(workers: list[Worker]) -> None:
+    if workers:
+        try:
+            workers[-1].end()
+        finally:
+            _end_all(workers[:-1])

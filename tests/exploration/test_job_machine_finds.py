@@ -1,0 +1,114 @@
+"""A machine finds what several jobs do to each other, and is quiet about their safe twins."""
+
+import machine_jobs
+import pytest
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import invariant
+
+from pytest_jobs import JobMachine
+
+NUMBERS = st.sampled_from([1, 2])
+FEW = settings(
+    max_examples=60, stateful_step_count=12, derandomize=True, database=None, deadline=None
+)
+
+
+def machine(*jobs):
+    class Shop(JobMachine):
+        world = staticmethod(machine_jobs.shop)
+
+        @invariant()
+        def nobody_is_charged_twice(self):
+            charges = self.state["charges"]
+            assert len(charges) == len(set(charges))
+
+        @invariant()
+        def what_is_deleted_is_gone(self):
+            assert not set(self.state["profiles"]) & set(self.state["deleted"])
+
+        def settled(self):
+            assert "given up" not in self.state["payments"].values()
+
+    Shop.jobs = {found: {"number": NUMBERS} for found in jobs}
+    return Shop
+
+
+def search(found, options=FEW):
+    found.TestCase.settings = options
+    found.TestCase("runTest").runTest()
+
+
+def script_of(failure):
+    return [line for line in failure.value.__notes__ if line.startswith("state")]
+
+
+def test_a_guard_that_a_crash_gets_around():
+    with pytest.raises(AssertionError) as failure:
+        search(machine(machine_jobs.pay))
+
+    script = script_of(failure)
+    assert script[0] == "state = Shop()"
+    assert script[-1] == "state.teardown()"
+    assert any(line.startswith(("state.crash('pay#", "state.reply_lost('pay#")) for line in script)
+
+
+def test_a_job_that_undoes_another():
+    with pytest.raises(AssertionError) as failure:
+        search(machine(machine_jobs.save_profile, machine_jobs.delete_profile))
+
+    assert any("delete_profile#1" in line for line in script_of(failure))
+
+
+def test_attempts_that_are_burned():
+    with pytest.raises(AssertionError, match="given up"):
+        search(machine(machine_jobs.pay_with_attempts))
+
+
+def test_a_guard_that_a_process_takes_with_it():
+    with pytest.raises(AssertionError):
+        search(machine(machine_jobs.pay_once_a_process))
+
+
+def test_a_coroutine_that_is_delivered_again():
+    with pytest.raises(AssertionError):
+        search(machine(machine_jobs.pay_in_a_coroutine))
+
+
+def test_a_child_that_is_enqueued_again():
+    with pytest.raises(AssertionError) as failure:
+        search(machine(machine_jobs.pay_and_send_receipt))
+
+    assert any("pay_and_send_receipt#" in line for line in script_of(failure))
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        (machine_jobs.pay_with_key,),
+        (machine_jobs.save_living_profile, machine_jobs.delete_profile),
+        (machine_jobs.PayLater, machine_jobs.pay_with_key),
+    ],
+    ids=["keyed", "tombstones", "retried"],
+)
+def test_it_is_quiet_about_the_safe_twins(jobs):
+    search(machine(*jobs))
+
+
+def test_it_is_the_same_in_every_run():
+    scripts = []
+    for _ in range(2):
+        with pytest.raises(AssertionError) as failure:
+            search(machine(machine_jobs.pay))
+        scripts.append(script_of(failure))
+
+    assert scripts[0] == scripts[1]
+
+
+def test_arguments_may_depend_on_one_another():
+    class Dependent(machine(machine_jobs.pay)):
+        jobs = {machine_jobs.pay: st.builds(dict, number=st.just(2))}  # noqa: RUF012 - as users write it
+
+    with pytest.raises(AssertionError) as failure:
+        search(Dependent)
+
+    assert "state.enqueue('pay', number=2)" in script_of(failure)

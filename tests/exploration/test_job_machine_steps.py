@@ -1,0 +1,199 @@
+"""What each step of a machine does, as scripts call them."""
+
+import threading
+
+import machine_jobs
+import pytest
+from hypothesis.stateful import rule
+
+from pytest_jobs import JobMachine
+from pytest_jobs.errors import ExplorationError, PoisonJob
+
+
+def script(*jobs, **options):
+    """Return a machine that is used as a block."""
+
+    class Shop(JobMachine):
+        world = staticmethod(machine_jobs.shop)
+
+        def settled(self):
+            self.at_the_end = self.state
+
+    Shop.jobs = {found: {"number": 1} for found in jobs}
+    for name, value in options.items():
+        setattr(Shop, name, value)
+    return Shop()
+
+
+def test_a_job_is_performed():
+    with script(machine_jobs.pay) as state:
+        assert state.enqueue("pay", number=2) == "pay#1"
+        assert state.state["charges"] == []
+
+        state.perform("pay#1")
+
+        assert state.state["charges"] == [2]
+        assert state.state["payments"][2] == "paid"
+
+
+def test_what_is_pending_is_delivered_at_the_end():
+    with script(machine_jobs.pay) as state:
+        state.enqueue("pay", 1)
+        state.enqueue("pay", 2)
+
+    assert state.at_the_end["charges"] == [1, 2]
+
+
+def test_a_killed_job_is_pending_again():
+    with script(machine_jobs.pay) as state:
+        state.enqueue("pay", 1)
+        state.crash("pay#1", at="after gateway: charge(1) in pay")
+
+        assert state.state["charges"] == [1]
+        assert state.state["payments"][1] == "open"
+
+        state.perform("pay#1")
+
+        assert state.state["charges"] == [1, 1]
+
+
+def test_a_killed_job_dies_before_a_line():
+    with script(machine_jobs.pay) as state:
+        state.enqueue("pay", 1)
+        state.crash("pay#1", at="gateway.charge(number) in pay")
+
+        assert state.state["charges"] == []
+
+
+def test_nothing_of_a_killed_job_runs_before_the_example_ends():
+    with script(machine_jobs.pay_and_clean_up) as state:
+        state.enqueue("pay_and_clean_up", 1)
+        state.crash("pay_and_clean_up#1", at="after gateway: charge(1, key=1) in pay_and_clean_up")
+        state.enqueue("pay_and_clean_up", 2)
+        state.crash("pay_and_clean_up#2", at="db.commit() in put")
+
+        assert machine_jobs.cleaned == []
+        assert state.state["payments"] == {1: "open", 2: "open"}
+
+        state.drain()
+
+        assert machine_jobs.cleaned == ["finally", "finally"]
+    assert machine_jobs.cleaned == []
+
+
+def test_an_effect_fails_or_loses_its_answer():
+    with script(machine_jobs.pay) as state:
+        state.enqueue("pay", 1)
+        state.effect_fails("pay#1", at="gateway: charge(1) in pay")
+        assert state.state["charges"] == []
+
+        state.reply_lost("pay#1", at="gateway: charge(1) in pay")
+        assert state.state["charges"] == [1]
+
+        state.perform("pay#1")
+        assert state.state["charges"] == [1, 1]
+
+
+def test_a_job_that_is_done_is_delivered_again():
+    with script(machine_jobs.pay_once_a_process) as state:
+        state.enqueue("pay_once_a_process", 1)
+        state.perform("pay_once_a_process#1")
+        state.deliver_again("pay_once_a_process#1")
+        assert state.state["charges"] == [1]
+
+        state.restart()
+        state.deliver_again("pay_once_a_process#1")
+        assert state.state["charges"] == [1, 1]
+
+
+def test_a_retry_comes_due_when_time_passes():
+    with script(machine_jobs.PayLater) as state:
+        state.enqueue("PayLater", number=1)
+        state.reply_lost("PayLater#1", at="gateway: charge(1, key='payment-1') in PayLater.perform")
+        with pytest.raises(ExplorationError, match="PayLater#1 is not due yet"):
+            state.perform("PayLater#1")
+
+        state.advance(seconds=300)
+        state.perform("PayLater#1")
+
+        assert state.state["charges"] == [1]
+        with pytest.raises(ExplorationError, match=r"PayLater#1 is not pending\. Due are: none"):
+            state.perform("PayLater#1")
+
+
+def test_what_a_job_enqueues_is_pending():
+    with script(machine_jobs.pay_and_send_receipt) as state:
+        state.enqueue("pay_and_send_receipt", 1)
+        state.perform("pay_and_send_receipt#1")
+        state.crash("send_receipt#1", at="after gateway: charge('receipt 1') in send_receipt")
+        state.perform("send_receipt#1")
+
+        assert state.state["charges"] == [1, "receipt 1", "receipt 1"]
+
+
+def test_a_coroutine_is_killed():
+    with script(machine_jobs.pay_in_a_coroutine) as state:
+        state.enqueue("pay_in_a_coroutine", 1)
+        state.crash("pay_in_a_coroutine#1", at="after gateway: charge(1) in pay_in_a_coroutine")
+
+        assert state.state["charges"] == [1]
+
+    assert state.at_the_end["charges"] == [1, 1]
+
+
+def test_a_job_that_never_succeeds_is_poison():
+    with (
+        pytest.raises(PoisonJob, match=r"fail_for_ever#1 is never done: its last 4 .*'broken'"),
+        script(machine_jobs.fail_for_ever) as state,
+    ):
+        state.enqueue("fail_for_ever", 1)
+
+
+def test_an_error_that_is_accepted_ends_a_job():
+    with script(machine_jobs.fail_for_ever, accept=(ValueError,)) as state:
+        state.enqueue("fail_for_ever", 1)
+
+
+def test_a_job_that_enqueues_itself_for_ever():
+    with (
+        pytest.raises(ExplorationError, match=r"After 1000 more deliveries .* again#1001 among"),
+        script(machine_jobs.again) as state,
+    ):
+        state.enqueue("again", 1)
+
+
+def test_a_point_that_a_delivery_does_not_come_to():
+    with script(machine_jobs.pay) as state:
+        state.enqueue("pay", 1)
+        with pytest.raises(ExplorationError) as refused:
+            state.crash("pay#1", at="nowhere in pay")
+
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith("pay#1 did not come to 'nowhere in pay'")
+    assert "  after gateway: charge(1) in pay" in lines
+
+
+def test_a_delivery_that_waits_for_what_the_dead_hold(monkeypatch):
+    monkeypatch.setattr(machine_jobs.Holder, "lock", threading.Lock())
+    with script(machine_jobs.pay_under_a_lock, time_limit=0.2) as state:
+        state.enqueue("pay_under_a_lock", 1)
+        state.crash("pay_under_a_lock#1", at="after gateway: charge(1, key=1) in pay_under_a_lock")
+        with pytest.raises(ExplorationError, match=r"A delivery has not ended after 0\.2 s"):
+            state.perform("pay_under_a_lock#1")
+
+
+def test_rules_of_ones_own_may_enqueue():
+    class Own(JobMachine):
+        world = staticmethod(machine_jobs.shop)
+
+        @rule()
+        def buy(self):
+            machine_jobs.send_receipt.perform_later(7)
+
+        def settled(self):
+            self.at_the_end = self.state
+
+    with Own() as state:
+        state.buy()
+
+    assert state.at_the_end["charges"] == ["receipt 7"]
