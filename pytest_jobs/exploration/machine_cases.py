@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, cast
 
-from hypothesis import currently_in_test_context, strategies as st
+from hypothesis import Phase, currently_in_test_context, settings, strategies as st
 from hypothesis.stateful import (
     INITIALIZE_RULE_MARKER,
     INVARIANT_MARKER,
@@ -143,8 +143,16 @@ def _test_case(owner: type[Any], base: type[Any]) -> type[Any]:
             _current.reset(token)
             run.close()
 
-    names = {"__module__": owner.__module__, "__qualname__": base.__qualname__, "runTest": runTest}
-    return type(base.__name__, (base,), names)
+    # What Hypothesis does to explain a failure says nothing of a machine, and on Python 3.11 it
+    # traces every line.
+    phases = [phase for phase in base.settings.phases if phase is not Phase.explain]
+    members = {
+        "__module__": owner.__module__,
+        "__qualname__": base.__qualname__,
+        "settings": settings(base.settings, phases=phases),
+        "runTest": runTest,
+    }
+    return type(base.__name__, (base,), members)
 
 
 def _is_ours(function: Any) -> bool:

@@ -116,6 +116,10 @@ def again(number):
     enqueue_for_ever(number)
 
 
+def charge(number):
+    gateway.charge(number)
+
+
 def look_at_nothing(number):
     """Do nothing that anybody sees."""
 

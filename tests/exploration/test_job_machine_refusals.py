@@ -6,13 +6,20 @@ import threading
 
 import machine_jobs
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from pytest_jobs import JobMachine, sqlite_world
 from pytest_jobs.errors import CriterionError, DeclarationError, ExplorationError
 
-FEW = settings(max_examples=10, stateful_step_count=5, database=None, deadline=None)
+FEW = settings(
+    max_examples=10,
+    stateful_step_count=5,
+    phases=(Phase.generate, Phase.shrink),
+    derandomize=True,
+    database=None,
+    deadline=None,
+)
 
 
 def machine(**members):
@@ -89,7 +96,7 @@ def test_jobs_without_a_point():
     with pytest.raises(ExplorationError, match="no line and no effect of them is one at which"):
         search(
             machine(
-                jobs={machine_jobs.pay_once_a_process: {"number": 1}},
+                jobs={machine_jobs.charge: {"number": 1}},
                 world=staticmethod(unheard_of),
                 atomic=machine_jobs,
             )
