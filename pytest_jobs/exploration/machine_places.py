@@ -31,7 +31,7 @@ class Drawn:
 
     def is_at(self, point: Point, act: Act | None) -> bool:
         """Count to the position."""
-        if (self.kind == "line") != (point.kind == "line") or point.function == _IMPORTING:
+        if (self.kind == "effect") != (act is not None) or point.function == _IMPORTING:
             return False
         self.position -= 1
         return self.position < 0

@@ -19,13 +19,15 @@ from ..harness.describe import short_name
 from ..harness.patches import Patches
 from ..harness.record import JobRecord
 from ..harness.targets import Target
-from .effects import sqlite
 from .effects.audit import audit_hook
 from .entering import World
 from .function_bridge import FunctionBridge
 from .history import differences
 from .lines import line_tracer
 from .machine_scopes import Scopes
+from .midnight import until_quiet
+from .other_threads import follow
+from .sources import Sources
 from .unwinding import hearing_nothing_of
 from .watching import Unwound
 
@@ -106,7 +108,7 @@ class MachineRun:
             self.scopes = Scopes(self.options.world, self.options.trace, self.options.atomic)
             for target in targets:
                 self.scopes.add(target.bridge.resolve(target.job))
-            self.tracer = line_tracer(self.scopes.wants)
+            self.tracer = line_tracer(self.scopes)
             self._hear(stack)
             self._stack = stack.pop_all()
 
@@ -205,12 +207,15 @@ class MachineRun:
     def _hear(self, stack: ExitStack) -> None:
         patches = Patches()
         stack.callback(patches.restore)
-        sqlite.install(patches)
+        self.sources = Sources(patches)
+        self.sources.catch_up()
+        follow(patches)
         _let_threads_share_connections(patches)
         audit_hook.install()
         stack.enter_context(hearing_nothing_of(Unwound))
         stack.enter_context(self.clock.excursion())
         self.clock.freeze()
+        self.clock.advance_ns(int(until_quiet(self.clock.now()).total_seconds() * 1e9))
         self.tracer.open()
         stack.callback(self.tracer.close)
 

@@ -39,6 +39,15 @@ class Scopes:
         """Say whether the lines of a function are points."""
         return any(scope.wants(code) for scope in self._all())
 
+    def is_of_project(self, code: CodeType) -> bool:
+        """Say whether it is code of the project: not installed, and not ours."""
+        return any(scope.is_of_project(code) for scope in self._all())
+
+    def passed_over(self, code: CodeType) -> None:
+        """Take note of a function that runs in a delivery and counts for no job."""
+        for scope in self._all():
+            scope.passed_over(code)
+
     def leave_out(self, fake: object) -> None:
         """Let the methods of a fake not count."""
         self._fakes.setdefault(type(fake), fake)

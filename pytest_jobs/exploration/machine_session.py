@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import CodeType
 from typing import Any, Final, Self
 
 from ..errors import ExplorationError, PoisonJob
@@ -80,6 +81,7 @@ class Session:
             ExplorationError: when it is not fresh.
         """
         run = self._run
+        run.sources.catch_up()
         self._ledger = ledger = Ledger(run.clock)
         with ExitStack() as stack:
             stack.enter_context(run.clock.excursion())
@@ -178,7 +180,7 @@ class Session:
 
     def kill(self) -> None:
         """Let the process die that makes a delivery: called at one of its points."""
-        self._watch.close_connections()
+        self._watch.kill()
         self._processes.suspend()
 
     def restart(self) -> None:
@@ -266,7 +268,7 @@ class Session:
 
     def _make(self, run: Run, record: JobRecord, interruption: Interruption | None) -> None:
         reach = None if interruption is None else partial(interruption.reach, run)
-        self._watch = watch = Watch(run, reach, self._refuse, nested=False)
+        self._watch = watch = Watch(run, reach, self, rival=False)
         body = WatchedBody(watch, self._run.tracer)
         performer = self._performer()
         token = watcher.set(watch)
@@ -308,8 +310,23 @@ class Session:
     def _performer(self) -> Performer:
         return Performer(self._run.clock, self._run.sleeps, ())
 
-    def _refuse(self, why: str) -> None:
+    # What watches ask
+
+    def refuse(self, why: str) -> None:
+        """Note that nothing can be shown."""
         self._refusal = self._refusal or why
+
+    def wants(self, code: CodeType) -> bool:
+        """Say whether the lines of some code are points."""
+        return self._run.scopes.wants(code)
+
+    def is_shared(self, connection: object) -> bool:
+        """Return False: a delivery that is suspended is dead, and its connections are closed."""
+        return False
+
+    def hear_again(self) -> None:
+        """Hear lines again, where an exception ended it."""
+        self._run.tracer.hear_again()
 
     # What is pending
 
