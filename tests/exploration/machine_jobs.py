@@ -19,6 +19,8 @@ create table deleted (id integer primary key);
 
 gateway = None
 seen: set[int] = set()
+shared = None
+ledger: list[int] = []
 cleaned: list[str] = []
 
 
@@ -114,6 +116,16 @@ def enqueue_for_ever(number):
 @job
 def again(number):
     enqueue_for_ever(number)
+
+
+def remember_the_shared(number):
+    shared.execute("insert into profiles values (?)", (number,))
+    shared.commit()
+
+
+def record(number):
+    gateway.charge(number)
+    ledger.append(number)
 
 
 def charge(number):

@@ -1,6 +1,9 @@
 """What each step of a machine does, as scripts call them."""
 
+import contextlib
+import sqlite3
 import threading
+import time
 
 import machine_jobs
 import pytest
@@ -8,6 +11,7 @@ from hypothesis.stateful import rule
 
 from pytest_jobs import JobMachine
 from pytest_jobs.errors import ExplorationError, PoisonJob
+from pytest_jobs.harness.patches import Patches
 
 
 def script(*jobs, **options):
@@ -119,6 +123,57 @@ def test_a_retry_comes_due_when_time_passes():
         assert state.state["charges"] == [1]
         with pytest.raises(ExplorationError, match=r"PayLater#1 is not pending\. Due are: none"):
             state.perform("PayLater#1")
+
+
+def test_a_drain_waits_until_a_retry_is_due():
+    with script(machine_jobs.PayLater) as state:
+        state.enqueue("PayLater", number=1)
+        state.reply_lost("PayLater#1", at="gateway: charge(1, key='payment-1') in PayLater.perform")
+        before = time.time()
+        state.drain()
+
+        assert time.time() == before + 300
+
+
+def test_what_the_world_keeps_in_a_module_outlives_a_process():
+    def world():
+        machine_jobs.ledger.clear()
+        with contextlib.closing(machine_jobs.shop()) as shop:
+            next(shop)
+            yield lambda: list(machine_jobs.ledger)
+
+    with script(machine_jobs.record, world=staticmethod(world)) as state:
+        state.enqueue("record", 1)
+        state.perform("record#1")
+        state.restart()
+
+        assert state.state == [1]
+
+
+def test_a_connection_of_the_world_is_used_by_jobs():
+    def world():
+        with contextlib.closing(sqlite3.connect(":memory:")) as shared:
+            shared.execute("create table profiles (id)")
+            patches = Patches()
+            patches.set(machine_jobs, "shared", shared)
+            yield lambda: shared.execute("select * from profiles").fetchall()
+            patches.restore()
+
+    with script(machine_jobs.remember_the_shared, world=staticmethod(world)) as state:
+        state.enqueue("remember_the_shared", 1)
+        state.perform("remember_the_shared#1")
+
+        assert state.state == [(1,)]
+
+
+def test_the_lines_of_a_fake_are_no_points_of_a_child():
+    with script(machine_jobs.pay_and_send_receipt) as state:
+        state.enqueue("pay_and_send_receipt", 1)
+        state.perform("pay_and_send_receipt#1")
+        with pytest.raises(ExplorationError) as refused:
+            state.crash("send_receipt#1", at="nowhere")
+
+    assert "Gateway" not in str(refused.value)
 
 
 def test_what_a_job_enqueues_is_pending():
