@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
-    from .exploration.worlds.fake_http import fake_http
     from .exploration.machine import JobMachine
+    from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
     from .exploration.worlds.mail import fake_mail
     from .exploration.worlds.sqlite import sqlite_world

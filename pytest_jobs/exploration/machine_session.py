@@ -20,15 +20,17 @@ from ..harness.performer import Performer
 from ..harness.record import REDELIVERY, REMOVED, JobRecord
 from .acts import watcher
 from .entering import Snapshot, entered
-from .history import DONE, ActSink
+from .history import DONE
 from .machine_places import Interruption
 from .machine_process import Processes
 from .machine_run import MachineRun
 from .machine_worker import Hanging
 from .sameness import Chance, Renaming
 from .scope import leaving_out
+from .sink import ActSink
 from .unwinding import isolated, let_go
-from .watching import Run, Unwound, Watch, WatchedBody
+from .watched_body import WatchedBody
+from .watching import Run, Unwound, Watch
 
 #: How long after one another a job is delivered again that ended badly, when nothing hinders it any more.
 _GAPS: Final = (

@@ -9,13 +9,12 @@ from package_modules import modules
 
 from pytest_jobs import errors
 
-#: What is raised there is no error of ours: that of the suite's jobs, and what ends a dead delivery.
+#: What is raised there is no error of ours: that of the suite's jobs, what ends a dead delivery, and what
+#: ends a search.
 NO_ERRORS = (
     "pytest_jobs.conformance.bodies",
     "pytest_jobs.exploration.live_watching",
     "pytest_jobs.exploration.watching",
-#: What is raised there is no error of ours: that of the suite's jobs, what ends a dead delivery, and
-#: what ends a search.
     "pytest_jobs.exploration.machine_worker",
 )
 CLASSES = [
