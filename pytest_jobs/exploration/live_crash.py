@@ -14,9 +14,9 @@ from ..harness.ledger import Ledger
 from ..harness.performer import Performer
 from ..harness.record import FIRST, JobRecord, current_record
 from .acts import Act, watcher
-from .lines import Listening, line_tracer
+from .lines import line_tracer
 from .live_effects import LiveEffects
-from .live_scope import LiveScopes
+from .live_scope import LiveScope, LiveScopes
 from .live_watching import Killed, LiveBody, LiveWatch
 from .points import Point
 
@@ -147,7 +147,7 @@ class _Attempt:
         ledger: Ledger,
         record: JobRecord,
         body: RealBody,
-        scope: Listening,
+        scope: LiveScope,
     ) -> None:
         self._crash = crash
         self._ledger = ledger
@@ -155,10 +155,13 @@ class _Attempt:
         self.record = record
         self.number = crash._deliveries[record.name]
         self.before = len(ledger.records)
-        self.watch = LiveWatch(crash._kill_at(record))
+        kill_at = crash._kill_at(record)
+        self.watch = LiveWatch(kill_at)
+        self._scope = scope
         self._tracer = line_tracer(scope)
         self.body = LiveBody(body, self.watch, self._tracer)
         self._roll_back = crash.effects.roll_back()
+        self._locks_before = {} if kill_at is None else scope.locks_held()
         self._tracer.open()
         crash._watching = True
         ledger.gate = self._holds
@@ -171,6 +174,13 @@ class _Attempt:
         if self.watch.dead:
             self.watch.close_connections()
             self._roll_back()
+            self._release_locks()
+
+    def _release_locks(self) -> None:
+        """Release the locks that the dead delivery took: they were memory of its process."""
+        for identity, lock in self._scope.locks_held().items():
+            if identity not in self._locks_before:
+                lock.release()
 
     def _holds(self, record: JobRecord) -> bool:
         """Take in what the delivery enqueues, as an act of its own; nothing of what is dead."""

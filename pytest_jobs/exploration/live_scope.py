@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import threading
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
@@ -10,9 +12,9 @@ from typing import Any, Final
 
 from ..errors import ExplorationError
 from ..harness.record import JobRecord
-from .lines import Listening
 from .scope import Scope
 
+_LOCK: Final = type(threading.Lock())
 #: Folders in which a project keeps its tests, and what stands in for the outside world there.
 _FOLDERS: Final = frozenset(("tests", "test", "testing"))
 
@@ -36,42 +38,48 @@ class LiveScopes:
         """
         self._root = root
         self._atomic = [_module(name) for name in atomic]
-        self._scopes: dict[CodeType, Listening] = {}
+        self._scopes: dict[object, LiveScope] = {}
 
-    def of(self, record: JobRecord) -> Listening:
+    def of(self, record: JobRecord) -> LiveScope:
         """Return what says whether the lines of some code count.
 
         Raises:
             JobsError: when the job has no body that is written in Python.
         """
         body = record._bridge.resolve(record.job)
-        scope = Scope(body, _no_world, atomic=self._atomic)
-        code: Any = getattr(body, "__code__", None)
-        known = self._scopes.get(code)
+        known = self._scopes.get(body)
         if known is None:
-            known = self._scopes[code] = _LiveScope(scope, code, self._root)
+            scope = Scope(body, _no_world, atomic=self._atomic)
+            known = self._scopes[body] = LiveScope(scope, body, self._root)
         return known
 
 
-class _LiveScope:
-    """The scope of one job, without the folders of tests."""
+class LiveScope:
+    """Says of code whether its lines are points, for the jobs of one body."""
 
-    def __init__(self, scope: Scope, body: CodeType | None, root: Path) -> None:
+    def __init__(self, scope: Scope, body: Callable[..., Any], root: Path) -> None:
         self._scope = scope
-        self._home = "" if body is None else body.co_filename
+        code: Any = getattr(inspect.unwrap(body), "__code__", None)
+        self._home = getattr(code, "co_filename", "")
         self._root = root
+        self.is_of_project = scope.is_of_project
+        self.passed_over = scope.passed_over
 
     def wants(self, code: CodeType) -> bool:
+        """Say whether the lines of some code count."""
         filename = code.co_filename
-        return (filename == self._home or not self._is_of_tests(filename)) and self._scope.wants(
-            code
-        )
+        if filename != self._home and self._is_of_tests(filename):
+            return False
+        return self._scope.wants(code)
 
-    def is_of_project(self, code: CodeType) -> bool:
-        return False
-
-    def passed_over(self, code: CodeType) -> None:
-        pass
+    def locks_held(self) -> dict[int, Any]:
+        """Return the locks among the globals of the project which are held, by their identity."""
+        return {
+            id(value): value
+            for module in self._scope.loaded_modules()
+            for value in list(vars(module).values())
+            if isinstance(value, _LOCK) and value.locked()
+        }
 
     def _is_of_tests(self, filename: str) -> bool:
         try:

@@ -60,27 +60,22 @@ class LiveWatch:
             yield
             return
         self._check_alive()
-        if self._acting:
-            yield
-            return
-        self._at(self._counter.act("before", f"{act.kind}: {act.text}"))
+        nested = bool(self._acting)
+        if not nested:
+            self._at(self._counter.act("before", f"{act.kind}: {act.text}"))
         with self._part_of_act():
             yield
-        self._at(self._counter.act("after", f"{act.kind}: {act.text}"))
+        if not nested:
+            self._at(self._counter.act("after", f"{act.kind}: {act.text}"))
 
     @contextmanager
     def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
-        """Hear that something is read."""
+        """Hear that something is read, or a transaction begun."""
+        if self.dead:
+            # What ends a savepoint is read as well.
+            raise Killed
         with self._part_of_act():
             yield
-
-    @contextmanager
-    def _part_of_act(self) -> Generator[None, None, None]:
-        self._acting += 1
-        try:
-            yield
-        finally:
-            self._acting -= 1
 
     def note(self, act: Act) -> None:
         """Hear of an act that has had its effect: it is a point already."""
@@ -97,11 +92,8 @@ class LiveWatch:
             self._check_alive()
             self.reached.append(text)
 
-    def refuse(self, why: str) -> None:
-        """Hear that an exploration would show nothing here; a test that goes on may."""
-
     def begun(self, function: Callable[..., object]) -> None:
-        """Hear that a thread begins: its lines are no points."""
+        """Hear that a thread begins to run a function: its lines are no points."""
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
         """Note a connection of this delivery."""
@@ -112,6 +104,14 @@ class LiveWatch:
         while self._connections:
             with contextlib.suppress(Exception):
                 self._connections.pop()()
+
+    @contextmanager
+    def _part_of_act(self) -> Generator[None, None, None]:
+        self._acting += 1
+        try:
+            yield
+        finally:
+            self._acting -= 1
 
     def _at(self, point: Point) -> None:
         self.points.append(point)

@@ -26,8 +26,8 @@ To see it line by line: check_idempotent({job}, ..., world=...).
 If the test asserts what a second delivery rightly changes: @pytest.mark.jobs(idempotent=False)."""
 _NOT_MODELLED = """\
 Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
-blocks of installed packages run; a transaction on a connection from before the test stays open; effects that
-are neither lines, sqlite statements, files nor enqueued jobs are no points of their own."""
+blocks of installed packages run; a transaction on a connection from before the test stays open; locks that are no
+globals stay held; what no effect source hears of is no point of its own."""
 
 
 class CrashPlugin(AdversaryPlugin):

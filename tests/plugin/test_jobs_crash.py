@@ -16,6 +16,7 @@ SHOP = '''
 import asyncio
 import contextlib
 import sqlite3
+import threading
 
 import library
 from pytest_jobs import job, retry_on
@@ -24,6 +25,8 @@ path = "shop.db"
 charges = []
 ended = []
 shared = []
+lock = threading.Lock()
+others_lock = threading.Lock()
 
 
 def connect():
@@ -144,6 +147,17 @@ def generated():
         yield 2
     finally:
         ended.append(1)
+
+
+@job
+def mark_under_lock():
+    lock.acquire()
+    try:
+        with connect() as db:
+            db.execute("update payments set status = 'paid'")
+            db.commit()
+    finally:
+        lock.release()
 
 
 @job
@@ -396,6 +410,28 @@ def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytest
         """,
         "-o",
         "jobs_crash_atomic=library",
+    )
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+
+
+@needs_monitoring
+def test_a_dead_job_holds_no_lock_and_those_of_others_stay_held(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        def test_it(jobs):
+            with shop.others_lock:
+                shop.mark_under_lock.perform_later()
+                jobs.drain()
+
+                assert shop.others_lock.locked()
+            assert not shop.lock.locked()
+            assert shop.status() == "paid"
+        """,
     )
 
     result.assert_outcomes(passed=1)
