@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
     from .exploration.worlds.mail import fake_mail
+    from .exploration.worlds.redis import redis_world
     from .exploration.worlds.sqlite import sqlite_world
     from .harness.active import current_jobs
     from .harness.clock import VirtualClock
@@ -104,6 +105,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "fake_mail",
     "HttpRequest",
     "HttpResponse",
+    "redis_world",
     "sqlite_world",
     # Testing them
     "open_jobs",
@@ -143,6 +145,7 @@ _LAZY = {
     "fake_mail": "exploration.worlds.mail",
     "HttpRequest": "exploration.http_messages",
     "HttpResponse": "exploration.http_messages",
+    "redis_world": "exploration.worlds.redis",
     "sqlite_world": "exploration.worlds.sqlite",
     "open_jobs": "bridges.opening",
     "current_jobs": "harness.active",

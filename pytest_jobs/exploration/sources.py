@@ -33,6 +33,7 @@ _OWN: Final = {
     "httpx": "httpx",
     "requests": "requests",
     "smtplib": "mail",
+    "redis": "redis",
     "sqlite3": "sqlite",
     "subprocess": "commands",
     "urllib3": "urllib3",

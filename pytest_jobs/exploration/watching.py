@@ -244,6 +244,9 @@ class Watch:
 
     def _pause(self, kind: PointKind, awaitable: Any) -> None:
         self._check_alive()
+        if _within_act.get():
+            # An act is one step, however often a driver waits for its socket or its thread in it.
+            return
         self._counter.place = _place_of_await(awaitable, self._history.wants) or self._counter.place
         self._at(self._counter.pause(kind))
 

@@ -11,7 +11,13 @@ import corpus_files as files
 import corpus_ledgers as ledgers
 import corpus_messages as messages
 import corpus_payments as payments
-from corpus_world import forgetful_shop, shop, shop_with_folder, shop_with_redis
+from corpus_world import (
+    forgetful_shop,
+    forgetful_shop_with_cache,
+    shop,
+    shop_with_folder,
+    shop_with_redis,
+)
 
 from pytest_jobs.errors import (
     DivergedState,
@@ -53,6 +59,8 @@ AGAIN: Final = "twice restart overlap late lease_expires"
 MIDWAY: Final = "crash overlap late lease_expires"
 #: The same, unless the first goes on.
 CRASH: Final = "crash late"
+#: It does harm that an effect fails, or its answer is lost.
+FAILING: Final = "effect_fails reply_lost"
 
 BUGS: Final = [
     Bug(
@@ -96,10 +104,30 @@ BUGS: Final = [
     ),
     # Near midnight an hour is enough, and `lease_expires` finds it too.
     Bug("B08", payments.charge_with_the_date_in_the_key, DuplicateEffect, "gateway.charge", "late"),
-    # There is no source of redis commands: only lines are points, and none follows the last command.
-    Bug("B09", counters.count_view, DivergedState, "redis", AGAIN, world=shop_with_redis),
-    Bug("B10", counters.count_view_once, DivergedState, "redis", MIDWAY, world=shop_with_redis),
-    Bug("B11", counters.count_view_by_claim, LostEffect, "redis", CRASH, world=shop_with_redis),
+    Bug(
+        "B09",
+        counters.count_view,
+        DivergedState,
+        "redis",
+        f"{AGAIN} crash reply_lost",
+        world=shop_with_redis,
+    ),
+    Bug(
+        "B10",
+        counters.count_view_once,
+        DivergedState,
+        "redis",
+        f"{MIDWAY} {FAILING}",
+        world=shop_with_redis,
+    ),
+    Bug(
+        "B11",
+        counters.count_view_by_claim,
+        LostEffect,
+        "redis",
+        f"{CRASH} {FAILING}",
+        world=shop_with_redis,
+    ),
     Bug(
         "B12",
         payments.charge_with_a_key_kept_for_an_hour,
@@ -121,7 +149,7 @@ BUGS: Final = [
         payments.leave_it_to_whoever_holds_the_lock,
         LostEffect,
         "gateway.charge",
-        f"{CRASH} effect_fails",
+        f"{CRASH} {FAILING}",
         world=shop_with_redis,
     ),
     Bug(
@@ -178,7 +206,14 @@ BUGS: Final = [
         f"{CRASH} effect_fails reply_lost",
     ),
     Bug("B23", ledgers.read_and_write_the_balance, StuckJob, "accounts", f"{MIDWAY} effect_fails"),
-    Bug("B24", counters.push_to_feed, DivergedState, "redis", AGAIN, world=shop_with_redis),
+    Bug(
+        "B24",
+        counters.push_to_feed,
+        DivergedState,
+        "redis",
+        f"{AGAIN} crash reply_lost",
+        world=shop_with_redis,
+    ),
     Bug(
         "B25",
         files.write_report_piece_by_piece,
@@ -198,7 +233,12 @@ BUGS: Final = [
     ),
     Bug("B28", ledgers.book_and_fail_when_booked, PoisonJob, "IntegrityError", f"{AGAIN} crash"),
     Bug(
-        "B29", ledgers.archive_by_deleting_first, LostEffect, "redis", CRASH, world=shop_with_redis
+        "B29",
+        ledgers.archive_by_deleting_first,
+        LostEffect,
+        "redis",
+        f"{CRASH} effect_fails",
+        world=shop_with_redis,
     ),
     Bug("B30", ledgers.toggle_status, StuckJob, "payments", f"{AGAIN} crash"),
     Bug(
@@ -231,7 +271,7 @@ BUGS: Final = [
         counters.unlock_whoever_holds_it,
         LostEffect,
         "redis",
-        f"{CRASH} lease_expires",
+        f"{CRASH} {FAILING} lease_expires",
         world=shop_with_redis,
     ),
     Bug(
@@ -255,7 +295,7 @@ BUGS: Final = [
         counters.move_the_cursor_first,
         DivergedState,
         "redis",
-        CRASH,
+        f"{CRASH} {FAILING}",
         world=shop_with_redis,
         args=(3,),
     ),
@@ -264,7 +304,7 @@ BUGS: Final = [
         counters.move_the_cursor_last,
         DuplicateEffect,
         "mailer.send",
-        f"{MIDWAY} reply_lost",
+        f"{MIDWAY} {FAILING}",
         world=shop_with_redis,
         args=(3,),
     ),
@@ -289,10 +329,10 @@ BUGS: Final = [
         ledgers.use_up_the_quota,
         DivergedState,
         "payments",
-        f"{AGAIN} crash",
+        f"{AGAIN} crash {FAILING}",
         world=shop_with_redis,
     ),
-    Bug("B45", counters.sell, LostEffect, "redis", MIDWAY, world=shop_with_redis),
+    Bug("B45", counters.sell, LostEffect, "redis", f"{MIDWAY} {FAILING}", world=shop_with_redis),
     Bug(
         "B46",
         ledgers.write_the_old_status,
@@ -328,7 +368,23 @@ BUGS: Final = [
         messages.call_webhook_with_a_new_id,
         DuplicateEffect,
         "enqueue corpus_messages.call_webhook",
-        f"{MIDWAY} reply_lost",
+        f"{MIDWAY} {FAILING}",
         world=shop_with_redis,
+    ),
+    Bug(
+        "B52",
+        counters.count_view_in_a_pipeline,
+        DivergedState,
+        "redis",
+        f"{MIDWAY} {FAILING}",
+        world=shop_with_redis,
+    ),
+    Bug(
+        "B60",
+        payments.charge_behind_a_cache,
+        DuplicateEffect,
+        "gateway.charge",
+        "late",
+        world=forgetful_shop_with_cache,
     ),
 ]

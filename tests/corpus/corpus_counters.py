@@ -34,6 +34,18 @@ def count_view_in_a_transaction(page):
         transaction.execute()
 
 
+def count_view_in_a_pipeline(page):
+    if shop.redis.get(f"seen:{page}"):
+        return
+    with shop.redis.pipeline(transaction=False) as pipeline:
+        pipeline.incr("views").set(f"seen:{page}", 1).execute()
+
+
+def add_member_in_a_pipeline(user):
+    with shop.redis.pipeline(transaction=False) as pipeline:
+        pipeline.sadd("members", user).set("last", user).execute()
+
+
 def set_profile(user):
     shop.redis.set(f"profile:{user}", "ann")
 

@@ -163,7 +163,21 @@ def charge_with_a_key_kept_for_an_hour(payment_id):
     shop.gateway.charge(payment_id, 100, idempotency_key=shop.redis.get(place))
 
 
+def charge_behind_a_cache(payment_id):
+    if shop.redis.get(f"paid:{payment_id}"):
+        return
+    shop.gateway.charge(payment_id, 100, idempotency_key=f"pay-{payment_id}")
+    shop.redis.set(f"paid:{payment_id}", 1, ex=86_400)
+
+
 # Look-ups
+
+
+def look_up_and_charge_behind_a_cache(payment_id):
+    if shop.redis.get(f"paid:{payment_id}"):
+        return
+    look_up_and_charge_under_a_row_lock(payment_id)
+    shop.redis.set(f"paid:{payment_id}", 1, ex=86_400)
 
 
 def look_up_and_charge(payment_id):

@@ -6,11 +6,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
+
 gateway: Any = None
 mailer: Any = None
 desk: Any = None
 queue: Any = None
-redis: Any = None
+redis = Redis(decode_responses=True)
 folder = Path("nowhere")
 
 

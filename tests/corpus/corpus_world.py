@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import corpus_shop
-import fakeredis
 import pytest
 
-from pytest_jobs import fake, sqlite_world
+from pytest_jobs import fake, redis_world, sqlite_world
 
 _SCHEMA = """
 create table payments (id integer primary key, status, amount, version integer default 0);
@@ -84,10 +83,16 @@ forgetful_shop = functools.partial(_shop, timedelta(hours=24))
 
 @contextmanager
 def shop_with_redis() -> Generator[Callable[[], dict[str, Any]], None, None]:
-    client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
-    with shop() as tables, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus_shop, "redis", client)
-        yield lambda: {**tables(), "redis": _dump(client)}
+    """Whoever holds a lock is not part of the outcome."""
+    with shop() as tables, redis_world(bind=(corpus_shop, "redis")) as redis:
+        yield lambda: {**tables(), "redis": redis.dump(ignore="lock:*")}
+
+
+@contextmanager
+def forgetful_shop_with_cache() -> Generator[Callable[[], dict[str, Any]], None, None]:
+    """What is in a cache is not part of the outcome."""
+    with forgetful_shop() as tables, redis_world(bind=(corpus_shop, "redis")):
+        yield tables
 
 
 @contextmanager
@@ -102,14 +107,3 @@ def shop_with_folder() -> Generator[Callable[[], dict[str, Any]], None, None]:
             **tables(),
             "files": {path.name: path.read_text("utf-8") for path in Path(folder).iterdir()},
         }
-
-
-def _dump(client: fakeredis.FakeRedis) -> dict[str, Any]:
-    """Return what is stored, without locks: whoever holds one is not part of the outcome."""
-    read = {
-        "string": client.get,
-        "list": lambda key: client.lrange(key, 0, -1),
-        "set": client.smembers,
-    }
-    keys = [key for key in client.scan_iter() if not key.startswith("lock:")]
-    return {key: read[client.type(key)](key) for key in keys}

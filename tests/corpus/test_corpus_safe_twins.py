@@ -15,7 +15,13 @@ import corpus_files as files
 import corpus_ledgers as ledgers
 import corpus_messages as messages
 import corpus_payments as payments
-from corpus_world import forgetful_shop, shop, shop_with_folder, shop_with_redis
+from corpus_world import (
+    forgetful_shop,
+    forgetful_shop_with_cache,
+    shop,
+    shop_with_folder,
+    shop_with_redis,
+)
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, StuckJob
@@ -132,6 +138,19 @@ def test_a_guard_and_a_key_that_is_forgotten_charge_twice_after_a_late_crash():
 def test_a_job_that_changes_nothing_shows_nothing(job):
     with pytest.raises(ExplorationError, match="changes nothing that the world shows"):
         check_idempotent(job, args=(1,), world=shop, histories="all")
+
+
+@pytest.mark.parametrize(
+    ("job", "world"),
+    [
+        pytest.param(counters.add_member_in_a_pipeline, shop_with_redis, id="twin of B52"),
+        pytest.param(
+            payments.look_up_and_charge_behind_a_cache, forgetful_shop_with_cache, id="twin of B60"
+        ),
+    ],
+)
+def test_a_twin_without_a_number_gives_no_alarm(job, world):
+    check_idempotent(job, args=(1,), world=world, histories="all")
 
 
 def test_the_corpus_has_forty_five_safe_twins():
