@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .exploration.worlds.fakes import fake
     from .exploration.worlds.mail import fake_mail
     from .exploration.worlds.redis import redis_world
+    from .exploration.worlds.sqlalchemy import sqlalchemy_world
     from .exploration.worlds.sqlite import sqlite_world
     from .harness.active import current_jobs
     from .harness.clock import VirtualClock
@@ -107,6 +108,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "HttpResponse",
     "redis_world",
     "sqlite_world",
+    "sqlalchemy_world",
     # Testing them
     "open_jobs",
     "current_jobs",
@@ -147,6 +149,7 @@ _LAZY = {
     "HttpResponse": "exploration.http_messages",
     "redis_world": "exploration.worlds.redis",
     "sqlite_world": "exploration.worlds.sqlite",
+    "sqlalchemy_world": "exploration.worlds.sqlalchemy",
     "open_jobs": "bridges.opening",
     "current_jobs": "harness.active",
     "Jobs": "harness.jobs",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -25,10 +28,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a redis-server of our own, on a free port, that keeps nothing."""
     program = shutil.which("redis-server")
     if program is None:
-        reason = "redis-server is not installed: apt-get install redis-server"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _missing("redis-server is not installed: apt-get install redis-server")
     port = _free_port()
     directory = tmp_path_factory.mktemp("redis")
     command = [
@@ -47,6 +47,48 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, reached by a socket in a directory; it keeps nothing."""
+    programs = _postgresql_programs()
+    if programs is None:
+        _missing("PostgreSQL is not installed: apt-get install postgresql")
+    # It refuses to run as root, and pytest's directories are open to their owner alone.
+    user = _server_user()
+    directory = Path(tempfile.mkdtemp(prefix="pytest-jobs-postgresql-"))
+    if user is not None:
+        shutil.chown(directory, user)
+    try:
+        data = directory / "data"
+        subprocess.run(
+            [
+                programs / "initdb",
+                "-D",
+                data,
+                "-U",
+                "jobs",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--no-sync",
+            ],
+            check=True,
+            capture_output=True,
+            cwd=directory,
+            user=user,
+        )
+        command = [str(programs / "postgres"), "-D", str(data), "-k", str(directory), "-F"]
+        # A session is killed at each point of a job, and so are many.
+        command += ["-c", "listen_addresses=", "-c", "max_connections=200"]
+        with process(command, directory, log="postgresql.log", user=user, stop=signal.SIGQUIT):
+            ask = [programs / "pg_isready", "-q", "-h", directory]
+            wait_until(lambda: subprocess.run(ask, check=False).returncode == 0, "PostgreSQL")
+            yield f"postgresql://jobs@/postgres?host={directory}"
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 @contextmanager
 def process(
     command: Sequence[str],
@@ -54,6 +96,8 @@ def process(
     *,
     log: str,
     environment: Mapping[str, str] | None = None,
+    user: str | None = None,
+    stop: signal.Signals = signal.SIGKILL,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program as the leader of a group of processes of its own; kill them all at the end.
 
@@ -62,6 +106,8 @@ def process(
         directory: where it runs.
         log: the name of the file there that its output is added to.
         environment: variables beside ours.
+        user: as whom it runs; None as we do.
+        stop: the signal that ends it.
     """
     with (directory / log).open("ab") as output:
         running = subprocess.Popen(
@@ -71,17 +117,18 @@ def process(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            user=user,
         )
         try:
             yield running
         finally:
-            kill_group(running)
+            kill_group(running, stop)
 
 
-def kill_group(running: subprocess.Popen[bytes]) -> None:
+def kill_group(running: subprocess.Popen[bytes], stop: signal.Signals = signal.SIGKILL) -> None:
     """Kill a program and all processes that it started, as an outage of its machine does."""
     with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGKILL)
+        os.killpg(running.pid, stop)
     running.wait()
 
 
@@ -98,6 +145,32 @@ def wait_until(condition: Callable[[], object], what: str, *, every: float = _ST
         if time.monotonic() > deadline:
             pytest.fail(f"waited {_PATIENCE} s for {what}")
         time.sleep(every)
+
+
+def _missing(reason: str) -> NoReturn:
+    """Skip the test; fail it where everything is to be there."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _postgresql_programs() -> Path | None:
+    """Return the directory of the programs of the server, which Debian has not on the path."""
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).resolve().parent
+    return max(
+        (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+        key=lambda path: int(path.parent.name),
+        default=None,
+    )
+
+
+def _server_user() -> str | None:
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
 
 
 def _free_port() -> int:

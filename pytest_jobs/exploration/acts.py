@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -74,6 +74,18 @@ class ActWatcher(Protocol):
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
         """Take note of a connection: the function is called when the worker that opened it dies."""
+        ...
+
+    def holds(self, shared: object) -> bool:
+        """Say whether a connection was noted."""
+        ...
+
+    def may_wait(self) -> bool:
+        """Say whether a lock may be waited for: who holds it is not suspended, but about to release it."""
+        ...
+
+    def refuse(self, why: str) -> NoReturn:
+        """End the delivery, since nothing can be shown by it."""
         ...
 
 
@@ -148,3 +160,29 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
     current = watcher.get()
     if current is not None:
         current.opened(close, shared)
+
+
+def holds_connection(shared: object) -> bool:
+    """Say whether the delivery has a connection, as `note_connection` was told: for effect sources."""
+    current = watcher.get()
+    return current is None or current.holds(shared)
+
+
+def may_wait_for_locks() -> bool:
+    """Say whether a lock may be waited for, shortly: none is held by a delivery that is suspended.
+
+    For effect sources, which let a connection wait for locks hardly at all.
+    """
+    current = watcher.get()
+    return current is None or current.may_wait()
+
+
+def refuse_delivery(why: str) -> None:
+    """End the delivery and the whole exploration, since nothing can be shown: for effect sources.
+
+    Args:
+        why: what the job did, why it shows nothing, and what to write instead.
+    """
+    current = watcher.get()
+    if current is not None:
+        current.refuse(why)

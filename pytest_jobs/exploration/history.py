@@ -142,6 +142,8 @@ class History:
         token = watcher.set(watch)
         try:
             other()
+        except Unwound as refused:
+            let_go(refused)
         finally:
             watcher.reset(token)
             watch.close_connections()

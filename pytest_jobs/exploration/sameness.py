@@ -6,9 +6,11 @@ import base64
 import dataclasses
 import os
 import random
+import re
 import uuid
-from collections.abc import Generator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Generator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -17,6 +19,13 @@ from ..harness.patches import Patches
 #: What stands for a time that lies within the history.
 _NOW: Final = "<now>"
 _TODAY: Final = "<today>"
+_DIGITS: Final = re.compile(r"(?<!\d)\d{4,}(?!\d)")
+
+#: Called by a world whose database numbers rows, with those numbers and with what they number. They are
+#: to be such as occur nowhere else. Which of them are used up by what is rolled back is no difference.
+numbering: ContextVar[Callable[[range, str], None] | None] = ContextVar(
+    "pytest_jobs_numbering", default=None
+)
 
 
 class Chance:
@@ -27,6 +36,7 @@ class Chance:
         self._seed = seed
         self._forms: dict[str, int] = {}
         self._drawn = 0
+        self._numbers: list[tuple[range, str]] = []
 
     @contextmanager
     def pinned(self) -> Generator[None, None, None]:
@@ -36,15 +46,26 @@ class Chance:
         patches.set(os, "urandom", self._urandom)
         patches.set(random, "_urandom", self._urandom)
         random.seed(self._seed)
+        token = numbering.set(lambda numbers, name: self._numbers.append((numbers, name)))
         try:
             yield
         finally:
+            numbering.reset(token)
             patches.restore()
             random.setstate(state)
 
     def number(self, text: str) -> int | None:
         """Return which drawing a text is a form of; None for none."""
         return self._forms.get(text)
+
+    def numbered(self, value: float) -> str | None:
+        """Return what a database numbers by a number; None for one that is from no sequence."""
+        return next((name for numbers, name in self._numbers if value in numbers), None)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether there are any numbers of a database."""
+        return bool(self._numbers)
 
     def _urandom(self, size: int) -> bytes:
         drawn = self._random.randbytes(size)
@@ -67,16 +88,18 @@ class Renaming:
 
     def __init__(self, chance: Chance, begin: datetime, end: datetime) -> None:
         self._chance = chance
-        self._begin = begin
+        # Databases keep whole seconds.
+        self._begin = begin.replace(microsecond=0)
         self._end = end
         self._names: dict[int, str] = {}
+        self._numbers: dict[str, dict[int, str]] = {}
 
     def of(self, value: Any) -> Any:
         """Return the form of a value: hashable, ordered, and equal exactly when it is the same."""
         if value is None or isinstance(value, bool | bytes):
             return value
         if isinstance(value, int | float):
-            return _NOW if self._is_now_number(value) else value
+            return self._number(value)
         if isinstance(value, str | uuid.UUID):
             return self._text(str(value))
         if isinstance(value, datetime):
@@ -100,13 +123,26 @@ class Renaming:
             return _TODAY if self._is_today(value) else value.isoformat()
         return repr(value)
 
+    def _number(self, value: float) -> Any:
+        numbered = self._chance.numbered(value)
+        if numbered is None:
+            return _NOW if self._is_now_number(value) else value
+        names = self._numbers.setdefault(numbered, {})
+        return names.setdefault(int(value), f"<{numbered} {len(names) + 1}>")
+
     def _text(self, text: str) -> str:
         number = self._chance.number(text)
         if number is None:
             if self._is_today_text(text):
                 return _TODAY
-            return _NOW if self._is_now_text(text) else text
+            if self._is_now_text(text):
+                return _NOW
+            return _DIGITS.sub(self._digits, text) if self._chance.numbers else text
         return self._names.setdefault(number, f"<random {len(self._names) + 1}>")
+
+    def _digits(self, found: re.Match[str]) -> str:
+        digits = found[0]
+        return str(self._number(int(digits))) if self._chance.numbered(int(digits)) else digits
 
     def _is_now(self, value: datetime) -> bool:
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)

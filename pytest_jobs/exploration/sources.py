@@ -29,11 +29,15 @@ class EffectSource(Protocol):
 #: The library, and the file under `effects` that hears of it.
 _OWN: Final = {
     "aiohttp": "aiohttp",
+    "aiosqlite": "aiosqlite",
     "http.client": "http_client",
     "httpx": "httpx",
+    "psycopg": "psycopg",
     "requests": "requests",
     "smtplib": "mail",
     "redis": "redis",
+    "sqlalchemy": "sqlalchemy",
+    "sqlalchemy.orm": "sqlalchemy_sessions",
     "sqlite3": "sqlite",
     "subprocess": "commands",
     "urllib3": "urllib3",

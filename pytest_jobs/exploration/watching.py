@@ -189,13 +189,11 @@ class Watch:
     def outside(self, text: str) -> None:
         """Refuse what leaves the process and is no act that can be told from others."""
         if not _within_act.get():
-            self._history.refuse(
+            self.refuse(
                 f"The job called {text}, which reaches outside of the world, and nothing that pytest-jobs knows "
                 "owns it: put a fake in the place of what does it (`fake(module, name, ...)`), or declare what "
                 "does it an effect (`effects.wrap(object, name)`)."
             )
-            self.dead = True
-            raise Unwound
 
     def note(self, act: Act) -> None:
         """Note that an act has had its effect."""
@@ -210,10 +208,15 @@ class Watch:
     def opened(self, close: Callable[[], object], shared: object) -> None:
         """Note a connection of this delivery."""
         if shared is not None and self._rival and self._history.is_shared(shared):
-            self._history.refuse(_SHARED)
-            self.dead = True
-            raise Unwound
+            self.refuse(_SHARED)
         self._connections.append((close, shared))
+
+    def refuse(self, why: str) -> NoReturn:
+        """End it, since nothing can be shown by it."""
+        self._check_alive()
+        self._history.refuse(why)
+        self.dead = True
+        raise Unwound
 
     def kill(self) -> None:
         """Let its worker die."""
@@ -231,6 +234,10 @@ class Watch:
     def taken_from(self) -> None:
         """Hear that something else has taken the place of what hears of the lines."""
         self._history.refuse(_TAKEN)
+
+    def may_wait(self) -> bool:
+        """Say whether no delivery is suspended that may hold a lock."""
+        return not self._rival
 
     def holds(self, shared: object) -> bool:
         """Say whether a connection is one of this delivery's."""

@@ -3,17 +3,30 @@
 For libraries that have none here: `wrap`, or an `EffectSource` of the project's own.
 """
 
-from ..acts import Act, looking, note_connection, note_effect, perform_act, perform_act_async
+from ..acts import (
+    Act,
+    holds_connection,
+    looking,
+    may_wait_for_locks,
+    note_connection,
+    note_effect,
+    perform_act,
+    perform_act_async,
+    refuse_delivery,
+)
 from ..sources import EffectSource
 from .wrapping import wrap
 
 __all__ = [
     "Act",
     "EffectSource",
+    "holds_connection",
     "looking",
+    "may_wait_for_locks",
     "note_connection",
     "note_effect",
     "perform_act",
     "perform_act_async",
+    "refuse_delivery",
     "wrap",
 ]

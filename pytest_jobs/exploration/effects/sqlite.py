@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import functools
+import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from sqlite3 import dbapi2
 from types import TracebackType
 from typing import Any, Final, Literal
+from weakref import WeakSet
 
 from ...harness.patches import Patches
 from ..acts import Act, looking, note_connection, perform_act
+from .statements import changes, shown
 
 library: Final = "sqlite3"
 
-_READING: Final = ("select", "pragma", "explain", "values", "begin", "savepoint", "release")
+_PATIENCE: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
+#: What the database takes from the clock of the machine, which is another than that of the test.
+_CLOCK: Final = {
+    "current_timestamp": "%Y-%m-%d %H:%M:%S",
+    "current_date": "%Y-%m-%d",
+    "current_time": "%H:%M:%S",
+}
 
 
 def install(patches: Patches) -> None:
@@ -36,13 +47,30 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     else:
         kwargs["timeout"] = 0.0
     connection = connect(*args, factory=factory, **kwargs)
-    note_connection(connection.close)
+    for name, form in _CLOCK.items():
+        connection.create_function(name, 0, functools.partial(_now, form))
+    note_connection(connection.die)
     return connection
 
 
 class _Heard(sqlite3.Connection):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+        super().__init__(*args, **kwargs)
+
+    def die(self) -> None:
+        """End as with the process: the locks of a query that is half read go as well, which `close` keeps."""
+        for cursor in list(self._cursors):
+            with suppress(sqlite3.Error):
+                cursor.close()
+        with suppress(sqlite3.Error):
+            super().rollback()
+        self.close()
+
     def cursor(self, factory: Any = None) -> Any:
-        return super().cursor(factory or _HeardCursor)
+        cursor = super().cursor(factory or _HeardCursor)
+        self._cursors.add(cursor)
+        return cursor
 
     def execute(self, sql: str, *args: Any) -> Any:
         return self.cursor().execute(sql, *args)
@@ -79,7 +107,7 @@ class _Heard(sqlite3.Connection):
 
 class _HeardCursor(sqlite3.Cursor):
     def execute(self, sql: str, *args: Any) -> Any:
-        return _statement(sql, functools.partial(super().execute, sql, *args))
+        return _statement(sql, functools.partial(super().execute, _impatient(sql), *args))
 
     def executemany(self, sql: str, *args: Any) -> Any:
         return _statement(sql, functools.partial(super().executemany, sql, *args))
@@ -89,21 +117,31 @@ class _HeardCursor(sqlite3.Cursor):
 
 
 def _statement(sql: str, do: Callable[[], Any]) -> Any:
-    words = sql.split(None, 1)
-    if not words or words[0].lower().rstrip(";") in _READING:
-        with looking(_is_locked):
+    if not any(map(changes, sql.split(";"))):
+        with looking(is_locked):
             return do()
-    return _heard(" ".join(sql.split())[:80], do)
+    return _heard(shown(sql), do)
+
+
+def _impatient(sql: str) -> str:
+    """Let a connection that asks for patience not wait: who holds the lock is suspended."""
+    return "pragma busy_timeout = 0" if _PATIENCE.match(sql) else sql
 
 
 def _heard(text: str, do: Callable[[], Any]) -> Any:
-    act = Act("sqlite", text, counts=False, refused=_refused, answer_lost=None, busy=_is_locked)
+    act = Act("sqlite", text, counts=False, refused=failed, answer_lost=None, busy=is_locked)
     return perform_act(act, do)
 
 
-def _is_locked(error: BaseException) -> bool:
+def _now(form: str) -> str:
+    return datetime.now(UTC).strftime(form)
+
+
+def is_locked(error: BaseException) -> bool:
+    """Say whether an error says that another connection holds a lock."""
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
-def _refused() -> Exception:
+def failed() -> Exception:
+    """Return the error of a statement that did not happen."""
     return sqlite3.OperationalError("disk I/O error")

@@ -1,0 +1,297 @@
+"""Jobs that use PostgreSQL: by psycopg and by SQLAlchemy, waiting and awaiting, on a real server."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+import pytest
+
+pytest.importorskip("psycopg")
+pytest.importorskip("sqlalchemy")
+pytest.importorskip("aiosqlite")
+
+import explored_orm as orm
+import explored_sql as plain
+import psycopg
+from explored_orm_worlds import Gateway, world
+from sqlalchemy import Column, Integer, MetaData, Sequence, Table, create_engine, event
+
+from pytest_jobs import check_idempotent, fake, sqlalchemy_world
+from pytest_jobs.errors import (
+    DivergedState,
+    DuplicateEffect,
+    ExplorationError,
+    StuckJob,
+)
+from pytest_jobs.exploration.explorer import Explorer
+from pytest_jobs.harness.patches import Patches
+
+
+@pytest.fixture
+def shop(postgresql_url):
+    """The world of the jobs that use psycopg, whose schema SQLAlchemy makes."""
+    engine = create_engine("postgresql+psycopg://nowhere")
+
+    def shop():
+        patches = Patches()
+        with (
+            sqlalchemy_world(
+                orm.Base,
+                bind=engine,
+                url=postgresql_url,
+                rows=[
+                    orm.Payment(id=1),
+                    orm.Payment(id=2),
+                    orm.Account.__table__.insert().values(id=1, balance=0),
+                ],
+            ) as database,
+            fake(plain, "gateway", Gateway(), key="key") as gateway,
+        ):
+            place = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            patches.set(plain, "url", place)
+            try:
+                yield lambda: {**database.snapshot(), "charges": gateway.calls}
+            finally:
+                patches.restore()
+
+    return shop
+
+
+@pytest.fixture
+def orm_shop(postgresql_url):
+    return world((orm, "engine"), postgresql_url)
+
+
+@pytest.fixture
+def async_shop(postgresql_url):
+    return world((orm, "async_engine"), postgresql_url)
+
+
+def check(job, where, histories="all", **options):
+    return check_idempotent(job, args=(1,), world=where, histories=histories, **options)
+
+
+def failing(job, where, history, monkeypatch):
+    """Return the points at which a history of a job fails, not only the first."""
+    points = []
+
+    def try_all(self, plans, go_on):
+        for plan in plans:
+            self.exploration.histories += 1
+            if self.try_out(plan) is not None:
+                points.append(str(plan.point))
+
+    monkeypatch.setattr(Explorer, "_try_all", try_all)
+    check(job, where, [history])
+    return points
+
+
+# psycopg
+
+
+@pytest.mark.parametrize(
+    "job", [plain.look_then_deposit, plain.look_then_deposit_async], ids=["waiting", "awaiting"]
+)
+def test_the_lost_update_of_read_committed_is_found_and_only_by_overlapping(job, shop):
+    check(job, shop, ["twice", "restart", "crash", "effect_fails", "reply_lost", "late"])
+    with pytest.raises(DivergedState, match=r"DIVERGED accounts\b.*\[overlap"):
+        check(job, shop)
+
+
+def test_the_lost_update_happens_between_the_look_and_the_first_update(shop, monkeypatch):
+    found = failing(plain.look_then_deposit, shop, "overlap", monkeypatch)
+
+    assert [re.sub(r"line \d+", "line n", point) for point in found] == [
+        "before line n of look_then_deposit: _mark(db, number)",
+        """before line n of _mark: db.execute("update payments set status = 'done' where id = %s", (number,))""",
+        "before psycopg: update payments set status = 'done' where id = %s",
+    ]
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        plain.lock_then_deposit,
+        plain.lock_by_advice_then_deposit,
+        plain.deposit_if_unsettled,
+        plain.deposit_at_serializable,
+        plain.charge_by_key_then_mark,
+        plain.number_an_entry,
+        plain.copy_entries,
+        plain.insert_many,
+        plain.read_in_all_ways,
+        plain.deposit_in_a_pipeline,
+        plain.roll_back,
+        plain.deposit_if_unsettled_async,
+        plain.copy_and_stream_async,
+    ],
+)
+def test_a_safe_job_is_safe_in_every_history(job, shop):
+    explored = check(job, shop, time_limit=60.0)
+
+    assert explored.histories == explored.to_dict()["arguments"][0]["planned"] > 10
+
+
+@pytest.mark.parametrize(
+    "job", [plain.charge_then_mark, plain.charge_then_mark_async], ids=["waiting", "awaiting"]
+)
+def test_a_guard_that_a_crash_passes_is_found(job, shop):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge\b.*\[crash"):
+        check(job, shop)
+
+
+def test_work_that_two_transactions_tear_apart_is_found(shop):
+    with pytest.raises(DivergedState, match=r"DIVERGED accounts\b.*\[crash"):
+        check(plain.deposit_in_two_transactions, shop)
+    with pytest.raises(StuckJob, match=r"STUCK accounts\b.*\[crash"):
+        check(plain.deposit_in_autocommit, shop)
+
+
+def test_an_answer_that_is_lost_reaches_the_branch_of_the_job(shop):
+    with pytest.raises(DivergedState, match=r"DIVERGED payments\b.*\[reply_lost"):
+        check(plain.take_a_lost_answer_for_a_failure, shop, ["twice", "crash", "reply_lost"])
+
+
+def test_a_number_that_is_rolled_back_is_another_key(shop):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge\b.*\[crash"):
+        check(plain.number_an_entry_then_charge, shop)
+
+
+def test_a_copy_is_an_effect(shop):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE entries\b.*\[twice"):
+        check(plain.copy_entries_each_time, shop)
+
+
+def test_a_connection_that_is_kept_in_a_module_is_refused(shop):
+    with pytest.raises(
+        ExplorationError, match=r"a connection to PostgreSQL that was opened before"
+    ):
+        check(plain.keep_a_connection, shop)
+
+
+def test_a_connection_that_two_deliveries_would_share_is_refused(shop):
+    try:
+        with pytest.raises(
+            ExplorationError, match=r"a connection to PostgreSQL that was opened before"
+        ):
+            check(plain.use_a_kept_connection, shop, ["overlap"])
+    finally:
+        plain.Kept.connection = None
+
+
+def test_a_job_that_only_reads_shows_nothing(shop):
+    with pytest.raises(ExplorationError, match="changes nothing that the world shows"):
+        check(plain.always_read, shop)
+
+
+def test_no_session_of_a_delivery_is_left(shop, postgresql_url):
+    check(plain.lock_by_advice_then_deposit, shop, ["crash", "overlap"])
+
+    with contextlib.closing(psycopg.connect(postgresql_url, autocommit=True)) as db:
+        left = db.execute(
+            "select query, state from pg_stat_activity "
+            "where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()"
+        ).fetchall()
+    assert left == []
+
+
+def test_nothing_is_left_behind(shop):
+    def state():
+        return (
+            psycopg.BaseConnection.__init__,
+            psycopg.Cursor.execute,
+            psycopg.AsyncCursor.copy,
+            psycopg.AsyncConnection.wait,
+            vars(psycopg.AsyncConnection)["connect"],
+            psycopg.Connection.commit,
+            psycopg.Transaction.__exit__,
+        )
+
+    before = state()
+    check(plain.charge_by_key_then_mark, shop, ["twice"])
+    with pytest.raises(DuplicateEffect):
+        check(plain.charge_then_mark, shop)
+
+    assert state() == before
+
+
+# SQLAlchemy
+
+
+def test_the_lost_update_is_found_in_the_orm_and_its_locking_twin_is_safe(orm_shop):
+    with pytest.raises(DivergedState, match=r"DIVERGED accounts\b.*\[overlap"):
+        check(orm.look_then_deposit, orm_shop)
+    check(orm.lock_then_charge, orm_shop)
+    check(orm.deposit_in_one_commit, orm_shop)
+
+
+def test_awaiting_jobs_of_the_orm(async_shop):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge\b.*\[crash"):
+        check(orm.charge_then_mark_async, async_shop)
+    check(orm.deposit_by_core_async, async_shop)
+
+
+def test_a_row_that_was_rolled_back_leaves_a_gap_which_is_no_difference(orm_shop):
+    check(orm.book_once, orm_shop)
+
+
+def test_a_row_for_each_delivery_is_a_duplicate(orm_shop):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE entries\b.*\[twice") as found:
+        check(orm.book, orm_shop)
+
+    assert "now:  (('<entries.id 1>', 1, '<now>'), ('<entries.id 2>', 1, '<now>'))" in str(
+        found.value
+    )
+
+
+def test_a_url_of_another_database_is_refused():
+    with pytest.raises(ExplorationError, match=r"url=sqlite:///shop\.db is none of PostgreSQL"):
+        check(orm.book_once, world((orm, "engine"), "sqlite:///shop.db"))
+
+
+def test_a_table_that_names_its_schema_is_refused(postgresql_url):
+    metadata = MetaData()
+    Table("orders", metadata, Column("id", Integer, primary_key=True), schema="sales")
+
+    with pytest.raises(ExplorationError, match=r"sales\.orders names the schema that it is in"):
+        sqlalchemy_world(metadata, bind=orm.engine, url=postgresql_url).__enter__()
+
+
+def test_what_the_tables_are_made_with_is_there_in_every_history(postgresql_url):
+    metadata = MetaData()
+    numbers = Sequence("invoice_numbers", metadata=metadata)
+    orders = Table("orders", metadata, Column("id", Integer, numbers, primary_key=True))
+
+    @event.listens_for(orders, "after_create")
+    def _seed(target, connection, **options):
+        connection.execute(orders.insert().values(id=7))
+
+    for _ in range(2):
+        with sqlalchemy_world(metadata, bind=orm.engine, url=postgresql_url) as database:
+            assert database.snapshot() == {"orders": [(7,)]}
+            with orm.engine.begin() as connection:
+                connection.execute(orders.insert())
+            assert len(database.rows("orders")) == 2
+        orm.engine.dispose()
+
+
+def test_the_schema_of_a_world_is_dropped_with_its_process(postgresql_url, pytester):
+    script = pytester.makepyfile(
+        f"""
+        from sqlalchemy import Column, Integer, MetaData, Table, create_engine, text
+        from pytest_jobs import sqlalchemy_world
+
+        metadata = MetaData()
+        Table("orders", metadata, Column("id", Integer, primary_key=True))
+        engine = create_engine("postgresql+psycopg://nowhere")
+        with sqlalchemy_world(metadata, bind=engine, url="{postgresql_url}") as database:
+            print(database.connection.scalar(text("select current_schema()")))
+        """
+    )
+
+    schema = pytester.runpython(script).stdout.str().strip()
+
+    assert schema.startswith("pytest_jobs_")
+    with contextlib.closing(psycopg.connect(postgresql_url, autocommit=True)) as db:
+        assert db.execute("select to_regnamespace(%s)", (schema,)).fetchone() == (None,)
