@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
     from .exploration.machine import JobMachine
+    from .exploration.worlds.django import django_world
     from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
     from .exploration.worlds.mail import fake_mail
@@ -101,6 +102,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "check_idempotent",
     "effects",
     "JobMachine",
+    "django_world",
     "fake",
     "fake_http",
     "fake_mail",
@@ -148,6 +150,7 @@ _LAZY = {
     "HttpRequest": "exploration.http_messages",
     "HttpResponse": "exploration.http_messages",
     "redis_world": "exploration.worlds.redis",
+    "django_world": "exploration.worlds.django",
     "sqlite_world": "exploration.worlds.sqlite",
     "sqlalchemy_world": "exploration.worlds.sqlalchemy",
     "open_jobs": "bridges.opening",

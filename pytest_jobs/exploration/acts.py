@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import NoReturn, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -84,8 +84,8 @@ class ActWatcher(Protocol):
         """Say whether a lock may be waited for: who holds it is not suspended, but about to release it."""
         ...
 
-    def refuse(self, why: str) -> NoReturn:
-        """End the delivery, since nothing can be shown by it."""
+    def refuse(self, why: str) -> None:
+        """Hear that nothing can be shown by the delivery, which an exploration ends."""
         ...
 
 

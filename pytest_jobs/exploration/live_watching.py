@@ -99,6 +99,18 @@ class LiveWatch:
         """Note a connection of this delivery."""
         self._connections.append(close)
 
+    def refuse(self, why: str) -> None:
+        """Note what an exploration would end at; the test may well mean it."""
+        self.reached.append(why)
+
+    def holds(self, shared: object) -> bool:
+        """Say whether a connection was noted: those of the test may be used, whoever opened them."""
+        return True
+
+    def may_wait(self) -> bool:
+        """Say that locks may be waited for: nobody is suspended."""
+        return True
+
     def close_connections(self) -> None:
         """Close what the delivery opened, as the kernel does."""
         while self._connections:

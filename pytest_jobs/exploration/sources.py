@@ -41,6 +41,9 @@ _OWN: Final = {
     "sqlite3": "sqlite",
     "subprocess": "commands",
     "urllib3": "urllib3",
+    "django.db.backends.utils": "django",
+    "django.core.mail": "django_mail",
+    "asgiref.sync": "asgiref",
 }
 #: Libraries that keep nothing for a thread, and in which nobody waits for another delivery.
 _PLAIN: Final = frozenset(("http.client", "smtplib", "sqlite3", "subprocess"))

@@ -284,3 +284,10 @@ def spin_on_a_lease(number):
     db.execute("commit")
     gateway.charge(number, key=number)
     db.execute("delete from leases")
+
+
+def charge_while_reading(number):
+    db = connect()
+    for (found,) in db.execute("select id from payments where status = 'pending' order by id"):
+        gateway.charge(found, key=found)
+    overwrite(number)

@@ -178,3 +178,7 @@ def test_the_connections_of_the_other_job_close_with_it():
     for connection in opened:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             connection.execute("select 1")
+
+
+def test_a_statement_in_which_a_worker_was_killed_holds_no_lock():
+    check_idempotent(explored_jobs.charge_while_reading, args=(1,), world=shop, histories=["crash"])
