@@ -321,14 +321,17 @@ class History:
         except Unwound as death:
             run.spinning = watch.spinning
             let_go(death)
+        except BaseException as cancelled:
+            if not _is_cancellation(cancelled):
+                raise
+            run.error = cancelled
         finally:
             watcher.reset(token)
             self._watches.remove(watch)
             watch.close_connections()
             performer.close()
         if run.delivery is not None:
-            error = run.delivery.error
-            run.error = error
+            error = run.error = run.delivery.error
             accepted = isinstance(error, self._setting.accept)
             run.acknowledged = (
                 run.delivery.status in DONE or run.delivery.handled or accepted
@@ -337,6 +340,11 @@ class History:
                 # Its frames hold connections.
                 error.__traceback__ = None
         return run
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def _blocking_call(thread: int) -> str:

@@ -11,6 +11,7 @@ from redis import Redis
 gateway: Any = None
 mailer: Any = None
 desk: Any = None
+courier: Any = None
 queue: Any = None
 redis = Redis(decode_responses=True)
 folder = Path("nowhere")

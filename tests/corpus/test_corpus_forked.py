@@ -1,0 +1,110 @@
+"""A worker that really dies fails at the points at which one that only seems to die does."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytest.importorskip("fakeredis")
+
+import corpus_files as files
+import corpus_ledgers as ledgers
+import corpus_messages as messages
+import corpus_payments as payments
+import corpus_reports as reports
+from corpus_world import shop, shop_with_folder
+
+from pytest_jobs import check_idempotent
+from pytest_jobs.errors import ExplorationError, NotIdempotent
+from pytest_jobs.exploration import check
+from pytest_jobs.exploration.explorer import Explorer
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+ON_SQLITE = [
+    ledgers.deposit_in_two_commits,
+    ledgers.deposit_in_one_commit,
+    ledgers.deposit_in_a_with_block,
+    ledgers.deposit_and_commit_in_any_case,
+    ledgers.deposit_behind_a_unique_entry,
+    ledgers.book_and_fail_when_booked,
+    ledgers.book_by_upsert,
+    ledgers.read_and_write_the_balance,
+    ledgers.set_the_balance,
+    ledgers.settle_if_unchanged,
+    ledgers.publish_unless_published,
+    ledgers.publish_or_ignore,
+    ledgers.toggle_status,
+    ledgers.forget_payment,
+    ledgers.count_progress,
+    ledgers.compute_progress,
+    ledgers.number_in_a_commit_of_its_own,
+    ledgers.number_in_the_same_commit,
+    ledgers.write_the_old_status,
+    ledgers.write_version_five,
+    ledgers.sync_payment,
+    ledgers.sync_unless_deleted,
+    messages.enqueue_by_outbox,
+    messages.mail_by_outbox_when_new,
+    reports.report_for_today,
+    reports.stamp_the_update,
+]
+ON_FILES = [
+    files.write_report_piece_by_piece,
+    files.write_report_and_rename,
+    files.append_to_log,
+    files.write_by_a_new_temporary_file,
+    files.write_by_the_temporary_file,
+]
+
+
+def _failing(job, world, backend):
+    """Return every history of a killed worker, with what it came to."""
+    came_to = []
+
+    class ToTheEnd(Explorer):
+        def try_out(self, plan):
+            failure = super().try_out(plan)
+            point = None if plan.point is None else plan.point.name
+            verdict = failure and (failure.verdict.word, failure.verdict.what)
+            came_to.append((plan.name, plan.gap, point, verdict))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "Explorer", ToTheEnd)
+        check_idempotent(
+            job, args=(1,), world=world, histories=["crash", "late"], crash_backend=backend
+        )
+    return came_to
+
+
+@pytest.mark.parametrize(
+    ("job", "world"),
+    [
+        *((job, shop) for job in ON_SQLITE),
+        *((job, shop_with_folder) for job in ON_FILES),
+    ],
+)
+def test_both_backends_fail_at_the_same_points(job, world):
+    nested = _failing(job, world, "nested")
+
+    assert len(nested) > 4
+    assert _failing(job, world, "fork") == nested
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="what a process enqueues that is dead is not known, and the check passes without a word",
+)
+@pytest.mark.parametrize("job", [messages.EnqueueAfterTheCommit, messages.SendChildrenAndMark])
+def test_a_job_that_enqueues_is_refused_or_caught(job):
+    with pytest.raises((ExplorationError, NotIdempotent)):
+        check_idempotent(
+            job, args=(1,), world=shop, histories=["crash", "late"], crash_backend="fork"
+        )
+
+
+@pytest.mark.parametrize("job", [payments.charge_by_key_alone, payments.ChargeBehindStatus])
+def test_a_job_of_a_world_that_dies_with_its_process_is_refused(job):
+    with pytest.raises(ExplorationError, match="the job used a fake, which dies with it"):
+        check_idempotent(job, args=(1,), world=shop, histories=["crash"], crash_backend="fork")
