@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import linecache
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -174,3 +177,13 @@ def _computed(thread: int) -> Any:
         return round(time.clock_gettime(clock_of(thread)), 2)
     except OSError:
         return None
+
+
+def blocking_call(thread: int) -> str:
+    """Say where a thread is that waits."""
+    frame = sys._current_frames().get(thread)
+    if frame is None:
+        return "somewhere"
+    code, line = frame.f_code, frame.f_lineno
+    text = linecache.getline(code.co_filename, line).strip()
+    return f"{Path(code.co_filename).name}:{line}: {text}"

@@ -6,10 +6,11 @@ import os
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from ..errors import ExplorationError
-from .watching import Reach
+
+T = TypeVar("T")
 
 #: Whether what a world builds has to outlive the process that uses it.
 must_outlive: ContextVar[bool] = ContextVar("pytest_jobs_must_outlive", default=False)
@@ -33,9 +34,7 @@ def check_available() -> None:
         )
 
 
-def killed_at(
-    reach: Callable[[Callable[[], NoReturn]], Reach], deliver: Callable[[Reach], object]
-) -> bool:
+def killed_at(reach: Callable[[Callable[[], NoReturn]], T], deliver: Callable[[T], object]) -> bool:
     """Make a delivery in a process that is killed at a point.
 
     Args:
@@ -57,8 +56,9 @@ def killed_at(
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == _IN_MEMORY:
         raise ExplorationError(
-            "With crash_backend='fork' the worker is a process that really dies, and the job used a fake, which "
-            "dies with it: use a stand-in outside of the process, or leave crash_backend= out."
+            "With crash_backend='fork' the worker is a process that really dies, and what the job did is known to "
+            "that process alone: it called a fake, enqueued a job, or did what no store of the world keeps. Use a "
+            "stand-in outside of the process, or leave crash_backend= out."
         )
     return code == _KILLED
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextvars
-import linecache
-import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import CodeType
 from typing import Any, Final, TypeVar
 
@@ -18,7 +15,7 @@ from ..harness.ledger import Ledger
 from ..harness.performer import Performer
 from ..harness.record import JobRecord, current_record
 from .acts import Act, watcher
-from .apart import Apart, Aside, Inside
+from .apart import Apart, Aside, Inside, blocking_call
 from .entering import entered
 from .forked import must_outlive
 from .module_globals import ModuleGlobals, Place, Taken
@@ -26,7 +23,7 @@ from .sameness import Chance, Renaming
 from .scope import leaving_out
 from .setting import Setting
 from .sink import ActSink
-from .unwinding import isolated, let_go
+from .unwinding import is_cancellation, isolated, let_go
 from .watched_body import WatchedBody
 from .watching import Reach, Run, Unwound, Watch
 
@@ -153,9 +150,18 @@ class History:
         self._setting.clock.advance_ns(int(gap.total_seconds() * 1e9))
 
     def restart(self) -> None:
-        """Let what follows happen in a new process."""
-        if not self._setting.same_process:
-            self.globals.restart()
+        """Let what follows happen in a new process, where the globals are new that the world does not show."""
+        self.globals.restart(self.belonging_to_world())
+
+    def belonging_to_world(self) -> frozenset[Place]:
+        """Return the globals whose reset changes the snapshot."""
+        belonging = set()
+        for place in sorted(self.globals.changed()):
+            before = self.observed()
+            with self.globals.reset(place):
+                if self.observed() != before:
+                    belonging.add(place)
+        return frozenset(belonging)
 
     def kill(self) -> None:
         """Let the worker of the delivery that is being made die: its connections close, its memory is gone."""
@@ -201,14 +207,14 @@ class History:
 
     def give_up(self, other: Aside[Run]) -> None:
         """Go on although a delivery in another thread waits for one that is suspended."""
-        self.inconclusive = _blocking_call(other.identity)
+        self.inconclusive = blocking_call(other.identity)
         self._watch_of(other).give_up()
         self._given_up.append(other)
 
     def give_way(self, other: Aside[Run]) -> None:
         """Let a delivery in another thread wait for the one that is suspended, as it does."""
         if not self._setting.same_process:
-            self.inconclusive = _blocking_call(other.identity)
+            self.inconclusive = blocking_call(other.identity)
         self._watch_of(other).give_way(other.pause)
 
     def beats(self) -> int:
@@ -237,7 +243,8 @@ class History:
         """
         if self._setting.same_process:
             return None
-        return self.globals.exchange(there)
+        kept = self.belonging_to_world() if there is None else frozenset[Place]()
+        return self.globals.exchange(there, kept)
 
     def _watch_of(self, other: Aside[Run]) -> Watch:
         return next(watch for watch in reversed(self._watches) if watch.thread == other.identity)
@@ -311,7 +318,7 @@ class History:
         run = Run(len(self.runs) + 1, self._setting.clock.now_ns())
         self.runs.append(run)
         rival = any(not watch.killed for watch in self._watches)
-        watch = Watch(run, reach, self, rival=rival, lines=lines)
+        watch = Watch(run, reach, self, rival=rival, lines=lines, limited=len(self.runs) > 1)
         performer = Performer(self._setting.clock, self._setting.sleeps, ())
         self._watches.append(watch)
         token = watcher.set(watch)
@@ -322,7 +329,7 @@ class History:
             run.spinning = watch.spinning
             let_go(death)
         except BaseException as cancelled:
-            if not _is_cancellation(cancelled):
+            if not is_cancellation(cancelled):
                 raise
             run.error = cancelled
         finally:
@@ -340,21 +347,6 @@ class History:
                 # Its frames hold connections.
                 error.__traceback__ = None
         return run
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)
-
-
-def _blocking_call(thread: int) -> str:
-    """Say where a thread is that waits."""
-    frame = sys._current_frames().get(thread)
-    if frame is None:
-        return "somewhere"
-    code, line = frame.f_code, frame.f_lineno
-    text = linecache.getline(code.co_filename, line).strip()
-    return f"{Path(code.co_filename).name}:{line}: {text}"
 
 
 def _off_the_loop(run: Callable[[], T]) -> T:

@@ -103,10 +103,9 @@ class Processes:
             return set()
         belonging = set()
         for place in sorted(candidates):
-            self._globals.only(place)
-            if self._observed() != before:
-                belonging.add(place)
-            now.restart()
+            with self._globals.reset(place):
+                if self._observed() != before:
+                    belonging.add(place)
         return belonging
 
     def _observed(self) -> Mapping[str, Any] | None:

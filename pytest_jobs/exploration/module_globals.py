@@ -6,7 +6,8 @@ import copy
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final, TypeAlias
 
@@ -54,19 +55,25 @@ class ModuleGlobals:
 
     def restart(self, kept: Iterable[Place] = ()) -> None:
         """Give every global the value it had, and every container what was in it: a new process."""
-        self._put(self._first, self._kept | frozenset(kept), anew=True)
+        self._kept |= frozenset(kept)
+        self._put(self._first, self._kept, anew=True)
 
     def heed_only(self, modules: Iterable[ModuleType]) -> None:
         """Leave the other modules alone from now on."""
         wanted = set(modules)
         self._modules = tuple(module for module in self._modules if module in wanted)
 
-    def exchange(self, there: Taken | None) -> Taken:
+    def exchange(self, there: Taken | None, kept: Iterable[Place] = ()) -> Taken:
         """Put the globals of another process in the place of these; None for those of a new one.
+
+        Args:
+            there: the globals of the other process.
+            kept: globals that belong to the world besides those that are known to.
 
         Returns:
             These.
         """
+        self._kept |= frozenset(kept)
         here = self._taken()
         if there is None:
             self.restart()
@@ -92,10 +99,16 @@ class ModuleGlobals:
             if place not in self._kept and not _alike(now.get(place), self._first.get(place))
         }
 
-    def only(self, place: Place) -> None:
-        """Restart a single global."""
+    @contextmanager
+    def reset(self, place: Place) -> Generator[None, None, None]:
+        """Restart a single global for a block."""
+        here = self._taken()
         others = {other for other in self._first if other != place}
         self._put(self._first, self._kept | others, anew=False)
+        try:
+            yield
+        finally:
+            self._put(here, self._kept, anew=False)
 
     def _taken(self) -> Taken:
         return {

@@ -54,7 +54,7 @@ class Reference:
                     "succeeds in it, or say accept=... when that is how it is to end."
                 ) from run.error
             self.wanted = history.observed()
-            self._kept = self._belonging_to_world(history)
+            self._kept = history.belonging_to_world()
             nothing_happened = self.wanted == history.initial
         self.run = history.runs[0]
         if nothing_happened and not any(self.run.point_acts):
@@ -93,16 +93,6 @@ class Reference:
             f"The world is not fresh: {name} is {one!r} when it is entered for the first time, and {two!r} "
             "when it is entered again. Build everything inside the world, each time anew."
         )
-
-    def _belonging_to_world(self, history: History) -> frozenset[Place]:
-        """Return the globals whose reset changes the snapshot."""
-        belonging = set()
-        for place in sorted(history.globals.changed()):
-            before = history.observed()
-            history.globals.only(place)
-            if history.observed() != before:
-                belonging.add(place)
-        return frozenset(belonging)
 
     def history(self, *, seed: int = 1, delay: timedelta = _AT_ONCE) -> History:
         """Return a history of the same job with the same arguments."""

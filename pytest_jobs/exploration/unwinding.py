@@ -71,3 +71,9 @@ def let_go(death: BaseException) -> None:
 
 def _hear_nothing(unraisable: object) -> None:
     pass
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Say whether an error is that of a coroutine which was cancelled."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

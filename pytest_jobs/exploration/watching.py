@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 from ..harness.delivery import Delivery
 from .acts import Act
+from .forked import lives_in_memory
 from .points import Place, Point, PointCounter, PointKind
 
 _SHARED: Final = (
@@ -30,7 +31,7 @@ _TAKEN: Final = (
 Reach: TypeAlias = Callable[[int, Point], BaseException | None]
 #: So many lines may run of a delivery that is dead, while it is unwound.
 _LAST_LINES: Final = 200
-#: So many lines of a delivery that runs while another is suspended, and it waits for that one.
+#: So many lines of a delivery that is not the first, and it waits without end for another.
 _SPINNING: Final = 20_000
 
 
@@ -97,6 +98,7 @@ class Watch:
         *,
         rival: bool,
         lines: bool = True,
+        limited: bool = False,
     ) -> None:
         """Begin to watch the delivery that this thread is about to make.
 
@@ -105,12 +107,14 @@ class Watch:
             reach: called at each point.
             history: in which it is made.
             lines: whether its lines are points, also where that keeps another tool from hearing them.
+            limited: whether so many lines mean that it waits without end for what is dead.
             rival: whether another delivery is suspended meanwhile, for which this one may have to wait.
         """
         self._run = run
         self._reach = reach
         self._history = history
         self._rival = rival
+        self._limited = limited or rival
         #: Whether its lines have to be heard.
         self.lines = lines or rival or reach is not None
         #: In which it is made.
@@ -133,7 +137,7 @@ class Watch:
             self._unwind_line()
             return
         self._check_alive()
-        if self._rival and self._lines > _SPINNING:
+        if self._limited and self._lines > _SPINNING:
             self._wait_for_rival()
         if not self._counter.is_inlined(code, line):
             self._at(self._counter.line(code, line))
@@ -156,6 +160,8 @@ class Watch:
             self._counter.place = self._place()
             self._at(self._counter.act("before", name), act)
         counts = act.counts and not _within_act.get()
+        if counts:
+            lives_in_memory()
         with self._giving_way(act.busy), _part_of_act():
             yield
         self.beats += 1

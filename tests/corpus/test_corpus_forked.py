@@ -92,10 +92,6 @@ def test_both_backends_fail_at_the_same_points(job, world):
     assert _failing(job, world, "fork") == nested
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what a process enqueues that is dead is not known, and the check passes without a word",
-)
 @pytest.mark.parametrize("job", [messages.EnqueueAfterTheCommit, messages.SendChildrenAndMark])
 def test_a_job_that_enqueues_is_refused_or_caught(job):
     with pytest.raises((ExplorationError, NotIdempotent)):
@@ -106,5 +102,5 @@ def test_a_job_that_enqueues_is_refused_or_caught(job):
 
 @pytest.mark.parametrize("job", [payments.charge_by_key_alone, payments.ChargeBehindStatus])
 def test_a_job_of_a_world_that_dies_with_its_process_is_refused(job):
-    with pytest.raises(ExplorationError, match="the job used a fake, which dies with it"):
+    with pytest.raises(ExplorationError, match="known to that process alone"):
         check_idempotent(job, args=(1,), world=shop, histories=["crash"], crash_backend="fork")

@@ -80,9 +80,6 @@ def test_a_mutant_that_is_still_safe_passes(mutant):
     mutant.twin.check(mutant.job)
 
 
-@pytest.mark.xfail(
-    run=False, reason="a delivery after a crash may wait for what is dead: no limit ends its sleeps"
-)
 def test_a_lock_that_never_runs_out_is_caught():
     (mutant,) = [mutant for mutant in MUTANTS if mutant.id == ENDLESS]
 

@@ -54,7 +54,7 @@ def test_both_backends_come_to_one_verdict_on_files(job):
 
 
 def test_a_job_that_uses_what_dies_with_its_process_is_refused():
-    with pytest.raises(ExplorationError, match=r"the job used a fake, which dies with it"):
+    with pytest.raises(ExplorationError, match=r"known to that process alone"):
         check_idempotent(explored_jobs.charge_with_key, args=(1,), world=shop, crash_backend="fork")
 
 
