@@ -151,17 +151,30 @@ class History:
 
     def restart(self) -> None:
         """Let what follows happen in a new process, where the globals are new that the world does not show."""
+        if self._setting.same_process:
+            self.globals.free_locks()
+            return
         self.globals.restart(self.belonging_to_world())
 
     def belonging_to_world(self) -> frozenset[Place]:
         """Return the globals whose reset changes the snapshot."""
+        changed = sorted(self.globals.changed())
+        if not changed:
+            return frozenset()
+        before = self._shown()
         belonging = set()
-        for place in sorted(self.globals.changed()):
-            before = self.observed()
+        for place in changed if before is not None else ():
             with self.globals.reset(place):
-                if self.observed() != before:
+                if self._shown() != before:
                     belonging.add(place)
         return frozenset(belonging)
+
+    def _shown(self) -> dict[str, Any] | None:
+        """Return what is observed; None while a suspended delivery keeps the world from telling."""
+        try:
+            return self.observed()
+        except Exception:
+            return None
 
     def kill(self) -> None:
         """Let the worker of the delivery that is being made die: its connections close, its memory is gone."""

@@ -81,6 +81,14 @@ class ModuleGlobals:
             self._put(there, self._kept, anew=False)
         return here
 
+    def free_locks(self) -> None:
+        """Put locks that nobody holds in the place of those that are held."""
+        for module in self._modules:
+            namespace = vars(module)
+            for name, value in list(namespace.items()):
+                if type(value) in _LOCKS and _is_held(value):
+                    namespace[name] = _LOCKS[type(value)]()
+
     def any_lock_held(self) -> bool:
         """Say whether a lock of a module is held."""
         return any(
