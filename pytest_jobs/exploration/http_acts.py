@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from .acts import Act, looking, note_effect, perform_act, perform_act_async, watcher
 from .http_messages import HttpRequest, refuses
+from .reaching import reaching
 
 T = TypeVar("T")
 Error = Callable[[], Exception]
@@ -48,12 +49,12 @@ def hear(
         return do()
     sent = request()
     if sent.only_looks:
-        with looking():
+        with looking(), reaching(sent.host, str(sent)):
             return do()
     act = _act(sent, refused, answer_lost)
 
     def carry_out() -> T:
-        with _exchanging(act) as exchange:
+        with _exchanging(act) as exchange, reaching(sent.host, str(sent)):
             answer = do()
         if not exchange.known and not refuses(status(answer)):
             note_effect(act)
@@ -75,12 +76,12 @@ async def hear_async(
         return await do()
     sent = await request()
     if sent.only_looks:
-        with looking():
+        with looking(), reaching(sent.host, str(sent)):
             return await do()
     act = _act(sent, refused, answer_lost)
 
     async def carry_out() -> T:
-        with _exchanging(act) as exchange:
+        with _exchanging(act) as exchange, reaching(sent.host, str(sent)):
             answer = await do()
         if not exchange.known and not refuses(status(answer)):
             note_effect(act)

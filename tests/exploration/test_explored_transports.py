@@ -57,12 +57,40 @@ def keyed(transport):
 
 
 @pytest.mark.parametrize(
-    "transport", [httpx.MockTransport(answer), Canned(), Again(Canned())], ids=repr
+    "transport",
+    [httpx.MockTransport(answer), Canned(), Again(Canned())],
+    ids=lambda made: type(made).__name__,
 )
 def test_a_transport_that_answers_by_itself(transport):
     with pytest.raises(DuplicateEffect, match=r"POST /charges \[twice"):
         check_idempotent(posting(transport), world=nothing)
     check_idempotent(keyed(transport), world=nothing)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_method_that_may_be_repeated_without_a_fake(method):
+    def send():
+        with httpx.Client(transport=Canned()) as client:
+            client.request(method, URL)
+
+    explored = check_idempotent(send, world=nothing, histories=["twice", "crash"])
+
+    assert any(point.kind == "before" for point in explored.explorations[0].points)
+
+
+def test_a_request_that_was_refused_without_a_fake_is_no_effect():
+    answers = {}
+
+    def world():
+        answers.clear()
+        yield dict
+
+    def serve(request):
+        status = 409 if answers else 201
+        answers[1] = status
+        return httpx.Response(status)
+
+    check_idempotent(posting(httpx.MockTransport(serve)), world=world, histories=["twice", "crash"])
 
 
 def test_a_transport_that_tries_again_makes_two_requests():

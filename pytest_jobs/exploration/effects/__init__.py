@@ -14,6 +14,7 @@ from ..acts import (
     perform_act_async,
     refuse_delivery,
 )
+from ..reaching import reach
 from ..sources import EffectSource
 from .wrapping import wrap
 
@@ -27,6 +28,7 @@ __all__ = [
     "note_effect",
     "perform_act",
     "perform_act_async",
+    "reach",
     "refuse_delivery",
     "wrap",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..acts import watcher
+from ..reaching import connecting
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FILES: Final = frozenset(
@@ -49,6 +50,8 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
     if current is None:
         return
     if event in _OUTSIDE:
+        if event == "socket.connect":
+            connecting(args[1])
         place = _OUTSIDE[event]
         where = args[place] if place < len(args) else ""
         current.outside(f"{event}({where!r})")

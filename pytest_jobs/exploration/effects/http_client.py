@@ -12,6 +12,7 @@ from ...harness.patches import Patches
 from ..acts import looking
 from ..http_acts import bytes_of, hear
 from ..http_messages import HttpRequest
+from ..reaching import reaching
 
 library: Final = "http.client"
 
@@ -38,7 +39,7 @@ def install(patches: Patches) -> None:
 
     @functools.wraps(connect)
     def connected(self: Any) -> None:
-        with looking():
+        with looking(), reaching(self.host, "a connection"):
             connect(self)
 
     patches.set(http.client.HTTPConnection, "connect", connected)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ...harness.patches import Patches
 from ..acts import Act, looking, note_connection, perform_act
 from ..mail_messages import Mail
+from ..reaching import reaching
 
 library: Final = "smtplib"
 
@@ -34,9 +35,9 @@ def install(patches: Patches) -> None:
 
 def _connecting(connect: Any) -> Any:
     @functools.wraps(connect)
-    def connected(self: smtplib.SMTP, *args: Any, **kwargs: Any) -> Any:
-        with looking():
-            answer = connect(self, *args, **kwargs)
+    def connected(self: smtplib.SMTP, host: str = "localhost", *args: Any, **kwargs: Any) -> Any:
+        with looking(), reaching(host, "mail"):
+            answer = connect(self, host, *args, **kwargs)
         note_connection(self.close)
         return answer
 

@@ -1,0 +1,141 @@
+"""An exploration reaches no real server by accident."""
+
+from __future__ import annotations
+
+import http.server
+import smtplib
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+from explored_http import ASYNC_SENDERS, LIBRARIES, SENDERS
+
+from pytest_jobs import check_idempotent, effects
+from pytest_jobs.errors import DuplicateEffect, ExplorationError
+
+#: An address of the range that is reserved for documentation: nobody is there.
+FAR = "192.0.2.1"
+
+
+def world():
+    yield dict
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def served():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(params=[name for name in SENDERS if name != "http_client"])
+def name(request):
+    pytest.importorskip(LIBRARIES.get(request.param, "json"))
+    return request.param
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_server_elsewhere_is_not_reached(name, method):
+    def send():
+        SENDERS[name](method, f"http://{FAR}/charges")
+
+    with pytest.raises(ExplorationError, match=rf"{method} /charges to the real {FAR}"):
+        check_idempotent(send, world=world)
+
+
+@pytest.mark.parametrize("sender", ASYNC_SENDERS)
+def test_a_server_elsewhere_is_not_reached_by_a_coroutine(sender):
+    pytest.importorskip(LIBRARIES[sender])
+
+    async def send():
+        await ASYNC_SENDERS[sender]("POST", f"http://{FAR}/charges")
+
+    with pytest.raises(ExplorationError, match=rf"POST /charges to the real {FAR}"):
+        check_idempotent(send, world=world)
+
+
+def test_it_is_an_error_also_where_the_job_catches_everything(name):
+    def send():
+        try:
+            SENDERS[name]("POST", f"http://{FAR}/charges")
+        except Exception:
+            return
+
+    with pytest.raises(ExplorationError, match=rf"POST /charges to the real {FAR}"):
+        check_idempotent(send, world=world)
+
+
+def test_a_mail_server_elsewhere_is_not_reached():
+    def send():
+        smtplib.SMTP(FAR, 25)
+
+    with pytest.raises(ExplorationError, match=rf"mail to the real {FAR}"):
+        check_idempotent(send, world=world)
+
+
+def test_a_server_of_this_machine_is_reached(name):
+    def send(port):
+        SENDERS[name]("POST", f"http://127.0.0.1:{port}/charges")
+
+    with (
+        served() as port,
+        pytest.raises(DuplicateEffect, match=rf"127\.0\.0\.1:{port} POST /charges .*twice"),
+    ):
+        check_idempotent(send, args=(port,), world=world)
+
+
+def test_a_server_elsewhere_is_reached_where_the_world_says_so(monkeypatch):
+    reached = []
+
+    def connect(self, address):
+        reached.append(address)
+        raise ConnectionRefusedError
+
+    def sandbox():
+        with effects.reach(FAR):
+            yield dict
+
+    def send():
+        SENDERS["urllib_request"]("POST", f"http://{FAR}/charges")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(ExplorationError, match="One clean run of the job ends with"):
+        check_idempotent(send, world=sandbox)
+    assert reached
+
+
+def test_the_leave_ends_with_the_block():
+    with effects.reach(FAR):
+        pass
+
+    def send():
+        SENDERS["urllib_request"]("POST", f"http://{FAR}/charges")
+
+    with pytest.raises(ExplorationError, match="to the real"):
+        check_idempotent(send, world=world)
+
+
+def test_a_raw_socket_is_refused_as_before():
+    def connect():
+        with socket.socket() as one:
+            one.connect(("127.0.0.1", 9))
+
+    with pytest.raises(ExplorationError, match=r"socket\.connect"):
+        check_idempotent(connect, world=world)
