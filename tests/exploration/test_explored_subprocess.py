@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import subprocess
 import sys
+from subprocess import PIPE
 
 import pytest
 
@@ -14,6 +16,8 @@ from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
 
 TRUE = [sys.executable, "-S", "-c", "pass"]
+
+WAITING = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
 
 
 def world():
@@ -142,6 +146,25 @@ def test_other_ways_to_start_one_are_refused():
 
     with pytest.raises(ExplorationError, match=r"os\.posix_spawn"):
         check_idempotent(fork, world=world)
+
+
+def test_one_that_outlives_its_worker_is_ended_with_the_exploration():
+    processes = []
+
+    def start_and_leave():
+        processes.append(subprocess.Popen(WAITING, stdin=PIPE, stdout=PIPE))
+
+    explored = check_idempotent(
+        start_and_leave,
+        world=world,
+        histories=["crash"],
+        at_least_once=["subprocess"],
+        same_process=True,
+    )
+
+    assert explored.histories
+    assert {process.returncode for process in processes} == {-signal.SIGKILL}
+    assert all(process.stdin.closed and process.stdout.closed for process in processes)
 
 
 def test_nothing_stays_patched():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ...harness.patches import Patches
-from ..acts import Act, note_effect, perform_act
+from ..acts import Act, note_connection, note_effect, perform_act
 
 library: Final = "subprocess"
 
@@ -31,6 +32,8 @@ def install(patches: Patches) -> None:
 
 
 def _hear_of_starts(patches: Patches) -> None:
+    left = _Left()
+    patches.undo_by(left.end)
     start: Any = subprocess.Popen.__init__
 
     @functools.wraps(start)
@@ -39,11 +42,34 @@ def _hear_of_starts(patches: Patches) -> None:
 
         def do() -> None:
             start(self, args, *rest, **options)
+            note_connection(lambda: left.take(self))
             note_effect(act)
 
         perform_act(act, do)
 
     patches.set(subprocess.Popen, "__init__", heard)
+
+
+class _Left:
+    """The programs that outlived the delivery that had started them, as those of a killed worker do."""
+
+    def __init__(self) -> None:
+        self._running: list[subprocess.Popen[Any]] = []
+
+    def take(self, process: subprocess.Popen[Any]) -> None:
+        """Close its pipes, as the kernel does, and keep it if it still runs."""
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        if process.poll() is None:
+            self._running.append(process)
+
+    def end(self) -> None:
+        """End those that still run when the exploration is over."""
+        for process in self._running:
+            process.kill()
+            process.wait()
 
 
 def _hear_of_runs(patches: Patches) -> None:
