@@ -265,6 +265,20 @@ def test_a_request_that_no_route_answers_is_named_although_the_job_caught_it(nam
         check_idempotent(charge, world=world)
 
 
+def test_a_request_of_a_coroutine_that_no_route_answers_comes_to_it_as_what_it_is(async_name):
+    errors = []
+
+    async def charge():
+        try:
+            await ASYNC_SENDERS[async_name]("POST", "https://api.example.com/refunds")
+        except Exception as error:
+            errors.append(type(error))
+
+    with pytest.raises(ExplorationError, match="no route of fake_http answers it"):
+        check_idempotent(charge, world=world)
+    assert set(errors) == {ExplorationError}
+
+
 def test_without_a_fake_a_request_reaches_nobody_and_is_an_effect():
     httpx = pytest.importorskip("httpx")
     received = []

@@ -94,10 +94,18 @@ def test_a_request_that_was_refused_without_a_fake_is_no_effect():
 
 
 def test_a_transport_that_tries_again_makes_two_requests():
+    send = posting(Again(Canned()))
+
+    def post():
+        # What the transport makes up for never comes here.
+        try:
+            send()
+        except httpx.TransportError:
+            return
+
+    check_idempotent(post, world=nothing, histories=["effect_fails"])
     with pytest.raises(DuplicateEffect, match=r"\[reply_lost"):
-        check_idempotent(
-            posting(Again(Canned())), world=nothing, histories=["effect_fails", "reply_lost"]
-        )
+        check_idempotent(post, world=nothing, histories=["reply_lost"])
 
 
 def test_a_transport_that_adds_to_that_of_httpx():
