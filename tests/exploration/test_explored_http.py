@@ -279,6 +279,26 @@ def test_a_request_of_a_coroutine_that_no_route_answers_comes_to_it_as_what_it_i
     assert set(errors) == {ExplorationError}
 
 
+def test_a_body_in_pieces_that_no_route_answers_comes_to_a_coroutine_as_what_it_is():
+    aiohttp = pytest.importorskip("aiohttp")
+    errors = []
+
+    async def pieces():
+        yield b"a"
+        yield b"b"
+
+    async def charge():
+        async with aiohttp.ClientSession() as session:
+            try:
+                await session.post("https://api.example.com/refunds", data=pieces())
+            except Exception as error:
+                errors.append(type(error))
+
+    with pytest.raises(ExplorationError, match="no route of fake_http answers it"):
+        check_idempotent(charge, world=world)
+    assert set(errors) == {ExplorationError}
+
+
 def test_without_a_fake_a_request_reaches_nobody_and_is_an_effect():
     httpx = pytest.importorskip("httpx")
     received = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import smtplib
 import socket
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -105,6 +106,8 @@ def test_a_server_elsewhere_is_reached_where_the_world_says_so(monkeypatch):
     reached = []
 
     def connect(self, address):
+        # As the real one does before it connects.
+        sys.audit("socket.connect", self, address)
         reached.append(address)
         raise ConnectionRefusedError
 
