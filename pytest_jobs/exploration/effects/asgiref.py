@@ -13,6 +13,7 @@ from asgiref.sync import AsyncToSync, SyncToAsync
 
 from ...harness.patches import Patches
 from ..acts import ActWatcher, watcher
+from ..watching import Watch
 
 library: Final = "asgiref.sync"
 
@@ -39,7 +40,7 @@ def _calling(genuine: Callable[..., Any]) -> Callable[..., Any]:
             function = _within(context, function, current)
         # A synchronous caller waits in the thread in which this has to run, so asgiref runs it there.
         has_caller = getattr(AsyncToSync.executors, "current", None) is not None
-        if not self._thread_sensitive or has_caller:
+        if not self._thread_sensitive or has_caller or not isinstance(current, Watch):
             heard = copy.copy(self)
             heard.func, heard.context = function, None
             return await genuine(heard, *args, **kwargs)

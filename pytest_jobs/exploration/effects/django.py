@@ -15,6 +15,7 @@ from django.db.utils import DatabaseError, OperationalError
 
 from ...harness.patches import Patches
 from ..acts import Act, ActWatcher, looking, note_connection, perform_act, refuse_delivery, watcher
+from ..watching import Watch
 from .statements import changes, is_busy, shown
 
 library: Final = "django.db.backends.utils"
@@ -65,6 +66,9 @@ class _Connections:
             if current is None or id(wrapper) in self._opening:
                 genuine(wrapper)
                 return
+            if not isinstance(current, Watch):
+                self._open_in_test(wrapper, genuine)
+                return
             _check_outlives(wrapper)
             raw = wrapper.connection
             if raw is not None and not self._is_known(raw):
@@ -82,6 +86,16 @@ class _Connections:
                 genuine(wrapper)
         finally:
             self._opening.discard(id(wrapper))
+
+    def _open_in_test(self, wrapper: Any, genuine: Callable[[Any], None]) -> None:
+        """Leave the connections of a test alone that goes on when a delivery in it has died."""
+        if wrapper.connection is not None:
+            genuine(wrapper)
+            return
+        self._open(wrapper, genuine)
+        if not _is_in_memory(wrapper):
+            raw = wrapper.connection
+            note_connection(lambda: _die(wrapper, raw))
 
     def _is_known(self, raw: Any) -> bool:
         """Say whether a delivery has used a connection."""
@@ -108,8 +122,12 @@ def _leave(wrapper: Any) -> None:
 
 def _check_outlives(wrapper: Any) -> None:
     """Refuse a database that is gone with its connection."""
-    if wrapper.vendor == "sqlite" and wrapper.is_in_memory_db():
+    if _is_in_memory(wrapper):
         refuse_delivery(_IN_MEMORY.format(alias=wrapper.alias))
+
+
+def _is_in_memory(wrapper: Any) -> bool:
+    return bool(wrapper.vendor == "sqlite" and wrapper.is_in_memory_db())
 
 
 def _executing(genuine: Callable[..., Any]) -> Callable[..., Any]:
@@ -145,7 +163,7 @@ def _registering(genuine: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(genuine)
     def on_commit(wrapper: Any, func: Any, robust: bool = False) -> None:
-        register = genuine if watcher.get() is None else of_django
+        register = of_django if isinstance(watcher.get(), Watch) else genuine
         register(wrapper, func, robust)
 
     return on_commit
