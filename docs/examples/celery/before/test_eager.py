@@ -26,7 +26,7 @@ class BusyPostman(Postman):
         super().__init__()
         self.depths: list[int] = []
 
-    def send(self, to: str, subject: str) -> None:
+    def send(self, to: str, subject: str, *, key: str | None = None) -> None:
         self.depths.append(len(inspect.stack(0)))
         raise ServerBusy
 
