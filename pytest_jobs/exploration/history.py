@@ -372,15 +372,3 @@ def _off_the_loop(run: Callable[[], T]) -> T:
         return run()
     finally:
         asyncio._set_running_loop(running)
-
-
-def differences(
-    wanted: Mapping[str, Any], found: Mapping[str, Any]
-) -> Sequence[tuple[str, Any, Any]]:
-    """Return what differs: its name, and what it is in both."""
-    names = dict.fromkeys((*wanted, *found))
-    return [
-        (name, wanted.get(name), found.get(name))
-        for name in names
-        if wanted.get(name) != found.get(name)
-    ]

@@ -22,11 +22,11 @@ from ..harness.targets import Target
 from .effects.audit import audit_hook
 from .entering import World
 from .function_bridge import FunctionBridge
-from .history import differences
 from .lines import line_tracer
 from .machine_scopes import Scopes
 from .midnight import until_quiet
 from .other_threads import follow
+from .sameness import differences
 from .sources import Sources
 from .unwinding import hearing_nothing_of
 from .watching import Unwound

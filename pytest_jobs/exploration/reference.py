@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ..errors import ExplorationError
-from .history import History, differences
+from .history import History
 from .module_globals import ModuleGlobals, Place
 from .plans import Plan
+from .sameness import differences
 from .setting import Setting
 from .watching import Run
 

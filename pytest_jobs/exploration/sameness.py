@@ -175,3 +175,15 @@ class Renaming:
     def _is_now_number(self, value: float) -> bool:
         begin, end = self._begin.timestamp(), self._end.timestamp()
         return int(begin) <= value <= end or int(begin) * 1000 <= value <= end * 1000
+
+
+def differences(
+    wanted: Mapping[str, Any], found: Mapping[str, Any]
+) -> Sequence[tuple[str, Any, Any]]:
+    """Return what differs: its name, and what it is in both."""
+    names = dict.fromkeys((*wanted, *found))
+    return [
+        (name, wanted.get(name), found.get(name))
+        for name in names
+        if wanted.get(name) != found.get(name)
+    ]

@@ -15,7 +15,7 @@ from ..errors import (
     PoisonJob,
     StuckJob,
 )
-from .history import differences
+from .sameness import differences
 from .watching import Run
 
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK"]

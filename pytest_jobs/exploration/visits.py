@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -84,7 +85,8 @@ def _visited(index: int, point: Point, found: list[Visit], stack: list[tuple[str
         del stack[stack.index(here) + 1 :]
     else:
         stack.append(here)
-    text = point.text if point.kind == "line" else ""
+    # Lines that gave way to another tool were not heard of, and only what was done in them is known.
+    text = linecache.getline(point.filename, point.line).strip()
     found.append(Visit(*place, text, index, len(stack) - 1))
     return found[-1]
 

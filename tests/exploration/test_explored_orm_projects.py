@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 pytest.importorskip("django", reason="Django is not installed")
@@ -228,3 +230,30 @@ def test_it(db, time):
         "2",
         passed=4,
     )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+def test_a_suite_that_is_attacked_keeps_the_connections_of_its_tests(run):
+    result = run(
+        """
+from django.db import transaction
+from pytest_jobs import current_jobs, job
+
+@job
+def pay_later(number):
+    with transaction.atomic():
+        pay(number)
+        count_visit(number)
+
+def test_it(db, jobs):
+    Order.objects.create(pk=1)
+    pay_later.perform_later(1)
+    jobs.drain()
+    assert Order.objects.get(pk=1).paid
+    assert Order.objects.get(pk=1).visits == 1
+""",
+        "--jobs-crash",
+        passed=1,
+    )
+
+    result.stdout.fnmatch_lines("1 job killed at * points, in 1 test of 1.")
