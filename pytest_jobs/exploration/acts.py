@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
+_NOTHING: Final = object()
 
 
 def _refused() -> Exception:
@@ -160,6 +161,15 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
     current = watcher.get()
     if current is not None:
         current.opened(close, shared)
+
+
+def is_explored() -> bool:
+    """Say whether a delivery is explored, so that it is to be like one in a process of its own.
+
+    It is not where nobody watches, and where its test goes on in the same world. For effect sources.
+    """
+    current = watcher.get()
+    return current is not None and not current.holds(_NOTHING)
 
 
 def holds_connection(shared: object) -> bool:

@@ -51,6 +51,17 @@ mailer = None
 kept: list = []
 
 
+def be_patient(asked):
+    """Return a listener such as applications have."""
+
+    def patient(connection, record):
+        connection.execute("pragma foreign_keys = on")
+        connection.execute("pragma busy_timeout = 30000")
+        asked.append(connection.execute("pragma busy_timeout").fetchone())
+
+    return patient
+
+
 def charge_then_mark(number):
     with Session() as session:
         payment = session.get(Payment, number)

@@ -169,13 +169,7 @@ def test_a_static_pool_of_a_database_in_a_file_is_one_for_each_delivery(monkeypa
 def test_what_an_application_does_to_its_connections_holds_for_those_of_the_world(monkeypatch):
     engine = create_engine("sqlite:///nowhere/pragmas.db")
     asked = []
-
-    @event.listens_for(engine, "connect")
-    def _foreign_keys(connection, record):
-        connection.execute("pragma foreign_keys = on")
-        connection.execute("pragma busy_timeout = 30000")
-        asked.append(connection.execute("pragma busy_timeout").fetchone())
-
+    event.listen(engine, "connect", orm.be_patient(asked))
     monkeypatch.setattr(orm, "Session", sessionmaker(engine))
     check(orm.charge_by_key_then_mark, world((orm, "Session")), ["twice", "overlap"])
 

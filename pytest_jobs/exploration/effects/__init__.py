@@ -6,6 +6,7 @@ For libraries that have none here: `wrap`, or an `EffectSource` of the project's
 from ..acts import (
     Act,
     holds_connection,
+    is_explored,
     looking,
     may_wait_for_locks,
     note_connection,
@@ -22,6 +23,7 @@ __all__ = [
     "Act",
     "EffectSource",
     "holds_connection",
+    "is_explored",
     "looking",
     "may_wait_for_locks",
     "note_connection",

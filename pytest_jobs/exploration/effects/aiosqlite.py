@@ -18,7 +18,7 @@ from ..acts import (
     refuse_delivery,
     watcher,
 )
-from .sqlite import failed, is_locked
+from .sqlite import failed, impatient, is_locked
 from .statements import changes, shown
 
 library: Final = "aiosqlite"
@@ -76,7 +76,10 @@ def _executing(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
     async def executed(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
         if watcher.get() is None:
             return await execute(connection, function, *args, **kwargs)
-        text = _text(connection, getattr(function, "__name__", ""), args)
+        name = getattr(function, "__name__", "")
+        if name in _STATEMENTS:
+            args = (impatient(args[0]), *args[1:])
+        text = _text(connection, name, args)
         if text is None:
             with looking(is_locked):
                 return await execute(connection, function, *args, **kwargs)

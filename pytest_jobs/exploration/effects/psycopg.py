@@ -10,29 +10,21 @@ from typing import Any, Final
 
 from ...harness.patches import Patches
 from ..acts import (
-    Act,
-    holds_connection,
+    is_explored,
     looking,
     may_wait_for_locks,
     note_connection,
     perform_act,
     perform_act_async,
-    refuse_delivery,
-    watcher,
 )
-from .statements import changes, is_busy, shown
+from .psycopg_acts import act_of, check_own, commit_at_end_of, commit_of, die
+from .statements import is_busy
 
 library: Final = "psycopg"
 
-_FOREIGN: Final = (
-    "The job used a connection to PostgreSQL that was opened before it was delivered, or by an earlier delivery: "
-    "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
-    "`with psycopg.connect(...)`, or take it out of the pool of an engine of SQLAlchemy."
-)
 #: In milliseconds: for a lock of a delivery that is suspended, and for one that a killed process leaves behind.
 _NO_PATIENCE: Final = 5
 _SOME_PATIENCE: Final = 500
-_CHANGED: Final = "_pytest_jobs_changed"
 
 
 def install(patches: Patches) -> None:
@@ -62,61 +54,14 @@ def install(patches: Patches) -> None:
     )
 
 
-def die(connection: Any) -> None:
-    """End a connection as the server ends it when its client is gone, and return when that is done.
-
-    Args:
-        connection: a connection of psycopg, of either kind.
-    """
-    from psycopg.pq import ConnStatus, PipelineStatus, TransactionStatus
-
-    pgconn = connection.pgconn
-    if pgconn.status != ConnStatus.OK:
-        return
-    if pgconn.pipeline_status != PipelineStatus.OFF:
-        _die_in_pipeline(pgconn)
-        return
-    if pgconn.transaction_status != TransactionStatus.IDLE:
-        pgconn.exec_(b"ROLLBACK")
-    pgconn.exec_(b"SELECT pg_advisory_unlock_all()")
-    pgconn.finish()
-
-
-def lost(connection: Any) -> Exception:
-    """Let a connection break, with what was not committed; return the error of it."""
-    from psycopg import OperationalError
-
-    die(connection)
-    error: Exception = OperationalError("server closed the connection unexpectedly")
-    return error
-
-
-def _die_in_pipeline(pgconn: Any) -> None:
-    """End a connection that takes no statement now: the server notices by itself."""
-    from psycopg.conninfo import make_conninfo
-    from psycopg.pq import PGconn
-
-    options = {
-        option.keyword.decode(): option.val.decode()
-        for option in pgconn.info
-        if option.val is not None
-    }
-    other = PGconn.connect(make_conninfo(**options).encode())
-    query = b"SELECT pg_sleep(0.001) FROM pg_stat_activity WHERE pid = %d" % pgconn.backend_pid
-    pgconn.finish()
-    while other.exec_(query).ntuples:
-        pass
-    other.finish()
-
-
 def _opening(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def opened(connection: Any, pgconn: Any) -> None:
         init(connection, pgconn)
-        if watcher.get() is not None:
+        if is_explored():
             patience = _SOME_PATIENCE if may_wait_for_locks() else _NO_PATIENCE
             pgconn.exec_(f"SET lock_timeout = {patience}".encode())
-            note_connection(functools.partial(die, connection), shared=connection)
+        note_connection(functools.partial(die, connection), shared=connection)
 
     return opened
 
@@ -126,6 +71,8 @@ def _awaiting(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     async def awaited(*args: Any, **kwargs: Any) -> Any:
+        if not is_explored():
+            return await function(*args, **kwargs)
         with looking(is_busy):
             return await function(*args, **kwargs)
 
@@ -140,7 +87,7 @@ class _Heard:
         @functools.wraps(function)
         def executed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
             do = functools.partial(function, cursor, query, *args, **kwargs)
-            act = _act_of(cursor, query)
+            act = act_of(cursor, query)
             if act is not None:
                 return perform_act(act, do)
             with looking(is_busy):
@@ -155,7 +102,7 @@ class _Heard:
         @functools.wraps(function)
         def streamed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
             rows = function(cursor, query, *args, **kwargs)
-            act = _act_of(cursor, query)
+            act = act_of(cursor, query)
             yield from rows if act is None else perform_act(act, lambda: list(rows))
 
         return streamed
@@ -167,7 +114,7 @@ class _Heard:
             cursor: Any, query: Any, *args: Any, **kwargs: Any
         ) -> Generator[Any, None, None]:
             block = function(cursor, query, *args, **kwargs)
-            act = _act_of(cursor, query)
+            act = act_of(cursor, query)
             with looking(is_busy):
                 copy = block.__enter__()
             ended = []
@@ -192,7 +139,7 @@ class _Heard:
     def commit(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def committed(connection: Any) -> Any:
-            act = _commit_of(connection)
+            act = commit_of(connection)
             do = functools.partial(function, connection)
             return do() if act is None else perform_act(act, do)
 
@@ -203,7 +150,7 @@ class _Heard:
         @functools.wraps(function)
         def left(transaction: Any, kind: Any, error: Any, traceback: Any) -> Any:
             do = functools.partial(function, transaction, kind, error, traceback)
-            act = _commit_at_end_of(transaction, kind)
+            act = commit_at_end_of(transaction, kind)
             return do() if act is None else perform_act(act, do)
 
         return left
@@ -217,7 +164,7 @@ class _HeardAsync:
         @functools.wraps(function)
         async def executed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
             do = functools.partial(function, cursor, query, *args, **kwargs)
-            act = _act_of(cursor, query)
+            act = act_of(cursor, query)
             return await do() if act is None else await perform_act_async(act, do)
 
         return executed
@@ -231,7 +178,7 @@ class _HeardAsync:
             cursor: Any, query: Any, *args: Any, **kwargs: Any
         ) -> AsyncGenerator[Any, None]:
             rows = function(cursor, query, *args, **kwargs)
-            act = _act_of(cursor, query)
+            act = act_of(cursor, query)
             if act is None:
                 async for row in rows:
                     yield row
@@ -252,7 +199,7 @@ class _HeardAsync:
             cursor: Any, query: Any, *args: Any, **kwargs: Any
         ) -> AsyncGenerator[Any, None]:
             block = function(cursor, query, *args, **kwargs)
-            act = _act_of(cursor, query)
+            act = act_of(cursor, query)
             copy = await block.__aenter__()
             ended = []
 
@@ -275,7 +222,7 @@ class _HeardAsync:
     def commit(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def committed(connection: Any) -> Any:
-            act = _commit_of(connection)
+            act = commit_of(connection)
             do = functools.partial(function, connection)
             return await do() if act is None else await perform_act_async(act, do)
 
@@ -286,7 +233,7 @@ class _HeardAsync:
         @functools.wraps(function)
         async def left(transaction: Any, kind: Any, error: Any, traceback: Any) -> Any:
             do = functools.partial(function, transaction, kind, error, traceback)
-            act = _commit_at_end_of(transaction, kind)
+            act = commit_at_end_of(transaction, kind)
             return await do() if act is None else await perform_act_async(act, do)
 
         return left
@@ -306,67 +253,7 @@ def _of_its_own(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def used(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        if not holds_connection(connection):
-            refuse_delivery(_FOREIGN)
+        check_own(connection)
         return function(connection, *args, **kwargs)
 
     return used
-
-
-def _act_of(cursor: Any, query: Any) -> Act | None:
-    """Return what a statement does; None when it only reads, or nobody watches."""
-    if watcher.get() is None:
-        return None
-    connection = cursor.connection
-    if not holds_connection(connection):
-        refuse_delivery(_FOREIGN)
-    text = _text(query)
-    if not changes(text):
-        return None
-    setattr(connection, _CHANGED, True)
-    at_once = connection.autocommit and not _in_transaction(connection)
-    return _act(connection, shown(text), may_lose_answer=at_once)
-
-
-def _commit_of(connection: Any) -> Act | None:
-    """Return the act of a commit; None when nothing is there to be committed, or nobody watches."""
-    if watcher.get() is None or not _in_transaction(connection):
-        return None
-    if not getattr(connection, _CHANGED, False):
-        return None
-    setattr(connection, _CHANGED, False)
-    return _act(connection, "commit", may_lose_answer=True)
-
-
-def _commit_at_end_of(transaction: Any, kind: type[BaseException] | None) -> Act | None:
-    outermost = getattr(transaction, "_outer_transaction", True)
-    if kind is not None or transaction.force_rollback or not outermost:
-        return None
-    return _commit_of(transaction.connection)
-
-
-def _act(connection: Any, text: str, *, may_lose_answer: bool) -> Act:
-    end = functools.partial(lost, connection)
-    return Act(
-        "psycopg",
-        text,
-        counts=False,
-        refused=end,
-        answer_lost=end if may_lose_answer else None,
-        busy=is_busy,
-    )
-
-
-def _in_transaction(connection: Any) -> bool:
-    from psycopg.pq import TransactionStatus
-
-    return connection.pgconn.transaction_status != TransactionStatus.IDLE  # type: ignore[no-any-return]
-
-
-def _text(query: Any) -> str:
-    if isinstance(query, bytes):
-        return query.decode("utf-8", "replace")
-    if isinstance(query, str):
-        return query
-    as_string = getattr(query, "as_string", None)
-    return str(as_string(None)) if as_string is not None else "".join(query.strings)

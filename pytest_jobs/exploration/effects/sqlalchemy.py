@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from ...harness.patches import Patches
 from ..acts import (
     Act,
+    is_explored,
     looking,
     may_wait_for_locks,
     note_connection,
@@ -148,8 +149,9 @@ class _OwnPool:
 def _connecting(connect: Callable[[Any], Any], pools: _Pools) -> Callable[[Any], Any]:
     @functools.wraps(connect)
     def connected(engine: Any) -> Any:
-        if watcher.get() is None:
-            return connect(engine)
+        if not is_explored():
+            with looking(_is_busy):
+                return connect(engine)
         if engine.dialect.is_async and engine.dialect.driver not in _ASYNCHRONOUS:
             refuse_delivery(_DRIVER.format(driver=engine.dialect.driver))
         with looking(_is_busy):
@@ -166,7 +168,7 @@ def _executing(name: str, pools: _Pools) -> Callable[..., bool]:
         if watcher.get() is None or context is None:
             return False
         connection = context.root_connection.connection
-        if not pools.have(connection.dbapi_connection):
+        if is_explored() and not pools.have(connection.dbapi_connection):
             refuse_delivery(_FOREIGN)
         execute = getattr(context.dialect, name)
         do = functools.partial(execute, cursor, statement, *rest)
@@ -202,6 +204,8 @@ def _part(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def done(*args: Any, **kwargs: Any) -> Any:
+        if not is_explored():
+            return function(*args, **kwargs)
         with looking(_is_busy):
             return function(*args, **kwargs)
 
@@ -226,7 +230,7 @@ def _lost(dialect: Any, connection: Any) -> Exception:
     if dialect.name == "sqlite":
         return error("disk I/O error")
     if dialect.driver == "psycopg":
-        from .psycopg import lost
+        from .psycopg_acts import lost
 
         return lost(_driver(connection))
     _end(connection.dbapi_connection)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ...harness.patches import Patches
-from ..acts import note_connection, refuse_delivery, watcher
+from ..acts import is_explored, note_connection, refuse_delivery, watcher
 
 library: Final = "sqlalchemy.orm"
 
@@ -61,7 +61,7 @@ class _Owners:
     def began(self, session: Any, transaction: Any) -> None:
         """Let a session belong to the delivery that begins with it."""
         current = watcher.get()
-        if current is None or transaction.parent is not None:
+        if not is_explored() or transaction.parent is not None:
             return
         self._check(session)
         self._of[session] = current
@@ -72,7 +72,7 @@ class _Owners:
 
         @functools.wraps(use)
         def used(session: Any, *args: Any, **kwargs: Any) -> Any:
-            if watcher.get() is not None:
+            if is_explored():
                 self._check(session)
             return use(session, *args, **kwargs)
 
@@ -84,7 +84,7 @@ class _Owners:
         @functools.wraps(ask)
         def asked(registry: Any) -> Any:
             current = watcher.get()
-            if current is not None:
+            if is_explored():
                 known = self._asked.setdefault(current, set())
                 if id(registry) not in known:
                     known.add(id(registry))

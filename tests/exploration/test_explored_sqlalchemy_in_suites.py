@@ -1,0 +1,92 @@
+"""Jobs that use SQLAlchemy, in a suite that kills them, whose database is what the suite makes it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+
+SHOP = """
+    from sqlalchemy import StaticPool, create_engine, update
+    from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+
+    from pytest_jobs import job
+
+    charges = []
+
+
+    class Base(DeclarativeBase):
+        pass
+
+
+    class Payment(Base):
+        __tablename__ = "payments"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        status: Mapped[str] = mapped_column(default="open")
+
+
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Session = sessionmaker(engine)
+
+
+    @job
+    def charge_and_mark(number):
+        with Session() as session:
+            payment = session.get(Payment, number)
+            if payment.status == "paid":
+                return
+            charges.append(number)
+            payment.status = "paid"
+            session.commit()
+
+
+    @job
+    def mark(number):
+        with Session.begin() as session:
+            session.execute(update(Payment).values(status="paid"))
+"""
+TEST = """
+    import pytest
+    import shop
+
+
+    @pytest.fixture(autouse=True)
+    def database():
+        shop.charges.clear()
+        shop.Base.metadata.create_all(shop.engine)
+        with shop.Session.begin() as session:
+            session.add(shop.Payment(id=1))
+        yield
+        shop.Base.metadata.drop_all(shop.engine)
+        shop.engine.dispose()
+
+
+    def status():
+        with shop.Session() as session:
+            return session.get(shop.Payment, 1).status
+
+
+    def test_charging(jobs):
+        shop.charge_and_mark.perform_later(1)
+        jobs.drain()
+        assert (shop.charges, status()) == ([1], "paid")
+
+
+    def test_marking(jobs):
+        shop.mark.perform_later(1)
+        jobs.drain()
+        assert status() == "paid"
+"""
+
+
+def test_a_job_is_killed_in_the_database_of_the_test(pytester):
+    pytester.makepyfile(shop=SHOP, test_shop=TEST)
+
+    result = pytester.runpytest_subprocess("--jobs-crash", "-p", "no:randomly")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*charge_and_mark, killed*", "*test_shop.py::test_charging*"])
+    assert "sqlalchemy" in result.stdout.str()
