@@ -57,6 +57,7 @@ def _imported() -> set[str]:
 _elsewhere = sys.stdlib_module_names | {"_pytest", "hypothesis", "pluggy", "pytest"} | _imported()
 nitpick_ignore_regex = [
     (r"py:.*", rf"(?:{'|'.join(map(re.escape, sorted(_elsewhere)))})(?:\..*)?"),
+    (r"py:class", "ExplorationReport"),  # a protocol that type checkers alone see
     (r"py:.*", r"(?:.*\.)?_?[A-Z](?:_co|_contra)?(?:\.args|\.kwargs)?"),  # type variables
 ]
 

@@ -39,6 +39,8 @@ from .watching import Unwound
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
 
+#: One history each, without a point at which anything is interrupted.
+_QUICK: Final = frozenset(("twice", "restart"))
 #: So much of the time for one set of arguments is spent on what else fails, once something has.
 _SHARE_OF_THE_REST: Final = 0.25
 
@@ -155,17 +157,26 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Op
         if token is not None and not telling.is_meant(token):
             return Explored((), options.names, name, "other")
 
-        def explore(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        explorers: dict[str, Explorer] = {}
+
+        def explore(
+            names: Sequence[HistoryName], args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> None:
             __tracebackhide__ = True
             if token is None or not token.is_only_a_digest or token.fits(args, kwargs):
-                explorations.append(_explore(setting, telling, args, kwargs, options))
+                key = repr((args, kwargs))
+                if key not in explorers:
+                    explorers[key] = _explorer(setting, args, kwargs, options)
+                    explorations.append(explorers[key].exploration)
+                _explore(explorers[key], telling, names, options)
 
         drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
         try:
             if draws and drawn is None:
-                _search(explore, args, kwargs)
+                for names in _rounds(options):
+                    _search(partial(explore, names), args, kwargs)
             else:
-                explore(*(drawn or (args, kwargs)))
+                explore(options.names, *(drawn or (args, kwargs)))
         except BaseException as error:
             deadline = _real_time() + options.time_limit * _SHARE_OF_THE_REST
             telling.complete(error, lambda: _real_time() < deadline)
@@ -175,15 +186,18 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Op
     return Explored(explorations, options.names, name, "passes" if token is not None else "")
 
 
-def _explore(
-    setting: Setting,
-    telling: Telling,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    options: _Options,
-) -> Exploration:
-    __tracebackhide__ = True
-    explorer = Explorer(
+def _rounds(options: _Options) -> list[Sequence[HistoryName]]:
+    """Return the histories in the order in which all arguments are tried with them: the quick ones first."""
+    if options.delivery == "as configured":
+        return [options.names]
+    quick = [name for name in options.names if name in _QUICK]
+    return [names for names in (quick, options.names) if names]
+
+
+def _explorer(
+    setting: Setting, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options
+) -> Explorer:
+    return Explorer(
         setting,
         args,
         kwargs,
@@ -191,10 +205,16 @@ def _explore(
         others=options.others,
         depth=options.depth,
     )
+
+
+def _explore(
+    explorer: Explorer, telling: Telling, names: Sequence[HistoryName], options: _Options
+) -> None:
+    __tracebackhide__ = True
     token = telling.token()
     if token is None:
         deadline = _real_time() + options.time_limit
-        exploration = explorer.explore(options.names, lambda: _real_time() < deadline)
+        exploration = explorer.explore(names, lambda: _real_time() < deadline)
     else:
         exploration = replay(explorer, token, telling.job, options.others)
     failure = exploration.failure
@@ -214,7 +234,6 @@ def _explore(
             f"{options.time_limit} s did not suffice: {explored_text(exploration, options.names)} Raise "
             "time_limit=, make the world faster, or accept a part by allow_partial=True."
         )
-    return exploration
 
 
 @contextmanager

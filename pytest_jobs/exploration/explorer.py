@@ -62,12 +62,13 @@ class Explorer:
         self._others = others
         self._depth = depth
         self._reference = Reference(setting, args, kwargs)
+        self._tried: set[HistoryName] = set()
         self._seconds: dict[Plan, Sequence[Point]] = {}
         #: What was explored so far.
         self.exploration = Exploration(args, kwargs, depth=depth)
 
     def explore(self, names: Collection[HistoryName], go_on: Callable[[], bool]) -> Exploration:
-        """Try the histories of some names, up to the first that fails.
+        """Try the histories of some names that were not tried yet, up to the first that fails.
 
         Args:
             names: which.
@@ -80,10 +81,11 @@ class Explorer:
         reference.refer()
         exploration.points = reference.run.points
         exploration.elsewhere = tuple(dict.fromkeys(reference.run.elsewhere))
-        plans = self._plans(names)
+        plans = self._plans([name for name in names if name not in self._tried])
+        self._tried.update(names)
         exploration.planned += len(plans)
         self._try_all(plans, go_on)
-        if self._depth > 1 and exploration.failure is None:
+        if plans and self._depth > 1 and exploration.failure is None:
             plans = deeper(self._seconds)
             exploration.planned += len(plans)
             self._try_all(plans, go_on)

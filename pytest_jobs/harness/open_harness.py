@@ -73,7 +73,7 @@ class OpenHarness:
         """Bring the bridges in: from now on the application's jobs come here."""
         self.stand_in()
         self._sleeps.install()
-        self.attacked_by(open_harnesses.adversary)
+        self._attacked_by(open_harnesses.adversary)
         if self._inline is not None:
             self._ledger.listen(self._inline.added)
 
@@ -169,7 +169,7 @@ class OpenHarness:
         """Call a function with every delivery, after it was recorded: for plugins."""
         self._performer.when_delivered.append(hear)
 
-    def attacked_by(self, adversary: Adversary | None) -> None:
+    def _attacked_by(self, adversary: Adversary | None) -> None:
         """Let an adversary make the deliveries from now on, or nobody but the performer: for plugins."""
         self._performer.adversary = adversary
 

@@ -47,7 +47,7 @@ def open_harness(
     jobs.open()
     if not nodeid:
         # It outlives the test that asked for it first, and no test could be run again without its copies.
-        jobs.attacked_by(None)
+        jobs._attacked_by(None)
     try:
         hook = config.hook.pytest_jobs_delivered
         if hook.get_hookimpls():

@@ -34,3 +34,25 @@ def test_the_arguments_that_fail_are_told():
     assert str(found.value).startswith(
         "charge_some_twice(number=2, express=True) is not safe to deliver twice: DUPLICATE gateway.charge [twice]"
     )
+
+
+def test_the_quick_histories_come_first_for_all_arguments():
+    tried = []
+
+    def note(number):
+        tried.append(number)
+        explored_jobs.charge_with_key(number)
+
+    numbers = st.sampled_from([1, 2])
+    check_idempotent(note, args=(numbers,), world=shop, histories=["twice", "crash"])
+
+    # Three clean runs and a second delivery for each, before any of them is killed anywhere.
+    assert {*tried[:12]} == {1, 2}
+
+
+def test_arguments_that_come_again_are_explored_once():
+    explored = check_idempotent(
+        explored_jobs.charge_with_key, args=(st.sampled_from([1, 2]),), world=shop
+    )
+
+    assert len(explored.explorations) == 2

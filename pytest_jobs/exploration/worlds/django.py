@@ -55,7 +55,7 @@ def django_world(
             of from the models.
 
     Returns:
-        The world: `.snapshot()` are the rows of all models, `.rows(model)` those of one.
+        The world, whose `.snapshot()` are the rows of all models, `.rows(model)` those of one.
 
     Raises:
         ExplorationError: when there is no such database, when the test may not use it, or when it is

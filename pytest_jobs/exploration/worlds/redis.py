@@ -36,7 +36,7 @@ class RedisWorld:
         "expires"; when it does is left out.
 
         Args:
-            ignore: patterns of keys that are left out, such as "lock:*".
+            ignore: patterns of keys that are left out, such as `lock:*`.
         """
         self._server.catch_up()
         patterns = (ignore,) if isinstance(ignore, str) else tuple(ignore)
@@ -61,7 +61,7 @@ def redis_world(
             for fakeredis.
 
     Returns:
-        The redis: `.dump()` is its state, `.client` puts in what there is at first.
+        The redis, whose `.dump()` is its state and whose `.client` puts in what there is at first.
 
     Raises:
         ExplorationError: when there is nothing of that name to bind, or the URL names no database.

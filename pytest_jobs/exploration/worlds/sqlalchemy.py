@@ -97,7 +97,7 @@ def sqlalchemy_world(
             `table.insert().values(...)`. Make them anew each time.
 
     Returns:
-        The database: `.snapshot()` is the rows of all tables by name, `.rows(name)` those of one.
+        The database, whose `.snapshot()` is the rows of all tables by name, `.rows(name)` those of one.
 
     Raises:
         ExplorationError: when the tables cannot be made there, or what is bound leads nowhere.
