@@ -59,12 +59,12 @@ class Inside(Generic[T]):
     def __init__(self, run: Callable[[], T], nested: Callable[[Callable[[], T]], T]) -> None:
         self._run = run
         self._nested = nested
-        self._result: T | None = None
+        self._results: list[T] = []
         self.identity = threading.get_ident()
 
     def start(self) -> State:
         """Run it."""
-        self._result = self._nested(self._run)
+        self._results = [self._nested(self._run)]
         return "ended"
 
     def wait(self) -> State:
@@ -81,7 +81,7 @@ class Inside(Generic[T]):
 
     def result(self) -> T:
         """Return what it came to."""
-        return self._result  # type: ignore[return-value]
+        return self._results[0]
 
 
 class Apart(Generic[T]):
@@ -94,7 +94,7 @@ class Apart(Generic[T]):
     def __init__(self, run: Callable[[], T], pulse: Pulse) -> None:
         self._run = run
         self._pulse = pulse
-        self._result: T | None = None
+        self._results: list[T] = []
         self._error: BaseException | None = None
         self._ended = self._paused = self._free = False
         self._changed = threading.Condition()
@@ -136,7 +136,7 @@ class Apart(Generic[T]):
         """Return what it came to, or raise its error."""
         if self._error is not None:
             raise self._error
-        return self._result  # type: ignore[return-value]
+        return self._results[0]
 
     @property
     def identity(self) -> int:
@@ -145,7 +145,7 @@ class Apart(Generic[T]):
 
     def _work(self) -> None:
         try:
-            self._result = self._run()
+            self._results = [self._run()]
         except BaseException as error:
             self._error = error
         finally:

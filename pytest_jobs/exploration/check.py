@@ -190,7 +190,7 @@ def _rounds(options: _Options) -> list[Sequence[HistoryName]]:
     """Return the histories in the order in which all arguments are tried with them: the quick ones first."""
     if options.delivery == "as configured":
         return [options.names]
-    quick = [name for name in options.names if name in _QUICK]
+    quick: Sequence[HistoryName] = [name for name in options.names if name in _QUICK]
     return [names for names in (quick, options.names) if names]
 
 

@@ -31,7 +31,7 @@ class Explored:
         #: The name of the job.
         self.job = job
         #: Whether a token was replayed, or meant another check.
-        self.replay = replay
+        self.replay: Literal["", "passes", "other"] = replay
 
     @property
     def histories(self) -> int:

@@ -221,14 +221,18 @@ class History:
     def give_up(self, other: Aside[Run]) -> None:
         """Go on although a delivery in another thread waits for one that is suspended."""
         self.inconclusive = blocking_call(other.identity)
-        self._watch_of(other).give_up()
+        watch = self._watch_of(other)
+        if watch is not None:
+            watch.give_up()
         self._given_up.append(other)
 
     def give_way(self, other: Aside[Run]) -> None:
         """Let a delivery in another thread wait for the one that is suspended, as it does."""
         if not self._setting.same_process:
             self.inconclusive = blocking_call(other.identity)
-        self._watch_of(other).give_way(other.pause)
+        watch = self._watch_of(other)
+        if watch is not None:
+            watch.give_way(other.pause)
 
     def beats(self) -> int:
         """Return how much has gone on in this history."""
@@ -259,8 +263,10 @@ class History:
         kept = self.belonging_to_world() if there is None else frozenset[Place]()
         return self.globals.exchange(there, kept)
 
-    def _watch_of(self, other: Aside[Run]) -> Watch:
-        return next(watch for watch in reversed(self._watches) if watch.thread == other.identity)
+    def _watch_of(self, other: Aside[Run]) -> Watch | None:
+        """Return what watches a delivery; None when it has just come to its end."""
+        watches = (watch for watch in reversed(self._watches) if watch.thread == other.identity)
+        return next(watches, None)
 
     @property
     def forks(self) -> bool:

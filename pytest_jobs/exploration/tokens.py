@@ -153,6 +153,7 @@ def _named(point: Point) -> list[str]:
 
 def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return arguments such that they can be read back, or at least recognised."""
+    text = ""
     try:
         text = encode(tuple(args), kwargs, dict)
         is_whole = decode(text, dict) == (tuple(args), dict(kwargs))

@@ -99,6 +99,7 @@ class Twice:
     def _plan(self, performer: Performer, aside: _Aside, delivery: Delivery) -> verbs.Plan[None]:
         """Deliver the payload again, and its retries, until the library is done with it."""
         with aside.opened(performer):
+            again = delivery
             record = delivery.record._bridge.redeliver(delivery.record)
             for _ in range(_DELIVERIES):
                 aside.ledger.claim(record)

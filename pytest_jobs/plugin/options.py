@@ -216,8 +216,10 @@ def _read(config: pytest.Config) -> JobOptions:
 def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
     """Return what is done to jobs, and whether the flag asked for it, which goes before the ini file."""
     attacks: tuple[Attack, ...] = ("twice", "crash")
-    flags = [attack for attack in attacks if config.getoption(f"--jobs-{attack}")]
-    wanted = flags or [attack for attack in attacks if config.getini(f"jobs_{attack}")]
+    flags: list[Attack] = [attack for attack in attacks if config.getoption(f"--jobs-{attack}")]
+    wanted: list[Attack] = flags or [
+        attack for attack in attacks if config.getini(f"jobs_{attack}")
+    ]
     if len(wanted) > 1:
         given = "--jobs-twice and --jobs-crash" if flags else "jobs_twice and jobs_crash"
         raise pytest.UsageError(

@@ -45,7 +45,7 @@ class Templates:
         self._made: dict[tuple[Any, ...], bytes] = {}
 
     def content(
-        self, models: Sequence[type[Model]], using: str, settings: dict[str, Any], migrate: bool
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
     ) -> bytes:
         """Return what the file of a sqlite database with the tables of some models contains."""
         key = (using, tuple(models), migrate)
@@ -54,7 +54,7 @@ class Templates:
         return self._made[key]
 
     def _make(
-        self, models: Sequence[type[Model]], using: str, settings: dict[str, Any], migrate: bool
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
     ) -> bytes:
         wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
             {**settings, "NAME": ":memory:"}, using
@@ -74,7 +74,7 @@ class Templates:
         return content
 
 
-def models_of(models: Iterable[type[Model]] | None, using: str) -> tuple[type[Model], ...]:
+def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:
     """Return whose rows are shown: what links many to many among them."""
     named = apps.get_models() if models is None else list(models)
     for model in named:
@@ -107,16 +107,22 @@ def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
             del connections[using]
 
 
+def settings_of_databases() -> Any:
+    """Return DATABASES as Django has completed it."""
+    known: Any = connections
+    return known.settings
+
+
 @contextmanager
 def database_of(
-    models: Sequence[type[Model]], using: str, migrate: bool, templates: Templates
+    models: Sequence[type[Any]], using: str, migrate: bool, templates: Templates
 ) -> Generator[dict[str, Any], None, None]:
     """Have a database with empty tables for a block, and give the settings that lead to it.
 
     Raises:
         ExplorationError: when the test may not use the database, or it is no test database.
     """
-    settings = connections.settings[using]
+    settings = settings_of_databases()[using]
     backend = load_backend(settings["ENGINE"])
     if backend.DatabaseWrapper.vendor == "sqlite":
         content = allowed(using, lambda: templates.content(models, using, settings, migrate))
@@ -148,7 +154,7 @@ def allowed(using: str, use: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _empty(wrapper: Any, models: Sequence[type[Model]]) -> None:
+def _empty(wrapper: Any, models: Sequence[type[Any]]) -> None:
     using, name = wrapper.alias, str(wrapper.settings_dict["NAME"])
     if any(
         found.in_atomic_block
@@ -173,20 +179,20 @@ def _empty(wrapper: Any, models: Sequence[type[Model]]) -> None:
         wrapper.close()
 
 
-def _create_tables(wrapper: Any, models: Sequence[type[Model]]) -> None:
+def _create_tables(wrapper: Any, models: Sequence[type[Any]]) -> None:
     with wrapper.schema_editor() as editor:
         for model in with_referred(models):
             editor.create_model(model)
 
 
-def _has_table(model: type[Model]) -> bool:
+def _has_table(model: type[Any]) -> bool:
     options = model._meta
     return bool(options.managed) and not (options.proxy or options.swapped or options.abstract)
 
 
-def with_referred(models: Sequence[type[Model]]) -> list[type[Model]]:
+def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
     """Return models and those that they refer to; what links many to many is made with its model."""
-    found: dict[type[Model], None] = {}
+    found: dict[type[Any], None] = {}
     waiting = list(models)
     while waiting:
         model = waiting.pop(0)
@@ -203,7 +209,8 @@ def with_referred(models: Sequence[type[Model]]) -> list[type[Model]]:
 
 def _hasty(options: dict[str, Any]) -> dict[str, Any]:
     """Add what makes a file that is thrown away fast, where Django lets a connection begin with it."""
-    if django.VERSION < (5, 1):
+    version: Any = django.VERSION
+    if version < (5, 1):
         return options
     own = options.get("init_command", "")
     # A process that really dies leaves its journal to the next one.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.color import no_style
-from django.db.models import AutoField, Model, QuerySet
+from django.db.models import AutoField, QuerySet
 
 
 class Keys:
@@ -21,9 +21,9 @@ class Keys:
         self._has_gaps = wrapper.vendor != "sqlite"
         self._wrapper = wrapper
         self._using = using
-        self._last: dict[type[Model], int] = {}
+        self._last: dict[type[Any], int] = {}
 
-    def begin(self, models: Sequence[type[Model]]) -> None:
+    def begin(self, models: Sequence[type[Any]]) -> None:
         """Let the sequences go on behind the first rows, and take those for known."""
         if not self._has_gaps:
             return
@@ -34,7 +34,7 @@ class Keys:
             if _is_numbered(model):
                 self._last[model] = max(self._keys(model), default=0)
 
-    def renumber(self, model: type[Model], rows: list[dict[str, Any]]) -> None:
+    def renumber(self, model: type[Any], rows: list[dict[str, Any]]) -> None:
         """Put the numbers of keys in their place, in the rows of a model."""
         if not self._has_gaps:
             return
@@ -45,16 +45,16 @@ class Keys:
                 for row in rows:
                     row[field.attname] = numbers.get(row[field.attname], row[field.attname])
 
-    def _numbers(self, model: type[Model]) -> dict[Any, int]:
+    def _numbers(self, model: type[Any]) -> dict[Any, int]:
         last = self._last[model]
         new = [key for key in self._keys(model) if key > last]
         return {key: last + place for place, key in enumerate(new, start=1)}
 
-    def _keys(self, model: type[Model]) -> list[int]:
+    def _keys(self, model: type[Any]) -> list[int]:
         return list(QuerySet(model, using=self._using).order_by("pk").values_list("pk", flat=True))
 
 
-def _is_numbered(model: type[Model]) -> bool:
+def _is_numbered(model: type[Any]) -> bool:
     return isinstance(model._meta.pk, AutoField)
 
 

@@ -8,11 +8,19 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import connections, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.db.models.base import ModelState
 
 from ...errors import ExplorationError
-from .django_databases import Templates, allowed, database_of, in_place, models_of, with_referred
+from .django_databases import (
+    Templates,
+    allowed,
+    database_of,
+    in_place,
+    models_of,
+    settings_of_databases,
+    with_referred,
+)
 from .django_keys import Keys
 
 _templates = Templates()
@@ -21,7 +29,7 @@ _templates = Templates()
 class Rows:
     """Those of a database, whatever the deliveries do with their connections to it."""
 
-    def __init__(self, models: Sequence[type[Model]], using: str, wrapper: Any) -> None:
+    def __init__(self, models: Sequence[type[Any]], using: str, wrapper: Any) -> None:
         self._models = models
         self._using = using
         self._wrapper = wrapper
@@ -29,7 +37,7 @@ class Rows:
 
     @classmethod
     @contextmanager
-    def opened(cls, models: Sequence[type[Model]], using: str) -> Generator[Rows, None, None]:
+    def opened(cls, models: Sequence[type[Any]], using: str) -> Generator[Rows, None, None]:
         """Return one for a block, with a connection of its own."""
         wrapper: Any = connections.create_connection(using)
         wrapper.inc_thread_sharing()
@@ -39,9 +47,10 @@ class Rows:
         finally:
             wrapper.close()
 
-    def save(self, rows: Iterable[Model] | Callable[[], object]) -> None:
+    def save(self, rows: Iterable[Any] | Callable[[], object]) -> None:
         """Save the first rows."""
-        with in_place(self._using, self._wrapper), transaction.atomic(using=self._using):
+        atomic: Any = transaction.atomic(using=self._using)
+        with in_place(self._using, self._wrapper), atomic:
             if callable(rows):
                 rows()
             else:
@@ -57,7 +66,7 @@ class Rows:
             for model in self._models
         }
 
-    def rows(self, model: type[Model]) -> list[dict[str, Any]]:
+    def rows(self, model: type[Any]) -> list[dict[str, Any]]:
         """Return the rows of a model, each by the names of its fields, in the order of their keys."""
         fields = [field.attname for field in model._meta.concrete_fields]
         with in_place(self._using, self._wrapper):
@@ -68,39 +77,40 @@ class Rows:
 
 @contextmanager
 def new_database(
-    models: Iterable[type[Model]] | None, using: str, *, migrate: bool
-) -> Generator[Sequence[type[Model]], None, None]:
+    models: Iterable[type[Any]] | None, using: str, *, migrate: bool
+) -> Generator[Sequence[type[Any]], None, None]:
     """Put a database with empty tables behind an alias for a block, and give the models whose rows count.
 
     Raises:
         ExplorationError: when there is no such database, when the test may not use it, or when it is
             that of a server and no test database.
     """
-    if using not in connections.settings:
+    if using not in settings_of_databases():
         raise ExplorationError(
-            f"using={using!r} is no database: DATABASES has {', '.join(connections.settings)}."
+            f"using={using!r} is no database: DATABASES has {', '.join(settings_of_databases())}."
         )
     shown = models_of(models, using)
     with ExitStack() as stack:
         configured = stack.enter_context(database_of(shown, using, migrate, _templates))
-        before = connections.settings[using]
-        connections.settings[using] = configured
-        stack.callback(connections.settings.__setitem__, using, before)
+        before = settings_of_databases()[using]
+        settings_of_databases()[using] = configured
+        stack.callback(settings_of_databases().__setitem__, using, before)
         wrapper: Any = connections.create_connection(using)
         stack.callback(wrapper.close)
         stack.enter_context(in_place(using, wrapper))
         yield shown
 
 
-def _copies(rows: Iterable[Model]) -> Generator[Any, None, None]:
+def _copies(rows: Iterable[Any]) -> Generator[Any, None, None]:
     """Give copies that are not saved and refer to one another; `deepcopy` asks for an installed application."""
     known: dict[int, Any] = {}
     for row in rows:
         model: Any = type(row)
         made = model.__new__(model)
         vars(made).update(vars(row))
-        made._state = ModelState()
-        made._state.fields_cache = {
+        state: Any = ModelState()
+        made._state = state
+        state.fields_cache = {
             name: known.get(id(related), related)
             for name, related in row._state.fields_cache.items()
         }
