@@ -13,7 +13,7 @@ demo: $(DEMO)/.ready  ## Run the tests of the example project in an environment 
 	cd docs/examples/shop && ../../../$(DEMO)/bin/python -m pytest -v
 
 test: $(VENV)/.group-test  ## Run the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/.group-bench  ## Measure the budgets
 	$(BIN)/python tests/benchmarks/run.py
