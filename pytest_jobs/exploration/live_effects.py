@@ -61,5 +61,5 @@ class LiveEffects:
         self._connections.add(connection)
         # An exploration lets nobody wait for a lock; here deliveries come one after the other, and wait as ever.
         seconds = args[1] if len(args) > 1 else kwargs.get("timeout", 5.0)
-        connection.execute(f"pragma busy_timeout = {int(seconds * 1000)}")
+        sqlite3.Cursor(connection).execute(f"pragma busy_timeout = {int(seconds * 1000)}").close()
         return connection

@@ -439,6 +439,29 @@ def test_a_dead_job_holds_no_lock_and_those_of_others_stay_held(pytester):
 
 
 @needs_monitoring
+def test_connections_wait_for_locks_as_they_do_without_it(pytester):
+    result = run(
+        pytester,
+        """
+        import contextlib
+        import sqlite3
+        import pytest
+        import shop
+
+        @pytest.mark.parametrize("given, waits", [((), 5000), ((2.5,), 2500)])
+        def test_it(given, waits, jobs):
+            shop.mark.perform_later()
+            jobs.drain()
+            with contextlib.closing(sqlite3.connect(shop.path, *given)) as db:
+                assert db.execute("pragma busy_timeout").fetchone() == (waits,)
+        """,
+        "--jobs-crash-points=1",
+    )
+
+    result.assert_outcomes(passed=2)
+
+
+@needs_monitoring
 def test_the_lines_of_another_task_are_no_points(pytester):
     pytest.importorskip("pytest_asyncio")
     result = run(
