@@ -90,8 +90,9 @@ class LiveWatch:
         """Hear that a thread begins to run a function: its lines are no points."""
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
-        """Note a connection of this delivery."""
-        self._connections.append(close)
+        """Note a connection of this delivery; one that may be shared may be that of the test."""
+        if shared is None:
+            self._connections.append(close)
 
     def refuse(self, why: str) -> None:
         """Note what an exploration would end at; the test may well mean it."""

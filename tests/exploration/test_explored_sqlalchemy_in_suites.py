@@ -10,7 +10,7 @@ pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
 
 SHOP = """
-    from sqlalchemy import StaticPool, create_engine, update
+    from sqlalchemy import create_engine, update
     from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
     from pytest_jobs import job
@@ -28,7 +28,7 @@ SHOP = """
         status: Mapped[str] = mapped_column(default="open")
 
 
-    engine = create_engine("sqlite://", poolclass=StaticPool)
+    engine = create_engine("sqlite:///shop.db")
     Session = sessionmaker(engine)
 
 

@@ -179,7 +179,7 @@ def _act(text: str, *, counts: bool = False, value: object = None) -> Act:
         _KIND,
         text,
         counts=counts,
-        value=value,
+        value=value if counts else None,
         busy=waits_for_ever,
         refused=_refused,
         answer_lost=_answer_lost,
