@@ -240,9 +240,7 @@ def test_a_row_for_each_delivery_is_a_duplicate(orm_shop):
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE entries\b.*\[twice") as found:
         check(orm.book, orm_shop)
 
-    assert "now:  (('<entries.id 1>', 1, '<now>'), ('<entries.id 2>', 1, '<now>'))" in str(
-        found.value
-    )
+    assert "<entries.id 2>" in str(found.value)
 
 
 def test_a_url_of_another_database_is_refused():

@@ -119,7 +119,7 @@ def test_a_transaction_that_watches_fails_as_if_others_had_come_first(world):
     job = jobs.count_and_note_that_others_came_first
 
     assert ": DUPLICATE redis [effect_fails" in first_line(job, world(job), ["effect_fails"])
-    assert ": DUPLICATE redis [reply_lost]" in first_line(job, world(job), ["reply_lost"])
+    assert ": DUPLICATE redis [reply_lost" in first_line(job, world(job), ["reply_lost"])
 
 
 # Points
