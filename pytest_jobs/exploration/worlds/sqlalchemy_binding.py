@@ -11,7 +11,7 @@ from ...errors import ExplorationError
 from ...harness.patches import Patches
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Engine, Pool
 
 _SYNCHRONOUS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
@@ -100,6 +100,8 @@ def _bind_maker(patches: Patches, maker: Any, place: URL) -> None:
         had = "bind" in maker.kw
         maker.configure(bind=engine)
         patches.undo_by(lambda: maker.kw.update(bind=None) if had else maker.kw.pop("bind", None))
+        if not asynchronous:
+            patches.undo_by(engine.dispose)
 
 
 def _engine(place: URL, *, asynchronous: bool) -> Any:
@@ -128,7 +130,7 @@ def _lead(patches: Patches, engine: Engine, place: URL) -> None:
     event.listen(engine, "do_connect", lead)
     patches.undo_by(functools.partial(event.remove, engine, "do_connect", lead))
     # What was connected before leads to where it led.
-    patches.set(engine, "pool", engine.pool.recreate())
+    _put_in(patches, engine, engine.pool.recreate())
     patches.set(engine, "url", place.set(drivername=engine.url.drivername))
 
 
@@ -136,8 +138,16 @@ def _replace(patches: Patches, engine: Engine, place: URL) -> None:
     """Give an engine the dialect and the pool of one of another database."""
     other = _engine(place, asynchronous=engine.dialect.is_async)
     other = getattr(other, "sync_engine", other)
-    for name in ("dialect", "pool", "url"):
+    _put_in(patches, engine, other.pool)
+    for name in ("dialect", "url"):
         patches.set(engine, name, getattr(other, name))
+
+
+def _put_in(patches: Patches, engine: Engine, pool: Pool) -> None:
+    """Let an engine use a pool, whose connections end with the world."""
+    patches.set(engine, "pool", pool)
+    if not engine.dialect.is_async:
+        patches.undo_by(pool.dispose)
 
 
 def _leading(engine: Engine, place: URL) -> Callable[..., None]:
