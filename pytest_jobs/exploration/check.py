@@ -21,7 +21,7 @@ from .asked import check_choices, checked_names
 from .effects.audit import audit_hook
 from .entering import World
 from .explored import Explored
-from .explorer import Exploration, Explorer
+from .explorer import Explorer
 from .function_bridge import FunctionBridge
 from .lines import line_tracer
 from .midnight import until_quiet
@@ -149,7 +149,6 @@ class _Options:
 
 def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options) -> Explored:
     __tracebackhide__ = True
-    explorations: list[Exploration] = []
     draws = any(map(_is_strategy, (*args, *kwargs.values())))
     with _setting(job, options) as (setting, name):
         telling = Telling(setting, name, options.names, options.others, draws=draws)
@@ -167,7 +166,6 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Op
                 key = repr((args, kwargs))
                 if key not in explorers:
                     explorers[key] = _explorer(setting, args, kwargs, options)
-                    explorations.append(explorers[key].exploration)
                 _explore(explorers[key], telling, names, options)
 
         drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
@@ -181,6 +179,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Op
             deadline = _real_time() + options.time_limit * _SHARE_OF_THE_REST
             telling.complete(error, lambda: _real_time() < deadline)
             raise
+        explorations = [explorer.exploration for explorer in explorers.values()]
         if token is not None:
             check_drawn_again(token, explorations)
     return Explored(explorations, options.names, name, "passes" if token is not None else "")

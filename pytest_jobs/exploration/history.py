@@ -158,23 +158,7 @@ class History:
 
     def belonging_to_world(self) -> frozenset[Place]:
         """Return the globals whose reset changes the snapshot."""
-        changed = sorted(self.globals.changed())
-        if not changed:
-            return frozenset()
-        before = self._shown()
-        belonging = set()
-        for place in changed if before is not None else ():
-            with self.globals.reset(place):
-                if self._shown() != before:
-                    belonging.add(place)
-        return frozenset(belonging)
-
-    def _shown(self) -> dict[str, Any] | None:
-        """Return what is observed; None while a suspended delivery keeps the world from telling."""
-        try:
-            return self.observed()
-        except Exception:
-            return None
+        return self.globals.shown_by(self.observed, self.globals.changed())
 
     def kill(self) -> None:
         """Let the worker of the delivery that is being made die: its connections close, its memory is gone."""

@@ -65,7 +65,7 @@ class Processes:
         elif worker is not None:
             worker.end()
         candidates = self._changed_in(files)
-        self._of_world |= self._belonging_to_world(candidates - self._of_world)
+        self._of_world |= self._globals.shown_by(self._observe, candidates - self._of_world)
         self._restart_only(candidates - self._of_world)
 
     def end(self, files: Collection[str]) -> None:
@@ -89,31 +89,6 @@ class Processes:
 
     def _restart_only(self, places: Collection[Place]) -> None:
         self._globals.restart(self._globals.changed() - set(places))
-
-    def _belonging_to_world(self, candidates: Collection[Place]) -> set[Place]:
-        """Return the globals whose reset changes the state."""
-        if not candidates:
-            return set()
-        before = self._observed()
-        now = ModuleGlobals(self._modules)
-        self._restart_only(candidates)
-        unaffected = self._observed() == before
-        now.restart()
-        if unaffected:
-            return set()
-        belonging = set()
-        for place in sorted(candidates):
-            with self._globals.reset(place):
-                if self._observed() != before:
-                    belonging.add(place)
-        return belonging
-
-    def _observed(self) -> Mapping[str, Any] | None:
-        try:
-            return self._observe()
-        except Exception:
-            # The world needs what was reset.
-            return None
 
 
 def _end_all(workers: list[Worker]) -> None:

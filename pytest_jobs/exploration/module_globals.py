@@ -6,7 +6,7 @@ import copy
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Set as AbstractSet
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final, TypeAlias
@@ -107,11 +107,34 @@ class ModuleGlobals:
             if place not in self._kept and not _alike(now.get(place), self._first.get(place))
         }
 
+    def shown_by(
+        self, observe: Callable[[], object], candidates: AbstractSet[Place]
+    ) -> frozenset[Place]:
+        """Return those of some globals whose reset changes what is observed: they belong to the world.
+
+        Args:
+            observe: returns the state. It may fail where the world needs what was reset, or a
+                suspended delivery keeps it from telling.
+            candidates: those that are tried.
+        """
+        if not candidates:
+            return frozenset()
+        before = _told(observe)
+        with self._reset(candidates):
+            if _told(observe) == before:
+                return frozenset()
+        belonging = set()
+        for place in candidates:
+            with self._reset({place}):
+                if _told(observe) != before:
+                    belonging.add(place)
+        return frozenset(belonging)
+
     @contextmanager
-    def reset(self, place: Place) -> Generator[None, None, None]:
-        """Restart a single global for a block."""
+    def _reset(self, places: AbstractSet[Place]) -> Generator[None, None, None]:
+        """Restart some globals for a block."""
         here = self._taken()
-        others = {other for other in self._first if other != place}
+        others = {*self._first, *here} - places
         self._put(self._first, self._kept | others, anew=False)
         try:
             yield
@@ -160,6 +183,14 @@ def _new(namespace: dict[str, Any], module: str, values: Taken) -> list[str]:
         and not isinstance(value, ModuleType | FunctionType | type)
         and (module, name) not in values
     ]
+
+
+def _told(observe: Callable[[], object]) -> object:
+    """Return what is observed; None where it cannot be."""
+    try:
+        return observe()
+    except Exception:
+        return None
 
 
 def _alike(now: tuple[Any, Any] | None, before: tuple[Any, Any] | None) -> bool:

@@ -63,8 +63,9 @@ class Reference:
                 "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
                 "of: the state that the world yields has to show its work."
             )
-        self._check_fresh(history)
         other, initial = self._clean(self.history(seed=2, delay=timedelta(seconds=12_345)))
+        if initial != history.initial:
+            self._not_fresh(history.initial, initial)
         differing = differences(self.wanted, other)
         if differing:
             name, first, second = differing[0]
@@ -73,8 +74,6 @@ class Reference:
                 f"after one and {second!r} after the other. Leave what differs out of the state, or take it "
                 "from the arguments."
             )
-        if initial != history.initial:
-            self._not_fresh(history.initial, initial)
         self._known = True
         self._threads = self._setting.needs_threads()
 
@@ -82,11 +81,6 @@ class Reference:
         with history.opened():
             history.deliver_until_acknowledged(again=False)
             return history.observed(), history.initial
-
-    def _check_fresh(self, first: History) -> None:
-        with self.history().opened() as again:
-            if again.initial != first.initial:
-                self._not_fresh(first.initial, again.initial)
 
     def _not_fresh(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
         name, one, two = differences(first, second)[0]
