@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import pytest
 
@@ -35,12 +36,28 @@ _INNER_OPTIONS = (
 
 
 @pytest.fixture(autouse=True)
+def _no_tracer_is_left():
+    """Let no test leave something behind that hears of lines: the next would not be explored as a fresh one is."""
+    before = sys.gettrace()
+    yield
+    after = sys.gettrace()
+    sys.settrace(before)
+    assert after is before
+
+
+# Where one of these is set, pytest prints more, or in another encoding.
+_SURROUNDINGS = ("BUILD_NUMBER", "CI", "PYTHONIOENCODING")
+
+
+@pytest.fixture(autouse=True)
 def _calm_inner_runs(request):
-    """Keep the runs inside a test from being shuffled and from warnings of other plugins."""
+    """Keep the runs inside a test from being shuffled, from warnings of other plugins, and from where they run."""
     if "pytester" not in request.fixturenames:
         yield
         return
     request.getfixturevalue("pytester")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", _INNER_OPTIONS)
+        for name in _SURROUNDINGS:
+            patch.delenv(name, raising=False)
         yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -33,6 +32,7 @@ from .scope import Scope
 from .setting import Setting
 from .sources import Sources
 from .telling import Telling, note_explored
+from .time_limit import TimeLimit
 from .unwinding import hearing_nothing_of
 from .watching import Unwound
 
@@ -176,8 +176,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Op
             else:
                 explore(options.names, *(drawn or (args, kwargs)))
         except BaseException as error:
-            deadline = _real_time() + options.time_limit * _SHARE_OF_THE_REST
-            telling.complete(error, lambda: _real_time() < deadline)
+            telling.complete(error, TimeLimit(options.time_limit * _SHARE_OF_THE_REST))
             raise
         explorations = [explorer.exploration for explorer in explorers.values()]
         if token is not None:
@@ -212,8 +211,7 @@ def _explore(
     __tracebackhide__ = True
     token = telling.token()
     if token is None:
-        deadline = _real_time() + options.time_limit
-        exploration = explorer.explore(names, lambda: _real_time() < deadline)
+        exploration = explorer.explore(names, TimeLimit(options.time_limit))
     else:
         exploration = replay(explorer, token, telling.job, options.others)
     failure = exploration.failure
@@ -325,10 +323,6 @@ def _search(
         explore(args, kwargs)
 
     search()
-
-
-def _real_time() -> float:
-    return time.process_time()
 
 
 def _in_a_thread(run: Callable[[], Explored]) -> Explored:

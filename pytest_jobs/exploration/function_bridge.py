@@ -42,6 +42,7 @@ class FunctionBridge:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._name = getattr(function, "__qualname__", repr(function))
+        self._awaits = inspect.iscoroutinefunction(inspect.unwrap(function))
         self._ids = itertools.count(1)
         self._sink: Sink | None = None
 
@@ -97,7 +98,7 @@ class FunctionBridge:
 
     def is_coroutine(self, record: JobRecord) -> bool:
         """Say whether it is a coroutine function."""
-        return inspect.iscoroutinefunction(inspect.unwrap(self._function))
+        return self._awaits
 
     def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Report a call."""
@@ -114,7 +115,7 @@ class FunctionBridge:
         def call() -> Any:
             return self._function(*args, **kwargs)
 
-        if self.is_coroutine(record):
+        if self._awaits:
             return _awaited(record, now_ns, around, call)
         try:
             return Delivery(record, now_ns, "performed", around(call))

@@ -80,7 +80,7 @@ class _Monitoring:
         self._monitoring: Any = vars(sys)["monitoring"]
         self._scope = scope
         self._hooks: dict[int, LineHook] = {}
-        self._heard: set[CodeType] = set()
+        self._heard: dict[int, CodeType] = {}
 
     def open(self) -> None:
         monitoring = self._monitoring
@@ -103,7 +103,7 @@ class _Monitoring:
         monitoring = self._monitoring
         events = monitoring.events
         monitoring.set_events(_TOOL, 0)
-        for code in self._heard:
+        for code in self._heard.values():
             monitoring.set_local_events(_TOOL, code, 0)
         for event in (events.PY_START, events.PY_RESUME, events.LINE):
             monitoring.register_callback(_TOOL, event, None)
@@ -139,8 +139,8 @@ class _Monitoring:
     def _begins(self, code: CodeType, offset: int) -> Any:
         """Hear the lines of a function from now on, if they are wanted."""
         if self._scope.wants(code):
-            if code not in self._heard:
-                self._heard.add(code)
+            if id(code) not in self._heard:
+                self._heard[id(code)] = code
                 self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
         elif self._scope.is_of_project(code):
             if threading.get_ident() not in self._hooks:
@@ -206,6 +206,9 @@ class _Tracing:
             sys.settrace(ours)
 
     def hear_again(self) -> None:
+        if threading.get_ident() not in self._hooks:
+            # What is dead may be cleared away after its last line, where nothing would take this back.
+            return
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if self._scope.wants(frame.f_code):

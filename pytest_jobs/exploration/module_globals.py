@@ -18,6 +18,8 @@ _LOCKS: Final[dict[type, Callable[[], object]]] = {
 }
 #: What a new process makes anew: what one holds keeps no other out, and what a thread keeps is its own.
 _MADE_ANEW: Final[dict[type, Callable[[], object]]] = {**_LOCKS, threading.local: threading.local}
+#: What no delivery changes: code, and other modules.
+_NO_STATE: Final = (ModuleType, FunctionType, type)
 #: The module and the name of a global.
 Place: TypeAlias = tuple[str, str]
 #: The globals of a process: what each is, and what is in it.
@@ -27,6 +29,8 @@ Taken: TypeAlias = dict[Place, tuple[Any, Any]]
 def modules_of(files: Iterable[str]) -> list[ModuleType]:
     """Return the modules that were loaded from some files."""
     wanted = set(files)
+    if not wanted:
+        return []
     return [
         module
         for module in list(sys.modules.values())
@@ -149,7 +153,7 @@ class ModuleGlobals:
             )
             for module in self._modules
             for name, value in vars(module).items()
-            if not name.startswith("__") and not isinstance(value, ModuleType | FunctionType | type)
+            if not isinstance(value, _NO_STATE) and not name.startswith("__")
         }
 
     def _put(
@@ -179,8 +183,8 @@ def _new(namespace: dict[str, Any], module: str, values: Taken) -> list[str]:
     return [
         name
         for name, value in namespace.items()
-        if not name.startswith("__")
-        and not isinstance(value, ModuleType | FunctionType | type)
+        if not isinstance(value, _NO_STATE)
+        and not name.startswith("__")
         and (module, name) not in values
     ]
 

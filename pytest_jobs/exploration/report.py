@@ -226,12 +226,6 @@ def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str
             f" {len(exploration.inconclusive)} of them show nothing, since one delivery waited for the other at "
             f"{', '.join(calls)}."
         )
-    if exploration.inconclusive:
-        calls = dict.fromkeys(call for _, call in exploration.inconclusive)
-        text += (
-            f" {len(exploration.inconclusive)} of them show nothing, since one delivery waited for the other at "
-            f"{', '.join(calls)}."
-        )
     if left:
         text += f" Not explored: {', '.join(left)}."
     if exploration.elsewhere:

@@ -63,8 +63,10 @@ class Scope:
         self._world = (_code(world).co_filename, _world_name(world))
         self._fakes: set[CodeType] = set()
         self._left_out: set[object] = set()
-        self._decided: dict[CodeType, bool] = {}
+        # By identity, since to hash the code of a function takes long.
+        self._decided: dict[int, tuple[bool, CodeType]] = {}
         self._passed_over: dict[str, None] = {}
+        self._real: dict[str, str] = {}
         self._modules: list[ModuleType] = []
         self._modules_of = (-1, -1)
         self._files: set[str] = set()
@@ -80,16 +82,16 @@ class Scope:
         for code in codes:
             if code is not None:
                 self._fakes.add(code)
-                self._decided.pop(code, None)
+                self._decided.pop(id(code), None)
 
     def wants(self, code: CodeType) -> bool:
         """Say whether the lines of a function are points."""
-        decided = self._decided.get(code)
+        decided = self._decided.get(id(code))
         if decided is None:
-            decided = self._decided[code] = self._decide(code)
-            if decided:
+            decided = self._decided[id(code)] = (self._decide(code), code)
+            if decided[0]:
                 self._files.add(code.co_filename)
-        return decided
+        return decided[0]
 
     def untraced(self) -> tuple[str, ...]:
         """Return the functions of the project that ran in a delivery and do not count."""
@@ -97,19 +99,17 @@ class Scope:
 
     def is_of_project(self, code: CodeType) -> bool:
         """Say whether it is code of the project: not installed, and not ours."""
-        return not code.co_filename.startswith(_ELSEWHERE) and _is_of_project(
-            os.path.realpath(code.co_filename)
-        )
+        return self._is_of_project(code.co_filename)
 
     def passed_over(self, code: CodeType) -> None:
         """Take note of a function that runs in a delivery and does not count."""
-        filename = os.path.realpath(code.co_filename)
+        filename = self._real_path(code.co_filename)
         outermost = (code.co_filename, code.co_qualname.partition(".")[0])
         if (
             code in self._fakes
             or outermost == self._world
             or self._atomic.have(code)
-            or not _is_of_project(filename)
+            or not self._is_of_project(filename)
             or code.co_name == "<module>"
         ):
             return
@@ -125,7 +125,7 @@ class Scope:
 
     def may_wait(self) -> bool:
         """Say whether the code that counts may take a lock, or keep something for each thread."""
-        return any(wanted and _may_wait(code) for code, wanted in list(self._decided.items()))
+        return any(wanted and _may_wait(code) for wanted, code in list(self._decided.values()))
 
     def loaded_modules(self) -> list[ModuleType]:
         """Return the modules whose code may count, whether it has run or not."""
@@ -138,19 +138,19 @@ class Scope:
         ]
 
     def _may_count(self, file: str) -> bool:
-        if not file or file.startswith(_ELSEWHERE):
+        if not file or not self._is_of_project(file):
             return False
-        filename = os.path.realpath(file)
-        return _is_of_project(filename) and (filename == self._home or not _is_test(filename))
+        filename = self._real_path(file)
+        return filename == self._home or not _is_test(filename)
 
     def _decide(self, code: CodeType) -> bool:
+        if self._traced is None and not self._is_of_project(code.co_filename):
+            return False
         if code in self._fakes or self._atomic.have(code):
             return False
         if self._traced is not None:
             return self._traced.have(code) or code is self._body
-        filename = os.path.realpath(code.co_filename)
-        if not _is_of_project(filename):
-            return False
+        filename = self._real_path(code.co_filename)
         outermost = (code.co_filename, code.co_qualname.partition(".")[0])
         if outermost == self._world and code is not self._body:
             return False
@@ -161,6 +161,21 @@ class Scope:
             and code.co_name != "<module>"
             and not code.co_name.startswith("test_")
         )
+
+    def _is_of_project(self, filename: str) -> bool:
+        """Say whether a file is one of the project; most that are not are known by how they are written."""
+        if filename.startswith(_ELSEWHERE):
+            return False
+        real = self._real_path(filename)
+        return bool(real) and not real.startswith(_ELSEWHERE)
+
+    def _real_path(self, filename: str) -> str:
+        """Return where a file really is; "" when there is none."""
+        real = self._real.get(filename)
+        if real is None:
+            real = os.path.realpath(filename)
+            self._real[filename] = real = real if os.path.isfile(real) else ""
+        return real
 
 
 def _may_wait(code: CodeType) -> bool:
@@ -197,7 +212,9 @@ class _Parts:
 
     def have(self, code: CodeType) -> bool:
         """Say whether code belongs to them."""
-        return code in self._codes or os.path.realpath(code.co_filename) in self._files
+        if code in self._codes:
+            return True
+        return bool(self._files) and os.path.realpath(code.co_filename) in self._files
 
 
 def _several(parts: object) -> Iterable[object]:
@@ -227,10 +244,6 @@ def _codes_of(defined: type) -> Iterator[CodeType]:
 
 def _world_name(world: Callable[..., Any]) -> str:
     return _code(world).co_qualname.partition(".")[0]
-
-
-def _is_of_project(filename: str) -> bool:
-    return not filename.startswith(_ELSEWHERE) and Path(filename).is_file()
 
 
 def _is_test(filename: str) -> bool:

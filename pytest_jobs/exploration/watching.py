@@ -162,7 +162,7 @@ class Watch:
         counts = act.counts and not _within_act.get()
         if counts:
             lives_in_memory()
-        with self._giving_way(act.busy), _part_of_act():
+        with _Doing(self, act.busy):
             yield
         self.beats += 1
         if counts:
@@ -177,7 +177,7 @@ class Watch:
     def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
         """Hear that something is read."""
         self._check_alive()
-        with self._giving_way(busy), _part_of_act():
+        with _Doing(self, busy):
             yield
 
     def changing(self, text: str) -> None:
@@ -278,15 +278,10 @@ class Watch:
             self._run.stopped_at = point
         raise error
 
-    @contextmanager
-    def _giving_way(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
-        """Let a delivery that finds a lock held wait for the one that is suspended, if there is one."""
-        try:
-            yield
-        except Exception as error:
-            if self._rival and busy(error):
-                self._wait_for_rival()
-            raise
+    def give_way_to_rival(self) -> None:
+        """Let it wait for the delivery that is suspended, if there is one, since it found a lock held."""
+        if self._rival:
+            self._wait_for_rival()
 
     def _wait_for_rival(self) -> NoReturn:
         self.dead = self.spinning = True
@@ -319,13 +314,24 @@ class Watch:
             raise Unwound
 
 
-@contextmanager
-def _part_of_act() -> Generator[None, None, None]:
-    token = _within_act.set(True)
-    try:
-        yield
-    finally:
-        _within_act.reset(token)
+class _Doing:
+    """The block in which an act is done, or something is read: what happens in it is part of that."""
+
+    __slots__ = ("_busy", "_token", "_watch")
+
+    def __init__(self, watch: Watch, busy: Callable[[BaseException], bool]) -> None:
+        self._watch = watch
+        self._busy = busy
+
+    def __enter__(self) -> None:
+        self._token = _within_act.set(True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        _within_act.reset(self._token)
+        if isinstance(error, Exception) and self._busy(error):
+            self._watch.give_way_to_rival()
 
 
 def _place_of_await(awaitable: Any, wants: Callable[[CodeType], bool]) -> Place | None:

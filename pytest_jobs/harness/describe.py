@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -24,9 +24,12 @@ class _ShortRepr(reprlib.Repr):
         self.maxlevel = 4
 
 
+_REPR: Final = _ShortRepr()
+
+
 def short_repr(value: object) -> str:
     """Return a value in one line of bearable length."""
-    return shortened(_ShortRepr().repr(value), _VALUE_WIDTH)
+    return shortened(_REPR.repr(value), _VALUE_WIDTH)
 
 
 def shortened(text: str, width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import threading
@@ -75,11 +76,10 @@ class Fake:
     def _key_of(self, method: Callable[..., Any], args: Any, kwargs: Any) -> object:
         if self._key is None:
             return _ABSENT
-        try:
-            given = inspect.signature(method).bind(*args, **kwargs).arguments
-        except (TypeError, ValueError):
-            given = kwargs
-        found = given.get(self._key, kwargs.get(self._key))
+        found = kwargs.get(self._key)
+        if found is None and args:
+            with contextlib.suppress(TypeError, ValueError):
+                found = inspect.signature(method).bind(*args, **kwargs).arguments.get(self._key)
         return _ABSENT if found is None else found
 
 
