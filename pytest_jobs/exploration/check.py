@@ -34,7 +34,7 @@ from .sources import Sources
 from .telling import Telling, note_explored
 from .time_limit import TimeLimit
 from .unwinding import hearing_nothing_of
-from .watching import Unwound
+from .watching import Unwound, lengthened
 
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
@@ -252,6 +252,7 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
         stack.enter_context(harness.clock.excursion())
         harness.clock.freeze()
         harness.clock.advance_ns(int(until_quiet(harness.clock.now()).total_seconds() * 1e9))
+        stack.enter_context(harness._sleeps.lengthening(lengthened))
         tracer.open()
         stack.callback(tracer.close)
         bridges = tuple(dict.fromkeys((*harness._bridges, bridge)))

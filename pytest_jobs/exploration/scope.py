@@ -173,8 +173,8 @@ class Scope:
         """Return where a file really is; "" when there is none."""
         real = self._real.get(filename)
         if real is None:
-            real = os.path.realpath(filename)
-            self._real[filename] = real = real if os.path.isfile(real) else ""
+            path = os.path.realpath(filename)
+            self._real[filename] = real = path if Path(path).is_file() else ""
         return real
 
 

@@ -22,6 +22,4 @@ class TimeLimit:
     def __call__(self) -> bool:
         """Say whether there is time left."""
         # Before so much time has passed, so much cannot have been computed; and the system is slow to tell.
-        return (
-            time.perf_counter() < self._passed_by or time.process_time() < self._computed_by
-        )
+        return time.perf_counter() < self._passed_by or time.process_time() < self._computed_by

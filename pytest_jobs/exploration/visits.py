@@ -54,7 +54,7 @@ def visits(run: Run, begin: int = 0, end: int | None = None) -> list[Visit]:
             continue
         if point.kind == _told_at(act):
             visit.done[index] = act_text(act) + _effect_of(run, act)
-        elif point.kind == "before" and _failed(act, pairs[index + 1 :]):
+        elif point.kind == "before" and _failed(act, run.point_acts, index + 1):
             visit.done[index] = f"{act_text(act)} failed"
     last = len(pairs) if end is None else end
     parts = [visit.within(begin, last) for visit in found]
@@ -104,5 +104,7 @@ def _effect_of(run: Run, act: Act) -> str:
     return " had no effect"
 
 
-def _failed(act: Act, later: Sequence[tuple[Point, Act | None]]) -> bool:
-    return act.kind != "file" and bool(later) and not any(other is act for _, other in later)
+def _failed(act: Act, acts: Sequence[Act | None], begin: int) -> bool:
+    if act.kind == "file" or begin == len(acts):
+        return False
+    return not any(acts[index] is act for index in range(begin, len(acts)))

@@ -14,8 +14,9 @@ from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 from ..harness.delivery import Delivery
-from .acts import Act
+from .acts import Act, watcher
 from .forked import lives_in_memory
+from .patience import Patience
 from .points import Place, Point, PointCounter, PointKind
 
 _SHARED: Final = (
@@ -123,6 +124,7 @@ class Watch:
         self._connections: list[tuple[Callable[[], object], object]] = []
         self._lines = self._last_lines = 0
         self._hold: Callable[[], object] | None = None
+        self._patience = Patience()
         #: How much has gone on.
         self.beats = 0
         self.dead = False
@@ -141,6 +143,15 @@ class Watch:
             self._wait_for_rival()
         if not self._counter.is_inlined(code, line):
             self._at(self._counter.line(code, line))
+
+    def sleeping(self, ns: int) -> int:
+        """Hear of a sleep in nanoseconds; return how long it takes."""
+        if not self._limited or self.dead:
+            return ns
+        length = self._patience.lengthened(ns, holder_is_alive=self._rival)
+        if length is None:
+            self._wait_for_rival()
+        return length
 
     def waiting(self, awaitable: Any) -> None:
         """Hear that the coroutine of the job waits for something."""
@@ -312,6 +323,12 @@ class Watch:
         self._last_lines += 1
         if self._last_lines > _LAST_LINES:
             raise Unwound
+
+
+def lengthened(ns: int) -> int:
+    """Return how long a sleep takes in what is explored, in nanoseconds."""
+    watch = watcher.get()
+    return watch.sleeping(ns) if isinstance(watch, Watch) else ns
 
 
 class _Doing:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from operator import index
 from typing import Any, SupportsIndex
 
@@ -26,7 +27,15 @@ class SleepPatch:
     ones: it waits for what is real.
     """
 
-    __slots__ = ("_clock", "_installed", "_originals", "_places", "_real", "threads")
+    __slots__ = (
+        "_clock",
+        "_installed",
+        "_lengthened",
+        "_originals",
+        "_places",
+        "_real",
+        "threads",
+    )
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -36,6 +45,7 @@ class SleepPatch:
         self._places: list[Taken] = []
         #: The thread of each delivery that is being made.
         self.threads: list[int] = []
+        self._lengthened: Callable[[int], int] = _as_asked
 
     def install(self) -> None:
         """Take the place of `time.sleep`."""
@@ -63,6 +73,19 @@ class SleepPatch:
         """Note that a delivery of this thread has ended."""
         self.threads.remove(thread)
 
+    @contextmanager
+    def lengthening(self, lengthened: Callable[[int], int]) -> Generator[None, None, None]:
+        """Let the sleeps of jobs take another time than they were to take, for a block.
+
+        Args:
+            lengthened: returns how long one takes, in nanoseconds; it is given how long it was to.
+        """
+        before, self._lengthened = self._lengthened, lengthened
+        try:
+            yield
+        finally:
+            self._lengthened = before
+
     def _take_places(self) -> None:
         bound_sleeps.reclaim()
         self._take(self._real, self._sleep)
@@ -82,7 +105,7 @@ class SleepPatch:
         if self.is_virtual_for(sys._getframe(1).f_globals):
             length = seconds if isinstance(seconds, int | float) else _whole(seconds)
         if length is not None and length >= 0:
-            self._clock.advance_ns(duration_ns(length))
+            self._clock.advance_ns(self._lengthened(duration_ns(length)))
         else:
             self._real(seconds)
 
@@ -117,6 +140,10 @@ def _measuring(
         return original() + (patch.slept_ns / _NS_PER_SECOND if seconds else patch.slept_ns)
 
     return measured
+
+
+def _as_asked(ns: int) -> int:
+    return ns
 
 
 def _whole(seconds: object) -> int | None:

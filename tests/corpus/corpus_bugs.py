@@ -44,11 +44,6 @@ class Bug:
     others: Sequence[Callable[[], object]] = ()
 
     @property
-    def histories(self):
-        """Those that can be tried, the simplest first."""
-        return [name for name in HISTORIES if self.others or name != "out_of_order"]
-
-    @property
     def first(self):
         return next(name for name in HISTORIES if name in self.found_by.split())
 
