@@ -42,11 +42,6 @@ def verbs(jobs: Jobs, jobs_clock: VirtualClock) -> None:
     assert_type(jobs.run_for(timedelta(days=1)), Tally)
     assert_type(jobs.drain()["performed"], int)
     assert_type(jobs.redeliver(record), JobRecord)
-    assert_type(jobs.redrive(record), JobRecord)
-    assert_type(jobs.redrive(jobs.dead[0]), JobRecord)
-    assert_type(jobs.redrive_all(), tuple[JobRecord, ...])
-    assert_type(jobs.dead[0].aftermath, tuple[str, ...])
-    jobs.limit_dead(size=9, age=timedelta(days=1))
     assert_type(jobs.simulate_retries(Pay, raising=OSError, succeed_on=2), RetryTimeline)
     assert_type(jobs.simulate_retries(Pay, (7,), {"x": 1}, raising=OSError("x")), RetryTimeline)
     assert_type(jobs.clock, VirtualClock)
@@ -90,3 +85,11 @@ async def async_verbs(jobs: Jobs) -> None:
 
     await jobs.drain()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     await jobs.adrain(Pay)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def dead_letters(jobs: Jobs) -> None:
+    assert_type(jobs.redrive(jobs.enqueued[0]), JobRecord)
+    assert_type(jobs.redrive(jobs.dead[0]), JobRecord)
+    assert_type(jobs.redrive_all(), tuple[JobRecord, ...])
+    assert_type(jobs.dead[0].aftermath, tuple[str, ...])
+    jobs.limit_dead(size=9, age=timedelta(days=1))
