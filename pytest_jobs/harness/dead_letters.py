@@ -7,7 +7,7 @@ from ..errors import CriterionError, NotDeadError
 from .delivery import GIVEN_UP, Delivery
 from .instants import delta_ns
 from .ledger import Ledger
-from .record import JobRecord
+from .record import FIRST, REDELIVERY, JobRecord
 
 
 class DeadLetters:
@@ -85,15 +85,32 @@ class DeadLetters:
         kept = reversed(self.kept())
         if isinstance(dead, Delivery):
             return next((letter for letter in kept if letter is dead), None)
-        return next((letter for letter in kept if _same_job(letter.record, dead)), None)
+        first = self._first(dead)
+        namesakes = (letter for letter in kept if _same_job(letter.record, dead))
+        return next((each for each in namesakes if self._first(each.record) is first), None)
 
     def _first(self, record: JobRecord) -> JobRecord:
-        """Return the record with which the job came in, or as near to it as is known."""
-        while record.retry_of is not None:
-            record = self._ledger.records[record.retry_of]
-        earlier = reversed(self._ledger.records[: record.sequence + 1])
-        firsts = (each for each in earlier if each.attempt == 1 and _same_job(each, record))
-        return next(firsts, record)
+        """Return the record with which the job came in."""
+        while (source := self._source(record)) is not None:
+            record = source
+        return record
+
+    def _source(self, record: JobRecord) -> JobRecord | None:
+        """Return the earlier record that this one retries or repeats."""
+        if record.retry_of is not None:
+            return self._ledger.records[record.retry_of]
+        if record._origin is FIRST:
+            return None
+        repeats = record._origin is REDELIVERY
+        earlier = (r for r in self._ledger.named(record.name) if r.sequence < record.sequence)
+        return next(
+            (
+                each
+                for each in reversed(list(earlier))
+                if _same_job(each, record) and not (repeats and each.payload is not record.payload)
+            ),
+            None,
+        )
 
 
 def _same_job(one: JobRecord, other: JobRecord) -> bool:

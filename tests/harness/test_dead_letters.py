@@ -85,6 +85,33 @@ def test_a_redelivered_attempt_is_redriven_from_the_start(jobs, dead):
     assert jobs.redrive(again).payload is jobs.enqueued[0].payload
 
 
+def test_of_a_job_that_was_enqueued_twice_each_is_redriven_with_its_own_arguments(jobs):
+    job = Send.new(1).enqueue()
+    job.args = (2,)
+    job.enqueue()
+    jobs.drain()
+
+    assert [jobs.redrive(record).args for record in jobs.enqueued] == [(1,), (2,)]
+
+
+def test_a_job_that_died_again_is_found_by_the_record_with_which_it_came_in(jobs, dead):
+    jobs.redrive(dead)
+    jobs.drain()
+
+    assert jobs.redrive(jobs.enqueued[0]).attempt == 1
+
+
+def test_a_retry_whose_failure_is_not_known_is_redriven_by_the_record_before_it(jobs):
+    Fail.perform_later(1)
+    first = jobs.enqueued[0].payload
+    jobs.drain(raise_errors=False)
+    later = Payload(Fail, first.name, first.job_id, "low", None, "[[1],{}]", 2, None, 0, None)
+    settings.adapter.enqueue(later)
+    jobs.drain(raise_errors=False)
+
+    assert jobs.redrive(jobs.dead[1]).payload is first
+
+
 def test_a_job_that_came_in_at_a_later_attempt_is_redriven_from_there(jobs):
     settings.adapter.enqueue(
         Payload(Fail, "Fail", "an-id", "low", None, "[[1],{}]", 4, None, 0, None)
