@@ -121,6 +121,10 @@ class NotPerformedError(JobsError):
     """The job has not been performed yet, so it has no result. Drain first."""
 
 
+class NotDeadError(JobsError):
+    """The job is not among the dead letters, so it cannot be redriven."""
+
+
 class UnusedFaultError(JobsError):
     """A fault was set up and no delivery ever met it."""
 

@@ -218,6 +218,7 @@ def _delivery(record: JobRecord, now_ns: int, execution: Execution) -> Delivery:
         handled=execution.handled,
         wait_ns=execution.wait_ns,
         wait_bounds_ns=execution.wait_bounds_ns,
+        aftermath=execution.aftermath,
     )
 
 

@@ -14,7 +14,7 @@ from .callbacks import arun_chain, run_chain
 from .enqueueing import payload_of, send_retry
 from .hooks import hooks
 from .options import duration_ns
-from .rules import DiscardRule, RescueRule, RetryRule, find_rule
+from .rules import DiscardRule, RescueRule, RetryRule, Then, find_rule
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ class Execution:
     """What one delivery came to.
 
     `error` is what `perform` raised. `handled` says that the job's own declarations dealt with it;
-    an error that is not handled is what a worker reports. Waits are nanoseconds.
+    an error that is not handled is what a worker reports. Waits are nanoseconds. `aftermath` names
+    what ran because the job was given up, in order.
     """
 
-    __slots__ = ("error", "handled", "result", "status", "wait_bounds_ns", "wait_ns")
+    __slots__ = ("aftermath", "error", "handled", "result", "status", "wait_bounds_ns", "wait_ns")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Execution:
         self.handled = handled
         self.wait_ns = wait_ns
         self.wait_bounds_ns = wait_bounds_ns
+        self.aftermath: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Execution {self.status} result={self.result!r} error={self.error!r}>"
@@ -148,6 +150,7 @@ def _conclude(job: Job, payload: Payload, error: Exception) -> Execution:
         execution = _apply_rule(job, payload, error)
     except Exception as raised:
         execution = Execution("failed", error=raised, handled=False)
+    execution.aftermath = job._aftermath
     return _finished(job, execution)
 
 
@@ -158,15 +161,13 @@ def _apply_rule(job: Job, payload: Payload, error: Exception) -> Execution:
         return Execution("retried", error=error, wait_ns=job._retry_wait_ns)
     found = find_rule(type(job), error)
     if found is None:
-        _run_after_discard(job, error)
+        _give_up(job, None, error)
         return Execution("failed", error=error, handled=False)
     rule, matched = found
     if isinstance(rule, RetryRule):
         return _retry_or_exhaust(job, payload, rule, matched, error)
     if isinstance(rule, DiscardRule):
-        if rule.then is not None:
-            rule.then(job, matched)
-        _run_after_discard(job, matched)
+        _give_up(job, rule.then, matched)
         return Execution("discarded", error=error)
     result = getattr(job, cast(RescueRule, rule).name)(matched)
     if _has_retried(job):
@@ -184,9 +185,7 @@ def _retry_or_exhaust(
     before = payload.failures or {}
     failures = before.get(rule.key, 0) + 1
     if rule.attempts is not None and failures >= rule.attempts:
-        if rule.then is not None:
-            rule.then(job, matched)
-        _run_after_discard(job, matched)
+        _give_up(job, rule.then, matched)
         return Execution("exhausted", error=error, handled=rule.then is not None)
     delay = rule.wait.delay(failures, matched, rule.jitter, settings.draw())
     wait_ns = duration_ns(delay.seconds)
@@ -198,9 +197,13 @@ def _retry_or_exhaust(
     return Execution("retried", error=error, wait_ns=wait_ns, wait_bounds_ns=bounds_ns)
 
 
-def _run_after_discard(job: Job, error: BaseException) -> None:
+def _give_up(job: Job, then: Then | None, error: BaseException) -> None:
+    if then is not None:
+        job._aftermath += (getattr(then, "__name__", repr(then)),)
+        then(job, error)
     last: Exception | None = None
     for name in type(job)._after_discard_methods():
+        job._aftermath += (name,)
         try:
             getattr(job, name)(error)
         except Exception as raised:

@@ -39,6 +39,7 @@ class Job(JobDeclaration):
     _options: Options | None = None
     _running: bool = False
     _retry_wait_ns: int | None = None
+    _aftermath: tuple[str, ...] = ()
 
     if TYPE_CHECKING:
         #: Enqueues a job with these arguments and returns it.

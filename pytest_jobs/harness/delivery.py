@@ -43,6 +43,7 @@ class Delivery:
     """What one attempt came to. Bridges make it; the ledger adds what was enqueued meanwhile."""
 
     __slots__ = (
+        "_aftermath",
         "_at_ns",
         "_bounds_ns",
         "_enqueued",
@@ -66,6 +67,7 @@ class Delivery:
         handled: bool = True,
         wait_ns: int | None = None,
         wait_bounds_ns: tuple[int, int] | None = None,
+        aftermath: tuple[str, ...] = (),
     ) -> None:
         """Describe an attempt: for bridges.
 
@@ -79,6 +81,7 @@ class Delivery:
                 would report it.
             wait_ns: nanoseconds until the next attempt.
             wait_bounds_ns: the shortest and longest that jitter could have made that wait.
+            aftermath: the names of what ran because the job was given up, in order.
         """
         self._record = record
         self._at_ns = at_ns
@@ -88,6 +91,7 @@ class Delivery:
         self._handled = handled
         self._wait_ns = wait_ns
         self._bounds_ns = wait_bounds_ns
+        self._aftermath = aftermath
         self._next: JobRecord | None = None
         self._enqueued: tuple[JobRecord, ...] = ()
 
@@ -132,6 +136,14 @@ class Delivery:
         if self._bounds_ns is None:
             return None
         return to_timedelta(self._bounds_ns[0]), to_timedelta(self._bounds_ns[1])
+
+    @property
+    def aftermath(self) -> tuple[str, ...]:
+        """The names of what ran because the job was given up, in order, what raised included.
+
+        Of the core: the `then=` of the rule, then the `after_discard` methods. Empty for other libraries.
+        """
+        return self._aftermath
 
     @property
     def next(self) -> JobRecord | None:

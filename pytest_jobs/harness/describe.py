@@ -98,9 +98,16 @@ def delivery_line(delivery: Delivery) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """Return the class and the first line of an error."""
-    message = next(iter(str(error).splitlines()), "")
+    """Return the class and the first line of an error, also when its message is no text or raises."""
+    message = next(iter(_message(error).splitlines()), "")
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+    except Exception:  # It is the application's own `__str__`, and a report must not end with it.
+        return "<its message cannot be told>"
 
 
 def duration(delta: timedelta | float) -> str:

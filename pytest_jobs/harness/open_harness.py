@@ -12,6 +12,7 @@ from .active import open_harnesses
 from .adversary import Adversary
 from .bridge import Bridge
 from .clock import VirtualClock
+from .dead_letters import DeadLetters
 from .delivery import Delivery
 from .describe import call_text
 from .held import HeldRecords
@@ -61,6 +62,7 @@ class OpenHarness:
         self._raise_at: RaiseAt = raise_at
         self._clock = VirtualClock(lambda: not self._ledger.records)
         self._ledger = Ledger(self._clock)
+        self._dead_letters = DeadLetters(self._ledger)
         self._sleeps = SleepPatch(self._clock)
         self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
         self._performer.bridges = self._bridges

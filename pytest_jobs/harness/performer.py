@@ -220,7 +220,9 @@ class Performer:
             BaseException: an assertion or outcome of the test runner that the job raised.
         """
         __tracebackhide__ = True
-        if delivery._status == "performed" and not body.called:
+        # A job may have rescued what was raised before its body, such as arguments that cannot be read.
+        nothing_raised = delivery._error is None
+        if delivery._status == "performed" and nothing_raised and not body.called:
             record = delivery._record
             error = NothingPerformedError(_nothing_performed_text(record))
             delivery = Delivery(record, delivery._at_ns, "failed", error=error, handled=False)

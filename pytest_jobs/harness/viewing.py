@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..core.waits import Seconds
 from ..errors import CriterionError
-from .delivery import ENDED_IN_FAILURE, GIVEN_UP, Delivery
+from .delivery import ENDED_IN_FAILURE, Delivery
 from .open_harness import OpenHarness
 from .record import JobRecord
 from .views import Capture, View, look_at_delivery, look_at_record
@@ -56,8 +57,25 @@ class Viewing(OpenHarness):
 
     @property
     def dead(self) -> View[Delivery]:
-        """The attempts with which a job was given up: failed, exhausted or discarded. The payload is kept."""
-        return self._deliveries("dead", GIVEN_UP)
+        """The dead letters: the attempts with which a job was given up, failed, exhausted or discarded.
+
+        The payload is kept, readable or not. What was redriven, or is beyond a limit, is left out.
+        """
+        return View("dead", self._dead_letters.kept(), look_at_delivery)
+
+    def limit_dead(self, *, size: int | None = None, age: Seconds | None = None) -> None:
+        """Limit the dead letters from now on; the oldest go first, and do not come back.
+
+        Args:
+            size: how many are kept; None for all, as at the beginning. Sidekiq keeps 10,000.
+            age: seconds or a timedelta after the last attempt for which each is kept, by the virtual
+                clock; None for ever, as at the beginning. Sidekiq keeps each for 180 days.
+
+        Raises:
+            CriterionError: when the size is no number of dead letters.
+            WaitError: when the age is no duration.
+        """
+        self._dead_letters.limit(size, age)
 
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` holds what is first-enqueued inside it."""

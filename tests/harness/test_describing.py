@@ -116,3 +116,16 @@ def test_nanoseconds_become_microseconds():
 
 def test_instants_after_the_last_are_the_last():
     assert to_datetime(10**30) == datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no message")
+
+
+def test_an_error_whose_message_raises_is_still_named():
+    assert error_text(Unprintable()) == "Unprintable: <its message cannot be told>"
+
+
+def test_what_is_no_text_in_a_message_is_escaped():
+    assert error_text(ValueError("caf\udce9")) == "ValueError: caf\\udce9"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs import job
+from pytest_jobs import Job, before_perform, job, rescue_from
 from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.errors import NothingPerformedError
 from pytest_jobs.harness.delivery import Delivery
@@ -45,3 +45,21 @@ def test_a_success_that_is_simulated_is_one():
         timeline = jobs.simulate_retries(work, raising=ValueError("simulated"), succeed_on=1)
 
         assert timeline.status == "performed"
+
+
+def test_an_error_that_was_rescued_before_the_body_is_a_success(jobs):
+    class Import(Job):
+        @before_perform
+        def look(self):
+            raise LookupError
+
+        @rescue_from(LookupError)
+        def rescue(self, error):
+            return "rescued"
+
+        def perform(self): ...
+
+    Import.perform_later()
+
+    assert jobs.drain() == {"performed": 1}
+    assert jobs.performed[0].result == "rescued"

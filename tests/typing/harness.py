@@ -85,3 +85,11 @@ async def async_verbs(jobs: Jobs) -> None:
 
     await jobs.drain()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
     await jobs.adrain(Pay)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def dead_letters(jobs: Jobs) -> None:
+    assert_type(jobs.redrive(jobs.enqueued[0]), JobRecord)
+    assert_type(jobs.redrive(jobs.dead[0]), JobRecord)
+    assert_type(jobs.redrive_all(), tuple[JobRecord, ...])
+    assert_type(jobs.dead[0].aftermath, tuple[str, ...])
+    jobs.limit_dead(size=9, age=timedelta(days=1))

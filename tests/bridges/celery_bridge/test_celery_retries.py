@@ -259,3 +259,17 @@ def test_a_task_that_retries_by_hand_has_no_declared_schedule(app):
         raise self.retry()
 
     assert CeleryBridge([app]).retry_policy(fetch) is None
+
+
+def test_an_exhausted_task_that_is_redriven_has_all_its_retries_again(jobs, app):
+    @app.task(autoretry_for=(Busy,), max_retries=2)
+    def fetch(number):
+        raise Busy
+
+    fetch.delay(7)
+    jobs.drain(raise_errors=False)
+    again = jobs.redrive(jobs.dead[0])
+
+    assert (again.job_id, again.attempt, again.args) == (jobs.enqueued[0].job_id, 1, (7,))
+    assert jobs.drain(raise_errors=False) == {"retried": 2, "exhausted": 1}
+    assert [letter.record.attempt for letter in jobs.dead] == [3]

@@ -288,3 +288,16 @@ def test_a_simulated_success_does_not_run_a_function_that_is_no_coroutine(make_b
         timeline = jobs.simulate_retries(sync, raising=Down, succeed_on=2)
 
         assert (timeline.wait_seconds, timeline.status) == ([5], "performed")
+
+
+def test_an_exhausted_task_that_is_redriven_has_all_its_attempts_again(make_broker, open_over, run):
+    broker = make_broker(SimpleRetryMiddleware(default_retry_label=True))
+    flaky = flaky_task(broker)
+    with open_over(broker) as jobs:
+        run(flaky.kiq(5))
+        jobs.drain(raise_errors=False)
+        again = jobs.redrive(jobs.dead[0])
+
+        assert (again.attempt, again.job_id) == (1, jobs.enqueued[0].job_id)
+        assert jobs.drain(raise_errors=False) == {"retried": 2, "exhausted": 1}
+        assert len(jobs.dead) == 1
