@@ -108,19 +108,19 @@ def check_idempotent(
     names = checked_names(histories, others)
     check_choices(depth, delivery, crash_backend)
     options = _Options(
-        world,
-        at_least_once,
-        tuple(accept),
-        others,
-        trace,
-        atomic,
-        same_process,
-        names,
-        depth,
-        delivery,
-        crash_backend,
-        time_limit,
-        allow_partial,
+        world=world,
+        at_least_once=at_least_once,
+        accept=tuple(accept),
+        others=others,
+        trace=trace,
+        atomic=atomic,
+        same_process=same_process,
+        names=names,
+        depth=depth,
+        delivery=delivery,
+        crash_backend=crash_backend,
+        time_limit=time_limit,
+        allow_partial=allow_partial,
     )
     run = partial(_check, job, tuple(args), dict(kwargs or {}), options)
     explored = _in_a_thread(run) if in_running_loop() else run()
@@ -130,7 +130,7 @@ def check_idempotent(
     return explored
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Options:
     world: World
     at_least_once: Collection[str]
@@ -258,20 +258,20 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
         bridges = tuple(dict.fromkeys((*harness._bridges, bridge)))
         yield (
             Setting(
-                bridges,
-                bridge,
-                target.job,
-                options.world,
-                scope,
-                tracer,
-                harness.clock,
-                harness._sleeps,
-                sources,
-                options.accept,
-                options.same_process,
-                options.delivery == "as configured",
-                options.depth,
-                options.crash_backend == "fork",
+                bridges=bridges,
+                bridge=bridge,
+                job=target.job,
+                world=options.world,
+                scope=scope,
+                tracer=tracer,
+                clock=harness.clock,
+                sleeps=harness._sleeps,
+                sources=sources,
+                accept=options.accept,
+                same_process=options.same_process,
+                as_configured=options.delivery == "as configured",
+                depth=options.depth,
+                forks=options.crash_backend == "fork",
             ),
             name,
         )

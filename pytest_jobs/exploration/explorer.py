@@ -59,11 +59,14 @@ class Explorer:
     ) -> None:
         self._setting = setting
         self._at_least_once = at_least_once
-        self._others = others
+        #: What may be called between the deliveries.
+        self.others = others
         self._depth = depth
-        self._reference = Reference(setting, args, kwargs)
+        #: The clean run.
+        self.reference = Reference(setting, args, kwargs)
         self._tried: set[HistoryName] = set()
-        self._seconds: dict[Plan, Sequence[Point]] = {}
+        #: The plans that were carried out and can go deeper, each with the points of its second delivery.
+        self.seconds: dict[Plan, Sequence[Point]] = {}
         #: What was explored so far.
         self.exploration = Exploration(args, kwargs, depth=depth)
 
@@ -77,24 +80,29 @@ class Explorer:
         Raises:
             ExplorationError: when nothing could be shown.
         """
-        exploration, reference = self.exploration, self._reference
+        exploration, reference = self.exploration, self.reference
         reference.refer()
         exploration.points = reference.run.points
         exploration.elsewhere = tuple(dict.fromkeys(reference.run.elsewhere))
-        plans = self._plans([name for name in names if name not in self._tried])
+        plans = self.plans([name for name in names if name not in self._tried])
         self._tried.update(names)
         exploration.planned += len(plans)
         self._try_all(plans, go_on)
         if plans and self._depth > 1 and exploration.failure is None:
-            plans = deeper(self._seconds)
+            plans = deeper(self.seconds)
             exploration.planned += len(plans)
             self._try_all(plans, go_on)
         exploration.untraced = self._setting.scope.untraced()
         return exploration
 
-    def _plans(self, names: Collection[HistoryName]) -> list[Plan]:
+    def plans(self, names: Collection[HistoryName]) -> list[Plan]:
+        """Return what can be tried under some names, the simplest first.
+
+        Raises:
+            ExplorationError: when none of them can come about as the library is configured.
+        """
         setting = self._setting
-        plans = list(plans_of(self._reference.run, names, len(self._others)))
+        plans = list(plans_of(self.reference.run, names, len(self.others)))
         if not setting.as_configured:
             return plans
         plans = list(possible(plans, setting.semantics))
@@ -117,9 +125,9 @@ class Explorer:
 
     def try_out(self, plan: Plan) -> Failure | None:
         """Carry one history out; return how it failed."""
-        reference = self._reference
+        reference = self.reference
         with reference.history().opened() as history:
-            carrying_out = CarryingOut(plan, history, self._others)
+            carrying_out = CarryingOut(plan, history, self.others)
             last = carrying_out.run()
             check_not_refused(history)
             if history.inconclusive is not None:
@@ -127,12 +135,12 @@ class Explorer:
                 return None
             found = carrying_out.observed()
             accepted = self._at_least_once if plan.cuts_off else ()
-            wanted = reference.wanted_after(plan, self._others)
+            wanted = reference.wanted_after(plan, self.others)
             verdict = judge(wanted, found, history.initial, last, accepted)
             runs = carrying_out.runs()
         if verdict is not None:
             return Failure(plan, verdict, runs)
         second = carrying_out.second
         if plan.second is None and plan.name in TWICE_INTERRUPTED and second is not None:
-            self._seconds[plan] = second.points
+            self.seconds[plan] = second.points
         return None

@@ -19,9 +19,9 @@ def replay(
     Raises:
         ExplorationError: when the code has it no more.
     """
-    explorer._reference.refer()
+    explorer.reference.refer()
     exploration = explorer.exploration
-    exploration.points = explorer._reference.run.points
+    exploration.points = explorer.reference.run.points
     plan = _plan(explorer, token, job, others)
     exploration.planned = exploration.histories = 1
     exploration.failure = explorer.try_out(plan)
@@ -78,12 +78,12 @@ def _plan(
 
 
 def _plans(explorer: Explorer, token: Token, job: str) -> Iterator[Plan]:
-    others = explorer._others
-    plans = explorer._plans(HISTORIES)
+    others = explorer.others
+    plans = explorer.plans(HISTORIES)
     yield from plans
     for plan in plans:
         # The points of a second delivery are known only when the first was interrupted.
         if token.begins_with(token_of(plan, job, others)) and explorer.try_out(plan) is None:
             yield from deeper(
-                {one: points for one, points in explorer._seconds.items() if one == plan}
+                {one: points for one, points in explorer.seconds.items() if one == plan}
             )

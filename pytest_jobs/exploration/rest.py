@@ -70,10 +70,10 @@ def _plans(
     explorer: Explorer, exploration: Exploration, names: Collection[HistoryName]
 ) -> list[Plan]:
     """Return the plans in the order in which they are tried, up to the depth at which one failed."""
-    plans = explorer._plans(names)
+    plans = explorer.plans(names)
     failure = exploration.failure
     is_deeper = failure is not None and failure.plan.second is not None
-    return [*plans, *deeper(explorer._seconds)] if is_deeper else plans
+    return [*plans, *deeper(explorer.seconds)] if is_deeper else plans
 
 
 def _try_out(explorer: Explorer, plan: Plan, rest: Rest) -> None:

@@ -17,7 +17,7 @@ from .sources import Sources
 _PLAIN: Final = frozenset(("functions", "core"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """What all histories of an exploration have in common."""
 

@@ -66,7 +66,7 @@ class Telling:
             self.job,
             exploration,
             failure,
-            explorer._reference.run,
+            explorer.reference.run,
             self._names,
             token_of(plan, self.job, self._others, drawn),
             semantics_text(self._setting.bridge, self._setting.job),
