@@ -67,8 +67,10 @@ def test_e2_a_job_before_the_window_does_not_count(jobs, assert_enqueued, failur
         "but 1 matches:",
         "  #1 Greet('inside') queue='default'",
         "",
-        "Hint: #0 Greet('before') matches, but lies outside of `within`: was it enqueued before or after "
-        "the window?",
+        (
+            "Hint: #0 Greet('before') matches, but lies outside of `within`: was it enqueued before or "
+            "after the window?"
+        ),
         "",
         "Next: look at jobs.enqueued and jobs.deliveries for what there is, or correct the number.",
     ]
