@@ -133,13 +133,12 @@ def payload_of(job: Job, now_ns: int) -> Payload:
     cls = type(job)
     arguments = job._encoded_arguments()
     options = job._options
-    priority = cls.priority if options is None or options.priority is None else options.priority
     return Payload(
         cls,
         cls._name,
         os.urandom(16).hex() if job.payload is None else job.payload.job_id,
         job._resolved_queue(),
-        priority,
+        job._resolved_priority(),
         arguments,
         1,
         None,

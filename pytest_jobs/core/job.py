@@ -10,7 +10,7 @@ from ..errors import SignatureError
 from . import enqueueing, execution
 from .arguments import encode
 from .declaration import JobDeclaration
-from .options import ConfiguredJob, Options, checked_queue
+from .options import ConfiguredJob, Options, checked_priority, checked_queue
 from .payload import Payload
 from .waits import Seconds
 
@@ -90,12 +90,12 @@ class Job(JobDeclaration):
                     enqueued, which a note on the error then says.
                 RunningLoopError: for a coroutine job inside a running event loop.
             """
-            return execution.perform_now(cls._build(args, kwargs, None))
+            return cls._build(args, kwargs, None)._perform_now()
 
         @classmethod
         async def aperform_now(cls, /, *args: Any, **kwargs: Any) -> Any:
             """Perform a job with these arguments on the running event loop; see `perform_now`."""
-            return await execution.aperform_now(cls._build(args, kwargs, None))
+            return await cls._build(args, kwargs, None)._aperform_now()
 
         @classmethod
         def new(cls, /, *args: Any, **kwargs: Any) -> Job:
@@ -153,6 +153,23 @@ class Job(JobDeclaration):
         return checked_queue(
             queue(*self.args, **self.kwargs), f"the result of {cls.__qualname__}.queue"
         )
+
+    def _resolved_priority(self) -> int | None:
+        if self._options is not None and self._options.priority is not None:
+            return self._options.priority
+        priority = self.priority
+        if not callable(priority):
+            return priority
+        return checked_priority(
+            priority(*self.args, **self.kwargs),
+            f"the result of {type(self).__qualname__}.priority",
+        )
+
+    def _perform_now(self) -> Any:
+        return execution.perform_now(self)
+
+    async def _aperform_now(self) -> Any:
+        return await execution.aperform_now(self)
 
     def enqueue(self) -> Self:
         """Enqueue this job; see `perform_later`. Enqueued again, it keeps its id."""
