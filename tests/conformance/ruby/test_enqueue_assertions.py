@@ -26,7 +26,7 @@ class Queues(StrEnum):
     DEFAULT = "default"
 
 
-# E1: a window counts what is enqueued inside it
+# A window counts what is enqueued inside it
 
 
 def test_e1_a_window_counts_its_own_jobs(jobs, assert_enqueued):
@@ -54,7 +54,7 @@ def test_e1_the_error_of_a_window_is_the_one_that_was_raised(jobs):
         1 / 0  # noqa: B018
 
 
-# E2: what came before it is not counted
+# What came before it is not counted
 
 
 def test_e2_a_job_before_the_window_does_not_count(jobs, assert_enqueued, failure):
@@ -76,7 +76,7 @@ def test_e2_a_job_before_the_window_does_not_count(jobs, assert_enqueued, failur
     ]
 
 
-# E4: nothing was enqueued
+# Nothing was enqueued
 
 
 def test_e4_nothing_was_enqueued(jobs, assert_not_enqueued):
@@ -96,7 +96,7 @@ def test_e4_performing_now_enqueues_nothing(jobs, assert_not_enqueued):
     assert jobs.enqueued == []
 
 
-# E5: another number
+# Another number
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_e5_one_where_none_was_expected_is_shown(jobs, assert_not_enqueued, fail
     ]
 
 
-# E7: all but some
+# All but some
 
 
 def other_than(*left_out):
@@ -163,7 +163,7 @@ def test_e7_a_view_can_be_counted_by_hand(jobs):
     assert [record.job for record in jobs.enqueued if record.job is not Note] == [Greet]
 
 
-# E8: some, and all but some
+# Some, and all but some
 
 
 @pytest.mark.parametrize("enqueued", [(), (Greet,), (Greet, Note, log, Note, Greet)])
@@ -192,7 +192,7 @@ def test_e8_of_a_verb_all_filters_must_hold(jobs, several):
     assert [delivery.record.job for delivery in jobs.performed] == [Greet]
 
 
-# E10: a job, and a queue
+# A job, and a queue
 
 
 def test_e10_a_job_in_a_queue(jobs, assert_enqueued):
@@ -215,7 +215,7 @@ def test_e10_all_but_a_job_in_a_queue(jobs, assert_not_enqueued, failure):
     ]
 
 
-# E11: a queue
+# A queue
 
 
 def test_e11_a_queue_may_be_named_by_an_enum(jobs, assert_enqueued, assert_not_enqueued):
@@ -227,7 +227,7 @@ def test_e11_a_queue_may_be_named_by_an_enum(jobs, assert_enqueued, assert_not_e
     assert_not_enqueued(queue="mailers")
 
 
-# E12: another number of a job among others
+# Another number of a job among others
 
 
 def test_e12_other_jobs_do_not_make_up_for_it(jobs, assert_enqueued, failure):

@@ -4,12 +4,18 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from dirty_equals import IsNow
 
 from pytest_jobs import Job, reference
 
 
 class Many(Job):
     def perform(self, *args, **kwargs):
+        pass
+
+
+class One(Job):
+    def perform(self, name="David"):
         pass
 
 
@@ -60,7 +66,7 @@ def enqueue(request, jobs):
     return enqueue
 
 
-# W8: times inside of arguments
+# Times inside of arguments
 
 
 def test_w8_times_are_equal_after_the_round_trip(enqueue, assert_enqueued):
@@ -76,7 +82,7 @@ def test_w8_a_microsecond_is_a_difference(enqueue, assert_not_enqueued):
     assert_not_enqueued(Many, args=[{"at": [later]}], **where)
 
 
-# W10: the order of keywords
+# The order of keywords
 
 
 def test_w10_the_order_of_keywords_is_no_difference(enqueue, assert_enqueued):
@@ -100,7 +106,7 @@ def test_w10_text_and_another_key_are_not_mixed_up(jobs, assert_not_enqueued):
     assert_not_enqueued(Many, args=[{1: "one"}])
 
 
-# W11: records as arguments
+# Records as arguments
 
 
 def test_w11_a_record_is_compared_as_its_class_compares(enqueue, assert_enqueued):
@@ -135,3 +141,30 @@ def test_w11_every_other_candidate_is_shown(jobs, assert_enqueued, failure):
         "  #1  args (person=<Person 6>, tone=None, note=None)",
         "  #2  args (person=<Person 7>, tone=None, note=None)",
     ]
+
+
+# What ActiveJob lets through, or can never find
+
+
+def test_w17_no_arguments_are_an_expectation(jobs, assert_enqueued, assert_not_enqueued, refusal):
+    One.perform_later(None)
+
+    assert_enqueued(One, args=[None])
+    assert_not_enqueued(One, args=[])
+    assert refusal(assert_enqueued, One, args=None) == (
+        "args=None is not a list or tuple of positional arguments."
+    )
+
+
+def test_w17_a_predicate_among_the_arguments_is_refused(jobs, assert_not_enqueued, refusal):
+    Many.perform_later([1, 2])
+
+    assert refusal(assert_not_enqueued, Many, args=[[1, lambda value: value == 2]]).startswith(
+        "args[0][1] is a function made on the spot"
+    )
+
+
+def test_w17_a_matcher_among_the_arguments_is_asked_at_any_depth(jobs, assert_enqueued):
+    Many.perform_later({"at": [datetime.now(UTC)]})
+
+    assert_enqueued(Many, args=[{"at": [IsNow(tz=UTC, delta=timedelta(minutes=1))]}])
