@@ -49,6 +49,7 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
                 f"perform_all_later is given {job!r}, which is no job yet: write `.new(...)` of it, with the "
                 "arguments."
             )
+        job._forget_enqueue()
     prepared = [
         (job, None if type(job)._enqueue_callbacks else payload_of(job, adapter.now_ns()))
         for job in every

@@ -165,6 +165,10 @@ class Job(JobDeclaration):
             f"the result of {type(self).__qualname__}.priority",
         )
 
+    def _forget_enqueue(self) -> None:
+        self.enqueued = False
+        self.enqueue_error = None
+
     def _perform_now(self) -> Any:
         return execution.perform_now(self)
 
@@ -173,6 +177,7 @@ class Job(JobDeclaration):
 
     def enqueue(self) -> Self:
         """Enqueue this job; see `perform_later`. Enqueued again, it keeps its id."""
+        self._forget_enqueue()
         enqueueing.enqueue(self)
         return self
 
