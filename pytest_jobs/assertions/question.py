@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FunctionType
-from typing import Any, Final, Generic, TypedDict, TypeVar, cast
+from typing import Any, Final, Generic, TypedDict, TypeVar
 
 from ..core.argument_types import with_references
 from ..core.options import to_ns
@@ -264,11 +264,11 @@ def _check_no_function(value: object, path: str) -> None:
             f"{path} is a function made on the spot, and arguments are compared, so nothing calls it: write "
             "where=..., or a matcher that compares equal."
         )
-    if type(value) is dict:
+    if isinstance(value, dict):
         for key, item in value.items():
             _check_no_function(item, f"{path}[{key!r}]")
-    elif type(value) in (list, tuple):
-        for index, item in enumerate(cast("Sequence[object]", value)):
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
             _check_no_function(item, f"{path}[{index}]")
 
 

@@ -27,14 +27,6 @@ class Person:
     def find(cls, id):
         return cls(id)
 
-    def __eq__(self, other):
-        return type(other) is Person and other.id == self.id
-
-    __hash__ = None
-
-    def __repr__(self):
-        return f"<Person {self.id}>"
-
 
 class Queues(StrEnum):
     DEFAULT = "default"
