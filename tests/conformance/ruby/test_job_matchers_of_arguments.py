@@ -131,9 +131,9 @@ def test_m12_the_failure_of_a_function_is_the_one_that_is_shown(jobs, assert_enq
     Hello.perform_later("asdf", "zxcv")
 
     def check(record):
-        assert record.args == ("asdf", "qwer")
+        assert record.args == ("asdf", "qwer"), "no qwer"
 
-    with pytest.raises(AssertionError, match="qwer"):
+    with pytest.raises(AssertionError, match="no qwer"):
         assert_enqueued(Hello, where=check)
 
 

@@ -178,9 +178,9 @@ def test_m15_the_failure_of_a_function_is_the_one_that_is_shown(jobs, assert_per
     perform(jobs, 1, Hello, "asdf")
 
     def check(delivery):
-        assert delivery.result == ("qwer",)
+        assert delivery.result == ("qwer",), "no qwer"
 
-    with pytest.raises(AssertionError, match="qwer"):
+    with pytest.raises(AssertionError, match="no qwer"):
         assert_performed(Hello, where=check)
 
 
