@@ -49,7 +49,6 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
                 f"perform_all_later is given {job!r}, which is no job yet: write `.new(...)` of it, with the "
                 "arguments."
             )
-        job._forget_enqueue()
     prepared = [
         (job, None if type(job)._enqueue_callbacks else payload_of(job, adapter.now_ns()))
         for job in every
@@ -134,12 +133,13 @@ def payload_of(job: Job, now_ns: int) -> Payload:
     cls = type(job)
     arguments = job._encoded_arguments()
     options = job._options
+    priority = cls.priority if options is None or options.priority is None else options.priority
     return Payload(
         cls,
         cls._name,
         os.urandom(16).hex() if job.payload is None else job.payload.job_id,
         job._resolved_queue(),
-        job._resolved_priority(),
+        job._asked_priority() if callable(priority) else priority,
         arguments,
         1,
         None,
@@ -156,6 +156,10 @@ def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
         job.enqueued = False
         job.enqueue_error = error
         return
+    except BaseException:
+        job.enqueued = False
+        job.enqueue_error = None
+        raise
     job.enqueued = True
     job.enqueue_error = None
     if hooks.job_enqueued is not None:

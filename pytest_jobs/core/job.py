@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from ..errors import SignatureError
 from . import enqueueing, execution
@@ -154,20 +154,11 @@ class Job(JobDeclaration):
             queue(*self.args, **self.kwargs), f"the result of {cls.__qualname__}.queue"
         )
 
-    def _resolved_priority(self) -> int | None:
-        if self._options is not None and self._options.priority is not None:
-            return self._options.priority
-        priority = self.priority
-        if not callable(priority):
-            return priority
+    def _asked_priority(self) -> int | None:
+        ask = cast("Callable[..., object]", self.priority)
         return checked_priority(
-            priority(*self.args, **self.kwargs),
-            f"the result of {type(self).__qualname__}.priority",
+            ask(*self.args, **self.kwargs), f"the result of {type(self).__qualname__}.priority"
         )
-
-    def _forget_enqueue(self) -> None:
-        self.enqueued = False
-        self.enqueue_error = None
 
     def _perform_now(self) -> Any:
         return execution.perform_now(self)
@@ -177,7 +168,6 @@ class Job(JobDeclaration):
 
     def enqueue(self) -> Self:
         """Enqueue this job; see `perform_later`. Enqueued again, it keeps its id."""
-        self._forget_enqueue()
         enqueueing.enqueue(self)
         return self
 
