@@ -122,9 +122,11 @@ def _count_text(counts: Counts) -> str:
 
 def _verdicts(search: Search[T], item: T) -> list[tuple[str, str, list[str]]]:
     verdicts: list[tuple[str, str, list[str]]] = []
-    for criterion in search.criteria:
-        if criterion.matches(item):
+    for criterion, fulfilled in search.judge(item):
+        if fulfilled:
             verdicts.append((criterion.name, "ok", []))
+        elif fulfilled is None:
+            verdicts.append((criterion.name, "skipped", [messages.NOT_ASKED]))
         else:
             verdicts.append((criterion.name, "differs", criterion.explain(item)))
     return verdicts
@@ -139,7 +141,8 @@ def _listed(search: Search[T], items: list[T], title: str) -> str:
 def _listed_by_criteria(search: Search[T], items: list[T], title: str) -> str:
     shown = []
     for item in items[:_ITEMS_SHOWN]:
-        fields = ", ".join(f"{c.name} {c.actual(item)}" for c in search.criteria)
+        judged = search.judge(item)
+        fields = ", ".join(f"{c.name} {c.actual(item)}" for c, ok in judged if ok is not None)
         shown.append(f"#{search.subject.record_of(item).sequence}  {fields}")
     return messages.listing(title, shown, len(items) - len(shown))
 

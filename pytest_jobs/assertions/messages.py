@@ -57,7 +57,7 @@ def closest(item: str, verdicts: Sequence[tuple[str, str, Sequence[str]]]) -> st
 
     Args:
         item: the candidate in one line.
-        verdicts: of each criterion its name, `ok` or `differs`, and what to say about it.
+        verdicts: of each criterion its name, `ok`, `differs` or `skipped`, and what to say about it.
     """
     width = max((len(name) for name, _, _ in verdicts), default=0)
     lines = [f"Closest: {item}"]
@@ -84,6 +84,9 @@ def whole(parts: Sequence[str], hints: Sequence[str], next_step: str) -> str:
         blocks.append("\n".join(f"Hint: {hint}" for hint in hints))
     blocks.append(f"Next: {next_step}")
     return "\n\n".join(blocks)
+
+
+NOT_ASKED = "asked only where everything else is as expected"
 
 
 def _was(outcome: str, count: int = 1) -> str:

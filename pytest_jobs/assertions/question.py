@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import FunctionType
 from typing import Any, Final, Generic, TypedDict, TypeVar
 
 from ..core.argument_types import with_references
@@ -207,9 +208,12 @@ def parse_criteria(
     if "attempt" in criteria:
         attempt = _possible("attempt", criteria["attempt"], int, "an int of at least 1")
         parsed.append(ValueCriterion("attempt", attempt, lambda item: record_of(item).attempt))
-    if "where" in criteria:
-        parsed.append(WhereCriterion(criteria["where"]))
     return parsed
+
+
+def parse_where(criteria: Mapping[str, Any]) -> list[WhereCriterion[Any]]:
+    """Return the callable that is asked last, of what is as expected otherwise."""
+    return [WhereCriterion(criteria["where"])] if "where" in criteria else []
 
 
 def parse_outcome(criteria: Mapping[str, Any]) -> list[Criterion[Delivery]]:
@@ -234,6 +238,8 @@ def _argument_criteria(
         raise CriterionError(
             f"{given[0]}= is compared by the signature of a job: name the job too."
         )
+    for name in given:
+        _check_no_function(criteria[name], name)
     if "args" in criteria or "kwargs" in criteria:
         args = _checked(
             criteria.get("args", ()), "args", Sequence, "a list or tuple of positional arguments"
@@ -249,6 +255,21 @@ def _argument_criteria(
             criteria["params"], "params", Mapping, "a dict of arguments by parameter name"
         )
         yield ParamsCriterion(target, with_references(dict(params)), fields.record_of)
+
+
+def _check_no_function(value: object, path: str) -> None:
+    """Raise when an expectation is a function that no payload can carry: it was meant to be asked."""
+    if isinstance(value, FunctionType) and "<" in value.__qualname__:
+        raise CriterionError(
+            f"{path} is a function made on the spot, and arguments are compared, so nothing calls it: write "
+            "where=..., or a matcher that compares equal."
+        )
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_no_function(item, f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check_no_function(item, f"{path}[{index}]")
 
 
 def _checked(value: Any, name: str, kind: type, wanted: str) -> Any:

@@ -9,7 +9,7 @@ from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
 from ..harness.targets import Target
-from .criteria import Criterion
+from .criteria import Criterion, WhereCriterion
 from .question import Counts, check_names, parse_counts
 from .subjects import Subject, Window, window_of
 
@@ -94,6 +94,14 @@ class Search(Generic[T]):
         """Say whether an item fulfils every criterion."""
         return all(criterion.matches(item) for criterion in self.criteria)
 
+    def judge(self, item: T) -> list[tuple[Criterion[T], bool | None]]:
+        """Say of each criterion whether an item fulfils it; None for a `where` that is not asked."""
+        judged: list[tuple[Criterion[T], bool | None]] = []
+        for criterion in self.criteria:
+            asked = not isinstance(criterion, WhereCriterion) or all(ok for _, ok in judged)
+            judged.append((criterion, criterion.matches(item) if asked else None))
+        return judged
+
     def would_match(self, record: JobRecord) -> bool:
         """Say whether a delivery of this record would match, as far as the record tells."""
         if self.target is None or not self.target.is_job_of(record):
@@ -110,8 +118,8 @@ class Search(Generic[T]):
         """Return the candidate that fulfils most criteria; among equals the one with the least to say."""
 
         def distance(item: T) -> tuple[int, int]:
-            missed = [criterion for criterion in self.criteria if not criterion.matches(item)]
-            return len(missed), sum(len(criterion.explain(item)) for criterion in missed)
+            missed = [(criterion, ok) for criterion, ok in self.judge(item) if not ok]
+            return len(missed), sum(len(c.explain(item)) for c, ok in missed if ok is not None)
 
         return min(self.candidates, key=distance)
 

@@ -20,6 +20,7 @@ from .question import (
     Fields,
     parse_criteria,
     parse_outcome,
+    parse_where,
 )
 
 T = TypeVar("T")
@@ -111,7 +112,10 @@ ENQUEUED: Subject[JobRecord] = Subject(
     of_job=lambda jobs, target: (
         r for r in _records_of(jobs, target) if r._origin is not REDELIVERY
     ),
-    parse=lambda target, criteria: parse_criteria(target, criteria, _RECORD_FIELDS),
+    parse=lambda target, criteria: [
+        *parse_criteria(target, criteria, _RECORD_FIELDS),
+        *parse_where(criteria),
+    ],
     record_of=lambda record: record,
     line=record_line,
     look=look_at_record,
@@ -124,7 +128,11 @@ def _delivered(outcome: str, statuses: frozenset[str]) -> Subject[Delivery]:
         return (delivery for delivery in jobs.ledger.deliveries if delivery.status in statuses)
 
     def parse(target: Target | None, criteria: Mapping[str, Any]) -> list[Criterion[Delivery]]:
-        return [*parse_criteria(target, criteria, _DELIVERY_FIELDS), *parse_outcome(criteria)]
+        return [
+            *parse_criteria(target, criteria, _DELIVERY_FIELDS),
+            *parse_outcome(criteria),
+            *parse_where(criteria),
+        ]
 
     return Subject(
         outcome=outcome,

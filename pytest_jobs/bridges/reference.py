@@ -13,7 +13,7 @@ from ..core.job import Job
 from ..core.payload import Payload
 from ..core.registry import registry
 from ..core.rules import RetryRule
-from ..core.settings import Restore, settings
+from ..core.settings import settings
 from ..core.signature import Binder
 from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
@@ -31,7 +31,7 @@ class ReferenceBridge:
 
     def __init__(self) -> None:
         self._adapter: _HarnessAdapter | None = None
-        self._restore: Restore | None = None
+        self._restore: Callable[[], None] | None = None
 
     def install(self, sink: Sink, draw: Callable[[], float]) -> None:
         """Take the place of the core's adapter.
@@ -45,7 +45,7 @@ class ReferenceBridge:
                 "second one for the second harness."
             )
         self._adapter = _HarnessAdapter(self, sink)
-        self._restore = settings.replace(adapter=self._adapter, draw=draw)
+        self._restore = settings.take_over(self._adapter, draw)
 
     def uninstall(self) -> None:
         """Give the place back."""

@@ -23,8 +23,8 @@ class JobDeclaration:
 
     #: The name of the queue, or a callable that takes the arguments of the job and returns it.
     queue: str | Callable[..., str] = "default"
-    #: The lower number is performed first; None counts as 0.
-    priority: ClassVar[int | None] = None
+    #: The lower number is performed first; None counts as 0. Or a callable that returns it, as of the queue.
+    priority: int | Callable[..., int | None] | None = None
 
     #: The class itself; for a job function the class behind it.
     job_class: ClassVar[type[Job]]
@@ -64,25 +64,25 @@ class JobDeclaration:
         cls._declared_callbacks = cls.__dict__.get("_declared_callbacks", [])
         cls._declared_after_discard = cls.__dict__.get("_declared_after_discard", [])
         cls._rule_cache = {}
-        cls._take_queue()
-        checked_priority(cls.priority, f"{cls.__qualname__}.priority")
+        if not cls._take_callable("queue"):
+            cls.queue = checked_queue(cls.queue, f"{cls.__qualname__}.queue")
+        if not cls._take_callable("priority"):
+            checked_priority(cls.priority, f"{cls.__qualname__}.priority")
         cls._take_perform()
         cls._take_callbacks()
         registry.add(cls.job_class)
 
     @classmethod
-    def _take_queue(cls) -> None:
-        declared = inspect.getattr_static(cls, "queue")
+    def _take_callable(cls, name: str) -> bool:
+        """Say whether an attribute is a callable; one that is no method is kept from becoming one."""
+        declared = inspect.getattr_static(cls, name)
         if isinstance(declared, staticmethod | classmethod):
-            return
-        if callable(declared):
-            is_method = (
-                inspect.isfunction(declared) and "self" in inspect.signature(declared).parameters
-            )
-            if not is_method:
-                cls.queue = staticmethod(declared)
-        else:
-            cls.queue = checked_queue(declared, f"{cls.__qualname__}.queue")
+            return True
+        if not callable(declared):
+            return False
+        if not inspect.isfunction(declared) or "self" not in inspect.signature(declared).parameters:
+            setattr(cls, name, staticmethod(declared))
+        return True
 
     @classmethod
     def _take_perform(cls) -> None:

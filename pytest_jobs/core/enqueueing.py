@@ -139,7 +139,7 @@ def payload_of(job: Job, now_ns: int) -> Payload:
         cls._name,
         os.urandom(16).hex() if job.payload is None else job.payload.job_id,
         job._resolved_queue(),
-        priority,
+        job._asked_priority() if callable(priority) else priority,
         arguments,
         1,
         None,
@@ -156,6 +156,10 @@ def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
         job.enqueued = False
         job.enqueue_error = error
         return
+    except BaseException:
+        job.enqueued = False
+        job.enqueue_error = None
+        raise
     job.enqueued = True
     job.enqueue_error = None
     if hooks.job_enqueued is not None:

@@ -92,7 +92,7 @@ def job(function: Callable[P, R], /) -> JobFunction[P, R]: ...
 def job(
     *,
     queue: str | Callable[..., str] | None = None,
-    priority: int | None = None,
+    priority: int | Callable[..., int | None] | None = None,
     base: type[Job] = Job,
 ) -> Callable[[Callable[P, R]], JobFunction[P, R]]: ...
 def job(
@@ -100,7 +100,7 @@ def job(
     /,
     *,
     queue: str | Callable[..., str] | None = None,
-    priority: int | None = None,
+    priority: int | Callable[..., int | None] | None = None,
     base: type[Job] = Job,
 ) -> Any:
     """Make a job of a function: a decorator, with or without arguments.
@@ -109,7 +109,8 @@ def job(
         function: a function or coroutine function at the top of a module.
         queue: the name of the queue, or a callable that takes the arguments and returns it; None
             for the queue of the base.
-        priority: the lower number is performed first; None for the priority of the base.
+        priority: a number, the lower first, or a callable that takes the arguments and returns it;
+            None for the priority of the base.
         base: a job class whose rules and callbacks hold for this job too.
 
     Raises:
@@ -140,8 +141,9 @@ def make_job_class(
     function: Callable[..., Any], perform: object, options: dict[str, Any], base: type[Job]
 ) -> type[Job]:
     """Return a job class that goes by the name of a function."""
-    if callable(options.get("queue")):
-        options = {**options, "queue": staticmethod(options["queue"])}
+    options = {
+        name: staticmethod(value) if callable(value) else value for name, value in options.items()
+    }
     namespace = {
         **options,
         "perform": perform,

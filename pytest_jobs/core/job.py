@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from ..errors import SignatureError
 from . import enqueueing, execution
 from .arguments import encode
 from .declaration import JobDeclaration
-from .options import ConfiguredJob, Options, checked_queue
+from .options import ConfiguredJob, Options, checked_priority, checked_queue
 from .payload import Payload
 from .waits import Seconds
 
@@ -91,12 +91,12 @@ class Job(JobDeclaration):
                     enqueued, which a note on the error then says.
                 RunningLoopError: for a coroutine job inside a running event loop.
             """
-            return execution.perform_now(cls._build(args, kwargs, None))
+            return cls._build(args, kwargs, None)._perform_now()
 
         @classmethod
         async def aperform_now(cls, /, *args: Any, **kwargs: Any) -> Any:
             """Perform a job with these arguments on the running event loop; see `perform_now`."""
-            return await execution.aperform_now(cls._build(args, kwargs, None))
+            return await cls._build(args, kwargs, None)._aperform_now()
 
         @classmethod
         def new(cls, /, *args: Any, **kwargs: Any) -> Job:
@@ -154,6 +154,18 @@ class Job(JobDeclaration):
         return checked_queue(
             queue(*self.args, **self.kwargs), f"the result of {cls.__qualname__}.queue"
         )
+
+    def _asked_priority(self) -> int | None:
+        ask = cast("Callable[..., object]", self.priority)
+        return checked_priority(
+            ask(*self.args, **self.kwargs), f"the result of {type(self).__qualname__}.priority"
+        )
+
+    def _perform_now(self) -> Any:
+        return execution.perform_now(self)
+
+    async def _aperform_now(self) -> Any:
+        return await execution.aperform_now(self)
 
     def enqueue(self) -> Self:
         """Enqueue this job; see `perform_later`. Enqueued again, it keeps its id."""

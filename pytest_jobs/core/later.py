@@ -123,7 +123,7 @@ def later(
     method: Callable[Concatenate[S, P], object],
     *,
     queue: str | Callable[..., str] | None = None,
-    priority: int | None = None,
+    priority: int | Callable[..., int | None] | None = None,
     base: type[Job] = Job,
 ) -> Later[S, P]:
     """Return the twin of a method that enqueues it, for the body of the method's class.
@@ -134,7 +134,7 @@ def later(
     Args:
         method: the method, or coroutine method, defined above.
         queue: the name of the queue, or a callable that takes the record and the arguments.
-        priority: the lower number is performed first.
+        priority: a number, the lower first, or a callable that takes the record and the arguments.
         base: a job class whose rules and callbacks hold for this job too.
     """
     options = {"queue": queue, "priority": priority}

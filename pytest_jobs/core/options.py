@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Generic, ParamSpec
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
 from ..errors import DeclarationError, NaiveDatetimeError, SignatureError
 from .waits import Seconds, seconds_of
@@ -93,6 +93,19 @@ class Options:
         """Return when a job enqueued now is due; None for at once."""
         return self._at_ns if self._wait_ns is None else now_ns + self._wait_ns
 
+    def check_now(self, job_class: type[Job], verb: str) -> None:
+        """Raise when they say that the job is due later.
+
+        Raises:
+            SignatureError: names the option that does.
+        """
+        if self._wait_ns is not None or self._at_ns is not None:
+            option = "at" if self._wait_ns is None else "wait"
+            raise SignatureError(
+                f"{job_class.__qualname__}.set({option}=...).{verb}(...) says both later and now: leave "
+                f"{option}= out, or write perform_later."
+            )
+
 
 class ConfiguredJob(Generic[P]):
     """A job class together with the options of the next enqueue, as `set` returns it."""
@@ -110,6 +123,20 @@ class ConfiguredJob(Generic[P]):
     def perform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Enqueue a job with these arguments and options; see `Job.perform_later`."""
         return self._job_class._build(args, kwargs, self._options).enqueue()
+
+    def perform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Perform a job with these arguments here; a retry goes where the options say.
+
+        Raises:
+            SignatureError: when the options say when the job is due.
+        """
+        self._options.check_now(self._job_class, "perform_now")
+        return self._job_class._build(args, kwargs, self._options)._perform_now()
+
+    async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Perform a job with these arguments on the running event loop; see `perform_now`."""
+        self._options.check_now(self._job_class, "aperform_now")
+        return await self._job_class._build(args, kwargs, self._options)._aperform_now()
 
     def __repr__(self) -> str:
         return f"<{self._job_class.__qualname__} with options>"

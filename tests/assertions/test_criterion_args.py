@@ -187,3 +187,33 @@ def test_arguments_of_no_job_in_particular_are_refused(jobs, assert_not_enqueued
     assert refusal(assert_not_enqueued, **{name: {}}) == (
         f"{name}= is compared by the signature of a job: name the job too."
     )
+
+
+def large(value):
+    return value > 100
+
+
+@pytest.mark.parametrize(
+    ("criteria", "path"),
+    [
+        ({"args": [lambda value: value > 100]}, "args[0]"),
+        ({"args": [1], "kwargs": {"urgent": lambda value: value}}, "kwargs['urgent']"),
+        (
+            {"params": {"payment_id": {"a": [1, (2, lambda value: value)]}}},
+            "params['payment_id']['a'][1][1]",
+        ),
+    ],
+)
+def test_a_function_without_a_name_is_refused(jobs, assert_not_enqueued, refusal, criteria, path):
+    Pay.perform_later(700)
+
+    assert refusal(assert_not_enqueued, Pay, **criteria) == (
+        f"{path} is a function made on the spot, and arguments are compared, so nothing calls it: write "
+        "where=..., or a matcher that compares equal."
+    )
+
+
+def test_a_function_with_a_name_is_compared(jobs, assert_not_enqueued):
+    Pay.perform_later(700)
+
+    assert_not_enqueued(Pay, args=[large])

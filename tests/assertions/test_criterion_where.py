@@ -45,6 +45,42 @@ def test_it_is_not_asked_where_another_criterion_fails(jobs, assert_not_enqueued
     assert_not_enqueued(Pay, params={"amount": 7}, where=large)
 
 
+def test_it_is_not_asked_for_a_message_either(jobs, assert_enqueued, failure):
+    Pay.set(queue="low").perform_later("a text")
+    Pay.set(queue="low").perform_later("another")
+
+    assert failure(assert_enqueued, Pay, queue="high", where=large).splitlines()[3:12] == [
+        "but none of the 2 Pay enqueued matches.",
+        "",
+        "Closest: #0 Pay('a text') queue='low'",
+        "  queue  differs  expected 'high', got 'low'",
+        "  where  skipped  asked only where everything else is as expected",
+        "",
+        "Other Pay enqueued:",
+        "  #1  queue 'low'",
+        "",
+    ]
+
+
+def test_what_fails_by_it_alone_is_nearer_than_what_it_is_not_asked_of(
+    jobs, assert_enqueued, failure
+):
+    Pay.set(queue="low").perform_later(700)
+    Pay.set(queue="high").perform_later(7)
+
+    assert "Closest: #1 Pay(7) queue='high'" in failure(
+        assert_enqueued, Pay, queue="high", where=large
+    )
+
+
+@pytest.mark.parametrize("criteria", [{"result": "high"}, {"error": ValueError}])
+def test_it_is_asked_after_what_only_deliveries_have(jobs, assert_not_performed, criteria):
+    Pay.perform_later("a text")
+    jobs.drain()
+
+    assert_not_performed(Pay, where=lambda delivery: delivery.result > 100, **criteria)
+
+
 def test_its_error_is_raised(jobs, assert_enqueued):
     Pay.perform_later("a text")
 

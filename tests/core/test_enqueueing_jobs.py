@@ -105,6 +105,19 @@ def test_a_refused_job_can_be_enqueued_again_under_the_same_id(clock):
     assert (job.enqueued, job.enqueue_error, job.job_id) == (True, None, refused)
 
 
+@pytest.mark.parametrize("enqueue", [Pay.enqueue, lambda job: perform_all_later([job])])
+def test_a_job_that_could_not_be_enqueued_again_is_not_enqueued(adapter, clock, enqueue):
+    class Broken(TestAdapter):
+        def enqueue(self, payload):
+            raise ConnectionError("broker gone")
+
+    job = Pay.perform_later(3)
+    with configure(adapter=Broken(clock)), pytest.raises(ConnectionError):
+        enqueue(job)
+
+    assert (job.enqueued, job.enqueue_error) == (False, None)
+
+
 def test_another_error_of_the_adapter_reaches_the_caller(clock):
     class Broken(TestAdapter):
         def enqueue(self, payload):

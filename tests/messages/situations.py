@@ -384,7 +384,7 @@ Closest: #0 Pay(7) queue='payments' wait=1m
   at        differs  expected 2030-01-01 12:00:00+00:00 (+-1s), got 2030-01-01 12:01:00+00:00, 1m later
   wait      differs  expected 1h (+-1s), got 1m
   attempt   differs  expected 2, got 1
-  where     differs  is_large returned False
+  where     skipped  asked only where everything else is as expected
 
 Next: correct the code that enqueues it, or the expectation; drop a criterion that does not matter here.
 """)

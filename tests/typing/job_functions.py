@@ -42,6 +42,7 @@ assert_type(send_receipt.perform_now(7), str)
 assert_type(send_receipt.new(7, False), Job)
 assert_type(send_receipt.set(wait=60).perform_later(7, copy=True), Job)
 assert_type(send_receipt.set(wait=timedelta(1), queue="low", priority=1).new(7), Job)
+send_receipt.set(queue="low").perform_now(7, copy=True)
 assert_type(send_invoice(7, draft=True), list[str])
 assert_type(send_invoice.perform_later(7, draft=True), Job)
 assert_type(send_invoice.perform_now(7), list[str])
@@ -59,6 +60,7 @@ send_receipt.perform_later("7")  # type: ignore[arg-type]  # pyright: ignore[rep
 send_receipt.perform_later(7, colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 send_receipt.new("7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 send_receipt.set(wait=60).perform_later("7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+send_receipt.set(queue="low").perform_now("7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 send_receipt.set(wait="soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 send_receipt.set(countdown=60)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 send_invoice.perform_later(7, True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -1,4 +1,4 @@
-"""A queue is a text, or a callable of the arguments, written as a method or as a static method."""
+"""A queue, and a priority, is a value or a callable of the arguments, such as a method or static method."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pytest_jobs import Job, job
 
 class Text(Job):
     queue = "payments"
+    priority = 5
 
     def perform(self, size: int) -> None:
         pass
@@ -15,6 +16,9 @@ class Text(Job):
 class Method(Job):
     def queue(self, size: int) -> str:
         return "large" if size > 9 else "small"
+
+    def priority(self, size: int) -> int | None:
+        return size if size > 9 else None
 
     def perform(self, size: int) -> None:
         pass
@@ -25,6 +29,10 @@ class StaticMethod(Job):
     def queue(size: int) -> str:
         return "large" if size > 9 else "small"
 
+    @staticmethod
+    def priority(size: int) -> int:
+        return size
+
     def perform(self, size: int) -> None:
         pass
 
@@ -33,14 +41,19 @@ def choose(size: int) -> str:
     return "large" if size > 9 else "small"
 
 
+def urgency(size: int) -> int | None:
+    return size if size > 9 else None
+
+
 class Function(Job):
     queue = staticmethod(choose)
+    priority = staticmethod(urgency)
 
     def perform(self, size: int) -> None:
         pass
 
 
-@job(queue=choose)
+@job(queue=choose, priority=urgency)
 def convert(size: int) -> None:
     pass
 
@@ -69,4 +82,5 @@ class WrongPriority(Job):
         pass
 
 
+job(priority="high")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 job(queue=7)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

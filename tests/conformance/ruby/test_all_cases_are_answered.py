@@ -1,0 +1,100 @@
+"""Every case that the tests of the Ruby libraries put is answered: by a test, or by a row of the differences.
+
+A case is one thing that a library's own tests expect. A test of ours that answers it has its id in the
+name, as in `test_w2_the_job_is_returned_with_its_time_and_queue`; what is answered by no test is named by
+its id in `docs/explanation/differences.md`.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+DIFFERENCES = FOLDER.parents[2] / "docs" / "explanation" / "differences.md"
+
+#: Of each group the ids of its cases; numbers that are left out stand for nothing.
+CASES = {
+    # ActiveJob: enqueue assertions, looking for one job, performing
+    "E": "E1 E2 E4 E5 E7 E8 E10 E11 E12",
+    "W": "W1 W2 W3 W4 W5 W6 W8 W9 W10 W11 W12 W14 W15 W17",
+    "P": (
+        "P1 P2 P3 P4 P5 P6 P7 P8 P11 P12 P13 P14 P15 P16 P17 P18 P20 P21 P22 P23 P24 P25 P26 P27 P28 P29 P30"
+    ),
+    # ActiveJob: rules for errors, callbacks, queueing, serialisation, logging
+    "R": "R3 R4 R6 R7 R8 R9 R10 R13 R14 R15 R16 R18 R19 R20 R21 R22 R23 R24 R25 R26",
+    "C": "C1 C2 C4 C5 C6 C7 C8",
+    "Q": "Q3 Q4 Q5 Q6 Q7 Q9",
+    "S": "S1 S2 S3 S5 S6 S8 S9 S10 S11 S12",
+    "L": "L1",
+    # The matchers of rspec-rails
+    "M": "M1 M2 M4 M6 M7 M8 M9 M11 M12 M14 M15",
+    # Sidekiq and rspec-sidekiq
+    "D": "D1 D2 D3 D4 D5 D6 D7 D8 D10 D11 D12 D14 D15 D16",
+    # Current attributes and the GlobalID locator
+    "X": "X1 X3",
+}
+
+#: The groups that are answered in full.
+GROUPS = ("E", "W", "P", "R", "C", "Q", "S", "M", "D")
+
+_LEADING_IDS = re.compile(r"test_((?:[a-z]\d+_)+)")
+_SKIPS = frozenset(("skip", "skipif", "xfail"))
+
+
+MODULES = sorted(FOLDER.glob("test_*.py"))
+
+
+def answered_by_tests(folder):
+    """Return the ids in the names of the tests of a folder."""
+    names = (
+        node.name
+        for path in folder.glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    found = (_LEADING_IDS.match(name) for name in names)
+    return {case.upper() for match in found if match for case in match[1].split("_") if case}
+
+
+def named_by_page(text):
+    """Return the ids that a page names."""
+    return set(re.findall(r"\b[A-Z]\d+\b", text))
+
+
+def unanswered(cases, folder, page):
+    """Return the ids of cases that no test answers and no page names."""
+    answered = answered_by_tests(folder) | named_by_page(page.read_text("utf-8"))
+    return [case for case in cases.split() if case not in answered]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_case_of_the_group_is_answered(group):
+    left_out = unanswered(CASES[group], FOLDER, DIFFERENCES)
+
+    assert not left_out, f"no test answers {', '.join(left_out)}, and {DIFFERENCES.name} names none"
+
+
+def test_no_test_answers_a_case_that_does_not_exist():
+    known = {case for cases in CASES.values() for case in cases.split()}
+
+    assert answered_by_tests(FOLDER) <= known
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_no_case_is_skipped(module):
+    nodes = ast.walk(ast.parse(module.read_text("utf-8")))
+
+    assert not [n for n in nodes if isinstance(n, ast.Attribute) and n.attr in _SKIPS]
+
+
+def test_a_case_that_nothing_answers_is_found(tmp_path):
+    (tmp_path / "test_some.py").write_text(
+        "def test_e1_e22_two_cases():\n    pass\nasync def test_e3_awaited():\n    pass\n"
+        "def helper_e4_of_tests():\n    pass\nclass TestAll:\n    def test_e6_a_method(self): ...\n"
+    )
+    page = tmp_path / "page.md"
+    page.write_text("| theirs | ours <!-- E5, QE8 --> |\n")
+
+    assert unanswered("E1 E2 E3 E4 E5 E6 E8 E22", tmp_path, page) == ["E2", "E4", "E8"]
