@@ -126,7 +126,9 @@ class Explorer:
     def try_out(self, plan: Plan) -> Failure | None:
         """Carry one history out; return how it failed."""
         reference = self.reference
-        with reference.history().opened() as history:
+        # Two deliveries that are interrupted hand over to one another.
+        threads = plan.second is not None
+        with reference.history(threads=threads).opened() as history:
             carrying_out = CarryingOut(plan, history, self.others)
             last = carrying_out.run()
             check_not_refused(history)

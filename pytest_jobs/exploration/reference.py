@@ -89,8 +89,16 @@ class Reference:
             "when it is entered again. Build everything inside the world, each time anew."
         )
 
-    def history(self, *, seed: int = 1, delay: timedelta = _AT_ONCE) -> History:
-        """Return a history of the same job with the same arguments."""
+    def history(
+        self, *, seed: int = 1, delay: timedelta = _AT_ONCE, threads: bool = False
+    ) -> History:
+        """Return a history of the same job with the same arguments.
+
+        Args:
+            seed: of its random values.
+            delay: how much later than others it begins.
+            threads: whether deliveries beside another have threads of their own, also where they need none.
+        """
         return History(
             self._setting,
             self._args,
@@ -98,7 +106,7 @@ class Reference:
             seed=seed,
             delay=delay,
             kept=self._kept,
-            threads=self._threads,
+            threads=threads or self._threads,
         )
 
     def wanted_after(self, plan: Plan, others: Sequence[Callable[[], object]]) -> Mapping[str, Any]:
