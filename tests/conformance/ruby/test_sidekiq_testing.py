@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_jobs import Job, Payload, TestAdapter, configure, hookimpl, hooks
+from pytest_jobs import Job, Payload, TestAdapter, configure, hookimpl, hooks, open_jobs
 from pytest_jobs.core.settings import settings
 from pytest_jobs.errors import (
     NothingMatchedError,
@@ -184,11 +184,12 @@ def test_d10_a_mode_holds_for_every_thread(jobs, done):
     assert done == [(1, 0)]
 
 
-def test_d10_an_adapter_of_a_block_gets_the_jobs_and_the_harness_has_them_again_afterwards(jobs):
+def test_d10_an_adapter_of_a_block_gets_the_jobs_where_no_harness_is_open_and_none_where_one_is():
     real = TestAdapter()
     with configure(adapter=real):
         Direct.perform_later(1)
-    Direct.perform_later(2)
+        with open_jobs() as jobs:
+            Direct.perform_later(2)
 
     assert [payload.arguments for payload in real.pending] == ["[[1],{}]"]
     assert [record.args for record in jobs.enqueued] == [(2,)]
