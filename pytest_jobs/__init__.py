@@ -38,12 +38,14 @@ if TYPE_CHECKING:
         AssertRetried,
         assert_discarded,
         assert_enqueued,
+        assert_enqueued_in_order,
         assert_failed,
         assert_not_enqueued,
         assert_not_performed,
         assert_performed,
         assert_retried,
     )
+    from .assertions.in_order import AssertEnqueuedInOrder
     from .bridges.opening import open_jobs
     from .exploration import effects
     from .exploration.check import check_idempotent
@@ -122,6 +124,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "VirtualClock",
     # Asserting
     "assert_enqueued",
+    "assert_enqueued_in_order",
     "assert_performed",
     "assert_retried",
     "assert_discarded",
@@ -129,6 +132,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "assert_not_enqueued",
     "assert_not_performed",
     "AssertEnqueued",
+    "AssertEnqueuedInOrder",
     "AssertPerformed",
     "AssertRetried",
     "AssertDiscarded",
@@ -161,6 +165,7 @@ _LAZY = {
     "Tally": "harness.tally",
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",
+    "AssertEnqueuedInOrder": "assertions.in_order",
 }
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, Unpack, overload
 
-from ..errors import JobsError
+from ..errors import CriterionError, JobsError
 from ..harness.active import current_jobs
 from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
 from ..harness.tracebacks import own_traceback
 from .failure import missing, unexpected
+from .in_order import AssertEnqueuedInOrder
 from .question import (
+    AwaitedEnqueuedCriteria,
     CountedDeliveredCriteria,
     CountedEnqueuedCriteria,
     DeliveredCriteria,
@@ -20,6 +22,7 @@ from .question import (
 )
 from .search import Search
 from .subjects import DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
+from .waiting import await_for, parse_timeout, wait_for
 
 T = TypeVar("T")
 
@@ -35,7 +38,10 @@ class _Assertion(Generic[T]):
 
     def _find(self, job: object, criteria: dict[str, Any]) -> Any:
         __tracebackhide__ = True
-        search = self._search(job, criteria)
+        return self._taken(self._search(job, criteria))
+
+    def _taken(self, search: Search[T]) -> Any:
+        __tracebackhide__ = True
         if not search.counts.admit(len(search.matches)):
             raise AssertionError(missing(search))
         search.look()
@@ -71,7 +77,8 @@ class AssertEnqueued(_Assertion[JobRecord]):
 
     Criteria are `args`, `kwargs`, `params`, `queue`, `priority`, `at`, `wait`, `attempt` (which asks
     for retries too), `where`, `tolerance` and `within`; of `count`, `at_least` and `at_most` none
-    means exactly one.
+    means exactly one. With `timeout`, in seconds of real time, it waits for what another thread
+    enqueues.
     """
 
     _name = "assert_enqueued"
@@ -79,7 +86,7 @@ class AssertEnqueued(_Assertion[JobRecord]):
 
     @overload
     def __call__(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
-        self, job: object, /, **criteria: Unpack[EnqueuedCriteria]
+        self, job: object, /, **criteria: Unpack[AwaitedEnqueuedCriteria]
     ) -> JobRecord: ...
     @overload
     def __call__(
@@ -93,7 +100,40 @@ class AssertEnqueued(_Assertion[JobRecord]):
             CriterionError: when a criterion can be true of no job.
         """
         __tracebackhide__ = True
-        found: JobRecord | tuple[JobRecord, ...] = self._find(job, criteria)
+        timeout = parse_timeout(criteria)
+        found: JobRecord | tuple[JobRecord, ...]
+        if timeout is None:
+            found = self._find(job, criteria)
+        else:
+            ledger = self._find_jobs().ledger
+            found = self._taken(wait_for(lambda: self._search(job, criteria), ledger, timeout))
+        return found
+
+    @overload
+    async def awaited(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
+        self, job: object, /, **criteria: Unpack[AwaitedEnqueuedCriteria]
+    ) -> JobRecord: ...
+    @overload
+    async def awaited(
+        self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
+    ) -> tuple[JobRecord, ...]: ...
+    async def awaited(self, job: object, /, **criteria: Any) -> JobRecord | tuple[JobRecord, ...]:
+        """Wait on the running event loop, and return the same: `await assert_enqueued.awaited(Pay, timeout=5)`.
+
+        Raises:
+            AssertionError: when another number of jobs matches once `timeout` seconds have passed.
+            CriterionError: when a criterion can be true of no job, or `timeout` is missing.
+        """
+        __tracebackhide__ = True
+        timeout = parse_timeout(criteria)
+        if timeout is None:
+            raise CriterionError(
+                "assert_enqueued.awaited() waits for a job and does not know how long: write timeout=, in seconds."
+            )
+        ledger = self._find_jobs().ledger
+        found: JobRecord | tuple[JobRecord, ...] = self._taken(
+            await await_for(lambda: self._search(job, criteria), ledger, timeout)
+        )
         return found
 
 
@@ -186,6 +226,7 @@ class AssertNotPerformed(_Assertion[Delivery]):
 
 
 assert_enqueued = AssertEnqueued()
+assert_enqueued_in_order = AssertEnqueuedInOrder()
 assert_performed = AssertPerformed()
 assert_retried = AssertRetried()
 assert_discarded = AssertDiscarded()

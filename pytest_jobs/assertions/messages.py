@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 
 def expectation(
-    count: str, job: str, outcome: str, criteria: Sequence[tuple[str, str]], *, inside: bool
+    count: str,
+    job: str,
+    outcome: str,
+    criteria: Sequence[tuple[str, str]],
+    *,
+    inside: bool,
+    waiting: str,
 ) -> str:
     """Return what was expected.
 
@@ -16,8 +22,11 @@ def expectation(
         outcome: what they come to, as a participle.
         criteria: of each criterion its name and what it asks.
         inside: whether `within` was given.
+        waiting: how long it was waited for at most; empty when it was not.
     """
     head = f"Expected {count} {job} {outcome}{' inside `within`' if inside else ''}"
+    if waiting:
+        head += f" (waiting up to {waiting})"
     if not criteria:
         return head
     width = max(len(name) for name, _ in criteria)
@@ -74,6 +83,37 @@ def listing(title: str, items: Sequence[str], left_out: int) -> str:
     if left_out:
         lines.append(f"  ... and {left_out} more")
     return "\n".join(lines)
+
+
+def in_order(count: int, *, inside: bool) -> str:
+    """Return what was expected: a whole list."""
+    jobs = "1 job" if count == 1 else f"{count} jobs"
+    return f"Expected exactly {jobs} enqueued{' inside `within`' if inside else ''}, in this order"
+
+
+def another_at(index: int) -> str:
+    """Return what was found: another job at a place of the list."""
+    return f"but at index {index} is another one."
+
+
+def missing_at(index: int) -> str:
+    """Return what was found: a list that ends too early."""
+    return f"but at index {index} is none."
+
+
+def too_many_from(index: int) -> str:
+    """Return what was found: a list that goes on."""
+    return f"but from index {index} on are more."
+
+
+def numbered(title: str, items: Sequence[str], marked: int) -> str:
+    """Return a whole list below a title, numbered from 0, with a mark at one place."""
+    lines = [
+        f"{'>' if index == marked else ' '} {index:>3}  {item}" for index, item in enumerate(items)
+    ]
+    if marked == len(items):
+        lines.append(f"> {marked:>3}  (none)")
+    return "\n".join([title, *lines])
 
 
 def whole(parts: Sequence[str], hints: Sequence[str], next_step: str) -> str:
@@ -208,6 +248,7 @@ NEXT_SEVERAL = (
 )
 NEXT_TOO_MANY = "correct the code or the number, or narrow it with another criterion."
 NEXT_TOO_FEW = "look at jobs.enqueued and jobs.deliveries for what there is, or correct the number."
+NEXT_ORDER = "correct the code that enqueues them, or the list; assert_enqueued looks for one job at any place."
 NEXT_UNEXPECTED = "keep the code from doing it, or narrow the assertion to what must not happen."
 
 

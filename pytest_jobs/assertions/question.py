@@ -61,7 +61,14 @@ class EnqueuedCriteria(_Common, total=False):
     within: Sequence[JobRecord]
 
 
-class CountedEnqueuedCriteria(EnqueuedCriteria, total=False):
+class AwaitedEnqueuedCriteria(EnqueuedCriteria, total=False):
+    """The same, where the job may be on its way."""
+
+    #: How long to wait for it, in real time: seconds or a timedelta.
+    timeout: float | timedelta
+
+
+class CountedEnqueuedCriteria(AwaitedEnqueuedCriteria, total=False):
     """The same, for several."""
 
     #: How many match.

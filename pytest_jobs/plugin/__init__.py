@@ -5,6 +5,7 @@ from __future__ import annotations
 from .fixtures import (
     assert_discarded,
     assert_enqueued,
+    assert_enqueued_in_order,
     assert_failed,
     assert_not_enqueued,
     assert_not_performed,
@@ -24,6 +25,7 @@ from .outcome import pytest_runtest_call, pytest_runtest_makereport
 __all__ = [
     "assert_discarded",
     "assert_enqueued",
+    "assert_enqueued_in_order",
     "assert_failed",
     "assert_not_enqueued",
     "assert_not_performed",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         AssertPerformed,
         AssertRetried,
     )
+    from ..assertions.in_order import AssertEnqueuedInOrder
     from ..harness.clock import VirtualClock
     from ..harness.jobs import Jobs
 
@@ -93,6 +94,14 @@ def assert_enqueued(job_harness: Jobs) -> AssertEnqueued:
     from ..assertions.asserts import AssertEnqueued
 
     return AssertEnqueued(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_enqueued_in_order(job_harness: Jobs) -> AssertEnqueuedInOrder:
+    """Assert that exactly these jobs were enqueued, in this order."""
+    from ..assertions.in_order import AssertEnqueuedInOrder
+
+    return AssertEnqueuedInOrder(lambda: job_harness)
 
 
 @pytest.fixture
