@@ -11,17 +11,20 @@ from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
 from ..harness.tracebacks import own_traceback
+from .canvas import AssertBatched, AssertFollowedBy
 from .failure import missing, unexpected
 from .in_order import AssertEnqueuedInOrder
 from .question import (
     AwaitedEnqueuedCriteria,
     CountedDeliveredCriteria,
     CountedEnqueuedCriteria,
+    CountedStatusCriteria,
     DeliveredCriteria,
     EnqueuedCriteria,
+    StatusCriteria,
 )
 from .search import Search
-from .subjects import DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
+from .subjects import DELIVERED, DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
 from .waiting import await_for, parse_timeout, wait_for
 
 T = TypeVar("T")
@@ -191,6 +194,35 @@ class AssertFailed(_AssertDelivered):
     _subject = FAILED
 
 
+class AssertDelivered(_Assertion[Delivery]):
+    """Assert what an attempt of the job came to, whatever that is: `status="snoozed"`; see `AssertPerformed`.
+
+    What a job asked of its queue is a status too: retried, discarded, snoozed, cancelled, halted.
+    """
+
+    _name = "assert_delivered"
+    _subject = DELIVERED
+
+    @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
+        self, job: object, /, **criteria: Unpack[StatusCriteria]
+    ) -> Delivery: ...
+    @overload
+    def __call__(
+        self, job: object, /, **criteria: Unpack[CountedStatusCriteria]
+    ) -> tuple[Delivery, ...]: ...
+    def __call__(self, job: object, /, **criteria: Any) -> Delivery | tuple[Delivery, ...]:
+        """Return the delivery; the deliveries, as a tuple, when a number is asked for.
+
+        Raises:
+            AssertionError: when another number of deliveries matches.
+            CriterionError: when a criterion can be true of no delivery.
+        """
+        __tracebackhide__ = True
+        found: Delivery | tuple[Delivery, ...] = self._find(job, criteria)
+        return found
+
+
 class AssertNotEnqueued(_Assertion[JobRecord]):
     """Assert that the application did not enqueue such a job; without a job, nothing at all."""
 
@@ -231,5 +263,8 @@ assert_performed = AssertPerformed()
 assert_retried = AssertRetried()
 assert_discarded = AssertDiscarded()
 assert_failed = AssertFailed()
+assert_delivered = AssertDelivered()
+assert_followed_by = AssertFollowedBy()
+assert_batched = AssertBatched()
 assert_not_enqueued = AssertNotEnqueued()
 assert_not_performed = AssertNotPerformed()

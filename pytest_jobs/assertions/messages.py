@@ -116,6 +116,26 @@ def numbered(title: str, items: Sequence[str], marked: int) -> str:
     return "\n".join([title, *lines])
 
 
+def followed_by(job: str, expected: str, item: str, actual: str) -> str:
+    """Return the whole text about another chain than the one expected."""
+    lines = [
+        f"Expected {job} to be followed by",
+        f"  {expected or '(nothing)'}",
+        f"but {item} is followed by",
+        f"  {actual or '(nothing)'}",
+    ]
+    return whole(["\n".join(lines)], [], NEXT_CHAIN)
+
+
+def batched(expected: str, found: int, batches: Sequence[str]) -> str:
+    """Return the whole text about a batch that is not there, or is there more than once."""
+    head = f"Expected exactly 1 batch enqueued, of\n  {expected}"
+    if not batches:
+        return whole([head, "but nothing was enqueued as a batch."], [], NEXT_BATCH)
+    such = f"but {found} are such:" if found else "but there is no such batch."
+    return whole([head, such, listing("Batches enqueued:", batches, 0)], [], NEXT_BATCH)
+
+
 def whole(parts: Sequence[str], hints: Sequence[str], next_step: str) -> str:
     """Return a whole message: what was expected and found, likely slips, what to do."""
     head, rest = parts[:2], [part for part in parts[2:] if part]
@@ -249,6 +269,11 @@ NEXT_SEVERAL = (
 NEXT_TOO_MANY = "correct the code or the number, or narrow it with another criterion."
 NEXT_TOO_FEW = "look at jobs.enqueued and jobs.deliveries for what there is, or correct the number."
 NEXT_ORDER = "correct the code that enqueues them, or the list; assert_enqueued looks for one job at any place."
+NEXT_CHAIN = (
+    "correct the code that enqueues it, or the list; a list inside it stands for what begins together, a tuple "
+    "inside that for a chain."
+)
+NEXT_BATCH = "correct the code that enqueues it, or the list; narrow it with within=."
 NEXT_UNEXPECTED = "keep the code from doing it, or narrow the assertion to what must not happen."
 
 

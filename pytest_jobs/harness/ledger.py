@@ -174,6 +174,15 @@ class Ledger:
         """Take a record out of turn."""
         record._state = TAKEN
 
+    def stand_in(self, record: JobRecord, other: JobRecord) -> None:
+        """Take a pending record out for good, and in its place one that is to be performed at once."""
+        other._retry_of, other._parent = record._sequence, record._parent
+        with self._lock:
+            record._state = other._state = TAKEN
+            other._sequence = len(self.records)
+            self.records.append(other)
+            self._by_name[record.name].append(other)
+
     def put_back(self, records: list[JobRecord]) -> None:
         """Return records that were taken or held back and not performed."""
         with self._lock:
