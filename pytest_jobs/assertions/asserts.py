@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, Unpack, overload
 
-from ..errors import CriterionError, JobsError
+from ..errors import CriterionError
 from ..harness.active import current_jobs
 from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
-from ..harness.tracebacks import own_traceback
 from .canvas import AssertBatched, AssertFollowedBy
 from .failure import missing, unexpected
+from .frames import hide_ours
 from .in_order import AssertEnqueuedInOrder
 from .question import (
     AwaitedEnqueuedCriteria,
@@ -66,9 +66,7 @@ class _Assertion(Generic[T]):
                 jobs, self._subject, job, criteria, assertion=self._name, negative=negative
             )
         except Exception as error:
-            # The last line shown is the call, or a line of what the test passed as a criterion.
-            ours = isinstance(error, JobsError)
-            error.__traceback__ = None if ours else own_traceback(error)
+            hide_ours(error)
             raise
 
     def __repr__(self) -> str:

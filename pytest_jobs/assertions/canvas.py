@@ -14,6 +14,7 @@ from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
 from . import messages
 from .failure import missing
+from .frames import hide_ours
 from .question import EnqueuedCriteria
 from .search import Search
 from .subjects import ENQUEUED, window_of
@@ -49,9 +50,15 @@ class AssertFollowedBy:
         __tracebackhide__ = True
         jobs = self._find_jobs()
         asked: Mapping[str, Any] = criteria
-        search = Search(jobs, ENQUEUED, job, asked, assertion="assert_followed_by", negative=True)
-        canvas = _canvas(jobs, job)
-        expected = _expected(jobs, steps)
+        try:
+            canvas = _canvas(jobs, job)
+            expected = _expected(jobs, steps)
+            search = Search(
+                jobs, ENQUEUED, job, asked, assertion="assert_followed_by", negative=True
+            )
+        except Exception as error:
+            hide_ours(error)
+            raise
         if len(search.matches) != 1:
             raise AssertionError(missing(search))
         search.look()
@@ -102,14 +109,13 @@ class AssertBatched:
         """
         __tracebackhide__ = True
         jobs = self._find_jobs()
-        if not isinstance(batch, Sequence) or isinstance(batch, str) or not batch:
-            raise CriterionError(
-                f"assert_batched({batch!r}) is given no list of jobs: name all the jobs of the batch."
-            )
-        canvas = _canvas(jobs, batch[0])
-        wanted = Counter(jobs.targets.get(job).name for job in batch)
-        after = None if then is None else _expected(jobs, then)
-        batches = _batches(jobs, canvas, jobs.targets.get(batch[0]).bridge.name, within)
+        try:
+            wanted, canvas = _named(jobs, batch)
+            after = None if then is None else _expected(jobs, then)
+            batches = _batches(jobs, canvas, jobs.targets.get(batch[0]).bridge.name, within)
+        except Exception as error:
+            hide_ours(error)
+            raise
         found = [records for records in batches if _is_meant(canvas, records, wanted, after)]
         if len(found) != 1:
             text = _counted(wanted) + ("" if after is None else _then(after))
@@ -143,6 +149,14 @@ def _canvas(jobs: Jobs, job: object) -> Canvas:
             "assert_enqueued(..., within=delivery.enqueued)."
         )
     return bridge
+
+
+def _named(jobs: Jobs, batch: Sequence[object]) -> tuple[Counter[str], Canvas]:
+    if not isinstance(batch, Sequence) or isinstance(batch, str) or not batch:
+        raise CriterionError(
+            f"assert_batched({batch!r}) is given no list of jobs: name all the jobs of the batch."
+        )
+    return Counter(jobs.targets.get(job).name for job in batch), _canvas(jobs, batch[0])
 
 
 def _expected(jobs: Jobs, steps: object) -> Steps:

@@ -13,6 +13,7 @@ from ..harness.record import JobRecord
 from ..harness.targets import Target
 from . import messages
 from .criteria import Criterion
+from .frames import hide_ours
 from .question import ENQUEUED_CRITERIA, EnqueuedCriteria, check_names
 from .subjects import ENQUEUED, window_of
 
@@ -50,19 +51,15 @@ class AssertEnqueuedInOrder:
         """
         __tracebackhide__ = True
         jobs = self._find_jobs()
-        wanted = [_Wanted(jobs, item) for item in _checked(expected)]
-        window = window_of(within)
-        records = [
-            record
-            for record in jobs.ledger.first_enqueues()
-            if window is None or window.holds(record)
-        ]
-        found = zip(wanted, records, strict=False)
-        index = next((i for i, (want, got) in enumerate(found) if not want.is_met_by(got)), None)
-        if index is None and len(wanted) != len(records):
-            index = min(len(wanted), len(records))
+        try:
+            wanted = [_Wanted(jobs, item) for item in _checked(expected)]
+            records = _records(jobs, within)
+            index = _first_difference(wanted, records)
+        except Exception as error:
+            hide_ours(error)
+            raise
         if index is not None:
-            raise AssertionError(_text(wanted, records, index, inside=window is not None))
+            raise AssertionError(_text(wanted, records, index, inside=within is not None))
         for record in records:
             ENQUEUED.look(record)
         return tuple(records)
@@ -97,6 +94,20 @@ class _Wanted:
         asked = ", ".join(f"{c.name} {c.expected}" for c in self._criteria)
         name = short_name(self._target.name)
         return f"{name} with {asked}" if asked else name
+
+
+def _records(jobs: Jobs, within: Sequence[JobRecord] | None) -> list[JobRecord]:
+    window = window_of(within)
+    return [
+        record for record in jobs.ledger.first_enqueues() if window is None or window.holds(record)
+    ]
+
+
+def _first_difference(wanted: list[_Wanted], records: list[JobRecord]) -> int | None:
+    for index, (want, got) in enumerate(zip(wanted, records, strict=False)):
+        if not want.is_met_by(got):
+            return index
+    return None if len(wanted) == len(records) else min(len(wanted), len(records))
 
 
 def _checked(expected: object) -> Sequence[object]:

@@ -24,6 +24,7 @@ def parse_timeout(criteria: Mapping[str, Any]) -> float | None:
     Raises:
         CriterionError: when it is no duration above 0.
     """
+    __tracebackhide__ = True
     timeout = criteria.get("timeout")
     if isinstance(timeout, timedelta):
         timeout = timeout.total_seconds()
@@ -40,6 +41,7 @@ def check_waits(search: Search[T]) -> None:
     Raises:
         CriterionError: says to wait for something first.
     """
+    __tracebackhide__ = True
     if search.counts.least == 0:
         raise CriterionError(
             "timeout= waits for jobs, and none are enough here: ask for at least one, or wait for another job and "
@@ -53,6 +55,7 @@ def wait_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> S
     Raises:
         RunningLoopError: inside a running event loop, whose tasks would not go on meanwhile.
     """
+    __tracebackhide__ = True
     if in_running_loop():
         raise RunningLoopError(
             "assert_enqueued(timeout=...) was called inside a running event loop, which it would block, and with "
@@ -71,6 +74,7 @@ def wait_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> S
 
 async def await_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> Search[T]:
     """Do the same on the running event loop, whose other tasks go on."""
+    __tracebackhide__ = True
     import asyncio
 
     loop = asyncio.get_running_loop()

@@ -118,6 +118,7 @@ def perform_due(
     ledger: Ledger, selection: Selection, bounds: Bounds, *, children: bool, limit: int
 ) -> Plan[Tally]:
     """Perform what is due, the clock standing still."""
+    __tracebackhide__ = True
     tally = Tally()
     loop = LoopGuard(ledger, limit, "jobs.perform_due()")
     newest = len(ledger.records)
@@ -146,6 +147,7 @@ def drain(
     verb: str = "drain",
 ) -> Plan[Tally]:
     """Perform everything, children and retries included; the clock jumps to each due time."""
+    __tracebackhide__ = True
     tally = Tally()
     loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
     try:
@@ -175,6 +177,7 @@ def run_for(
     limit: int,
 ) -> Plan[Tally]:
     """Perform what comes due within a time, which has passed at the end."""
+    __tracebackhide__ = True
     end_ns = clock.now_ns() + delta_ns
     tally = yield from drain(
         ledger,
@@ -193,6 +196,7 @@ def _check(
     tally: Tally, verb: str, ledger: Ledger, selection: Selection, bounds: Bounds, which: str
 ) -> None:
     """Raise when a verb has done nothing although it has filters, or less than it was to do."""
+    __tracebackhide__ = True
     unmatched = not selection.unfiltered and not selection.selected
     if not unmatched and not bounds.missed_by(tally):
         return
