@@ -111,7 +111,7 @@ class AssertEnqueued(_Assertion[JobRecord]):
         return found
 
     @overload
-    async def awaited(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
+    async def awaited(
         self, job: object, /, **criteria: Unpack[AwaitedEnqueuedCriteria]
     ) -> JobRecord: ...
     @overload
