@@ -239,7 +239,7 @@ class Performing(Viewing):
             held: a job, several, or a callable that takes a record.
 
         Returns:
-            What releases them: the end of its `with` block, its `release()`, or the end of the test.
+            The holding, which ends with its `with` block, its `release()`, or the test.
 
         Raises:
             CriterionError: when something named is no job.
