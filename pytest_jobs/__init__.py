@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .adapters.inline import InlineAdapter
     from .adapters.test import TestAdapter
     from .assertions.asserts import (
+        AssertDelivered,
         AssertDiscarded,
         AssertEnqueued,
         AssertFailed,
@@ -36,14 +37,20 @@ if TYPE_CHECKING:
         AssertNotPerformed,
         AssertPerformed,
         AssertRetried,
+        assert_batched,
+        assert_delivered,
         assert_discarded,
         assert_enqueued,
+        assert_enqueued_in_order,
         assert_failed,
+        assert_followed_by,
         assert_not_enqueued,
         assert_not_performed,
         assert_performed,
         assert_retried,
     )
+    from .assertions.canvas import AssertBatched, AssertFollowedBy
+    from .assertions.in_order import AssertEnqueuedInOrder
     from .bridges.opening import open_jobs
     from .exploration import effects
     from .exploration.check import check_idempotent
@@ -122,17 +129,25 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "VirtualClock",
     # Asserting
     "assert_enqueued",
+    "assert_enqueued_in_order",
     "assert_performed",
     "assert_retried",
     "assert_discarded",
     "assert_failed",
+    "assert_followed_by",
+    "assert_batched",
+    "assert_delivered",
     "assert_not_enqueued",
     "assert_not_performed",
     "AssertEnqueued",
+    "AssertEnqueuedInOrder",
     "AssertPerformed",
     "AssertRetried",
     "AssertDiscarded",
     "AssertFailed",
+    "AssertFollowedBy",
+    "AssertBatched",
+    "AssertDelivered",
     "AssertNotEnqueued",
     "AssertNotPerformed",
 ]
@@ -161,6 +176,9 @@ _LAZY = {
     "Tally": "harness.tally",
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",
+    "AssertFollowedBy": "assertions.canvas",
+    "AssertBatched": "assertions.canvas",
+    "AssertEnqueuedInOrder": "assertions.in_order",
 }
 
 

@@ -117,6 +117,10 @@ class NothingMatchedError(JobsError):
     """A filter matches no job, so the verb would have done nothing."""
 
 
+class TooFewPerformedError(JobsError, AssertionError):
+    """A verb made fewer deliveries than it was told to make at least."""
+
+
 class NotPerformedError(JobsError):
     """The job has not been performed yet, so it has no result. Drain first."""
 

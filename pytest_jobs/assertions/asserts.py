@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, Unpack, overload
 
-from ..errors import JobsError
+from ..errors import CriterionError
 from ..harness.active import current_jobs
 from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
-from ..harness.tracebacks import own_traceback
+from .canvas import AssertBatched, AssertFollowedBy
 from .failure import missing, unexpected
+from .frames import hide_ours
+from .in_order import AssertEnqueuedInOrder
 from .question import (
+    AwaitedEnqueuedCriteria,
     CountedDeliveredCriteria,
     CountedEnqueuedCriteria,
+    CountedStatusCriteria,
     DeliveredCriteria,
     EnqueuedCriteria,
+    StatusCriteria,
 )
 from .search import Search
-from .subjects import DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
+from .subjects import DELIVERED, DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
+from .waiting import await_for, parse_timeout, wait_for
 
 T = TypeVar("T")
 
@@ -35,7 +41,10 @@ class _Assertion(Generic[T]):
 
     def _find(self, job: object, criteria: dict[str, Any]) -> Any:
         __tracebackhide__ = True
-        search = self._search(job, criteria)
+        return self._taken(self._search(job, criteria))
+
+    def _taken(self, search: Search[T]) -> Any:
+        __tracebackhide__ = True
         if not search.counts.admit(len(search.matches)):
             raise AssertionError(missing(search))
         search.look()
@@ -57,9 +66,7 @@ class _Assertion(Generic[T]):
                 jobs, self._subject, job, criteria, assertion=self._name, negative=negative
             )
         except Exception as error:
-            # The last line shown is the call, or a line of what the test passed as a criterion.
-            ours = isinstance(error, JobsError)
-            error.__traceback__ = None if ours else own_traceback(error)
+            hide_ours(error)
             raise
 
     def __repr__(self) -> str:
@@ -71,7 +78,8 @@ class AssertEnqueued(_Assertion[JobRecord]):
 
     Criteria are `args`, `kwargs`, `params`, `queue`, `priority`, `at`, `wait`, `attempt` (which asks
     for retries too), `where`, `tolerance` and `within`; of `count`, `at_least` and `at_most` none
-    means exactly one.
+    means exactly one. With `timeout`, in seconds of real time, it waits for what another thread
+    enqueues.
     """
 
     _name = "assert_enqueued"
@@ -79,7 +87,7 @@ class AssertEnqueued(_Assertion[JobRecord]):
 
     @overload
     def __call__(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
-        self, job: object, /, **criteria: Unpack[EnqueuedCriteria]
+        self, job: object, /, **criteria: Unpack[AwaitedEnqueuedCriteria]
     ) -> JobRecord: ...
     @overload
     def __call__(
@@ -93,7 +101,40 @@ class AssertEnqueued(_Assertion[JobRecord]):
             CriterionError: when a criterion can be true of no job.
         """
         __tracebackhide__ = True
-        found: JobRecord | tuple[JobRecord, ...] = self._find(job, criteria)
+        timeout = parse_timeout(criteria)
+        found: JobRecord | tuple[JobRecord, ...]
+        if timeout is None:
+            found = self._find(job, criteria)
+        else:
+            ledger = self._find_jobs().ledger
+            found = self._taken(wait_for(lambda: self._search(job, criteria), ledger, timeout))
+        return found
+
+    @overload
+    async def awaited(
+        self, job: object, /, **criteria: Unpack[AwaitedEnqueuedCriteria]
+    ) -> JobRecord: ...
+    @overload
+    async def awaited(
+        self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
+    ) -> tuple[JobRecord, ...]: ...
+    async def awaited(self, job: object, /, **criteria: Any) -> JobRecord | tuple[JobRecord, ...]:
+        """Wait on the running event loop, and return the same: `await assert_enqueued.awaited(Pay, timeout=5)`.
+
+        Raises:
+            AssertionError: when another number of jobs matches once `timeout` seconds have passed.
+            CriterionError: when a criterion can be true of no job, or `timeout` is missing.
+        """
+        __tracebackhide__ = True
+        timeout = parse_timeout(criteria)
+        if timeout is None:
+            raise CriterionError(
+                "assert_enqueued.awaited() waits for a job and does not know how long: write timeout=, in seconds."
+            )
+        ledger = self._find_jobs().ledger
+        found: JobRecord | tuple[JobRecord, ...] = self._taken(
+            await await_for(lambda: self._search(job, criteria), ledger, timeout)
+        )
         return found
 
 
@@ -151,6 +192,35 @@ class AssertFailed(_AssertDelivered):
     _subject = FAILED
 
 
+class AssertDelivered(_Assertion[Delivery]):
+    """Assert what an attempt of the job came to, whatever that is: `status="snoozed"`; see `AssertPerformed`.
+
+    What a job asked of its queue is a status too: retried, discarded, snoozed, cancelled, halted.
+    """
+
+    _name = "assert_delivered"
+    _subject = DELIVERED
+
+    @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload] - without a number, the first is meant
+        self, job: object, /, **criteria: Unpack[StatusCriteria]
+    ) -> Delivery: ...
+    @overload
+    def __call__(
+        self, job: object, /, **criteria: Unpack[CountedStatusCriteria]
+    ) -> tuple[Delivery, ...]: ...
+    def __call__(self, job: object, /, **criteria: Any) -> Delivery | tuple[Delivery, ...]:
+        """Return the delivery; the deliveries, as a tuple, when a number is asked for.
+
+        Raises:
+            AssertionError: when another number of deliveries matches.
+            CriterionError: when a criterion can be true of no delivery.
+        """
+        __tracebackhide__ = True
+        found: Delivery | tuple[Delivery, ...] = self._find(job, criteria)
+        return found
+
+
 class AssertNotEnqueued(_Assertion[JobRecord]):
     """Assert that the application did not enqueue such a job; without a job, nothing at all."""
 
@@ -186,9 +256,13 @@ class AssertNotPerformed(_Assertion[Delivery]):
 
 
 assert_enqueued = AssertEnqueued()
+assert_enqueued_in_order = AssertEnqueuedInOrder()
 assert_performed = AssertPerformed()
 assert_retried = AssertRetried()
 assert_discarded = AssertDiscarded()
 assert_failed = AssertFailed()
+assert_delivered = AssertDelivered()
+assert_followed_by = AssertFollowedBy()
+assert_batched = AssertBatched()
 assert_not_enqueued = AssertNotEnqueued()
 assert_not_performed = AssertNotPerformed()

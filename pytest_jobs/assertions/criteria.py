@@ -97,9 +97,10 @@ class ArgumentsCriterion(Generic[T]):
             self._values = self._signature.bind(*args, **kwargs)
             self._expected = self._signature.named(tuple(args), kwargs)
         except TypeError as error:
+            name = short_name(target.name)
             raise CriterionError(
-                f"No {short_name(target.name)} can have the arguments {self.expected}: {error}. Give those "
-                "that `perform` takes, or ask for some of them with params={...}."
+                f"No {name} can have the arguments {self.expected}: {self._signature.misfit(error, name)} To ask "
+                "for some of them only, write params={...}."
             ) from None
 
     def matches(self, item: T, /) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeVar
 
-from ..harness.describe import short_name
+from ..harness.describe import duration, short_name
 from ..harness.record import PENDING
 from . import messages
 from .commits import waiting_for_commit
@@ -109,6 +109,7 @@ def _expectation(search: Search[T], count: str) -> str:
         search.subject.outcome,
         criteria,
         inside=search.window is not None,
+        waiting="" if search.timeout is None else duration(search.timeout),
     )
 
 

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 
 def expectation(
-    count: str, job: str, outcome: str, criteria: Sequence[tuple[str, str]], *, inside: bool
+    count: str,
+    job: str,
+    outcome: str,
+    criteria: Sequence[tuple[str, str]],
+    *,
+    inside: bool,
+    waiting: str,
 ) -> str:
     """Return what was expected.
 
@@ -16,8 +22,11 @@ def expectation(
         outcome: what they come to, as a participle.
         criteria: of each criterion its name and what it asks.
         inside: whether `within` was given.
+        waiting: how long it was waited for at most; empty when it was not.
     """
     head = f"Expected {count} {job} {outcome}{' inside `within`' if inside else ''}"
+    if waiting:
+        head += f" (waiting up to {waiting})"
     if not criteria:
         return head
     width = max(len(name) for name, _ in criteria)
@@ -74,6 +83,57 @@ def listing(title: str, items: Sequence[str], left_out: int) -> str:
     if left_out:
         lines.append(f"  ... and {left_out} more")
     return "\n".join(lines)
+
+
+def in_order(count: int, *, inside: bool) -> str:
+    """Return what was expected: a whole list."""
+    jobs = "1 job" if count == 1 else f"{count} jobs"
+    return f"Expected exactly {jobs} enqueued{' inside `within`' if inside else ''}, in this order"
+
+
+def another_at(index: int) -> str:
+    """Return what was found: another job at a place of the list."""
+    return f"but at index {index} is another one."
+
+
+def missing_at(index: int) -> str:
+    """Return what was found: a list that ends too early."""
+    return f"but at index {index} is none."
+
+
+def too_many_from(index: int) -> str:
+    """Return what was found: a list that goes on."""
+    return f"but from index {index} on are more."
+
+
+def numbered(title: str, items: Sequence[str], marked: int) -> str:
+    """Return a whole list below a title, numbered from 0, with a mark at one place."""
+    lines = [
+        f"{'>' if index == marked else ' '} {index:>3}  {item}" for index, item in enumerate(items)
+    ]
+    if marked == len(items):
+        lines.append(f"> {marked:>3}  (none)")
+    return "\n".join([title, *lines])
+
+
+def followed_by(job: str, expected: str, item: str, actual: str) -> str:
+    """Return the whole text about another chain than the one expected."""
+    lines = [
+        f"Expected {job} to be followed by",
+        f"  {expected or '(nothing)'}",
+        f"but {item} is followed by",
+        f"  {actual or '(nothing)'}",
+    ]
+    return whole(["\n".join(lines)], [], NEXT_CHAIN)
+
+
+def batched(expected: str, found: int, batches: Sequence[str]) -> str:
+    """Return the whole text about a batch that is not there, or is there more than once."""
+    head = f"Expected exactly 1 batch enqueued, of\n  {expected}"
+    if not batches:
+        return whole([head, "but nothing was enqueued as a batch."], [], NEXT_BATCH)
+    such = f"but {found} are such:" if found else "but there is no such batch."
+    return whole([head, such, listing("Batches enqueued:", batches, 0)], [], NEXT_BATCH)
 
 
 def whole(parts: Sequence[str], hints: Sequence[str], next_step: str) -> str:
@@ -211,6 +271,12 @@ NEXT_SEVERAL = (
 )
 NEXT_TOO_MANY = "correct the code or the number, or narrow it with another criterion."
 NEXT_TOO_FEW = "look at jobs.enqueued and jobs.deliveries for what there is, or correct the number."
+NEXT_ORDER = "correct the code that enqueues them, or the list; assert_enqueued looks for one job at any place."
+NEXT_CHAIN = (
+    "correct the code that enqueues it, or the list; a list inside it stands for what begins together, a tuple "
+    "inside that for a chain."
+)
+NEXT_BATCH = "correct the code that enqueues it, or the list; narrow it with within=."
 NEXT_UNEXPECTED = "keep the code from doing it, or narrow the assertion to what must not happen."
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypedDict, TypeVar
 from ..core.argument_types import with_references
 from ..core.options import to_ns
 from ..errors import CriterionError
-from ..harness.delivery import Delivery
+from ..harness.delivery import STATUSES, Delivery, Status
 from ..harness.describe import short_name
 from ..harness.record import JobRecord
 from ..harness.targets import Target
@@ -62,7 +62,14 @@ class EnqueuedCriteria(_Common, total=False):
     within: Sequence[JobRecord]
 
 
-class CountedEnqueuedCriteria(EnqueuedCriteria, total=False):
+class AwaitedEnqueuedCriteria(EnqueuedCriteria, total=False):
+    """The same, where the job may be on its way."""
+
+    #: How long to wait for it, in real time: seconds or a timedelta.
+    timeout: float | timedelta
+
+
+class CountedEnqueuedCriteria(AwaitedEnqueuedCriteria, total=False):
     """The same, for several."""
 
     #: How many match.
@@ -88,6 +95,24 @@ class DeliveredCriteria(_Common, total=False):
     where: Callable[[Delivery], object]
     #: What to look at instead of the whole test: records or deliveries.
     within: Window
+
+
+class StatusCriteria(DeliveredCriteria, total=False):
+    """The same, of any attempt."""
+
+    #: What the attempt came to.
+    status: Status
+
+
+class CountedStatusCriteria(StatusCriteria, total=False):
+    """The same, for several."""
+
+    #: How many match.
+    count: int
+    #: How many match at least.
+    at_least: int
+    #: How many match at most.
+    at_most: int
 
 
 class CountedDeliveredCriteria(DeliveredCriteria, total=False):
@@ -219,6 +244,9 @@ def parse_where(criteria: Mapping[str, Any]) -> list[WhereCriterion[Any]]:
 def parse_outcome(criteria: Mapping[str, Any]) -> list[Criterion[Delivery]]:
     """Return the criteria that only deliveries have."""
     parsed: list[Criterion[Delivery]] = []
+    if "status" in criteria:
+        status = _status(criteria["status"])
+        parsed.append(ValueCriterion("status", status, lambda delivery: delivery.status))
     if "result" in criteria:
         parsed.append(
             ValueCriterion("result", criteria["result"], lambda delivery: delivery.result)
@@ -318,6 +346,14 @@ def _error(expected: Any) -> Any:
     raise CriterionError(
         f"error={expected!r} is no exception: write a class such as ValueError, an exception, or a matcher."
     )
+
+
+def _status(expected: Any) -> Any:
+    if _is_plain(expected) and expected not in STATUSES:
+        raise CriterionError(
+            f"No attempt comes to status={expected!r}: write one of {', '.join(STATUSES)}, or a matcher."
+        )
+    return expected
 
 
 def _possible(name: str, expected: Any, kinds: Any, wanted: str) -> Any:

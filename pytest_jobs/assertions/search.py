@@ -12,9 +12,11 @@ from ..harness.targets import Target
 from .criteria import Criterion, WhereCriterion
 from .question import Counts, check_names, parse_counts
 from .subjects import Subject, Window, window_of
+from .waiting import parse_timeout
 
 T = TypeVar("T")
 
+_FOR_WHAT_IS_THERE = frozenset(("count", "at_least", "at_most", "timeout"))
 _TOLD_BY_RECORD = frozenset(("args", "params", "queue", "priority", "attempt"))
 
 
@@ -29,6 +31,7 @@ class Search(Generic[T]):
         "matches",
         "subject",
         "target",
+        "timeout",
         "window",
     )
 
@@ -47,12 +50,14 @@ class Search(Generic[T]):
         Raises:
             CriterionError: when the call asks for something that can be true of no job.
         """
-        known = subject.known - {"count", "at_least", "at_most"} if negative else subject.known
+        known = subject.known - _FOR_WHAT_IS_THERE if negative else subject.known
         self.jobs = jobs
         self.subject = subject
         self.target: Target | None = None if job is None else jobs.targets.get(job)
         check_names(criteria, known, self.target, assertion)
         self.counts: Counts = parse_counts(criteria)
+        #: How many seconds the assertion waits at most; None when it does not wait.
+        self.timeout: float | None = parse_timeout(criteria)
         self.criteria: list[Criterion[T]] = subject.parse(self.target, criteria)
         self.window: Window | None = window_of(criteria.get("within"))
         retries_count = "attempt" in criteria
@@ -65,6 +70,11 @@ class Search(Generic[T]):
         ]
         #: What fulfils every criterion.
         self.matches: list[T] = [item for item in self.candidates if self.fulfils(item)]
+
+    @property
+    def settled(self) -> bool:
+        """Whether there are as many matches as asked for, or too many."""
+        return len(self.matches) >= self.counts.least
 
     def of_job(self) -> Sequence[T]:
         """Return everything of the job, wherever it lies."""

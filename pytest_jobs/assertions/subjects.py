@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..errors import CriterionError
-from ..harness.delivery import ENDED_IN_FAILURE, Delivery
+from ..harness.delivery import ENDED_IN_FAILURE, STATUSES, Delivery
 from ..harness.describe import delivery_line, record_line
 from ..harness.jobs import Jobs
 from ..harness.record import FIRST, REDELIVERY, JobRecord
@@ -123,7 +123,9 @@ ENQUEUED: Subject[JobRecord] = Subject(
 )
 
 
-def _delivered(outcome: str, statuses: frozenset[str]) -> Subject[Delivery]:
+def _delivered(
+    outcome: str, statuses: frozenset[str], known: frozenset[str] = DELIVERED_CRITERIA
+) -> Subject[Delivery]:
     def every(jobs: Jobs) -> Iterable[Delivery]:
         return (delivery for delivery in jobs.ledger.deliveries if delivery.status in statuses)
 
@@ -136,7 +138,7 @@ def _delivered(outcome: str, statuses: frozenset[str]) -> Subject[Delivery]:
 
     return Subject(
         outcome=outcome,
-        known=DELIVERED_CRITERIA,
+        known=known,
         every=every,
         of_job=lambda jobs, target: (d for d in every(jobs) if target.is_job_of(d.record)),
         parse=parse,
@@ -150,4 +152,5 @@ def _delivered(outcome: str, statuses: frozenset[str]) -> Subject[Delivery]:
 PERFORMED = _delivered("performed", frozenset(("performed",)))
 RETRIED = _delivered("retried", frozenset(("retried",)))
 DISCARDED = _delivered("discarded", frozenset(("discarded",)))
+DELIVERED = _delivered("delivered", frozenset(STATUSES), DELIVERED_CRITERIA | {"status"})
 FAILED = _delivered("failed", ENDED_IN_FAILURE)

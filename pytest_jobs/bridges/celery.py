@@ -21,15 +21,15 @@ from ..errors import (
     NoHarnessError,
     UnknownJobError,
 )
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
+from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, Steps
 from ..harness.delivery import Delivery
 from ..harness.instants import to_ns
 from ..harness.patches import Patches
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
 from ..harness.versions import KnownVersions
-from .celery_apps import Applications, retry_policy_of, semantics_of, title
+from .celery_apps import Applications, changing, retry_policy_of, semantics_of, title
 from .celery_attempt import Draws, TaskPatches, current_attempt, make_attempt
-from .celery_canvas import following
+from .celery_canvas import following, steps_after
 from .celery_messages import Producers, TaskMessage, memory_connection
 from .celery_results import ResultStore, has_results, revoke
 
@@ -171,6 +171,15 @@ class CeleryBridge:
         """Return the names of the next steps of a chain, of callbacks, and of the body of a chord."""
         return following(_message(record))
 
+    def steps_after(self, record: JobRecord) -> Steps:
+        """Return what is enqueued when a record has been performed, and then."""
+        return steps_after(_message(record))
+
+    def batch_of(self, record: JobRecord) -> str | None:
+        """Return the id of the group, or of the header of a chord, that a record is part of."""
+        batch: str | None = _message(record).headers.get("group")
+        return batch
+
     def signature(self, job: object) -> Binder:
         """Return what binds arguments to the parameters of the task.
 
@@ -224,6 +233,11 @@ class CeleryBridge:
         again = JobRecord(self, _message(record), record.payload, REDELIVERY)
         self._installed().added(again)
         return again
+
+    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
+        """Return the record of another attempt, which Celery counts in retries."""
+        other = _message(record).as_attempt(attempt)
+        return JobRecord(self, other, other, RETRY)
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the task returned."""
@@ -290,7 +304,7 @@ class CeleryBridge:
 
         compute_now = app.now
         if app.conf.task_always_eager:
-            self._patches.undo_by(_changing(app, "task_always_eager", value=False))
+            self._patches.undo_by(changing(app, "task_always_eager", value=False))
         self._patches.set(app, "now", now)
         self._patches.set(app, "_pool", None)
         self._patches.set(app.amqp, "Connection", memory_connection)
@@ -354,17 +368,3 @@ def _origin(message: TaskMessage) -> Any:
         return RETRY
     attempt.replaced = True
     return FIRST
-
-
-def _changing(app: Celery, setting: str, *, value: object) -> Callable[[], None]:
-    """Change a setting, and return what changes it back."""
-    configuration: Any = app.conf
-    changes = configuration.changes
-    before = dict(changes)
-    app.conf[setting] = value
-
-    def restore() -> None:
-        changes.clear()
-        changes.update(before)
-
-    return restore

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from types import SimpleNamespace
 from typing import Any, Final, Self
 
@@ -96,6 +97,12 @@ class TaskMessage:
         """The number of the run that this message asks for, counted from 1."""
         retries: int = self.headers.get("retries") or 0
         return retries + 1
+
+    def as_attempt(self, attempt: int) -> TaskMessage:
+        """Return the message that asks for another attempt."""
+        other = copy(self)
+        other.headers = {**self.headers, "retries": attempt - 1}
+        return other
 
     def decoded(self) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
         """Return the arguments and what is embedded: the canvas around the task.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
 from typing import Any, cast
 
@@ -158,6 +159,25 @@ class ReferenceBridge:
         again = JobRecord(self, _payload(record), record.payload, REDELIVERY)
         self._installed().sink.added(again)
         return again
+
+    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
+        """Return the record of another attempt, its earlier ones failed by the job's only `retry_on`.
+
+        Raises:
+            CriterionError: when there are several, each of which has a counter of its own.
+        """
+        payload = _payload(record)
+        keys = {rule.key for rule in payload.job._rules() if isinstance(rule, RetryRule)}
+        if len(keys) > 1:
+            raise CriterionError(
+                f"jobs.perform(record, attempt={attempt}): {record.name} has several retry_on, each with a "
+                "counter of its own, and which errors the attempts before met is not said. Let them fail: "
+                f"jobs.fail({record.name}, raising=..., on=[1]), and jobs.drain()."
+            )
+        other = copy(payload)
+        other.attempt = attempt
+        other.failures = dict.fromkeys(keys, attempt - 1)
+        return JobRecord(self, other, other, RETRY)
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned."""

@@ -225,6 +225,15 @@ class TaskiqBridge:
         self._installed().sink.added(again)
         return again
 
+    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
+        """Return the record of another attempt, counted in the label `_retries`."""
+        other, payload = _envelope(record).as_attempt(attempt), record.payload
+        if other.source is not None:
+            scheduled = _scheduled_task(record)
+            labels = {**scheduled.labels, "_retries": attempt - 1}
+            payload = scheduled.model_copy(update={"labels": labels})
+        return JobRecord(self, other, payload, RETRY)
+
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the task returned."""
         return self._installed().sink.result_of(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from taskiq import AsyncBroker
@@ -73,6 +74,15 @@ class Envelope:
         """The labels, with the types that they were given."""
         labels: dict[str, object] = self.read().labels
         return labels
+
+    def as_attempt(self, attempt: int) -> Envelope:
+        """Return the message that asks for another attempt, as the retry middlewares would send it."""
+        message = self.broker.formatter.loads(message=self.data)
+        message.labels["_retries"] = attempt - 1
+        other = copy(self)
+        other.data = self.broker.formatter.dumps(message).message
+        other.attempt = attempt
+        return other
 
     def read(self) -> TaskiqMessage:
         """Read the message anew.

@@ -139,9 +139,8 @@ class Job(JobDeclaration):
         try:
             cls._signature().bind(*self.args, **self.kwargs)
         except TypeError as error:
-            raise SignatureError(
-                f"{error}. The job takes {cls._name.rpartition('.')[2]}{cls._signature().signature}."
-            ) from None
+            misfit = cls._signature().misfit(error, cls._name.rpartition(".")[2])
+            raise SignatureError(misfit) from None
         return encode(self.args, self.kwargs, cls._argument_types)
 
     def _resolved_queue(self) -> str:

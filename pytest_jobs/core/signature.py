@@ -59,6 +59,15 @@ class Binder:
             values.update(values.pop(self.rest))
         return values
 
+    def misfit(self, error: TypeError, name: str) -> str:
+        """Return what to say of a call that does not fit.
+
+        Args:
+            error: what `bind` raised.
+            name: how the job is called.
+        """
+        return f"{error}. The job takes {name}{self.signature}."
+
     def blank(self) -> tuple[tuple[None, ...], dict[str, None]]:
         """Return a call that gives None for each parameter that is required, by position where it can."""
         named = {p.name: None for p in self.required if p.kind is p.KEYWORD_ONLY}

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from ..core.signature import Binder
 from .delivery import Delivery
@@ -14,6 +14,10 @@ from .record import JobRecord
 
 #: Called with the bound body of a job, which it calls, or does not.
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
+
+#: Jobs that begin one after the other, by name; a list in the place of a name holds those that begin
+#: together, each with what comes after it.
+Steps: TypeAlias = "tuple[str | list[Steps], ...]"
 
 
 class Sink(Protocol):
@@ -63,6 +67,32 @@ class RetryPolicy:
     attempts: int | None
     #: Returns the wait before attempt n + 1, n counted from 1, without jitter.
     wait: Callable[[int], timedelta]
+
+
+@runtime_checkable
+class Canvas(Protocol):
+    """What a bridge also has whose library knows, when a job is enqueued, what comes after it."""
+
+    def steps_after(self, record: JobRecord) -> Steps:
+        """Return what the library enqueues when a record has been performed, and after that."""
+        ...
+
+    def batch_of(self, record: JobRecord) -> str | None:
+        """Return the id of what a record was enqueued together with; None when it was alone."""
+        ...
+
+
+@runtime_checkable
+class CountsAttempts(Protocol):
+    """What a bridge also has whose jobs carry the number of their attempt."""
+
+    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
+        """Return a record of the same job that asks for another attempt, its earlier ones failed.
+
+        Raises:
+            CriterionError: when it cannot be known what a worker would send.
+        """
+        ...
 
 
 class Bridge(Protocol):

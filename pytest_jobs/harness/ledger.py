@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from ..errors import NotPerformedError
@@ -33,6 +34,7 @@ class Ledger:
         "_errors",
         "_lock",
         "_queues",
+        "_wakers",
         "_when_added",
         "clock",
         "deliveries",
@@ -51,6 +53,7 @@ class Ledger:
         self._errors: deque[BaseException] = deque()
         self._lock = threading.Lock()
         self._when_added: Listener | None = None
+        self._wakers: list[Callable[[], object]] = []
         self._dead = False
         #: Called with each record before it is taken in; True keeps it out.
         self.gate: Callable[[JobRecord], bool] | None = None
@@ -77,6 +80,8 @@ class Ledger:
             except KeyError:
                 self._by_name[name] = [record]
             self._push(record)
+        if self._wakers:
+            self._wake()
         if self._when_added is not None:
             self._when_added(record)
 
@@ -114,6 +119,15 @@ class Ledger:
         """Call a function with every record that is added from now on; return the one called before."""
         before, self._when_added = self._when_added, when_added
         return before
+
+    @contextmanager
+    def waking(self, wake: Callable[[], object]) -> Generator[None, None, None]:
+        """Call a function whenever a record was added during a block, from whatever thread added it."""
+        self._wakers.append(wake)
+        try:
+            yield
+        finally:
+            self._wakers.remove(wake)
 
     def named(self, name: str) -> list[JobRecord]:
         """Return every record of this name, in order."""
@@ -160,6 +174,15 @@ class Ledger:
         """Take a record out of turn."""
         record._state = TAKEN
 
+    def stand_in(self, record: JobRecord, other: JobRecord) -> None:
+        """Take a pending record out for good, and in its place one that is to be performed at once."""
+        other._retry_of, other._parent = record._sequence, record._parent
+        with self._lock:
+            record._state = other._state = TAKEN
+            other._sequence = len(self.records)
+            self.records.append(other)
+            self._by_name[record.name].append(other)
+
     def put_back(self, records: list[JobRecord]) -> None:
         """Return records that were taken or held back and not performed."""
         with self._lock:
@@ -193,6 +216,10 @@ class Ledger:
         if queue is None:
             queue = self._queues[bridge] = PendingQueue()
         queue.push(record, self.clock.now_ns())
+
+    def _wake(self) -> None:
+        for wake in tuple(self._wakers):
+            wake()
 
     def _relate(self, record: JobRecord, current: JobRecord) -> None:
         if record._origin is not FIRST and record._envelope.job_id == current._envelope.job_id:

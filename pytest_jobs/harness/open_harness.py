@@ -16,6 +16,7 @@ from .dead_letters import DeadLetters
 from .delivery import Delivery
 from .describe import call_text
 from .held import HeldRecords
+from .holding import Holding
 from .inline import Inline, RaiseAt
 from .jitter import Jitter, draws
 from .ledger import Ledger
@@ -67,6 +68,7 @@ class OpenHarness:
         self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
         self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
+        self._holdings: list[Holding] = []
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
 
     # Opening
@@ -191,7 +193,7 @@ class OpenHarness:
         self, only: JobFilter | None, exclude: JobFilter | None, queue: str | Iterable[str] | None
     ) -> Inline:
         def make_selection(since: int) -> Selection:
-            return Selection(self._targets, only, exclude, queue, since, held)
+            return Selection(self._targets, only, exclude, queue, since, held, self._holdings)
 
         held = HeldRecords() if self._transactions else None
         make_selection(0)
@@ -208,6 +210,10 @@ class OpenHarness:
         before, self._inline = self._inline, inline
         self._ledger.listen(None if inline is None else inline.added)
         return before
+
+    def _released(self) -> None:
+        if self._inline is not None and current_record.get() is None:
+            self._inline.run()
 
     def _commits(self) -> bool:
         """Say whether callbacks run after a transaction, as in production, and do not wait for a verb."""

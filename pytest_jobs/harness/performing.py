@@ -8,11 +8,13 @@ from typing import TypeVar
 
 from ..core.waits import Seconds
 from . import verbs
+from .bounds import Bounds
 from .delivery import Delivery
+from .holding import Holding
 from .inline import InlineBlock
 from .instants import delta_ns, to_ns
 from .record import JobRecord
-from .selection import JobFilter, Selection
+from .selection import JobFilter, Selection, record_test
 from .tally import Tally
 from .tracebacks import own_traceback
 from .verbs import DEFAULT_LIMIT, Plan
@@ -24,25 +26,31 @@ T = TypeVar("T")
 class Performing(Viewing):
     """Performs what was recorded. The verbs never recurse, and mean the same for every library."""
 
-    def perform(self, record: JobRecord) -> Delivery:
+    def perform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
         """Perform one pending job, due or not, and return what came of it. Errors of the job are in it.
 
+        Args:
+            record: which job.
+            attempt: the number of the run, counted from 1, as which it is performed; None for the
+                one that the record asks for. The attempts before it are taken to have failed.
+
         Raises:
-            NotPerformedError: when the record is not pending.
+            NotPerformedError: when the record is not pending, or held back.
+            CriterionError: when the library cannot be told the number.
             RunningLoopError: for a coroutine job inside a running event loop.
         """
         __tracebackhide__ = True
         return self._drive(
             "perform",
-            verbs.perform_one(self._ledger, checked_record(record, "perform")),
+            self._plan_one(record, attempt),
             raise_errors=False,
         )
 
-    async def aperform(self, record: JobRecord) -> Delivery:
+    async def aperform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
         """Do the same on the running event loop."""
         return await self._adrive(
             "aperform",
-            verbs.perform_one(self._ledger, checked_record(record, "perform")),
+            self._plan_one(record, attempt),
             raise_errors=False,
         )
 
@@ -54,6 +62,8 @@ class Performing(Viewing):
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         limit: int = DEFAULT_LIMIT,
+        at_least: int = 0,
+        at_most: int | None = None,
         raise_errors: bool = True,
     ) -> Tally:
         """Perform what is due; the clock stands still.
@@ -64,18 +74,21 @@ class Performing(Viewing):
             exclude: the same, for what is not performed.
             queue: the name of a queue, or several.
             limit: how many jobs that are enqueued meanwhile are performed at most.
+            at_least: how many deliveries there must be.
+            at_most: after how many deliveries it stops; None for no end.
             raise_errors: whether a job that ends in failure raises its error here; the rest then
                 stays pending.
 
         Raises:
             NothingMatchedError: when filters are given and match nothing.
+            TooFewPerformedError: when there were fewer deliveries than `at_least`.
             LoopLimitError: when the limit is reached.
             VerbInsideJobError: when a job calls it.
         """
         __tracebackhide__ = True
         return self._drive(
             "perform_due",
-            self._plan_due(children, only, exclude, queue, limit),
+            self._plan_due(children, only, exclude, queue, limit, Bounds(at_least, at_most)),
             raise_errors=raise_errors,
         )
 
@@ -87,10 +100,12 @@ class Performing(Viewing):
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         limit: int = DEFAULT_LIMIT,
+        at_least: int = 0,
+        at_most: int | None = None,
         raise_errors: bool = True,
     ) -> Tally:
         """Do the same on the running event loop; see `perform_due`."""
-        plan = self._plan_due(children, only, exclude, queue, limit)
+        plan = self._plan_due(children, only, exclude, queue, limit, Bounds(at_least, at_most))
         __tracebackhide__ = True
         return await self._adrive("aperform_due", plan, raise_errors=raise_errors)
 
@@ -101,6 +116,8 @@ class Performing(Viewing):
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         limit: int = DEFAULT_LIMIT,
+        at_least: int = 0,
+        at_most: int | None = None,
         until: datetime | None = None,
         raise_errors: bool = True,
     ) -> Tally:
@@ -111,18 +128,23 @@ class Performing(Viewing):
             exclude: the same, for what is not performed.
             queue: the name of a queue, or several.
             limit: how many jobs that are enqueued meanwhile are performed at most.
+            at_least: how many deliveries there must be.
+            at_most: after how many deliveries it stops; None for no end.
             until: what is due after this aware datetime stays pending.
             raise_errors: whether a job that ends in failure raises its error here; the rest then
                 stays pending, and the next drain goes on.
 
         Raises:
             NothingMatchedError: when filters are given and match nothing.
+            TooFewPerformedError: when there were fewer deliveries than `at_least`.
             LoopLimitError: when the limit is reached.
             VerbInsideJobError: when a job calls it.
         """
         __tracebackhide__ = True
         return self._drive(
-            "drain", self._plan_drain(only, exclude, queue, limit, until), raise_errors=raise_errors
+            "drain",
+            self._plan_drain(only, exclude, queue, limit, Bounds(at_least, at_most), until),
+            raise_errors=raise_errors,
         )
 
     async def adrain(
@@ -132,11 +154,13 @@ class Performing(Viewing):
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         limit: int = DEFAULT_LIMIT,
+        at_least: int = 0,
+        at_most: int | None = None,
         until: datetime | None = None,
         raise_errors: bool = True,
     ) -> Tally:
         """Do the same on the running event loop; see `drain`."""
-        plan = self._plan_drain(only, exclude, queue, limit, until)
+        plan = self._plan_drain(only, exclude, queue, limit, Bounds(at_least, at_most), until)
         __tracebackhide__ = True
         return await self._adrive("adrain", plan, raise_errors=raise_errors)
 
@@ -148,6 +172,8 @@ class Performing(Viewing):
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         limit: int = DEFAULT_LIMIT,
+        at_least: int = 0,
+        at_most: int | None = None,
         raise_errors: bool = True,
     ) -> Tally:
         """Let time pass and perform what comes due in it; the clock ends `delta` later.
@@ -158,12 +184,15 @@ class Performing(Viewing):
             exclude: what is not performed.
             queue: the name of a queue, or several.
             limit: how many jobs that are enqueued meanwhile are performed at most.
+            at_least: how many deliveries there must be.
+            at_most: after how many deliveries it stops; None for no end.
             raise_errors: whether a job that ends in failure raises its error here.
 
         Raises:
             WaitError: when the delta is negative or none.
+            TooFewPerformedError: when there were fewer deliveries than `at_least`.
         """
-        plan = self._plan_run_for(delta, only, exclude, queue, limit)
+        plan = self._plan_run_for(delta, only, exclude, queue, limit, Bounds(at_least, at_most))
         __tracebackhide__ = True
         return self._drive("run_for", plan, raise_errors=raise_errors)
 
@@ -175,10 +204,12 @@ class Performing(Viewing):
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         limit: int = DEFAULT_LIMIT,
+        at_least: int = 0,
+        at_most: int | None = None,
         raise_errors: bool = True,
     ) -> Tally:
         """Do the same on the running event loop; see `run_for`."""
-        plan = self._plan_run_for(delta, only, exclude, queue, limit)
+        plan = self._plan_run_for(delta, only, exclude, queue, limit, Bounds(at_least, at_most))
         __tracebackhide__ = True
         return await self._adrive("arun_for", plan, raise_errors=raise_errors)
 
@@ -222,6 +253,30 @@ class Performing(Viewing):
         """
         return InlineBlock(self._make_inline(only, exclude, queue), self._put_in_force)
 
+    def holding(self, held: JobFilter) -> Holding:
+        """Keep some jobs pending, whatever verb is called, until they are released.
+
+        Args:
+            held: a job, several, or a callable that takes a record.
+
+        Returns:
+            The holding, which ends with its `with` block, its `release()`, or the test.
+
+        Raises:
+            CriterionError: when something named is no job.
+        """
+        test = record_test(held, self._targets, "held")
+        return Holding(test, repr(held), self._holdings, self._released)
+
+    def _selection(
+        self, only: JobFilter | None, exclude: JobFilter | None, queue: str | Iterable[str] | None
+    ) -> Selection:
+        return Selection(self._targets, only, exclude, queue, holdings=self._holdings)
+
+    def _plan_one(self, record: JobRecord, attempt: int | None) -> Plan[Delivery]:
+        checked = checked_record(record, "perform")
+        return verbs.perform_one(self._ledger, checked, attempt, self._holdings)
+
     def _plan_due(
         self,
         children: bool,
@@ -229,9 +284,10 @@ class Performing(Viewing):
         exclude: JobFilter | None,
         queue: str | Iterable[str] | None,
         limit: int,
+        bounds: Bounds,
     ) -> Plan[Tally]:
-        selection = Selection(self._targets, only, exclude, queue)
-        return verbs.perform_due(self._ledger, selection, children=children, limit=limit)
+        selection = self._selection(only, exclude, queue)
+        return verbs.perform_due(self._ledger, selection, bounds, children=children, limit=limit)
 
     def _plan_drain(
         self,
@@ -239,11 +295,14 @@ class Performing(Viewing):
         exclude: JobFilter | None,
         queue: str | Iterable[str] | None,
         limit: int,
+        bounds: Bounds,
         until: datetime | None,
     ) -> Plan[Tally]:
-        selection = Selection(self._targets, only, exclude, queue)
+        selection = self._selection(only, exclude, queue)
         until_ns = None if until is None else to_ns(until, "until")
-        return verbs.drain(self._ledger, self._clock, selection, until_ns=until_ns, limit=limit)
+        return verbs.drain(
+            self._ledger, self._clock, selection, bounds, until_ns=until_ns, limit=limit
+        )
 
     def _plan_run_for(
         self,
@@ -252,10 +311,13 @@ class Performing(Viewing):
         exclude: JobFilter | None,
         queue: str | Iterable[str] | None,
         limit: int,
+        bounds: Bounds,
     ) -> Plan[Tally]:
-        selection = Selection(self._targets, only, exclude, queue)
+        selection = self._selection(only, exclude, queue)
         wait_ns = delta_ns(delta, "delta")
-        return verbs.run_for(self._ledger, self._clock, selection, delta_ns=wait_ns, limit=limit)
+        return verbs.run_for(
+            self._ledger, self._clock, selection, bounds, delta_ns=wait_ns, limit=limit
+        )
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         __tracebackhide__ = True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import CriterionError
 from .record import PENDING, JobRecord
 
 if TYPE_CHECKING:
+    from .holding import Holding
     from .targets import Target, Targets
 
 #: A job, several, or a callable that takes a record.
@@ -22,6 +23,7 @@ class Selection:
     __slots__ = (
         "_exclude",
         "_held",
+        "_holdings",
         "_left_alone",
         "_only",
         "_queues",
@@ -39,6 +41,7 @@ class Selection:
         queue: str | Iterable[str] | None = None,
         since: int = 0,
         left_alone: Container[int] | None = None,
+        holdings: Sequence[Holding] = (),
     ) -> None:
         """Build the filters.
 
@@ -49,16 +52,18 @@ class Selection:
             queue: the name of a queue, or several.
             since: the sequence of the first record to perform.
             left_alone: sequences of records not to perform, asked anew for each.
+            holdings: hold jobs back, asked anew for each.
 
         Raises:
             CriterionError: when something named is no job.
         """
-        self._only = None if only is None else _test(only, targets, "only")
-        self._exclude = None if exclude is None else _test(exclude, targets, "exclude")
+        self._only = None if only is None else record_test(only, targets, "only")
+        self._exclude = None if exclude is None else record_test(exclude, targets, "exclude")
         self._queues = None if queue is None else _queue_names(queue)
         self._held: list[JobRecord] = []
         self._since = since
         self._left_alone = left_alone
+        self._holdings = holdings
         filters = (only, exclude, queue, left_alone)
         self.unfiltered = all(given is None for given in filters) and not since
         #: Whether any record was ever selected.
@@ -71,6 +76,8 @@ class Selection:
 
     def admits(self, record: JobRecord) -> bool:
         """Say whether the record is one of those to perform."""
+        if self._holdings and self.holds(record):
+            return False
         if self.unfiltered:
             return True
         admitted = (
@@ -83,6 +90,10 @@ class Selection:
         self.selected = self.selected or admitted
         return admitted
 
+    def holds(self, record: JobRecord) -> bool:
+        """Say whether `jobs.holding` holds the record back."""
+        return any(holding.holds(record) for holding in self._holdings)
+
     def keep(self, record: JobRecord) -> None:
         """Hold a record back until the verb has ended."""
         if record._state is PENDING:
@@ -94,7 +105,12 @@ class Selection:
         return held
 
 
-def _test(wanted: Any, targets: Targets, name: str) -> Test:
+def record_test(wanted: Any, targets: Targets, name: str) -> Test:
+    """Return what says whether a record is of a job, of one of several, or fulfils a callable.
+
+    Raises:
+        CriterionError: when something named is no job.
+    """
     target = targets.find(wanted)
     if target is not None:
         return target.is_job_of

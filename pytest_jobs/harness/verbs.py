@@ -11,10 +11,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import TypeAlias, TypeVar, cast
 
-from ..errors import LoopLimitError, NothingMatchedError, NotPerformedError
+from ..errors import (
+    CriterionError,
+    LoopLimitError,
+    NothingMatchedError,
+    NotPerformedError,
+    TooFewPerformedError,
+)
+from .bounds import Bounds
+from .bridge import CountsAttempts
 from .clock import VirtualClock
 from .delivery import Delivery
 from .describe import short_name
+from .holding import Holding
 from .ledger import Ledger
 from .record import PENDING, TAKEN, JobRecord
 from .selection import Selection
@@ -65,33 +74,63 @@ async def adrive(plan: Plan[T], deliver: Callable[[JobRecord], Awaitable[Deliver
         plan.close()
 
 
-def perform_one(ledger: Ledger, record: JobRecord) -> Plan[Delivery]:
-    """Perform one record, due or not."""
+def perform_one(
+    ledger: Ledger, record: JobRecord, attempt: int | None, holdings: Iterable[Holding]
+) -> Plan[Delivery]:
+    """Perform one record, due or not, as the attempt that it is, or as another."""
     if record._state is not PENDING:
         state = "has been performed" if record._state is TAKEN else "was withdrawn"
         raise NotPerformedError(
             f"{record!r} {state}, so it is not pending: to deliver the same payload again, write "
             "jobs.perform(jobs.redeliver(record))."
         )
-    ledger.claim(record)
-    return (yield record)
+    for holding in holdings:
+        if holding.holds(record):
+            raise NotPerformedError(
+                f"{record!r} is held back by jobs.holding({holding.described}): release it first."
+            )
+    if attempt is not None and (type(attempt) is not int or attempt < 1):
+        raise CriterionError(f"attempt={attempt!r} is no attempt: they are counted from 1.")
+    if attempt is None or attempt == record.attempt:
+        ledger.claim(record)
+        return (yield record)
+    other = _as_attempt(record, attempt)
+    ledger.stand_in(record, other)
+    return (yield other)
 
 
-def perform_due(ledger: Ledger, selection: Selection, *, children: bool, limit: int) -> Plan[Tally]:
+def _as_attempt(record: JobRecord, attempt: int) -> JobRecord:
+    """Return a record that asks for another attempt of the same job, as the library itself would.
+
+    Raises:
+        CriterionError: when the library does not count attempts.
+    """
+    bridge: object = record._bridge
+    if not isinstance(bridge, CountsAttempts):
+        raise CriterionError(
+            f"jobs.perform(record, attempt={attempt}): the jobs of {record.bridge} do not carry the number of "
+            f"their attempt, so {short_name(record.name)} cannot be told that it is another. Leave attempt= out."
+        )
+    return bridge.as_attempt(record, attempt)
+
+
+def perform_due(
+    ledger: Ledger, selection: Selection, bounds: Bounds, *, children: bool, limit: int
+) -> Plan[Tally]:
     """Perform what is due, the clock standing still."""
+    __tracebackhide__ = True
     tally = Tally()
     loop = LoopGuard(ledger, limit, "jobs.perform_due()")
     newest = len(ledger.records)
     later: list[JobRecord] = []
     try:
-        while (record := ledger.take(selection)) is not None:
+        while not bounds.reached_by(tally) and (record := ledger.take(selection)) is not None:
             if not children and record.sequence >= newest:
                 later.append(record)
                 continue
             loop.check(record)
             tally.count((yield record))
-        waiting = (_due_text(record, ledger.now_ns()) for record in ledger.pending())
-        _check_matched(selection, "perform_due", " that is due", waiting)
+        _check(tally, "perform_due", ledger, selection, bounds, " that is due")
     finally:
         ledger.put_back([*later, *selection.held()])
     return tally
@@ -101,25 +140,28 @@ def drain(
     ledger: Ledger,
     clock: VirtualClock,
     selection: Selection,
+    bounds: Bounds,
     *,
     until_ns: int | None,
     limit: int,
     verb: str = "drain",
 ) -> Plan[Tally]:
     """Perform everything, children and retries included; the clock jumps to each due time."""
+    __tracebackhide__ = True
     tally = Tally()
     loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
     try:
-        while True:
-            while (record := ledger.take(selection)) is not None:
+        while not bounds.reached_by(tally):
+            record = ledger.take(selection)
+            if record is not None:
                 loop.check(record)
                 tally.count((yield record))
+                continue
             due_ns = ledger.next_due_ns(selection)
             if due_ns is None or (until_ns is not None and due_ns > until_ns):
                 break
             clock.reach_ns(due_ns)
-        waiting = (_waiting_text(record) for record in ledger.pending())
-        _check_matched(selection, verb, "", waiting)
+        _check(tally, verb, ledger, selection, bounds, "")
     finally:
         ledger.put_back(selection.held())
     return tally
@@ -129,16 +171,19 @@ def run_for(
     ledger: Ledger,
     clock: VirtualClock,
     selection: Selection,
+    bounds: Bounds,
     *,
     delta_ns: int,
     limit: int,
 ) -> Plan[Tally]:
     """Perform what comes due within a time, which has passed at the end."""
+    __tracebackhide__ = True
     end_ns = clock.now_ns() + delta_ns
     tally = yield from drain(
         ledger,
         clock,
         selection,
+        bounds,
         until_ns=end_ns,
         limit=limit,
         verb="run_for",
@@ -147,25 +192,31 @@ def run_for(
     return tally
 
 
-def _check_matched(selection: Selection, verb: str, which: str, waiting: Iterable[str]) -> None:
-    if selection.unfiltered or selection.selected:
+def _check(
+    tally: Tally, verb: str, ledger: Ledger, selection: Selection, bounds: Bounds, which: str
+) -> None:
+    """Raise when a verb has done nothing although it has filters, or less than it was to do."""
+    __tracebackhide__ = True
+    unmatched = not selection.unfiltered and not selection.selected
+    if not unmatched and not bounds.missed_by(tally):
         return
-    counts = Counter(waiting)
-    listed = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
-    raise NothingMatchedError(
-        f"jobs.{verb}({selection.described}) matches no pending job{which}, so it would have done nothing. "
-        f"Pending: {listed}."
-    )
+    now_ns = ledger.now_ns() if which else None
+    counts = Counter(_waiting_text(record, now_ns, selection) for record in ledger.pending())
+    waiting = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+    if unmatched:
+        raise NothingMatchedError(
+            f"jobs.{verb}({selection.described}) matches no pending job{which}, so it would have done nothing. "
+            f"Pending: {waiting}."
+        )
+    raise TooFewPerformedError(bounds.text(tally, verb, waiting))
 
 
-def _due_text(record: JobRecord, now_ns: int) -> str:
+def _waiting_text(record: JobRecord, now_ns: int | None, selection: Selection) -> str:
+    text = f"{short_name(record.name)} in {record.queue!r}"
     due_ns = record._envelope.due_ns
-    text = _waiting_text(record)
-    return f"{text} due later" if due_ns is not None and due_ns > now_ns else text
-
-
-def _waiting_text(record: JobRecord) -> str:
-    return f"{short_name(record.name)} in {record.queue!r}"
+    if now_ns is not None and due_ns is not None and due_ns > now_ns:
+        text += " due later"
+    return f"{text} held back" if selection.holds(record) else text
 
 
 class LoopGuard:

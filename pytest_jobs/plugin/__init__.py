@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from .fixtures import (
+    assert_batched,
+    assert_delivered,
     assert_discarded,
     assert_enqueued,
+    assert_enqueued_in_order,
     assert_failed,
+    assert_followed_by,
     assert_not_enqueued,
     assert_not_performed,
     assert_performed,
@@ -22,9 +26,13 @@ from .options import pytest_addoption, pytest_configure, pytest_report_header
 from .outcome import pytest_runtest_call, pytest_runtest_makereport
 
 __all__ = [
+    "assert_batched",
+    "assert_delivered",
     "assert_discarded",
     "assert_enqueued",
+    "assert_enqueued_in_order",
     "assert_failed",
+    "assert_followed_by",
     "assert_not_enqueued",
     "assert_not_performed",
     "assert_performed",

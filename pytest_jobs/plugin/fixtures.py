@@ -12,6 +12,7 @@ from .outcome import ANSWERED, JOBS
 
 if TYPE_CHECKING:
     from ..assertions.asserts import (
+        AssertDelivered,
         AssertDiscarded,
         AssertEnqueued,
         AssertFailed,
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
         AssertPerformed,
         AssertRetried,
     )
+    from ..assertions.canvas import AssertBatched, AssertFollowedBy
+    from ..assertions.in_order import AssertEnqueuedInOrder
     from ..harness.clock import VirtualClock
     from ..harness.jobs import Jobs
 
@@ -96,6 +99,14 @@ def assert_enqueued(job_harness: Jobs) -> AssertEnqueued:
 
 
 @pytest.fixture
+def assert_enqueued_in_order(job_harness: Jobs) -> AssertEnqueuedInOrder:
+    """Assert that exactly these jobs were enqueued, in this order."""
+    from ..assertions.in_order import AssertEnqueuedInOrder
+
+    return AssertEnqueuedInOrder(lambda: job_harness)
+
+
+@pytest.fixture
 def assert_performed(job_harness: Jobs) -> AssertPerformed:
     """Assert that a delivery of a job succeeded."""
     from ..assertions.asserts import AssertPerformed
@@ -125,6 +136,30 @@ def assert_failed(job_harness: Jobs) -> AssertFailed:
     from ..assertions.asserts import AssertFailed
 
     return AssertFailed(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_followed_by(job_harness: Jobs) -> AssertFollowedBy:
+    """Assert what the library will enqueue after a job that was enqueued."""
+    from ..assertions.canvas import AssertFollowedBy
+
+    return AssertFollowedBy(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_batched(job_harness: Jobs) -> AssertBatched:
+    """Assert that exactly these jobs were enqueued together, as one batch."""
+    from ..assertions.canvas import AssertBatched
+
+    return AssertBatched(lambda: job_harness)
+
+
+@pytest.fixture
+def assert_delivered(job_harness: Jobs) -> AssertDelivered:
+    """Assert what an attempt of a job came to, such as "snoozed" or "cancelled"."""
+    from ..assertions.asserts import AssertDelivered
+
+    return AssertDelivered(lambda: job_harness)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, job
+from pytest_jobs.errors import SignatureError
 
 
 class Pay(Job):
@@ -150,21 +151,24 @@ def test_each_parameter_that_differs_has_a_line(jobs, assert_enqueued, failure):
 def test_too_many_arguments_are_refused(jobs, assert_enqueued, refusal):
     assert refusal(assert_enqueued, Pay, args=(1, 2, 3)) == (
         "No Pay can have the arguments (1, 2, 3): Pay.perform() takes from 1 to 2 positional arguments "
-        "but 3 were given. Give those that `perform` takes, or ask for some of them with params={...}."
+        "but 3 were given. The job takes Pay(payment_id, currency='EUR', *, urgent=False). To ask "
+        "for some of them only, write params={...}."
     )
 
 
 def test_too_few_arguments_are_refused(jobs, assert_not_enqueued, refusal):
     assert refusal(assert_not_enqueued, Pay, kwargs={"urgent": True}) == (
         "No Pay can have the arguments (urgent=True): Pay.perform() missing 1 required positional argument: "
-        "'payment_id'. Give those that `perform` takes, or ask for some of them with params={...}."
+        "'payment_id'. The job takes Pay(payment_id, currency='EUR', *, urgent=False). To ask "
+        "for some of them only, write params={...}."
     )
 
 
 def test_a_keyword_that_perform_does_not_take_is_refused(jobs, assert_performed, refusal):
     assert refusal(assert_performed, Pay, args=(1,), kwargs={"colour": "red"}) == (
         "No Pay can have the arguments (1, colour='red'): Pay.perform() got an unexpected keyword argument "
-        "'colour'. Give those that `perform` takes, or ask for some of them with params={...}."
+        "'colour'. The job takes Pay(payment_id, currency='EUR', *, urgent=False). To ask "
+        "for some of them only, write params={...}."
     )
 
 
@@ -217,3 +221,10 @@ def test_a_function_with_a_name_is_compared(jobs, assert_not_enqueued):
     Pay.perform_later(700)
 
     assert_not_enqueued(Pay, args=[large])
+
+
+def test_the_text_is_the_one_at_enqueue(jobs, assert_enqueued, refusal):
+    with pytest.raises(SignatureError) as caught:
+        Pay.perform_later(1, colour="red")
+
+    assert str(caught.value) in refusal(assert_enqueued, Pay, args=(1,), kwargs={"colour": "red"})

@@ -16,14 +16,14 @@ RECORD = "args, at, attempt, kwargs, params, priority, queue, tolerance, wait, w
 def test_the_likely_one_is_named(jobs, assert_enqueued, refusal):
     assert refusal(assert_enqueued, Pay, queu="low") == (
         "assert_enqueued() knows no criterion 'queu'; did you mean queue=? It knows args, at, at_least, "
-        "at_most, attempt, count, kwargs, params, priority, queue, tolerance, wait, where, within."
+        "at_most, attempt, count, kwargs, params, priority, queue, timeout, tolerance, wait, where, within."
     )
 
 
 def test_without_a_likely_one_all_are_named(jobs, assert_enqueued, refusal):
     assert refusal(assert_enqueued, Pay, colour="red") == (
         "assert_enqueued() knows no criterion 'colour'. It knows args, at, at_least, at_most, attempt, "
-        "count, kwargs, params, priority, queue, tolerance, wait, where, within."
+        "count, kwargs, params, priority, queue, timeout, tolerance, wait, where, within."
     )
 
 

@@ -7,6 +7,7 @@ pytestmark = pytest.mark.usefixtures("shop")
 NAMES = [
     *("assert_enqueued", "assert_performed", "assert_retried", "assert_discarded"),
     *("assert_failed", "assert_not_enqueued", "assert_not_performed"),
+    "assert_enqueued_in_order",
 ]
 
 

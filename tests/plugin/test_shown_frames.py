@@ -35,6 +35,20 @@ FAILURES = {
     "what is no job": ("assert_enqueued(print)", ["test_it.py"]),
     "a naive datetime": ("assert_enqueued(Pay, at=datetime(2030, 1, 1))", ["test_it.py"]),
     "a wrong window": ("assert_enqueued(Pay, within=[1])", ["test_it.py"]),
+    "a list in another order": (
+        "Pay.perform_later(7); assert_enqueued_in_order([Refuse])",
+        ["test_it.py"],
+    ),
+    "what is no list": ("assert_enqueued_in_order(Pay)", ["test_it.py"]),
+    "a chain of a library without": ("assert_followed_by(Pay, [])", ["test_it.py"]),
+    "a batch of a library without": ("assert_batched([Pay])", ["test_it.py"]),
+    "an unknown status": ("assert_delivered(Pay, status='done')", ["test_it.py"]),
+    "a wait in vain": ("assert_enqueued(Pay, timeout=0.01)", ["test_it.py"]),
+    "no time to wait": ("assert_enqueued(Pay, timeout=0)", ["test_it.py"]),
+    "a wait for nothing": ("assert_enqueued(Pay, timeout=1, count=0)", ["test_it.py"]),
+    "a drain that did too little": ("jobs.drain(at_least=1)", ["test_it.py"]),
+    "a pass that did too little": ("jobs.perform_due(at_least=1)", ["test_it.py"]),
+    "a run that did too little": ("jobs.run_for(1, at_least=1)", ["test_it.py"]),
     "an error of where": (
         "Pay.perform_later(7); assert_enqueued(Pay, where=lambda record: record.colour)",
         ["test_it.py", "test_it.py"],
@@ -63,7 +77,10 @@ def test_no_frame_of_ours_is_shown_for(pytester, failure, style):
         from datetime import datetime
         from shop import Pay, Refuse
 
-        def test_it(jobs, assert_enqueued, assert_not_enqueued):
+        def test_it(
+            jobs, assert_enqueued, assert_not_enqueued, assert_delivered, assert_followed_by,
+            assert_batched, assert_enqueued_in_order,
+        ):
             {code}
     """
     )
@@ -72,6 +89,7 @@ def test_no_frame_of_ours_is_shown_for(pytester, failure, style):
 
     result.assert_outcomes(failed=1)
     assert names(result) == expected
+    result.stdout.no_fnmatch_line("*NameError*")
 
 
 def test_the_importable_assertions_show_the_line_of_the_test(pytester):

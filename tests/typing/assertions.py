@@ -7,9 +7,13 @@ from typing import Any, assert_type
 from unittest.mock import ANY
 
 from pytest_jobs import (
+    AssertBatched,
+    AssertDelivered,
     AssertDiscarded,
     AssertEnqueued,
+    AssertEnqueuedInOrder,
     AssertFailed,
+    AssertFollowedBy,
     AssertNotEnqueued,
     AssertNotPerformed,
     AssertPerformed,
@@ -145,3 +149,29 @@ def of_what_they_return(assert_enqueued: AssertEnqueued, assert_performed: Asser
 
     record.queue = "low"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     delivery.result = 7  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def of_what_is_on_its_way(assert_enqueued: AssertEnqueued) -> None:
+    assert_type(assert_enqueued(Pay, timeout=5), JobRecord)
+    assert_type(assert_enqueued(Pay, timeout=SECOND, count=2), tuple[JobRecord, ...])
+    assert_type(await assert_enqueued.awaited(Pay, timeout=0.5), JobRecord)
+    assert_type(await assert_enqueued.awaited(Pay, timeout=5, at_least=1), tuple[JobRecord, ...])
+
+
+def of_several(
+    jobs: Jobs,
+    assert_enqueued_in_order: AssertEnqueuedInOrder,
+    assert_followed_by: AssertFollowedBy,
+    assert_batched: AssertBatched,
+) -> None:
+    with jobs.capture() as sent:
+        Pay.perform_later(1)
+    found = assert_enqueued_in_order([Pay, (send, {"params": {"order_id": 7}})], within=sent)
+    assert_type(found, tuple[JobRecord, ...])
+    assert_type(assert_followed_by(Pay, [[send, (Pay, send)], send], queue="low"), JobRecord)
+    assert_type(assert_batched([Pay, Pay], then=[send]), tuple[JobRecord, ...])
+
+
+def of_any_status(assert_delivered: AssertDelivered) -> None:
+    assert_type(assert_delivered(Pay, status="snoozed"), Delivery)
+    assert_type(assert_delivered(Pay, status="halted", count=2), tuple[Delivery, ...])

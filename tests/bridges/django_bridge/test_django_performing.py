@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("django.conf", reason="Django is not installed")
 
 from pytest_jobs.bridges.django_attempt import WORKER_ID
-from pytest_jobs.errors import UnknownJobError
+from pytest_jobs.errors import CriterionError, UnknownJobError
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -222,3 +222,15 @@ def test_a_failed_task_is_logged_with_its_error(jobs, tasks, caplog):
 
     (error,) = [entry for entry in caplog.records if entry.levelname == "ERROR"]
     assert error.exc_info[0] is tasks.Refused
+
+
+def test_a_task_cannot_be_told_that_it_is_another_attempt(jobs, tasks):
+    tasks.add.enqueue(1, second=2)
+
+    with pytest.raises(CriterionError) as caught:
+        jobs.perform(jobs.pending[0], attempt=2)
+    assert str(caught.value) == (
+        "jobs.perform(record, attempt=2): the jobs of django do not carry the number of their attempt, so add "
+        "cannot be told that it is another. Leave attempt= out."
+    )
+    assert len(jobs.pending) == 1

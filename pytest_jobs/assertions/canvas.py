@@ -1,0 +1,209 @@
+"""Chains and batches, where a job library knows of them when it enqueues."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, Unpack
+
+from ..errors import CriterionError
+from ..harness.active import current_jobs
+from ..harness.bridge import Canvas, Steps
+from ..harness.describe import record_line, short_name
+from ..harness.jobs import Jobs
+from ..harness.record import JobRecord
+from . import messages
+from .failure import missing
+from .frames import hide_ours
+from .question import EnqueuedCriteria
+from .search import Search
+from .subjects import ENQUEUED, window_of
+
+#: A job; a list of what begins together; in that list also a tuple, for a chain.
+ExpectedStep: TypeAlias = "object | Sequence[object]"
+
+
+class AssertFollowedBy:
+    """Assert what the library will enqueue after a job that was enqueued: the rest of its chain.
+
+    Laravel's `assertChained` is its model.
+    """
+
+    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
+        self._find_jobs = find_jobs
+
+    def __call__(
+        self, job: object, steps: Sequence[ExpectedStep], /, **criteria: Unpack[EnqueuedCriteria]
+    ) -> JobRecord:
+        """Return the record of the job.
+
+        Args:
+            job: what stands before the steps.
+            steps: all of what comes after it, in order. In the place of a step a list holds those
+                that begin together, in any order; a tuple inside it is a chain of its own.
+            criteria: those of `assert_enqueued`, for the job.
+
+        Raises:
+            AssertionError: when no such job was enqueued, or something else comes after it.
+            CriterionError: when its library has no chains.
+        """
+        __tracebackhide__ = True
+        jobs = self._find_jobs()
+        asked: Mapping[str, Any] = criteria
+        try:
+            canvas = _canvas(jobs, job)
+            expected = _expected(jobs, steps)
+            search = Search(
+                jobs, ENQUEUED, job, asked, assertion="assert_followed_by", negative=True
+            )
+        except Exception as error:
+            hide_ours(error)
+            raise
+        if len(search.matches) != 1:
+            raise AssertionError(missing(search))
+        search.look()
+        record = search.matches[0]
+        actual = canvas.steps_after(record)
+        if steps_text(actual) != steps_text(expected):
+            raise AssertionError(
+                messages.followed_by(
+                    short_name(record.name),
+                    steps_text(expected, short_name),
+                    record_line(record),
+                    steps_text(actual, short_name),
+                )
+            )
+        return record
+
+    def __repr__(self) -> str:
+        return "<assert_followed_by>"
+
+
+class AssertBatched:
+    """Assert that jobs were enqueued together, as one batch: a group, or the header of a chord.
+
+    Laravel's `assertBatched` is its model.
+    """
+
+    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
+        self._find_jobs = find_jobs
+
+    def __call__(
+        self,
+        batch: Sequence[object],
+        /,
+        *,
+        then: Sequence[ExpectedStep] | None = None,
+        within: Sequence[JobRecord] | None = None,
+    ) -> tuple[JobRecord, ...]:
+        """Return the records of the batch, in the order of enqueueing.
+
+        Args:
+            batch: all of its jobs, in any order; one that is in it twice is named twice.
+            then: what comes after it, as the steps of `assert_followed_by`; None for whatever does.
+            within: what to look at instead of the whole test, such as a capture.
+
+        Raises:
+            AssertionError: when there is no such batch, or more than one.
+            CriterionError: when the library has no batches.
+        """
+        __tracebackhide__ = True
+        jobs = self._find_jobs()
+        try:
+            wanted, canvas = _named(jobs, batch)
+            after = None if then is None else _expected(jobs, then)
+            batches = _batches(jobs, canvas, jobs.targets.get(batch[0]).bridge.name, within)
+        except Exception as error:
+            hide_ours(error)
+            raise
+        found = [records for records in batches if _is_meant(canvas, records, wanted, after)]
+        if len(found) != 1:
+            text = _counted(wanted) + ("" if after is None else _then(after))
+            listed = [_batch_text(canvas, records) for records in batches]
+            raise AssertionError(messages.batched(text, len(found), listed))
+        for record in found[0]:
+            ENQUEUED.look(record)
+        return tuple(found[0])
+
+    def __repr__(self) -> str:
+        return "<assert_batched>"
+
+
+def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
+    """Return steps as text, the same for those that differ in the order of what begins together."""
+    return " -> ".join(
+        name(step)
+        if isinstance(step, str)
+        else f"[{', '.join(sorted(steps_text(branch, name) for branch in step))}]"
+        for step in steps
+    )
+
+
+def _canvas(jobs: Jobs, job: object) -> Canvas:
+    target = jobs.targets.get(job)
+    bridge: object = target.bridge
+    if not isinstance(bridge, Canvas):
+        raise CriterionError(
+            f"{short_name(target.name)} is a job of {target.bridge.name}, which has no chains and no batches: a "
+            "job enqueues what follows itself. Perform it, and look for that: "
+            "assert_enqueued(..., within=delivery.enqueued)."
+        )
+    return bridge
+
+
+def _named(jobs: Jobs, batch: Sequence[object]) -> tuple[Counter[str], Canvas]:
+    if not isinstance(batch, Sequence) or isinstance(batch, str) or not batch:
+        raise CriterionError(
+            f"assert_batched({batch!r}) is given no list of jobs: name all the jobs of the batch."
+        )
+    return Counter(jobs.targets.get(job).name for job in batch), _canvas(jobs, batch[0])
+
+
+def _expected(jobs: Jobs, steps: object) -> Steps:
+    if not isinstance(steps, Sequence) or isinstance(steps, str):
+        raise CriterionError(
+            f"{steps!r} is no list of steps: write the jobs that follow, as in [Resize, [Thumb, Index], Publish]."
+        )
+    return tuple(
+        [_expected(jobs, each if isinstance(each, tuple) else (each,)) for each in step]
+        if isinstance(step, list)
+        else jobs.targets.get(step).name
+        for step in steps
+    )
+
+
+def _batches(
+    jobs: Jobs, canvas: Canvas, name: str, within: Sequence[JobRecord] | None
+) -> list[list[JobRecord]]:
+    window = window_of(within)
+    batches: dict[str, list[JobRecord]] = {}
+    for record in jobs.ledger.first_enqueues():
+        if record.bridge == name and (window is None or window.holds(record)):
+            batch = canvas.batch_of(record)
+            if batch is not None:
+                batches.setdefault(batch, []).append(record)
+    return list(batches.values())
+
+
+def _is_meant(
+    canvas: Canvas, records: list[JobRecord], wanted: Counter[str], after: Steps | None
+) -> bool:
+    return Counter(record.name for record in records) == wanted and (
+        after is None
+        or all(steps_text(canvas.steps_after(r)) == steps_text(after) for r in records)
+    )
+
+
+def _batch_text(canvas: Canvas, records: list[JobRecord]) -> str:
+    after = {steps_text(canvas.steps_after(record)): record for record in records}
+    steps = canvas.steps_after(records[0])
+    then = _then(steps) if len(after) == 1 else ", then each something else"
+    return _counted(Counter(record.name for record in records)) + (then if steps else "")
+
+
+def _counted(names: Counter[str]) -> str:
+    return ", ".join(f"{count} {short_name(name)}" for name, count in sorted(names.items()))
+
+
+def _then(steps: Steps) -> str:
+    return f", then {steps_text(steps, short_name) or 'nothing'}"

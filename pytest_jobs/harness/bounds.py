@@ -1,0 +1,61 @@
+"""How many deliveries a verb is to make."""
+
+from __future__ import annotations
+
+from ..errors import CriterionError
+from .tally import Tally
+
+
+class Bounds:
+    """The least and the most deliveries of one verb call."""
+
+    __slots__ = ("_least", "_most")
+
+    def __init__(self, at_least: int, at_most: int | None) -> None:
+        """Take the arguments of a verb.
+
+        Args:
+            at_least: with fewer the verb raises.
+            at_most: the verb stops after so many; None for no end.
+
+        Raises:
+            CriterionError: when no number of deliveries is meant.
+        """
+        if type(at_least) is not int or at_least < 0:
+            raise CriterionError(
+                f"at_least={at_least!r} is no number of deliveries: write an int of at least 0."
+            )
+        if at_most is not None and (type(at_most) is not int or at_most < 1):
+            raise CriterionError(
+                f"at_most={at_most!r} is no number of deliveries: write an int of at least 1."
+            )
+        if at_most is not None and at_least > at_most:
+            raise CriterionError(
+                f"at_least={at_least} is more than at_most={at_most}: no number of deliveries is both."
+            )
+        self._least = at_least
+        self._most = at_most
+
+    def reached_by(self, tally: Tally) -> bool:
+        """Say whether the verb stops here."""
+        return self._most is not None and tally.total >= self._most
+
+    def missed_by(self, tally: Tally) -> bool:
+        """Say whether there were too few deliveries."""
+        return tally.total < self._least
+
+    def text(self, tally: Tally, verb: str, waiting: str) -> str:
+        """Return the message that says so.
+
+        Args:
+            tally: what the verb did.
+            verb: its name.
+            waiting: what is pending still, in words.
+        """
+        counts = ", ".join(f"{count} {status}" for status, count in tally.items())
+        made = f"only {tally.total} ({counts})" if tally.total else "none"
+        deliveries = "1 delivery" if self._least == 1 else f"{self._least} deliveries"
+        return (
+            f"jobs.{verb}() was to make at least {deliveries} and made {made}. Pending: {waiting}. Make sure that "
+            "the code which enqueues the jobs ran before it, and that they are due."
+        )

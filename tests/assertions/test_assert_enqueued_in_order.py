@@ -1,0 +1,170 @@
+"""`assert_enqueued_in_order` asks for exactly these jobs, one after the other."""
+
+import pytest
+
+import pytest_jobs
+from pytest_jobs import Job, job, open_jobs, retry_on
+
+
+@job
+def fetch(page): ...
+
+
+@job(queue="images")
+def resize(page, size=10): ...
+
+
+@retry_on(TimeoutError, wait=5, attempts=2)
+class Publish(Job):
+    def perform(self):
+        if self.attempt == 1:
+            raise TimeoutError
+
+
+class PublishMore(Publish):
+    pass
+
+
+def test_it_returns_the_records_in_order(jobs, assert_enqueued_in_order):
+    fetch.perform_later(1)
+    resize.perform_later(1, size=20)
+    Publish.perform_later()
+
+    records = assert_enqueued_in_order([fetch, (resize, {"params": {"size": 20}}), Publish])
+
+    assert [record.name for record in records] == [r.name for r in jobs.enqueued]
+
+
+def test_retries_and_redeliveries_do_not_count(jobs, assert_enqueued_in_order):
+    Publish.perform_later()
+    jobs.drain()
+    jobs.redeliver(jobs.enqueued[0])
+
+    assert len(assert_enqueued_in_order([Publish])) == 1
+
+
+def test_an_empty_list_is_an_expectation(jobs, assert_enqueued_in_order, failure):
+    assert assert_enqueued_in_order([]) == ()
+
+    Publish.perform_later()
+
+    assert failure(assert_enqueued_in_order, []) == (
+        "Expected exactly 0 jobs enqueued, in this order\n"
+        "but from index 0 on are more.\n"
+        "\n"
+        "Expected:\n"
+        ">   0  (none)\n"
+        "\n"
+        "Enqueued:\n"
+        ">   0  #0 Publish() queue='default'\n"
+        "\n"
+        "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
+        "place."
+    )
+
+
+def test_within_a_window_only(jobs, assert_enqueued_in_order):
+    fetch.perform_later(1)
+    with jobs.capture() as sent:
+        resize.perform_later(1)
+
+    assert assert_enqueued_in_order([resize], within=sent) == tuple(sent)
+
+
+def test_another_job_is_named_by_its_index(jobs, assert_enqueued_in_order, failure):
+    fetch.perform_later(1)
+    Publish.perform_later()
+    resize.perform_later(1)
+
+    assert failure(assert_enqueued_in_order, [fetch, resize, Publish], within=jobs.enqueued) == (
+        "Expected exactly 3 jobs enqueued inside `within`, in this order\n"
+        "but at index 1 is another one.\n"
+        "\n"
+        "Expected:\n"
+        "    0  fetch\n"
+        ">   1  resize\n"
+        "    2  Publish\n"
+        "\n"
+        "Enqueued:\n"
+        "    0  #0 fetch(1) queue='default'\n"
+        ">   1  #1 Publish() queue='default'\n"
+        "    2  #2 resize(1) queue='images'\n"
+        "\n"
+        "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
+        "place."
+    )
+
+
+def test_another_argument_is_shown_criterion_by_criterion(jobs, assert_enqueued_in_order, failure):
+    resize.perform_later(1)
+
+    wanted = [(resize, {"params": {"size": 20}, "queue": "images"})]
+
+    assert failure(assert_enqueued_in_order, wanted) == (
+        "Expected exactly 1 job enqueued, in this order\n"
+        "but at index 0 is another one.\n"
+        "\n"
+        "Expected:\n"
+        ">   0  resize with params size=20, queue 'images'\n"
+        "\n"
+        "Enqueued:\n"
+        ">   0  #0 resize(1) queue='images'\n"
+        "\n"
+        "Closest: #0 resize(1) queue='images'\n"
+        "  params  differs  size: expected 20, got 10\n"
+        "  queue   ok\n"
+        "\n"
+        "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
+        "place."
+    )
+
+
+def test_a_list_that_ends_too_early_says_where(jobs, assert_enqueued_in_order, failure):
+    fetch.perform_later(1)
+
+    text = failure(assert_enqueued_in_order, [fetch, Publish])
+
+    assert "but at index 1 is none.\n" in text
+    assert ">   1  (none)" in text
+
+
+def test_a_subclass_is_another_job(jobs, assert_enqueued_in_order):
+    PublishMore.perform_later()
+
+    with pytest.raises(AssertionError, match="at index 0 is another"):
+        assert_enqueued_in_order([Publish])
+
+
+@pytest.mark.parametrize("expected", [fetch, "fetch", None])
+def test_what_is_no_list_is_refused(jobs, assert_enqueued_in_order, refusal, expected):
+    assert refusal(assert_enqueued_in_order, expected) == (
+        f"assert_enqueued_in_order({expected!r}) is given no list: write the jobs in the order in which they are "
+        "enqueued, as in [Fetch, (Resize, {'params': {'size': 10}})]."
+    )
+
+
+def test_what_is_no_pair_is_refused(jobs, assert_enqueued_in_order, refusal):
+    assert refusal(assert_enqueued_in_order, [(fetch, 1)]) == (
+        f"({fetch!r}, 1) is no place in a list of jobs: write a job, or a pair such as (Resize, {{'params': "
+        "{'size': 10}})."
+    )
+
+
+@pytest.mark.parametrize("name", ["count", "within", "attempt", "timeout"])
+def test_criteria_of_a_whole_search_are_refused(jobs, assert_enqueued_in_order, refusal, name):
+    assert refusal(assert_enqueued_in_order, [(fetch, {name: 1})]).startswith(
+        f"assert_enqueued_in_order() knows no criterion {name!r}"
+    )
+
+
+def test_it_can_be_imported():
+    with open_jobs():
+        fetch.perform_later(1)
+
+        assert pytest_jobs.assert_enqueued_in_order([fetch])[0].args == (1,)
+
+
+def test_the_test_has_seen_them(jobs, assert_enqueued_in_order):
+    fetch.perform_later(1)
+
+    assert assert_enqueued_in_order([fetch])[0]._seen

@@ -1,0 +1,208 @@
+"""What comes after a Celery task, and what was enqueued together with it."""
+
+import pytest
+from celery import chain, chord, group
+
+from pytest_jobs import job
+from pytest_jobs.assertions.canvas import AssertBatched, AssertFollowedBy
+from pytest_jobs.errors import CriterionError
+
+
+@job
+def of_the_core(): ...
+
+
+@pytest.fixture
+def followed(jobs):
+    return AssertFollowedBy(lambda: jobs)
+
+
+@pytest.fixture
+def batched(jobs):
+    return AssertBatched(lambda: jobs)
+
+
+@pytest.fixture
+def tasks(app):
+    def make(name):
+        @app.task(name=f"shop.tasks.{name}")
+        def task(*args): ...
+
+        return task
+
+    return [make(name) for name in ("fetch", "resize", "index", "publish")]
+
+
+def refused(call, *args, **kwargs):
+    with pytest.raises(AssertionError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_the_steps_of_a_chain_follow_in_order(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    chain(fetch.si(7), resize.si(), index.si(), publish.si()).delay()
+
+    assert followed(fetch, [resize, index, publish], params={"args": (7,)}).args == (7,)
+
+
+def test_so_they_do_when_the_first_has_been_performed(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    chain(fetch.si(), resize.si(), index.si(), publish.si()).delay()
+    jobs.perform_due(children=False)
+
+    followed(resize, [index, publish])
+
+
+def test_a_group_inside_a_chain_is_a_list_in_any_order(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    chain(fetch.si(), group(resize.si(1), index.si(), resize.si(2)), publish.si()).delay()
+
+    followed(fetch, [[index, resize, resize], publish])
+
+
+def test_a_group_of_chains_is_a_list_of_tuples(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    (fetch.si() | group(chain(resize.si(), index.si()), publish.si())).delay()
+
+    followed(fetch, [[publish, (resize, index)]])
+
+
+def test_callbacks_follow_together(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    fetch.apply_async(link=[resize.si(), chain(index.si(), publish.si())])
+
+    followed(fetch, [[resize, (index, publish)]])
+
+
+def test_a_callback_of_a_step_follows_upon_it(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    step = resize.si()
+    step.link(index.si())
+    chain(fetch.si(), step, publish.si()).delay()
+
+    followed(fetch, [resize, index, publish])
+
+
+def test_the_body_of_a_chord_follows_upon_its_header(jobs, tasks, followed, batched):
+    fetch, resize, _, publish = tasks
+    chord([fetch.si(1), fetch.si(2), resize.si()])(publish.si())
+
+    records = batched([resize, fetch, fetch], then=[publish])
+
+    assert [record.args for record in records] == [(1,), (2,), ()]
+    followed(resize, [publish])
+
+
+def test_nothing_follows_upon_a_task_alone(jobs, tasks, followed):
+    fetch, *_ = tasks
+    fetch.delay()
+
+    followed(fetch, [])
+
+
+def test_what_is_performed_is_what_was_said_to_follow(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    chain(fetch.si(), group(resize.si(), index.si()), publish.si()).delay()
+    followed(fetch, [[resize, index], publish])
+
+    jobs.drain()
+
+    assert [d.record.job for d in jobs.performed] == [fetch, resize, index, publish]
+
+
+def test_another_chain_is_shown_beside_the_expected_one(jobs, tasks, followed):
+    fetch, resize, index, publish = tasks
+    chain(fetch.si(7), resize.si(), publish.si()).delay()
+
+    assert refused(followed, fetch, [[resize, (index, resize)], publish]) == (
+        "Expected fetch to be followed by\n"
+        "  [index -> resize, resize] -> publish\n"
+        "but #0 fetch(7) queue='celery' is followed by\n"
+        "  resize -> publish\n"
+        "\n"
+        "Next: correct the code that enqueues it, or the list; a list inside it stands for what begins together, "
+        "a tuple inside that for a chain."
+    )
+
+
+def test_another_order_is_another_chain(jobs, tasks, followed):
+    fetch, resize, index, _ = tasks
+    chain(fetch.si(), resize.si(), index.si()).delay()
+
+    assert "  index -> resize\nbut" in refused(followed, fetch, [index, resize])
+
+
+def test_a_job_that_was_not_enqueued_fails_as_assert_enqueued_does(jobs, tasks, followed):
+    fetch, resize, *_ = tasks
+    resize.delay()
+
+    assert refused(followed, fetch, [resize]).startswith(
+        "Expected exactly 1 fetch enqueued\nbut no fetch was enqueued, only other jobs: 1 resize.\n"
+    )
+
+
+def test_a_group_is_a_batch(jobs, tasks, batched):
+    fetch, resize, *_ = tasks
+    group(fetch.s(1), resize.s(), fetch.s(2)).delay()
+
+    assert len(batched([fetch, fetch, resize], then=[])) == 3
+
+
+def test_another_batch_is_listed(jobs, tasks, batched):
+    fetch, resize, _, publish = tasks
+    group(fetch.s(1), resize.s()).delay()
+    chord([fetch.si(1), fetch.si(2)])(publish.si())
+
+    assert refused(batched, [fetch, fetch], then=[resize]) == (
+        "Expected exactly 1 batch enqueued, of\n"
+        "  2 fetch, then resize\n"
+        "but there is no such batch.\n"
+        "\n"
+        "Batches enqueued:\n"
+        "  1 fetch, 1 resize\n"
+        "  2 fetch, then publish\n"
+        "\n"
+        "Next: correct the code that enqueues it, or the list; narrow it with within=."
+    )
+
+
+def test_without_any_batch_it_says_so(jobs, tasks, batched):
+    fetch, *_ = tasks
+    fetch.delay()
+
+    assert refused(batched, [fetch]) == (
+        "Expected exactly 1 batch enqueued, of\n"
+        "  1 fetch\n"
+        "but nothing was enqueued as a batch.\n"
+        "\n"
+        "Next: correct the code that enqueues it, or the list; narrow it with within=."
+    )
+
+
+def test_of_two_such_batches_a_window_tells(jobs, tasks, batched):
+    fetch, *_ = tasks
+    group(fetch.s(1), fetch.s(2)).delay()
+    with jobs.capture() as sent:
+        group(fetch.s(3), fetch.s(4)).delay()
+
+    assert "but 2 are such:" in refused(batched, [fetch, fetch])
+    assert batched([fetch, fetch], within=sent) == tuple(sent)
+
+
+def test_the_core_has_no_chains(jobs, followed, batched):
+    for call in (lambda: followed(of_the_core, []), lambda: batched([of_the_core])):
+        with pytest.raises(CriterionError) as caught:
+            call()
+        assert str(caught.value) == (
+            "of_the_core is a job of core, which has no chains and no batches: a job enqueues what follows "
+            "itself. Perform it, and look for that: assert_enqueued(..., within=delivery.enqueued)."
+        )
+
+
+def test_what_are_no_steps_is_refused(jobs, tasks, followed, batched):
+    fetch, *_ = tasks
+    with pytest.raises(CriterionError, match="is no list of steps"):
+        followed(fetch, "resize")
+    with pytest.raises(CriterionError, match="is given no list of jobs"):
+        batched([])
