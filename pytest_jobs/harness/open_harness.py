@@ -14,6 +14,7 @@ from .bridge import Bridge
 from .clock import VirtualClock
 from .delivery import Delivery
 from .describe import call_text
+from .folding import Reader
 from .held import HeldRecords
 from .inline import Inline, RaiseAt
 from .jitter import Jitter, draws
@@ -66,6 +67,8 @@ class OpenHarness:
         self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
+        #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
+        self._reader: Reader | None = None
 
     # Opening
 
