@@ -18,6 +18,7 @@ from .frames import hide_ours
 from .question import EnqueuedCriteria
 from .search import Search
 from .subjects import ENQUEUED, window_of
+from .telling import told
 
 #: A job; a list of what begins together; in that list also a tuple, for a chain.
 ExpectedStep: TypeAlias = "object | Sequence[object]"
@@ -65,14 +66,7 @@ class AssertFollowedBy:
         record = search.matches[0]
         actual = canvas.steps_after(record)
         if steps_text(actual) != steps_text(expected):
-            raise AssertionError(
-                messages.followed_by(
-                    short_name(record.name),
-                    steps_text(expected, short_name),
-                    record_line(record),
-                    steps_text(actual, short_name),
-                )
-            )
+            raise AssertionError(told(lambda: _other_chain(record, expected, actual), jobs._reader))
         return record
 
     def __repr__(self) -> str:
@@ -120,7 +114,9 @@ class AssertBatched:
         if len(found) != 1:
             text = _counted(wanted) + ("" if after is None else _then(after))
             listed = [_batch_text(canvas, records) for records in batches]
-            raise AssertionError(messages.batched(text, len(found), listed))
+            raise AssertionError(
+                told(lambda: messages.batched(text, len(found), listed), jobs._reader)
+            )
         for record in found[0]:
             ENQUEUED.look(record)
         return tuple(found[0])
@@ -136,6 +132,15 @@ def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
         if isinstance(step, str)
         else f"[{', '.join(sorted(steps_text(branch, name) for branch in step))}]"
         for step in steps
+    )
+
+
+def _other_chain(record: JobRecord, expected: Steps, actual: Steps) -> str:
+    return messages.followed_by(
+        short_name(record.name),
+        steps_text(expected, short_name),
+        record_line(record),
+        steps_text(actual, short_name),
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from ..harness.folding import folding
 from ..harness.transactions import CommitCallback
 from . import messages
 from .search import Search
 
 T = TypeVar("T")
-
-_CALLBACKS_SHOWN = 3
 
 
 def commit_hints(search: Search[T]) -> Iterator[str]:
@@ -19,15 +18,20 @@ def commit_hints(search: Search[T]) -> Iterator[str]:
     waiting = waiting_for_commit(search)
     if waiting:
         yield messages.hint_waiting_for_commit(*_shown(waiting))
-    dropped = _of_this_job(search, search.jobs.dropped_by_rollback.peek())
-    for by in dict.fromkeys(callback.dropped for callback in dropped):
-        same = [callback for callback in dropped if callback.dropped == by]
+    gone = dropped(search)
+    for by in dict.fromkeys(callback.dropped for callback in gone):
+        same = [callback for callback in gone if callback.dropped == by]
         yield messages.hint_dropped(*_shown(same), by)
 
 
 def waiting_for_commit(search: Search[T]) -> list[CommitCallback]:
     """Return what waits for a commit and may enqueue the job that is looked for."""
     return _of_this_job(search, search.jobs.waiting_for_commit.peek())
+
+
+def dropped(search: Search[T]) -> list[CommitCallback]:
+    """Return what will never run and might have enqueued the job that is looked for."""
+    return _of_this_job(search, search.jobs.dropped_by_rollback.peek())
 
 
 def _of_this_job(search: Search[T], callbacks: Sequence[CommitCallback]) -> list[CommitCallback]:
@@ -43,6 +47,6 @@ def _may_be_of_job(search: Search[T], callback: CommitCallback) -> bool:
 
 
 def _shown(callbacks: Sequence[CommitCallback]) -> tuple[list[tuple[str, str]], int]:
-    shown = callbacks[:_CALLBACKS_SHOWN]
+    shown = callbacks[: folding().hints]
     described = [(callback.text, callback.registered_at) for callback in shown]
     return described, len(callbacks) - len(shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import pprint
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,19 +16,18 @@ from ..harness.describe import (
     duration,
     error_text,
     instant,
+    listed,
     short_name,
     short_repr,
-    shortened,
 )
+from ..harness.folding import folding
 from ..harness.record import JobRecord
 from ..harness.targets import Target
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
-_DIFF_LINES = 12
 _WIDE = 60
-_LISTED_WIDTH = 100
 
 
 class Criterion(Protocol[T_contra]):
@@ -62,9 +61,13 @@ class ValueCriterion(Generic[T]):
 
     def __init__(self, name: str, expected: object, get: Callable[[T], object]) -> None:
         self.name = name
-        self.expected = short_repr(expected)
         self._expected = expected
         self._get = get
+
+    @property
+    def expected(self) -> str:
+        """The value."""
+        return short_repr(self._expected)
 
     def matches(self, item: T, /) -> bool:
         """Compare the field."""
@@ -90,7 +93,7 @@ class ArgumentsCriterion(Generic[T]):
         record_of: Callable[[T], JobRecord],
     ) -> None:
         self.name = "args"
-        self.expected = f"({_listed(args, kwargs)})"
+        self._args, self._kwargs = args, kwargs
         self._signature = target.bridge.signature(target.job)
         self._record_of = record_of
         try:
@@ -102,6 +105,11 @@ class ArgumentsCriterion(Generic[T]):
                 f"No {name} can have the arguments {self.expected}: {self._signature.misfit(error, name)} To ask "
                 "for some of them only, write params={...}."
             ) from None
+
+    @property
+    def expected(self) -> str:
+        """The arguments."""
+        return f"({listed(self._args, self._kwargs)})"
 
     def matches(self, item: T, /) -> bool:
         """Bind and compare."""
@@ -129,7 +137,7 @@ class ArgumentsCriterion(Generic[T]):
     def actual(self, item: T, /) -> str:
         """Return the call."""
         actual = _read(self._signature, self._record_of(item))
-        return "unreadable" if isinstance(actual, Exception) else f"({_listed((), actual)})"
+        return "unreadable" if isinstance(actual, Exception) else f"({listed((), actual)})"
 
 
 class ParamsCriterion(Generic[T]):
@@ -139,7 +147,6 @@ class ParamsCriterion(Generic[T]):
         self, target: Target, params: Mapping[str, Any], record_of: Callable[[T], JobRecord]
     ) -> None:
         self.name = "params"
-        self.expected = _listed((), params) or "{}"
         self._signature = target.bridge.signature(target.job)
         self._params = params
         self._record_of = record_of
@@ -149,6 +156,11 @@ class ParamsCriterion(Generic[T]):
                     f"{short_name(target.name)} has no parameter {name!r}, so params={{{name!r}: ...}} can match "
                     "nothing: name the parameters as `perform` does."
                 )
+
+    @property
+    def expected(self) -> str:
+        """The arguments that are asked for."""
+        return listed((), self._params) or "{}"
 
     def matches(self, item: T, /) -> bool:
         """Compare the named arguments and no others."""
@@ -171,7 +183,7 @@ class ParamsCriterion(Generic[T]):
         if isinstance(actual, Exception):
             return "unreadable"
         given = {name: actual[name] for name in self._params if name in actual}
-        return _listed((), given) or "not given"
+        return listed((), given) or "not given"
 
 
 class TimeCriterion(Generic[T]):
@@ -188,11 +200,14 @@ class TimeCriterion(Generic[T]):
         self._expected = expected
         self._tolerance = tolerance
         self._get = get
-        exact = "exactly" if not tolerance else f"+-{duration(tolerance)}"
-        shown = _time_text(expected)
-        self.expected = (
-            f"{shown} ({exact})" if isinstance(expected, datetime | timedelta) else shown
-        )
+
+    @property
+    def expected(self) -> str:
+        """The time, and how far it may lie off."""
+        exact = "exactly" if not self._tolerance else f"+-{duration(self._tolerance)}"
+        shown = _time_text(self._expected)
+        is_time = isinstance(self._expected, datetime | timedelta)
+        return f"{shown} ({exact})" if is_time else shown
 
     def matches(self, item: T, /) -> bool:
         """Compare within the tolerance."""
@@ -210,7 +225,9 @@ class TimeCriterion(Generic[T]):
         line = f"expected {self.expected}, got {_time_text(actual)}"
         expected = self._expected
         if isinstance(expected, datetime) and isinstance(actual, datetime):
-            line += f", {_apart(actual - expected)}"
+            line += f", {_apart(actual - expected, 'later', 'earlier')}"
+        elif isinstance(expected, timedelta) and isinstance(actual, timedelta):
+            line += f", {_apart(actual - expected, 'longer', 'shorter')}"
         return [line]
 
     def actual(self, item: T, /) -> str:
@@ -224,7 +241,12 @@ class ErrorCriterion:
     def __init__(self, expected: object) -> None:
         self.name = "error"
         self._expected = expected
-        self.expected = expected.__name__ if isinstance(expected, type) else short_repr(expected)
+
+    @property
+    def expected(self) -> str:
+        """The class, or the error."""
+        expected = self._expected
+        return expected.__name__ if isinstance(expected, type) else short_repr(expected)
 
     def matches(self, item: Delivery, /) -> bool:
         """Compare the error."""
@@ -254,10 +276,10 @@ class WhereCriterion(Generic[T]):
             )
         if inspect.iscoroutinefunction(where):
             raise CriterionError(
-                f"where={where.__qualname__} is a coroutine function, and nothing awaits it: write a plain one."
+                f"where={_name_of(where)} is a coroutine function, and nothing awaits it: write a plain one."
             )
         self.name = "where"
-        self.expected = getattr(where, "__qualname__", repr(where)).rpartition("<locals>.")[2]
+        self.expected = _name_of(where)
         self._where = where
 
     def matches(self, item: T, /) -> bool:
@@ -273,11 +295,17 @@ class WhereCriterion(Generic[T]):
         return short_repr(self._where(item))
 
 
+def _name_of(function: object) -> str:
+    return str(getattr(function, "__qualname__", repr(function))).rpartition("<locals>.")[2]
+
+
 def difference(expected: object, actual: object) -> list[str]:
     """Return how two values differ, in one line or as a diff."""
     left, right = repr(expected), repr(actual)
-    if len(left) <= _WIDE and len(right) <= _WIDE:
+    if all(len(text) <= _WIDE and "\n" not in text for text in (left, right)):
         return [f"expected {left}, got {right}"]
+    if folding().lines == 1:
+        return [f"expected {short_repr(expected)}, got {short_repr(actual)}"]
     wanted = pprint.pformat(expected, width=_WIDE, sort_dicts=False).splitlines()
     got = pprint.pformat(actual, width=_WIDE, sort_dicts=False).splitlines()
     _from, _to, *lines = [*difflib.unified_diff(wanted, got, lineterm="", n=1)] or ("", "")
@@ -299,14 +327,10 @@ def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list
 
 
 def _cut(lines: list[str]) -> list[str]:
-    if len(lines) <= _DIFF_LINES + 1:
+    shown = folding().lines
+    if len(lines) <= shown + 1:
         return lines
-    return [*lines[:_DIFF_LINES], f"... and {len(lines) - _DIFF_LINES} more lines"]
-
-
-def _listed(args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
-    named = (f"{name}={short_repr(value)}" for name, value in kwargs.items())
-    return shortened(", ".join((*map(short_repr, args), *named)), _LISTED_WIDTH)
+    return [*lines[:shown], f"... and {len(lines) - shown} more lines"]
 
 
 def _read(signature: Binder, record: JobRecord) -> dict[str, Any] | Exception:
@@ -328,5 +352,5 @@ def _time_text(value: object) -> str:
     return short_repr(value)
 
 
-def _apart(delta: timedelta) -> str:
-    return f"{duration(abs(delta))} {'later' if delta > timedelta(0) else 'earlier'}"
+def _apart(delta: timedelta, more: str, less: str) -> str:
+    return f"{duration(abs(delta))} {more if delta > timedelta(0) else less}"

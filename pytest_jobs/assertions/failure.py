@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeVar
 
-from ..harness.describe import duration, short_name
+from ..harness.describe import duration, is_readable, short_name
+from ..harness.folding import folding
 from ..harness.record import PENDING
-from . import messages
-from .commits import waiting_for_commit
+from . import advice, messages
+from .commits import dropped, waiting_for_commit
 from .follow_ups import pending_before
-from .hints import hints, job_name, outside_window, subclasses, telling_apart
+from .hints import hints, job_name, outside_window, retries, subclasses, telling_apart
 from .question import Counts
 from .search import Search
 from .subjects import ENQUEUED
+from .telling import told
 
 T = TypeVar("T")
-
-_ITEMS_SHOWN = 5
 
 
 def missing(search: Search[T]) -> str:
     """Return the text of an assertion that found too few, or too many."""
+    return told(lambda: _missing(search), search.jobs._reader)
+
+
+def unexpected(search: Search[T]) -> str:
+    """Return the text of an assertion that found what should not be there."""
+    return told(lambda: _unexpected(search), search.jobs._reader)
+
+
+def _missing(search: Search[T]) -> str:
     head = _expectation(search, _count_text(search.counts))
     if search.matches:
         return _wrong_number(search, head)
@@ -30,23 +39,19 @@ def missing(search: Search[T]) -> str:
     return _no_candidate(search, head)
 
 
-def unexpected(search: Search[T]) -> str:
-    """Return the text of an assertion that found what should not be there."""
-    parts = [
-        _expectation(search, "no"),
-        messages.unexpected(len(search.matches), search.subject.outcome),
-        _listed(search, search.matches, ""),
-    ]
-    head, found, listing = parts
-    return messages.whole([head, f"{found}\n{listing}"], [], messages.NEXT_UNEXPECTED)
+def _unexpected(search: Search[T]) -> str:
+    head = _expectation(search, "no")
+    found = messages.unexpected(len(search.matches), search.subject.outcome)
+    listing = _listed(search, search.matches, found)
+    return messages.whole([head, listing], [], advice.UNEXPECTED)
 
 
 def _wrong_number(search: Search[T], head: str) -> str:
     found = len(search.matches)
-    listing = f"{messages.wrong_number(found)}\n{_listed(search, search.matches, '')}"
+    listing = _listed(search, search.matches, messages.wrong_number(found))
     if found > search.counts.least:
         singular = search.counts.singular
-        step = messages.NEXT_SEVERAL if singular else messages.NEXT_TOO_MANY
+        step = advice.SEVERAL if singular else advice.TOO_MANY
         return messages.whole([head, listing], telling_apart(search), step)
     others = [item for item in search.candidates if item not in search.matches]
     rest = (
@@ -54,7 +59,9 @@ def _wrong_number(search: Search[T], head: str) -> str:
         if others
         else ""
     )
-    return messages.whole([head, listing, rest], hints(search), messages.NEXT_TOO_FEW)
+    waits = search.subject is not ENQUEUED and _pending_matches(search)
+    step = advice.NOT_PERFORMED if waits else advice.TOO_FEW
+    return messages.whole([head, listing, rest], hints(search), step)
 
 
 def _none_matched(search: Search[T], head: str) -> str:
@@ -67,9 +74,7 @@ def _none_matched(search: Search[T], head: str) -> str:
         messages.closest(search.subject.line(nearest), _verdicts(search, nearest)),
         _listed_by_criteria(search, others, f"Other {name} {outcome}:") if others else "",
     ]
-    enqueued = search.subject is ENQUEUED
-    step = messages.NEXT_DIFFERS if enqueued else messages.NEXT_CAME_TO_ELSE
-    return messages.whole(parts, hints(search), step)
+    return messages.whole(parts, hints(search), _about_differing(search, nearest))
 
 
 def _no_candidate(search: Search[T], head: str) -> str:
@@ -83,22 +88,48 @@ def _no_candidate(search: Search[T], head: str) -> str:
     return messages.whole([head, found], hints(search), _first_step(search))
 
 
-def _first_step(search: Search[T]) -> str:
-    enqueued = [] if search.subject is ENQUEUED else search.enqueued()
-    pending = [record for record in enqueued if record._state is PENDING]
-    if any(map(search.would_match, pending)):
-        return messages.NEXT_NOT_PERFORMED
-    if waiting_for_commit(search):
-        return messages.NEXT_COMMIT
-    if pending_before(search):
-        return messages.NEXT_FOLLOWS
+def _about_differing(search: Search[T], nearest: T) -> advice.Advice:
+    if any(retries(search)):
+        return advice.ONLY_A_RETRY
     if any(outside_window(search)):
-        return messages.NEXT_OUTSIDE_WINDOW
+        return advice.OUTSIDE_WINDOW
+    enqueued = search.subject is ENQUEUED
+    if not enqueued and _pending_matches(search):
+        return advice.NOT_PERFORMED
+    if not is_readable(search.subject.record_of(nearest)):
+        return advice.UNREADABLE
+    kinds = {
+        advice.BY_CRITERION[criterion.name]
+        for criterion, fulfilled in search.judge(nearest)
+        if fulfilled is False
+    }
+    if len(kinds) == 1:
+        return kinds.pop()
+    return advice.SEVERAL_DIFFER if enqueued else advice.CAME_TO_ELSE
+
+
+def _first_step(search: Search[T]) -> advice.Advice:
+    enqueued = [] if search.subject is ENQUEUED else search.enqueued()
+    if enqueued and _pending_matches(search):
+        return advice.NOT_PERFORMED
+    if waiting_for_commit(search):
+        return advice.WAITING_FOR_COMMIT
+    if pending_before(search):
+        return advice.FOLLOWS
+    if any(outside_window(search)):
+        return advice.OUTSIDE_WINDOW
     if any(subclasses(search)):
-        return messages.NEXT_SUBCLASS
-    if pending:
-        return messages.NEXT_NOT_PERFORMED
-    return messages.NEXT_OTHER_OUTCOME if enqueued else messages.NEXT_NOTHING_ENQUEUED
+        return advice.SUBCLASS
+    if any(record._state is PENDING for record in enqueued):
+        return advice.NOT_PERFORMED
+    if enqueued:
+        return advice.OTHER_OUTCOME
+    return advice.DROPPED if dropped(search) else advice.NOTHING_ENQUEUED
+
+
+def _pending_matches(search: Search[T]) -> bool:
+    pending = (record for record in search.enqueued() if record._state is PENDING)
+    return any(map(search.would_match, pending))
 
 
 def _expectation(search: Search[T], count: str) -> str:
@@ -134,14 +165,13 @@ def _verdicts(search: Search[T], item: T) -> list[tuple[str, str, list[str]]]:
 
 
 def _listed(search: Search[T], items: list[T], title: str) -> str:
-    shown = [search.subject.line(item) for item in items[:_ITEMS_SHOWN]]
-    text = messages.listing(title, shown, len(items) - len(shown))
-    return text.removeprefix("\n")
+    shown = [search.subject.line(item) for item in items[: folding().items]]
+    return messages.listing(title, shown, len(items) - len(shown))
 
 
 def _listed_by_criteria(search: Search[T], items: list[T], title: str) -> str:
     shown = []
-    for item in items[:_ITEMS_SHOWN]:
+    for item in items[: folding().items]:
         judged = search.judge(item)
         fields = ", ".join(f"{c.name} {c.actual(item)}" for c, ok in judged if ok is not None)
         shown.append(f"#{search.subject.record_of(item).sequence}  {fields}")
@@ -150,6 +180,6 @@ def _listed_by_criteria(search: Search[T], items: list[T], title: str) -> str:
 
 def _counted(search: Search[T], items: list[T]) -> str:
     counts = Counter(short_name(search.subject.record_of(item).name) for item in items)
-    named = [f"{count} {name}" for name, count in counts.most_common(_ITEMS_SHOWN)]
+    named = [f"{count} {name}" for name, count in counts.most_common(max(folding().items, 1))]
     rest = len(counts) - len(named)
     return ", ".join(named) + (f" and {rest} more kinds" if rest else "")

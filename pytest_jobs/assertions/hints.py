@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ..harness.describe import call_text, delivery_line, duration, short_name
+from ..harness.folding import folding
 from ..harness.record import PENDING, REDELIVERY, JobRecord
 from . import messages
 from .commits import commit_hints
@@ -15,12 +16,10 @@ from .subjects import ENQUEUED
 
 T = TypeVar("T")
 
-_HINTS_SHOWN = 3
-
 
 def hints(search: Search[T]) -> list[str]:
     """Return the likely slips behind a search that found too little."""
-    found = [*commit_hints(search), *outside_window(search), *_retries(search)]
+    found = [*commit_hints(search), *outside_window(search), *retries(search)]
     if not search.candidates:
         found += [*follow_up_hints(search), *subclasses(search)]
     if search.subject is not ENQUEUED:
@@ -28,7 +27,7 @@ def hints(search: Search[T]) -> list[str]:
         if not found and not search.enqueued():
             inside = search.window is not None
             found.append(messages.hint_never_enqueued(job_name(search), inside=inside))
-    return found[:_HINTS_SHOWN]
+    return found[: folding().hints]
 
 
 def telling_apart(search: Search[T]) -> list[str]:
@@ -56,7 +55,8 @@ def outside_window(search: Search[T]) -> Iterator[str]:
             yield messages.hint_outside_window(_item(search, item))
 
 
-def _retries(search: Search[T]) -> Iterator[str]:
+def retries(search: Search[T]) -> Iterator[str]:
+    """Return the retries that would match if they were asked for."""
     for item in search.of_job():
         if search.is_inside(item) and not search.subject.first(item) and search.fulfils(item):
             yield messages.hint_retry(_item(search, item), search.subject.record_of(item).attempt)
@@ -68,9 +68,13 @@ def subclasses(search: Search[T]) -> Iterator[str]:
     job = None if target is None else target.job
     if not isinstance(job, type):
         return
+    told: set[type] = set()
     for item in search.everything():
         other = search.subject.record_of(item).job
-        if isinstance(other, type) and other is not job and issubclass(other, job):
+        if not isinstance(other, type) or other is job or other in told:
+            continue
+        if issubclass(other, job):
+            told.add(other)
             yield messages.hint_subclass(
                 _item(search, item), other.__qualname__.rpartition("<locals>.")[2], job.__name__
             )

@@ -12,10 +12,12 @@ from ..harness.jobs import Jobs
 from ..harness.record import JobRecord
 from ..harness.targets import Target
 from . import messages
+from .advice import OTHER_ORDER
 from .criteria import Criterion
 from .frames import hide_ours
 from .question import ENQUEUED_CRITERIA, EnqueuedCriteria, check_names
 from .subjects import ENQUEUED, window_of
+from .telling import told
 
 #: A job, or a job and what else is expected of it.
 ExpectedJob: TypeAlias = "object | tuple[object, EnqueuedCriteria]"
@@ -59,7 +61,10 @@ class AssertEnqueuedInOrder:
             hide_ours(error)
             raise
         if index is not None:
-            raise AssertionError(_text(wanted, records, index, inside=within is not None))
+            inside = within is not None
+            raise AssertionError(
+                told(lambda: _text(wanted, records, index, inside=inside), jobs._reader)
+            )
         for record in records:
             ENQUEUED.look(record)
         return tuple(records)
@@ -145,4 +150,4 @@ def _text(wanted: list[_Wanted], records: list[JobRecord], index: int, *, inside
     )
     differing = messages.closest(record_line(records[index]), verdicts) if verdicts else ""
     head = messages.in_order(len(wanted), inside=inside)
-    return messages.whole([head, what, *lists, differing], [], messages.NEXT_ORDER)
+    return messages.whole([head, what, *lists, differing], [], OTHER_ORDER)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+from ..harness.folding import folding
+from .advice import LEFT_ALONE, NO_SUCH_BATCH, OTHER_CHAIN, Advice
 
 
 def expectation(
@@ -30,8 +34,9 @@ def expectation(
     if not criteria:
         return head
     width = max(len(name) for name, _ in criteria)
-    lines = [f"  {name.ljust(width)}  {expected}" for name, expected in criteria]
-    return "\n".join((f"{head} with", *lines))
+    shown = criteria[: folding().criteria]
+    lines = [f"{name.ljust(width)}  {expected}" for name, expected in shown]
+    return listing(f"{head} with", lines, len(criteria) - len(shown))
 
 
 def nothing_at_all(outcome: str, *, inside: bool) -> str:
@@ -79,6 +84,8 @@ def closest(item: str, verdicts: Sequence[tuple[str, str, Sequence[str]]]) -> st
 
 def listing(title: str, items: Sequence[str], left_out: int) -> str:
     """Return items below a title."""
+    if left_out and not items:
+        return f"{title} {left_out}"
     lines = [title, *(f"  {item}" for item in items)]
     if left_out:
         lines.append(f"  ... and {left_out} more")
@@ -107,11 +114,19 @@ def too_many_from(index: int) -> str:
 
 
 def numbered(title: str, items: Sequence[str], marked: int) -> str:
-    """Return a whole list below a title, numbered from 0, with a mark at one place."""
+    """Return a list below a title, numbered from 0, with a mark at one place, and what stands near it."""
+    room = max(folding().items, 1)
+    begin = max(min(marked - room // 2, len(items) - room), 0)
+    end = min(begin + room, len(items))
     lines = [
-        f"{'>' if index == marked else ' '} {index:>3}  {item}" for index, item in enumerate(items)
+        f"{'>' if index == marked else ' '} {index:>3}  {items[index]}"
+        for index in range(begin, end)
     ]
-    if marked == len(items):
+    if begin:
+        lines.insert(0, f"  ... {begin} before")
+    if end < len(items):
+        lines.append(f"  ... and {len(items) - end} more")
+    if marked >= len(items):
         lines.append(f"> {marked:>3}  (none)")
     return "\n".join([title, *lines])
 
@@ -124,25 +139,27 @@ def followed_by(job: str, expected: str, item: str, actual: str) -> str:
         f"but {item} is followed by",
         f"  {actual or '(nothing)'}",
     ]
-    return whole(["\n".join(lines)], [], NEXT_CHAIN)
+    return whole(["\n".join(lines)], [], OTHER_CHAIN)
 
 
 def batched(expected: str, found: int, batches: Sequence[str]) -> str:
     """Return the whole text about a batch that is not there, or is there more than once."""
     head = f"Expected exactly 1 batch enqueued, of\n  {expected}"
     if not batches:
-        return whole([head, "but nothing was enqueued as a batch."], [], NEXT_BATCH)
+        return whole([head, "but nothing was enqueued as a batch."], [], NO_SUCH_BATCH)
     such = f"but {found} are such:" if found else "but there is no such batch."
-    return whole([head, such, listing("Batches enqueued:", batches, 0)], [], NEXT_BATCH)
+    shown = batches[: folding().items]
+    listed = listing("Batches enqueued:", shown, len(batches) - len(shown))
+    return whole([head, such, listed], [], NO_SUCH_BATCH)
 
 
-def whole(parts: Sequence[str], hints: Sequence[str], next_step: str) -> str:
+def whole(parts: Sequence[str], hints: Sequence[str], advice: Advice) -> str:
     """Return a whole message: what was expected and found, likely slips, what to do."""
     head, rest = parts[:2], [part for part in parts[2:] if part]
     blocks = ["\n".join(head), *rest]
     if hints:
         blocks.append("\n".join(f"Hint: {hint}" for hint in hints))
-    blocks.append(f"Next: {next_step}")
+    blocks.append(next_step(advice))
     return "\n\n".join(blocks)
 
 
@@ -245,46 +262,19 @@ def hint_alike(outcome: str) -> str:
     return f"they are all alike: the same job may have been {outcome} more than once by mistake."
 
 
-# What to do
+# What is said at the end
+
+_PAGE: Final = "docs/reference/messages.md"
+SHORTENED: Final = "Shortened: -v shows everything."
 
 
-NEXT_NOTHING_ENQUEUED = (
-    "make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain call and "
-    "`perform_now` run a job and enqueue nothing."
-)
-NEXT_FOLLOWS = "perform what stands before it: call jobs.drain() before the assertion."
-NEXT_OUTSIDE_WINDOW = "have `within` hold what is meant, or leave it out to look at the whole test."
-NEXT_COMMIT = "call jobs.commit() where the application would commit: the transaction of a test case never does."
-NEXT_SUBCLASS = "name the class that is enqueued, or enqueue the class that is named."
-NEXT_NOT_PERFORMED = (
-    "perform the jobs first; jobs.drain() performs all of them, whenever they are due."
-)
-NEXT_OTHER_OUTCOME = (
-    "correct the job, or assert what became of it; jobs.deliveries shows every attempt."
-)
-NEXT_DIFFERS = "correct the code that enqueues it, or the expectation; drop a criterion that does not matter here."
-NEXT_CAME_TO_ELSE = (
-    "correct the job, or the expectation; drop a criterion that does not matter here."
-)
-NEXT_SEVERAL = (
-    "write count=, at_least= or at_most= if several are right, or narrow it with another criterion."
-)
-NEXT_TOO_MANY = "correct the code or the number, or narrow it with another criterion."
-NEXT_TOO_FEW = "look at jobs.enqueued and jobs.deliveries for what there is, or correct the number."
-NEXT_ORDER = "correct the code that enqueues them, or the list; assert_enqueued looks for one job at any place."
-NEXT_CHAIN = (
-    "correct the code that enqueues it, or the list; a list inside it stands for what begins together, a tuple "
-    "inside that for a chain."
-)
-NEXT_BATCH = "correct the code that enqueues it, or the list; narrow it with within=."
-NEXT_UNEXPECTED = "keep the code from doing it, or narrow the assertion to what must not happen."
+def next_step(advice: Advice) -> str:
+    """Return what to do, and where the reference says more."""
+    return f"Next: {advice.step}\nSee: {_PAGE}#{advice.anchor}"
 
 
 def left_alone(count: int, items: str) -> str:
     """Return the text of a test that left jobs it never looked at."""
     jobs = "1 job" if count == 1 else f"{count} jobs"
-    return (
-        f"This test left {jobs} that it neither looked at nor performed:\n{items}\n\n"
-        "Next: assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
-        "@pytest.mark.jobs(strict=False) if they do not matter here."
-    )
+    head = f"This test left {jobs} that it neither looked at nor performed:"
+    return f"{head}\n{items}\n\n{next_step(LEFT_ALONE)}"

@@ -180,7 +180,7 @@ def parse_counts(criteria: Mapping[str, Any]) -> Counts:
         return Counts(1, 1, singular=True)
     if least is not None and most is not None and least > most:
         raise CriterionError(
-            f"at_least={least} is more than at_most={most}: no number of jobs is both."
+            f"at_least={least} is more than at_most={most}: no number of jobs is both, so swap them."
         )
     return Counts(least or 0, most, singular=False)
 
@@ -200,6 +200,15 @@ def check_names(
             raise CriterionError(
                 f"{assertion}() knows no criterion {name!r}, a parameter of {short_name(target.name)}: ask "
                 f"for it with params={{{name!r}: ...}}."
+            )
+        if name in _COUNTS and assertion.startswith("assert_not_"):
+            raise CriterionError(
+                f"{assertion}() knows no {name}=: it expects none, so there is nothing to count. Leave it out."
+            )
+        if name in DELIVERED_CRITERIA:
+            raise CriterionError(
+                f"{assertion}() knows no criterion {name!r}, which only deliveries have: ask for it with "
+                "assert_performed(), say."
             )
         near = difflib.get_close_matches(_ELSEWHERE.get(name, name), known, n=1)
         meant = f"; did you mean {near[0]}=?" if near else "."
@@ -313,7 +322,9 @@ def _tolerance(criteria: Mapping[str, Any]) -> timedelta:
             f"tolerance={tolerance!r} is no timedelta: write timedelta(seconds=5), say."
         )
     if "tolerance" in criteria and "at" not in criteria and "wait" not in criteria:
-        raise CriterionError("tolerance= is for at= and wait=, and neither is given.")
+        raise CriterionError(
+            "tolerance= is for at= and wait=, and neither is given: give one, or leave it out."
+        )
     return tolerance
 
 

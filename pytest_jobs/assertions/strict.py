@@ -6,6 +6,7 @@ from ..harness.jobs import Jobs
 from ..harness.record import PENDING, JobRecord
 from ..harness.views import titled_table
 from .messages import left_alone
+from .telling import told
 
 
 def check_nothing_left(jobs: Jobs) -> None:
@@ -19,4 +20,5 @@ def check_nothing_left(jobs: Jobs) -> None:
         record for record in jobs.ledger.records if record._state is PENDING and not record._seen
     ]
     if left:
-        raise AssertionError(left_alone(len(left), titled_table("left", left)))
+        text = told(lambda: left_alone(len(left), titled_table("left", left)), jobs._reader)
+        raise AssertionError(text)

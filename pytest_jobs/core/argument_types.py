@@ -84,7 +84,10 @@ class RecordReference:
 
 
 def _not_found(cls: type, identifier: object) -> str:
-    return f"The {cls.__qualname__} {identifier!r} does not exist any more."
+    return (
+        f"The {cls.__qualname__} {identifier!r} does not exist any more: enqueue its job when it is committed, "
+        "or drop such jobs with @discard_on(RecordNotFoundError)."
+    )
 
 
 class ArgumentTypes:

@@ -164,7 +164,7 @@ class _Writer:
         for key in value:
             if type(key) is not str:
                 raise SerializationError(
-                    f"{path} has the key {key!r}, a {type(key).__qualname__}; the keys of a JSON object are "
+                    f"{path} has the key {key!r} of type {type(key).__qualname__}; the keys of a JSON object are "
                     "text: write str keys, or pass the items as a list of pairs."
                 )
         written = {key: self.write(item, f"{path}[{key!r}]") for key, item in value.items()}
@@ -242,7 +242,8 @@ class _Reader:
         found = argument_types.reference_named(name)
         if found is None:
             raise DeserializationError(
-                f"The payload refers to the {name} {identifier!r}, and no `reference` says how to find it."
+                f"The payload refers to the {name} {identifier!r}, and no `reference` says how to find it: "
+                "import the module that declares it with `@reference(id=..., find=...)`."
             )
         return (
             found.find_record(identifier)

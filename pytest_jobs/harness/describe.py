@@ -5,31 +5,96 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from .folding import WHOLE, folding
 
 if TYPE_CHECKING:
     from .delivery import Delivery
     from .record import JobRecord
 
-_VALUE_WIDTH = 60
-_CALL_WIDTH = 100
+#: No argument is cut to fewer characters.
+_NARROW = 24
+#: How many items of a list are shown at most.
+_ITEMS = 6
+#: How many items of a list and keys of a dict are tried where these are too many.
+_FEWER = ((4, 4), (2, 2), (1, 4), (1, 2), (1, 1), (1, 0))
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 class _ShortRepr(reprlib.Repr):
-    def __init__(self) -> None:
+    def __init__(self, items: int, text: int, keys: int | None = None) -> None:
         super().__init__()
-        self.maxstring = self.maxother = _VALUE_WIDTH
-        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 6
+        self.maxstring = self.maxother = text
+        self.maxlist = self.maxtuple = self.maxset = items
+        self.maxdict = items if keys is None else keys
         self.maxlevel = 4
 
+    def repr_dict(self, x: dict[object, object], level: int) -> str:
+        """Show a dict in its own order."""
+        if level <= 0 and x:
+            return f"{{{self.fillvalue}}}"
+        shown = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(x.items(), self.maxdict)
+        ]
+        return f"{{{', '.join([*shown, *([self.fillvalue] if len(x) > self.maxdict else [])])}}}"
 
-_REPR: Final = _ShortRepr()
+
+def short_repr(value: object, width: int | None = None) -> str:
+    """Return a value in one line of bearable length.
+
+    Args:
+        value: a value.
+        width: how many characters it may have; None for as many as are shown here.
+    """
+    limit = folding().value if width is None else width
+    if limit == WHOLE.value:
+        return _in_one_line(_whole_repr(value))
+    text = _in_one_line(_ShortRepr(_ITEMS, limit).repr(value))
+    if len(text) > limit and isinstance(value, list | tuple | dict | set | frozenset):
+        return _fitted(value, limit)
+    return shortened(text, limit)
 
 
-def short_repr(value: object) -> str:
-    """Return a value in one line of bearable length."""
-    return shortened(_REPR.repr(value), _VALUE_WIDTH)
+def _fitted(value: object, limit: int) -> str:
+    """Return a collection with as many items of each list as fit."""
+    for items, keys in _FEWER:
+        # There are brackets and quotes around a text.
+        text = _in_one_line(_ShortRepr(items, max(limit - 8, 12), keys).repr(value))
+        if len(text) <= limit:
+            return text
+    return shortened(_in_one_line(_ShortRepr(1, limit, 0).repr(value)), limit)
+
+
+def _whole_repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return _ShortRepr(_ITEMS, WHOLE.value).repr(value)
+
+
+def listed(args: Iterable[object], kwargs: Mapping[str, object]) -> str:
+    """Return arguments as they would be written in a call, the wide ones cut so that all are seen."""
+    values = [*(("", value) for value in args), *((f"{name}=", v) for name, v in kwargs.items())]
+    limit = folding().call
+    texts = [f"{name}{short_repr(value)}" for name, value in values]
+    if len(", ".join(texts)) <= limit:
+        return ", ".join(texts)
+    fair = limit // len(texts) - 2
+    narrow = [len(text) for text in texts if len(text) <= fair]
+    # What the narrow ones leave is for the wide ones.
+    share = (limit - sum(narrow) - 2 * len(texts)) // max(len(texts) - len(narrow), 1)
+    shown = (
+        text if len(text) <= fair else f"{name}{short_repr(value, max(_NARROW, share - len(name)))}"
+        for text, (name, value) in zip(texts, values, strict=True)
+    )
+    return shortened(", ".join(shown), limit)
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split("\n")) if "\n" in text else text
 
 
 def shortened(text: str, width: int) -> str:
@@ -56,11 +121,16 @@ def arguments_text(record: JobRecord) -> str:
         positional, named = record.args, record.kwargs
     except Exception as error:
         return f"unreadable: {type(error).__name__}"
-    shown = [
-        *map(short_repr, positional),
-        *(f"{name}={short_repr(value)}" for name, value in named.items()),
-    ]
-    return shortened(", ".join(shown), _CALL_WIDTH)
+    return listed(positional, named)
+
+
+def is_readable(record: JobRecord) -> bool:
+    """Say whether the arguments of a record can be read."""
+    try:
+        record._decoded()
+    except Exception:
+        return False
+    return True
 
 
 def call_of(name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> str:

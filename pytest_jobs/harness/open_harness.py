@@ -15,6 +15,7 @@ from .clock import VirtualClock
 from .dead_letters import DeadLetters
 from .delivery import Delivery
 from .describe import call_text
+from .folding import Reader
 from .held import HeldRecords
 from .holding import Holding
 from .inline import Inline, RaiseAt
@@ -70,6 +71,8 @@ class OpenHarness:
         self._targets = Targets(self._bridges)
         self._holdings: list[Holding] = []
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
+        #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
+        self._reader: Reader | None = None
 
     # Opening
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CriterionError
@@ -65,14 +66,20 @@ class Targets:
     def _unknown(self, job: object) -> str:
         owner = getattr(job, "__self__", None)
         if owner is not None and self.find(owner) is not None:
-            return f"{job!r} is a method of a job: name {getattr(owner, '__name__', owner)} itself."
+            name = getattr(owner, "__name__", owner)
+            return f"{name}.{getattr(job, '__name__', '...')} is a method of a job: name {name} itself."
         libraries = ", ".join(bridge.name for bridge in self._bridges)
         if isinstance(job, str):
             return (
                 f"No job is named {job!r} in what is bridged here ({libraries}): give the full name, "
                 "or the job itself."
             )
+        shown = (
+            f"The function {job.__module__}.{job.__qualname__}"
+            if isinstance(job, FunctionType)
+            else repr(job)
+        )
         return (
-            f"{job!r} is no job of what is bridged here ({libraries}): name a class derived from Job, a "
-            "function under @job, or a `later` twin."
+            f"{shown} is no job of what is bridged here ({libraries}): name a class derived from Job, a function "
+            "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
         )

@@ -8,13 +8,13 @@ from typing import Generic, Self, TypeVar, overload
 
 from .delivery import Delivery
 from .describe import arguments_text, call_text, duration, error_text, instant, short_name, table
+from .folding import folding
 from .ledger import Ledger
 from .record import FIRST, JobRecord
 from .transactions import CommitCallback
 
 T = TypeVar("T")
 
-_ROWS_SHOWN = 20
 _ITEMS_IN_A_LINE = 5
 
 
@@ -163,7 +163,7 @@ def titled_table(title: str, items: Sequence[object]) -> str:
     """Return records, deliveries or callbacks as a table below a title; a long one is cut."""
     if not items:
         return f"{title}: none"
-    shown = items[:_ROWS_SHOWN]
+    shown = items[: folding().rows]
     if isinstance(items[0], Delivery):
         text = table(
             _DELIVERY_HEADER, [_delivery_row(item) for item in shown if isinstance(item, Delivery)]

@@ -55,7 +55,7 @@ class Explorations:
         self._config = config
         self._audience = Audience(
             verbose=config.get_verbosity() > 0,
-            ascii=_shows_only_ascii(config),
+            ascii=shows_only_ascii(config),
             replay=token,
             sources=self._sources,
         )
@@ -189,7 +189,8 @@ def _counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def _shows_only_ascii(config: pytest.Config) -> bool:
+def shows_only_ascii(config: pytest.Config) -> bool:
+    """Say whether what is read can show nothing but ASCII."""
     told = getattr(config, "workerinput", {}).get(_ASCII)
     if told is not None:
         return bool(told)

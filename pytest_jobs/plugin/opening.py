@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from ..harness.jobs import Jobs
+from .exploring import shows_only_ascii
 from .options import JobOptions
 
 
@@ -27,6 +28,7 @@ def open_harness(
     """
     from ..bridges.applications import bridges_to
     from ..bridges.reference import ReferenceBridge
+    from ..harness.folding import Reader
     from ..harness.transactions_in_use import transactions_in_use
 
     if options.mode == "off":
@@ -44,6 +46,7 @@ def open_harness(
         jitter=options.jitter,
         outcomes=(AssertionError, pytest.fail.Exception, pytest.skip.Exception),
     )
+    jobs._reader = Reader(verbose=config.get_verbosity() > 0, ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
         # It outlives the test that asked for it first, and no test could be run again without its copies.

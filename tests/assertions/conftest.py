@@ -7,8 +7,16 @@ from datetime import UTC, datetime
 import pytest
 
 from pytest_jobs.errors import CriterionError
+from pytest_jobs.harness.folding import Reader
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _brief(request):
+    """Have texts the same when the tests run with -v."""
+    if "jobs" in request.fixturenames:
+        request.getfixturevalue("jobs")._reader = Reader()
 
 
 @pytest.fixture

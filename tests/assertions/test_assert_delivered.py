@@ -59,7 +59,8 @@ def test_another_status_is_shown_as_such(jobs, assert_delivered, failure):
         "  wait    differs  expected 1m (+-1s), got None\n"
         "  status  differs  expected 'snoozed', got 'discarded'\n"
         "\n"
-        "Next: correct the job, or the expectation; drop a criterion that does not matter here."
+        "Next: correct the job, or the expectation; drop a criterion that does not matter here.\n"
+        "See: docs/reference/messages.md#it-came-to-something-else"
     )
 
 

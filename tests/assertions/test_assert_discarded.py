@@ -44,5 +44,6 @@ def test_a_job_that_failed_is_not_discarded(jobs, assert_discarded, failure):
         "\n"
         "Hint: this became of it: #0 Pay('broken') failed: ValueError: broken\n"
         "\n"
-        "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt."
+        "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
+        "See: docs/reference/messages.md#another-outcome"
     )

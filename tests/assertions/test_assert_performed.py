@@ -61,7 +61,8 @@ def test_a_pending_job_is_not_performed(jobs, assert_performed, failure):
         "Hint: #0 Pay(7) is pending: nothing has performed it yet. Call jobs.perform_due() or jobs.drain() "
         "first.\n"
         "\n"
-        "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due."
+        "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due.\n"
+        "See: docs/reference/messages.md#not-performed-yet"
     )
 
 
@@ -115,7 +116,8 @@ def test_without_a_job_any_will_do(jobs, assert_performed, failure):
         "Expected exactly 1 job performed\n"
         "but no job was performed.\n"
         "\n"
-        "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due."
+        "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due.\n"
+        "See: docs/reference/messages.md#not-performed-yet"
     )
 
     jobs.drain()

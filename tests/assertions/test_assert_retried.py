@@ -106,5 +106,6 @@ def test_a_job_that_succeeded_at_once_says_so(jobs, assert_retried, failure):
         "\n"
         "Hint: this became of it: #0 Sync(1, errors=0) performed\n"
         "\n"
-        "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt."
+        "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
+        "See: docs/reference/messages.md#another-outcome"
     )

@@ -146,5 +146,5 @@ def test_what_is_no_tolerance_is_refused(jobs, noon, assert_enqueued, refusal, t
 
 def test_a_tolerance_without_a_time_is_refused(jobs, assert_enqueued, refusal):
     assert refusal(assert_enqueued, Pay, tolerance=SECOND) == (
-        "tolerance= is for at= and wait=, and neither is given."
+        "tolerance= is for at= and wait=, and neither is given: give one, or leave it out."
     )

@@ -63,7 +63,7 @@ def test_both_waits_are_shown(jobs, noon, assert_enqueued, failure):
         "but the only Pay enqueued does not match.",
         "",
         "Closest: #0 Pay() queue='default' wait=1m 30s",
-        "  wait  differs  expected 1d (+-1s), got 1m 30s",
+        "  wait  differs  expected 1d (+-1s), got 1m 30s, 23h 58m 30s shorter",
     ]
 
 

@@ -120,6 +120,5 @@ def test_a_coroutine_function_is_refused(jobs, assert_enqueued, refusal):
         return record.args[0] > 100
 
     assert refusal(assert_enqueued, Pay, where=is_large) == (
-        "where=test_a_coroutine_function_is_refused.<locals>.is_large is a coroutine function, and nothing "
-        "awaits it: write a plain one."
+        "where=is_large is a coroutine function, and nothing awaits it: write a plain one."
     )

@@ -49,7 +49,8 @@ def test_when_only_a_subclass_was_enqueued_the_message_says_so(jobs, assert_enqu
         "Hint: #1 NotifyByMail('ann') is a NotifyByMail, a subclass of Notify. The class is matched exactly: "
         "name the subclass.\n"
         "\n"
-        "Next: name the class that is enqueued, or enqueue the class that is named."
+        "Next: name the class that is enqueued, or enqueue the class that is named.\n"
+        "See: docs/reference/messages.md#only-a-subclass"
     )
 
 

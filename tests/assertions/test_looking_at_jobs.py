@@ -87,7 +87,8 @@ def test_what_is_left_is_listed():
         "1  Pay  2          low      -     1        pending\n"
         "\n"
         "Next: assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
-        "@pytest.mark.jobs(strict=False) if they do not matter here."
+        "@pytest.mark.jobs(strict=False) if they do not matter here.\n"
+        "See: docs/reference/messages.md#left-alone"
     )
 
 

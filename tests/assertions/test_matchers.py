@@ -117,10 +117,7 @@ def test_a_matcher_is_shown_as_it_prints(shipped, assert_enqueued, failure):
         "  queue   IsStr(max_length=3)",
         "but the only Ship enqueued does not match.",
         "",
-        (
-            "Closest: #0 Ship({'id': 7, 'items': [{'price': 0.30000...: 2.5, 'sku': 'b'}]}, "
-            "0.30000000000000004) queue='shipping'"
-        ),
+        "Closest: #0 Ship({'id': 7, ...}, 0.30000000000000004) queue='shipping'",
         "  params  differs  weight: expected IsInt, got 0.30000000000000004",
         "  queue   differs  expected IsStr(max_length=3), got 'shipping'",
     ]

@@ -47,7 +47,8 @@ def test_the_message_says_so(shipped, assert_enqueued, failure, name, value):
         "Closest: #0 Ship(unreadable: DeserializationError) queue='default'",
         (
             f"  {name}  differs  the arguments cannot be read: DeserializationError: The payload refers to the "
-            "shop.Order 5, and no `reference` says how to find it."
+            "shop.Order 5, and no `reference` says how to find it: import the module that declares it with "
+            "`@reference(id=..., find=...)`."
         ),
     ]
 

@@ -83,7 +83,8 @@ def test_what_never_comes_fails_and_says_how_long_was_waited(jobs, assert_enqueu
         "but no job was enqueued.\n"
         "\n"
         "Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain call "
-        "and `perform_now` run a job and enqueue nothing."
+        "and `perform_now` run a job and enqueue nothing.\n"
+        "See: docs/reference/messages.md#nothing-enqueued"
     )
 
 

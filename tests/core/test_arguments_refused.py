@@ -156,7 +156,7 @@ def test_a_number_that_json_lacks_is_refused(adapter, number):
 )
 def test_a_key_that_is_no_text_is_refused(adapter, key, kind):
     assert _refused(prices={"a": {key: 1}}) == (
-        f"kwargs['prices']['a'] has the key {key!r}, a {kind}; the keys of a JSON object are text: write "
+        f"kwargs['prices']['a'] has the key {key!r} of type {kind}; the keys of a JSON object are text: write "
         "str keys, or pass the items as a list of pairs."
     )
 

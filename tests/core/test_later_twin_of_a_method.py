@@ -85,7 +85,10 @@ def test_the_record_is_found_again_when_the_job_runs(adapter):
 
     (execution,) = adapter.perform_due()
 
-    assert str(execution.error) == "The Webhook 1 does not exist any more."
+    assert str(execution.error) == (
+        "The Webhook 1 does not exist any more: enqueue its job when it is committed, or drop such "
+        "jobs with @discard_on(RecordNotFoundError)."
+    )
 
 
 def test_a_subclass_that_overrides_the_method_is_called_by_its_own(adapter):

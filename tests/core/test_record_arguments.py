@@ -131,7 +131,10 @@ def test_a_record_that_is_gone_fails_the_job(adapter):
 
     assert execution.status == "failed"
     assert type(execution.error) is RecordNotFoundError
-    assert str(execution.error) == "The User 3 does not exist any more."
+    assert str(execution.error) == (
+        "The User 3 does not exist any more: enqueue its job when it is committed, or drop such "
+        "jobs with @discard_on(RecordNotFoundError)."
+    )
 
 
 def test_a_lookup_error_means_that_the_record_is_gone(adapter):
@@ -140,7 +143,10 @@ def test_a_lookup_error_means_that_the_record_is_gone(adapter):
     (execution,) = adapter.perform_due()
 
     assert type(execution.error) is RecordNotFoundError
-    assert str(execution.error) == "The Product ('a', 2) does not exist any more."
+    assert str(execution.error) == (
+        "The Product ('a', 2) does not exist any more: enqueue its job when it is committed, or drop such "
+        "jobs with @discard_on(RecordNotFoundError)."
+    )
     assert type(execution.error.__cause__) is KeyError
 
 

@@ -439,7 +439,7 @@ def test_a_fault_is_for_a_job(jobs):
 
     assert str(caught.value) == (
         f"{Unavailable!r} is no job of what is bridged here (core): name a class derived from Job, a function "
-        "under @job, or a `later` twin."
+        "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
     )
 
 

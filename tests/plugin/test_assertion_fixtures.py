@@ -81,9 +81,10 @@ def test_a_failure_shows_the_line_of_the_test_and_the_whole_message(pytester):
             "E         queue  differs  expected 'low', got 'payments'",
             "E       ",
             (
-                "E       Next: correct the code that enqueues it, or the expectation; drop a criterion that does "
-                "not matter here."
+                "E       Next: correct the queue of the job, or the one that is chosen when it is enqueued, or "
+                "the expectation."
             ),
+            "E       See: docs/reference/messages.md#other-queue",
             "",
             "test_a_failure_shows_the_line_of_the_test_and_the_whole_message.py:5: AssertionError",
         ],

@@ -122,7 +122,8 @@ def test_another_chain_is_shown_beside_the_expected_one(jobs, tasks, followed):
         "  resize -> publish\n"
         "\n"
         "Next: correct the code that enqueues it, or the list; a list inside it stands for what begins together, "
-        "a tuple inside that for a chain."
+        "a tuple inside that for a chain.\n"
+        "See: docs/reference/messages.md#another-chain"
     )
 
 
@@ -163,7 +164,8 @@ def test_another_batch_is_listed(jobs, tasks, batched):
         "  1 fetch, 1 resize\n"
         "  2 fetch, then publish\n"
         "\n"
-        "Next: correct the code that enqueues it, or the list; narrow it with within=."
+        "Next: correct the code that enqueues it, or the list; narrow it with within=.\n"
+        "See: docs/reference/messages.md#no-such-batch"
     )
 
 
@@ -176,7 +178,8 @@ def test_without_any_batch_it_says_so(jobs, tasks, batched):
         "  1 fetch\n"
         "but nothing was enqueued as a batch.\n"
         "\n"
-        "Next: correct the code that enqueues it, or the list; narrow it with within=."
+        "Next: correct the code that enqueues it, or the list; narrow it with within=.\n"
+        "See: docs/reference/messages.md#no-such-batch"
     )
 
 

@@ -73,6 +73,7 @@ def test_e2_a_job_before_the_window_does_not_count(jobs, assert_enqueued, failur
         ),
         "",
         "Next: look at jobs.enqueued and jobs.deliveries for what there is, or correct the number.",
+        "See: docs/reference/messages.md#too-few-match",
     ]
 
 

@@ -110,9 +110,10 @@ def test_w4_another_queue_is_shown(jobs, assert_enqueued, failure):
         "  queue  differs  expected 'low', got 'default'",
         "",
         (
-            "Next: correct the code that enqueues it, or the expectation; drop a criterion that does not "
-            "matter here."
+            "Next: correct the queue of the job, or the one that is chosen when it is enqueued, or the "
+            "expectation."
         ),
+        "See: docs/reference/messages.md#other-queue",
     ]
 
 

@@ -1,0 +1,52 @@
+"""The page of the reference that shows every failure message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from message_gallery import Situation
+
+from pytest_jobs.assertions import advice
+
+HEAD = """\
+# Messages
+
+Every failure that a test can have through us: its cause, its remedy, and what it shows.
+The message of a failed assertion ends with a link to its section here.
+Made from `tests/messages`, where each text is pinned word for word.
+"""
+ADVICE = [value for value in vars(advice).values() if isinstance(value, advice.Advice)]
+
+
+def page(situations: Iterable[Situation]) -> str:
+    """Return the page."""
+    return "\n".join((HEAD, *_sections(list(situations))))
+
+
+def heading(text: str) -> str:
+    """Return a heading of which the anchor is the text with hyphens."""
+    return text.replace("-", " ").replace("_", " ").capitalize()
+
+
+def _sections(situations: list[Situation]) -> Iterator[str]:
+    for one in ADVICE:
+        yield f"## {heading(one.anchor)}\n"
+        yield f"Remedy: {one.step}\n"
+        for shown in situations:
+            if shown.asserts and shown.message().endswith(f"#{one.anchor}"):
+                yield f"### {heading(shown.name)}\n"
+                yield f"{shown.cause}\n"
+                yield _block(shown)
+    refused = [shown for shown in situations if not shown.asserts]
+    for kind in dict.fromkeys(type(shown.error()).__name__ for shown in refused):
+        yield f"## {kind}\n"
+        for shown in refused:
+            if type(shown.error()).__name__ == kind:
+                yield f"### {heading(shown.name)}\n"
+                yield f"Cause: {shown.cause}\n"
+                yield f"Remedy: {shown.remedy}\n"
+                yield _block(shown)
+
+
+def _block(shown: Situation) -> str:
+    return f"<!-- not run: made from tests/messages -->\n```text\n{shown.message()}\n```\n"
