@@ -59,7 +59,8 @@ def test_an_empty_list_is_an_expectation(jobs, assert_enqueued_in_order, failure
         ">   0  #0 Publish() queue='default'\n"
         "\n"
         "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
-        "place."
+        "place.\n"
+        "See: docs/reference/messages.md#another-list"
     )
 
 
@@ -91,7 +92,8 @@ def test_another_job_is_named_by_its_index(jobs, assert_enqueued_in_order, failu
         "    2  #2 resize(1) queue='images'\n"
         "\n"
         "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
-        "place."
+        "place.\n"
+        "See: docs/reference/messages.md#another-list"
     )
 
 
@@ -115,7 +117,8 @@ def test_another_argument_is_shown_criterion_by_criterion(jobs, assert_enqueued_
         "  queue   ok\n"
         "\n"
         "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
-        "place."
+        "place.\n"
+        "See: docs/reference/messages.md#another-list"
     )
 
 

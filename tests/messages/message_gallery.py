@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pytest_jobs import open_jobs
+from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.harness.folding import Reader
 from pytest_jobs.harness.jobs import Jobs
 
@@ -58,7 +58,8 @@ class Situation:
 
     def error(self, reader: Reader | None = BRIEF) -> Exception:
         """Return what it fails with."""
-        with open_jobs() as jobs:
+        # Whether a database library is set up depends on the tests before.
+        with Jobs([ReferenceBridge()]) as jobs:
             jobs._reader = reader
             jobs.clock.move_to(NOON)
             try:
