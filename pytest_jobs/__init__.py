@@ -14,6 +14,7 @@ from .core.callbacks import (
     before_enqueue,
     before_perform,
 )
+from .core.current import CurrentAttributes, attribute
 from .core.enqueueing import perform_all_later
 from .core.functions import JobFunction, job
 from .core.hooks import hookimpl, hooks
@@ -72,6 +73,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "later",
     "reference",
     "argument_type",
+    # What travels beside the arguments
+    "CurrentAttributes",
+    "attribute",
     # What becomes of errors
     "retry_on",
     "discard_on",

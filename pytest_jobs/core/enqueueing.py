@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import EnqueueError, Halt, SignatureError
 from .callbacks import run_chain
+from .carrying import headers_of
 from .hooks import hooks
 from .options import Options
 from .payload import Payload
@@ -145,6 +146,7 @@ def payload_of(job: Job, now_ns: int) -> Payload:
         None,
         now_ns,
         None if options is None else options.due_ns(now_ns),
+        headers_of(job._ambient),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..errors import SignatureError
 from . import enqueueing, execution
+from .ambient import Ambient, ambient, current_classes
 from .arguments import encode
 from .declaration import JobDeclaration
 from .options import ConfiguredJob, Options, checked_queue
@@ -37,6 +38,7 @@ class Job(JobDeclaration):
     enqueue_error: Exception | None = None
 
     _options: Options | None = None
+    _ambient: Ambient | None = None
     _running: bool = False
     _retry_wait_ns: int | None = None
 
@@ -72,6 +74,8 @@ class Job(JobDeclaration):
             job = cls.__new__(cls)
             job.args = args
             job.kwargs = kwargs
+            if current_classes.any:
+                job._ambient = ambient.get()
             enqueueing.enqueue(job)
             return job
 
@@ -131,6 +135,8 @@ class Job(JobDeclaration):
         job.args = args
         job.kwargs = kwargs
         job._options = options
+        if current_classes.any:
+            job._ambient = ambient.get()
         return job
 
     def _encoded_arguments(self) -> str:
