@@ -46,6 +46,8 @@ if TYPE_CHECKING:
         assert_retried,
     )
     from .bridges.opening import open_jobs
+    from .core.job_log import JobLog
+    from .core.job_metrics import JobMetrics
     from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
@@ -96,6 +98,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Halt",
     "hooks",
     "hookimpl",
+    "JobLog",
+    "JobMetrics",
     # Sending jobs
     "configure",
     "perform_all_later",
@@ -143,6 +147,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 
 #: Where the names live that an application in production does not need.
 _LAZY = {
+    "JobLog": "core.job_log",
+    "JobMetrics": "core.job_metrics",
     "InlineAdapter": "adapters.inline",
     "TestAdapter": "adapters.test",
     "check_idempotent": "exploration.check",

@@ -16,14 +16,12 @@ from .registry import name_of
 HEADER: Final = "context"
 
 
-def headers_of(values: Ambient | None) -> dict[str, object] | None:
+def headers_of(values: Ambient) -> dict[str, object] | None:
     """Return the headers of a payload that carries these values; None when there is nothing to carry.
 
     Raises:
         SerializationError: names the attribute whose value cannot be written.
     """
-    if not values:
-        return None
     written: dict[str, object] = {}
     for cls, held in values.items():
         carried = {name: value for name, value in held.items() if cls._attributes[name].carried}

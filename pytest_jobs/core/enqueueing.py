@@ -105,23 +105,22 @@ def send_retry(
 
     Enqueue callbacks do not run: the job was accepted once, and a `Halt` would lose it here.
     """
-    adapter.enqueue(
-        Payload(
-            type(job),
-            last.name,
-            last.job_id,
-            queue or last.queue,
-            last.priority if priority is None else priority,
-            last.arguments,
-            last.attempt + 1,
-            failures,
-            now_ns,
-            due_ns,
-            last.headers,
-        )
+    payload = Payload(
+        type(job),
+        last.name,
+        last.job_id,
+        queue or last.queue,
+        last.priority if priority is None else priority,
+        last.arguments,
+        last.attempt + 1,
+        failures,
+        now_ns,
+        due_ns,
+        last.headers,
     )
+    adapter.enqueue(payload)
     if hooks.job_enqueued is not None:
-        hooks.job_enqueued(job=job)
+        hooks.job_enqueued(job=job, payload=payload)
 
 
 def payload_of(job: Job, now_ns: int) -> Payload:
@@ -146,7 +145,7 @@ def payload_of(job: Job, now_ns: int) -> Payload:
         None,
         now_ns,
         None if options is None else options.due_ns(now_ns),
-        headers_of(job._ambient),
+        None if job._ambient is None else headers_of(job._ambient),
     )
 
 
@@ -155,13 +154,12 @@ def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
     try:
         adapter.enqueue(payload)
     except EnqueueError as error:
-        job.enqueued = False
-        job.enqueue_error = error
+        _not_enqueued(job, error)
         return
     job.enqueued = True
     job.enqueue_error = None
     if hooks.job_enqueued is not None:
-        hooks.job_enqueued(job=job)
+        hooks.job_enqueued(job=job, payload=payload)
 
 
 def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
@@ -172,5 +170,11 @@ def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
             lambda: _hand_over(job, adapter, payload_of(job, adapter.now_ns())),
         )
     except Halt as halt:
-        job.enqueued = False
-        job.enqueue_error = halt
+        _not_enqueued(job, halt)
+
+
+def _not_enqueued(job: Job, why: EnqueueError | Halt) -> None:
+    job.enqueued = False
+    job.enqueue_error = why
+    if hooks.job_not_enqueued is not None:
+        hooks.job_not_enqueued(job=job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import CriterionError
 from .delivery import ENDED_IN_FAILURE, GIVEN_UP, Delivery
+from .events import Events
 from .open_harness import OpenHarness
 from .record import JobRecord
 from .views import Capture, View, look_at_delivery, look_at_record
@@ -58,6 +59,11 @@ class Viewing(OpenHarness):
     def dead(self) -> View[Delivery]:
         """The attempts with which a job was given up: failed, exhausted or discarded. The payload is kept."""
         return self._deliveries("dead", GIVEN_UP)
+
+    @property
+    def events(self) -> Events:
+        """What happened, in order: each job enqueued, started, and what its deliveries came to."""
+        return Events(self._ledger.events)
 
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` holds what is first-enqueued inside it."""
