@@ -410,11 +410,11 @@ def test_simulated_retries_see_it(jobs, acme):
 
 
 def test_every_history_of_an_exploration_sees_it(acme):
-    paid = set()
+    paid, found = set(), []
 
     @job
     def pay(amount):
-        seen.append(current_id())
+        found.append(current_id())
         paid.add(amount)
 
     @contextmanager
@@ -425,8 +425,8 @@ def test_every_history_of_an_exploration_sees_it(acme):
     with Current.set(account=acme):
         check_idempotent(pay, args=(7,), world=till)
 
-    assert set(seen) == {1}
-    assert len(seen) > 2
+    assert set(found) == {1}
+    assert len(found) > 2
 
 
 # Around perform
