@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import sys
 import time
 import weakref
 from contextlib import suppress
@@ -502,3 +503,34 @@ def test_a_job_that_logs_by_callbacks_needs_no_plugin(jobs, caplog):
     jobs.drain()
 
     assert caplog.messages == [f"done {done.job_id}"]
+
+
+@pytest.mark.parametrize(
+    "flag", ["--jobs-twice", *(["--jobs-crash"] if sys.version_info >= (3, 12) else [])]
+)
+def test_an_adversary_does_not_show_in_the_events(pytester, flag):
+    pytester.makepyfile(
+        """
+        from pytest_jobs import CurrentAttributes, job
+
+        class Current(CurrentAttributes):
+            account: str | None = None
+
+        done = set()
+
+        @job
+        def work(number):
+            done.add((Current.account, number))
+
+        def test_it(jobs):
+            with Current.set(account="acme"):
+                work.perform_later(7)
+            jobs.drain()
+            assert done == {("acme", 7)}
+            assert [str(event) for event in jobs.events] == [
+                "enqueued work(7)", "started work(7)", "performed work(7)"
+            ]
+        """
+    )
+
+    pytester.runpytest_subprocess(flag).assert_outcomes(passed=1)
