@@ -728,11 +728,12 @@ def test_an_attribute_that_is_not_carried_keeps_to_its_process(jobs):
 
 def test_an_attribute_that_is_gone_is_left_out(jobs, acme):
     with Current.set(account=acme):
-        payload = look.perform_later().payload
+        payload = parent.perform_later().payload
     payload.headers["context"][f"{__name__}.Current"]["gone"] = 7
     jobs.drain()
 
-    assert seen == [1]
+    assert seen == [1, 2]
+    assert Current.carried_by(payload) == {"account": acme}
 
 
 def test_a_class_that_is_gone_is_an_error_of_the_job(jobs, acme):
