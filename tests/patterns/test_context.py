@@ -768,10 +768,7 @@ def test_an_account_that_is_gone_is_judged_by_the_rules_of_the_job(jobs, account
     assert seen == []
 
 
-def test_a_value_that_cannot_be_looked_up_keeps_its_cause(jobs, acme, monkeypatch):
-    def broken(id):
-        raise TimeoutError("database")
-
+def test_a_value_that_cannot_be_read_keeps_its_cause(jobs, acme):
     with Current.set(account=acme):
         payload = look.perform_later().payload
     payload.headers["context"][f"{__name__}.Current"]["plan"] = {"~": "nonsense", "v": 1}
