@@ -14,6 +14,7 @@ from .core.callbacks import (
     before_enqueue,
     before_perform,
 )
+from .core.current import CurrentAttributes, attribute
 from .core.enqueueing import perform_all_later
 from .core.functions import JobFunction, job
 from .core.hooks import hookimpl, hooks
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from .assertions.canvas import AssertBatched, AssertFollowedBy
     from .assertions.in_order import AssertEnqueuedInOrder
     from .bridges.opening import open_jobs
+    from .core.job_log import JobLog
+    from .core.job_metrics import JobMetrics
     from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
@@ -79,6 +82,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "later",
     "reference",
     "argument_type",
+    # What travels beside the arguments
+    "CurrentAttributes",
+    "attribute",
     # What becomes of errors
     "retry_on",
     "discard_on",
@@ -99,6 +105,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Halt",
     "hooks",
     "hookimpl",
+    "JobLog",
+    "JobMetrics",
     # Sending jobs
     "configure",
     "perform_all_later",
@@ -154,6 +162,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 
 #: Where the names live that an application in production does not need.
 _LAZY = {
+    "JobLog": "core.job_log",
+    "JobMetrics": "core.job_metrics",
     "InlineAdapter": "adapters.inline",
     "TestAdapter": "adapters.test",
     "check_idempotent": "exploration.check",

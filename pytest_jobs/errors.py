@@ -30,6 +30,10 @@ class DeclarationError(JobsError, TypeError):
     """A job class, job function or rule is declared wrongly."""
 
 
+class ContextError(JobsError, AttributeError):
+    """Current attributes were asked for a value that there is not, or that none of them has."""
+
+
 # Enqueueing
 
 

@@ -80,6 +80,32 @@ def decode(
         ) from error
 
 
+def encode_value(value: Any, path: str, types: Types) -> Any:
+    """Return a single value as JSON-safe data, a copy.
+
+    Args:
+        value: what to write.
+        path: what it is called in messages.
+        types: as for `encode`.
+
+    Raises:
+        SerializationError: names the path of the value that cannot be written.
+    """
+    return _Writer(types).write(value, path)
+
+
+def decode_value(data: Any, types: Types, *, find_records: bool = True) -> Any:
+    """Return the value that `encode_value` wrote, built anew; see `decode`."""
+    try:
+        return _Reader(types, find_records=find_records).read(data)
+    except DeserializationError:
+        raise
+    except Exception as error:
+        raise DeserializationError(
+            f"The value {_shortened(repr(data))} cannot be read back: {type(error).__name__}: {error}"
+        ) from error
+
+
 def _from_json(text: str) -> Any:
     """Read JSON text that has no white space around it, as ours has not."""
     value, end = _scan_json(text)

@@ -26,6 +26,9 @@ class JobDeclaration:
     #: The lower number is performed first; None counts as 0. Or a callable that returns it, as of the queue.
     priority: int | Callable[..., int | None] | None = None
 
+    #: Whether logs may show the arguments; False for what is secret.
+    log_arguments: ClassVar[bool] = True
+
     #: The class itself; for a job function the class behind it.
     job_class: ClassVar[type[Job]]
     #: What the application calls the job: the class, or the job function.
@@ -68,6 +71,7 @@ class JobDeclaration:
             cls.queue = checked_queue(cls.queue, f"{cls.__qualname__}.queue")
         if not cls._take_callable("priority"):
             checked_priority(cls.priority, f"{cls.__qualname__}.priority")
+        _check_log_arguments(cls)
         cls._take_perform()
         cls._take_callbacks()
         registry.add(cls.job_class)
@@ -172,6 +176,14 @@ class JobDeclaration:
                 "class derived from it."
             )
         return cls._binder
+
+
+def _check_log_arguments(cls: type[JobDeclaration]) -> None:
+    if not isinstance(cls.log_arguments, bool):
+        raise DeclarationError(
+            f"{cls.__qualname__}.log_arguments is {cls.log_arguments!r}, which is neither True nor "
+            "False."
+        )
 
 
 def _own(cls: type, attribute: str) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import EnqueueError, Halt, SignatureError
 from .callbacks import run_chain
+from .carrying import headers_of
 from .hooks import hooks
 from .options import Options
 from .payload import Payload
@@ -104,23 +105,22 @@ def send_retry(
 
     Enqueue callbacks do not run: the job was accepted once, and a `Halt` would lose it here.
     """
-    adapter.enqueue(
-        Payload(
-            type(job),
-            last.name,
-            last.job_id,
-            queue or last.queue,
-            last.priority if priority is None else priority,
-            last.arguments,
-            last.attempt + 1,
-            failures,
-            now_ns,
-            due_ns,
-            last.headers,
-        )
+    payload = Payload(
+        type(job),
+        last.name,
+        last.job_id,
+        queue or last.queue,
+        last.priority if priority is None else priority,
+        last.arguments,
+        last.attempt + 1,
+        failures,
+        now_ns,
+        due_ns,
+        last.headers,
     )
+    adapter.enqueue(payload)
     if hooks.job_enqueued is not None:
-        hooks.job_enqueued(job=job)
+        hooks.job_enqueued(job=job, payload=payload)
 
 
 def payload_of(job: Job, now_ns: int) -> Payload:
@@ -145,6 +145,7 @@ def payload_of(job: Job, now_ns: int) -> Payload:
         None,
         now_ns,
         None if options is None else options.due_ns(now_ns),
+        None if job._ambient is None else headers_of(job._ambient),
     )
 
 
@@ -153,8 +154,7 @@ def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
     try:
         adapter.enqueue(payload)
     except EnqueueError as error:
-        job.enqueued = False
-        job.enqueue_error = error
+        _not_enqueued(job, error)
         return
     except BaseException:
         job.enqueued = False
@@ -163,7 +163,7 @@ def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
     job.enqueued = True
     job.enqueue_error = None
     if hooks.job_enqueued is not None:
-        hooks.job_enqueued(job=job)
+        hooks.job_enqueued(job=job, payload=payload)
 
 
 def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
@@ -174,5 +174,11 @@ def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
             lambda: _hand_over(job, adapter, payload_of(job, adapter.now_ns())),
         )
     except Halt as halt:
-        job.enqueued = False
-        job.enqueue_error = halt
+        _not_enqueued(job, halt)
+
+
+def _not_enqueued(job: Job, why: EnqueueError | Halt) -> None:
+    job.enqueued = False
+    job.enqueue_error = why
+    if hooks.job_not_enqueued is not None:
+        hooks.job_not_enqueued(job=job)

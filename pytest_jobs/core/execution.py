@@ -9,8 +9,10 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from ..errors import DeclarationError, Halt, RunningLoopError
+from .ambient import current_classes
 from .arguments import decode
 from .callbacks import arun_chain, run_chain
+from .carrying import enter, leave, restore
 from .enqueueing import payload_of, send_retry
 from .hooks import hooks
 from .options import duration_ns
@@ -78,11 +80,31 @@ def perform(
     job = cls.__new__(cls)
     job.payload = payload
     job.enqueued = True
-    return (
-        _perform_coroutine(job, payload, around)
-        if cls._is_coroutine
-        else _perform(job, payload, around)
-    )
+    if current_classes.any or payload.headers is not None:
+        if cls._is_coroutine:
+            return _perform_coroutine_in_context(job, payload, around)
+        return _perform_in_context(job, payload, around)
+    if cls._is_coroutine:
+        return _perform_coroutine(job, payload, around)
+    return _perform(job, payload, around)
+
+
+def _perform_in_context(job: Job, payload: Payload, around: Around | None) -> Execution:
+    before = enter()
+    try:
+        return _perform(job, payload, around)
+    finally:
+        leave(before)
+
+
+async def _perform_coroutine_in_context(
+    job: Job, payload: Payload, around: Around | None
+) -> Execution:
+    before = enter()
+    try:
+        return await _perform_coroutine(job, payload, around)
+    finally:
+        leave(before)
 
 
 def _perform(job: Job, payload: Payload, around: Around | None) -> Execution:
@@ -122,6 +144,8 @@ async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) 
 
 
 def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], Any]:
+    if payload.headers is not None:
+        job._ambient = restore(payload.headers)
     args, kwargs = decode(payload.arguments, type(job)._argument_types)
     job.args = args
     job.kwargs = kwargs

@@ -11,6 +11,7 @@ import pluggy
 if TYPE_CHECKING:
     from .execution import Execution
     from .job import Job
+    from .payload import Payload
 
 _PROJECT = "pytest_jobs"
 
@@ -23,8 +24,12 @@ class LifecycleSpecs:
     """What a lifecycle plugin can implement."""
 
     @_hookspec
-    def job_enqueued(self, job: Job) -> None:
-        """An adapter has taken the job. Retries count: look at `job.attempt`."""
+    def job_enqueued(self, job: Job, payload: Payload) -> None:
+        """An adapter has taken the payload, of a retry too: `job.attempt` is then the one that failed."""
+
+    @_hookspec
+    def job_not_enqueued(self, job: Job) -> None:
+        """The job goes nowhere: `job.enqueue_error` is the `Halt` of a callback, or the adapter's error."""
 
     @_hookspec
     def job_started(self, job: Job) -> None:
@@ -43,6 +48,7 @@ class LifecycleHooks(pluggy.PluginManager):
     """
 
     job_enqueued: Callable[..., Any] | None = None
+    job_not_enqueued: Callable[..., Any] | None = None
     job_started: Callable[..., Any] | None = None
     job_finished: Callable[..., Any] | None = None
 
@@ -72,7 +78,7 @@ class LifecycleHooks(pluggy.PluginManager):
             self.unregister(plugin)
 
     def _refresh(self) -> None:
-        for name in ("job_enqueued", "job_started", "job_finished"):
+        for name in ("job_enqueued", "job_not_enqueued", "job_started", "job_finished"):
             caller = getattr(self.hook, name)
             setattr(self, name, caller if caller.get_hookimpls() else None)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from ..errors import SignatureError
 from . import enqueueing, execution
+from .ambient import Ambient, ambient, current_classes
 from .arguments import encode
 from .declaration import JobDeclaration
 from .options import ConfiguredJob, Options, checked_priority, checked_queue
@@ -37,6 +38,7 @@ class Job(JobDeclaration):
     enqueue_error: Exception | None = None
 
     _options: Options | None = None
+    _ambient: Ambient | None = None
     _running: bool = False
     _retry_wait_ns: int | None = None
     _aftermath: tuple[str, ...] = ()
@@ -73,6 +75,8 @@ class Job(JobDeclaration):
             job = cls.__new__(cls)
             job.args = args
             job.kwargs = kwargs
+            if current_classes.any:
+                job._ambient = ambient.get()
             enqueueing.enqueue(job)
             return job
 
@@ -132,6 +136,8 @@ class Job(JobDeclaration):
         job.args = args
         job.kwargs = kwargs
         job._options = options
+        if current_classes.any:
+            job._ambient = ambient.get()
         return job
 
     def _encoded_arguments(self) -> str:

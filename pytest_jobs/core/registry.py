@@ -42,7 +42,7 @@ class Registry:
             AmbiguousJobError: when there are several.
         """
         if not self.known(name):
-            _import_module_of(name)
+            import_module_of(name)
         found = self._sharing(name)
         if not found:
             raise UnknownJobError(
@@ -83,7 +83,8 @@ def _ambiguous(name: str, count: int) -> str:
     return f"{count} job classes are named {name!r}, so a payload cannot say which it means: rename all but one."
 
 
-def _import_module_of(name: str) -> None:
+def import_module_of(name: str) -> None:
+    """Import the module in which something of this name lies, if there is one."""
     module, _, _ = name.rpartition(".")
     while module and "<locals>" not in name:
         try:

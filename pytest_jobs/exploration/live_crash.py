@@ -154,7 +154,7 @@ class _Attempt:
         self._passing = False
         self.record = record
         self.number = crash._deliveries[record.name]
-        self.before = len(ledger.records)
+        self.before = ledger.begin(record)
         kill_at = crash._kill_at(record)
         self.watch = LiveWatch(kill_at)
         self._scope = scope

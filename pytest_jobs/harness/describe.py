@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ..core.carrying import described
 from .folding import WHOLE, folding
 
 if TYPE_CHECKING:
@@ -154,7 +155,13 @@ def record_line(record: JobRecord) -> str:
         line += f" wait={duration(record.wait)}"
     if record.attempt > 1:
         line += f" attempt={record.attempt}"
-    return line
+    context = context_text(record)
+    return f"{line} context={context}" if context else line
+
+
+def context_text(record: JobRecord) -> str:
+    """Return the current attributes that a record carries, as text; empty for none."""
+    return described(record._envelope.headers) if record.bridge == "core" else ""
 
 
 def delivery_line(delivery: Delivery) -> str:

@@ -38,6 +38,7 @@ class Ledger:
         "_when_added",
         "clock",
         "deliveries",
+        "events",
         "gate",
         "records",
     )
@@ -48,6 +49,9 @@ class Ledger:
         self.records: list[JobRecord] = []
         #: Every delivery, in the order in which they ended.
         self.deliveries: list[Delivery] = []
+        #: What happened, in order: each record when it was added and whenever a delivery of it began,
+        #: each delivery when it ended, and a tuple around each record that was withdrawn.
+        self.events: list[JobRecord | Delivery | tuple[JobRecord]] = []
         self._by_name: dict[str, list[JobRecord]] = {}
         self._queues: dict[str, PendingQueue] = {}
         self._errors: deque[BaseException] = deque()
@@ -75,6 +79,7 @@ class Ledger:
         with self._lock:
             record._sequence = len(self.records)
             self.records.append(record)
+            self.events.append(record)
             try:
                 self._by_name[name].append(record)
             except KeyError:
@@ -89,6 +94,7 @@ class Ledger:
         """Take note that a pending job was withdrawn."""
         if not self._dead and record._state is PENDING:
             record._state = REMOVED
+            self.events.append((record,))
 
     def pending_with(self, job_id: str) -> JobRecord | None:
         """Return the oldest pending record with this id."""
@@ -191,6 +197,12 @@ class Ledger:
                     record._state = PENDING
                     self._push(record)
 
+    def begin(self, record: JobRecord) -> int:
+        """Take note that a delivery begins, and return how many records there are."""
+        if not self._dead:
+            self.events.append(record)
+        return len(self.records)
+
     def delivered(self, delivery: Delivery, records_before: int) -> None:
         """Record a delivery that has ended.
 
@@ -203,6 +215,7 @@ class Ledger:
         if len(self.records) > records_before:
             _attach(delivery, self.records[records_before:])
         self.deliveries.append(delivery)
+        self.events.append(delivery)
         if delivery.error is not None:
             self._drop_old_tracebacks(delivery.error)
 

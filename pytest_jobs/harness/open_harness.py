@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
+from ..core.ambient import Ambient, ambient
 from ..errors import CriterionError, VerbInsideJobError
 from .active import open_harnesses
 from .adversary import Adversary
@@ -73,12 +74,14 @@ class OpenHarness:
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
         #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
         self._reader: Reader | None = None
+        self._ambient: Ambient | None = None
 
     # Opening
 
     def open(self) -> None:
         """Bring the bridges in: from now on the application's jobs come here."""
         self.stand_in()
+        self._ambient = ambient.get()
         self._sleeps.install()
         self._attacked_by(open_harnesses.adversary)
         if self._inline is not None:
@@ -135,8 +138,15 @@ class OpenHarness:
             ClockConflictError: when another library holds the time; everything is restored all the same.
         """
         self._ledger.die()
+        performer, sleeps, clock = self._performer, self._sleeps, self._clock
         _call_all(
-            [self._performer.close, self._sleeps.uninstall, self.stand_aside, self._clock.stop]
+            [
+                performer.close,
+                sleeps.uninstall,
+                self.stand_aside,
+                clock.stop,
+                self._restore_current,
+            ]
         )
 
     def __enter__(self) -> Self:
@@ -208,6 +218,11 @@ class OpenHarness:
             held=held,
             in_transaction=self._transactions.any_open_here,
         )
+
+    def _restore_current(self) -> None:
+        """Bring current attributes back to what they were: a test leaves none behind."""
+        if self._ambient is not None:
+            ambient.set(self._ambient)
 
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline

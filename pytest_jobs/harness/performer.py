@@ -89,7 +89,7 @@ class Performer:
             before: how many records there were before what the delivery enqueues; None for those now.
         """
         __tracebackhide__ = True
-        before = len(ledger.records) if before is None else before
+        before = ledger.begin(record) if before is None else before
         try:
             delivery = self.attempt(record, body)
         except BaseException:
@@ -145,7 +145,7 @@ class Performer:
             before: how many records there were before what the delivery enqueues; None for those now.
         """
         __tracebackhide__ = True
-        before = len(ledger.records) if before is None else before
+        before = ledger.begin(record) if before is None else before
         try:
             delivery = await self.aattempt(record, body)
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..core.waits import Seconds
 from ..errors import CriterionError
 from .delivery import ENDED_IN_FAILURE, Delivery
+from .events import Events
 from .open_harness import OpenHarness
 from .record import JobRecord
 from .views import Capture, View, look_at_delivery, look_at_record
@@ -76,6 +77,11 @@ class Viewing(OpenHarness):
             WaitError: when the age is no duration.
         """
         self._dead_letters.limit(size, age)
+
+    @property
+    def events(self) -> Events:
+        """What happened, in order: each job enqueued, started, and what its deliveries came to."""
+        return Events(self._ledger.events)
 
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` holds what is first-enqueued inside it."""

@@ -37,7 +37,7 @@ CASES = {
 }
 
 #: The groups that are answered in full.
-GROUPS = ("E", "W", "P", "R", "C", "Q", "S", "M", "D")
+GROUPS = ("E", "W", "P", "R", "C", "Q", "S", "L", "M", "D", "X")
 
 _LEADING_IDS = re.compile(r"test_((?:[a-z]\d+_)+)")
 _SKIPS = frozenset(("skip", "skipif", "xfail"))

@@ -1,0 +1,124 @@
+"""A lifecycle plugin that logs each step of each job as a line of JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DeserializationError, Halt
+from .arguments import decode
+from .hooks import hookimpl
+from .stopwatch import Stopwatch, system_ns
+
+if TYPE_CHECKING:
+    from .execution import Execution
+    from .job import Job
+    from .payload import Payload
+
+_ENDS = {
+    "performed": "job_completed",
+    "retried": "job_retried",
+    "discarded": "job_discarded",
+    "exhausted": "job_exhausted",
+    "failed": "job_failed",
+    "halted": "job_halted",
+}
+_GIVEN_UP = frozenset(("discarded", "exhausted", "failed"))
+
+
+class JobLog:
+    """Logs what happens to jobs: register one with `hooks.register(JobLog())`.
+
+    Each line is the message of one log record: of level ERROR when a job was given up or the
+    adapter did not take it, else INFO. A job class with `log_arguments = False` shows no arguments.
+
+    Args:
+        logger: takes the lines; the one named `pytest_jobs` by default.
+        now_ns: returns the time in nanoseconds; the system's by default.
+    """
+
+    def __init__(
+        self, logger: logging.Logger | None = None, *, now_ns: Callable[[], int] = system_ns
+    ) -> None:
+        self._logger = logging.getLogger("pytest_jobs") if logger is None else logger
+        self._stopwatch = Stopwatch(now_ns)
+
+    @hookimpl
+    def job_enqueued(self, job: Job, payload: Payload) -> None:
+        """Log that an adapter took the job."""
+        line = _line("job_enqueued", job, payload)
+        if payload.due_ns is not None:
+            line["wait_seconds"] = _seconds(payload.due_ns - payload.enqueued_ns)
+        self._log(logging.INFO, line | _arguments(job, payload))
+
+    @hookimpl
+    def job_not_enqueued(self, job: Job) -> None:
+        """Log that a callback halted the enqueue, or that the adapter did not take the job."""
+        error = job.enqueue_error
+        if isinstance(error, Halt):
+            self._log(logging.INFO, _line("job_enqueue_halted", job, job.payload))
+        else:
+            self._log(logging.ERROR, _line("job_not_enqueued", job, job.payload) | _error(error))
+
+    @hookimpl
+    def job_started(self, job: Job) -> None:
+        """Log that a delivery begins."""
+        self._stopwatch.start(job)
+        line = _line("job_started", job, job.payload)
+        self._log(logging.INFO, line | _arguments(job, job.payload))
+
+    @hookimpl
+    def job_finished(self, job: Job, execution: Execution) -> None:
+        """Log what the delivery came to."""
+        line = _line(_ENDS[execution.status], job, job.payload)
+        duration_ms = self._stopwatch.stop(job)
+        if duration_ms is not None:
+            line["duration_ms"] = round(duration_ms)
+        if execution.wait_ns is not None:
+            line["wait_seconds"] = _seconds(execution.wait_ns)
+        if execution.status not in ("performed", "halted"):
+            line |= _error(execution.error)
+        if execution.status in ("exhausted", "failed"):
+            line["backtrace"] = _backtrace(execution.error)
+        self._log(logging.ERROR if execution.status in _GIVEN_UP else logging.INFO, line)
+
+    def _log(self, level: int, line: dict[str, Any]) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", json.dumps(line, default=str))
+
+
+def _line(event: str, job: Job, payload: Payload | None) -> dict[str, Any]:
+    line: dict[str, Any] = {"event": event, "job_class": job._name}
+    if payload is not None:
+        line |= {"job_id": payload.job_id, "queue": payload.queue, "attempt": payload.attempt}
+    return line
+
+
+def _arguments(job: Job, payload: Payload | None) -> dict[str, Any]:
+    """Return the arguments by parameter name, records by what names them; nothing where there are none."""
+    if payload is None or not job.log_arguments:
+        return {}
+    try:
+        args, kwargs = decode(payload.arguments, job._argument_types, find_records=False)
+        named = type(job)._signature().named(args, kwargs)
+    except (DeserializationError, TypeError):
+        return {"arguments": payload.arguments}
+    return {"arguments": named} if named else {}
+
+
+def _error(error: BaseException | None) -> dict[str, Any]:
+    if error is None:
+        return {}
+    return {"error_class": type(error).__qualname__, "error_message": str(error)}
+
+
+def _backtrace(error: BaseException | None) -> list[str]:
+    frames = traceback.extract_tb(None if error is None else error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+
+
+def _seconds(ns: int) -> float:
+    return ns / 1_000_000_000

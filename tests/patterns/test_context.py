@@ -1,0 +1,866 @@
+"""Context: what is set where a job is made is what the job sees, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import pytest
+
+from pytest_jobs import (
+    CurrentAttributes,
+    Halt,
+    InlineAdapter,
+    Job,
+    Payload,
+    TestAdapter,
+    after_discard,
+    attribute,
+    before_enqueue,
+    before_perform,
+    check_idempotent,
+    configure,
+    discard_on,
+    hookimpl,
+    hooks,
+    job,
+    later,
+    open_jobs,
+    perform_all_later,
+    reference,
+    rescue_from,
+    retry_on,
+)
+from pytest_jobs.errors import (
+    ContextError,
+    DeserializationError,
+    RecordNotFoundError,
+    SerializationError,
+)
+
+
+@reference(id="id", find="find")
+@dataclass
+class Account:
+    id: int | None
+    members: list[int]
+
+    table: ClassVar[dict[int, Account]] = {}
+
+    @classmethod
+    def find(cls, id):
+        return cls.table.get(id)
+
+    def clean(self):
+        seen.append(("clean", self.id))
+
+    clean_later = later(clean)
+
+
+@reference(id="id", find="find")
+@dataclass
+class Member:
+    """Is found among the members of the current account only."""
+
+    id: int
+
+    @classmethod
+    def find(cls, id):
+        seen.append(("looked up by", Current.account and Current.account.id))
+        return cls(id) if id in Current.account.members else None
+
+
+class Plan(Enum):
+    FREE = "free"
+    PAID = "paid"
+
+
+class Current(CurrentAttributes):
+    account: Account | None = None
+    member: Member | None = None
+    plan: Plan = Plan.FREE
+    tags: list[str] = attribute(factory=list)
+    request: object = attribute(default=None, carried=False)
+
+
+seen: list[object] = []
+
+
+@pytest.fixture(autouse=True)
+def accounts():
+    """Begin with two accounts, and with nothing seen."""
+    seen.clear()
+    Account.table = {1: Account(1, [10, 11]), 2: Account(2, [20])}
+    yield Account.table
+    assert Current.attributes() == {}
+
+
+@pytest.fixture
+def acme(accounts):
+    return accounts[1]
+
+
+@pytest.fixture
+def other(accounts):
+    return accounts[2]
+
+
+def current_id():
+    return Current.account and Current.account.id
+
+
+@job
+def look():
+    seen.append(current_id())
+    return current_id()
+
+
+@job
+async def alook():
+    await asyncio.sleep(1)
+    seen.append(current_id())
+
+
+@retry_on(ConnectionError, wait=60, attempts=3)
+@job
+def flaky():
+    seen.append(current_id())
+    raise ConnectionError
+
+
+@job
+def parent():
+    look.perform_later()
+    with Current.set(account=Account.table[2]):
+        look.perform_later()
+
+
+class Watched(Job):
+    @before_enqueue
+    def enqueueing(self):
+        seen.append(("before_enqueue", current_id()))
+
+    @before_perform
+    def performing(self):
+        seen.append(("before_perform", current_id()))
+
+    @after_discard
+    def discarded(self, error):
+        seen.append(("after_discard", current_id()))
+
+    def perform(self):
+        seen.append(("perform", current_id()))
+        raise KeyError
+
+
+# Carried by every way of enqueueing
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [
+        look.perform_later,
+        look.set(wait=60).perform_later,
+        lambda: look.new().enqueue(),
+        lambda: perform_all_later([look.new()]),
+        look.job_class.perform_later,
+        alook.perform_later,
+    ],
+    ids=["later", "set", "new", "all", "class", "coroutine"],
+)
+def test_a_job_sees_what_was_set_where_it_was_made(jobs, acme, enqueue):
+    with Current.set(account=acme):
+        enqueue()
+    jobs.drain()
+
+    assert seen == [1]
+
+
+def test_a_later_twin_carries_it(jobs, acme, other):
+    with Current.set(account=acme):
+        other.clean_later()
+    record = jobs.pending[0]
+    jobs.drain()
+
+    assert Current.carried_by(record) == {"account": acme}
+    assert seen == [("clean", 2)]
+
+
+def test_it_is_what_was_set_at_construction_that_counts(jobs, acme, other):
+    with Current.set(account=acme):
+        made = look.new()
+    with Current.set(account=other):
+        perform_all_later([made, look.new()])
+    jobs.drain()
+
+    assert seen == [1, 2]
+
+
+def test_what_is_assigned_later_does_not_reach_a_job_that_is_enqueued(jobs, acme, other):
+    with Current.set(account=acme):
+        look.perform_later()
+        Current.account = other
+    jobs.drain()
+
+    assert seen == [1]
+
+
+def test_the_payload_has_a_snapshot_of_what_is_mutable(jobs):
+    with Current.set(tags=["a"]):
+        look.perform_later()
+        Current.tags.append("b")
+
+    assert Current.carried_by(jobs.pending[0]) == {"tags": ["a"]}
+
+
+def test_a_job_enqueued_outside_carries_nothing(jobs):
+    look.perform_later()
+
+    assert jobs.pending[0].payload.headers is None
+
+
+# Seen by every way of performing
+
+
+def verbs():
+    return {
+        "perform": lambda jobs: jobs.perform(jobs.pending[0]),
+        "perform_due": lambda jobs: jobs.perform_due(),
+        "drain": lambda jobs: jobs.drain(),
+        "run_for": lambda jobs: jobs.run_for(1),
+    }
+
+
+@pytest.mark.parametrize("verb", verbs().values(), ids=verbs())
+def test_every_verb_brings_it_back(jobs, acme, verb):
+    with Current.set(account=acme):
+        look.perform_later()
+    verb(jobs)
+
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("verb", verbs().values(), ids=verbs())
+def test_nothing_of_whoever_performs_it_is_seen(jobs, acme, other, verb):
+    look.perform_later()
+    with Current.set(account=other, request="of the caller"):
+        verb(jobs)
+        mine = Current.attributes()
+
+    assert seen == [None]
+    assert mine == {"account": other, "request": "of the caller"}
+
+
+@pytest.mark.parametrize("verb", ["aperform_due", "adrain"])
+@pytest.mark.asyncio
+async def test_every_awaited_verb_brings_it_back(jobs, acme, other, verb):
+    with Current.set(account=acme):
+        look.perform_later()
+    with Current.set(account=other):
+        await getattr(jobs, verb)()
+        mine = Current.account
+
+    assert (seen, mine) == ([1], other)
+
+
+def test_an_inline_block_leaves_the_values_of_the_caller_alone(jobs, acme, other):
+    @job
+    def change():
+        Current.account = None
+        Current.tags.append("changed")
+
+    with Current.set(account=acme, tags=["mine"]), jobs.inline():
+        look.perform_later()
+        change.perform_later()
+        look.perform_later()
+        mine = Current.attributes()
+
+    assert seen == [1, 1]
+    assert mine == {"account": acme, "tags": ["mine"]}
+
+
+def test_inline_mode_leaves_the_values_of_the_caller_alone(acme):
+    with open_jobs(mode="inline"), Current.set(account=acme):
+        look.perform_later()
+        mine = current_id()
+
+    assert (seen, mine) == ([1], 1)
+
+
+def test_adapters_without_a_harness_carry_it(acme, other):
+    queue = TestAdapter()
+    with configure(adapter=queue):
+        with Current.set(account=acme):
+            look.perform_later()
+        with Current.set(account=other):
+            queue.perform_due()
+            mine = current_id()
+    with configure(adapter=InlineAdapter()), Current.set(account=other):
+        look.perform_later()
+
+    assert (seen, mine) == ([1, 2], 2)
+
+
+def test_performing_now_makes_the_same_round_trip(jobs, acme):
+    with Current.set(account=acme, request="lives here only"):
+
+        @job
+        def now():
+            return current_id(), Current.request
+
+        assert now.perform_now() == (1, None)
+        assert Current.request == "lives here only"
+
+
+@pytest.mark.asyncio
+async def test_performing_now_on_the_loop_does_too(jobs, acme):
+    with Current.set(account=acme):
+        await alook.aperform_now()
+
+    assert seen == [1]
+
+
+# Over retries and redeliveries
+
+
+def test_retries_see_it(jobs, acme, other):
+    with Current.set(account=acme):
+        flaky.perform_later()
+    with Current.set(account=other), pytest.raises(ConnectionError):
+        jobs.drain()
+
+    assert seen == [1, 1, 1]
+
+
+def test_a_retry_carries_what_the_job_was_made_under_and_not_what_it_set(jobs, acme, other):
+    @retry_on(ConnectionError, wait=60)
+    @job
+    def astray():
+        seen.append(current_id())
+        Current.account = other
+        raise ConnectionError
+
+    with Current.set(account=acme):
+        astray.perform_later()
+    jobs.perform_due()
+
+    assert Current.carried_by(jobs.pending[0]) == {"account": acme}
+
+
+def test_a_retry_by_the_job_itself_sees_it(jobs, acme):
+    class Again(Job):
+        def perform(self):
+            seen.append(current_id())
+            if self.attempt == 1:
+                self.retry(wait=5)
+
+    with Current.set(account=acme):
+        Again.perform_later()
+    jobs.drain()
+
+    assert seen == [1, 1]
+
+
+def test_a_job_that_enqueues_itself_again_carries_it_on(jobs, acme):
+    class Chain(Job):
+        def perform(self):
+            seen.append(current_id())
+            Current.account = None
+            if len(seen) == 1:
+                self.enqueue()
+
+    with Current.set(account=acme):
+        Chain.perform_later()
+    jobs.drain()
+
+    assert seen == [1, 1]
+
+
+def test_a_redelivery_sees_it(jobs, acme):
+    with Current.set(account=acme):
+        look.perform_later()
+    jobs.drain()
+    jobs.redeliver(jobs.deliveries[0].record)
+    jobs.drain()
+
+    assert seen == [1, 1]
+
+
+def test_simulated_retries_see_it(jobs, acme):
+    def wait(n):
+        seen.append(current_id())
+        return n
+
+    @retry_on(ConnectionError, wait=wait, attempts=3, then=lambda job, error: look.perform_now())
+    @job
+    def call():
+        """Call somebody."""
+
+    with Current.set(account=acme):
+        timeline = jobs.simulate_retries(call, raising=ConnectionError)
+
+    assert timeline.wait_seconds == [1, 2]
+    assert seen == [1, 1, 1]
+
+
+def test_every_history_of_an_exploration_sees_it(acme):
+    paid, found = set(), []
+
+    @job
+    def pay(amount):
+        found.append(current_id())
+        paid.add(amount)
+
+    @contextmanager
+    def till():
+        paid.clear()
+        yield lambda: {"paid": sorted(paid)}
+
+    with Current.set(account=acme):
+        check_idempotent(pay, args=(7,), world=till)
+
+    assert set(found) == {1}
+    assert len(found) > 2
+
+
+# Around perform
+
+
+def test_callbacks_see_it(jobs, acme):
+    with Current.set(account=acme):
+        Watched.perform_later()
+    with pytest.raises(KeyError):
+        jobs.drain()
+
+    assert [where for where, found in seen if found == 1] == [
+        "before_enqueue",
+        "before_perform",
+        "perform",
+        "after_discard",
+    ]
+
+
+def test_rules_see_it(jobs, acme):
+    class Rescued(Job):
+        @rescue_from(KeyError)
+        def rescue(self, error):
+            seen.append(("rescue", current_id()))
+
+        def perform(self):
+            raise KeyError
+
+    @discard_on(KeyError, then=lambda job, error: seen.append(("then", current_id())))
+    @job
+    def dropped():
+        raise KeyError
+
+    with Current.set(account=acme):
+        Rescued.perform_later()
+        dropped.perform_later()
+    jobs.drain()
+
+    assert seen == [("rescue", 1), ("then", 1)]
+
+
+def test_lifecycle_plugins_see_it(jobs, acme):
+    class Log:
+        @hookimpl
+        def job_enqueued(self):
+            seen.append(("enqueued", current_id()))
+
+        @hookimpl
+        def job_started(self):
+            seen.append(("started", current_id()))
+
+        @hookimpl
+        def job_finished(self):
+            seen.append(("finished", current_id()))
+
+    with hooks.using(Log()):
+        with Current.set(account=acme):
+            look.perform_later()
+        jobs.drain()
+
+    assert seen == [("enqueued", 1), ("started", 1), 1, ("finished", 1)]
+
+
+def test_the_account_is_there_before_the_arguments_are_read(jobs, acme):
+    @job
+    def greet(member: Member):
+        return member.id
+
+    with Current.set(account=acme):
+        greet.perform_later(Member(11))
+    jobs.drain()
+
+    assert seen == [("looked up by", 1)]
+    assert jobs.performed[0].result == 11
+
+
+def test_an_attribute_is_found_with_the_ones_before_it(jobs, acme):
+    with Current.set(account=acme, member=Member(10)):
+        look.perform_later()
+    jobs.drain()
+
+    assert seen == [("looked up by", 1), 1]
+
+
+def test_children_carry_what_is_current_in_their_parent(jobs, acme):
+    with Current.set(account=acme):
+        parent.perform_later()
+    jobs.drain()
+
+    assert seen == [1, 2]
+
+
+def test_a_halted_job_leaves_nothing(jobs, acme, other):
+    class Stopped(Job):
+        @before_perform
+        def stop(self):
+            Current.account = other
+            raise Halt
+
+        def perform(self):
+            """Never run."""
+
+    with Current.set(account=acme):
+        Stopped.perform_later()
+    jobs.drain()
+    look.perform_later()
+    jobs.drain()
+
+    assert seen == [None]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_job_that_ends_in_an_error_leaves_nothing(jobs, other, error):
+    @job
+    def leak():
+        Current.account = other
+        raise error
+
+    leak.perform_later()
+    with pytest.raises(error):
+        jobs.drain()
+
+    assert Current.attributes() == {}
+
+
+def test_what_a_job_sets_does_not_reach_the_next_job(jobs, other):
+    @job
+    def leak():
+        Current.account = other
+
+    leak.perform_later()
+    look.perform_later()
+    jobs.drain()
+
+    assert seen == [None]
+
+
+# Kept apart
+
+
+def test_threads_have_values_of_their_own(jobs, acme, other):
+    barrier = threading.Barrier(2)
+
+    def request(account):
+        before = current_id()
+        with Current.set(account=account):
+            barrier.wait()
+            look.perform_later()
+            return before, current_id()
+
+    with Current.set(account=acme), ThreadPoolExecutor(2) as pool:
+        results = [f.result() for f in [pool.submit(request, each) for each in (acme, other)]]
+        mine = current_id()
+    jobs.drain()
+
+    assert results == [(None, 1), (None, 2)]
+    assert (mine, sorted(seen)) == (1, [1, 2])
+
+
+@pytest.mark.asyncio
+async def test_tasks_have_values_of_their_own(jobs, acme, other):
+    async def request(account):
+        with Current.set(account=account):
+            await asyncio.sleep(0)
+            look.perform_later()
+            await asyncio.sleep(0)
+            return current_id()
+
+    ids = await asyncio.gather(request(acme), request(other))
+    await jobs.adrain()
+
+    assert (ids, seen, current_id()) == ([1, 2], [1, 2], None)
+
+
+@pytest.mark.asyncio
+async def test_coroutine_jobs_that_run_at_the_same_time_are_kept_apart(jobs, acme, other):
+    async def run(account):
+        with Current.set(account=account):
+            await alook.aperform_now()
+
+    await asyncio.gather(run(acme), run(other))
+
+    assert seen == [1, 2]
+
+
+def test_what_a_test_leaves_behind_is_gone_with_its_harness(acme, other):
+    with Current.set(account=acme):
+        with open_jobs():
+            Current.account = other
+            Current.tags.append("left")
+        after = Current.attributes()
+
+    assert after == {"account": acme}
+
+
+def test_nothing_leaks_into_the_next_test(pytester):
+    pytester.makepyfile(
+        """
+        from pytest_jobs import CurrentAttributes
+
+        class Current(CurrentAttributes):
+            account: str | None = None
+
+        def test_one(jobs):
+            assert Current.account is None
+            Current.account = "acme"
+
+        def test_two(jobs):
+            assert Current.account is None
+            Current.account = "acme"
+        """
+    )
+
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+# In the payload
+
+
+def test_it_travels_as_data_beside_the_arguments(jobs, acme):
+    with Current.set(account=acme, plan=Plan.PAID, tags=["a"], request=object()):
+        look.perform_later()
+    record = jobs.pending[0]
+
+    assert record.headers == {
+        "context": {
+            f"{__name__}.Current": {
+                "account": {"~": "record", "v": 1, "t": f"{__name__}.Account"},
+                "plan": {"~": "enum", "v": "PAID", "t": f"{__name__}.Plan"},
+                "tags": ["a"],
+            }
+        }
+    }
+    assert json.loads(json.dumps(record.payload.to_dict()))["headers"] == record.headers
+
+
+def test_it_survives_a_transport(acme):
+    queue = TestAdapter()
+    with configure(adapter=queue):
+        with Current.set(account=acme, plan=Plan.PAID):
+            look.perform_later()
+        text = json.dumps(queue.pending[0].to_dict())
+        execution = queue.perform(Payload.from_dict(json.loads(text)))
+
+    assert execution.result == 1
+
+
+def test_it_is_found_by_importing_its_module(pytester, monkeypatch):
+    pytester.syspathinsert()
+    pytester.makepyfile(
+        ambient_of_shop="""
+        from pytest_jobs import CurrentAttributes
+
+        class Current(CurrentAttributes):
+            account: str | None = None
+        """
+    )
+
+    @job
+    def read():
+        from ambient_of_shop import Current as Shop
+
+        return Shop.account
+
+    queue = TestAdapter()
+    with configure(adapter=queue):
+        read.perform_later()
+        payload = queue.pending[0]
+        payload.headers = {"context": {"ambient_of_shop.Current": {"account": "acme"}}}
+        execution = queue.perform(payload)
+
+    assert execution.result == "acme"
+
+
+def test_a_value_that_cannot_be_written_is_refused_at_enqueue(jobs):
+    with Current.set(tags=[object()]), pytest.raises(SerializationError) as caught:
+        look.perform_later()
+
+    assert str(caught.value) == (
+        "Current.tags[0] is of type object, which a payload cannot carry: pass its id or plain data, or declare "
+        "its class with `@reference` or `@argument_type`. Jobs carry the current attributes that are set where "
+        "they are made; declare it with `attribute(carried=False)` if they do not need this one."
+    )
+    assert len(jobs.enqueued) == 0
+
+
+def test_an_attribute_that_is_not_carried_keeps_to_its_process(jobs):
+    @job
+    def read():
+        return Current.request
+
+    with Current.set(request=object()):
+        read.perform_later()
+    jobs.drain()
+
+    assert jobs.enqueued[0].headers == {}
+    assert jobs.performed[0].result is None
+
+
+def test_an_attribute_that_is_gone_is_left_out(jobs, acme):
+    with Current.set(account=acme):
+        payload = parent.perform_later().payload
+    payload.headers["context"][f"{__name__}.Current"]["gone"] = 7
+    jobs.drain()
+
+    assert seen == [1, 2]
+    assert Current.carried_by(payload) == {"account": acme}
+
+
+def test_a_class_that_is_gone_is_an_error_of_the_job(jobs, acme):
+    with Current.set(account=acme):
+        payload = look.perform_later().payload
+    payload.headers["context"]["no_such_module.Current"] = {"account": 1}
+
+    with pytest.raises(DeserializationError) as caught:
+        jobs.drain()
+
+    assert str(caught.value) == (
+        "The payload carries values of no_such_module.Current, and no current attributes have that name. They "
+        "were moved or renamed while the job was waiting: keep the old name as an alias until its jobs are done."
+    )
+    assert seen == []
+
+
+def test_an_account_that_is_gone_is_judged_by_the_rules_of_the_job(jobs, accounts, acme):
+    @discard_on(RecordNotFoundError)
+    @job
+    def clean():
+        seen.append("ran")
+
+    with Current.set(account=acme):
+        clean.perform_later()
+        look.perform_later()
+    del accounts[1]
+    with pytest.raises(RecordNotFoundError, match="The Account 1 does not exist any more"):
+        jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["discarded", "failed"]
+    assert seen == []
+
+
+def test_a_value_that_cannot_be_read_keeps_its_cause(jobs, acme):
+    with Current.set(account=acme):
+        payload = look.perform_later().payload
+    payload.headers["context"][f"{__name__}.Current"]["plan"] = {"~": "nonsense", "v": 1}
+
+    with pytest.raises(DeserializationError) as caught:
+        jobs.drain()
+
+    assert str(caught.value) == (
+        "The value {'~': 'nonsense', 'v': 1} cannot be read back: KeyError: 'nonsense'"
+    )
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_several_classes_are_carried(jobs, acme):
+    class Locale(CurrentAttributes):
+        language: str = "en"
+
+    @job
+    def read():
+        return current_id(), Locale.language
+
+    with Current.set(account=acme), Locale.set(language="eo"):
+        read.perform_later()
+    jobs.drain()
+
+    assert jobs.performed[0].result == (1, "eo")
+    assert Locale.carried_by(jobs.enqueued[0]) == {"language": "eo"}
+
+
+# In failure text
+
+
+def test_a_failure_shows_the_context_of_a_record(jobs, assert_enqueued, acme):
+    with Current.set(account=acme, tags=["a"]):
+        look.set(queue="low").perform_later()
+
+    with pytest.raises(AssertionError) as caught:
+        assert_enqueued(look, queue="high")
+
+    assert (
+        "Closest: #0 look() queue='low' context=Current(account=<Account 1>, tags=['a'])"
+        in str(caught.value).splitlines()
+    )
+
+
+def test_a_context_that_cannot_be_read_says_so(jobs, acme):
+    with Current.set(account=acme):
+        payload = look.perform_later().payload
+    payload.headers["context"] = {"no_such_module.Current": {}}
+
+    assert repr(jobs.enqueued[0]) == (
+        "<#0 look() queue='default' context=unreadable: DeserializationError>"
+    )
+
+
+def test_a_record_without_context_is_shown_as_ever(jobs):
+    look.perform_later()
+
+    assert repr(jobs.enqueued[0]) == "<#0 look() queue='default'>"
+
+
+# The leak that this is for
+
+
+def test_a_leak_between_tenants_is_caught(jobs, acme, other):
+    cache: dict[str, object] = {}
+
+    @job
+    def leaky():
+        account = cache.setdefault("account", Current.account)
+        seen.append((account.id, current_id()))
+
+    for account in (acme, other):
+        with Current.set(account=account):
+            leaky.perform_later()
+    jobs.drain()
+
+    assert [used for used, current in seen if used != current] == [1]
+
+
+def test_an_attribute_without_a_default_must_be_set(jobs, acme):
+    class Tenant(CurrentAttributes):
+        account: Account
+
+    @job
+    def needs_it():
+        return Tenant.account.id
+
+    with Tenant.set(account=acme):
+        needs_it.perform_later()
+    needs_it.perform_later()
+    with pytest.raises(ContextError, match=r"Tenant\.account has no value here"):
+        jobs.drain()
+
+    assert [d.status for d in jobs.deliveries] == ["performed", "failed"]

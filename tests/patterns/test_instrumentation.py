@@ -1,0 +1,536 @@
+"""Instrumentation: what happens to jobs is logged, measured, and there to be asserted."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import sys
+import time
+import weakref
+from contextlib import suppress
+
+import pytest
+
+from pytest_jobs import (
+    CurrentAttributes,
+    Halt,
+    InlineAdapter,
+    Job,
+    JobLog,
+    JobMetrics,
+    after_perform,
+    before_enqueue,
+    before_perform,
+    configure,
+    discard_on,
+    hookimpl,
+    hooks,
+    job,
+    retry_on,
+)
+
+
+class Client:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.timings: list[tuple[str, float]] = []
+        self.counted: list[str] = []
+
+    def timing(self, metric, value):
+        self.timings.append((metric, value))
+
+    def increment(self, metric):
+        self.counted.append(metric)
+
+
+@retry_on(ConnectionError, wait=3, attempts=2)
+@discard_on(KeyError)
+class ProcessPayment(Job):
+    def perform(self, payment_id: int) -> None:
+        """Charge it."""
+
+
+class Stopped(Job):
+    @before_perform
+    def stop(self):
+        raise Halt
+
+    def perform(self):
+        """Never run."""
+
+
+class Refused(Job):
+    @before_enqueue
+    def refuse(self):
+        raise Halt
+
+    def perform(self, number):
+        """Never run."""
+
+
+@job
+def send_receipt(payment_id: int) -> None:
+    time.sleep(2)
+
+
+@job
+def publish(payment_id: int) -> None:
+    send_receipt.perform_later(payment_id)
+
+
+@job
+async def afetch() -> None:
+    """Fetch it."""
+
+
+@pytest.fixture
+def client():
+    client = Client()
+    with hooks.using(JobMetrics(client)):
+        yield client
+
+
+def told(jobs):
+    return [str(event) for event in jobs.events]
+
+
+# The log of the seed
+
+
+def test_the_log_has_the_fields_of_the_pattern(jobs, caplog):
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    with hooks.using(JobLog(now_ns=lambda: 0)):
+        enqueued = ProcessPayment.perform_later(7)
+        jobs.drain()
+
+    assert [json.loads(record.getMessage()) for record in caplog.records] == [
+        {
+            "event": event,
+            "job_class": f"{__name__}.ProcessPayment",
+            "job_id": enqueued.job_id,
+            "queue": "default",
+            "attempt": 1,
+            **more,
+        }
+        for event, more in [
+            ("job_enqueued", {"arguments": {"payment_id": 7}}),
+            ("job_started", {"arguments": {"payment_id": 7}}),
+            ("job_completed", {"duration_ms": 0}),
+        ]
+    ]
+
+
+def test_each_line_is_one_line_whatever_is_in_it(jobs, caplog):
+    @job
+    def say(text):
+        raise KeyError(text)
+
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    with hooks.using(JobLog()):
+        say.perform_later("one\ntwo\u2028three %s")
+        with pytest.raises(KeyError):
+            jobs.drain()
+
+    messages = [record.getMessage() for record in caplog.records]
+    assert all(len(message.splitlines()) == 1 for message in messages)
+    assert json.loads(messages[0])["arguments"] == {"text": "one\ntwo\u2028three %s"}
+
+
+def test_what_a_log_cannot_write_as_json_it_writes_as_text(jobs, caplog):
+    @job
+    def take(values):
+        """Take them."""
+
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    with hooks.using(JobLog()):
+        take.perform_later([{7}, time.gmtime(0).tm_year, b"raw"])
+
+    assert json.loads(caplog.records[0].getMessage())["arguments"] == {
+        "values": ["{7}", 1970, "b'raw'"]
+    }
+
+
+def test_a_log_and_a_harness_are_not_needed_for_each_other(caplog):
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    with configure(adapter=InlineAdapter()), hooks.using(JobLog()):
+        ProcessPayment.perform_later(7)
+        ProcessPayment.perform_now(8)
+
+    assert [json.loads(record.getMessage())["event"] for record in caplog.records] == [
+        "job_started",
+        "job_completed",
+        "job_enqueued",
+        "job_started",
+        "job_completed",
+    ]
+
+
+def test_the_time_that_a_clock_lost_is_no_negative_duration(jobs, caplog):
+    times = iter([5_000_000, 1_000_000])
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    with hooks.using(JobLog(now_ns=lambda: next(times))):
+        ProcessPayment.perform_later(7)
+        jobs.drain()
+
+    assert json.loads(caplog.records[-1].getMessage())["duration_ms"] == 0
+
+
+def test_a_job_that_was_interrupted_is_not_kept(jobs):
+    performed = []
+
+    class Interrupted(Job):
+        def perform(self):
+            performed.append(weakref.ref(self))
+            raise KeyboardInterrupt
+
+    with hooks.using(JobLog()), hooks.using(JobMetrics(Client())):
+        Interrupted.perform_later()
+        with suppress(KeyboardInterrupt):
+            jobs.drain()
+        gc.collect()
+
+        assert performed[0]() is None
+
+
+# The metrics of the seed
+
+
+def test_a_success_is_timed_and_counted(jobs, client):
+    send_receipt.perform_later(7)
+    jobs.clock.advance(1)
+    jobs.drain()
+
+    assert client.timings == [("jobs.send_receipt.duration", 2000.0)]
+    assert client.counted == ["jobs.send_receipt.enqueued", "jobs.send_receipt.success"]
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (ConnectionError, ["enqueued", "enqueued", "retried", "failure"]),
+        (KeyError, ["enqueued", "discarded"]),
+        (ValueError, ["enqueued", "failure"]),
+    ],
+)
+def test_each_end_has_a_counter(jobs, client, error, counted):
+    jobs.fail(ProcessPayment, raising=error)
+    ProcessPayment.perform_later(7)
+    jobs.drain(raise_errors=False)
+
+    assert client.counted == [f"jobs.process_payment.{what}" for what in counted]
+    assert len(client.timings) == len(jobs.deliveries)
+
+
+def test_a_halted_job_is_counted_as_such(jobs, client):
+    Stopped.perform_later()
+    jobs.drain()
+
+    assert client.counted[-1] == "jobs.stopped.halted"
+
+
+def test_a_coroutine_job_is_timed(jobs, client):
+    afetch.perform_later()
+    jobs.drain()
+
+    assert [name for name, _ in client.timings] == ["jobs.afetch.duration"]
+
+
+def test_a_job_that_cannot_be_read_is_counted_and_not_timed(jobs, client):
+    ProcessPayment.perform_later(7).payload.arguments = "?"
+    jobs.drain(raise_errors=False)
+
+    assert client.counted[-1] == "jobs.process_payment.failure"
+    assert client.timings == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ProcessPayment", "process_payment"),
+        ("HTTPPing", "http_ping"),
+        ("SyncV2", "sync_v2"),
+        ("send_receipt", "send_receipt"),
+        ("Webhook.deliver_later", "webhook.deliver_later"),
+    ],
+)
+def test_a_name_is_that_of_the_class_in_small_letters(jobs, client, name, expected):
+    made = type("Made", (Job,), {"__qualname__": name, "perform": lambda self: None})
+    made.perform_later()
+
+    assert client.counted == [f"jobs.{expected}.enqueued"]
+
+
+def test_prefix_and_name_can_be_chosen(jobs):
+    client = Client()
+    with hooks.using(JobMetrics(client, prefix="shop", name=lambda job: job.queue_name)):
+        ProcessPayment.perform_later(7)
+
+    assert client.counted == ["shop.default.enqueued"]
+
+
+def test_several_plugins_measure_the_same_job(jobs, client):
+    second = Client()
+    with hooks.using(JobMetrics(second)):
+        ProcessPayment.perform_later(7)
+        jobs.drain()
+
+    assert client.counted == second.counted
+    assert len(client.timings) == len(second.timings) == 1
+
+
+# The hook for what goes nowhere
+
+
+def test_a_plugin_hears_of_what_was_not_enqueued(jobs):
+    heard = []
+
+    class Hears:
+        @hookimpl
+        def job_not_enqueued(self, job):
+            heard.append((job.args, type(job.enqueue_error)))
+
+    with hooks.using(Hears()):
+        Refused.perform_later(7)
+        ProcessPayment.perform_later(8)
+
+    assert heard == [((7,), Halt)]
+
+
+def test_a_plugin_hears_which_payload_a_retry_made(jobs):
+    heard = []
+
+    class Hears:
+        @hookimpl
+        def job_enqueued(self, job, payload):
+            heard.append((job.attempt, payload.attempt))
+
+    jobs.fail(ProcessPayment, raising=ConnectionError, times=1)
+    with hooks.using(Hears()):
+        ProcessPayment.perform_later(7)
+        jobs.drain()
+
+    assert heard == [(1, 1), (1, 2)]
+
+
+# The events of a test
+
+
+def test_events_tell_what_happened_in_order(jobs):
+    publish.perform_later(7)
+    ProcessPayment.perform_later(8)
+    jobs.drain()
+
+    assert told(jobs) == [
+        "enqueued publish(7)",
+        "enqueued ProcessPayment(8)",
+        "started publish(7)",
+        "enqueued send_receipt(7)",
+        "performed publish(7)",
+        "started ProcessPayment(8)",
+        "performed ProcessPayment(8)",
+        "started send_receipt(7)",
+        "performed send_receipt(7)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "kinds"),
+    [
+        (ConnectionError, ["enqueued", "started", "retried", "started", "exhausted"]),
+        (KeyError, ["enqueued", "started", "discarded"]),
+        (ValueError, ["enqueued", "started", "failed"]),
+    ],
+)
+def test_events_end_with_what_became_of_a_job(jobs, error, kinds):
+    jobs.fail(ProcessPayment, raising=error)
+    ProcessPayment.perform_later(7)
+    jobs.drain(raise_errors=False)
+
+    assert [event.kind for event in jobs.events] == kinds
+
+
+def test_an_event_has_the_record_and_the_delivery(jobs):
+    ProcessPayment.perform_later(7)
+    jobs.drain()
+    enqueued, started, performed = jobs.events
+
+    assert enqueued.record is started.record is performed.record is jobs.enqueued[0]
+    assert {event.job for event in jobs.events} == {ProcessPayment}
+    assert (enqueued.delivery, started.delivery) == (None, None)
+    assert performed.delivery is jobs.deliveries[0]
+
+
+def test_a_redelivery_is_an_event(jobs):
+    ProcessPayment.perform_later(7)
+    jobs.drain()
+    jobs.redeliver(jobs.enqueued[0])
+    jobs.drain()
+
+    assert [event.kind for event in jobs.events][3:] == ["redelivered", "started", "performed"]
+
+
+def test_inline_jobs_are_told_of_too(jobs):
+    with jobs.inline():
+        publish.perform_later(7)
+
+    assert told(jobs) == [
+        "enqueued publish(7)",
+        "started publish(7)",
+        "enqueued send_receipt(7)",
+        "performed publish(7)",
+        "started send_receipt(7)",
+        "performed send_receipt(7)",
+    ]
+
+
+def test_inline_coroutine_jobs_are_told_of_too(jobs):
+    with jobs.inline():
+        afetch.perform_later()
+
+    assert told(jobs) == ["enqueued afetch()", "started afetch()", "performed afetch()"]
+
+
+@pytest.mark.asyncio
+async def test_awaited_verbs_tell_of_them_too(jobs):
+    afetch.perform_later()
+    await jobs.adrain()
+
+    assert told(jobs) == ["enqueued afetch()", "started afetch()", "performed afetch()"]
+
+
+def test_simulated_retries_are_no_events(jobs):
+    jobs.simulate_retries(ProcessPayment, raising=ConnectionError)
+
+    assert jobs.events == []
+
+
+def test_a_halted_enqueue_is_no_event(jobs):
+    Refused.perform_later(7)
+
+    assert str(jobs.events) == "events: none"
+
+
+def test_events_print_as_a_table(jobs):
+    jobs.fail(ProcessPayment, raising=ConnectionError("reset"), times=1)
+    ProcessPayment.perform_later(7)
+    jobs.drain()
+
+    assert str(jobs.events).splitlines() == [
+        "events: 5",
+        "#  event      job             arguments  attempt  error",
+        "0  enqueued   ProcessPayment  7          1        -",
+        "0  started    ProcessPayment  7          1        -",
+        "0  retried    ProcessPayment  7          1        ConnectionError: reset",
+        "1  started    ProcessPayment  7          2        -",
+        "1  performed  ProcessPayment  7          2        -",
+    ]
+
+
+def test_a_long_table_of_events_is_cut(jobs):
+    for number in range(70):
+        ProcessPayment.perform_later(number)
+
+    assert str(jobs.events).splitlines()[-1] == "... and 10 more"
+    assert len(str(jobs.events).splitlines()) == 63
+
+
+def test_events_in_one_line(jobs):
+    ProcessPayment.perform_later(7)
+
+    assert repr(jobs.events) == "<events: <Event #0 enqueued ProcessPayment(7)>>"
+
+
+def test_events_are_what_there_was_when_they_were_asked_for(jobs):
+    ProcessPayment.perform_later(7)
+    before = jobs.events
+    jobs.drain()
+
+    assert (len(before), len(jobs.events)) == (1, 3)
+
+
+def test_looking_at_events_counts_as_looking_at_their_jobs(pytester):
+    pytester.makepyfile(
+        """
+        from pytest_jobs import job
+
+        @job
+        def work(): ...
+
+        def test_seen(jobs):
+            work.perform_later()
+            assert [event.kind for event in jobs.events] == ["enqueued"]
+
+        def test_counted_only(jobs):
+            work.perform_later()
+            assert len(jobs.events) == 1
+        """
+    )
+
+    pytester.runpytest("--jobs-strict").assert_outcomes(passed=1, failed=1)
+
+
+def test_a_plugin_that_logs_sees_the_context(jobs):
+    class Current(CurrentAttributes):
+        account: str | None = None
+
+    heard = []
+
+    class Hears:
+        @hookimpl
+        def job_started(self, job):
+            heard.append(Current.account)
+
+    with hooks.using(Hears()):
+        with Current.set(account="acme"):
+            ProcessPayment.perform_later(7)
+        jobs.drain()
+
+    assert heard == ["acme"]
+
+
+def test_a_job_that_logs_by_callbacks_needs_no_plugin(jobs, caplog):
+    class Logged(Job):
+        @after_perform
+        def log(self):
+            logging.getLogger("mine").warning("done %s", self.job_id)
+
+        def perform(self):
+            """Do it."""
+
+    done = Logged.perform_later()
+    jobs.drain()
+
+    assert caplog.messages == [f"done {done.job_id}"]
+
+
+@pytest.mark.parametrize(
+    "flag", ["--jobs-twice", *(["--jobs-crash"] if sys.version_info >= (3, 12) else [])]
+)
+def test_an_adversary_does_not_show_in_the_events(pytester, flag):
+    pytester.makepyfile(
+        """
+        from pytest_jobs import CurrentAttributes, job
+
+        class Current(CurrentAttributes):
+            account: str | None = None
+
+        done = set()
+
+        @job
+        def work(number):
+            done.add((Current.account, number))
+
+        def test_it(jobs):
+            with Current.set(account="acme"):
+                work.perform_later(7)
+            jobs.drain()
+            assert done == {("acme", 7)}
+            assert [str(event) for event in jobs.events] == [
+                "enqueued work(7)", "started work(7)", "performed work(7)"
+            ]
+        """
+    )
+
+    pytester.runpytest_subprocess(flag).assert_outcomes(passed=1)
