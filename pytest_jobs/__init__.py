@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
     from .exploration.machine import JobMachine
+    from .exploration.payload_check import check_payloads
     from .exploration.worlds.django import django_world
     from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
@@ -120,6 +121,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Tally",
     "RetryTimeline",
     "VirtualClock",
+    "check_payloads",
     # Asserting
     "assert_enqueued",
     "assert_performed",
@@ -161,6 +163,7 @@ _LAZY = {
     "Tally": "harness.tally",
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",
+    "check_payloads": "exploration.payload_check",
 }
 
 
