@@ -21,16 +21,17 @@ from ..errors import (
     NoHarnessError,
     UnknownJobError,
 )
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
+from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery
 from ..harness.instants import to_ns
 from ..harness.patches import Patches
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
 from ..harness.versions import KnownVersions
-from .celery_apps import Applications, retry_policy_of, semantics_of, title
+from .celery_apps import Applications, changing, retry_policy_of, semantics_of, title
 from .celery_attempt import Draws, TaskPatches, current_attempt, make_attempt
 from .celery_canvas import following
 from .celery_messages import Producers, TaskMessage, memory_connection
+from .celery_payloads import message_from, written_message
 from .celery_results import ResultStore, has_results, revoke
 
 _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
@@ -225,6 +226,17 @@ class CeleryBridge:
         self._installed().added(again)
         return again
 
+    def written(self, record: JobRecord) -> WrittenPayload:
+        """Return the arguments of a message, where they are JSON."""
+        return written_message(_message(record))
+
+    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
+        """Report a message with such arguments, its headers as Celery writes them now."""
+        sink = self._installed()
+        message = message_from(self._apps, data, sink.now_ns())
+        sink.added(record := JobRecord(self, message, message, FIRST))
+        return record
+
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the task returned."""
         return self._installed().result_of(record)
@@ -290,7 +302,7 @@ class CeleryBridge:
 
         compute_now = app.now
         if app.conf.task_always_eager:
-            self._patches.undo_by(_changing(app, "task_always_eager", value=False))
+            self._patches.undo_by(changing(app, "task_always_eager", value=False))
         self._patches.set(app, "now", now)
         self._patches.set(app, "_pool", None)
         self._patches.set(app.amqp, "Connection", memory_connection)
@@ -354,17 +366,3 @@ def _origin(message: TaskMessage) -> Any:
         return RETRY
     attempt.replaced = True
     return FIRST
-
-
-def _changing(app: Celery, setting: str, *, value: object) -> Callable[[], None]:
-    """Change a setting, and return what changes it back."""
-    configuration: Any = app.conf
-    changes = configuration.changes
-    before = dict(changes)
-    app.conf[setting] = value
-
-    def restore() -> None:
-        changes.clear()
-        changes.update(before)
-
-    return restore

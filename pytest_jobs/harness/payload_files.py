@@ -111,7 +111,7 @@ def _text(record: JobRecord, written: WrittenPayload) -> str:
         "parameters": _parameters(record, len(written.args)),
         "payload": dict(written.data),
     }
-    return json.dumps(content, indent=2, sort_keys=True) + "\n"
+    return json.dumps(content, indent=2) + "\n"
 
 
 def _parameters(record: JobRecord, count: int) -> list[str]:
