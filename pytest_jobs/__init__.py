@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         assert_performed,
         assert_retried,
     )
+    from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
     from .exploration import effects
     from .exploration.check import check_idempotent
@@ -137,6 +138,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "AssertFailed",
     "AssertNotEnqueued",
     "AssertNotPerformed",
+    "JobsTestCase",
 ]
 
 #: Where the names live that an application in production does not need.
@@ -164,6 +166,7 @@ _LAZY = {
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",
     "check_payloads": "exploration.payload_check",
+    "JobsTestCase": "assertions.unittest_case",
 }
 
 

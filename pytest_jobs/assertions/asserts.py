@@ -23,6 +23,9 @@ from .subjects import DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
 
 T = TypeVar("T")
 
+#: In a test of unittest, the last line shown is the call.
+__unittest = True
+
 
 class _Assertion(Generic[T]):
     """An assertion, and where it finds the harness."""

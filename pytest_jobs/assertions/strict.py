@@ -7,9 +7,18 @@ from ..harness.record import PENDING, JobRecord
 from ..harness.views import titled_table
 from .messages import left_alone
 
+#: In a test of unittest, no line is to blame.
+__unittest = True
 
-def check_nothing_left(jobs: Jobs) -> None:
+
+def check_nothing_left(
+    jobs: Jobs, leave_out: str = "mark the test with @pytest.mark.jobs(strict=False)"
+) -> None:
     """Raise when the test left a job that it neither looked at nor performed.
+
+    Args:
+        jobs: the harness.
+        leave_out: how a test is left out, as the message says it.
 
     Raises:
         AssertionError: lists them.
@@ -19,4 +28,4 @@ def check_nothing_left(jobs: Jobs) -> None:
         record for record in jobs.ledger.records if record._state is PENDING and not record._seen
     ]
     if left:
-        raise AssertionError(left_alone(len(left), titled_table("left", left)))
+        raise AssertionError(left_alone(len(left), titled_table("left", left), leave_out))
