@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import unittest
-from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Final, TypeVar, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final, cast, get_args
 
 from ..bridges.opening import open_jobs
 from ..errors import DeclarationError
@@ -25,8 +25,6 @@ from .asserts import (
     AssertRetried,
 )
 from .strict import check_nothing_left
-
-T = TypeVar("T")
 
 #: Where unittest leaves out frames of a traceback.
 __unittest = True
@@ -98,17 +96,18 @@ class JobsTestCase(unittest.TestCase):
             return super().run(result)
         if result is None:
             result = self.defaultTestResult()
-        problems = _Problems(self, result)
-        jobs = problems.noted(self._opened)
-        if jobs is None:
-            return result
-        self.jobs = jobs
-        self.addCleanup(self._answer_for_jobs, problems)
         try:
-            return super().run(result)
+            self.jobs = self._new_jobs().__enter__()
+        except Exception:
+            result.addError(self, sys.exc_info())
+            return result
+        watched = _WatchedResult(result)
+        self.addCleanup(self._answer_for_jobs, watched)
+        try:
+            super().run(cast(unittest.TestResult, watched))
+            return result
         finally:
-            del self.jobs
-            problems.noted(jobs.close)
+            self._close_jobs(result)
 
     def debug(self) -> None:
         """Run the test inside its harness, and let errors out."""
@@ -160,11 +159,8 @@ class JobsTestCase(unittest.TestCase):
             jitter=cls.jobs_jitter or "zero",
         )
 
-    def _opened(self) -> Jobs:
-        return self._new_jobs().__enter__()
-
-    def _answer_for_jobs(self, problems: _Problems) -> None:
-        if problems.any_since_the_beginning():
+    def _answer_for_jobs(self, result: _WatchedResult) -> None:
+        if result.failed:
             return
         try:
             self.jobs.check()
@@ -173,33 +169,44 @@ class JobsTestCase(unittest.TestCase):
             raise
         self._check_strictly(self.jobs)
 
+    def _close_jobs(self, result: unittest.TestResult) -> None:
+        jobs = self.jobs
+        del self.jobs
+        try:
+            jobs.close()
+        except Exception:
+            result.addError(self, sys.exc_info())
+
     @classmethod
     def _check_strictly(cls, jobs: Jobs) -> None:
         if cls.jobs_strict:
             check_nothing_left(jobs, "set `jobs_strict = False` in a class of their own")
 
 
-class _Problems:
-    """What is told of one test to its result, by unittest and by us."""
+class _WatchedResult:
+    """Passes everything on to a result, of whatever runner, and knows whether the test has failed.
 
-    def __init__(self, test: JobsTestCase, result: unittest.TestResult) -> None:
-        self._test = test
+    Of a test that has, what its jobs left is not what is wrong.
+    """
+
+    def __init__(self, result: unittest.TestResult) -> None:
         self._result = result
-        self._before = self._count()
+        self.failed = False
 
-    def any_since_the_beginning(self) -> bool:
-        """Say whether the test has failed already, so that what its jobs left is not what is wrong."""
-        return self._count() > self._before
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result, name)
 
-    def noted(self, call: Callable[[], T]) -> T | None:
-        """Call a function; what it raises is an error of the test, and None is returned."""
-        try:
-            return call()
-        except Exception:
-            self._result.addError(self._test, sys.exc_info())
-            return None
+    def addError(self, *told: Any) -> None:  # noqa: N802 - unittest calls it
+        """Take note of an error."""
+        self.failed = True
+        self._result.addError(*told)
 
-    def _count(self) -> int:
-        # Not every runner hands in a result that counts.
-        lists = (getattr(self._result, name, ()) for name in ("errors", "failures"))
-        return sum(map(len, lists))
+    def addFailure(self, *told: Any) -> None:  # noqa: N802 - unittest calls it
+        """Take note of a failure."""
+        self.failed = True
+        self._result.addFailure(*told)
+
+    def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802 - unittest calls it
+        """Take note of a subtest that failed; of one that passed there is no error."""
+        self.failed = self.failed or error is not None
+        self._result.addSubTest(test, subtest, error)
