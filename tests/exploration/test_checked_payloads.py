@@ -288,6 +288,7 @@ def mark(payment_id):
     connection = kept_database.connect()
     found = connection.execute("UPDATE payments SET state = 'paid' WHERE id = ?", [payment_id])
     connection.commit()
+    connection.close()
     if not found.rowcount:
         raise LookupError(payment_id)
 """
@@ -304,6 +305,7 @@ def test_each_is_performed_in_a_world_of_its_own(deploy, record, folder, monkeyp
             connection = database.connect()
             connection.execute("INSERT INTO payments VALUES (1, 'new')")
             connection.commit()
+            connection.close()
             built.append(rows)
             yield lambda: {"payments": rows("payments")}
 
