@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def check_payloads(
 
 
 @contextmanager
-def _harness(apps: tuple[object, ...]) -> Iterator[Jobs]:
+def _harness(apps: tuple[object, ...]) -> Generator[Jobs, None, None]:
     if not apps and open_harnesses.any_open():
         yield open_harnesses.current()
         return

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from ..harness.jobs import Jobs
 
 #: What the attributes of the class are called as options.
 _OPTIONS = {
@@ -35,6 +38,13 @@ def applications_of_case(item: pytest.Item, applications: Sequence[object]) -> I
         return applications
     own = [app for app in _class_of(item).jobs_apps if app not in applications]
     return [*applications, *own]
+
+
+def hand_over(item: pytest.Item, harness: Jobs) -> None:
+    """Give the harness of a test to its test case, which opens none then."""
+    if is_jobs_case(item):
+        instance: Any = getattr(item, "instance", None)
+        instance.jobs = harness
 
 
 def _class_of(item: pytest.Item) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .cases import applications_of_case, is_jobs_case
+from .cases import applications_of_case, hand_over
 from .options import item_options, session_options
 from .outcome import ANSWERED, JOBS
 
@@ -44,8 +44,7 @@ def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> 
     applications = applications_of_case(item, jobs_apps)
     harness = open_harness(request.config, item_options(item), item.nodeid, applications)
     item.stash[JOBS] = harness
-    if is_jobs_case(item):
-        request.instance.jobs = harness
+    hand_over(item, harness)
     item.stash[ANSWERED] = False
     try:
         yield harness
