@@ -124,7 +124,10 @@ def test_a_skipped_test_opens_and_leaves_nothing():
         def test_it(self):
             raise AssertionError
 
-    assert counts(run(Case)) == (1, 0, 0, 1)
+    result = run(Case)
+
+    # Python 3.12.1 does not count a skipped test as run.
+    assert counts(result)[1:] == (0, 0, 1)
     with pytest.raises(NoHarnessError):
         current_jobs()
 

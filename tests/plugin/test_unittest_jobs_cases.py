@@ -1,5 +1,6 @@
 """`JobsTestCase` under pytest has the harness of the plugin, and without pytest one of its own."""
 
+import re
 import subprocess
 import sys
 
@@ -96,7 +97,7 @@ def test_cases_pass_under_unittest_without_pytest(pytester, unittest_run):
     result = unittest_run("test_cases")
 
     assert result.stderr.endswith("OK (skipped=1)\n"), result.stderr
-    assert "Ran 6 tests" in result.stderr
+    assert result.stderr.count(" ... ok\n") == 5
 
 
 def test_python_m_unittest_finds_them(pytester):
@@ -109,7 +110,10 @@ def test_python_m_unittest_finds_them(pytester):
         check=False,
     )
 
-    assert (result.returncode, "Ran 6 tests" in result.stderr) == (0, True), result.stderr
+    assert (result.returncode, "OK (skipped=1)" in result.stderr) == (0, True), result.stderr
+    assert re.search(
+        r"Ran [56] tests", result.stderr
+    )  # Python 3.12.1 does not count the skipped one.
 
 
 def test_cases_pass_under_pytest(pytester):
