@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from .assertions.canvas import AssertBatched, AssertFollowedBy
     from .assertions.in_order import AssertEnqueuedInOrder
+    from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
     from .core.job_log import JobLog
     from .core.job_metrics import JobMetrics
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
     from .exploration.machine import JobMachine
+    from .exploration.payload_check import check_payloads
     from .exploration.worlds.django import django_world
     from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
@@ -135,6 +137,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Tally",
     "RetryTimeline",
     "VirtualClock",
+    "check_payloads",
     # Asserting
     "assert_enqueued",
     "assert_enqueued_in_order",
@@ -158,6 +161,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "AssertDelivered",
     "AssertNotEnqueued",
     "AssertNotPerformed",
+    "JobsTestCase",
 ]
 
 #: Where the names live that an application in production does not need.
@@ -189,6 +193,8 @@ _LAZY = {
     "AssertFollowedBy": "assertions.canvas",
     "AssertBatched": "assertions.canvas",
     "AssertEnqueuedInOrder": "assertions.in_order",
+    "check_payloads": "exploration.payload_check",
+    "JobsTestCase": "assertions.unittest_case",
 }
 
 

@@ -126,11 +126,23 @@ UNEXPECTED: Final = Advice(
     "it-should-not-be-there",
     "keep the code from doing it, or narrow the assertion to what must not happen.",
 )
-LEFT_ALONE: Final = Advice(
-    "left-alone",
-    "assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
-    "@pytest.mark.jobs(strict=False) if they do not matter here.",
-)
+MARKED_LENIENT: Final = "mark the test with @pytest.mark.jobs(strict=False)"
+
+
+def leaving_alone(leave_out: str) -> Advice:
+    """Return the advice about jobs that a test left.
+
+    Args:
+        leave_out: how a test is left out, as the advice says it.
+    """
+    return Advice(
+        "left-alone",
+        f"assert them (assert_enqueued), perform them (jobs.drain()), or {leave_out} if they do not matter here.",
+    )
+
+
+LEFT_ALONE: Final = leaving_alone(MARKED_LENIENT)
+
 
 #: What to do when one criterion alone differs, by its name.
 BY_CRITERION: Final = {

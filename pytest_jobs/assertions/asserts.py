@@ -29,6 +29,9 @@ from .waiting import await_for, parse_timeout, wait_for
 
 T = TypeVar("T")
 
+#: In a test of unittest, the last line shown is the call.
+__unittest = True
+
 
 class _Assertion(Generic[T]):
     """An assertion, and where it finds the harness."""

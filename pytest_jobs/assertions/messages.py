@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..harness.folding import folding
-from .advice import LEFT_ALONE, NO_SUCH_BATCH, OTHER_CHAIN, Advice
+from .advice import NO_SUCH_BATCH, OTHER_CHAIN, Advice, leaving_alone
 
 
 def expectation(
@@ -273,8 +273,8 @@ def next_step(advice: Advice) -> str:
     return f"Next: {advice.step}\nSee: {_PAGE}#{advice.anchor}"
 
 
-def left_alone(count: int, items: str) -> str:
+def left_alone(count: int, items: str, leave_out: str) -> str:
     """Return the text of a test that left jobs it never looked at."""
     jobs = "1 job" if count == 1 else f"{count} jobs"
     head = f"This test left {jobs} that it neither looked at nor performed:"
-    return f"{head}\n{items}\n\n{next_step(LEFT_ALONE)}"
+    return f"{head}\n{items}\n\n{next_step(leaving_alone(leave_out))}"

@@ -21,7 +21,14 @@ from ..errors import (
     NoHarnessError,
     UnknownJobError,
 )
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, Steps
+from ..harness.bridge import (
+    Around,
+    DeliverySemantics,
+    RetryPolicy,
+    Sink,
+    Steps,
+    WrittenPayload,
+)
 from ..harness.delivery import Delivery
 from ..harness.instants import to_ns
 from ..harness.patches import Patches
@@ -31,6 +38,7 @@ from .celery_apps import Applications, changing, retry_policy_of, semantics_of, 
 from .celery_attempt import Draws, TaskPatches, current_attempt, make_attempt
 from .celery_canvas import following, steps_after
 from .celery_messages import Producers, TaskMessage, memory_connection
+from .celery_payloads import message_from, written_message
 from .celery_results import ResultStore, has_results, revoke
 
 _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
@@ -238,6 +246,17 @@ class CeleryBridge:
         """Return the record of another attempt, which Celery counts in retries."""
         other = _message(record).as_attempt(attempt)
         return JobRecord(self, other, other, RETRY)
+
+    def written(self, record: JobRecord) -> WrittenPayload:
+        """Return the arguments of a message, where they are JSON."""
+        return written_message(_message(record))
+
+    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
+        """Report a message with such arguments, its headers as Celery writes them now."""
+        sink = self._installed()
+        message = message_from(self._apps, data, sink.now_ns())
+        sink.added(record := JobRecord(self, message, message, FIRST))
+        return record
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the task returned."""

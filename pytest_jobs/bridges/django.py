@@ -15,12 +15,13 @@ from django.utils.module_loading import import_string
 
 from ..core.signature import Binder
 from ..errors import ApplicationError, BridgeError, CriterionError, NoHarnessError
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
+from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery
 from ..harness.performer import in_running_loop
 from ..harness.record import FIRST, REDELIVERY, JobRecord
 from .django_attempt import Attempt
 from .django_families import Family, families
+from .django_payloads import enqueued_task, written_task
 from .django_results import ResultStore, StoredTask, set_on
 from .django_seam import Seam, seam_of
 from .django_semantics import semantics_of
@@ -229,6 +230,26 @@ class DjangoBridge:
         again = JobRecord(self, _stored(record), record.payload, REDELIVERY)
         self._installed().added(again)
         return again
+
+    def written(self, record: JobRecord) -> WrittenPayload:
+        """Return the path of a task, its options and its arguments."""
+        return written_task(_stored(record))
+
+    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
+        """Report a task with these, due at once.
+
+        Raises:
+            UnknownJobError: when there is no task at the path.
+        """
+        sink = self._installed()
+        task = enqueued_task(self._find, data)
+        family = self._family_of(task)
+        result = family.new_result(task, "recorded", data["args"], data["kwargs"])
+        set_on(result, enqueued_at=timezone.now())
+        stored = StoredTask(family, result, sink.now_ns())
+        self._store.add(stored)
+        sink.added(record := JobRecord(self, stored, stored, FIRST))
+        return record
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the task returned."""

@@ -17,7 +17,7 @@ from ..core.rules import RetryRule
 from ..core.settings import settings
 from ..core.signature import Binder
 from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
+from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
 
@@ -178,6 +178,32 @@ class ReferenceBridge:
         other.attempt = attempt
         other.failures = dict.fromkeys(keys, attempt - 1)
         return JobRecord(self, other, other, RETRY)
+
+    def written(self, record: JobRecord) -> WrittenPayload:
+        """Return what goes through a transport, without the id and the times.
+
+        Raises:
+            UnknownJobError: when the class lives inside a function.
+            AmbiguousJobError: when another class has the same name.
+        """
+        data = _payload(record).to_dict()
+        data.update(job_id="recorded", enqueued_ns=0, due_ns=None)
+        arguments = data["arguments"]
+        args, kwargs = arguments["tagged"] if isinstance(arguments, dict) else arguments
+        return WrittenPayload(data, args, kwargs)
+
+    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
+        """Report a payload that came through a transport.
+
+        Raises:
+            DeserializationError: when the data has another layout.
+        """
+        sink = self._installed().sink
+        payload = Payload.from_dict(data)
+        payload.enqueued_ns = sink.now_ns()
+        record = JobRecord(self, payload, payload, FIRST)
+        sink.added(record)
+        return record
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned."""

@@ -18,13 +18,14 @@ from taskiq.scheduler.scheduled_task import ScheduledTask
 
 from ..core.signature import Binder
 from ..errors import BridgeError, NoHarnessError, UnknownJobError
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
+from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery
 from ..harness.patches import Patches
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin, current_record
 from ..harness.versions import KnownVersions
 from .taskiq_brokers import acknowledges, semantics_of, take_over
 from .taskiq_messages import Envelope, delay_ns
+from .taskiq_payloads import envelope_from, written_message
 from .taskiq_receiver import HarnessReceiver, Witness, WorkerOptions
 from .taskiq_results import serve_results
 from .taskiq_retries import delivery_of, policy_of
@@ -233,6 +234,17 @@ class TaskiqBridge:
             labels = {**scheduled.labels, "_retries": attempt - 1}
             payload = scheduled.model_copy(update={"labels": labels})
         return JobRecord(self, other, payload, RETRY)
+
+    def written(self, record: JobRecord) -> WrittenPayload:
+        """Return a message, where its broker writes JSON."""
+        return written_message(_envelope(record))
+
+    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
+        """Report a message that is due at once."""
+        sink = self._installed().sink
+        envelope = envelope_from(self._tasks.brokers, data, sink.now_ns())
+        sink.added(record := JobRecord(self, envelope, envelope.data, FIRST))
+        return record
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the task returned."""

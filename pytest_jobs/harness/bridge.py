@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -209,5 +209,39 @@ class Bridge(Protocol):
 
         Raises:
             NotPerformedError: when the job has not been performed; it never waits.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPayload:
+    """A payload as plain values of JSON, in which nothing differs from run to run but the arguments."""
+
+    #: From which the bridge makes a record again.
+    data: Mapping[str, Any]
+    #: The positional arguments as they are on the wire.
+    args: Sequence[Any]
+    #: The keyword arguments as they are on the wire.
+    kwargs: Mapping[str, Any]
+
+
+@runtime_checkable
+class KeepsPayloads(Protocol):
+    """What a bridge can do besides, whose library writes its payloads as text."""
+
+    def written(self, record: JobRecord) -> WrittenPayload:
+        """Return the payload of a record, without its id and its times.
+
+        Raises:
+            PayloadError: when its library did not write this one as text.
+        """
+        ...
+
+    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
+        """Report what was written as enqueued just now.
+
+        Raises:
+            UnknownJobError: when the library cannot take in a job that it does not know.
+            DeserializationError: when the data has another layout.
         """
         ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import RunningLoopError
@@ -10,6 +12,7 @@ from . import verbs
 from .committing import Committing
 from .describe import short_name
 from .faults import Fault, Raising
+from .payload_files import write_payloads
 from .performer import in_running_loop
 from .performing import Performing
 from .sandbox import sandbox
@@ -50,6 +53,24 @@ class Jobs(Performing, Committing):
         fault = Fault(self._targets.get(job), raising, times=times, on=on, after=after)
         self._performer.faults.append(fault)
         return fault
+
+    def record_payloads(self, directory: str | os.PathLike[str]) -> tuple[Path, ...]:
+        """Write down what the application enqueued, for `check_payloads` to read with later code.
+
+        There is one file of JSON for each job and shape of its arguments, to be committed. One that
+        is there is left as it is, whatever the values, so that a second run writes nothing.
+
+        Args:
+            directory: where the files are; it is made if need be.
+
+        Returns:
+            The files that were written, without those that were there.
+
+        Raises:
+            PayloadError: when nothing was enqueued, or a job whose library writes no text.
+            UnknownJobError: when a job lives inside a function.
+        """
+        return write_payloads(self._ledger.first_enqueues(), directory)
 
     def simulate_retries(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .cases import applications_of_case, hand_over
 from .options import item_options, session_options
 from .outcome import ANSWERED, JOBS
 
@@ -43,8 +44,10 @@ def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> 
     from .opening import open_harness
 
     item: pytest.Item = request.node
-    harness = open_harness(request.config, item_options(item), item.nodeid, jobs_apps)
+    applications = applications_of_case(item, jobs_apps)
+    harness = open_harness(request.config, item_options(item), item.nodeid, applications)
     item.stash[JOBS] = harness
+    hand_over(item, harness)
     item.stash[ANSWERED] = False
     try:
         yield harness

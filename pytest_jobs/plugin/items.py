@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from .cases import is_jobs_case
 from .options import item_options, session_options
 
 
@@ -14,9 +15,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     always = session_options(config).always
     for item in items:
         fixturenames = getattr(item, "fixturenames", None)
-        if fixturenames is None or not (always or item.get_closest_marker("jobs")):
+        is_case = is_jobs_case(item)
+        if fixturenames is None or not (always or is_case or item.get_closest_marker("jobs")):
             continue
-        if item_options(item).opens:
+        # A test case that wants a harness and is to have none is told so.
+        if is_case or item_options(item).opens:
             # Of a parametrised test all items share one list.
             cast(Any, item).fixturenames = _with_harness(item, fixturenames)
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import pytest
 
 from . import exploring
+from .cases import is_jobs_case, options_of_case
 
 Mode: TypeAlias = Literal["record", "inline", "off"]
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
@@ -173,10 +174,14 @@ def session_options(config: pytest.Config) -> JobOptions:
 def item_options(item: pytest.Item) -> JobOptions:
     """Return the settings of a test: those of the session, changed by its markers, the nearest last.
 
+    Of a `JobsTestCase` the attributes of the class go before the markers.
+
     Raises:
         pytest.UsageError: when a marker says what no marker can.
     """
     options = session_options(item.config)
+    if is_jobs_case(item):
+        options = replace(options, **options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
         marked = _marked(marker, item.nodeid)
         opens = options.always or set(marked) != {"idempotent"}

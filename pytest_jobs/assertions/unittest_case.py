@@ -1,0 +1,212 @@
+"""The harness and the assertions for tests that derive from `unittest.TestCase`."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final, cast, get_args
+
+from ..bridges.opening import open_jobs
+from ..errors import DeclarationError
+from ..harness.active import open_harnesses
+from ..harness.inline import RaiseAt
+from ..harness.jitter import Jitter
+from ..harness.jobs import Jobs
+from ..harness.open_harness import Mode
+from ..harness.tracebacks import own_traceback
+from .asserts import (
+    AssertDiscarded,
+    AssertEnqueued,
+    AssertFailed,
+    AssertNotEnqueued,
+    AssertNotPerformed,
+    AssertPerformed,
+    AssertRetried,
+)
+from .strict import check_nothing_left
+
+#: Where unittest leaves out frames of a traceback.
+__unittest = True
+
+
+_VALID: Final[Mapping[str, tuple[object, ...]]] = {
+    "jobs_mode": get_args(Mode),
+    "jobs_raise": get_args(RaiseAt),
+    "jobs_jitter": get_args(Jitter),
+    "jobs_strict": (True, False),
+}
+
+
+class JobsTestCase(unittest.TestCase):
+    """A test case with a harness, alone or beside another: `class OrderTest(JobsTestCase, TestCase)`.
+
+    The harness is open from before `setUp` until after the last cleanup, whether or not `setUp`
+    calls `super()`. What a test leaves unanswered fails it, as with the fixtures. Under pytest it is
+    the harness of the `jobs` fixture.
+    """
+
+    #: The applications to bridge, as for `open_jobs`.
+    jobs_apps: ClassVar[Iterable[object]] = ()
+    #: `record` keeps jobs until a verb performs them, `inline` performs each when due. None for
+    #: `record`, or under pytest for what is configured there, as below.
+    jobs_mode: ClassVar[Mode | None] = None
+    #: Where the error of an inline job is raised; None for the `end` of the test.
+    jobs_raise: ClassVar[RaiseAt | None] = None
+    #: See `open_jobs`; None for `zero`.
+    jobs_jitter: ClassVar[Jitter | None] = None
+    #: Whether a test fails that leaves a job which it neither looked at nor performed.
+    jobs_strict: ClassVar[bool | None] = None
+
+    #: The harness of the test.
+    jobs: Jobs
+    #: What `setUpClass` and `setUpTestData` enqueue: a harness that the tests of the class share.
+    class_jobs: ClassVar[Jobs]
+
+    #: How the plugin knows such a class without importing it.
+    _is_jobs_case: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        """Check what the class says.
+
+        Raises:
+            DeclarationError: when an attribute has no valid value.
+        """
+        super().__init_subclass__()
+        for name, valid in _VALID.items():
+            value = getattr(cls, name)
+            if value is not None and value not in valid:
+                raise DeclarationError(
+                    f"{cls.__qualname__}.{name} is {value!r}; valid are {', '.join(map(repr, valid))}."
+                )
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Open the harness of the class, or take the one that is open around it."""
+        if open_harnesses.any_open() and not cls.jobs_apps:
+            cls.class_jobs = open_harnesses.current()
+        else:
+            cls.class_jobs = cls.enterClassContext(cls._new_jobs())
+            cls.addClassCleanup(cls._check_strictly, cls.class_jobs)
+        super().setUpClass()
+
+    def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        """Run the test inside its harness."""
+        if "jobs" in vars(self):  # The plugin has opened it.
+            return super().run(result)
+        if result is None:
+            result = self.defaultTestResult()
+        try:
+            self.jobs = self._new_jobs().__enter__()
+        except Exception:
+            result.addError(self, sys.exc_info())
+            return result
+        watched = _WatchedResult(result)
+        self.addCleanup(self._answer_for_jobs, watched)
+        try:
+            super().run(cast(unittest.TestResult, watched))
+            return result
+        finally:
+            self._close_jobs(result)
+
+    def debug(self) -> None:
+        """Run the test inside its harness, and let errors out."""
+        with self._new_jobs() as jobs:
+            self.jobs = jobs
+            super().debug()
+
+    @property
+    def assert_enqueued(self) -> AssertEnqueued:
+        """Assert that a job was enqueued: `self.assert_enqueued(Pay, params={"payment_id": 7})`."""
+        return AssertEnqueued(lambda: self.jobs)
+
+    @property
+    def assert_performed(self) -> AssertPerformed:
+        """Assert that a delivery of a job succeeded."""
+        return AssertPerformed(lambda: self.jobs)
+
+    @property
+    def assert_retried(self) -> AssertRetried:
+        """Assert that a delivery of a job failed and will be followed by another."""
+        return AssertRetried(lambda: self.jobs)
+
+    @property
+    def assert_discarded(self) -> AssertDiscarded:
+        """Assert that a rule dropped a job."""
+        return AssertDiscarded(lambda: self.jobs)
+
+    @property
+    def assert_failed(self) -> AssertFailed:
+        """Assert that a job ended in failure."""
+        return AssertFailed(lambda: self.jobs)
+
+    @property
+    def assert_not_enqueued(self) -> AssertNotEnqueued:
+        """Assert that a job was not enqueued; without a job, nothing at all."""
+        return AssertNotEnqueued(lambda: self.jobs)
+
+    @property
+    def assert_not_performed(self) -> AssertNotPerformed:
+        """Assert that no delivery of a job succeeded."""
+        return AssertNotPerformed(lambda: self.jobs)
+
+    @classmethod
+    def _new_jobs(cls) -> Jobs:
+        return open_jobs(
+            apps=cls.jobs_apps,
+            mode=cls.jobs_mode or "record",
+            raise_at=cls.jobs_raise or "end",
+            jitter=cls.jobs_jitter or "zero",
+        )
+
+    def _answer_for_jobs(self, result: _WatchedResult) -> None:
+        if result.failed:
+            return
+        try:
+            self.jobs.check()
+        except Exception as error:
+            error.__traceback__ = own_traceback(error)
+            raise
+        self._check_strictly(self.jobs)
+
+    def _close_jobs(self, result: unittest.TestResult) -> None:
+        jobs = self.jobs
+        del self.jobs
+        try:
+            jobs.close()
+        except Exception:
+            result.addError(self, sys.exc_info())
+
+    @classmethod
+    def _check_strictly(cls, jobs: Jobs) -> None:
+        if cls.jobs_strict:
+            check_nothing_left(jobs, "set `jobs_strict = False` in a class of their own")
+
+
+class _WatchedResult:
+    """Passes everything on to a result, of whatever runner, and knows whether the test has failed.
+
+    Of a test that has, what its jobs left is not what is wrong.
+    """
+
+    def __init__(self, result: unittest.TestResult) -> None:
+        self._result = result
+        self.failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result, name)
+
+    def addError(self, *told: Any) -> None:  # noqa: N802 - unittest calls it
+        """Take note of an error."""
+        self.failed = True
+        self._result.addError(*told)
+
+    def addFailure(self, *told: Any) -> None:  # noqa: N802 - unittest calls it
+        """Take note of a failure."""
+        self.failed = True
+        self._result.addFailure(*told)
+
+    def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802 - unittest calls it
+        """Take note of a subtest that failed; of one that passed there is no error."""
+        self.failed = self.failed or error is not None
+        self._result.addSubTest(test, subtest, error)

@@ -1,0 +1,122 @@
+"""Payloads in files: what was enqueued once, to be read by the code of later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import PayloadError
+from .bridge import KeepsPayloads, WrittenPayload
+from .describe import call_text
+from .record import JobRecord
+from .shapes import shape_of_call
+
+#: The version of the layout of a file.
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadFile:
+    """What a file holds."""
+
+    #: The name of the bridge.
+    library: str
+    #: The name of the job.
+    job: str
+    #: The names of the parameters to which the positional arguments went; empty when not known.
+    parameters: tuple[str, ...]
+    #: What the bridge makes a record of.
+    data: Mapping[str, Any]
+
+
+def write_payloads(
+    records: Iterable[JobRecord], directory: str | os.PathLike[str]
+) -> tuple[Path, ...]:
+    """Write a file for each job and shape of arguments that has none yet; return those written.
+
+    Raises:
+        PayloadError: when there is nothing to write, or a library writes no text.
+    """
+    folder = Path(directory)
+    found: dict[str, tuple[JobRecord, WrittenPayload]] = {}
+    for record in records:
+        written = _written(record)
+        found.setdefault(_file_name(record, written), (record, written))
+    if not found:
+        raise PayloadError(
+            f"Nothing has been enqueued, so there is no payload to record in {folder}: enqueue first, or ask "
+            "`if jobs.enqueued:` before."
+        )
+    new = [name for name in sorted(found) if not (folder / name).exists()]
+    for name in new:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(_text(*found[name]).encode("ascii"))
+    return tuple(folder / name for name in new)
+
+
+def read_payload(path: Path) -> PayloadFile:
+    """Return what a file holds.
+
+    Raises:
+        PayloadError: when it is no file of ours, or one of a later version.
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise PayloadError(f"It cannot be read: {type(error).__name__}: {error}") from error
+    if not isinstance(data, Mapping) or "format" not in data:
+        raise PayloadError("It is no payload that `jobs.record_payloads` wrote.")
+    if data["format"] != FORMAT:
+        raise PayloadError(
+            f"It has format {data['format']!r}, and this version of pytest-jobs reads format {FORMAT}."
+        )
+    try:
+        return PayloadFile(
+            data["library"], data["job"], tuple(data["parameters"]), dict(data["payload"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PayloadError(
+            f"It lacks what every payload of format {FORMAT} has ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _written(record: JobRecord) -> WrittenPayload:
+    bridge = record._bridge
+    if not isinstance(bridge, KeepsPayloads):
+        raise PayloadError(
+            f"{call_text(record)} cannot be recorded: the bridge of {record.bridge} does not write payloads as "
+            "text. Give it `written` and `record_from`, or record in tests that enqueue no such job."
+        )
+    return bridge.written(record)
+
+
+def _file_name(record: JobRecord, written: WrittenPayload) -> str:
+    shape = shape_of_call(written.args, written.kwargs)
+    identity = f"{record.bridge} {record.name} {shape}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', record.name)}-{digest[:8]}.json"
+
+
+def _text(record: JobRecord, written: WrittenPayload) -> str:
+    content = {
+        "format": FORMAT,
+        "library": record.bridge,
+        "job": record.name,
+        "parameters": _parameters(record, len(written.args)),
+        "payload": dict(written.data),
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _parameters(record: JobRecord, count: int) -> list[str]:
+    """Return what the positional arguments are called; nothing of a job that is not known here."""
+    job = record.job
+    if isinstance(job, str):
+        return []
+    return list(record._bridge.signature(job).positional_names[:count])
