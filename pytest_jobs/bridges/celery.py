@@ -35,11 +35,11 @@ from ..harness.patches import Patches
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
 from ..harness.versions import KnownVersions
 from .celery_apps import Applications, changing, retry_policy_of, semantics_of, title
-from .celery_attempt import Draws, TaskPatches, current_attempt, make_attempt
+from .celery_attempt import Draws, TaskPatches, make_attempt, origin_of
 from .celery_canvas import following, steps_after
 from .celery_messages import Producers, TaskMessage, memory_connection
 from .celery_payloads import message_from, written_message
-from .celery_results import ResultStore, has_results, revoke
+from .celery_results import ResultStore, has_results, revoke, why_no_result
 
 _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
 
@@ -300,7 +300,7 @@ class CeleryBridge:
             self._named.add(message.name)
             if message.name in app.tasks:
                 self._tasks.keep_results(app.tasks[message.name], app)
-        sink.added(JobRecord(self, message, message, _origin(message)))
+        sink.added(JobRecord(self, message, message, origin_of(message)))
 
     def _revoke(self, app: Celery, task_ids: str | Sequence[str]) -> None:
         ids = [task_ids] if isinstance(task_ids, str) else list(task_ids)
@@ -337,14 +337,10 @@ class CeleryBridge:
 
     def _store(self, app: Celery) -> ResultStore:
         if app not in self._stores:
-            self._stores[app] = ResultStore(app, self._why_no_result)
+            self._stores[app] = ResultStore(
+                app, lambda job_id: why_no_result(self._installed().pending_with(job_id))
+            )
         return self._stores[app]
-
-    def _why_no_result(self, job_id: str) -> str:
-        record = self._installed().pending_with(job_id)
-        if record is None:
-            return "no task of this id is pending here"
-        return f"{record!r} has not been performed" if record.attempt == 1 else f"{record!r} is due"
 
     # Finding tasks
 
@@ -376,14 +372,3 @@ class CeleryBridge:
 def _message(record: JobRecord) -> TaskMessage:
     message: Any = record._payload
     return message  # type: ignore[no-any-return]
-
-
-def _origin(message: TaskMessage) -> Any:
-    """Say whether a message is a retry; a task may also put another in its own place, under its id."""
-    attempt = current_attempt.get()
-    if attempt is None or attempt.job_id != message.job_id:
-        return FIRST
-    if message.attempt > 1 and message.name == attempt.name:
-        return RETRY
-    attempt.replaced = True
-    return FIRST

@@ -116,17 +116,3 @@ def _real(app: Any) -> Celery:
     """Return the application behind a proxy such as `current_app`."""
     get = getattr(app, "_get_current_object", None)
     return app if get is None else get()
-
-
-def changing(app: Celery, setting: str, *, value: object) -> Callable[[], None]:
-    """Change a setting, and return what changes it back."""
-    configuration: Any = app.conf
-    changes = configuration.changes
-    before = dict(changes)
-    app.conf[setting] = value
-
-    def restore() -> None:
-        changes.clear()
-        changes.update(before)
-
-    return restore

@@ -21,7 +21,7 @@ from ..harness.bridge import Around
 from ..harness.delivery import Delivery
 from ..harness.instants import to_ns
 from ..harness.patches import Patches
-from ..harness.record import JobRecord
+from ..harness.record import FIRST, RETRY, JobRecord
 from .celery_messages import TaskMessage
 
 _SECOND: Final = 1_000_000_000
@@ -282,3 +282,14 @@ def _wait_ns(when: Any, now_ns: int) -> int:
     if isinstance(when, int | float):
         return round(when * _SECOND)
     return max(0, to_ns(when, "eta") - now_ns)
+
+
+def origin_of(message: TaskMessage) -> Any:
+    """Say whether a message is a retry; a task may also put another in its own place, under its id."""
+    attempt = current_attempt.get()
+    if attempt is None or attempt.job_id != message.job_id:
+        return FIRST
+    if message.attempt > 1 and message.name == attempt.name:
+        return RETRY
+    attempt.replaced = True
+    return FIRST

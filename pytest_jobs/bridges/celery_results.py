@@ -10,6 +10,7 @@ from celery.app import backends
 from celery.backends.base import DisabledBackend, KeyValueStoreBackend
 
 from ..errors import NotPerformedError
+from ..harness.record import JobRecord
 
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
@@ -95,3 +96,14 @@ def revoke(store: ResultStore, task_ids: Sequence[str]) -> None:
     """Store that tasks were revoked."""
     for task_id in task_ids:
         store.mark_as_revoked(task_id, "revoked", store_result=True)
+
+
+def why_no_result(pending: JobRecord | None) -> str:
+    """Say why a task has no result.
+
+    Args:
+        pending: its record, where it has one that is pending.
+    """
+    if pending is None:
+        return "no task of this id is pending here"
+    return f"{pending!r} has not been performed" if pending.attempt == 1 else f"{pending!r} is due"

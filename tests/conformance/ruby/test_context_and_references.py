@@ -630,7 +630,8 @@ def test_x3_only_declared_classes_are_located(jobs, orders):
     with pytest.raises(DeserializationError) as caught:
         jobs.drain()
     assert str(caught.value) == (
-        "The payload refers to the builtins.object 1, and no `reference` says how to find it."
+        "The payload refers to the builtins.object 1, and no `reference` says how to find it: import the module "
+        "that declares it with `@reference(id=..., find=...)`."
     )
 
 
@@ -648,7 +649,7 @@ def test_x3_one_of_many_that_is_missing_is_an_error(jobs, orders):
 
     with pytest.raises(RecordNotFoundError) as caught:
         jobs.drain()
-    assert str(caught.value) == "The Order (1, 2) does not exist any more."
+    assert str(caught.value).startswith("The Order (1, 2) does not exist any more: ")
 
 
 def test_x3_a_missing_record_is_ignored_by_a_rule_of_the_job(jobs, orders):
