@@ -152,6 +152,8 @@ class Performing(Viewing):
     ) -> Tally:
         """Let time pass and perform what comes due in it; the clock ends `delta` later.
 
+        What `jobs.recurring` brought in fires on the way.
+
         Args:
             delta: seconds or a timedelta.
             only: see `drain`, as for the others.
@@ -255,7 +257,9 @@ class Performing(Viewing):
     ) -> Plan[Tally]:
         selection = Selection(self._targets, only, exclude, queue)
         wait_ns = delta_ns(delta, "delta")
-        return verbs.run_for(self._ledger, self._clock, selection, delta_ns=wait_ns, limit=limit)
+        return verbs.run_for(
+            self._ledger, self._clock, selection, self._recurring, delta_ns=wait_ns, limit=limit
+        )
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         __tracebackhide__ = True

@@ -17,6 +17,7 @@ from .delivery import Delivery
 from .describe import short_name
 from .ledger import Ledger
 from .record import PENDING, TAKEN, JobRecord
+from .recurring import Recurring
 from .selection import Selection
 from .tally import Tally
 
@@ -104,22 +105,12 @@ def drain(
     *,
     until_ns: int | None,
     limit: int,
-    verb: str = "drain",
 ) -> Plan[Tally]:
     """Perform everything, children and retries included; the clock jumps to each due time."""
     tally = Tally()
-    loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
     try:
-        while True:
-            while (record := ledger.take(selection)) is not None:
-                loop.check(record)
-                tally.count((yield record))
-            due_ns = ledger.next_due_ns(selection)
-            if due_ns is None or (until_ns is not None and due_ns > until_ns):
-                break
-            clock.reach_ns(due_ns)
-        waiting = (_waiting_text(record) for record in ledger.pending())
-        _check_matched(selection, verb, "", waiting)
+        yield from _drain_until(ledger, clock, selection, tally, until_ns, limit, "drain")
+        _check_drained(ledger, selection, "drain")
     finally:
         ledger.put_back(selection.held())
     return tally
@@ -129,22 +120,51 @@ def run_for(
     ledger: Ledger,
     clock: VirtualClock,
     selection: Selection,
+    recurring: Recurring,
     *,
     delta_ns: int,
     limit: int,
 ) -> Plan[Tally]:
-    """Perform what comes due within a time, which has passed at the end."""
-    end_ns = clock.now_ns() + delta_ns
-    tally = yield from drain(
-        ledger,
-        clock,
-        selection,
-        until_ns=end_ns,
-        limit=limit,
-        verb="run_for",
-    )
+    """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
+    start_ns = clock.now_ns()
+    end_ns = start_ns + delta_ns
+    tally = Tally()
+    try:
+        for firing_ns in recurring.firing(start_ns, end_ns):
+            before_ns = firing_ns - 1
+            yield from _drain_until(ledger, clock, selection, tally, before_ns, limit, "run_for")
+            clock.reach_ns(firing_ns)
+        yield from _drain_until(ledger, clock, selection, tally, end_ns, limit, "run_for")
+        _check_drained(ledger, selection, "run_for")
+    finally:
+        ledger.put_back(selection.held())
     clock.reach_ns(end_ns)
     return tally
+
+
+def _drain_until(
+    ledger: Ledger,
+    clock: VirtualClock,
+    selection: Selection,
+    tally: Tally,
+    until_ns: int | None,
+    limit: int,
+    verb: str,
+) -> Plan[None]:
+    loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
+    while True:
+        while (record := ledger.take(selection)) is not None:
+            loop.check(record)
+            tally.count((yield record))
+        due_ns = ledger.next_due_ns(selection)
+        if due_ns is None or (until_ns is not None and due_ns > until_ns):
+            return
+        clock.reach_ns(due_ns)
+
+
+def _check_drained(ledger: Ledger, selection: Selection, verb: str) -> None:
+    waiting = (_waiting_text(record) for record in ledger.pending())
+    _check_matched(selection, verb, "", waiting)
 
 
 def _check_matched(selection: Selection, verb: str, which: str, waiting: Iterable[str]) -> None:
