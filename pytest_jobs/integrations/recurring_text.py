@@ -165,6 +165,7 @@ def nearest(text: str, zone: ZoneInfo) -> str:
         f"every {text.strip()}",
         " ".join(respelt),
         f"every {' '.join(respelt)}",
+        " ".join(respelt).replace("every day on", "every month on"),
         " ".join([*others, _nearest_zone(last) if _ZONE.fullmatch(last) else last]).strip(),
         " ".join(words[:-1]),
         " ".join(words[:-2]),
