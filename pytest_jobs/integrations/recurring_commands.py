@@ -98,7 +98,9 @@ def split_command(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         if not isinstance(expression, ast.Call):
             return path, (), {}
         args = tuple(ast.literal_eval(value) for value in expression.args)
-        named = {word.arg or "**": ast.literal_eval(word.value) for word in expression.keywords}
+        if any(word.arg is None for word in expression.keywords):
+            raise ValueError(text)
+        named = {str(word.arg): ast.literal_eval(word.value) for word in expression.keywords}
     except (SyntaxError, ValueError):
         raise ScheduleError(f"command is {text!r}, which is no command: {_HELP}") from None
     return path, args, named

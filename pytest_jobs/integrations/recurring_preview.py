@@ -74,7 +74,8 @@ class Preview(Sequence[Firing]):
 
     def _title(self) -> str:
         start, end = (instant(to_datetime(ns)) for ns in (self._after_ns, self._until_ns))
-        return f"{len(self._firings)} firings of {len(self._schedule.tasks)} tasks after {start} up to {end}"
+        firings = _count(len(self._firings), "firing")
+        return f"{firings} of {_count(len(self._schedule.tasks), 'task')} after {start} up to {end}"
 
     def _silent(self) -> Iterator[str]:
         fired = {task.key for _, task in self._firings}
@@ -109,6 +110,10 @@ def preview(schedule: Schedule, window: Seconds, *, start: datetime | None = Non
     """
     after_ns = to_ns(datetime.now(UTC) if start is None else start, "start")
     return Preview(schedule, after_ns, after_ns + delta_ns(window, "window"))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _row(ns: int, task: RecurringTask) -> tuple[str, ...]:

@@ -84,9 +84,7 @@ def test_priority_and_keywords_reach_the_job(jobs, start, assert_enqueued):
     jobs.recurring(Schedule({"report": told}))
     jobs.run_for(3600)
 
-    assert_enqueued(
-        WeeklyReport, args=("full",), kwargs={"copies": 3}, priority=7, queue="reports"
-    )
+    assert_enqueued(WeeklyReport, args=("full",), kwargs={"copies": 3}, priority=7, queue="reports")
 
 
 def test_a_preview_is_what_is_fired(jobs, start, seed):
@@ -149,9 +147,7 @@ def test_a_firing_that_is_missed_is_not_made_up_for(jobs, start):
         jobs.run_for(DAY)
 
     assert jobs.run_for(timedelta(hours=8)).total == 0
-    assert scheduler.missed == (
-        Firing(1893488400_000_000_000, Schedule(DAILY).tasks["sync"]),
-    )
+    assert scheduler.missed == (Firing(1893488400_000_000_000, Schedule(DAILY).tasks["sync"]),)
     assert jobs.run_for(timedelta(hours=1)).total == 1
 
 
@@ -227,7 +223,9 @@ def test_a_job_that_fails_stops_the_run_and_the_next_goes_on(jobs, start):
 
 
 def test_jobs_that_are_left_out_stay_pending(jobs, start):
-    jobs.recurring(Schedule({**DAILY, "report": {"class": WeeklyReport, "args": "a", "every": "1d"}}))
+    jobs.recurring(
+        Schedule({**DAILY, "report": {"class": WeeklyReport, "args": "a", "every": "1d"}})
+    )
 
     assert jobs.run_for(2 * DAY, only=sync_data) == {"performed": 2}
     assert [record.job for record in jobs.pending] == [WeeklyReport, WeeklyReport]

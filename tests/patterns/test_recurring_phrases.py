@@ -15,7 +15,9 @@ def task_of(text, word="schedule"):
 def reason(text, word="schedule"):
     with pytest.raises(ScheduleError) as caught:
         task_of(text, word)
-    return str(caught.value).removeprefix(f"the schedule: task 'it': {word} {text!r} is no schedule: ")
+    return str(caught.value).removeprefix(
+        f"the schedule: task 'it': {word} {text!r} is no schedule: "
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,13 +174,25 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("evry day at 9am", "a phrase begins with `every` or `at`. The nearest that is: 'every day at 9am'."),
+        (
+            "evry day at 9am",
+            "a phrase begins with `every` or `at`. The nearest that is: 'every day at 9am'.",
+        ),
         ("daily", "a phrase begins with `every` or `at`. The nearest that is: 'every day'."),
         ("", "a phrase begins with `every` or `at`. The nearest that is: 'every day'."),
         ("every", "it ends where how often should be. The nearest that is: 'every day'."),
-        ("every secnod", "'secnod' says nothing of how often. The nearest that is: 'every second'."),
-        ("every 5 fortnights", "'fortnights' is no unit of time. The nearest that is: 'every fortnight'."),
-        ("every 0 minutes", "nothing happens every 0 times. The nearest that is: 'every 30 minutes'."),
+        (
+            "every secnod",
+            "'secnod' says nothing of how often. The nearest that is: 'every second'.",
+        ),
+        (
+            "every 5 fortnights",
+            "'fortnights' is no unit of time. The nearest that is: 'every fortnight'.",
+        ),
+        (
+            "every 0 minutes",
+            "nothing happens every 0 times. The nearest that is: 'every 30 minutes'.",
+        ),
         ("every 0m", "nothing happens every 0 times. The nearest that is: 'every 1h30m'."),
         (
             "every 5 months",
@@ -188,12 +202,21 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
             "every 2 years",
             "2 years do not divide a year, so no calendar has that rhythm. The nearest that is: 'every year'.",
         ),
-        ("every day at 25:00", "25:00 is no time of day. The nearest that is: 'every day at 23:00'."),
+        (
+            "every day at 25:00",
+            "25:00 is no time of day. The nearest that is: 'every day at 23:00'.",
+        ),
         ("every day at 9:75", "9:75 is no time of day. The nearest that is: 'every day at 09:59'."),
         ("every day at 13pm", "13pm is no time of day. The nearest that is: 'every day'."),
-        ("every day at", "it ends where a time of day should be. The nearest that is: 'every day'."),
+        (
+            "every day at",
+            "it ends where a time of day should be. The nearest that is: 'every day'.",
+        ),
         ("every day at dawn", "'dawn' is no time of day. The nearest that is: 'every day'."),
-        ("every day at 9am at 5pm", "its hours are said twice. The nearest that is: 'every day at 9am'."),
+        (
+            "every day at 9am at 5pm",
+            "its hours are said twice. The nearest that is: 'every day at 9am'.",
+        ),
         (
             "every day at 9am from 10am to noon",
             "its hours are said twice. The nearest that is: 'every day from 9am to 5pm'.",
@@ -243,7 +266,10 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
             "every month on the 1st of january",
             "days are numbered within a month. The nearest that is: 'every month on the 1st'.",
         ),
-        ("every month on the 32nd", "no month has a day 32. The nearest that is: 'every month on the 1st at 3am'."),
+        (
+            "every month on the 32nd",
+            "no month has a day 32. The nearest that is: 'every month on the 1st at 3am'.",
+        ),
         (
             "every month on the 6th monday",
             "a month has no weekday 6 times. The nearest that is: 'every month on the 6th'.",
@@ -257,7 +283,10 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
             "weekdays go with what is shorter than a month. The nearest that is: 'every month'.",
         ),
         ("every month on christmas", "'christmas' is no day. The nearest that is: 'every month'."),
-        ("every day on the 1st", "days of the month go with months. The nearest that is: 'every month on the 1st'."),
+        (
+            "every day on the 1st",
+            "days of the month go with months. The nearest that is: 'every month on the 1st'.",
+        ),
         (
             "every 2 days on monday",
             "every so many days and certain weekdays would seldom meet. The nearest that is: 'every 2 days'.",
@@ -268,10 +297,19 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
         ),
         ("every mon-9am", "'9am' is no weekday. The nearest that is: 'every mon-fri at 9am'."),
         ("every day please", "'please' is out of place. The nearest that is: 'every day'."),
-        ("every 45 minutes at 9am", "times of day go with days, weeks, months and years. The nearest that is: 'every 45 minutes'."),
-        ("tomorrow", "a phrase begins with `every` or `at`. The nearest that is: 'every other week'."),
+        (
+            "every 45 minutes at 9am",
+            "times of day go with days, weeks, months and years. The nearest that is: 'every 45 minutes'.",
+        ),
+        (
+            "tomorrow",
+            "a phrase begins with `every` or `at`. The nearest that is: 'every other week'.",
+        ),
         ("1h", "a length of time needs `every` before it. The nearest that is: 'every 1h'."),
-        ("2h 30m", "a length of time needs `every` before it. The nearest that is: 'every 2h 30m'."),
+        (
+            "2h 30m",
+            "a length of time needs `every` before it. The nearest that is: 'every 2h 30m'.",
+        ),
         (
             "every day at 9am America/New_Yorc",
             "'America/New_Yorc' names no timezone; the nearest is 'America/New_York'. The nearest that is: "
@@ -307,10 +345,52 @@ def test_there_is_no_reboot():
     )
 
 
-WORDS = (
-    "every at on the of to and from minute minutes hour day days week month year 1st last monday weekday other "
-    "second 2 5 9am 5pm 25:00 noon 0 45 quarter half an once a America/New_York in 1h x , - * */5 @daily"
-).split()
+WORDS = [
+    "every",
+    "at",
+    "on",
+    "the",
+    "of",
+    "to",
+    "and",
+    "from",
+    "minute",
+    "minutes",
+    "hour",
+    "day",
+    "days",
+    "week",
+    "month",
+    "year",
+    "1st",
+    "last",
+    "monday",
+    "weekday",
+    "other",
+    "second",
+    "2",
+    "5",
+    "9am",
+    "5pm",
+    "25:00",
+    "noon",
+    "0",
+    "45",
+    "quarter",
+    "half",
+    "an",
+    "once",
+    "a",
+    "America/New_York",
+    "in",
+    "1h",
+    "x",
+    ",",
+    "-",
+    "*",
+    "*/5",
+    "@daily",
+]
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join) | st.text(max_size=20))

@@ -34,7 +34,9 @@ SPRING, AUTUMN = "2026-03-08", "2026-11-01"
 
 
 def test_a_time_that_is_left_out_in_spring_comes_as_soon_as_there_is_one():
-    assert times("every day at 2:30am", "2026-03-07 00:00", "2026-03-10 00:00", "America/New_York") == [
+    assert times(
+        "every day at 2:30am", "2026-03-07 00:00", "2026-03-10 00:00", "America/New_York"
+    ) == [
         "2026-03-07 02:30-05:00",
         "2026-03-08 03:00-04:00",
         "2026-03-09 02:30-04:00",
@@ -50,9 +52,19 @@ def test_a_time_that_comes_twice_in_autumn_counts_once():
 
 
 def test_what_comes_each_hour_goes_on_through_both_nights():
-    assert hours("every hour", SPRING)[:4] == ["00:00-05:00", "01:00-05:00", "03:00-04:00", "04:00-04:00"]
+    assert hours("every hour", SPRING)[:4] == [
+        "00:00-05:00",
+        "01:00-05:00",
+        "03:00-04:00",
+        "04:00-04:00",
+    ]
     assert len(hours("every hour", SPRING)) == 23
-    assert hours("every hour", AUTUMN)[:4] == ["00:00-04:00", "01:00-04:00", "01:00-05:00", "02:00-05:00"]
+    assert hours("every hour", AUTUMN)[:4] == [
+        "00:00-04:00",
+        "01:00-04:00",
+        "01:00-05:00",
+        "02:00-05:00",
+    ]
     assert len(hours("every hour", AUTUMN)) == 25
 
 
@@ -68,9 +80,9 @@ def test_a_change_of_half_an_hour_is_followed():
 
 
 def test_midnight_can_be_left_out():
-    assert times("every day at midnight", "2026-03-28 12:00", "2026-03-29 12:00", "Asia/Beirut") == [
-        "2026-03-29 01:00+03:00"
-    ]
+    assert times(
+        "every day at midnight", "2026-03-28 12:00", "2026-03-29 12:00", "Asia/Beirut"
+    ) == ["2026-03-29 01:00+03:00"]
 
 
 def test_a_length_of_time_takes_no_notice_of_clocks():
@@ -87,7 +99,9 @@ def test_a_length_of_time_takes_no_notice_of_clocks():
 
 
 def test_next_comes_strictly_after():
-    assert times("every minute", "2026-01-01 01:28", "2026-01-01 01:29") == ["2026-01-01 01:29+00:00"]
+    assert times("every minute", "2026-01-01 01:28", "2026-01-01 01:29") == [
+        "2026-01-01 01:29+00:00"
+    ]
 
 
 def test_a_day_of_the_month_and_a_weekday_are_alternatives():
@@ -136,7 +150,9 @@ def test_seconds():
 
 
 def test_windows_that_follow_each_other_are_one():
-    schedule = Schedule({"it": {"class": sync_data, "schedule": "*/7 * * * *", "timezone": "Asia/Beirut"}})
+    schedule = Schedule(
+        {"it": {"class": sync_data, "schedule": "*/7 * * * *", "timezone": "Asia/Beirut"}}
+    )
     start = datetime(2026, 3, 27, tzinfo=UTC)
     pieces = [preview(schedule, 3601, start=start + timedelta(seconds=3601 * n)) for n in range(96)]
 
