@@ -79,13 +79,17 @@ def test_what_is_no_dotted_path_is_refused(command):
         ),
         (
             "recurring_jobs.a_coroutine",
-            "command is 'recurring_jobs.a_coroutine', and recurring_jobs.a_coroutine is a coroutine function: "
-            "make it a job with @job and write `class: recurring_jobs.a_coroutine`.",
+            (
+                "command is 'recurring_jobs.a_coroutine', and recurring_jobs.a_coroutine is a coroutine function: "
+                "make it a job with @job and write `class: recurring_jobs.a_coroutine`."
+            ),
         ),
         (
             "recurring_jobs.deliver_bundles(1, 2)",
-            "command is 'recurring_jobs.deliver_bundles(1, 2)', and its arguments do not fit "
-            "recurring_jobs.deliver_bundles(limit: 'int' = 10) -> 'int': too many positional arguments.",
+            (
+                "command is 'recurring_jobs.deliver_bundles(1, 2)', and its arguments do not fit "
+                "recurring_jobs.deliver_bundles(limit: 'int' = 10) -> 'int': too many positional arguments."
+            ),
         ),
         (
             "deliver",

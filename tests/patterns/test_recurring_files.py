@@ -254,9 +254,11 @@ def test_a_crontab_has_no_environments(write):
         ),
         (
             "0 9 * * 1 /usr/bin/backup --all",
-            "command is '/usr/bin/backup --all', which is no command: write a dotted path to a callable, with "
-            "plain values as arguments if there are any, as in 'shop.cards.postpone_due' or "
-            "'shop.cards.postpone_due(limit=50)'.",
+            (
+                "command is '/usr/bin/backup --all', which is no command: write a dotted path to a callable, with "
+                "plain values as arguments if there are any, as in 'shop.cards.postpone_due' or "
+                "'shop.cards.postpone_due(limit=50)'."
+            ),
         ),
         (
             "@daily recurring_jobs.nothing",
@@ -311,23 +313,31 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
     [
         (
             {"class": None},
-            "it has neither a class nor a command: write `class:` with a job, or `command:` with a dotted path to "
-            "a callable.",
+            (
+                "it has neither a class nor a command: write `class:` with a job, or `command:` with a dotted path to "
+                "a callable."
+            ),
         ),
         (
             {"command": "recurring_jobs.deliver_bundles"},
-            "it has both a class and a command: write `class:` with a job, or `command:` with a dotted path to a "
-            "callable.",
+            (
+                "it has both a class and a command: write `class:` with a job, or `command:` with a dotted path to a "
+                "callable."
+            ),
         ),
         (
             {"quene": "low"},
-            "it has a key 'quene', which means nothing here: did you mean 'queue'? There are class, command, "
-            "args, queue, priority, schedule, description, cron, every, timezone, enabled.",
+            (
+                "it has a key 'quene', which means nothing here: did you mean 'queue'? There are class, command, "
+                "args, queue, priority, schedule, description, cron, every, timezone, enabled."
+            ),
         ),
         (
             {"xyz": 1},
-            "it has a key 'xyz', which means nothing here: there are class, command, args, queue, priority, "
-            "schedule, description, cron, every, timezone, enabled.",
+            (
+                "it has a key 'xyz', which means nothing here: there are class, command, args, queue, priority, "
+                "schedule, description, cron, every, timezone, enabled."
+            ),
         ),
         ({"schedule": None}, "it says nothing of when: write one of schedule, cron and every."),
         (
@@ -347,8 +357,10 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         ),
         (
             {"class": "no_such_module.SyncData"},
-            "class is 'no_such_module.SyncData', and there is no module 'no_such_module': correct the path, or "
-            "run where it can be imported.",
+            (
+                "class is 'no_such_module.SyncData', and there is no module 'no_such_module': correct the path, or "
+                "run where it can be imported."
+            ),
         ),
         (
             {"class": "recurring_jobs.SyncData"},
@@ -356,28 +368,38 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         ),
         (
             {"class": "recurring_jobs.Card"},
-            "class is recurring_jobs.Card, which is no job: derive it from Job or decorate it with @job; what is "
-            "only to be called is a `command:`.",
+            (
+                "class is recurring_jobs.Card, which is no job: derive it from Job or decorate it with @job; what is "
+                "only to be called is a `command:`."
+            ),
         ),
         (
             {"class": 5},
-            "class is 5, which is no job: derive it from Job or decorate it with @job; what is only to be called "
-            "is a `command:`.",
+            (
+                "class is 5, which is no job: derive it from Job or decorate it with @job; what is only to be called "
+                "is a `command:`."
+            ),
         ),
         (
             {"class": "recurring_jobs.ReportBase"},
-            "ReportBase has no `perform`, so there is nothing to run: write one, or enqueue a class derived from "
-            "it.",
+            (
+                "ReportBase has no `perform`, so there is nothing to run: write one, or enqueue a class derived from "
+                "it."
+            ),
         ),
         (
             {"args": [1, 2]},
-            "sync_data.perform() takes from 0 to 1 positional arguments but 2 were given. The job takes "
-            "sync_data(since: 'str' = 'yesterday') -> 'None'.",
+            (
+                "sync_data.perform() takes from 0 to 1 positional arguments but 2 were given. The job takes "
+                "sync_data(since: 'str' = 'yesterday') -> 'None'."
+            ),
         ),
         (
             {"args": {"sinse": "today"}},
-            "sync_data.perform() got an unexpected keyword argument 'sinse'. The job takes "
-            "sync_data(since: 'str' = 'yesterday') -> 'None'.",
+            (
+                "sync_data.perform() got an unexpected keyword argument 'sinse'. The job takes "
+                "sync_data(since: 'str' = 'yesterday') -> 'None'."
+            ),
         ),
         (
             {"args": {1: "today"}},
@@ -385,8 +407,10 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         ),
         (
             {"args": [object]},
-            "args[0] is of type type, which a payload cannot carry: pass its id or plain data, or declare its "
-            "class with `@reference` or `@argument_type`.",
+            (
+                "args[0] is of type type, which a payload cannot carry: pass its id or plain data, or declare its "
+                "class with `@reference` or `@argument_type`."
+            ),
         ),
     ],
 )

@@ -312,8 +312,10 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
         ),
         (
             "every day at 9am America/New_Yorc",
-            "'America/New_Yorc' names no timezone; the nearest is 'America/New_York'. The nearest that is: "
-            "'every day at 9am America/New_York'.",
+            (
+                "'America/New_Yorc' names no timezone; the nearest is 'America/New_York'. The nearest that is: "
+                "'every day at 9am America/New_York'."
+            ),
         ),
     ],
 )
