@@ -315,15 +315,15 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         (
             {"class": None},
             (
-                "it has neither a class nor a command: write `class:` with a job, or `command:` with a dotted path to "
-                "a callable."
+                "it has neither a class nor a command: write `class:` with a job, or `command:` with a dotted "
+                "path to a callable."
             ),
         ),
         (
             {"command": "recurring_jobs.deliver_bundles"},
             (
-                "it has both a class and a command: write `class:` with a job, or `command:` with a dotted path to a "
-                "callable."
+                "it has both a class and a command: write `class:` with a job, or `command:` with a dotted path "
+                "to a callable."
             ),
         ),
         (
@@ -359,8 +359,8 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         (
             {"class": "no_such_module.SyncData"},
             (
-                "class is 'no_such_module.SyncData', and there is no module 'no_such_module': correct the path, or "
-                "run where it can be imported."
+                "class is 'no_such_module.SyncData', and there is no module 'no_such_module': correct the path, "
+                "or run where it can be imported."
             ),
         ),
         (
@@ -370,22 +370,22 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         (
             {"class": "recurring_jobs.Card"},
             (
-                "class is recurring_jobs.Card, which is no job: derive it from Job or decorate it with @job; what is "
-                "only to be called is a `command:`."
+                "class is recurring_jobs.Card, which is no job: derive it from Job or decorate it with @job; what "
+                "is only to be called is a `command:`."
             ),
         ),
         (
             {"class": 5},
             (
-                "class is 5, which is no job: derive it from Job or decorate it with @job; what is only to be called "
-                "is a `command:`."
+                "class is 5, which is no job: derive it from Job or decorate it with @job; what is only to be "
+                "called is a `command:`."
             ),
         ),
         (
             {"class": "recurring_jobs.ReportBase"},
             (
-                "ReportBase has no `perform`, so there is nothing to run: write one, or enqueue a class derived from "
-                "it."
+                "ReportBase has no `perform`, so there is nothing to run: write one, or enqueue a class derived "
+                "from it."
             ),
         ),
         (
