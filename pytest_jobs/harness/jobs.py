@@ -63,7 +63,7 @@ class Jobs(Performing, Committing):
             schedule: what `load_schedule` returns, or a `Schedule`.
 
         Returns:
-            The scheduler: it has what it `fired` and `missed`, and can be `down()` for a block.
+            The scheduler, which has what it `fired` and `missed`, and can be `down()` for a block.
 
         Raises:
             CriterionError: when it is no schedule, or shares a key with another, for another task.

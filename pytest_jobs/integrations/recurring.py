@@ -107,7 +107,7 @@ def load_schedule(
         raise ScheduleError(f"{file} cannot be read: {error}.") from error
     tasks: Mapping[str, Mapping[str, object]]
     if file.suffix in (".yml", ".yaml"):
-        tasks = tasks_of(read_yaml(text, file.name), environment, file.name)  # type: ignore[assignment]
+        tasks = tasks_of(read_yaml(text, file.name), environment, file.name)
     elif environment is not None:
         raise ScheduleError(
             f"{file.name} has crontab lines, which know no environments: leave environment={environment!r} out."

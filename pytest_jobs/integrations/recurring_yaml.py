@@ -35,13 +35,11 @@ def read_yaml(text: str, source: str) -> Any:
     class Loader(yaml.SafeLoader):
         """Refuses keys that are there twice, of which PyYAML would take the last."""
 
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+            """Look at the keys as they are written, before those of `<<` join them."""
+            node = super().compose_mapping_node(anchor)
             _check_keys(node, source)
-            return dict(super().construct_mapping(node, deep))
-
-        def flatten_mapping(self, node: yaml.MappingNode) -> None:
-            _check_keys(node, source)
-            super().flatten_mapping(node)
+            return node
 
     try:
         return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
@@ -50,10 +48,6 @@ def read_yaml(text: str, source: str) -> Any:
 
 
 def _check_keys(node: yaml.MappingNode, source: str) -> None:
-    """Look at the keys as they are written, before those of `<<` join them."""
-    if not isinstance(node.value, list) or getattr(node, "checked", False):
-        return
-    node.checked = True  # type: ignore[attr-defined]
     lines: dict[Any, int] = {}
     for key, _ in node.value:
         line = key.start_mark.line + 1
@@ -65,7 +59,7 @@ def _check_keys(node: yaml.MappingNode, source: str) -> None:
         lines[key.value] = line
 
 
-def tasks_of(told: object, environment: str | None, source: str) -> Mapping[Any, object]:
+def tasks_of(told: object, environment: str | None, source: str) -> Mapping[Any, Any]:
     """Return the tasks of a file by their keys.
 
     Args:

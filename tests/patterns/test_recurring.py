@@ -169,6 +169,9 @@ def test_a_clock_that_begins_earlier_takes_the_scheduler_along(jobs):
 
     assert [firing.at for firing in scheduler.fired] == [datetime(1999, 12, 31, 9, tzinfo=UTC)]
     assert scheduler.missed == ()
+    jobs.clock.advance(DAY)
+    jobs.run_for(DAY)
+    assert [firing.at for firing in scheduler.missed] == [datetime(2000, 1, 1, 9, tzinfo=UTC)]
 
 
 def test_other_jobs_come_in_between(jobs, start):
