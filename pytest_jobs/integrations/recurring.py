@@ -73,7 +73,9 @@ class Schedule:
         found: FoundDays = {}
         firings: list[tuple[int, RecurringTask]] = []
         for task in self.tasks.values():
-            firings += [(ns, task) for ns in task._timing.between(after_ns, until_ns, found)]
+            # A few more than that, since the first days may lie before the time that is asked for.
+            instants = task._timing.between(after_ns, until_ns, found, 2 * _MOST_FIRINGS)
+            firings += [(ns, task) for ns in instants]
             if len(firings) > _MOST_FIRINGS:
                 raise ScheduleError(
                     f"More than {_MOST_FIRINGS:,} firings lie in that time, most of them of {task.key!r} or of "

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 #: A Saturday, with all its seconds in the past of any schedule.
 _SOME_DAY = datetime.fromisoformat("2000-01-01")
 _SECOND = timedelta(seconds=1)
-_LAST_FIELD = 4
 
 
 class CronLine:
@@ -39,7 +38,7 @@ class CronLine:
         self.day_fields = " ".join(fields[-3:])
         #: Whether it goes on through a change of the clocks, as `*/30 * * * *` does.
         self.follows_the_clock = (
-            len(fields) > _LAST_FIELD + 1 or fields[0].startswith("*") or fields[1].startswith("*")
+            len(fields) == 6 or fields[0].startswith("*") or fields[1].startswith("*")
         )
         if next(_simulate(text, _SOME_DAY), None) is None:
             raise ScheduleError("there is no such day")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -45,23 +46,24 @@ class Timing:
             return f"{text} (every {self.each_weeks} weeks)"
         return f"{text} (every {self.each_days} days)" if self.each_days > 1 else text
 
-    def between(self, after_ns: int, until_ns: int, found: FoundDays) -> list[int]:
+    def between(self, after_ns: int, until_ns: int, found: FoundDays, most: int) -> list[int]:
         """Return when it fires after an instant and up to another, in nanoseconds since the epoch.
 
         Args:
             after_ns: the instant before, itself left out.
             until_ns: the last instant.
             found: keeps days for other timings of the same call.
+            most: how many are of interest; of more some are left out.
         """
         if self.interval:
             step = self.interval * _SECOND_NS
-            return list(range(after_ns - after_ns % step + step, until_ns + 1, step))
+            return list(range(after_ns - after_ns % step + step, until_ns + 1, step)[:most])
         first = (to_datetime(after_ns).astimezone(self.timezone)).date() - _DAY
         last = to_datetime(until_ns).astimezone(self.timezone).date()
         instants: set[int] = set()
         for line in self.lines:
             days = self._chosen(line, first, last, found)
-            instants.update(self._instants(line, days))
+            instants.update(islice(self._instants(line, days), most))
         return sorted(ns for ns in instants if after_ns < ns <= until_ns)
 
     def _chosen(self, line: CronLine, first: date, last: date, found: FoundDays) -> Iterable[date]:

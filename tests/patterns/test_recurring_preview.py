@@ -70,6 +70,10 @@ def test_the_times_of_one_task_are_in_its_timezone():
         preview(SCHEDULE, DAY).of("none")
 
 
+def test_the_queue_is_the_one_that_the_task_says():
+    assert " low " in str(preview(SCHEDULE, 365 * DAY, start=START).table().splitlines()[-2])
+
+
 def test_a_long_preview_is_cut():
     schedule = Schedule({"sync": {"class": sync_data, "schedule": "every minute"}})
     lines = str(preview(schedule, DAY, start=START)).splitlines()
@@ -89,10 +93,11 @@ def test_nothing_fires():
     )
 
 
-def test_a_window_with_too_many_firings_is_refused():
-    schedule = Schedule({"often": {"class": sync_data, "schedule": "every second"}})
+@pytest.mark.parametrize("phrase", ["every second", "every 7 seconds"])
+def test_a_window_with_too_many_firings_is_refused(phrase):
+    schedule = Schedule({"often": {"class": sync_data, "schedule": phrase}})
     with pytest.raises(ScheduleError) as caught:
-        preview(schedule, 30 * DAY, start=START)
+        preview(schedule, 100 * 365 * DAY, start=START)
 
     assert str(caught.value) == (
         "More than 1,000,000 firings lie in that time, most of them of 'often' or of what stands before it: "
