@@ -396,9 +396,9 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
             ),
         ),
         (
-            {"args": {"sinse": "today"}},
+            {"args": {"xyzzy": "today"}},
             (
-                "sync_data.perform() got an unexpected keyword argument 'sinse'. The job takes "
+                "sync_data.perform() got an unexpected keyword argument 'xyzzy'. The job takes "
                 "sync_data(since: 'str' = 'yesterday') -> 'None'."
             ),
         ),
