@@ -73,8 +73,13 @@ if TYPE_CHECKING:
     from .harness.delivery import Delivery
     from .harness.jobs import Jobs
     from .harness.record import JobRecord
+    from .harness.recurring import Firing, Scheduler
     from .harness.tally import Tally
     from .harness.timeline import RetryTimeline
+    from .integrations.recurring import Schedule, load_schedule
+    from .integrations.recurring_commands import RecurringCommand
+    from .integrations.recurring_preview import Preview, preview
+    from .integrations.recurring_task import RecurringTask
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Declaring jobs
@@ -115,6 +120,15 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Payload",
     "InlineAdapter",
     "TestAdapter",
+    # Recurring jobs
+    "load_schedule",
+    "Schedule",
+    "RecurringTask",
+    "RecurringCommand",
+    "preview",
+    "Preview",
+    "Firing",
+    "Scheduler",
     # Exploring them
     "check_idempotent",
     "effects",
@@ -170,6 +184,14 @@ _LAZY = {
     "JobMetrics": "core.job_metrics",
     "InlineAdapter": "adapters.inline",
     "TestAdapter": "adapters.test",
+    "load_schedule": "integrations.recurring",
+    "Schedule": "integrations.recurring",
+    "RecurringTask": "integrations.recurring_task",
+    "RecurringCommand": "integrations.recurring_commands",
+    "preview": "integrations.recurring_preview",
+    "Preview": "integrations.recurring_preview",
+    "Firing": "harness.recurring",
+    "Scheduler": "harness.recurring",
     "check_idempotent": "exploration.check",
     "effects": "exploration.effects",
     "JobMachine": "exploration.machine",

@@ -68,6 +68,10 @@ class Halt(JobsError):
     """
 
 
+class ScheduleError(JobsError, ValueError):
+    """A schedule of recurring jobs says what cannot be meant."""
+
+
 # Performing
 
 

@@ -15,6 +15,7 @@ from .faults import Fault, Raising
 from .payload_files import write_payloads
 from .performer import in_running_loop
 from .performing import Performing
+from .recurring import Firings, Scheduler
 from .sandbox import sandbox
 from .simulation import Simulation
 from .timeline import RetryTimeline
@@ -71,6 +72,26 @@ class Jobs(Performing, Committing):
             UnknownJobError: when a job lives inside a function.
         """
         return write_payloads(self._ledger.first_enqueues(), directory)
+
+    def recurring(self, schedule: Firings) -> Scheduler:
+        """Fire the tasks of a schedule from now on, while `run_for` lets time pass.
+
+        Each firing enqueues a job at its time. Other verbs, and a clock that is moved by hand, fire
+        nothing; what lies in the time that they pass over is missed, and listed as such. Called twice with
+        the same tasks it stands for two schedulers, of which one fires each task at each time.
+
+        Args:
+            schedule: what `load_schedule` returns, or a `Schedule`.
+
+        Returns:
+            The scheduler, which has what it `fired` and `missed`, and can be `down()` for a block.
+
+        Raises:
+            CriterionError: when it is no schedule, or shares a key with another, for another task.
+            VerbInsideJobError: when a job calls it.
+        """
+        self._check_outside_jobs("recurring")
+        return self._recurring.add(schedule)
 
     def simulate_retries(
         self,

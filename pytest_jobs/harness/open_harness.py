@@ -24,6 +24,7 @@ from .jitter import Jitter, draws
 from .ledger import Ledger
 from .performer import Performer
 from .record import current_record
+from .recurring import Recurring
 from .selection import JobFilter, Selection
 from .sleeps import SleepPatch
 from .targets import Targets
@@ -66,6 +67,7 @@ class OpenHarness:
         self._clock = VirtualClock(lambda: not self._ledger.records)
         self._ledger = Ledger(self._clock)
         self._dead_letters = DeadLetters(self._ledger)
+        self._recurring = Recurring(self._clock)
         self._sleeps = SleepPatch(self._clock)
         self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
         self._performer.bridges = self._bridges

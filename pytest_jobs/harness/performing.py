@@ -178,6 +178,8 @@ class Performing(Viewing):
     ) -> Tally:
         """Let time pass and perform what comes due in it; the clock ends `delta` later.
 
+        What `jobs.recurring` brought in fires on the way.
+
         Args:
             delta: seconds or a timedelta.
             only: see `drain`, as for the others.
@@ -316,7 +318,13 @@ class Performing(Viewing):
         selection = self._selection(only, exclude, queue)
         wait_ns = delta_ns(delta, "delta")
         return verbs.run_for(
-            self._ledger, self._clock, selection, bounds, delta_ns=wait_ns, limit=limit
+            self._ledger,
+            self._clock,
+            selection,
+            bounds,
+            self._recurring,
+            delta_ns=wait_ns,
+            limit=limit,
         )
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:

@@ -26,6 +26,7 @@ from .describe import short_name
 from .holding import Holding
 from .ledger import Ledger
 from .record import PENDING, TAKEN, JobRecord
+from .recurring import Recurring
 from .selection import Selection
 from .tally import Tally
 
@@ -144,24 +145,13 @@ def drain(
     *,
     until_ns: int | None,
     limit: int,
-    verb: str = "drain",
 ) -> Plan[Tally]:
     """Perform everything, children and retries included; the clock jumps to each due time."""
     __tracebackhide__ = True
     tally = Tally()
-    loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
     try:
-        while not bounds.reached_by(tally):
-            record = ledger.take(selection)
-            if record is not None:
-                loop.check(record)
-                tally.count((yield record))
-                continue
-            due_ns = ledger.next_due_ns(selection)
-            if due_ns is None or (until_ns is not None and due_ns > until_ns):
-                break
-            clock.reach_ns(due_ns)
-        _check(tally, verb, ledger, selection, bounds, "")
+        yield from _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "drain")
+        _check(tally, "drain", ledger, selection, bounds, "")
     finally:
         ledger.put_back(selection.held())
     return tally
@@ -172,24 +162,53 @@ def run_for(
     clock: VirtualClock,
     selection: Selection,
     bounds: Bounds,
+    recurring: Recurring,
     *,
     delta_ns: int,
     limit: int,
 ) -> Plan[Tally]:
-    """Perform what comes due within a time, which has passed at the end."""
+    """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
     __tracebackhide__ = True
-    end_ns = clock.now_ns() + delta_ns
-    tally = yield from drain(
-        ledger,
-        clock,
-        selection,
-        bounds,
-        until_ns=end_ns,
-        limit=limit,
-        verb="run_for",
-    )
+    start_ns = clock.now_ns()
+    end_ns = start_ns + delta_ns
+    tally = Tally()
+
+    def perform_until(until_ns: int) -> Plan[None]:
+        return _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "run_for")
+
+    try:
+        for firing_ns in recurring.firing(start_ns, end_ns):
+            yield from perform_until(firing_ns - 1)
+            clock.reach_ns(firing_ns)
+        yield from perform_until(end_ns)
+        _check(tally, "run_for", ledger, selection, bounds, "")
+    finally:
+        ledger.put_back(selection.held())
     clock.reach_ns(end_ns)
     return tally
+
+
+def _drain_until(
+    ledger: Ledger,
+    clock: VirtualClock,
+    selection: Selection,
+    bounds: Bounds,
+    tally: Tally,
+    until_ns: int | None,
+    limit: int,
+    verb: str,
+) -> Plan[None]:
+    loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
+    while not bounds.reached_by(tally):
+        record = ledger.take(selection)
+        if record is not None:
+            loop.check(record)
+            tally.count((yield record))
+            continue
+        due_ns = ledger.next_due_ns(selection)
+        if due_ns is None or (until_ns is not None and due_ns > until_ns):
+            return
+        clock.reach_ns(due_ns)
 
 
 def _check(

@@ -14,6 +14,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from bridges import bridge_rows
@@ -21,7 +22,7 @@ from measure import loop, median
 from rows import Row
 from workloads import PAYLOADS, SMALL, Failing, Real, Sidekiq, Small, queueing_huey
 
-from pytest_jobs import Job, assert_enqueued, open_jobs
+from pytest_jobs import Job, Schedule, assert_enqueued, open_jobs, preview
 
 _CALLS = 10_000
 
@@ -153,6 +154,25 @@ def harness_rows() -> Iterator[Row]:
     yield Row("25 Sidekiq retries simulated", f"{simulated:.2f} ms", simulated, 2.0, "ms")
 
 
+def recurring_row() -> Row:
+    phrases = (
+        "every 30 minutes",
+        "every hour at minute 15",
+        "every day at 2:30am",
+        "every monday at 9am",
+        "every 1st day of month at 3am",
+    )
+    tasks = {
+        f"task {number}": {"command": "gc.collect", "schedule": phrases[number % len(phrases)]}
+        for number in range(100)
+    }
+    start = time.perf_counter()
+    shown = preview(Schedule(tasks, timezone="America/New_York"), timedelta(days=365))
+    seconds = time.perf_counter() - start
+    what = "100 recurring tasks read, and previewed over a year"
+    return Row(what, f"{len(shown)} firings", seconds, 1.0, "s")
+
+
 def startup_row() -> Row:
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "test_nothing.py").write_text("def test_nothing(): pass\n")
@@ -184,6 +204,7 @@ def main() -> None:
         *memory_rows(),
         *assertion_rows(),
         *harness_rows(),
+        recurring_row(),
         startup_row(),
         *bridge_rows(),
     ]

@@ -10,7 +10,7 @@ LAYERS = [
     {"bridges", "integrations"},
     {"assertions"},
     {"insight", "exploration"},
-    {"plugin", "conformance"},
+    {"plugin", "conformance", "__main__"},
 ]
 HEIGHTS = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 

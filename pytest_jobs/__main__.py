@@ -1,0 +1,9 @@
+"""The command line: `python -m pytest_jobs`."""
+
+from __future__ import annotations
+
+import sys
+
+from .integrations.recurring_command_line import main
+
+sys.exit(main(sys.argv[1:]))

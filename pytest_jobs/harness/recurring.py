@@ -1,0 +1,199 @@
+"""Schedulers of recurring jobs under a harness, and what they fired."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from ..errors import CriterionError
+from .clock import VirtualClock
+from .describe import instant
+from .instants import to_datetime
+
+
+class Task(Protocol):
+    """What fires."""
+
+    @property
+    def key(self) -> str:
+        """The key, unique in its schedule."""
+        ...
+
+    def enqueue(self) -> Any:
+        """Enqueue its job."""
+        ...
+
+
+@runtime_checkable
+class Firings(Protocol):
+    """A schedule, such as `pytest_jobs.load_schedule` returns."""
+
+    @property
+    def tasks(self) -> Mapping[str, Any]:
+        """The tasks by their keys."""
+        ...
+
+    def firings_between(self, after_ns: int, until_ns: int) -> Sequence[tuple[int, Any]]:
+        """Return when which tasks fire, after an instant and up to another, in order."""
+        ...
+
+
+class Firing:
+    """A task and the time at which it fires."""
+
+    __slots__ = ("_at_ns", "_task")
+
+    def __init__(self, at_ns: int, task: Any) -> None:
+        self._at_ns = at_ns
+        self._task = task
+
+    @property
+    def at(self) -> datetime:
+        """The time, in UTC."""
+        return to_datetime(self._at_ns)
+
+    @property
+    def key(self) -> str:
+        """The key of the task."""
+        key: str = self._task.key
+        return key
+
+    @property
+    def task(self) -> Any:
+        """The task."""
+        return self._task
+
+    def __eq__(self, other: object) -> bool:
+        """Compare time and task."""
+        if not isinstance(other, Firing):
+            return NotImplemented
+        return self._at_ns == other._at_ns and self._task == other._task
+
+    def __hash__(self) -> int:
+        """Hash time and key."""
+        return hash((self._at_ns, self.key))
+
+    def __repr__(self) -> str:
+        return f"<Firing {self.key} {instant(self.at)}>"
+
+
+class Scheduler:
+    """One process that fires the tasks of a schedule, as `jobs.recurring` returns it.
+
+    Of several that have the same tasks only one fires each at each time, as with Solid Queue.
+    """
+
+    __slots__ = ("_down", "_fired", "_missed", "_schedule", "_seen_ns")
+
+    def __init__(self, schedule: Firings, now_ns: int) -> None:
+        self._schedule = schedule
+        self._seen_ns = now_ns
+        self._down = False
+        self._fired: list[Firing] = []
+        #: Firings, and spans of time with whatever would have fired in them.
+        self._missed: list[Firing | tuple[int, int]] = []
+
+    @property
+    def fired(self) -> tuple[Firing, ...]:
+        """What this scheduler enqueued, in order."""
+        return tuple(self._fired)
+
+    @property
+    def missed(self) -> tuple[Firing, ...]:
+        """What it did not enqueue, since it was down, or since the clock moved otherwise than by `run_for`.
+
+        Nothing of it is made up for later.
+        """
+        missed: list[Firing] = []
+        for each in self._missed:
+            if isinstance(each, Firing):
+                missed.append(each)
+            else:
+                missed += [Firing(*pair) for pair in self._schedule.firings_between(*each)]
+        return tuple(missed)
+
+    @contextmanager
+    def down(self) -> Generator[None, None, None]:
+        """Be down for a block: what would fire meanwhile is missed."""
+        before, self._down = self._down, True
+        try:
+            yield
+        finally:
+            self._down = before
+
+    def _coming(self, now_ns: int, until_ns: int) -> list[tuple[int, Any, Scheduler]]:
+        if self._seen_ns < now_ns:
+            self._missed.append((self._seen_ns, now_ns))
+        self._seen_ns = now_ns
+        coming = self._schedule.firings_between(now_ns, until_ns)
+        return [(ns, task, self) for ns, task in coming]
+
+    def __repr__(self) -> str:
+        state = " down" if self._down else ""
+        return f"<Scheduler{state} {len(self._fired)} fired>"
+
+
+class Recurring:
+    """The schedulers of one harness."""
+
+    __slots__ = ("_clock", "_recorded", "_schedulers")
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._schedulers: list[Scheduler] = []
+        #: Which task fired at which time, as the table with which Solid Queue keeps schedulers apart.
+        self._recorded: set[tuple[str, int]] = set()
+
+    def add(self, schedule: object) -> Scheduler:
+        """Begin to fire the tasks of a schedule.
+
+        Raises:
+            CriterionError: when it is no schedule, or shares a key with another, for another task.
+        """
+        if not isinstance(schedule, Firings):
+            raise CriterionError(
+                f"jobs.recurring({schedule!r}) is given no schedule: write "
+                "jobs.recurring(load_schedule('recurring.yml'))."
+            )
+        for other in self._schedulers:
+            known = other._schedule.tasks
+            for key, task in schedule.tasks.items():
+                if key in known and known[key] != task:
+                    raise CriterionError(
+                        f"jobs.recurring({schedule!r}) has a task {key!r}, and another schedule has another "
+                        "task of that key, so only one of them would fire at a time: rename one."
+                    )
+        scheduler = Scheduler(schedule, self._clock.now_ns())
+        self._schedulers.append(scheduler)
+        return scheduler
+
+    def firing(self, now_ns: int, until_ns: int) -> Iterator[int]:
+        """Go through the times at which something fires; go on to have it enqueued.
+
+        The clock has to stand at the time, or beyond it, by then.
+        """
+        coming = [
+            each for scheduler in self._schedulers for each in scheduler._coming(now_ns, until_ns)
+        ]
+        coming.sort(key=lambda each: each[0])
+        place = 0
+        while place < len(coming):
+            at_ns = coming[place][0]
+            yield at_ns
+            while place < len(coming) and coming[place][0] == at_ns:
+                self._fire(*coming[place])
+                place += 1
+        for scheduler in self._schedulers:
+            scheduler._seen_ns = max(scheduler._seen_ns, until_ns)
+
+    def _fire(self, at_ns: int, task: Task, scheduler: Scheduler) -> None:
+        scheduler._seen_ns = at_ns
+        firing = Firing(at_ns, task)
+        if scheduler._down:
+            scheduler._missed.append(firing)
+        elif (task.key, at_ns) not in self._recorded:
+            self._recorded.add((task.key, at_ns))
+            scheduler._fired.append(firing)
+            task.enqueue()

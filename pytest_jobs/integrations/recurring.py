@@ -1,0 +1,135 @@
+"""Schedules of recurring jobs: from files or mappings to what fires when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from ..errors import ScheduleError
+from .recurring_crontab import read_crontab
+from .recurring_task import RecurringTask, read_task
+from .recurring_text import find_zone
+from .recurring_timing import FoundDays
+from .recurring_yaml import read_yaml, tasks_of
+
+#: More than a year of one task that fires each minute.
+_MOST_FIRINGS = 1_000_000
+
+
+class Schedule:
+    """Recurring tasks by their keys, all of them checked.
+
+    Nothing here fires them in production; that is what the scheduler of a job library is for. Under a
+    harness `jobs.recurring(schedule)` does.
+    """
+
+    __slots__ = ("disabled", "tasks")
+
+    #: The tasks by their keys.
+    tasks: Mapping[str, RecurringTask]
+    #: The keys of tasks that say `enabled: false`, which never fire.
+    disabled: tuple[str, ...]
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Mapping[str, object]],
+        *,
+        timezone: str = "UTC",
+        source: str = "the schedule",
+    ) -> None:
+        """Read tasks.
+
+        Args:
+            tasks: by key what a file says of each: `class` (a job, or its dotted path) or `command`, and
+                one of `schedule`, `cron` and `every`; maybe `args`, `queue`, `priority`, `timezone`,
+                `description`, `enabled`.
+            timezone: where a task names none.
+            source: how messages call it.
+
+        Raises:
+            ScheduleError: when one of them cannot be meant.
+        """
+        zone = _zone(timezone, source)
+        read = {key: _read(key, told, zone, source) for key, told in tasks.items()}
+        self.tasks = MappingProxyType({key: task for key, task in read.items() if task is not None})
+        self.disabled = tuple(key for key, task in read.items() if task is None)
+
+    def firings_between(self, after_ns: int, until_ns: int) -> list[tuple[int, RecurringTask]]:
+        """Return when which tasks fire, after an instant and up to another.
+
+        Args:
+            after_ns: the instant before, itself left out, in nanoseconds since the epoch.
+            until_ns: the last instant.
+
+        Returns:
+            Pairs of an instant and a task, in order; at the same instant in the order of the tasks.
+
+        Raises:
+            ScheduleError: when there are more than a million.
+        """
+        found: FoundDays = {}
+        firings: list[tuple[int, RecurringTask]] = []
+        for task in self.tasks.values():
+            # A few more than that, since the first days may lie before the time that is asked for.
+            instants = task._timing.between(after_ns, until_ns, found, 2 * _MOST_FIRINGS)
+            firings += [(ns, task) for ns in instants]
+            if len(firings) > _MOST_FIRINGS:
+                raise ScheduleError(
+                    f"More than {_MOST_FIRINGS:,} firings lie in that time, most of them of {task.key!r} or of "
+                    "what stands before it: ask for a shorter time."
+                )
+        firings.sort(key=lambda firing: firing[0])
+        return firings
+
+    def __repr__(self) -> str:
+        return f"<Schedule {', '.join(self.tasks) or 'without tasks'}>"
+
+
+def load_schedule(
+    path: str | PathLike[str], *, environment: str | None = None, timezone: str = "UTC"
+) -> Schedule:
+    """Read a file of recurring tasks.
+
+    Args:
+        path: a YAML file as those of Solid Queue (`recurring.yml`) and of Sidekiq's schedulers, or
+            a file of crontab lines, which is what any other ending than `.yml` and `.yaml` means.
+        environment: which part of the file, where it has tasks for several environments.
+        timezone: where a task names none. Solid Queue takes that of the application, or of the machine.
+
+    Raises:
+        ScheduleError: when something in it cannot be meant; what to write stands in the message.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScheduleError(f"{file} cannot be read: {error}.") from error
+    tasks: Mapping[str, Mapping[str, object]]
+    if file.suffix in (".yml", ".yaml"):
+        tasks = tasks_of(read_yaml(text, file.name), environment, file.name)
+    elif environment is not None:
+        raise ScheduleError(
+            f"{file.name} has crontab lines, which know no environments: leave environment={environment!r} out."
+        )
+    else:
+        tasks = read_crontab(text, file.name)
+    return Schedule(tasks, timezone=timezone, source=file.name)
+
+
+def _zone(name: str, source: str) -> ZoneInfo:
+    try:
+        return find_zone(name)
+    except ScheduleError as error:
+        raise ScheduleError(f"{source}: timezone={name!r}: {error}.") from None
+
+
+def _read(key: object, told: object, zone: ZoneInfo, source: str) -> RecurringTask | None:
+    try:
+        if not isinstance(key, str):
+            raise ScheduleError("its key is no text: put it in quotes")
+        return read_task(key, told, zone)
+    except ScheduleError as error:
+        raise ScheduleError(f"{source}: task {key!r}: {str(error).removesuffix('.')}.") from error

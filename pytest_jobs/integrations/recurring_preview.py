@@ -1,0 +1,130 @@
+"""What a schedule will fire, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import overload
+
+from ..core.options import to_ns
+from ..core.waits import Seconds
+from ..harness.describe import call_of, instant, short_name, table
+from ..harness.instants import delta_ns, to_datetime
+from ..harness.recurring import Firing
+from .recurring import Schedule
+from .recurring_task import RecurringTask
+
+_ROWS_SHOWN = 50
+_HEADER = ("at", "task", "job", "queue", "cron")
+
+
+class Preview(Sequence[Firing]):
+    """The firings of a while, in order. `str()` of it is a table of the first 50."""
+
+    __slots__ = ("_after_ns", "_firings", "_schedule", "_until_ns")
+
+    def __init__(self, schedule: Schedule, after_ns: int, until_ns: int) -> None:
+        self._schedule = schedule
+        self._after_ns = after_ns
+        self._until_ns = until_ns
+        self._firings = schedule.firings_between(after_ns, until_ns)
+
+    @overload
+    def __getitem__(self, index: int) -> Firing: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Firing, ...]: ...
+    def __getitem__(self, index: int | slice) -> Firing | tuple[Firing, ...]:
+        """Return one, or a tuple of some."""
+        if isinstance(index, slice):
+            return tuple(Firing(*pair) for pair in self._firings[index])
+        return Firing(*self._firings[index])
+
+    def __iter__(self) -> Iterator[Firing]:
+        """Go through them in order."""
+        return (Firing(*pair) for pair in self._firings)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._firings)
+
+    def of(self, key: str) -> tuple[datetime, ...]:
+        """Return when one task fires, in the timezone of the task.
+
+        Raises:
+            KeyError: when the schedule has no such task.
+        """
+        zone = self._schedule.tasks[key]._timing.timezone
+        return tuple(
+            to_datetime(ns).astimezone(zone) for ns, task in self._firings if task.key == key
+        )
+
+    def table(self, rows: int | None = None) -> str:
+        """Return a table.
+
+        Args:
+            rows: how many firings it shows at most; None for all.
+        """
+        shown = self._firings if rows is None else self._firings[:rows]
+        lines = [self._title()]
+        if shown:
+            lines.append(table(_HEADER, [_row(ns, task) for ns, task in shown]))
+        if len(shown) < len(self._firings):
+            lines.append(f"... and {len(self._firings) - len(shown)} more")
+        return "\n".join([*lines, *self._silent()])
+
+    def _title(self) -> str:
+        start, end = (instant(to_datetime(ns)) for ns in (self._after_ns, self._until_ns))
+        firings = _count(len(self._firings), "firing")
+        return f"{firings} of {_count(len(self._schedule.tasks), 'task')} after {start} up to {end}"
+
+    def _silent(self) -> Iterator[str]:
+        fired = {task.key for _, task in self._firings}
+        for key, task in self._schedule.tasks.items():
+            if key not in fired:
+                yield f"{key} ({task.cron}) does not fire in this time."
+        for key in self._schedule.disabled:
+            yield f"{key} is not enabled."
+
+    def __str__(self) -> str:
+        return self.table(_ROWS_SHOWN)
+
+    def __repr__(self) -> str:
+        return f"<Preview {self._title()}>"
+
+
+def preview(schedule: Schedule, window: Seconds, *, start: datetime | None = None) -> Preview:
+    """List what a schedule fires within a time.
+
+    It is what `jobs.recurring(schedule)` and `jobs.run_for(window)` would enqueue.
+
+    Args:
+        schedule: the schedule.
+        window: seconds or a timedelta.
+        start: the aware datetime at which the time begins; itself it is left out, and the end is not.
+            None for now.
+
+    Raises:
+        NaiveDatetimeError: when start has no timezone.
+        WaitError: when the window is no duration.
+        ScheduleError: when more than a million firings lie in it.
+    """
+    after_ns = to_ns(datetime.now(UTC) if start is None else start, "start")
+    return Preview(schedule, after_ns, after_ns + delta_ns(window, "window"))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _row(ns: int, task: RecurringTask) -> tuple[str, ...]:
+    local = to_datetime(ns).astimezone(task._timing.timezone)
+    name = short_name(task.job.job_class._name)
+    what = task.command or call_of(name, task.args, task.kwargs)
+    return instant(local), task.key, what, queue_of(task), task.cron
+
+
+def queue_of(task: RecurringTask) -> str:
+    """Return the queue of a task's jobs."""
+    if task.queue is not None:
+        return task.queue
+    return task.job.job_class.new(*task.args, **task.kwargs).queue_name  # type: ignore[no-any-return]

@@ -1,0 +1,311 @@
+"""Recurring jobs under the harness: a schedule, two days, and what was enqueued in them."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from recurring_jobs import WeeklyReport, flaky, slow, sync_data
+
+from pytest_jobs import Firing, RecurringCommand, Schedule, job, load_schedule, preview
+from pytest_jobs.errors import CriterionError, VerbInsideJobError
+
+SEED = """\
+production: &production
+  deliver_bundled_notifications:
+    command: "recurring_jobs.deliver_bundles"
+    schedule: every 30 minutes
+
+  auto_postpone_all_due:
+    command: "recurring_jobs.Card.auto_postpone_all_due"
+    schedule: every hour at minute 50
+
+  delete_unused_tags:
+    class: recurring_jobs.DeleteUnusedTags
+    schedule: every day at 04:02
+
+  weekly_report:
+    class: recurring_jobs.WeeklyReport
+    args: ["summary"]
+    schedule: every monday at 9am
+    queue: low
+
+development:
+  <<: *production
+
+test:
+"""
+DAY = timedelta(days=1)
+DAILY = {"sync": {"class": sync_data, "schedule": "every day at 9am"}}
+
+
+@pytest.fixture
+def seed(write):
+    return load_schedule(write("recurring.yml", SEED), environment="production")
+
+
+def test_two_days_of_the_seeds_schedule(jobs, start, seed, done):
+    scheduler = jobs.recurring(seed)
+
+    assert jobs.run_for(2 * DAY) == {"performed": 96 + 48 + 2}
+    assert Counter(firing.key for firing in scheduler.fired) == {
+        "deliver_bundled_notifications": 96,
+        "auto_postpone_all_due": 48,
+        "delete_unused_tags": 2,
+    }
+    assert Counter(done) == {"delivered 10": 96, "postponed": 48, "tags deleted": 2}
+
+
+def test_a_job_is_enqueued_at_its_time_with_what_the_task_says(jobs, start, seed, assert_enqueued):
+    jobs.recurring(seed)
+    jobs.run_for(7 * DAY)
+
+    record = assert_enqueued(WeeklyReport, args=("summary",), queue="low", at=None)
+    assert record.enqueued_at == datetime(2030, 1, 7, 9, tzinfo=UTC)
+
+
+def test_a_command_is_a_job_of_its_own(jobs, start, seed, assert_enqueued):
+    jobs.recurring(seed)
+    jobs.run_for(3000)
+
+    assert_enqueued(
+        RecurringCommand,
+        params={"command": "recurring_jobs.Card.auto_postpone_all_due"},
+        queue="recurring",
+    )
+
+
+def test_priority_and_keywords_reach_the_job(jobs, start, assert_enqueued):
+    told = {
+        "class": "recurring_jobs.WeeklyReport",
+        "args": ["full", {"copies": 3}],
+        "every": "1h",
+        "priority": 7,
+    }
+    jobs.recurring(Schedule({"report": told}))
+    jobs.run_for(3600)
+
+    assert_enqueued(WeeklyReport, args=("full",), kwargs={"copies": 3}, priority=7, queue="reports")
+
+
+def test_a_preview_is_what_is_fired(jobs, start, seed):
+    scheduler = jobs.recurring(seed)
+    expected = preview(seed, 8 * DAY)
+    jobs.run_for(8 * DAY)
+
+    assert list(expected) == list(scheduler.fired)
+    assert len(expected) == 8 * (48 + 24 + 1) + 1
+
+
+def test_the_beginning_is_left_out_and_the_end_is_not(jobs, start):
+    scheduler = jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every day"}}))
+    jobs.run_for(DAY)
+
+    assert [firing.at for firing in scheduler.fired] == [start + DAY]
+    assert scheduler.fired[0].key == "sync"
+
+
+def test_one_run_goes_on_where_the_one_before_ended(jobs, start, seed):
+    scheduler = jobs.recurring(seed)
+    for _ in range(48):
+        jobs.run_for(3600)
+
+    assert scheduler.fired == tuple(preview(seed, 2 * DAY, start=start))
+    assert scheduler.missed == ()
+
+
+def test_v16_two_schedulers_enqueue_one_job_for_each_task_and_time(jobs, start, seed):
+    one, other = jobs.recurring(seed), jobs.recurring(seed)
+    jobs.run_for(2 * DAY)
+
+    assert len(jobs.enqueued) == len(preview(seed, 2 * DAY, start=start))
+    assert (len(one.fired), len(other.fired)) == (146, 0)
+    assert other.missed == ()
+
+
+def test_v16_schedulers_that_read_the_same_file_have_the_same_tasks(jobs, start, write):
+    path = write("recurring.yml", SEED)
+    for _ in range(2):
+        jobs.recurring(load_schedule(path, environment="production"))
+
+    assert jobs.run_for(DAY) == {"performed": 73}
+
+
+def test_one_scheduler_fires_while_the_other_is_down(jobs, start):
+    one, other = jobs.recurring(Schedule(DAILY)), jobs.recurring(Schedule(DAILY))
+    with one.down():
+        jobs.run_for(DAY)
+    jobs.run_for(DAY)
+
+    assert [firing.at.day for firing in other.fired] == [1]
+    assert [firing.at.day for firing in one.fired] == [2]
+    assert [firing.at.day for firing in one.missed] == [1]
+
+
+def test_a_firing_that_is_missed_is_not_made_up_for(jobs, start):
+    scheduler = jobs.recurring(Schedule(DAILY))
+    with scheduler.down():
+        jobs.run_for(DAY)
+
+    assert jobs.run_for(timedelta(hours=8)).total == 0
+    assert scheduler.missed == (Firing(1893488400_000_000_000, Schedule(DAILY).tasks["sync"]),)
+    assert jobs.run_for(timedelta(hours=1)).total == 1
+
+
+def test_what_other_verbs_pass_over_is_missed(jobs, start):
+    scheduler = jobs.recurring(Schedule(DAILY))
+    sync_data.set(wait=DAY).perform_later("then")
+    jobs.drain()
+    jobs.clock.advance(DAY)
+    jobs.run_for(DAY)
+
+    assert [firing.at.day for firing in scheduler.missed] == [1, 2]
+    assert [firing.at.day for firing in scheduler.fired] == [3]
+
+
+def test_a_clock_that_begins_earlier_takes_the_scheduler_along(jobs):
+    scheduler = jobs.recurring(Schedule(DAILY))
+    jobs.clock.move_to(datetime(1999, 12, 31, tzinfo=UTC))
+    jobs.run_for(DAY)
+
+    assert [firing.at for firing in scheduler.fired] == [datetime(1999, 12, 31, 9, tzinfo=UTC)]
+    assert scheduler.missed == ()
+    jobs.clock.advance(DAY)
+    jobs.run_for(DAY)
+    assert [firing.at for firing in scheduler.missed] == [datetime(2000, 1, 1, 9, tzinfo=UTC)]
+
+
+def test_other_jobs_come_in_between(jobs, start):
+    jobs.recurring(Schedule(DAILY))
+    for hours in (8, 9, 10):
+        WeeklyReport.set(wait=timedelta(hours=hours)).perform_later(str(hours))
+    jobs.run_for(DAY)
+
+    assert [(d.at.hour, d.record.job) for d in jobs.performed] == [
+        (8, WeeklyReport),
+        (9, WeeklyReport),
+        (9, sync_data),
+        (10, WeeklyReport),
+    ]
+
+
+def test_what_fires_at_once_is_performed_by_priority(jobs, start):
+    every = "every day at 9am"
+    jobs.recurring(
+        Schedule(
+            {
+                "last": {"class": sync_data, "schedule": every, "priority": 2},
+                "first": {"class": WeeklyReport, "args": "a", "schedule": every, "priority": 1},
+            }
+        )
+    )
+    jobs.run_for(DAY)
+
+    assert [d.record.job for d in jobs.performed] == [WeeklyReport, sync_data]
+
+
+def test_what_fires_while_a_job_sleeps_is_enqueued_after_it(jobs, start):
+    slow_one = {"class": slow, "schedule": "every day at 8am"}
+    scheduler = jobs.recurring(Schedule({"slow": slow_one, **DAILY}))
+    jobs.run_for(DAY)
+
+    assert [firing.at.hour for firing in scheduler.fired] == [8, 9]
+    assert jobs.enqueued[1].enqueued_at == start + timedelta(hours=9, minutes=30)
+    assert scheduler.missed == ()
+
+
+def test_a_job_that_fails_stops_the_run_and_the_next_goes_on(jobs, start):
+    told = {"class": flaky, "schedule": "every hour"}
+    scheduler = jobs.recurring(Schedule({"flaky": told}))
+    with pytest.raises(ConnectionError):
+        jobs.run_for(DAY)
+
+    assert jobs.clock.now() == start + timedelta(hours=1)
+    assert jobs.run_for(timedelta(hours=5), raise_errors=False) == {"failed": 5}
+    assert len(scheduler.fired) == 6
+    assert scheduler.missed == ()
+
+
+def test_jobs_that_are_left_out_stay_pending(jobs, start):
+    jobs.recurring(
+        Schedule({**DAILY, "report": {"class": WeeklyReport, "args": "a", "every": "1d"}})
+    )
+
+    assert jobs.run_for(2 * DAY, only=sync_data) == {"performed": 2}
+    assert [record.job for record in jobs.pending] == [WeeklyReport, WeeklyReport]
+
+
+def test_more_firings_than_the_limit_are_no_loop(jobs, start):
+    jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every minute"}}))
+
+    assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 60}
+
+
+def test_drain_fires_nothing(jobs, start):
+    jobs.recurring(Schedule(DAILY))
+
+    assert jobs.drain().total == 0
+    assert len(jobs.enqueued) == 0
+
+
+@pytest.mark.asyncio
+async def test_the_twin_fires_too(jobs, start):
+    jobs.recurring(Schedule(DAILY))
+
+    assert await jobs.arun_for(2 * DAY) == {"performed": 2}
+
+
+def test_inline_mode_performs_what_fires(jobs, start, done):
+    jobs.recurring(Schedule(DAILY))
+    with jobs.inline():
+        jobs.run_for(2 * DAY)
+
+        assert done == ["synced since yesterday"] * 2
+
+
+def test_a_scheduler_says_how_it_is(jobs, start):
+    scheduler = jobs.recurring(Schedule(DAILY))
+    jobs.run_for(DAY)
+
+    assert repr(scheduler) == "<Scheduler 1 fired>"
+    assert repr(scheduler.fired[0]) == "<Firing sync 2030-01-01 09:00:00+00:00>"
+    assert scheduler.fired[0] != "sync"
+    assert len({*scheduler.fired, *scheduler.fired}) == 1
+    with scheduler.down():
+        assert repr(scheduler) == "<Scheduler down 1 fired>"
+
+
+def test_a_path_is_no_schedule(jobs):
+    with pytest.raises(CriterionError) as caught:
+        jobs.recurring("recurring.yml")
+
+    assert str(caught.value) == (
+        "jobs.recurring('recurring.yml') is given no schedule: write "
+        "jobs.recurring(load_schedule('recurring.yml'))."
+    )
+
+
+def test_another_task_of_the_same_key_is_refused(jobs):
+    jobs.recurring(Schedule(DAILY))
+    with pytest.raises(CriterionError) as caught:
+        jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every day at 8am"}}))
+
+    assert str(caught.value) == (
+        "jobs.recurring(<Schedule sync>) has a task 'sync', and another schedule has another task of that "
+        "key, so only one of them would fire at a time: rename one."
+    )
+
+
+def test_a_job_brings_no_schedule_in(jobs):
+    @job
+    def bring() -> None:
+        jobs.recurring(Schedule(DAILY))
+
+    bring.perform_later()
+    with pytest.raises(VerbInsideJobError):
+        jobs.drain()
+
+
+def test_a_task_enqueues_when_it_is_told_to(jobs, assert_enqueued):
+    Schedule(DAILY).tasks["sync"].enqueue()
+
+    assert_enqueued(sync_data, args=())

@@ -1,0 +1,455 @@
+"""Files of recurring tasks: Solid Queue's, Sidekiq's, crontabs, and what is wrong with them."""
+
+import builtins
+import sys
+
+import pytest
+from recurring_jobs import DeleteUnusedTags, WeeklyReport, for_tenant, sync_data
+
+from pytest_jobs import RecurringCommand, Schedule, load_schedule
+from pytest_jobs.errors import DeclarationError, ScheduleError
+
+TASK = "sync:\n  class: recurring_jobs.sync_data\n  schedule: every day\n"
+
+
+def refused(path, **options):
+    with pytest.raises(ScheduleError) as caught:
+        load_schedule(path, **options)
+    return str(caught.value)
+
+
+def reason(**told):
+    """Return what is wrong with a task, beyond the words that stand before it."""
+    told = {"class": "recurring_jobs.sync_data", "schedule": "every day"} | told
+    told = {word: value for word, value in told.items() if value is not None}
+    with pytest.raises(ScheduleError) as caught:
+        Schedule({"it": told})
+    message = str(caught.value)
+    assert message.startswith("the schedule: task 'it': ")
+    return message.removeprefix("the schedule: task 'it': ")
+
+
+# What can be read
+
+
+def test_a_file_of_solid_queue_with_environments(write):
+    path = write(
+        "recurring.yml",
+        """\
+default: &default
+  tags:
+    class: recurring_jobs.DeleteUnusedTags
+    schedule: every day at 04:02
+    description: Tidy up
+production:
+  <<: *default
+  report:
+    class: recurring_jobs.WeeklyReport
+    args: [ summary, { copies: 2 } ]
+    queue: low
+    priority: 5
+    schedule: every monday at 9am
+test:
+""",
+    )
+    schedule = load_schedule(path, environment="production")
+    tags, report = schedule.tasks["tags"], schedule.tasks["report"]
+
+    assert repr(schedule) == "<Schedule tags, report>"
+    assert (tags.job, tags.args, tags.kwargs) == (DeleteUnusedTags, (), {})
+    assert (tags.description, tags.schedule) == ("Tidy up", "every day at 04:02")
+    assert (report.job, report.args, report.kwargs) == (WeeklyReport, ("summary",), {"copies": 2})
+    assert (report.queue, report.priority, report.cron) == ("low", 5, "0 9 * * 1")
+    assert repr(load_schedule(path, environment="test")) == "<Schedule without tasks>"
+    assert list(load_schedule(path, environment="default").tasks) == ["tags"]
+
+
+def test_a_file_of_sidekiqs_schedulers(write):
+    path = write(
+        "sidekiq_schedule.yml",
+        """\
+daily_report:
+  cron: "0 2 * * *"  # 2 AM daily
+  class: recurring_jobs.WeeklyReport
+  args: daily
+  queue: low
+
+hourly_sync:
+  every: "1h"
+  class: recurring_jobs.sync_data
+  queue: default
+""",
+    )
+    schedule = load_schedule(path)
+
+    assert [(t.key, t.job, t.args, t.queue, t.cron) for t in schedule.tasks.values()] == [
+        ("daily_report", WeeklyReport, ("daily",), "low", "0 2 * * *"),
+        ("hourly_sync", sync_data, (), "default", "0 * * * *"),
+    ]
+
+
+def test_a_crontab(write):
+    path = write(
+        "crontab",
+        """\
+# Jobs of the shop
+MAILTO=ops@shop.example
+
+30 4 * * * recurring_jobs.DeleteUnusedTags
+0 9 * * mon recurring_jobs.WeeklyReport("summary", copies=2)
+CRON_TZ="Europe/Paris"
+@daily recurring_jobs.deliver_bundles(limit=5)
+0 18 * * * recurring_jobs.deliver_bundles
+""",
+    )
+    schedule = load_schedule(path)
+
+    assert [(t.key, t.job, t.args, t.kwargs) for t in schedule.tasks.values()] == [
+        ("recurring_jobs.DeleteUnusedTags", DeleteUnusedTags, (), {}),
+        ("recurring_jobs.WeeklyReport", WeeklyReport, ("summary",), {"copies": 2}),
+        (
+            "recurring_jobs.deliver_bundles",
+            RecurringCommand,
+            ("recurring_jobs.deliver_bundles(limit=5)",),
+            {},
+        ),
+        (
+            "recurring_jobs.deliver_bundles (line 8)",
+            RecurringCommand,
+            ("recurring_jobs.deliver_bundles",),
+            {},
+        ),
+    ]
+    assert [(t.cron, t.timezone) for t in schedule.tasks.values()] == [
+        ("30 4 * * *", "UTC"),
+        ("0 9 * * mon", "UTC"),
+        ("0 0 * * *", "Europe/Paris"),
+        ("0 18 * * *", "Europe/Paris"),
+    ]
+
+
+def test_a_schedule_written_in_python():
+    schedule = Schedule({"sync": {"class": sync_data, "every": "10m"}}, timezone="Asia/Tokyo")
+
+    assert schedule.tasks["sync"].job is sync_data
+    assert schedule.tasks["sync"].command is None
+    assert schedule.tasks["sync"].timezone == "Asia/Tokyo"
+
+
+def test_the_timezone_of_the_file_is_where_a_task_names_none(write):
+    path = write("recurring.yml", TASK + "    # UTC is in the text\n")
+
+    assert load_schedule(path, timezone="Asia/Tokyo").tasks["sync"].timezone == "Asia/Tokyo"
+    own = {"class": sync_data, "schedule": "every day", "timezone": "Asia/Tokyo"}
+    text = {**own, "schedule": "every day America/New_York"}
+    tasks = Schedule({"own": own, "text": text}).tasks
+    assert [task.timezone for task in tasks.values()] == ["Asia/Tokyo", "America/New_York"]
+
+
+def test_tasks_without_environments_are_for_every_environment(write):
+    assert list(load_schedule(write("recurring.yml", TASK), environment="test").tasks) == ["sync"]
+
+
+def test_the_one_environment_of_a_file_need_not_be_named(write):
+    path = write("recurring.yml", "production:\n" + TASK.replace("\n", "\n  ").join(["  ", ""]))
+
+    assert list(load_schedule(path).tasks) == ["sync"]
+
+
+def test_an_empty_file_has_no_tasks(write):
+    assert load_schedule(write("recurring.yml", "")).tasks == {}
+    assert load_schedule(write("crontab", "")).tasks == {}
+
+
+def test_a_task_that_is_not_enabled_is_left_out_and_named():
+    told = {"class": sync_data, "schedule": "every day", "enabled": False}
+    schedule = Schedule({"off": told, "on": {**told, "enabled": True}})
+
+    assert list(schedule.tasks) == ["on"]
+    assert schedule.disabled == ("off",)
+
+
+def test_a_key_of_an_anchor_may_be_overridden(write):
+    anchored = TASK.replace("sync:", "sync: &a")
+    text = f"{anchored}b:\n  <<: *a\n  schedule: every hour\n"
+
+    assert load_schedule(write("recurring.yml", text)).tasks["b"].cron == "0 * * * *"
+
+
+# What is wrong with files
+
+
+def test_a_key_that_is_there_twice(write):
+    assert refused(write("recurring.yml", TASK + TASK)) == (
+        "recurring.yml has the key 'sync' twice, in lines 1 and 4: rename one, since only the last would count."
+    )
+
+
+def test_a_word_that_is_there_twice_in_a_task(write):
+    path = write("recurring.yml", TASK + "  schedule: every hour\n")
+
+    assert refused(path) == (
+        "recurring.yml has the key 'schedule' twice, in lines 3 and 4: rename one, since only the last would "
+        "count."
+    )
+
+
+def test_an_environment_that_is_not_there(write):
+    path = write("recurring.yml", "production:\ndevelopment:\n")
+
+    assert refused(path, environment="staging") == (
+        "recurring.yml has no environment 'staging': there are production, development."
+    )
+
+
+def test_several_environments_and_none_named(write):
+    assert refused(write("recurring.yml", "production:\ntest:\n")) == (
+        "recurring.yml has tasks for several environments: name one of production, test, as in "
+        "environment='production'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "recurring.yml holds ['a']: write tasks, or environments with tasks below them."),
+        ("production: [a]\n", "recurring.yml: production holds ['a']: write tasks below it."),
+        (
+            "sync:\n  schedule: <%= ENV['X'] %>\n",
+            "recurring.yml has ERB in it (<% ... %>), which is Ruby and is not evaluated: write the values out.",
+        ),
+        (
+            TASK + "other: 5\n",
+            "recurring.yml: task 'other': it is 5: write the keys of a task below it, such as class and schedule.",
+        ),
+        (
+            TASK + "yes:\n  class: a\n",
+            "recurring.yml: task True: its key is no text: put it in quotes.",
+        ),
+    ],
+)
+def test_yaml_of_another_shape(write, text, message):
+    assert refused(write("recurring.yml", text)) == message
+
+
+def test_what_is_no_yaml(write):
+    assert refused(write("recurring.yml", "a: [")).startswith("recurring.yml is no YAML: ")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert refused(tmp_path / "none.yml").startswith(f"{tmp_path / 'none.yml'} cannot be read: ")
+
+
+def test_a_crontab_has_no_environments(write):
+    assert refused(write("crontab", ""), environment="test") == (
+        "crontab has crontab lines, which know no environments: leave environment='test' out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "0 9 * * 1",
+            "'0 9 * * 1' has no command: write the time and a dotted path, as in '0 9 * * 1 shop.reports.weekly'.",
+        ),
+        (
+            "0 9 * * 1 /usr/bin/backup --all",
+            (
+                "command is '/usr/bin/backup --all', which is no command: write a dotted path to a callable, with "
+                "plain values as arguments if there are any, as in 'shop.cards.postpone_due' or "
+                "'shop.cards.postpone_due(limit=50)'."
+            ),
+        ),
+        (
+            "@daily recurring_jobs.nothing",
+            "command is 'recurring_jobs.nothing', and recurring_jobs has no 'nothing': correct the path.",
+        ),
+    ],
+)
+def test_a_crontab_line_that_names_nothing(write, line, message):
+    assert refused(write("crontab", f"# A comment\n{line}\n")) == f"crontab: line 2: {message}"
+
+
+def test_a_crontab_line_at_no_time(write):
+    message = refused(write("crontab", "0 25 * * * recurring_jobs.sync_data\n"))
+
+    assert message.startswith(
+        "crontab: task 'recurring_jobs.sync_data': cron '0 25 * * *' is no schedule: bad hour. "
+    )
+
+
+def test_a_timezone_that_is_none(write):
+    assert refused(write("recurring.yml", TASK), timezone="Europe/Pariss") == (
+        "recurring.yml: timezone='Europe/Pariss': 'Europe/Pariss' names no timezone; the nearest is "
+        "'Europe/Paris'."
+    )
+    assert reason(timezone="UTCC") == "'UTCC' names no timezone; the nearest is 'UTC'."
+    assert reason(timezone="../etc") == "'../etc' names no timezone; the nearest is 'UTC'."
+
+
+@pytest.mark.parametrize(("module", "name"), [("yaml", "PyYAML"), ("cronsim", "cronsim")])
+def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
+    real = builtins.__import__
+
+    def without(wanted, *args, **kwargs):
+        if wanted == module:
+            raise ImportError(wanted)
+        return real(wanted, *args, **kwargs)
+
+    path = write("recurring.yml", TASK)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(builtins, "__import__", without)
+    message = refused(path)
+
+    assert name in message
+    assert 'pip install "pytest-jobs[recurring]"' in message
+
+
+# What is wrong with tasks
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (
+            {"class": None},
+            (
+                "it has neither a class nor a command: write `class:` with a job, or `command:` with a dotted "
+                "path to a callable."
+            ),
+        ),
+        (
+            {"command": "recurring_jobs.deliver_bundles"},
+            (
+                "it has both a class and a command: write `class:` with a job, or `command:` with a dotted path "
+                "to a callable."
+            ),
+        ),
+        (
+            {"quene": "low"},
+            (
+                "it has a key 'quene', which means nothing here: did you mean 'queue'? There are class, command, "
+                "args, queue, priority, schedule, description, cron, every, timezone, enabled."
+            ),
+        ),
+        (
+            {"xyz": 1},
+            (
+                "it has a key 'xyz', which means nothing here: there are class, command, args, queue, priority, "
+                "schedule, description, cron, every, timezone, enabled."
+            ),
+        ),
+        ({"schedule": None}, "it says nothing of when: write one of schedule, cron and every."),
+        (
+            {"every": "1h"},
+            "it says both schedule and every: write one of schedule, cron and every.",
+        ),
+        (
+            {"schedule": 990},
+            "schedule is 990, which is no text: put it in quotes, as in '0 9 * * 1'.",
+        ),
+        ({"enabled": "no"}, "enabled is 'no': write true or false."),
+        ({"queue": ""}, "queue is '', which names no queue: write a text such as 'mailers'."),
+        ({"priority": "5"}, "priority is '5', which is no priority: write an int, lower first."),
+        (
+            {"class": "SyncData"},
+            "class is 'SyncData', without its module: write a dotted path, as in 'shop.reports.SyncData'.",
+        ),
+        (
+            {"class": "no_such_module.SyncData"},
+            (
+                "class is 'no_such_module.SyncData', and there is no module 'no_such_module': correct the path, "
+                "or run where it can be imported."
+            ),
+        ),
+        (
+            {"class": "recurring_jobs.SyncData"},
+            "class is 'recurring_jobs.SyncData', and recurring_jobs has no 'SyncData': correct the path.",
+        ),
+        (
+            {"class": "recurring_jobs.Card"},
+            (
+                "class is recurring_jobs.Card, which is no job: derive it from Job or decorate it with @job; what "
+                "is only to be called is a `command:`."
+            ),
+        ),
+        (
+            {"class": 5},
+            (
+                "class is 5, which is no job: derive it from Job or decorate it with @job; what is only to be "
+                "called is a `command:`."
+            ),
+        ),
+        (
+            {"class": "recurring_jobs.ReportBase"},
+            (
+                "ReportBase has no `perform`, so there is nothing to run: write one, or enqueue a class derived "
+                "from it."
+            ),
+        ),
+        (
+            {"args": [1, 2]},
+            (
+                "sync_data.perform() takes from 0 to 1 positional arguments but 2 were given. The job takes "
+                "sync_data(since: 'str' = 'yesterday') -> 'None'."
+            ),
+        ),
+        (
+            {"args": {"xyzzy": "today"}},
+            (
+                "sync_data.perform() got an unexpected keyword argument 'xyzzy'. The job takes "
+                "sync_data(since: 'str' = 'yesterday') -> 'None'."
+            ),
+        ),
+        (
+            {"args": {1: "today"}},
+            "args ends with {1: 'today'}, whose keys are no names of parameters.",
+        ),
+        (
+            {"args": [object]},
+            (
+                "args[0] is of type type, which a payload cannot carry: pass its id or plain data, or declare its "
+                "class with `@reference` or `@argument_type`."
+            ),
+        ),
+    ],
+)
+def test_a_task_that_cannot_be_meant(told, message):
+    assert reason(**told) == message
+
+
+def test_an_argument_that_is_a_mapping_has_another_behind_it():
+    told = {"class": sync_data, "args": [{"day": 1}, {}], "schedule": "every day"}
+
+    assert Schedule({"it": told}).tasks["it"].args == ({"day": 1},)
+
+
+def test_a_module_that_raises_when_it_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "raising_jobs.py").write_text("import json_that_is_not_there\n", "utf-8")
+    (tmp_path / "failing_jobs.py").write_text("1 / 0\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert reason(**{"class": "raising_jobs.A"}) == (
+        "class is 'raising_jobs.A', and raising_jobs cannot be imported: ModuleNotFoundError: No module named "
+        "'json_that_is_not_there'. Mend that first."
+    )
+    assert reason(**{"class": "failing_jobs.A"}) == (
+        "class is 'failing_jobs.A', and failing_jobs cannot be imported: ZeroDivisionError: division by zero. "
+        "Mend that first."
+    )
+
+
+def test_a_queue_that_a_callable_returns_is_asked_for_its_arguments(jobs, assert_enqueued):
+    told = {"class": for_tenant, "args": "acme", "schedule": "every day"}
+    Schedule({"it": told}).tasks["it"].enqueue()
+
+    assert_enqueued(for_tenant, queue="tenant-acme")
+
+
+def test_an_error_of_a_task_has_its_cause():
+    with pytest.raises(ScheduleError) as caught:
+        Schedule({"it": {"class": sync_data, "schedule": "every day", "queue": ""}})
+
+    assert isinstance(caught.value.__cause__, ScheduleError)
+    assert isinstance(caught.value.__cause__.__cause__, DeclarationError)

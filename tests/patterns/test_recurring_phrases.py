@@ -1,0 +1,370 @@
+"""Every phrase of the reference's table, more that a reader would expect to work, and the others' errors."""
+
+import pytest
+from hypothesis import given, strategies as st
+from recurring_jobs import sync_data
+
+from pytest_jobs import Schedule
+from pytest_jobs.errors import ScheduleError
+
+
+def task_of(text, word="schedule"):
+    return Schedule({"it": {"class": sync_data, word: text}}).tasks["it"]
+
+
+def reason(text, word="schedule"):
+    with pytest.raises(ScheduleError) as caught:
+        task_of(text, word)
+    return str(caught.value).removeprefix(
+        f"the schedule: task 'it': {word} {text!r} is no schedule: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("phrase", "cron"),
+    [
+        ("every 30 minutes", "*/30 * * * *"),
+        ("every hour at minute 50", "50 * * * *"),
+        ("every hour at minute 15", "15 * * * *"),
+        ("every day at 04:02", "2 4 * * *"),
+        ("every day at 2:30am", "30 2 * * *"),
+        ("every monday at 9am", "0 9 * * 1"),
+        ("Every MONDAY at 9AM", "0 9 * * 1"),
+        ("every 1st day of month at 3am", "0 3 1 * *"),
+        ("every 1st day of the month at 3am", "0 3 1 * *"),
+        ("every first day of the month at 3am", "0 3 1 * *"),
+        ("every 1st of the month at 3am", "0 3 1 * *"),
+        ("every month on the 1st at 3am", "0 3 1 * *"),
+        ("every month at 3am", "0 3 1 * *"),
+        ("every month on day 2 at 10:00", "0 10 2 * *"),
+        ("every second", "* * * * * *"),
+        ("every minute", "* * * * *"),
+        ("every hour", "0 * * * *"),
+        ("every day", "0 0 * * *"),
+        ("every week", "0 0 * * 0"),
+        ("every month", "0 0 1 * *"),
+        ("every year", "0 0 1 1 *"),
+        ("every 10 seconds", "*/10 * * * * *"),
+        ("*/10 * * * * *", "*/10 * * * * *"),
+        ("every weekday at 9am", "0 9 * * 1-5"),
+        ("every mon-fri at 9am", "0 9 * * 1-5"),
+        ("every monday and thursday at 9am", "0 9 * * 1,4"),
+        ("every day at noon", "0 12 * * *"),
+        ("every day at midnight", "0 0 * * *"),
+        ("every day at 12pm", "0 12 * * *"),
+        ("every day at 12am", "0 0 * * *"),
+        ("every day at 9", "0 9 * * *"),
+        ("every day at nine", "0 9 * * *"),
+        ("every day from 9am to 5pm", "0 9-17 * * *"),
+        ("at 16:30", "30 16 * * *"),
+        ("every day at 00:40 and 15:40", "40 0,15 * * *"),
+        ("@hourly", "0 * * * *"),
+        ("@daily", "0 0 * * *"),
+        ("@weekly", "0 0 * * 0"),
+        ("@monthly", "0 0 1 * *"),
+        ("@yearly", "0 0 1 1 *"),
+        ("0 0 L * *", "0 0 L * *"),
+        ("0 9 * * mon#1", "0 9 * * mon#1"),
+    ],
+)
+def test_a_phrase_is_what_it_is_to_solid_queue(phrase, cron):
+    assert task_of(phrase).cron == cron
+
+
+@pytest.mark.parametrize(
+    ("phrase", "cron"),
+    [
+        # Fugit takes these for something else than they say.
+        ("every 45 minutes", "every 45m"),
+        ("every 90 minutes", "every 1h 30m"),
+        ("every 17 hours", "every 17h"),
+        ("every 2 days", "0 0 * * * (every 2 days)"),
+        # And it rejects these.
+        ("every 100 minutes", "every 1h 40m"),
+        ("every day at 00:40 and 15:20", "40 0 * * *; 20 15 * * *"),
+        ("every other day", "0 0 * * * (every 2 days)"),
+        ("every other day at 9am", "0 9 * * * (every 2 days)"),
+        ("every 3 weeks", "0 0 * * 0 (every 3 weeks)"),
+        ("every fortnight", "0 0 * * 0 (every 2 weeks)"),
+        ("every quarter hour", "*/15 * * * *"),
+        ("every quarter of an hour", "*/15 * * * *"),
+        ("every half an hour", "*/30 * * * *"),
+        ("every quarter", "0 0 1 */3 *"),
+        ("once a year", "0 0 1 1 *"),
+    ],
+)
+def test_a_phrase_that_fugit_bends_or_rejects_means_what_it_says(phrase, cron):
+    assert task_of(phrase).cron == cron
+
+
+@pytest.mark.parametrize(
+    ("phrase", "cron"),
+    [
+        ("every other monday at 9am", "0 9 * * 1 (every 2 weeks)"),
+        ("every monday to friday at 9am", "0 9 * * 1-5"),
+        ("every fri-sun at 9am", "0 9 * * 5-6,0"),
+        ("every sat-mon at 9am", "0 9 * * 6-6,0-1"),
+        ("every monday, wednesday and friday at 10:15", "15 10 * * 1,3,5"),
+        ("every weekend at 9 am", "0 9 * * 0,6"),
+        ("every week on monday at 9am", "0 9 * * 1"),
+        ("every 2 weeks on monday at 9am", "0 9 * * 1 (every 2 weeks)"),
+        ("every 30 minutes on weekdays", "*/30 * * * 1-5"),
+        ("every day at 9am on weekdays", "0 9 * * 1-5"),
+        ("every second day of the month at 3am", "0 3 2 * *"),
+        ("every second monday of the month at 9am", "0 9 * * 1#2"),
+        ("every last friday of the month at 5pm", "0 17 * * 5L"),
+        ("every last day of the month at 3am", "0 3 L * *"),
+        ("every 1st and 15th of the month at 6am", "0 6 1,15 * *"),
+        ("every month on the last day at 6am", "0 6 L * *"),
+        ("every month on the 1st and the last at 6am", "0 6 1,L * *"),
+        ("every month on the first monday at 6am", "0 6 * * 1#1"),
+        ("every month on the 2nd of the month at 6am", "0 6 2 * *"),
+        ("every month on days 1 and 15", "0 0 1,15 * *"),
+        ("every 2 months", "0 0 1 */2 *"),
+        ("every 12 months", "0 0 1 1 *"),
+        ("every hour from 9am to 5pm", "0 9-17 * * *"),
+        ("every hour from 9:30 to 17:30", "30 9-17 * * *"),
+        ("every day from 9:30 to 17:30", "30 9-17 * * *"),
+        ("every hour between 9am and 5pm on weekdays", "0 9-17 * * 1-5"),
+        ("every hour from 10pm to 6am", "0 22-23,0-6 * * *"),
+        ("every hour at minute 15 and 45", "15,45 * * * *"),
+        ("every 2 hours at minute 5", "5 */2 * * *"),
+        ("every day at 9:15 and at 9:45", "15,45 9 * * *"),
+        ("every 60 minutes", "0 * * * *"),
+        ("every 24 hours", "0 0 * * *"),
+        ("every 7 days", "0 0 * * 0"),
+        ("every 1h 30m", "every 1h 30m"),
+        ("every 90s", "every 1m 30s"),
+        ("every five minutes", "*/5 * * * *"),
+    ],
+)
+def test_what_else_can_be_said(phrase, cron):
+    assert task_of(phrase).cron == cron
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("every day at 9am America/New_York", "America/New_York"),
+        ("every day at 9am in Europe/Paris", "Europe/Paris"),
+        ("0 9 * * * America/New_York", "America/New_York"),
+        ("every day at 9am UTC", "UTC"),
+        ("every day at 9am Z", "UTC"),
+        ("every day at 9am", "UTC"),
+    ],
+)
+def test_a_timezone_may_follow(text, zone):
+    assert (task_of(text).cron, task_of(text).timezone) == ("0 9 * * *", zone)
+
+
+@pytest.mark.parametrize(
+    ("text", "cron"),
+    [
+        ("1h", "0 * * * *"),
+        ("2h30m", "every 2h 30m"),
+        ("1d", "0 0 * * *"),
+        ("10 minutes", "*/10 * * * *"),
+        ("every 10 minutes", "*/10 * * * *"),
+    ],
+)
+def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
+    assert task_of(text, "every").cron == cron
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "nearest"),
+    [
+        ("evry day at 9am", "a phrase begins with `every` or `at`", "every day at 9am"),
+        ("daily", "a phrase begins with `every` or `at`", "every day"),
+        ("", "a phrase begins with `every` or `at`", "every day"),
+        ("every", "it ends where how often should be", "every day"),
+        ("every secnod", "'secnod' says nothing of how often", "every second"),
+        ("every 5 fortnights", "'fortnights' is no unit of time", "every fortnight"),
+        ("every 0 minutes", "nothing happens every 0 times", "every 30 minutes"),
+        ("every 0m", "nothing happens every 0 times", "every 1h30m"),
+        (
+            "every 5 months",
+            "5 months do not divide a year, so no calendar has that rhythm",
+            "every 6 months",
+        ),
+        (
+            "every 2 years",
+            "2 years do not divide a year, so no calendar has that rhythm",
+            "every year",
+        ),
+        ("every day at 25:00", "25:00 is no time of day", "every day at 23:00"),
+        ("every day at 9:75", "9:75 is no time of day", "every day at 09:59"),
+        ("every day at 13pm", "13pm is no time of day", "every day"),
+        ("every day at", "it ends where a time of day should be", "every day"),
+        ("every day at dawn", "'dawn' is no time of day", "every day"),
+        ("every day at 9am at 5pm", "its hours are said twice", "every day at 9am"),
+        (
+            "every day at 9am from 10am to noon",
+            "its hours are said twice",
+            "every day from 9am to 5pm",
+        ),
+        ("every hour at 9am", "times of day go with days, weeks, months and years", "every hour"),
+        ("every day at minute 5", "`at minute` goes with hours", "every hour at minute 15"),
+        ("every hour at minute 60", "an hour has no minute 60", "every hour at minute 15"),
+        ("every hour at minute x", "'x' is no number", "every hour at minute 15"),
+        (
+            "every 2 hours from 9am to 5pm",
+            "`from ... to` goes with every hour, or every day",
+            "every hour from 9am to 5pm",
+        ),
+        (
+            "every 30 minutes from 9am to 5pm",
+            "`from ... to` goes with hours, days and weeks",
+            "every hour from 9am to 5pm",
+        ),
+        (
+            "every day from 9am to 5:30pm",
+            "both ends of `from ... to` need the same minute",
+            "every day from 9am to 5pm",
+        ),
+        ("every day from 9am", "`from` needs two times", "every day"),
+        (
+            "every monday from 10pm to 6am",
+            "hours that go beyond midnight belong to two weekdays",
+            "every day from 9am to 5pm",
+        ),
+        (
+            "every second monday at 9am",
+            "the number of a day needs `of the month`",
+            "every monday at 9am",
+        ),
+        (
+            "every 1st of the year",
+            "days are numbered within a month",
+            "every 1st day of month at 3am",
+        ),
+        (
+            "every month on the 1st of january",
+            "days are numbered within a month",
+            "every month on the 1st",
+        ),
+        ("every month on the 32nd", "no month has a day 32", "every month on the 1st at 3am"),
+        (
+            "every month on the 6th monday",
+            "a month has no weekday 6 times",
+            "every month on the 6th",
+        ),
+        (
+            "every month on the 1st and monday",
+            "'monday' is no day of a month",
+            "every month on the 1st",
+        ),
+        ("every month on monday", "weekdays go with what is shorter than a month", "every month"),
+        ("every month on christmas", "'christmas' is no day", "every month"),
+        ("every day on the 1st", "days of the month go with months", "every month on the 1st"),
+        (
+            "every 2 days on monday",
+            "every so many days and certain weekdays would seldom meet",
+            "every 2 days",
+        ),
+        ("every monday and 9am", "weekdays are joined with weekdays alone", "every monday"),
+        ("every mon-9am", "'9am' is no weekday", "every mon-fri at 9am"),
+        ("every day please", "'please' is out of place", "every day"),
+        (
+            "every 45 minutes at 9am",
+            "times of day go with days, weeks, months and years",
+            "every 45 minutes",
+        ),
+        ("tomorrow", "a phrase begins with `every` or `at`", "every other week"),
+        ("1h", "a length of time needs `every` before it", "every 1h"),
+        ("2h 30m", "a length of time needs `every` before it", "every 2h 30m"),
+        (
+            "every day at 9am America/New_Yorc",
+            "'America/New_Yorc' names no timezone; the nearest is 'America/New_York'",
+            "every day at 9am America/New_York",
+        ),
+    ],
+)
+def test_a_phrase_that_means_nothing_is_answered_by_the_nearest_that_does(text, why, nearest):
+    assert reason(text) == f"{why}. The nearest that is: {nearest!r}."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("61 * * * *", "bad minute."),
+        ("0 25 * * *", "bad hour."),
+        ("0 9 * * monday", "bad day-of-week."),
+        ("0 0 30 2 *", "bad day-of-month."),
+        ("0 0 */31 * mon#2", "there is no such day."),
+        ("* * *", "it has 3 fields, and a crontab line has five or six."),
+        ("0 9 * * 1 shop.jobs.report x", "it has 7 fields, and a crontab line has five or six."),
+    ],
+)
+def test_a_crontab_line_that_means_nothing_is_answered_by_an_example(text, message):
+    assert reason(text) == (
+        f"{message} Write minute, hour, day, month and weekday, as in '0 9 * * 1', or a phrase such as "
+        "'every monday at 9am'."
+    )
+
+
+def test_there_is_no_reboot():
+    assert reason("@reboot").startswith(
+        "of nicknames there are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @noon, @hourly. "
+    )
+
+
+WORDS = [
+    "every",
+    "at",
+    "on",
+    "the",
+    "of",
+    "to",
+    "and",
+    "from",
+    "minute",
+    "minutes",
+    "hour",
+    "day",
+    "days",
+    "week",
+    "month",
+    "year",
+    "1st",
+    "last",
+    "monday",
+    "weekday",
+    "other",
+    "second",
+    "2",
+    "5",
+    "9am",
+    "5pm",
+    "25:00",
+    "noon",
+    "0",
+    "45",
+    "quarter",
+    "half",
+    "an",
+    "once",
+    "a",
+    "America/New_York",
+    "in",
+    "1h",
+    "x",
+    ",",
+    "-",
+    "*",
+    "*/5",
+    "@daily",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join) | st.text(max_size=20))
+def test_whatever_is_written_is_read_or_answered_by_what_can_be_read(text):
+    try:
+        task = task_of(text)
+    except ScheduleError as error:
+        message = str(error)
+        assert "Write minute, hour" in message or "The nearest that is: '" in message
+        if "The nearest that is: '" in message:
+            task_of(message.rpartition("The nearest that is: '")[2].removesuffix("'."))
+    else:
+        assert task.cron

@@ -1,0 +1,188 @@
+"""Previews, as sequences, as tables, and on the command line."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from recurring_jobs import WeeklyReport, for_tenant, sync_data
+
+from pytest_jobs import Schedule, preview
+from pytest_jobs.errors import NaiveDatetimeError, ScheduleError, WaitError
+from pytest_jobs.integrations.recurring_command_line import main
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+SCHEDULE = Schedule(
+    {
+        "report": {
+            "class": WeeklyReport,
+            "args": ["a", {"copies": 2}],
+            "schedule": "every day at 9am",
+            "timezone": "Europe/Paris",
+        },
+        "tenant": {"class": for_tenant, "args": "acme", "every": "12h", "description": "by tenant"},
+        "bundles": {"command": "recurring_jobs.deliver_bundles", "schedule": "every day at noon"},
+        "yearly": {"class": sync_data, "schedule": "every year", "queue": "low"},
+        "off": {"class": sync_data, "schedule": "every day", "enabled": False},
+    }
+)
+TABLE = """\
+4 firings of 4 tasks after 2030-01-01 00:00:00+00:00 up to 2030-01-02 00:00:00+00:00
+at                         task     job                             queue        cron
+2030-01-01 09:00:00+01:00  report   WeeklyReport('a', copies=2)     reports      0 9 * * *
+2030-01-01 12:00:00+00:00  tenant   for_tenant('acme')              tenant-acme  0 */12 * * *
+2030-01-01 12:00:00+00:00  bundles  recurring_jobs.deliver_bundles  recurring    0 12 * * *
+2030-01-02 00:00:00+00:00  tenant   for_tenant('acme')              tenant-acme  0 */12 * * *
+yearly (0 0 1 1 *) does not fire in this time.
+off is not enabled."""
+FILE = """\
+sync:
+  class: recurring_jobs.sync_data
+  schedule: every day at 9am
+"""
+
+
+def test_a_preview_is_a_table():
+    assert str(preview(SCHEDULE, DAY, start=START)) == TABLE
+
+
+def test_a_preview_is_a_sequence_of_firings():
+    shown = preview(SCHEDULE, DAY, start=START)
+
+    assert len(shown) == 4
+    assert (shown[0].key, shown[0].at) == ("report", START + timedelta(hours=8))
+    assert shown[0].task is SCHEDULE.tasks["report"]
+    assert [firing.key for firing in shown[1:3]] == ["tenant", "bundles"]
+    assert [firing.key for firing in shown] == ["report", "tenant", "bundles", "tenant"]
+    assert repr(shown) == f"<Preview {TABLE.splitlines()[0]}>"
+
+
+def test_the_times_of_one_task_are_in_its_timezone():
+    times = preview(SCHEDULE, 2 * DAY, start=START).of("report")
+
+    assert [at.isoformat() for at in times] == [
+        "2030-01-01T09:00:00+01:00",
+        "2030-01-02T09:00:00+01:00",
+    ]
+    with pytest.raises(KeyError):
+        preview(SCHEDULE, DAY).of("none")
+
+
+def test_the_queue_is_the_one_that_the_task_says():
+    assert " low " in str(preview(SCHEDULE, 365 * DAY, start=START).table().splitlines()[-2])
+
+
+def test_a_long_preview_is_cut():
+    schedule = Schedule({"sync": {"class": sync_data, "schedule": "every minute"}})
+    lines = str(preview(schedule, DAY, start=START)).splitlines()
+
+    assert len(lines) == 53
+    assert lines[-1] == "... and 1390 more"
+    assert len(preview(schedule, DAY, start=START).table().splitlines()) == 1442
+
+
+def test_a_preview_begins_now(jobs, start):
+    assert preview(SCHEDULE, DAY)[0].at == start + timedelta(hours=8)
+
+
+def test_nothing_fires():
+    assert str(preview(Schedule({}), 60, start=START)) == (
+        "0 firings of 0 tasks after 2030-01-01 00:00:00+00:00 up to 2030-01-01 00:01:00+00:00"
+    )
+
+
+@pytest.mark.parametrize("phrase", ["every second", "every 7 seconds"])
+def test_a_window_with_too_many_firings_is_refused(phrase):
+    schedule = Schedule({"often": {"class": sync_data, "schedule": phrase}})
+    with pytest.raises(ScheduleError) as caught:
+        preview(schedule, 100 * DAY, start=START)
+
+    assert str(caught.value) == (
+        "More than 1,000,000 firings lie in that time, most of them of 'often' or of what stands before it: "
+        "ask for a shorter time."
+    )
+
+
+def test_arguments_that_cannot_be_meant():
+    with pytest.raises(WaitError):
+        preview(SCHEDULE, -1)
+    with pytest.raises(NaiveDatetimeError):
+        preview(SCHEDULE, DAY, start=datetime(2030, 1, 1))  # noqa: DTZ001
+
+
+# The command line
+
+
+def test_the_command_line_prints_the_table(write, capsys):
+    path = write("recurring.yml", FILE)
+    code = main(["schedule", "preview", str(path), "--days", "2", "--from", "2030-01-01"])
+
+    assert code == 0
+    assert capsys.readouterr().out == (
+        "2 firings of 1 task after 2030-01-01 00:00:00+00:00 up to 2030-01-03 00:00:00+00:00\n"
+        "at                         task  job          queue    cron\n"
+        "2030-01-01 09:00:00+00:00  sync  sync_data()  default  0 9 * * *\n"
+        "2030-01-02 09:00:00+00:00  sync  sync_data()  default  0 9 * * *\n"
+    )
+
+
+def test_the_command_line_takes_an_environment_and_a_timezone(write, capsys):
+    path = write("recurring.yml", "production:\n  " + FILE.replace("\n", "\n  ") + "\ntest:\n")
+    options = [
+        "--environment",
+        "production",
+        "--timezone",
+        "Asia/Tokyo",
+        "--from",
+        "2030-01-01T00:00+09:00",
+    ]
+    code = main(["schedule", "preview", str(path), *options])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert code == 0
+    assert lines[0].startswith("7 firings of 1 task after 2029-12-31 15:00:00+00:00")
+    assert lines[2].startswith("2030-01-01 09:00:00+09:00")
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "inf"])
+def test_days_that_are_none(write, capsys, days):
+    code = main(["schedule", "preview", str(write("recurring.yml", FILE)), f"--days={days}"])
+
+    assert code == 2
+    assert capsys.readouterr().err.startswith("window is ")
+
+
+def test_an_error_is_printed_without_a_traceback(write, capsys):
+    path = write("recurring.yml", FILE.replace("every", "evry"))
+    code = main(["schedule", "preview", str(path)])
+
+    assert code == 2
+    assert capsys.readouterr().err == (
+        "recurring.yml: task 'sync': schedule 'evry day at 9am' is no schedule: a phrase begins with `every` or "
+        "`at`. The nearest that is: 'every day at 9am'.\n"
+    )
+
+
+def test_it_is_run_by_python_m(write):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest_jobs",
+        "schedule",
+        "preview",
+        write("recurring.yml", FILE),
+    ]
+    result = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout.startswith("7 firings of 1 task after ")
+
+
+def test_without_a_verb_it_says_what_there_is(capsys):
+    with pytest.raises(SystemExit):
+        main(["schedule"])
+
+    assert "preview" in capsys.readouterr().err

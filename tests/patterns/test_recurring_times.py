@@ -1,0 +1,257 @@
+"""When schedules fire, where the clocks change, and against an oracle that goes minute by minute."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from recurring_jobs import sync_data
+
+from pytest_jobs import Schedule, preview
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+ZONES = ["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "Asia/Kathmandu"]
+
+
+def times(text, start, end, zone="UTC"):
+    """Return the local times at which a text fires, written down."""
+    schedule = Schedule({"it": {"class": sync_data, "schedule": text, "timezone": zone}})
+    tz = ZoneInfo(zone)
+    first, last = (datetime.fromisoformat(at).replace(tzinfo=tz) for at in (start, end))
+    window = last.astimezone(UTC) - first.astimezone(UTC)
+    return [at.isoformat(" ", "minutes") for at in preview(schedule, window, start=first).of("it")]
+
+
+def hours(text, day):
+    """Return the hours at which a text fires on a day in New York, with their offsets."""
+    begin = date.fromisoformat(day)
+    found = times(text, f"{begin - DAY} 23:59", f"{begin} 23:59", "America/New_York")
+    return [at.partition(" ")[2] for at in found]
+
+
+SPRING, AUTUMN = "2026-03-08", "2026-11-01"
+
+
+def test_a_time_that_is_left_out_in_spring_comes_as_soon_as_there_is_one():
+    assert times(
+        "every day at 2:30am", "2026-03-07 00:00", "2026-03-10 00:00", "America/New_York"
+    ) == [
+        "2026-03-07 02:30-05:00",
+        "2026-03-08 03:00-04:00",
+        "2026-03-09 02:30-04:00",
+    ]
+
+
+def test_two_times_that_are_left_out_come_once():
+    assert hours("0,30 2,3 * * *", SPRING) == ["03:00-04:00", "03:30-04:00"]
+
+
+def test_a_time_that_comes_twice_in_autumn_counts_once():
+    assert hours("every day at 1:30am", AUTUMN) == ["01:30-04:00"]
+
+
+def test_what_comes_each_hour_goes_on_through_both_nights():
+    assert hours("every hour", SPRING)[:4] == [
+        "00:00-05:00",
+        "01:00-05:00",
+        "03:00-04:00",
+        "04:00-04:00",
+    ]
+    assert len(hours("every hour", SPRING)) == 23
+    assert hours("every hour", AUTUMN)[:4] == [
+        "00:00-04:00",
+        "01:00-04:00",
+        "01:00-05:00",
+        "02:00-05:00",
+    ]
+    assert len(hours("every hour", AUTUMN)) == 25
+
+
+def test_half_hours_go_on_too():
+    assert len(hours("every 30 minutes", SPRING)) == 46
+    assert len(hours("every 30 minutes", AUTUMN)) == 50
+
+
+def test_a_change_of_half_an_hour_is_followed():
+    found = times("*/10 3 * * *", "2026-10-03 12:00", "2026-10-04 12:00", "Australia/Lord_Howe")
+
+    assert found == [f"2026-10-04 03:{minute:02}+11:00" for minute in range(0, 60, 10)]
+
+
+def test_midnight_can_be_left_out():
+    assert times(
+        "every day at midnight", "2026-03-28 12:00", "2026-03-29 12:00", "Asia/Beirut"
+    ) == ["2026-03-29 01:00+03:00"]
+
+
+def test_a_length_of_time_takes_no_notice_of_clocks():
+    found = times("every 45 minutes", "2026-03-08 00:00", "2026-03-08 05:00", "America/New_York")
+
+    assert found == [
+        "2026-03-08 00:15-05:00",
+        "2026-03-08 01:00-05:00",
+        "2026-03-08 01:45-05:00",
+        "2026-03-08 03:30-04:00",
+        "2026-03-08 04:15-04:00",
+        "2026-03-08 05:00-04:00",
+    ]
+
+
+def test_next_comes_strictly_after():
+    assert times("every minute", "2026-01-01 01:28", "2026-01-01 01:29") == [
+        "2026-01-01 01:29+00:00"
+    ]
+
+
+def test_a_day_of_the_month_and_a_weekday_are_alternatives():
+    assert times("0 0 13 * fri", "2026-03-12 00:00", "2026-03-28 00:00") == [
+        "2026-03-13 00:00+00:00",
+        "2026-03-20 00:00+00:00",
+        "2026-03-27 00:00+00:00",
+    ]
+
+
+def test_the_last_day_and_the_first_monday():
+    assert times("0 0 L * *", "2026-01-15 00:00", "2026-03-15 00:00") == [
+        "2026-01-31 00:00+00:00",
+        "2026-02-28 00:00+00:00",
+    ]
+    assert times("0 9 * * mon#1", "2026-01-01 00:00", "2026-02-28 00:00") == [
+        "2026-01-05 09:00+00:00",
+        "2026-02-02 09:00+00:00",
+    ]
+
+
+def test_every_other_day_goes_on_over_the_end_of_a_month():
+    found = times("every 2 days at 9am", "2026-01-28 00:00", "2026-02-05 00:00")
+
+    assert [at[5:10] for at in found] == ["01-28", "01-30", "02-01", "02-03"]
+
+
+def test_every_other_week_is_a_fortnight():
+    found = times("every other monday at 9am", "2026-01-01 00:00", "2026-02-20 00:00")
+
+    assert [at[5:10] for at in found] == ["01-05", "01-19", "02-02", "02-16"]
+
+
+def test_two_times_of_one_day():
+    assert times("every day at 00:40 and 15:20", "2026-01-01 00:00", "2026-01-02 00:00") == [
+        "2026-01-01 00:40+00:00",
+        "2026-01-01 15:20+00:00",
+    ]
+
+
+def test_seconds():
+    schedule = Schedule({"it": {"class": sync_data, "schedule": "every 10 seconds"}})
+    found = preview(schedule, 60, start=datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert [firing.at.second for firing in found] == [10, 20, 30, 40, 50, 0]
+
+
+def test_windows_that_follow_each_other_are_one():
+    schedule = Schedule(
+        {"it": {"class": sync_data, "schedule": "*/7 * * * *", "timezone": "Asia/Beirut"}}
+    )
+    start = datetime(2026, 3, 27, tzinfo=UTC)
+    pieces = [preview(schedule, 3601, start=start + timedelta(seconds=3601 * n)) for n in range(96)]
+
+    assert [f for piece in pieces for f in piece] == list(preview(schedule, 3601 * 96, start=start))
+
+
+# The oracle
+
+
+def numbers(field, low, high):
+    """Return what a field means, in the simplest way."""
+    found = set()
+    for piece in field.split(","):
+        span, _, step = piece.partition("/")
+        first, _, last = span.partition("-")
+        if span == "*":
+            first, last = low, high
+        found.update(range(int(first), int(last or first) + 1, int(step or 1)))
+    return found
+
+
+def matches(line, local):
+    """Say whether a local minute is one of a line."""
+    minute, hour, day, month, weekday = line.split()
+    on_day = local.day in numbers(day, 1, 31)
+    on_weekday = local.isoweekday() % 7 in {n % 7 for n in numbers(weekday, 0, 6)}
+    either = day[0] != "*" and weekday[0] != "*"
+    return (
+        local.minute in numbers(minute, 0, 59)
+        and local.hour in numbers(hour, 0, 23)
+        and local.month in numbers(month, 1, 12)
+        and (on_day or on_weekday if either else on_day and on_weekday)
+    )
+
+
+def oracle(line, start, end, zone):
+    """Go minute by minute: what comes twice counts once, what is left out comes late, unless it says `*`."""
+    follows = line[0] == "*" or line.split()[1][0] == "*"
+    fired = []
+    before = start.astimezone(zone)
+    at = start + MINUTE
+    while at <= end:
+        local = at.astimezone(zone)
+        fires = matches(line, local) and (follows or not local.fold)
+        left_out = before.replace(tzinfo=None) + MINUTE
+        while not follows and left_out < local.replace(tzinfo=None):
+            fires = fires or matches(line, left_out)
+            left_out += MINUTE
+        if fires:
+            fired.append(at)
+        before = local
+        at += MINUTE
+    return fired
+
+
+def fields(low, high):
+    number = st.integers(low, high)
+    spans = st.tuples(number, number).map(lambda pair: "{}-{}".format(*sorted(pair)))
+    steps = st.integers(1, high).map(lambda step: f"*/{step}")
+    lists = st.lists(number.map(str), min_size=1, max_size=3).map(",".join)
+    return st.one_of(st.just("*"), lists, spans, steps)
+
+
+LINES = st.tuples(
+    fields(0, 59),
+    fields(0, 23),
+    st.just("*") | fields(1, 28),
+    st.just("*"),
+    st.just("*") | fields(0, 6),
+).map(" ".join)
+#: Around changes of the clocks, and where there is none.
+STARTS = [
+    datetime(2026, 3, 7, 21, tzinfo=UTC),
+    datetime(2026, 10, 31, 20, tzinfo=UTC),
+    datetime(2026, 4, 4, 10, tzinfo=UTC),
+    datetime(2026, 10, 3, 10, tzinfo=UTC),
+    datetime(2026, 3, 28, 19, tzinfo=UTC),
+    datetime(2026, 10, 24, 18, tzinfo=UTC),
+    datetime(2026, 12, 31, 18, tzinfo=UTC),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINES, st.sampled_from(ZONES), st.sampled_from(STARTS), st.integers(0, 400))
+def test_a_preview_agrees_with_an_oracle_that_goes_minute_by_minute(line, zone, start, minutes):
+    start += timedelta(minutes=minutes)
+    window = timedelta(hours=14)
+    schedule = Schedule({"it": {"class": sync_data, "cron": line, "timezone": zone}})
+
+    assert [firing.at for firing in preview(schedule, window, start=start)] == oracle(
+        line, start, start + window, ZoneInfo(zone)
+    )
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_oracle_agrees_about_a_daily_job_over_half_a_year(zone):
+    start = datetime(2026, 2, 1, tzinfo=UTC)
+    schedule = Schedule({"it": {"class": sync_data, "cron": "30 1,2 * * *", "timezone": zone}})
+
+    assert [firing.at for firing in preview(schedule, 90 * DAY, start=start)] == oracle(
+        "30 1,2 * * *", start, start + 90 * DAY, ZoneInfo(zone)
+    )
