@@ -57,12 +57,12 @@ class JobKey:
         binder = job_class._binder
         if binder is None:
             return
-        where = f"{job_class.__qualname__}.perform"
+        where = job_class.__qualname__
         for name in self._names or ():
             if name not in binder.names or name == binder.rest:
                 known = tuple(each for each in binder.names if each != binder.rest)
                 raise DeclarationError(
-                    f"{self._declared_by}(key={name!r}) names no parameter of {where}{nearest(name, known)}. "
+                    f"{self._declared_by}(key={name!r}) names no parameter of {where}{nearest(name, known)} "
                     f"Its parameters: {', '.join(known) or 'none'}."
                 )
         if self._function is not None:
@@ -108,6 +108,6 @@ def _canonical(text: str) -> str:
 
 
 def nearest(given: object, valid: Iterable[str]) -> str:
-    """Return a question that names the valid value that was most likely meant, or nothing."""
+    """Return a question that names the valid value that was most likely meant, or a full stop."""
     found = difflib.get_close_matches(str(given), valid, n=1, cutoff=0.5)
-    return f": did you mean {found[0]!r}?" if found else ""
+    return f": did you mean {found[0]!r}?" if found else "."

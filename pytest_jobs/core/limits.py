@@ -34,7 +34,7 @@ class LimitRule:
         if on_conflict not in get_args(OnLimit):
             raise DeclarationError(
                 f"limits_concurrency(on_conflict={on_conflict!r}) is no way to deal with a job beyond the limit"
-                f"{nearest(on_conflict, get_args(OnLimit))}. There are block, discard."
+                f"{nearest(on_conflict, get_args(OnLimit))} There are block, discard."
             )
         seconds = seconds_of(duration, "duration")
         if seconds == 0:

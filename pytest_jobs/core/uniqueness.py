@@ -72,7 +72,7 @@ class UniqueRule:
     ) -> None:
         if until not in KINDS:
             raise DeclarationError(
-                f"unique(until={until!r}) is no kind of lock{nearest(until, KINDS)}. "
+                f"unique(until={until!r}) is no kind of lock{nearest(until, KINDS)} "
                 f"There are {', '.join(KINDS)}."
             )
         self.kind = KINDS[until]
@@ -171,7 +171,7 @@ def _checked(until: str, side: Side, strategy: Any) -> Strategy:
     if strategy not in _EVERY_STRATEGY:
         raise DeclarationError(
             f"unique(on_conflict={strategy!r}) is no way to deal with a conflict"
-            f"{nearest(strategy, _EVERY_STRATEGY)}. There are {', '.join(_EVERY_STRATEGY)}."
+            f"{nearest(strategy, _EVERY_STRATEGY)} There are {', '.join(_EVERY_STRATEGY)}."
         )
     if strategy not in STRATEGIES[side]:
         raise DeclarationError(
