@@ -34,7 +34,7 @@ class Store(Protocol):
     """Keeps places, each under a key: one for a lock, several for a concurrency limit.
 
     Every method is one step that nothing comes between. Times are nanoseconds, by the clock of the
-    adapter. What has expired is as good as given back.
+    adapter; a place ends at a whole microsecond. What has expired is as good as given back.
 
     Each raises a `StoreError` when the store cannot be reached.
     """
@@ -183,7 +183,8 @@ class MemoryStore:
 
 
 def _end(now_ns: int, ttl_ns: int | None) -> int | None:
-    return None if ttl_ns is None else now_ns + ttl_ns
+    # What counts on a place to have ended moves in microseconds.
+    return None if ttl_ns is None else (now_ns + ttl_ns) // 1_000 * 1_000
 
 
 def _sortable(end: int | None) -> float:

@@ -91,6 +91,13 @@ def test_a_place_expires_at_its_time(store):
     assert acquire(store, "b", now=60) is None
 
 
+def test_a_place_ends_at_a_whole_microsecond(store):
+    store.acquire("k", "a", now_ns=NOON + 1_999, ttl_ns=SECOND)
+
+    assert store.held(NOON) == (Held("k", "a", NOON + SECOND + 1_000),)
+    assert store.acquire("k", "b", now_ns=NOON + SECOND + 1_000) is None
+
+
 def test_what_has_expired_cannot_be_given_back_for_another(store):
     acquire(store, "a", ttl=60)
     acquire(store, "b", now=60)
