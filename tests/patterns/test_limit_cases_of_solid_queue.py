@@ -53,7 +53,9 @@ def test_v1_a_job_without_a_limit_has_no_key(jobs):
 def test_v2_a_key_names_the_class_and_the_record(jobs):
     key = Blocking.perform_later(Account(7)).payload.headers["limit"]
 
-    assert key.startswith(f"{__name__}.Blocking:[") and "Account" in key and "7" in key
+    assert key.startswith(f"{__name__}.Blocking:[")
+    assert "Account" in key
+    assert "7" in key
 
 
 def test_v2_a_group_takes_the_place_of_the_class(jobs):
