@@ -178,4 +178,5 @@ def _checked(until: str, side: Side, strategy: Any) -> Strategy:
             f"unique(until={until!r}, on_conflict={strategy!r}) cannot be: this lock keeps a job out at "
             f"{side!r}, and {_INSTEAD[strategy]}. There write {', '.join(STRATEGIES[side])}."
         )
-    return cast("Strategy", strategy)
+    chosen: Strategy = strategy
+    return chosen

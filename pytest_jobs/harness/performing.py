@@ -11,12 +11,15 @@ from . import verbs
 from .delivery import Delivery
 from .inline import InlineBlock
 from .instants import delta_ns, to_ns
+from .overlapping import OverlappingDrain
+from .performer import Performer
 from .record import JobRecord
 from .selection import JobFilter, Selection
 from .tally import Tally
 from .tracebacks import own_traceback
 from .verbs import DEFAULT_LIMIT, Plan
 from .viewing import Viewing, checked_record
+from .workers import Workers
 
 T = TypeVar("T")
 
@@ -103,6 +106,7 @@ class Performing(Viewing):
         limit: int = DEFAULT_LIMIT,
         until: datetime | None = None,
         raise_errors: bool = True,
+        workers: int | None = None,
     ) -> Tally:
         """Perform everything, children and retries included; the clock jumps to each due time.
 
@@ -114,6 +118,9 @@ class Performing(Viewing):
             until: what is due after this aware datetime stays pending.
             raise_errors: whether a job that ends in failure raises its error here; the rest then
                 stays pending, and the next drain goes on.
+            workers: how many perform jobs at once, each on a thread of its own. A job takes the virtual time
+                that it sleeps, and others go on meanwhile, one at a time. None for one after another, on
+                the thread of the test.
 
         Raises:
             NothingMatchedError: when filters are given and match nothing.
@@ -121,6 +128,8 @@ class Performing(Viewing):
             VerbInsideJobError: when a job calls it.
         """
         __tracebackhide__ = True
+        if workers is not None:
+            return self._drain_by(workers, only, exclude, queue, limit, until, raise_errors)
         return self._drive(
             "drain", self._plan_drain(only, exclude, queue, limit, until), raise_errors=raise_errors
         )
@@ -256,6 +265,37 @@ class Performing(Viewing):
         selection = Selection(self._targets, only, exclude, queue)
         wait_ns = delta_ns(delta, "delta")
         return verbs.run_for(self._ledger, self._clock, selection, delta_ns=wait_ns, limit=limit)
+
+    def _drain_by(
+        self,
+        count: int,
+        only: JobFilter | None,
+        exclude: JobFilter | None,
+        queue: str | Iterable[str] | None,
+        limit: int,
+        until: datetime | None,
+        raise_errors: bool,
+    ) -> Tally:
+        __tracebackhide__ = True
+        self._check_outside_jobs("drain")
+
+        def deliver(performer: Performer, record: JobRecord) -> Delivery:
+            return performer.deliver(self._ledger, record)
+
+        def raises(delivery: Delivery) -> BaseException | None:
+            if raise_errors and delivery.raises and delivery.error is not None:
+                return delivery.error.with_traceback(own_traceback(delivery.error))
+            return None
+
+        drain = OverlappingDrain(
+            self._ledger,
+            Workers(count, self._performer, self._sleeps, deliver),
+            Selection(self._targets, only, exclude, queue),
+            until_ns=None if until is None else to_ns(until, "until"),
+            limit=limit,
+            raises=raises,
+        )
+        return drain.run()
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         __tracebackhide__ = True

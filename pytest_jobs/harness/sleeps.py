@@ -32,6 +32,7 @@ class SleepPatch:
         "_installed",
         "_lengthened",
         "_originals",
+        "_pass",
         "_places",
         "_real",
         "threads",
@@ -46,6 +47,7 @@ class SleepPatch:
         #: The thread of each delivery that is being made.
         self.threads: list[int] = []
         self._lengthened: Callable[[int], int] = _as_asked
+        self._pass: Callable[[int], None] = clock.advance_ns
 
     def install(self) -> None:
         """Take the place of `time.sleep`."""
@@ -86,6 +88,19 @@ class SleepPatch:
         finally:
             self._lengthened = before
 
+    @contextmanager
+    def passing_time(self, pass_ns: Callable[[int], None]) -> Generator[None, None, None]:
+        """Let something else than moving the clock come of the sleeps of jobs, for a block.
+
+        Args:
+            pass_ns: called in the thread of the job with how long it sleeps, in nanoseconds.
+        """
+        before, self._pass = self._pass, pass_ns
+        try:
+            yield
+        finally:
+            self._pass = before
+
     def _take_places(self) -> None:
         bound_sleeps.reclaim()
         self._take(self._real, self._sleep)
@@ -105,7 +120,7 @@ class SleepPatch:
         if self.is_virtual_for(sys._getframe(1).f_globals):
             length = seconds if isinstance(seconds, int | float) else _whole(seconds)
         if length is not None and length >= 0:
-            self._clock.advance_ns(self._lengthened(duration_ns(length)))
+            self._pass(self._lengthened(duration_ns(length)))
         else:
             self._real(seconds)
 

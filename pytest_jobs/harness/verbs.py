@@ -91,7 +91,7 @@ def perform_due(ledger: Ledger, selection: Selection, *, children: bool, limit: 
             loop.check(record)
             tally.count((yield record))
         waiting = (_due_text(record, ledger.now_ns()) for record in ledger.pending())
-        _check_matched(selection, "perform_due", " that is due", waiting)
+        check_matched(selection, "perform_due", " that is due", waiting)
     finally:
         ledger.put_back([*later, *selection.held()])
     return tally
@@ -118,8 +118,8 @@ def drain(
             if due_ns is None or (until_ns is not None and due_ns > until_ns):
                 break
             clock.reach_ns(due_ns)
-        waiting = (_waiting_text(record) for record in ledger.pending())
-        _check_matched(selection, verb, "", waiting)
+        waiting = (waiting_text(record) for record in ledger.pending())
+        check_matched(selection, verb, "", waiting)
     finally:
         ledger.put_back(selection.held())
     return tally
@@ -147,7 +147,12 @@ def run_for(
     return tally
 
 
-def _check_matched(selection: Selection, verb: str, which: str, waiting: Iterable[str]) -> None:
+def check_matched(selection: Selection, verb: str, which: str, waiting: Iterable[str]) -> None:
+    """Refuse filters that selected nothing.
+
+    Raises:
+        NothingMatchedError: with what was waiting instead.
+    """
     if selection.unfiltered or selection.selected:
         return
     counts = Counter(waiting)
@@ -160,11 +165,12 @@ def _check_matched(selection: Selection, verb: str, which: str, waiting: Iterabl
 
 def _due_text(record: JobRecord, now_ns: int) -> str:
     due_ns = record._envelope.due_ns
-    text = _waiting_text(record)
+    text = waiting_text(record)
     return f"{text} due later" if due_ns is not None and due_ns > now_ns else text
 
 
-def _waiting_text(record: JobRecord) -> str:
+def waiting_text(record: JobRecord) -> str:
+    """Return how a message names a pending record."""
     return f"{short_name(record.name)} in {record.queue!r}"
 
 
