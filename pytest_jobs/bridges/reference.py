@@ -208,6 +208,7 @@ class _HarnessAdapter:
         """Report that a job has the place that it waited for."""
         record = self.sink.pending_with(job_id)
         if record is not None:
+            _payload(record).due_ns = None
             self.sink.unblocked(record)
 
     def withdraw(self, job_id: str) -> Payload | None:

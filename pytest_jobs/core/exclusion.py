@@ -231,7 +231,7 @@ def _without_place(
     error = JobLockedError(_locked_text(payload, held))
     if not rule.blocks:
         return Refusal("halted", error)
-    _block(payload.snoozed(now_ns, None), held, adapter)
+    _block(payload.snoozed(now_ns, held.expires_ns), held, adapter)
     wait_ns = None if held.expires_ns is None else max(held.expires_ns - now_ns, 0)
     return Refusal("snoozed", error, wait_ns)
 

@@ -35,8 +35,13 @@ _NANOSECOND = 1e-9
 class LoopClock(Protocol):
     """What a loop asks of its clock."""
 
-    #: How far the clock was moved in all, in nanoseconds.
-    travelled_ns: int
+    @property
+    def travelled_ns(self) -> int:
+        """How far the clock was moved in all, in nanoseconds."""
+        ...
+
+    @travelled_ns.setter
+    def travelled_ns(self, ns: int, /) -> None: ...
 
     @property
     def suspended(self) -> bool:

@@ -180,6 +180,21 @@ def test_a_scheduled_job_that_finds_no_place_when_it_is_due_is_put_off_without_a
     assert [(d.record.attempt, d.at - begin) for d in jobs.performed] == [(1, timedelta(minutes=3))]
 
 
+def test_a_job_that_was_put_off_is_due_as_soon_as_there_is_a_place(jobs):
+    begin = jobs.clock.now()
+    Materialize.perform_later("a")
+    Materialize.set(wait=MINUTE, priority=-1).perform_later("a")
+    jobs.clock.advance(MINUTE)
+    jobs.drain()
+
+    assert [(d.record.sequence, d.status) for d in jobs.deliveries] == [
+        (1, "snoozed"),
+        (0, "performed"),
+        (2, "performed"),
+    ]
+    assert jobs.deliveries[-1].at - begin == timedelta(minutes=1)
+
+
 def test_a_job_longer_than_its_duration_overlaps_with_the_next(jobs):
     seen = []
 

@@ -13,6 +13,7 @@ from pytest_jobs import (
     TestAdapter,
     configure,
     job,
+    limits_concurrency,
     retry_on,
     unique,
 )
@@ -273,6 +274,14 @@ def test_reschedule_puts_the_job_off_without_an_attempt(adapter, until):
     )
     assert list(adapter.store.held(0)) == expected
     assert adapter.perform(payload).status == "performed"
+    assert adapter.store.held(0) == ()
+
+
+@pytest.mark.parametrize("strategy", ["drop", "reschedule", "reject", "raise"])
+def test_a_job_that_may_not_run_gives_its_place_back(adapter, strategy):
+    sync = limits_concurrency(key="n")(conflicting("while_executing", strategy))
+    overlap(sync, adapter)
+
     assert adapter.store.held(0) == ()
 
 
