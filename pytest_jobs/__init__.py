@@ -20,9 +20,12 @@ from .core.functions import JobFunction, job
 from .core.hooks import hookimpl, hooks
 from .core.job import Job
 from .core.later import later
+from .core.limits import limits_concurrency
 from .core.payload import Payload
 from .core.rules import after_discard, discard_on, rescue_from, retry_on
 from .core.settings import configure
+from .core.stores import MemoryStore
+from .core.uniqueness import unique
 from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
 from .errors import DeserializationError, Halt, RecordNotFoundError
 
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from .integrations.recurring_commands import RecurringCommand
     from .integrations.recurring_preview import Preview, preview
     from .integrations.recurring_task import RecurringTask
+    from .integrations.redis_store import RedisStore
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Declaring jobs
@@ -102,6 +106,11 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "polynomially_longer",
     "exponentially_longer",
     "sidekiq_backoff",
+    # Keeping them apart
+    "unique",
+    "limits_concurrency",
+    "MemoryStore",
+    "RedisStore",
     # Callbacks and lifecycle plugins
     "before_enqueue",
     "around_enqueue",
@@ -209,6 +218,7 @@ _LAZY = {
     "Jobs": "harness.jobs",
     "JobRecord": "harness.record",
     "Delivery": "harness.delivery",
+    "RedisStore": "integrations.redis_store",
     "Tally": "harness.tally",
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",

@@ -60,6 +60,25 @@ class EnqueueError(JobsError):
     """
 
 
+class StoreError(JobsError):
+    """The store of locks and limits cannot be reached."""
+
+
+class NoStoreError(StoreError):
+    """No store is configured, so nothing knows which jobs are unique or limited.
+
+    Write `pytest_jobs.configure(adapter=..., store=...)`: with `RedisStore` when several processes
+    enqueue or perform, with `MemoryStore` in one process. In a test the harness brings one.
+    """
+
+
+class JobLockedError(JobsError):
+    """Another job holds the lock of a unique job, or the last place of a limit.
+
+    It is the error of a delivery that was refused for it.
+    """
+
+
 class Halt(JobsError):
     """A callback stopped the job.
 

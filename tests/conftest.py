@@ -6,8 +6,13 @@ import importlib
 import sys
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+# No test is to depend on how busy the machine is.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # An in-process run of pytester forgets the modules that were first imported in it, and the next run
 # would import them anew: classes twice, and a second list of open harnesses.

@@ -20,3 +20,11 @@ def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
     if execution.status in _GIVEN_UP:
         dead.append(DeadLetter(payload, execution.status, execution.error))
     return execution
+
+
+def taken_out(payloads: list[Payload], job_id: str) -> Payload | None:
+    """Take the first payload of a job out of a list and return it; None when there is none."""
+    found = next((payload for payload in payloads if payload.job_id == job_id), None)
+    if found is not None:
+        payloads.remove(found)
+    return found

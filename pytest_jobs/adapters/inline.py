@@ -7,7 +7,7 @@ from collections import deque
 
 from ..core.dead_letter import DeadLetter
 from ..core.payload import Payload
-from .delivery import deliver
+from .delivery import deliver, taken_out
 
 
 class InlineAdapter:
@@ -43,6 +43,10 @@ class InlineAdapter:
         self._waiting.append(payload)
         if not self._running:
             self._run()
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Take back and return what is scheduled of a job; for `unique(on_conflict="replace")`."""
+        return taken_out(self.scheduled, job_id)
 
     def perform_scheduled(self) -> None:
         """Perform what is in `scheduled` now, however far off its time is; once, retries not included."""

@@ -9,7 +9,7 @@ from ..core.dead_letter import DeadLetter
 from ..core.execution import Execution
 from ..core.payload import Payload
 from ..errors import LoopLimitError, RunningLoopError
-from .delivery import deliver
+from .delivery import deliver, taken_out
 
 #: How many jobs `perform_due` performs before it takes them for a loop.
 _LIMIT = 10_000
@@ -37,6 +37,10 @@ class TestAdapter:
         """Record the payload."""
         self.enqueued.append(payload)
         self.pending.append(payload)
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Take back and return what is pending of a job; for `unique(on_conflict="replace")`."""
+        return taken_out(self.pending, job_id)
 
     def perform(self, payload: Payload) -> Execution:
         """Perform one payload and return what came of it; errors of the job are not raised.

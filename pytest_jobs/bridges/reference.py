@@ -16,21 +16,25 @@ from ..core.registry import registry
 from ..core.rules import RetryRule
 from ..core.settings import settings
 from ..core.signature import Binder
+from ..core.stores import Held, MemoryStore
 from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery
-from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
+from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
 
 
 class ReferenceBridge:
     """Brings the core's jobs into the harness, as the adapter that they go to."""
 
-    __slots__ = ("_adapter", "_restore")
+    __slots__ = ("_adapter", "_restore", "_store")
 
     name = "core"
-    capabilities = frozenset(("eta", "priority", "retry", "discard", "async", "serialise"))
+    capabilities = frozenset(
+        ("eta", "priority", "retry", "discard", "async", "serialise", "unique")
+    )
 
     def __init__(self) -> None:
+        self._store = MemoryStore()
         self._adapter: _HarnessAdapter | None = None
         self._restore: Callable[[], None] | None = None
 
@@ -46,7 +50,7 @@ class ReferenceBridge:
                 "second one for the second harness."
             )
         self._adapter = _HarnessAdapter(self, sink)
-        self._restore = settings.take_over(self._adapter, draw)
+        self._restore = settings.take_over(self._adapter, self._store, draw)
 
     def uninstall(self) -> None:
         """Give the place back."""
@@ -56,13 +60,21 @@ class ReferenceBridge:
 
     @contextmanager
     def sandbox(self, sink: Sink) -> Generator[None, None, None]:
-        """Report to another sink for a block; the core has no other state."""
+        """Report to another sink for a block, and keep locks in another store."""
         adapter = self._installed()
         before, adapter.sink = adapter.sink, sink
+        store, self._store = self._store, MemoryStore()
+        restore = settings.take_over(adapter, self._store, settings.draw)
         try:
             yield
         finally:
+            restore()
+            self._store = store
             adapter.sink = before
+
+    def locks(self, now_ns: int) -> tuple[Held, ...]:
+        """Return the locks and places that are held."""
+        return self._store.held(now_ns)
 
     # Knowing jobs
 
@@ -230,9 +242,28 @@ class _HarnessAdapter:
 
     def enqueue(self, payload: Payload) -> None:
         """Report the payload."""
-        self.sink.added(
-            JobRecord(self._bridge, payload, payload, RETRY if payload.attempt > 1 else FIRST)
-        )
+        first = payload.attempt == 1 and (payload.headers is None or payload.is_first)
+        self.sink.added(JobRecord(self._bridge, payload, payload, FIRST if first else RETRY))
+
+    def block(self, payload: Payload, until_ns: int | None) -> None:
+        """Report the payload of a job that waits for a place."""
+        origin: Origin = FIRST if payload.is_first else RETRY
+        self.sink.added(JobRecord(self._bridge, payload, payload, origin, until_ns))
+
+    def unblock(self, job_id: str) -> None:
+        """Report that a job has the place that it waited for."""
+        record = self.sink.pending_with(job_id)
+        if record is not None:
+            _payload(record).due_ns = None
+            self.sink.unblocked(record)
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Take back what is pending of a job."""
+        record = self.sink.pending_with(job_id)
+        if record is None:
+            return None
+        self.sink.removed(record)
+        return _payload(record)
 
 
 def _payload(record: JobRecord) -> Payload:

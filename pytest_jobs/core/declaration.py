@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from ..errors import DeclarationError, SignatureError
 from .argument_types import annotated_types
 from .callbacks import Callback
+from .exclusion import Exclusion
 from .options import checked_priority, checked_queue
 from .registry import name_of, registry
 from .rules import Rule, nearest_rule
@@ -16,6 +17,8 @@ from .signature import Binder
 
 if TYPE_CHECKING:
     from .job import Job
+    from .limits import LimitRule
+    from .uniqueness import UniqueRule
 
 
 class JobDeclaration:
@@ -44,6 +47,10 @@ class JobDeclaration:
     _perform_callbacks: ClassVar[tuple[Callback, ...]] = ()
     _rule_cache: ClassVar[dict[type[BaseException], Rule | None]] = {}
     _types: ClassVar[Mapping[str, type] | None] = None
+    _unique: ClassVar[UniqueRule | None] = None
+    _limit: ClassVar[LimitRule | None] = None
+    #: What keeps its jobs apart; None for nearly every class.
+    _exclusion: ClassVar[Exclusion | None] = None
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         if args or kwargs:
@@ -74,6 +81,8 @@ class JobDeclaration:
         _check_log_arguments(cls)
         cls._take_perform()
         cls._take_callbacks()
+        if cls._exclusion is not None:
+            cls._exclusion.check(cls.job_class)
         registry.add(cls.job_class)
 
     @classmethod
@@ -135,6 +144,31 @@ class JobDeclaration:
         rules = _own_list(cls, "_declared_rules")
         rules.insert(len(rules) if last else 0, rule)
         cls._forget_rules()
+
+    @classmethod
+    def _declare_unique(cls, rule: UniqueRule) -> None:
+        cls._declared_once("_unique", "unique")
+        cls._unique = rule
+        cls._keep_apart()
+
+    @classmethod
+    def _declare_limit(cls, rule: LimitRule) -> None:
+        cls._declared_once("_limit", "limits_concurrency")
+        cls._limit = rule
+        cls._keep_apart()
+
+    @classmethod
+    def _declared_once(cls, attribute: str, decorator: str) -> None:
+        if attribute in cls.__dict__:
+            raise DeclarationError(
+                f"{cls.__qualname__} is declared @{decorator} twice, and a job has one such declaration: "
+                "leave one of them out."
+            )
+
+    @classmethod
+    def _keep_apart(cls) -> None:
+        cls._exclusion = Exclusion(cls._unique, cls._limit)
+        cls._exclusion.check(cls.job_class)
 
     @classmethod
     def _forget_rules(cls) -> None:

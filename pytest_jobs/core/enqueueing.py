@@ -151,8 +151,14 @@ def payload_of(job: Job, now_ns: int) -> Payload:
 
 def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
     job.payload = payload
+    exclusion = type(job)._exclusion
     try:
-        adapter.enqueue(payload)
+        if exclusion is None:
+            adapter.enqueue(payload)
+        elif not exclusion.enqueue(job, payload, adapter):
+            job.enqueued = False
+            job.enqueue_error = None
+            return
     except EnqueueError as error:
         _not_enqueued(job, error)
         return

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from .job import Job
     from .payload import Payload
 
-Status: TypeAlias = Literal["performed", "retried", "discarded", "exhausted", "failed", "halted"]
+Status: TypeAlias = Literal[
+    "performed", "retried", "discarded", "exhausted", "failed", "halted", "snoozed"
+]
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
 
 PERFORMED: Final = "performed"
@@ -109,6 +111,8 @@ async def _perform_coroutine_in_context(
 
 def _perform(job: Job, payload: Payload, around: Around | None) -> Execution:
     try:
+        if type(job)._exclusion is not None and (refused := _refused(job, payload)) is not None:
+            return _finished(job, refused)
         action = _begin(job, payload, around)
         callbacks = type(job)._perform_callbacks
         if callbacks:
@@ -132,6 +136,8 @@ def _no_coroutine(job: Job, result: Any) -> Any:
 
 async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) -> Execution:
     try:
+        if type(job)._exclusion is not None and (refused := _refused(job, payload)) is not None:
+            return _finished(job, refused)
         action = _begin(job, payload, around)
         callbacks = type(job)._perform_callbacks
         if callbacks:
@@ -141,6 +147,14 @@ async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) 
     except Exception as error:
         return _conclude(job, payload, error)
     return _performed(job, result)
+
+
+def _refused(job: Job, payload: Payload) -> Execution | None:
+    exclusion = type(job)._exclusion
+    refusal = None if exclusion is None else exclusion.enter(payload)
+    if refusal is None:
+        return None
+    return Execution(refusal.status, error=refusal.error, wait_ns=refusal.wait_ns)
 
 
 def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], Any]:
@@ -164,6 +178,9 @@ def _performed(job: Job, result: object) -> Execution:
 
 
 def _finished(job: Job, execution: Execution) -> Execution:
+    exclusion = type(job)._exclusion
+    if exclusion is not None and job.payload is not None:
+        exclusion.leave(job.payload, execution.status, execution.wait_ns)
     if hooks.job_finished is not None:
         hooks.job_finished(job=job, execution=execution)
     return execution

@@ -36,6 +36,8 @@ class Job(JobDeclaration):
     enqueued: bool = False
     #: Why none did: the adapter's `EnqueueError`, or the `Halt` of a callback.
     enqueue_error: Exception | None = None
+    #: The id of the job for which this one was dropped, by `unique` or `limits_concurrency`.
+    dropped_for: str | None = None
 
     _options: Options | None = None
     _ambient: Ambient | None = None

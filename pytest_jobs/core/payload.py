@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: The version of the layout of `to_dict`.
 FORMAT = 1
+#: Under this name a payload carries how often it was put off without an attempt.
+SNOOZED = "snoozed"
 
 
 class Payload:
@@ -80,6 +82,35 @@ class Payload:
         if self._job is None:
             self._job = registry.find(self.name)
         return self._job
+
+    def snoozed(self, now_ns: int, due_ns: int | None) -> Payload:
+        """Return the same attempt once more, for later.
+
+        Args:
+            now_ns: the time, in nanoseconds since the epoch.
+            due_ns: when it is due; None for at once.
+        """
+        headers = dict(self.headers or {})
+        times = headers.get(SNOOZED, 0)
+        headers[SNOOZED] = times + 1 if isinstance(times, int) else 1
+        return Payload(
+            self._job,
+            self.name,
+            self.job_id,
+            self.queue,
+            self.priority,
+            self.arguments,
+            self.attempt,
+            self.failures,
+            now_ns,
+            due_ns,
+            headers,
+        )
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is what the application enqueued: neither a retry nor put off."""
+        return self.attempt == 1 and (self.headers is None or SNOOZED not in self.headers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the payload as JSON-safe data, for a transport.

@@ -5,30 +5,35 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeAlias
+from typing import NamedTuple
 
-from ..errors import NoAdapterError
+from ..errors import NoAdapterError, NoStoreError
 from .adapter import Adapter
+from .stores import Store
 
-_Draw: TypeAlias = Callable[[], float]
+
+class _InForce(NamedTuple):
+    adapter: Adapter | None
+    store: Store | None
+    draw: Callable[[], float]
 
 
 class Settings:
-    """The adapter in force, and where chance comes from."""
+    """The adapter and the store in force, and where chance comes from."""
 
-    __slots__ = ("_adapter", "_configured", "_taken", "draw")
+    __slots__ = ("_adapter", "_configured", "_store", "_taken", "draw")
 
     #: Returns where in its range of jitter a wait lies, from 0 up to 1.
-    draw: _Draw
+    draw: Callable[[], float]
 
     def __init__(self) -> None:
-        self._configured: tuple[Adapter | None, _Draw] = (None, random.random)
-        self._taken: list[tuple[Adapter, _Draw]] = []
+        self._configured = _InForce(None, None, random.random)
+        self._taken: list[_InForce] = []
         self._put_in_force()
 
     @property
     def adapter(self) -> Adapter:
-        """The adapter.
+        """The adapter that takes payloads.
 
         Raises:
             NoAdapterError: when none is configured.
@@ -37,45 +42,70 @@ class Settings:
             raise NoAdapterError
         return self._adapter
 
-    def replace(self, *, adapter: Adapter | None, draw: _Draw | None = None) -> Restore:
-        """Configure another adapter; the result undoes it. What has taken over stays in force."""
-        restore = Restore(self, *self._configured)
-        self._configure(adapter, self._configured[1] if draw is None else draw)
-        return restore
+    @property
+    def store(self) -> Store:
+        """The store of locks and limits.
 
-    def take_over(self, adapter: Adapter, draw: _Draw) -> Callable[[], None]:
-        """Put an adapter in force over whatever is configured, also later; return what gives way again."""
-        taken = (adapter, draw)
+        Raises:
+            NoStoreError: when none is configured.
+        """
+        if self._store is None:
+            raise NoStoreError
+        return self._store
+
+    def replace(
+        self,
+        *,
+        adapter: Adapter | None,
+        store: Store | None = None,
+        draw: Callable[[], float] | None = None,
+    ) -> Restore:
+        """Configure another adapter and another store; the result undoes it.
+
+        What has taken over stays in force.
+        """
+        before = self._configured
+        self._configure(_InForce(adapter, store, before.draw if draw is None else draw))
+        return Restore(lambda: self._configure(before))
+
+    def take_over(
+        self, adapter: Adapter, store: Store, draw: Callable[[], float]
+    ) -> Callable[[], None]:
+        """Put an adapter and a store in force over whatever is configured, also later.
+
+        Returns:
+            What gives way again.
+        """
+        taken = _InForce(adapter, store, draw)
         self._taken.append(taken)
         self._put_in_force()
 
         def give_way() -> None:
-            self._taken.remove(taken)
+            self._taken = [other for other in self._taken if other is not taken]
             self._put_in_force()
 
         return give_way
 
-    def _configure(self, adapter: Adapter | None, draw: _Draw) -> None:
-        self._configured = (adapter, draw)
+    def _configure(self, configured: _InForce) -> None:
+        self._configured = configured
         self._put_in_force()
 
     def _put_in_force(self) -> None:
-        self._adapter, self.draw = self._taken[-1] if self._taken else self._configured
+        in_force = self._taken[-1] if self._taken else self._configured
+        self._adapter, self._store, self.draw = in_force
 
 
 class Restore:
     """Undoes a change of settings, when called or at the end of its `with` block."""
 
-    __slots__ = ("_adapter", "_draw", "_settings")
+    __slots__ = ("_undo",)
 
-    def __init__(self, settings: Settings, adapter: Adapter | None, draw: _Draw) -> None:
-        self._settings = settings
-        self._adapter = adapter
-        self._draw = draw
+    def __init__(self, undo: Callable[[], None]) -> None:
+        self._undo = undo
 
     def __call__(self) -> None:
         """Put the former settings back."""
-        self._settings._configure(self._adapter, self._draw)
+        self._undo()
 
     def __enter__(self) -> None:
         """The change is in force already."""
@@ -94,14 +124,16 @@ class Restore:
 settings = Settings()
 
 
-def configure(*, adapter: Adapter | None) -> Restore:
+def configure(*, adapter: Adapter | None, store: Store | None = None) -> Restore:
     """Say where jobs go.
 
     Args:
         adapter: takes every payload from now on, while a harness is open once that is closed; None
             for nowhere.
+        store: keeps the locks of unique jobs and the places of limited ones; None when there are
+            no such jobs, which are then refused.
 
     Returns:
-        A context manager that puts the former adapter back; it need not be entered.
+        A context manager that puts the former adapter and store back; it need not be entered.
     """
-    return settings.replace(adapter=adapter)
+    return settings.replace(adapter=adapter, store=store)

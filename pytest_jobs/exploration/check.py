@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import CriterionError, ExplorationError
 from ..harness.active import open_harnesses
+from ..harness.clock import VirtualClock
 from ..harness.patches import Patches
 from ..harness.performer import in_running_loop
 from ..harness.targets import Target
@@ -252,7 +253,7 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
         stack.enter_context(harness.clock.excursion())
         harness.clock.freeze()
         harness.clock.advance_ns(int(until_quiet(harness.clock.now()).total_seconds() * 1e9))
-        stack.enter_context(harness._sleeps.lengthening(lengthened))
+        stack.enter_context(harness._sleeps.passing_time(_passing(harness.clock)))
         tracer.open()
         stack.callback(tracer.close)
         bridges = tuple(dict.fromkeys((*harness._bridges, bridge)))
@@ -275,6 +276,11 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
             ),
             name,
         )
+
+
+def _passing(clock: VirtualClock) -> Callable[[int], None]:
+    """Return what comes of the sleeps of what is explored."""
+    return lambda ns: clock.advance_ns(lengthened(ns))
 
 
 def _harness(stack: ExitStack) -> OpenHarness:

@@ -15,6 +15,7 @@ class ActSink:
         self._ledger = ledger
         self.now_ns = ledger.now_ns
         self.removed = ledger.removed
+        self.unblocked = ledger.unblocked
         self.pending_with = ledger.pending_with
         self.result_of = ledger.result_of
 

@@ -38,7 +38,11 @@ class Bounds:
 
     def reached_by(self, tally: Tally) -> bool:
         """Say whether the verb stops here."""
-        return self._most is not None and tally.total >= self._most
+        return self.reached_at(tally.total)
+
+    def reached_at(self, deliveries: int) -> bool:
+        """Say whether the verb stops after so many."""
+        return self._most is not None and deliveries >= self._most
 
     def missed_by(self, tally: Tally) -> bool:
         """Say whether there were too few deliveries."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from ..core.signature import Binder
+from ..core.stores import Held
 from .delivery import Delivery
 from .record import JobRecord
 
@@ -35,12 +36,24 @@ class Sink(Protocol):
         """Take note that a pending job was withdrawn and will not be performed."""
         ...
 
+    def unblocked(self, record: JobRecord) -> None:
+        """Take note that a blocked job has the place that it waited for."""
+        ...
+
     def pending_with(self, job_id: str) -> JobRecord | None:
         """Return the oldest pending record with this id, for a bridge whose library withdraws it."""
         ...
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned, or raise what it raised."""
+        ...
+
+
+class HoldsLocks(Protocol):
+    """What a bridge with the capability `unique` does besides."""
+
+    def locks(self, now_ns: int) -> Sequence[Held]:
+        """Return the locks and places that jobs of the library hold."""
         ...
 
 

@@ -46,6 +46,7 @@ class Delivery:
         "_aftermath",
         "_at_ns",
         "_bounds_ns",
+        "_ended_ns",
         "_enqueued",
         "_error",
         "_handled",
@@ -85,6 +86,7 @@ class Delivery:
         """
         self._record = record
         self._at_ns = at_ns
+        self._ended_ns = at_ns
         self._status: Status = status
         self._result = result
         self._error = error
@@ -104,6 +106,11 @@ class Delivery:
     def at(self) -> datetime:
         """When it began, by the harness's clock."""
         return to_datetime(self._at_ns)
+
+    @property
+    def ended_at(self) -> datetime:
+        """When it ended, by the harness's clock, which its sleeps have moved."""
+        return to_datetime(self._ended_ns)
 
     @property
     def status(self) -> Status:

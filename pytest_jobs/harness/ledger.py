@@ -96,6 +96,15 @@ class Ledger:
             record._state = REMOVED
             self.events.append((record,))
 
+    def unblocked(self, record: JobRecord) -> None:
+        """Take note that a blocked job has the place that it waited for."""
+        record._blocked_until_ns = None
+        if not self._dead and record._state is PENDING:
+            with self._lock:
+                self._push(record)
+            if self._when_added is not None:
+                self._when_added(record)
+
     def pending_with(self, job_id: str) -> JobRecord | None:
         """Return the oldest pending record with this id."""
         return next((record for record in self.pending() if record.job_id == job_id), None)

@@ -16,10 +16,9 @@ import warnings
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from ..errors import RealSleepWarning
-from .clock import VirtualClock
 from .instants import duration_ns
 from .record import current_record
 
@@ -33,10 +32,31 @@ _OWN_FILES = 1
 _NANOSECOND = 1e-9
 
 
+class LoopClock(Protocol):
+    """What a loop asks of its clock."""
+
+    @property
+    def travelled_ns(self) -> int:
+        """How far the clock was moved in all, in nanoseconds."""
+        ...
+
+    @travelled_ns.setter
+    def travelled_ns(self, ns: int, /) -> None: ...
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the time of the system is let through."""
+        ...
+
+    def advance_ns(self, delta_ns: int, /) -> None:
+        """Move on by nanoseconds."""
+        ...
+
+
 class OwnLoop:
     """Runs coroutines to their end, one at a time."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: LoopClock) -> None:
         self._runner = asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock))
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -65,7 +85,7 @@ class OwnLoop:
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: LoopClock) -> None:
         self._virtual_clock = clock
         self._threads_busy = 0
         super().__init__(_JumpingSelector(clock, lambda: self._threads_busy > 0))
@@ -94,7 +114,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _JumpingSelector(selectors.BaseSelector):
-    def __init__(self, clock: VirtualClock, threads_busy: Callable[[], bool]) -> None:
+    def __init__(self, clock: LoopClock, threads_busy: Callable[[], bool]) -> None:
         self._clock = clock
         self._threads_busy = threads_busy
         self._real = selectors.DefaultSelector()

@@ -27,6 +27,8 @@ class PendingQueue:
         """Take in a record."""
         envelope = record._envelope
         due_ns = envelope.due_ns
+        if record._blocked_until_ns is not None:
+            due_ns = record._blocked_until_ns
         if due_ns is not None:
             # A test sees microseconds, and moves the clock to those that `due_at` says.
             due_ns -= due_ns % 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Token
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from .adversary import Adversary
     from .bridge import Bridge
-    from .loop import OwnLoop
+    from .loop import LoopClock, OwnLoop
 
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Performer:
         #: What fails the test whatever the library does with it.
         self.outcomes = outcomes
         self._own_loop: OwnLoop | None = None
+        self._loop_clock: LoopClock = clock
         #: What makes deliveries fail.
         self.faults: list[Fault] = []
         #: Called with every delivery after it was recorded.
@@ -183,6 +185,13 @@ class Performer:
             self._own_loop.close()
             self._own_loop = None
 
+    def beside(self, loop_clock: LoopClock) -> Performer:
+        """Return one like this, with an event loop of its own that goes by another clock; to be closed."""
+        other = copy.copy(self)
+        other._own_loop = None
+        other._loop_clock = loop_clock
+        return other
+
     def _real_body(self, record: JobRecord) -> RealBody:
         fault = None
         if self.faults:
@@ -204,7 +213,7 @@ class Performer:
         if self._own_loop is None:
             from .loop import OwnLoop
 
-            self._own_loop = OwnLoop(self.clock)
+            self._own_loop = OwnLoop(self._loop_clock)
         return self._own_loop.run(awaitable)
 
     def ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
@@ -226,6 +235,7 @@ class Performer:
             record = delivery._record
             error = NothingPerformedError(_nothing_performed_text(record))
             delivery = Delivery(record, delivery._at_ns, "failed", error=error, handled=False)
+        delivery._ended_ns = self.clock.now_ns()
         ledger.delivered(delivery, before)
         for hear in self.when_delivered:
             hear(delivery)

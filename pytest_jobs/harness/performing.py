@@ -13,12 +13,15 @@ from .delivery import Delivery
 from .holding import Holding
 from .inline import InlineBlock
 from .instants import delta_ns, to_ns
+from .overlapping import OverlappingDrain
+from .performer import Performer
 from .record import JobRecord
 from .selection import JobFilter, Selection, record_test
 from .tally import Tally
 from .tracebacks import own_traceback
 from .verbs import DEFAULT_LIMIT, Plan
 from .viewing import Viewing, checked_record
+from .workers import Workers
 
 T = TypeVar("T")
 
@@ -120,6 +123,7 @@ class Performing(Viewing):
         at_most: int | None = None,
         until: datetime | None = None,
         raise_errors: bool = True,
+        workers: int | None = None,
     ) -> Tally:
         """Perform everything, children and retries included; the clock jumps to each due time.
 
@@ -133,6 +137,9 @@ class Performing(Viewing):
             until: what is due after this aware datetime stays pending.
             raise_errors: whether a job that ends in failure raises its error here; the rest then
                 stays pending, and the next drain goes on.
+            workers: how many perform jobs at once, each on a thread of its own. A job takes the virtual time
+                that it sleeps, and others go on meanwhile, one at a time. None for one after another, on
+                the thread of the test.
 
         Raises:
             NothingMatchedError: when filters are given and match nothing.
@@ -141,9 +148,13 @@ class Performing(Viewing):
             VerbInsideJobError: when a job calls it.
         """
         __tracebackhide__ = True
+        bounds = Bounds(at_least, at_most)
+        if workers is not None:
+            selection = self._selection(only, exclude, queue)
+            return self._drain_by(workers, selection, bounds, limit, until, raise_errors)
         return self._drive(
             "drain",
-            self._plan_drain(only, exclude, queue, limit, Bounds(at_least, at_most), until),
+            self._plan_drain(only, exclude, queue, limit, bounds, until),
             raise_errors=raise_errors,
         )
 
@@ -326,6 +337,37 @@ class Performing(Viewing):
             delta_ns=wait_ns,
             limit=limit,
         )
+
+    def _drain_by(
+        self,
+        count: int,
+        selection: Selection,
+        bounds: Bounds,
+        limit: int,
+        until: datetime | None,
+        raise_errors: bool,
+    ) -> Tally:
+        __tracebackhide__ = True
+        self._check_outside_jobs("drain")
+
+        def deliver(performer: Performer, record: JobRecord) -> Delivery:
+            return performer.deliver(self._ledger, record)
+
+        def raises(delivery: Delivery) -> BaseException | None:
+            if raise_errors and delivery.raises and delivery.error is not None:
+                return delivery.error.with_traceback(own_traceback(delivery.error))
+            return None
+
+        drain = OverlappingDrain(
+            self._ledger,
+            Workers(count, self._performer, self._sleeps, deliver),
+            selection,
+            bounds,
+            until_ns=None if until is None else to_ns(until, "until"),
+            limit=limit,
+            raises=raises,
+        )
+        return drain.run()
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         __tracebackhide__ = True

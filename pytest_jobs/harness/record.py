@@ -78,6 +78,7 @@ class JobRecord:
 
     __slots__ = (
         "_arguments",
+        "_blocked_until_ns",
         "_bridge",
         "_envelope",
         "_origin",
@@ -90,7 +91,12 @@ class JobRecord:
     )
 
     def __init__(
-        self, bridge: Bridge, envelope: Envelope, payload: object, origin: Origin = FIRST
+        self,
+        bridge: Bridge,
+        envelope: Envelope,
+        payload: object,
+        origin: Origin = FIRST,
+        blocked_until_ns: int | None = None,
     ) -> None:
         """Describe a job to the ledger, which numbers it: for bridges.
 
@@ -99,7 +105,10 @@ class JobRecord:
             envelope: what is known of it.
             payload: what the library made and what is redelivered.
             origin: whether the application enqueued it, or a retry or a redelivery did.
+            blocked_until_ns: until when at the latest it waits for a place of its concurrency limit,
+                in nanoseconds since the epoch; None when it has one, or needs none.
         """
+        self._blocked_until_ns = blocked_until_ns
         self._bridge = bridge
         self._envelope = envelope
         self._payload = payload
@@ -191,6 +200,12 @@ class JobRecord:
         """How long after its enqueueing it is due; None for at once."""
         due_ns = self._envelope.due_ns
         return None if due_ns is None else to_timedelta(due_ns - self._envelope.enqueued_ns)
+
+    @property
+    def blocked_until(self) -> datetime | None:
+        """When it runs at the latest, of a job that waits for a place of its concurrency limit; None otherwise."""
+        until_ns = self._blocked_until_ns
+        return None if until_ns is None else to_datetime(until_ns)
 
     @property
     def expires_at(self) -> datetime | None:

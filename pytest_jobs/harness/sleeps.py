@@ -30,8 +30,8 @@ class SleepPatch:
     __slots__ = (
         "_clock",
         "_installed",
-        "_lengthened",
         "_originals",
+        "_pass",
         "_places",
         "_real",
         "threads",
@@ -45,7 +45,7 @@ class SleepPatch:
         self._places: list[Taken] = []
         #: The thread of each delivery that is being made.
         self.threads: list[int] = []
-        self._lengthened: Callable[[int], int] = _as_asked
+        self._pass: Callable[[int], None] = clock.advance_ns
 
     def install(self) -> None:
         """Take the place of `time.sleep`."""
@@ -74,17 +74,17 @@ class SleepPatch:
         self.threads.remove(thread)
 
     @contextmanager
-    def lengthening(self, lengthened: Callable[[int], int]) -> Generator[None, None, None]:
-        """Let the sleeps of jobs take another time than they were to take, for a block.
+    def passing_time(self, pass_ns: Callable[[int], None]) -> Generator[None, None, None]:
+        """Let something else than moving the clock come of the sleeps of jobs, for a block.
 
         Args:
-            lengthened: returns how long one takes, in nanoseconds; it is given how long it was to.
+            pass_ns: called in the thread of the job with how long it sleeps, in nanoseconds.
         """
-        before, self._lengthened = self._lengthened, lengthened
+        before, self._pass = self._pass, pass_ns
         try:
             yield
         finally:
-            self._lengthened = before
+            self._pass = before
 
     def _take_places(self) -> None:
         bound_sleeps.reclaim()
@@ -105,7 +105,7 @@ class SleepPatch:
         if self.is_virtual_for(sys._getframe(1).f_globals):
             length = seconds if isinstance(seconds, int | float) else _whole(seconds)
         if length is not None and length >= 0:
-            self._clock.advance_ns(self._lengthened(duration_ns(length)))
+            self._pass(duration_ns(length))
         else:
             self._real(seconds)
 
@@ -140,10 +140,6 @@ def _measuring(
         return original() + (patch.slept_ns / _NS_PER_SECOND if seconds else patch.slept_ns)
 
     return measured
-
-
-def _as_asked(ns: int) -> int:
-    return ns
 
 
 def _whole(seconds: object) -> int | None:

@@ -171,6 +171,11 @@ class _Aside:
         """Take in what the copy enqueues; what another task of the test enqueues meanwhile goes on to it."""
         (self.ledger if self._is_ours(record) else self._live).added(record)
 
+    def unblocked(self, record: JobRecord) -> None:
+        """Take note that a blocked job has its place, of the copy or of the test."""
+        ours = any(record is known for known in self.ledger.records)
+        (self.ledger if ours else self._live).unblocked(record)
+
     def pending_with(self, job_id: str) -> JobRecord | None:
         """Return the oldest pending record with this id, the copy's own first."""
         return self.ledger.pending_with(job_id) or self._live.pending_with(job_id)

@@ -131,7 +131,7 @@ def perform_due(
                 continue
             loop.check(record)
             tally.count((yield record))
-        _check(tally, "perform_due", ledger, selection, bounds, " that is due")
+        check_done(tally, "perform_due", ledger, selection, bounds, " that is due")
     finally:
         ledger.put_back([*later, *selection.held()])
     return tally
@@ -151,7 +151,7 @@ def drain(
     tally = Tally()
     try:
         yield from _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "drain")
-        _check(tally, "drain", ledger, selection, bounds, "")
+        check_done(tally, "drain", ledger, selection, bounds, "")
     finally:
         ledger.put_back(selection.held())
     return tally
@@ -181,7 +181,7 @@ def run_for(
             yield from perform_until(firing_ns - 1)
             clock.reach_ns(firing_ns)
         yield from perform_until(end_ns)
-        _check(tally, "run_for", ledger, selection, bounds, "")
+        check_done(tally, "run_for", ledger, selection, bounds, "")
     finally:
         ledger.put_back(selection.held())
     clock.reach_ns(end_ns)
@@ -211,10 +211,15 @@ def _drain_until(
         clock.reach_ns(due_ns)
 
 
-def _check(
+def check_done(
     tally: Tally, verb: str, ledger: Ledger, selection: Selection, bounds: Bounds, which: str
 ) -> None:
-    """Raise when a verb has done nothing although it has filters, or less than it was to do."""
+    """Raise when a verb has done nothing although it has filters, or less than it was to do.
+
+    Raises:
+        NothingMatchedError: with what was waiting instead.
+        TooFewPerformedError: likewise.
+    """
     __tracebackhide__ = True
     unmatched = not selection.unfiltered and not selection.selected
     if not unmatched and not bounds.missed_by(tally):

@@ -6,9 +6,17 @@ from ..core.waits import Seconds
 from ..errors import CriterionError
 from .delivery import ENDED_IN_FAILURE, Delivery
 from .events import Events
+from .locks import Lock, held_locks
 from .open_harness import OpenHarness
 from .record import JobRecord
-from .views import Capture, View, look_at_delivery, look_at_record
+from .views import (
+    Capture,
+    View,
+    is_blocked,
+    look_at_delivery,
+    look_at_nothing,
+    look_at_record,
+)
 
 
 class Viewing(OpenHarness):
@@ -30,6 +38,16 @@ class Viewing(OpenHarness):
         now = self._clock.now()
         later = (r for r in self._ledger.pending() if r.due_at is not None and r.due_at > now)
         return View("scheduled", later, look_at_record)
+
+    @property
+    def blocked(self) -> View[JobRecord]:
+        """What is pending and waits for a place of its concurrency limit, in the order of enqueueing."""
+        return View("blocked", filter(is_blocked, self._ledger.pending()), look_at_record)
+
+    @property
+    def locks(self) -> View[Lock]:
+        """The locks of unique jobs and the places of limited ones that are held now."""
+        return View("locks", held_locks(self._bridges, self._ledger), look_at_nothing)
 
     @property
     def deliveries(self) -> View[Delivery]:

@@ -10,7 +10,8 @@ from .delivery import Delivery
 from .describe import arguments_text, call_text, duration, error_text, instant, short_name, table
 from .folding import folding
 from .ledger import Ledger
-from .record import FIRST, JobRecord
+from .locks import Lock
+from .record import FIRST, PENDING, JobRecord
 from .transactions import CommitCallback
 
 T = TypeVar("T")
@@ -147,6 +148,15 @@ def _item_text(item: object) -> str:
     return f"#{item.sequence} {call_text(item)}" if isinstance(item, JobRecord) else repr(item)
 
 
+def is_blocked(record: JobRecord) -> bool:
+    """Say whether a record waits for a place of its concurrency limit."""
+    return record._state is PENDING and record._blocked_until_ns is not None
+
+
+def look_at_nothing(item: object) -> None:
+    """Note nothing: what was looked at is no record."""
+
+
 def look_at_record(record: JobRecord) -> None:
     """Note that the test has seen a record."""
     record._seen = True
@@ -164,26 +174,33 @@ def titled_table(title: str, items: Sequence[object]) -> str:
     if not items:
         return f"{title}: none"
     shown = items[: folding().rows]
-    if isinstance(items[0], Delivery):
-        text = table(
-            _DELIVERY_HEADER, [_delivery_row(item) for item in shown if isinstance(item, Delivery)]
-        )
-    elif isinstance(items[0], CommitCallback):
-        text = table(
-            _CALLBACK_HEADER,
-            [_callback_row(item) for item in shown if isinstance(item, CommitCallback)],
-        )
-    else:
-        text = table(
-            _RECORD_HEADER, [_record_row(item) for item in shown if isinstance(item, JobRecord)]
-        )
+    text = table(_header(shown[0]), [_row(item) for item in shown])
     left = len(items) - len(shown)
     rest = f"\n... and {left} more" if left else ""
     return f"{title}: {len(items)}\n{text}{rest}"
 
 
+def _header(item: object) -> tuple[str, ...]:
+    if isinstance(item, Delivery):
+        return _DELIVERY_HEADER
+    if isinstance(item, CommitCallback):
+        return _CALLBACK_HEADER
+    return _LOCK_HEADER if isinstance(item, Lock) else _RECORD_HEADER
+
+
+def _row(item: object) -> tuple[str, ...]:
+    if isinstance(item, Delivery):
+        return _delivery_row(item)
+    if isinstance(item, CommitCallback):
+        return _callback_row(item)
+    if isinstance(item, Lock):
+        return _lock_row(item)
+    return _record_row(item) if isinstance(item, JobRecord) else ()
+
+
 _RECORD_HEADER = ("#", "job", "arguments", "queue", "wait", "attempt", "state")
 _CALLBACK_HEADER = ("callback", "using", "registered at", "state")
+_LOCK_HEADER = ("lock", "key", "held by", "until")
 _DELIVERY_HEADER = ("#", "job", "arguments", "attempt", "status", "at", "again in", "error")
 
 
@@ -195,8 +212,15 @@ def _record_row(record: JobRecord) -> tuple[str, ...]:
         record.queue or "-",
         "-" if record.wait is None else duration(record.wait),
         str(record.attempt),
-        record._state,
+        "blocked" if is_blocked(record) else record._state,
     )
+
+
+def _lock_row(lock: Lock) -> tuple[str, ...]:
+    name, colon, values = lock.key.partition(":[")
+    holder = lock.job_id[:8] if lock.record is None else f"#{lock.record.sequence}"
+    until = "-" if lock.expires_at is None else instant(lock.expires_at)
+    return (lock.kind, f"{short_name(name)}{colon}{values}", holder, until)
 
 
 def _callback_row(callback: CommitCallback) -> tuple[str, ...]:

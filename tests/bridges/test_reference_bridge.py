@@ -94,7 +94,9 @@ def enqueue_by_name(name, arguments="[[],{}]"):
 
 def test_the_bridge_has_a_name_and_says_what_the_core_can_do(bridge):
     assert bridge.name == "core"
-    assert bridge.capabilities == {*("eta", "priority", "retry", "discard", "async", "serialise")}
+    assert bridge.capabilities == {
+        *("eta", "priority", "retry", "discard", "async", "serialise", "unique")
+    }
 
 
 @pytest.mark.parametrize(("known", "name"), JOBS)

@@ -29,7 +29,6 @@ class Core:
             "chains": "a job enqueues the one that follows itself",
             "cron": "there is no schedule yet",
             "headers": "a job carries nothing but its arguments",
-            "unique": "there are no locks yet",
         }
     )
     jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine)

@@ -1,0 +1,182 @@
+"""Unique jobs: a second one with the same key is not enqueued, or not performed, while there is a first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
+
+from ..errors import DeclarationError
+from .keys import JobKey, Key, nearest
+from .options import duration_ns
+from .waits import Seconds, seconds_of
+
+if TYPE_CHECKING:
+    from .job import Job
+
+T = TypeVar("T")
+Until: TypeAlias = Literal[
+    "executed", "executing", "expired", "while_executing", "until_and_while_executing"
+]
+Strategy: TypeAlias = Literal["drop", "log", "raise", "replace", "reschedule", "reject"]
+Side: TypeAlias = Literal["enqueue", "perform"]
+OnConflict: TypeAlias = "Strategy | Mapping[Side, Strategy]"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of lock keeps out, and until when."""
+
+    #: Whether a second job is kept out when it is enqueued.
+    at_enqueue: bool
+    #: When that lock ends: as a run begins, with the job, or by its time alone.
+    ends: Literal["start", "end", "never"]
+    #: Whether a second job is kept from running while one runs.
+    while_running: bool
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Where a conflict can arise."""
+        sides: dict[Side, bool] = {"enqueue": self.at_enqueue, "perform": self.while_running}
+        return tuple(side for side, arises in sides.items() if arises)
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "executed": Kind(at_enqueue=True, ends="end", while_running=False),
+    "executing": Kind(at_enqueue=True, ends="start", while_running=False),
+    "expired": Kind(at_enqueue=True, ends="never", while_running=False),
+    "while_executing": Kind(at_enqueue=False, ends="end", while_running=True),
+    "until_and_while_executing": Kind(at_enqueue=True, ends="start", while_running=True),
+}
+#: What can be done about a second job, and where.
+STRATEGIES: Final[Mapping[Side, tuple[Strategy, ...]]] = {
+    "enqueue": ("drop", "log", "replace"),
+    "perform": ("drop", "log", "raise", "reschedule", "reject"),
+}
+_EVERY_STRATEGY: Final = ("drop", "log", "raise", "replace", "reschedule", "reject")
+_INSTEAD: Final[Mapping[str, str]] = {
+    "raise": "`perform_later` returns the job, and its `dropped_for` names the other",
+    "reject": "a job that was never enqueued is no dead letter",
+    "reschedule": "a job that is to come later is enqueued with `set(wait=...)`",
+    "replace": "a job that runs cannot be replaced",
+}
+
+
+class UniqueRule:
+    """The declaration of a unique job."""
+
+    __slots__ = ("key", "kind", "on_enqueue", "on_perform", "ttl_ns")
+
+    def __init__(
+        self, key: Key, until: str, ttl: Seconds | None, scope: str | None, on_conflict: OnConflict
+    ) -> None:
+        if until not in KINDS:
+            raise DeclarationError(
+                f"unique(until={until!r}) is no kind of lock{nearest(until, KINDS)} "
+                f"There are {', '.join(KINDS)}."
+            )
+        self.kind = KINDS[until]
+        self.key = JobKey(key, scope, "unique", "scope")
+        self.ttl_ns = None if ttl is None else duration_ns(_checked_ttl(ttl))
+        if until == "expired" and ttl is None:
+            raise DeclarationError(
+                "unique(until='expired') without a ttl would let one job through, and never another: write "
+                "ttl=timedelta(hours=1), say."
+            )
+        chosen = _by_side(until, self.kind, on_conflict)
+        self.on_enqueue: Strategy = chosen.get("enqueue", "drop")
+        self.on_perform: Strategy = chosen.get("perform", "drop")
+
+
+def unique(
+    key: Key = None,
+    *,
+    until: Until = "executed",
+    ttl: Seconds | None = None,
+    scope: str | None = None,
+    on_conflict: OnConflict = "drop",
+) -> Callable[[T], T]:
+    """Let no second job with the same key come while there is a first: a decorator for jobs.
+
+    The locks are those of sidekiq-unique-jobs. They belong to the job, by its id: a retry and a second
+    delivery of the same job pass. They are kept in the store; see `configure`.
+
+    Args:
+        key: the name of a parameter, several, or a callable of the job's arguments; two jobs are the same
+            when its values are. Default all arguments.
+        until: when another may come. `executed`: when the job has ended, its retries included.
+            `executing`: when it begins to run. `expired`: when `ttl` has passed. `while_executing`: any may
+            be enqueued, and one runs at a time. `until_and_while_executing`: one waits, and one runs.
+        ttl: seconds or a timedelta after which a lock ends by itself, counted from when the job is due;
+            None for never. What a killed worker held stays until then.
+        scope: what the key is of, for jobs that exclude each other; None for the job's own name.
+        on_conflict: what becomes of the second job. When it is enqueued: `drop`, `log` as well, or
+            `replace` the first. When it is to run: `drop`, `log`, `raise` a `JobLockedError` in it,
+            `reschedule` it in 5 seconds, or `reject` it to the dead letters. For both a mapping of
+            `enqueue` and `perform`. Default `drop`.
+
+    Raises:
+        DeclarationError: when an argument cannot be meant, or the strategy does not fit the lock.
+        WaitError: when ttl is no duration.
+    """
+    rule = UniqueRule(key, until, ttl, scope, on_conflict)
+
+    def decorate(target: T) -> T:
+        declared_on(target, "unique")._declare_unique(rule)
+        return target
+
+    return decorate
+
+
+def declared_on(target: object, name: str) -> type[Job]:
+    """Return the job class that a decorator is for.
+
+    Raises:
+        DeclarationError: when there is none.
+    """
+    job_class = getattr(target, "job_class", None)
+    if job_class is None:
+        raise DeclarationError(
+            f"@{name} decorates {target!r}, which is no job: put it above a class derived from Job, or "
+            "above @job."
+        )
+    return cast("type[Job]", job_class)
+
+
+def _checked_ttl(ttl: Seconds) -> float:
+    seconds = seconds_of(ttl, "ttl")
+    if seconds == 0:
+        raise DeclarationError(
+            "unique(ttl=0) is a lock that ends as it begins: write a longer one, or None for a lock without "
+            "a time."
+        )
+    return seconds
+
+
+def _by_side(until: str, kind: Kind, on_conflict: object) -> dict[Side, Strategy]:
+    if not isinstance(on_conflict, Mapping):
+        return {side: _checked(until, side, on_conflict) for side in kind.sides}
+    for side in on_conflict:
+        if side not in kind.sides:
+            raise DeclarationError(
+                f"unique(until={until!r}, on_conflict={dict(on_conflict)!r}) says what happens at {side!r}, where "
+                f"this lock keeps nothing out: it does so at {' and '.join(map(repr, kind.sides))}."
+            )
+    return {
+        side: _checked(until, side, on_conflict[side]) for side in kind.sides if side in on_conflict
+    }
+
+
+def _checked(until: str, side: Side, strategy: Any) -> Strategy:
+    if strategy not in _EVERY_STRATEGY:
+        raise DeclarationError(
+            f"unique(on_conflict={strategy!r}) is no way to deal with a conflict"
+            f"{nearest(strategy, _EVERY_STRATEGY)} There are {', '.join(_EVERY_STRATEGY)}."
+        )
+    if strategy not in STRATEGIES[side]:
+        raise DeclarationError(
+            f"unique(until={until!r}, on_conflict={strategy!r}) cannot be: this lock keeps a job out at "
+            f"{side!r}, and {_INSTEAD[strategy]}. There write {', '.join(STRATEGIES[side])}."
+        )
+    chosen: Strategy = strategy
+    return chosen

@@ -1,0 +1,69 @@
+"""A lock of a unique job or a place of a limited one, as a test sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias, cast
+
+from ..core.stores import Held
+from .bridge import Bridge, HoldsLocks
+from .instants import to_datetime
+from .ledger import Ledger
+from .record import JobRecord
+
+LockKind: TypeAlias = Literal["unique", "running", "limit"]
+
+
+class Lock:
+    """What a job holds while it waits or runs: read-only."""
+
+    __slots__ = ("_held", "_record")
+
+    def __init__(self, held: Held, record: JobRecord | None) -> None:
+        self._held = held
+        self._record = record
+
+    @property
+    def kind(self) -> LockKind:
+        """`unique`: no second is enqueued. `running`: no second runs. `limit`: a place of a limit."""
+        return cast("LockKind", self._held.key.partition(":")[0])
+
+    @property
+    def key(self) -> str:
+        """The name of the job, or the scope or group, a colon, and the values of the key as JSON."""
+        return self._held.key.partition(":")[2]
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job that holds it."""
+        return self._held.owner
+
+    @property
+    def record(self) -> JobRecord | None:
+        """The first record of that job; None when this harness never saw it."""
+        return self._record
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it ends by itself; None for never."""
+        expires_ns = self._held.expires_ns
+        return None if expires_ns is None else to_datetime(expires_ns)
+
+    def __repr__(self) -> str:
+        until = "" if self.expires_at is None else f" until {self.expires_at.isoformat()}"
+        return f"<{self.kind} lock {self.key} of job {self.job_id[:8]}{until}>"
+
+
+def held_locks(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[Lock]:
+    """Give what jobs hold of the libraries that have such things."""
+    now_ns = ledger.now_ns()
+    for bridge in bridges:
+        if "unique" in bridge.capabilities:
+            for held in cast("HoldsLocks", bridge).locks(now_ns):
+                yield Lock(held, _first_record(ledger, bridge, held.owner))
+
+
+def _first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | None:
+    records = (r for r in ledger.records if r._bridge is bridge and r.job_id == job_id)
+    return next(records, None)

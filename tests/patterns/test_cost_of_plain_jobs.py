@@ -1,0 +1,43 @@
+"""A job without such declarations pays for them with a look at one attribute."""
+
+import sys
+
+from pytest_jobs import MemoryStore, TestAdapter, configure, job, unique
+
+
+@job
+def plain(n): ...
+
+
+@unique()
+@job
+def once(n): ...
+
+
+def modules_called(function):
+    """Return the modules of every function that is called meanwhile."""
+    called = set()
+
+    def hear(frame, event, argument):
+        if event == "call":
+            called.add(frame.f_globals.get("__name__"))
+
+    sys.setprofile(hear)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+def test_nothing_of_locks_and_limits_is_called_for_a_plain_job():
+    adapter = TestAdapter(lambda: 0)
+
+    def enqueue_and_perform(job):
+        job.perform_later(1)
+        adapter.perform_due()
+
+    apart = {f"pytest_jobs.core.{name}" for name in ("exclusion", "keys", "stores")}
+    with configure(adapter=adapter, store=MemoryStore()):
+        assert modules_called(lambda: enqueue_and_perform(plain)) & apart == set()
+        assert modules_called(lambda: enqueue_and_perform(once)) & apart == apart

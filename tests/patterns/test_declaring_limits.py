@@ -1,0 +1,85 @@
+"""Limits that cannot be meant are refused when they are declared."""
+
+import pytest
+
+from pytest_jobs import Job, job, limits_concurrency
+from pytest_jobs.errors import DeclarationError, WaitError
+
+
+@pytest.mark.parametrize("to", [0, -1, True, 1.5, "2", None])
+def test_a_number_of_jobs_is_an_int_of_at_least_one(to):
+    with pytest.raises(DeclarationError) as caught:
+        limits_concurrency(to=to)
+
+    assert str(caught.value) == (
+        f"limits_concurrency(to={to!r}) is no number of jobs at once: write an int of at least 1."
+    )
+
+
+def test_another_way_to_deal_with_a_job_beyond_the_limit_is_refused_with_the_nearest():
+    with pytest.raises(DeclarationError) as caught:
+        limits_concurrency(on_conflict="blocks")
+
+    assert str(caught.value) == (
+        "limits_concurrency(on_conflict='blocks') is no way to deal with a job beyond the limit: did you mean "
+        "'block'? There are block, discard."
+    )
+
+
+@pytest.mark.parametrize("duration", [-1, "3m", None])
+def test_what_is_no_duration_is_refused(duration):
+    with pytest.raises(WaitError, match=r"^duration is "):
+        limits_concurrency(duration=duration)
+
+
+def test_a_duration_of_nothing_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+        limits_concurrency(duration=0)
+
+    assert str(caught.value) == (
+        "limits_concurrency(duration=0) limits nothing, since each place would end as it begins: write how long a "
+        "job may take at most."
+    )
+
+
+def test_a_group_is_a_text():
+    with pytest.raises(DeclarationError, match=r"limits_concurrency\(group=7\) names nothing"):
+        limits_concurrency(group=7)
+
+
+def test_a_key_that_is_no_parameter_is_refused_with_the_nearest_one():
+    with pytest.raises(DeclarationError) as caught:
+
+        @limits_concurrency(key=("acount",))
+        @job
+        def load(account): ...
+
+    assert str(caught.value) == (
+        "limits_concurrency(key='acount') names no parameter of "
+        "test_a_key_that_is_no_parameter_is_refused_with_the_nearest_one.<locals>.load: did you mean 'account'? "
+        "Its parameters: account."
+    )
+
+
+def test_a_key_is_checked_in_a_class_that_inherits_it():
+    @limits_concurrency(key=lambda account: account)
+    class Base(Job): ...
+
+    with pytest.raises(DeclarationError, match="does not take them: too many positional arguments"):
+
+        class Child(Base):
+            def perform(self, account, month): ...
+
+
+def test_a_second_declaration_is_refused():
+    with pytest.raises(DeclarationError, match="is declared @limits_concurrency twice"):
+
+        @limits_concurrency()
+        @limits_concurrency(to=2)
+        class Load(Job):
+            def perform(self): ...
+
+
+def test_what_is_no_job_is_refused():
+    with pytest.raises(DeclarationError, match=r"^@limits_concurrency decorates <class 'int'>"):
+        limits_concurrency()(int)

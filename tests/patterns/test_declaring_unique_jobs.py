@@ -1,0 +1,203 @@
+"""Declarations that cannot be meant are refused when they are made."""
+
+import pytest
+
+from pytest_jobs import Job, job, unique
+from pytest_jobs.errors import DeclarationError, WaitError
+
+ALL = "There are executed, executing, expired, while_executing, until_and_while_executing."
+WAYS = "There are drop, log, raise, replace, reschedule, reject."
+AT_ENQUEUE = "There write drop, log, replace."
+AT_PERFORM = "There write drop, log, raise, reschedule, reject."
+NAMES = "`perform_later` returns the job, and its `dropped_for` names the other"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"until": "until_executed"},
+            f"unique(until='until_executed') is no kind of lock: did you mean 'executed'? {ALL}",
+        ),
+        ({"until": "ever"}, f"unique(until='ever') is no kind of lock. {ALL}"),
+        ({"until": None}, f"unique(until=None) is no kind of lock. {ALL}"),
+        (
+            {"on_conflict": "reshedule"},
+            (
+                f"unique(on_conflict='reshedule') is no way to deal with a conflict: "
+                f"did you mean 'reschedule'? {WAYS}"
+            ),
+        ),
+        (
+            {"on_conflict": None},
+            f"unique(on_conflict=None) is no way to deal with a conflict. {WAYS}",
+        ),
+        (
+            {"on_conflict": {"enqueue": "no"}},
+            f"unique(on_conflict='no') is no way to deal with a conflict. {WAYS}",
+        ),
+        (
+            {"until": "expired"},
+            (
+                "unique(until='expired') without a ttl would let one job through, and never another: write "
+                "ttl=timedelta(hours=1), say."
+            ),
+        ),
+        (
+            {"ttl": 0},
+            (
+                "unique(ttl=0) is a lock that ends as it begins: write a longer one, or None for a lock "
+                "without a time."
+            ),
+        ),
+        (
+            {"on_conflict": "raise"},
+            (
+                "unique(until='executed', on_conflict='raise') cannot be: this lock keeps a job out at "
+                f"'enqueue', and {NAMES}. {AT_ENQUEUE}"
+            ),
+        ),
+        (
+            {"until": "executing", "on_conflict": "reject"},
+            (
+                "unique(until='executing', on_conflict='reject') cannot be: this lock keeps a job out at "
+                f"'enqueue', and a job that was never enqueued is no dead letter. {AT_ENQUEUE}"
+            ),
+        ),
+        (
+            {"until": "expired", "ttl": 1, "on_conflict": "reschedule"},
+            (
+                "unique(until='expired', on_conflict='reschedule') cannot be: this lock keeps a job out at "
+                f"'enqueue', and a job that is to come later is enqueued with `set(wait=...)`. {AT_ENQUEUE}"
+            ),
+        ),
+        (
+            {"until": "while_executing", "on_conflict": "replace"},
+            (
+                "unique(until='while_executing', on_conflict='replace') cannot be: this lock keeps a job out at "
+                f"'perform', and a job that runs cannot be replaced. {AT_PERFORM}"
+            ),
+        ),
+        (
+            {"until": "until_and_while_executing", "on_conflict": "raise"},
+            (
+                "unique(until='until_and_while_executing', on_conflict='raise') cannot be: this lock keeps a "
+                f"job out at 'enqueue', and {NAMES}. {AT_ENQUEUE}"
+            ),
+        ),
+        (
+            {"on_conflict": {"perform": "drop"}},
+            (
+                "unique(until='executed', on_conflict={'perform': 'drop'}) says what happens at 'perform', "
+                "where this lock keeps nothing out: it does so at 'enqueue'."
+            ),
+        ),
+        (
+            {"until": "until_and_while_executing", "on_conflict": {"client": "drop"}},
+            (
+                "unique(until='until_and_while_executing', on_conflict={'client': 'drop'}) says what happens at "
+                "'client', where this lock keeps nothing out: it does so at 'enqueue' and 'perform'."
+            ),
+        ),
+        (
+            {"scope": ""},
+            (
+                "unique(scope='') names nothing: write a text, which jobs that share it have in common, or "
+                "leave it out."
+            ),
+        ),
+        (
+            {"key": 7},
+            (
+                "unique(key=7) is no key: write the name of a parameter, several in a tuple, or a function of "
+                "the arguments of the job."
+            ),
+        ),
+        (
+            {"key": [7]},
+            (
+                "unique(key=[7]) is no key: write the name of a parameter, several in a tuple, or a function of "
+                "the arguments of the job."
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options, message):
+    with pytest.raises(DeclarationError) as caught:
+        unique(**options)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("ttl", [-1, "1h"])
+def test_a_time_that_is_no_duration_is_refused(ttl):
+    with pytest.raises(WaitError, match=r"^ttl is "):
+        unique(ttl=ttl)
+
+
+@pytest.mark.parametrize("until", ["executed", "executing", "until_and_while_executing"])
+@pytest.mark.parametrize("strategy", ["drop", "log"])
+def test_what_fits_every_side_is_taken(until, strategy):
+    unique(until=until, on_conflict=strategy)
+    unique(until=until, on_conflict={"enqueue": "replace"})
+
+
+def perform(user_id, full=False, **more): ...
+
+
+def test_a_key_that_is_no_parameter_is_refused_with_the_nearest_one():
+    with pytest.raises(DeclarationError) as caught:
+        unique("user")(job(perform))
+
+    assert str(caught.value) == (
+        "unique(key='user') names no parameter of perform: did you mean 'user_id'? Its parameters: "
+        "user_id, full."
+    )
+
+
+@pytest.mark.parametrize("name", ["more", "self"])
+def test_neither_other_keywords_nor_self_are_parameters(name):
+    with pytest.raises(DeclarationError, match=f"key='{name}'"):
+        unique(name)(job(perform))
+
+
+def test_a_key_is_checked_in_a_class_that_inherits_it():
+    @unique("user_id")
+    class Base(Job): ...
+
+    with pytest.raises(DeclarationError) as caught:
+
+        class Child(Base):
+            def perform(self): ...
+
+    assert str(caught.value) == (
+        f"unique(key='user_id') names no parameter of {Base.__qualname__[:-4]}Child. Its parameters: none."
+    )
+
+
+def test_a_callable_that_does_not_take_the_arguments_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+        unique(lambda: 1)(job(perform))
+
+    assert str(caught.value) == (
+        "unique(key=...) is called with the arguments of perform(user_id, full=False, **more), and does not "
+        "take them: too many positional arguments."
+    )
+
+
+def test_what_is_no_job_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+        unique()(perform)
+
+    assert str(caught.value) == (
+        f"@unique decorates {perform!r}, which is no job: put it above a class derived from Job, or above @job."
+    )
+
+
+def test_a_second_declaration_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+        unique()(unique("user_id")(job(perform)))
+
+    assert str(caught.value) == (
+        "perform is declared @unique twice, and a job has one such declaration: leave one of them out."
+    )

@@ -1,0 +1,207 @@
+"""The cases of Solid Queue on concurrency, and our answers; where they differ, `differences.md` says why."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pytest_jobs import (
+    Job,
+    MemoryStore,
+    job,
+    limits_concurrency,
+    perform_all_later,
+    reference,
+    retry_on,
+)
+from pytest_jobs.errors import EnqueueError
+
+
+@pytest.fixture(autouse=True)
+def _frozen(jobs):
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
+
+
+@reference(id="id", find="find")
+class Account:
+    def __init__(self, id):
+        self.id = id
+
+    @classmethod
+    def find(cls, id):
+        return cls(id)
+
+
+@limits_concurrency(key="owner")
+class Blocking(Job):
+    def perform(self, owner, how="well"):
+        if how == "broken":
+            raise ValueError(how)
+
+
+@limits_concurrency(key="owner", on_conflict="discard")
+class Discarding(Job):
+    def perform(self, owner): ...
+
+
+def test_v1_a_job_without_a_limit_has_no_key(jobs):
+    @job
+    def free(): ...
+
+    assert free.perform_later().payload.headers is None
+
+
+def test_v2_a_key_names_the_class_and_the_record(jobs):
+    key = Blocking.perform_later(Account(7)).payload.headers["limit"]
+
+    assert key.startswith(f"{__name__}.Blocking:[")
+    assert "Account" in key
+    assert "7" in key
+
+
+def test_v2_a_group_takes_the_place_of_the_class(jobs):
+    @limits_concurrency(key="owner", group="MyGroup")
+    @job
+    def grouped(owner): ...
+
+    assert grouped.perform_later(7).payload.headers["limit"] == "MyGroup:[7]"
+
+
+def test_v3_the_first_is_ready_and_the_second_blocked_for_three_minutes_at_most(jobs):
+    Blocking.perform_later(1)
+    Blocking.perform_later(1)
+
+    assert len(jobs.pending) == 2
+    assert jobs.blocked[0].blocked_until == jobs.clock.now() + timedelta(minutes=3)
+
+
+def test_v3_discard_keeps_one_job(jobs):
+    Discarding.perform_later(1)
+    Discarding.perform_later(1)
+
+    assert len(jobs.enqueued) == 1
+
+
+def test_v5_a_scheduled_job_can_be_discarded_when_it_is_due(jobs):
+    Discarding.set(wait=timedelta(minutes=5)).perform_later(1)
+    jobs.clock.advance(timedelta(minutes=5))
+    Discarding.perform_later(1)
+    jobs.drain()
+
+    assert [(d.record.sequence, d.status) for d in jobs.deliveries] == [
+        (0, "halted"),
+        (1, "performed"),
+    ]
+
+
+def test_v6_many_at_once_are_all_enqueued_ready_scheduled_or_blocked(jobs):
+    later = [Blocking.set(wait=60).new(n) for n in (1, 2)]
+    now = [Blocking.new(n) for n in (1, 2, 3, 4, 5, 1, 2)]
+
+    assert all(each.enqueued for each in perform_all_later([*later, *now]))
+    assert (len(jobs.pending), len(jobs.scheduled), len(jobs.blocked)) == (9, 2, 2)
+
+
+def test_v6_many_at_once_that_discard_leave_out_what_is_beyond_the_limit(jobs):
+    made = perform_all_later([Discarding.new(1), Discarding.new(1), Discarding.new(2)])
+
+    assert [each.enqueued for each in made] == [True, False, True]
+
+
+def test_v8_eleven_jobs_of_one_key_all_run_failures_among_them_or_not(jobs):
+    for n in range(11):
+        Blocking.perform_later(1, how="broken" if n % 3 == 0 else "well")
+    ready = []
+    while jobs.pending:
+        ready.append(len(jobs.pending) - len(jobs.blocked))
+        jobs.perform(next(r for r in jobs.pending if r not in jobs.blocked))
+
+    assert ready == [1] * 11
+    assert (len(jobs.performed), len(jobs.failed)) == (7, 4)
+
+
+def test_v8_of_eight_jobs_five_are_blocked_by_a_limit_of_three(jobs):
+    @limits_concurrency(to=3)
+    @job
+    def limited(): ...
+
+    for _ in range(8):
+        limited.perform_later()
+
+    assert len(jobs.blocked) == 5
+
+
+def test_v9_what_is_blocked_runs_when_the_place_has_expired(jobs):
+    Blocking.perform_later(1)
+    Blocking.perform_later(1)
+    jobs.clock.advance(timedelta(minutes=3))
+    jobs.perform_due(only=lambda record: record.sequence == 1)
+
+    assert [d.status for d in jobs.deliveries] == ["performed"]
+
+
+def test_v11_jobs_are_discarded_while_one_is_ready_and_not_afterwards(jobs):
+    made = [Discarding.perform_later(n) for n in (1, 1, 1, 2)]
+    assert [each.enqueued for each in made] == [True, False, False, True]
+
+    jobs.drain()
+    assert Discarding.perform_later(1).enqueued
+
+
+def test_v12_giving_back_never_makes_more_places_than_there_are():
+    store = MemoryStore()
+    for _ in range(3):
+        store.acquire("k", "a", now_ns=0, limit=2)
+        store.release("k", "a", now_ns=0)
+        store.release("k", "a", now_ns=0)
+
+    assert [store.acquire("k", owner, now_ns=0, limit=2) is None for owner in "abc"] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_v13_a_job_that_fails_and_then_succeeds_counts_its_attempts(jobs):
+    @retry_on(ConnectionError, attempts=3)
+    @limits_concurrency()
+    @job
+    def flaky(): ...
+
+    jobs.fail(flaky, raising=ConnectionError, on=[1, 2])
+    flaky.perform_later()
+    jobs.drain()
+
+    assert [(d.record.attempt, d.status) for d in jobs.deliveries] == [
+        (1, "retried"),
+        (2, "retried"),
+        (3, "performed"),
+    ]
+
+
+def test_v13_a_job_that_is_redriven_begins_at_the_first_attempt_and_takes_a_place_again(jobs):
+    @retry_on(ConnectionError, attempts=2)
+    @limits_concurrency()
+    @job
+    def flaky(): ...
+
+    with jobs.fail(flaky, raising=ConnectionError):
+        flaky.perform_later()
+        jobs.drain(raise_errors=False)
+    assert jobs.locks == []
+
+    jobs.redrive_all()
+    jobs.drain()
+    assert (jobs.performed[0].record.attempt, jobs.locks) == (1, [])
+
+
+def test_v14_an_enqueue_error_is_kept_and_the_place_is_given_back(jobs, monkeypatch):
+    def refuse(record):
+        raise EnqueueError("the database is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.ledger, "gate", refuse)
+        refused = Blocking.perform_later(1)
+
+    assert (refused.enqueued, str(refused.enqueue_error)) == (False, "the database is down")
+    assert jobs.locks == []
+    assert Blocking.perform_later(1).enqueued

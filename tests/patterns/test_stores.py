@@ -1,0 +1,264 @@
+"""Stores of locks and places: one suite over memory, a fake redis and a real one."""
+
+import uuid
+
+import fakeredis
+import pytest
+import redis
+from servers import redis_url  # noqa: F401 - a fixture
+
+from pytest_jobs import (
+    Job,
+    MemoryStore,
+    RedisStore,
+    TestAdapter,
+    configure,
+    limits_concurrency,
+    unique,
+)
+from pytest_jobs.core.stores import Held, Waiting
+from pytest_jobs.errors import NoStoreError, StoreError
+
+SECOND = 1_000_000_000
+NOON = 1_767_268_800 * SECOND
+
+
+@pytest.fixture(params=["memory", "fakeredis", "redis", "redis with text"])
+def store(request):
+    if request.param == "memory":
+        yield MemoryStore()
+    elif request.param == "fakeredis":
+        yield RedisStore(fakeredis.FakeRedis())
+    else:
+        as_text = request.param.endswith("text")
+        client = redis.Redis.from_url(
+            request.getfixturevalue("redis_url"), decode_responses=as_text
+        )
+        with client:
+            yield RedisStore(client, prefix=f"[{uuid.uuid4()}]*:")
+
+
+def acquire(store, owner, key="k", now=0, ttl=60, **options):
+    ttl_ns = None if ttl is None else ttl * SECOND
+    return store.acquire(key, owner, now_ns=NOON + now * SECOND, ttl_ns=ttl_ns, **options)
+
+
+def release(store, owner, key="k", now=0, ttl=60):
+    return store.release(key, owner, now_ns=NOON + now * SECOND, ttl_ns=ttl * SECOND)
+
+
+def owners(store, now=0):
+    return [held.owner for held in store.held(NOON + now * SECOND)]
+
+
+def test_a_place_that_is_taken_says_who_has_it_and_until_when(store):
+    assert acquire(store, "a") is None
+    assert acquire(store, "b") == Held("k", "a", NOON + 60 * SECOND)
+
+
+def test_a_place_without_a_time_never_expires(store):
+    acquire(store, "a", ttl=None)
+
+    assert acquire(store, "b", now=10**9) == Held("k", "a", None)
+
+
+def test_keys_know_nothing_of_each_other(store):
+    acquire(store, "a", key='unique:x.Y:["*"]')
+
+    assert acquire(store, "b", key='unique:x.Y:["?"]') is None
+
+
+def test_an_owner_keeps_its_place_as_it_is(store):
+    acquire(store, "a", ttl=60)
+    assert acquire(store, "a", now=30, ttl=60) is None
+
+    assert store.held(NOON) == (Held("k", "a", NOON + 60 * SECOND),)
+
+
+def test_a_place_that_was_given_back_can_be_taken(store):
+    acquire(store, "a")
+    assert release(store, "a") is None
+
+    assert acquire(store, "b") is None
+
+
+def test_a_place_expires_at_its_time(store):
+    acquire(store, "a", ttl=60)
+
+    assert acquire(store, "b", now=59) is not None
+    assert owners(store, now=59) == ["a"]
+    assert owners(store, now=60) == []
+    assert acquire(store, "b", now=60) is None
+
+
+def test_a_place_ends_at_a_whole_microsecond(store):
+    store.acquire("k", "a", now_ns=NOON + 1_999, ttl_ns=SECOND)
+
+    assert store.held(NOON) == (Held("k", "a", NOON + SECOND + 1_000),)
+    assert store.acquire("k", "b", now_ns=NOON + SECOND + 1_000) is None
+
+
+def test_what_has_expired_cannot_be_given_back_for_another(store):
+    acquire(store, "a", ttl=60)
+    acquire(store, "b", now=60)
+    acquire(store, "c", now=61, rank=0)
+
+    assert release(store, "a", now=62) is None
+    assert owners(store, now=62) == ["b"]
+
+
+def test_there_are_as_many_places_as_the_limit_says(store):
+    taken = [acquire(store, owner, limit=3) for owner in "abcde"]
+
+    assert [held is None for held in taken] == [True, True, True, False, False]
+
+
+def test_v12_giving_back_twice_makes_no_place_more(store):
+    acquire(store, "a", limit=2)
+    acquire(store, "b", limit=2)
+    release(store, "a")
+    release(store, "a")
+    release(store, "never had one")
+
+    taken = [acquire(store, owner, limit=2) for owner in "cd"]
+    assert [held is None for held in taken] == [True, False]
+
+
+def test_of_several_places_the_one_is_named_that_ends_first(store):
+    acquire(store, "a", limit=2, ttl=90)
+    acquire(store, "b", limit=2, ttl=30)
+
+    assert acquire(store, "c", limit=2) == Held("k", "b", NOON + 30 * SECOND)
+
+
+def test_the_first_by_rank_and_then_by_order_gets_the_place(store):
+    acquire(store, "a")
+    for owner, rank in [("b", 5), ("c", 0), ("d", 5), ("e", -1)]:
+        acquire(store, owner, rank=rank)
+    assert store.waiting() == tuple(Waiting("k", owner) for owner in "ecbd")
+
+    following = [release(store, owner) for owner in "aecbd"]
+    assert following == ["e", "c", "b", "d", None]
+    assert (store.waiting(), owners(store)) == ((), [])
+
+
+def test_who_waits_already_keeps_its_turn(store):
+    acquire(store, "a")
+    acquire(store, "b", rank=0)
+    acquire(store, "c", rank=0)
+    acquire(store, "b", rank=0)
+
+    assert release(store, "a") == "b"
+    assert acquire(store, "b") is None
+
+
+def test_the_place_that_was_waited_for_has_a_time_of_its_own(store):
+    acquire(store, "a", ttl=60)
+    acquire(store, "b", rank=0)
+    release(store, "a", now=50, ttl=60)
+
+    assert store.held(NOON) == (Held("k", "b", NOON + 110 * SECOND),)
+
+
+def test_who_takes_an_expired_place_waits_no_more(store):
+    acquire(store, "a", ttl=60)
+    acquire(store, "b", rank=0)
+    assert acquire(store, "b", now=60, rank=0) is None
+
+    assert store.waiting() == ()
+
+
+def test_giving_up_waiting_gives_no_place_back(store):
+    acquire(store, "a")
+    acquire(store, "b", rank=0)
+    assert release(store, "b") is None
+
+    assert (owners(store), store.waiting()) == (["a"], ())
+
+
+def test_redis_forgets_a_place_by_itself_an_hour_after_its_end(request):
+    url = request.getfixturevalue("redis_url")
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        store = RedisStore(client, prefix="ending:")
+        acquire(store, "a", ttl=60, limit=2)
+        assert 3_659 <= client.ttl("ending:places:k") <= 3_660
+
+        acquire(store, "b", ttl=None, limit=2)
+        assert client.ttl("ending:places:k") == -1
+
+
+@unique()
+class Sync(Job):
+    def perform(self): ...
+
+
+@limits_concurrency()
+class Materialize(Job):
+    def perform(self): ...
+
+
+@pytest.fixture
+def down():
+    """A store whose redis does not answer."""
+    server = fakeredis.FakeServer()
+    store = RedisStore(fakeredis.FakeRedis(server=server))
+    store.server = server
+    server.connected = False
+    return store
+
+
+@pytest.mark.parametrize("job", [Sync, Materialize])
+def test_a_store_that_is_down_is_an_error_and_nothing_is_enqueued(job, down):
+    adapter = TestAdapter()
+    waiting = job.new()
+
+    with configure(adapter=adapter, store=down), pytest.raises(StoreError) as caught:
+        waiting.enqueue()
+
+    kind = "unique" if job is Sync else "limit"
+    assert str(caught.value).startswith(
+        f"Could not take {kind}:{__name__}.{job.__name__}:[]: redis answers with ConnectionError: "
+    )
+    assert str(caught.value).endswith(
+        ". Jobs that need the store are neither enqueued nor begun until it is back."
+    )
+    assert (adapter.enqueued, waiting.enqueued) == ([], False)
+
+
+def test_a_store_that_goes_down_while_a_job_runs_is_logged(down, caplog):
+    adapter = TestAdapter()
+    down.server.connected = True
+    with configure(adapter=adapter, store=down):
+        job = Sync.perform_later()
+        down.server.connected = False
+        (execution,) = adapter.perform_due()
+
+    assert execution.status == "performed"
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"{__name__}.Sync (job {job.job_id}) has run, and what it held stays until its time is over: Could not "
+        f"give unique:{__name__}.Sync:[] back: "
+    )
+
+
+def test_a_job_that_may_not_begin_for_want_of_its_store_fails_by_rule(down):
+    adapter = TestAdapter()
+    down.server.connected = True
+    with configure(adapter=adapter, store=down):
+        Materialize.set(wait=60).perform_later()
+        down.server.connected = False
+        execution = adapter.perform(adapter.pending[0])
+
+    assert (execution.status, type(execution.error)) == ("failed", StoreError)
+
+
+@pytest.mark.parametrize("job", [Sync, Materialize])
+def test_without_a_store_such_jobs_are_refused(job):
+    with configure(adapter=TestAdapter()), pytest.raises(NoStoreError) as caught:
+        job.perform_later()
+
+    assert str(caught.value) == (
+        "No store is configured, so nothing knows which jobs are unique or limited.\n\n"
+        "Write `pytest_jobs.configure(adapter=..., store=...)`: with `RedisStore` when several processes\n"
+        "enqueue or perform, with `MemoryStore` in one process. In a test the harness brings one."
+    )
