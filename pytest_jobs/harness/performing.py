@@ -16,17 +16,18 @@ from .instants import delta_ns, to_ns
 from .overlapping import OverlappingDrain
 from .performer import Performer
 from .record import JobRecord
+from .redelivering import Redelivering
 from .selection import JobFilter, Selection, record_test
 from .tally import Tally
 from .tracebacks import own_traceback
 from .verbs import DEFAULT_LIMIT, Plan
-from .viewing import Viewing, checked_record
+from .viewing import checked_record
 from .workers import Workers
 
 T = TypeVar("T")
 
 
-class Performing(Viewing):
+class Performing(Redelivering):
     """Performs what was recorded. The verbs never recurse, and mean the same for every library."""
 
     def perform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
@@ -225,31 +226,6 @@ class Performing(Viewing):
         plan = self._plan_run_for(delta, only, exclude, queue, limit, Bounds(at_least, at_most))
         __tracebackhide__ = True
         return await self._adrive("arun_for", plan, raise_errors=raise_errors)
-
-    def redeliver(self, record: JobRecord) -> JobRecord:
-        """Enqueue the same payload once more, as a broker does that never heard of its delivery."""
-        return checked_record(record, "redeliver")._bridge.redeliver(record)
-
-    def redrive(self, dead: Delivery | JobRecord) -> JobRecord:
-        """Take a dead letter out of `jobs.dead` and enqueue its job anew, by the payload that came in first.
-
-        It begins at the attempt and with the counters of that payload, as new. Its id stays.
-
-        Args:
-            dead: a delivery of `jobs.dead`, or any record of its job.
-
-        Returns:
-            The new record, which is no first enqueue.
-
-        Raises:
-            NotDeadError: when it is not among the dead letters, or not any more.
-            CriterionError: when it is neither a delivery nor a record.
-        """
-        return self._dead_letters.redrive(dead)
-
-    def redrive_all(self) -> tuple[JobRecord, ...]:
-        """Redrive every dead letter, the oldest first, and return the new records."""
-        return self._dead_letters.redrive_all()
 
     def inline(
         self,
