@@ -248,7 +248,10 @@ ROWS: Final = (
     Row(
         "honours uniqueness",
         "nn~nynnnnnnnnn",
-        ours="no: there are no locks yet",
+        tests=(
+            "test_laravel.py::test_uniqueness_is_honoured_and_its_locks_are_given_back",
+            "test_ten_gaps.py::test_gap_7_unique_jobs_and_limits_are_honoured",
+        ),
     ),
     Row(
         "knows of enqueues after a commit",
@@ -288,7 +291,11 @@ ROWS: Final = (
     Row(
         "checks the configuration of production",
         "nyynnnnnnnnnnn",
-        ours="no: there is no schedule yet",
+        tests=(
+            "test_oban.py::test_the_schedule_of_production_is_checked",
+            "test_ten_gaps.py::test_gap_9_a_schedule_is_previewed_and_fired",
+        ),
+        ours="partly: schedules, and declarations of jobs; an engine checks the rest itself",
     ),
     Row(
         "runs a job twice and compares",

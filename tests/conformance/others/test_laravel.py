@@ -116,3 +116,19 @@ def test_jobs_enqueued_in_bulk_are_seen(jobs):
     perform_all_later([send_mail.new("ann"), place_order.new(1)])
 
     assert len(jobs.enqueued) == 2
+
+
+def test_uniqueness_is_honoured_and_its_locks_are_given_back(jobs):
+    from pytest_jobs import job, unique
+
+    @unique(key="user_id", ttl=60)
+    @job
+    def sync(user_id):
+        pass
+
+    first, second = sync.perform_later(1), sync.perform_later(1)
+    jobs.drain()
+
+    assert second.dropped_for == first.job_id
+    assert len(jobs.locks) == 0
+    assert sync.perform_later(1).enqueued

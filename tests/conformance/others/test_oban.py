@@ -195,3 +195,11 @@ def test_the_order_of_a_drain_does_not_change(jobs):
     jobs.drain()
 
     assert [d.record.args for d in jobs.performed] == [(number,) for number in range(20)]
+
+
+def test_the_schedule_of_production_is_checked():
+    from pytest_jobs import Schedule
+    from pytest_jobs.errors import ScheduleError
+
+    with pytest.raises(ScheduleError, match="every other mondey"):
+        Schedule({"mail": {"class": send_mail, "schedule": "every other mondey", "args": ["ann"]}})

@@ -1,12 +1,25 @@
 """What users of other systems want and none of those offers."""
 
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import Phase, settings, strategies as st
 from hypothesis.stateful import invariant
 from others_payments import billing, pay_always, pay_once_marked, pay_with_key
 from others_shop import Charge, send_mail
 
-from pytest_jobs import Job, JobMachine, after_discard, check_idempotent, retry_on
+from pytest_jobs import (
+    Job,
+    JobMachine,
+    Schedule,
+    after_discard,
+    check_idempotent,
+    job,
+    limits_concurrency,
+    preview,
+    retry_on,
+)
 from pytest_jobs.errors import DuplicateEffect
 
 
@@ -86,6 +99,36 @@ def test_gap_7_priorities_are_honoured(jobs):
     jobs.drain()
 
     assert [d.record.priority for d in jobs.performed] == [1, 3, 5]
+
+
+def test_gap_7_unique_jobs_and_limits_are_honoured(jobs):
+    @limits_concurrency(to=1, key="account")
+    @job
+    def report(account):
+        time.sleep(10)
+
+    for _ in range(2):
+        report.perform_later("acme")
+    start = jobs.clock.now()
+    jobs.drain(workers=2)
+
+    assert jobs.clock.now() - start == timedelta(seconds=20)
+
+
+def test_gap_9_a_schedule_is_previewed_and_fired(jobs):
+    jobs.clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))
+    schedule = Schedule(
+        {"mail": {"class": send_mail, "schedule": "every day at 9am", "args": ["ann"]}}
+    )
+    jobs.recurring(schedule)
+
+    expected = [
+        firing.at for firing in preview(schedule, timedelta(days=2), start=jobs.clock.now())
+    ]
+    jobs.run_for(timedelta(days=2))
+
+    assert [d.at for d in jobs.performed] == expected
+    assert len(expected) == 2
 
 
 def test_gap_8_dead_letters_and_the_order_of_discard_hooks(jobs):
