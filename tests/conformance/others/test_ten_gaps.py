@@ -107,9 +107,9 @@ def test_gap_7_unique_jobs_and_limits_are_honoured(jobs):
     def report(account):
         time.sleep(10)
 
+    start = jobs.clock.freeze()
     for _ in range(2):
         report.perform_later("acme")
-    start = jobs.clock.now()
     jobs.drain(workers=2)
 
     assert jobs.clock.now() - start == timedelta(seconds=20)
