@@ -51,8 +51,9 @@ class JobMachine(MachineSteps):
 
     A subclass says which jobs there are, in what world, and by `@invariant` and `settled` what has
     to hold. Hypothesis enqueues jobs, performs them, makes their effects fail, kills their workers,
-    delivers them again, starts new processes and lets time pass, in any order. What fails is printed
-    as a script that runs: steps name a job as `pay#2`, the second `pay` that was enqueued.
+    delivers them again and twice at once, starts new processes and lets time pass, in any order. What
+    fails is printed as a script that runs: steps name a job as `pay#2`, the second `pay` that was
+    enqueued.
 
     Rules, invariants, preconditions and initializers of Hypothesis can be added. What they enqueue
     is pending as well.
@@ -159,6 +160,16 @@ class JobMachine(MachineSteps):
     @rule(job=_DUE, position=_LINE)
     def _drawn_crash_at_line(self, job: str, position: int) -> None:
         self._crash(job, Drawn("line", position))
+
+    @_any_due
+    @rule(job=_DUE, position=_MOMENT)
+    def _drawn_overlap_at_effect(self, job: str, position: int) -> None:
+        self._overlap(job, Drawn("effect", position))
+
+    @_any_due
+    @rule(job=_DUE, position=_LINE)
+    def _drawn_overlap_at_line(self, job: str, position: int) -> None:
+        self._overlap(job, Drawn("line", position))
 
     @_any_due
     @rule(job=_DUE, position=_EFFECT)

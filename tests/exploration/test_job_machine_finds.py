@@ -50,13 +50,14 @@ def script_of(failure):
 
 def test_a_guard_that_a_crash_gets_around():
     with pytest.raises(AssertionError) as failure:
-        search(machine(machine_jobs.pay), FEW)
+        search(machine(machine_jobs.pay_in_a_transaction), FEW)
 
     script = script_of(failure)
     assert script[0] == "state = Shop()"
     assert script[-1] == "state.teardown()"
     assert len([line for line in script if "pay" in line]) < 8
-    assert any(line.startswith(("state.crash('pay#", "state.reply_lost('pay#")) for line in script)
+    steps = ("state.crash('pay_in_a_", "state.reply_lost('pay_in_a_")
+    assert any(line.startswith(steps) for line in script)
 
 
 def test_a_job_that_undoes_another():
@@ -66,6 +67,17 @@ def test_a_job_that_undoes_another():
     script = "\n".join(script_of(failure))
     assert "'save_profile" in script
     assert "'delete_profile" in script
+
+
+@pytest.mark.parametrize(
+    "found", [machine_jobs.look_then_charge, machine_jobs.look_then_charge_in_a_coroutine]
+)
+def test_a_look_that_only_an_overlap_gets_around(found):
+    with pytest.raises(AssertionError) as failure:
+        search(machine(found), FEW)
+
+    (step,) = [line for line in script_of(failure) if "at=" in line]
+    assert step.startswith(f"state.overlap('{found.__name__}#1', at=")
 
 
 def test_attempts_that_are_burned():
@@ -94,10 +106,12 @@ def test_a_child_that_is_enqueued_again():
     "jobs",
     [
         (machine_jobs.pay_with_key,),
+        (machine_jobs.look_then_charge_with_key,),
+        (machine_jobs.look_then_charge_under_a_lock,),
         (machine_jobs.save_living_profile, machine_jobs.delete_profile),
         (machine_jobs.PayLater, machine_jobs.pay_with_key),
     ],
-    ids=["keyed", "tombstones", "retried"],
+    ids=["keyed", "keyed look", "locked look", "tombstones", "retried"],
 )
 def test_it_is_quiet_about_the_safe_twins(jobs):
     search(machine(*jobs))
