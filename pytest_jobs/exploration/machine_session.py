@@ -53,7 +53,7 @@ class Session:
         self._watches: list[Watch] = []
         self._refusal: str | None = None
         self._stack = ExitStack()
-        #: How many lines the longest delivery had, and how many moments of effects another one.
+        #: How many lines the longest delivery had that came to its end, and how many moments of effects another.
         self.most_lines = self.most_effects = 0
 
     def open(self) -> Self:
@@ -311,9 +311,10 @@ class Session:
         if self._refusal is not None:
             raise ExplorationError(self._refusal)
         self._run.performed += bool(run.points) or run.delivery is not None
-        effects = sum(act is not None for act in run.point_acts)
-        self.most_effects = max(self.most_effects, effects)
-        self.most_lines = max(self.most_lines, len(run.points) - effects)
+        if run.delivery is not None:
+            effects = sum(act is not None for act in run.point_acts)
+            self.most_effects = max(self.most_effects, effects)
+            self.most_lines = max(self.most_lines, len(run.points) - effects)
         self._run.any_point = self._run.any_point or bool(run.points)
         self._run.any_change = self._run.any_change or any(run.point_acts)
 

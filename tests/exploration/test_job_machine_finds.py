@@ -8,15 +8,17 @@ from hypothesis.stateful import invariant
 from pytest_jobs import JobMachine
 
 NUMBERS = st.sampled_from([1, 2])
-FEW = settings(
-    max_examples=60,
+#: Enough for all to be found; a search ends at the first failure.
+THOROUGH = settings(
+    max_examples=500,
     stateful_step_count=12,
     phases=(Phase.generate, Phase.shrink),
     derandomize=True,
     database=None,
     deadline=None,
 )
-QUICK = settings(FEW, phases=[Phase.generate])
+UNSHRUNK = settings(THOROUGH, phases=[Phase.generate])
+SHORT = settings(UNSHRUNK, max_examples=60)
 
 
 def machine(*jobs):
@@ -39,7 +41,7 @@ def machine(*jobs):
     return Shop
 
 
-def search(found, options=QUICK):
+def search(found, options=UNSHRUNK):
     found.TestCase.settings = options
     found.TestCase("runTest").runTest()
 
@@ -50,12 +52,12 @@ def script_of(failure):
 
 def test_a_guard_that_a_crash_gets_around():
     with pytest.raises(AssertionError) as failure:
-        search(machine(machine_jobs.pay_in_a_transaction), FEW)
+        search(machine(machine_jobs.pay_in_a_transaction), THOROUGH)
 
     script = script_of(failure)
     assert script[0] == "state = Shop()"
     assert script[-1] == "state.teardown()"
-    assert len([line for line in script if "pay" in line]) < 8
+    assert len([line for line in script if "nobody" not in line and "gone" not in line]) <= 5
     steps = ("state.crash('pay_in_a_", "state.reply_lost('pay_in_a_")
     assert any(line.startswith(steps) for line in script)
 
@@ -74,10 +76,9 @@ def test_a_job_that_undoes_another():
 )
 def test_a_look_that_only_an_overlap_gets_around(found):
     with pytest.raises(AssertionError) as failure:
-        search(machine(found), FEW)
+        search(machine(found))
 
-    (step,) = [line for line in script_of(failure) if "at=" in line]
-    assert step.startswith(f"state.overlap('{found.__name__}#1', at=")
+    assert any(line.startswith("state.overlap(") for line in script_of(failure))
 
 
 def test_attempts_that_are_burned():
@@ -114,7 +115,7 @@ def test_a_child_that_is_enqueued_again():
     ids=["keyed", "keyed look", "locked look", "tombstones", "retried"],
 )
 def test_it_is_quiet_about_the_safe_twins(jobs):
-    search(machine(*jobs))
+    search(machine(*jobs), SHORT)
 
 
 def test_it_is_the_same_in_every_run():
