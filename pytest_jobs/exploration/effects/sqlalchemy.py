@@ -20,6 +20,7 @@ from ..acts import (
     refuse_delivery,
     watcher,
 )
+from ..live_watching import Killed
 from .sqlite import is_locked
 from .statements import changes, is_busy, shown
 
@@ -62,6 +63,8 @@ def install(patches: Patches) -> None:
         listener = _executing(name, pools)
         event.listen(Dialect, name, listener)
         patches.undo_by(functools.partial(event.remove, Dialect, name, listener))
+    event.listen(Dialect, "handle_error", _keep_connection)
+    patches.undo_by(functools.partial(event.remove, Dialect, "handle_error", _keep_connection))
 
 
 class _Pools:
@@ -197,6 +200,16 @@ def _committing(commit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None
                 do()
 
     return committed
+
+
+def _keep_connection(context: Any) -> None:
+    """Keep the connection of a dead delivery for its test, which goes on: it may hold all the data.
+
+    SQLAlchemy closes one on which anything is raised that is no `Exception`. What was not committed
+    is rolled back all the same.
+    """
+    if isinstance(context.original_exception, Killed):
+        context.is_disconnect = False
 
 
 def _part(function: Callable[..., Any]) -> Callable[..., Any]:
