@@ -13,7 +13,7 @@ from .acts import Act, watcher
 from .block_ends import block_end
 from .lines import LineTracer
 from .points import Point, PointCounter
-from .unwinding import hearing_nothing_of, isolated, let_go
+from .unwinding import hearing_nothing_of, hush_loop, isolated, let_go
 
 
 class Killed(BaseException):
@@ -133,6 +133,7 @@ class LiveWatch:
         self.points.append(point)
         if point.name == self._kill_at:
             self.died_at = point
+            hush_loop(Killed)
             raise Killed
 
     def _check_alive(self) -> None:
