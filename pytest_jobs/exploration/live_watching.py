@@ -10,9 +10,10 @@ from typing import Any
 
 from ..harness.body import Body, RealBody
 from .acts import Act, watcher
+from .block_ends import block_end
 from .lines import LineTracer
 from .points import Point, PointCounter
-from .unwinding import hearing_nothing_of, isolated, let_go
+from .unwinding import hearing_nothing_of, hush_loop, isolated, let_go
 
 
 class Killed(BaseException):
@@ -49,8 +50,16 @@ class LiveWatch:
 
     def line(self, code: CodeType, line: int) -> None:
         """Hear that a line is about to run, of this delivery or of another task on its thread."""
-        if watcher.get() is self:
-            self._check_alive()
+        if watcher.get() is not self:
+            return
+        end = block_end(code)
+        if self.dead and end == "raised":
+            # As a `finally` of an installed package does, what it begun it ends. Of a context manager of
+            # the project no line runs.
+            return
+        self._check_alive()
+        if end is None:
+            # Nothing that is raised where a block is left comes to its context manager.
             self._at(self._counter.line(code, line))
 
     @contextmanager
@@ -124,6 +133,7 @@ class LiveWatch:
         self.points.append(point)
         if point.name == self._kill_at:
             self.died_at = point
+            hush_loop(Killed)
             raise Killed
 
     def _check_alive(self) -> None:

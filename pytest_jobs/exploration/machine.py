@@ -17,8 +17,9 @@ from .machine_places import Drawn
 from .machine_session import Session
 from .machine_steps import MachineSteps
 
-#: Positions among the moments of effects, and among the lines, are drawn up to here at least: how
-#: many there are is known only when a delivery has come to its end.
+#: Positions among the moments of effects, and among the lines, are drawn up to here while no delivery
+#: has come to its end, and up to twice as many as one had from then on. They are counted from 1, and
+#: 0 hinders nothing, so that Hypothesis comes to a plain delivery when it makes an example shorter.
 _EFFECTS: Final = 6
 _LINES: Final = 16
 _GAPS: Final = (1, 60, 3_600, 25 * 3_600, 40 * 24 * 3_600)
@@ -35,13 +36,13 @@ def _labels(labels: Callable[[Session], Collection[str]]) -> Any:
 _DUE: Final = _labels(lambda session: session.due)
 _DONE: Final = _labels(lambda session: session.done)
 _EFFECT: Final = _for_machine(
-    lambda machine: st.integers(0, max(_EFFECTS, machine._jobs_session.most_effects) // 2)
+    lambda machine: st.integers(0, machine._jobs_session.most_effects or _EFFECTS // 2)
 )
 _MOMENT: Final = _for_machine(
-    lambda machine: st.integers(0, max(_EFFECTS, 2 * machine._jobs_session.most_effects) - 1)
+    lambda machine: st.integers(0, 2 * machine._jobs_session.most_effects or _EFFECTS)
 )
 _LINE: Final = _for_machine(
-    lambda machine: st.integers(0, max(_LINES, 2 * machine._jobs_session.most_lines) - 1)
+    lambda machine: st.integers(0, 2 * machine._jobs_session.most_lines or _LINES)
 )
 _any_due = precondition(lambda machine: bool(machine._jobs_session.due))
 
@@ -51,8 +52,9 @@ class JobMachine(MachineSteps):
 
     A subclass says which jobs there are, in what world, and by `@invariant` and `settled` what has
     to hold. Hypothesis enqueues jobs, performs them, makes their effects fail, kills their workers,
-    delivers them again, starts new processes and lets time pass, in any order. What fails is printed
-    as a script that runs: steps name a job as `pay#2`, the second `pay` that was enqueued.
+    delivers them again and twice at once, starts new processes and lets time pass, in any order. What
+    fails is printed as a script that runs: steps name a job as `pay#2`, the second `pay` that was
+    enqueued.
 
     Rules, invariants, preconditions and initializers of Hypothesis can be added. What they enqueue
     is pending as well.
@@ -161,6 +163,16 @@ class JobMachine(MachineSteps):
         self._crash(job, Drawn("line", position))
 
     @_any_due
+    @rule(job=_DUE, position=_MOMENT)
+    def _drawn_overlap_at_effect(self, job: str, position: int) -> None:
+        self._overlap(job, Drawn("effect", position))
+
+    @_any_due
+    @rule(job=_DUE, position=_LINE)
+    def _drawn_overlap_at_line(self, job: str, position: int) -> None:
+        self._overlap(job, Drawn("line", position))
+
+    @_any_due
     @rule(job=_DUE, position=_EFFECT)
     def _drawn_effect_fails(self, job: str, position: int) -> None:
         self._effect_fails(job, Drawn("effect", position))
@@ -175,7 +187,8 @@ class JobMachine(MachineSteps):
     def _drawn_deliver_again(self, job: str) -> None:
         self.deliver_again(job)
 
-    @precondition(lambda machine: bool(machine._jobs_session.done))
+    # The first of the rules for Hypothesis, since it draws nothing. If it were not possible always, the
+    # steps of an example that is made shorter would begin with vain choices, and be too long to go.
     @rule()
     def _drawn_restart(self) -> None:
         self.restart()

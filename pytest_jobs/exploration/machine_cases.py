@@ -143,8 +143,8 @@ def _test_case(owner: type[Any], base: type[Any]) -> type[Any]:
             _current.reset(token)
             run.close()
 
-    # What Hypothesis does to explain a failure says nothing of a machine, and on Python 3.11 it
-    # traces every line.
+    # What Hypothesis does to explain a failure prints nothing for a machine, whose steps are no
+    # arguments, and it was seen to make a search twice as long, and on Python 3.11 seven times.
     phases = [phase for phase in base.settings.phases if phase is not Phase.explain]
     members = {
         "__module__": owner.__module__,

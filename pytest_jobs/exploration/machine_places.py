@@ -24,7 +24,10 @@ class Place(Protocol):
 
 @dataclass
 class Drawn:
-    """The point at a position among those of its kind: nobody knows the points before the delivery."""
+    """The point at a position among those of its kind: nobody knows the points before the delivery.
+
+    Positions are counted from 1; 0 is nowhere.
+    """
 
     kind: Literal["effect", "line"]
     position: int
@@ -34,7 +37,7 @@ class Drawn:
         if (self.kind == "effect") != (act is not None) or point.function == _IMPORTING:
             return False
         self.position -= 1
-        return self.position < 0
+        return self.position == 0
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from .machine_worker import Worker
-from .module_globals import ModuleGlobals, Place, file_of
-
-T = TypeVar("T")
+from .module_globals import ModuleGlobals, Place, Taken, file_of
 
 
 class Processes:
@@ -37,8 +36,8 @@ class Processes:
         self._dead: list[Worker] = []
         self._working: Worker | None = None
 
-    def do(self, run: Callable[[], T]) -> T | None:
-        """Return what a function returns in the process that works; None when it was killed meanwhile."""
+    def do(self, run: Callable[[], object]) -> Any:
+        """Return what a function returns in the process that works; None when it stands still meanwhile."""
         if self._working is None:
             self._working = Worker(self._time_limit)
         return self._working.do(run)
@@ -53,6 +52,39 @@ class Processes:
         """Whether the process that worked was killed."""
         return self._working is not None and self._working.suspended
 
+    def pause(self) -> None:
+        """Let the process that works stand still until `resume`: called by what runs in it."""
+        if self._working is not None:
+            self._working.pause()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the process that works stands still until `resume`."""
+        return self._working is not None and self._working.paused
+
+    def resume(self) -> Any:
+        """Let the process go on that paused; return what `do` would have returned."""
+        return None if self._working is None else self._working.resume()
+
+    @contextmanager
+    def beside(self, files: Callable[[], Collection[str]]) -> Generator[None, None, None]:
+        """Let another process work for a block, in the place of the one that paused.
+
+        Args:
+            files: returns those whose code has run.
+        """
+        paused = self._working
+        self._working = Worker(self._time_limit)
+        here = self._exchange(None, files())
+        try:
+            yield
+        finally:
+            other, self._working = self._working, paused
+            try:
+                other.end()
+            finally:
+                self._exchange(here, files())
+
     def restart(self, files: Collection[str]) -> None:
         """Put another process in the place of the one that works.
 
@@ -64,9 +96,7 @@ class Processes:
             self._dead.append(worker)
         elif worker is not None:
             worker.end()
-        candidates = self._changed_in(files)
-        self._of_world |= self._globals.shown_by(self._observe, candidates - self._of_world)
-        self._restart_only(candidates - self._of_world)
+        self._restart_only(self._of_processes(files))
 
     def end(self, files: Collection[str]) -> None:
         """Let all processes come to their end, the last one first, and put the globals back.
@@ -83,6 +113,16 @@ class Processes:
             _end_all([*hanging, *dead])
         finally:
             self._restart_only(self._changed_in(files) - self._of_world)
+
+    def _exchange(self, there: Taken | None, files: Collection[str]) -> Taken:
+        kept = self._globals.changed() - self._of_processes(files)
+        return self._globals.exchange(there, kept)
+
+    def _of_processes(self, files: Collection[str]) -> set[Place]:
+        """Return the globals that have changed and of which each process has its own."""
+        candidates = self._changed_in(files)
+        self._of_world |= self._globals.shown_by(self._observe, candidates - self._of_world)
+        return candidates - self._of_world
 
     def _changed_in(self, files: Collection[str]) -> set[Place]:
         return {place for place in self._globals.changed() if self._files[place[0]] in files}

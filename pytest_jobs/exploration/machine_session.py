@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import contextvars
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from types import CodeType
 from typing import Any, Final, Self
 
 from ..errors import ExplorationError, PoisonJob
-from ..harness.bridge import Bridge
 from ..harness.describe import short_repr
 from ..harness.ledger import Ledger
 from ..harness.performer import Performer
-from ..harness.record import REDELIVERY, REMOVED, JobRecord
+from ..harness.record import REDELIVERY, JobRecord
 from .acts import watcher
 from .entering import Snapshot, entered
 from .history import DONE
 from .machine_places import Interruption
 from .machine_process import Processes
+from .machine_queue import Pending, Queue
 from .machine_run import MachineRun
 from .machine_worker import Hanging
 from .sameness import Chance, Renaming
@@ -43,37 +41,19 @@ _GAPS: Final = (
 _DRAINED_AT_MOST: Final = 1_000
 
 
-@dataclass(eq=False)
-class Pending:
-    """A delivery that is to be made."""
-
-    label: str
-    record: JobRecord
-    #: Whether the payload was delivered before, so that this is a delivery of the same once more.
-    again: bool = False
-    #: How many deliveries in a row ended badly without being hindered.
-    failures: int = 0
-
-    @property
-    def due_ns(self) -> int:
-        """When it is due, in nanoseconds since the epoch; 0 for at once."""
-        return 0 if self.again else self.record._envelope.due_ns or 0
-
-
 class Session:
     """The jobs of one example, and the world in which they are delivered."""
 
     def __init__(self, run: MachineRun) -> None:
         self._run = run
         self._chance = Chance(seed=1)
-        self._labels: dict[tuple[Bridge, str], str] = {}
-        self._numbers: Counter[str] = Counter()
-        self._pending: list[Pending] = []
-        self._done: dict[str, JobRecord] = {}
+        self._queue = Queue(run.short_name)
         self._runs: list[Run] = []
+        #: What watches the delivery that is being made, after that of the one which is paused.
+        self._watches: list[Watch] = []
         self._refusal: str | None = None
         self._stack = ExitStack()
-        #: How many lines the longest delivery had, and how many moments of effects another one.
+        #: How many lines the longest delivery had that came to its end, and how many moments of effects another.
         self.most_lines = self.most_effects = 0
 
     def open(self) -> Self:
@@ -120,18 +100,17 @@ class Session:
     @property
     def due(self) -> list[str]:
         """The labels of the jobs that are due."""
-        now_ns = self._run.clock.now_ns()
-        return list(dict.fromkeys(item.label for item in self._waiting() if item.due_ns <= now_ns))
+        return self._queue.due(self._run.clock.now_ns())
 
     @property
     def any_job(self) -> bool:
         """Whether a job was enqueued."""
-        return bool(self._labels)
+        return self._queue.any_job
 
     @property
     def done(self) -> list[str]:
         """The labels of the jobs that are done."""
-        return list(self._done)
+        return self._queue.done
 
     def state(self) -> Any:
         """Return the state as the world tells it."""
@@ -153,37 +132,35 @@ class Session:
             raise ExplorationError(
                 f"{self._run.options.name} has no job {name!r}: it has {', '.join(self._run.targets)}."
             )
-        before = len(self._pending)
+        before = self._queue.added
         enqueueing = target.bridge.enqueue(target.job, args, kwargs)
         if enqueueing is not None:
             self._in_process(lambda: self._performer().run(enqueueing))
-        return self._pending[before].label if len(self._pending) > before else None
+        return self._queue.last_label if self._queue.added > before else None
 
     def deliver(self, label: str, interruption: Interruption | None = None) -> Run:
         """Make the next delivery of a job that is due."""
-        now_ns = self._run.clock.now_ns()
-        items = [item for item in self._waiting() if item.label == label]
-        due = next((item for item in items if item.due_ns <= now_ns), None)
-        if due is None:
-            why = "is not due yet: advance the clock first" if items else "is not pending"
-            raise ExplorationError(f"{label} {why}. Due are: {', '.join(self.due) or 'none'}.")
-        return self._deliver(due, interruption)[0]
+        item = self._queue.take_due(label, self._run.clock.now_ns())
+        return self._deliver(item, interruption)[0]
 
     def deliver_again(self, label: str) -> Run:
         """Deliver a job once more that is done."""
-        record = self._done.get(label)
-        if record is None:
-            raise ExplorationError(
-                f"{label} is not done. Done are: {', '.join(self._done) or 'none'}."
-            )
-        item = Pending(label, record, again=True)
-        self._pending.append(item)
-        return self._deliver(item, None)[0]
+        return self._deliver(self._queue.once_more(label), None)[0]
 
     def kill(self) -> None:
         """Let the process die that makes a delivery: called at one of its points."""
-        self._watch.kill()
+        self._watches.pop().kill()
         self._processes.suspend()
+
+    def pause(self) -> bool:
+        """Let a delivery stand still while another is made: called at one of its points.
+
+        Returns:
+            Whether it is alive still.
+        """
+        watch = self._watches[-1]
+        self._processes.pause()
+        return not watch.dead
 
     def restart(self) -> None:
         """Let what follows happen in a new process."""
@@ -203,19 +180,19 @@ class Session:
             PoisonJob: when a job is never done.
             ExplorationError: when there is no end.
         """
-        for item in self._pending:
-            item.failures = 0
+        self._queue.forgive()
         for _ in range(_DRAINED_AT_MOST):
-            waiting = self._waiting()
+            waiting = self._queue.waiting
             if not waiting:
                 return
             item = min(waiting, key=lambda item: item.due_ns)
+            self._queue.take(item)
             self._run.clock.reach_ns(item.due_ns)
             run, following = self._deliver(item, None)
             after_each()
             if following is not None:
                 self._wait_for(following, run)
-        still = self._waiting()
+        still = self._queue.waiting
         if still:
             raise ExplorationError(
                 f"After {_DRAINED_AT_MOST} more deliveries there are still jobs pending, {still[0].label} among "
@@ -237,49 +214,83 @@ class Session:
         self, item: Pending, interruption: Interruption | None
     ) -> tuple[Run, Pending | None]:
         """Make a delivery; return it, and the one of the same payload that has to follow, if any."""
-        self._pending.remove(item)
-        record = item.record._bridge.redeliver(item.record) if item.again else item.record
+        record = self._redelivered(item) if item.again else item.record
         self._ledger.claim(record)
-        run = Run(len(self._runs) + 1)
-        self._runs.append(run)
+        run = self._begun()
         self._in_process(lambda: self._make(run, record, interruption))
+        if self._processes.paused:
+            self._let_overtake(item)
         self._note(run)
+        return run, self._following(item, run)
+
+    def _let_overtake(self, item: Pending) -> None:
+        """Deliver a payload once more while its delivery is paused, and let that one go on."""
+        first = self._watches[-1]
+        try:
+            with self._processes.beside(self._files):
+                second, record = self._begun(), self._redelivered(item)
+                self._ledger.claim(record)
+                self._in_process(lambda: self._make(second, record, None))
+                self._note(second)
+                # Where it had to wait for the first, it comes again later, as from a queue.
+                self._following(item, second)
+        except BaseException:
+            first.dead = True
+            raise
+        finally:
+            self._await(self._processes.resume)
+
+    def _following(self, item: Pending, run: Run) -> Pending | None:
+        """Return the delivery of the same payload that has to follow one, if any."""
+        failures = 0
         if self._processes.killed:
             self.restart()
-            failures = 0
         elif run.acknowledged:
-            self._done[item.label] = item.record
-            return run, None
+            self._queue.finish(item)
+            return None
         elif run.delivery is not None and run.delivery.next is not None:
-            return run, None
-        else:
+            return None
+        elif not run.spinning:
             failures = item.failures + 1
-        following = Pending(item.label, item.record, again=True, failures=failures)
-        self._pending.append(following)
-        return run, following
+        return self._queue.again(item, failures)
+
+    def _begun(self) -> Run:
+        run = Run(len(self._runs) + 1)
+        self._runs.append(run)
+        return run
+
+    def _redelivered(self, item: Pending) -> JobRecord:
+        return item.record._bridge.redeliver(item.record)
 
     def _in_process(self, run: Callable[[], object]) -> None:
         context = self._context.copy()
+        self._await(lambda: self._processes.do(lambda: context.run(run)))
+
+    def _await(self, end: Callable[[], object]) -> None:
         try:
-            self._processes.do(lambda: context.run(run))
+            end()
         except Hanging as hang:
-            self._watch.dead = True
+            self._watches[-1].dead = True
             if self._run.searching:
                 raise
             raise ExplorationError(str(hang)) from None
 
     def _make(self, run: Run, record: JobRecord, interruption: Interruption | None) -> None:
         reach = None if interruption is None else partial(interruption.reach, run)
-        self._watch = watch = Watch(run, reach, self, rival=False)
+        watch = Watch(run, reach, self, rival=bool(self._watches))
+        self._watches.append(watch)
         body = WatchedBody(watch, self._run.tracer)
         performer = self._performer()
         token = watcher.set(watch)
         try:
             run.delivery = isolated(lambda: performer.deliver(self._ledger, record, lambda _: body))
         except Unwound as death:
+            run.spinning = watch.spinning
             let_go(death)
         finally:
             watcher.reset(token)
+            if watch in self._watches:
+                self._watches.remove(watch)
             watch.close_connections()
             performer.close()
         self._take_outcome(run)
@@ -300,9 +311,10 @@ class Session:
         if self._refusal is not None:
             raise ExplorationError(self._refusal)
         self._run.performed += bool(run.points) or run.delivery is not None
-        effects = sum(act is not None for act in run.point_acts)
-        self.most_effects = max(self.most_effects, effects)
-        self.most_lines = max(self.most_lines, len(run.points) - effects)
+        if run.delivery is not None:
+            effects = sum(act is not None for act in run.point_acts)
+            self.most_effects = max(self.most_effects, effects)
+            self.most_lines = max(self.most_lines, len(run.points) - effects)
         self._run.any_point = self._run.any_point or bool(run.points)
         self._run.any_change = self._run.any_change or any(run.point_acts)
 
@@ -323,17 +335,12 @@ class Session:
         return self._run.scopes.wants(code)
 
     def is_shared(self, connection: object) -> bool:
-        """Return False: a delivery that is suspended is dead, and its connections are closed."""
-        return False
+        """Say whether a delivery that is paused holds a connection; those of the dead are closed."""
+        return any(watch.holds(connection) for watch in self._watches[:-1])
 
     def hear_again(self) -> None:
         """Hear lines again, where an exception ended it."""
         self._run.tracer.hear_again()
-
-    # What is pending
-
-    def _waiting(self) -> Sequence[Pending]:
-        return [item for item in self._pending if item.again or item.record._state is not REMOVED]
 
     def _added(self, record: JobRecord) -> None:
         if record._origin is REDELIVERY:
@@ -341,12 +348,4 @@ class Session:
         body = record._bridge.job_of(record)
         if not isinstance(body, str):
             self._run.scopes.add(record._bridge.resolve(body))
-        self._pending.append(Pending(self._label(record), record))
-
-    def _label(self, record: JobRecord) -> str:
-        key = record._bridge, record.job_id
-        if key not in self._labels:
-            name = self._run.short_name(record)
-            self._numbers[name] += 1
-            self._labels[key] = f"{name}#{self._numbers[name]}"
-        return self._labels[key]
+        self._queue.add(record)

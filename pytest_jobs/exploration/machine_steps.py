@@ -106,6 +106,21 @@ class MachineSteps(RuleBasedStateMachine):
         """
         self._reply_lost(job, NamedEffect(at))
 
+    def overlap(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and at a point of that delivery a second time, from beginning to end.
+
+        The second one is made in another process. When it finds a lock held, it is pending again.
+
+        Args:
+            job: what to call it.
+            at: the point, as for `crash`.
+
+        Raises:
+            ExplorationError: when the first delivery does not come to the point, or both use one
+                connection.
+        """
+        self._overlap(job, Named(at))
+
     def deliver_again(self, job: str) -> None:
         """Deliver a job once more that is done.
 
@@ -150,6 +165,12 @@ class MachineSteps(RuleBasedStateMachine):
             return Unwound()
 
         self._interrupt("crash", job, Interruption(place, kill), place, name_of)
+
+    def _overlap(self, job: str, place: Place) -> None:
+        def pause(point: Point, act: Act | None) -> BaseException | None:
+            return None if self._jobs_session.pause() else Unwound()
+
+        self._interrupt("overlap", job, Interruption(place, pause), place, name_of)
 
     def _effect_fails(self, job: str, place: Place) -> None:
         interruption = Interruption(

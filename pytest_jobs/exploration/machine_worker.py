@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-T = TypeVar("T")
 #: Seconds in which a thread that hangs may still end when the dead have let go of everything.
 _LAST_CHANCE: Final = 0.1
 
@@ -35,35 +34,41 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="pytest-jobs-worker", daemon=True)
         self._thread.start()
         self._hanging = False
-        #: Whether it stands still in the middle of something.
+        #: Whether it stands still in the middle of something, for good.
         self.suspended = False
+        #: Whether it does so until `resume`.
+        self.paused = False
 
-    def do(self, run: Callable[[], T]) -> T | None:
-        """Return what a function returns in this process; None when the process was killed meanwhile.
+    def do(self, run: Callable[[], object]) -> Any:
+        """Return what a function returns in this process; None when it stands still meanwhile.
 
         Raises:
             Hanging: when it does not come to an end.
             BaseException: what the function raises.
         """
         self._work.put(run)
-        try:
-            answer = self._answers.get(timeout=self._time_limit)
-        except Empty:
-            self._hanging = True
-            raise Hanging(
-                f"A delivery has not ended after {self._time_limit} s: most likely it waits for a lock that a "
-                "killed delivery holds, or for something outside. Let nothing in the process keep deliveries "
-                "apart but globals of modules, which a new process has fresh, or raise `time_limit`."
-            ) from None
-        if answer.error is not None:
-            raise answer.error
-        return answer.value  # type: ignore[no-any-return]
+        return self._answer()
 
     def suspend(self) -> None:
         """Stand still until the end: called by what runs in this process."""
         self.suspended = True
-        self._answers.put(_Answer(None, None))
-        self._resumed.acquire()
+        self._hand_over()
+
+    def pause(self) -> None:
+        """Stand still until `resume`: called by what runs in this process."""
+        self.paused = True
+        self._hand_over()
+
+    def resume(self) -> Any:
+        """Let it go on that paused; return what `do` would have returned.
+
+        Raises:
+            Hanging: when it does not come to an end.
+            BaseException: what it raises.
+        """
+        self.paused = False
+        self._resumed.release()
+        return self._answer()
 
     def end(self) -> None:
         """Let the process come to its end, and what it is in the middle of go on to where it ends.
@@ -80,6 +85,25 @@ class Worker:
                 f"A delivery that was stopped still runs after {self._time_limit} s: it goes on whatever is "
                 "raised in it, or waits for something outside."
             )
+
+    def _answer(self) -> Any:
+        try:
+            answer = self._answers.get(timeout=self._time_limit)
+        except Empty:
+            self._hanging = True
+            raise Hanging(
+                f"A delivery has not ended after {self._time_limit} s: most likely it waits for a lock that a "
+                "delivery holds which was killed or overlapped, or for something outside. Let nothing in the "
+                "process keep deliveries apart but globals of modules, which a new process has fresh, or raise "
+                "`time_limit`."
+            ) from None
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    def _hand_over(self) -> None:
+        self._answers.put(_Answer(None, None))
+        self._resumed.acquire()
 
     def _run(self) -> None:
         while (run := self._work.get()) is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..harness.patches import Patches
 from .acts import watcher
+from .watching import Watch
 
 
 def follow(patches: Patches) -> None:
@@ -28,10 +29,20 @@ def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.
         if current is not None:
             current.begun(getattr(thread, "_target", None) or type(thread).run)
             context, run = contextvars.copy_context(), thread.run
-            thread.run = lambda: context.run(run)  # type: ignore[method-assign]
+            thread.run = lambda: context.run(_until_dead, run)  # type: ignore[method-assign]
         start(thread)
 
     return started
+
+
+def _until_dead(run: Callable[[], None]) -> None:
+    """Run a thread; what it comes to when its delivery has died meanwhile is nobody's concern."""
+    try:
+        run()
+    except BaseException:
+        current = watcher.get()
+        if not (isinstance(current, Watch) and (current.dead or current.killed)):
+            raise
 
 
 def _submitting(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:

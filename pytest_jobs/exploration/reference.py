@@ -38,13 +38,9 @@ class Reference:
         """
         if self._known:
             return
-        # Which modules count is known when they have run, and then they bear the traces of it.
-        scope = self._setting.scope
-        globals_before = ModuleGlobals(scope.loaded_modules())
-        self._clean(self.history())
-        self._setting.sources.catch_up()
-        globals_before.heed_only(scope.modules())
-        globals_before.restart()
+        unheard = True
+        while unheard:
+            unheard = self._meets_libraries()
         history = self.history()
         with history.opened():
             run = history.deliver_until_acknowledged(again=False)
@@ -76,6 +72,17 @@ class Reference:
             )
         self._known = True
         self._threads = self._setting.needs_threads()
+
+    def _meets_libraries(self) -> bool:
+        """Make a clean run; say whether it was refused, and what it had imported is heard of from now on."""
+        # Which modules count is known when they have run, and then they bear the traces of it.
+        scope = self._setting.scope
+        globals_before = ModuleGlobals(scope.loaded_modules())
+        history = self.history()
+        self._clean(history)
+        globals_before.heed_only(scope.modules())
+        globals_before.restart()
+        return self._setting.sources.catch_up() and history.refusal is not None
 
     def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
         with history.opened():

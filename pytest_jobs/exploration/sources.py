@@ -66,12 +66,14 @@ class Sources:
         for source in current_audience().sources():
             self._wait_for(source.library, lambda source=source: source)  # type: ignore[misc]
 
-    def catch_up(self) -> None:
-        """Take into use those whose library has been imported by now."""
-        for library in [name for name in self._waiting if name in sys.modules]:
+    def catch_up(self) -> bool:
+        """Take into use those whose library has been imported by now; say whether there were any."""
+        imported = [name for name in self._waiting if name in sys.modules]
+        for library in imported:
             for source in self._waiting.pop(library):
                 source().install(self._patches)
                 self._in_use.add(library)
+        return bool(imported)
 
     def may_bind_to_threads(self) -> bool:
         """Say whether a library is in use that may keep something for each thread, or wait for a lock."""

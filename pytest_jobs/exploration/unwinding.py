@@ -49,6 +49,27 @@ def hearing_nothing_of(death: type[BaseException]) -> Generator[None, None, None
         patches.restore()
 
 
+def hush_loop(death: type[BaseException] | None = None) -> None:
+    """Let the event loop that runs, if one does, say nothing of what a dead delivery leaves on it.
+
+    That is its other tasks, and what waits for them.
+
+    Args:
+        death: what unwinds the delivery; None when the loop is its own, and with it all that is left.
+    """
+    asyncio = sys.modules.get("asyncio")
+    loop = None if asyncio is None else asyncio._get_running_loop()
+    if loop is None:
+        return
+    heard = loop.get_exception_handler() or type(loop).default_exception_handler
+
+    def hear(loop: Any, context: dict[str, Any]) -> None:
+        if death is not None and not isinstance(context.get("exception"), death):
+            heard(loop, context)
+
+    loop.set_exception_handler(hear)
+
+
 def let_go(death: BaseException) -> None:
     """Free the frames of a delivery that is dead, without a warning of what it left open.
 

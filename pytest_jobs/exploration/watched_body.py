@@ -11,6 +11,7 @@ from typing import Any
 
 from ..harness.body import Body
 from .lines import LineTracer
+from .unwinding import hush_loop
 from .watching import Watch
 
 
@@ -39,10 +40,14 @@ class WatchedBody(Body):
                 watch.taken_from()
 
     async def _awaited(self, awaitable: Any) -> Any:
-        with self._hooked():
-            if not inspect.iscoroutine(awaitable):
-                return await awaitable
-            return await _paused(awaitable, self._watch)
+        try:
+            with self._hooked():
+                if not inspect.iscoroutine(awaitable):
+                    return await awaitable
+                return await _paused(awaitable, self._watch)
+        finally:
+            if self._watch.dead:
+                hush_loop()
 
 
 @types.coroutine

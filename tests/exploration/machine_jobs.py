@@ -8,7 +8,7 @@ import threading
 
 from explored_worlds import Gateway
 
-from pytest_jobs import Job, fake, job, retry_on, sqlite_world
+from pytest_jobs import Job, effects, fake, job, retry_on, sqlite_world
 
 SCHEMA = """
 create table payments (id integer primary key, status, attempts_left);
@@ -19,6 +19,7 @@ create table deleted (id integer primary key);
 
 gateway = None
 seen: set[int] = set()
+tries: list[int] = []
 shared = None
 ledger: list[int] = []
 cleaned: list[str] = []
@@ -35,7 +36,7 @@ def connect():
 def shop():
     with (
         sqlite_world(SCHEMA, bind=(sys.modules[__name__], "connect")) as rows,
-        fake(sys.modules[__name__], "gateway", Gateway(), key="key") as made,
+        fake(sys.modules[__name__], "gateway", Gateway(), key="key", reads={"charged"}) as made,
     ):
         yield lambda: {
             "payments": {number: status for number, status, _ in rows("payments")},
@@ -61,11 +62,55 @@ def pay(number):
         put(db, number, "paid")
 
 
+def pay_in_a_transaction(number):
+    db = connect()
+    db.execute("begin immediate")
+    if status_of(db, number) != "paid":
+        gateway.charge(number)
+        put(db, number, "paid")
+
+
 def pay_with_key(number):
     db = connect()
     if status_of(db, number) != "paid":
         gateway.charge(number, key=f"payment-{number}")
         put(db, number, "paid")
+
+
+def look_then_charge(number):
+    if number not in gateway.charged():
+        gateway.charge(number)
+
+
+def look_then_charge_under_a_lock(number):
+    db = connect()
+    db.execute("begin immediate")
+    if number not in gateway.charged():
+        gateway.charge(number)
+    db.commit()
+
+
+def look_then_charge_with_key(number):
+    if number not in gateway.charged():
+        gateway.charge(number, key=number)
+
+
+async def look_then_charge_in_a_coroutine(number):
+    if number not in gateway.charged():
+        await asyncio.sleep(0)
+        gateway.charge(number)
+
+
+def look_at_the_process_then_charge(number):
+    if number not in seen:
+        seen.add(number)
+        gateway.charge(number, key=number)
+        tries.append(number)
+
+
+def record_unless_recorded(number):
+    if number not in ledger:
+        ledger.append(number)
 
 
 def pay_with_attempts(number):
@@ -106,6 +151,21 @@ def pay_under_a_lock(number):
 def fail_for_ever(number):
     gateway.charge(number, key=number)
     raise ValueError("broken")
+
+
+def fail_twice(number):
+    db = connect()
+    (left,) = db.execute("select attempts_left from payments where id = ?", (number,)).fetchone()
+    gateway.charge(number, key=number)
+    if left:
+        db.execute("update payments set attempts_left = attempts_left - 1 where id = ?", (number,))
+        db.commit()
+        raise ValueError("not yet")
+
+
+def use_the_connection_of_all(number):
+    effects.note_connection(lambda: None, shared=Holder)
+    gateway.charge(number, key=number)
 
 
 def enqueue_for_ever(number):

@@ -169,3 +169,59 @@ def test_a_source_of_the_project_is_asked_for_by_a_hook(pytester):
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*DUPLICATE queue*"])
+
+
+def test_libraries_that_a_job_imports_one_after_the_other_are_heard_of(pytester):
+    library = """
+        import socket
+
+        def send(number):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as raw:
+                raw.sendto(b"", ("127.0.0.1", 9))
+        """
+    pytester.makepyfile(first=library, second=library)
+    pytester.makeconftest(
+        """
+        import sys
+        from pytest_jobs import effects
+
+        class Source:
+            def __init__(self, library):
+                self.library = library
+
+            def install(self, patches):
+                def heard(number):
+                    effects.perform_act(effects.Act(self.library, f"send({number})", key=number), int)
+
+                patches.set(sys.modules[self.library], "send", heard)
+
+        def pytest_jobs_effect_sources(config):
+            return [Source("first"), Source("second")]
+        """
+    )
+    pytester.makepyfile(
+        """
+        from pytest_jobs import check_idempotent
+
+        asked = set()
+
+        def world():
+            yield lambda: {}
+
+        def send(number):
+            if number in asked:
+                return
+            asked.add(number)
+            import first
+            first.send(number)
+            import second
+            second.send(number)
+
+        def test_it():
+            check_idempotent(send, args=(1,), world=world, histories=["crash"])
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+
+    result.assert_outcomes(passed=1)

@@ -257,3 +257,55 @@ def test_it(db, jobs):
     )
 
     result.stdout.fnmatch_lines("1 job killed at * points, in 1 test of 1.")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+@pytest.mark.parametrize("fixture", ["db", "transactional_db"])
+def test_a_suite_that_is_attacked_commits_and_rolls_back_as_it_does_otherwise(run, fixture):
+    result = run(
+        """
+from django.db import connection, transaction
+from pytest_jobs import job
+
+told = set()
+
+@job
+def tell(number):
+    told.add(number)
+
+@job
+def pay_and_tell(number):
+    with transaction.atomic():
+        pay(number)
+        transaction.on_commit(lambda: tell.perform_later(number))
+
+@job
+def pay_at_once(number):
+    pay(number)
+
+@pytest.fixture
+def blocks(FIXTURE):
+    before = len(connection.atomic_blocks)
+    yield
+    assert len(connection.atomic_blocks) == before
+
+def test_a_transaction(blocks, jobs):
+    told.clear()
+    Order.objects.create(pk=1)
+    pay_and_tell.perform_later(1)
+    jobs.drain()
+    assert Order.objects.get(pk=1).paid
+    assert told == {1}
+
+def test_a_statement(blocks, jobs):
+    Order.objects.create(pk=1)
+    pay_at_once.perform_later(1)
+    jobs.drain()
+    assert Order.objects.get(pk=1).paid
+""".replace("FIXTURE", fixture),
+        "--jobs-crash",
+        "-Werror",
+        passed=2,
+    )
+
+    result.stdout.fnmatch_lines("3 jobs killed at * points, in 2 tests of 2.")

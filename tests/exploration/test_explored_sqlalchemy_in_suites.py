@@ -94,3 +94,59 @@ def test_a_job_is_killed_in_the_database_of_the_test(pytester):
             "*test_shop.py::test_charging*",
         ]
     )
+
+
+IN_MEMORY = """
+    import pytest
+    import shop
+    from sqlalchemy import StaticPool, create_engine
+
+
+    @pytest.fixture(autouse=True)
+    def database(monkeypatch):
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        shop.Session.configure(bind=engine)
+        shop.charges.clear()
+        shop.Base.metadata.create_all(engine)
+        with shop.Session.begin() as session:
+            session.add(shop.Payment(id=1))
+        yield
+        shop.Base.metadata.drop_all(engine)
+        engine.dispose()
+"""
+OUTER_TRANSACTION = """
+    import pytest
+    import shop
+
+
+    @pytest.fixture(autouse=True)
+    def database():
+        shop.charges.clear()
+        shop.Base.metadata.drop_all(shop.engine)
+        shop.Base.metadata.create_all(shop.engine)
+        with shop.engine.connect() as connection:
+            outer = connection.begin()
+            shop.Session.configure(bind=connection, join_transaction_mode="create_savepoint")
+            with shop.Session.begin() as session:
+                session.add(shop.Payment(id=1))
+            yield
+            assert outer.is_active
+            outer.rollback()
+        shop.engine.dispose()
+"""
+
+
+@pytest.mark.parametrize("fixture", [IN_MEMORY, OUTER_TRANSACTION], ids=["in memory", "outer"])
+def test_a_connection_that_holds_the_data_of_the_test_outlives_a_dead_delivery(pytester, fixture):
+    tests = fixture + TEST[TEST.index("    def status") :]
+    pytester.makepyfile(shop=SHOP, test_shop=tests)
+
+    result = pytester.runpytest_subprocess("--jobs-crash", "-p", "no:randomly", "-W", "error")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*charge_and_mark, killed and delivered again, breaks this test; *",
+            "*test_shop.py::test_charging*",
+        ]
+    )

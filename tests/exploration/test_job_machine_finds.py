@@ -8,15 +8,17 @@ from hypothesis.stateful import invariant
 from pytest_jobs import JobMachine
 
 NUMBERS = st.sampled_from([1, 2])
-FEW = settings(
-    max_examples=60,
+#: Enough for all to be found; a search ends at the first failure.
+THOROUGH = settings(
+    max_examples=500,
     stateful_step_count=12,
     phases=(Phase.generate, Phase.shrink),
     derandomize=True,
     database=None,
     deadline=None,
 )
-QUICK = settings(FEW, phases=[Phase.generate])
+UNSHRUNK = settings(THOROUGH, phases=[Phase.generate])
+SHORT = settings(UNSHRUNK, max_examples=60)
 
 
 def machine(*jobs):
@@ -39,7 +41,7 @@ def machine(*jobs):
     return Shop
 
 
-def search(found, options=QUICK):
+def search(found, options=UNSHRUNK):
     found.TestCase.settings = options
     found.TestCase("runTest").runTest()
 
@@ -50,13 +52,14 @@ def script_of(failure):
 
 def test_a_guard_that_a_crash_gets_around():
     with pytest.raises(AssertionError) as failure:
-        search(machine(machine_jobs.pay), FEW)
+        search(machine(machine_jobs.pay_in_a_transaction), THOROUGH)
 
     script = script_of(failure)
     assert script[0] == "state = Shop()"
     assert script[-1] == "state.teardown()"
-    assert len([line for line in script if "pay" in line]) < 8
-    assert any(line.startswith(("state.crash('pay#", "state.reply_lost('pay#")) for line in script)
+    assert len([line for line in script if "nobody" not in line and "gone" not in line]) <= 5
+    steps = ("state.crash('pay_in_a_", "state.reply_lost('pay_in_a_")
+    assert any(line.startswith(steps) for line in script)
 
 
 def test_a_job_that_undoes_another():
@@ -66,6 +69,16 @@ def test_a_job_that_undoes_another():
     script = "\n".join(script_of(failure))
     assert "'save_profile" in script
     assert "'delete_profile" in script
+
+
+@pytest.mark.parametrize(
+    "found", [machine_jobs.look_then_charge, machine_jobs.look_then_charge_in_a_coroutine]
+)
+def test_a_look_that_only_an_overlap_gets_around(found):
+    with pytest.raises(AssertionError) as failure:
+        search(machine(found))
+
+    assert any(line.startswith("state.overlap(") for line in script_of(failure))
 
 
 def test_attempts_that_are_burned():
@@ -94,13 +107,15 @@ def test_a_child_that_is_enqueued_again():
     "jobs",
     [
         (machine_jobs.pay_with_key,),
+        (machine_jobs.look_then_charge_with_key,),
+        (machine_jobs.look_then_charge_under_a_lock,),
         (machine_jobs.save_living_profile, machine_jobs.delete_profile),
         (machine_jobs.PayLater, machine_jobs.pay_with_key),
     ],
-    ids=["keyed", "tombstones", "retried"],
+    ids=["keyed", "keyed look", "locked look", "tombstones", "retried"],
 )
 def test_it_is_quiet_about_the_safe_twins(jobs):
-    search(machine(*jobs))
+    search(machine(*jobs), SHORT)
 
 
 def test_it_is_the_same_in_every_run():

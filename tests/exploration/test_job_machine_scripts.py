@@ -15,8 +15,11 @@ MACHINE = """
 
 
     class Gateway:
+        def __init__(self):
+            self.charged = []
+
         def charge(self, number):
-            pass
+            self.charged.append(number)
 
 
     class Shop(JobMachine):
@@ -41,7 +44,7 @@ MACHINE = """
 SEARCH = """
     SETTINGS = settings(phases=[Phase.generate, Phase.shrink], derandomize=True, database=None, deadline=None)
     TestShop = Shop.TestCase
-    TestShop.settings = settings(SETTINGS, max_examples=50, stateful_step_count=10)
+    TestShop.settings = settings(SETTINGS, max_examples=500, stateful_step_count=10)
 """
 
 
@@ -67,6 +70,25 @@ def test_of_a_function(pytester):
 
     assert script[0] == "state = Shop()"
     assert "state.enqueue('pay', number=7)" in script
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["E   AssertionError: 2 charges*"])
+
+
+def test_of_an_overlap(pytester):
+    pytester.makepyfile(
+        shop="""
+        gateway = None
+
+
+        def pay(number):
+            if number not in gateway.charged:
+                gateway.charge(number)
+        """
+    )
+
+    script, again = pasted(pytester, "shop", "shop.pay")
+
+    assert any(line.startswith("state.overlap('pay#1', at=") for line in script)
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(["E   AssertionError: 2 charges*"])
 

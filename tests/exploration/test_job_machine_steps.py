@@ -135,6 +135,100 @@ def test_a_drain_waits_until_a_retry_is_due():
         assert time.time() == before + 300
 
 
+def test_a_second_delivery_runs_whole_at_a_point_of_the_first():
+    with script(machine_jobs.look_then_charge) as state:
+        state.enqueue("look_then_charge", 1)
+        state.overlap("look_then_charge#1", at="gateway.charge(number) in look_then_charge")
+
+        assert state.state["charges"] == [1, 1]
+        with pytest.raises(ExplorationError, match="look_then_charge#1 is not pending"):
+            state.perform("look_then_charge#1")
+        state.deliver_again("look_then_charge#1")
+
+
+def test_a_coroutine_is_overlapped():
+    with script(machine_jobs.look_then_charge_in_a_coroutine) as state:
+        state.enqueue("look_then_charge_in_a_coroutine", 1)
+        state.overlap(
+            "look_then_charge_in_a_coroutine#1",
+            at="before gateway: charge(1) in look_then_charge_in_a_coroutine",
+        )
+
+        assert state.state["charges"] == [1, 1]
+
+
+def test_a_second_delivery_that_finds_a_lock_held_is_pending_again():
+    with script(machine_jobs.look_then_charge_under_a_lock) as state:
+        state.enqueue("look_then_charge_under_a_lock", 1)
+        state.overlap(
+            "look_then_charge_under_a_lock#1",
+            at="before gateway: charge(1) in look_then_charge_under_a_lock",
+        )
+
+        assert state.state["charges"] == [1]
+        state.perform("look_then_charge_under_a_lock#1")
+        assert state.state["charges"] == [1]
+
+
+def test_a_second_delivery_is_a_process_of_its_own():
+    with script(machine_jobs.look_at_the_process_then_charge) as state:
+        state.enqueue("look_at_the_process_then_charge", 1)
+        state.overlap(
+            "look_at_the_process_then_charge#1",
+            at="tries.append(number) in look_at_the_process_then_charge",
+        )
+
+        assert state.state["charges"] == [1]
+        assert machine_jobs.seen == {1}
+        assert machine_jobs.tries == [1]
+
+
+def test_two_deliveries_share_what_the_world_keeps_in_a_module():
+    def world():
+        machine_jobs.ledger.clear()
+        yield lambda: list(machine_jobs.ledger)
+
+    with script(machine_jobs.record_unless_recorded, world=staticmethod(world)) as state:
+        state.enqueue("record_unless_recorded", 1)
+        state.overlap(
+            "record_unless_recorded#1", at="ledger.append(number) in record_unless_recorded"
+        )
+
+        assert state.state == [1, 1]
+
+
+def test_both_deliveries_that_failed_are_pending_again():
+    with script(machine_jobs.fail_twice) as state:
+        state.enqueue("fail_twice", 1)
+        state.overlap("fail_twice#1", at="before gateway: charge(1, key=1) in fail_twice")
+        state.perform("fail_twice#1")
+        state.perform("fail_twice#1")
+
+        with pytest.raises(ExplorationError, match="fail_twice#1 is not pending"):
+            state.perform("fail_twice#1")
+
+
+def overlapped(state, job, at):
+    with state:
+        state.enqueue(job, 1)
+        state.overlap(f"{job}#1", at=f"{at} in {job}")
+
+
+def test_two_deliveries_on_one_connection_show_nothing():
+    state = script(machine_jobs.use_the_connection_of_all)
+
+    with pytest.raises(ExplorationError, match="would use one connection to a database"):
+        overlapped(state, "use_the_connection_of_all", "after gateway: charge(1, key=1)")
+
+
+def test_a_second_delivery_that_waits_for_the_first_without_end(monkeypatch):
+    monkeypatch.setattr(machine_jobs.Holder, "lock", threading.Lock())
+    state = script(machine_jobs.pay_under_a_lock, time_limit=0.2)
+
+    with pytest.raises(ExplorationError, match=r"A delivery has not ended after 0\.2 s"):
+        overlapped(state, "pay_under_a_lock", "before gateway: charge(1, key=1)")
+
+
 def test_what_the_world_keeps_in_a_module_outlives_a_process():
     def world():
         machine_jobs.ledger.clear()

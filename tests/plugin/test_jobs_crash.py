@@ -179,6 +179,22 @@ def mark_in_savepoint():
 
 
 @job
+def use_a_block():
+    with library.Block(), OwnBlock():
+        charges.append(1)
+        charges.append(2)
+    charges.append(3)
+
+
+class OwnBlock:
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind, error, traceback):
+        ended.append(kind)
+
+
+@job
 def mark_in_block():
     with library.transaction(shared[0]) as db:
         db.execute("update payments set status = status || '!'")
@@ -207,6 +223,16 @@ def savepoint(db):
         db.execute("rollback to s")
         raise
     db.execute("release s")
+
+
+class Block:
+    entered = 0
+
+    def __enter__(self):
+        Block.entered += 1
+
+    def __exit__(self, kind, error, traceback):
+        Block.entered -= 1
 """
 FRESH = """
 import pytest
@@ -263,7 +289,7 @@ def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
             "shop.charge_and_mark broke 1 test:",
             "  test_it.py::test_payment",
             "1 job killed at 6 points, in 1 test of 1.",
-            "test_it.py::test_payment: no further points tried after the one that broke it: 6 of 12",
+            "test_it.py::test_payment: no further points tried after the one that broke it: 6 of 11",
             "Not modelled: the globals of modules live on, *",
             "FAILED test_it.py::test_payment - charge_and_mark, killed and delivered again*",
         ]
@@ -293,7 +319,7 @@ def test_a_safe_job_is_quiet_at_every_point(pytester):
     result.assert_outcomes(passed=2)
     assert result.ret == 0
     # `connect` is two points more than the three lines of the job, and a statement or commit two each.
-    result.stdout.fnmatch_lines(["1 job killed at 9 points, in 1 test of 2."])
+    result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 2."])
 
 
 @needs_monitoring
@@ -414,6 +440,30 @@ def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytest
 
     result.assert_outcomes(passed=1)
     assert result.ret == 0
+
+
+@needs_monitoring
+def test_blocks_of_a_library_are_left_by_a_dead_job_and_those_of_the_project_are_not(pytester):
+    result = run(
+        pytester,
+        """
+        import library
+        import shop
+
+        def test_it(jobs):
+            library.Block.entered = 0
+            shop.use_a_block.perform_later()
+            jobs.drain()
+
+            assert library.Block.entered == 0
+            assert set(shop.ended) == {None}
+        """,
+        "-o",
+        "jobs_crash_atomic=library",
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 job killed at 6 points, in 1 test of 1."])
 
 
 @needs_monitoring
@@ -579,7 +629,7 @@ def test_a_bound_cuts_the_points_and_says_so(pytester):
         [
             "jobs: killed at up to 2 points of each test",
             "1 job killed at 2 points, in 1 test of 1.",
-            "test_it.py::test_payment: more points than --jobs-crash-points lets it have: 2 of 9",
+            "test_it.py::test_payment: more points than --jobs-crash-points lets it have: 2 of 8",
         ]
     )
 

@@ -20,6 +20,7 @@ from ..acts import (
     refuse_delivery,
     watcher,
 )
+from ..live_watching import Killed
 from .sqlite import is_locked
 from .statements import changes, is_busy, shown
 
@@ -62,6 +63,9 @@ def install(patches: Patches) -> None:
         listener = _executing(name, pools)
         event.listen(Dialect, name, listener)
         patches.undo_by(functools.partial(event.remove, Dialect, name, listener))
+    keep = _keeping_connections()
+    event.listen(Dialect, "handle_error", keep)
+    patches.undo_by(functools.partial(event.remove, Dialect, "handle_error", keep))
 
 
 class _Pools:
@@ -197,6 +201,20 @@ def _committing(commit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None
                 do()
 
     return committed
+
+
+def _keeping_connections() -> Callable[[Any], None]:
+    """Return what keeps the connection of a dead delivery for its test, which goes on: it may hold all the data.
+
+    SQLAlchemy closes one on which anything is raised that is no `Exception`. What was not committed
+    is rolled back all the same.
+    """
+
+    def keep(context: Any) -> None:
+        if isinstance(context.original_exception, Killed):
+            context.is_disconnect = False
+
+    return keep
 
 
 def _part(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,135 @@
+"""What a killed delivery leaves behind, such as tasks and threads, ends without a word."""
+
+import asyncio
+import gc
+import sys
+import threading
+from contextlib import contextmanager
+
+import machine_jobs
+import pytest
+
+from pytest_jobs import JobMachine, check_idempotent
+from pytest_jobs.errors import PartialExploration
+
+needs_monitoring = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
+)
+
+
+async def charge(number):
+    await asyncio.sleep(0)
+    machine_jobs.gateway.charge(number, key=number)
+    await asyncio.sleep(0)
+
+
+async def charge_by_gathering(number):
+    await asyncio.gather(charge(number), charge(number + 1))
+
+
+async def charge_in_tasks(number):
+    for task in [asyncio.create_task(charge(each)) for each in (number, number + 1)]:
+        await task
+
+
+def charge_in_a_thread(number):
+    done = threading.Event()
+    thread = threading.Thread(target=charge_when, args=(done, number), daemon=True)
+    thread.start()
+    try:
+        machine_jobs.gateway.charge(number, key=number)
+    finally:
+        done.set()
+        thread.join()
+
+
+def charge_when(done, number):
+    done.wait(0.1)
+    machine_jobs.gateway.charge(number + 1, key=number + 1)
+
+
+def world():
+    with contextmanager(machine_jobs.shop)() as snapshot:
+        yield lambda: {"charges": sorted(snapshot()["charges"])}
+
+
+@pytest.fixture(autouse=True)
+def no_word(caplog):
+    """Collect what is left, so that all of it is heard of here."""
+    yield
+    gc.collect()
+
+    assert not caplog.records
+
+
+TASKS = pytest.mark.parametrize("body", [charge_by_gathering, charge_in_tasks])
+
+
+@TASKS
+def test_the_tasks_of_a_coroutine(body):
+    check_idempotent(body, args=(1,), world=world, histories=["crash", "overlap"])
+
+
+@TASKS
+def test_the_tasks_of_a_coroutine_in_a_machine(body):
+    class Shop(JobMachine):
+        jobs = {body: {"number": 1}}  # noqa: RUF012 - as users write it
+
+        def settled(self):
+            assert self.state["charges"] == [1, 2]
+
+    Shop.world = staticmethod(world)
+    with Shop() as state:
+        state.enqueue(body.__name__, 1)
+        state.crash(f"{body.__name__}#1", at="before gateway: charge(1, key=1) in charge")
+
+
+def test_a_thread_that_outlives_its_delivery():
+    with pytest.warns(PartialExploration):
+        check_idempotent(charge_in_a_thread, args=(1,), world=world, histories=["crash"])
+
+
+@needs_monitoring
+@pytest.mark.parametrize("verb", ["drain", "adrain"])
+def test_the_tasks_of_a_coroutine_in_the_world_of_a_test(pytester, verb):
+    pytest.importorskip("pytest_asyncio")
+    pytester.makepyfile(
+        shop="""
+        import asyncio
+        from pytest_jobs import job
+
+        charges = set()
+
+        async def charge(number):
+            await asyncio.sleep(0)
+            charges.add(number)
+            await asyncio.sleep(0)
+
+        @job
+        async def in_tasks():
+            for task in [asyncio.create_task(charge(each)) for each in (1, 2)]:
+                await task
+
+        @job
+        async def by_gathering():
+            await asyncio.gather(charge(1), charge(2))
+        """,
+        test_it=f"""
+        import gc
+        import pytest
+        import shop
+
+        @pytest.mark.parametrize("job", [shop.in_tasks, shop.by_gathering])
+        {"async " if verb == "adrain" else ""}def test_it(jobs, job, caplog):
+            job.perform_later()
+            {"await " if verb == "adrain" else ""}jobs.{verb}()
+            gc.collect()
+
+            assert shop.charges == {{1, 2}}
+            assert not caplog.records
+        """,
+    )
+    result = pytester.runpytest_subprocess("--jobs-crash", "-Werror", "-oasyncio_mode=auto")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["2 jobs killed at * points, in 2 tests of 2."])
