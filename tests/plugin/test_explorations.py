@@ -91,7 +91,7 @@ def test_what_was_asked_for_and_left_out_is_warned_of_and_said(checks, run_anywh
         "def test_part(): check(paying.charge_with_key, time_limit=0, allow_partial=True)\n",
     )
 
-    result = run_anywhere("-W", "default")
+    result = run_anywhere("-W", "default::pytest_jobs.errors.JobsWarning")
 
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(
@@ -115,7 +115,7 @@ def test_lines_of_the_project_that_were_not_looked_at_are_warned_of(pytester, ch
         "def test_chosen(): check(paying.charge_with_key, trace=paying)\n",
     )
 
-    result = run("-W", "default")
+    result = run("-W", "default::pytest_jobs.errors.JobsWarning")
 
     result.assert_outcomes(passed=2, warnings=1)
     result.stdout.fnmatch_lines(
