@@ -194,7 +194,9 @@ class _WatchedResult:
         self.failed = False
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._result, name)
+        found = getattr(self._result, name)
+        # unittest makes no difference for subtests where a result, as of older versions of pytest, has none.
+        return self._heard_subtest if name == "addSubTest" else found
 
     def addError(self, *told: Any) -> None:  # noqa: N802 - unittest calls it
         """Take note of an error."""
@@ -206,7 +208,7 @@ class _WatchedResult:
         self.failed = True
         self._result.addFailure(*told)
 
-    def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802 - unittest calls it
-        """Take note of a subtest that failed; of one that passed there is no error."""
+    def _heard_subtest(self, test: Any, subtest: Any, error: Any) -> None:
+        # Of a subtest that passed there is no error.
         self.failed = self.failed or error is not None
         self._result.addSubTest(test, subtest, error)
