@@ -197,6 +197,7 @@ class Ledger:
             other._sequence = len(self.records)
             self.records.append(other)
             self._by_name[record.name].append(other)
+            self.events.append(other)
 
     def put_back(self, records: list[JobRecord]) -> None:
         """Return records that were taken or held back and not performed."""
