@@ -20,12 +20,9 @@ from .core.functions import JobFunction, job
 from .core.hooks import hookimpl, hooks
 from .core.job import Job
 from .core.later import later
-from .core.limits import limits_concurrency
 from .core.payload import Payload
 from .core.rules import after_discard, discard_on, rescue_from, retry_on
 from .core.settings import configure
-from .core.stores import MemoryStore
-from .core.uniqueness import unique
 from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
 from .errors import DeserializationError, Halt, RecordNotFoundError
 
@@ -59,6 +56,9 @@ if TYPE_CHECKING:
     from .bridges.opening import open_jobs
     from .core.job_log import JobLog
     from .core.job_metrics import JobMetrics
+    from .core.limits import limits_concurrency
+    from .core.stores import MemoryStore
+    from .core.uniqueness import unique
     from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
@@ -187,8 +187,11 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JobsTestCase",
 ]
 
-#: Where the names live that an application in production does not need.
+#: Where the names live that not every application in production needs.
 _LAZY = {
+    "unique": "core.uniqueness",
+    "limits_concurrency": "core.limits",
+    "MemoryStore": "core.stores",
     "JobLog": "core.job_log",
     "JobMetrics": "core.job_metrics",
     "InlineAdapter": "adapters.inline",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from ..errors import DeclarationError, SignatureError
 from .argument_types import annotated_types
 from .callbacks import Callback
-from .exclusion import Exclusion
 from .options import checked_priority, checked_queue
 from .registry import name_of, registry
 from .rules import Rule, nearest_rule
 from .signature import Binder
 
 if TYPE_CHECKING:
+    from .exclusion import Exclusion
     from .job import Job
     from .limits import LimitRule
     from .uniqueness import UniqueRule
@@ -167,6 +167,9 @@ class JobDeclaration:
 
     @classmethod
     def _keep_apart(cls) -> None:
+        # Most applications keep no jobs apart.
+        from .exclusion import Exclusion
+
         cls._exclusion = Exclusion(cls._unique, cls._limit)
         cls._exclusion.check(cls.job_class)
 

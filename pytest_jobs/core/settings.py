@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import NoAdapterError, NoStoreError
-from .adapter import Adapter
-from .stores import Store
+
+if TYPE_CHECKING:
+    from .adapter import Adapter
+    from .stores import Store
 
 
 class _InForce(NamedTuple):
