@@ -4,13 +4,13 @@ import asyncio
 import gc
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import machine_jobs
 import pytest
 
 from pytest_jobs import JobMachine, check_idempotent
-from pytest_jobs.errors import PartialExploration
+from pytest_jobs.errors import DuplicateEffect, PartialExploration
 
 needs_monitoring = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
@@ -48,9 +48,34 @@ def charge_when(done, number):
     machine_jobs.gateway.charge(number + 1, key=number + 1)
 
 
+@contextmanager
+def unit_of_work():
+    connection = machine_jobs.connect()
+    try:
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
+def pay(number):
+    with unit_of_work() as connection:
+        connection.execute("update payments set status = 'paid' where id = ?", (number,))
+
+
+def mark_paid_after_a_charge(number):
+    machine_jobs.gateway.charge(number)
+    pay(number)
+
+
 def world():
     with contextmanager(machine_jobs.shop)() as snapshot:
         yield lambda: {"charges": sorted(snapshot()["charges"])}
+
+
+def shop():
+    with contextmanager(machine_jobs.shop)() as snapshot:
+        yield snapshot
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +107,18 @@ def test_the_tasks_of_a_coroutine_in_a_machine(body):
     with Shop() as state:
         state.enqueue(body.__name__, 1)
         state.crash(f"{body.__name__}#1", at="before gateway: charge(1, key=1) in charge")
+
+
+@pytest.mark.parametrize("body", [pay, mark_paid_after_a_charge])
+def test_a_generator_that_was_in_the_middle_of_a_transaction(body, monkeypatch):
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+
+    with suppress(DuplicateEffect):
+        check_idempotent(body, args=(1,), world=shop, histories="all")
+    gc.collect()
+
+    assert said == []
 
 
 def test_a_thread_that_outlives_its_delivery():

@@ -56,6 +56,7 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 class _Heard(sqlite3.Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+        self._dead = False
         super().__init__(*args, **kwargs)
 
     def die(self) -> None:
@@ -66,6 +67,7 @@ class _Heard(sqlite3.Connection):
         with suppress(sqlite3.Error):
             super().rollback()
         self.close()
+        self._dead = True
 
     def cursor(self, factory: Any = None) -> Any:
         cursor = super().cursor(factory or _HeardCursor)
@@ -86,7 +88,9 @@ class _Heard(sqlite3.Connection):
             _heard("commit", super().commit)
 
     def rollback(self) -> None:
-        super().rollback()
+        # A generator of the dead delivery that is collected later still means to end its transaction.
+        if not self._dead:
+            super().rollback()
 
     def __exit__(
         self,
