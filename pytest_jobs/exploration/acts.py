@@ -49,6 +49,11 @@ class Act:
 class ActWatcher(Protocol):
     """Hears of the acts of one delivery, and may make them fail."""
 
+    @property
+    def dead(self) -> bool:
+        """Whether the delivery goes no further, and is being unwound."""
+        ...
+
     def acting(self, act: Act) -> AbstractContextManager[None]:
         """Return the block in which an act is done; raises before it, or at its end."""
         ...

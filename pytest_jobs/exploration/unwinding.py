@@ -7,11 +7,15 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..harness.patches import Patches
+from .acts import watcher
 
 T = TypeVar("T")
+
+#: What the interpreter calls for a coroutine that is collected and was not begun.
+_NEVER_AWAITED: Final = "_warn_unawaited_coroutine"
 
 
 def isolated(run: Callable[[], T]) -> T:
@@ -34,15 +38,22 @@ def isolated(run: Callable[[], T]) -> T:
 
 @contextmanager
 def hearing_nothing_of(death: type[BaseException]) -> Generator[None, None, None]:
-    """Let the generators of a dead delivery end without a word, for a block."""
+    """Let the generators and coroutines of a dead delivery end without a word, for a block."""
     patches = Patches()
     heard = sys.unraisablehook
+    warn = getattr(warnings, _NEVER_AWAITED)
 
     def hear(unraisable: Any) -> None:
         if not issubclass(unraisable.exc_type or object, death):
             heard(unraisable)
 
+    def warn_of_the_living(coroutine: object) -> None:
+        current = watcher.get()
+        if current is None or not current.dead:
+            warn(coroutine)
+
     patches.set(sys, "unraisablehook", hear)
+    patches.set(warnings, _NEVER_AWAITED, warn_of_the_living)
     try:
         yield
     finally:

@@ -27,6 +27,15 @@ async def charge_by_gathering(number):
     await asyncio.gather(charge(number), charge(number + 1))
 
 
+async def charge_by_gathering_many(number):
+    await asyncio.gather(
+        *(
+            charge(each)
+            for each in (number, number + 1)
+        )
+    )  # fmt: skip
+
+
 async def charge_in_tasks(number):
     for task in [asyncio.create_task(charge(each)) for each in (number, number + 1)]:
         await task
@@ -107,6 +116,15 @@ def test_the_tasks_of_a_coroutine_in_a_machine(body):
     with Shop() as state:
         state.enqueue(body.__name__, 1)
         state.crash(f"{body.__name__}#1", at="before gateway: charge(1, key=1) in charge")
+
+
+def test_a_coroutine_that_was_made_and_not_begun(recwarn):
+    check_idempotent(
+        charge_by_gathering_many, args=(1,), world=world, histories=["crash", "overlap"]
+    )
+    gc.collect()
+
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("body", [pay, mark_paid_after_a_charge])
