@@ -40,7 +40,7 @@ clean:  ## Remove environments, caches and what was built
 
 $(DEMO)/.ready: pyproject.toml
 	$(PYTHON) -m venv --clear $(DEMO)
-	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recurring]'
 	@touch $@
 
 $(VENV)/.group-test: pyproject.toml

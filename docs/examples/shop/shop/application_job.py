@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pytest_jobs import (
     Job,
     after_discard,
-    around_perform,
     discard_on,
     exponentially_longer,
+    limits_concurrency,
     retry_on,
 )
 from pytest_jobs.errors import DeserializationError
@@ -20,19 +19,14 @@ from pytest_jobs.errors import DeserializationError
 from . import db
 from .web import ServerUnavailable
 
-log = logging.getLogger("shop.jobs")
+if TYPE_CHECKING:
+    from .models import WebhookDelivery
 
 
 @retry_on(db.RecordNotFound, wait=timedelta(seconds=5), attempts=3)
 @discard_on(DeserializationError)
 class ApplicationJob(Job):
     """A row that is not there yet is waited for; a record that is gone is not mourned."""
-
-    @around_perform
-    def log_duration(self) -> Iterator[None]:
-        started = time.time()
-        yield
-        log.info("%s took %.1f s", type(self).__qualname__, time.time() - started)
 
     @after_discard
     def keep_for_review(self, error: BaseException) -> None:
@@ -44,8 +38,14 @@ class ApplicationJob(Job):
         )
 
 
+def host(delivery: WebhookDelivery) -> str | None:
+    """Return the name of the server that a webhook goes to."""
+    return urlsplit(delivery.url).hostname
+
+
 @retry_on(ServerUnavailable, wait=exponentially_longer(base=30, cap=600), attempts=8)
+@limits_concurrency(to=2, key=host, duration=timedelta(minutes=5))
 class WebhookJob(ApplicationJob):
-    """Asks other people's servers again, but not for ever."""
+    """Asks other people's servers again, but not for ever, and two at a time."""
 
     queue = "webhooks"

@@ -51,6 +51,11 @@ class Import:
         return None if is_last else offset + self.BATCH_SIZE
 
 
+def set_stock(sku: str, pieces: int) -> None:
+    """Note how many pieces of a product there are."""
+    db.change("INSERT OR REPLACE INTO stock VALUES (?, ?)", sku, pieces)
+
+
 async def stock_of_suppliers(sku: str) -> int:
     """Ask all suppliers at once."""
     answers = await asyncio.gather(*(web.client.ask(name, sku) for name in web.client.suppliers))

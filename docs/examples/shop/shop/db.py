@@ -71,6 +71,7 @@ CREATE TABLE reports (
 CREATE TABLE imports (id INTEGER PRIMARY KEY, status TEXT NOT NULL DEFAULT 'running');
 CREATE TABLE import_lines (import_id INTEGER NOT NULL REFERENCES imports, sku TEXT NOT NULL);
 CREATE TABLE products (sku TEXT PRIMARY KEY);
+CREATE TABLE stock (sku TEXT PRIMARY KEY, pieces INTEGER NOT NULL);
 CREATE TABLE failed_jobs (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL,
@@ -84,9 +85,14 @@ class RecordNotFound(LookupError):
     """No row is there."""
 
 
+def open_file() -> sqlite3.Connection:
+    """Open the file, wherever it is."""
+    return sqlite3.connect(path)
+
+
 def connect() -> sqlite3.Connection:
-    """Open the file."""
-    connection = sqlite3.connect(path)
+    """Open the file, and set the connection up."""
+    connection = open_file()
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     if not durable:

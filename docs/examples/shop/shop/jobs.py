@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
-from pytest_jobs import Halt, Job, before_perform, discard_on, job, polynomially_longer, retry_on
+from pytest_jobs import (
+    Halt,
+    Job,
+    before_perform,
+    discard_on,
+    job,
+    polynomially_longer,
+    retry_on,
+    unique,
+)
 
 # The models enqueue jobs, too: each module imports the other as a whole, and looks into it when it runs.
-from . import catalogue, mail, models
+from . import catalogue, db, mail, models
 from .application_job import ApplicationJob
 from .gateway import CardExpired, GatewayTimeout
 
@@ -55,6 +64,14 @@ class DailyReport(ApplicationJob):
         models.Report.make(day)
 
 
+class ForgetFailedJobs(ApplicationJob):
+    queue = "low"
+
+    def perform(self, days: int) -> None:
+        before = datetime.now(UTC) - timedelta(days=days)
+        db.change("DELETE FROM failed_jobs WHERE failed_at < ?", before.isoformat())
+
+
 class BulkMail(ApplicationJob):
     queue = "low"
 
@@ -78,6 +95,16 @@ class ImportProducts(ApplicationJob):
         next_offset = catalogue.Import.find(import_id).take_batch(offset)
         if next_offset is not None:
             ImportProducts.perform_later(import_id, next_offset)
+
+
+@unique(key="sku", ttl=3600)
+class RefreshStock(ApplicationJob):
+    """However often a page is looked at, one job asks the suppliers."""
+
+    queue = "low"
+
+    async def perform(self, sku: str) -> None:
+        catalogue.set_stock(sku, await catalogue.stock_of_suppliers(sku))
 
 
 @job(queue="mailers", base=ApplicationJob)

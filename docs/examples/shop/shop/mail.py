@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .current import Current
+
 
 class Mail(NamedTuple):
     """One mail."""
 
     to: str
     subject: str
+    branch: str = "main"
 
 
 class Outbox:
-    """What was sent."""
+    """What was sent, each mail in the name of the branch that it is sent for."""
 
     def __init__(self) -> None:
         self.sent: list[Mail] = []
@@ -22,7 +25,7 @@ class Outbox:
     def send(self, to: str, subject: str, *, key: str | None = None) -> None:
         """Send a mail, unless one with the same key was sent: a job may be delivered twice."""
         if key is None or key not in self._keys:
-            self.sent.append(Mail(to, subject))
+            self.sent.append(Mail(to, subject, Current.branch))
         if key is not None:
             self._keys.add(key)
 

@@ -186,7 +186,7 @@ class NotificationBundle:
 
     @classmethod
     def deliver_all_later(cls) -> None:
-        """Deliver what is left without waiting: for a shop that closes."""
+        """Deliver what is left: now and then, in case that the job of a bundle was lost."""
         left = db.rows("SELECT * FROM notification_bundles WHERE delivered_at IS NULL")
         perform_all_later([jobs.NotificationJob.new(cls(**row)) for row in left])
 
@@ -221,7 +221,9 @@ class NotificationBundle:
     def deliver(self) -> None:
         if self.delivered_at is not None:
             return
-        mail.outbox.send(self.customer.email, ", ".join(self.messages))
+        mail.outbox.send(
+            self.customer.email, ", ".join(self.messages), key=f"notifications-{self.id}"
+        )
         now = datetime.now(UTC).isoformat()
         db.change("UPDATE notification_bundles SET delivered_at = ? WHERE id = ?", now, self.id)
 
@@ -306,6 +308,11 @@ class Report:
         return jobs.DailyReport.set(at=next_morning).perform_later(day)
 
     @classmethod
+    def make_yesterdays_later(cls) -> Job:
+        """Make the report of the day before. The job is told which: it may run after midnight."""
+        return jobs.DailyReport.perform_later(datetime.now(UTC).date() - timedelta(days=1))
+
+    @classmethod
     def make(cls, day: date) -> None:
         """Make the report of a day, unless there is one, and see that it is sent."""
         totals = db.row(
@@ -323,7 +330,7 @@ class Report:
     def send(self) -> None:
         if self.sent:
             return
-        mail.outbox.send("owner@shop.example", self.headline)
+        mail.outbox.send("owner@shop.example", self.headline, key=f"report-{self.day}")
         db.change("UPDATE reports SET sent = 1 WHERE day = ?", self.day)
 
     send_later = later(send, queue="mailers", base=ApplicationJob)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import NamedTuple
 
 
@@ -22,6 +23,8 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        #: How long a server takes to answer a webhook.
+        self.seconds_to_answer = 0.0
         #: The status codes of the next answers; 200 when there are none left.
         self.answers: list[int] = []
         #: What each supplier has of anything, and how many seconds it takes to say so.
@@ -33,6 +36,7 @@ class FakeClient:
         Raises:
             ServerUnavailable: when the answer is a 5xx.
         """
+        time.sleep(self.seconds_to_answer)
         self.requests.append(Request(url, body))
         status = self.answers.pop(0) if self.answers else 200
         if status >= 500:
