@@ -5,27 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .core.argument_types import argument_type, reference
-from .core.callbacks import (
-    after_enqueue,
-    after_perform,
-    around_enqueue,
-    around_perform,
-    before_enqueue,
-    before_perform,
-)
-from .core.current import CurrentAttributes, attribute
-from .core.enqueueing import perform_all_later
-from .core.functions import JobFunction, job
-from .core.hooks import hookimpl, hooks
-from .core.job import Job
-from .core.later import later
-from .core.payload import Payload
-from .core.rules import after_discard, discard_on, rescue_from, retry_on
-from .core.settings import configure
-from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
-from .errors import DeserializationError, Halt, RecordNotFoundError
-
 if TYPE_CHECKING:
     from .adapters.inline import InlineAdapter
     from .adapters.test import TestAdapter
@@ -54,11 +33,31 @@ if TYPE_CHECKING:
     from .assertions.in_order import AssertEnqueuedInOrder
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
+    from .core.argument_types import argument_type, reference
+    from .core.callbacks import (
+        after_enqueue,
+        after_perform,
+        around_enqueue,
+        around_perform,
+        before_enqueue,
+        before_perform,
+    )
+    from .core.current import CurrentAttributes, attribute
+    from .core.enqueueing import perform_all_later
+    from .core.functions import JobFunction, job
+    from .core.hooks import hookimpl, hooks
+    from .core.job import Job
     from .core.job_log import JobLog
     from .core.job_metrics import JobMetrics
+    from .core.later import later
     from .core.limits import limits_concurrency
+    from .core.payload import Payload
+    from .core.rules import after_discard, discard_on, rescue_from, retry_on
+    from .core.settings import configure
     from .core.stores import MemoryStore
     from .core.uniqueness import unique
+    from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
+    from .errors import DeserializationError, Halt, RecordNotFoundError
     from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
@@ -187,8 +186,37 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JobsTestCase",
 ]
 
-#: Where the names live that not every application in production needs.
-_LAZY = {
+#: Where the names live; the module is imported when one of them is used.
+_HOMES = {
+    "argument_type": "core.argument_types",
+    "reference": "core.argument_types",
+    "after_enqueue": "core.callbacks",
+    "after_perform": "core.callbacks",
+    "around_enqueue": "core.callbacks",
+    "around_perform": "core.callbacks",
+    "before_enqueue": "core.callbacks",
+    "before_perform": "core.callbacks",
+    "CurrentAttributes": "core.current",
+    "attribute": "core.current",
+    "perform_all_later": "core.enqueueing",
+    "JobFunction": "core.functions",
+    "job": "core.functions",
+    "hookimpl": "core.hooks",
+    "hooks": "core.hooks",
+    "Job": "core.job",
+    "later": "core.later",
+    "Payload": "core.payload",
+    "after_discard": "core.rules",
+    "discard_on": "core.rules",
+    "rescue_from": "core.rules",
+    "retry_on": "core.rules",
+    "configure": "core.settings",
+    "exponentially_longer": "core.waits",
+    "polynomially_longer": "core.waits",
+    "sidekiq_backoff": "core.waits",
+    "DeserializationError": "errors",
+    "Halt": "errors",
+    "RecordNotFoundError": "errors",
     "unique": "core.uniqueness",
     "limits_concurrency": "core.limits",
     "MemoryStore": "core.stores",
@@ -237,7 +265,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f".{_LAZY.get(name, 'assertions.asserts')}", __name__)
+    module = importlib.import_module(f".{_HOMES.get(name, 'assertions.asserts')}", __name__)
     value = globals()[name] = module if name == "effects" else getattr(module, name)
     return value
 

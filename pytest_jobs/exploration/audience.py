@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from .sources import EffectSource
 
 
-@dataclass(frozen=True)
-class CheckNote:
+class CheckNote(NamedTuple):
     """What one check came to, in plain values, for the summary of a session."""
 
     job: str
@@ -26,26 +24,41 @@ class CheckNote:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
-        plain = asdict(self)
-        return {**plain, "not_asked": list(self.not_asked), "left_out": list(self.left_out)}
+        return {
+            **self._asdict(),
+            "not_asked": list(self.not_asked),
+            "left_out": list(self.left_out),
+        }
 
 
-@dataclass
 class Audience:
     """The test in which a check runs, and how its report is read."""
 
-    #: The full node id of the test, as it is given to pytest.
-    nodeid: str = ""
-    #: Whether all failing points are told.
-    verbose: bool = False
-    #: Whether what is read can show nothing but ASCII.
-    ascii: bool = False
-    #: The token of the one history that is to be carried out.
-    replay: str | None = None
-    #: Returns the effect sources of the project.
-    sources: Callable[[], Iterable[EffectSource]] = tuple
-    #: What the checks of this test came to.
-    notes: list[CheckNote] = field(default_factory=list)
+    def __init__(
+        self,
+        nodeid: str = "",
+        *,
+        verbose: bool = False,
+        ascii: bool = False,
+        replay: str | None = None,
+        sources: Callable[[], Iterable[EffectSource]] = tuple,
+    ) -> None:
+        """Describe them.
+
+        Args:
+            nodeid: the full node id of the test, as it is given to pytest.
+            verbose: whether all failing points are told.
+            ascii: whether what is read can show nothing but ASCII.
+            replay: the token of the one history that is to be carried out.
+            sources: returns the effect sources of the project.
+        """
+        self.nodeid = nodeid
+        self.verbose = verbose
+        self.ascii = ascii
+        self.replay = replay
+        self.sources = sources
+        #: What the checks of this test came to.
+        self.notes: list[CheckNote] = []
 
 
 #: Who reads; nobody in particular where no test runner says.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pytest
 
@@ -33,8 +32,7 @@ _MARKER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JobOptions:
+class JobOptions(NamedTuple):
     """The settings in force for a test, or for the session."""
 
     mode: Mode = "record"
@@ -181,11 +179,11 @@ def item_options(item: pytest.Item) -> JobOptions:
     """
     options = session_options(item.config)
     if is_jobs_case(item):
-        options = replace(options, **options_of_case(item), always=True)
+        options = options._replace(**options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
         marked = _marked(marker, item.nodeid)
         opens = options.always or set(marked) != {"idempotent"}
-        options = replace(options, **{**marked, "always": opens})
+        options = options._replace(**{**marked, "always": opens})
     return options
 
 

@@ -81,12 +81,12 @@ def test_imports_run_downwards():
     assert upwards == []
 
 
-def test_the_package_itself_imports_only_the_core_at_once():
+def test_the_package_itself_imports_nothing_at_once():
     early = {
         room(found.imported) for found in IMPORTS if found.importer == PACKAGE.name and found.early
     }
 
-    assert early - {""} == {"core", "errors"}
+    assert early - {""} == set()
 
 
 @pytest.mark.parametrize("third_party", THIRD_PARTIES)
