@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..exploration.audience import Audience, audience
-from .painting import painted
 
 if TYPE_CHECKING:
     from ..exploration.sources import EffectSource
@@ -203,6 +202,8 @@ def _colour(terminal: pytest.TerminalReporter, markup: Any) -> None:
     """Colour the stories in the failures that are about to be shown; those kept elsewhere stay plain."""
     if not terminal.hasmarkup:
         return
+    from .painting import painted
+
     for report in (*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())):
         entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ())
         if _TELLS in vars(report) and entries:
