@@ -29,7 +29,8 @@ def sqlite_world(
     Args:
         schema: the statements that create tables and put the first rows in.
         bind: the module or object, and the name under which it has the function that opens a
-            connection. For the block it opens one to this database.
+            connection. For the block it opens one to this database, and does nothing else: where it
+            sets a `row_factory` too, bind a function of its own that only opens.
 
     Returns:
         A function that takes the name of a table and returns its rows, in the order of their ids.
