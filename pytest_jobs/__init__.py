@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .assertions.in_order import AssertEnqueuedInOrder
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
+    from .core.batches import Batch
     from .core.job_log import JobLog
     from .core.job_metrics import JobMetrics
     from .core.limits import limits_concurrency
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from .exploration.http_messages import HttpRequest, HttpResponse
     from .exploration.machine import JobMachine
     from .exploration.payload_check import check_payloads
+    from .exploration.worlds.batches import batch_world
     from .exploration.worlds.django import django_world
     from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
@@ -126,6 +128,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Sending jobs
     "configure",
     "perform_all_later",
+    "Batch",
     "Payload",
     "InlineAdapter",
     "TestAdapter",
@@ -148,6 +151,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "fake_mail",
     "HttpRequest",
     "HttpResponse",
+    "batch_world",
     "redis_world",
     "sqlite_world",
     "sqlalchemy_world",
@@ -189,6 +193,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 
 #: Where the names live that not every application in production needs.
 _LAZY = {
+    "Batch": "core.batches",
     "unique": "core.uniqueness",
     "limits_concurrency": "core.limits",
     "MemoryStore": "core.stores",
@@ -212,6 +217,7 @@ _LAZY = {
     "fake_mail": "exploration.worlds.mail",
     "HttpRequest": "exploration.http_messages",
     "HttpResponse": "exploration.http_messages",
+    "batch_world": "exploration.worlds.batches",
     "redis_world": "exploration.worlds.redis",
     "django_world": "exploration.worlds.django",
     "sqlite_world": "exploration.worlds.sqlite",

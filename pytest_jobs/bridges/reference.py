@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from ..core.arguments import decode
+from ..core.batches import adding
 from ..core.execution import Execution, perform
 from ..core.job import Job
 from ..core.payload import Payload
@@ -154,8 +155,13 @@ class ReferenceBridge:
             return False
 
     def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Call `perform_later`."""
-        _known(job)._build(args, dict(kwargs), None).enqueue()
+        """Call `perform_later`, or enqueue the job in the batch that it is to be added to."""
+        made = _known(job)._build(args, dict(kwargs), None)
+        batch = adding.get()
+        if batch is None:
+            made.enqueue()
+        else:
+            batch.enqueue([made])
 
     def perform(
         self, record: JobRecord, *, now_ns: int, around: Around
