@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .core.job_log import JobLog
     from .core.job_metrics import JobMetrics
     from .core.limits import limits_concurrency
+    from .core.slices import slices
     from .core.stores import MemoryStore
     from .core.uniqueness import unique
     from .exploration import effects
@@ -129,6 +130,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "configure",
     "perform_all_later",
     "Batch",
+    "slices",
     "Payload",
     "InlineAdapter",
     "TestAdapter",
@@ -194,6 +196,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 #: Where the names live that not every application in production needs.
 _LAZY = {
     "Batch": "core.batches",
+    "slices": "core.slices",
     "unique": "core.uniqueness",
     "limits_concurrency": "core.limits",
     "MemoryStore": "core.stores",

@@ -36,7 +36,11 @@ class BatchStore(Protocol):
     """
 
     def add(
-        self, batch_id: str, job_ids: Sequence[str], callbacks: Mapping[str, Payload] | None
+        self,
+        batch_id: str,
+        job_ids: Sequence[str],
+        callbacks: Mapping[str, Payload] | None,
+        adder: str = "",
     ) -> Sequence[str] | None:
         """Announce jobs, before they are handed to the adapter.
 
@@ -45,10 +49,12 @@ class BatchStore(Protocol):
             job_ids: the ids of the jobs; one that is in the batch already stays as it is.
             callbacks: what is enqueued when it is done, by `complete` and `success`, for a batch that
                 is not kept yet; None when it has to be.
+            adder: the id of the job of the batch that adds them; empty for whoever begins it.
 
         Returns:
             The ids of those, in order, that were not handed over yet; None when the batch is finished
-            and has not all of them, or is not kept: nothing was added then.
+            and has not all of them, unless the adder had failed, or when it is not kept: nothing was
+            added then.
         """
         ...
 
@@ -117,7 +123,11 @@ class MemoryBatches:
         self._kept: dict[str, _Kept] = {}
 
     def add(
-        self, batch_id: str, job_ids: Sequence[str], callbacks: Mapping[str, Payload] | None
+        self,
+        batch_id: str,
+        job_ids: Sequence[str],
+        callbacks: Mapping[str, Payload] | None,
+        adder: str = "",
     ) -> Sequence[str] | None:
         """Announce jobs; see `BatchStore`."""
         with self._mutex:
@@ -127,7 +137,7 @@ class MemoryBatches:
                     return None
                 batch = self._kept[batch_id] = _Kept(dict(callbacks))
             unknown = [each for each in job_ids if each not in batch.jobs]
-            if unknown and COMPLETE in batch.askers:
+            if unknown and COMPLETE in batch.askers and batch.jobs.get(adder) != "failed":
                 return None
             batch.jobs.update(dict.fromkeys(unknown, "announced"))
             batch.pending += len(unknown)

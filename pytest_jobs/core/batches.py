@@ -105,7 +105,8 @@ class Batch:
     def enqueue(self, jobs: Iterable[J]) -> tuple[J, ...]:
         """Enqueue jobs of the batch, all that it is to have: it is finished when they have ended.
 
-        Only its own jobs can add to it, while they run: `Batch.current().enqueue(...)`. Called again,
+        Only its own jobs can add to it, while they run: `Batch.current().enqueue(...)`; one that had
+        failed, and is redriven, can also when it is finished. Called again,
         for whatever reason, it enqueues what it has not: of a job with the same arguments there are
         as many as in the longest list. An argument that cannot be written keeps all of them back.
 
@@ -129,7 +130,7 @@ class Batch:
         for job, job_id in zip(every, ids, strict=True):
             job._membership = Membership(self._id, job_id)
         ready = prepared(every, adapter)
-        missing = store.add(self._id, ids, self._callbacks)
+        missing = store.add(self._id, ids, self._callbacks, self._adder)
         if missing is None:
             raise BatchError(
                 f"The batch {self._id} is finished, or not kept any more, so no job can be added to it. Enqueue "

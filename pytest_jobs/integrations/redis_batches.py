@@ -46,7 +46,7 @@ redis.call('PEXPIRE', batch, kept)
 """
 _ADD: Final = """
 local batch, kept, may_begin = KEYS[1], ARGV[1], ARGV[2]
-local first = 4 + 2 * tonumber(ARGV[3])
+local adder, first = ARGV[4], 5 + 2 * tonumber(ARGV[3])
 local begins = redis.call('EXISTS', batch) == 0
 if begins and may_begin == '0' then
   return false
@@ -61,12 +61,13 @@ for i = first, #ARGV do
     missing[#missing + 1] = ARGV[i]
   end
 end
-if #unknown > 0 and redis.call('HEXISTS', batch, 'asker:complete') == 1 then
+if #unknown > 0 and redis.call('HEXISTS', batch, 'asker:complete') == 1
+    and redis.call('HGET', batch, 'job:' .. adder) ~= 'f' then
   return false
 end
 if begins then
   redis.call('HSET', batch, 'total', 0, 'pending', 0, 'failed', 0)
-  for i = 4, first - 1, 2 do
+  for i = 5, first - 1, 2 do
     redis.call('HSET', batch, 'callback:' .. ARGV[i], ARGV[i + 1])
   end
 end
@@ -138,7 +139,11 @@ class RedisBatches:
         self._ask = ask
 
     def add(
-        self, batch_id: str, job_ids: Sequence[str], callbacks: Mapping[str, Payload] | None
+        self,
+        batch_id: str,
+        job_ids: Sequence[str],
+        callbacks: Mapping[str, Payload] | None,
+        adder: str = "",
     ) -> Sequence[str] | None:
         """Announce jobs; see `BatchStore`."""
         written = [
@@ -148,7 +153,7 @@ class RedisBatches:
         ]
         begins = 0 if callbacks is None else 1
         missing = self._do(
-            "add jobs to", batch_id, _ADD, begins, len(written) // 2, *written, *job_ids
+            "add jobs to", batch_id, _ADD, begins, len(written) // 2, adder, *written, *job_ids
         )
         return None if missing is None else [_text(each) for each in missing]
 

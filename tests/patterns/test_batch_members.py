@@ -133,6 +133,19 @@ def test_a_job_that_is_delivered_twice_adds_once(jobs):
     assert len(ids(jobs)) == 3
 
 
+def test_a_job_that_had_failed_adds_when_it_is_redriven(jobs):
+    batch = Batch(on_success=notify.new(1), on_complete=notify.new(2))
+    batch.enqueue([split.new(2)])
+    jobs.fail(split, raising=ValueError, times=1)
+    jobs.drain(raise_errors=False)
+    assert batch.finished
+
+    jobs.redrive_all()
+    jobs.drain()
+    assert (batch.total, batch.failed, batch.finished) == (3, 0, True)
+    assert [record.args for record in jobs.enqueued if record.job is notify] == [(2,), (1,)]
+
+
 def test_jobs_that_several_add_are_several_though_they_are_alike(jobs):
     batch = Batch(on_success=notify.new(1))
     batch.enqueue([split.new(1), split.new(1)])

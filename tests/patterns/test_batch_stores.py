@@ -204,6 +204,19 @@ def test_a_finished_batch_takes_no_further_job(batches):
     assert batches.facts("b") == BatchFacts(total=1, pending=0, failed=0)
 
 
+def test_a_finished_batch_takes_further_ones_of_a_job_that_had_failed(batches):
+    begin(batches, "1", "2")
+    end(batches, "1", performed=False)
+    end(batches, "2")
+    assert batches.add("b", ["3"], None, "2") is None
+    assert batches.add("b", ["3"], None, "1") == ["3"]
+    assert batches.facts("b") == BatchFacts(total=3, pending=1, failed=1)
+
+    assert end(batches, "1") == []
+    batches.sent("b", "complete")
+    assert end(batches, "3") == ["success"]
+
+
 def test_it_is_finished_without_any_callback_too(batches):
     begin(batches, "1", callbacks={"success": SUCCESS})
     end(batches, "1", performed=False)
