@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -62,11 +62,11 @@ def deliver_always(bundle_id):
 
 @job
 def deliver(bundle_id):
-    db = connect()
-    (status,) = db.execute("select status from bundles where id = ?", (bundle_id,)).fetchone()
-    if status != "delivered":
-        mailbox.send(bundle_id, key=f"bundle-{bundle_id}")
-        become(db, "delivered", [bundle_id])
+    with closing(connect()) as db:
+        (status,) = db.execute("select status from bundles where id = ?", (bundle_id,)).fetchone()
+        if status != "delivered":
+            mailbox.send(bundle_id, key=f"bundle-{bundle_id}")
+            become(db, "delivered", [bundle_id])
 
 
 # All that are due
@@ -74,26 +74,27 @@ def deliver(bundle_id):
 
 @job
 def deliver_all_again_and_again():
-    for piece in slices(due(connect()), 2):
-        perform_all_later([deliver.new(each) for each in piece])
+    with closing(connect()) as db:
+        for piece in slices(due(db), 2):
+            perform_all_later([deliver.new(each) for each in piece])
 
 
 @job
 def deliver_all():
-    db = connect()
-    db.execute("begin immediate")
-    for piece in slices(due(db), 2):
-        perform_all_later([deliver.new(each) for each in piece])
-        mark(db, "enqueued", piece)
-    db.commit()
+    with closing(connect()) as db:
+        db.execute("begin immediate")
+        for piece in slices(due(db), 2):
+            perform_all_later([deliver.new(each) for each in piece])
+            mark(db, "enqueued", piece)
+        db.commit()
 
 
 @job
 def deliver_all_claimed_first():
-    db = connect()
-    for piece in slices(due(db), 2):
-        become(db, "enqueued", piece)
-        perform_all_later([deliver.new(each) for each in piece])
+    with closing(connect()) as db:
+        for piece in slices(due(db), 2):
+            become(db, "enqueued", piece)
+            perform_all_later([deliver.new(each) for each in piece])
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -71,29 +71,29 @@ def congratulate(campaign_id): ...
 
 @job
 def bulk_email_counting(campaign_id):
-    db = connect()
-    for batch in in_batches(db, campaign_id):
-        for subscriber_id in batch:
-            send_campaign_email.perform_later(campaign_id, subscriber_id)
-        change(
-            db,
-            "update campaigns set processed_count = processed_count + ? where id = ?",
-            len(batch),
-            campaign_id,
-        )
+    with closing(connect()) as db:
+        for batch in in_batches(db, campaign_id):
+            for subscriber_id in batch:
+                send_campaign_email.perform_later(campaign_id, subscriber_id)
+            change(
+                db,
+                "update campaigns set processed_count = processed_count + ? where id = ?",
+                len(batch),
+                campaign_id,
+            )
 
 
 @job
 def bulk_email_counting_in_a_batch(campaign_id):
-    db = connect()
-    for batch in in_batches(db, campaign_id):
-        Batch.current().enqueue([send_campaign_email.new(campaign_id, each) for each in batch])
-        change(
-            db,
-            "update campaigns set processed_count = processed_count + ? where id = ?",
-            len(batch),
-            campaign_id,
-        )
+    with closing(connect()) as db:
+        for batch in in_batches(db, campaign_id):
+            Batch.current().enqueue([send_campaign_email.new(campaign_id, each) for each in batch])
+            change(
+                db,
+                "update campaigns set processed_count = processed_count + ? where id = ?",
+                len(batch),
+                campaign_id,
+            )
 
 
 # Progress that is set
@@ -101,11 +101,14 @@ def bulk_email_counting_in_a_batch(campaign_id):
 
 @job
 def bulk_email(campaign_id):
-    db, processed = connect(), 0
-    for batch in in_batches(db, campaign_id):
-        Batch.current().enqueue([send_campaign_email.new(campaign_id, each) for each in batch])
-        processed += len(batch)
-        change(db, "update campaigns set processed_count = ? where id = ?", processed, campaign_id)
+    processed = 0
+    with closing(connect()) as db:
+        for batch in in_batches(db, campaign_id):
+            Batch.current().enqueue([send_campaign_email.new(campaign_id, each) for each in batch])
+            processed += len(batch)
+            change(
+                db, "update campaigns set processed_count = ? where id = ?", processed, campaign_id
+            )
 
 
 # Progress that is a cursor, without a batch
@@ -128,20 +131,20 @@ def enqueue(campaign_id, batch):
 
 @job
 def bulk_email_from_the_cursor(campaign_id):
-    db = connect()
-    while batch := next_batch(db, campaign_id):
-        enqueue(campaign_id, batch)
-        move_the_cursor(db, campaign_id, batch)
-    db.rollback()
+    with closing(connect()) as db:
+        while batch := next_batch(db, campaign_id):
+            enqueue(campaign_id, batch)
+            move_the_cursor(db, campaign_id, batch)
+        db.rollback()
 
 
 @job
 def bulk_email_that_moves_the_cursor_first(campaign_id):
-    db = connect()
-    while batch := next_batch(db, campaign_id):
-        move_the_cursor(db, campaign_id, batch)
-        enqueue(campaign_id, batch)
-    db.rollback()
+    with closing(connect()) as db:
+        while batch := next_batch(db, campaign_id):
+            move_the_cursor(db, campaign_id, batch)
+            enqueue(campaign_id, batch)
+        db.rollback()
 
 
 @contextmanager

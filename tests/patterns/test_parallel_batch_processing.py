@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -31,23 +31,23 @@ def finish(): ...
 
 @job
 def process_adding(ids):
-    db = connect()
-    for each in ids:
-        db.execute("update records set runs = runs + 1 where id = ?", (each,))
-        db.commit()
+    with closing(connect()) as db:
+        for each in ids:
+            db.execute("update records set runs = runs + 1 where id = ?", (each,))
+            db.commit()
 
 
 @job
 def process_each_once(ids):
-    db = connect()
-    for each in ids:
-        taken = db.execute(
-            "update records set status = 'done', runs = runs + 1 where id = ? and status = 'open'",
-            (each,),
-        )
-        if taken.rowcount:
-            db.execute("update totals set processed = processed + 1")
-        db.commit()
+    with closing(connect()) as db:
+        for each in ids:
+            taken = db.execute(
+                "update records set status = 'done', runs = runs + 1 where id = ? and status = 'open'",
+                (each,),
+            )
+            if taken.rowcount:
+                db.execute("update totals set processed = processed + 1")
+            db.commit()
 
 
 # The job that cuts

@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -32,18 +32,18 @@ def finish(dataset_id): ...
 
 @job
 def process_by_offset(dataset_id, offset=0):
-    db = connect()
-    page = db.execute(
-        "select id, amount from records where status = 'open' order by id limit ? offset ?",
-        (BATCH_SIZE, offset),
-    ).fetchall()
-    if not page:
-        return
-    for record_id, amount in page:
-        db.execute("update datasets set total = total + ?", (amount,))
-        db.execute("update records set status = 'done' where id = ?", (record_id,))
-    db.commit()
-    process_by_offset.perform_later(dataset_id, offset + BATCH_SIZE)
+    with closing(connect()) as db:
+        page = db.execute(
+            "select id, amount from records where status = 'open' order by id limit ? offset ?",
+            (BATCH_SIZE, offset),
+        ).fetchall()
+        if not page:
+            return
+        for record_id, amount in page:
+            db.execute("update datasets set total = total + ?", (amount,))
+            db.execute("update records set status = 'done' where id = ?", (record_id,))
+        db.commit()
+        process_by_offset.perform_later(dataset_id, offset + BATCH_SIZE)
 
 
 # Pages by the last id
@@ -66,20 +66,20 @@ def add_once(db, page):
 
 @job
 def process_without_guard(dataset_id, last_id=0):
-    db = connect()
-    page = page_after(db, last_id)
-    if page:
-        add_once(db, page)
-        process_without_guard.perform_later(dataset_id, page[-1][0])
+    with closing(connect()) as db:
+        page = page_after(db, last_id)
+        if page:
+            add_once(db, page)
+            process_without_guard.perform_later(dataset_id, page[-1][0])
 
 
 @job
 def process(dataset_id, last_id=0):
-    db = connect()
-    page = page_after(db, last_id)
-    if page:
-        add_once(db, page)
-        Batch.current().enqueue([process.new(dataset_id, page[-1][0])])
+    with closing(connect()) as db:
+        page = page_after(db, last_id)
+        if page:
+            add_once(db, page)
+            Batch.current().enqueue([process.new(dataset_id, page[-1][0])])
 
 
 # The same without a batch: under a lock, and with a mark on the page, which comes after the enqueue
@@ -102,22 +102,22 @@ def add(db, page):
 
 @job
 def process_and_mark(dataset_id, last_id=0):
-    db = connect()
-    page = page_after(db, last_id)
-    if page and not is_done(db, last_id):
-        add(db, page)
-        process_and_mark.perform_later(dataset_id, page[-1][0])
-        mark_as_done(db, page)
+    with closing(connect()) as db:
+        page = page_after(db, last_id)
+        if page and not is_done(db, last_id):
+            add(db, page)
+            process_and_mark.perform_later(dataset_id, page[-1][0])
+            mark_as_done(db, page)
 
 
 @job
 def mark_and_process(dataset_id, last_id=0):
-    db = connect()
-    page = page_after(db, last_id)
-    if page and not is_done(db, last_id):
-        add(db, page)
-        mark_as_done(db, page)
-        mark_and_process.perform_later(dataset_id, page[-1][0])
+    with closing(connect()) as db:
+        page = page_after(db, last_id)
+        if page and not is_done(db, last_id):
+            add(db, page)
+            mark_as_done(db, page)
+            mark_and_process.perform_later(dataset_id, page[-1][0])
 
 
 @contextmanager
