@@ -15,6 +15,7 @@ from pytest_jobs import (
     perform_all_later,
     unique,
 )
+from pytest_jobs.core.settings import settings
 
 
 @job
@@ -296,3 +297,12 @@ def test_a_payload_carries_the_batch_over_a_transport():
         Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
 
     assert adapter.pending[0].to_dict()["headers"] == {"batch": "import-7"}
+
+
+def test_a_copy_of_a_job_is_no_first_enqueue(jobs):
+    batch = Batch("import-7", on_success=notify.new(1))
+    batch.enqueue([load.new(1)])
+    settings.adapter.enqueue(jobs.enqueued[0].payload)
+
+    assert len(jobs.pending) == 2
+    assert len(jobs.enqueued) == 1
