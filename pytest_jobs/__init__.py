@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
     from .core.argument_types import argument_type, reference
+    from .core.batches import Batch
     from .core.callbacks import (
         after_enqueue,
         after_perform,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from .core.payload import Payload
     from .core.rules import after_discard, discard_on, rescue_from, retry_on
     from .core.settings import configure
+    from .core.slices import slices
     from .core.stores import MemoryStore
     from .core.uniqueness import unique
     from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from .exploration.http_messages import HttpRequest, HttpResponse
     from .exploration.machine import JobMachine
     from .exploration.payload_check import check_payloads
+    from .exploration.worlds.batches import batch_world
     from .exploration.worlds.django import django_world
     from .exploration.worlds.fake_http import fake_http
     from .exploration.worlds.fakes import fake
@@ -125,6 +128,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Sending jobs
     "configure",
     "perform_all_later",
+    "Batch",
+    "slices",
     "Payload",
     "InlineAdapter",
     "TestAdapter",
@@ -147,6 +152,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "fake_mail",
     "HttpRequest",
     "HttpResponse",
+    "batch_world",
     "redis_world",
     "sqlite_world",
     "sqlalchemy_world",
@@ -217,6 +223,8 @@ _HOMES = {
     "DeserializationError": "errors",
     "Halt": "errors",
     "RecordNotFoundError": "errors",
+    "Batch": "core.batches",
+    "slices": "core.slices",
     "unique": "core.uniqueness",
     "limits_concurrency": "core.limits",
     "MemoryStore": "core.stores",
@@ -240,6 +248,7 @@ _HOMES = {
     "fake_mail": "exploration.worlds.mail",
     "HttpRequest": "exploration.http_messages",
     "HttpResponse": "exploration.http_messages",
+    "batch_world": "exploration.worlds.batches",
     "redis_world": "exploration.worlds.redis",
     "django_world": "exploration.worlds.django",
     "sqlite_world": "exploration.worlds.sqlite",

@@ -65,7 +65,7 @@ class StoreError(JobsError):
 
 
 class NoStoreError(StoreError):
-    """No store is configured, so nothing knows which jobs are unique or limited.
+    """No store is configured, so nothing knows which jobs are unique, limited or in a batch.
 
     Write `pytest_jobs.configure(adapter=..., store=...)`: with `RedisStore` when several processes
     enqueue or perform, with `MemoryStore` in one process. In a test the harness brings one.
@@ -77,6 +77,10 @@ class JobLockedError(JobsError):
 
     It is the error of a delivery that was refused for it.
     """
+
+
+class BatchError(JobsError):
+    """A batch cannot be what it is to be, or cannot take another job."""
 
 
 class Halt(JobsError):

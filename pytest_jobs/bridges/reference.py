@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any, cast
 
 from ..core.arguments import decode
+from ..core.batch_ends import has_derived_id
+from ..core.batches import adding
 from ..core.execution import Execution, perform
 from ..core.job import Job
 from ..core.payload import Payload
@@ -63,6 +65,7 @@ class ReferenceBridge:
         """Report to another sink for a block, and keep locks in another store."""
         adapter = self._installed()
         before, adapter.sink = adapter.sink, sink
+        derived, adapter.derived = adapter.derived, set()
         store, self._store = self._store, MemoryStore()
         restore = settings.take_over(adapter, self._store, settings.draw)
         try:
@@ -70,7 +73,7 @@ class ReferenceBridge:
         finally:
             restore()
             self._store = store
-            adapter.sink = before
+            adapter.sink, adapter.derived = before, derived
 
     def locks(self, now_ns: int) -> tuple[Held, ...]:
         """Return the locks and places that are held."""
@@ -154,8 +157,13 @@ class ReferenceBridge:
             return False
 
     def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Call `perform_later`."""
-        _known(job)._build(args, dict(kwargs), None).enqueue()
+        """Call `perform_later`, or enqueue the job in the batch that it is to be added to."""
+        made = _known(job)._build(args, dict(kwargs), None)
+        batch = adding.get()
+        if batch is None:
+            made.enqueue()
+        else:
+            batch.enqueue([made])
 
     def perform(
         self, record: JobRecord, *, now_ns: int, around: Around
@@ -230,11 +238,13 @@ class ReferenceBridge:
 class _HarnessAdapter:
     """Where the core's jobs go while a harness is open."""
 
-    __slots__ = ("_bridge", "sink")
+    __slots__ = ("_bridge", "derived", "sink")
 
     def __init__(self, bridge: ReferenceBridge, sink: Sink) -> None:
         self._bridge = bridge
         self.sink = sink
+        #: The ids of the jobs that have the same one whenever they are enqueued.
+        self.derived: set[str] = set()
 
     def now_ns(self) -> int:
         """Return the time of the harness's clock."""
@@ -242,13 +252,28 @@ class _HarnessAdapter:
 
     def enqueue(self, payload: Payload) -> None:
         """Report the payload."""
-        first = payload.attempt == 1 and (payload.headers is None or payload.is_first)
-        self.sink.added(JobRecord(self._bridge, payload, payload, FIRST if first else RETRY))
+        if payload.headers is None:
+            origin: Origin = FIRST if payload.attempt == 1 else RETRY
+            self.sink.added(JobRecord(self._bridge, payload, payload, origin))
+        else:
+            self._add(payload, None)
 
     def block(self, payload: Payload, until_ns: int | None) -> None:
         """Report the payload of a job that waits for a place."""
+        self._add(payload, until_ns)
+
+    def _add(self, payload: Payload, blocked_until_ns: int | None) -> None:
         origin: Origin = FIRST if payload.is_first else RETRY
-        self.sink.added(JobRecord(self._bridge, payload, payload, origin, until_ns))
+        derived = has_derived_id(payload.headers)
+        if derived and origin is FIRST and payload.job_id in self.derived:
+            origin = REDELIVERY
+        record = JobRecord(self._bridge, payload, payload, origin, blocked_until_ns)
+        try:
+            self.sink.added(record)
+        finally:
+            # Its answer may be lost, and the worker may die, when it was taken in.
+            if derived and record.sequence >= 0:
+                self.derived.add(payload.job_id)
 
     def unblock(self, job_id: str) -> None:
         """Report that a job has the place that it waited for."""

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from contextvars import Token
-from typing import Any, Final
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import DeserializationError, SerializationError
 from .ambient import EMPTY, Ambient, ambient, current_classes
 from .arguments import decode_value, encode_value
 from .registry import name_of
 
+if TYPE_CHECKING:
+    from .payload import Payload
+
+Before: TypeAlias = tuple[Token[Ambient], "Token[Payload | None]"]
+
 #: The header in which a payload carries them.
 HEADER: Final = "context"
+
+#: The payload that is being performed, if it is one that carries anything.
+performed: ContextVar[Payload | None] = ContextVar("pytest_jobs_performed", default=None)
 
 
 def headers_of(values: Ambient) -> dict[str, object] | None:
@@ -43,9 +51,9 @@ def _written(value: object, path: str, types: Any) -> object:
         ) from None
 
 
-def enter() -> Token[Ambient]:
+def enter(payload: Payload) -> Before:
     """Begin a delivery: nothing of whoever performs it is seen in it."""
-    return ambient.set(EMPTY)
+    return ambient.set(EMPTY), performed.set(payload)
 
 
 def restore(headers: Mapping[str, object] | None) -> Ambient:
@@ -60,18 +68,19 @@ def restore(headers: Mapping[str, object] | None) -> Ambient:
     return carried(headers, find_records=True, assign=True)
 
 
-def leave(token: Token[Ambient]) -> None:
+def leave(before: Before) -> None:
     """End a delivery: reset what it left, and bring back what there was before."""
     with ExitStack() as stack:
-        stack.callback(_bring_back, token)
+        stack.callback(_bring_back, before)
         for cls in ambient.get():
             stack.callback(cls.reset)
 
 
-def _bring_back(token: Token[Ambient]) -> None:
+def _bring_back(before: Before) -> None:
     # A coroutine that is thrown away ends in the context of whoever does it.
     with suppress(ValueError):
-        ambient.reset(token)
+        ambient.reset(before[0])
+        performed.reset(before[1])
 
 
 def carried(

@@ -27,7 +27,7 @@ def enqueue(job: Job) -> None:
     if type(job)._enqueue_callbacks:
         _enqueue_inside_callbacks(job, adapter)
     else:
-        _hand_over(job, adapter, payload_of(job, adapter.now_ns()))
+        hand_over(job, adapter, payload_of(job, adapter.now_ns()))
 
 
 def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
@@ -43,25 +43,49 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
         The jobs; `.enqueued` of each says whether an adapter took it.
     """
     adapter = settings.adapter
+    every = checked_jobs(jobs, "perform_all_later")
+    for job, payload in prepared(every, adapter):
+        enqueue_prepared(job, payload, adapter)
+    return every
+
+
+def prepared(jobs: Iterable[J], adapter: Adapter) -> list[tuple[J, Payload | None]]:
+    """Return the jobs with their payloads; None for one that its callbacks may still change.
+
+    Raises:
+        SignatureError: when the arguments of one do not fit `perform`.
+        SerializationError: when one cannot be written.
+    """
+    made: list[tuple[J, Payload | None]] = []
+    for job in jobs:
+        if type(job)._enqueue_callbacks:
+            job._encoded_arguments()
+            made.append((job, None))
+        else:
+            made.append((job, payload_of(job, adapter.now_ns())))
+    return made
+
+
+def enqueue_prepared(job: Job, payload: Payload | None, adapter: Adapter) -> None:
+    """Hand a job to the adapter that was prepared."""
+    if payload is None:
+        _enqueue_inside_callbacks(job, adapter)
+    else:
+        hand_over(job, adapter, payload)
+
+
+def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
+    """Return the jobs that a verb is given.
+
+    Raises:
+        SignatureError: when one is none.
+    """
     every = tuple(jobs)
     for job in every:
         if not hasattr(job, "_encoded_arguments") or isinstance(job, type):
             raise SignatureError(
-                f"perform_all_later is given {job!r}, which is no job yet: write `.new(...)` of it, with the "
-                "arguments."
+                f"{verb} is given {job!r}, which is no job yet: write `.new(...)` of it, with the arguments."
             )
-    prepared = [
-        (job, None if type(job)._enqueue_callbacks else payload_of(job, adapter.now_ns()))
-        for job in every
-    ]
-    for job, payload in prepared:
-        if payload is None:
-            job._encoded_arguments()
-    for job, payload in prepared:
-        if payload is None:
-            _enqueue_inside_callbacks(job, adapter)
-        else:
-            _hand_over(job, adapter, payload)
     return every
 
 
@@ -134,7 +158,7 @@ def payload_of(job: Job, now_ns: int) -> Payload:
     arguments = job._encoded_arguments()
     options = job._options
     priority = cls.priority if options is None or options.priority is None else options.priority
-    return Payload(
+    payload = Payload(
         cls,
         cls._name,
         os.urandom(16).hex() if job.payload is None else job.payload.job_id,
@@ -147,9 +171,13 @@ def payload_of(job: Job, now_ns: int) -> Payload:
         None if options is None else options.due_ns(now_ns),
         None if job._ambient is None else headers_of(job._ambient),
     )
+    if job._membership is not None:
+        job._membership.write(payload)
+    return payload
 
 
-def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
+def hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
+    """Let the adapter have a payload, unless another job keeps it out; see `Job.enqueue_error`."""
     job.payload = payload
     exclusion = type(job)._exclusion
     try:
@@ -177,7 +205,7 @@ def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
         run_chain(
             type(job)._enqueue_callbacks,
             job,
-            lambda: _hand_over(job, adapter, payload_of(job, adapter.now_ns())),
+            lambda: hand_over(job, adapter, payload_of(job, adapter.now_ns())),
         )
     except Halt as halt:
         _not_enqueued(job, halt)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 from ..errors import DeclarationError, Halt, RunningLoopError
 from .ambient import current_classes
 from .arguments import decode
+from .batch_ends import BATCH, end_in_batch, end_in_batch_or_log
 from .callbacks import arun_chain, run_chain
 from .carrying import enter, leave, restore
 from .enqueueing import payload_of, send_retry
@@ -78,6 +79,8 @@ def perform(
     try:
         cls = payload.job
     except Exception as error:  # Importing its module may raise anything.
+        if payload.headers is not None and BATCH in payload.headers:
+            end_in_batch_or_log(payload, "failed")
         return Execution("failed", error=error, handled=False)
     job = cls.__new__(cls)
     job.payload = payload
@@ -92,7 +95,7 @@ def perform(
 
 
 def _perform_in_context(job: Job, payload: Payload, around: Around | None) -> Execution:
-    before = enter()
+    before = enter(payload)
     try:
         return _perform(job, payload, around)
     finally:
@@ -102,7 +105,7 @@ def _perform_in_context(job: Job, payload: Payload, around: Around | None) -> Ex
 async def _perform_coroutine_in_context(
     job: Job, payload: Payload, around: Around | None
 ) -> Execution:
-    before = enter()
+    before = enter(payload)
     try:
         return await _perform_coroutine(job, payload, around)
     finally:
@@ -178,6 +181,15 @@ def _performed(job: Job, result: object) -> Execution:
 
 
 def _finished(job: Job, execution: Execution) -> Execution:
+    payload = job.payload
+    if payload is not None and payload.headers is not None and BATCH in payload.headers:
+        if execution.status == PERFORMED and execution.error is None:
+            try:
+                end_in_batch(payload, PERFORMED)
+            except Exception as error:
+                return _conclude(job, payload, error)
+        else:
+            end_in_batch_or_log(payload, execution.status)
     exclusion = type(job)._exclusion
     if exclusion is not None and job.payload is not None:
         exclusion.leave(job.payload, execution.status, execution.wait_ns)

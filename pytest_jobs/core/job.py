@@ -16,6 +16,7 @@ from .payload import Payload
 from .waits import Seconds
 
 if TYPE_CHECKING:
+    from .batches import Membership
     from .typing import APerformsNow, MakesJob, PerformsNow, SetsOptions
 
 
@@ -41,6 +42,7 @@ class Job(JobDeclaration):
 
     _options: Options | None = None
     _ambient: Ambient | None = None
+    _membership: Membership | None = None
     _running: bool = False
     _retry_wait_ns: int | None = None
     _aftermath: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from ..errors import NoAdapterError, NoStoreError
 
 if TYPE_CHECKING:
     from .adapter import Adapter
+    from .batch_stores import BatchStore
     from .stores import Store
 
 
@@ -54,6 +55,21 @@ class Settings:
         if self._store is None:
             raise NoStoreError
         return self._store
+
+    @property
+    def batches(self) -> BatchStore:
+        """The part of the store that keeps batches.
+
+        Raises:
+            NoStoreError: when no store is configured, or one that keeps none.
+        """
+        batches: BatchStore | None = getattr(self.store, "batches", None)
+        if batches is None:
+            raise NoStoreError(
+                f"{type(self.store).__name__} keeps no batches: give it an attribute `batches`, which is a "
+                "pytest_jobs.core.batch_stores.BatchStore, or use MemoryStore or RedisStore."
+            )
+        return batches
 
     def replace(
         self,

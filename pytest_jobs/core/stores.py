@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .batch_stores import MemoryBatches
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -97,6 +99,8 @@ class MemoryStore:
         self._places: dict[str, dict[str, int | None]] = {}
         self._queues: dict[str, list[tuple[int, int, str]]] = {}
         self._order = itertools.count()
+        #: Keeps the batches.
+        self.batches = MemoryBatches()
 
     def acquire(
         self,

@@ -124,11 +124,12 @@ class _Monitoring:
 
     def nested(self, run: Callable[[], T]) -> T:
         thread = threading.get_ident()
-        hook = self._hooks.pop(thread)
+        hook = self._hooks.pop(thread, None)
         try:
             return sys.call_tracing(run, ())
         finally:
-            self._hooks[thread] = hook
+            if hook is not None:
+                self._hooks[thread] = hook
 
     def hear_again(self) -> None:
         pass
@@ -193,7 +194,7 @@ class _Tracing:
 
     def nested(self, run: Callable[[], T]) -> T:
         thread, ours = threading.get_ident(), sys.gettrace()
-        hook = self._hooks.pop(thread)
+        hook = self._hooks.pop(thread, None)
 
         def as_before() -> T:
             sys.settrace(self._before.get(thread))
@@ -202,7 +203,8 @@ class _Tracing:
         try:
             return sys.call_tracing(as_before, ())
         finally:
-            self._hooks[thread] = hook
+            if hook is not None:
+                self._hooks[thread] = hook
             sys.settrace(ours)
 
     def hear_again(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.batch_ends import has_derived_id
 from ..harness.describe import call_text
 from ..harness.ledger import Ledger
 from ..harness.record import FIRST, JobRecord
@@ -26,5 +27,7 @@ class ActSink:
             self._ledger.added(record)
             return
         value = (record.name, record.args, record.kwargs, record.queue)
-        with current.acting(Act("enqueue", call_text(record), value=value)):
+        # A copy with the same id is no second job, but a second delivery of the first.
+        key = record.job_id if has_derived_id(record._envelope.headers) else None
+        with current.acting(Act("enqueue", call_text(record), value=value, key=key)):
             self._ledger.added(record)

@@ -1,4 +1,4 @@
-"""Locks and places in redis, for jobs that several processes enqueue or perform."""
+"""Locks, places and batches in redis, for jobs that several processes enqueue or perform."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..core.stores import Held, Waiting
 from ..errors import StoreError
+from .redis_batches import RedisBatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +97,8 @@ class RedisStore:
     def __init__(self, client: Redis, *, prefix: str = "pytest_jobs:") -> None:
         self._client: Any = client
         self._prefix = prefix
+        #: Keeps the batches.
+        self.batches = RedisBatches(client, prefix, self._ask)
 
     def acquire(
         self,

@@ -2,7 +2,7 @@
 
 import sys
 
-from pytest_jobs import MemoryStore, TestAdapter, configure, job, unique
+from pytest_jobs import Batch, MemoryStore, TestAdapter, configure, job, unique
 
 
 @job
@@ -41,3 +41,20 @@ def test_nothing_of_locks_and_limits_is_called_for_a_plain_job():
     with configure(adapter=adapter, store=MemoryStore()):
         assert modules_called(lambda: enqueue_and_perform(plain)) & apart == set()
         assert modules_called(lambda: enqueue_and_perform(once)) & apart == apart
+
+
+def test_nothing_of_batches_is_called_for_a_job_that_is_in_none():
+    adapter = TestAdapter(lambda: 0)
+
+    def enqueue_and_perform(enqueue):
+        enqueue()
+        adapter.perform_due()
+
+    of_batches = {f"pytest_jobs.core.{name}" for name in ("batches", "batch_ends", "batch_stores")}
+    with configure(adapter=adapter, store=MemoryStore()):
+        batch = Batch(on_success=plain.new(1))
+        alone = modules_called(lambda: enqueue_and_perform(lambda: plain.perform_later(1)))
+        of_one = modules_called(lambda: enqueue_and_perform(lambda: batch.enqueue([plain.new(1)])))
+
+    assert alone & of_batches == set()
+    assert of_one >= of_batches

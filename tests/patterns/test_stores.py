@@ -258,7 +258,7 @@ def test_without_a_store_such_jobs_are_refused(job):
         job.perform_later()
 
     assert str(caught.value) == (
-        "No store is configured, so nothing knows which jobs are unique or limited.\n\n"
+        "No store is configured, so nothing knows which jobs are unique, limited or in a batch.\n\n"
         "Write `pytest_jobs.configure(adapter=..., store=...)`: with `RedisStore` when several processes\n"
         "enqueue or perform, with `MemoryStore` in one process. In a test the harness brings one."
     )

@@ -1,0 +1,339 @@
+"""What batches refuse, and what becomes of one when the adapter or the store does not answer."""
+
+import fakeredis
+import pytest
+
+from pytest_jobs import (
+    Batch,
+    Job,
+    MemoryStore,
+    RedisStore,
+    TestAdapter,
+    configure,
+    job,
+    rescue_from,
+    retry_on,
+)
+from pytest_jobs.errors import (
+    BatchError,
+    EnqueueError,
+    JobsError,
+    NoStoreError,
+    SerializationError,
+    SignatureError,
+    StoreError,
+)
+
+
+@job
+def load(n):
+    if n == 13:
+        raise ValueError(n)
+
+
+@job
+def notify(n): ...
+
+
+# Refused
+
+
+def test_a_batch_without_callbacks_is_refused():
+    with pytest.raises(BatchError) as caught:
+        Batch("import-7")
+
+    assert str(caught.value) == (
+        "This batch has neither on_success nor on_complete, so nothing would come of it: give it one, or enqueue "
+        "its jobs with perform_all_later."
+    )
+    assert isinstance(caught.value, JobsError)
+
+
+@pytest.mark.parametrize("callback", [notify, notify.job_class, lambda: None, "notify"])
+def test_a_callback_that_is_no_job_is_refused(callback):
+    with pytest.raises(BatchError) as caught:
+        Batch(on_complete=callback)
+
+    assert str(caught.value) == (
+        f"on_complete={callback!r} is no job yet: write `.new(...)` of it, with the arguments."
+    )
+
+
+@pytest.mark.parametrize("wait", [0, 60])
+def test_a_callback_that_is_due_later_is_refused(wait):
+    callback = notify.set(wait=wait).new(1)
+
+    with pytest.raises(BatchError) as caught:
+        Batch(on_success=callback)
+    assert str(caught.value) == (
+        f"on_success={callback!r} says when it is due, and a callback is due when its batch is done: leave wait= "
+        "and at= out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"), [((object(),), SerializationError), ((), SignatureError)]
+)
+def test_arguments_of_a_callback_are_checked_when_the_batch_is_made(arguments, error):
+    with pytest.raises(error):
+        Batch(on_success=notify.new(*arguments))
+
+
+@pytest.mark.parametrize("name", ["", 7, b"seven"])
+def test_an_id_that_is_no_text_is_refused(name):
+    with pytest.raises(BatchError) as caught:
+        Batch(name, on_success=notify.new(1))
+
+    assert str(caught.value) == (
+        f"Batch({name!r}) names a batch by what is no text: write what it is for, such as "
+        'Batch(f"import-{file_id}"), or leave it out.'
+    )
+
+
+@pytest.mark.parametrize("wrong", [load, load.job_class, 7])
+def test_something_in_the_list_that_is_no_job_keeps_all_back(jobs, wrong):
+    batch = Batch(on_success=notify.new(1))
+
+    with pytest.raises(SignatureError) as caught:
+        batch.enqueue([load.new(1), wrong])
+    assert str(caught.value) == (
+        f"Batch.enqueue is given {wrong!r}, which is no job yet: write `.new(...)` of it, with the arguments."
+    )
+    assert (len(jobs.enqueued), batch.total) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"), [((object(),), SerializationError), ((), SignatureError)]
+)
+def test_an_argument_that_cannot_be_written_keeps_all_back(jobs, arguments, error):
+    batch = Batch(on_success=notify.new(1))
+
+    with pytest.raises(error):
+        batch.enqueue([load.new(1), load.new(*arguments)])
+    assert (len(jobs.enqueued), batch.total) == (0, 0)
+
+
+def test_a_finished_batch_takes_no_job(jobs):
+    batch = Batch("import-7", on_success=notify.new(1))
+    batch.enqueue([])
+
+    with pytest.raises(BatchError) as caught:
+        batch.enqueue([load.new(1)])
+    assert str(caught.value) == (
+        "The batch import-7 is finished, or not kept any more, so no job can be added to it. Enqueue all of them "
+        "at once; what is only known later is added by a job of the batch while it runs: "
+        "Batch.current().enqueue([...])."
+    )
+    assert [record.job for record in jobs.enqueued] == [notify]
+
+
+def test_a_callback_cannot_add_to_its_batch(jobs):
+    @job
+    def more():
+        Batch.current().enqueue([load.new(1)])
+
+    Batch(on_success=more.new()).enqueue([])
+
+    with pytest.raises(BatchError):
+        jobs.drain()
+
+
+def test_without_a_store_nothing_is_enqueued():
+    adapter = TestAdapter()
+    batch = Batch(on_success=notify.new(1))
+
+    with configure(adapter=adapter), pytest.raises(NoStoreError) as caught:
+        batch.enqueue([load.new(1)])
+    assert str(caught.value).startswith(
+        "No store is configured, so nothing knows which jobs are unique, limited or in a batch."
+    )
+    assert adapter.enqueued == []
+
+
+def test_a_store_that_keeps_no_batches_says_so():
+    class Locks:
+        pass
+
+    with configure(adapter=TestAdapter(), store=Locks()), pytest.raises(NoStoreError) as caught:
+        Batch(on_success=notify.new(1)).enqueue([load.new(1)])
+    assert str(caught.value) == (
+        "Locks keeps no batches: give it an attribute `batches`, which is a "
+        "pytest_jobs.core.batch_stores.BatchStore, or use MemoryStore or RedisStore."
+    )
+
+
+# The adapter refuses
+
+
+class Full(TestAdapter):
+    """Takes so many payloads, and then none until there is room."""
+
+    __test__ = False
+
+    def __init__(self, room, error=None):
+        super().__init__()
+        self.room = room
+        self.error = error or EnqueueError("the queue is full.")
+
+    def enqueue(self, payload):
+        if self.room == 0:
+            raise self.error
+        self.room -= 1
+        super().enqueue(payload)
+
+
+def test_an_adapter_that_does_not_take_all_is_an_error_and_the_batch_waits():
+    adapter = Full(room=1)
+    batch = Batch("import-7", on_success=notify.new(1))
+    listed = [load.new(1), load.new(2), load.new(3)]
+
+    with configure(adapter=adapter, store=MemoryStore()):
+        with pytest.raises(EnqueueError) as caught:
+            batch.enqueue(listed)
+        adapter.perform_due()
+        assert (batch.total, batch.pending, batch.finished) == (3, 2, False)
+
+        adapter.room = 9
+        batch.enqueue(listed)
+        adapter.perform_due()
+        assert batch.finished
+    assert str(caught.value) == (
+        "The adapter did not take 2 of 3 jobs of the batch import-7: the queue is full. The batch waits for them: "
+        "enqueue the same jobs again, and those that are missing are handed over."
+    )
+    assert [job.enqueued for job in listed] == [False, True, True]
+    assert len(adapter.enqueued) == 4
+
+
+def test_an_error_of_the_adapter_comes_through_and_the_batch_waits():
+    adapter = Full(room=1, error=OSError("no route"))
+    batch = Batch(on_success=notify.new(1))
+
+    with configure(adapter=adapter, store=MemoryStore()):
+        with pytest.raises(OSError, match="no route"):
+            batch.enqueue([load.new(1), load.new(2)])
+        adapter.perform_due()
+        assert (batch.total, batch.pending) == (2, 1)
+
+        adapter.room = 9
+        batch.enqueue([load.new(1), load.new(2)])
+        adapter.perform_due()
+        assert batch.finished
+    assert [payload.name.rpartition(".")[2] for payload in adapter.enqueued] == [
+        "load",
+        "load",
+        "notify",
+    ]
+
+
+def test_a_job_whose_callback_is_not_taken_fails_and_sends_it_when_it_comes_again():
+    adapter = Full(room=1)
+    with configure(adapter=adapter, store=MemoryStore()):
+        Batch(on_success=notify.new(1)).enqueue([load.new(1)])
+        first = adapter.pending[0]
+        (execution,) = adapter.perform_due()
+        assert (execution.status, str(execution.error)) == ("failed", "the queue is full.")
+
+        adapter.room = 9
+        adapter.perform(first)
+    assert [payload.job for payload in adapter.pending] == [notify.job_class]
+
+
+# The store is down
+
+
+@pytest.fixture
+def server():
+    return fakeredis.FakeServer()
+
+
+@pytest.fixture
+def adapter(server):
+    adapter = TestAdapter(lambda: 0)
+    with configure(adapter=adapter, store=RedisStore(fakeredis.FakeRedis(server=server))):
+        yield adapter
+
+
+def test_a_batch_that_cannot_be_announced_enqueues_nothing(server, adapter):
+    server.connected = False
+
+    with pytest.raises(StoreError, match=r"^Could not add jobs to batch import-7: "):
+        Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
+    assert adapter.enqueued == []
+
+
+def test_a_job_whose_end_cannot_be_noted_fails_and_counts_when_it_comes_again(server, adapter):
+    batch = Batch("import-7", on_success=notify.new(1))
+    batch.enqueue([load.new(1)])
+    first = adapter.pending[0]
+    server.connected = False
+    (execution,) = adapter.perform_due()
+    assert execution.status == "failed"
+    assert str(execution.error).startswith("Could not end a job of batch import-7: ")
+
+    server.connected = True
+    assert batch.pending == 1
+    adapter.perform(first)
+    assert batch.finished
+
+
+def test_a_job_can_be_retried_for_it(server, adapter):
+    answers = [True, False]
+
+    @retry_on(StoreError, wait=0)
+    @job
+    def patient():
+        server.connected = answers.pop()
+
+    batch = Batch(on_success=notify.new(1))
+    batch.enqueue([patient.new()])
+    executions = adapter.perform_due()
+
+    assert [each.status for each in executions] == ["retried", "performed", "performed"]
+    assert batch.finished
+
+
+def test_a_failure_that_cannot_be_noted_is_logged(server, adapter, caplog):
+    Batch("import-7", on_success=notify.new(1)).enqueue([load.new(13)])
+    job_id = adapter.pending[0].job_id
+    server.connected = False
+    (execution,) = adapter.perform_due()
+
+    assert type(execution.error) is ValueError
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"{__name__}.load (job {job_id}) has ended failed, and its batch import-7 could not be told: Could not "
+        "end a job of batch import-7: redis answers with ConnectionError: "
+    )
+    assert line.endswith(" Until the job is delivered once more, the batch is not done.")
+
+
+def test_a_rule_that_rescues_the_store_is_asked_once(server, adapter, caplog):
+    class Careless(Job):
+        def perform(self):
+            server.connected = False
+
+        @rescue_from(StoreError)
+        def whatever(self, error):
+            return "rescued"
+
+    Batch("import-7", on_success=notify.new(1)).enqueue([Careless.new()])
+    (execution,) = adapter.perform_due()
+
+    assert (execution.status, execution.result) == ("performed", "rescued")
+    (line,) = caplog.messages
+    assert "has ended performed, and its batch import-7 could not be told: " in line
+
+
+def test_a_batch_that_is_not_kept_any_more_is_logged(server, adapter, caplog):
+    Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
+    job_id = adapter.pending[0].job_id
+    fakeredis.FakeRedis(server=server).flushall()
+    (execution,) = adapter.perform_due()
+
+    assert execution.status == "performed"
+    (line,) = caplog.messages
+    assert line == (
+        f"{__name__}.load (job {job_id}) has ended performed, and its batch import-7 is not kept any more: it "
+        "counts for nothing."
+    )
