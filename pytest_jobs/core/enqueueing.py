@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import EnqueueError, Halt, SignatureError
@@ -16,15 +16,18 @@ from .settings import settings
 
 if TYPE_CHECKING:
     from .adapter import Adapter
+    from .commits import Found
     from .job import Job
 
 J = TypeVar("J", bound="Job")
 
 
 def enqueue(job: Job) -> None:
-    """Hand a job to the adapter, inside its callbacks."""
+    """Hand a job to the adapter, inside its callbacks, or have it wait for a commit."""
     adapter = settings.adapter
-    if type(job)._enqueue_callbacks:
+    if type(job).enqueue_after_commit and (transactions := _transactions(job)):
+        _wait(job, adapter, payload_of(job, adapter.now_ns()), transactions)
+    elif type(job)._enqueue_callbacks:
         _enqueue_inside_callbacks(job, adapter)
     else:
         _hand_over(job, adapter, payload_of(job, adapter.now_ns()))
@@ -34,7 +37,7 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
     """Enqueue many jobs.
 
     When one of them has an argument that cannot be written, none is enqueued. Callbacks run, for
-    each job its own; ActiveJob skips them.
+    each job its own; ActiveJob skips them. Those that are enqueued after the commit wait for it.
 
     Args:
         jobs: jobs made by `new`, of any classes.
@@ -50,19 +53,24 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
                 f"perform_all_later is given {job!r}, which is no job yet: write `.new(...)` of it, with the "
                 "arguments."
             )
-    prepared = [
-        (job, None if type(job)._enqueue_callbacks else payload_of(job, adapter.now_ns()))
-        for job in every
-    ]
-    for job, payload in prepared:
-        if payload is None:
-            job._encoded_arguments()
-    for job, payload in prepared:
-        if payload is None:
+    prepared = [_prepared(job, adapter) for job in every]
+    for job, payload, transactions in prepared:
+        if transactions and payload is not None:
+            _wait(job, adapter, payload, transactions)
+        elif payload is None:
             _enqueue_inside_callbacks(job, adapter)
         else:
             _hand_over(job, adapter, payload)
     return every
+
+
+def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[Found]]:
+    """Check a job: return its payload, unless callbacks come first, and what it waits for."""
+    transactions = _transactions(job) if type(job).enqueue_after_commit else ()
+    if transactions or not type(job)._enqueue_callbacks:
+        return job, payload_of(job, adapter.now_ns()), transactions
+    job._encoded_arguments()
+    return job, None, ()
 
 
 def enqueue_retry(job: Job, options: Options) -> int:
@@ -172,15 +180,39 @@ def _hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
         hooks.job_enqueued(job=job, payload=payload)
 
 
-def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
+def _enqueue_inside_callbacks(job: Job, adapter: Adapter, payload: Payload | None = None) -> None:
     try:
         run_chain(
             type(job)._enqueue_callbacks,
             job,
-            lambda: _hand_over(job, adapter, payload_of(job, adapter.now_ns())),
+            lambda: _hand_over(job, adapter, payload or payload_of(job, adapter.now_ns())),
         )
     except Halt as halt:
         _not_enqueued(job, halt)
+
+
+def _transactions(job: Job) -> Sequence[Found]:
+    # Most jobs wait for none.
+    from .commits import transactions_to_wait_for
+
+    return transactions_to_wait_for(type(job))
+
+
+def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[Found]) -> None:
+    """Have a job wait for commits: it is what it was at this call, and goes where it would have gone."""
+    from .commits import WaitingJob
+
+    def enqueue() -> None:
+        payload.enqueued_ns = adapter.now_ns()
+        if type(job)._enqueue_callbacks:
+            _enqueue_inside_callbacks(job, adapter, payload)
+        else:
+            _hand_over(job, adapter, payload)
+
+    job.payload = payload
+    job.enqueued = True
+    job.enqueue_error = None
+    WaitingJob(job, enqueue).wait_for(transactions)
 
 
 def _not_enqueued(job: Job, why: EnqueueError | Halt) -> None:
