@@ -29,18 +29,16 @@ class StubDatabase:
         return self.blocks[-1:]
 
     @contextmanager
-    def transaction(self, *, changed=True):
-        """A block that commits at its end, or rolls back when it raises."""
+    def transaction(self, *, changed=True, rolls_back=False):
+        """A block that commits at its end, unless it is told to roll back."""
         block = OpenBlock(self, changed)
         self.blocks.append(block)
-        try:
-            yield
-        except BaseException:
-            self.blocks.pop()
+        yield
+        self.blocks.pop()
+        if rolls_back:
             for wait in block.waiting:
                 wait.dropped()
-            raise
-        self.blocks.pop()
+            return
         if self.blocks:
             self.blocks[-1].waiting += block.waiting
         else:

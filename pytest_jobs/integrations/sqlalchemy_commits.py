@@ -42,8 +42,9 @@ class SessionWatch:
         self._open = False
         self._changed = False
         self._committed = False
-        #: What waits, by the savepoint or the transaction in which it was enqueued.
-        self._waiting: list[tuple[SessionTransaction, CommitWait]] = []
+        #: What waits, by the savepoint or the transaction in which it was enqueued. That holds its
+        #: session, which could never be thrown away if this held it.
+        self._waiting: list[tuple[weakref.ref[SessionTransaction], CommitWait]] = []
 
     @property
     def using(self) -> str:
@@ -85,7 +86,7 @@ class SessionWatch:
         if inner is None:
             wait.dropped(_THROWN_AWAY)
         else:
-            self._waiting.append((inner, wait))
+            self._waiting.append((weakref.ref(inner), wait))
 
     # What happens to the session
 
@@ -109,15 +110,16 @@ class SessionWatch:
         committed, self._committed = self._committed, False
         if outer is None:
             self._changed = False
-        mine = [wait for inner, wait in self._waiting if inner is transaction]
-        self._waiting = [entry for entry in self._waiting if entry[0] is not transaction]
+        mine = [wait for inner, wait in self._waiting if inner() is transaction]
+        self._waiting = [entry for entry in self._waiting if entry[0]() is not transaction]
         if not committed:
             for wait in mine:
                 wait.dropped()
         elif outer is None:
             _commit_all(mine)
         else:
-            self._waiting += [(_savepoint_around(outer), wait) for wait in mine]
+            around = weakref.ref(_savepoint_around(outer))
+            self._waiting += [(around, wait) for wait in mine]
 
     def _thrown_away(self, reference: weakref.ref[Session]) -> None:
         waiting, self._waiting = self._waiting, []
