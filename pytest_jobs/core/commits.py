@@ -144,7 +144,6 @@ class WaitingJob:
         try:
             self._enqueue()
         except Exception as error:
-            self.job.enqueue_error = error
             error.add_note(
                 f"{self.job!r} was to be enqueued after the commit: the transaction has committed, and the job is "
                 "not enqueued."

@@ -21,15 +21,15 @@ _NAMES = ("__qualname__", "name", "task_name")
 
 def callable_text(function: Callable[..., Any]) -> str:
     """Return a callable as it would be written: `partial(send.delay, 7)` is `send.delay(7)`."""
+    job = _waiting_job(function)
+    if job is not None:
+        return waiting_text(job)
     if isinstance(function, functools.partial):
         shown = [
             *map(short_repr, function.args),
             *(f"{name}={short_repr(value)}" for name, value in function.keywords.items()),
         ]
         return shortened(f"{callable_text(function.func)}({', '.join(shown)})", _WIDTH)
-    job = _waiting_job(function)
-    if job is not None:
-        return waiting_text(job)
     owner = callable_owner(function)
     if owner is not None:
         with_options = isinstance(getattr(function, "__self__", None), ConfiguredJob)
@@ -54,7 +54,8 @@ def callable_owner(function: Callable[..., Any]) -> object | None:
 
 def commit_wait(function: Callable[..., Any]) -> CommitWait | None:
     """Return what waits when the callable enqueues a job after a commit."""
-    owner = getattr(function, "__self__", None)
+    called = function.func if isinstance(function, functools.partial) else function
+    owner = getattr(called, "__self__", None)
     return owner if isinstance(owner, CommitWait) else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from django.db import connections
@@ -40,9 +41,10 @@ class OpenAtomicBlock:
 
     def when_ended(self, wait: CommitWait) -> None:
         """Have Django call it after the commit."""
+        callback = partial(wait.committed)
         # Django tells nobody of a rollback: it forgets its callbacks, and nobody else keeps them.
-        weakref.finalize(wait, wait.waiting.drop, self, _NOT_COMMITTED).atexit = False
-        self._connection.on_commit(wait.committed)
+        weakref.finalize(callback, wait.dropped, _NOT_COMMITTED).atexit = False
+        self._connection.on_commit(callback)
 
 
 class AtomicBlocks:

@@ -372,7 +372,6 @@ def test_an_error_of_the_adapter_is_raised_by_the_commit(database):
         "enqueued."
     )
     assert not ship.enqueued
-    assert ship.enqueue_error is raised.value
 
 
 def test_an_error_of_the_store_is_raised_by_the_commit(database):
