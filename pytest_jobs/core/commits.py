@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from ..errors import CommitError, RolledBackError
 from .hooks import hooks
@@ -64,6 +64,28 @@ class TransactionSource(Protocol):
 
         What a test case opened around a test, to roll it back, is none.
         """
+        ...
+
+
+class ReadTransaction(Protocol):
+    """A transaction that a library began by itself, and that has only read so far."""
+
+    @property
+    def text(self) -> str:
+        """What it is in words."""
+        ...
+
+    def when_written(self, call: Callable[[], None]) -> None:
+        """Call a function if it writes before it ends."""
+        ...
+
+
+@runtime_checkable
+class BeginsByReading(Protocol):
+    """A source of a library that begins transactions when something is read."""
+
+    def reading_here(self) -> Sequence[ReadTransaction]:
+        """Return the transactions that `open_here` leaves out since they have only read."""
         ...
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ..core.commits import (
+    BeginsByReading,
     CommitWait,
     Found,
     OpenTransaction,
+    ReadTransaction,
     TransactionSource,
     WaitingJob,
     commit_watches,
@@ -105,6 +107,15 @@ class CoreTransactions:
             f"jobs.{verb}() does not commit {text}{waits} since its commit comes in tests too: commit it as the "
             "application does, with `session.commit()` or at the end of its block, and what waits is enqueued."
         )
+
+    def reading_here(self) -> Sequence[ReadTransaction]:
+        """Return the transactions of this thread that have only read so far."""
+        return [
+            transaction
+            for source in self._sources
+            if isinstance(source, BeginsByReading)
+            for transaction in source.reading_here()
+        ]
 
     def tell_end(self) -> None:
         """Tell when what is open here has ended."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from ..core.commits import WaitState
+from ..core.commits import ReadTransaction, WaitState
 from ..errors import CommitError
 
 CallbackState: TypeAlias = WaitState
@@ -89,6 +89,10 @@ class CommitsItself(Protocol):
         """Call `ended` of `install` when what is open in this thread has ended."""
         ...
 
+    def reading_here(self) -> Sequence[ReadTransaction]:
+        """Return the transactions of this thread that have only read so far."""
+        ...
+
     def refusal(self, verb: str) -> str:
         """Say why a verb cannot commit what is open in this thread."""
         ...
@@ -115,6 +119,15 @@ class TransactionSystems:
         return next(
             (text for system in self._systems if (text := system.open_here()) is not None), None
         )
+
+    def reading_here(self) -> list[ReadTransaction]:
+        """Return the transactions of this thread that have only read so far."""
+        return [
+            transaction
+            for system in self._systems
+            if isinstance(system, CommitsItself)
+            for transaction in system.reading_here()
+        ]
 
     def holds_here(self) -> bool:
         """Say whether there is one, whose end is then told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from pathlib import PurePath
 from typing import Final
@@ -35,13 +35,13 @@ def source() -> TransactionSource:
 class SessionWatch:
     """What is known of one session, over its transactions."""
 
-    __slots__ = ("__weakref__", "_changed", "_committed", "_open", "_session", "_waiting")
+    __slots__ = ("__weakref__", "_changed", "_committed", "_session", "_waiting", "_when_written")
 
     def __init__(self, session: Session) -> None:
         self._session = weakref.ref(session, self._thrown_away)
-        self._open = False
         self._changed = False
         self._committed = False
+        self._when_written: list[Callable[[], None]] = []
         #: What waits, by the savepoint or the transaction in which it was enqueued. That holds its
         #: session, which could never be thrown away if this held it.
         self._waiting: list[tuple[weakref.ref[SessionTransaction], CommitWait]] = []
@@ -88,11 +88,24 @@ class SessionWatch:
         else:
             self._waiting.append((weakref.ref(inner), wait))
 
+    @property
+    def has_only_read(self) -> bool:
+        """Whether it has a transaction of the other kind."""
+        session = self._session()
+        return session is not None and session.in_transaction() and not self.is_open
+
+    def when_written(self, call: Callable[[], None]) -> None:
+        """Call a function if the transaction writes."""
+        self._when_written.append(call)
+
     # What happens to the session
 
     def writes(self) -> None:
         """Note that it writes."""
         self._changed = True
+        calls, self._when_written = self._when_written, []
+        for call in calls:
+            call()
 
     def commits(self) -> None:
         """Note that its innermost transaction has committed, and is about to end."""
@@ -110,6 +123,7 @@ class SessionWatch:
         committed, self._committed = self._committed, False
         if outer is None:
             self._changed = False
+            self._when_written = []
         mine = [wait for inner, wait in self._waiting if inner() is transaction]
         self._waiting = [entry for entry in self._waiting if entry[0]() is not transaction]
         if not committed:
@@ -167,6 +181,10 @@ class Sessions:
         if self._unseen:
             self._check_unseen()
         return [watch for watch in _used_here.get() if watch.is_open]
+
+    def reading_here(self) -> Sequence[SessionWatch]:
+        """Return the sessions of this context that have only read in their transaction."""
+        return [watch for watch in _used_here.get() if watch.has_only_read]
 
     def _check_unseen(self) -> None:
         if any(session.in_transaction() for session in self._unseen):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from sessions import AtOnce, Order, Ship
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from pytest_jobs import assert_enqueued, assert_not_enqueued, job
-from pytest_jobs.errors import CommitError, UnfinishedJobsError
+from pytest_jobs.errors import CommitError, EnqueuedInTransactionWarning, UnfinishedJobsError
 
 
 @job(enqueue_after_commit=False)
@@ -217,3 +218,72 @@ def test_two_harnesses_the_inner_one_lists_it(open_harness, session):
 
         assert outer.waiting_for_commit == []
         assert outer.enqueued == []
+
+
+# Enqueued too early
+
+
+def test_a_job_that_does_not_wait_is_warned_of_when_the_session_has_changes(jobs, session):
+    session.add(Order(id=1))
+    with pytest.warns(
+        EnqueuedInTransactionWarning,
+        match=r"AtOnce\(1\) was enqueued inside the transaction of a session of 'shop\.db', at .*:\d+: ",
+    ):
+        AtOnce.perform_later(1)
+
+
+def test_a_session_that_has_only_read_is_no_reason_to_warn(jobs, session):
+    session.get(Order, 1)
+    AtOnce.perform_later(1)
+
+    assert len(jobs.enqueued) == 1
+
+
+def test_nor_is_one_that_was_begun_by_hand(jobs, session):
+    with session.begin():
+        AtOnce.perform_later(1)
+
+    assert len(jobs.enqueued) == 1
+
+
+def test_a_job_that_was_to_wait_and_came_before_the_changes_is_warned_of(jobs, session):
+    session.add(Order(id=1))
+    session.commit()
+    order = session.get_one(Order, 1)
+    Ship.perform_later(1)
+    assert len(jobs.enqueued) == 1
+
+    order.state = "shipped"
+    with pytest.warns(EnqueuedInTransactionWarning) as found:
+        session.commit()
+
+    [warning] = found
+    assert str(warning.message) == (
+        f"Ship(1) was enqueued at {jobs_line(warning)}, when the transaction of a session of 'shop.db' had only "
+        "read, and the same transaction has written since: a worker may perform it before the commit. Enqueue it "
+        "after the changes, or begin the transaction with `with session.begin():`."
+    )
+
+
+def test_once_for_each_line(jobs, session):
+    session.get(Order, 1)
+    for number in range(3):
+        Ship.perform_later(number)
+    with pytest.warns(EnqueuedInTransactionWarning) as found:
+        session.execute(insert(Order).values(id=1))
+
+    assert len(found) == 1
+
+
+def test_not_where_the_transaction_ended_before_the_changes(jobs, session):
+    session.get(Order, 1)
+    Ship.perform_later(1)
+    session.commit()
+    session.add(Order(id=1))
+    session.commit()
+
+    assert len(jobs.enqueued) == 1
+
+
+def jobs_line(warning):
+    return f"tests/integrations/sqlalchemy_integration/{__name__}.py:{warning.lineno}"
