@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from ..errors import CommitError, RolledBackError
@@ -203,6 +204,15 @@ class CommitWatches:
         """Call a function with each from now on; return what ends that."""
         self._told.append(added)
         return lambda: self._told.remove(added)
+
+    @contextmanager
+    def muted(self) -> Generator[None, None, None]:
+        """Tell nobody for a block."""
+        unwatch = self.watch(lambda wait: None)
+        try:
+            yield
+        finally:
+            unwatch()
 
 
 commit_watches = CommitWatches()
