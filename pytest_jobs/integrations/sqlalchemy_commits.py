@@ -35,26 +35,26 @@ def source() -> TransactionSource:
 class SessionWatch:
     """What is known of one session, over its transactions."""
 
-    __slots__ = ("__weakref__", "_changed", "_committed", "_session", "_waiting", "_when_written")
+    __slots__ = (
+        "__weakref__",
+        "_changed",
+        "_committed",
+        "_session",
+        "_waiting",
+        "_when_written",
+        "using",
+    )
 
     def __init__(self, session: Session) -> None:
         self._session = weakref.ref(session, self._thrown_away)
+        #: The name of its database; of a session with several, that it is a session.
+        self.using = _database_of(session)
         self._changed = False
         self._committed = False
         self._when_written: list[Callable[[], None]] = []
         #: What waits, by the savepoint or the transaction in which it was enqueued. That holds its
         #: session, which could never be thrown away if this held it.
         self._waiting: list[tuple[weakref.ref[SessionTransaction], CommitWait]] = []
-
-    @property
-    def using(self) -> str:
-        """The name of the database; of a session with several, or with none, that it is a session."""
-        session = self._session()
-        bind = None if session is None else session.bind
-        if bind is None:
-            return "session"
-        url = bind.engine.url
-        return PurePath(url.database).name if url.database else url.drivername
 
     @property
     def text(self) -> str:
@@ -231,6 +231,13 @@ class Sessions:
 
 
 sessions = Sessions()
+
+
+def _database_of(session: Session) -> str:
+    if session.bind is None:
+        return "session"
+    url = session.bind.engine.url
+    return PurePath(url.database).name if url.database else url.drivername
 
 
 def _savepoint_around(transaction: SessionTransaction) -> SessionTransaction:
