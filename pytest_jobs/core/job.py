@@ -73,6 +73,7 @@ class Job(JobDeclaration):
                 SignatureError: when the arguments do not fit `perform`.
                 SerializationError: when one cannot be written into a payload.
                 NoAdapterError: when no adapter is configured.
+                CommitError: when it is enqueued after the commit, and nothing knows of transactions.
             """
             job = cls.__new__(cls)
             job.args = args

@@ -1,5 +1,6 @@
 """Jobs that wait, to be enqueued, for the commit of the transactions that are open."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -8,6 +9,7 @@ from stub_database import StubDatabase
 from pytest_jobs import (
     CurrentAttributes,
     Job,
+    JobLog,
     MemoryStore,
     TestAdapter,
     attribute,
@@ -310,6 +312,16 @@ def test_lifecycle_plugins_hear_of_it_at_the_commit_or_at_the_rollback(adapter, 
         heard.append("commit")
 
     assert heard == [("not enqueued", (2,)), "commit", ("enqueued", (1,))]
+
+
+def test_a_log_says_that_it_was_dropped(adapter, database, caplog):
+    with hooks.using(JobLog()), caplog.at_level("INFO"), database.transaction(rolls_back=True):
+        ship = Ship.perform_later(1)
+
+    [record] = caplog.records
+    assert record.levelname == "INFO"
+    line = json.loads(record.getMessage())
+    assert (line["event"], line["job_id"]) == ("job_dropped_by_rollback", ship.job_id)
 
 
 def test_a_lock_is_taken_at_the_commit(adapter, database):
