@@ -142,13 +142,13 @@ class CommitWait:
 class WaitingJob:
     """A job that is enqueued once each of some transactions has committed."""
 
-    __slots__ = ("_enqueue", "_left", "_settled", "job")
+    __slots__ = ("_dropped", "_enqueue", "_left", "job")
 
     def __init__(self, job: Job, enqueue: Callable[[], None]) -> None:
         self.job = job
         self._enqueue = enqueue
         self._left = 0
-        self._settled = False
+        self._dropped = False
 
     def wait_for(self, transactions: Sequence[Found]) -> None:
         """Enqueue it when all of them have committed."""
@@ -161,9 +161,8 @@ class WaitingJob:
     def one_committed(self) -> None:
         """Enqueue it, if that was the last of its transactions."""
         self._left -= 1
-        if self._left or self._settled:
+        if self._left:
             return
-        self._settled = True
         try:
             self._enqueue()
         except Exception as error:
@@ -175,9 +174,9 @@ class WaitingJob:
 
     def drop(self, transaction: OpenTransaction, by: str) -> None:
         """Give it up, for one of its transactions."""
-        if self._settled:
+        if self._dropped:
             return
-        self._settled = True
+        self._dropped = True
         job = self.job
         job.enqueued = False
         job.enqueue_error = RolledBackError(

@@ -118,8 +118,6 @@ class SessionWatch:
             BaseException: what an adapter raised first, after all jobs had their turn.
         """
         outer = transaction.parent
-        if outer is not None and not transaction.nested:
-            return
         committed, self._committed = self._committed, False
         if outer is None:
             self._changed = False

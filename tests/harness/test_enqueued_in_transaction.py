@@ -198,3 +198,18 @@ def test_without_a_database_nothing_looks():
     with Jobs([ReferenceBridge()]) as jobs:
         assert warned(lambda: Ship.perform_later(7)) == []
         assert jobs.ledger.listen(None) is None
+
+
+def test_inline_the_transactions_of_all_libraries_have_to_end(database):
+    library = StubTransactions()
+    systems = [library, CoreTransactions([database])]
+
+    with (
+        configure(adapter=None, transactions=[database]),
+        Jobs([ReferenceBridge()], transactions=systems, mode="inline") as jobs,
+    ):
+        with database.transaction():
+            with library.transaction():
+                ShipOnPurpose.perform_later(7)
+            assert jobs.performed == []
+        assert len(jobs.performed) == 1

@@ -282,6 +282,35 @@ def test_a_savepoint_that_is_rolled_back_drops_what_was_enqueued_in_it(adapter, 
     assert arguments(adapter) == ["[[1],{}]"]
 
 
+def test_a_database_that_tells_its_end_twice_is_heard_once(adapter, database, other):
+    with database.transaction(), other.transaction():
+        Ship.perform_later(1)
+        [wait] = database.blocks[0].waiting
+        wait.committed()
+        wait.committed()
+        wait.dropped()
+        assert adapter.enqueued == []
+
+    assert len(adapter.enqueued) == 1
+
+
+def test_a_job_that_was_dropped_by_both_hears_of_the_first(adapter, database, other):
+    with database.transaction(rolls_back=True), other.transaction(rolls_back=True):
+        ship = Ship.perform_later(1)
+
+    assert "a transaction of 'other'" in str(ship.enqueue_error)
+
+
+def test_a_job_that_was_dropped_can_wait_again(adapter, database):
+    with database.transaction(rolls_back=True):
+        ship = Ship.perform_later(1)
+    with database.transaction():
+        ship.enqueue()
+        assert (ship.enqueued, ship.enqueue_error) == (True, None)
+
+    assert len(adapter.enqueued) == 1
+
+
 def test_a_job_that_was_dropped_can_be_enqueued_again_under_its_id(adapter, database):
     with database.transaction(rolls_back=True):
         ship = Ship.perform_later(1)

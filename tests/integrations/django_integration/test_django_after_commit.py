@@ -9,7 +9,11 @@ from django.db import transaction
 from stub_database import StubDatabase
 
 from pytest_jobs import Job, TestAdapter, assert_enqueued, configure, job, perform_all_later
+from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.errors import EnqueueError, RolledBackError
+from pytest_jobs.harness.core_transactions import CoreTransactions
+from pytest_jobs.harness.jobs import Jobs
+from pytest_jobs.integrations.django import DjangoTransactions
 
 
 class Ship(Job):
@@ -180,6 +184,16 @@ def test_what_waits_is_listed_and_committed(jobs):
 
     assert (record.job, record.args, record.job_id) == (Ship, (1,), ship.job_id)
     assert jobs.waiting_for_commit == []
+
+
+def test_it_is_listed_once_where_other_databases_are_watched(test_case):
+    systems = [DjangoTransactions(), CoreTransactions([StubDatabase()])]
+
+    with Jobs([ReferenceBridge()], transactions=systems) as jobs:
+        with transaction.atomic():
+            Ship.perform_later(1)
+
+        assert [found.using for found in jobs.waiting_for_commit] == ["default"]
 
 
 def test_what_was_dropped_is_listed_and_knows_it(jobs):

@@ -199,6 +199,26 @@ def test_a_savepoint_that_is_released_waits_for_the_commit(adapter, session):
     assert numbers(adapter) == [1, 2, 3]
 
 
+def test_a_savepoint_counts_though_nothing_was_changed(adapter, session):
+    with session.begin_nested():
+        Ship.perform_later(1)
+    assert numbers(adapter) == []
+    session.commit()
+    assert numbers(adapter) == [1]
+
+
+def test_a_savepoint_while_the_session_flushes(adapter, session):
+    @event.listens_for(session, "after_flush")
+    def enqueue(session, context):
+        with session.begin_nested():
+            Ship.perform_later(1)
+
+    session.add(Order(id=1))
+    session.commit()
+
+    assert numbers(adapter) == [1]
+
+
 def test_a_savepoint_inside_one_that_is_rolled_back_is_dropped_too(adapter, session):
     outer = session.begin_nested()
     with session.begin_nested():

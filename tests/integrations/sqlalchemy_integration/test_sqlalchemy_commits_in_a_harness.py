@@ -191,6 +191,19 @@ def test_inline_a_job_that_does_not_wait_is_performed_when_the_transaction_has_e
         assert [delivery.result for delivery in jobs.performed] == [1, 2]
 
 
+def test_inline_the_rollback_of_a_savepoint_is_not_its_end(open_harness, session):
+    with open_harness(mode="inline") as jobs:
+        session.add(Order(id=1))
+        savepoint = session.begin_nested()
+        on_purpose.perform_later(1)
+        savepoint.rollback()
+        on_purpose.perform_later(2)
+        assert jobs.performed == []
+        session.commit()
+
+        assert [delivery.result for delivery in jobs.performed] == [1, 2]
+
+
 def test_inline_a_session_that_has_only_read_keeps_nothing_back(open_harness, session):
     with open_harness(mode="inline") as jobs:
         session.get(Order, 1)
