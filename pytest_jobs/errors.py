@@ -60,6 +60,13 @@ class EnqueueError(JobsError):
     """
 
 
+class RolledBackError(JobsError):
+    """The transaction for whose commit the job waited was not committed, so the job was dropped.
+
+    It is kept as `job.enqueue_error`.
+    """
+
+
 class StoreError(JobsError):
     """The store of locks and limits cannot be reached."""
 
@@ -267,6 +274,10 @@ class JobsWarning(UserWarning):
 
 class RealSleepWarning(JobsWarning):
     """A performed job slept in real time, on an event loop that is not ours."""
+
+
+class EnqueuedInTransactionWarning(JobsWarning):
+    """A job was enqueued inside an open transaction: a worker may be there before the commit."""
 
 
 class PartialExploration(JobsWarning):

@@ -25,6 +25,11 @@ WAITING_FOR_COMMIT: Final = Advice(
     "waiting-for-commit",
     "call jobs.commit() where the application would commit: the transaction of a test case never does.",
 )
+COMMITS_ITSELF: Final = Advice(
+    "waiting-for-a-commit-of-its-own",
+    "commit as the application does, with session.commit() or at the end of its block; in a test too that "
+    "enqueues the job.",
+)
 DROPPED: Final = Advice(
     "dropped-before-commit",
     "correct what rolled the transaction back or raised, or expect with assert_not_enqueued that nothing came.",

@@ -16,8 +16,12 @@ T = TypeVar("T")
 def commit_hints(search: Search[T]) -> Iterator[str]:
     """Return what waits for a commit, and what was dropped, unless it is of another job."""
     waiting = waiting_for_commit(search)
-    if waiting:
-        yield messages.hint_waiting_for_commit(*_shown(waiting))
+    of_a_verb = [callback for callback in waiting if not callback.commits_itself]
+    if of_a_verb:
+        yield messages.hint_waiting_for_commit(*_shown(of_a_verb))
+    others = [callback for callback in waiting if callback.commits_itself]
+    if others:
+        yield messages.hint_commits_itself(*_shown(others))
     gone = dropped(search)
     for by in dict.fromkeys(callback.dropped for callback in gone):
         same = [callback for callback in gone if callback.dropped == by]

@@ -112,8 +112,10 @@ def _first_step(search: Search[T]) -> advice.Advice:
     enqueued = [] if search.subject is ENQUEUED else search.enqueued()
     if enqueued and _pending_matches(search):
         return advice.NOT_PERFORMED
-    if waiting_for_commit(search):
-        return advice.WAITING_FOR_COMMIT
+    waiting = waiting_for_commit(search)
+    if waiting:
+        by_verb = any(not callback.commits_itself for callback in waiting)
+        return advice.WAITING_FOR_COMMIT if by_verb else advice.COMMITS_ITSELF
     if pending_before(search):
         return advice.FOLLOWS
     if any(outside_window(search)):

@@ -224,6 +224,13 @@ def hint_waiting_for_commit(callbacks: Sequence[tuple[str, str]], left_out: int)
     return f"{count} {waits} for commit: {_registered(callbacks, left_out)}. jobs.commit() runs {them}."
 
 
+def hint_commits_itself(jobs: Sequence[tuple[str, str]], left_out: int) -> str:
+    """Say what the application's own commit would enqueue; see `hint_waiting_for_commit`."""
+    count = len(jobs) + left_out
+    waits, them = ("job waits", "it") if count == 1 else ("jobs wait", "them")
+    return f"{count} {waits} for commit: {_registered(jobs, left_out)}. The commit enqueues {them}."
+
+
 def hint_dropped(callbacks: Sequence[tuple[str, str]], left_out: int, by: str) -> str:
     """Say what will never run, and what dropped it; see `hint_waiting_for_commit`."""
     count = len(callbacks) + left_out

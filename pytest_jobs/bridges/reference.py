@@ -11,6 +11,7 @@ from typing import Any, cast
 from ..core.arguments import decode
 from ..core.batch_ends import has_derived_id
 from ..core.batches import adding
+from ..core.commits import commit_watches
 from ..core.execution import Execution, perform
 from ..core.job import Job
 from ..core.payload import Payload
@@ -62,14 +63,18 @@ class ReferenceBridge:
 
     @contextmanager
     def sandbox(self, sink: Sink) -> Generator[None, None, None]:
-        """Report to another sink for a block, and keep locks in another store."""
+        """Report to another sink for a block, and keep locks in another store.
+
+        What waits for a commit is not listed meanwhile.
+        """
         adapter = self._installed()
         before, adapter.sink = adapter.sink, sink
         derived, adapter.derived = adapter.derived, set()
         store, self._store = self._store, MemoryStore()
         restore = settings.take_over(adapter, self._store, settings.draw)
         try:
-            yield
+            with commit_watches.muted():
+                yield
         finally:
             restore()
             self._store = store

@@ -118,13 +118,15 @@ class Batch:
             not in the batch, and for one that it has already, whose `.dropped_for` is its own id.
 
         Raises:
-            BatchError: when the batch is finished, or not kept any more.
+            BatchError: when the batch is finished, or not kept any more; or when a job is to wait for
+                the commit of a transaction.
             EnqueueError: when the adapter did not take all of them. The batch waits for the others:
                 call it again.
             NoStoreError: when no store is configured.
             StoreError: when it cannot be reached; nothing was enqueued then.
         """
         every = checked_jobs(jobs, "Batch.enqueue")
+        _check_none_waits(every)
         adapter, store = settings.adapter, settings.batches
         ids = self._ids(every)
         for job, job_id in zip(every, ids, strict=True):
@@ -138,9 +140,9 @@ class Batch:
                 "Batch.current().enqueue([...])."
             )
         waiting = set(missing)
-        for (job, payload), job_id in zip(ready, ids, strict=True):
+        for (job, payload, _), job_id in zip(ready, ids, strict=True):
             if job_id in waiting:
-                enqueue_prepared(job, payload, adapter)
+                enqueue_prepared(job, payload, adapter, ())
                 self._note(job, job_id, store)
             else:
                 job.enqueued, job.enqueue_error, job.dropped_for = False, None, job_id
@@ -252,3 +254,16 @@ def _callback(job: Job, name: str) -> Payload:
 def _was_refused(job: Job) -> bool:
     error = job.enqueue_error
     return error is not None and not isinstance(error, Halt)
+
+
+def _check_none_waits(jobs: Iterable[Job]) -> None:
+    for job in jobs:
+        if not type(job).enqueue_after_commit:
+            continue
+        from .commits import transactions_to_wait_for
+
+        for _, transaction in transactions_to_wait_for(type(job)):
+            raise BatchError(
+                f"{job!r} is to be enqueued after the commit of {transaction.text}, and a batch counts its jobs "
+                "when they are enqueued: enqueue the batch after the transaction, or have a job enqueue it."
+            )

@@ -32,6 +32,9 @@ class JobDeclaration:
     #: Whether logs may show the arguments; False for what is secret.
     log_arguments: ClassVar[bool] = True
 
+    #: Whether a job waits, to be enqueued, for the commit of the transactions that are open.
+    enqueue_after_commit: ClassVar[bool] = False
+
     #: The class itself; for a job function the class behind it.
     job_class: ClassVar[type[Job]]
     #: What the application calls the job: the class, or the job function.
@@ -78,7 +81,10 @@ class JobDeclaration:
             cls.queue = checked_queue(cls.queue, f"{cls.__qualname__}.queue")
         if not cls._take_callable("priority"):
             checked_priority(cls.priority, f"{cls.__qualname__}.priority")
-        _check_log_arguments(cls)
+        for switch in ("log_arguments", "enqueue_after_commit"):
+            _check_switch(cls, switch)
+        if cls.enqueue_after_commit:
+            _listen_for_commits()
         cls._take_perform()
         cls._take_callbacks()
         if cls._exclusion is not None:
@@ -215,12 +221,19 @@ class JobDeclaration:
         return cls._binder
 
 
-def _check_log_arguments(cls: type[JobDeclaration]) -> None:
-    if not isinstance(cls.log_arguments, bool):
+def _check_switch(cls: type[JobDeclaration], name: str) -> None:
+    value = getattr(cls, name)
+    if not isinstance(value, bool):
         raise DeclarationError(
-            f"{cls.__qualname__}.log_arguments is {cls.log_arguments!r}, which is neither True nor "
-            "False."
+            f"{cls.__qualname__}.{name} is {value!r}, which is neither True nor False."
         )
+
+
+def _listen_for_commits() -> None:
+    """Let what knows transactions begin to listen, before the first of them begins."""
+    from .commits import sources_in_use
+
+    sources_in_use()
 
 
 def _own(cls: type, attribute: str) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import EnqueueError, Halt, SignatureError
@@ -16,15 +16,18 @@ from .settings import settings
 
 if TYPE_CHECKING:
     from .adapter import Adapter
+    from .commits import Found
     from .job import Job
 
 J = TypeVar("J", bound="Job")
 
 
 def enqueue(job: Job) -> None:
-    """Hand a job to the adapter, inside its callbacks."""
+    """Hand a job to the adapter, inside its callbacks, or have it wait for a commit."""
     adapter = settings.adapter
-    if type(job)._enqueue_callbacks:
+    if type(job).enqueue_after_commit and (transactions := _transactions(job)):
+        _wait(job, adapter, payload_of(job, adapter.now_ns()), transactions)
+    elif type(job)._enqueue_callbacks:
         _enqueue_inside_callbacks(job, adapter)
     else:
         hand_over(job, adapter, payload_of(job, adapter.now_ns()))
@@ -34,7 +37,7 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
     """Enqueue many jobs.
 
     When one of them has an argument that cannot be written, none is enqueued. Callbacks run, for
-    each job its own; ActiveJob skips them.
+    each job its own; ActiveJob skips them. Those that are enqueued after the commit wait for it.
 
     Args:
         jobs: jobs made by `new`, of any classes.
@@ -44,32 +47,41 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
     """
     adapter = settings.adapter
     every = checked_jobs(jobs, "perform_all_later")
-    for job, payload in prepared(every, adapter):
-        enqueue_prepared(job, payload, adapter)
+    for job, payload, transactions in prepared(every, adapter):
+        enqueue_prepared(job, payload, adapter, transactions)
     return every
 
 
-def prepared(jobs: Iterable[J], adapter: Adapter) -> list[tuple[J, Payload | None]]:
-    """Return the jobs with their payloads; None for one that its callbacks may still change.
+def prepared(
+    jobs: Iterable[J], adapter: Adapter
+) -> list[tuple[J, Payload | None, Sequence[Found]]]:
+    """Return the jobs, each with its payload and the transactions that it waits for.
+
+    The payload is None where callbacks may still change the job.
 
     Raises:
         SignatureError: when the arguments of one do not fit `perform`.
         SerializationError: when one cannot be written.
     """
-    made: list[tuple[J, Payload | None]] = []
-    for job in jobs:
-        if type(job)._enqueue_callbacks:
-            job._encoded_arguments()
-            made.append((job, None))
-        else:
-            made.append((job, payload_of(job, adapter.now_ns())))
-    return made
+    return [_prepared(job, adapter) for job in jobs]
 
 
-def enqueue_prepared(job: Job, payload: Payload | None, adapter: Adapter) -> None:
-    """Hand a job to the adapter that was prepared."""
+def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[Found]]:
+    transactions = _transactions(job) if type(job).enqueue_after_commit else ()
+    if transactions or not type(job)._enqueue_callbacks:
+        return job, payload_of(job, adapter.now_ns()), transactions
+    job._encoded_arguments()
+    return job, None, ()
+
+
+def enqueue_prepared(
+    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[Found]
+) -> None:
+    """Hand a job to the adapter that was prepared, or have it wait."""
     if payload is None:
         _enqueue_inside_callbacks(job, adapter)
+    elif transactions:
+        _wait(job, adapter, payload, transactions)
     else:
         hand_over(job, adapter, payload)
 
@@ -200,15 +212,39 @@ def hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
         hooks.job_enqueued(job=job, payload=payload)
 
 
-def _enqueue_inside_callbacks(job: Job, adapter: Adapter) -> None:
+def _enqueue_inside_callbacks(job: Job, adapter: Adapter, payload: Payload | None = None) -> None:
     try:
         run_chain(
             type(job)._enqueue_callbacks,
             job,
-            lambda: hand_over(job, adapter, payload_of(job, adapter.now_ns())),
+            lambda: hand_over(job, adapter, payload or payload_of(job, adapter.now_ns())),
         )
     except Halt as halt:
         _not_enqueued(job, halt)
+
+
+def _transactions(job: Job) -> Sequence[Found]:
+    # Most jobs wait for none.
+    from .commits import transactions_to_wait_for
+
+    return transactions_to_wait_for(type(job))
+
+
+def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[Found]) -> None:
+    """Have a job wait for commits: it is what it was at this call, and goes where it would have gone."""
+    from .commits import WaitingJob
+
+    def enqueue() -> None:
+        payload.enqueued_ns = adapter.now_ns()
+        if type(job)._enqueue_callbacks:
+            _enqueue_inside_callbacks(job, adapter, payload)
+        else:
+            hand_over(job, adapter, payload)
+
+    job.payload = payload
+    job.enqueued = True
+    job.enqueue_error = None
+    WaitingJob(job, enqueue).wait_for(transactions)
 
 
 def _not_enqueued(job: Job, why: EnqueueError | Halt) -> None:

@@ -93,6 +93,7 @@ def job(
     *,
     queue: str | Callable[..., str] | None = None,
     priority: int | Callable[..., int | None] | None = None,
+    enqueue_after_commit: bool | None = None,
     base: type[Job] = Job,
 ) -> Callable[[Callable[P, R]], JobFunction[P, R]]: ...
 def job(
@@ -101,6 +102,7 @@ def job(
     *,
     queue: str | Callable[..., str] | None = None,
     priority: int | Callable[..., int | None] | None = None,
+    enqueue_after_commit: bool | None = None,
     base: type[Job] = Job,
 ) -> Any:
     """Make a job of a function: a decorator, with or without arguments.
@@ -111,6 +113,8 @@ def job(
             for the queue of the base.
         priority: a number, the lower first, or a callable that takes the arguments and returns it;
             None for the priority of the base.
+        enqueue_after_commit: whether a job waits for the commit of the transactions that are open;
+            None for what the base says.
         base: a job class whose rules and callbacks hold for this job too.
 
     Raises:
@@ -118,7 +122,11 @@ def job(
     """
     if function is not None:
         return _make(function, {}, base)
-    options = {"queue": queue, "priority": priority}
+    options = {
+        "queue": queue,
+        "priority": priority,
+        "enqueue_after_commit": enqueue_after_commit,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     return lambda decorated: _make(decorated, given, base)
 

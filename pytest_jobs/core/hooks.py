@@ -29,7 +29,7 @@ class LifecycleSpecs:
 
     @_hookspec
     def job_not_enqueued(self, job: Job) -> None:
-        """The job goes nowhere: `job.enqueue_error` is the `Halt` of a callback, or the adapter's error."""
+        """The job goes nowhere: `job.enqueue_error` is a `Halt`, a `RolledBackError`, or the adapter's error."""
 
     @_hookspec
     def job_started(self, job: Job) -> None:

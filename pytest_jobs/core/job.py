@@ -33,9 +33,9 @@ class Job(JobDeclaration):
     kwargs: Mapping[str, Any] = {}
     #: What was handed to the adapter, or is being performed; None before.
     payload: Payload | None = None
-    #: Whether an adapter took the job.
+    #: Whether an adapter took the job; of one that waits for a commit, whether it is still to.
     enqueued: bool = False
-    #: Why none did: the adapter's `EnqueueError`, or the `Halt` of a callback.
+    #: Why none did: the adapter's `EnqueueError`, the `Halt` of a callback, or a `RolledBackError`.
     enqueue_error: Exception | None = None
     #: The id of the job for which this one was dropped, by `unique` or `limits_concurrency`.
     dropped_for: str | None = None
@@ -75,6 +75,7 @@ class Job(JobDeclaration):
                 SignatureError: when the arguments do not fit `perform`.
                 SerializationError: when one cannot be written into a payload.
                 NoAdapterError: when no adapter is configured.
+                CommitError: when it is enqueued after the commit, and nothing knows of transactions.
             """
             job = cls.__new__(cls)
             job.args = args

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DeserializationError, Halt
+from ..errors import DeserializationError, Halt, RolledBackError
 from .arguments import decode
 from .hooks import hookimpl
 from .stopwatch import Stopwatch, system_ns
@@ -56,10 +56,12 @@ class JobLog:
 
     @hookimpl
     def job_not_enqueued(self, job: Job) -> None:
-        """Log that a callback halted the enqueue, or that the adapter did not take the job."""
+        """Log that a callback halted the enqueue, a rollback dropped the job, or the adapter did not take it."""
         error = job.enqueue_error
         if isinstance(error, Halt):
             self._log(logging.INFO, _line("job_enqueue_halted", job, job.payload))
+        elif isinstance(error, RolledBackError):
+            self._log(logging.INFO, _line("job_dropped_by_rollback", job, job.payload))
         else:
             self._log(logging.ERROR, _line("job_not_enqueued", job, job.payload) | _error(error))
 

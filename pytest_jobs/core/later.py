@@ -124,6 +124,7 @@ def later(
     *,
     queue: str | Callable[..., str] | None = None,
     priority: int | Callable[..., int | None] | None = None,
+    enqueue_after_commit: bool | None = None,
     base: type[Job] = Job,
 ) -> Later[S, P]:
     """Return the twin of a method that enqueues it, for the body of the method's class.
@@ -135,9 +136,15 @@ def later(
         method: the method, or coroutine method, defined above.
         queue: the name of the queue, or a callable that takes the record and the arguments.
         priority: a number, the lower first, or a callable that takes the record and the arguments.
+        enqueue_after_commit: whether a job waits for the commit of the transactions that are open;
+            None for what the base says.
         base: a job class whose rules and callbacks hold for this job too.
     """
-    options = {"queue": queue, "priority": priority}
+    options = {
+        "queue": queue,
+        "priority": priority,
+        "enqueue_after_commit": enqueue_after_commit,
+    }
     return Later(
         method, {name: value for name, value in options.items() if value is not None}, base
     )

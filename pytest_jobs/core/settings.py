@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,7 @@ from ..errors import NoAdapterError, NoStoreError
 if TYPE_CHECKING:
     from .adapter import Adapter
     from .batch_stores import BatchStore
+    from .commits import TransactionSource
     from .stores import Store
 
 
@@ -19,10 +20,11 @@ class _InForce(NamedTuple):
     adapter: Adapter | None
     store: Store | None
     draw: Callable[[], float]
+    transactions: Sequence[TransactionSource] | None = None
 
 
 class Settings:
-    """The adapter and the store in force, and where chance comes from."""
+    """The adapter and the store in force, what knows transactions, and where chance comes from."""
 
     __slots__ = ("_adapter", "_configured", "_store", "_taken", "draw")
 
@@ -44,6 +46,14 @@ class Settings:
         if self._adapter is None:
             raise NoAdapterError
         return self._adapter
+
+    @property
+    def transactions(self) -> Sequence[TransactionSource] | None:
+        """What knows the transactions of further databases; None when that was not said.
+
+        It is what was configured, whoever has taken over.
+        """
+        return self._configured.transactions
 
     @property
     def store(self) -> Store:
@@ -77,13 +87,16 @@ class Settings:
         adapter: Adapter | None,
         store: Store | None = None,
         draw: Callable[[], float] | None = None,
+        transactions: Sequence[TransactionSource] | None = None,
     ) -> Restore:
         """Configure another adapter and another store; the result undoes it.
 
         What has taken over stays in force.
         """
         before = self._configured
-        self._configure(_InForce(adapter, store, before.draw if draw is None else draw))
+        self._configure(
+            _InForce(adapter, store, before.draw if draw is None else draw, transactions)
+        )
         return Restore(lambda: self._configure(before))
 
     def take_over(
@@ -110,7 +123,7 @@ class Settings:
 
     def _put_in_force(self) -> None:
         in_force = self._taken[-1] if self._taken else self._configured
-        self._adapter, self._store, self.draw = in_force
+        self._adapter, self._store, self.draw, _ = in_force
 
 
 class Restore:
@@ -142,7 +155,12 @@ class Restore:
 settings = Settings()
 
 
-def configure(*, adapter: Adapter | None, store: Store | None = None) -> Restore:
+def configure(
+    *,
+    adapter: Adapter | None,
+    store: Store | None = None,
+    transactions: Sequence[TransactionSource] | None = None,
+) -> Restore:
     """Say where jobs go.
 
     Args:
@@ -150,8 +168,11 @@ def configure(*, adapter: Adapter | None, store: Store | None = None) -> Restore
             for nowhere.
         store: keeps the locks of unique jobs and the places of limited ones; None when there are
             no such jobs, which are then refused.
+        transactions: know which transactions are open, for jobs that are enqueued after the commit.
+            Those of Django and of SQLAlchemy's sessions are known besides. An empty list says that
+            there need be none: such a job is then enqueued at once.
 
     Returns:
-        A context manager that puts the former adapter and store back; it need not be entered.
+        A context manager that puts the former settings back; it need not be entered.
     """
-    return settings.replace(adapter=adapter, store=store)
+    return settings.replace(adapter=adapter, store=store, transactions=transactions)

@@ -28,6 +28,7 @@ from .recurring import Recurring
 from .selection import JobFilter, Selection
 from .sleeps import SleepPatch
 from .targets import Targets
+from .too_early import TooEarly
 from .transactions import Transactions, TransactionSystems
 
 Mode: TypeAlias = Literal["record", "inline"]
@@ -73,6 +74,7 @@ class OpenHarness:
         self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
         self._holdings: list[Holding] = []
+        self._too_early = TooEarly(self._transactions)
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
         #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
         self._reader: Reader | None = None
@@ -86,8 +88,7 @@ class OpenHarness:
         self._ambient = ambient.get()
         self._sleeps.install()
         self._attacked_by(open_harnesses.adversary)
-        if self._inline is not None:
-            self._ledger.listen(self._inline.added)
+        self._put_in_force(self._inline)
 
     def stand_in(self) -> None:
         """Take the place of the application's own queues: for plugins, after `stand_aside`."""
@@ -218,7 +219,7 @@ class OpenHarness:
             make_selection,
             self._raise_at,
             held=held,
-            in_transaction=self._transactions.any_open_here,
+            in_transaction=self._transactions.holds_here,
         )
 
     def _restore_current(self) -> None:
@@ -228,7 +229,8 @@ class OpenHarness:
 
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline
-        self._ledger.listen(None if inline is None else inline.added)
+        then = None if inline is None else inline.added
+        self._ledger.listen(self._too_early.before(then) if self._transactions else then)
         return before
 
     def _released(self) -> None:
@@ -240,7 +242,7 @@ class OpenHarness:
         return self._inline is not None or current_record.get() is not None
 
     def _transaction_ended(self) -> None:
-        if self._inline is not None:
+        if self._inline is not None and self._transactions.open_here() is None:
             self._inline.transaction_ended()
 
     def _check_outside_jobs(self, verb: str) -> None:

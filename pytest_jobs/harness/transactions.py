@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
+from ..core.commits import ReadTransaction, WaitState
 from ..errors import CommitError
 
-CallbackState: TypeAlias = Literal["waiting", "ran", "dropped"]
+CallbackState: TypeAlias = WaitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class CommitCallback:
     dropped: str = ""
     #: The object whose method is called, which may be a job; None for a function.
     owner: object | None = None
+    #: Whether the commit comes in tests too, by the application's own hand, so that no verb makes it.
+    commits_itself: bool = False
 
 
 class Transactions(Protocol):
@@ -78,6 +81,23 @@ class Transactions(Protocol):
         ...
 
 
+@runtime_checkable
+class CommitsItself(Protocol):
+    """Transactions that commit in tests too, by the application's own hand."""
+
+    def tell_end(self) -> None:
+        """Call `ended` of `install` when what is open in this thread has ended."""
+        ...
+
+    def reading_here(self) -> Sequence[ReadTransaction]:
+        """Return the transactions of this thread that have only read so far."""
+        ...
+
+    def refusal(self, verb: str) -> str:
+        """Say why a verb cannot commit what is open in this thread."""
+        ...
+
+
 class TransactionSystems:
     """The transactions of all database libraries in use."""
 
@@ -94,9 +114,28 @@ class TransactionSystems:
         """Say whether there are any."""
         return bool(self._systems)
 
-    def any_open_here(self) -> bool:
-        """Say whether this thread is inside a transaction of the application's or the test's own."""
-        return any(system.open_here() is not None for system in self._systems)
+    def open_here(self) -> str | None:
+        """Return which transaction of the application's or the test's own this thread is in, or None."""
+        return next(
+            (text for system in self._systems if (text := system.open_here()) is not None), None
+        )
+
+    def reading_here(self) -> list[ReadTransaction]:
+        """Return the transactions of this thread that have only read so far."""
+        return [
+            transaction
+            for system in self._systems
+            if isinstance(system, CommitsItself)
+            for transaction in system.reading_here()
+        ]
+
+    def holds_here(self) -> bool:
+        """Say whether there is one, whose end is then told."""
+        found = [system for system in self._systems if system.open_here() is not None]
+        for system in found:
+            if isinstance(system, CommitsItself):
+                system.tell_end()
+        return bool(found)
 
     def callbacks(self, state: CallbackState) -> list[CommitCallback]:
         """Return the callbacks that are in a state."""
@@ -121,6 +160,8 @@ class TransactionSystems:
             )
         for system in self._systems:
             block = system.open_here()
+            if block is not None and isinstance(system, CommitsItself):
+                raise CommitError(system.refusal(verb))
             if block is not None:
                 raise CommitError(
                     f"jobs.{verb}() was called inside {block} that the test, or the application, has not left: "

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
+from ..core.commits import django_is_set_up, sources_in_use
+from ..core.settings import settings
+from .core_transactions import CoreTransactions
 from .transactions import Transactions
 
 # By name, since the rooms that know third parties lie above this one.
 _DJANGO = "pytest_jobs.integrations.django"
+#: Django's are committed by the harness, and those of all others by the application.
+_COMMITTED_BY_VERB: Final = "django"
 
 
 class _Integration(Protocol):
@@ -18,15 +21,17 @@ class _Integration(Protocol):
 
 
 def transactions_in_use() -> list[Transactions]:
-    """Return new watchers of the transactions of every library that the program has imported and set up."""
-    return [_load(_DJANGO)] if _django_is_set_up() else []
+    """Return new watchers of the transactions of every library that the program has imported and set up.
 
-
-def _django_is_set_up() -> bool:
-    if "django.db" not in sys.modules:
-        return False
-    configured = sys.modules["django.conf"].settings.configured
-    return bool(configured) or bool(os.environ.get("DJANGO_SETTINGS_MODULE"))
+    And of those that were configured.
+    """
+    found = [_load(_DJANGO)] if django_is_set_up() else []
+    sources = [
+        source
+        for source in [*sources_in_use(), *(settings.transactions or ())]
+        if source.name != _COMMITTED_BY_VERB
+    ]
+    return [*found, CoreTransactions(sources)] if sources else found
 
 
 def _load(module: str) -> Transactions:

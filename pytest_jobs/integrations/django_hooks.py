@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ..harness.callables import callable_owner, callable_text
+from ..harness.callables import callable_owner, callable_text, commit_wait
 from ..harness.record import JobRecord
 from ..harness.transactions import CallbackState, CommitCallback
 
@@ -116,6 +116,9 @@ class CommitHook:
         """Note that it will not be called, unless it was."""
         if not self._ran:
             self._dropped = self._dropped or by
+            wait = commit_wait(self.function)
+            if wait is not None:
+                wait.dropped(by)
 
     def run(self) -> None:
         """Call it as the commit would, and never again."""

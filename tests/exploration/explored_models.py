@@ -192,6 +192,22 @@ def enqueue_on_commit(number):
         transaction.on_commit(lambda: send_receipt.perform_later(number))
 
 
+@job(enqueue_after_commit=True)
+def send_invoice(number):
+    """Wait for the commit, to be enqueued."""
+
+
+@job
+def enqueue_after_commit(number):
+    with transaction.atomic():
+        payment = Payment.objects.get(pk=number)
+        if payment.status == "paid":
+            return
+        payment.status = "paid"
+        payment.save()
+        send_invoice.perform_later(number)
+
+
 @job
 def enqueue_on_commit_always(number):
     with transaction.atomic():

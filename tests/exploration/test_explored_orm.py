@@ -111,6 +111,11 @@ def test_a_callback_after_the_commit_is_lost_with_its_worker():
         check_idempotent(explored_models.enqueue_on_commit, args=(1,), world=shop)
 
 
+def test_a_job_that_waits_for_the_commit_is_lost_with_its_worker():
+    with pytest.raises(LostEffect, match=r"LOST enqueue .*send_invoice.*\[crash"):
+        check_idempotent(explored_models.enqueue_after_commit, args=(1,), world=shop)
+
+
 def test_a_callback_that_comes_again_with_each_delivery_is_not():
     check_idempotent(
         explored_models.enqueue_on_commit_always, args=(1,), world=shop, histories="all"

@@ -16,21 +16,21 @@ from pytest_jobs.harness.jobs import Jobs
 performed = []
 
 
-@job
+@job(enqueue_after_commit=False)
 def send(number, *, child=None):
     performed.append(number)
     if child is not None:
         send.perform_later(child)
 
 
-@job
+@job(enqueue_after_commit=False)
 def commit_all():
     from pytest_jobs import current_jobs
 
     current_jobs().commit()
 
 
-@job
+@job(enqueue_after_commit=False)
 async def asend(number):
     performed.append(number)
 

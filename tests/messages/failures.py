@@ -170,6 +170,14 @@ def several_callbacks_wait_for_a_commit(jobs):
 
 
 @situation
+def it_waits_for_a_commit_of_its_own(jobs):
+    """The job is enqueued when the session commits, and it has not."""
+    waiting = callback("send_receipt.perform_later(7)", owner=send_receipt)
+    with transactions(replace(waiting, commits_itself=True)):
+        assert_enqueued(send_receipt)
+
+
+@situation
 def a_rollback_dropped_it(jobs):
     """The transaction in which the job would have been enqueued was rolled back."""
     dropped = callback(

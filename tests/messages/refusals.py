@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import time_machine
 from failures import NOON, Charge, Order, Pay, ShipItems, send_receipt
 from message_gallery import situation
+from stub_database import StubDatabase
 
 from pytest_jobs import (
     Job,
@@ -15,6 +16,7 @@ from pytest_jobs import (
     assert_enqueued,
     assert_not_enqueued,
     assert_performed,
+    configure,
     job,
     perform_all_later,
     retry_on,
@@ -22,6 +24,8 @@ from pytest_jobs import (
 from pytest_jobs.bridges.applications import bridges_to
 from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.core.settings import settings
+from pytest_jobs.harness.core_transactions import CoreTransactions
+from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.harness.open_harness import OpenHarness
 
 NAIVE = datetime(2030, 1, 1, 13)  # noqa: DTZ001  it has no timezone on purpose
@@ -37,6 +41,13 @@ class Drains(Job):
 
     def perform(self):
         self.harness.drain()
+
+
+class Ship(Job):
+    enqueue_after_commit = True
+
+    def perform(self, order_id):
+        pass
 
 
 @job
@@ -515,6 +526,21 @@ def a_fault_that_struck_nothing(jobs):
     Perform the job while the fault holds."""
     with jobs.fail(Pay, raising=TimeoutError):
         pass
+
+
+@situation
+def a_commit_that_is_the_applications(jobs):
+    """The session of the application is open, and commits in a test as it does elsewhere.
+
+    Let the application commit it."""
+    database = StubDatabase()
+    with (
+        Jobs([ReferenceBridge()], transactions=[CoreTransactions([database])]) as watching,
+        configure(adapter=None, transactions=[database]),
+        database.transaction(),
+    ):
+        Ship.perform_later(7)
+        watching.commit()
 
 
 @situation

@@ -2,6 +2,7 @@
 
 import fakeredis
 import pytest
+from stub_database import StubDatabase
 
 from pytest_jobs import (
     Batch,
@@ -35,6 +36,10 @@ def load(n):
 def notify(n): ...
 
 
+@job(enqueue_after_commit=True)
+def ship(n): ...
+
+
 # Refused
 
 
@@ -47,6 +52,26 @@ def test_a_batch_without_callbacks_is_refused():
         "its jobs with perform_all_later."
     )
     assert isinstance(caught.value, JobsError)
+
+
+def test_a_job_that_is_to_wait_for_a_commit_is_refused(jobs):
+    database = StubDatabase()
+
+    with configure(adapter=None, transactions=[database]):
+        batch = Batch(on_success=notify.new(1))
+        waiting = [ship.new(1), ship.new(2)]
+        with (
+            database.transaction(),
+            pytest.raises(
+                BatchError, match=r"commit of a transaction of 'ledger', and a batch counts"
+            ),
+        ):
+            batch.enqueue(waiting)
+        assert batch.total == 0
+
+        batch.enqueue(waiting)
+
+    assert jobs.drain() == {"performed": 3}
 
 
 @pytest.mark.parametrize("callback", [notify, notify.job_class, lambda: None, "notify"])

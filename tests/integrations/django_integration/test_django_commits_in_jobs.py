@@ -25,18 +25,18 @@ def note(text):
     order.append(text)
 
 
-@job
+@job(enqueue_after_commit=False)
 def send(number):
     note(f"send {number}")
 
 
-@job
+@job(enqueue_after_commit=False)
 def register():
     transaction.on_commit(partial(note, "callback"))
     note("job")
 
 
-@job
+@job(enqueue_after_commit=False)
 def register_in_a_block():
     with transaction.atomic():
         with transaction.atomic():
@@ -46,25 +46,25 @@ def register_in_a_block():
 
 
 @retry_on(ValueError, attempts=2, wait=3)
-@job
+@job(enqueue_after_commit=False)
 def fail_in_a_block():
     with transaction.atomic():
         transaction.on_commit(partial(note, "callback"))
         raise ValueError
 
 
-@job
+@job(enqueue_after_commit=False)
 def fail_in_a_callback():
     transaction.on_commit(lambda: 1 / 0)
 
 
-@job
+@job(enqueue_after_commit=False)
 def enqueue_after_commit():
     with transaction.atomic():
         transaction.on_commit(partial(send.perform_later, 1))
 
 
-@job
+@job(enqueue_after_commit=False)
 async def register_in_a_coroutine():
     transaction.on_commit(partial(note, "callback"))
     note("job")

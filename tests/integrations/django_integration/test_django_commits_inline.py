@@ -24,17 +24,17 @@ def _nothing_done():
     done.clear()
 
 
-@job
+@job(enqueue_after_commit=False)
 def send(number):
     done.append(number)
 
 
-@job
+@job(enqueue_after_commit=False)
 def look():
     done.append(connections["default"].in_atomic_block)
 
 
-@job
+@job(enqueue_after_commit=False)
 def fail():
     raise ValueError("no mail")
 

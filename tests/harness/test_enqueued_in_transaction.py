@@ -1,0 +1,215 @@
+"""A job that does not wait is enqueued inside an open transaction: a warning says so."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from stub_database import StubDatabase
+from stub_transactions import StubTransactions
+
+from pytest_jobs import Job, assert_enqueued, configure, current_jobs, job, later, perform_all_later
+from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.errors import EnqueuedInTransactionWarning, JobsWarning
+from pytest_jobs.harness.core_transactions import CoreTransactions
+from pytest_jobs.harness.jobs import Jobs
+
+
+class Ship(Job):
+    def perform(self, order_id):
+        return order_id
+
+
+class ShipAfterCommit(Ship):
+    enqueue_after_commit = True
+
+
+class ShipOnPurpose(Ship):
+    enqueue_after_commit = False
+
+
+@job
+def send(order_id):
+    return order_id
+
+
+@pytest.fixture
+def database():
+    return StubDatabase()
+
+
+@pytest.fixture
+def open_harness(database):
+    def make(**options):
+        systems = [CoreTransactions([database])]
+        return Jobs([ReferenceBridge()], transactions=systems, **options)
+
+    return make
+
+
+@pytest.fixture
+def jobs(open_harness, database):
+    with configure(adapter=None, transactions=[database]), open_harness() as jobs:
+        yield jobs
+
+
+def warned(enqueue):
+    """Return the warnings of what is called."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        enqueue()
+    return found
+
+
+def test_it_says_the_job_the_transaction_the_line_and_what_to_write(jobs, database):
+    with database.transaction():
+        [warning] = warned(lambda: Ship.perform_later(7))
+
+    assert issubclass(warning.category, EnqueuedInTransactionWarning)
+    assert issubclass(warning.category, JobsWarning)
+    place = f"tests/harness/test_enqueued_in_transaction.py:{warning.lineno}"
+    assert str(warning.message) == (
+        f"Ship(7) was enqueued inside a transaction of 'ledger', at {place}: a worker may perform it before the "
+        "commit, or although that never comes. Declare Ship with `enqueue_after_commit = True` in its class, "
+        "enqueue it after the transaction, or say False there if that is on purpose."
+    )
+    assert warning.filename == __file__
+
+
+def test_of_a_function_it_says_the_option(jobs, database):
+    with database.transaction():
+        [warning] = warned(lambda: send.perform_later(7))
+
+    assert "Declare send with `enqueue_after_commit=True`, enqueue" in str(warning.message)
+
+
+def test_the_job_is_enqueued_all_the_same(jobs, database):
+    with database.transaction():
+        warned(lambda: Ship.perform_later(7))
+
+    assert_enqueued(Ship, args=[7])
+
+
+def test_there_is_one_for_each_line(jobs, database):
+    def enqueue():
+        for number in range(3):
+            Ship.perform_later(number)
+            send.perform_later(number)
+
+    with database.transaction():
+        found = warned(enqueue)
+
+    assert len(found) == 2
+    assert found[0].lineno + 1 == found[1].lineno
+
+
+def test_jobs_that_are_enqueued_together_have_one(jobs, database):
+    with database.transaction():
+        assert len(warned(lambda: perform_all_later([Ship.new(1), Ship.new(2)]))) == 1
+
+
+def test_a_twin_of_a_method_has_one(jobs, database):
+    from pytest_jobs import reference
+
+    @reference(id="id", find=str)
+    class Order:
+        id = 1
+
+        def ship(self):
+            pass
+
+        ship_later = later(ship)
+
+    with database.transaction():
+        assert len(warned(Order().ship_later)) == 1
+
+
+@pytest.mark.parametrize("job_class", [ShipAfterCommit, ShipOnPurpose])
+def test_a_class_that_has_decided_has_none(jobs, database, job_class):
+    with database.transaction():
+        assert warned(lambda: job_class.perform_later(7)) == []
+
+    assert len(jobs.enqueued) == 1
+
+
+def test_outside_of_a_transaction_there_is_none(jobs, database):
+    with database.transaction():
+        pass
+
+    assert warned(lambda: Ship.perform_later(7)) == []
+
+
+def test_in_a_transaction_without_changes_there_is_none(jobs, database):
+    with database.transaction(changed=False):
+        assert warned(lambda: Ship.perform_later(7)) == []
+
+
+def test_a_job_that_enqueues_inside_its_own_transaction_has_one(jobs, database):
+    @job
+    def book(order_id):
+        with database.transaction():
+            send.perform_later(order_id)
+
+    book.perform_later(7)
+
+    assert len(warned(jobs.drain)) == 1
+
+
+def test_a_retry_and_a_second_delivery_have_none(jobs, database):
+    @job
+    def again():
+        pass
+
+    again.perform_later()
+    jobs.drain()
+
+    with database.transaction():
+        assert warned(lambda: jobs.redeliver(jobs.performed[0].record)) == []
+
+
+def test_inline_it_is_warned_of_too(open_harness, database):
+    def enqueue():
+        with open_harness(mode="inline"), database.transaction():
+            Ship.perform_later(7)
+            assert current_jobs().performed == []
+
+    assert len(warned(enqueue)) == 1
+
+
+def test_in_a_block_that_is_inline_too(jobs, database):
+    def enqueue():
+        with jobs.inline(), database.transaction():
+            Ship.perform_later(7)
+
+    assert len(warned(enqueue)) == 1
+    assert len(jobs.performed) == 1
+
+
+def test_every_database_library_counts():
+    library = StubTransactions()
+
+    with Jobs([ReferenceBridge()], transactions=[library]), library.transaction():
+        [warning] = warned(lambda: Ship.perform_later(7))
+
+    assert "inside a transaction of 'stub', at" in str(warning.message)
+
+
+def test_without_a_database_nothing_looks():
+    with Jobs([ReferenceBridge()]) as jobs:
+        assert warned(lambda: Ship.perform_later(7)) == []
+        assert jobs.ledger.listen(None) is None
+
+
+def test_inline_the_transactions_of_all_libraries_have_to_end(database):
+    library = StubTransactions()
+    systems = [library, CoreTransactions([database])]
+
+    with (
+        configure(adapter=None, transactions=[database]),
+        Jobs([ReferenceBridge()], transactions=systems, mode="inline") as jobs,
+    ):
+        with database.transaction():
+            with library.transaction():
+                ShipOnPurpose.perform_later(7)
+            assert jobs.performed == []
+        assert len(jobs.performed) == 1
