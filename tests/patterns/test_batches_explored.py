@@ -183,3 +183,34 @@ def test_what_is_done_after_the_body_is_interrupted_too():
         check_idempotent(Chained, world=world, histories=["crash"])
 
     assert "x  worker killed here, after enqueue: load(1)" in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["--jobs-twice", "--jobs-crash"])
+def test_a_suite_with_batches_can_be_attacked(pytester, option):
+    if option == "--jobs-crash" and sys.version_info < (3, 12):
+        pytest.skip("--jobs-crash is for Python 3.12 and newer")
+    pytester.makepyfile(
+        """
+        from pytest_jobs import Batch, job
+
+        @job
+        def load(n): ...
+
+        @job
+        def notify(n): ...
+
+        @job
+        def start(n):
+            Batch(f"import-{n}", on_success=notify.new(n)).enqueue([load.new(1), load.new(2)])
+
+        def test_import(jobs, assert_enqueued):
+            start.perform_later(7)
+            jobs.drain()
+
+            assert_enqueued(load, count=2)
+            assert_enqueued(notify, args=[7])
+        """
+    )
+
+    result = pytester.runpytest(option, "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
