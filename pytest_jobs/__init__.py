@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from .integrations.recurring_preview import Preview, preview
     from .integrations.recurring_task import RecurringTask
     from .integrations.redis_store import RedisStore
+    from .integrations.rq import RqAdapter
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Declaring jobs
@@ -129,6 +130,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Payload",
     "InlineAdapter",
     "TestAdapter",
+    "RqAdapter",
     # Recurring jobs
     "load_schedule",
     "Schedule",
@@ -222,6 +224,7 @@ _LAZY = {
     "JobRecord": "harness.record",
     "Delivery": "harness.delivery",
     "RedisStore": "integrations.redis_store",
+    "RqAdapter": "integrations.rq",
     "Tally": "harness.tally",
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",

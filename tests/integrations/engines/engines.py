@@ -1,0 +1,95 @@
+"""The engines as the tests know them: how to run a worker, and what the engine knows of a job."""
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from servers import process
+
+from pytest_jobs import RqAdapter
+
+_HERE = str(Path(__file__).parent)
+#: How long anything may take on a slow machine, in seconds.
+_PATIENCE = 20
+
+
+class Engine:
+    """One engine on one database of a redis-server.
+
+    Args:
+        url: of the database, which is emptied.
+    """
+
+    def __init__(self, url):
+        self.url = url
+        self.redis = redis.Redis.from_url(url)
+        self.redis.flushdb()
+        self.adapter = self.make_adapter()
+
+    def hear(self, timeout=_PATIENCE):
+        """Return the next thing that a job tells."""
+        found = self.redis.blpop("told", timeout=timeout)
+        assert found is not None, f"no job told anything for {timeout} s"
+        return json.loads(found[1])
+
+    def go_on(self, said=None):
+        """Let a job that waits for it go on."""
+        self.redis.rpush("go on" if said is None else f"go on {said}", "1")
+
+    @contextmanager
+    def worker(self, directory, *options, queues=("default",)):
+        """Run a worker for a block, and stop it."""
+        log = f"{self.name}.log"
+        environment = {
+            "ENGINE_JOBS_URL": self.url,
+            "PYTHONPATH": _HERE,
+            "ENGINE_JOBS_URGENT": str(self.urgent),
+        }
+        command = [sys.executable, "-m", *self.command(queues), *options]
+        try:
+            with process(
+                command, directory, log=log, environment=environment, stop=self.stop
+            ) as worker:
+                yield worker
+        finally:
+            # Shown when the test fails.
+            sys.stdout.write((directory / log).read_text(encoding="utf-8"))
+
+
+class Rq(Engine):
+    name = "rq"
+    urgent = -1
+    # What performs a job is in a process group of its own, and its worker waits for it.
+    stop = signal.SIGTERM
+
+    def make_adapter(self):
+        return RqAdapter(self.redis)
+
+    def command(self, queues):
+        return ("rq.cli", "worker", "-c", "rq_setup", "--with-scheduler", *queues)
+
+    def waiting(self):
+        """Return the ids of the jobs that wait for a worker."""
+        import rq
+
+        return rq.Queue("default", connection=self.redis).job_ids
+
+    def is_taken(self, job):
+        """Wait until a scheduled job is where it waits for its time."""
+
+    def job(self, job_id):
+        from rq.job import Job
+
+        return Job.fetch(job_id, connection=self.redis)
+
+    def state(self, job_id):
+        """Return what the engine says of a job: `done`, `failed`, or what else it is."""
+        status = self.job(job_id).get_status().value
+        return {"finished": "done"}.get(status, status)
+
+    def error(self, job_id):
+        """Return the text of the error that the engine shows of a job."""
+        return self.job(job_id).latest_result().exc_string
