@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from .harness.recurring import Firing, Scheduler
     from .harness.tally import Tally
     from .harness.timeline import RetryTimeline
+    from .integrations.celery import CeleryAdapter
     from .integrations.recurring import Schedule, load_schedule
     from .integrations.recurring_commands import RecurringCommand
     from .integrations.recurring_preview import Preview, preview
@@ -131,6 +132,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "InlineAdapter",
     "TestAdapter",
     "RqAdapter",
+    "CeleryAdapter",
     # Recurring jobs
     "load_schedule",
     "Schedule",
@@ -225,6 +227,7 @@ _LAZY = {
     "Delivery": "harness.delivery",
     "RedisStore": "integrations.redis_store",
     "RqAdapter": "integrations.rq",
+    "CeleryAdapter": "integrations.celery",
     "Tally": "harness.tally",
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",

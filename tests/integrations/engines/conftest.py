@@ -1,23 +1,24 @@
 """Engines with a worker, one for all tests of a module."""
 
+from importlib.util import find_spec
+
 import pytest
-
-pytest.importorskip("redis")
-pytest.importorskip("rq")
-
-import engine_jobs
-from engines import Rq
+from engines import Celery, Rq
 from servers import redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs import RedisStore, configure
 
-ENGINES = {"rq": (Rq, 11)}
+# The tests of one engine's own are left out where it is not installed.
+collect_ignore = [f"test_{name}_adapter.py" for name in ("rq", "celery") if find_spec(name) is None]
+
+ENGINES = {"rq": (Rq, 11), "celery": (Celery, 12)}
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request, redis_url):  # noqa: F811
     """An engine that no worker works for."""
     kind, database = ENGINES[request.param]
+    pytest.importorskip(request.param)
     engine = kind(f"{redis_url}/{database}")
     with engine.redis:
         yield engine
@@ -31,12 +32,11 @@ def worker(engine, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _configured(request, monkeypatch):
+def _configured(request):
     """Send jobs to the engine of the test."""
     if "engine" not in request.fixturenames:
         yield
         return
     engine = request.getfixturevalue("engine")
-    monkeypatch.setattr(engine_jobs.SayUrgently, "priority", engine.urgent)
     with configure(adapter=engine.adapter, store=RedisStore(engine.redis)):
         yield

@@ -36,12 +36,6 @@ class Say(Job):
         tell(self, said, tenant=Current.tenant, due_ns=self.payload.due_ns)
 
 
-class SayUrgently(Say):
-    """Goes before the others of its queue, on either engine."""
-
-    priority = int(os.environ.get("ENGINE_JOBS_URGENT", "-1"))
-
-
 class SayLater(Job):
     """A coroutine job."""
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from servers import process
+from servers import process, wait_until
 
-from pytest_jobs import RqAdapter
+from pytest_jobs import CeleryAdapter, RqAdapter
 
 _HERE = str(Path(__file__).parent)
 #: How long anything may take on a slow machine, in seconds.
@@ -43,11 +43,7 @@ class Engine:
     def worker(self, directory, *options, queues=("default",)):
         """Run a worker for a block, and stop it."""
         log = f"{self.name}.log"
-        environment = {
-            "ENGINE_JOBS_URL": self.url,
-            "PYTHONPATH": _HERE,
-            "ENGINE_JOBS_URGENT": str(self.urgent),
-        }
+        environment = {"ENGINE_JOBS_URL": self.url, "PYTHONPATH": _HERE}
         command = [sys.executable, "-m", *self.command(queues), *options]
         try:
             with process(
@@ -61,7 +57,8 @@ class Engine:
 
 class Rq(Engine):
     name = "rq"
-    urgent = -1
+    # What jobs say that are to go before others, and those others.
+    urgent, late = -1, None
     # What performs a job is in a process group of its own, and its worker waits for it.
     stop = signal.SIGTERM
 
@@ -93,3 +90,39 @@ class Rq(Engine):
     def error(self, job_id):
         """Return the text of the error that the engine shows of a job."""
         return self.job(job_id).latest_result().exc_string
+
+
+class Celery(Engine):
+    name = "celery"
+    urgent, late = 0, 9
+    stop = signal.SIGKILL
+
+    def make_adapter(self):
+        from celery_setup import make_app
+
+        self.app = make_app(self.url)
+        return CeleryAdapter(self.app)
+
+    def command(self, queues):
+        quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+        names = ",".join("celery" if name == "default" else name for name in queues)
+        options = ("--loglevel=INFO", "--concurrency=1", "--prefetch-multiplier=1")
+        return ("celery", "-A", "celery_setup", "worker", *quiet, *options, "-Q", names)
+
+    def waiting(self):
+        """Return the ids of the jobs that wait for a worker."""
+        messages = [json.loads(raw) for raw in self.redis.lrange("celery", 0, -1)]
+        return [message["headers"]["id"] for message in reversed(messages)]
+
+    def is_taken(self, job):
+        """Wait until a scheduled job is where it waits for its time: a worker holds it."""
+        wait_until(lambda: self.redis.llen("celery") == 0, "a worker to hold what is scheduled")
+
+    def state(self, job_id):
+        """Return what the engine says of a job: `done`, `failed`, or what else it is."""
+        status = self.app.AsyncResult(job_id).status
+        return {"SUCCESS": "done", "FAILURE": "failed"}.get(status, status)
+
+    def error(self, job_id):
+        """Return the text of the error that the engine shows of a job."""
+        return self.app.AsyncResult(job_id).traceback

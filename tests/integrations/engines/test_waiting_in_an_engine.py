@@ -1,9 +1,9 @@
 """What an engine has while no worker works for it, and in which order one performs it then."""
 
 import pytest
-from engine_jobs import Replaced, Say, SayUrgently, Sync
+from engine_jobs import Replaced, Say, Sync
 
-from pytest_jobs import Job, perform_all_later
+from pytest_jobs import Job
 from pytest_jobs.errors import UnknownJobError
 
 
@@ -25,7 +25,9 @@ def test_a_second_job_with_the_same_key_is_not_sent(engine):
 
 
 def test_an_urgent_job_goes_before_those_that_came_before(engine, tmp_path):
-    perform_all_later([Say.new("first"), Say.new("second"), SayUrgently.new("urgent")])
+    for each in ("first", "second"):
+        Say.set(priority=engine.late).perform_later(each)
+    Say.set(priority=engine.urgent).perform_later("urgent")
 
     with engine.worker(tmp_path):
         assert said(engine, 3) == ["urgent", "first", "second"]
