@@ -14,6 +14,7 @@ from ..core.settings import configure, settings
 from ..core.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError
 from ..harness.versions import KnownVersions
+from .outages import said
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -109,7 +110,7 @@ class CeleryAdapter:
         except _outages() as error:
             raise EnqueueError(
                 f"Could not enqueue {payload.name} (job {payload.job_id}) on Celery: the broker answers with "
-                f"{type(error).__name__}: {error}."
+                f"{said(error)}."
             ) from error
 
     def withdraw(self, job_id: str) -> Payload | None:
@@ -125,7 +126,7 @@ class CeleryAdapter:
             self._app.control.revoke(job_id)
         except _outages() as error:
             raise StoreError(
-                f"Could not take job {job_id} back: the broker answers with {type(error).__name__}: {error}."
+                f"Could not take job {job_id} back: the broker answers with {said(error)}."
             ) from error
         return None
 

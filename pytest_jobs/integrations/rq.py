@@ -15,6 +15,7 @@ from ..core.payload import Payload
 from ..core.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
 from ..harness.versions import KnownVersions
+from .outages import said
 
 if TYPE_CHECKING:
     import rq
@@ -110,7 +111,7 @@ class RqAdapter:
         except RedisError as error:
             raise EnqueueError(
                 f"Could not enqueue {payload.name} (job {payload.job_id}) on RQ: redis answers with "
-                f"{type(error).__name__}: {error}."
+                f"{said(error)}."
             ) from error
 
     def withdraw(self, job_id: str) -> Payload | None:
@@ -250,9 +251,7 @@ def _asking(what: str) -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise StoreError(
-            f"Could not {what}: redis answers with {type(error).__name__}: {error}."
-        ) from error
+        raise StoreError(f"Could not {what}: redis answers with {said(error)}.") from error
 
 
 def _id_of(payload: Payload) -> str:

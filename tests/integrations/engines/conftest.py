@@ -27,7 +27,8 @@ def engine(request, redis_url):  # noqa: F811
 @pytest.fixture(scope="module")
 def worker(engine, tmp_path_factory):
     """A worker of the engine."""
-    with engine.worker(tmp_path_factory.mktemp(engine.name), queues=("default", "low")) as worker:
+    directory = tmp_path_factory.mktemp(engine.name)
+    with engine.worker(directory, *engine.scheduling, queues=("default", "low")) as worker:
         yield worker
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 
 from redis import Redis
@@ -17,7 +18,7 @@ from pytest_jobs import (
 )
 
 URL = os.environ.get("ENGINE_JOBS_URL", "redis://127.0.0.1:1/0")
-redis = Redis.from_url(URL)
+redis = Redis.from_url(URL, socket_timeout=40)
 
 
 def tell(job, said, **more):
@@ -98,10 +99,49 @@ class Import(Job):
         redis.blpop(f"go on {said}", timeout=20)
 
 
+@unique(until="while_executing")
+@limits_concurrency(duration=60)
 class Killed(Job):
     """Says which process runs it, and goes on when it is told to."""
 
     def perform(self):
-        tell(self, "begun", pid=os.getpid(), parent=os.getppid())
+        tell(self, "begun", pid=os.getpid())
         if redis.blpop("go on", timeout=20):
             tell(self, "done")
+
+
+class Poison(Job):
+    """Kills the process that runs it."""
+
+    def perform(self):
+        tell(self, "swallowed")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+# An effect and the key that it was done under, in one step.
+_EFFECT = """
+if redis.call('SADD', 'done', ARGV[1]) == 1 then
+  redis.call('RPUSH', 'effects', ARGV[1])
+end
+"""
+
+
+@retry_on(Flaky, wait=0, attempts=3)
+@unique(key="key", ttl=600)
+class Keyed(Job):
+    """Does its effect under its key. May fail at first, and may wait to be killed before or after the effect."""
+
+    def perform(self, key, doomed=None):
+        redis.incr("runs")
+        first = redis.hincrby("runs of", key) == 1
+        if first and doomed == "before":
+            self._wait_to_be_killed()
+        if key % 10 == 0 and self.payload.attempt == 1:
+            raise Flaky
+        redis.eval(_EFFECT, 0, key)
+        if first and doomed == "after":
+            self._wait_to_be_killed()
+
+    def _wait_to_be_killed(self):
+        redis.rpush("doomed", os.getpid())
+        redis.blpop("nothing", timeout=20)

@@ -4,7 +4,9 @@ import json
 import signal
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import redis
 from servers import process, wait_until
@@ -25,7 +27,7 @@ class Engine:
 
     def __init__(self, url):
         self.url = url
-        self.redis = redis.Redis.from_url(url)
+        self.redis = redis.Redis.from_url(url, socket_timeout=2 * _PATIENCE)
         self.redis.flushdb()
         self.adapter = self.make_adapter()
 
@@ -40,14 +42,14 @@ class Engine:
         self.redis.rpush("go on" if said is None else f"go on {said}", "1")
 
     @contextmanager
-    def worker(self, directory, *options, queues=("default",)):
+    def worker(self, directory, *options, queues=("default",), environment=None):
         """Run a worker for a block, and stop it."""
         log = f"{self.name}.log"
-        environment = {"ENGINE_JOBS_URL": self.url, "PYTHONPATH": _HERE}
+        variables = {"ENGINE_JOBS_URL": self.url, "PYTHONPATH": _HERE, **(environment or {})}
         command = [sys.executable, "-m", *self.command(queues), *options]
         try:
             with process(
-                command, directory, log=log, environment=environment, stop=self.stop
+                command, directory, log=log, environment=variables, stop=self.stop
             ) as worker:
                 yield worker
         finally:
@@ -59,6 +61,11 @@ class Rq(Engine):
     name = "rq"
     # What jobs say that are to go before others, and those others.
     urgent, late = -1, None
+    # What a worker needs to perform scheduled jobs, and what it needs to notice dead ones soon.
+    counts_killed_workers = True
+    scheduling = ("--with-scheduler",)
+    quietly = ("--quiet",)
+    noticing = MappingProxyType({})
     # What performs a job is in a process group of its own, and its worker waits for it.
     stop = signal.SIGTERM
 
@@ -66,7 +73,7 @@ class Rq(Engine):
         return RqAdapter(self.redis)
 
     def command(self, queues):
-        return ("rq.cli", "worker", "-c", "rq_setup", "--with-scheduler", *queues)
+        return ("rq.cli", "worker", "-c", "rq_setup", *queues)
 
     def waiting(self):
         """Return the ids of the jobs that wait for a worker."""
@@ -76,6 +83,28 @@ class Rq(Engine):
 
     def is_taken(self, job):
         """Wait until a scheduled job is where it waits for its time."""
+
+    def an_hour_passes(self):
+        """Let a worker look after the jobs of dead ones, as it does from time to time, an hour and two later."""
+        import time_machine
+        from rq import Queue, Worker
+
+        queue = Queue("default", connection=self.redis)
+        for hours in (1, 2):
+            later = datetime.now(UTC) + timedelta(hours=hours)
+            with time_machine.travel(later):
+                Worker([queue], connection=self.redis).clean_registries()
+
+    def in_no_hands(self, job_ids):
+        """Return those jobs that are lost if their worker is killed now: RQ moves them in one step."""
+        return set()
+
+    def left(self):
+        """Return how many jobs have not ended."""
+        from rq import Queue
+
+        queue = Queue("default", connection=self.redis)
+        return queue.count
 
     def job(self, job_id):
         from rq.job import Job
@@ -95,6 +124,14 @@ class Rq(Engine):
 class Celery(Engine):
     name = "celery"
     urgent, late = 0, 9
+
+    @property
+    def counts_killed_workers(self):
+        return hasattr(self.app.Task, "retry_on_worker_lost")
+
+    scheduling = ()
+    quietly = ("--loglevel=ERROR",)
+    noticing = MappingProxyType({"VISIBILITY_TIMEOUT": "3"})
     stop = signal.SIGKILL
 
     def make_adapter(self):
@@ -106,13 +143,28 @@ class Celery(Engine):
     def command(self, queues):
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
         names = ",".join("celery" if name == "default" else name for name in queues)
-        options = ("--loglevel=INFO", "--concurrency=1", "--prefetch-multiplier=1")
-        return ("celery", "-A", "celery_setup", "worker", *quiet, *options, "-Q", names)
+        options = ("--concurrency=1", "--prefetch-multiplier=1")
+        return ("celery", "--quiet", "-A", "celery_setup", "worker", *quiet, *options, "-Q", names)
 
     def waiting(self):
         """Return the ids of the jobs that wait for a worker."""
         messages = [json.loads(raw) for raw in self.redis.lrange("celery", 0, -1)]
         return [message["headers"]["id"] for message in reversed(messages)]
+
+    def an_hour_passes(self):
+        """Nothing to do: the next worker notices within seconds what was not acknowledged."""
+
+    def in_no_hands(self, job_ids):
+        """Return those jobs that are lost if their worker is killed now.
+
+        Celery's redis transport takes a message out of its queue, and writes down that it has it, in two steps.
+        """
+        held = [json.loads(raw)[0] for raw in self.redis.hvals("unacked")]
+        return job_ids - {message["headers"]["id"] for message in held} - set(self.waiting())
+
+    def left(self):
+        """Return how many jobs have not ended."""
+        return self.redis.llen("celery") + self.redis.hlen("unacked")
 
     def is_taken(self, job):
         """Wait until a scheduled job is where it waits for its time: a worker holds it."""

@@ -182,7 +182,13 @@ def test_results_are_stored_if_the_application_stores_them_and_nobody_waits_for_
 @pytest.fixture(params=[None, NOWHERE], ids=["no backend", "redis"])
 def down(request):
     """An application whose broker does not answer."""
-    return make_app(NOWHERE, task_publish_retry=False, result_backend=request.param)
+    at_once = {"max_retries": 1, "interval_start": 0}
+    return make_app(
+        NOWHERE,
+        task_publish_retry=False,
+        broker_transport_options=at_once,
+        result_backend=request.param,
+    )
 
 
 def test_a_broker_that_is_down_is_an_error_that_the_job_keeps_and_the_lock_is_given_back(down):

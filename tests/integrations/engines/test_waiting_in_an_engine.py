@@ -34,7 +34,7 @@ def test_an_urgent_job_goes_before_those_that_came_before(engine, tmp_path):
 
 
 def test_a_job_that_replaces_a_scheduled_one_is_performed_alone(engine, tmp_path):
-    with engine.worker(tmp_path):
+    with engine.worker(tmp_path, *engine.scheduling):
         Say.perform_later("the worker works")
         assert said(engine, 1) == ["the worker works"]
         old = Replaced.set(wait=1).perform_later(8, "old")
