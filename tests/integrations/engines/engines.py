@@ -61,8 +61,7 @@ class Rq(Engine):
     name = "rq"
     # What jobs say that are to go before others, and those others.
     urgent, late = -1, None
-    # What a worker needs to perform scheduled jobs, and what it needs to notice dead ones soon.
-    counts_killed_workers = True
+    # What a worker needs to perform scheduled jobs, to say little, and to notice dead ones soon.
     scheduling = ("--with-scheduler",)
     quietly = ("--quiet",)
     noticing = MappingProxyType({})
@@ -103,8 +102,7 @@ class Rq(Engine):
         """Return how many jobs have not ended."""
         from rq import Queue
 
-        queue = Queue("default", connection=self.redis)
-        return queue.count
+        return Queue("default", connection=self.redis).count
 
     def job(self, job_id):
         from rq.job import Job
@@ -124,11 +122,6 @@ class Rq(Engine):
 class Celery(Engine):
     name = "celery"
     urgent, late = 0, 9
-
-    @property
-    def counts_killed_workers(self):
-        return hasattr(self.app.Task, "retry_on_worker_lost")
-
     scheduling = ()
     quietly = ("--loglevel=ERROR",)
     noticing = MappingProxyType({"VISIBILITY_TIMEOUT": "3"})

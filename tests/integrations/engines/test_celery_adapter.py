@@ -84,6 +84,7 @@ def test_its_task_survives_its_worker_whatever_the_application_says():
     assert task.acks_late
     assert task.acks_on_failure_or_timeout
     assert task.reject_on_worker_lost
+    assert (task.retry_on_worker_lost, task.max_retries, task.default_retry_delay) == (True, 10, 0)
     assert task.serializer == "json"
 
 
