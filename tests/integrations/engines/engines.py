@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -145,7 +146,14 @@ class Celery(Engine):
         return [message["headers"]["id"] for message in reversed(messages)]
 
     def an_hour_passes(self):
-        """Nothing to do: the next worker notices within seconds what was not acknowledged."""
+        """Wait until what was not acknowledged is old enough for the next worker to notice it when it starts."""
+        timeout = int(self.noticing["VISIBILITY_TIMEOUT"])
+
+        def old():
+            scored = self.redis.zrange("unacked_index", -1, -1, withscores=True)
+            return all(moment < time.time() - timeout for _, moment in scored)
+
+        wait_until(old, "messages to time out")
 
     def in_no_hands(self, job_ids):
         """Return those jobs that are lost if their worker is killed now.
