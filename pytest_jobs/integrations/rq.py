@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -245,7 +245,7 @@ def _whole_seconds(timeout: Seconds) -> int:
 
 
 @contextmanager
-def _asking(what: str) -> Iterator[None]:
+def _asking(what: str) -> Generator[None]:
     from redis.exceptions import RedisError
 
     try:

@@ -9,7 +9,11 @@ from servers import redis_url  # noqa: F401 - a fixture
 from pytest_jobs import RedisStore, configure
 
 # The tests of one engine's own are left out where it is not installed.
-collect_ignore = [f"test_{name}_adapter.py" for name in ("rq", "celery") if find_spec(name) is None]
+collect_ignore = [
+    f"test_{name}_adapter.py"
+    for name, library in {"rq": "rq", "rq_worker": "rq", "celery": "celery"}.items()
+    if find_spec(library) is None
+]
 
 ENGINES = {"rq": (Rq, 11), "celery": (Celery, 12)}
 
