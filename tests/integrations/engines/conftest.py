@@ -11,7 +11,12 @@ from pytest_jobs import RedisStore, configure
 # The tests of one engine's own are left out where it is not installed.
 collect_ignore = [
     f"test_{name}_adapter.py"
-    for name, library in {"rq": "rq", "rq_worker": "rq", "celery": "celery"}.items()
+    for name, library in {
+        "rq": "rq",
+        "rq_worker": "rq",
+        "celery": "celery",
+        "celery_worker": "celery",
+    }.items()
     if find_spec(library) is None
 ]
 
