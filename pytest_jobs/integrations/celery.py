@@ -86,21 +86,28 @@ class CeleryAdapter:
 
         Raises:
             EnqueueError: when the broker cannot be reached.
-            DeclarationError: when it has a priority that the broker has no place for.
+            DeclarationError: when it has a priority that the broker has no place for, or when the
+                application is eager.
             UnknownJobError: when a worker could not find its class.
             AmbiguousJobError: when another class has the same name.
         """
+        if self._app.conf.task_always_eager:
+            raise DeclarationError(
+                f"{self!r} sends messages, and task_always_eager has its application send none: in a test ask for "
+                "the `jobs` fixture instead, and elsewhere configure an `InlineAdapter`."
+            )
         options: dict[str, Any] = {
             "args": (payload.to_dict(),),
             "task_id": payload.job_id,
             "eta": self._eta(payload),
             "shadow": payload.name,
-            "soft_time_limit": self._timeout,
             # Whoever enqueues asks for no result: Celery would subscribe to each, and wait for a backend that is
             # down. The worker stores them all the same, if the application does.
             "ignore_result": True,
             "headers": {"ignore_result": bool(self._task.ignore_result)},
         }
+        if self._timeout is not None:
+            options["soft_time_limit"] = self._timeout
         if payload.queue != _DEFAULT_QUEUE:
             options["queue"] = payload.queue
         if payload.priority is not None:

@@ -180,6 +180,17 @@ def test_results_are_stored_if_the_application_stores_them_and_nobody_waits_for_
     assert sent[0]["headers"] == {"ignore_result": ignored}
 
 
+def test_an_eager_application_is_refused(sent):
+    app = make_app("memory://", task_always_eager=True)
+    with configure(adapter=CeleryAdapter(app)), pytest.raises(DeclarationError) as caught:
+        Say.perform_later("x")
+
+    assert str(caught.value) == (
+        "<CeleryAdapter engine> sends messages, and task_always_eager has its application send none: in a test "
+        "ask for the `jobs` fixture instead, and elsewhere configure an `InlineAdapter`."
+    )
+
+
 @pytest.fixture(params=[None, NOWHERE], ids=["no backend", "redis"])
 def down(request):
     """An application whose broker does not answer."""

@@ -11,6 +11,7 @@ from rq.job import Job as RqJob
 from rq.timeouts import TimerDeathPenalty
 
 from pytest_jobs import Job, RedisStore, RqAdapter, configure, hookimpl, hooks, retry_on
+from pytest_jobs.core.settings import settings
 
 
 class Worker(rq.SimpleWorker):
@@ -117,6 +118,19 @@ def test_a_blocked_job_goes_on_when_the_other_has_ended(client, work):
         Import.perform_later("acme", each)
 
     assert work() == ["a", "b"]
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_job_that_finds_no_place_is_put_off_under_its_id(client, work):
+    first, second = (Import.perform_later("acme", each) for each in "ab")
+    queue = rq.Queue("default", connection=client)
+    queue.remove(first.job_id)
+    settings.adapter.unblock(second.job_id)
+
+    assert work() == []
+    (payload,) = found(client, second.job_id).args
+    assert (payload["attempt"], payload["headers"]["snoozed"]) == (1, 1)
+    assert queue.scheduled_job_registry.get_job_ids() == [second.job_id]
 
 
 @pytest.mark.usefixtures("configured")
