@@ -18,7 +18,7 @@ from pytest_jobs import (
 )
 
 URL = os.environ.get("ENGINE_JOBS_URL", "redis://127.0.0.1:1/0")
-redis = Redis.from_url(URL, socket_timeout=40)
+redis = Redis.from_url(URL, socket_timeout=90)
 
 
 def tell(job, said, **more):
@@ -96,7 +96,7 @@ class Import(Job):
 
     def perform(self, account, said):
         tell(self, said)
-        redis.blpop(f"go on {said}", timeout=20)
+        redis.blpop(f"go on {said}", timeout=60)
 
 
 @unique(until="while_executing")
@@ -106,7 +106,7 @@ class Killed(Job):
 
     def perform(self):
         tell(self, "begun", pid=os.getpid())
-        if redis.blpop("go on", timeout=20):
+        if redis.blpop("go on", timeout=60):
             tell(self, "done")
 
 
@@ -144,4 +144,4 @@ class Keyed(Job):
 
     def _wait_to_be_killed(self):
         redis.rpush("doomed", os.getpid())
-        redis.blpop("nothing", timeout=20)
+        redis.blpop("nothing", timeout=60)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from servers import wait_until
 from pytest_jobs.core.settings import settings
 
 JOBS = 2_000
+#: Seconds that a slow machine may take from one moment to the next.
+PATIENCE = 180
 #: How many jobs wait in the middle until their process is killed.
 DOOMED = 20
 #: How many processes are killed whatever they are at, and how many workers.
@@ -58,12 +61,20 @@ class Staff:
     def kill_a_process(self, chance):
         """Kill one that performs a job, or is about to, or has just done so."""
         found = []
-        wait_until(lambda: found.extend(map(_children, self._workers)) or any(found), "a process")
+        wait_until(
+            lambda: found.extend(map(_children, self._workers)) or any(found),
+            "a process",
+            patience=PATIENCE,
+        )
         _kill(chance.choice([pid for pids in found for pid in pids]))
 
     def kill_a_worker(self, chance):
         """Kill one, and of its processes all or none, and hire another."""
-        wait_until(self._stopped_where_nothing_is_lost, "every job to be in somebody's hands")
+        wait_until(
+            self._stopped_where_nothing_is_lost,
+            "every job to be in somebody's hands",
+            patience=PATIENCE,
+        )
         worker = self._workers.pop(chance.randrange(2))
         children = _children(worker)
         os.kill(worker.pid, signal.SIGKILL)
@@ -138,14 +149,18 @@ def strike(engine, staff, chance):
     chance.shuffle(kinds)
     moments = sorted(chance.sample(range(JOBS * 9 // 10), len(kinds)))
     for moment, kill in zip(moments, kinds, strict=True):
-        wait_until(lambda: int(engine.redis.get("runs") or 0) >= moment, f"run {moment}")  # noqa: B023
+        wait_until(partial(_has_come, engine, moment), f"run {moment}", patience=PATIENCE)
         kill(chance)
+
+
+def _has_come(engine, moment):
+    return int(engine.redis.get("runs") or 0) >= moment
 
 
 def work_off(engine, staff):
     """Let the workers do what is left, and what comes back because its worker was killed."""
-    while engine.left():
-        wait_until(lambda: not engine.left(), "the jobs that are left")
+    while engine.left(JOBS):
+        wait_until(lambda: not engine.left(JOBS), "the jobs that are left", patience=PATIENCE)
         staff.go()
         engine.an_hour_passes()
         staff.come()

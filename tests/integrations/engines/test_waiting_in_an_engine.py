@@ -37,10 +37,10 @@ def test_a_job_that_replaces_a_scheduled_one_is_performed_alone(engine, tmp_path
     with engine.worker(tmp_path, *engine.scheduling):
         Say.perform_later("the worker works")
         assert said(engine, 1) == ["the worker works"]
-        old = Replaced.set(wait=1).perform_later(8, "old")
+        old = Replaced.set(wait=3).perform_later(8, "old")
         engine.is_taken(old)
         new = Replaced.perform_later(8, "new")
-        Say.set(wait=4).perform_later("the end")
+        Say.set(wait=6).perform_later("the end")
 
         assert said(engine, 2) == ["8 is new", "the end"]
     assert (new.enqueued, new.dropped_for) == (True, None)
