@@ -81,11 +81,13 @@ if TYPE_CHECKING:
     from .harness.recurring import Firing, Scheduler
     from .harness.tally import Tally
     from .harness.timeline import RetryTimeline
+    from .integrations.celery import CeleryAdapter
     from .integrations.recurring import Schedule, load_schedule
     from .integrations.recurring_commands import RecurringCommand
     from .integrations.recurring_preview import Preview, preview
     from .integrations.recurring_task import RecurringTask
     from .integrations.redis_store import RedisStore
+    from .integrations.rq import RqAdapter
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Declaring jobs
@@ -133,6 +135,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Payload",
     "InlineAdapter",
     "TestAdapter",
+    "RqAdapter",
+    "CeleryAdapter",
     # Recurring jobs
     "load_schedule",
     "Schedule",
@@ -259,6 +263,8 @@ _HOMES = {
     "JobRecord": "harness.record",
     "Delivery": "harness.delivery",
     "RedisStore": "integrations.redis_store",
+    "RqAdapter": "integrations.rq",
+    "CeleryAdapter": "integrations.celery",
     "Tally": "harness.tally",
     "RetryTimeline": "harness.timeline",
     "VirtualClock": "harness.clock",

@@ -132,18 +132,25 @@ def kill_group(running: subprocess.Popen[bytes], stop: signal.Signals = signal.S
     running.wait()
 
 
-def wait_until(condition: Callable[[], object], what: str, *, every: float = _STEP) -> None:
+def wait_until(
+    condition: Callable[[], object],
+    what: str,
+    *,
+    every: float = _STEP,
+    patience: float = _PATIENCE,
+) -> None:
     """Wait for a condition by asking again and again; fail the test when it takes too long.
 
     Args:
         condition: returns something true at last.
         what: how the failure names it.
         every: seconds between two questions.
+        patience: seconds after which it takes too long.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {_PATIENCE} s for {what}")
+            pytest.fail(f"waited {patience} s for {what}")
         time.sleep(every)
 
 

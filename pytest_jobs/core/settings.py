@@ -37,6 +37,11 @@ class Settings:
         self._put_in_force()
 
     @property
+    def has_adapter(self) -> bool:
+        """Whether an adapter is in force."""
+        return self._adapter is not None
+
+    @property
     def adapter(self) -> Adapter:
         """The adapter that takes payloads.
 

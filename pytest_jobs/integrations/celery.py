@@ -1,0 +1,206 @@
+"""The core's jobs on Celery: its broker keeps them, its workers perform them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.execution import perform_to_end
+from ..core.payload import Payload
+from ..core.settings import configure, settings
+from ..core.waits import Seconds, seconds_of
+from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError
+from ..harness.versions import KnownVersions
+from .outages import said
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+_VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
+
+#: The task that performs every job of the core.
+TASK: Final = "pytest_jobs.perform"
+#: How often a job is performed again whose process was killed; Celery before 5.7 does not count.
+REDELIVERIES: Final = 10
+
+_OPTIONS: Final[dict[str, Any]] = {
+    # A message is acknowledged when its job has ended, and sent again when its process was killed.
+    "acks_late": True,
+    "acks_on_failure_or_timeout": True,
+    "reject_on_worker_lost": True,
+    "retry_on_worker_lost": True,
+    "max_retries": REDELIVERIES,
+    "default_retry_delay": 0,
+    "serializer": "json",
+    "shared": False,
+}
+
+#: The core's queue of jobs that name none.
+_DEFAULT_QUEUE: Final = "default"
+#: Where 0 goes first, as in the core, and where 9 does.
+_LOWEST_FIRST: Final = ("redis", "rediss", "sentinel")
+_HIGHEST_FIRST: Final = ("amqp", "amqps", "librabbitmq", "pyamqp")
+_LAST: Final = 9
+
+#: Seconds that a message is held by a worker at most: RabbitMQ takes it away after 30 minutes.
+_LONGEST_HELD: Final = 900
+#: After so many seconds, unless it is told otherwise, redis takes it away.
+_VISIBILITY_TIMEOUT: Final = 3_600
+
+
+class CeleryAdapter:
+    """Sends jobs to the broker of a Celery application, whose workers perform them.
+
+    A job is a Celery task `pytest_jobs.perform` with the id of the job, its retries included. Make the
+    adapter in the module that workers load, since it registers that task. Messages are acknowledged when
+    the job has ended; one whose worker was killed is performed again: at once when it was a process of
+    the pool, and when the broker notices when it was the whole worker, which redis does after its
+    `visibility_timeout`. The core's queue `default` is the default queue of the application.
+
+    Args:
+        app: the application.
+        timeout: seconds or a timedelta after which Celery ends a job with its `SoftTimeLimitExceeded`.
+            Default that of the application, which has none.
+
+    Raises:
+        NoAdapterError: when Celery is not installed.
+        UnknownVersionError: for a Celery that is not known.
+        WaitError: when timeout is no duration.
+    """
+
+    def __init__(self, app: Celery, *, timeout: Seconds | None = None) -> None:
+        _check_library()
+        self._app: Any = app
+        self._timeout = None if timeout is None else seconds_of(timeout, "timeout")
+        self._task: Any = app.task(_perform, name=TASK, bind=True, **_OPTIONS)
+
+    def now_ns(self) -> int:
+        """Return the time of the system, in nanoseconds since the epoch."""
+        return time.time_ns()
+
+    def enqueue(self, payload: Payload) -> None:
+        """Send a payload, for a retry too.
+
+        Raises:
+            EnqueueError: when the broker cannot be reached.
+            DeclarationError: when it has a priority that the broker has no place for, or when the
+                application is eager.
+            UnknownJobError: when a worker could not find its class.
+            AmbiguousJobError: when another class has the same name.
+        """
+        if self._app.conf.task_always_eager:
+            raise DeclarationError(
+                f"{self!r} sends messages, and task_always_eager has its application send none: in a test ask for "
+                "the `jobs` fixture instead, and elsewhere configure an `InlineAdapter`."
+            )
+        options: dict[str, Any] = {
+            "args": (payload.to_dict(),),
+            "task_id": payload.job_id,
+            "eta": self._eta(payload),
+            "shadow": payload.name,
+            # Whoever enqueues asks for no result: Celery would subscribe to each, and wait for a backend that is
+            # down. The worker stores them all the same, if the application does.
+            "ignore_result": True,
+            "headers": {"ignore_result": bool(self._task.ignore_result)},
+        }
+        if self._timeout is not None:
+            options["soft_time_limit"] = self._timeout
+        if payload.queue != _DEFAULT_QUEUE:
+            options["queue"] = payload.queue
+        if payload.priority is not None:
+            options["priority"] = self._priority(payload)
+        try:
+            self._task.apply_async(**options)
+        except _outages() as error:
+            raise EnqueueError(
+                f"Could not enqueue {payload.name} (job {payload.job_id}) on Celery: the broker answers with "
+                f"{said(error)}."
+            ) from error
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Have the workers that run now drop a job, for `unique(on_conflict="replace")`.
+
+        Celery revokes a task, and does not say whether it waited: so nothing is returned. A worker that
+        starts later has not heard of it, unless another that has still runs.
+
+        Raises:
+            StoreError: when the broker cannot be reached.
+        """
+        try:
+            self._app.control.revoke(job_id)
+        except _outages() as error:
+            raise StoreError(
+                f"Could not take job {job_id} back: the broker answers with {said(error)}."
+            ) from error
+        return None
+
+    def _eta(self, payload: Payload) -> datetime | None:
+        """Return when a worker is to look at a payload, which is not later than a broker lets it hold one."""
+        now_ns = self.now_ns()
+        if payload.due_ns is None or payload.due_ns <= now_ns:
+            return None
+        options = self._app.conf.broker_transport_options or {}
+        held = min(_LONGEST_HELD, options.get("visibility_timeout", _VISIBILITY_TIMEOUT) / 2)
+        ns = min(payload.due_ns, now_ns + round(held * 1_000_000_000))
+        seconds, rest = divmod(-(-ns // 1_000), 1_000_000)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+
+    def _priority(self, payload: Payload) -> int:
+        priority, transport = payload.priority or 0, self._transport
+        known = transport in _LOWEST_FIRST or transport in _HIGHEST_FIRST
+        if not known:
+            raise DeclarationError(
+                f"{payload.name} has the priority {priority}, and the transport {transport!r} of Celery has "
+                "none: give jobs that may wait a queue of their own."
+            )
+        if not 0 <= priority <= _LAST:
+            raise DeclarationError(
+                f"{payload.name} has the priority {priority}, and Celery has those from 0, which goes first, "
+                f"to {_LAST}."
+            )
+        return priority if transport in _LOWEST_FIRST else _LAST - priority
+
+    @cached_property
+    def _transport(self) -> str:
+        with self._app.connection_for_write() as connection:
+            return str(connection.transport_cls)
+
+    def __repr__(self) -> str:
+        return f"<CeleryAdapter {self._app.main}>"
+
+
+def _perform(task: Any, data: dict[str, Any]) -> str:
+    """Perform a payload in a worker: the body of the task."""
+    from celery.exceptions import Ignore, Retry
+
+    payload = Payload.from_dict(data)
+    with nullcontext() if settings.has_adapter else configure(adapter=CeleryAdapter(task.app)):
+        if payload.due_ns is not None and payload.due_ns > time.time_ns():
+            settings.adapter.enqueue(payload)
+            raise Ignore("It is not due yet.")
+        execution = perform_to_end(payload)
+    if execution.status in ("retried", "snoozed"):
+        # As Task.retry does: a worker takes a job that has SUCCESS for done, also when it is killed later.
+        raise Retry(exc=execution.error, when=(execution.wait_ns or 0) / 1_000_000_000)
+    if execution.error is not None and not execution.handled:
+        raise execution.error
+    return execution.status
+
+
+def _check_library() -> None:
+    try:
+        import celery
+    except ModuleNotFoundError:
+        raise NoAdapterError(
+            'CeleryAdapter needs Celery, which is not installed: pip install "pytest-jobs[celery]".'
+        ) from None
+    _VERSIONS.check(celery.__version__)
+
+
+def _outages() -> tuple[type[Exception], ...]:
+    from kombu.exceptions import OperationalError
+
+    return OperationalError, OSError

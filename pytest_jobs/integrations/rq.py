@@ -1,0 +1,268 @@
+"""The core's jobs on RQ: its queues keep them, its workers perform them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.payload import Payload
+from ..core.waits import Seconds, seconds_of
+from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
+from ..harness.versions import KnownVersions
+from .outages import said
+
+if TYPE_CHECKING:
+    import rq
+    from redis import Redis
+    from redis.client import Pipeline
+    from rq.job import Job
+
+_VERSIONS: Final = KnownVersions("rq", (2, 12), (3, 0))
+
+#: How often a job is performed again whose worker was killed; then it is a failed job of RQ.
+REDELIVERIES: Final = 10
+
+_ENTRY: Final = "pytest_jobs.integrations.rq_worker.perform"
+_SECOND_NS: Final = 1_000_000_000
+
+_log = logging.getLogger("pytest_jobs")
+
+
+class RqAdapter:
+    """Sends jobs to the queues of RQ, where `rq worker` performs them.
+
+    A job is one job of RQ with the same id, its retries included. Scheduled jobs and retries that wait
+    need a worker with a scheduler, `rq worker --with-scheduler`. A job whose worker was killed is
+    performed again, up to 10 times, if the worker listens to one queue; one that RQ pops from one of
+    several can be lost before it begins. A negative priority is the front of the queue.
+
+    Args:
+        connection: a `redis.Redis`, of redis-py, without `decode_responses`, as RQ asks for.
+        timeout: seconds or a timedelta after which RQ ends a job with its `JobTimeoutException`. Default
+            that of RQ, 180 seconds.
+        serializer: the serializer of RQ that its workers use, too. Default that of RQ.
+
+    Raises:
+        NoAdapterError: when RQ is not installed.
+        UnknownVersionError: for an RQ that is not known.
+        WaitError: when timeout is no duration.
+    """
+
+    def __init__(
+        self, connection: Redis, *, timeout: Seconds | None = None, serializer: Any = None
+    ) -> None:
+        self._rq = _library()
+        self._connection = connection
+        self._timeout: float | None = None if timeout is None else _whole_seconds(timeout)
+        self._serializer = serializer
+        self._queues: dict[str, rq.Queue] = {}
+
+    @classmethod
+    def of(cls, job: Job) -> RqAdapter:
+        """Return an adapter that sends jobs as this one of RQ was sent, for its worker."""
+        adapter = cls(job.connection, serializer=job.serializer)
+        adapter._timeout = job.timeout
+        return adapter
+
+    def now_ns(self) -> int:
+        """Return the time of the system, in nanoseconds since the epoch."""
+        return time.time_ns()
+
+    def enqueue(self, payload: Payload) -> None:
+        """Send a payload; the next attempt of the job that is being performed goes with its end.
+
+        Raises:
+            EnqueueError: when redis does not take it.
+            DeclarationError: when it has a priority that RQ has no place for.
+            UnknownJobError: when a worker could not find its class.
+            AmbiguousJobError: when another class has the same name.
+        """
+        data, front = payload.to_dict(), at_front(payload)
+        delivery = current.get()
+        if delivery is not None and delivery.goes_on_with(payload):
+            return
+        options: dict[str, Any] = {
+            "args": (data,),
+            "job_id": _id_of(payload),
+            "job_timeout": self._timeout,
+            "description": payload.name,
+            "retry": self._rq.Retry(max=REDELIVERIES),
+            "at_front": front,
+            # Of an attempt that was killed after it had sent the next, the second does not send it again.
+            "unique": payload.attempt > 1,
+        }
+        queue = self._queue(payload.queue)
+        from redis.exceptions import RedisError
+        from rq.exceptions import DuplicateJobError
+
+        try:
+            if payload.due_ns is None or payload.due_ns <= self.now_ns():
+                queue.enqueue(_ENTRY, **options)
+            else:
+                queue.enqueue_at(_instant(payload.due_ns), _ENTRY, **options)
+        except DuplicateJobError:
+            _log.info("%s (job %s) was sent before.", payload.name, options["job_id"])
+        except RedisError as error:
+            raise EnqueueError(
+                f"Could not enqueue {payload.name} (job {payload.job_id}) on RQ: redis answers with "
+                f"{said(error)}."
+            ) from error
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Take back and return what waits of a job, for `unique(on_conflict="replace")`.
+
+        A retry that went to another queue is not found.
+
+        Raises:
+            StoreError: when redis cannot be reached.
+        """
+        with _asking(f"take job {job_id} back"):
+            job = self._fetch(job_id)
+            if job is None:
+                return None
+            queue = self._queue(job.origin)
+            # Whoever takes it out of where it waits has it: a worker, the scheduler, or we.
+            if not queue.scheduled_job_registry.remove(job_id) and not queue.remove(job_id):
+                return None
+            job.delete()
+            return Payload.from_dict(job.args[0])
+
+    def block(self, payload: Payload, until_ns: int | None) -> None:
+        """Take a payload that waits for a place: it is scheduled for when the first place expires."""
+        payload.due_ns = until_ns
+        self.enqueue(payload)
+
+    def unblock(self, job_id: str) -> None:
+        """Move a job that waits for a place into its queue.
+
+        Raises:
+            StoreError: when redis cannot be reached.
+        """
+        with _asking(f"unblock job {job_id}"):
+            job = self._fetch(job_id)
+            if job is None:
+                return
+            queue = self._queue(job.origin)
+            registry = queue.scheduled_job_registry
+
+            def move(pipeline: Pipeline) -> None:
+                waits = pipeline.zscore(registry.key, job_id) is not None
+                pipeline.multi()
+                if waits:
+                    registry.remove(job_id, pipeline=pipeline)
+                    queue.enqueue_job(job, pipeline=pipeline, at_front=bool(job.enqueue_at_front))
+
+            self._connection.transaction(move, registry.key)
+
+    def _queue(self, name: str) -> rq.Queue:
+        if name not in self._queues:
+            self._queues[name] = self._rq.Queue(
+                name, connection=self._connection, serializer=self._serializer
+            )
+        return self._queues[name]
+
+    def _fetch(self, job_id: str) -> Job | None:
+        from rq.exceptions import NoSuchJobError
+        from rq.job import Job
+
+        try:
+            return Job.fetch(job_id, connection=self._connection, serializer=self._serializer)
+        except NoSuchJobError:
+            return None
+
+    def __repr__(self) -> str:
+        return "<RqAdapter>"
+
+
+class Delivery:
+    """The delivery that a worker is at, and the payload that its job goes on with."""
+
+    __slots__ = ("_payload", "next")
+
+    def __init__(self, payload: Payload) -> None:
+        self._payload = payload
+        self.next: Payload | None = None
+
+    def goes_on_with(self, payload: Payload) -> bool:
+        """Keep the payload if it is of the same job; RQ moves no job to another queue."""
+        if (payload.job_id, payload.queue) != (self._payload.job_id, self._payload.queue):
+            return False
+        self.next = payload
+        return True
+
+
+#: The delivery that is being made.
+current: ContextVar[Delivery | None] = ContextVar("pytest_jobs_rq_delivery", default=None)
+
+
+def at_front(payload: Payload) -> bool:
+    """Say whether a payload belongs at the front of its queue.
+
+    Raises:
+        DeclarationError: for a priority that RQ has no place for.
+    """
+    priority = payload.priority or 0
+    if priority > 0:
+        raise DeclarationError(
+            f"{payload.name} has the priority {priority}, and RQ knows the front of a queue only, which is what "
+            "a negative priority asks for: give jobs that may wait a queue of their own."
+        )
+    return priority < 0
+
+
+def seconds_until(due_ns: int | None, now_ns: int) -> int:
+    """Return after how many seconds RQ is to send a job that goes on, so that it does not come early."""
+    if due_ns is None or due_ns <= now_ns:
+        return 0
+    # RQ adds them to a later moment, and cuts the fraction off the sum.
+    return _rounded_up(due_ns) - now_ns // _SECOND_NS
+
+
+def _library() -> Any:
+    try:
+        import rq
+    except ModuleNotFoundError:
+        raise NoAdapterError(
+            'RqAdapter needs RQ, which is not installed: pip install "pytest-jobs[rq]".'
+        ) from None
+    _VERSIONS.check(rq.__version__)
+    return rq
+
+
+def _whole_seconds(timeout: Seconds) -> int:
+    seconds = math.ceil(seconds_of(timeout, "timeout"))
+    if seconds == 0:
+        raise WaitError(
+            "RqAdapter(timeout=0) would end each job as it begins: write how long one may take."
+        )
+    return seconds
+
+
+@contextmanager
+def _asking(what: str) -> Generator[None]:
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except RedisError as error:
+        raise StoreError(f"Could not {what}: redis answers with {said(error)}.") from error
+
+
+def _id_of(payload: Payload) -> str:
+    """Return the id in RQ: that of the job, unless its former attempt was in another queue."""
+    return payload.job_id if payload.attempt == 1 else f"{payload.job_id}-{payload.attempt}"
+
+
+def _instant(ns: int) -> datetime:
+    return datetime.fromtimestamp(_rounded_up(ns), UTC)
+
+
+def _rounded_up(ns: int) -> int:
+    """Return whole seconds: RQ cuts the fraction off, and no job is to come early."""
+    return -(-ns // _SECOND_NS)

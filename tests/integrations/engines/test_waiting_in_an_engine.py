@@ -1,0 +1,59 @@
+"""What an engine has while no worker works for it, and in which order one performs it then."""
+
+import pytest
+from engine_jobs import Replaced, Say, Sync
+
+from pytest_jobs import Job
+from pytest_jobs.errors import UnknownJobError
+
+
+@pytest.fixture(autouse=True)
+def _empty(engine):
+    engine.redis.flushdb()
+
+
+def said(engine, count):
+    return [engine.hear()["said"] for _ in range(count)]
+
+
+def test_a_second_job_with_the_same_key_is_not_sent(engine):
+    first = Sync.perform_later(7)
+    second = Sync.perform_later(7)
+
+    assert (first.enqueued, second.enqueued, second.dropped_for) == (True, False, first.job_id)
+    assert engine.waiting() == [first.job_id]
+
+
+def test_an_urgent_job_goes_before_those_that_came_before(engine, tmp_path):
+    for each in ("first", "second"):
+        Say.set(priority=engine.late).perform_later(each)
+    Say.set(priority=engine.urgent).perform_later("urgent")
+
+    with engine.worker(tmp_path):
+        assert said(engine, 3) == ["urgent", "first", "second"]
+
+
+def test_a_job_that_replaces_a_scheduled_one_is_performed_alone(engine, tmp_path):
+    with engine.worker(tmp_path, *engine.scheduling):
+        Say.perform_later("the worker works")
+        assert said(engine, 1) == ["the worker works"]
+        old = Replaced.set(wait=3).perform_later(8, "old")
+        engine.is_taken(old)
+        new = Replaced.perform_later(8, "new")
+        Say.set(wait=6).perform_later("the end")
+
+        assert said(engine, 2) == ["8 is new", "the end"]
+    assert (new.enqueued, new.dropped_for) == (True, None)
+
+
+def test_a_class_that_no_worker_can_find_is_refused_and_nothing_is_sent(engine):
+    class Local(Job):
+        def perform(self): ...
+
+    with pytest.raises(UnknownJobError) as caught:
+        Local.perform_later()
+
+    assert "was defined inside a function, so no worker can find it by its name" in str(
+        caught.value
+    )
+    assert engine.redis.keys() == []
