@@ -10,6 +10,7 @@ from .delivery import Delivery
 from .ledger import Ledger
 from .record import JobRecord
 from .selection import Selection
+from .serving import check_served
 from .tally import Tally
 from .verbs import LoopGuard, check_done
 from .workers import Worker, Workers
@@ -66,6 +67,8 @@ class OverlappingDrain:
                     break
                 self._ledger.clock.reach_ns(next_ns)
             self._raise_first()
+            if not self._bounds.reached_by(self._tally):
+                check_served(self._ledger, self._selection, "jobs.drain()", self._until_ns)
             check_done(self._tally, "drain", self._ledger, self._selection, self._bounds, "")
         finally:
             self._ledger.put_back(self._selection.held())
