@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pytest_jobs import Queues, job, load_queues, open_jobs
 
@@ -36,6 +36,7 @@ weights = st.dictionaries(
 )
 
 
+@settings(derandomize=True)
 @given(weights, st.integers(0, 2**32))
 def test_shares_are_near_the_weights_whatever_the_seed(weights, seed):
     draws = 400
@@ -48,6 +49,7 @@ def test_shares_are_near_the_weights_whatever_the_seed(weights, seed):
         assert abs(counts[name] - draws * share) <= 6 * deviation
 
 
+@settings(derandomize=True)
 @given(weights, st.integers(0, 2**32))
 def test_the_same_seed_draws_the_same(weights, seed):
     first = taken(Queues(weights, seed=seed), jobs_each=10)
