@@ -172,8 +172,8 @@ def test_the_file_is_found_from_another_directory(project, pytester, monkeypatch
         (
             SIDEKIQ,
             (
-                "jobs: queues critical before default before low by sidekiq.yml (not its concurrency, max_retries, "
-                "timeout)"
+                "jobs: queues critical before default before low by sidekiq.yml (not its concurrency, "
+                "max_retries, timeout)"
             ),
         ),
         (WEIGHTED, "jobs: queues critical 6, default 3, low 1, seed 0 by sidekiq.yml"),
