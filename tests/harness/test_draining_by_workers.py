@@ -266,7 +266,7 @@ def test_on_the_loop_of_the_test_there_are_none(jobs):
 
     assert str(caught.value) == (
         "await jobs.adrain(workers=3) cannot be: on the event loop of the test jobs sleep in real time, and "
-        "workers take the virtual time that jobs sleep. Write `await asyncio.to_thread(jobs.drain, workers=3)`, which "
-        "performs coroutine jobs on loops of their own."
+        "workers take the virtual time that jobs sleep. Write `await asyncio.to_thread(jobs.drain, workers=3)`, "
+        "which performs coroutine jobs on loops of their own."
     )
     assert len(jobs.pending) == 1
