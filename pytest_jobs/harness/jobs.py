@@ -89,11 +89,12 @@ class Jobs(Performing, Committing):
             The scheduler, which has what it `fired` and `missed`, and can be `down()` for a block.
 
         Raises:
-            CriterionError: when it is no schedule, or shares a key with another, for another task.
+            CriterionError: when it is no schedule, shares a key with another, for another task, or has a
+                task of a library whose application is not bridged.
             VerbInsideJobError: when a job calls it.
         """
         self._check_outside_jobs("recurring")
-        return self._recurring.add(schedule)
+        return self._recurring.add(schedule, self._targets)
 
     def serve(self, queues: Queues | None) -> None:
         """Let verbs take jobs from now on as workers do that serve these queues, in their order.
