@@ -316,6 +316,17 @@ def test_what_was_not_to_be_performed_is_not_said(jobs):
         assert jobs.perform_due().total == 1
 
 
+@pytest.mark.parametrize("workers", [None, 1])
+def test_a_verb_that_was_to_stop_early_says_nothing(jobs, workers):
+    jobs.serve(STRICT)
+    load_file.perform_later(1)
+    enqueue_all([1])
+
+    assert jobs.perform_due(at_most=1).total == 1
+    assert jobs.drain(at_most=1, workers=workers).total == 1
+    assert "1 load_file" in left_by(jobs.drain)
+
+
 def test_what_is_due_later_is_said_by_who_would_have_waited_for_it(jobs):
     jobs.serve(STRICT)
     load_file.set(wait=timedelta(hours=1)).perform_later(2)
