@@ -77,11 +77,13 @@ if TYPE_CHECKING:
     from .harness.clock import VirtualClock
     from .harness.delivery import Delivery
     from .harness.jobs import Jobs
+    from .harness.queues import Queues
     from .harness.record import JobRecord
     from .harness.recurring import Firing, Scheduler
     from .harness.tally import Tally
     from .harness.timeline import RetryTimeline
     from .integrations.celery import CeleryAdapter
+    from .integrations.queues import load_queues
     from .integrations.recurring import Schedule, load_schedule
     from .integrations.recurring_commands import RecurringCommand
     from .integrations.recurring_preview import Preview, preview
@@ -146,6 +148,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Preview",
     "Firing",
     "Scheduler",
+    # Queues
+    "load_queues",
+    "Queues",
     # Exploring them
     "check_idempotent",
     "effects",
@@ -244,6 +249,8 @@ _HOMES = {
     "Preview": "integrations.recurring_preview",
     "Firing": "harness.recurring",
     "Scheduler": "harness.recurring",
+    "load_queues": "integrations.queues",
+    "Queues": "harness.queues",
     "check_idempotent": "exploration.check",
     "effects": "exploration.effects",
     "JobMachine": "exploration.machine",

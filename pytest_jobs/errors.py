@@ -102,6 +102,10 @@ class ScheduleError(JobsError, ValueError):
     """A schedule of recurring jobs says what cannot be meant."""
 
 
+class QueuesError(JobsError, ValueError):
+    """A configuration of queues says what cannot be meant."""
+
+
 # Performing
 
 
@@ -153,6 +157,10 @@ class LoopLimitError(JobsError):
 
 class NothingMatchedError(JobsError):
     """A filter matches no job, so the verb would have done nothing."""
+
+
+class UnservedQueueError(JobsError):
+    """A job is pending in a queue that no worker serves, so it would wait for ever."""
 
 
 class TooFewPerformedError(JobsError, AssertionError):

@@ -14,6 +14,7 @@ from .ledger import Ledger
 from .performer import Performer, in_running_loop
 from .record import JobRecord, current_record
 from .selection import Selection
+from .serving import unserved
 from .tracebacks import own_traceback
 from .verbs import DEFAULT_LIMIT, LoopGuard
 
@@ -98,9 +99,15 @@ class Inline:
         Raises:
             UnfinishedJobsError: when a coroutine job had not ended, or the transaction in which a
                 job was enqueued had not.
+            UnservedQueueError: when a job is in a queue that no worker serves.
         """
         __tracebackhide__ = True
         errors, self._unraised = self._unraised, []
+        left = unserved(
+            self._ledger, self._make_selection(self._since), "Inline mode", self._ledger.now_ns()
+        )
+        if left is not None:
+            errors.append(left)
         held = [] if self._held is None else self._held.give_up()
         if held:
             errors.insert(0, UnfinishedJobsError(_in_open_transaction(held)))

@@ -15,8 +15,10 @@ from .faults import Fault, Raising
 from .payload_files import write_payloads
 from .performer import in_running_loop
 from .performing import Performing
+from .queues import Queues
 from .recurring import Firings, Scheduler
 from .sandbox import sandbox
+from .serving import Serving, checked_queues
 from .simulation import Simulation
 from .timeline import RetryTimeline
 
@@ -87,11 +89,38 @@ class Jobs(Performing, Committing):
             The scheduler, which has what it `fired` and `missed`, and can be `down()` for a block.
 
         Raises:
-            CriterionError: when it is no schedule, or shares a key with another, for another task.
+            CriterionError: when it is no schedule, shares a key with another, for another task, or has a
+                task of a library whose application is not bridged.
             VerbInsideJobError: when a job calls it.
         """
         self._check_outside_jobs("recurring")
-        return self._recurring.add(schedule)
+        return self._recurring.add(schedule, self._targets)
+
+    def serve(self, queues: Queues | None) -> None:
+        """Let verbs take jobs from now on as workers do that serve these queues, in their order.
+
+        `perform_due`, `drain`, `run_for` and inline mode do so; among the jobs of one queue the order stays
+        priority, then due time. A job in a queue that is not served is never taken, which the verb that
+        should have performed it says. The limits of dead letters hold too, where the queues have any.
+
+        Args:
+            queues: what `load_queues` returns, or `Queues(...)`; None for all queues alike.
+
+        Raises:
+            CriterionError: when it is none of them.
+            VerbInsideJobError: when a job calls it.
+        """
+        checked = checked_queues(queues)
+        self._check_outside_jobs("serve")
+        self._ledger.serve(None if checked is None else Serving(checked))
+        if checked is not None and (checked.dead_max_jobs or checked.dead_timeout):
+            self._dead_letters.limit(checked.dead_max_jobs, checked.dead_timeout)
+
+    @property
+    def queues(self) -> Queues | None:
+        """What `serve`, the ini option or the marker put in force; None when all queues are served alike."""
+        serving = self._ledger.serving
+        return None if serving is None else serving.queues
 
     def simulate_retries(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import NotPerformedError
 from .clock import VirtualClock
@@ -14,6 +14,9 @@ from .delivery import Delivery
 from .pending import PendingQueue
 from .record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, current_record
 from .selection import Selection
+
+if TYPE_CHECKING:
+    from .serving import Serving
 
 #: How many errors keep their traceback, which holds frames and whatever is in them.
 _TRACEBACKS_KEPT = 8
@@ -41,6 +44,7 @@ class Ledger:
         "events",
         "gate",
         "records",
+        "serving",
     )
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -53,7 +57,8 @@ class Ledger:
         #: each delivery when it ended, and a tuple around each record that was withdrawn.
         self.events: list[JobRecord | Delivery | tuple[JobRecord]] = []
         self._by_name: dict[str, list[JobRecord]] = {}
-        self._queues: dict[str, PendingQueue] = {}
+        #: By the name of the bridge, and the shelf where workers serve certain queues.
+        self._queues: dict[str | tuple[str, str], PendingQueue] = {}
         self._errors: deque[BaseException] = deque()
         self._lock = threading.Lock()
         self._when_added: Listener | None = None
@@ -61,6 +66,8 @@ class Ledger:
         self._dead = False
         #: Called with each record before it is taken in; True keeps it out.
         self.gate: Callable[[JobRecord], bool] | None = None
+        #: What the workers serve; None when they serve all queues alike. Set by `serve`.
+        self.serving: Serving | None = None
 
     # The sink of the bridges
 
@@ -162,7 +169,10 @@ class Ledger:
         first: PendingQueue | None = None
         first_key: tuple[int, int, int] | None = None
         with self._lock:
-            for queue in self._queues.values():
+            queues: Iterable[PendingQueue] = self._queues.values()
+            if self.serving is not None:
+                queues = self._on_next_shelf(self.serving, now_ns, selection)
+            for queue in queues:
                 key = queue.peek(now_ns, selection)
                 # Priorities of different libraries mean different things; time means the same to all.
                 if key is not None and (first_key is None or key[1:] < first_key[1:]):
@@ -184,6 +194,21 @@ class Ledger:
         with self._lock:
             dues = (queue.next_due_ns(selection) for queue in self._queues.values())
             return min((due_ns for due_ns in dues if due_ns is not None), default=None)
+
+    def serve(self, serving: Serving | None) -> None:
+        """Let workers take from now on what they serve, in their order; None for all queues alike."""
+        with self._lock:
+            self.serving = serving
+            self._queues = {}
+            for record in self.pending():
+                self._push(record)
+
+    def unserved(self) -> Iterator[JobRecord]:
+        """Return what is pending in queues that no worker serves."""
+        serving = self.serving
+        if serving is None:
+            return iter(())
+        return (record for record in self.pending() if serving.shelf(record.queue) is None)
 
     def claim(self, record: JobRecord) -> None:
         """Take a record out of turn."""
@@ -235,10 +260,29 @@ class Ledger:
 
     def _push(self, record: JobRecord) -> None:
         bridge = record._bridge.name
+        if self.serving is not None:
+            self._push_on_shelf(record, bridge, self.serving.shelf(record.queue))
+            return
         queue = self._queues.get(bridge)
         if queue is None:
             queue = self._queues[bridge] = PendingQueue()
         queue.push(record, self.clock.now_ns())
+
+    def _push_on_shelf(self, record: JobRecord, bridge: str, shelf: str | None) -> None:
+        if shelf is None:
+            return
+        queue = self._queues.get((bridge, shelf))
+        if queue is None:
+            queue = self._queues[bridge, shelf] = PendingQueue(shelf)
+        queue.push(record, self.clock.now_ns())
+
+    def _on_next_shelf(
+        self, serving: Serving, now_ns: int, selection: Selection
+    ) -> list[PendingQueue]:
+        due = [q for q in self._queues.values() if q.peek(now_ns, selection) is not None]
+        shelves = {queue.shelf for queue in due}
+        chosen = serving.choose([*shelves]) if shelves else None
+        return [queue for queue in due if queue.shelf == chosen]
 
     def _wake(self) -> None:
         for wake in tuple(self._wakers):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..errors import LoopLimitError
 from .bounds import Bounds
 from .delivery import Delivery
 from .ledger import Ledger
 from .record import JobRecord
 from .selection import Selection
+from .serving import check_served
 from .tally import Tally
+from .tracebacks import own_traceback
 from .verbs import LoopGuard, check_done
 from .workers import Worker, Workers
 
@@ -27,7 +27,7 @@ class OverlappingDrain:
         *,
         until_ns: int | None,
         limit: int,
-        raises: Callable[[Delivery], BaseException | None],
+        raise_errors: bool,
     ) -> None:
         """Prepare it.
 
@@ -38,7 +38,7 @@ class OverlappingDrain:
             bounds: how many deliveries there are to be.
             until_ns: what is due after this stays pending, in nanoseconds since the epoch.
             limit: how many jobs that come up meanwhile are performed at most.
-            raises: returns the error of a delivery that is to be raised.
+            raise_errors: whether a job that ends in failure raises its error.
         """
         self._ledger = ledger
         self._workers = workers
@@ -47,7 +47,7 @@ class OverlappingDrain:
         self._begun = 0
         self._until_ns = until_ns
         self._loop = LoopGuard(ledger, limit, "jobs.drain()")
-        self._raises = raises
+        self._raise_errors = raise_errors
         self._tally = Tally()
         self._errors: list[BaseException] = []
 
@@ -66,6 +66,8 @@ class OverlappingDrain:
                     break
                 self._ledger.clock.reach_ns(next_ns)
             self._raise_first()
+            if not self._bounds.reached_by(self._tally):
+                check_served(self._ledger, self._selection, "jobs.drain()", self._until_ns)
             check_done(self._tally, "drain", self._ledger, self._selection, self._bounds, "")
         finally:
             self._ledger.put_back(self._selection.held())
@@ -98,9 +100,14 @@ class OverlappingDrain:
         error = worker.error
         if worker.delivery is not None:
             self._tally.count(worker.delivery)
-            error = self._raises(worker.delivery)
+            error = self._raised_by(worker.delivery)
         if error is not None:
             self._errors.append(error)
+
+    def _raised_by(self, delivery: Delivery) -> BaseException | None:
+        if self._raise_errors and delivery.raises and delivery.error is not None:
+            return delivery.error.with_traceback(own_traceback(delivery.error))
+        return None
 
     def _next_ns(self) -> int | None:
         due_ns = self._ledger.next_due_ns(self._selection) if self._may_begin else None

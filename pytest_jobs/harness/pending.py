@@ -16,9 +16,11 @@ class PendingQueue:
     until something makes an order necessary.
     """
 
-    __slots__ = ("_due", "_later", "_plain")
+    __slots__ = ("_due", "_later", "_plain", "shelf")
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: str = "") -> None:
+        #: What workers choose it by; empty when they serve all queues alike.
+        self.shelf = shelf
         self._plain: deque[JobRecord] = deque()
         self._due: list[tuple[int, int, int, JobRecord]] = []
         self._later: list[tuple[int, int, JobRecord]] = []

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ..core.waits import Seconds
+from ..errors import CriterionError
 from . import verbs
 from .bounds import Bounds
 from .delivery import Delivery
@@ -151,8 +152,17 @@ class Performing(Redelivering):
         __tracebackhide__ = True
         bounds = Bounds(at_least, at_most)
         if workers is not None:
-            selection = self._selection(only, exclude, queue)
-            return self._drain_by(workers, selection, bounds, limit, until, raise_errors)
+            self._check_outside_jobs("drain")
+            drain = OverlappingDrain(
+                self._ledger,
+                Workers(workers, self._performer, self._sleeps, self._deliver_beside),
+                self._selection(only, exclude, queue),
+                bounds,
+                until_ns=None if until is None else to_ns(until, "until"),
+                limit=limit,
+                raise_errors=raise_errors,
+            )
+            return drain.run()
         return self._drive(
             "drain",
             self._plan_drain(only, exclude, queue, limit, bounds, until),
@@ -170,8 +180,11 @@ class Performing(Redelivering):
         at_most: int | None = None,
         until: datetime | None = None,
         raise_errors: bool = True,
+        workers: int | None = None,
     ) -> Tally:
-        """Do the same on the running event loop; see `drain`."""
+        """Do the same on the running event loop; see `drain`. It takes no `workers`, and says what does."""
+        if workers is not None:
+            raise CriterionError(_no_workers_on_the_loop(workers))
         plan = self._plan_drain(only, exclude, queue, limit, Bounds(at_least, at_most), until)
         __tracebackhide__ = True
         return await self._adrive("adrain", plan, raise_errors=raise_errors)
@@ -314,36 +327,8 @@ class Performing(Redelivering):
             limit=limit,
         )
 
-    def _drain_by(
-        self,
-        count: int,
-        selection: Selection,
-        bounds: Bounds,
-        limit: int,
-        until: datetime | None,
-        raise_errors: bool,
-    ) -> Tally:
-        __tracebackhide__ = True
-        self._check_outside_jobs("drain")
-
-        def deliver(performer: Performer, record: JobRecord) -> Delivery:
-            return performer.deliver(self._ledger, record)
-
-        def raises(delivery: Delivery) -> BaseException | None:
-            if raise_errors and delivery.raises and delivery.error is not None:
-                return delivery.error.with_traceback(own_traceback(delivery.error))
-            return None
-
-        drain = OverlappingDrain(
-            self._ledger,
-            Workers(count, self._performer, self._sleeps, deliver),
-            selection,
-            bounds,
-            until_ns=None if until is None else to_ns(until, "until"),
-            limit=limit,
-            raises=raises,
-        )
-        return drain.run()
+    def _deliver_beside(self, performer: Performer, record: JobRecord) -> Delivery:
+        return performer.deliver(self._ledger, record)
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         __tracebackhide__ = True
@@ -378,3 +363,11 @@ def _raised(delivery: Delivery, raise_errors: bool) -> Delivery:
     if raise_errors and delivery.raises and delivery.error is not None:
         raise delivery.error.with_traceback(own_traceback(delivery.error))
     return delivery
+
+
+def _no_workers_on_the_loop(workers: int) -> str:
+    return (
+        f"await jobs.adrain(workers={workers!r}) cannot be: on the event loop of the test jobs sleep in real "
+        "time, and workers take the virtual time that jobs sleep. Write `await asyncio.to_thread(jobs.drain, "
+        f"workers={workers!r})`, which performs coroutine jobs on loops of their own."
+    )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..errors import CriterionError
 from .clock import VirtualClock
 from .describe import instant
 from .instants import to_datetime
+
+if TYPE_CHECKING:
+    from .targets import Targets
 
 
 class Task(Protocol):
@@ -146,17 +149,23 @@ class Recurring:
         #: Which task fired at which time, as the table with which Solid Queue keeps schedulers apart.
         self._recorded: set[tuple[str, int]] = set()
 
-    def add(self, schedule: object) -> Scheduler:
+    def add(self, schedule: object, targets: Targets) -> Scheduler:
         """Begin to fire the tasks of a schedule.
 
+        Args:
+            schedule: what fires.
+            targets: knows the jobs that come here when they are enqueued.
+
         Raises:
-            CriterionError: when it is no schedule, or shares a key with another, for another task.
+            CriterionError: when it is no schedule, shares a key with another, for another task, or has a
+                job that would be enqueued elsewhere.
         """
         if not isinstance(schedule, Firings):
             raise CriterionError(
                 f"jobs.recurring({schedule!r}) is given no schedule: write "
                 "jobs.recurring(load_schedule('recurring.yml'))."
             )
+        _check_jobs(schedule, targets)
         for other in self._schedulers:
             known = other._schedule.tasks
             for key, task in schedule.tasks.items():
@@ -197,3 +206,13 @@ class Recurring:
             self._recorded.add((task.key, at_ns))
             scheduler._fired.append(firing)
             task.enqueue()
+
+
+def _check_jobs(schedule: Firings, targets: Targets) -> None:
+    for key, task in schedule.tasks.items():
+        job = getattr(task, "job", None)
+        if job is not None and targets.find(job) is None:
+            raise CriterionError(
+                f"jobs.recurring({schedule!r}) has a task {key!r}, whose job {job!r} is of no application that is "
+                "bridged here, so that its firings would leave the test: name the application in jobs_apps."
+            )

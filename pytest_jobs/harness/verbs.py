@@ -28,6 +28,7 @@ from .ledger import Ledger
 from .record import PENDING, TAKEN, JobRecord
 from .recurring import Recurring
 from .selection import Selection
+from .serving import check_served
 from .tally import Tally
 
 T = TypeVar("T")
@@ -131,6 +132,9 @@ def perform_due(
                 continue
             loop.check(record)
             tally.count((yield record))
+        if not bounds.reached_by(tally):
+            before = None if children else newest
+            check_served(ledger, selection, "jobs.perform_due()", ledger.now_ns(), before)
         check_done(tally, "perform_due", ledger, selection, bounds, " that is due")
     finally:
         ledger.put_back([*later, *selection.held()])
@@ -151,6 +155,8 @@ def drain(
     tally = Tally()
     try:
         yield from _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "drain")
+        if not bounds.reached_by(tally):
+            check_served(ledger, selection, "jobs.drain()", until_ns)
         check_done(tally, "drain", ledger, selection, bounds, "")
     finally:
         ledger.put_back(selection.held())
@@ -181,6 +187,8 @@ def run_for(
             yield from perform_until(firing_ns - 1)
             clock.reach_ns(firing_ns)
         yield from perform_until(end_ns)
+        if not bounds.reached_by(tally):
+            check_served(ledger, selection, "jobs.run_for()", end_ns)
         check_done(tally, "run_for", ledger, selection, bounds, "")
     finally:
         ledger.put_back(selection.held())

@@ -13,7 +13,8 @@ from .recurring_crontab import read_crontab
 from .recurring_task import RecurringTask, read_task
 from .recurring_text import find_zone
 from .recurring_timing import FoundDays
-from .recurring_yaml import read_yaml, tasks_of
+from .recurring_yaml import tasks_of
+from .yaml_text import read_yaml
 
 #: More than a year of one task that fires each minute.
 _MOST_FIRINGS = 1_000_000
@@ -109,7 +110,8 @@ def load_schedule(
         raise ScheduleError(f"{file} cannot be read: {error}.") from error
     tasks: Mapping[str, Mapping[str, object]]
     if file.suffix in (".yml", ".yaml"):
-        tasks = tasks_of(read_yaml(text, file.name), environment, file.name)
+        told = read_yaml(text, file.name, ScheduleError)
+        tasks = tasks_of(told, environment, file.name)
     elif environment is not None:
         raise ScheduleError(
             f"{file.name} has crontab lines, which know no environments: leave environment={environment!r} out."

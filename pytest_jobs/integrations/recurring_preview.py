@@ -118,7 +118,7 @@ def _count(number: int, what: str) -> str:
 
 def _row(ns: int, task: RecurringTask) -> tuple[str, ...]:
     local = to_datetime(ns).astimezone(task._timing.timezone)
-    name = short_name(task.job.job_class._name)
+    name = short_name(task._recurs.name)
     what = task.command or call_of(name, task.args, task.kwargs)
     return instant(local), task.key, what, queue_of(task), task.cron
 
@@ -127,4 +127,4 @@ def queue_of(task: RecurringTask) -> str:
     """Return the queue of a task's jobs."""
     if task.queue is not None:
         return task.queue
-    return task.job.job_class.new(*task.args, **task.kwargs).queue_name  # type: ignore[no-any-return]
+    return task._recurs.queue_of(task.args, task.kwargs)

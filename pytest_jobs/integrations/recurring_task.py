@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..core.functions import JobFunction
-from ..core.job import Job
-from ..core.options import ConfiguredJob, Options, checked_priority, checked_queue
-from ..errors import DeclarationError, ScheduleError, SerializationError, SignatureError
+from ..core.options import checked_priority, checked_queue
+from ..errors import DeclarationError, ScheduleError
 from .recurring_commands import RecurringCommand, find, read_command
+from .recurring_jobs import Recurs, recurs
 from .recurring_text import find_zone, read_interval, read_schedule
 from .recurring_timing import Timing
 from .recurring_words import closest
@@ -44,7 +43,7 @@ class RecurringTask:
 
     #: The key, unique in its schedule.
     key: str
-    #: The job class or job function; `RecurringCommand` for a command.
+    #: The job class or job function, or the task of Celery or Django; `RecurringCommand` for a command.
     job: Any
     #: The positional arguments.
     args: tuple[Any, ...]
@@ -59,6 +58,7 @@ class RecurringTask:
     #: When it fires, as it is written.
     schedule: str
     _timing: Timing
+    _recurs: Recurs
 
     @property
     def cron(self) -> str:
@@ -75,11 +75,9 @@ class RecurringTask:
         """The command; None where there is a class."""
         return str(self.args[0]) if self.job is RecurringCommand else None
 
-    def enqueue(self) -> Job:
-        """Enqueue a job as its firing does."""
-        options = Options(queue=self.queue, priority=self.priority)
-        configured: ConfiguredJob[Any] = ConfiguredJob(self.job.job_class, options)
-        return configured.perform_later(*self.args, **self.kwargs)
+    def enqueue(self) -> Any:
+        """Enqueue a job as its firing does, and return what its library returns."""
+        return self._recurs.enqueue(self.args, self.kwargs, self.queue, self.priority)
 
 
 def read_task(key: str, told: object, zone: ZoneInfo) -> RecurringTask | None:
@@ -94,18 +92,20 @@ def read_task(key: str, told: object, zone: ZoneInfo) -> RecurringTask | None:
         )
     _check_keys(told)
     job, args, kwargs = _read_what(told)
+    enqueued = recurs(job, told.get("class"))
     queue, priority = told.get("queue"), told.get("priority")
     try:
         queue = None if queue is None else checked_queue(queue, "queue")
         priority = checked_priority(priority, "priority")
-        job.job_class._build(args, kwargs, None)._encoded_arguments()
-    except (DeclarationError, SignatureError, SerializationError) as error:
+    except DeclarationError as error:
         raise ScheduleError(str(error).removesuffix(".")) from error
+    enqueued.check(args, kwargs, queue, priority)
     written, timing = _read_when(told, zone)
     if not _read_flag(told):
         return None
+    described = str(told.get("description", ""))
     return RecurringTask(
-        key, job, args, kwargs, queue, priority, str(told.get("description", "")), written, timing
+        key, job, args, kwargs, queue, priority, described, written, timing, enqueued
     )
 
 
@@ -156,7 +156,7 @@ def _read_what(told: Mapping[Any, object]) -> tuple[Any, tuple[Any, ...], dict[s
         )
     if job is not None:
         found = find(job, "class") if isinstance(job, str) else job
-        return _checked_job(found, job), *_read_arguments(told.get("args"))
+        return found, *_read_arguments(told.get("args"))
     if "args" in told:
         raise ScheduleError(
             "a command has no args: write them into it, as in 'shop.cards.postpone_due(limit=50)'"
@@ -165,18 +165,6 @@ def _read_what(told: Mapping[Any, object]) -> tuple[Any, tuple[Any, ...], dict[s
         raise ScheduleError(f"command is {command!r}, which is no text: write a dotted path")
     read_command(command)
     return RecurringCommand, (command,), {}
-
-
-def _checked_job(found: Any, name: object) -> Any:
-    if isinstance(found, JobFunction):
-        return found
-    if not (isinstance(found, type) and issubclass(found, Job)):
-        shown = name if isinstance(name, str) else repr(found)
-        raise ScheduleError(
-            f"class is {shown}, which is no job: derive it from Job or decorate it with @job; what is only to "
-            "be called is a `command:`"
-        )
-    return found
 
 
 def _read_arguments(args: object) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -46,6 +46,8 @@ def open_harness(
         jitter=options.jitter,
         outcomes=(AssertionError, pytest.fail.Exception, pytest.skip.Exception),
     )
+    if options.queues is not None:
+        jobs.serve(options.queues)
     jobs._reader = Reader(verbose=config.get_verbosity() > 0, ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:

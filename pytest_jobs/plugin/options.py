@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pytest
 
-from . import exploring
+from . import exploring, queues
 from .cases import is_jobs_case, options_of_case
+
+if TYPE_CHECKING:
+    from ..harness.queues import Queues
 
 Mode: TypeAlias = Literal["record", "inline", "off"]
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
@@ -27,8 +30,8 @@ _SWITCHES: Final = ("strict", "idempotent")
 _CRASH_POINTS: Final = 50
 _MARKER = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
-    "idempotent=bool): open a job harness for the test, with these settings; idempotent=False alone opens none, "
-    "and keeps --jobs-twice and --jobs-crash away."
+    "queues=file, idempotent=bool): open a job harness for the test, with these settings; idempotent=False alone "
+    "opens none, and keeps --jobs-twice and --jobs-crash away."
 )
 
 
@@ -53,6 +56,8 @@ class JobOptions(NamedTuple):
     crash_atomic: tuple[str, ...] = ()
     #: Whether the jobs of the test may be attacked.
     idempotent: bool = True
+    #: What the workers serve; None for all queues alike.
+    queues: Queues | None = None
 
     @property
     def opens(self) -> bool:
@@ -79,6 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Fail a test that leaves jobs it neither looked at nor performed: as jobs_strict = true.",
     )
     exploring.add_option(group)
+    queues.add_option(parser)
     _add_attacks(parser, group)
     parser.addini("jobs_mode", "What becomes of enqueued jobs: record, inline or off.", default="")
     parser.addini("jobs_strict", "Whether a test may leave jobs alone.", type="bool", default=False)
@@ -157,6 +163,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         shown.append(f"errors raised at {options.raise_at}")
     if options.jitter != "zero":
         shown.append(f"jitter {options.jitter}")
+    if options.queues is not None:
+        shown.append(queues.in_force(options.queues))
     if options.attack == "twice":
         shown.append("every delivery twice")
     if options.attack == "crash":
@@ -181,7 +189,7 @@ def item_options(item: pytest.Item) -> JobOptions:
     if is_jobs_case(item):
         options = options._replace(**options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
-        marked = _marked(marker, item.nodeid)
+        marked = _marked(marker, item)
         opens = options.always or set(marked) != {"idempotent"}
         options = options._replace(**{**marked, "always": opens})
     return options
@@ -213,6 +221,7 @@ def _read(config: pytest.Config) -> JobOptions:
         attack_by_flag=by_flag,
         crash_points=_crash_points(config),
         crash_atomic=tuple(config.getini("jobs_crash_atomic")),
+        queues=queues.of_ini(config),
     )
 
 
@@ -245,21 +254,25 @@ def _crash_points(config: pytest.Config) -> int:
     return int(given)
 
 
-def _marked(marker: pytest.Mark, nodeid: str) -> dict[str, Any]:
-    where = f"@pytest.mark.jobs of {nodeid}"
+def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
+    where = f"@pytest.mark.jobs of {item.nodeid}"
     if marker.args:
         raise pytest.UsageError(
-            f"{where} has positional arguments: write mode=, strict=, raise_at=, jitter= or idempotent=."
+            f"{where} has positional arguments: write mode=, strict=, raise_at=, jitter=, queues= or "
+            "idempotent=."
         )
+    marked = dict(marker.kwargs)
     for name, value in marker.kwargs.items():
         if name in _VALUES:
             _checked(name, value, f"{where}: {name}")
+        elif name == "queues":
+            marked[name] = queues.of_marker(item.config, value, where)
         elif name not in _SWITCHES:
-            known = ", ".join((*_VALUES, *_SWITCHES))
+            known = ", ".join((*_VALUES, "queues", *_SWITCHES))
             raise pytest.UsageError(f"{where} knows no {name!r}: it takes {known}.")
         elif not isinstance(value, bool):
             raise pytest.UsageError(f"{where}: {name} is {value!r}; it is True or False.")
-    return dict(marker.kwargs)
+    return marked
 
 
 def _checked(name: str, value: object, where: str) -> str:

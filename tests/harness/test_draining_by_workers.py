@@ -243,3 +243,30 @@ def test_a_number_of_workers_is_an_int_of_at_least_one(jobs, workers):
     assert str(caught.value) == (
         f"jobs.drain(workers={workers!r}) is no number of workers: write an int of at least 1."
     )
+
+
+def test_a_coroutine_has_workers_in_a_thread(jobs):
+    async def main():
+        @job
+        async def nap(seconds):
+            await asyncio.sleep(seconds)
+
+        nap.perform_later(10)
+        nap.perform_later(20)
+        return await asyncio.to_thread(jobs.drain, workers=2)
+
+    assert asyncio.run(main()) == {"performed": 2}
+    assert spans(jobs) == [(0, 10), (0, 20)]
+
+
+def test_on_the_loop_of_the_test_there_are_none(jobs):
+    work.perform_later("a")
+    with pytest.raises(CriterionError) as caught:
+        asyncio.run(jobs.adrain(workers=3))
+
+    assert str(caught.value) == (
+        "await jobs.adrain(workers=3) cannot be: on the event loop of the test jobs sleep in real time, and "
+        "workers take the virtual time that jobs sleep. Write `await asyncio.to_thread(jobs.drain, workers=3)`, "
+        "which performs coroutine jobs on loops of their own."
+    )
+    assert len(jobs.pending) == 1

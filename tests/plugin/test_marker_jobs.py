@@ -161,14 +161,17 @@ def test_of_one_parameter_off_takes_out_that_one(pytester):
     [
         (
             "'inline'",
-            " has positional arguments: write mode=, strict=, raise_at=, jitter= or idempotent=.",
+            " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues= or idempotent=.",
         ),
         ("mode='inlien'", ": mode is 'inlien'; valid are record, inline, off."),
         ("mode=None", ": mode is None; valid are record, inline, off."),
         ("raise_at='start'", ": raise_at is 'start'; valid are end, enqueue."),
         ("jitter=0", ": jitter is 0; valid are zero, seeded, live."),
         ("strict='yes'", ": strict is 'yes'; it is True or False."),
-        ("inline=True", " knows no 'inline': it takes mode, raise_at, jitter, strict, idempotent."),
+        (
+            "inline=True",
+            " knows no 'inline': it takes mode, raise_at, jitter, queues, strict, idempotent.",
+        ),
     ],
 )
 def test_a_wrong_argument_stops_the_run(pytester, arguments, problem):

@@ -1,0 +1,73 @@
+"""Which queues are served in the tests, by the ini file and by markers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..harness.queues import Queues
+
+
+def add_option(parser: pytest.Parser) -> None:
+    """Declare what the ini file says."""
+    parser.addini(
+        "jobs_queues",
+        "The file with the queues of the workers, such as config/sidekiq.yml, and its environment.",
+        type="args",
+        default=[],
+    )
+
+
+def of_ini(config: pytest.Config) -> Queues | None:
+    """Return the queues of the file that the ini file names; None when it names none.
+
+    Raises:
+        pytest.UsageError: when they cannot be read, or more is named.
+    """
+    words = config.getini("jobs_queues")
+    if not words:
+        return None
+    if len(words) > 2:
+        raise pytest.UsageError(
+            f"jobs_queues is {' '.join(words)!r}; it is a file, and its environment where it has any."
+        )
+    return _load(config, words[0], words[1] if len(words) == 2 else None, "jobs_queues")
+
+
+def of_marker(config: pytest.Config, value: object, where: str) -> Queues | None:
+    """Return the queues that a marker means.
+
+    Raises:
+        pytest.UsageError: when it means none, or they cannot be read.
+    """
+    from ..harness.queues import Queues
+
+    if value is None or isinstance(value, Queues):
+        return value
+    if isinstance(value, str | Path):
+        return _load(config, value, None, f"{where}: queues")
+    raise pytest.UsageError(
+        f"{where}: queues is {value!r}; it is a file, Queues(...), or None for all queues alike."
+    )
+
+
+def in_force(queues: Queues) -> str:
+    """Say what is in force, and what of the file is not."""
+    said = {"concurrency": queues.concurrency, "max_retries": queues.max_retries}
+    idle = [name for name, value in said.items() if value is not None] + [*queues.left_out]
+    without = f" (not its {', '.join(idle)})" if idle else ""
+    return f"queues {queues.described} by {queues.source}{without}"
+
+
+def _load(config: pytest.Config, name: Any, environment: str | None, where: str) -> Queues:
+    from ..errors import QueuesError
+    from ..integrations.queues import load_queues
+
+    directory = config.rootpath if config.inipath is None else config.inipath.parent
+    try:
+        return load_queues(directory / name, environment=environment)
+    except QueuesError as error:
+        raise pytest.UsageError(f"{where}: {error}") from None

@@ -1,0 +1,116 @@
+"""Schedules whose `class` is a task of Celery."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import Celery
+
+from pytest_jobs import RecurringCommand, Schedule, preview
+from pytest_jobs.errors import CriterionError, ScheduleError
+
+MONDAY = datetime(2030, 1, 7, tzinfo=UTC)
+
+
+@pytest.fixture
+def cleanup(app):
+    @app.task(name="shop.cleanup")
+    def cleanup(days, *, dry=False):
+        return f"{days} days, dry {dry}"
+
+    return cleanup
+
+
+def schedule(task, **told):
+    return Schedule(
+        {"cleanup": {"class": task, "schedule": "every day at 4am", "args": [30], **told}}
+    )
+
+
+def reason(task, **told):
+    with pytest.raises(ScheduleError) as caught:
+        schedule(task, **told)
+    return str(caught.value).removeprefix("the schedule: task 'cleanup': ")
+
+
+def test_it_is_enqueued_at_its_time(jobs, cleanup):
+    jobs.clock.move_to(MONDAY)
+    jobs.recurring(schedule(cleanup, args=[30, {"dry": True}]))
+    jobs.run_for(timedelta(days=2))
+
+    assert [d.record.enqueued_at.day for d in jobs.performed] == [7, 8]
+    assert [d.result for d in jobs.performed] == ["30 days, dry True"] * 2
+    assert {d.record.job for d in jobs.performed} == {cleanup}
+
+
+def test_in_the_queue_and_with_the_priority_of_the_schedule(jobs, cleanup):
+    jobs.recurring(schedule(cleanup, queue="low", priority=3))
+    jobs.run_for(timedelta(days=1))
+    record = jobs.enqueued[0]
+
+    assert (record.queue, record.priority) == ("low", 3)
+
+
+def test_a_preview_has_the_queue_where_it_is_routed(app, cleanup):
+    app.conf.task_routes = {"shop.clean*": {"queue": "nightly"}}
+    shown = preview(schedule(cleanup), timedelta(days=1), start=MONDAY)
+
+    assert "cleanup(30)" in str(shown)
+    assert "nightly" in str(shown)
+
+
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
+def test_a_queue_of_the_task_itself(app):
+    @app.task(queue="slow")
+    def sync(days): ...
+
+    assert "slow" in str(preview(schedule(sync), 86_400))
+
+
+def test_a_dotted_path_in_a_file(jobs, tmp_path, monkeypatch):
+    (tmp_path / "recurring_celery_shop.py").write_text(
+        "from celery import shared_task\n\n@shared_task\ndef cleanup(days): return days\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    task = schedule("recurring_celery_shop.cleanup").tasks["cleanup"]
+
+    assert task.job.name == "recurring_celery_shop.cleanup"
+    assert task.args == (30,)
+
+
+def test_arguments_that_it_cannot_take(app, cleanup):
+    @app.task(typing=False)
+    def loose(): ...
+
+    assert reason(cleanup, args=[1, 2]) == (
+        "its arguments do not fit shop.cleanup: cleanup() takes 1 positional argument but 2 were given."
+    )
+    assert schedule(loose, args=[1, 2])
+
+
+def test_a_task_of_an_application_that_is_not_bridged_is_refused(jobs):
+    other = Celery("other", broker="redis://127.0.0.1:1/0", set_as_current=False)
+
+    @other.task(name="other.cleanup", shared=False)
+    def task(days): ...
+
+    with pytest.raises(CriterionError) as caught:
+        jobs.recurring(schedule(task))
+    assert str(caught.value) == (
+        f"jobs.recurring(<Schedule cleanup>) has a task 'cleanup', whose job {task!r} is of no application that "
+        "is bridged here, so that its firings would leave the test: name the application in jobs_apps."
+    )
+
+
+def test_a_signature_is_no_job(cleanup):
+    assert reason(cleanup.s(1)) == (
+        "class is shop.cleanup(1), which is no job: derive it from Job or decorate it with @job; what is only to "
+        "be called is a `command:`."
+    )
+
+
+def test_beside_commands(jobs, cleanup):
+    jobs.recurring(Schedule({"gc": {"command": "gc.collect", "schedule": "every day"}}))
+    jobs.recurring(schedule(cleanup))
+    jobs.run_for(timedelta(days=1))
+
+    assert {record.job for record in jobs.enqueued} == {RecurringCommand, cleanup}
