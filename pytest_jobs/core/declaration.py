@@ -78,7 +78,10 @@ class JobDeclaration:
         cls._declared_after_discard = cls.__dict__.get("_declared_after_discard", [])
         cls._rule_cache = {}
         if not cls._take_callable("queue"):
-            cls.queue = checked_queue(cls.queue, f"{cls.__qualname__}.queue")
+            queue = checked_queue(cls.queue, f"{cls.__qualname__}.queue")
+            # Set here, an inherited one would hide that of the next base of a subclass.
+            if queue is not cls.queue:
+                cls.queue = queue
         if not cls._take_callable("priority"):
             checked_priority(cls.priority, f"{cls.__qualname__}.priority")
         for switch in ("log_arguments", "enqueue_after_commit"):
@@ -88,7 +91,7 @@ class JobDeclaration:
         cls._take_perform()
         cls._take_callbacks()
         if cls._exclusion is not None:
-            cls._exclusion.check(cls.job_class)
+            cls._keep_apart()
         registry.add(cls.job_class)
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
 import weakref
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,16 @@ class Registry:
     def find(self, name: str) -> type[Job]:
         """Return the job class of this name, importing its module if need be.
 
+        A class that is found where the name says counts too, whatever its own name is: where a job was
+        moved or renamed, the old name goes on as an alias.
+
         Raises:
             UnknownJobError: when there is none.
             AmbiguousJobError: when there are several.
         """
         if not self.known(name):
             import_module_of(name)
-        found = self._sharing(name)
+        found = self._sharing(name) or _aliased(name)
         if not found:
             raise UnknownJobError(
                 f"No job is named {name!r}. It was moved or renamed while its jobs were waiting: keep the "
@@ -81,6 +85,21 @@ class Registry:
 
 def _ambiguous(name: str, count: int) -> str:
     return f"{count} job classes are named {name!r}, so a payload cannot say which it means: rename all but one."
+
+
+def _aliased(name: str) -> list[type[Job]]:
+    """Return the job class that stands in a loaded module under this name, in a list, or none."""
+    from .job import Job
+
+    module, _, path = name.rpartition(".")
+    while module and module not in sys.modules:
+        module, _, last = module.rpartition(".")
+        path = f"{last}.{path}"
+    found: object = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    job_class = None if found is None else getattr(found, "job_class", None)
+    return [job_class] if isinstance(job_class, type) and issubclass(job_class, Job) else []
 
 
 def import_module_of(name: str) -> None:

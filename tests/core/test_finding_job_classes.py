@@ -240,3 +240,33 @@ def test_a_class_that_is_gone_does_not_make_its_name_ambiguous(adapter):
     del second
 
     assert first.perform_later(1).payload.to_dict()["job"] == f"{__name__}.Renamed"
+
+
+@pytest.mark.parametrize(
+    ("alias", "result"),
+    [
+        ("from warehouse_jobs import Pay", "paid 7"),
+        ("import warehouse_jobs\nPay = warehouse_jobs.Outer.Pay", "outer 7"),
+        ("from warehouse_jobs import ship as Pay", "shipped 7"),
+        ("class Outer:\n    from warehouse_jobs import Pay\nPay = Outer.Pay", "paid 7"),
+    ],
+)
+def test_an_old_name_may_go_on_as_an_alias(adapter, module, alias, result):
+    module("warehouse_jobs", SHOP)
+    module("old_jobs", alias)
+
+    assert adapter.perform(_payload("old_jobs.Pay")).result == result
+
+
+def test_an_alias_may_stand_in_a_class(adapter, module):
+    module("warehouse_jobs", SHOP)
+    module("old_jobs", "class Outer:\n    from warehouse_jobs import Pay\n")
+
+    assert adapter.perform(_payload("old_jobs.Outer.Pay")).result == "paid 7"
+
+
+@pytest.mark.parametrize("value", ["7", "print", "int", "type('Odd', (), {'job_class': int})"])
+def test_what_is_no_job_is_no_alias(adapter, module, value):
+    module("old_jobs", f"Pay = {value}")
+
+    assert type(adapter.perform(_payload("old_jobs.Pay")).error) is UnknownJobError

@@ -181,3 +181,48 @@ def test_a_job_may_have_a_priority_and_has_none_otherwise(adapter):
 
     assert Pay.perform_later().payload.priority is None
     assert PayFirst.perform_later().payload.priority == -10
+
+
+class OfApplication(Job):
+    queue = "application"
+    priority = 3
+
+
+class WithoutQueue(Job):
+    """A base that is there for something else, such as rules."""
+
+
+def _by_amount(amount):
+    return f"amount-{amount}"
+
+
+def test_a_base_that_names_no_queue_does_not_hide_that_of_the_next(adapter):
+    class Pay(WithoutQueue, OfApplication):
+        def perform(self, amount):
+            pass
+
+    payload = Pay.perform_later(3).payload
+
+    assert (payload.queue, payload.priority) == ("application", 3)
+
+
+def test_nor_one_that_is_asked_for(adapter):
+    class ByAmount(Job):
+        queue = _by_amount
+
+    class Pay(WithoutQueue, ByAmount):
+        def perform(self, amount):
+            pass
+
+    assert Pay.perform_later(3).payload.queue == "amount-3"
+
+
+def test_a_class_that_is_no_job_may_bring_a_queue(adapter):
+    class Mails:
+        queue = "mails"
+
+    class Pay(Mails, WithoutQueue):
+        def perform(self, amount):
+            pass
+
+    assert Pay.perform_later(3).payload.queue == "mails"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs import Job, job, limits_concurrency
+from pytest_jobs import Job, job, limits_concurrency, unique
 from pytest_jobs.errors import DeclarationError, WaitError
 
 
@@ -83,3 +83,20 @@ def test_a_second_declaration_is_refused():
 def test_what_is_no_job_is_refused():
     with pytest.raises(DeclarationError, match=r"^@limits_concurrency decorates <class 'int'>"):
         limits_concurrency()(int)
+
+
+def test_what_one_base_declares_does_not_hide_what_the_other_does(jobs):
+    @unique(key="account", until="executing")
+    class Once(Job): ...
+
+    @limits_concurrency(key="account")
+    class OneAtATime(Job): ...
+
+    class Load(Once, OneAtATime):
+        def perform(self, account): ...
+
+    Load.perform_later(7)
+    second = Load.perform_later(7)
+
+    assert second.dropped_for == jobs.enqueued[0].job_id
+    assert {lock.kind for lock in jobs.locks} == {"unique", "limit"}

@@ -63,7 +63,11 @@ def test_v2_a_group_takes_the_place_of_the_class(jobs):
     @job
     def grouped(owner): ...
 
-    assert grouped.perform_later(7).payload.headers["limit"] == "MyGroup:[7]"
+    key = grouped.perform_later(Account(7)).payload.headers["limit"]
+    plain = Blocking.perform_later(Account(7)).payload.headers["limit"]
+
+    assert key.partition(":")[0] == "MyGroup"
+    assert key.partition(":")[2] == plain.partition(":")[2]
 
 
 def test_v3_the_first_is_ready_and_the_second_blocked_for_three_minutes_at_most(jobs):
@@ -91,6 +95,7 @@ def test_v5_a_scheduled_job_can_be_discarded_when_it_is_due(jobs):
         (0, "halted"),
         (1, "performed"),
     ]
+    assert (jobs.pending, jobs.dead, jobs.locks) == ([], [], [])
 
 
 def test_v6_many_at_once_are_all_enqueued_ready_scheduled_or_blocked(jobs):
@@ -105,6 +110,8 @@ def test_v6_many_at_once_that_discard_leave_out_what_is_beyond_the_limit(jobs):
     made = perform_all_later([Discarding.new(1), Discarding.new(1), Discarding.new(2)])
 
     assert [each.enqueued for each in made] == [True, False, True]
+    assert made[1].dropped_for == made[0].job_id
+    assert len(jobs.enqueued) == 2
 
 
 def test_v8_eleven_jobs_of_one_key_all_run_failures_among_them_or_not(jobs):
@@ -130,6 +137,15 @@ def test_v8_of_eight_jobs_five_are_blocked_by_a_limit_of_three(jobs):
     assert len(jobs.blocked) == 5
 
 
+def test_v9_what_is_blocked_is_ready_when_a_place_is_given_back(jobs):
+    for _ in range(3):
+        Blocking.perform_later(1)
+    assert [record.sequence for record in jobs.blocked] == [1, 2]
+
+    jobs.perform(jobs.pending[0])
+    assert [record.sequence for record in jobs.blocked] == [2]
+
+
 def test_v9_what_is_blocked_runs_when_the_place_has_expired(jobs):
     Blocking.perform_later(1)
     Blocking.perform_later(1)
@@ -137,6 +153,26 @@ def test_v9_what_is_blocked_runs_when_the_place_has_expired(jobs):
     jobs.perform_due(only=lambda record: record.sequence == 1)
 
     assert [d.status for d in jobs.deliveries] == ["performed"]
+
+
+def test_v10_a_job_whose_worker_is_shut_down_is_ready_again_and_not_blocked(jobs):
+    @limits_concurrency(key="owner")
+    class Stopping(Job):
+        stops = True
+
+        def perform(self, owner):
+            if type(self).stops:
+                type(self).stops = False
+                raise SystemExit
+
+    Stopping.perform_later(1)
+    Stopping.perform_later(1)
+    with pytest.raises(SystemExit):
+        jobs.perform_due()
+    assert [record.sequence for record in jobs.blocked] == [1]
+
+    assert jobs.drain() == {"performed": 2}
+    assert [d.record.sequence for d in jobs.performed] == [0, 1]
 
 
 def test_v11_jobs_are_discarded_while_one_is_ready_and_not_afterwards(jobs):
@@ -192,6 +228,23 @@ def test_v13_a_job_that_is_redriven_begins_at_the_first_attempt_and_takes_a_plac
     jobs.redrive_all()
     jobs.drain()
     assert (jobs.performed[0].record.attempt, jobs.locks) == (1, [])
+
+
+def test_v13_and_has_all_the_attempts_of_its_rules_again(jobs):
+    @retry_on(ConnectionError, attempts=3)
+    @limits_concurrency()
+    @job
+    def flaky(): ...
+
+    jobs.fail(flaky, raising=ConnectionError)
+    flaky.perform_later()
+    jobs.drain(raise_errors=False)
+    jobs.redrive_all()
+    jobs.drain(raise_errors=False)
+
+    ends = ["retried", "retried", "exhausted"]
+    assert [d.status for d in jobs.deliveries] == ends * 2
+    assert [d.record.attempt for d in jobs.deliveries] == [1, 2, 3] * 2
 
 
 def test_v14_an_enqueue_error_is_kept_and_the_place_is_given_back(jobs, monkeypatch):

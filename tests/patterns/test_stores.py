@@ -17,7 +17,7 @@ from pytest_jobs import (
     unique,
 )
 from pytest_jobs.core.stores import Held, Waiting
-from pytest_jobs.errors import NoStoreError, StoreError
+from pytest_jobs.errors import EnqueueError, NoStoreError, StoreError
 
 SECOND = 1_000_000_000
 NOON = 1_767_268_800 * SECOND
@@ -208,7 +208,7 @@ def down():
 
 
 @pytest.mark.parametrize("job", [Sync, Materialize])
-def test_a_store_that_is_down_is_an_error_and_nothing_is_enqueued(job, down):
+def test_v14_a_store_that_is_down_is_an_error_and_nothing_is_enqueued(job, down):
     adapter = TestAdapter()
     waiting = job.new()
 
@@ -222,7 +222,32 @@ def test_a_store_that_is_down_is_an_error_and_nothing_is_enqueued(job, down):
     assert str(caught.value).endswith(
         ". Jobs that need the store are neither enqueued nor begun until it is back."
     )
+    assert isinstance(caught.value.__cause__, redis.ConnectionError)
     assert (adapter.enqueued, waiting.enqueued) == ([], False)
+
+
+class KeepsNothing:
+    """An adapter whose database is down."""
+
+    def now_ns(self):
+        return 10**18
+
+    def enqueue(self, payload):
+        try:
+            raise OSError("connection refused")
+        except OSError as error:
+            raise EnqueueError("the database is down") from error
+
+
+def test_v14_an_enqueue_error_has_that_of_the_database_as_its_cause():
+    store = MemoryStore()
+    with configure(adapter=KeepsNothing(), store=store):
+        refused = Materialize.perform_later()
+
+    assert not refused.enqueued
+    assert type(refused.enqueue_error) is EnqueueError
+    assert repr(refused.enqueue_error.__cause__) == "OSError('connection refused')"
+    assert store.held(10**18) == ()
 
 
 def test_a_store_that_goes_down_while_a_job_runs_is_logged(down, caplog):

@@ -6,14 +6,17 @@ import itertools
 import os
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from sqlite3 import dbapi2
 from typing import Any, TypeAlias
 
 from ...errors import ExplorationError
 from ...harness.patches import Patches
 from ..forked import must_outlive
+from ..scope import leaving_out
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
 
@@ -29,8 +32,8 @@ def sqlite_world(
     Args:
         schema: the statements that create tables and put the first rows in.
         bind: the module or object, and the name under which it has the function that opens a
-            connection. For the block it opens one to this database, and does nothing else: where it
-            sets a `row_factory` too, bind a function of its own that only opens.
+            connection by `sqlite3.connect`. For the block it opens one to this database, with all
+            that it does to a connection besides. One that opens nothing is a placeholder.
 
     Returns:
         A function that takes the name of a table and returns its rows, in the order of their ids.
@@ -42,7 +45,7 @@ def sqlite_world(
     with _uri() as uri, closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as keeper:
         keeper.executescript(schema)
         if bind is not None:
-            _bind(patches, bind, lambda *args, **kwargs: sqlite3.connect(uri, uri=True))
+            _bind(patches, bind, uri)
         try:
             yield lambda table: list(keeper.execute(f'select * from "{table}" order by 1'))  # noqa: S608 - a name that the test writes
         finally:
@@ -60,10 +63,70 @@ def _uri() -> Generator[str, None, None]:
         yield f"{Path(folder, 'world.db').as_uri()}"
 
 
-def _bind(patches: Patches, bind: tuple[Any, str], connect: Callable[..., Any]) -> None:
+def _bind(patches: Patches, bind: tuple[Any, str], uri: str) -> None:
     owner, name = bind
     if not hasattr(owner, name):
         raise ExplorationError(
             f"{owner!r} has no {name!r} to be bound: name the function of the application that opens a connection."
         )
-    patches.set(owner, name, connect)
+    application = getattr(owner, name)
+    leave_out = leaving_out.get()
+    if leave_out is not None:
+        leave_out(application)
+    patches.set(owner, name, _Opening(application, name, uri))
+
+
+class _Opening:
+    """Opens connections as a function of the application does, but to the database of a world."""
+
+    def __init__(self, application: Any, name: str, uri: str) -> None:
+        self._name = name
+        self._uri = uri
+        self._application = _built_in if application is sqlite3.connect else application
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Open a connection."""
+        with self._led_here() as opened:
+            try:
+                connection = self._application(*args, **kwargs) if self._application else None
+            except Exception:
+                if opened:
+                    raise
+                connection = None
+        if connection is None:
+            return sqlite3.connect(self._uri, uri=True)
+        if not opened:
+            raise ExplorationError(
+                f"{self._name}() returned a {type(connection).__name__} that it did not open by "
+                "`sqlite3.connect`, so the world cannot lead it to its database: let it call "
+                "`sqlite3.connect(...)`, or bind a function that does."
+            )
+        return connection
+
+    @contextmanager
+    def _led_here(self) -> Generator[list[Any], None, None]:
+        """Let what this thread opens in the block be connections to the world; give what was opened."""
+        opened: list[Any] = []
+        thread = threading.get_ident()
+        before = sqlite3.connect
+
+        def connect(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != thread:
+                return before(*args, **kwargs)
+            kwargs.pop("database", None)
+            connection = before(self._uri, *args[1:], **{**kwargs, "uri": True})
+            opened.append(connection)
+            return connection
+
+        patches = Patches()
+        patches.set(sqlite3, "connect", connect)
+        patches.set(dbapi2, "connect", connect)
+        try:
+            yield opened
+        finally:
+            patches.restore()
+
+
+def _built_in(*args: Any, **kwargs: Any) -> Any:
+    """Stand in for `sqlite3.connect` where an application has bound that itself."""
+    return sqlite3.connect(*args, **kwargs)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
+#: Where the cases of locks and limits are, beside the other tests of these patterns.
+PATTERNS = FOLDER.parents[1] / "patterns"
 DIFFERENCES = FOLDER.parents[2] / "docs" / "explanation" / "differences.md"
 
 #: Of each group the ids of its cases; numbers that are left out stand for nothing.
@@ -34,10 +36,13 @@ CASES = {
     "D": "D1 D2 D3 D4 D5 D6 D7 D8 D10 D11 D12 D14 D15 D16",
     # Current attributes and the GlobalID locator
     "X": "X1 X3",
+    # sidekiq-unique-jobs, and concurrency and recurring tasks of Solid Queue
+    "U": "U1 U2 U3 U4 U5 U6 U7 U8 U9 U11",
+    "V": "V1 V2 V3 V5 V6 V7 V8 V9 V10 V11 V12 V13 V14 V16",
 }
 
 #: The groups that are answered in full.
-GROUPS = ("E", "W", "P", "R", "C", "Q", "S", "L", "M", "D", "X")
+GROUPS = ("E", "W", "P", "R", "C", "Q", "S", "L", "M", "D", "X", "U", "V")
 
 _LEADING_IDS = re.compile(r"test_((?:[a-z]\d+_)+)")
 _SKIPS = frozenset(("skip", "skipif", "xfail"))
@@ -46,14 +51,19 @@ _SKIPS = frozenset(("skip", "skipif", "xfail"))
 MODULES = sorted(FOLDER.glob("test_*.py"))
 
 
-def answered_by_tests(folder):
-    """Return the ids in the names of the tests of a folder."""
-    names = (
-        node.name
+def functions_of(folder):
+    """Return the functions of the tests of a folder."""
+    return [
+        node
         for path in folder.glob("test_*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
+    ]
+
+
+def answered_by_tests(*folders):
+    """Return the ids in the names of the tests of some folders."""
+    names = (node.name for folder in folders for node in functions_of(folder))
     found = (_LEADING_IDS.match(name) for name in names)
     return {case.upper() for match in found if match for case in match[1].split("_") if case}
 
@@ -63,15 +73,20 @@ def named_by_page(text):
     return set(re.findall(r"\b[A-Z]\d+\b", text))
 
 
-def unanswered(cases, folder, page):
+def skips(nodes):
+    """Return where tests are skipped."""
+    return [n for n in nodes if isinstance(n, ast.Attribute) and n.attr in _SKIPS]
+
+
+def unanswered(cases, folders, page):
     """Return the ids of cases that no test answers and no page names."""
-    answered = answered_by_tests(folder) | named_by_page(page.read_text("utf-8"))
+    answered = answered_by_tests(*folders) | named_by_page(page.read_text("utf-8"))
     return [case for case in cases.split() if case not in answered]
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_case_of_the_group_is_answered(group):
-    left_out = unanswered(CASES[group], FOLDER, DIFFERENCES)
+    left_out = unanswered(CASES[group], (FOLDER, PATTERNS), DIFFERENCES)
 
     assert not left_out, f"no test answers {', '.join(left_out)}, and {DIFFERENCES.name} names none"
 
@@ -79,14 +94,21 @@ def test_every_case_of_the_group_is_answered(group):
 def test_no_test_answers_a_case_that_does_not_exist():
     known = {case for cases in CASES.values() for case in cases.split()}
 
-    assert answered_by_tests(FOLDER) <= known
+    assert answered_by_tests(FOLDER, PATTERNS) <= known
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
 def test_no_case_is_skipped(module):
     nodes = ast.walk(ast.parse(module.read_text("utf-8")))
 
-    assert not [n for n in nodes if isinstance(n, ast.Attribute) and n.attr in _SKIPS]
+    assert not skips(nodes)
+
+
+def test_no_case_of_the_patterns_is_skipped():
+    cases = [node for node in functions_of(PATTERNS) if _LEADING_IDS.match(node.name)]
+
+    assert len(cases) > 30
+    assert [node.name for node in cases if skips(ast.walk(node))] == []
 
 
 def test_a_case_that_nothing_answers_is_found(tmp_path):
@@ -97,4 +119,4 @@ def test_a_case_that_nothing_answers_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("| theirs | ours <!-- E5, QE8 --> |\n")
 
-    assert unanswered("E1 E2 E3 E4 E5 E6 E8 E22", tmp_path, page) == ["E2", "E4", "E8"]
+    assert unanswered("E1 E2 E3 E4 E5 E6 E8 E22", [tmp_path], page) == ["E2", "E4", "E8"]

@@ -9,6 +9,7 @@ import sys
 import time
 import weakref
 from contextlib import suppress
+from typing import ClassVar
 
 import pytest
 
@@ -20,6 +21,7 @@ from pytest_jobs import (
     JobLog,
     JobMetrics,
     after_perform,
+    around_perform,
     before_enqueue,
     before_perform,
     configure,
@@ -503,6 +505,55 @@ def test_a_job_that_logs_by_callbacks_needs_no_plugin(jobs, caplog):
     jobs.drain()
 
     assert caplog.messages == [f"done {done.job_id}"]
+
+
+class InstrumentedJob(Job):
+    """The seed's job, which measures itself by a callback around `perform`."""
+
+    statsd: ClassVar[Client]
+
+    @around_perform
+    def measure(self):
+        name = type(self).__name__.lower()
+        begun = time.time()
+        try:
+            yield
+        except Exception:
+            self.statsd.increment(f"jobs.{name}.failure")
+            raise
+        self.statsd.timing(f"jobs.{name}.duration", time.time() - begun)
+        self.statsd.increment(f"jobs.{name}.success")
+
+
+@retry_on(ConnectionError, attempts=2)
+@discard_on(KeyError)
+class Measured(InstrumentedJob):
+    def perform(self):
+        time.sleep(2)
+
+
+@pytest.mark.parametrize(
+    ("error", "by_callback", "by_plugin"),
+    [
+        (None, "jobs.measured.success", "jobs.measured.success"),
+        (ConnectionError, "jobs.measured.failure", "jobs.measured.retried"),
+        (KeyError, "jobs.measured.failure", "jobs.measured.discarded"),
+    ],
+)
+def test_a_callback_cannot_tell_a_retry_or_a_discard_from_a_failure_and_a_plugin_does(
+    jobs, client, error, by_callback, by_plugin
+):
+    """A callback is inside of the rules; a lifecycle plugin hears what they made of the error."""
+    Measured.statsd = Client()
+    jobs.clock.freeze()
+    if error is not None:
+        jobs.fail(Measured, raising=error, times=1)
+    Measured.perform_later()
+    jobs.perform_due(raise_errors=False)
+
+    assert Measured.statsd.counted == [by_callback]
+    assert client.counted[-1] == by_plugin
+    assert Measured.statsd.timings == ([] if error else [("jobs.measured.duration", 2.0)])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,193 @@
+"""The connections that a sqlite world gives are those that the application opens, but to its own database."""
+
+import sqlite3
+from _sqlite3 import connect as open_by_another_name
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_jobs import check_idempotent, fake, sqlite_world
+from pytest_jobs.errors import DuplicateEffect, ExplorationError
+
+SCHEMA = """
+create table payments (id integer primary key, status text);
+create table postings (payment integer references payments);
+insert into payments values (7, 'open');
+"""
+
+connect = sqlite3.connect
+database = SimpleNamespace()
+
+
+@pytest.fixture
+def opened_by(tmp_path):
+    """Let the application open its connections by a function, which takes the path of a file."""
+    path = tmp_path / "real.db"
+
+    def opened_by(function):
+        database.connect = lambda *args, **kwargs: function(path, *args, **kwargs)
+        return world
+
+    yield opened_by
+    assert not Path(path).exists()
+
+
+def world():
+    with sqlite_world(SCHEMA, bind=(database, "connect")) as rows:
+        yield lambda: {"payments": rows("payments"), "postings": rows("postings")}
+
+
+def post(number):
+    db = database.connect()
+    (status,) = db.execute("select status from payments where id = ?", (number,)).fetchone()
+    if status == "open":
+        db.execute("update payments set status = 'done' where id = ?", (number,))
+
+
+def post_by_name(number):
+    db = database.connect()
+    row = db.execute("select * from payments where id = ?", (number,)).fetchone()
+    if row["status"] == "open":
+        db.execute("update payments set status = 'done' where id = ?", (number,))
+        db.commit()
+
+
+def post_for_nobody(number):
+    db = database.connect()
+    with db:
+        db.execute("insert or ignore into postings values (?)", (number,))
+
+
+def test_a_statement_is_committed_at_once_where_the_application_says_so(opened_by):
+    where = opened_by(lambda path: sqlite3.connect(path, isolation_level=None))
+
+    explored = check_idempotent(post, args=(7,), world=where, histories="all")
+
+    assert explored.histories > 20
+
+
+def test_rows_are_those_of_the_application(opened_by):
+    def open_with_rows(path):
+        db = sqlite3.connect(path)
+        db.row_factory = sqlite3.Row
+        return db
+
+    check_idempotent(post_by_name, args=(7,), world=opened_by(open_with_rows))
+
+
+def test_the_pragmas_of_the_application_hold(opened_by):
+    def open_strictly(path):
+        db = sqlite3.connect(database=path)
+        db.execute("pragma foreign_keys = on")
+        return db
+
+    with pytest.raises(ExplorationError, match="FOREIGN KEY constraint failed"):
+        check_idempotent(post_for_nobody, args=(8,), world=opened_by(open_strictly))
+
+
+def test_the_function_takes_its_arguments_and_is_no_point_of_the_job(opened_by):
+    seen = []
+
+    def open_for(*, reading):
+        seen.append(reading)
+        return sqlite3.connect("nowhere.db", isolation_level=None)
+
+    def post_once(number):
+        db = database.connect(reading=False)
+        db.execute("insert into postings select ? where not exists (select * from postings)", (7,))
+
+    opened_by(open_for)
+    database.connect = open_for
+    explored = check_idempotent(post_once, args=(7,), world=world)
+
+    assert set(seen) == {False}
+    assert "at 4 points" in str(explored)
+
+
+@pytest.mark.parametrize("outcome", [NotImplementedError("the world binds it"), None])
+def test_a_function_that_opens_nothing_is_a_placeholder(opened_by, outcome):
+    def placeholder(path):
+        if outcome is not None:
+            raise outcome
+
+    with sqlite_world(SCHEMA, bind=(database, "connect")) if opened_by(placeholder) else None:
+        rows = database.connect().execute("select * from payments").fetchall()
+
+    assert rows == [(7, "open")]
+
+
+def test_a_name_without_a_function_is_one_too():
+    nothing = SimpleNamespace(connect=None)
+    with sqlite_world(SCHEMA, bind=(nothing, "connect")):
+        rows = nothing.connect().execute("select * from payments").fetchall()
+
+    assert rows == [(7, "open")]
+    assert nothing.connect is None
+
+
+def test_sqlites_own_function_can_be_bound():
+    module = SimpleNamespace(connect=sqlite3.connect)
+    with sqlite_world(SCHEMA, bind=(module, "connect")):
+        db = module.connect("nowhere.db", isolation_level=None)
+
+        assert (db.isolation_level, db.execute("select count(*) from payments").fetchone()) == (
+            None,
+            (1,),
+        )
+    assert not Path("nowhere.db").exists()
+
+
+def test_what_the_application_raises_is_raised(opened_by):
+    def fails(path):
+        sqlite3.connect(path).close()
+        raise PermissionError("not for you")
+
+    opened_by(fails)
+    with (
+        sqlite_world(SCHEMA, bind=(database, "connect")),
+        pytest.raises(PermissionError, match="not for you"),
+    ):
+        database.connect()
+
+    assert sqlite3.connect is connect
+
+
+def test_a_connection_that_is_opened_by_other_means_is_refused(opened_by):
+    opened_by(lambda path: open_by_another_name(":memory:"))
+    with (
+        sqlite_world(SCHEMA, bind=(database, "connect")),
+        pytest.raises(ExplorationError) as caught,
+    ):
+        database.connect()
+
+    assert str(caught.value) == (
+        "connect() returned a Connection that it did not open by `sqlite3.connect`, so the world cannot lead "
+        "it to its database: let it call `sqlite3.connect(...)`, or bind a function that does."
+    )
+
+
+def test_a_guard_fails_where_its_worker_is_killed_and_not_when_it_is_delivered_twice(opened_by):
+    made = SimpleNamespace(gateway=SimpleNamespace(charge=print))
+
+    def shop():
+        with (
+            sqlite_world(SCHEMA, bind=(database, "connect")) as rows,
+            fake(made, "gateway", Gateway()) as gateway,
+        ):
+            yield lambda: {"payments": rows("payments"), "charges": gateway.calls}
+
+    def charge(number):
+        db = database.connect()
+        (status,) = db.execute("select status from payments").fetchone()
+        if status == "open":
+            made.gateway.charge(number)
+            db.execute("update payments set status = 'done' where id = ?", (number,))
+
+    opened_by(lambda path: sqlite3.connect(path, isolation_level=None))
+    with pytest.raises(DuplicateEffect, match=r"\[crash, 1 of 3 failing points\]"):
+        check_idempotent(charge, args=(7,), world=shop)
+
+
+class Gateway:
+    def charge(self, number): ...
