@@ -85,14 +85,9 @@ class RecordNotFound(LookupError):
     """No row is there."""
 
 
-def open_file() -> sqlite3.Connection:
-    """Open the file, wherever it is."""
-    return sqlite3.connect(path)
-
-
 def connect() -> sqlite3.Connection:
-    """Open the file, and set the connection up."""
-    connection = open_file()
+    """Open the file."""
+    connection = sqlite3.connect(path)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     if not durable:

@@ -27,7 +27,7 @@ def shop() -> Generator[Callable[[], dict[str, object]]]:
     client = FakeClient()
     client.suppliers = {"near": (3, 0.5), "far": (40, 30)}
     with (
-        sqlite_world(db.SCHEMA + ROWS, bind=(db, "open_file")) as rows,
+        sqlite_world(db.SCHEMA + ROWS, bind=(db, "connect")) as rows,
         fake(mail, "outbox", Outbox(), key="key") as mails,
         fake(web, "client", client, reads={"ask"}),
     ):
