@@ -100,7 +100,8 @@ def test_the_marker_is_listed(pytester):
             (
                 "@pytest.mark.jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', "
                 "jitter='zero'|'seeded'|'live', queues=file, idempotent=bool): open a job harness for the test, "
-                "with these settings; idempotent=False alone opens none, and keeps --jobs-twice and --jobs-crash away."
+                "with these settings; idempotent=False alone opens none, and keeps --jobs-twice and "
+                "--jobs-crash away."
             )
         ]
     )
