@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .assertions.in_order import AssertEnqueuedInOrder
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
-    from .core.argument_types import argument_type, reference
+    from .core.argument_types import argument_type
     from .core.batches import Batch
     from .core.callbacks import (
         after_enqueue,
@@ -53,13 +53,19 @@ if TYPE_CHECKING:
     from .core.later import later
     from .core.limits import limits_concurrency
     from .core.payload import Payload
+    from .core.records import reference
     from .core.rules import after_discard, discard_on, rescue_from, retry_on
     from .core.settings import configure
     from .core.slices import slices
     from .core.stores import MemoryStore
     from .core.uniqueness import unique
     from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
-    from .errors import DeserializationError, Halt, RecordNotFoundError
+    from .errors import (
+        DeserializationError,
+        Halt,
+        RecordNotFoundError,
+        RecordUnavailableError,
+    )
     from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
@@ -109,6 +115,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "after_discard",
     "DeserializationError",
     "RecordNotFoundError",
+    "RecordUnavailableError",
     "polynomially_longer",
     "exponentially_longer",
     "sidekiq_backoff",
@@ -204,7 +211,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 #: Where the names live; the module is imported when one of them is used.
 _HOMES = {
     "argument_type": "core.argument_types",
-    "reference": "core.argument_types",
+    "reference": "core.records",
     "after_enqueue": "core.callbacks",
     "after_perform": "core.callbacks",
     "around_enqueue": "core.callbacks",
@@ -232,6 +239,7 @@ _HOMES = {
     "DeserializationError": "errors",
     "Halt": "errors",
     "RecordNotFoundError": "errors",
+    "RecordUnavailableError": "errors",
     "Batch": "core.batches",
     "slices": "core.slices",
     "unique": "core.uniqueness",

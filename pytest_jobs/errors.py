@@ -117,6 +117,21 @@ class RecordNotFoundError(DeserializationError):
     """A record that a payload refers to does not exist any more."""
 
 
+class RecordUnavailableError(JobsError):
+    """A record that a payload refers to could not be looked up, so nobody knows whether it exists.
+
+    It is no `DeserializationError`: a rule that drops jobs whose records are gone does not hold for it.
+    """
+
+
+class NoSessionError(JobsError):
+    """No session is configured, so no model of SQLAlchemy can be looked up for a job.
+
+    Write `pytest_jobs.configure(adapter=..., session=Session)`, with the sessionmaker, the
+    async_sessionmaker or the scoped_session of the application.
+    """
+
+
 class UnknownJobError(JobsError, LookupError):
     """No job has the name that a payload carries."""
 

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from types import FunctionType
 from typing import Any, Final, Generic, TypedDict, TypeVar
 
-from ..core.argument_types import with_references
 from ..core.options import to_ns
+from ..core.records import with_references
 from ..errors import CriterionError
 from ..harness.delivery import STATUSES, Delivery, Status
 from ..harness.describe import short_name

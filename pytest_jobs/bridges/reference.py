@@ -15,6 +15,7 @@ from ..core.commits import commit_watches
 from ..core.execution import Execution, perform
 from ..core.job import Job
 from ..core.payload import Payload
+from ..core.records import RecordReference
 from ..core.registry import registry
 from ..core.rules import RetryRule
 from ..core.settings import settings
@@ -138,7 +139,7 @@ class ReferenceBridge:
     def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments of a payload."""
         payload = _payload(record)
-        return decode(payload.arguments, payload.job._argument_types, find_records=False)
+        return decode(payload.arguments, payload.job._argument_types, find=RecordReference)
 
     def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
         """Return nothing: a job of the core enqueues the next one itself."""

@@ -10,11 +10,12 @@ import dataclasses
 import enum
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from ..errors import DeserializationError, SerializationError
-from .argument_types import RecordReference, argument_types
+from ..errors import DeserializationError, JobsError, SerializationError
+from .argument_types import argument_types
+from .records import Find, references
 from .registry import name_of
 
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
@@ -51,28 +52,27 @@ def encode(args: tuple[Any, ...], kwargs: Mapping[str, Any], types: Types) -> st
     return _Writer(types).text(args, kwargs)
 
 
-def decode(
-    text: str, types: Types, *, find_records: bool = True
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def decode(text: str, types: Types, *, find: Find) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments of a payload, built anew.
 
     Args:
         text: what `encode` returned.
         types: as for `encode`.
-        find_records: whether records are looked up, or left as a `RecordReference`.
+        find: what looks a record up, or `RecordReference`, by which it stands for itself.
 
     Raises:
         DeserializationError: when they cannot be read, with the reason as its cause.
         RecordNotFoundError: when they refer to a record that is gone.
+        RecordUnavailableError: when they refer to one of which that cannot be told now.
     """
     try:
-        if not text.startswith(_TAGGED_PREFIX):
+        if not may_name_records(text):
             args, kwargs = _from_json(text)
             return tuple(args), kwargs
-        read = _Reader(types, find_records=find_records).read
+        read = _Reader(types, find).read
         args, kwargs = _from_json(text)["tagged"]
         return tuple(map(read, args)), {name: read(value) for name, value in kwargs.items()}
-    except DeserializationError:
+    except JobsError:
         raise
     except Exception as error:
         raise DeserializationError(
@@ -94,16 +94,36 @@ def encode_value(value: Any, path: str, types: Types) -> Any:
     return _Writer(types).write(value, path)
 
 
-def decode_value(data: Any, types: Types, *, find_records: bool = True) -> Any:
+def decode_value(data: Any, types: Types, *, find: Find) -> Any:
     """Return the value that `encode_value` wrote, built anew; see `decode`."""
     try:
-        return _Reader(types, find_records=find_records).read(data)
-    except DeserializationError:
+        return _Reader(types, find).read(data)
+    except JobsError:
         raise
     except Exception as error:
         raise DeserializationError(
             f"The value {_shortened(repr(data))} cannot be read back: {type(error).__name__}: {error}"
         ) from error
+
+
+def may_name_records(text: str) -> bool:
+    """Say whether arguments may name records: what is plain JSON does not."""
+    return text.startswith(_TAGGED_PREFIX)
+
+
+def records_in(data: Any) -> Iterator[tuple[str, Any]]:
+    """Return what names a record in decoded JSON, each as its class's name and its id as it is written."""
+    if type(data) is list:
+        for item in data:
+            yield from records_in(item)
+    elif type(data) is dict:
+        tag, written = data.get(_TAG), data.get("v")
+        if tag == "record":
+            yield data.get("t", ""), written
+        else:
+            plain = written if tag == "dict" and type(written) is dict else data
+            for item in plain.values():
+                yield from records_in(item)
 
 
 def _from_json(text: str) -> Any:
@@ -178,7 +198,7 @@ class _Writer:
             return _tagged("flag", value.value, self._allowed(kind, "enum", path))
         if isinstance(value, enum.Enum):
             return _tagged("enum", value.name, self._allowed(kind, "enum", path))
-        if (found := argument_types.reference_for(kind)) is not None:
+        if (found := references.of(kind)) is not None:
             return self._write_reference(found.identify(value), found.cls, path)
         if dataclasses.is_dataclass(kind):
             return self._write_dataclass(value, kind, path)
@@ -223,9 +243,9 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, types: Types, *, find_records: bool) -> None:
+    def __init__(self, types: Types, find: Find) -> None:
         self._types = types
-        self._find_records = find_records
+        self._find = find
 
     def read(self, data: Any) -> Any:
         if type(data) is list:
@@ -248,7 +268,7 @@ class _Reader:
                 **{name: self.read(value) for name, value in data.items()}
             )
         if tag == "record":
-            return self._read_record(type_name, self.read(data))
+            return self._find(references.named(type_name), self.read(data))
         if tag == "tuple":
             return tuple(self.read(item) for item in data)
         from .codecs import BY_TAG
@@ -263,19 +283,6 @@ class _Reader:
                 "it, or register the class with `@argument_type`."
             )
         return cls
-
-    def _read_record(self, name: str, identifier: object) -> object:
-        found = argument_types.reference_named(name)
-        if found is None:
-            raise DeserializationError(
-                f"The payload refers to the {name} {identifier!r}, and no `reference` says how to find it: "
-                "import the module that declares it with `@reference(id=..., find=...)`."
-            )
-        return (
-            found.find_record(identifier)
-            if self._find_records
-            else RecordReference(found, identifier)
-        )
 
 
 def _tagged(tag: str, data: Any, type_name: str | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .arguments import decode
 from .enqueueing import hand_over
 from .payload import Payload
+from .records import RecordReference
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def batch_of(headers: Mapping[str, Any] | None) -> str:
 def _enqueue(kept: Payload, batch_id: str, job_id: str) -> None:
     cls, adapter = kept.job, settings.adapter
     job = cls.__new__(cls)
-    job.args, job.kwargs = decode(kept.arguments, cls._argument_types, find_records=False)
+    job.args, job.kwargs = decode(kept.arguments, cls._argument_types, find=RecordReference)
     payload = Payload(
         cls,
         kept.name,

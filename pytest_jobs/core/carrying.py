@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..errors import DeserializationError, SerializationError
 from .ambient import EMPTY, Ambient, ambient, current_classes
 from .arguments import decode_value, encode_value
+from .records import Find, RecordReference
 from .registry import name_of
 
 if TYPE_CHECKING:
+    from .found_records import FoundRecords
     from .payload import Payload
 
 Before: TypeAlias = tuple[Token[Ambient], "Token[Payload | None]"]
@@ -56,7 +58,7 @@ def enter(payload: Payload) -> Before:
     return ambient.set(EMPTY), performed.set(payload)
 
 
-def restore(headers: Mapping[str, object] | None) -> Ambient:
+def restore(headers: Mapping[str, object] | None, find: Find) -> Ambient:
     """Set what a payload carries, one value after the other, and return it.
 
     Finding a record may need what was declared before it, such as the tenant.
@@ -64,8 +66,20 @@ def restore(headers: Mapping[str, object] | None) -> Ambient:
     Raises:
         DeserializationError: when a value cannot be read.
         RecordNotFoundError: when it is a record that is gone.
+        RecordUnavailableError: when that cannot be told now.
     """
-    return carried(headers, find_records=True, assign=True)
+    return carried(headers, find=find, assign=True)
+
+
+async def arestore(headers: Mapping[str, object] | None, records: FoundRecords) -> Ambient:
+    """Set what a payload carries for a coroutine job; see `restore`."""
+    found: dict[Any, dict[str, Any]] = {}
+    for cls, name, data in _written_in(headers):
+        await records.look_up(data, cls._argument_types)
+        value = decode_value(data, cls._argument_types, find=records.find)
+        found.setdefault(cls, {})[name] = value
+        cls._assign({name: value})
+    return found
 
 
 def leave(before: Before) -> None:
@@ -83,21 +97,24 @@ def _bring_back(before: Before) -> None:
         performed.reset(before[1])
 
 
-def carried(
-    headers: Mapping[str, object] | None, *, find_records: bool, assign: bool = False
-) -> Ambient:
+def carried(headers: Mapping[str, object] | None, *, find: Find, assign: bool = False) -> Ambient:
     """Return what a payload carries. An attribute that its class has no longer is left out."""
     found: dict[Any, dict[str, Any]] = {}
+    for cls, name, data in _written_in(headers):
+        value = decode_value(data, cls._argument_types, find=find)
+        found.setdefault(cls, {})[name] = value
+        if assign:
+            cls._assign({name: value})
+    return found
+
+
+def _written_in(headers: Mapping[str, object] | None) -> Iterator[tuple[Any, str, Any]]:
     context: Any = (headers or EMPTY).get(HEADER, EMPTY)
     for class_name, values in context.items():
         cls = current_classes.find(class_name)
         for name, data in values.items():
             if name in cls._attributes:
-                value = decode_value(data, cls._argument_types, find_records=find_records)
-                found.setdefault(cls, {})[name] = value
-                if assign:
-                    cls._assign({name: value})
-    return found
+                yield cls, name, data
 
 
 def described(headers: Mapping[str, object] | None) -> str:
@@ -105,7 +122,7 @@ def described(headers: Mapping[str, object] | None) -> str:
     if not headers or HEADER not in headers:
         return ""
     try:
-        values = carried(headers, find_records=False)
+        values = carried(headers, find=RecordReference)
     except DeserializationError as error:
         return f"unreadable: {type(error).__name__}"
     return ", ".join(

@@ -12,6 +12,7 @@ from ..errors import ContextError, DeclarationError
 from .ambient import EMPTY, Ambient, ambient, current_classes
 from .argument_types import _annotations_of, annotated_types
 from .carrying import carried
+from .records import RecordReference
 
 T = TypeVar("T")
 
@@ -174,7 +175,7 @@ class CurrentAttributes(metaclass=_CurrentType):
         Raises:
             DeserializationError: when they cannot be read.
         """
-        return dict(carried(job.headers, find_records=False).get(cls, EMPTY))
+        return dict(carried(job.headers, find=RecordReference).get(cls, EMPTY))
 
     @classmethod
     def _assign(cls, values: Mapping[str, Any]) -> None:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from ..errors import DeclarationError, Halt, RunningLoopError
 from .ambient import current_classes
-from .arguments import decode
+from .arguments import decode, may_name_records
 from .batch_ends import BATCH, end_in_batch, end_in_batch_or_log
 from .callbacks import arun_chain, run_chain
-from .carrying import enter, leave, restore
+from .carrying import arestore, enter, leave, restore
 from .enqueueing import payload_of, send_retry
 from .hooks import hooks
 from .options import duration_ns
+from .record_work import RecordWork
+from .records import RecordReference
 from .rules import DiscardRule, RescueRule, RetryRule, Then, find_rule
 from .settings import settings
 
@@ -85,6 +87,31 @@ def perform(
     job = cls.__new__(cls)
     job.payload = payload
     job.enqueued = True
+    if not may_name_records(payload.arguments) and payload.headers is None:
+        return _perform_delivery(job, payload, around)
+    if cls._is_coroutine:
+        return _perform_coroutine_with_records(job, payload, around)
+    return _perform_with_records(job, payload, around)
+
+
+def _perform_with_records(job: Job, payload: Payload, around: Around | None) -> Execution:
+    with RecordWork() as work:
+        job._record_work = work
+        return cast(Execution, _perform_delivery(job, payload, around))
+
+
+async def _perform_coroutine_with_records(
+    job: Job, payload: Payload, around: Around | None
+) -> Execution:
+    async with RecordWork() as work:
+        job._record_work = work
+        return await cast("Awaitable[Execution]", _perform_delivery(job, payload, around))
+
+
+def _perform_delivery(
+    job: Job, payload: Payload, around: Around | None
+) -> Execution | Coroutine[Any, Any, Execution]:
+    cls = type(job)
     if current_classes.any or payload.headers is not None:
         if cls._is_coroutine:
             return _perform_coroutine_in_context(job, payload, around)
@@ -122,6 +149,9 @@ def _perform(job: Job, payload: Payload, around: Around | None) -> Execution:
             result = run_chain(callbacks, job, lambda: _no_coroutine(job, action()))
         else:
             result = _no_coroutine(job, action())
+        if job._record_work is not None:
+            job._record_work.commit()
+        _end_performed(job, payload)
     except Exception as error:
         return _conclude(job, payload, error)
     return _performed(job, result)
@@ -141,14 +171,20 @@ async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) 
     try:
         if type(job)._exclusion is not None and (refused := _refused(job, payload)) is not None:
             return _finished(job, refused)
-        action = _begin(job, payload, around)
+        if job._record_work is None:
+            action = _begin(job, payload, around)
+        else:
+            action = await _abegin(job, payload, job._record_work, around)
         callbacks = type(job)._perform_callbacks
         if callbacks:
             result = await arun_chain(callbacks, job, action)
         else:
             result = await cast("Awaitable[Any]", action())
+        if job._record_work is not None:
+            await job._record_work.acommit()
+        _end_performed(job, payload)
     except Exception as error:
-        return _conclude(job, payload, error)
+        return await _aconclude(job, payload, error)
     return _performed(job, result)
 
 
@@ -161,11 +197,28 @@ def _refused(job: Job, payload: Payload) -> Execution | None:
 
 
 def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], Any]:
+    find = RecordReference if job._record_work is None else job._record_work.find
     if payload.headers is not None:
-        job._ambient = restore(payload.headers)
-    args, kwargs = decode(payload.arguments, type(job)._argument_types)
-    job.args = args
-    job.kwargs = kwargs
+        job._ambient = restore(payload.headers, find)
+    return _started(job, decode(payload.arguments, type(job)._argument_types, find=find), around)
+
+
+async def _abegin(
+    job: Job, payload: Payload, work: RecordWork, around: Around | None
+) -> Callable[[], Any]:
+    from .found_records import FoundRecords
+
+    records, types = FoundRecords(work), type(job)._argument_types
+    if payload.headers is not None:
+        job._ambient = await arestore(payload.headers, records)
+    await records.look_up_arguments(payload.arguments, types)
+    return _started(job, decode(payload.arguments, types, find=records.find), around)
+
+
+def _started(
+    job: Job, arguments: tuple[tuple[Any, ...], dict[str, Any]], around: Around | None
+) -> Callable[[], Any]:
+    job.args, job.kwargs = args, kwargs = arguments
     job._running = True
     if hooks.job_started is not None:
         hooks.job_started(job=job)
@@ -180,16 +233,17 @@ def _performed(job: Job, result: object) -> Execution:
     return _finished(job, Execution(PERFORMED, result))
 
 
+def _end_performed(job: Job, payload: Payload) -> None:
+    """Let the batch of a job know that it was performed, unless it is to be tried again."""
+    if payload.headers is not None and BATCH in payload.headers and not _has_retried(job):
+        end_in_batch(payload, PERFORMED)
+
+
 def _finished(job: Job, execution: Execution) -> Execution:
     payload = job.payload
-    if payload is not None and payload.headers is not None and BATCH in payload.headers:
-        if execution.status == PERFORMED and execution.error is None:
-            try:
-                end_in_batch(payload, PERFORMED)
-            except Exception as error:
-                return _conclude(job, payload, error)
-        else:
-            end_in_batch_or_log(payload, execution.status)
+    performed = execution.status == PERFORMED and execution.error is None
+    if not performed and payload is not None and payload.headers and BATCH in payload.headers:
+        end_in_batch_or_log(payload, execution.status)
     exclusion = type(job)._exclusion
     if exclusion is not None and job.payload is not None:
         exclusion.leave(job.payload, execution.status, execution.wait_ns)
@@ -199,8 +253,27 @@ def _finished(job: Job, execution: Execution) -> Execution:
 
 
 def _conclude(job: Job, payload: Payload, error: Exception) -> Execution:
+    work = job._record_work
     try:
+        if work is not None:
+            work.roll_back(error)
         execution = _apply_rule(job, payload, error)
+        if work is not None:
+            work.commit()
+    except Exception as raised:
+        execution = Execution("failed", error=raised, handled=False)
+    execution.aftermath = job._aftermath
+    return _finished(job, execution)
+
+
+async def _aconclude(job: Job, payload: Payload, error: Exception) -> Execution:
+    work = job._record_work
+    if work is None:
+        return _conclude(job, payload, error)
+    try:
+        await work.aroll_back(error)
+        execution = _apply_rule(job, payload, error)
+        await work.acommit()
     except Exception as raised:
         execution = Execution("failed", error=raised, handled=False)
     execution.aftermath = job._aftermath

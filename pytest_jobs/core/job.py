@@ -17,6 +17,7 @@ from .waits import Seconds
 
 if TYPE_CHECKING:
     from .batches import Membership
+    from .record_work import RecordWork
     from .typing import APerformsNow, MakesJob, PerformsNow, SetsOptions
 
 
@@ -46,6 +47,8 @@ class Job(JobDeclaration):
     _running: bool = False
     _retry_wait_ns: int | None = None
     _aftermath: tuple[str, ...] = ()
+    #: The records of the delivery, where there may be any.
+    _record_work: RecordWork | None = None
 
     if TYPE_CHECKING:
         #: Enqueues a job with these arguments and returns it.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DeserializationError, Halt, RolledBackError
 from .arguments import decode
 from .hooks import hookimpl
+from .records import RecordReference
 from .stopwatch import Stopwatch, system_ns
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _arguments(job: Job, payload: Payload | None) -> dict[str, Any]:
     if payload is None or not job.log_arguments:
         return {}
     try:
-        args, kwargs = decode(payload.arguments, job._argument_types, find_records=False)
+        args, kwargs = decode(payload.arguments, job._argument_types, find=RecordReference)
         named = type(job)._signature().named(args, kwargs)
     except (DeserializationError, TypeError):
         return {"arguments": payload.arguments}

@@ -21,10 +21,11 @@ class _InForce(NamedTuple):
     store: Store | None
     draw: Callable[[], float]
     transactions: Sequence[TransactionSource] | None = None
+    session: Callable[[], object] | None = None
 
 
 class Settings:
-    """The adapter and the store in force, what knows transactions, and where chance comes from."""
+    """The adapter and the store in force, what knows the database, and where chance comes from."""
 
     __slots__ = ("_adapter", "_configured", "_store", "_taken", "draw")
 
@@ -61,6 +62,14 @@ class Settings:
         return self._configured.transactions
 
     @property
+    def session(self) -> Callable[[], object] | None:
+        """What makes sessions of SQLAlchemy; None when there is none.
+
+        It is what was configured, whoever has taken over.
+        """
+        return self._configured.session
+
+    @property
     def store(self) -> Store:
         """The store of locks and limits.
 
@@ -93,6 +102,7 @@ class Settings:
         store: Store | None = None,
         draw: Callable[[], float] | None = None,
         transactions: Sequence[TransactionSource] | None = None,
+        session: Callable[[], object] | None = None,
     ) -> Restore:
         """Configure another adapter and another store; the result undoes it.
 
@@ -100,7 +110,7 @@ class Settings:
         """
         before = self._configured
         self._configure(
-            _InForce(adapter, store, before.draw if draw is None else draw, transactions)
+            _InForce(adapter, store, before.draw if draw is None else draw, transactions, session)
         )
         return Restore(lambda: self._configure(before))
 
@@ -128,7 +138,7 @@ class Settings:
 
     def _put_in_force(self) -> None:
         in_force = self._taken[-1] if self._taken else self._configured
-        self._adapter, self._store, self.draw, _ = in_force
+        self._adapter, self._store, self.draw = in_force[:3]
 
 
 class Restore:
@@ -165,6 +175,7 @@ def configure(
     adapter: Adapter | None,
     store: Store | None = None,
     transactions: Sequence[TransactionSource] | None = None,
+    session: Callable[[], object] | None = None,
 ) -> Restore:
     """Say where jobs go.
 
@@ -176,8 +187,13 @@ def configure(
         transactions: know which transactions are open, for jobs that are enqueued after the commit.
             Those of Django and of SQLAlchemy's sessions are known besides. An empty list says that
             there need be none: such a job is then enqueued at once.
+        session: makes the session of SQLAlchemy in which a job has its models: a `sessionmaker`, an
+            `async_sessionmaker` for coroutine jobs, a `scoped_session`, or a function that returns a
+            new session. It is committed when the job was performed.
 
     Returns:
         A context manager that puts the former settings back; it need not be entered.
     """
-    return settings.replace(adapter=adapter, store=store, transactions=transactions)
+    return settings.replace(
+        adapter=adapter, store=store, transactions=transactions, session=session
+    )

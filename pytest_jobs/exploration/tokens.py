@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..core.arguments import decode, encode
+from ..core.records import RecordReference, Reference
 from ..errors import DeserializationError, ExplorationError, SerializationError
 from ..harness.describe import short_name
 from .plans import HISTORIES, Plan
@@ -68,7 +69,7 @@ class Token:
             return None
         try:
             text = base64.urlsafe_b64decode(self.arguments.removeprefix(_ARGUMENTS)).decode()
-            return decode(text, dict)
+            return decode(text, dict, find=_found)
         except (ValueError, DeserializationError) as error:
             raise ExplorationError(
                 f"The arguments in --jobs-replay={self} cannot be read: copy the whole replay line."
@@ -151,12 +152,16 @@ def _named(point: Point) -> list[str]:
     return [function, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], str(point.hit)]
 
 
+def _found(reference: Reference, identifier: object) -> object:
+    return RecordReference(reference, identifier).find()
+
+
 def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return arguments such that they can be read back, or at least recognised."""
     text = ""
     try:
         text = encode(tuple(args), kwargs, dict)
-        is_whole = decode(text, dict) == (tuple(args), dict(kwargs))
+        is_whole = decode(text, dict, find=RecordReference) == (tuple(args), dict(kwargs))
     except (SerializationError, DeserializationError):
         is_whole = False
     if not is_whole:

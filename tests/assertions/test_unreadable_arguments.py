@@ -46,9 +46,9 @@ def test_the_message_says_so(shipped, assert_enqueued, failure, name, value):
     assert lines[4:6] == [
         "Closest: #0 Ship(unreadable: DeserializationError) queue='default'",
         (
-            f"  {name}  differs  the arguments cannot be read: DeserializationError: The payload refers to the "
-            "shop.Order 5, and no `reference` says how to find it: import the module that declares it with "
-            "`@reference(id=..., find=...)`."
+            f"  {name}  differs  the arguments cannot be read: DeserializationError: The payload refers to a "
+            "shop.Order, and nothing says how to find it: it is no model of SQLAlchemy or Django that can be "
+            "imported here, and no `@reference(id=..., find=...)` declares it."
         ),
     ]
 

@@ -5,11 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from pytest_jobs import Job, reference, retry_on
+from pytest_jobs import Job, discard_on, reference, retry_on
 from pytest_jobs.errors import (
     DeclarationError,
     DeserializationError,
     RecordNotFoundError,
+    RecordUnavailableError,
     SerializationError,
 )
 
@@ -155,9 +156,37 @@ def test_a_record_that_cannot_be_looked_up_is_not_taken_for_gone(adapter):
 
     (execution,) = adapter.perform_due()
 
-    assert type(execution.error) is DeserializationError
-    assert str(execution.error).endswith("cannot be read back: ConnectionError: no database")
+    assert type(execution.error) is RecordUnavailableError
+    assert str(execution.error) == (
+        "The Unreachable 1 could not be looked up: ConnectionError: no database. Whether it exists is not known: "
+        "try such jobs again with @retry_on(RecordUnavailableError)."
+    )
     assert type(execution.error.__cause__) is ConnectionError
+
+
+@pytest.mark.parametrize("error", [RecordNotFoundError, DeserializationError])
+def test_what_drops_jobs_whose_records_are_gone_drops_none_that_cannot_be_looked_up(adapter, error):
+    @discard_on(error)
+    class Find(Job):
+        def perform(self, record):
+            return record
+
+    Find.perform_later(Unreachable())
+
+    assert [execution.status for execution in adapter.perform_due()] == ["failed"]
+
+
+@pytest.mark.parametrize("error", [RecordUnavailableError, ConnectionError])
+def test_the_rules_of_the_job_hold_for_a_record_that_cannot_be_looked_up(adapter, error):
+    @retry_on(error, wait=0, attempts=2)
+    class Find(Job):
+        def perform(self, record):
+            return record
+
+    Find.perform_later(Unreachable())
+    (payload,) = adapter.pending
+
+    assert adapter.perform(payload).status == "retried"
 
 
 def test_the_rules_of_the_job_hold_for_a_record_that_is_gone(adapter, drain):

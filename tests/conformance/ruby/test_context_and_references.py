@@ -17,6 +17,7 @@ from pytest_jobs import (
     DeserializationError,
     Job,
     RecordNotFoundError,
+    RecordUnavailableError,
     attribute,
     discard_on,
     job,
@@ -630,8 +631,8 @@ def test_x3_only_declared_classes_are_located(jobs, orders):
     with pytest.raises(DeserializationError) as caught:
         jobs.drain()
     assert str(caught.value) == (
-        "The payload refers to the builtins.object 1, and no `reference` says how to find it: import the module "
-        "that declares it with `@reference(id=..., find=...)`."
+        "The payload refers to a builtins.object, and nothing says how to find it: it is no model of SQLAlchemy "
+        "or Django that can be imported here, and no `@reference(id=..., find=...)` declares it."
     )
 
 
@@ -667,7 +668,7 @@ def test_x3_a_missing_record_is_ignored_by_a_rule_of_the_job(jobs, orders):
 
 def test_x3_missing_and_not_reachable_are_told_apart(jobs, orders, monkeypatch):
     @discard_on(RecordNotFoundError)
-    @retry_on(DeserializationError, wait=5)
+    @retry_on(RecordUnavailableError, wait=5)
     class Ship(Job):
         def perform(self, order: Order) -> None:
             """Ship it."""

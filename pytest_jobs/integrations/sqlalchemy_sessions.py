@@ -1,0 +1,116 @@
+"""The session of SQLAlchemy in which a job has its records."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
+
+from ..core.settings import settings
+from ..errors import DeclarationError, NoSessionError
+
+AnySession: TypeAlias = Session | AsyncSession
+Ended: TypeAlias = Awaitable[None] | None
+
+
+class SessionUnit:
+    """A session that lives as long as a delivery."""
+
+    __slots__ = ("_put_back", "session")
+
+    def __init__(self, session: AnySession, put_back: Callable[[], None]) -> None:
+        self.session = session
+        self._put_back = put_back
+
+    def commit(self) -> Ended:
+        """Commit it, and let what the job returned be read when it is closed."""
+        session = self.session
+        inner = session.sync_session if isinstance(session, AsyncSession) else session
+        inner.expire_on_commit = False
+        ended: Ended = session.commit()
+        return ended
+
+    def roll_back(self) -> Ended:
+        """Roll it back."""
+        ended: Ended = self.session.rollback()
+        return ended
+
+    def close(self) -> Ended:
+        """Close it, and put that back whose place it took."""
+        if isinstance(self.session, AsyncSession):
+            return self._aclose(self.session)
+        try:
+            self.session.close()
+        finally:
+            self._put_back()
+        return None
+
+    async def _aclose(self, session: AsyncSession) -> None:
+        try:
+            await session.close()
+        finally:
+            self._put_back()
+
+
+def open_for_coroutines() -> SessionUnit:
+    """Begin a session of the application, of either kind.
+
+    Raises:
+        NoSessionError: when none is configured.
+        DeclarationError: when what is configured makes none.
+    """
+    make: Any = settings.session
+    if make is None:
+        raise NoSessionError
+    if isinstance(make, scoped_session | async_scoped_session):
+        return _in_the_place_of_another(make)
+    return SessionUnit(_made(make, make), lambda: None)
+
+
+def open_synchronous() -> SessionUnit:
+    """Begin a session of the application for a synchronous job.
+
+    Raises:
+        NoSessionError: when none is configured.
+        DeclarationError: when what is configured makes none, or one that has to be awaited.
+    """
+    if isinstance(settings.session, async_scoped_session):
+        raise DeclarationError(_TO_BE_AWAITED)
+    unit = open_for_coroutines()
+    if isinstance(unit.session, AsyncSession):
+        raise DeclarationError(_TO_BE_AWAITED)
+    return unit
+
+
+_TO_BE_AWAITED = (
+    "configure(session=...) was given what makes an AsyncSession, and a synchronous job cannot await it: declare "
+    "the job `async def perform`, or configure a sessionmaker."
+)
+
+
+def _in_the_place_of_another(make: scoped_session[Any] | async_scoped_session[Any]) -> SessionUnit:
+    """Let the code of the job find the session where it looks for one, and what was there no trace of it."""
+    registry = make.registry
+    before = registry() if registry.has() else None
+
+    def put_back() -> None:
+        if before is None:
+            registry.clear()
+        else:
+            registry.set(before)
+
+    session = _made(make.session_factory, make)
+    registry.set(session)
+    return SessionUnit(session, put_back)
+
+
+def _made(make: Any, configured: object) -> AnySession:
+    session = make() if callable(make) else make
+    if callable(make) and isinstance(session, Session | AsyncSession):
+        return session
+    raise DeclarationError(
+        f"configure(session={configured!r}) makes no session: give it the sessionmaker, the async_sessionmaker or "
+        "the scoped_session of the application, or a function that returns a new session."
+    )
