@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_jobs import Job, Payload, argument_type, job, reference
+from pytest_jobs import CurrentAttributes, Job, Payload, argument_type, job, reference
 from pytest_jobs.core.execution import perform
 from pytest_jobs.core.records import RecordReference
 from pytest_jobs.errors import (
@@ -168,3 +168,32 @@ def test_arguments_that_cannot_be_read_fail_the_job(arguments):
     execution = asyncio.run(perform(payload))
 
     assert (execution.status, type(execution.error)) == ("failed", DeserializationError)
+
+
+class Current(CurrentAttributes):
+    tenant: Member | None = None
+    member: Member | None = None
+
+
+@job
+async def look_around(member):
+    return Current.tenant, Current.member, member
+
+
+def test_the_records_of_the_context_are_awaited_one_after_the_other(adapter):
+    with Current.set(tenant=Member("acme"), member=Member(1)):
+        look_around.perform_later(Member(2))
+    execution = asyncio.run(perform(adapter.pending[-1]))
+
+    assert execution.result == (Member("acme"), Member(1), Member(2))
+    assert looked_up == ["acme", 1, 2]
+    assert Current.attributes() == {}
+
+
+def test_a_record_of_the_context_that_is_gone_fails_the_job(adapter):
+    with Current.set(tenant=Member("gone")):
+        look_around.perform_later(Member(2))
+    execution = asyncio.run(perform(adapter.pending[-1]))
+
+    assert type(execution.error) is RecordNotFoundError
+    assert looked_up == ["gone"]
