@@ -80,8 +80,8 @@ class Reference:
         if isinstance(error, LookupError):
             return RecordNotFoundError(self._gone(identifier))
         return RecordUnavailableError(
-            f"The {self.cls.__qualname__} {identifier!r} could not be looked up: {type(error).__name__}: {error}. "
-            "Whether it exists is not known: try such jobs again with @retry_on(RecordUnavailableError)."
+            f"The {self.cls.__qualname__} {identifier!r} could not be looked up, and may exist: try such jobs "
+            f"again with @retry_on(RecordUnavailableError). The error was {type(error).__name__}: {error}"
         )
 
     def _gone(self, identifier: object) -> str:

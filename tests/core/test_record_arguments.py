@@ -158,8 +158,8 @@ def test_a_record_that_cannot_be_looked_up_is_not_taken_for_gone(adapter):
 
     assert type(execution.error) is RecordUnavailableError
     assert str(execution.error) == (
-        "The Unreachable 1 could not be looked up: ConnectionError: no database. Whether it exists is not known: "
-        "try such jobs again with @retry_on(RecordUnavailableError)."
+        "The Unreachable 1 could not be looked up, and may exist: try such jobs again with "
+        "@retry_on(RecordUnavailableError). The error was ConnectionError: no database"
     )
     assert type(execution.error.__cause__) is ConnectionError
 

@@ -147,8 +147,9 @@ def test_a_record_that_cannot_be_looked_up(travelled):
     error = travelled(ann).error
 
     assert type(error) is RecordUnavailableError
-    assert str(error).startswith(
-        "The Member 1 could not be looked up: OperationalError: no such table: members_member. "
+    assert str(error) == (
+        "The Member 1 could not be looked up, and may exist: try such jobs again with "
+        "@retry_on(RecordUnavailableError). The error was OperationalError: no such table: members_member"
     )
     assert type(error.__cause__).__name__ == "OperationalError"
 

@@ -21,4 +21,6 @@ def make_app(url):
 
 if "ENGINE_JOBS_URL" in os.environ:
     app = make_app(engine_jobs.URL)
-    configure(adapter=CeleryAdapter(app), store=RedisStore(engine_jobs.redis))
+    configure(
+        adapter=CeleryAdapter(app), store=RedisStore(engine_jobs.redis), session=engine_jobs.session
+    )

@@ -36,7 +36,7 @@ def engine(request, redis_url):  # noqa: F811
 @pytest.fixture(scope="module")
 def worker(engine, tmp_path_factory):
     """A worker of the engine."""
-    directory = tmp_path_factory.mktemp(engine.name)
+    engine.directory = directory = tmp_path_factory.mktemp(engine.name)
     with engine.worker(directory, *engine.scheduling, queues=("default", "low")) as worker:
         yield worker
 

@@ -28,6 +28,13 @@ def tell(job, said, **more):
     redis.rpush("told", json.dumps({"said": said, **known, **more}))
 
 
+def session():
+    """Return a session for the models of jobs, of a library that only they need."""
+    from engine_members import Session
+
+    return Session()
+
+
 class Current(CurrentAttributes):
     tenant: str | None = attribute(default=None)
 

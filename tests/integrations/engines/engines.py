@@ -26,6 +26,9 @@ class Engine:
         url: of the database, which is emptied.
     """
 
+    #: Where the worker runs that all tests of a module share.
+    directory = None
+
     def __init__(self, url):
         self.url = url
         self.redis = redis.Redis.from_url(url, socket_timeout=2 * _PATIENCE)

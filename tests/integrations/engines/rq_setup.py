@@ -6,4 +6,8 @@ from pytest_jobs import RedisStore, RqAdapter, configure
 
 REDIS_URL = engine_jobs.URL
 
-configure(adapter=RqAdapter(engine_jobs.redis), store=RedisStore(engine_jobs.redis))
+configure(
+    adapter=RqAdapter(engine_jobs.redis),
+    store=RedisStore(engine_jobs.redis),
+    session=engine_jobs.session,
+)

@@ -29,6 +29,24 @@ def test_a_coroutine_job_is_performed(engine):
     ended(engine, job)
 
 
+def test_a_model_of_sqlalchemy_is_found_and_what_the_job_does_to_it_committed(engine):
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+    from engine_members import DATABASE, Base, Member
+    from sqlalchemy.orm import Session
+
+    database = sqlalchemy.create_engine(f"sqlite:///{engine.directory / DATABASE}")
+    Base.metadata.create_all(database)
+    with Session(database) as session:
+        session.add(member := Member(id=1, name="Ann"))
+        session.commit()
+        job = member.rename_later("Anna")
+
+    ended(engine, job)
+    with Session(database) as session:
+        assert session.get(Member, 1).name == "Anna"
+    database.dispose()
+
+
 def test_the_context_travels_with_a_job_and_with_its_retries(engine):
     with Current.set(tenant="acme"):
         Fragile.perform_later(1)

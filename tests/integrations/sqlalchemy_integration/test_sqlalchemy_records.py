@@ -286,7 +286,9 @@ def test_a_record_that_cannot_be_looked_up(adapter, session, ann):
         performed(adapter)
 
     assert str(raised.value).startswith(
-        "The Member 1 could not be looked up: OperationalError: (sqlite3.OperationalError) no such table: members"
+        "The Member 1 could not be looked up, and may exist: try such jobs again with "
+        "@retry_on(RecordUnavailableError). The error was OperationalError: (sqlite3.OperationalError) no such "
+        "table: members"
     )
     assert type(raised.value.__cause__).__name__ == "OperationalError"
 
