@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..core.stores import Held, Waiting
-from ..errors import StoreError
+from ..errors import DeclarationError, StoreError
+from .outages import said
 from .redis_batches import RedisBatches
 
 if TYPE_CHECKING:
@@ -92,9 +94,13 @@ class RedisStore:
         client: a `redis.Redis`, of redis-py; give it a `socket_timeout`, so that a server that hangs is
             an error.
         prefix: what the keys in redis begin with.
+
+    Raises:
+        DeclarationError: when the client is none, or one whose answers are awaited.
     """
 
     def __init__(self, client: Redis, *, prefix: str = "pytest_jobs:") -> None:
+        _check_client(client)
         self._client: Any = client
         self._prefix = prefix
         #: Keeps the batches.
@@ -172,12 +178,26 @@ class RedisStore:
             return ask()
         except RedisError as error:
             raise StoreError(
-                f"Could not {what}: redis answers with {type(error).__name__}: {error}. Jobs that need the store "
+                f"Could not {what}: redis answers with {said(error)}. Jobs that need the store "
                 "are neither enqueued nor begun until it is back."
             ) from error
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._prefix}>"
+
+
+def _check_client(client: object) -> None:
+    execute = getattr(client, "execute_command", None)
+    if execute is None:
+        raise DeclarationError(
+            f"RedisStore({client!r}) is given no client of redis: write "
+            "RedisStore(redis.Redis.from_url('redis://localhost', socket_timeout=5))."
+        )
+    if iscoroutinefunction(execute):
+        raise DeclarationError(
+            f"RedisStore({client!r}) is given a client of redis.asyncio, and a store asks without awaiting, for "
+            "jobs are enqueued in plain functions too: give it a redis.Redis."
+        )
 
 
 def _microseconds(ns: int) -> int:
