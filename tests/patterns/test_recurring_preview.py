@@ -146,6 +146,15 @@ def test_the_command_line_takes_an_environment_and_a_timezone(write, capsys):
     assert lines[2].startswith("2030-01-01 09:00:00+09:00")
 
 
+def test_what_is_no_schedule_has_no_preview():
+    with pytest.raises(ScheduleError) as caught:
+        preview("recurring.yml", DAY)
+
+    assert str(caught.value) == (
+        "preview('recurring.yml', ...) is given no schedule: write preview(load_schedule('recurring.yml'), ...)."
+    )
+
+
 @pytest.mark.parametrize("days", ["-1", "nan", "inf", "a week"])
 def test_days_that_are_none(write, capsys, days):
     with pytest.raises(SystemExit) as left:
