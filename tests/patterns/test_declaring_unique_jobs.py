@@ -198,6 +198,19 @@ def test_a_callable_that_does_not_take_the_arguments_is_refused():
     )
 
 
+async def key_of(user_id, full=False, **more): ...
+
+
+def test_a_callable_whose_answer_is_awaited_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+        unique(key_of)
+
+    assert str(caught.value) == (
+        f"unique(key={key_of!r}) is a coroutine function, and a key is made where nothing is awaited: write a "
+        "plain function of the arguments of the job."
+    )
+
+
 def test_what_is_no_job_is_refused():
     with pytest.raises(DeclarationError) as caught:
         unique()(perform)
