@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..core.stores import Held, Waiting
-from ..errors import DeclarationError, StoreError
+from ..errors import StoreError
 from .outages import said
 from .redis_batches import RedisBatches
+from .redis_clients import check_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,7 +100,7 @@ class RedisStore:
     """
 
     def __init__(self, client: Redis, *, prefix: str = "pytest_jobs:") -> None:
-        _check_client(client)
+        check_client(client, "RedisStore", "a store asks")
         self._client: Any = client
         self._prefix = prefix
         #: Keeps the batches.
@@ -184,20 +184,6 @@ class RedisStore:
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._prefix}>"
-
-
-def _check_client(client: object) -> None:
-    execute = getattr(client, "execute_command", None)
-    if execute is None:
-        raise DeclarationError(
-            f"RedisStore({client!r}) is given no client of redis: write "
-            "RedisStore(redis.Redis.from_url('redis://localhost', socket_timeout=5))."
-        )
-    if iscoroutinefunction(execute):
-        raise DeclarationError(
-            f"RedisStore({client!r}) is given a client of redis.asyncio, and a store asks without awaiting, for "
-            "jobs are enqueued in plain functions too: give it a redis.Redis."
-        )
 
 
 def _microseconds(ns: int) -> int:

@@ -178,7 +178,7 @@ def test_without_a_store_nothing_is_enqueued():
 
 def test_a_store_that_keeps_no_batches_says_so():
     class Locks:
-        pass
+        acquire = release = MemoryStore.acquire
 
     with configure(adapter=TestAdapter(), store=Locks()), pytest.raises(NoStoreError) as caught:
         Batch(on_success=notify.new(1)).enqueue([load.new(1)])
