@@ -123,7 +123,8 @@ class Batch:
             EnqueueError: when the adapter did not take all of them. The batch waits for the others:
                 call it again.
             NoStoreError: when no store is configured.
-            StoreError: when it cannot be reached; nothing was enqueued then.
+            StoreError: when it cannot be reached. What was enqueued by then is not enqueued again when
+                this is called once more.
         """
         every = checked_jobs(jobs, "Batch.enqueue")
         _check_none_waits(every)

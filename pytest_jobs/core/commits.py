@@ -69,7 +69,7 @@ class TransactionSource(Protocol):
 
 
 class ReadTransaction(Protocol):
-    """A transaction that a library began by itself, and that has only read so far."""
+    """A transaction that has written nothing so far."""
 
     @property
     def text(self) -> str:
@@ -86,7 +86,7 @@ class BeginsByReading(Protocol):
     """A source of a library that begins transactions when something is read."""
 
     def reading_here(self) -> Sequence[ReadTransaction]:
-        """Return the transactions that `open_here` leaves out since they have only read."""
+        """Return the transactions that have only read, those that `open_here` leaves out for it among them."""
         ...
 
 

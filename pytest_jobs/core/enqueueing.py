@@ -44,6 +44,9 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
 
     Returns:
         The jobs; `.enqueued` of each says whether an adapter took it.
+
+    Raises:
+        StoreError: when the store of locks and limits cannot be reached; those before that job are enqueued.
     """
     adapter = settings.adapter
     every = checked_jobs(jobs, "perform_all_later")

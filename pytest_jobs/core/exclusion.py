@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from ..errors import DeclarationError, JobLockedError, StoreError
+from ..errors import DeclarationError, EnqueueError, JobLockedError, StoreError
 from .adapter import Unblocks, Withdraws
+from .batch_ends import BATCH, end_in_batch_or_log
 from .settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .adapter import Adapter
     from .job import Job
     from .limits import LimitRule
@@ -41,6 +44,14 @@ class Refusal:
     wait_ns: int | None = None
 
 
+class Replaced(NamedTuple):
+    """A job that another took the place of."""
+
+    payload: Payload
+    #: The lock that it had.
+    lock: Held
+
+
 class Exclusion:
     """Keeps the jobs of one class apart by what it declares."""
 
@@ -68,31 +79,35 @@ class Exclusion:
         """
         store = settings.store
         payload.headers = {**(payload.headers or {}), **self._keys(job)}
-        job.dropped_for = self._lock(payload, adapter, store)
-        if job.dropped_for is not None:
-            return False
+        job.dropped_for = None
+        replaced: list[Replaced] = []
         try:
-            job.dropped_for = self._hand_over(payload, adapter, store)
+            locked_by = self._lock(payload, adapter, store, replaced)
+            placed_by = None if locked_by else self._hand_over(payload, adapter, store)
         except Exception:
-            with suppress(StoreError):
-                _give_back(payload, adapter, store)
+            _undo(payload, replaced, adapter, store)
             raise
-        if job.dropped_for is not None:
-            _give_back(payload, adapter, store)
+        if placed_by is None:
+            _end_in_batches(replaced)
+        else:
+            _undo(payload, replaced, adapter, store)
+        job.dropped_for = locked_by or placed_by
         return job.dropped_for is None
 
     def _keys(self, job: Job) -> dict[str, str]:
         rules = {UNIQUE: self.unique, LIMIT: self.limit}
         return {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
 
-    def _lock(self, payload: Payload, adapter: Adapter, store: Store) -> str | None:
+    def _lock(
+        self, payload: Payload, adapter: Adapter, store: Store, replaced: list[Replaced]
+    ) -> str | None:
         """Take the lock of the enqueue; return the id of the job that has it, if another has."""
         rule = self.unique
         if rule is None or not rule.kind.at_enqueue:
             return None
         held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
         if held is not None and rule.on_enqueue == "replace":
-            _withdraw(payload, held, adapter, store)
+            _withdraw(payload, held, adapter, store, replaced)
             held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
         if held is not None and rule.on_enqueue == "log":
             _log.info("Dropped at enqueue: %s", _locked_text(payload, held))
@@ -269,7 +284,9 @@ def _give_back(payload: Payload, adapter: Adapter, store: Store) -> None:
     _give_place_back(payload, None if exclusion is None else exclusion.limit, adapter, store)
 
 
-def _withdraw(payload: Payload, held: Held, adapter: Adapter, store: Store) -> None:
+def _withdraw(
+    payload: Payload, held: Held, adapter: Adapter, store: Store, replaced: list[Replaced]
+) -> None:
     """Take back the job that is to be replaced, wherever it is; one that runs loses its lock only."""
     if not isinstance(adapter, Withdraws):
         raise DeclarationError(
@@ -278,8 +295,39 @@ def _withdraw(payload: Payload, held: Held, adapter: Adapter, store: Store) -> N
         )
     former = adapter.withdraw(held.owner)
     if former is not None:
+        replaced.append(Replaced(former, held))
         _give_back(former, adapter, store)
     store.release(held.key, held.owner, now_ns=payload.enqueued_ns)
+
+
+def _undo(payload: Payload, replaced: Iterable[Replaced], adapter: Adapter, store: Store) -> None:
+    """Give back what a job has that was not enqueued, and let the one wait again that it was to replace."""
+    with suppress(StoreError):
+        _give_back(payload, adapter, store)
+    for former, held in replaced:
+        now_ns = adapter.now_ns()
+        ttl_ns = None if held.expires_ns is None else held.expires_ns - now_ns
+        with suppress(StoreError):
+            store.acquire(held.key, held.owner, now_ns=now_ns, ttl_ns=ttl_ns)
+        try:
+            # It was enqueued once, and is no other job for having been taken back meanwhile.
+            adapter.enqueue(former.snoozed(now_ns, former.due_ns))
+        except EnqueueError as error:
+            _log.error(
+                "%s (job %s) is lost: it was taken back for job %s, which was not enqueued, and could not be put "
+                "back: %s",
+                former.name,
+                former.job_id,
+                payload.job_id,
+                error,
+            )
+
+
+def _end_in_batches(replaced: Iterable[Replaced]) -> None:
+    """Tell the batches of jobs that were replaced that these do not come any more."""
+    for former, _ in replaced:
+        if BATCH in (former.headers or {}):
+            end_in_batch_or_log(former, "replaced")
 
 
 def _key(payload: Payload, name: str, kind: str | None = None) -> str:

@@ -26,6 +26,7 @@ _ENDS = {
     "exhausted": "job_exhausted",
     "failed": "job_failed",
     "halted": "job_halted",
+    "snoozed": "job_snoozed",
 }
 _GIVEN_UP = frozenset(("discarded", "exhausted", "failed"))
 

@@ -42,8 +42,8 @@ class JobMetrics:
     """Times and counts deliveries: register one with `hooks.register(JobMetrics(client))`.
 
     Of a `ProcessPayment` it sends the timing `jobs.process_payment.duration` and one of the counters
-    `.success`, `.failure`, `.retried`, `.discarded` and `.halted` for each delivery, and `.enqueued`
-    for each payload that an adapter took.
+    `.success`, `.failure`, `.retried`, `.discarded`, `.halted` and `.snoozed` for each delivery, and
+    `.enqueued` for each payload that an adapter took.
 
     Args:
         client: anything with `timing(name, milliseconds)` and `increment(name)`.

@@ -6,9 +6,9 @@ import difflib
 import inspect
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import DeclarationError
+from ..errors import DeclarationError, SerializationError
 from .arguments import encode
 
 if TYPE_CHECKING:
@@ -35,9 +35,17 @@ class JobKey:
         if isinstance(key, str):
             self._names = (key,)
         elif callable(key):
-            self._function = key
+            self._function = self._checked_function(key)
         elif key is not None:
             self._names = self._checked_names(key)
+
+    def _checked_function(self, key: Callable[..., object]) -> Callable[..., object]:
+        if inspect.iscoroutinefunction(key):
+            raise DeclarationError(
+                f"{self._declared_by}(key={key!r}) is a coroutine function, and a key is made where nothing is "
+                "awaited: write a plain function of the arguments of the job."
+            )
+        return key
 
     def _checked_names(self, key: object) -> tuple[str, ...]:
         names = tuple(key) if isinstance(key, list | tuple) else None
@@ -85,14 +93,23 @@ class JobKey:
         """
         cls = type(job)
         if self._function is not None:
-            values: tuple[Any, ...] = (self._function(*job.args, **job.kwargs),)
+            text = self._text_of(self._function(*job.args, **job.kwargs), cls)
         else:
             params = job.params
             names = self._names
             if names is None:
                 names = tuple(sorted(params, key=lambda name: _place(name, cls._signature().names)))
-            values = tuple(params[name] for name in names)
-        return f"{self._scope or cls._name}:{_canonical(encode(values, {}, cls._argument_types))}"
+            text = encode(tuple(params[name] for name in names), {}, cls._argument_types)
+        return f"{self._scope or cls._name}:{_canonical(text)}"
+
+    def _text_of(self, value: object, job_class: type[Job]) -> str:
+        try:
+            return encode((value,), {}, job_class._argument_types)
+        except SerializationError as error:
+            raise SerializationError(
+                f"{self._declared_by}(key=...) returned {value!r} for {job_class.__qualname__}, which is no key: "
+                "let it return what a payload can carry, such as an id, or several in a tuple."
+            ) from error
 
 
 def _place(name: str, names: tuple[str, ...]) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import NoAdapterError, NoStoreError
+from ..errors import DeclarationError, NoAdapterError, NoStoreError
 
 if TYPE_CHECKING:
     from .adapter import Adapter
@@ -193,7 +193,39 @@ def configure(
 
     Returns:
         A context manager that puts the former settings back; it need not be entered.
+
+    Raises:
+        DeclarationError: when one of them is not what it is to be.
     """
+    _check(
+        "adapter",
+        adapter,
+        ("now_ns", "enqueue"),
+        "RqAdapter(connection), CeleryAdapter(app) or InlineAdapter()",
+    )
+    _check("store", store, ("acquire", "release"), "RedisStore(client), or MemoryStore()")
+    for source in transactions or ():
+        _check("transactions", source, ("open_here",), "what has them, in a list")
+    if session is not None and not callable(session):
+        raise DeclarationError(
+            f"configure(session=...) is given {session!r}, which makes no session: write the sessionmaker, the "
+            "async_sessionmaker or the scoped_session of the application, or a function that returns a new session."
+        )
     return settings.replace(
         adapter=adapter, store=store, transactions=transactions, session=session
     )
+
+
+def _check(name: str, given: object, methods: Sequence[str], instead: str) -> None:
+    if given is None:
+        return
+    if isinstance(given, type):
+        raise DeclarationError(
+            f"configure({name}=...) is given the class {given.__qualname__}, and takes what is made of it: write "
+            f"{given.__qualname__}(...)."
+        )
+    missing = [method for method in methods if not callable(getattr(given, method, None))]
+    if missing:
+        raise DeclarationError(
+            f"configure({name}=...) is given {given!r}, which has no {' and no '.join(missing)}: write {instead}."
+        )

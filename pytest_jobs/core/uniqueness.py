@@ -70,7 +70,7 @@ class UniqueRule:
     def __init__(
         self, key: Key, until: str, ttl: Seconds | None, scope: str | None, on_conflict: OnConflict
     ) -> None:
-        if until not in KINDS:
+        if not isinstance(until, str) or until not in KINDS:
             raise DeclarationError(
                 f"unique(until={until!r}) is no kind of lock{nearest(until, KINDS)} "
                 f"There are {', '.join(KINDS)}."
@@ -119,6 +119,7 @@ def unique(
         DeclarationError: when an argument cannot be meant, or the strategy does not fit the lock.
         WaitError: when ttl is no duration.
     """
+    _check_called(key)
     rule = UniqueRule(key, until, ttl, scope, on_conflict)
 
     def decorate(target: T) -> T:
@@ -141,6 +142,15 @@ def declared_on(target: object, name: str) -> type[Job]:
             "above @job."
         )
     return cast("type[Job]", job_class)
+
+
+def _check_called(key: object) -> None:
+    job_class = getattr(key, "job_class", None)
+    if job_class is not None:
+        raise DeclarationError(
+            f"@unique stands above {job_class.__qualname__} without parentheses, so that the job would be taken "
+            "for a key: write @unique(), or @unique('user_id') with the name of a parameter."
+        )
 
 
 def _checked_ttl(ttl: Seconds) -> float:
@@ -177,6 +187,15 @@ def _checked(until: str, side: Side, strategy: Any) -> Strategy:
         raise DeclarationError(
             f"unique(until={until!r}, on_conflict={strategy!r}) cannot be: this lock keeps a job out at "
             f"{side!r}, and {_INSTEAD[strategy]}. There write {', '.join(STRATEGIES[side])}."
+            f"{_other_side(KINDS[until], side, strategy)}"
         )
     chosen: Strategy = strategy
     return chosen
+
+
+def _other_side(kind: Kind, side: Side, strategy: Strategy) -> str:
+    """Return a sentence on the other side of a lock, if there is one and the strategy is for that."""
+    for other in kind.sides:
+        if other != side and strategy in STRATEGIES[other]:
+            return f" It does so at {other!r} too: if that is meant write on_conflict={{{other!r}: {strategy!r}}}."
+    return ""

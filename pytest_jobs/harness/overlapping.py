@@ -45,7 +45,7 @@ class OverlappingDrain:
         self._selection = selection
         self._bounds = bounds
         self._begun = 0
-        self._until_ns = until_ns
+        self._until_ns = selection.until_ns = until_ns
         self._loop = LoopGuard(ledger, limit, "jobs.drain()")
         self._raise_errors = raise_errors
         self._tally = Tally()

@@ -31,6 +31,7 @@ class Selection:
         "described",
         "selected",
         "unfiltered",
+        "until_ns",
     )
 
     def __init__(
@@ -68,6 +69,8 @@ class Selection:
         self.unfiltered = all(given is None for given in filters) and not since
         #: Whether any record was ever selected.
         self.selected = False
+        #: What is due after this stays pending, also when the clock has come there; None for no end.
+        self.until_ns: int | None = None
         given = {"only": only, "exclude": exclude, "queue": queue}
         #: How a message names the filters.
         self.described = ", ".join(
@@ -79,7 +82,7 @@ class Selection:
         if self._holdings and self.holds(record):
             return False
         if self.unfiltered:
-            return True
+            return self.until_ns is None or _comes(record, self.until_ns)
         admitted = (
             record._sequence >= self._since
             and (self._left_alone is None or record._sequence not in self._left_alone)
@@ -88,7 +91,7 @@ class Selection:
             and (self._queues is None or record.queue in self._queues)
         )
         self.selected = self.selected or admitted
-        return admitted
+        return admitted and (self.until_ns is None or _comes(record, self.until_ns))
 
     def holds(self, record: JobRecord) -> bool:
         """Say whether `jobs.holding` holds the record back."""
@@ -100,9 +103,14 @@ class Selection:
             self._held.append(record)
 
     def held(self) -> list[JobRecord]:
-        """Give up what was held back."""
+        """Give up what was held back, and was not performed all the same, as one that became unblocked."""
         held, self._held = self._held, []
-        return held
+        return [record for record in held if record._state is PENDING]
+
+
+def _comes(record: JobRecord, until_ns: int) -> bool:
+    due_ns = record._blocked_until_ns or record._envelope.due_ns
+    return due_ns is None or due_ns - due_ns % 1000 <= until_ns
 
 
 def record_test(wanted: Any, targets: Targets, name: str) -> Test:

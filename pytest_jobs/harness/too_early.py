@@ -44,18 +44,25 @@ class TooEarly:
             return
         job_class = getattr(record.job, "job_class", JobDeclaration)
         if job_class.enqueue_after_commit:
-            self._watch_readers(record)
-            return
+            self._watch_readers(record, _before_text)
+        elif not _has_decided(job_class):
+            self._look_at_undecided(record)
+
+    def _look_at_undecided(self, record: JobRecord) -> None:
         transaction = self._transactions.open_here()
-        if transaction is not None and not _has_decided(job_class):
+        if transaction is None:
+            self._watch_readers(record, _since_text)
+        else:
             place = calling_place(PASSING_ON)
             self._warn(place, _inside_text(record, transaction, line_text(*place)))
 
-    def _watch_readers(self, record: JobRecord) -> None:
+    def _watch_readers(
+        self, record: JobRecord, text_of: Callable[[JobRecord, str, str], str]
+    ) -> None:
         """Warn if a transaction that has only read, so that the job did not wait for it, writes."""
         for transaction in self._transactions.reading_here():
             place = calling_place(PASSING_ON)
-            text = _before_text(record, transaction.text, line_text(*place))
+            text = text_of(record, transaction.text, line_text(*place))
             transaction.when_written(functools.partial(self._warn, place, text))
 
     def _warn(self, place: tuple[str, int], text: str) -> None:
@@ -74,16 +81,27 @@ def _has_decided(job_class: type) -> bool:
 
 
 def _inside_text(record: JobRecord, transaction: str, line: str) -> str:
-    name = short_name(record.name)
+    return (
+        f"{call_text(record)} was enqueued inside {transaction}, at {line}: a worker may perform it before the "
+        f"commit, or although that never comes. Declare {_declared(record)}, enqueue it after the transaction, or "
+        "say False there if that is on purpose."
+    )
+
+
+def _since_text(record: JobRecord, transaction: str, line: str) -> str:
+    return (
+        f"{call_text(record)} was enqueued at {line}, inside {transaction}, which has written since: a worker may "
+        "perform it before the commit, or although that never comes. Enqueue it after the transaction, or declare "
+        f"{_declared(record)} and enqueue it after the changes, or say False there if that is on purpose."
+    )
+
+
+def _declared(record: JobRecord) -> str:
     is_class = isinstance(record.job, type)
     yes = (
         "`enqueue_after_commit = True` in its class" if is_class else "`enqueue_after_commit=True`"
     )
-    return (
-        f"{call_text(record)} was enqueued inside {transaction}, at {line}: a worker may perform it before the "
-        f"commit, or although that never comes. Declare {name} with {yes}, enqueue it after the transaction, or "
-        "say False there if that is on purpose."
-    )
+    return f"{short_name(record.name)} with {yes}"
 
 
 def _before_text(record: JobRecord, transaction: str, line: str) -> str:

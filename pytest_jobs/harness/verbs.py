@@ -153,6 +153,7 @@ def drain(
     """Perform everything, children and retries included; the clock jumps to each due time."""
     __tracebackhide__ = True
     tally = Tally()
+    selection.until_ns = until_ns
     try:
         yield from _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "drain")
         if not bounds.reached_by(tally):
@@ -176,7 +177,7 @@ def run_for(
     """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
     __tracebackhide__ = True
     start_ns = clock.now_ns()
-    end_ns = start_ns + delta_ns
+    end_ns = selection.until_ns = start_ns + delta_ns
     tally = Tally()
 
     def perform_until(until_ns: int) -> Plan[None]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..core.keys import nearest
 from ..errors import QueuesError
 from ..harness.queues import Listed, Queues
+from .queues_of_solid_queue import PROCESSES
 
 #: What is read.
 _READ: Final = (
@@ -98,8 +99,8 @@ def _check_keys(said: Mapping[str, Any], known: tuple[str, ...], source: str) ->
     for key in said:
         if key not in known:
             raise QueuesError(
-                f"{source} has a key {key!r}, which means nothing to Sidekiq{nearest(key, known)} Read here are "
-                f"{', '.join(_READ)}."
+                f"{source} has a key {key!r}, which means nothing to Sidekiq{nearest(key, (*known, *PROCESSES))} "
+                f"Read here are {', '.join(_READ)}."
             )
 
 

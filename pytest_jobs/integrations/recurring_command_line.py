@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = schedule.add_subparsers(title="verbs", required=True)
     command = verbs.add_parser("preview", help="print what a schedule will fire")
     command.add_argument("file", help="a YAML file, or one of crontab lines")
-    command.add_argument("--days", type=float, default=7.0, help="how many days (default: 7)")
+    command.add_argument("--days", type=_days, default=7.0, help="how many days (default: 7)")
     command.add_argument("--environment", help="which part of the file, where it has several")
     command.add_argument("--timezone", default="UTC", help="where a task names none (default: UTC)")
     command.add_argument(
@@ -47,3 +48,15 @@ def _parser() -> argparse.ArgumentParser:
         help="when it begins, as in 2030-01-01T09:00+01:00 (default: now; UTC without an offset)",
     )
     return parser
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of days: write one such as 7, or 0.5"
+        )
+    return days

@@ -8,6 +8,7 @@ from typing import overload
 
 from ..core.options import to_ns
 from ..core.waits import Seconds
+from ..errors import ScheduleError
 from ..harness.describe import call_of, instant, short_name, table
 from ..harness.instants import delta_ns, to_datetime
 from ..harness.recurring import Firing
@@ -106,8 +107,12 @@ def preview(schedule: Schedule, window: Seconds, *, start: datetime | None = Non
     Raises:
         NaiveDatetimeError: when start has no timezone.
         WaitError: when the window is no duration.
-        ScheduleError: when more than a million firings lie in it.
+        ScheduleError: when it is no schedule, or when more than a million firings lie in it.
     """
+    if not isinstance(schedule, Schedule):
+        raise ScheduleError(
+            f"preview({schedule!r}, ...) is given no schedule: write preview(load_schedule('recurring.yml'), ...)."
+        )
     after_ns = to_ns(datetime.now(UTC) if start is None else start, "start")
     return Preview(schedule, after_ns, after_ns + delta_ns(window, "window"))
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..core.stores import Held, Waiting
 from ..errors import StoreError
+from .outages import said
 from .redis_batches import RedisBatches
+from .redis_clients import check_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,9 +94,13 @@ class RedisStore:
         client: a `redis.Redis`, of redis-py; give it a `socket_timeout`, so that a server that hangs is
             an error.
         prefix: what the keys in redis begin with.
+
+    Raises:
+        DeclarationError: when the client is none, or one whose answers are awaited.
     """
 
     def __init__(self, client: Redis, *, prefix: str = "pytest_jobs:") -> None:
+        check_client(client, "RedisStore", "a store asks")
         self._client: Any = client
         self._prefix = prefix
         #: Keeps the batches.
@@ -172,7 +178,7 @@ class RedisStore:
             return ask()
         except RedisError as error:
             raise StoreError(
-                f"Could not {what}: redis answers with {type(error).__name__}: {error}. Jobs that need the store "
+                f"Could not {what}: redis answers with {said(error)}. Jobs that need the store "
                 "are neither enqueued nor begun until it is back."
             ) from error
 

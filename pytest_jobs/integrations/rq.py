@@ -16,6 +16,7 @@ from ..core.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
 from ..harness.versions import KnownVersions
 from .outages import said
+from .redis_clients import check_client
 
 if TYPE_CHECKING:
     import rq
@@ -58,6 +59,7 @@ class RqAdapter:
         self, connection: Redis, *, timeout: Seconds | None = None, serializer: Any = None
     ) -> None:
         self._rq = _library()
+        check_client(connection, "RqAdapter", "an adapter enqueues")
         self._connection = connection
         self._timeout: float | None = None if timeout is None else _whole_seconds(timeout)
         self._serializer = serializer

@@ -90,9 +90,9 @@ class SessionWatch:
 
     @property
     def has_only_read(self) -> bool:
-        """Whether it has a transaction of the other kind."""
+        """Whether it has a transaction, and has written nothing in it so far."""
         session = self._session()
-        return session is not None and session.in_transaction() and not self.is_open
+        return session is not None and session.in_transaction() and not self.changed
 
     def when_written(self, call: Callable[[], None]) -> None:
         """Call a function if the transaction writes."""
@@ -205,6 +205,9 @@ class Sessions:
     def _began(self, session: Session, transaction: SessionTransaction) -> None:
         if transaction.parent is None:
             self._watch(session)
+        elif transaction.origin is SessionTransactionOrigin.SUBTRANSACTION:
+            # Of a flush, or of what is written in bulk, which is told of by no other event.
+            self._watch(session).writes()
 
     def _used(self, session: Session, instance: object) -> None:
         self._watch(session)

@@ -107,10 +107,11 @@ def _in_the_place_of_another(make: scoped_session[Any] | async_scoped_session[An
 
 
 def _made(make: Any, configured: object) -> AnySession:
-    session = make() if callable(make) else make
-    if callable(make) and isinstance(session, Session | AsyncSession):
+    session = make()
+    if isinstance(session, Session | AsyncSession):
         return session
     raise DeclarationError(
-        f"configure(session={configured!r}) makes no session: give it the sessionmaker, the async_sessionmaker or "
-        "the scoped_session of the application, or a function that returns a new session."
+        f"configure(session=...) was given {configured!r}, which made no session, but {session!r}: write the "
+        "sessionmaker, the async_sessionmaker or the scoped_session of the application, or a function that returns "
+        "a new session."
     )

@@ -5,7 +5,7 @@ import pytest
 from pytest_jobs import configure, job
 from pytest_jobs.adapters.test import TestAdapter
 from pytest_jobs.core.settings import settings
-from pytest_jobs.errors import NoAdapterError
+from pytest_jobs.errors import DeclarationError, NoAdapterError
 
 
 @job
@@ -63,3 +63,45 @@ def test_chance_can_be_replaced_with_the_adapter_and_comes_back(adapter):
         assert settings.draw() == 0.25
 
     assert settings.draw is draw
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"adapter": TestAdapter},
+            (
+                "configure(adapter=...) is given the class TestAdapter, and takes what is made of it: write "
+                "TestAdapter(...)."
+            ),
+        ),
+        (
+            {"adapter": "celery"},
+            (
+                "configure(adapter=...) is given 'celery', which has no now_ns and no enqueue: write "
+                "RqAdapter(connection), CeleryAdapter(app) or InlineAdapter()."
+            ),
+        ),
+        (
+            {"adapter": None, "store": "redis://localhost"},
+            (
+                "configure(store=...) is given 'redis://localhost', which has no acquire and no release: write "
+                "RedisStore(client), or MemoryStore()."
+            ),
+        ),
+        (
+            {"adapter": None, "transactions": ["default"]},
+            (
+                "configure(transactions=...) is given 'default', which has no open_here: write what has them, in "
+                "a list."
+            ),
+        ),
+    ],
+)
+def test_what_is_none_of_them_is_refused_at_the_call(given, message):
+    before = settings.has_adapter
+    with pytest.raises(DeclarationError) as caught:
+        configure(**given)
+
+    assert str(caught.value) == message
+    assert settings.has_adapter == before

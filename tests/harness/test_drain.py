@@ -1,5 +1,6 @@
 """`jobs.drain` performs everything; the clock jumps to each due time."""
 
+import time
 import traceback
 from datetime import datetime, timedelta
 
@@ -171,6 +172,30 @@ def test_what_is_due_after_until_stays_pending(jobs, noon):
     assert tally == {"performed": 2}
     assert [record.args for record in jobs.scheduled] == [(3,)]
     assert jobs.clock.now() == noon + timedelta(minutes=2)
+
+
+def test_so_it_does_when_a_job_that_sleeps_takes_the_clock_beyond_until(jobs, sleepless, noon):
+    @job
+    def work(minutes):
+        time.sleep(minutes * 60)
+
+    work.perform_later(5)
+    later = work.set(wait=180).perform_later(1)
+    tally = jobs.drain(until=noon + timedelta(minutes=2))
+
+    assert tally == {"performed": 1}
+    assert jobs.clock.now() == noon + timedelta(minutes=5)
+    assert [record.job_id for record in jobs.pending] == [later.job_id]
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_and_when_the_clock_stands_beyond_until_already(jobs, noon):
+    Note.set(wait=10).perform_later("early")
+    Note.set(wait=30).perform_later("late")
+    jobs.clock.advance(60)
+
+    assert jobs.drain(until=noon + timedelta(seconds=20)) == {"performed": 1}
+    assert [record.args for record in jobs.pending] == [("late",)]
 
 
 def test_the_clock_does_not_go_on_to_until(jobs, noon):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_jobs import job, retry_on
+from pytest_jobs import job, limits_concurrency, retry_on
 from pytest_jobs.errors import CriterionError, LoopLimitError, NothingMatchedError
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -221,6 +221,29 @@ def test_filters_and_until_mean_what_they_mean_otherwise(jobs):
     assert [d.result for d in jobs.performed] == ["a"]
     with pytest.raises(NothingMatchedError):
         jobs.drain(workers=2, queue="none")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_due_after_until_stays_pending_whatever_time_jobs_take(jobs, workers):
+    work.perform_later("long", 50)
+    later = work.set(wait=30).perform_later("later")
+
+    assert jobs.drain(workers=workers, until=NOON + timedelta(seconds=20)) == {"performed": 1}
+    assert [record.job_id for record in jobs.pending] == [later.job_id]
+
+
+def test_a_blocked_job_that_gets_its_place_before_until_is_performed_once(jobs):
+    @limits_concurrency(to=1, duration=600)
+    @job
+    def alone(name):
+        return work(name)
+
+    alone.perform_later("a")
+    alone.perform_later("b")
+
+    assert jobs.drain(workers=2, until=NOON + timedelta(seconds=60)) == {"performed": 2}
+    assert jobs.pending == []
+    assert jobs.drain() == {}
 
 
 def test_a_job_that_enqueues_itself_for_ever_is_stopped(jobs):

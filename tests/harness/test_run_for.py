@@ -77,9 +77,11 @@ def test_a_job_that_sleeps_beyond_the_end_takes_the_clock_along(jobs, noon):
             time.sleep(100)
 
     Sleeper.set(wait=50).perform_later()
-    jobs.run_for(60)
+    Note.set(wait=70).perform_later("not in this minute")
 
+    assert jobs.run_for(60) == {"performed": 1}
     assert jobs.clock.now() == noon + timedelta(seconds=150)
+    assert jobs.run_for(0) == {"performed": 1}
 
 
 @pytest.mark.parametrize("delta", [0, timedelta(0), 0.000_001])

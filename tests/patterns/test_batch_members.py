@@ -266,6 +266,20 @@ def test_a_limited_job_waits_and_ends_in_its_batch(jobs):
     assert (batch.total, batch.failed, batch.finished) == (2, 0, True)
 
 
+def test_a_job_that_is_replaced_has_ended_for_its_batch_and_was_not_performed(jobs):
+    @unique(on_conflict="replace")
+    @job
+    def once(n): ...
+
+    batch = Batch(on_success=notify.new(1), on_complete=notify.new(2))
+    batch.enqueue([once.new(1), once.new(2)])
+    once.perform_later(1)
+    jobs.drain()
+
+    assert (batch.pending, batch.failed) == (0, 1)
+    assert [record.args for record in jobs.enqueued if record.job is notify] == [(2,)]
+
+
 def test_a_callback_may_be_limited_or_unique(jobs):
     @unique()
     @limits_concurrency()

@@ -14,6 +14,7 @@ from pytest_jobs import (
     job,
     rescue_from,
     retry_on,
+    unique,
 )
 from pytest_jobs.errors import (
     BatchError,
@@ -177,7 +178,7 @@ def test_without_a_store_nothing_is_enqueued():
 
 def test_a_store_that_keeps_no_batches_says_so():
     class Locks:
-        pass
+        acquire = release = MemoryStore.acquire
 
     with configure(adapter=TestAdapter(), store=Locks()), pytest.raises(NoStoreError) as caught:
         Batch(on_success=notify.new(1)).enqueue([load.new(1)])
@@ -285,6 +286,37 @@ def test_a_batch_that_cannot_be_announced_enqueues_nothing(server, adapter):
     with pytest.raises(StoreError, match=r"^Could not add jobs to batch import-7: "):
         Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
     assert adapter.enqueued == []
+
+
+class DownAtTheThird(MemoryStore):
+    """A store that does not answer when the third lock is asked for."""
+
+    asked = 0
+
+    def acquire(self, *args, **kwargs):
+        self.asked += 1
+        if self.asked == 3:
+            raise StoreError("down")
+        return super().acquire(*args, **kwargs)
+
+
+@unique()
+@job
+def once(n): ...
+
+
+def test_a_store_that_goes_down_in_between_leaves_the_rest_for_another_call():
+    adapter = TestAdapter()
+    batch = Batch("import-7", on_success=notify.new(7))
+    with configure(adapter=adapter, store=DownAtTheThird()):
+        with pytest.raises(StoreError, match=r"^down$"):
+            batch.enqueue([once.new(n) for n in range(4)])
+        assert (len(adapter.enqueued), batch.pending) == (2, 4)
+
+        batch.enqueue([once.new(n) for n in range(4)])
+        assert len({payload.job_id for payload in adapter.enqueued}) == len(adapter.enqueued) == 4
+        adapter.perform_due()
+        assert (batch.finished, batch.failed) == (True, 0)
 
 
 def test_a_job_whose_end_cannot_be_noted_fails_and_counts_when_it_comes_again(server, adapter):

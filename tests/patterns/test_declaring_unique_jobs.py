@@ -22,6 +22,10 @@ NAMES = "`perform_later` returns the job, and its `dropped_for` names the other"
         ({"until": "ever"}, f"unique(until='ever') is no kind of lock. {ALL}"),
         ({"until": None}, f"unique(until=None) is no kind of lock. {ALL}"),
         (
+            {"until": ["executed"]},
+            f"unique(until=['executed']) is no kind of lock: did you mean 'executed'? {ALL}",
+        ),
+        (
             {"on_conflict": "reshedule"},
             (
                 f"unique(on_conflict='reshedule') is no way to deal with a conflict: "
@@ -82,7 +86,16 @@ NAMES = "`perform_later` returns the job, and its `dropped_for` names the other"
             {"until": "until_and_while_executing", "on_conflict": "raise"},
             (
                 "unique(until='until_and_while_executing', on_conflict='raise') cannot be: this lock keeps a "
-                f"job out at 'enqueue', and {NAMES}. {AT_ENQUEUE}"
+                f"job out at 'enqueue', and {NAMES}. {AT_ENQUEUE} It does so at 'perform' too: if that is meant "
+                "write on_conflict={'perform': 'raise'}."
+            ),
+        ),
+        (
+            {"until": "until_and_while_executing", "on_conflict": "replace"},
+            (
+                "unique(until='until_and_while_executing', on_conflict='replace') cannot be: this lock keeps a "
+                f"job out at 'perform', and a job that runs cannot be replaced. {AT_PERFORM} It does so at "
+                "'enqueue' too: if that is meant write on_conflict={'enqueue': 'replace'}."
             ),
         ),
         (
@@ -185,12 +198,36 @@ def test_a_callable_that_does_not_take_the_arguments_is_refused():
     )
 
 
+async def key_of(user_id, full=False, **more): ...
+
+
+def test_a_callable_whose_answer_is_awaited_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+        unique(key_of)
+
+    assert str(caught.value) == (
+        f"unique(key={key_of!r}) is a coroutine function, and a key is made where nothing is awaited: write a "
+        "plain function of the arguments of the job."
+    )
+
+
 def test_what_is_no_job_is_refused():
     with pytest.raises(DeclarationError) as caught:
         unique()(perform)
 
     assert str(caught.value) == (
         f"@unique decorates {perform!r}, which is no job: put it above a class derived from Job, or above @job."
+    )
+
+
+@pytest.mark.parametrize("target", [job(perform), job(perform).job_class])
+def test_a_decorator_without_parentheses_is_refused(target):
+    with pytest.raises(DeclarationError) as caught:
+        unique(target)
+
+    assert str(caught.value) == (
+        "@unique stands above perform without parentheses, so that the job would be taken for a key: write "
+        "@unique(), or @unique('user_id') with the name of a parameter."
     )
 
 

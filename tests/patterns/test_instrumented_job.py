@@ -9,7 +9,7 @@ import sys
 import time
 import weakref
 from contextlib import suppress
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 
@@ -29,8 +29,10 @@ from pytest_jobs import (
     hookimpl,
     hooks,
     job,
+    limits_concurrency,
     retry_on,
 )
+from pytest_jobs.core.execution import Execution, Status
 
 
 class Client:
@@ -70,6 +72,12 @@ class Refused(Job):
 
     def perform(self, number):
         """Never run."""
+
+
+@limits_concurrency(to=1, duration=60)
+@job
+def one_at_a_time(number: int) -> None:
+    """Done by one worker."""
 
 
 @job
@@ -154,6 +162,33 @@ def test_what_a_log_cannot_write_as_json_it_writes_as_text(jobs, caplog):
     }
 
 
+def test_a_job_that_has_to_wait_for_its_turn_is_logged_as_snoozed(jobs, caplog):
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    jobs.clock.freeze()
+    one_at_a_time.perform_later(1)
+    one_at_a_time.perform_later(2)
+    with hooks.using(JobLog()):
+        delivery = jobs.perform(jobs.blocked[0])
+
+    (record,) = caplog.records
+    line = json.loads(record.getMessage())
+    assert delivery.status == "snoozed"
+    assert line["event"] == "job_snoozed"
+    assert line["wait_seconds"] == pytest.approx(60)
+    assert line["error_class"] == "JobLockedError"
+    assert (record.levelname, "duration_ms" in line) == ("INFO", False)
+
+
+def test_a_log_has_a_word_for_each_way_in_which_a_delivery_ends(caplog):
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    log = JobLog()
+    for status in get_args(Status):
+        log.job_finished(job=Stopped.new(), execution=Execution(status))
+
+    words = {json.loads(message)["event"] for message in caplog.messages}
+    assert len(words) == len(get_args(Status))
+
+
 def test_a_log_and_a_harness_are_not_needed_for_each_other(caplog):
     caplog.set_level(logging.INFO, "pytest_jobs")
     with configure(adapter=InlineAdapter()), hooks.using(JobLog()):
@@ -230,6 +265,15 @@ def test_a_halted_job_is_counted_as_such(jobs, client):
     jobs.drain()
 
     assert client.counted[-1] == "jobs.stopped.halted"
+
+
+def test_a_snoozed_job_is_counted_as_such_and_not_timed(jobs, client):
+    one_at_a_time.perform_later(1)
+    one_at_a_time.perform_later(2)
+    jobs.perform(jobs.blocked[0])
+
+    assert client.counted[-1] == "jobs.one_at_a_time.snoozed"
+    assert client.timings == []
 
 
 def test_a_coroutine_job_is_timed(jobs, client):

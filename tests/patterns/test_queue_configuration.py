@@ -118,6 +118,12 @@ def test_an_unknown_key_is_refused_with_the_nearest(sidekiq):
     )
 
 
+def test_the_key_that_was_meant_may_be_one_of_solid_queue(solid_queue):
+    assert solid_queue("worker:\n  - queues: [default]\n").startswith(
+        "queue.yml has a key 'worker', which means nothing to Sidekiq: did you mean 'workers'? "
+    )
+
+
 def test_environments_have_to_be_named(sidekiq):
     assert sidekiq(ENVIRONMENTS) == (
         "sidekiq.yml has values for environments of their own: name one of staging, production, as in "

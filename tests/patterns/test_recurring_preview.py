@@ -146,12 +146,24 @@ def test_the_command_line_takes_an_environment_and_a_timezone(write, capsys):
     assert lines[2].startswith("2030-01-01 09:00:00+09:00")
 
 
-@pytest.mark.parametrize("days", ["-1", "nan", "inf"])
-def test_days_that_are_none(write, capsys, days):
-    code = main(["schedule", "preview", str(write("recurring.yml", FILE)), f"--days={days}"])
+def test_what_is_no_schedule_has_no_preview():
+    with pytest.raises(ScheduleError) as caught:
+        preview("recurring.yml", DAY)
 
-    assert code == 2
-    assert capsys.readouterr().err.startswith("window is ")
+    assert str(caught.value) == (
+        "preview('recurring.yml', ...) is given no schedule: write preview(load_schedule('recurring.yml'), ...)."
+    )
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "a week"])
+def test_days_that_are_none(write, capsys, days):
+    with pytest.raises(SystemExit) as left:
+        main(["schedule", "preview", str(write("recurring.yml", FILE)), f"--days={days}"])
+
+    assert left.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        f"error: argument --days: {days!r} is no number of days: write one such as 7, or 0.5\n"
+    )
 
 
 def test_an_error_is_printed_without_a_traceback(write, capsys):

@@ -5,6 +5,7 @@ import uuid
 import fakeredis
 import pytest
 import redis
+import redis.asyncio
 from servers import redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs import (
@@ -17,7 +18,7 @@ from pytest_jobs import (
     unique,
 )
 from pytest_jobs.core.stores import Held, Waiting
-from pytest_jobs.errors import EnqueueError, NoStoreError, StoreError
+from pytest_jobs.errors import DeclarationError, EnqueueError, NoStoreError, StoreError
 
 SECOND = 1_000_000_000
 NOON = 1_767_268_800 * SECOND
@@ -222,6 +223,7 @@ def test_v14_a_store_that_is_down_is_an_error_and_nothing_is_enqueued(job, down)
     assert str(caught.value).endswith(
         ". Jobs that need the store are neither enqueued nor begun until it is back."
     )
+    assert ".." not in str(caught.value)
     assert isinstance(caught.value.__cause__, redis.ConnectionError)
     assert (adapter.enqueued, waiting.enqueued) == ([], False)
 
@@ -286,4 +288,26 @@ def test_without_a_store_such_jobs_are_refused(job):
         "No store is configured, so nothing knows which jobs are unique, limited or in a batch.\n\n"
         "Write `pytest_jobs.configure(adapter=..., store=...)`: with `RedisStore` when several processes\n"
         "enqueue or perform, with `MemoryStore` in one process. In a test the harness brings one."
+    )
+
+
+@pytest.mark.parametrize("client", ["redis://localhost", None])
+def test_what_is_no_client_of_redis_is_refused(client):
+    with pytest.raises(DeclarationError) as caught:
+        RedisStore(client)
+
+    assert str(caught.value) == (
+        f"RedisStore({client!r}) is given no client of redis: write "
+        "RedisStore(redis.Redis.from_url('redis://localhost', socket_timeout=5))."
+    )
+
+
+def test_a_client_whose_answers_are_awaited_is_refused():
+    client = redis.asyncio.Redis()
+    with pytest.raises(DeclarationError) as caught:
+        RedisStore(client)
+
+    assert str(caught.value) == (
+        f"RedisStore({client!r}) is given a client of redis.asyncio, and a store asks without awaiting, for jobs "
+        "are enqueued in plain functions too: give it a redis.Redis."
     )

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 from typing import ClassVar
 
 import pytest
@@ -18,7 +19,7 @@ from pytest_jobs import (
     unique,
 )
 from pytest_jobs.core.stores import Held
-from pytest_jobs.errors import DeclarationError, EnqueueError, JobLockedError
+from pytest_jobs.errors import DeclarationError, EnqueueError, JobLockedError, StoreError
 
 SIDES = ["while_executing", "until_and_while_executing"]
 
@@ -170,6 +171,114 @@ def test_a_job_that_the_queue_refuses_holds_nothing(refusal):
         assert store.held(0) == ()
         adapter.refuses = None
         assert sync.perform_later().enqueued
+
+
+class FailsAt(MemoryStore):
+    """A store that goes down at one of the next questions, for good or for that one."""
+
+    asked = -1000
+    fails_at = 0
+    stays_down = False
+
+    def ask(self):
+        self.asked += 1
+        if self.asked == self.fails_at or (self.stays_down and self.asked > self.fails_at):
+            raise StoreError("down")
+
+    def acquire(self, *args, **kwargs):
+        self.ask()
+        return super().acquire(*args, **kwargs)
+
+    def release(self, *args, **kwargs):
+        self.ask()
+        return super().release(*args, **kwargs)
+
+
+@unique("n", on_conflict="replace")
+@limits_concurrency(to=1, key="n", on_conflict="discard")
+@job
+def refresh(n, how): ...
+
+
+def put_in_a_queue_and_replaced(adapter, store):
+    """Enqueue a job, and one that replaces it; return both, the second None when that raised."""
+    first = refresh.perform_later(1, "old")
+    store.asked = -1
+    with suppress(StoreError):
+        return first, refresh.perform_later(1, "new")
+    return first, None
+
+
+@pytest.mark.parametrize("stays_down", [False, True])
+@pytest.mark.parametrize("question", range(8))
+def test_a_store_that_goes_down_while_a_job_is_replaced_loses_neither(question, stays_down):
+    adapter, store = TestAdapter(), FailsAt()
+    store.fails_at, store.stays_down = question, stays_down
+    with configure(adapter=adapter, store=store):
+        first, second = put_in_a_queue_and_replaced(adapter, store)
+
+        expected = first if second is None else second
+        assert [payload.job_id for payload in adapter.pending] == [expected.job_id]
+        store.asked = -1000
+        assert [execution.status for execution in adapter.perform_due()] == ["performed"]
+
+
+@pytest.mark.parametrize("options", [{}, {"wait": 60}])
+def test_a_job_stays_that_was_to_be_replaced_by_one_that_the_queue_refuses(options):
+    class Refuses(TestAdapter):
+        full = False
+
+        def enqueue(self, payload):
+            if self.full and payload.job_id != first.job_id:
+                raise EnqueueError("full")
+            super().enqueue(payload)
+
+    adapter, store = Refuses(), MemoryStore()
+    with configure(adapter=adapter, store=store):
+        first = refresh.set(**options).perform_later(1, "old")
+        adapter.full = True
+        second = refresh.set(**options).perform_later(1, "new")
+
+    assert str(second.enqueue_error) == "full"
+    assert [payload.job_id for payload in adapter.pending] == [first.job_id]
+    assert "unique" in {held.key.partition(":")[0] for held in store.held(0)}
+    assert {held.owner for held in store.held(0)} == {first.job_id}
+
+
+def test_a_job_is_logged_as_lost_that_a_full_queue_does_not_take_back(caplog):
+    adapter, store = TestAdapter(), MemoryStore()
+    with configure(adapter=adapter, store=store):
+        first = refresh.perform_later(1, "old")
+        adapter.enqueue = KeepsNothing.enqueue.__get__(adapter)
+        adapter.refuses = EnqueueError("full")
+        second = refresh.perform_later(1, "new")
+
+    assert str(second.enqueue_error) == "full"
+    assert logged(caplog) == [
+        (
+            f"{refresh.job_class._name} (job {first.job_id}) is lost: it was taken back for job {second.job_id}, "
+            "which was not enqueued, and could not be put back: full"
+        )
+    ]
+
+
+def test_a_job_stays_that_was_to_be_replaced_by_one_beyond_a_limit(jobs):
+    @unique("n", on_conflict="replace")
+    @limits_concurrency(to=1, on_conflict="discard")
+    @job
+    def sync(n): ...
+
+    other = sync.perform_later(2)
+    first = sync.set(wait=60).perform_later(1)
+    second = sync.perform_later(1)
+
+    assert (second.enqueued, second.dropped_for) == (False, other.job_id)
+    assert [record.job_id for record in jobs.pending] == [other.job_id, first.job_id]
+    assert [record.job_id for record in jobs.enqueued] == [other.job_id, first.job_id]
+    assert {lock.job_id for lock in jobs.locks} == {other.job_id, first.job_id}
+
+    assert jobs.drain() == {"performed": 2}
+    assert jobs.locks == []
 
 
 # When the job is to run

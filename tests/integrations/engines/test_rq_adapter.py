@@ -3,6 +3,7 @@
 import fakeredis
 import pytest
 import redis
+import redis.asyncio
 import rq
 from engine_jobs import Import, Replaced, Say, Sync
 from rq.job import Job as RqJob
@@ -67,6 +68,12 @@ def test_a_timeout_that_is_none_is_refused(client, timeout):
         RqAdapter(client, timeout=timeout)
 
     assert "timeout" in str(caught.value)
+
+
+@pytest.mark.parametrize("connection", ["redis://localhost", redis.asyncio.Redis()])
+def test_what_is_no_connection_is_refused(connection):
+    with pytest.raises(DeclarationError, match=r"^RqAdapter\(.*\) is given (no|a) client of redis"):
+        RqAdapter(connection)
 
 
 def test_a_scheduled_job_is_in_the_registry_of_its_queue_for_the_next_whole_second(queue):

@@ -145,7 +145,17 @@ def update_rows(session):
     session.execute(update(Order).values(state="paid"))
 
 
-@pytest.mark.parametrize("write", [change, delete, flush, insert_rows, update_rows])
+def insert_in_bulk(session):
+    session.bulk_insert_mappings(Order, [{"id": 2}])
+
+
+def save_in_bulk(session):
+    session.bulk_save_objects([Order(id=2)])
+
+
+@pytest.mark.parametrize(
+    "write", [change, delete, flush, insert_rows, update_rows, insert_in_bulk, save_in_bulk]
+)
 def test_one_that_writes_is(adapter, session, write):
     session.add(Order(id=1))
     session.commit()

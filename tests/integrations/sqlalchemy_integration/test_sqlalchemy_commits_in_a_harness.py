@@ -258,6 +258,33 @@ def test_nor_is_one_that_was_begun_by_hand(jobs, session):
     assert len(jobs.enqueued) == 1
 
 
+def begin_by_hand(session):
+    session.begin()
+
+
+def begin_by_reading(session):
+    session.get(Order, 1)
+
+
+@pytest.mark.parametrize("begin", [begin_by_hand, begin_by_reading])
+def test_a_job_that_does_not_wait_and_came_before_the_changes_is_warned_of(jobs, session, begin):
+    begin(session)
+    AtOnce.perform_later(1)
+    on_purpose.perform_later(2)
+
+    session.add(Order(id=1))
+    with pytest.warns(EnqueuedInTransactionWarning) as found:
+        session.commit()
+
+    [warning] = found
+    assert str(warning.message) == (
+        f"AtOnce(1) was enqueued at {jobs_line(warning)}, inside the transaction of a session of 'shop.db', which "
+        "has written since: a worker may perform it before the commit, or although that never comes. Enqueue it "
+        "after the transaction, or declare AtOnce with `enqueue_after_commit = True` in its class and enqueue it "
+        "after the changes, or say False there if that is on purpose."
+    )
+
+
 def test_a_job_that_was_to_wait_and_came_before_the_changes_is_warned_of(jobs, session):
     session.add(Order(id=1))
     session.commit()
@@ -295,6 +322,15 @@ def test_not_where_the_transaction_ended_before_the_changes(jobs, session):
     session.commit()
 
     assert len(jobs.enqueued) == 1
+
+
+def test_not_where_it_waited_and_the_session_goes_on_to_the_next_changes(jobs, session):
+    for number in (1, 2):
+        with session.begin():
+            session.add(Order(id=number))
+            Ship.perform_later(number)
+
+    assert len(jobs.enqueued) == 2
 
 
 def jobs_line(warning):

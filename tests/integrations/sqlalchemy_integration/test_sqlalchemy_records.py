@@ -307,18 +307,29 @@ def test_no_session_is_configured(ann):
     )
 
 
-@pytest.mark.parametrize("wrong", ["an engine", "a session", "what makes no session"])
-def test_what_makes_no_session_is_refused(engine, session, ann, wrong):
-    given = {"an engine": engine, "a session": session, "what makes no session": dict}[wrong]
+@pytest.mark.parametrize("wrong", ["an engine", "a session"])
+def test_what_cannot_make_a_session_is_refused(engine, session, wrong):
+    given = engine if wrong == "an engine" else session
+
+    with pytest.raises(DeclarationError) as raised:
+        configure(adapter=None, session=given)
+
+    assert str(raised.value) == (
+        f"configure(session=...) is given {given!r}, which makes no session: write the sessionmaker, the "
+        "async_sessionmaker or the scoped_session of the application, or a function that returns a new session."
+    )
+
+
+def test_what_makes_something_else_fails_the_job(ann):
     adapter = TestAdapter()
-    with configure(adapter=adapter, session=given):
+    with configure(adapter=adapter, session=dict):
         name_of.perform_later(ann)
         with pytest.raises(DeclarationError) as raised:
             performed(adapter)
 
     assert str(raised.value) == (
-        f"configure(session={given!r}) makes no session: give it the sessionmaker, the async_sessionmaker or the "
-        "scoped_session of the application, or a function that returns a new session."
+        "configure(session=...) was given <class 'dict'>, which made no session, but {}: write the sessionmaker, the "
+        "async_sessionmaker or the scoped_session of the application, or a function that returns a new session."
     )
 
 
