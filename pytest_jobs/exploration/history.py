@@ -327,7 +327,10 @@ class History:
         token = watcher.set(watch)
         try:
             body = WatchedBody(watch, self._setting.tracer)
-            run.delivery = isolated(lambda: performer.deliver(self._ledger, record, lambda _: body))
+            # No `finally` of a killed delivery puts a context variable back.
+            run.delivery = contextvars.copy_context().run(
+                isolated, lambda: performer.deliver(self._ledger, record, lambda _: body)
+            )
         except Unwound as death:
             run.spinning = watch.spinning
             let_go(death)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 from ..errors import JobsError
 from ..harness.body import RealBody
@@ -19,6 +21,9 @@ from .live_effects import LiveEffects
 from .live_scope import LiveScope, LiveScopes
 from .live_watching import Killed, LiveBody, LiveWatch
 from .points import Point
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class LiveCrash:
         if attempt is None:
             return performer.make(ledger, record, body)
         try:
-            delivery = performer.attempt(record, attempt.body)
+            delivery = attempt.in_context(performer.attempt, record, attempt.body)
         except Killed:
             delivery = None
         except BaseException:
@@ -157,6 +162,7 @@ class _Attempt:
         self.before = ledger.begin(record)
         kill_at = crash._kill_at(record)
         self.watch = LiveWatch(kill_at)
+        self._is_killed = kill_at is not None
         self._scope = scope
         self._tracer = line_tracer(scope)
         self.body = LiveBody(body, self.watch, self._tracer)
@@ -165,6 +171,13 @@ class _Attempt:
         self._tracer.open()
         crash._watching = True
         ledger.gate = self._holds
+
+    def in_context(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what makes the delivery."""
+        if not self._is_killed:
+            return call(*args, **kwargs)
+        # No `finally` of a killed delivery puts a context variable back.
+        return contextvars.copy_context().run(call, *args, **kwargs)
 
     def close(self) -> None:
         """Stop watching, and end what a dead delivery had opened and begun."""

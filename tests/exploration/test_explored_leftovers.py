@@ -5,6 +5,7 @@ import gc
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 
 import machine_jobs
 import pytest
@@ -70,6 +71,18 @@ def unit_of_work():
 def pay(number):
     with unit_of_work() as connection:
         connection.execute("update payments set status = 'paid' where id = ?", (number,))
+
+
+paying = ContextVar("paying", default=None)
+
+
+def pay_unless_it_is_being_paid(number):
+    if paying.get() is None:
+        token = paying.set(number)
+        try:
+            pay(number)
+        finally:
+            paying.reset(token)
 
 
 def mark_paid_after_a_charge(number):
@@ -139,6 +152,12 @@ def test_a_generator_that_was_in_the_middle_of_a_transaction(body, monkeypatch):
     assert said == []
 
 
+def test_a_context_variable_that_was_set():
+    check_idempotent(pay_unless_it_is_being_paid, args=(1,), world=shop, histories="all")
+
+    assert paying.get() is None
+
+
 def test_a_thread_that_outlives_its_delivery():
     with pytest.warns(PartialExploration):
         check_idempotent(charge_in_a_thread, args=(1,), world=world, histories=["crash"])
@@ -188,3 +207,39 @@ def test_the_tasks_of_a_coroutine_in_the_world_of_a_test(pytester, verb):
 
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["2 jobs killed at * points, in 2 tests of 2."])
+
+
+@needs_monitoring
+def test_a_context_variable_that_was_set_in_the_world_of_a_test(pytester):
+    pytester.makepyfile(
+        shop="""
+        from contextvars import ContextVar
+        from pytest_jobs import job
+
+        paid = set()
+        paying = ContextVar("paying", default=None)
+
+        @job
+        def pay(number):
+            if paying.get() is None:
+                token = paying.set(number)
+                try:
+                    paid.add(number)
+                finally:
+                    paying.reset(token)
+        """,
+        test_it="""
+        import shop
+
+        def test_it(jobs):
+            shop.pay.perform_later(1)
+            jobs.drain()
+
+            assert shop.paid == {1}
+            assert shop.paying.get() is None
+        """,
+    )
+    result = pytester.runpytest_subprocess("--jobs-crash", "-Werror")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 job killed at * points, in 1 test of 1."])

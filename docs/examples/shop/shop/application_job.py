@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class ApplicationJob(Job):
     """A row that is not there yet is waited for; a record that is gone is not mourned."""
 
+    enqueue_after_commit = True
+
     @after_discard
     def keep_for_review(self, error: BaseException) -> None:
         db.insert(
@@ -36,6 +38,14 @@ class ApplicationJob(Job):
             type(error).__name__,
             datetime.now(UTC).isoformat(),
         )
+
+
+class MailJob(ApplicationJob):
+    """Sends a mail: of no row, so it waits for none, and to an address, which no log is to have."""
+
+    queue = "mailers"
+    enqueue_after_commit = False
+    log_arguments = False
 
 
 def host(delivery: WebhookDelivery) -> str | None:

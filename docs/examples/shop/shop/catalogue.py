@@ -1,13 +1,13 @@
-"""What the shop sells: products are imported in batches, and suppliers are asked for their stock."""
+"""What the shop sells: products are imported, shipments booked, and suppliers asked for their stock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pytest_jobs import Job
+from pytest_jobs import Batch, Job, slices
 
 from . import db, jobs, web
 
@@ -21,12 +21,11 @@ class Import:
 
     @classmethod
     def create(cls, skus: Iterable[str]) -> Import:
-        with db.unit_of_work() as connection:
-            import_id = connection.execute("INSERT INTO imports DEFAULT VALUES").lastrowid
-            connection.executemany(
-                "INSERT INTO import_lines VALUES (?, ?)", [(import_id, sku) for sku in skus]
-            )
-        return cls.find(import_id or 0)
+        with db.unit_of_work():
+            import_id = db.insert("INSERT INTO imports DEFAULT VALUES")
+            for sku in skus:
+                db.insert("INSERT INTO import_lines VALUES (?, ?)", import_id, sku)
+        return cls.find(import_id)
 
     @classmethod
     def find(cls, id: int) -> Import:
@@ -44,11 +43,76 @@ class Import:
             offset,
         )
         is_last = len(lines) < self.BATCH_SIZE
-        with db.unit_of_work() as connection:
-            connection.executemany("INSERT OR IGNORE INTO products VALUES (:sku)", lines)
+        with db.unit_of_work():
+            for line in lines:
+                db.insert("INSERT OR IGNORE INTO products VALUES (?)", line["sku"])
             if is_last:
-                connection.execute("UPDATE imports SET status = 'done' WHERE id = ?", (self.id,))
+                db.change("UPDATE imports SET status = 'done' WHERE id = ?", self.id)
         return None if is_last else offset + self.BATCH_SIZE
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """Goods that came in: their pieces are added to the stock, those of each line once."""
+
+    id: int
+    status: str
+
+    SLICE_SIZE: ClassVar = 100
+
+    @classmethod
+    def unload(cls, pieces: Mapping[str, int]) -> Shipment:
+        """Note what came in. It is booked when all of that is committed."""
+        with db.unit_of_work():
+            shipment = cls.find(db.insert("INSERT INTO shipments DEFAULT VALUES"))
+            for sku, count in pieces.items():
+                db.insert(
+                    "INSERT INTO shipment_lines (shipment_id, sku, pieces) VALUES (?, ?, ?)",
+                    shipment.id,
+                    sku,
+                    count,
+                )
+            jobs.BookShipment.perform_later(shipment.id)
+        return shipment
+
+    @classmethod
+    def find(cls, id: int) -> Shipment:
+        return cls(**db.row("SELECT * FROM shipments WHERE id = ?", id))
+
+    @property
+    def line_ids(self) -> list[int]:
+        found = db.rows("SELECT id FROM shipment_lines WHERE shipment_id = ? ORDER BY id", self.id)
+        return [line["id"] for line in found]
+
+    def book_later(self) -> None:
+        """Have the lines booked side by side, and the shipment closed when all of them are.
+
+        The batch has a name, so it is the same when the job that begins it is delivered twice.
+        """
+        batch = Batch(f"shipment-{self.id}", on_success=jobs.CloseShipment.new(self.id))
+        batch.enqueue(jobs.BookLines.new(ids) for ids in slices(self.line_ids, self.SLICE_SIZE))
+
+    def close(self) -> None:
+        db.change("UPDATE shipments SET status = 'booked' WHERE id = ?", self.id)
+
+
+def book_lines(line_ids: Sequence[int]) -> None:
+    """Add lines to the stock: look, add and mark under one lock, or two workers could both add."""
+    with db.lock():
+        for line_id in line_ids:
+            line = db.row("SELECT * FROM shipment_lines WHERE id = ?", line_id)
+            if not line["booked"]:
+                add_to_stock(line["sku"], line["pieces"])
+                db.change("UPDATE shipment_lines SET booked = 1 WHERE id = ?", line_id)
+
+
+def add_to_stock(sku: str, pieces: int) -> None:
+    """Note that there are more pieces of a product."""
+    db.change(
+        "INSERT INTO stock VALUES (?, ?) ON CONFLICT DO UPDATE SET pieces = pieces + excluded.pieces",
+        sku,
+        pieces,
+    )
 
 
 def set_stock(sku: str, pieces: int) -> None:

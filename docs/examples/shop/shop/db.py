@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+
+from pytest_jobs.core.commits import CommitWait
 
 #: Where the data is.
 path = Path(os.environ.get("SHOP_DATABASE", "shop.db"))
@@ -72,6 +75,14 @@ CREATE TABLE imports (id INTEGER PRIMARY KEY, status TEXT NOT NULL DEFAULT 'runn
 CREATE TABLE import_lines (import_id INTEGER NOT NULL REFERENCES imports, sku TEXT NOT NULL);
 CREATE TABLE products (sku TEXT PRIMARY KEY);
 CREATE TABLE stock (sku TEXT PRIMARY KEY, pieces INTEGER NOT NULL);
+CREATE TABLE shipments (id INTEGER PRIMARY KEY, status TEXT NOT NULL DEFAULT 'unloaded');
+CREATE TABLE shipment_lines (
+    id INTEGER PRIMARY KEY,
+    shipment_id INTEGER NOT NULL REFERENCES shipments,
+    sku TEXT NOT NULL,
+    pieces INTEGER NOT NULL,
+    booked INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE failed_jobs (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL,
@@ -95,15 +106,76 @@ def connect() -> sqlite3.Connection:
     return connection
 
 
+class UnitOfWork:
+    """Changes that are committed together, and the jobs that wait for the commit."""
+
+    text = "a unit of work"
+    using = "shop"
+    changed = True
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._waiting: list[CommitWait] = []
+
+    def when_ended(self, wait: CommitWait) -> None:
+        """Take a job that waits."""
+        self._waiting.append(wait)
+
+    def committed(self) -> None:
+        """Enqueue the jobs."""
+        for wait in self._waiting:
+            wait.committed()
+
+    def rolled_back(self) -> None:
+        """Drop them."""
+        for wait in self._waiting:
+            wait.dropped()
+
+
+_open: ContextVar[UnitOfWork | None] = ContextVar("open", default=None)
+
+
+class UnitsOfWork:
+    """Knows which one is open. The jobs are told of it in `boot`."""
+
+    name = "shop"
+
+    def open_here(self) -> Sequence[UnitOfWork]:
+        """Return it, if there is one."""
+        unit = _open.get()
+        return [] if unit is None else [unit]
+
+
 @contextmanager
 def unit_of_work() -> Generator[sqlite3.Connection]:
-    """Give a connection whose changes are committed together, or not at all."""
-    connection = connect()
+    """Give a connection whose changes are committed together, or not at all.
+
+    Inside another unit of work it is a part of that.
+    """
+    outer = _open.get()
+    if outer is not None:
+        yield outer.connection
+        return
+    unit = UnitOfWork(connect())
+    token = _open.set(unit)
     try:
-        with connection:
-            yield connection
-    finally:
-        connection.close()
+        with closing(unit.connection), unit.connection:
+            yield unit.connection
+    except BaseException:
+        _open.reset(token)
+        unit.rolled_back()
+        raise
+    _open.reset(token)
+    unit.committed()
+
+
+@contextmanager
+def lock() -> Generator[sqlite3.Connection]:
+    """Begin a unit of work that nobody else writes during: what it reads stays true until its end."""
+    with unit_of_work() as connection:
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+        yield connection
 
 
 def create_tables() -> None:

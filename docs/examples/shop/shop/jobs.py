@@ -17,7 +17,7 @@ from pytest_jobs import (
 
 # The models enqueue jobs, too: each module imports the other as a whole, and looks into it when it runs.
 from . import catalogue, db, mail, models
-from .application_job import ApplicationJob
+from .application_job import ApplicationJob, MailJob
 from .gateway import CardExpired, GatewayTimeout
 
 
@@ -97,6 +97,27 @@ class ImportProducts(ApplicationJob):
             ImportProducts.perform_later(import_id, next_offset)
 
 
+class BookShipment(ApplicationJob):
+    """Begins a batch outside of any unit of work: it counts its jobs, so none can wait for a commit."""
+
+    queue = "low"
+
+    def perform(self, shipment_id: int) -> None:
+        catalogue.Shipment.find(shipment_id).book_later()
+
+
+class BookLines(ApplicationJob):
+    queue = "low"
+
+    def perform(self, line_ids: list[int]) -> None:
+        catalogue.book_lines(line_ids)
+
+
+class CloseShipment(ApplicationJob):
+    def perform(self, shipment_id: int) -> None:
+        catalogue.Shipment.find(shipment_id).close()
+
+
 @unique(key="sku", ttl=3600)
 class RefreshStock(ApplicationJob):
     """However often a page is looked at, one job asks the suppliers."""
@@ -107,7 +128,7 @@ class RefreshStock(ApplicationJob):
         catalogue.set_stock(sku, await catalogue.stock_of_suppliers(sku))
 
 
-@job(queue="mailers", base=ApplicationJob)
+@job(base=MailJob)
 def send_mail(to: str, subject: str) -> None:
     mail.outbox.send(to, subject)
 

@@ -45,18 +45,18 @@ class Order:
 
     @classmethod
     def place(cls, customer: Customer, cents: int, *, card: str = "good") -> Order:
-        """Take an order. Everything else happens later."""
-        with db.unit_of_work() as connection:
-            order_id = connection.execute(
-                "INSERT INTO orders (customer_id, cents, placed_on) VALUES (?, ?, ?)",
-                (customer.id, cents, datetime.now(UTC).date().isoformat()),
-            ).lastrowid
-            connection.execute(
-                "INSERT INTO payments (order_id, card, cents) VALUES (?, ?, ?)",
-                (order_id, card, cents),
+        """Take an order. Everything else happens later, when the order is committed."""
+        with db.unit_of_work():
+            order = cls.find(
+                db.insert(
+                    "INSERT INTO orders (customer_id, cents, placed_on) VALUES (?, ?, ?)",
+                    customer.id,
+                    cents,
+                    datetime.now(UTC).date().isoformat(),
+                )
             )
-        order = cls.find(order_id or 0)
-        order.process_later()
+            Payment.create(order, card)
+            order.process_later()
         return order
 
     @classmethod
@@ -88,13 +88,14 @@ class Order:
     confirm_later = later(confirm, queue="mailers", base=ApplicationJob)
 
     def paid(self) -> None:
-        """Tell everybody, once."""
-        if self.status == "paid":
-            return
-        jobs.send_mail.perform_later(self.customer.email, f"Receipt of order {self.id}")
-        WebhookDelivery.create("https://books.example/paid", f"order {self.id}").deliver_later()
-        NotificationBundle.add(self.customer, f"Order {self.id} is on its way")
-        self._become("paid")
+        """Tell everybody, once: under a lock, all of it or nothing."""
+        with db.lock():
+            if Order.find(self.id).status == "paid":
+                return
+            jobs.send_mail.perform_later(self.customer.email, f"Receipt of order {self.id}")
+            WebhookDelivery.create("https://books.example/paid", f"order {self.id}").deliver_later()
+            NotificationBundle.add(self.customer, f"Order {self.id} is on its way")
+            self._become("paid")
 
     def _become(self, status: str) -> None:
         db.change("UPDATE orders SET status = ? WHERE id = ?", status, self.id)
@@ -107,6 +108,17 @@ class Payment:
     card: str
     cents: int
     status: str
+
+    @classmethod
+    def create(cls, order: Order, card: str) -> Payment:
+        return cls.find(
+            db.insert(
+                "INSERT INTO payments (order_id, card, cents) VALUES (?, ?, ?)",
+                order.id,
+                card,
+                order.cents,
+            )
+        )
 
     @classmethod
     def find(cls, id: int) -> Payment:
@@ -149,6 +161,12 @@ class WebhookDelivery:
     def find(cls, id: int) -> WebhookDelivery:
         return cls(**db.row("SELECT * FROM webhook_deliveries WHERE id = ?", id))
 
+    @classmethod
+    def deliver_all_later(cls) -> None:
+        """Deliver what is left: a job that waits for a commit can be lost with its process."""
+        left = db.rows("SELECT * FROM webhook_deliveries WHERE status = 'pending'")
+        perform_all_later([cls(**row).deliver_later.new() for row in left])
+
     def deliver(self) -> None:
         if self.status == "delivered":
             return
@@ -186,7 +204,7 @@ class NotificationBundle:
 
     @classmethod
     def deliver_all_later(cls) -> None:
-        """Deliver what is left: now and then, in case that the job of a bundle was lost."""
+        """Deliver what is left: a job that waits for a commit can be lost with its process."""
         left = db.rows("SELECT * FROM notification_bundles WHERE delivered_at IS NULL")
         perform_all_later([jobs.NotificationJob.new(cls(**row)) for row in left])
 

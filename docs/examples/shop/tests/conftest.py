@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from shop import db, gateway as gateways, mail, web
+from shop.boot import boot
 from shop.gateway import FakeGateway
 from shop.mail import Outbox
 from shop.models import Customer
 from shop.web import FakeClient
+
+boot()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from pytest_jobs import JobLog, JobMetrics, Jobs, hooks
 from shop.gateway import FakeGateway, GatewayTimeout
 from shop.instruments import Statsd
-from shop.jobs import ProcessOrder, ProcessPayment
+from shop.jobs import ProcessOrder, ProcessPayment, send_mail
 from shop.models import Customer, Order
 
 
@@ -46,6 +46,18 @@ def test_a_slow_payment_is_measured(
         "job_started",
         "job_completed",
     ]
+
+
+def test_the_address_of_a_mail_is_not_logged(
+    jobs: Jobs, statsd: Statsd, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pytest_jobs")
+
+    send_mail.perform_later("ann@example.org", "Welcome")
+    jobs.drain()
+
+    assert "send_mail" in caplog.text
+    assert "ann@example.org" not in caplog.text
 
 
 def test_what_happened_can_be_read_in_order(jobs: Jobs, customer: Customer) -> None:

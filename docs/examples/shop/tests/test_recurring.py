@@ -19,7 +19,8 @@ from pytest_jobs import (
 from shop import db
 from shop.jobs import DailyReport, ForgetFailedJobs, NotificationJob
 from shop.mail import Outbox
-from shop.models import Customer, NotificationBundle
+from shop.models import Customer, NotificationBundle, WebhookDelivery
+from shop.web import FakeClient, Request
 
 CONFIG = Path(__file__).parents[1] / "config"
 NEW_YEARS_EVE = datetime(2096, 12, 31, 17, tzinfo=UTC)
@@ -74,6 +75,18 @@ def test_two_schedulers_send_one_report(jobs: Jobs, schedule: Schedule, outbox: 
     assert len(outbox.sent) == 2
 
 
+def test_a_report_is_missed_while_the_scheduler_is_down(
+    jobs: Jobs, schedule: Schedule, assert_not_enqueued: AssertNotEnqueued
+) -> None:
+    scheduler = jobs.recurring(schedule)
+
+    with scheduler.down():
+        jobs.run_for(timedelta(days=1))
+
+    assert "daily_report" in [firing.key for firing in scheduler.missed]
+    assert_not_enqueued(DailyReport)
+
+
 def test_a_notification_whose_job_was_lost_is_delivered_all_the_same(
     jobs: Jobs,
     schedule: Schedule,
@@ -89,3 +102,12 @@ def test_a_notification_whose_job_was_lost_is_delivered_all_the_same(
     jobs.run_for(timedelta(hours=3))
 
     assert [mail.subject for mail in outbox.sent] == ["Order 1 is on its way"]
+
+
+def test_so_is_a_webhook(jobs: Jobs, schedule: Schedule, client: FakeClient) -> None:
+    WebhookDelivery.create("https://books.example/paid", "order 1")
+    jobs.recurring(schedule)
+
+    jobs.run_for(timedelta(hours=3))
+
+    assert client.requests == [Request("https://books.example/paid", "order 1")]
