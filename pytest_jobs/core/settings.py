@@ -208,8 +208,8 @@ def configure(
         _check("transactions", source, ("open_here",), "what has them, in a list")
     if session is not None and not callable(session):
         raise DeclarationError(
-            f"configure(session=...) is given {session!r}, which makes no session: write the sessionmaker, the "
-            "async_sessionmaker or the scoped_session of the application, or a function that returns a new session."
+            f"configure(session=...) is given {session!r}, which makes no session: write the sessionmaker, "
+            "async_sessionmaker or scoped_session of the application, or a function that returns a new session."
         )
     return settings.replace(
         adapter=adapter, store=store, transactions=transactions, session=session

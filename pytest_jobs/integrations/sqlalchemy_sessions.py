@@ -112,6 +112,6 @@ def _made(make: Any, configured: object) -> AnySession:
         return session
     raise DeclarationError(
         f"configure(session=...) was given {configured!r}, which made no session, but {session!r}: write the "
-        "sessionmaker, the async_sessionmaker or the scoped_session of the application, or a function that returns "
-        "a new session."
+        "sessionmaker, async_sessionmaker or scoped_session of the application, or a function that returns a new "
+        "session."
     )

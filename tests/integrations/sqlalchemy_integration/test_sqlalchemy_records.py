@@ -315,8 +315,8 @@ def test_what_cannot_make_a_session_is_refused(engine, session, wrong):
         configure(adapter=None, session=given)
 
     assert str(raised.value) == (
-        f"configure(session=...) is given {given!r}, which makes no session: write the sessionmaker, the "
-        "async_sessionmaker or the scoped_session of the application, or a function that returns a new session."
+        f"configure(session=...) is given {given!r}, which makes no session: write the sessionmaker, "
+        "async_sessionmaker or scoped_session of the application, or a function that returns a new session."
     )
 
 
@@ -328,8 +328,8 @@ def test_what_makes_something_else_fails_the_job(ann):
             performed(adapter)
 
     assert str(raised.value) == (
-        "configure(session=...) was given <class 'dict'>, which made no session, but {}: write the sessionmaker, the "
-        "async_sessionmaker or the scoped_session of the application, or a function that returns a new session."
+        "configure(session=...) was given <class 'dict'>, which made no session, but {}: write the sessionmaker, "
+        "async_sessionmaker or scoped_session of the application, or a function that returns a new session."
     )
 
 
