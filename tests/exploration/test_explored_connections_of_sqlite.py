@@ -2,6 +2,7 @@
 
 import sqlite3
 from _sqlite3 import connect as open_by_another_name
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -178,11 +179,11 @@ def test_a_guard_fails_where_its_worker_is_killed_and_not_when_it_is_delivered_t
             yield lambda: {"payments": rows("payments"), "charges": gateway.calls}
 
     def charge(number):
-        db = database.connect()
-        (status,) = db.execute("select status from payments").fetchone()
-        if status == "open":
-            made.gateway.charge(number)
-            db.execute("update payments set status = 'done' where id = ?", (number,))
+        with closing(database.connect()) as db:
+            (status,) = db.execute("select status from payments").fetchone()
+            if status == "open":
+                made.gateway.charge(number)
+                db.execute("update payments set status = 'done' where id = ?", (number,))
 
     opened_by(lambda path: sqlite3.connect(path, isolation_level=None))
     with pytest.raises(DuplicateEffect, match=r"\[crash, 1 of 3 failing points\]"):

@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -17,6 +18,12 @@ class AddressRefused(Exception): ...
 
 def connect():
     return sqlite3.connect("bundles.db", isolation_level=None)
+
+
+def execute(statement, number):
+    """Return the rows of a statement about the bundle of this number."""
+    with closing(connect()) as db:
+        return db.execute(statement, (number,)).fetchall()
 
 
 class Mailer:
@@ -43,13 +50,12 @@ class Bundle:
 
     @property
     def is_delivered(self):
-        query = "select delivered from bundles where id = ?"
-        return connect().execute(query, (self.id,)).fetchone() == (1,)
+        return execute("select delivered from bundles where id = ?", self.id) == [(1,)]
 
     @property
     def recipients(self):
         query = "select email from recipients where bundle_id = ? order by id"
-        return [email for (email,) in connect().execute(query, (self.id,)).fetchall()]
+        return [email for (email,) in execute(query, self.id)]
 
     def deliver(self):
         """The seed's method: the guard stands before all of it, the mark behind all of it."""
@@ -67,7 +73,7 @@ class Bundle:
         self.note_delivery()
 
     def note_delivery(self):
-        connect().execute("update bundles set delivered = 1 where id = ?", (self.id,))
+        execute("update bundles set delivered = 1 where id = ?", self.id)
 
 
 class DeliverBundle(SmtpJob):
@@ -88,15 +94,12 @@ class FatDeliverBundle(Job):
     """The seed's job to be avoided: no rules, and work that nothing else can call."""
 
     def perform(self, bundle_id: int) -> None:
-        db = connect()
-        (delivered,) = db.execute(
-            "select delivered from bundles where id = ?", (bundle_id,)
-        ).fetchone()
+        ((delivered,),) = execute("select delivered from bundles where id = ?", bundle_id)
         if not delivered:
             query = "select email from recipients where bundle_id = ? order by id"
-            for (email,) in db.execute(query, (bundle_id,)).fetchall():
+            for (email,) in execute(query, bundle_id):
                 mailer.deliver(bundle_id, email)
-            db.execute("update bundles set delivered = 1 where id = ?", (bundle_id,))
+            execute("update bundles set delivered = 1 where id = ?", bundle_id)
 
 
 class FormerlyFatDeliverBundle(SmtpJob):
