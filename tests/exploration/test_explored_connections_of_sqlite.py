@@ -106,6 +106,11 @@ def test_the_function_takes_its_arguments_and_is_no_point_of_the_job(opened_by):
     assert "at 4 points" in str(explored)
 
 
+def payments(connection):
+    with closing(connection):
+        return connection.execute("select * from payments").fetchall()
+
+
 @pytest.mark.parametrize("outcome", [NotImplementedError("the world binds it"), None])
 def test_a_function_that_opens_nothing_is_a_placeholder(opened_by, outcome):
     def placeholder(path):
@@ -113,7 +118,7 @@ def test_a_function_that_opens_nothing_is_a_placeholder(opened_by, outcome):
             raise outcome
 
     with sqlite_world(SCHEMA, bind=(database, "connect")) if opened_by(placeholder) else None:
-        rows = database.connect().execute("select * from payments").fetchall()
+        rows = payments(database.connect())
 
     assert rows == [(7, "open")]
 
@@ -121,7 +126,7 @@ def test_a_function_that_opens_nothing_is_a_placeholder(opened_by, outcome):
 def test_a_name_without_a_function_is_one_too():
     nothing = SimpleNamespace(connect=None)
     with sqlite_world(SCHEMA, bind=(nothing, "connect")):
-        rows = nothing.connect().execute("select * from payments").fetchall()
+        rows = payments(nothing.connect())
 
     assert rows == [(7, "open")]
     assert nothing.connect is None
@@ -132,10 +137,7 @@ def test_sqlites_own_function_can_be_bound():
     with sqlite_world(SCHEMA, bind=(module, "connect")):
         db = module.connect("nowhere.db", isolation_level=None)
 
-        assert (db.isolation_level, db.execute("select count(*) from payments").fetchone()) == (
-            None,
-            (1,),
-        )
+        assert (db.isolation_level, payments(db)) == (None, [(7, "open")])
     assert not Path("nowhere.db").exists()
 
 
@@ -155,12 +157,13 @@ def test_what_the_application_raises_is_raised(opened_by):
 
 
 def test_a_connection_that_is_opened_by_other_means_is_refused(opened_by):
-    opened_by(lambda path: open_by_another_name(":memory:"))
-    with (
-        sqlite_world(SCHEMA, bind=(database, "connect")),
-        pytest.raises(ExplorationError) as caught,
-    ):
-        database.connect()
+    with closing(open_by_another_name(":memory:")) as another:
+        opened_by(lambda path: another)
+        with (
+            sqlite_world(SCHEMA, bind=(database, "connect")),
+            pytest.raises(ExplorationError) as caught,
+        ):
+            database.connect()
 
     assert str(caught.value) == (
         "connect() returned a Connection that it did not open by `sqlite3.connect`, so the world cannot lead "
