@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextvars
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ..errors import JobsError
 from ..harness.body import RealBody
@@ -21,6 +21,7 @@ from .live_effects import LiveEffects
 from .live_scope import LiveScope, LiveScopes
 from .live_watching import Killed, LiveBody, LiveWatch
 from .points import Point
+from .unwinding import InContext
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class LiveCrash:
         if attempt is None:
             return await performer.amake(ledger, record, body)
         try:
-            delivery = await performer.aattempt(record, attempt.body)
+            delivery = await attempt.awaited(performer.aattempt(record, attempt.body))
         except Killed:
             delivery = None
         except BaseException:
@@ -178,6 +179,12 @@ class _Attempt:
             return call(*args, **kwargs)
         # No `finally` of a killed delivery puts a context variable back.
         return contextvars.copy_context().run(call, *args, **kwargs)
+
+    async def awaited(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Do the same with a coroutine."""
+        if not self._is_killed:
+            return await coroutine
+        return await InContext(contextvars.copy_context(), coroutine)
 
     def close(self) -> None:
         """Stop watching, and end what a dead delivery had opened and begun."""

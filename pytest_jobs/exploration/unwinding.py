@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from contextvars import Context
+from typing import Any, Final, Generic, TypeVar, cast
 
 from ..harness.patches import Patches
 from .acts import watcher
@@ -34,6 +36,29 @@ def isolated(run: Callable[[], T]) -> T:
         return next(steps)
     finally:
         steps.close()
+
+
+class InContext(Generic[T]):
+    """Awaits a coroutine in the task that runs, with each of its steps in another context."""
+
+    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._context = context
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Take its steps."""
+        step = functools.partial(self._coroutine.send, None)
+        while True:
+            try:
+                awaited = self._context.run(step)
+            except StopIteration as ended:
+                return cast(T, ended.value)
+            try:
+                sent = yield awaited
+            except BaseException as error:
+                step = functools.partial(self._coroutine.throw, error)
+            else:
+                step = functools.partial(self._coroutine.send, sent)
 
 
 @contextmanager

@@ -210,9 +210,12 @@ def test_the_tasks_of_a_coroutine_in_the_world_of_a_test(pytester, verb):
 
 
 @needs_monitoring
-def test_a_context_variable_that_was_set_in_the_world_of_a_test(pytester):
+@pytest.mark.parametrize("verb", ["drain", "adrain"])
+def test_a_context_variable_that_was_set_in_the_world_of_a_test(pytester, verb):
+    pytest.importorskip("pytest_asyncio")
     pytester.makepyfile(
         shop="""
+        import asyncio
         from contextvars import ContextVar
         from pytest_jobs import job
 
@@ -227,19 +230,31 @@ def test_a_context_variable_that_was_set_in_the_world_of_a_test(pytester):
                     paid.add(number)
                 finally:
                     paying.reset(token)
+
+        @job
+        async def pay_in_a_coroutine(number):
+            if paying.get() is None:
+                token = paying.set(number)
+                try:
+                    await asyncio.sleep(0)
+                    paid.add(paying.get())
+                finally:
+                    paying.reset(token)
         """,
-        test_it="""
+        test_it=f"""
+        import pytest
         import shop
 
-        def test_it(jobs):
-            shop.pay.perform_later(1)
-            jobs.drain()
+        @pytest.mark.parametrize("job", [shop.pay, shop.pay_in_a_coroutine])
+        {"async " if verb == "adrain" else ""}def test_it(jobs, job):
+            job.perform_later(1)
+            {"await " if verb == "adrain" else ""}jobs.{verb}()
 
-            assert shop.paid == {1}
+            assert shop.paid == {{1}}
             assert shop.paying.get() is None
         """,
     )
-    result = pytester.runpytest_subprocess("--jobs-crash", "-Werror")
+    result = pytester.runpytest_subprocess("--jobs-crash", "-Werror", "-oasyncio_mode=auto")
 
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["1 job killed at * points, in 1 test of 1."])
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["2 jobs killed at * points, in 2 tests of 2."])
