@@ -1,6 +1,7 @@
 """What the adapter of Celery does with jobs, and what it refuses."""
 
 import datetime as dt
+import importlib
 import sys
 
 import celery
@@ -36,7 +37,9 @@ def sent(monkeypatch):
     def publish(producer, name, message, **options):
         published.append({**message.headers, **options, "body": message.body})
 
-    monkeypatch.setattr("celery.app.amqp.AMQP.send_task_message", property(lambda _: publish))
+    # The module that an application will find: runs inside a test may have imported another meanwhile.
+    amqp = importlib.import_module("celery.app.amqp")
+    monkeypatch.setattr(amqp.AMQP, "send_task_message", property(lambda _: publish))
     return published
 
 
