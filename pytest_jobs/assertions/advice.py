@@ -34,6 +34,10 @@ DROPPED: Final = Advice(
     "dropped-before-commit",
     "correct what rolled the transaction back or raised, or expect with assert_not_enqueued that nothing came.",
 )
+KEPT_OUT: Final = Advice(
+    "kept-out-by-another-job",
+    "expect the job that came first, or let it end before the second is enqueued: jobs.drain() performs it.",
+)
 FOLLOWS: Final = Advice(
     "a-step-before-it-is-pending",
     "perform what stands before it: call jobs.drain() before the assertion.",

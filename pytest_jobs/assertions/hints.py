@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def hints(search: Search[T]) -> list[str]:
     """Return the likely slips behind a search that found too little."""
-    found = [*commit_hints(search), *outside_window(search), *retries(search)]
+    found = [*commit_hints(search), *kept_out(search), *outside_window(search), *retries(search)]
     if not search.candidates:
         found += [*follow_up_hints(search), *subclasses(search)]
     if search.subject is not ENQUEUED:
@@ -46,6 +46,14 @@ def telling_apart(search: Search[T]) -> list[str]:
     if differing:
         return [messages.hint_telling_apart(", ".join(differing))]
     return [messages.hint_alike(search.subject.outcome)] if len(records) > 1 else []
+
+
+def kept_out(search: Search[T]) -> Iterator[str]:
+    """Return what would match if no other job had kept it out."""
+    dropped = [job for job in search.jobs.kept_out.peek() if search.would_match(job._record)]
+    if dropped and search.window is None:
+        first, *others = dropped
+        yield messages.hint_kept_out(str(first), first.holder, len(others))
 
 
 def outside_window(search: Search[T]) -> Iterator[str]:

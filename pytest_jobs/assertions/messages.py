@@ -246,6 +246,12 @@ def _registered(callbacks: Sequence[tuple[str, str]], left_out: int) -> str:
     return "; ".join([*shown, *([f"and {left_out} more"] if left_out else [])])
 
 
+def hint_kept_out(job: str, holder: str, left_out: int) -> str:
+    """Say that a match was dropped for another job, and how many more were."""
+    more = f", and {left_out} more like it" if left_out else ""
+    return f"{job} was kept out by {holder}{more}: see jobs.kept_out and jobs.locks."
+
+
 def hint_follows(job: str, before: str) -> str:
     """Say that the job comes when another has been performed."""
     return (

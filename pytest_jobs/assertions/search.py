@@ -11,7 +11,7 @@ from ..harness.record import JobRecord
 from ..harness.targets import Target
 from .criteria import Criterion, WhereCriterion
 from .question import Counts, check_names, parse_counts
-from .subjects import Subject, Window, window_of
+from .subjects import ENQUEUED, Subject, Window, window_of
 from .waiting import parse_timeout
 
 T = TypeVar("T")
@@ -113,11 +113,12 @@ class Search(Generic[T]):
         return judged
 
     def would_match(self, record: JobRecord) -> bool:
-        """Say whether a delivery of this record would match, as far as the record tells."""
+        """Say whether this record, or a delivery of it, would match, as far as the record tells."""
         if self.target is None or not self.target.is_job_of(record):
             return False
         told = [criterion for criterion in self.criteria if criterion.name in _TOLD_BY_RECORD]
-        imagined = cast(T, Delivery(record, 0, "performed"))
+        delivered = self.subject is not ENQUEUED
+        imagined = cast(T, Delivery(record, 0, "performed") if delivered else record)
         return all(criterion.matches(imagined) for criterion in told)
 
     def is_inside(self, item: T) -> bool:

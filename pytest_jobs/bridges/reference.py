@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
@@ -71,6 +71,7 @@ class ReferenceBridge:
         adapter = self._installed()
         before, adapter.sink = adapter.sink, sink
         derived, adapter.derived = adapter.derived, set()
+        dropped, adapter.dropped = adapter.dropped, []
         store, self._store = self._store, MemoryStore()
         restore = settings.take_over(adapter, self._store, settings.draw)
         try:
@@ -79,11 +80,15 @@ class ReferenceBridge:
         finally:
             restore()
             self._store = store
-            adapter.sink, adapter.derived = before, derived
+            adapter.sink, adapter.derived, adapter.dropped = before, derived, dropped
 
     def locks(self, now_ns: int) -> tuple[Held, ...]:
         """Return the locks and places that are held."""
         return self._store.held(now_ns)
+
+    def kept_out(self) -> Sequence[tuple[JobRecord, str]]:
+        """Return what was dropped for other jobs."""
+        return () if self._adapter is None else self._adapter.dropped
 
     # Knowing jobs
 
@@ -244,13 +249,15 @@ class ReferenceBridge:
 class _HarnessAdapter:
     """Where the core's jobs go while a harness is open."""
 
-    __slots__ = ("_bridge", "derived", "sink")
+    __slots__ = ("_bridge", "derived", "dropped", "sink")
 
     def __init__(self, bridge: ReferenceBridge, sink: Sink) -> None:
         self._bridge = bridge
         self.sink = sink
         #: The ids of the jobs that have the same one whenever they are enqueued.
         self.derived: set[str] = set()
+        #: What was dropped for other jobs, each with the id of that.
+        self.dropped: list[tuple[JobRecord, str]] = []
 
     def now_ns(self) -> int:
         """Return the time of the harness's clock."""
@@ -267,6 +274,10 @@ class _HarnessAdapter:
     def block(self, payload: Payload, until_ns: int | None) -> None:
         """Report the payload of a job that waits for a place."""
         self._add(payload, until_ns)
+
+    def kept_out(self, payload: Payload, dropped_for: str) -> None:
+        """Keep what was dropped for another job, for the test to see."""
+        self.dropped.append((JobRecord(self._bridge, payload, payload, FIRST), dropped_for))
 
     def _add(self, payload: Payload, blocked_until_ns: int | None) -> None:
         origin: Origin = FIRST if payload.is_first else RETRY

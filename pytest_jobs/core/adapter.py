@@ -10,7 +10,7 @@ from .payload import Payload
 class Adapter(Protocol):
     """Keeps payloads, or runs them. Two methods are all that the core asks for.
 
-    An adapter may be one that `Withdraws` and one that `Unblocks`, too.
+    An adapter may be one that `Withdraws`, one that `Unblocks` and one that `HearsOfKeptOut`, too.
     """
 
     def now_ns(self) -> int:
@@ -54,4 +54,18 @@ class Unblocks(Protocol):
 
     def unblock(self, job_id: str) -> None:
         """Let a job that was blocked be due."""
+        ...
+
+
+@runtime_checkable
+class HearsOfKeptOut(Protocol):
+    """An adapter that wants to know of the jobs that it does not get, since another has their lock or place."""
+
+    def kept_out(self, payload: Payload, dropped_for: str) -> None:
+        """Hear of one.
+
+        Args:
+            payload: what it would have got.
+            dropped_for: the id of the job that keeps it out.
+        """
         ...

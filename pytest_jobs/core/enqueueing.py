@@ -199,8 +199,7 @@ def hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
         if exclusion is None:
             adapter.enqueue(payload)
         elif not exclusion.enqueue(job, payload, adapter):
-            job.enqueued = False
-            job.enqueue_error = None
+            _keep_out(job, payload, adapter)
             return
     except EnqueueError as error:
         _not_enqueued(job, error)
@@ -248,6 +247,18 @@ def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[F
     job.enqueued = True
     job.enqueue_error = None
     WaitingJob(job, enqueue).wait_for(transactions)
+
+
+def _keep_out(job: Job, payload: Payload, adapter: Adapter) -> None:
+    """Tell that a job goes nowhere, since it was dropped for another."""
+    from .adapter import HearsOfKeptOut
+
+    job.enqueued = False
+    job.enqueue_error = None
+    if job.dropped_for is not None and isinstance(adapter, HearsOfKeptOut):
+        adapter.kept_out(payload, job.dropped_for)
+    if hooks.job_not_enqueued is not None:
+        hooks.job_not_enqueued(job=job)
 
 
 def _not_enqueued(job: Job, why: EnqueueError | Halt) -> None:

@@ -29,7 +29,10 @@ class LifecycleSpecs:
 
     @_hookspec
     def job_not_enqueued(self, job: Job) -> None:
-        """The job goes nowhere: `job.enqueue_error` is a `Halt`, a `RolledBackError`, or the adapter's error."""
+        """The job goes nowhere: `job.enqueue_error` is a `Halt`, a `RolledBackError`, or the adapter's error.
+
+        It is None where another job keeps it out, whose id is `job.dropped_for`.
+        """
 
     @_hookspec
     def job_started(self, job: Job) -> None:

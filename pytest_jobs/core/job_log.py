@@ -58,9 +58,12 @@ class JobLog:
 
     @hookimpl
     def job_not_enqueued(self, job: Job) -> None:
-        """Log that a callback halted the enqueue, a rollback dropped the job, or the adapter did not take it."""
+        """Log what kept the job out: another job, a callback that halted it, a rollback, or the adapter."""
         error = job.enqueue_error
-        if isinstance(error, Halt):
+        if error is None:
+            line = _line("job_kept_out", job, job.payload)
+            self._log(logging.INFO, line | {"dropped_for": job.dropped_for})
+        elif isinstance(error, Halt):
             self._log(logging.INFO, _line("job_enqueue_halted", job, job.payload))
         elif isinstance(error, RolledBackError):
             self._log(logging.INFO, _line("job_dropped_by_rollback", job, job.payload))

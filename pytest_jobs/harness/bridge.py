@@ -56,6 +56,10 @@ class HoldsLocks(Protocol):
         """Return the locks and places that jobs of the library hold."""
         ...
 
+    def kept_out(self) -> Sequence[tuple[JobRecord, str]]:
+        """Return the jobs that were not enqueued for want of one, each with the id of that which has it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DeliverySemantics:

@@ -61,9 +61,10 @@ def held_locks(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[Lock]:
     for bridge in bridges:
         if "unique" in bridge.capabilities:
             for held in cast("HoldsLocks", bridge).locks(now_ns):
-                yield Lock(held, _first_record(ledger, bridge, held.owner))
+                yield Lock(held, first_record(ledger, bridge, held.owner))
 
 
-def _first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | None:
+def first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | None:
+    """Return the first record of a job; None when the ledger has none."""
     records = (r for r in ledger.records if r._bridge is bridge and r.job_id == job_id)
     return next(records, None)

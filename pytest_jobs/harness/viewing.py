@@ -6,6 +6,7 @@ from ..core.waits import Seconds
 from ..errors import CriterionError
 from .delivery import ENDED_IN_FAILURE, Delivery
 from .events import Events
+from .kept_out import KeptOut, kept_out_jobs
 from .locks import Lock, held_locks
 from .open_harness import OpenHarness
 from .record import JobRecord
@@ -48,6 +49,11 @@ class Viewing(OpenHarness):
     def locks(self) -> View[Lock]:
         """The locks of unique jobs and the places of limited ones that are held now."""
         return View("locks", held_locks(self._bridges, self._ledger), look_at_nothing)
+
+    @property
+    def kept_out(self) -> View[KeptOut]:
+        """What was not enqueued, since another job had its lock or the last place of its limit."""
+        return View("kept out", kept_out_jobs(self._bridges, self._ledger), look_at_nothing)
 
     @property
     def deliveries(self) -> View[Delivery]:

@@ -9,6 +9,7 @@ from typing import Generic, Self, TypeVar, overload
 from .delivery import Delivery
 from .describe import arguments_text, call_text, duration, error_text, instant, short_name, table
 from .folding import folding
+from .kept_out import KeptOut
 from .ledger import Ledger
 from .locks import Lock
 from .record import FIRST, PENDING, JobRecord
@@ -185,6 +186,8 @@ def _header(item: object) -> tuple[str, ...]:
         return _DELIVERY_HEADER
     if isinstance(item, CommitCallback):
         return _CALLBACK_HEADER
+    if isinstance(item, KeptOut):
+        return _KEPT_OUT_HEADER
     return _LOCK_HEADER if isinstance(item, Lock) else _RECORD_HEADER
 
 
@@ -195,12 +198,15 @@ def _row(item: object) -> tuple[str, ...]:
         return _callback_row(item)
     if isinstance(item, Lock):
         return _lock_row(item)
+    if isinstance(item, KeptOut):
+        return (str(item), item.holder)
     return _record_row(item) if isinstance(item, JobRecord) else ()
 
 
 _RECORD_HEADER = ("#", "job", "arguments", "queue", "wait", "attempt", "state")
 _CALLBACK_HEADER = ("callback", "using", "registered at", "state")
 _LOCK_HEADER = ("lock", "key", "held by", "until")
+_KEPT_OUT_HEADER = ("job", "kept out by")
 _DELIVERY_HEADER = ("#", "job", "arguments", "attempt", "status", "at", "again in", "error")
 
 

@@ -21,6 +21,7 @@ from pytest_jobs import (
     assert_not_performed,
     assert_performed,
     assert_retried,
+    unique,
 )
 from pytest_jobs.assertions.strict import check_nothing_left
 from pytest_jobs.bridges.reference import ReferenceBridge
@@ -253,6 +254,28 @@ def more_match_than_at_most(jobs):
 class _Chain(ReferenceBridge):
     def follow_ups(self, record):
         return [self.identify(send_receipt)] if record.job is Pay else []
+
+
+@unique(key="user_id")
+class Sync(Job):
+    def perform(self, user_id, full=False):
+        pass
+
+
+@situation
+def another_job_kept_it_out(jobs):
+    """The job is unique, and was enqueued while another with its key waited or ran."""
+    Sync.perform_later(7)
+    Sync.perform_later(7, full=True)
+    assert_enqueued(Sync, params={"full": True})
+
+
+@situation
+def another_job_kept_some_out(jobs):
+    """The job is unique, and was enqueued more than once."""
+    for _ in range(3):
+        Sync.perform_later(7)
+    assert_enqueued(Sync, count=3)
 
 
 @contextmanager

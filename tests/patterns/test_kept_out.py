@@ -1,0 +1,197 @@
+"""Jobs that others keep out can be seen by a test that did not enqueue them itself."""
+
+import json
+import logging
+
+import pytest
+
+from pytest_jobs import (
+    Batch,
+    Job,
+    JobLog,
+    assert_enqueued,
+    assert_performed,
+    check_idempotent,
+    hookimpl,
+    hooks,
+    limits_concurrency,
+    unique,
+)
+from pytest_jobs.core.settings import settings
+
+
+@unique(key="user_id", ttl=3600)
+class Sync(Job):
+    def perform(self, user_id, full=False):
+        pass
+
+
+@limits_concurrency(to=1, duration=60, on_conflict="discard")
+class Import(Job):
+    def perform(self, number):
+        pass
+
+
+def sign_in(user_id):
+    Sync.perform_later(user_id)
+    return Sync.perform_later(user_id, full=True)
+
+
+def test_nothing_is_kept_out_at_first(jobs):
+    Sync.perform_later(1)
+    Sync.perform_later(2)
+
+    assert jobs.kept_out == []
+    assert str(jobs.kept_out) == "kept out: none"
+
+
+def test_what_a_lock_kept_out_tells_what_it_was_and_by_what(jobs):
+    second = sign_in(7)
+
+    (kept_out,) = jobs.kept_out
+    assert (kept_out.job, kept_out.args, kept_out.kwargs) == (Sync, (7,), {"full": True})
+    assert kept_out.kept_out_by is jobs.enqueued[0]
+    assert kept_out.dropped_for == jobs.enqueued[0].job_id
+    assert kept_out.job_id == second.job_id
+    assert repr(kept_out) == "<Sync(7, full=True) kept out by #0 Sync(7)>"
+
+
+def test_what_a_limit_discarded_is_kept_out_too(jobs):
+    Import.perform_later(1)
+    Import.perform_later(2)
+
+    assert str(jobs.kept_out) == "kept out: 1\njob        kept out by\nImport(2)  #0 Import(1)"
+
+
+def test_a_job_that_this_harness_never_saw_is_named_by_its_id(jobs):
+    Sync.perform_later(7)
+    key = jobs.locks[0].key
+    jobs.drain()
+    settings.store.acquire(f"unique:{key}", "f" * 32, now_ns=settings.adapter.now_ns(), ttl_ns=None)
+    Sync.perform_later(7)
+
+    (kept_out,) = jobs.kept_out
+    assert (kept_out.kept_out_by, kept_out.dropped_for) == (None, "f" * 32)
+    assert repr(kept_out) == "<Sync(7) kept out by job ffffffff>"
+
+
+def test_what_comes_in_when_the_first_has_ended_is_not_kept_out(jobs):
+    Sync.perform_later(7)
+    jobs.drain()
+    Sync.perform_later(7)
+
+    assert jobs.kept_out == []
+
+
+def test_an_exploration_leaves_nothing_among_them(jobs):
+    def world():
+        yield lambda: {"nothing": None}
+
+    sign_in(7)
+    check_idempotent(sign_in, args=[8], world=world, histories=["twice"])
+
+    assert [kept_out.args for kept_out in jobs.kept_out] == [(7,)]
+
+
+# What a failed assertion says
+
+
+def hints(caught):
+    return [line for line in str(caught.value).splitlines() if line.startswith("Hint:")]
+
+
+def test_a_failed_assertion_says_what_was_kept_out(jobs):
+    sign_in(7)
+
+    with pytest.raises(AssertionError) as caught:
+        assert_enqueued(Sync, count=2)
+
+    assert hints(caught) == [
+        "Hint: Sync(7, full=True) was kept out by #0 Sync(7): see jobs.kept_out and jobs.locks."
+    ]
+
+
+def test_it_counts_them(jobs):
+    for _ in range(4):
+        Sync.perform_later(7)
+    jobs.drain()
+
+    with pytest.raises(AssertionError) as caught:
+        assert_performed(Sync, count=4)
+
+    assert hints(caught) == [
+        "Hint: Sync(7) was kept out by #0 Sync(7), and 2 more like it: see jobs.kept_out and jobs.locks."
+    ]
+
+
+@pytest.mark.parametrize("criteria", [{"args": (8,)}, {"queue": "low"}])
+def test_it_says_nothing_of_what_would_not_match_either(jobs, criteria):
+    sign_in(7)
+
+    with pytest.raises(AssertionError) as caught:
+        assert_enqueued(Sync, **criteria)
+
+    assert hints(caught) == []
+
+
+def test_it_says_so_where_a_job_of_another_class_has_the_lock(jobs):
+    @unique(key="user_id", scope="users")
+    class Export(Job):
+        def perform(self, user_id):
+            pass
+
+    @unique(key="user_id", scope="users")
+    class Erase(Job):
+        def perform(self, user_id):
+            pass
+
+    Export.perform_later(7)
+    Erase.perform_later(7)
+
+    with pytest.raises(AssertionError) as caught:
+        assert_enqueued(Erase)
+    assert hints(caught) == [
+        "Hint: Erase(7) was kept out by #0 Export(7): see jobs.kept_out and jobs.locks."
+    ]
+    assert "Next: expect the job that came first, or let it end before" in str(caught.value)
+
+
+# What lifecycle plugins hear
+
+
+def test_lifecycle_plugins_hear_of_it(jobs):
+    heard = []
+
+    class Plugin:
+        @hookimpl
+        def job_not_enqueued(self, job):
+            heard.append((job.args, job.enqueue_error, job.dropped_for))
+
+    with hooks.using(Plugin()):
+        sign_in(7)
+
+    assert heard == [((7,), None, jobs.enqueued[0].job_id)]
+
+
+def test_it_is_logged(jobs, caplog):
+    caplog.set_level(logging.INFO, "pytest_jobs")
+    with hooks.using(JobLog()):
+        second = sign_in(7)
+
+    assert json.loads(caplog.messages[-1]) == {
+        "event": "job_kept_out",
+        "job_class": second.payload.name,
+        "job_id": second.job_id,
+        "queue": "default",
+        "attempt": 1,
+        "dropped_for": second.dropped_for,
+    }
+
+
+def test_a_batch_goes_on_without_it(jobs):
+    Sync.perform_later(7)
+    Batch("syncs", on_complete=Import.new(1)).enqueue([Sync.new(7), Sync.new(8)])
+    jobs.drain()
+
+    assert [kept_out.args for kept_out in jobs.kept_out] == [(7,)]
+    assert_performed(Import)
