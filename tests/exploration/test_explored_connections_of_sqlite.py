@@ -1,7 +1,9 @@
 """The connections that a sqlite world gives are those that the application opens, but to its own database."""
 
 import sqlite3
+import threading
 from _sqlite3 import connect as open_by_another_name
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -152,6 +154,33 @@ def test_what_the_application_raises_is_raised(opened_by):
         pytest.raises(PermissionError, match="not for you"),
     ):
         database.connect()
+
+    assert sqlite3.connect is connect
+
+
+def test_threads_may_open_connections_at_the_same_time(opened_by):
+    second_is_inside, first_has_left = threading.Event(), threading.Event()
+
+    def open_one_after_the_other(path, first):
+        if first:
+            assert second_is_inside.wait(60)
+        else:
+            second_is_inside.set()
+            assert first_has_left.wait(60)
+        return sqlite3.connect(path, check_same_thread=False)
+
+    def first():
+        payments(database.connect(first=True))
+        first_has_left.set()
+
+    opened_by(open_one_after_the_other)
+    with (
+        sqlite_world(SCHEMA, bind=(database, "connect")),
+        ThreadPoolExecutor() as threads,
+    ):
+        ended = threads.submit(first)
+        assert payments(database.connect(first=False)) == [(7, "open")]
+        ended.result()
 
     assert sqlite3.connect is connect
 

@@ -88,9 +88,11 @@ def test_two_deliveries_on_one_connection_are_refused():
 
         connection.execute("insert into payments values (1, 'open')")
         before, explored_jobs.connect = explored_jobs.connect, connect
-        yield lambda: {"payments": connection.execute("select * from payments").fetchall()}
-        explored_jobs.connect = before
-        connection.close()
+        try:
+            yield lambda: {"payments": connection.execute("select * from payments").fetchall()}
+        finally:
+            explored_jobs.connect = before
+            connection.close()
 
     with pytest.raises(ExplorationError, match=r"Two deliveries would use one connection"):
         check_idempotent(explored_jobs.overwrite, args=(1,), world=world, histories=["overlap"])

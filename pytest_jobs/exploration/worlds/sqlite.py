@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sqlite3
@@ -9,9 +10,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from sqlite3 import dbapi2
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
 from ...harness.patches import Patches
@@ -86,7 +88,7 @@ class _Opening:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Open a connection."""
-        with self._led_here() as opened:
+        with _leading.to(self._uri) as opened:
             try:
                 connection = self._application(*args, **kwargs) if self._application else None
             except Exception:
@@ -103,28 +105,66 @@ class _Opening:
             )
         return connection
 
+
+class _Led(NamedTuple):
+    """Where connections lead that this thread opens, and those that it has opened."""
+
+    uri: str
+    opened: list[Any]
+
+
+_led: ContextVar[_Led | None] = ContextVar("pytest_jobs_led", default=None)
+
+
+class _Leading:
+    """Leads `sqlite3.connect` elsewhere for those who ask, several threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._patches = Patches()
+
     @contextmanager
-    def _led_here(self) -> Generator[list[Any], None, None]:
-        """Let what this thread opens in the block be connections to the world; give what was opened."""
-        opened: list[Any] = []
-        thread = threading.get_ident()
-        before = sqlite3.connect
+    def to(self, uri: str) -> Generator[list[Any], None, None]:
+        """Let what this thread opens in the block lead to a database; give what was opened.
 
-        def connect(*args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() != thread:
-                return before(*args, **kwargs)
-            kwargs.pop("database", None)
-            connection = before(self._uri, *args[1:], **{**kwargs, "uri": True})
-            opened.append(connection)
-            return connection
-
-        patches = Patches()
-        patches.set(sqlite3, "connect", connect)
-        patches.set(dbapi2, "connect", connect)
+        In a block inside another one it leads where that says.
+        """
+        led = _led.get() or _Led(uri, [])
+        self._enter()
+        token = _led.set(led)
         try:
-            yield opened
+            yield led.opened
         finally:
-            patches.restore()
+            _led.reset(token)
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                connect = functools.partial(_connect, sqlite3.connect)
+                self._patches.set(sqlite3, "connect", connect)
+                self._patches.set(dbapi2, "connect", connect)
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._patches.restore()
+
+
+_leading = _Leading()
+
+
+def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    led = _led.get()
+    if led is None:
+        return connect(*args, **kwargs)
+    kwargs.pop("database", None)
+    connection = connect(led.uri, *args[1:], **{**kwargs, "uri": True})
+    led.opened.append(connection)
+    return connection
 
 
 def _built_in(*args: Any, **kwargs: Any) -> Any:
