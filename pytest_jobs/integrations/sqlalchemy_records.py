@@ -6,12 +6,11 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
 from ..core.record_work import RecordWork
 from ..core.records import Reference
-from .sqlalchemy_sessions import open_for_coroutines, open_synchronous
+from .sqlalchemy_sessions import is_awaited, open_for_coroutines, open_synchronous
 
 
 def reference_of(cls: type) -> Reference | None:
@@ -35,4 +34,4 @@ def _find(cls: type, identifier: object, work: RecordWork) -> object:
 async def _afind(cls: type, identifier: object, work: RecordWork) -> object:
     session = work.unit(open_for_coroutines).session
     found: Any = session.get(cls, identifier)
-    return await found if isinstance(session, AsyncSession) else found
+    return await found if is_awaited(session) else found

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
 from ..core.settings import settings
 from ..errors import DeclarationError, NoSessionError
 
-AnySession: TypeAlias = Session | AsyncSession
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+
+AnySession: TypeAlias = "Session | AsyncSession"
 Ended: TypeAlias = Awaitable[None] | None
 
 
@@ -27,7 +30,7 @@ class SessionUnit:
     def commit(self) -> Ended:
         """Commit it, and let what the job returned be read when it is closed."""
         session = self.session
-        inner = session.sync_session if isinstance(session, AsyncSession) else session
+        inner: Any = session.sync_session if is_awaited(session) else session
         inner.expire_on_commit = False
         ended: Ended = session.commit()
         return ended
@@ -39,7 +42,7 @@ class SessionUnit:
 
     def close(self) -> Ended:
         """Close it, and put that back whose place it took."""
-        if isinstance(self.session, AsyncSession):
+        if is_awaited(self.session):
             return self._aclose(self.session)
         try:
             self.session.close()
@@ -54,6 +57,20 @@ class SessionUnit:
             self._put_back()
 
 
+def is_awaited(session: object) -> TypeGuard[AsyncSession]:
+    """Say whether it is a session of SQLAlchemy's asyncio, which needs greenlet and may not be there."""
+    return _is_of_asyncio(session, "AsyncSession")
+
+
+def _is_scoped_and_awaited(make: object) -> TypeGuard[async_scoped_session[Any]]:
+    return _is_of_asyncio(make, "async_scoped_session")
+
+
+def _is_of_asyncio(found: object, name: str) -> bool:
+    module = sys.modules.get("sqlalchemy.ext.asyncio")
+    return module is not None and isinstance(found, getattr(module, name))
+
+
 def open_for_coroutines() -> SessionUnit:
     """Begin a session of the application, of either kind.
 
@@ -64,7 +81,7 @@ def open_for_coroutines() -> SessionUnit:
     make: Any = settings.session
     if make is None:
         raise NoSessionError
-    if isinstance(make, scoped_session | async_scoped_session):
+    if isinstance(make, scoped_session) or _is_scoped_and_awaited(make):
         return _in_the_place_of_another(make)
     return SessionUnit(_made(make, make), lambda: None)
 
@@ -76,10 +93,10 @@ def open_synchronous() -> SessionUnit:
         NoSessionError: when none is configured.
         DeclarationError: when what is configured makes none, or one that has to be awaited.
     """
-    if isinstance(settings.session, async_scoped_session):
+    if _is_scoped_and_awaited(settings.session):
         raise DeclarationError(_TO_BE_AWAITED)
     unit = open_for_coroutines()
-    if isinstance(unit.session, AsyncSession):
+    if is_awaited(unit.session):
         raise DeclarationError(_TO_BE_AWAITED)
     return unit
 
@@ -108,7 +125,7 @@ def _in_the_place_of_another(make: scoped_session[Any] | async_scoped_session[An
 
 def _made(make: Any, configured: object) -> AnySession:
     session = make()
-    if isinstance(session, Session | AsyncSession):
+    if isinstance(session, Session) or is_awaited(session):
         return session
     raise DeclarationError(
         f"configure(session=...) was given {configured!r}, which made no session, but {session!r}: write the "

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from members import Badge, Guest, Member, Seat, Ticket
@@ -528,3 +531,34 @@ def test_a_job_that_waits_for_the_commit_of_a_job(jobs, make_session, ann):
 
     assert len(jobs.performed) == 2
     assert stored_name(make_session) == "Anna"
+
+
+def test_where_sqlalchemy_has_no_asyncio_synchronous_jobs_have_their_models(engine, ann):
+    code = f"""
+import sys
+sys.modules["greenlet"] = None
+from members import Member
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+from pytest_jobs import TestAdapter, configure
+
+engine = create_engine("{engine.url}")
+adapter, make = TestAdapter(), sessionmaker(engine)
+configure(adapter=adapter, session=make)
+with make() as session:
+    session.get(Member, 1).rename_later("Anna")
+(execution,) = adapter.perform_due()
+if execution.error: raise execution.error
+with make() as session:
+    print(session.get(Member, 1).name)
+engine.dispose()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+
+    assert (result.stdout, result.stderr) == ("Anna\n", "")
