@@ -9,6 +9,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from ..errors import ScheduleError
+from .recurring_cron import check_cronsim
 from .recurring_crontab import read_crontab
 from .recurring_task import RecurringTask, read_task
 from .recurring_text import find_zone
@@ -51,8 +52,9 @@ class Schedule:
             source: how messages call it.
 
         Raises:
-            ScheduleError: when one of them cannot be meant.
+            ScheduleError: when one of them cannot be meant, or cronsim is not installed.
         """
+        check_cronsim()
         zone = _zone(timezone, source)
         read = {key: _read(key, told, zone, source) for key, told in tasks.items()}
         self.tasks = MappingProxyType({key: task for key, task in read.items() if task is not None})

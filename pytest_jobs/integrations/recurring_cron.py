@@ -86,6 +86,15 @@ def _simulate(line: str, after: datetime) -> Iterator[datetime]:
         raise ScheduleError(str(problem).lower()) from None
 
 
+def check_cronsim() -> None:
+    """Check that what does the arithmetic is there.
+
+    Raises:
+        ScheduleError: when it is not installed.
+    """
+    _cronsim()
+
+
 def _cronsim() -> tuple[type[CronSim], type[Exception]]:
     try:
         from cronsim import CronSim, CronSimError

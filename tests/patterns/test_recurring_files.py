@@ -304,6 +304,7 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
 
     assert name in message
     assert 'pip install "pytest-jobs[recurring]"' in message
+    assert "is no schedule" not in message
 
 
 # What is wrong with tasks

@@ -96,7 +96,10 @@ def test_a_retry_may_go_to_the_front(work):
     Hurrying.perform_later()
     Say.perform_later("last")
 
-    assert work() == ["attempt 1", "attempt 2", "attempt 3", "last"]
+    # RQ itself puts what is retried at the end of its queue before version 3.
+    at_once = ["attempt 1", "attempt 2", "attempt 3", "last"]
+    behind = ["attempt 1", "last", "attempt 2", "attempt 3"]
+    assert work() == (behind if rq.__version__.startswith("2.") else at_once)
 
 
 @pytest.mark.usefixtures("configured")
