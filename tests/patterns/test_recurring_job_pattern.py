@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,9 +10,21 @@ import pytest
 from pytest_jobs import Job, Schedule, check_idempotent, fake, job, retry_on, sqlite_world
 from pytest_jobs.errors import DuplicateEffect, LostEffect
 
+opened = []
+
 
 def connect():
-    return sqlite3.connect("reports.db", isolation_level=None)
+    opened.append(sqlite3.connect("reports.db", isolation_level=None))
+    return opened[-1]
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    """Close what the jobs leave open; what a delivery of an exploration opened has ended with it."""
+    yield
+    while opened:
+        with suppress(sqlite3.ProgrammingError):
+            opened.pop().close()
 
 
 class Mailer:
