@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import operator
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -18,7 +17,7 @@ from ..errors import (
 )
 from .record_sources import reference_of
 from .record_work import RecordWork
-from .registry import import_module_of, name_of
+from .registry import import_module_of, name_of, standing_at
 
 C = TypeVar("C", bound=type)
 
@@ -173,24 +172,15 @@ class References:
         if (known := self._by_name.get(name)) is not None:
             return known
         import_module_of(name)
-        found = self._by_name.get(name) or self._in_module(name)
+        found = self._by_name.get(name)
+        if found is None and isinstance(cls := standing_at(name), type):
+            found = self.of(cls)
         if found is None:
             raise DeserializationError(
                 f"The payload refers to a {name}, and nothing says how to find it: it is no model of SQLAlchemy "
                 "or Django that can be imported here, and no `@reference(id=..., find=...)` declares it."
             )
         return found
-
-    def _in_module(self, name: str) -> Reference | None:
-        module, _, qualified_name = name.rpartition(".")
-        while module and module not in sys.modules:
-            module, _, outer = module.rpartition(".")
-            qualified_name = f"{outer}.{qualified_name}"
-        try:
-            cls = operator.attrgetter(qualified_name)(sys.modules[module])
-        except (KeyError, AttributeError):
-            return None
-        return self.of(cls) if isinstance(cls, type) else None
 
 
 #: How the records of the application are found.

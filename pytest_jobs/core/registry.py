@@ -91,6 +91,12 @@ def _aliased(name: str) -> list[type[Job]]:
     """Return the job class that stands in a loaded module under this name, in a list, or none."""
     from .job import Job
 
+    job_class = getattr(standing_at(name), "job_class", None)
+    return [job_class] if isinstance(job_class, type) and issubclass(job_class, Job) else []
+
+
+def standing_at(name: str) -> object:
+    """Return what stands in a loaded module under a dotted name; None when nothing does."""
     module, _, path = name.rpartition(".")
     while module and module not in sys.modules:
         module, _, last = module.rpartition(".")
@@ -98,8 +104,7 @@ def _aliased(name: str) -> list[type[Job]]:
     found: object = sys.modules.get(module)
     for part in path.split("."):
         found = getattr(found, part, None)
-    job_class = None if found is None else getattr(found, "job_class", None)
-    return [job_class] if isinstance(job_class, type) and issubclass(job_class, Job) else []
+    return found
 
 
 def import_module_of(name: str) -> None:

@@ -82,7 +82,7 @@ class Selection:
         if self._holdings and self.holds(record):
             return False
         if self.unfiltered:
-            return self.until_ns is None or _comes(record, self.until_ns)
+            return self._comes(record)
         admitted = (
             record._sequence >= self._since
             and (self._left_alone is None or record._sequence not in self._left_alone)
@@ -91,7 +91,13 @@ class Selection:
             and (self._queues is None or record.queue in self._queues)
         )
         self.selected = self.selected or admitted
-        return admitted and (self.until_ns is None or _comes(record, self.until_ns))
+        return admitted and self._comes(record)
+
+    def _comes(self, record: JobRecord) -> bool:
+        if self.until_ns is None:
+            return True
+        due_ns = record._blocked_until_ns or record._envelope.due_ns
+        return due_ns is None or due_ns - due_ns % 1000 <= self.until_ns
 
     def holds(self, record: JobRecord) -> bool:
         """Say whether `jobs.holding` holds the record back."""
@@ -106,11 +112,6 @@ class Selection:
         """Give up what was held back, and was not performed all the same, as one that became unblocked."""
         held, self._held = self._held, []
         return [record for record in held if record._state is PENDING]
-
-
-def _comes(record: JobRecord, until_ns: int) -> bool:
-    due_ns = record._blocked_until_ns or record._envelope.due_ns
-    return due_ns is None or due_ns - due_ns % 1000 <= until_ns
 
 
 def record_test(wanted: Any, targets: Targets, name: str) -> Test:
