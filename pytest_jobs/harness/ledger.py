@@ -47,10 +47,10 @@ class Ledger:
         "serving",
     )
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, records: list[JobRecord] | None = None) -> None:
         self.clock = clock
         #: Every record, by sequence.
-        self.records: list[JobRecord] = []
+        self.records: list[JobRecord] = [] if records is None else records
         #: Every delivery, in the order in which they ended.
         self.deliveries: list[Delivery] = []
         #: What happened, in order: each record when it was added and whenever a delivery of it began,

@@ -23,7 +23,7 @@ from .inline import Inline, RaiseAt
 from .jitter import Jitter, draws
 from .ledger import Ledger
 from .performer import Performer
-from .record import current_record
+from .record import JobRecord, current_record
 from .recurring import Recurring
 from .selection import JobFilter, Selection
 from .sleeps import SleepPatch
@@ -65,8 +65,9 @@ class OpenHarness:
         self._transactions = TransactionSystems(transactions)
         self._draw = draws(jitter)
         self._raise_at: RaiseAt = raise_at
-        self._clock = VirtualClock(lambda: not self._ledger.records)
-        self._ledger = Ledger(self._clock)
+        records: list[JobRecord] = []
+        self._clock = VirtualClock(records)
+        self._ledger = Ledger(self._clock, records)
         self._dead_letters = DeadLetters(self._ledger)
         self._recurring = Recurring(self._clock)
         self._sleeps = SleepPatch(self._clock)
