@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
@@ -102,7 +102,7 @@ class OpenHarness:
                 system.install(self._commits, self._transaction_ended)
                 installed.append(system)
         except BaseException:
-            _call_all([found.uninstall for found in reversed(installed)])
+            _call_all(iter([found.uninstall for found in reversed(installed)]))
             raise
         open_harnesses.push(self)
 
@@ -110,7 +110,7 @@ class OpenHarness:
         """Give the application its own queues back, with everything here kept: for plugins."""
         open_harnesses.remove(self)
         in_force = [*self._bridges, *self._transactions]
-        _call_all([found.uninstall for found in reversed(in_force)])
+        _call_all(iter([found.uninstall for found in reversed(in_force)]))
 
     def bring_in(self, bridges: Sequence[Bridge]) -> None:
         """Bring further bridges into an open harness: for plugins."""
@@ -143,15 +143,14 @@ class OpenHarness:
         """
         self._ledger.die()
         performer, sleeps, clock = self._performer, self._sleeps, self._clock
-        _call_all(
-            [
-                performer.close,
-                sleeps.uninstall,
-                self.stand_aside,
-                clock.stop,
-                self._restore_current,
-            ]
+        restores = (
+            performer.close,
+            sleeps.uninstall,
+            self.stand_aside,
+            clock.stop,
+            self._restore_current,
         )
+        _call_all(iter(restores))
 
     def __enter__(self) -> Self:
         """Open it."""
@@ -259,10 +258,11 @@ class OpenHarness:
         return f"<Jobs {len(self._ledger.records)} records, {pending} pending>"
 
 
-def _call_all(functions: Sequence[Callable[[], None]]) -> None:
+def _call_all(functions: Iterator[Callable[[], None]]) -> None:
     """Call every function, also after one has raised."""
-    if functions:
+    for function in functions:
         try:
-            functions[0]()
-        finally:
-            _call_all(functions[1:])
+            function()
+        except BaseException:
+            _call_all(functions)
+            raise
