@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
@@ -68,14 +69,12 @@ class OpenHarness:
         records: list[JobRecord] = []
         self._clock = VirtualClock(records)
         self._ledger = Ledger(self._clock, records)
-        self._dead_letters = DeadLetters(self._ledger)
-        self._recurring = Recurring(self._clock)
         self._sleeps = SleepPatch(self._clock)
         self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
         self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
         self._holdings: list[Holding] = []
-        self._too_early = TooEarly(self._transactions)
+        self._too_early = TooEarly(self._transactions) if transactions else None
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
         #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
         self._reader: Reader | None = None
@@ -185,6 +184,14 @@ class OpenHarness:
         """The store behind the views: for assertions and plugins."""
         return self._ledger
 
+    @cached_property
+    def _dead_letters(self) -> DeadLetters:
+        return DeadLetters(self._ledger)
+
+    @cached_property
+    def _recurring(self) -> Recurring:
+        return Recurring(self._clock)
+
     def when_delivered(self, hear: Callable[[Delivery], None]) -> None:
         """Call a function with every delivery, after it was recorded: for plugins."""
         self._performer.when_delivered.append(hear)
@@ -230,7 +237,7 @@ class OpenHarness:
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline
         then = None if inline is None else inline.added
-        self._ledger.listen(self._too_early.before(then) if self._transactions else then)
+        self._ledger.listen(then if self._too_early is None else self._too_early.before(then))
         return before
 
     def _released(self) -> None:
