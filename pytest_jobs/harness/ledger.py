@@ -266,7 +266,7 @@ class Ledger:
         queue = self._queues.get(bridge)
         if queue is None:
             queue = self._queues[bridge] = PendingQueue()
-        queue.push(record, self.clock.now_ns())
+        queue.push(record)
 
     def _push_on_shelf(self, record: JobRecord, bridge: str, shelf: str | None) -> None:
         if shelf is None:
@@ -274,7 +274,7 @@ class Ledger:
         queue = self._queues.get((bridge, shelf))
         if queue is None:
             queue = self._queues[bridge, shelf] = PendingQueue(shelf)
-        queue.push(record, self.clock.now_ns())
+        queue.push(record)
 
     def _on_next_shelf(
         self, serving: Serving, now_ns: int, selection: Selection
