@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 
+from .clock import VirtualClock
 from .record import PENDING, JobRecord
 from .selection import Selection
 
@@ -39,12 +40,13 @@ class PendingQueue:
         else:
             self._push_due(record)
 
-    def peek(self, now_ns: int, selection: Selection) -> tuple[int, int, int] | None:
+    def peek(self, clock: VirtualClock, selection: Selection) -> tuple[int, int, int] | None:
         """Return the key of the first record that is due and selected; None when there is none.
 
         What stands before it and is not selected moves into the selection's keeping.
         """
-        self._ripen(now_ns)
+        if self._later:
+            self._ripen(clock.now_ns())
         while self._plain:
             record = self._plain[0]
             if record._state is PENDING and selection.admits(record):
