@@ -69,7 +69,9 @@ class Search(Generic[T]):
             and (self.window is None or self.is_inside(item))
         ]
         #: What fulfils every criterion.
-        self.matches: list[T] = [item for item in self.candidates if self.fulfils(item)]
+        self.matches: list[T] = self.candidates
+        for criterion in self.criteria:
+            self.matches = [item for item in self.matches if criterion.matches(item)]
 
     @property
     def settled(self) -> bool:

@@ -58,7 +58,7 @@ class Installing(Case):
         self, bridge: Bridge, jobs: Jobs
     ) -> None:
         with pytest.raises(BridgeError, match="installed"):
-            bridge.install(Ledger(VirtualClock(lambda: True)), lambda: 0.0)
+            bridge.install(Ledger(VirtualClock()), lambda: 0.0)
 
     def test_the_inner_of_two_harnesses_gets_the_jobs(
         self, library: Library, jobs: Jobs, noted: list[Any]
@@ -78,7 +78,7 @@ class Installing(Case):
     def test_a_sandbox_has_a_sink_of_its_own(
         self, library: Library, bridge: Bridge, jobs: Jobs
     ) -> None:
-        ledger = Ledger(VirtualClock(lambda: True))
+        ledger = Ledger(VirtualClock())
 
         with bridge.sandbox(ledger):
             send(library, library.jobs.note, "inside")

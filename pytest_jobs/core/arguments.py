@@ -66,11 +66,12 @@ def decode(text: str, types: Types, *, find: Find) -> tuple[tuple[Any, ...], dic
         RecordUnavailableError: when they refer to one of which that cannot be told now.
     """
     try:
-        if not may_name_records(text):
-            args, kwargs = _from_json(text)
+        data = _from_json(text)
+        if type(data) is list:
+            args, kwargs = data
             return tuple(args), kwargs
         read = _Reader(types, find).read
-        args, kwargs = _from_json(text)["tagged"]
+        args, kwargs = data["tagged"]
         return tuple(map(read, args)), {name: read(value) for name, value in kwargs.items()}
     except JobsError:
         raise

@@ -38,7 +38,7 @@ class Bounds:
 
     def reached_by(self, tally: Tally) -> bool:
         """Say whether the verb stops here."""
-        return self.reached_at(tally.total)
+        return self._most is not None and tally.total >= self._most
 
     def reached_at(self, deliveries: int) -> bool:
         """Say whether the verb stops after so many."""

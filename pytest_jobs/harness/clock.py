@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sized
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,15 +27,16 @@ class VirtualClock:
     Nothing is patched until it first moves.
     """
 
-    __slots__ = ("_ns", "_travel", "_traveller", "_untouched", "suspended", "travelled_ns")
+    __slots__ = ("_history", "_ns", "_travel", "_traveller", "suspended", "travelled_ns")
 
-    def __init__(self, untouched: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, history: Sized | None = None) -> None:
         """Start in the time of the system.
 
         Args:
-            untouched: says whether nothing has happened yet, so that the clock can start anywhere.
+            history: what has happened; while it is empty the clock can start anywhere. None for a
+                clock that cannot.
         """
-        self._untouched = untouched
+        self._history = history
         self._ns: int | None = None
         #: Whether a `real_time` block is open.
         self.suspended = False
@@ -84,7 +85,7 @@ class VirtualClock:
         """Move on to a time in nanoseconds since the epoch."""
         now_ns = self.now_ns()
         if ns < now_ns - now_ns % 1000:
-            if self._ns is None and self._untouched():
+            if self._ns is None and self._history is not None and not self._history:
                 self._move(ns, ns)
                 return
             raise ClockError(

@@ -47,10 +47,10 @@ class Ledger:
         "serving",
     )
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, records: list[JobRecord] | None = None) -> None:
         self.clock = clock
         #: Every record, by sequence.
-        self.records: list[JobRecord] = []
+        self.records: list[JobRecord] = [] if records is None else records
         #: Every delivery, in the order in which they ended.
         self.deliveries: list[Delivery] = []
         #: What happened, in order: each record when it was added and whenever a delivery of it began,
@@ -165,15 +165,14 @@ class Ledger:
 
     def take(self, selection: Selection) -> JobRecord | None:
         """Take out the next record that is due and selected."""
-        now_ns = self.clock.now_ns()
         first: PendingQueue | None = None
         first_key: tuple[int, int, int] | None = None
         with self._lock:
             queues: Iterable[PendingQueue] = self._queues.values()
             if self.serving is not None:
-                queues = self._on_next_shelf(self.serving, now_ns, selection)
+                queues = self._on_next_shelf(self.serving, selection)
             for queue in queues:
-                key = queue.peek(now_ns, selection)
+                key = queue.peek(self.clock, selection)
                 # Priorities of different libraries mean different things; time means the same to all.
                 if key is not None and (first_key is None or key[1:] < first_key[1:]):
                     first, first_key = queue, key
@@ -185,9 +184,8 @@ class Ledger:
 
     def has_due(self, selection: Selection) -> bool:
         """Say whether a selected record is due."""
-        now_ns = self.clock.now_ns()
         with self._lock:
-            return any(queue.peek(now_ns, selection) is not None for queue in self._queues.values())
+            return any(q.peek(self.clock, selection) is not None for q in self._queues.values())
 
     def next_due_ns(self, selection: Selection) -> int | None:
         """Return when the next selected record is due that is not due yet."""
@@ -266,7 +264,7 @@ class Ledger:
         queue = self._queues.get(bridge)
         if queue is None:
             queue = self._queues[bridge] = PendingQueue()
-        queue.push(record, self.clock.now_ns())
+        queue.push(record)
 
     def _push_on_shelf(self, record: JobRecord, bridge: str, shelf: str | None) -> None:
         if shelf is None:
@@ -274,12 +272,10 @@ class Ledger:
         queue = self._queues.get((bridge, shelf))
         if queue is None:
             queue = self._queues[bridge, shelf] = PendingQueue(shelf)
-        queue.push(record, self.clock.now_ns())
+        queue.push(record)
 
-    def _on_next_shelf(
-        self, serving: Serving, now_ns: int, selection: Selection
-    ) -> list[PendingQueue]:
-        due = [q for q in self._queues.values() if q.peek(now_ns, selection) is not None]
+    def _on_next_shelf(self, serving: Serving, selection: Selection) -> list[PendingQueue]:
+        due = [q for q in self._queues.values() if q.peek(self.clock, selection) is not None]
         shelves = {queue.shelf for queue in due}
         chosen = serving.choose([*shelves]) if shelves else None
         return [queue for queue in due if queue.shelf == chosen]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
@@ -23,7 +24,7 @@ from .inline import Inline, RaiseAt
 from .jitter import Jitter, draws
 from .ledger import Ledger
 from .performer import Performer
-from .record import current_record
+from .record import JobRecord, current_record
 from .recurring import Recurring
 from .selection import JobFilter, Selection
 from .sleeps import SleepPatch
@@ -65,16 +66,15 @@ class OpenHarness:
         self._transactions = TransactionSystems(transactions)
         self._draw = draws(jitter)
         self._raise_at: RaiseAt = raise_at
-        self._clock = VirtualClock(lambda: not self._ledger.records)
-        self._ledger = Ledger(self._clock)
-        self._dead_letters = DeadLetters(self._ledger)
-        self._recurring = Recurring(self._clock)
+        records: list[JobRecord] = []
+        self._clock = VirtualClock(records)
+        self._ledger = Ledger(self._clock, records)
         self._sleeps = SleepPatch(self._clock)
         self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
         self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
         self._holdings: list[Holding] = []
-        self._too_early = TooEarly(self._transactions)
+        self._too_early = TooEarly(self._transactions) if transactions else None
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
         #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
         self._reader: Reader | None = None
@@ -101,7 +101,7 @@ class OpenHarness:
                 system.install(self._commits, self._transaction_ended)
                 installed.append(system)
         except BaseException:
-            _call_all([found.uninstall for found in reversed(installed)])
+            _call_all(iter([found.uninstall for found in reversed(installed)]))
             raise
         open_harnesses.push(self)
 
@@ -109,7 +109,7 @@ class OpenHarness:
         """Give the application its own queues back, with everything here kept: for plugins."""
         open_harnesses.remove(self)
         in_force = [*self._bridges, *self._transactions]
-        _call_all([found.uninstall for found in reversed(in_force)])
+        _call_all(iter([found.uninstall for found in reversed(in_force)]))
 
     def bring_in(self, bridges: Sequence[Bridge]) -> None:
         """Bring further bridges into an open harness: for plugins."""
@@ -142,15 +142,14 @@ class OpenHarness:
         """
         self._ledger.die()
         performer, sleeps, clock = self._performer, self._sleeps, self._clock
-        _call_all(
-            [
-                performer.close,
-                sleeps.uninstall,
-                self.stand_aside,
-                clock.stop,
-                self._restore_current,
-            ]
+        restores = (
+            performer.close,
+            sleeps.uninstall,
+            self.stand_aside,
+            clock.stop,
+            self._restore_current,
         )
+        _call_all(iter(restores))
 
     def __enter__(self) -> Self:
         """Open it."""
@@ -184,6 +183,14 @@ class OpenHarness:
     def ledger(self) -> Ledger:
         """The store behind the views: for assertions and plugins."""
         return self._ledger
+
+    @cached_property
+    def _dead_letters(self) -> DeadLetters:
+        return DeadLetters(self._ledger)
+
+    @cached_property
+    def _recurring(self) -> Recurring:
+        return Recurring(self._clock)
 
     def when_delivered(self, hear: Callable[[Delivery], None]) -> None:
         """Call a function with every delivery, after it was recorded: for plugins."""
@@ -230,7 +237,7 @@ class OpenHarness:
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline
         then = None if inline is None else inline.added
-        self._ledger.listen(self._too_early.before(then) if self._transactions else then)
+        self._ledger.listen(then if self._too_early is None else self._too_early.before(then))
         return before
 
     def _released(self) -> None:
@@ -258,10 +265,11 @@ class OpenHarness:
         return f"<Jobs {len(self._ledger.records)} records, {pending} pending>"
 
 
-def _call_all(functions: Sequence[Callable[[], None]]) -> None:
+def _call_all(functions: Iterator[Callable[[], None]]) -> None:
     """Call every function, also after one has raised."""
-    if functions:
+    for function in functions:
         try:
-            functions[0]()
-        finally:
-            _call_all(functions[1:])
+            function()
+        except BaseException:
+            _call_all(functions)
+            raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 
+from .clock import VirtualClock
 from .record import PENDING, JobRecord
 from .selection import Selection
 
@@ -25,7 +26,7 @@ class PendingQueue:
         self._due: list[tuple[int, int, int, JobRecord]] = []
         self._later: list[tuple[int, int, JobRecord]] = []
 
-    def push(self, record: JobRecord, now_ns: int) -> None:
+    def push(self, record: JobRecord) -> None:
         """Take in a record."""
         envelope = record._envelope
         due_ns = envelope.due_ns
@@ -33,21 +34,19 @@ class PendingQueue:
             due_ns = record._blocked_until_ns
         if due_ns is not None:
             # A test sees microseconds, and moves the clock to those that `due_at` says.
-            due_ns -= due_ns % 1000
-            if due_ns > now_ns:
-                heapq.heappush(self._later, (due_ns, record._sequence, record))
-                return
+            heapq.heappush(self._later, (due_ns - due_ns % 1000, record._sequence, record))
         elif envelope.priority is None and not self._due and self._goes_last(record):
             self._plain.append(record)
-            return
-        self._push_due(record)
+        else:
+            self._push_due(record)
 
-    def peek(self, now_ns: int, selection: Selection) -> tuple[int, int, int] | None:
+    def peek(self, clock: VirtualClock, selection: Selection) -> tuple[int, int, int] | None:
         """Return the key of the first record that is due and selected; None when there is none.
 
         What stands before it and is not selected moves into the selection's keeping.
         """
-        self._ripen(now_ns)
+        if self._later:
+            self._ripen(clock.now_ns())
         while self._plain:
             record = self._plain[0]
             if record._state is PENDING and selection.admits(record):

@@ -69,7 +69,7 @@ class Performer:
         """
         __tracebackhide__ = True
         bridge = record._bridge
-        if bridge.is_coroutine(record) and in_running_loop():
+        if in_running_loop() and bridge.is_coroutine(record):
             ledger.put_back([record])
             raise RunningLoopError(_running_loop_text(record))
         if make_body is not None:

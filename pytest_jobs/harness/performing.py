@@ -360,8 +360,9 @@ class Performing(Redelivering):
 
 def _raised(delivery: Delivery, raise_errors: bool) -> Delivery:
     __tracebackhide__ = True
-    if raise_errors and delivery.raises and delivery.error is not None:
-        raise delivery.error.with_traceback(own_traceback(delivery.error))
+    error = delivery._error
+    if raise_errors and error is not None and delivery.raises:
+        raise error.with_traceback(own_traceback(error))
     return delivery
 
 

@@ -56,8 +56,9 @@ class SleepPatch:
     def uninstall(self) -> None:
         """Give every place back that no other patch has taken since."""
         self._installed = False
-        bound_sleeps.give_back(self._places)
-        self._places = []
+        if self._places:
+            bound_sleeps.give_back(self._places)
+            self._places = []
         if time.sleep == self._sleep:
             time.sleep = self._real
 

@@ -19,7 +19,8 @@ class Tally(Mapping[str, int]):
     def count(self, delivery: Delivery) -> None:
         """Count a delivery."""
         self._deliveries.append(delivery)
-        self._counts[delivery.status] = self._counts.get(delivery.status, 0) + 1
+        status = delivery._status
+        self._counts[status] = self._counts.get(status, 0) + 1
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:

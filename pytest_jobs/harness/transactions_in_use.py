@@ -25,12 +25,11 @@ def transactions_in_use() -> list[Transactions]:
 
     And of those that were configured.
     """
+    every = [*sources_in_use(), *(settings.transactions or ())]
+    if not every:
+        return []
     found = [_load(_DJANGO)] if django_is_set_up() else []
-    sources = [
-        source
-        for source in [*sources_in_use(), *(settings.transactions or ())]
-        if source.name != _COMMITTED_BY_VERB
-    ]
+    sources = [source for source in every if source.name != _COMMITTED_BY_VERB]
     return [*found, CoreTransactions(sources)] if sources else found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 
 import pytest
 
-from . import exploring, queues
+from . import exploring
 from .cases import is_jobs_case, options_of_case
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Fail a test that leaves jobs it neither looked at nor performed: as jobs_strict = true.",
     )
     exploring.add_option(group)
-    queues.add_option(parser)
     _add_attacks(parser, group)
     parser.addini("jobs_mode", "What becomes of enqueued jobs: record, inline or off.", default="")
     parser.addini("jobs_strict", "Whether a test may leave jobs alone.", type="bool", default=False)
@@ -99,6 +98,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "jobs_jitter", "What the jitter of waits is: zero, seeded or live.", default="zero"
+    )
+    parser.addini(
+        "jobs_queues",
+        "The file with the queues of the workers, such as config/sidekiq.yml, and its environment.",
+        type="args",
+        default=[],
     )
 
 
@@ -164,7 +169,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if options.jitter != "zero":
         shown.append(f"jitter {options.jitter}")
     if options.queues is not None:
-        shown.append(queues.in_force(options.queues))
+        from .queues import in_force
+
+        shown.append(in_force(options.queues))
     if options.attack == "twice":
         shown.append("every delivery twice")
     if options.attack == "crash":
@@ -221,8 +228,17 @@ def _read(config: pytest.Config) -> JobOptions:
         attack_by_flag=by_flag,
         crash_points=_crash_points(config),
         crash_atomic=tuple(config.getini("jobs_crash_atomic")),
-        queues=queues.of_ini(config),
+        queues=_queues(config),
     )
+
+
+def _queues(config: pytest.Config) -> Queues | None:
+    words = config.getini("jobs_queues")
+    if not words:
+        return None
+    from .queues import of_ini
+
+    return of_ini(config, words)
 
 
 def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
@@ -266,7 +282,9 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
         if name in _VALUES:
             _checked(name, value, f"{where}: {name}")
         elif name == "queues":
-            marked[name] = queues.of_marker(item.config, value, where)
+            from .queues import of_marker
+
+            marked[name] = of_marker(item.config, value, where)
         elif name not in _SWITCHES:
             known = ", ".join((*_VALUES, "queues", *_SWITCHES))
             raise pytest.UsageError(f"{where} knows no {name!r}: it takes {known}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,25 +12,12 @@ if TYPE_CHECKING:
     from ..harness.queues import Queues
 
 
-def add_option(parser: pytest.Parser) -> None:
-    """Declare what the ini file says."""
-    parser.addini(
-        "jobs_queues",
-        "The file with the queues of the workers, such as config/sidekiq.yml, and its environment.",
-        type="args",
-        default=[],
-    )
-
-
-def of_ini(config: pytest.Config) -> Queues | None:
-    """Return the queues of the file that the ini file names; None when it names none.
+def of_ini(config: pytest.Config, words: Sequence[str]) -> Queues:
+    """Return the queues of the file that the ini file names.
 
     Raises:
         pytest.UsageError: when they cannot be read, or more is named.
     """
-    words = config.getini("jobs_queues")
-    if not words:
-        return None
     if len(words) > 2:
         raise pytest.UsageError(
             f"jobs_queues is {' '.join(words)!r}; it is a file, and its environment where it has any."

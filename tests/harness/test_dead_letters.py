@@ -177,9 +177,10 @@ def test_the_payload_of_a_vanished_class_is_kept_and_can_be_redriven(jobs):
     assert letter.record.payload is payload
     assert type(letter.error) is UnknownJobError
 
-    type("Returned", (Send,), {"__module__": __name__, "down": False})
+    returned = type("Returned", (Send,), {"__module__": __name__, "down": False})
     jobs.redrive(letter)
     assert jobs.drain() == {"performed": 1}
+    assert jobs.deliveries[-1].record.job is returned
     assert Send.ran == [7]
 
 

@@ -2,9 +2,11 @@
 
 # ruff: noqa: PT012 - a harness, and a block of one, raises at its end
 
+import gc
 import inspect
 import random
 import time
+import weakref
 
 import pytest
 
@@ -154,6 +156,20 @@ def test_closing_twice_does_no_harm():
     jobs.open()
     jobs.close()
     jobs.close()
+
+
+def test_a_closed_harness_is_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        with open_jobs() as jobs:
+            Note.perform_later("a")
+            jobs.drain()
+        freed = weakref.ref(jobs)
+        del jobs
+
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 def test_a_harness_that_was_never_opened_can_be_closed():
