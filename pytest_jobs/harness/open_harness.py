@@ -68,7 +68,7 @@ class OpenHarness:
         self._clock = VirtualClock(lambda: not self._ledger.records)
         self._ledger = Ledger(self._clock)
         self._dead_letters = DeadLetters(self._ledger)
-        self._recurring = Recurring(self._clock)
+        self._recurring = Recurring(self._clock, self._ledger)
         self._sleeps = SleepPatch(self._clock)
         self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
         self._performer.bridges = self._bridges
