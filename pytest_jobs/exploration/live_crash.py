@@ -116,8 +116,10 @@ class LiveCrash:
         return self.again
 
     def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
-        """Watch a delivery; return None when that is not possible."""
+        """Watch a delivery; return None when that is not possible, or not the one to kill."""
         self._deliveries[record.name] += 1
+        if self._target is not None and self._kill_at(record) is None:
+            return None
         if self._watching:
             self._leave_out(record, "another delivery was being made at the same time")
             return None

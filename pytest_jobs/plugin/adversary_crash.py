@@ -24,8 +24,8 @@ _STORY = """\
 - delivered again at once, and {outcome}
 
 To see it line by line: check_idempotent({job}, ..., world=...).
-What it had enqueued by then stays enqueued. If the test asserts what that rightly changes, such as how many
-jobs there are: @pytest.mark.jobs(crash=False)."""
+What it had enqueued by then stays enqueued: a test that counts jobs may find one twice.
+If the test asserts what a killed delivery rightly changes: @pytest.mark.jobs(crash=False)."""
 _NOT_MODELLED = """\
 Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
 blocks of installed packages run; a transaction on a connection from before the test stays open; locks that are no
