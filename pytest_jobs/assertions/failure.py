@@ -11,7 +11,7 @@ from ..harness.record import PENDING
 from . import advice, messages
 from .commits import dropped, waiting_for_commit
 from .follow_ups import pending_before
-from .hints import hints, job_name, kept_out, outside_window, retries, subclasses, telling_apart
+from .hints import hints, job_name, outside_window, retries, subclasses, telling_apart
 from .question import Counts
 from .search import Search
 from .subjects import ENQUEUED
@@ -65,7 +65,7 @@ def _wrong_number(search: Search[T], head: str) -> str:
 def _about_too_few(search: Search[T]) -> advice.Advice:
     if search.subject is not ENQUEUED and _pending_matches(search):
         return advice.NOT_PERFORMED
-    return advice.KEPT_OUT if any(kept_out(search)) else advice.TOO_FEW
+    return advice.KEPT_OUT if search.kept_out() else advice.TOO_FEW
 
 
 def _none_matched(search: Search[T], head: str) -> str:
@@ -97,7 +97,7 @@ def _about_differing(search: Search[T], nearest: T) -> advice.Advice:
         return advice.ONLY_A_RETRY
     if any(outside_window(search)):
         return advice.OUTSIDE_WINDOW
-    if any(kept_out(search)):
+    if search.kept_out():
         return advice.KEPT_OUT
     enqueued = search.subject is ENQUEUED
     if not enqueued and _pending_matches(search):
@@ -132,7 +132,7 @@ def _first_step(search: Search[T]) -> advice.Advice:
         return advice.NOT_PERFORMED
     if enqueued:
         return advice.OTHER_OUTCOME
-    if any(kept_out(search)):
+    if search.kept_out():
         return advice.KEPT_OUT
     return advice.DROPPED if dropped(search) else advice.NOTHING_ENQUEUED
 

@@ -50,9 +50,8 @@ def telling_apart(search: Search[T]) -> list[str]:
 
 def kept_out(search: Search[T]) -> Iterator[str]:
     """Return what would match if no other job had kept it out."""
-    dropped = [job for job in search.jobs.kept_out.peek() if search.would_match(job._record)]
-    if dropped and search.window is None:
-        first, *others = dropped
+    if search.kept_out():
+        first, *others = search.kept_out()
         yield messages.hint_kept_out(str(first), first.holder, len(others))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
+from ..harness.kept_out import KeptOut
 from ..harness.record import JobRecord
 from ..harness.targets import Target
 from .criteria import Criterion, WhereCriterion
@@ -24,6 +25,7 @@ class Search(Generic[T]):
     """One call of an assertion: what is asked, and what there is."""
 
     __slots__ = (
+        "_kept_out",
         "candidates",
         "counts",
         "criteria",
@@ -72,6 +74,7 @@ class Search(Generic[T]):
         self.matches: list[T] = self.candidates
         for criterion in self.criteria:
             self.matches = [item for item in self.matches if criterion.matches(item)]
+        self._kept_out: list[KeptOut] | None = None
 
     @property
     def settled(self) -> bool:
@@ -105,6 +108,13 @@ class Search(Generic[T]):
     def fulfils(self, item: T) -> bool:
         """Say whether an item fulfils every criterion."""
         return all(criterion.matches(item) for criterion in self.criteria)
+
+    def kept_out(self) -> list[KeptOut]:
+        """Return what would match if no other job had kept it out; a window holds none of it."""
+        if self._kept_out is None:
+            every = self.jobs.kept_out.peek() if self.window is None else ()
+            self._kept_out = [job for job in every if self.would_match(job._record)]
+        return self._kept_out
 
     def judge(self, item: T) -> list[tuple[Criterion[T], bool | None]]:
         """Say of each criterion whether an item fulfils it; None for a `where` that is not asked."""

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any, cast
 
 from ..core.arguments import decode
-from ..core.batch_ends import has_derived_id
 from ..core.batches import adding
 from ..core.commits import commit_watches
 from ..core.execution import Execution, perform
@@ -24,7 +23,9 @@ from ..core.stores import Held, MemoryStore
 from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery
-from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
+from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
+from .reference_adapter import HarnessAdapter, payload_of
+from .reference_redriving import Redriving, exclusion_of
 
 
 class ReferenceBridge:
@@ -39,7 +40,7 @@ class ReferenceBridge:
 
     def __init__(self) -> None:
         self._store = MemoryStore()
-        self._adapter: _HarnessAdapter | None = None
+        self._adapter: HarnessAdapter | None = None
         self._restore: Callable[[], None] | None = None
 
     def install(self, sink: Sink, draw: Callable[[], float]) -> None:
@@ -53,7 +54,7 @@ class ReferenceBridge:
                 "This bridge to the core is installed already: a bridge is in one harness at a time. Make a "
                 "second one for the second harness."
             )
-        self._adapter = _HarnessAdapter(self, sink)
+        self._adapter = HarnessAdapter(self, sink)
         self._restore = settings.take_over(self._adapter, self._store, draw)
 
     def uninstall(self) -> None:
@@ -104,12 +105,12 @@ class ReferenceBridge:
         job_class = _job_class(job)
         if job_class is None:
             return lambda record: True
-        return lambda record: _payload(record)._job in (job_class, None)
+        return lambda record: payload_of(record)._job in (job_class, None)
 
     def job_of(self, record: JobRecord) -> Any:
         """Return what the application calls the job, or its name when the class is gone."""
         try:
-            return _payload(record).job.public
+            return payload_of(record).job.public
         except (UnknownJobError, AmbiguousJobError):
             return record.name
 
@@ -143,7 +144,7 @@ class ReferenceBridge:
 
     def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments of a payload."""
-        payload = _payload(record)
+        payload = payload_of(record)
         return decode(payload.arguments, payload.job._argument_types, find=RecordReference)
 
     def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
@@ -163,7 +164,7 @@ class ReferenceBridge:
     def is_coroutine(self, record: JobRecord) -> bool:
         """Say whether `perform` is a coroutine function."""
         try:
-            return _payload(record).job._is_coroutine
+            return payload_of(record).job._is_coroutine
         except (UnknownJobError, AmbiguousJobError):
             return False
 
@@ -180,16 +181,23 @@ class ReferenceBridge:
         self, record: JobRecord, *, now_ns: int, around: Around
     ) -> Delivery | Awaitable[Delivery]:
         """Make one delivery through the core's execution."""
-        execution = perform(_payload(record), around)
+        execution = perform(payload_of(record), around)
         if isinstance(execution, Execution):
             return _delivery(record, now_ns, execution)
         return _awaited(record, now_ns, execution)
 
     def redeliver(self, record: JobRecord) -> JobRecord:
         """Report the same payload once more."""
-        again = JobRecord(self, _payload(record), record.payload, REDELIVERY)
+        again = JobRecord(self, payload_of(record), record.payload, REDELIVERY)
         self._installed().sink.added(again)
         return again
+
+    def redrive(self, record: JobRecord) -> JobRecord | None:
+        """Enqueue the payload anew; return None when another job keeps it out."""
+        exclusion = exclusion_of(payload_of(record))
+        if exclusion is None:
+            return self.redeliver(record)
+        return Redriving(record, self._installed()).enqueued_by(exclusion)
 
     def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
         """Return the record of another attempt, its earlier ones failed by the job's only `retry_on`.
@@ -197,7 +205,7 @@ class ReferenceBridge:
         Raises:
             CriterionError: when there are several, each of which has a counter of its own.
         """
-        payload = _payload(record)
+        payload = payload_of(record)
         keys = {rule.key for rule in payload.job._rules() if isinstance(rule, RetryRule)}
         if len(keys) > 1:
             raise CriterionError(
@@ -217,7 +225,7 @@ class ReferenceBridge:
             UnknownJobError: when the class lives inside a function.
             AmbiguousJobError: when another class has the same name.
         """
-        data = _payload(record).to_dict()
+        data = payload_of(record).to_dict()
         data.update(job_id="recorded", enqueued_ns=0, due_ns=None)
         arguments = data["arguments"]
         args, kwargs = arguments["tagged"] if isinstance(arguments, dict) else arguments
@@ -240,77 +248,10 @@ class ReferenceBridge:
         """Return what the last delivery of the job returned."""
         return self._installed().sink.result_of(record)
 
-    def _installed(self) -> _HarnessAdapter:
+    def _installed(self) -> HarnessAdapter:
         if self._adapter is None:
             raise NoHarnessError
         return self._adapter
-
-
-class _HarnessAdapter:
-    """Where the core's jobs go while a harness is open."""
-
-    __slots__ = ("_bridge", "derived", "dropped", "sink")
-
-    def __init__(self, bridge: ReferenceBridge, sink: Sink) -> None:
-        self._bridge = bridge
-        self.sink = sink
-        #: The ids of the jobs that have the same one whenever they are enqueued.
-        self.derived: set[str] = set()
-        #: What was dropped for other jobs, each with the id of that.
-        self.dropped: list[tuple[JobRecord, str]] = []
-
-    def now_ns(self) -> int:
-        """Return the time of the harness's clock."""
-        return self.sink.now_ns()
-
-    def enqueue(self, payload: Payload) -> None:
-        """Report the payload."""
-        if payload.headers is None:
-            origin: Origin = FIRST if payload.attempt == 1 else RETRY
-            self.sink.added(JobRecord(self._bridge, payload, payload, origin))
-        else:
-            self._add(payload, None)
-
-    def block(self, payload: Payload, until_ns: int | None) -> None:
-        """Report the payload of a job that waits for a place."""
-        self._add(payload, until_ns)
-
-    def kept_out(self, payload: Payload, dropped_for: str) -> None:
-        """Keep what was dropped for another job, for the test to see."""
-        self.dropped.append((JobRecord(self._bridge, payload, payload, FIRST), dropped_for))
-
-    def _add(self, payload: Payload, blocked_until_ns: int | None) -> None:
-        origin: Origin = FIRST if payload.is_first else RETRY
-        derived = has_derived_id(payload.headers)
-        if derived and origin is FIRST and payload.job_id in self.derived:
-            origin = REDELIVERY
-        record = JobRecord(self._bridge, payload, payload, origin, blocked_until_ns)
-        try:
-            self.sink.added(record)
-        finally:
-            # Its answer may be lost, and the worker may die, when it was taken in.
-            if derived and record.sequence >= 0:
-                self.derived.add(payload.job_id)
-
-    def unblock(self, job_id: str) -> None:
-        """Report that a job has the place that it waited for."""
-        record = self.sink.pending_with(job_id)
-        if record is not None:
-            _payload(record).due_ns = None
-            self.sink.unblocked(record)
-
-    def withdraw(self, job_id: str) -> Payload | None:
-        """Take back what is pending of a job."""
-        record = self.sink.pending_with(job_id)
-        if record is None:
-            return None
-        self.sink.removed(record)
-        return _payload(record)
-
-
-def _payload(record: JobRecord) -> Payload:
-    payload: Any = record._payload
-    return payload  # type: ignore[no-any-return]
 
 
 def _job_class(job: object) -> type[Job] | None:

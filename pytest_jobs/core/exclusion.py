@@ -77,9 +77,18 @@ class Exclusion:
         Raises:
             StoreError: when the store cannot be reached; nothing was enqueued then.
         """
-        store = settings.store
         payload.headers = {**(payload.headers or {}), **self._keys(job)}
         job.dropped_for = None
+        job.dropped_for = self.admit(payload, adapter)
+        return job.dropped_for is None
+
+    def admit(self, payload: Payload, adapter: Adapter) -> str | None:
+        """Hand a payload that carries its keys to the adapter; return the id of the job that keeps it out.
+
+        Raises:
+            StoreError: when the store cannot be reached; nothing was enqueued then.
+        """
+        store = settings.store
         replaced: list[Replaced] = []
         try:
             locked_by = self._lock(payload, adapter, store, replaced)
@@ -91,8 +100,7 @@ class Exclusion:
             _end_in_batches(replaced)
         else:
             _undo(payload, replaced, adapter, store)
-        job.dropped_for = locked_by or placed_by
-        return job.dropped_for is None
+        return locked_by or placed_by
 
     def _keys(self, job: Job) -> dict[str, str]:
         rules = {UNIQUE: self.unique, LIMIT: self.limit}

@@ -66,6 +66,8 @@ class LiveCrash:
         self.points: list[CrashPoint] = []
         #: What was killed.
         self.killed: CrashPoint | None = None
+        #: What followed it; None as long as that has not ended.
+        self.again: Delivery | None = None
         #: What deliveries did outside of the process that is no point.
         self.reached: set[str] = set()
         #: The calls of deliveries that could not be watched, each with the reason.
@@ -89,7 +91,8 @@ class LiveCrash:
             self._end(attempt)
         if delivery is not None and not attempt.watch.dead:
             return performer.ended(ledger, delivery, attempt.before, attempt.body)
-        return performer.make(ledger, record, body.anew(), attempt.before)
+        self.again = performer.make(ledger, record, body.anew(), attempt.before)
+        return self.again
 
     async def adeliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
@@ -109,11 +112,14 @@ class LiveCrash:
             self._end(attempt)
         if delivery is not None and not attempt.watch.dead:
             return performer.ended(ledger, delivery, attempt.before, attempt.body)
-        return await performer.amake(ledger, record, body.anew(), attempt.before)
+        self.again = await performer.amake(ledger, record, body.anew(), attempt.before)
+        return self.again
 
     def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
-        """Watch a delivery; return None when that is not possible."""
+        """Watch a delivery; return None when that is not possible, or not the one to kill."""
         self._deliveries[record.name] += 1
+        if self._target is not None and self._kill_at(record) is None:
+            return None
         if self._watching:
             self._leave_out(record, "another delivery was being made at the same time")
             return None

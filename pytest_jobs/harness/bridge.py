@@ -60,6 +60,10 @@ class HoldsLocks(Protocol):
         """Return the jobs that were not enqueued for want of one, each with the id of that which has it."""
         ...
 
+    def redrive(self, record: JobRecord) -> JobRecord | None:
+        """Enqueue a dead job anew, as any that is enqueued; None when it is kept out."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DeliverySemantics:

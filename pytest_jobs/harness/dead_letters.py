@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import cast
+
 from ..core.waits import Seconds
 from ..errors import CriterionError, NotDeadError
+from .bridge import HoldsLocks
 from .delivery import GIVEN_UP, Delivery
 from .instants import delta_ns
 from .ledger import Ledger
@@ -54,7 +58,7 @@ class DeadLetters:
         self._size, self._age_ns = size, age_ns
         self.kept()
 
-    def redrive(self, dead: object) -> JobRecord:
+    def redrive(self, dead: object) -> JobRecord | None:
         """Take a dead letter out and enqueue its job anew; see `Jobs.redrive`."""
         if not isinstance(dead, Delivery | JobRecord):
             raise CriterionError(
@@ -68,18 +72,29 @@ class DeadLetters:
                 "the limits of jobs.limit_dead(), or the job was not given up. To deliver a payload again "
                 "whatever became of it, write jobs.redeliver(record)."
             )
-        self._kept.remove(letter)
-        return self._enqueue_anew(letter)
+        again = self._enqueue_anew(letter)
+        self._take_out({id(letter)})
+        return again
 
     def redrive_all(self) -> tuple[JobRecord, ...]:
         """Take every dead letter out and enqueue their jobs anew, the oldest first."""
-        letters = self.kept()
-        self._kept = []
-        return tuple(self._enqueue_anew(letter) for letter in letters)
+        redriven: dict[int, JobRecord | None] = {}
+        try:
+            for letter in self.kept():
+                redriven[id(letter)] = self._enqueue_anew(letter)
+        finally:
+            self._take_out(redriven)
+        return tuple(record for record in redriven.values() if record is not None)
 
-    def _enqueue_anew(self, letter: Delivery) -> JobRecord:
+    def _enqueue_anew(self, letter: Delivery) -> JobRecord | None:
         first = self._first(letter.record)
-        return first._bridge.redeliver(first)
+        bridge = first._bridge
+        if "unique" in bridge.capabilities:
+            return cast("HoldsLocks", bridge).redrive(first)
+        return bridge.redeliver(first)
+
+    def _take_out(self, letters: Container[int]) -> None:
+        self._kept = [each for each in self._kept if id(each) not in letters]
 
     def _find(self, dead: Delivery | JobRecord) -> Delivery | None:
         kept = reversed(self.kept())

@@ -86,7 +86,8 @@ class Jobs(Performing, Committing):
             schedule: what `load_schedule` returns, or a `Schedule`.
 
         Returns:
-            The scheduler, which has what it `fired` and `missed`, and can be `down()` for a block.
+            The scheduler, which has what it `fired`, what of that was `dropped`, what it `missed`, and can be
+            `down()` for a block.
 
         Raises:
             CriterionError: when it is no schedule, shares a key with another, for another task, or has a

@@ -190,7 +190,7 @@ class OpenHarness:
 
     @cached_property
     def _recurring(self) -> Recurring:
-        return Recurring(self._clock)
+        return Recurring(self._clock, self._ledger)
 
     def when_delivered(self, hear: Callable[[Delivery], None]) -> None:
         """Call a function with every delivery, after it was recorded: for plugins."""

@@ -215,6 +215,9 @@ class Performing(Redelivering):
             at_most: after how many deliveries it stops; None for no end.
             raise_errors: whether a job that ends in failure raises its error here.
 
+        Returns:
+            How many deliveries came to what. A firing whose job was kept out made none.
+
         Raises:
             WaitError: when the delta is negative or none.
             TooFewPerformedError: when there were fewer deliveries than `at_least`.

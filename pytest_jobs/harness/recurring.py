@@ -13,6 +13,7 @@ from .describe import instant
 from .instants import to_datetime
 
 if TYPE_CHECKING:
+    from .ledger import Ledger
     from .targets import Targets
 
 
@@ -25,7 +26,7 @@ class Task(Protocol):
         ...
 
     def enqueue(self) -> Any:
-        """Enqueue its job."""
+        """Enqueue its job, and return what its library returns."""
         ...
 
 
@@ -88,24 +89,30 @@ class Scheduler:
     Of several that have the same tasks only one fires each at each time, as with Solid Queue.
     """
 
-    __slots__ = ("_down", "_fired", "_missed", "_schedule", "_seen_ns")
+    __slots__ = ("_down", "_dropped", "_fired", "_missed", "_schedule", "_seen_ns")
 
     def __init__(self, schedule: Firings, now_ns: int) -> None:
         self._schedule = schedule
         self._seen_ns = now_ns
         self._down = False
         self._fired: list[Firing] = []
+        self._dropped: list[Firing] = []
         #: Firings, and spans of time with whatever would have fired in them.
         self._missed: list[Firing | tuple[int, int]] = []
 
     @property
     def fired(self) -> tuple[Firing, ...]:
-        """What this scheduler enqueued, in order."""
+        """What this scheduler fired, in order: each time it asked for a job, and got one unless in `dropped`."""
         return tuple(self._fired)
 
     @property
+    def dropped(self) -> tuple[Firing, ...]:
+        """Which of those enqueued nothing: another job kept theirs out, or a callback or adapter refused it."""
+        return tuple(self._dropped)
+
+    @property
     def missed(self) -> tuple[Firing, ...]:
-        """What it did not enqueue, since it was down, or since the clock moved otherwise than by `run_for`.
+        """What it did not fire: it was down, enqueueing raised, or the clock moved otherwise than by `run_for`.
 
         Nothing of it is made up for later.
         """
@@ -133,18 +140,33 @@ class Scheduler:
         coming = self._schedule.firings_between(now_ns, until_ns)
         return [(ns, task, self) for ns, task in coming]
 
+    def _enqueue(self, firing: Firing, ledger: Ledger) -> None:
+        before = len(ledger.records)
+        try:
+            made = firing.task.enqueue()
+        except BaseException:
+            # Inline it may be the job that raised, which was enqueued then.
+            (self._fired if len(ledger.records) > before else self._missed).append(firing)
+            raise
+        self._fired.append(firing)
+        # The core alone says so; what waits for a commit counts as enqueued there.
+        if getattr(made, "enqueued", True) is False:
+            self._dropped.append(firing)
+
     def __repr__(self) -> str:
         state = " down" if self._down else ""
-        return f"<Scheduler{state} {len(self._fired)} fired>"
+        dropped = f", {len(self._dropped)} of them dropped" if self._dropped else ""
+        return f"<Scheduler{state} {len(self._fired)} fired{dropped}>"
 
 
 class Recurring:
     """The schedulers of one harness."""
 
-    __slots__ = ("_clock", "_recorded", "_schedulers")
+    __slots__ = ("_clock", "_ledger", "_recorded", "_schedulers")
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, ledger: Ledger) -> None:
         self._clock = clock
+        self._ledger = ledger
         self._schedulers: list[Scheduler] = []
         #: Which task fired at which time, as the table with which Solid Queue keeps schedulers apart.
         self._recorded: set[tuple[str, int]] = set()
@@ -204,8 +226,7 @@ class Recurring:
             scheduler._missed.append(firing)
         elif (task.key, at_ns) not in self._recorded:
             self._recorded.add((task.key, at_ns))
-            scheduler._fired.append(firing)
-            task.enqueue()
+            scheduler._enqueue(firing, self._ledger)
 
 
 def _check_jobs(schedule: Firings, targets: Targets) -> None:

@@ -12,6 +12,7 @@ from .adversary_tally import Tally, several
 from .options import Attack, JobOptions, item_options
 
 _KEY = "pytest_jobs_attacked"
+_SWITCHES = ("idempotent", "crash")
 
 
 def adversary_plugin(config: pytest.Config, options: JobOptions) -> AdversaryPlugin:
@@ -57,8 +58,9 @@ class AdversaryPlugin(ABC):
         """Run a test that may be attacked, in the place of pytest."""
         if not isinstance(item, pytest.Function) or self._runs_nothing():
             return None
-        if not item_options(item).idempotent:
-            self.tally.name("opted out", item.nodeid)
+        opted_out = self._opted_out(item)
+        if opted_out is not None:
+            self.tally.name(f"opted out by {opted_out}", item.nodeid)
             return None
         self.tally.count("tests")
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -101,14 +103,13 @@ class AdversaryPlugin(ABC):
 
     def told_opted_out(self) -> list[str]:
         """Return the lines that name the tests that were left alone."""
-        names = [name for name, _ in self.tally.names("opted out")]
-        if not names:
-            return []
-        marked = several(len(names), "test")
-        return [
-            f"{marked} left alone (idempotent=False):",
-            *(f"  {name}" for name in names),
-        ]
+        lines = []
+        for switch in _SWITCHES:
+            names = [name for name, _ in self.tally.names(f"opted out by {switch}")]
+            if names:
+                lines.append(f"{several(len(names), 'test')} left alone ({switch}=False):")
+                lines += [f"  {name}" for name in names]
+        return lines
 
     def told_broken(self) -> list[str]:
         """Return the lines that name the jobs that broke tests, and the tests."""
@@ -117,6 +118,13 @@ class AdversaryPlugin(ABC):
             lines.append(f"{job} broke {several(len(tests), 'test')}:")
             lines += [f"  {test}" for test in tests]
         return lines
+
+    def _opted_out(self, item: pytest.Item) -> str | None:
+        """Return the switch of the marker that keeps this attack away from a test."""
+        options = item_options(item)
+        if not options.idempotent:
+            return "idempotent"
+        return "crash" if self.attack == "crash" and not options.crash else None
 
     def _runs_nothing(self) -> bool:
         option = self._config.option

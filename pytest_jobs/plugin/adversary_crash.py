@@ -9,7 +9,8 @@ import pytest
 from ..errors import ExplorationError
 from ..exploration.live_crash import CrashPoint, LiveCrash, chosen
 from ..exploration.live_scope import LiveScopes
-from ..harness.describe import short_name
+from ..harness.delivery import Delivery
+from ..harness.describe import error_text, short_name
 from .adversary import AdversaryPlugin, blame
 from .adversary_runs import Run, Runs
 from .adversary_tally import several
@@ -20,10 +21,11 @@ _STORY = """\
 
 - {call}
 - killed {point}{place}
-- delivered again at once, and done
+- delivered again at once, and {outcome}
 
 To see it line by line: check_idempotent({job}, ..., world=...).
-If the test asserts what a second delivery rightly changes: @pytest.mark.jobs(idempotent=False)."""
+What it had enqueued by then stays enqueued: a test that counts jobs may find one twice.
+If the test asserts what a killed delivery rightly changes: @pytest.mark.jobs(crash=False)."""
 _NOT_MODELLED = """\
 Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
 blocks of installed packages run; a transaction on a connection from before the test stays open; locks that are no
@@ -106,7 +108,7 @@ class CrashPlugin(AdversaryPlugin):
                 continue
             tried += 1
             if run.failed and self._breaks_again(runs, nodeid, point):
-                self._blame(run, nodeid, point)
+                self._blame(run, nodeid, point, _outcome(crash.again))
                 self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
                 plain = run
                 break
@@ -124,13 +126,15 @@ class CrashPlugin(AdversaryPlugin):
         self.tally.name("unsteady", nodeid, str(point))
         return False
 
-    def _blame(self, run: Run, nodeid: str, point: CrashPoint) -> None:
+    def _blame(self, run: Run, nodeid: str, point: CrashPoint, outcome: str) -> None:
         self.tally.name("broken", point.job, nodeid)
         job = short_name(point.job)
         headline = f"{job}, killed and delivered again, breaks this test"
         where = point.point
         place = f" ({Path(where.filename).name}:{where.line})" if where.filename else ""
-        story = _STORY.format(headline=headline, call=point.call, point=where, place=place, job=job)
+        story = _STORY.format(
+            headline=headline, call=point.call, point=where, place=place, outcome=outcome, job=job
+        )
         blame(run.failure, headline, "Killed and delivered again", story)
 
     def _told_of(self, key: str, what: str) -> list[str]:
@@ -138,3 +142,11 @@ class CrashPlugin(AdversaryPlugin):
         for test, details in self.tally.names(key):
             lines.append(f"{test}: {what}{': ' if details else ''}{'; '.join(details)}")
         return lines
+
+
+def _outcome(again: Delivery | None) -> str:
+    """Say what the delivery came to that followed the killed one."""
+    if again is None:
+        return "not to its end"
+    why = "" if again.error is None else f": {error_text(again.error)}"
+    return f"{'done' if again.status == 'performed' else again.status}{why}"

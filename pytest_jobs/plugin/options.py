@@ -25,13 +25,15 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "jitter": ("zero", "seeded", "live"),
 }
 #: What a marker says by True or False.
-_SWITCHES: Final = ("strict", "idempotent")
+_SWITCHES: Final = ("strict", "idempotent", "crash")
+#: What a marker says of attacks alone, for which no harness is opened.
+_ATTACKED: Final = frozenset(("idempotent", "crash"))
 #: How many points of one test --jobs-crash tries.
 _CRASH_POINTS: Final = 50
 _MARKER = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
-    "queues=file, idempotent=bool): open a job harness for the test, with these settings; idempotent=False alone "
-    "opens none, and keeps --jobs-twice and --jobs-crash away."
+    "queues=file, idempotent=bool, crash=bool): open a job harness for the test, with these settings. "
+    "idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter; alone they open none."
 )
 
 
@@ -56,6 +58,8 @@ class JobOptions(NamedTuple):
     crash_atomic: tuple[str, ...] = ()
     #: Whether the jobs of the test may be attacked.
     idempotent: bool = True
+    #: Whether they may be killed.
+    crash: bool = True
     #: What the workers serve; None for all queues alike.
     queues: Queues | None = None
 
@@ -197,7 +201,7 @@ def item_options(item: pytest.Item) -> JobOptions:
         options = options._replace(**options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
         marked = _marked(marker, item)
-        opens = options.always or set(marked) != {"idempotent"}
+        opens = options.always or not marked or not marked.keys() <= _ATTACKED
         options = options._replace(**{**marked, "always": opens})
     return options
 
@@ -274,8 +278,8 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
     where = f"@pytest.mark.jobs of {item.nodeid}"
     if marker.args:
         raise pytest.UsageError(
-            f"{where} has positional arguments: write mode=, strict=, raise_at=, jitter=, queues= or "
-            "idempotent=."
+            f"{where} has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, "
+            "idempotent= or crash=."
         )
     marked = dict(marker.kwargs)
     for name, value in marker.kwargs.items():

@@ -40,6 +40,17 @@ def test_an_example_project_is_green_when_each_job_is_delivered_twice(project, t
     assert " made once more, in " in run.stdout
 
 
+# All of it takes minutes.
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+def test_a_part_of_the_shop_is_green_when_its_jobs_are_killed(tmp_path):
+    tests = [f"tests/test_{name}.py" for name in ("webhooks", "notifications", "limits", "stock")]
+
+    run = _run(ROOT / "shop" / "pyproject.toml", tmp_path, "--jobs-crash", *tests)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " killed at " in run.stdout
+
+
 def _run(project, tmp_path, *arguments):
     declared = tomllib.loads(project.read_text("utf-8")).get("project", {})
     for wanted in declared.get("dependencies", ()):

@@ -17,6 +17,7 @@ from pytest_jobs import (
     limits_concurrency,
     unique,
 )
+from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.core.settings import settings
 
 
@@ -61,6 +62,23 @@ def test_what_a_limit_discarded_is_kept_out_too(jobs):
     Import.perform_later(2)
 
     assert str(jobs.kept_out) == "kept out: 1\njob        kept out by\nImport(2)  #0 Import(1)"
+
+
+def test_a_failed_assertion_looks_once_for_what_was_kept_out(jobs, monkeypatch):
+    looks = []
+    kept_out_of = ReferenceBridge.kept_out
+
+    def kept_out(bridge):
+        looks.append(bridge)
+        return kept_out_of(bridge)
+
+    monkeypatch.setattr(ReferenceBridge, "kept_out", kept_out)
+    sign_in(7)
+
+    with pytest.raises(AssertionError, match="was kept out by"):
+        assert_enqueued(Sync, params={"full": True})
+
+    assert len(looks) == 1
 
 
 def test_a_job_that_this_harness_never_saw_is_named_by_its_id(jobs):

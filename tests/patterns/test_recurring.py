@@ -6,8 +6,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from recurring_jobs import WeeklyReport, flaky, slow, sync_data
 
-from pytest_jobs import Firing, RecurringCommand, Schedule, job, load_schedule, preview
-from pytest_jobs.errors import CriterionError, VerbInsideJobError
+from pytest_jobs import (
+    Firing,
+    Halt,
+    Job,
+    RecurringCommand,
+    Schedule,
+    before_enqueue,
+    job,
+    load_schedule,
+    preview,
+    unique,
+)
+from pytest_jobs.core.settings import settings
+from pytest_jobs.errors import CriterionError, StoreError, VerbInsideJobError
 
 SEED = """\
 production: &production
@@ -272,6 +284,76 @@ def test_a_scheduler_says_how_it_is(jobs, start):
     assert len({*scheduler.fired, *scheduler.fired}) == 1
     with scheduler.down():
         assert repr(scheduler) == "<Scheduler down 1 fired>"
+
+
+@unique(until="expired", ttl=3 * DAY)
+class SyncOnce(Job):
+    def perform(self):
+        pass
+
+
+class NeverSync(Job):
+    @before_enqueue
+    def not_now(self):
+        raise Halt
+
+    def perform(self):
+        pass
+
+
+def test_a_firing_whose_job_was_kept_out_is_told_from_one_that_enqueued(jobs, start):
+    scheduler = jobs.recurring(Schedule({"sync": {"class": SyncOnce, "schedule": "every day"}}))
+
+    tally = jobs.run_for(2 * DAY)
+
+    assert [firing.at for firing in scheduler.fired] == [start + DAY, start + 2 * DAY]
+    assert scheduler.dropped == scheduler.fired[1:]
+    assert (len(jobs.enqueued), len(jobs.kept_out)) == (1, 1)
+    assert scheduler.missed == ()
+    assert tally == {"performed": 1}
+    assert repr(scheduler) == "<Scheduler 2 fired, 1 of them dropped>"
+
+
+def test_a_firing_that_a_callback_halted_is_dropped(jobs, start):
+    scheduler = jobs.recurring(Schedule({"sync": {"class": NeverSync, "schedule": "every day"}}))
+    jobs.run_for(DAY)
+
+    assert scheduler.dropped == scheduler.fired
+    assert len(scheduler.fired) == 1
+    assert jobs.enqueued == []
+
+
+def test_no_firing_is_dropped_that_enqueues(jobs, start, seed):
+    scheduler = jobs.recurring(seed)
+    jobs.run_for(DAY)
+
+    assert len(scheduler.fired) == 73
+    assert scheduler.dropped == ()
+
+
+def test_a_firing_whose_store_is_down_is_missed(jobs, start, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise StoreError("refused")
+
+    scheduler = jobs.recurring(Schedule({"sync": {"class": SyncOnce, "schedule": "every day"}}))
+    monkeypatch.setattr(settings.store, "acquire", refuse, raising=False)
+
+    with pytest.raises(StoreError):
+        jobs.run_for(DAY)
+
+    assert scheduler.fired == ()
+    assert [firing.at for firing in scheduler.missed] == [start + DAY]
+
+
+@pytest.mark.jobs(mode="inline", raise_at="enqueue")
+def test_a_firing_whose_job_raises_inline_is_none_that_is_missed(jobs, start):
+    scheduler = jobs.recurring(Schedule({"flaky": {"class": flaky, "schedule": "every day"}}))
+
+    with pytest.raises(ConnectionError):
+        jobs.run_for(DAY)
+
+    assert len(scheduler.fired) == 1
+    assert scheduler.missed == ()
 
 
 def test_a_path_is_no_schedule(jobs):

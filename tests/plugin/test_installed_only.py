@@ -99,9 +99,9 @@ def test_the_marker_is_listed(pytester):
         [
             (
                 "@pytest.mark.jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', "
-                "jitter='zero'|'seeded'|'live', queues=file, idempotent=bool): open a job harness for the test, "
-                "with these settings; idempotent=False alone opens none, and keeps --jobs-twice and "
-                "--jobs-crash away."
+                "jitter='zero'|'seeded'|'live', queues=file, idempotent=bool, crash=bool): open a job harness "
+                "for the test, with these settings. idempotent=False keeps --jobs-twice and --jobs-crash away, "
+                "crash=False the latter; alone they open none."
             )
         ]
     )

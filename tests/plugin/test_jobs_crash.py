@@ -297,6 +297,42 @@ def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
 
 
 @needs_monitoring
+@pytest.mark.parametrize(
+    ("rule", "outcome"),
+    [
+        ("", "failed: LookupError: paid already"),
+        ("@discard_on(LookupError)", "discarded: LookupError: paid already"),
+        ("@retry_on(LookupError)", "retried: LookupError: paid already"),
+    ],
+)
+def test_what_the_delivery_came_to_that_followed_is_told(pytester, rule, outcome):
+    result = run(
+        pytester,
+        f"""
+        import shop
+        from pytest_jobs import discard_on, job, retry_on
+
+        {rule}
+        @job
+        def pay_once():
+            if shop.charges:
+                raise LookupError("paid already")
+            shop.charges.append(7)
+            shop.ended.append(7)
+
+        def test_it(jobs):
+            pay_once.perform_later()
+            assert jobs.perform_due() == {{"performed": 1}}
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["- killed before line *", f"- delivered again at once, and {outcome}"]
+    )
+
+
+@needs_monitoring
 def test_a_safe_job_is_quiet_at_every_point(pytester):
     result = run(
         pytester,
@@ -814,6 +850,18 @@ def test_an_opt_out_is_told(pytester):
             "  test_it.py::test_payment",
         ]
     )
+
+
+@needs_monitoring
+def test_a_marker_keeps_crashes_away_and_is_told(pytester):
+    text = "    import pytest\n" + CHARGES_TWICE.replace(
+        "    def test", "    @pytest.mark.jobs(crash=False)\n    def test"
+    )
+    result = run(pytester, text)
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["1 test left alone (crash=False):", "  test_it.py::test_payment"])
 
 
 @needs_monitoring

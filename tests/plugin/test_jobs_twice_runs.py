@@ -47,6 +47,12 @@ def test_a_marker_opts_out_and_is_told(pytester, places):
     )
 
 
+def test_a_marker_that_keeps_crashes_away_does_not_keep_copies_away(pytester):
+    places = {"module": "", "of_class": "", "of_test": "@pytest.mark.jobs(crash=False)"}
+
+    run(pytester, OPTED_OUT.format(**places)).assert_outcomes(failed=1)
+
+
 def test_the_marker_of_a_test_goes_before_that_of_its_module(pytester):
     places = {
         "module": f"pytestmark = {MARK}",
@@ -57,14 +63,17 @@ def test_the_marker_of_a_test_goes_before_that_of_its_module(pytester):
     run(pytester, OPTED_OUT.format(**places)).assert_outcomes(failed=1)
 
 
-def test_the_marker_alone_opens_no_harness(pytester):
+@pytest.mark.parametrize(
+    "said", ["idempotent=False", "crash=False", "idempotent=True, crash=False"]
+)
+def test_the_marker_alone_opens_no_harness(pytester, said):
     pytester.makepyfile(
-        """
+        f"""
         import pytest
         from pytest_jobs.errors import NoHarnessError
         from pytest_jobs import current_jobs
 
-        @pytest.mark.jobs(idempotent=False)
+        @pytest.mark.jobs({said})
         def test_it():
             with pytest.raises(NoHarnessError):
                 current_jobs()

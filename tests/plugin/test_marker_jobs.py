@@ -161,7 +161,7 @@ def test_of_one_parameter_off_takes_out_that_one(pytester):
     [
         (
             "'inline'",
-            " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues= or idempotent=.",
+            " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, idempotent= or crash=.",
         ),
         ("mode='inlien'", ": mode is 'inlien'; valid are record, inline, off."),
         ("mode=None", ": mode is None; valid are record, inline, off."),
@@ -170,7 +170,7 @@ def test_of_one_parameter_off_takes_out_that_one(pytester):
         ("strict='yes'", ": strict is 'yes'; it is True or False."),
         (
             "inline=True",
-            " knows no 'inline': it takes mode, raise_at, jitter, queues, strict, idempotent.",
+            " knows no 'inline': it takes mode, raise_at, jitter, queues, strict, idempotent, crash.",
         ),
     ],
 )

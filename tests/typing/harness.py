@@ -88,8 +88,8 @@ async def async_verbs(jobs: Jobs) -> None:
 
 
 def dead_letters(jobs: Jobs) -> None:
-    assert_type(jobs.redrive(jobs.enqueued[0]), JobRecord)
-    assert_type(jobs.redrive(jobs.dead[0]), JobRecord)
+    assert_type(jobs.redrive(jobs.enqueued[0]), JobRecord | None)
+    assert_type(jobs.redrive(jobs.dead[0]), JobRecord | None)
     assert_type(jobs.redrive_all(), tuple[JobRecord, ...])
     assert_type(jobs.dead[0].aftermath, tuple[str, ...])
     jobs.limit_dead(size=9, age=timedelta(days=1))

@@ -38,5 +38,6 @@ def fire(jobs: Jobs, schedule: Schedule) -> None:
     scheduler = jobs.recurring(schedule)
     assert_type(scheduler, Scheduler)
     assert_type(scheduler.fired, tuple[Firing, ...])
+    assert_type(scheduler.dropped, tuple[Firing, ...])
     with scheduler.down():
         jobs.run_for(60)

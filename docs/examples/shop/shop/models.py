@@ -170,7 +170,7 @@ class WebhookDelivery:
     def deliver(self) -> None:
         if self.status == "delivered":
             return
-        web.client.post(self.url, self.event)
+        web.client.post(self.url, self.event, key=f"webhook-{self.id}")
         db.change("UPDATE webhook_deliveries SET status = 'delivered' WHERE id = ?", self.id)
 
     deliver_later = later(deliver, base=WebhookJob)

@@ -29,18 +29,22 @@ class FakeClient:
         self.answers: list[int] = []
         #: What each supplier has of anything, and how many seconds it takes to say so.
         self.suppliers: dict[str, tuple[int, float]] = {}
+        self._keys: set[str] = set()
 
-    def post(self, url: str, body: str) -> None:
-        """Post a body.
+    def post(self, url: str, body: str, *, key: str) -> None:
+        """Post a body, with a key by which its server knows what it has had: a job may be delivered twice.
 
         Raises:
             ServerUnavailable: when the answer is a 5xx.
         """
         time.sleep(self.seconds_to_answer)
+        if key in self._keys:
+            return
         self.requests.append(Request(url, body))
         status = self.answers.pop(0) if self.answers else 200
         if status >= 500:
             raise ServerUnavailable(status)
+        self._keys.add(key)
 
     async def ask(self, supplier: str, sku: str) -> int:
         """Ask a supplier how many pieces of a product there are."""

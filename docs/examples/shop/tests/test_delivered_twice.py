@@ -22,7 +22,7 @@ from shop.jobs import (
     send_mail,
 )
 from shop.mail import Outbox
-from shop.models import NotificationBundle, Report
+from shop.models import NotificationBundle, Report, WebhookDelivery
 from shop.web import FakeClient
 
 MONDAY = date(2096, 2, 27)
@@ -34,6 +34,7 @@ INSERT INTO notification_bundles (id, customer_id) VALUES (1, 1);
 INSERT INTO notifications (bundle_id, message) VALUES (1, 'Order 1 is on its way');
 INSERT INTO subscribers (id, email) VALUES (1, 'ann@example.org');
 INSERT INTO campaigns (id, subject) VALUES (1, 'All teapots at half price');
+INSERT INTO webhook_deliveries (id, url, event) VALUES (1, 'https://books.example/paid', 'order 1');
 INSERT INTO reports (day, orders, cents) VALUES ('2096-02-27', 1, 4200);
 INSERT INTO stock VALUES ('teapot-1', 3);
 INSERT INTO shipments (id) VALUES (1);
@@ -58,7 +59,7 @@ def shop() -> Generator[Callable[[], dict[str, object]]]:
         sqlite_world(db.SCHEMA + ROWS, bind=(db, "connect")) as rows,
         fake(mail, "outbox", Outbox(), key="key") as mails,
         fake(gateway, "provider", FakeGateway(), key="idempotency_key") as charges,
-        fake(web, "client", client, reads={"ask"}),
+        fake(web, "client", client, key="key", reads={"ask"}),
     ):
         yield lambda: {
             **{table: rows(table) for table in TABLES},
@@ -72,6 +73,12 @@ def test_a_mail_with_a_key_is_sent_once() -> None:
     bundle = NotificationBundle(1, 1, None)
 
     check_idempotent(NotificationJob, args=(bundle,), world=shop, atomic=[db])
+
+
+def test_so_is_a_webhook() -> None:
+    delivery = WebhookDelivery(1, "https://books.example/paid", "order 1", "pending")
+
+    check_idempotent(WebhookDelivery.deliver_later, args=(delivery,), world=shop, atomic=[db])
 
 
 def test_the_stock_is_set_and_not_counted_up() -> None:

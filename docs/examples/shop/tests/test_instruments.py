@@ -60,6 +60,7 @@ def test_the_address_of_a_mail_is_not_logged(
     assert "ann@example.org" not in caplog.text
 
 
+@pytest.mark.jobs(crash=False)  # counts jobs
 def test_what_happened_can_be_read_in_order(jobs: Jobs, customer: Customer) -> None:
     Order.place(customer, 4200)
     jobs.fail(ProcessPayment, raising=GatewayTimeout, on=[1])

@@ -1,0 +1,96 @@
+"""A dead job of the core that is enqueued anew, by the rules for its lock and its place."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING
+
+from ..errors import AmbiguousJobError, UnknownJobError
+from ..harness.record import REDELIVERY, JobRecord
+from .reference_adapter import HarnessAdapter, payload_of
+
+if TYPE_CHECKING:
+    from ..core.exclusion import Exclusion
+    from ..core.payload import Payload
+
+
+class Redriving:
+    """The adapter for one payload that came in before; what else is enqueued with it goes to the real one."""
+
+    __slots__ = ("_adapter", "_again", "_payload", "_record")
+
+    def __init__(self, record: JobRecord, adapter: HarnessAdapter) -> None:
+        """Begin.
+
+        Args:
+            record: with which the job came in first.
+            adapter: takes what is enqueued.
+        """
+        self._record = record
+        self._adapter = adapter
+        # Its lock lasts from now on.
+        self._payload = copy(payload_of(record))
+        self._payload.enqueued_ns = adapter.now_ns()
+        self._again: JobRecord | None = None
+
+    def enqueued_by(self, exclusion: Exclusion) -> JobRecord | None:
+        """Enqueue the payload; return None when another job keeps it out.
+
+        Raises:
+            StoreError: when the store cannot be reached; nothing was enqueued then.
+        """
+        dropped_for = exclusion.admit(self._payload, self)
+        if dropped_for is not None:
+            self._adapter.kept_out(self._payload, dropped_for)
+        return self._again
+
+    def now_ns(self) -> int:
+        """Return the time of the harness's clock."""
+        return self._adapter.now_ns()
+
+    def enqueue(self, payload: Payload) -> None:
+        """Report the payload."""
+        if payload is self._payload:
+            self._report(None)
+        else:
+            self._adapter.enqueue(payload)
+
+    def block(self, payload: Payload, until_ns: int | None) -> None:
+        """Report the payload of a job that waits for a place."""
+        if payload is self._payload:
+            self._report(until_ns)
+        else:
+            self._adapter.block(payload, until_ns)
+
+    def unblock(self, job_id: str) -> None:
+        """Report that a job has the place that it waited for."""
+        self._adapter.unblock(job_id)
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Take back what is pending of a job."""
+        return self._adapter.withdraw(job_id)
+
+    def _report(self, blocked_until_ns: int | None) -> None:
+        first = self._record
+        self._again = JobRecord(
+            first._bridge, self._payload, first.payload, REDELIVERY, blocked_until_ns
+        )
+        self._adapter.sink.added(self._again)
+
+
+def exclusion_of(payload: Payload) -> Exclusion | None:
+    """Return what keeps the job of a payload apart; None where nothing does, or did when it was enqueued."""
+    try:
+        exclusion = payload.job._exclusion
+    except (UnknownJobError, AmbiguousJobError):
+        return None
+    return exclusion if exclusion is not None and _carries_keys(payload, exclusion) else None
+
+
+def _carries_keys(payload: Payload, exclusion: Exclusion) -> bool:
+    # Not at the top: most programs have no job of this kind.
+    from ..core.exclusion import LIMIT, UNIQUE
+
+    keys = payload.headers or {}
+    declared = ((UNIQUE, exclusion.unique), (LIMIT, exclusion.limit))
+    return all(name in keys for name, rule in declared if rule is not None)
