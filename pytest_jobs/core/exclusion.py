@@ -145,7 +145,7 @@ class Exclusion:
         adapter, store = settings.adapter, settings.store
         now_ns = adapter.now_ns()
         if self.limit is not None and LIMIT in keys:
-            held = _take_place(payload, self.limit, store, now_ns)
+            held = _take_place(payload, self.limit, store, now_ns, begins=True)
             if held is not None:
                 return _without_place(payload, self.limit, held, adapter, now_ns)
         if self.unique is not None and UNIQUE in keys:
@@ -229,7 +229,10 @@ def _take_lock(
     return store.acquire(_key(payload, UNIQUE), payload.job_id, now_ns=now_ns, ttl_ns=ttl_ns)
 
 
-def _take_place(payload: Payload, rule: LimitRule, store: Store, now_ns: int) -> Held | None:
+def _take_place(
+    payload: Payload, rule: LimitRule, store: Store, now_ns: int, *, begins: bool = False
+) -> Held | None:
+    # A job may have waited in its queue for most of the time of its place, and is to run for all of it.
     return store.acquire(
         _key(payload, LIMIT),
         payload.job_id,
@@ -237,6 +240,7 @@ def _take_place(payload: Payload, rule: LimitRule, store: Store, now_ns: int) ->
         ttl_ns=rule.duration_ns,
         limit=rule.to,
         rank=(payload.priority or 0) if rule.blocks else None,
+        renew=begins,
     )
 
 
