@@ -183,11 +183,15 @@ def run_for(
     def perform_until(until_ns: int) -> Plan[None]:
         return _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "run_for")
 
+    firings = recurring.round(start_ns, end_ns)
     try:
-        for firing_ns in recurring.firing(start_ns, end_ns):
-            yield from perform_until(firing_ns - 1)
-            clock.reach_ns(firing_ns)
-        yield from perform_until(end_ns)
+        with clock.stopping(firings):
+            while (firing_ns := firings.next_ns) is not None:
+                yield from perform_until(firing_ns - 1)
+                clock.reach_ns(firing_ns)
+                firings.check()
+            yield from perform_until(end_ns)
+        recurring.passed(end_ns)
         if not bounds.reached_by(tally):
             check_served(ledger, selection, "jobs.run_for()", end_ns)
         check_done(tally, "run_for", ledger, selection, bounds, "")
