@@ -243,6 +243,11 @@ def _callback(job: Job, name: str) -> Payload:
         raise BatchError(
             f"on_{name}={job!r} is no job yet: write `.new(...)` of it, with the arguments."
         )
+    if job.payload is not None:
+        raise BatchError(
+            f"on_{name}={job!r} was enqueued already, and a callback is enqueued when its batch is done: make it "
+            "by `.new(...)`."
+        )
     payload = payload_of(job, 0)
     if payload.due_ns is not None:
         raise BatchError(

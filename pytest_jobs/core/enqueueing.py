@@ -93,8 +93,12 @@ def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
     """Return the jobs that a verb is given.
 
     Raises:
-        SignatureError: when one is none.
+        SignatureError: when they are no list, or one is none.
     """
+    if not isinstance(jobs, Iterable):
+        raise SignatureError(
+            f"{verb} is given {jobs!r}, and takes a list: write {verb}([job.new(...), ...])."
+        )
     every = tuple(jobs)
     for job in every:
         if not hasattr(job, "_encoded_arguments") or isinstance(job, type):

@@ -121,12 +121,24 @@ def unique(
     """
     _check_called(key)
     rule = UniqueRule(key, until, ttl, scope, on_conflict)
+    return Declares("unique", lambda job_class: job_class._declare_unique(rule))
 
-    def decorate(target: T) -> T:
-        declared_on(target, "unique")._declare_unique(rule)
+
+class Declares:
+    """A decorator that declares something of a job."""
+
+    def __init__(self, name: str, declare: Callable[[type[Job]], None]) -> None:
+        #: As which it is written.
+        self.name = name
+        self._declare = declare
+
+    def __call__(self, target: T) -> T:
+        """Declare it of a job class or a job function, and return that."""
+        self._declare(declared_on(target, self.name))
         return target
 
-    return decorate
+    def __repr__(self) -> str:
+        return f"@{self.name}(...)"
 
 
 def declared_on(target: object, name: str) -> type[Job]:

@@ -394,3 +394,17 @@ def test_a_batch_that_is_not_kept_any_more_is_logged(server, adapter, caplog):
         f"{__name__}.load (job {job_id}) has ended performed, and its batch import-7 is not kept any more: it "
         "counts for nothing."
     )
+
+
+def test_a_callback_that_was_enqueued_already_is_refused(jobs):
+    with pytest.raises(BatchError) as caught:
+        Batch("b", on_success=notify.perform_later(1))
+
+    assert str(caught.value).endswith(
+        "was enqueued already, and a callback is enqueued when its batch is done: make it by `.new(...)`."
+    )
+
+
+def test_a_job_in_place_of_a_list_is_refused(jobs):
+    with pytest.raises(SignatureError, match=r"takes a list: write Batch.enqueue\(\[job.new"):
+        Batch("b", on_success=notify.new(1)).enqueue(load.new(1))

@@ -39,6 +39,7 @@ from pytest_jobs import (
 )
 from pytest_jobs.errors import (
     ContextError,
+    DeclarationError,
     DeserializationError,
     RecordNotFoundError,
     SerializationError,
@@ -864,3 +865,9 @@ def test_an_attribute_without_a_default_must_be_set(jobs, acme):
         jobs.drain()
 
     assert [d.status for d in jobs.deliveries] == ["performed", "failed"]
+
+
+@pytest.mark.parametrize("options", [{"factory": 3}, {"default": 1, "carried": 3}])
+def test_an_attribute_that_cannot_be_meant_is_refused(options):
+    with pytest.raises(DeclarationError):
+        attribute(**options)
