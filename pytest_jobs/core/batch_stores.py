@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
+from ..errors import BatchError
 from .payload import Payload
 
 #: The names of the callbacks, in the order in which they are enqueued.
@@ -55,6 +56,9 @@ class BatchStore(Protocol):
             The ids of those, in order, that were not handed over yet; None when the batch is finished
             and has not all of them, unless the adder had failed, or when it is not kept: nothing was
             added then.
+
+        Raises:
+            BatchError: when the batch is kept with callbacks of other jobs, so that it is another one.
         """
         ...
 
@@ -91,6 +95,19 @@ class BatchStore(Protocol):
     def facts(self, batch_id: str) -> BatchFacts | None:
         """Return how far a batch is; None when it is not kept."""
         ...
+
+
+def names_of(callbacks: Mapping[str, Payload]) -> str:
+    """Return in one text which jobs the callbacks of a batch are."""
+    return ", ".join(f"on_{name} {callbacks[name].name}" for name in sorted(callbacks))
+
+
+def another_batch(batch_id: str, kept: str, given: str) -> BatchError:
+    """Return the error of a batch whose id is that of another one."""
+    return BatchError(
+        f"The batch {batch_id} is kept with {kept}, and is enqueued here with {given}, which would never be "
+        'called: give each batch an id of its own, which says what it is for, such as Batch(f"import-{file_id}").'
+    )
 
 
 @dataclass(slots=True)
@@ -136,6 +153,8 @@ class MemoryBatches:
                 if callbacks is None:
                     return None
                 batch = self._kept[batch_id] = _Kept(dict(callbacks))
+            if callbacks is not None and names_of(callbacks) != names_of(batch.callbacks):
+                raise another_batch(batch_id, names_of(batch.callbacks), names_of(callbacks))
             unknown = [each for each in job_ids if each not in batch.jobs]
             if unknown and COMPLETE in batch.askers and batch.jobs.get(adder) != "failed":
                 return None

@@ -118,8 +118,8 @@ class Batch:
             not in the batch, and for one that it has already, whose `.dropped_for` is its own id.
 
         Raises:
-            BatchError: when the batch is finished, or not kept any more; or when a job is to wait for
-                the commit of a transaction.
+            BatchError: when the batch is finished, or not kept any more; when its id is that of a batch
+                with other callbacks; or when a job is to wait for the commit of a transaction.
             EnqueueError: when the adapter did not take all of them. The batch waits for the others:
                 call it again.
             NoStoreError: when no store is configured.

@@ -405,6 +405,28 @@ def test_a_callback_that_was_enqueued_already_is_refused(jobs):
     )
 
 
+def test_two_batches_of_one_id_are_noticed(jobs):
+    Batch("7", on_success=notify.new(1)).enqueue([load.new(1)])
+
+    with pytest.raises(BatchError, match=r"The batch 7 is kept with on_success .*\.notify, and"):
+        Batch("7", on_complete=ship.new(1)).enqueue([load.new(2)])
+    assert len(jobs.pending) == 1
+
+
+def test_a_callback_that_another_job_keeps_out_is_shown(jobs):
+    @unique()
+    @job
+    def refresh(): ...
+
+    with jobs.holding(refresh):
+        first = refresh.perform_later()
+        Batch("b", on_success=refresh.new()).enqueue([load.new(1)])
+        jobs.drain()
+
+    assert [kept_out.dropped_for for kept_out in jobs.kept_out] == [first.job_id]
+    assert Batch.find("b").finished
+
+
 def test_a_job_in_place_of_a_list_is_refused(jobs):
     with pytest.raises(SignatureError, match=r"takes a list: write Batch.enqueue\(\[job.new"):
         Batch("b", on_success=notify.new(1)).enqueue(load.new(1))
