@@ -215,18 +215,26 @@ def _end_unique(
     if not rule.kind.at_enqueue:
         return
     if status in ("retried", "snoozed"):
-        if rule.kind.ends == "start":
-            _take_lock(payload, rule, store, now_ns, now_ns + (wait_ns or 0))
+        if rule.kind.ends != "never":
+            _take_lock(payload, rule, store, now_ns, now_ns + (wait_ns or 0), renew=True)
     elif rule.kind.ends != "never" or status in _GIVEN_UP:
         store.release(key, owner, now_ns=now_ns)
 
 
 def _take_lock(
-    payload: Payload, rule: UniqueRule, store: Store, now_ns: int, due_ns: int | None
+    payload: Payload,
+    rule: UniqueRule,
+    store: Store,
+    now_ns: int,
+    due_ns: int | None,
+    *,
+    renew: bool = False,
 ) -> Held | None:
     until_due_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
     ttl_ns = None if rule.ttl_ns is None else rule.ttl_ns + until_due_ns
-    return store.acquire(_key(payload, UNIQUE), payload.job_id, now_ns=now_ns, ttl_ns=ttl_ns)
+    return store.acquire(
+        _key(payload, UNIQUE), payload.job_id, now_ns=now_ns, ttl_ns=ttl_ns, renew=renew
+    )
 
 
 def _take_place(

@@ -107,8 +107,8 @@ def unique(
         until: when another may come. `executed`: when the job has ended, its retries included.
             `executing`: when it begins to run. `expired`: when `ttl` has passed. `while_executing`: any may
             be enqueued, and one runs at a time. `until_and_while_executing`: one waits, and one runs.
-        ttl: seconds or a timedelta after which a lock ends by itself, counted from when the job is due;
-            None for never. What a killed worker held stays until then.
+        ttl: seconds or a timedelta after which a lock ends by itself, counted from when the job, or its
+            retry, is due; None for never. What a killed worker held stays until then.
         scope: what the key is of, for jobs that exclude each other; None for the job's own name.
         on_conflict: what becomes of the second job. When it is enqueued: `drop`, `log` as well, or
             `replace` the first. When it is to run: `drop`, `log`, `raise` a `JobLockedError` in it,
