@@ -249,6 +249,9 @@ def _callback(job: Job, name: str) -> Payload:
             "by `.new(...)`."
         )
     payload = payload_of(job, 0)
+    exclusion = type(job)._exclusion
+    if exclusion is not None:
+        exclusion.write_keys(job, payload)
     if payload.due_ns is not None:
         raise BatchError(
             f"on_{name}={job!r} says when it is due, and a callback is due when its batch is done: leave wait= "

@@ -64,17 +64,22 @@ def prepared(
 
     Raises:
         SignatureError: when the arguments of one do not fit `perform`.
-        SerializationError: when one cannot be written.
+        SerializationError: when one, or the key of one, cannot be written.
     """
     return [_prepared(job, adapter) for job in jobs]
 
 
 def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[Found]]:
     transactions = _transactions(job) if type(job).enqueue_after_commit else ()
+    payload = None
     if transactions or not type(job)._enqueue_callbacks:
-        return job, payload_of(job, adapter.now_ns()), transactions
-    job._encoded_arguments()
-    return job, None, ()
+        payload = payload_of(job, adapter.now_ns())
+    else:
+        job._encoded_arguments()
+    exclusion = type(job)._exclusion
+    if exclusion is not None:
+        exclusion.write_keys(job, payload)
+    return job, payload, transactions
 
 
 def enqueue_prepared(

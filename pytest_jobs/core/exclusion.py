@@ -78,7 +78,7 @@ class Exclusion:
             StoreError: when the store cannot be reached; nothing was enqueued then.
         """
         store = settings.store
-        payload.headers = {**(payload.headers or {}), **self._keys(job)}
+        self.write_keys(job, payload)
         job.dropped_for = None
         replaced: list[Replaced] = []
         try:
@@ -94,9 +94,18 @@ class Exclusion:
         job.dropped_for = locked_by or placed_by
         return job.dropped_for is None
 
-    def _keys(self, job: Job) -> dict[str, str]:
+    def write_keys(self, job: Job, payload: Payload | None) -> None:
+        """Give a payload its keys, unless it has them; without one, see that there are keys.
+
+        Raises:
+            SerializationError: when a key is none.
+        """
+        if payload is not None and not (payload.headers or {}).keys().isdisjoint((UNIQUE, LIMIT)):
+            return
         rules = {UNIQUE: self.unique, LIMIT: self.limit}
-        return {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
+        keys = {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
+        if payload is not None:
+            payload.headers = {**(payload.headers or {}), **keys}
 
     def _lock(
         self, payload: Payload, adapter: Adapter, store: Store, replaced: list[Replaced]

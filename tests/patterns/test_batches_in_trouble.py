@@ -12,6 +12,7 @@ from pytest_jobs import (
     TestAdapter,
     configure,
     job,
+    perform_all_later,
     rescue_from,
     retry_on,
     unique,
@@ -137,6 +138,28 @@ def test_an_argument_that_cannot_be_written_keeps_all_back(jobs, arguments, erro
     with pytest.raises(error):
         batch.enqueue([load.new(1), load.new(*arguments)])
     assert (len(jobs.enqueued), batch.total) == (0, 0)
+
+
+@unique(key=lambda n: 1 / n)
+@job
+def divide(n): ...
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [perform_all_later, lambda made: Batch(on_success=notify.new(1)).enqueue(made)],
+    ids=["many", "a batch"],
+)
+def test_a_key_that_cannot_be_made_keeps_all_back(jobs, enqueue):
+    with pytest.raises(ZeroDivisionError):
+        enqueue([load.new(1), divide.new(1), divide.new(0)])
+
+    assert (jobs.enqueued, jobs.locks) == ([], [])
+
+
+def test_the_key_of_a_callback_is_made_with_the_batch(jobs):
+    with pytest.raises(ZeroDivisionError):
+        Batch("b", on_success=divide.new(0))
 
 
 def test_a_finished_batch_takes_no_job(jobs):
