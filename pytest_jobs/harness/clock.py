@@ -30,7 +30,7 @@ class Stops(Protocol):
         ...
 
     def reached(self) -> None:
-        """Let it happen: the clock stands there, or beyond it."""
+        """Let it happen: the clock stands there, or beyond it. It may be moved further by that."""
         ...
 
 
@@ -188,12 +188,11 @@ class VirtualClock:
             self._jump(now_ns, ns)
             return
         stops = self._stops
-        with self.stopping(None):
-            while (stop_ns := stops.next_ns) is not None and stop_ns <= ns:
-                self._jump(now_ns, max(stop_ns, now_ns))
-                stops.reached()
-                now_ns = self.now_ns()
-            self._jump(now_ns, max(ns, now_ns))
+        while (stop_ns := stops.next_ns) is not None and stop_ns <= ns:
+            self._jump(now_ns, max(stop_ns, now_ns))
+            stops.reached()
+            now_ns = self.now_ns()
+        self._jump(now_ns, max(ns, now_ns))
 
     def _jump(self, now_ns: int, ns: int) -> None:
         self._check_undisturbed()

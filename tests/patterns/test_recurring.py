@@ -248,6 +248,15 @@ def test_a_unique_job_that_takes_longer_than_its_interval_keeps_the_next_out(job
     assert len(jobs.kept_out) == 3
 
 
+def test_so_it_does_inline(jobs, start):
+    jobs.recurring(Schedule({"sweep": {"class": sweep, "args": 100, "schedule": "every minute"}}))
+    with jobs.inline():
+        jobs.run_for(timedelta(minutes=6))
+
+    assert [(d.at - start).seconds // 60 for d in jobs.performed] == [1, 3, 5]
+    assert len(jobs.kept_out) == 3
+
+
 class Current(CurrentAttributes):
     tenant: str | None = None
 
