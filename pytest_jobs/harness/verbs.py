@@ -271,7 +271,14 @@ class LoopGuard:
             limit: how many records that came up meanwhile are performed at most.
             what: what is stopped.
             advice: what can be done besides ending the loop; may name the limit.
+
+        Raises:
+            CriterionError: when the limit is no number.
         """
+        if type(limit) is not int or limit < 0:
+            raise CriterionError(
+                f"limit={limit!r} is no number of jobs: write an int of at least 0."
+            )
         self._ledger = ledger
         self._limit = limit
         self._what = what
