@@ -55,19 +55,21 @@ local others = redis.call('HGET', batch, 'names')
 if may_begin == '1' and others and others ~= names then
   return others
 end
+local finished = redis.call('HEXISTS', batch, 'asker:complete') == 1
+    and redis.call('HGET', batch, 'job:' .. adder) ~= 'f'
 local unknown, missing = {}, {}
 for i = first, #ARGV do
   local state = redis.call('HGET', batch, 'job:' .. ARGV[i])
-  if not state then
+  if finished and not state then
+    if redis.call('HEXISTS', batch, 'withdrawn:' .. ARGV[i]) == 0 then
+      return false
+    end
+  elseif not state then
     unknown[#unknown + 1] = ARGV[i]
-  end
-  if not state or state == 'a' then
+    missing[#missing + 1] = ARGV[i]
+  elseif state == 'a' then
     missing[#missing + 1] = ARGV[i]
   end
-end
-if #unknown > 0 and redis.call('HEXISTS', batch, 'asker:complete') == 1
-    and redis.call('HGET', batch, 'job:' .. adder) ~= 'f' then
-  return false
 end
 if begins then
   redis.call('HSET', batch, 'total', 0, 'pending', 0, 'failed', 0)
@@ -100,6 +102,7 @@ _WITHDRAW: Final = (
 local job = 'job:' .. ARGV[2]
 if redis.call('HGET', batch, job) == 'a' then
   redis.call('HDEL', batch, job)
+  redis.call('HSET', batch, 'withdrawn:' .. ARGV[2], 1)
   redis.call('HINCRBY', batch, 'total', -1)
   redis.call('HINCRBY', batch, 'pending', -1)
 end

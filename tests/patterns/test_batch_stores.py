@@ -219,6 +219,16 @@ def test_a_finished_batch_takes_no_further_job(batches):
     assert batches.facts("b") == BatchFacts(total=1, pending=0, failed=0)
 
 
+def test_what_was_withdrawn_of_a_finished_batch_is_none_that_it_lacks(batches):
+    begin(batches, "1", "2")
+    batches.withdraw("b", "1")
+    end(batches, "2")
+
+    assert begin(batches, "1", "2") == []
+    assert begin(batches, "1", "2", "3") is None
+    assert batches.facts("b") == BatchFacts(total=1, pending=0, failed=0)
+
+
 def test_a_finished_batch_takes_further_ones_of_a_job_that_had_failed(batches):
     begin(batches, "1", "2")
     end(batches, "1", performed=False)
