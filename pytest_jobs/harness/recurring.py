@@ -163,6 +163,11 @@ class Round:
         """When something fires next; None when nothing does."""
         return self._coming[self._place][0] if self._place < len(self._coming) else None
 
+    @property
+    def left(self) -> int:
+        """How many tasks are to fire still."""
+        return len(self._coming) - self._place
+
     def reached(self) -> None:
         """Enqueue what fires next. The job that may be sleeping hears of no error: see `check`."""
         at_ns = self.next_ns

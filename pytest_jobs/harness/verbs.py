@@ -18,7 +18,7 @@ from ..errors import (
     NotPerformedError,
     TooFewPerformedError,
 )
-from .bounds import Bounds
+from .bounds import Bounds, check_limit
 from .bridge import CountsAttempts
 from .clock import VirtualClock
 from .delivery import Delivery
@@ -176,12 +176,15 @@ def run_for(
 ) -> Plan[Tally]:
     """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
     __tracebackhide__ = True
+    check_limit(limit)
     start_ns = clock.now_ns()
     end_ns = selection.until_ns = start_ns + delta_ns
     tally = Tally()
 
     def perform_until(until_ns: int) -> Plan[None]:
-        return _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "run_for")
+        # What fires while a job sleeps comes up meanwhile, and is no loop.
+        most = limit + firings.left
+        return _drain_until(ledger, clock, selection, bounds, tally, until_ns, most, "run_for")
 
     firings = recurring.round(start_ns, end_ns)
     try:
@@ -275,10 +278,7 @@ class LoopGuard:
         Raises:
             CriterionError: when the limit is no number.
         """
-        if type(limit) is not int or limit < 0:
-            raise CriterionError(
-                f"limit={limit!r} is no number of jobs: write an int of at least 0."
-            )
+        check_limit(limit)
         self._ledger = ledger
         self._limit = limit
         self._what = what

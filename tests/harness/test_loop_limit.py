@@ -156,9 +156,18 @@ async def test_the_twins_have_the_limit_too(jobs):
 
 
 @pytest.mark.parametrize("limit", [-1, "10", None, True, 1.5])
-@pytest.mark.parametrize("verb", ["drain", "perform_due"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda jobs, limit: jobs.drain(limit=limit),
+        lambda jobs, limit: jobs.drain(limit=limit, workers=2),
+        lambda jobs, limit: jobs.perform_due(limit=limit),
+        lambda jobs, limit: jobs.run_for(60, limit=limit),
+    ],
+    ids=["drain", "workers", "perform_due", "run_for"],
+)
 def test_a_limit_that_is_no_number_is_refused(jobs, verb, limit):
     with pytest.raises(CriterionError) as caught:
-        getattr(jobs, verb)(limit=limit)
+        verb(jobs, limit)
 
     assert str(caught.value) == f"limit={limit!r} is no number of jobs: write an int of at least 0."

@@ -366,6 +366,13 @@ def test_more_firings_than_the_limit_are_no_loop(jobs, start):
     assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 60}
 
 
+def test_nor_are_those_while_a_job_sleeps(jobs, start):
+    jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every minute"}}))
+    slow.perform_later()
+
+    assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 61}
+
+
 def test_drain_fires_nothing(jobs, start):
     jobs.recurring(Schedule(DAILY))
 
