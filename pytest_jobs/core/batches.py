@@ -13,7 +13,7 @@ from ..errors import BatchError, EnqueueError, Halt
 from .batch_ends import BATCH, CALLBACK, batch_of, derived_id, send
 from .batch_stores import COMPLETE, SUCCESS, BatchFacts
 from .carrying import performed
-from .enqueueing import checked_jobs, enqueue_prepared, payload_of, prepared
+from .enqueueing import checked_jobs, enqueue_prepared, in_its_context, payload_of, prepared
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -248,15 +248,20 @@ def _callback(job: Job, name: str) -> Payload:
             f"on_{name}={job!r} was enqueued already, and a callback is enqueued when its batch is done: make it "
             "by `.new(...)`."
         )
-    payload = payload_of(job, 0)
-    exclusion = type(job)._exclusion
-    if exclusion is not None:
-        exclusion.write_keys(job, payload)
+    payload = in_its_context(job, _payload_of_callback, job)
     if payload.due_ns is not None:
         raise BatchError(
             f"on_{name}={job!r} says when it is due, and a callback is due when its batch is done: leave wait= "
             "and at= out."
         )
+    return payload
+
+
+def _payload_of_callback(job: Job) -> Payload:
+    payload = payload_of(job, 0)
+    exclusion = type(job)._exclusion
+    if exclusion is not None:
+        exclusion.write_keys(job, payload)
     return payload
 
 

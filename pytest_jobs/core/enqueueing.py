@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import EnqueueError, Halt, SignatureError
+from .ambient import ambient
 from .callbacks import run_chain
 from .carrying import headers_of
 from .hooks import hooks
@@ -20,10 +21,26 @@ if TYPE_CHECKING:
     from .job import Job
 
 J = TypeVar("J", bound="Job")
+T = TypeVar("T")
 
 
 def enqueue(job: Job) -> None:
     """Hand a job to the adapter, inside its callbacks, or have it wait for a commit."""
+    in_its_context(job, _enqueue, job)
+
+
+def in_its_context(job: Job, do: Callable[..., T], *args: Any) -> T:
+    """Call what asks a job, or its class, for something: with the current attributes that it was made under."""
+    if job._ambient is None or job._ambient is ambient.get():
+        return do(*args)
+    token = ambient.set(job._ambient)
+    try:
+        return do(*args)
+    finally:
+        ambient.reset(token)
+
+
+def _enqueue(job: Job) -> None:
     adapter = settings.adapter
     if type(job).enqueue_after_commit and (transactions := _transactions(job)):
         _wait(job, adapter, payload_of(job, adapter.now_ns()), transactions)
@@ -66,7 +83,7 @@ def prepared(
         SignatureError: when the arguments of one do not fit `perform`.
         SerializationError: when one, or the key of one, cannot be written.
     """
-    return [_prepared(job, adapter) for job in jobs]
+    return [in_its_context(job, _prepared, job, adapter) for job in jobs]
 
 
 def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[Found]]:
@@ -86,6 +103,12 @@ def enqueue_prepared(
     job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[Found]
 ) -> None:
     """Hand a job to the adapter that was prepared, or have it wait."""
+    in_its_context(job, _enqueue_prepared, job, payload, adapter, transactions)
+
+
+def _enqueue_prepared(
+    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[Found]
+) -> None:
     if payload is None:
         _enqueue_inside_callbacks(job, adapter)
     elif transactions:
@@ -248,9 +271,9 @@ def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[F
     def enqueue() -> None:
         payload.enqueued_ns = adapter.now_ns()
         if type(job)._enqueue_callbacks:
-            _enqueue_inside_callbacks(job, adapter, payload)
+            in_its_context(job, _enqueue_inside_callbacks, job, adapter, payload)
         else:
-            hand_over(job, adapter, payload)
+            in_its_context(job, hand_over, job, adapter, payload)
 
     job.payload = payload
     job.enqueued = True
