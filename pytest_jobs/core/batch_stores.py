@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
+from ..errors import BatchError
 from .payload import Payload
 
 #: The names of the callbacks, in the order in which they are enqueued.
@@ -53,8 +54,11 @@ class BatchStore(Protocol):
 
         Returns:
             The ids of those, in order, that were not handed over yet; None when the batch is finished
-            and has not all of them, unless the adder had failed, or when it is not kept: nothing was
-            added then.
+            and there are others than it has and those that were withdrawn, unless the adder had failed,
+            or when it is not kept: nothing was added then.
+
+        Raises:
+            BatchError: when the batch is kept with callbacks of other jobs, so that it is another one.
         """
         ...
 
@@ -93,12 +97,26 @@ class BatchStore(Protocol):
         ...
 
 
+def names_of(callbacks: Mapping[str, Payload]) -> str:
+    """Return in one text which jobs the callbacks of a batch are."""
+    return ", ".join(f"on_{name} {callbacks[name].name}" for name in sorted(callbacks))
+
+
+def another_batch(batch_id: str, kept: str, given: str) -> BatchError:
+    """Return the error of a batch whose id is that of another one."""
+    return BatchError(
+        f"The batch {batch_id} is kept with {kept}, and is enqueued here with {given}, which would never be "
+        'called: give each batch an id of its own, which says what it is for, such as Batch(f"import-{file_id}").'
+    )
+
+
 @dataclass(slots=True)
 class _Kept:
     callbacks: Mapping[str, Payload]
     jobs: dict[str, State] = field(default_factory=dict)
     pending: int = 0
     failed: int = 0
+    withdrawn: set[str] = field(default_factory=set)
     askers: dict[str, str] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
 
@@ -138,12 +156,16 @@ class MemoryBatches:
                 if callbacks is None:
                     return None
                 batch = self._kept[batch_id] = _Kept(dict(callbacks))
+            if callbacks is not None and names_of(callbacks) != names_of(batch.callbacks):
+                raise another_batch(batch_id, names_of(batch.callbacks), names_of(callbacks))
             unknown = [each for each in job_ids if each not in batch.jobs]
-            if unknown and COMPLETE in batch.askers and batch.jobs.get(adder) != "failed":
-                return None
+            if COMPLETE in batch.askers and batch.jobs.get(adder) != "failed":
+                if not batch.withdrawn.issuperset(unknown):
+                    return None
+                unknown = []
             batch.jobs.update(dict.fromkeys(unknown, "announced"))
             batch.pending += len(unknown)
-            return [each for each in job_ids if batch.jobs[each] == "announced"]
+            return [each for each in job_ids if batch.jobs.get(each) == "announced"]
 
     def handed_over(self, batch_id: str, job_id: str) -> None:
         """Take note that the adapter has a job; see `BatchStore`."""
@@ -158,6 +180,7 @@ class MemoryBatches:
             batch = self._kept.get(batch_id)
             if batch is not None and batch.jobs.get(job_id) == "announced":
                 del batch.jobs[job_id]
+                batch.withdrawn.add(job_id)
                 batch.pending -= 1
 
     def end(self, batch_id: str, job_id: str, *, performed: bool) -> Mapping[str, Payload] | None:

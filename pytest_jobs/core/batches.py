@@ -13,7 +13,7 @@ from ..errors import BatchError, EnqueueError, Halt
 from .batch_ends import BATCH, CALLBACK, batch_of, derived_id, send
 from .batch_stores import COMPLETE, SUCCESS, BatchFacts
 from .carrying import performed
-from .enqueueing import checked_jobs, enqueue_prepared, payload_of, prepared
+from .enqueueing import checked_jobs, enqueue_prepared, in_its_context, payload_of, prepared
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ class Batch:
             not in the batch, and for one that it has already, whose `.dropped_for` is its own id.
 
         Raises:
-            BatchError: when the batch is finished, or not kept any more; or when a job is to wait for
-                the commit of a transaction.
+            BatchError: when the batch is finished, or not kept any more; when its id is that of a batch
+                with other callbacks; or when a job is to wait for the commit of a transaction.
             EnqueueError: when the adapter did not take all of them. The batch waits for the others:
                 call it again.
             NoStoreError: when no store is configured.
@@ -243,12 +243,25 @@ def _callback(job: Job, name: str) -> Payload:
         raise BatchError(
             f"on_{name}={job!r} is no job yet: write `.new(...)` of it, with the arguments."
         )
-    payload = payload_of(job, 0)
+    if job.payload is not None:
+        raise BatchError(
+            f"on_{name}={job!r} was enqueued already, and a callback is enqueued when its batch is done: make it "
+            "by `.new(...)`."
+        )
+    payload = in_its_context(job, _payload_of_callback, job)
     if payload.due_ns is not None:
         raise BatchError(
             f"on_{name}={job!r} says when it is due, and a callback is due when its batch is done: leave wait= "
             "and at= out."
         )
+    return payload
+
+
+def _payload_of_callback(job: Job) -> Payload:
+    payload = payload_of(job, 0)
+    exclusion = type(job)._exclusion
+    if exclusion is not None:
+        exclusion.write_keys(job, payload)
     return payload
 
 

@@ -67,8 +67,14 @@ def attribute(*, default: Any = _MISSING, factory: Any = None, carried: bool = T
         carried: whether jobs take the value with them; False for what lives in this process only.
 
     Raises:
-        DeclarationError: when both a default and a factory are given.
+        DeclarationError: when both a default and a factory are given, or one that cannot be meant.
     """
+    if factory is not None and not callable(factory):
+        raise DeclarationError(
+            f"attribute(factory={factory!r}) makes nothing: write a callable, as in factory=list, or default=."
+        )
+    if type(carried) is not bool:
+        raise DeclarationError(f"attribute(carried={carried!r}) is neither True nor False.")
     if default is not _MISSING and factory is not None:
         raise DeclarationError(
             f"attribute(default={default!r}, factory=...) says twice what the value is: give one of them."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import EnqueueError, Halt, SignatureError
+from .ambient import ambient
 from .callbacks import run_chain
 from .carrying import headers_of
 from .hooks import hooks
@@ -20,10 +21,26 @@ if TYPE_CHECKING:
     from .job import Job
 
 J = TypeVar("J", bound="Job")
+T = TypeVar("T")
 
 
 def enqueue(job: Job) -> None:
     """Hand a job to the adapter, inside its callbacks, or have it wait for a commit."""
+    in_its_context(job, _enqueue, job)
+
+
+def in_its_context(job: Job, do: Callable[..., T], *args: Any) -> T:
+    """Call what asks a job, or its class, for something: with the current attributes that it was made under."""
+    if job._ambient is None or job._ambient is ambient.get():
+        return do(*args)
+    token = ambient.set(job._ambient)
+    try:
+        return do(*args)
+    finally:
+        ambient.reset(token)
+
+
+def _enqueue(job: Job) -> None:
     adapter = settings.adapter
     if type(job).enqueue_after_commit and (transactions := _transactions(job)):
         _wait(job, adapter, payload_of(job, adapter.now_ns()), transactions)
@@ -64,23 +81,34 @@ def prepared(
 
     Raises:
         SignatureError: when the arguments of one do not fit `perform`.
-        SerializationError: when one cannot be written.
+        SerializationError: when one, or the key of one, cannot be written.
     """
-    return [_prepared(job, adapter) for job in jobs]
+    return [in_its_context(job, _prepared, job, adapter) for job in jobs]
 
 
 def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[Found]]:
     transactions = _transactions(job) if type(job).enqueue_after_commit else ()
+    payload = None
     if transactions or not type(job)._enqueue_callbacks:
-        return job, payload_of(job, adapter.now_ns()), transactions
-    job._encoded_arguments()
-    return job, None, ()
+        payload = payload_of(job, adapter.now_ns())
+    else:
+        job._encoded_arguments()
+    exclusion = type(job)._exclusion
+    if exclusion is not None:
+        exclusion.write_keys(job, payload)
+    return job, payload, transactions
 
 
 def enqueue_prepared(
     job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[Found]
 ) -> None:
     """Hand a job to the adapter that was prepared, or have it wait."""
+    in_its_context(job, _enqueue_prepared, job, payload, adapter, transactions)
+
+
+def _enqueue_prepared(
+    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[Found]
+) -> None:
     if payload is None:
         _enqueue_inside_callbacks(job, adapter)
     elif transactions:
@@ -93,8 +121,12 @@ def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
     """Return the jobs that a verb is given.
 
     Raises:
-        SignatureError: when one is none.
+        SignatureError: when they are no list, or one is none.
     """
+    if not isinstance(jobs, Iterable):
+        raise SignatureError(
+            f"{verb} is given {jobs!r}, and takes a list: write {verb}([job.new(...), ...])."
+        )
     every = tuple(jobs)
     for job in every:
         if not hasattr(job, "_encoded_arguments") or isinstance(job, type):
@@ -239,9 +271,9 @@ def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[F
     def enqueue() -> None:
         payload.enqueued_ns = adapter.now_ns()
         if type(job)._enqueue_callbacks:
-            _enqueue_inside_callbacks(job, adapter, payload)
+            in_its_context(job, _enqueue_inside_callbacks, job, adapter, payload)
         else:
-            hand_over(job, adapter, payload)
+            in_its_context(job, hand_over, job, adapter, payload)
 
     job.payload = payload
     job.enqueued = True

@@ -77,7 +77,7 @@ class Exclusion:
         Raises:
             StoreError: when the store cannot be reached; nothing was enqueued then.
         """
-        payload.headers = {**(payload.headers or {}), **self._keys(job)}
+        self.write_keys(job, payload)
         job.dropped_for = None
         job.dropped_for = self.admit(payload, adapter)
         return job.dropped_for is None
@@ -102,9 +102,18 @@ class Exclusion:
             _undo(payload, replaced, adapter, store)
         return locked_by or placed_by
 
-    def _keys(self, job: Job) -> dict[str, str]:
+    def write_keys(self, job: Job, payload: Payload | None) -> None:
+        """Give a payload its keys, unless it has them; without one, see that there are keys.
+
+        Raises:
+            SerializationError: when a key is none.
+        """
+        if payload is not None and not (payload.headers or {}).keys().isdisjoint((UNIQUE, LIMIT)):
+            return
         rules = {UNIQUE: self.unique, LIMIT: self.limit}
-        return {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
+        keys = {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
+        if payload is not None:
+            payload.headers = {**(payload.headers or {}), **keys}
 
     def _lock(
         self, payload: Payload, adapter: Adapter, store: Store, replaced: list[Replaced]
@@ -153,7 +162,7 @@ class Exclusion:
         adapter, store = settings.adapter, settings.store
         now_ns = adapter.now_ns()
         if self.limit is not None and LIMIT in keys:
-            held = _take_place(payload, self.limit, store, now_ns)
+            held = _take_place(payload, self.limit, store, now_ns, begins=True)
             if held is not None:
                 return _without_place(payload, self.limit, held, adapter, now_ns)
         if self.unique is not None and UNIQUE in keys:
@@ -223,21 +232,32 @@ def _end_unique(
     if not rule.kind.at_enqueue:
         return
     if status in ("retried", "snoozed"):
-        if rule.kind.ends == "start":
-            _take_lock(payload, rule, store, now_ns, now_ns + (wait_ns or 0))
+        if rule.kind.ends != "never":
+            _take_lock(payload, rule, store, now_ns, now_ns + (wait_ns or 0), renew=True)
     elif rule.kind.ends != "never" or status in _GIVEN_UP:
         store.release(key, owner, now_ns=now_ns)
 
 
 def _take_lock(
-    payload: Payload, rule: UniqueRule, store: Store, now_ns: int, due_ns: int | None
+    payload: Payload,
+    rule: UniqueRule,
+    store: Store,
+    now_ns: int,
+    due_ns: int | None,
+    *,
+    renew: bool = False,
 ) -> Held | None:
     until_due_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
     ttl_ns = None if rule.ttl_ns is None else rule.ttl_ns + until_due_ns
-    return store.acquire(_key(payload, UNIQUE), payload.job_id, now_ns=now_ns, ttl_ns=ttl_ns)
+    return store.acquire(
+        _key(payload, UNIQUE), payload.job_id, now_ns=now_ns, ttl_ns=ttl_ns, renew=renew
+    )
 
 
-def _take_place(payload: Payload, rule: LimitRule, store: Store, now_ns: int) -> Held | None:
+def _take_place(
+    payload: Payload, rule: LimitRule, store: Store, now_ns: int, *, begins: bool = False
+) -> Held | None:
+    # A job may have waited in its queue for most of the time of its place, and is to run for all of it.
     return store.acquire(
         _key(payload, LIMIT),
         payload.job_id,
@@ -245,6 +265,7 @@ def _take_place(payload: Payload, rule: LimitRule, store: Store, now_ns: int) ->
         ttl_ns=rule.duration_ns,
         limit=rule.to,
         rank=(payload.priority or 0) if rule.blocks else None,
+        renew=begins,
     )
 
 

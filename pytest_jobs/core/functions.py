@@ -11,6 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from ..errors import DeclarationError
 from .job import Job
 from .options import ConfiguredJob, Options
+from .uniqueness import Declares
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -134,6 +135,11 @@ def job(
 def _make(
     function: Callable[..., Any], options: dict[str, Any], base: type[Job]
 ) -> JobFunction[..., Any]:
+    if isinstance(function, Declares):
+        raise DeclarationError(
+            f"@job stands above @{function.name} without parentheses, which has taken the function for something "
+            f"else: write @{function.name}() above @job."
+        )
     if not inspect.isfunction(function):
         raise DeclarationError(
             f"@job decorates {function!r}, which is no function: for a class derive from Job, for a method "
@@ -148,7 +154,15 @@ def _make(
 def make_job_class(
     function: Callable[..., Any], perform: object, options: dict[str, Any], base: type[Job]
 ) -> type[Job]:
-    """Return a job class that goes by the name of a function."""
+    """Return a job class that goes by the name of a function.
+
+    Raises:
+        DeclarationError: when its base is no job class.
+    """
+    if not (isinstance(base, type) and issubclass(base, Job)):
+        raise DeclarationError(
+            f"{function.__qualname__} has base={base!r}, which is no job class: write a class derived from Job."
+        )
     options = {
         name: staticmethod(value) if callable(value) else value for name, value in options.items()
     }

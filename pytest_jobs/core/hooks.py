@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from inspect import getattr_static, isfunction
 from typing import TYPE_CHECKING, Any
 
 import pluggy
+
+from ..errors import DeclarationError
 
 if TYPE_CHECKING:
     from .execution import Execution
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from .payload import Payload
 
 _PROJECT = "pytest_jobs"
+_HOOKS = ("job_enqueued", "job_not_enqueued", "job_started", "job_finished")
 
 _hookspec = pluggy.HookspecMarker(_PROJECT)
 #: Marks the functions of a lifecycle plugin.
@@ -60,8 +64,25 @@ class LifecycleHooks(pluggy.PluginManager):
         self.add_hookspecs(LifecycleSpecs)
 
     def register(self, plugin: object, name: str | None = None) -> str | None:
-        """Add a plugin: any object with functions marked by `hookimpl`."""
+        """Add a plugin: any object with functions marked by `hookimpl`.
+
+        Raises:
+            DeclarationError: when it would hear of nothing, or is a class whose methods want an instance.
+        """
+        if isinstance(plugin, type) and any(
+            isfunction(getattr_static(plugin, hook, None)) for hook in _HOOKS
+        ):
+            raise DeclarationError(
+                f"hooks.register({plugin.__qualname__}) is given the class, and takes what is made of it: write "
+                f"hooks.register({plugin.__qualname__}(...))."
+            )
         registered = super().register(plugin, name)
+        if not self.get_hookcallers(plugin):
+            super().unregister(plugin)
+            raise DeclarationError(
+                f"hooks.register({plugin!r}) is given what would hear of nothing: mark its functions with "
+                f"@hookimpl, and name them as what they are to hear of, of {', '.join(_HOOKS)}."
+            )
         self._refresh()
         return registered
 
@@ -81,9 +102,23 @@ class LifecycleHooks(pluggy.PluginManager):
             self.unregister(plugin)
 
     def _refresh(self) -> None:
-        for name in ("job_enqueued", "job_not_enqueued", "job_started", "job_finished"):
+        for name in _HOOKS:
             caller = getattr(self.hook, name)
             setattr(self, name, caller if caller.get_hookimpls() else None)
+
+
+def check_methods(given: object, methods: Sequence[str], taker: str, instead: str) -> None:
+    """Check that what a lifecycle plugin tells has the methods for it.
+
+    Raises:
+        DeclarationError: when one is missing.
+    """
+    missing = [method for method in methods if not callable(getattr(given, method, None))]
+    if missing or isinstance(given, type):
+        lack = f"has no {' and no '.join(missing)}" if missing else "is a class"
+        raise DeclarationError(
+            f"{taker}({given!r}) is given what {lack}: write {taker}({instead})."
+        )
 
 
 #: The lifecycle plugins of the process.

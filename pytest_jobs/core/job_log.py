@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeserializationError, Halt, RolledBackError
 from .arguments import decode
-from .hooks import hookimpl
+from .hooks import check_methods, hookimpl
 from .records import RecordReference
 from .stopwatch import Stopwatch, system_ns
 
@@ -40,12 +40,16 @@ class JobLog:
     Args:
         logger: takes the lines; the one named `pytest_jobs` by default.
         now_ns: returns the time in nanoseconds; the system's by default.
+
+    Raises:
+        DeclarationError: when the logger is none.
     """
 
     def __init__(
         self, logger: logging.Logger | None = None, *, now_ns: Callable[[], int] = system_ns
     ) -> None:
         self._logger = logging.getLogger("pytest_jobs") if logger is None else logger
+        check_methods(self._logger, ("isEnabledFor", "log"), "JobLog", "logging.getLogger('jobs')")
         self._stopwatch = Stopwatch(now_ns)
 
     @hookimpl

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from .hooks import hookimpl
+from .hooks import check_methods, hookimpl
 from .stopwatch import Stopwatch, system_ns
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class JobMetrics:
         name: returns the part of the names that says which job; two classes that share it share
             their metrics.
         now_ns: returns the time in nanoseconds; the system's by default.
+
+    Raises:
+        DeclarationError: when the client is none.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class JobMetrics:
         name: Callable[[Job], str] = metric_name,
         now_ns: Callable[[], int] = system_ns,
     ) -> None:
+        check_methods(client, ("timing", "increment"), "JobMetrics", "client")
         self._client = client
         self._prefix = prefix
         self._name = name

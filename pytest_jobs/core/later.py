@@ -139,7 +139,16 @@ def later(
         enqueue_after_commit: whether a job waits for the commit of the transactions that are open;
             None for what the base says.
         base: a job class whose rules and callbacks hold for this job too.
+
+    Raises:
+        DeclarationError: when it is given no method.
     """
+    given: object = method
+    if not callable(given):
+        raise DeclarationError(
+            f"later({given!r}) is given no method: write `deliver_later = later(deliver)` below the method "
+            "`deliver`."
+        )
     options = {
         "queue": queue,
         "priority": priority,

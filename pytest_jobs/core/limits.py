@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Final, Literal, Never, TypeAlias, TypeVar, get_args
 
 from ..errors import DeclarationError
 from .keys import JobKey, Key, nearest
 from .options import duration_ns
-from .uniqueness import declared_on
+from .uniqueness import Declares
 from .waits import Seconds, seconds_of
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class LimitRule:
 
 
 def limits_concurrency(
-    *,
+    *_given: Never,
     to: int = 1,
     key: Key = None,
     group: str | None = None,
@@ -63,6 +63,7 @@ def limits_concurrency(
     that are blocked gets it, by priority and order. Places are kept in the store; see `configure`.
 
     Args:
+        _given: nothing; every argument has a name.
         to: how many. Default 1.
         key: the name of a parameter, several, or a callable of the job's arguments. Default none: all
             jobs of the class share the places.
@@ -76,10 +77,11 @@ def limits_concurrency(
         DeclarationError: when an argument cannot be meant.
         WaitError: when duration is no duration.
     """
+    if _given:
+        given: tuple[object, ...] = _given
+        raise DeclarationError(
+            f"limits_concurrency({given[0]!r}) is given something without a name: write @limits_concurrency() "
+            "above the job, or @limits_concurrency(to=2, key='user_id')."
+        )
     rule = LimitRule(to, key, group, duration, on_conflict)
-
-    def decorate(target: T) -> T:
-        declared_on(target, "limits_concurrency")._declare_limit(rule)
-        return target
-
-    return decorate
+    return Declares("limits_concurrency", lambda job_class: job_class._declare_limit(rule))

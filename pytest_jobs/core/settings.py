@@ -204,6 +204,11 @@ def configure(
         "RqAdapter(connection), CeleryAdapter(app) or InlineAdapter()",
     )
     _check("store", store, ("acquire", "release"), "RedisStore(client), or MemoryStore()")
+    if transactions is not None and not isinstance(transactions, Sequence):
+        raise DeclarationError(
+            f"configure(transactions=...) is given {transactions!r}, which is no list: write transactions=[...], "
+            "with one for each library."
+        )
     for source in transactions or ():
         _check("transactions", source, ("open_here",), "what has them, in a list")
     if session is not None and not callable(session):

@@ -50,16 +50,18 @@ class Store(Protocol):
         ttl_ns: int | None = None,
         limit: int = 1,
         rank: int | None = None,
+        renew: bool = False,
     ) -> Held | None:
         """Take a place.
 
         Args:
             key: what the place is of.
-            owner: the id of the job; one that has a place already keeps it as it is.
+            owner: the id of the job; one that has a place already keeps it.
             now_ns: the time.
             ttl_ns: how long the place lasts; None for ever.
             limit: how many places there are.
             rank: queue for a place when there is none, the lower rank first; None does not.
+            renew: let the place of an owner that has one last `ttl_ns` from now, too, and not as it is.
 
         Returns:
             None when the owner has a place now; else, of the places, the one that ends first.
@@ -113,12 +115,14 @@ class MemoryStore:
         ttl_ns: int | None = None,
         limit: int = 1,
         rank: int | None = None,
+        renew: bool = False,
     ) -> Held | None:
         """Take a place; see `Store`."""
         with self._mutex:
             places = self._unexpired(key, now_ns)
             if owner in places or len(places) < limit:
-                places.setdefault(owner, _end(now_ns, ttl_ns))
+                if renew or owner not in places:
+                    places[owner] = _end(now_ns, ttl_ns)
                 self._leave_queue(key, owner)
                 return None
             if rank is not None:

@@ -107,8 +107,8 @@ def unique(
         until: when another may come. `executed`: when the job has ended, its retries included.
             `executing`: when it begins to run. `expired`: when `ttl` has passed. `while_executing`: any may
             be enqueued, and one runs at a time. `until_and_while_executing`: one waits, and one runs.
-        ttl: seconds or a timedelta after which a lock ends by itself, counted from when the job is due;
-            None for never. What a killed worker held stays until then.
+        ttl: seconds or a timedelta after which a lock ends by itself, counted from when the job, or its
+            retry, is due; None for never. What a killed worker held stays until then.
         scope: what the key is of, for jobs that exclude each other; None for the job's own name.
         on_conflict: what becomes of the second job. When it is enqueued: `drop`, `log` as well, or
             `replace` the first. When it is to run: `drop`, `log`, `raise` a `JobLockedError` in it,
@@ -121,12 +121,24 @@ def unique(
     """
     _check_called(key)
     rule = UniqueRule(key, until, ttl, scope, on_conflict)
+    return Declares("unique", lambda job_class: job_class._declare_unique(rule))
 
-    def decorate(target: T) -> T:
-        declared_on(target, "unique")._declare_unique(rule)
+
+class Declares:
+    """A decorator that declares something of a job."""
+
+    def __init__(self, name: str, declare: Callable[[type[Job]], None]) -> None:
+        #: As which it is written.
+        self.name = name
+        self._declare = declare
+
+    def __call__(self, target: T) -> T:
+        """Declare it of a job class or a job function, and return that."""
+        self._declare(declared_on(target, self.name))
         return target
 
-    return decorate
+    def __repr__(self) -> str:
+        return f"@{self.name}(...)"
 
 
 def declared_on(target: object, name: str) -> type[Job]:

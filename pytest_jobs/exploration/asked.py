@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
-from ..errors import CriterionError
+from ..errors import CriterionError, ExplorationError
 from .forked import check_available
 from .plans import HISTORIES, HistoryName
 
@@ -55,3 +55,19 @@ def check_choices(depth: object, delivery: object, crash_backend: object) -> Non
         check_available()
         if depth == 2:
             raise CriterionError("crash_backend='fork' kills one worker: leave depth=2 out.")
+
+
+def check_arguments(args: object, kwargs: object) -> None:
+    """Check that the arguments of a job come in a list and a mapping.
+
+    Raises:
+        ExplorationError: when they do not.
+    """
+    if isinstance(args, str | bytes) or not isinstance(args, Iterable):
+        raise ExplorationError(
+            f"args={args!r} are no arguments: write them in a tuple, as in args=({args!r},)."
+        )
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise ExplorationError(
+            f"kwargs={kwargs!r} are no keyword arguments: write a mapping, as in kwargs={{'user_id': 7}}."
+        )

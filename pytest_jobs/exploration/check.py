@@ -17,9 +17,9 @@ from ..harness.clock import VirtualClock
 from ..harness.patches import Patches
 from ..harness.performer import in_running_loop
 from ..harness.targets import Target
-from .asked import check_choices, checked_names
+from .asked import check_arguments, check_choices, checked_names
 from .effects.audit import audit_hook
-from .entering import World
+from .entering import World, check_world
 from .explored import Explored
 from .explorer import Explorer
 from .function_bridge import FunctionBridge
@@ -108,6 +108,8 @@ def check_idempotent(
     __tracebackhide__ = True
     names = checked_names(histories, others)
     check_choices(depth, delivery, crash_backend)
+    check_world(world)
+    check_arguments(args, kwargs)
     options = _Options(
         world=world,
         at_least_once=at_least_once,

@@ -13,6 +13,24 @@ Snapshot: TypeAlias = Callable[[], Any]
 World: TypeAlias = Callable[[], "AbstractContextManager[Snapshot] | Iterator[Snapshot]"]
 
 
+def check_world(world: object) -> None:
+    """Check that a world can be entered again and again.
+
+    Raises:
+        ExplorationError: when it cannot.
+    """
+    if hasattr(world, "__enter__") or inspect.isgenerator(world):
+        raise ExplorationError(
+            f"world={world!r} is entered once only, and each history needs a world of its own: write the function "
+            "that makes it, as in world=shop, without parentheses."
+        )
+    if not callable(world):
+        raise ExplorationError(
+            f"world={world!r} makes no world: write a generator function that yields a snapshot callable once, or "
+            "a function that returns a context manager which gives one."
+        )
+
+
 @contextmanager
 def entered(world: World) -> Generator[Snapshot, None, None]:
     """Build a world for a block, and give what tells its state.

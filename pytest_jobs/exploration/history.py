@@ -63,6 +63,8 @@ class History:
         #: Set when a delivery waited for another that was suspended, so that this history shows nothing.
         self.inconclusive: str | None = None
         self._given_up: list[Aside[Run]] = []
+        #: What was done and is as good as not done: jobs that were taken back.
+        self._undone: list[Act] = []
 
     @contextmanager
     def opened(self) -> Generator[History, None, None]:
@@ -75,7 +77,7 @@ class History:
             stack.enter_context(setting.clock.excursion())
             setting.clock.advance_ns(int(self._delay.total_seconds() * 1e9))
             for bridge in setting.bridges:
-                stack.enter_context(bridge.sandbox(ActSink(ledger)))
+                stack.enter_context(bridge.sandbox(ActSink(ledger, self._undone.append)))
             stack.callback(ledger.die)
             stack.enter_context(self._chance.pinned())
             token_of_scope = leaving_out.set(setting.scope.leave_out)
@@ -279,9 +281,11 @@ class History:
         return {**seen, **{f"{kind} calls": dict(count) for kind, count in done.items()}}
 
     def _told_apart(self) -> Iterator[Act]:
-        """Give what was done, without what the receiver took for a repetition by its key."""
+        """Give what was done, without what was undone or the receiver took for a repetition by its key."""
         known = set()
         for act in (act for run in self.runs for act in run.acts):
+            if any(act is undone for undone in self._undone):
+                continue
             told_by = (act.kind, repr(act.key))
             if act.key is None or told_by not in known:
                 known.add(told_by)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..core.batch_ends import has_derived_id
 from ..harness.describe import call_text
 from ..harness.ledger import Ledger
@@ -12,10 +14,17 @@ from .acts import Act, watcher
 class ActSink:
     """Lets what a job enqueues be one of its acts."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, undone: Callable[[Act], object] = lambda act: None) -> None:
+        """Stand before a ledger.
+
+        Args:
+            ledger: takes the jobs in.
+            undone: called with the act of a job that was taken back before it was performed.
+        """
         self._ledger = ledger
+        self._undone = undone
+        self._acts: dict[JobRecord, Act] = {}
         self.now_ns = ledger.now_ns
-        self.removed = ledger.removed
         self.unblocked = ledger.unblocked
         self.pending_with = ledger.pending_with
         self.result_of = ledger.result_of
@@ -29,5 +38,14 @@ class ActSink:
         value = (record.name, record.args, record.kwargs, record.queue)
         # A copy with the same id is no second job, but a second delivery of the first.
         key = record.job_id if has_derived_id(record._envelope.headers) else None
-        with current.acting(Act("enqueue", call_text(record), value=value, key=key)):
+        act = Act("enqueue", call_text(record), value=value, key=key)
+        with current.acting(act):
+            self._acts[record] = act
             self._ledger.added(record)
+
+    def removed(self, record: JobRecord) -> None:
+        """Take note that a job was taken back: what came in its place counts instead."""
+        self._ledger.removed(record)
+        act = self._acts.pop(record, None)
+        if act is not None:
+            self._undone(act)

@@ -63,3 +63,13 @@ class Bounds:
             f"jobs.{verb}() was to make at least {deliveries} and made {made}. Pending: {waiting}. Make sure that "
             "the code which enqueues the jobs ran before it, and that they are due."
         )
+
+
+def check_limit(limit: object) -> None:
+    """Check the number of jobs that may come up during a verb.
+
+    Raises:
+        CriterionError: when it is none.
+    """
+    if type(limit) is not int or limit < 0:
+        raise CriterionError(f"limit={limit!r} is no number of jobs: write an int of at least 0.")

@@ -21,13 +21,26 @@ class _Traveller(Protocol):
     def move_to(self, destination: datetime) -> None: ...
 
 
+class Stops(Protocol):
+    """What happens at times that the clock passes, whoever moves it."""
+
+    @property
+    def next_ns(self) -> int | None:
+        """The next time at which something happens, in nanoseconds since the epoch; None for none."""
+        ...
+
+    def reached(self) -> None:
+        """Let it happen: the clock stands there, or beyond it. It may be moved further by that."""
+        ...
+
+
 class VirtualClock:
     """Drives the time of the test: `time.time`, `datetime.now` and their like see it move.
 
     Nothing is patched until it first moves.
     """
 
-    __slots__ = ("_history", "_ns", "_travel", "_traveller", "suspended", "travelled_ns")
+    __slots__ = ("_history", "_ns", "_stops", "_travel", "_traveller", "suspended", "travelled_ns")
 
     def __init__(self, history: Sized | None = None) -> None:
         """Start in the time of the system.
@@ -42,6 +55,7 @@ class VirtualClock:
         self.suspended = False
         #: How far the clock was moved in all; the time of our event loop.
         self.travelled_ns = 0
+        self._stops: Stops | None = None
         self._travel: time_machine.travel | None = None
         self._traveller: _Traveller | None = None
 
@@ -126,11 +140,21 @@ class VirtualClock:
                 self._ns = stopped_at
 
     @contextmanager
-    def excursion(self) -> Generator[None, None, None]:
-        """Come back, after the block, to where the clock was before it."""
-        before = self._ns
+    def stopping(self, stops: Stops | None) -> Generator[None, None, None]:
+        """Stop on the way, for a block, wherever something happens."""
+        before, self._stops = self._stops, stops
         try:
             yield
+        finally:
+            self._stops = before
+
+    @contextmanager
+    def excursion(self) -> Generator[None, None, None]:
+        """Come back, after the block, to where the clock was before it; nothing happens on the way."""
+        before = self._ns
+        try:
+            with self.stopping(None):
+                yield
         finally:
             if before is None:
                 self.stop()
@@ -153,6 +177,17 @@ class VirtualClock:
             raise ClockConflictError(_TRAVEL_OVER_OURS)
 
     def _move(self, now_ns: int, ns: int) -> None:
+        if self._stops is None:
+            self._jump(now_ns, ns)
+            return
+        stops = self._stops
+        while (stop_ns := stops.next_ns) is not None and stop_ns <= ns:
+            self._jump(now_ns, max(stop_ns, now_ns))
+            stops.reached()
+            now_ns = self.now_ns()
+        self._jump(now_ns, max(ns, now_ns))
+
+    def _jump(self, now_ns: int, ns: int) -> None:
         self._check_undisturbed()
         if ns > LAST_NS:
             raise ClockError(_BEYOND_THE_LAST)

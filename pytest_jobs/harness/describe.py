@@ -191,7 +191,8 @@ def duration(delta: timedelta | float) -> str:
     """Return a duration in at most three units: `3s`, `1m 23s`, `20d 9h 49m`."""
     seconds = delta.total_seconds() if isinstance(delta, timedelta) else delta
     sign = "-" if seconds < 0 else ""
-    rest = round(abs(seconds), 6)
+    # As many digits as are shown in the end: what is rounded only there would be 60 seconds.
+    rest = round(abs(seconds), 4 if abs(seconds) >= 10 else 6)
     pieces = []
     for unit, size in _UNITS:
         count, rest = divmod(rest, size)

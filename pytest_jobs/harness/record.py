@@ -203,7 +203,7 @@ class JobRecord:
 
     @property
     def blocked_until(self) -> datetime | None:
-        """When it runs at the latest, of a job that waits for a place of its concurrency limit; None otherwise."""
+        """When it asks again at the latest, of a job that waits for a place of its limit; None otherwise."""
         until_ns = self._blocked_until_ns
         return None if until_ns is None else to_datetime(until_ns)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import contextvars
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -159,6 +160,53 @@ class Scheduler:
         return f"<Scheduler{state} {len(self._fired)} fired{dropped}>"
 
 
+class Round:
+    """What fires while time passes: also while a job sleeps, for schedulers are processes of their own.
+
+    It fires in the context in which the round was made, and not in that of the job.
+    """
+
+    __slots__ = ("_coming", "_context", "_error", "_fire", "_place")
+
+    def __init__(
+        self,
+        coming: Sequence[tuple[int, Any, Scheduler]],
+        fire: Callable[[int, Any, Scheduler], None],
+    ) -> None:
+        self._coming = coming
+        self._fire = fire
+        self._place = 0
+        self._context = contextvars.copy_context()
+        self._error: Exception | None = None
+
+    @property
+    def next_ns(self) -> int | None:
+        """When something fires next; None when nothing does."""
+        return self._coming[self._place][0] if self._place < len(self._coming) else None
+
+    @property
+    def left(self) -> int:
+        """How many tasks are to fire still."""
+        return len(self._coming) - self._place
+
+    def reached(self) -> None:
+        """Enqueue what fires next. The job that may be sleeping hears of no error: see `check`."""
+        at_ns = self.next_ns
+        while self._place < len(self._coming) and self._coming[self._place][0] == at_ns:
+            coming = self._coming[self._place]
+            self._place += 1
+            try:
+                self._context.copy().run(self._fire, *coming)
+            except Exception as error:
+                self._error = self._error or error
+
+    def check(self) -> None:
+        """Raise what an enqueue has raised."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+
 class Recurring:
     """The schedulers of one harness."""
 
@@ -200,22 +248,16 @@ class Recurring:
         self._schedulers.append(scheduler)
         return scheduler
 
-    def firing(self, now_ns: int, until_ns: int) -> Iterator[int]:
-        """Go through the times at which something fires; go on to have it enqueued.
-
-        The clock has to stand at the time, or beyond it, by then.
-        """
+    def round(self, now_ns: int, until_ns: int) -> Round:
+        """Return what fires after now and up to another time, to be passed by the clock."""
         coming = [
             each for scheduler in self._schedulers for each in scheduler._coming(now_ns, until_ns)
         ]
         coming.sort(key=lambda each: each[0])
-        place = 0
-        while place < len(coming):
-            at_ns = coming[place][0]
-            yield at_ns
-            while place < len(coming) and coming[place][0] == at_ns:
-                self._fire(*coming[place])
-                place += 1
+        return Round(coming, self._fire)
+
+    def passed(self, until_ns: int) -> None:
+        """Note that a round is over, whatever fired in it."""
         for scheduler in self._schedulers:
             scheduler._seen_ns = max(scheduler._seen_ns, until_ns)
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Final
 
+from ..core.batch_ends import BATCH
 from ..core.declaration import JobDeclaration
 from ..errors import EnqueuedInTransactionWarning
 from .callables import calling_place, line_text
@@ -81,10 +82,12 @@ def _has_decided(job_class: type) -> bool:
 
 
 def _inside_text(record: JobRecord, transaction: str, line: str) -> str:
+    instead = f"Declare {_declared(record)}, enqueue it after the transaction, or say False there"
+    if BATCH in (record.headers or {}):  # Jobs that wait for a commit are refused by a batch.
+        instead = "Enqueue the batch after the transaction, or say enqueue_after_commit=False"
     return (
         f"{call_text(record)} was enqueued inside {transaction}, at {line}: a worker may perform it before the "
-        f"commit, or although that never comes. Declare {_declared(record)}, enqueue it after the transaction, or "
-        "say False there if that is on purpose."
+        f"commit, or although that never comes. {instead} if that is on purpose."
     )
 
 

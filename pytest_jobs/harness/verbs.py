@@ -18,7 +18,7 @@ from ..errors import (
     NotPerformedError,
     TooFewPerformedError,
 )
-from .bounds import Bounds
+from .bounds import Bounds, check_limit
 from .bridge import CountsAttempts
 from .clock import VirtualClock
 from .delivery import Delivery
@@ -176,18 +176,25 @@ def run_for(
 ) -> Plan[Tally]:
     """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
     __tracebackhide__ = True
+    check_limit(limit)
     start_ns = clock.now_ns()
     end_ns = selection.until_ns = start_ns + delta_ns
     tally = Tally()
 
     def perform_until(until_ns: int) -> Plan[None]:
-        return _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "run_for")
+        # What fires while a job sleeps comes up meanwhile, and is no loop.
+        most = limit + firings.left
+        return _drain_until(ledger, clock, selection, bounds, tally, until_ns, most, "run_for")
 
+    firings = recurring.round(start_ns, end_ns)
     try:
-        for firing_ns in recurring.firing(start_ns, end_ns):
-            yield from perform_until(firing_ns - 1)
-            clock.reach_ns(firing_ns)
-        yield from perform_until(end_ns)
+        with clock.stopping(firings):
+            while (firing_ns := firings.next_ns) is not None:
+                yield from perform_until(firing_ns - 1)
+                clock.reach_ns(firing_ns)
+                firings.check()
+            yield from perform_until(end_ns)
+        recurring.passed(end_ns)
         if not bounds.reached_by(tally):
             check_served(ledger, selection, "jobs.run_for()", end_ns)
         check_done(tally, "run_for", ledger, selection, bounds, "")
@@ -267,7 +274,11 @@ class LoopGuard:
             limit: how many records that came up meanwhile are performed at most.
             what: what is stopped.
             advice: what can be done besides ending the loop; may name the limit.
+
+        Raises:
+            CriterionError: when the limit is no number.
         """
+        check_limit(limit)
         self._ledger = ledger
         self._limit = limit
         self._what = what

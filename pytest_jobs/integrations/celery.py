@@ -66,6 +66,7 @@ class CeleryAdapter:
             Default that of the application, which has none.
 
     Raises:
+        DeclarationError: when the application is none.
         NoAdapterError: when Celery is not installed.
         UnknownVersionError: for a Celery that is not known.
         WaitError: when timeout is no duration.
@@ -73,6 +74,7 @@ class CeleryAdapter:
 
     def __init__(self, app: Celery, *, timeout: Seconds | None = None) -> None:
         _check_library()
+        _check_app(app)
         self._app: Any = app
         self._timeout = None if timeout is None else seconds_of(timeout, "timeout")
         self._task: Any = app.task(_perform, name=TASK, bind=True, **_OPTIONS)
@@ -188,6 +190,14 @@ def _perform(task: Any, data: dict[str, Any]) -> str:
     if execution.error is not None and not execution.handled:
         raise execution.error
     return execution.status
+
+
+def _check_app(app: object) -> None:
+    if isinstance(app, type) or not callable(getattr(app, "send_task", None)):
+        raise DeclarationError(
+            f"CeleryAdapter({app!r}) is given no application of Celery: write CeleryAdapter(app), with "
+            "app = Celery('shop', broker=...)."
+        )
 
 
 def _check_library() -> None:

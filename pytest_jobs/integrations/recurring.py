@@ -56,6 +56,12 @@ class Schedule:
         """
         check_cronsim()
         zone = _zone(timezone, source)
+        given: object = tasks
+        if not isinstance(given, Mapping):
+            raise ScheduleError(
+                f"{source}: its tasks are {given!r}: write a mapping, as in "
+                "{'tidy': {'class': Tidy, 'schedule': 'every hour'}}, or load_schedule('recurring.yml')."
+            )
         read = {key: _read(key, told, zone, source) for key, told in tasks.items()}
         self.tasks = MappingProxyType({key: task for key, task in read.items() if task is not None})
         self.disabled = tuple(key for key, task in read.items() if task is None)

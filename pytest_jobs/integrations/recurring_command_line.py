@@ -44,10 +44,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--from",
         dest="start",
-        type=datetime.fromisoformat,
+        type=_start,
         help="when it begins, as in 2030-01-01T09:00+01:00 (default: now; UTC without an offset)",
     )
     return parser
+
+
+def _start(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
+        ) from None
 
 
 def _days(text: str) -> float:

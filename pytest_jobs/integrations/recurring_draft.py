@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from .recurring_words import refuse
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 86_400, 604_800
+_CENTURY = 100 * 366 * _DAY
 _SECONDS = {"second": 1, "minute": _MINUTE, "hour": _HOUR, "day": _DAY, "week": _WEEK}
 #: Units of which a phrase can say at which times of the day.
 _DAILY = ("day", "week", "month", "year")
@@ -51,6 +52,8 @@ class Draft:
 
     def last(self, seconds: int) -> None:
         """Take in how often, by the time from one to the next in seconds."""
+        if seconds > _CENTURY:
+            refuse("nothing is awaited for more than a hundred years")
         if seconds < _MINUTE and _MINUTE % seconds == 0:
             self.unit, self.seconds, self.minutes, self.hours = "second", _step(seconds), "*", "*"
         elif seconds % _MINUTE == 0 and seconds < _HOUR and _HOUR % seconds == 0:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from ..core.batch_stores import BatchFacts
+from ..core.batch_stores import BatchFacts, another_batch, names_of
 from ..core.payload import Payload
 
 #: Does what it is given, which is named first; raises a `StoreError` when redis does not answer.
@@ -46,28 +46,35 @@ redis.call('PEXPIRE', batch, kept)
 """
 _ADD: Final = """
 local batch, kept, may_begin = KEYS[1], ARGV[1], ARGV[2]
-local adder, first = ARGV[4], 5 + 2 * tonumber(ARGV[3])
+local adder, names, first = ARGV[4], ARGV[5], 6 + 2 * tonumber(ARGV[3])
 local begins = redis.call('EXISTS', batch) == 0
 if begins and may_begin == '0' then
   return false
 end
+local others = redis.call('HGET', batch, 'names')
+if may_begin == '1' and others and others ~= names then
+  return others
+end
+local finished = redis.call('HEXISTS', batch, 'asker:complete') == 1
+    and redis.call('HGET', batch, 'job:' .. adder) ~= 'f'
 local unknown, missing = {}, {}
 for i = first, #ARGV do
   local state = redis.call('HGET', batch, 'job:' .. ARGV[i])
-  if not state then
+  if finished and not state then
+    if redis.call('HEXISTS', batch, 'withdrawn:' .. ARGV[i]) == 0 then
+      return false
+    end
+  elseif not state then
     unknown[#unknown + 1] = ARGV[i]
-  end
-  if not state or state == 'a' then
+    missing[#missing + 1] = ARGV[i]
+  elseif state == 'a' then
     missing[#missing + 1] = ARGV[i]
   end
 end
-if #unknown > 0 and redis.call('HEXISTS', batch, 'asker:complete') == 1
-    and redis.call('HGET', batch, 'job:' .. adder) ~= 'f' then
-  return false
-end
 if begins then
   redis.call('HSET', batch, 'total', 0, 'pending', 0, 'failed', 0)
-  for i = 5, first - 1, 2 do
+  redis.call('HSET', batch, 'names', names)
+  for i = 6, first - 1, 2 do
     redis.call('HSET', batch, 'callback:' .. ARGV[i], ARGV[i + 1])
   end
 end
@@ -95,6 +102,7 @@ _WITHDRAW: Final = (
 local job = 'job:' .. ARGV[2]
 if redis.call('HGET', batch, job) == 'a' then
   redis.call('HDEL', batch, job)
+  redis.call('HSET', batch, 'withdrawn:' .. ARGV[2], 1)
   redis.call('HINCRBY', batch, 'total', -1)
   redis.call('HINCRBY', batch, 'pending', -1)
 end
@@ -152,9 +160,20 @@ class RedisBatches:
             for text in (name, json.dumps(payload.to_dict()))
         ]
         begins = 0 if callbacks is None else 1
+        names = names_of(callbacks or {})
         missing = self._do(
-            "add jobs to", batch_id, _ADD, begins, len(written) // 2, adder, *written, *job_ids
+            "add jobs to",
+            batch_id,
+            _ADD,
+            begins,
+            len(written) // 2,
+            adder,
+            names,
+            *written,
+            *job_ids,
         )
+        if isinstance(missing, str | bytes):
+            raise another_batch(batch_id, _text(missing), names)
         return None if missing is None else [_text(each) for each in missing]
 
     def handed_over(self, batch_id: str, job_id: str) -> None:

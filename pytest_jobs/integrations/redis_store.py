@@ -30,7 +30,7 @@ local owner, now, ends, limit, rank = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4
 redis.call('ZREMRANGEBYSCORE', places, '-inf', now)
 local has = redis.call('ZSCORE', places, owner)
 if has or redis.call('ZCARD', places) < limit then
-  if not has then
+  if not has or ARGV[7] == '1' then
     redis.call('ZADD', places, ends, owner)
   end
   local name = redis.call('HGET', names, owner)
@@ -115,6 +115,7 @@ class RedisStore:
         ttl_ns: int | None = None,
         limit: int = 1,
         rank: int | None = None,
+        renew: bool = False,
     ) -> Held | None:
         """Take a place; see `pytest_jobs.core.stores.Store`."""
         arguments = [
@@ -124,6 +125,7 @@ class RedisStore:
             limit,
             "" if rank is None else rank,
             _KEPT_MS,
+            int(renew),
         ]
         found = self._ask(
             f"take {key}", lambda: self._client.eval(_ACQUIRE, 3, *self._keys(key), *arguments)

@@ -105,3 +105,17 @@ def test_what_is_none_of_them_is_refused_at_the_call(given, message):
 
     assert str(caught.value) == message
     assert settings.has_adapter == before
+
+
+def test_what_knows_transactions_comes_in_a_list(adapter):
+    class Ledger:
+        def open_here(self): ...
+
+    ledger = Ledger()
+    with pytest.raises(DeclarationError) as caught:
+        configure(adapter=adapter, transactions=ledger)
+
+    assert str(caught.value) == (
+        f"configure(transactions=...) is given {ledger!r}, which is no list: write transactions=[...], with one "
+        "for each library."
+    )

@@ -176,3 +176,11 @@ def test_bad_options_of_a_job_function_are_refused():
 
     assert "which names no queue" in str(queue.value)
     assert "which is no priority" in str(priority.value)
+
+
+@pytest.mark.parametrize(
+    "base", [int, None, job(lambda: None)], ids=["a class", "none", "a job function"]
+)
+def test_a_base_that_is_no_job_class_is_refused(base):
+    with pytest.raises(DeclarationError, match="which is no job class: write a class derived"):
+        job(base=base)(lambda: None)

@@ -61,3 +61,11 @@ def test_a_chain_without_end_is_stopped(adapter):
 
     with pytest.raises(LoopLimitError, match=r"stopped after 10000 jobs; next is .*Endless"):
         adapter.perform_due()
+
+
+@pytest.mark.parametrize("given", [send.new(), None, 7], ids=["a job", "none", "a number"])
+def test_perform_all_later_takes_a_list(adapter, given):
+    with pytest.raises(
+        SignatureError, match=r"takes a list: write perform_all_later\(\[job.new\(...\), ...\]\)"
+    ):
+        perform_all_later(given)

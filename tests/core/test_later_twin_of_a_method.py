@@ -226,3 +226,13 @@ def test_bad_options_of_a_twin_are_refused():
 
     error = raised.value
     assert "which names no queue" in str(error.__cause__ if type(error) is RuntimeError else error)
+
+
+@pytest.mark.parametrize("given", [3, "deliver", None])
+def test_what_is_no_method_has_no_twin(given):
+    with pytest.raises(DeclarationError) as caught:
+        later(given)
+
+    assert str(caught.value) == (
+        f"later({given!r}) is given no method: write `deliver_later = later(deliver)` below the method `deliver`."
+    )

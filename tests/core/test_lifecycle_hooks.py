@@ -1,11 +1,13 @@
 """Plugins see each job enqueued, started and finished."""
 
+from typing import ClassVar
+
 import pytest
 
-from pytest_jobs import Job, discard_on, hookimpl, hooks, job, retry_on
+from pytest_jobs import Job, JobLog, discard_on, hookimpl, hooks, job, retry_on
 from pytest_jobs.adapters.test import TestAdapter
 from pytest_jobs.core.settings import settings
-from pytest_jobs.errors import EnqueueError
+from pytest_jobs.errors import DeclarationError, EnqueueError
 
 
 class Log:
@@ -187,3 +189,37 @@ def test_an_error_of_a_plugin_at_the_start_of_a_job_is_an_error_of_the_job(adapt
 
     assert (execution.status, str(execution.error)) == ("failed", "log is full")
     assert [letter.payload for letter in adapter.dead] == [payload]
+
+
+class WithoutMarks:
+    def job_started(self, job): ...
+
+
+@pytest.mark.parametrize("plugin", [WithoutMarks(), 3], ids=["without marks", "a number"])
+def test_a_plugin_that_would_hear_of_nothing_is_refused(plugin):
+    with pytest.raises(DeclarationError) as caught:
+        hooks.register(plugin)
+
+    assert str(caught.value) == (
+        f"hooks.register({plugin!r}) is given what would hear of nothing: mark its functions with @hookimpl, and "
+        "name them as what they are to hear of, of job_enqueued, job_not_enqueued, job_started, job_finished."
+    )
+    assert not hooks.is_registered(plugin)
+
+
+def test_a_class_in_place_of_a_plugin_is_refused(adapter):
+    with pytest.raises(DeclarationError, match=r"write hooks.register\(JobLog\(...\)\)"):
+        hooks.register(JobLog)
+
+
+def test_a_class_whose_functions_want_no_instance_is_a_plugin(adapter):
+    class Plugin:
+        started: ClassVar[list[str]] = []
+
+        @staticmethod
+        @hookimpl
+        def job_started(job):
+            Plugin.started.append(job._name)
+
+    with hooks.using(Plugin):
+        assert hooks.job_started is not None

@@ -138,3 +138,36 @@ def test_no_exception_of_a_dead_delivery_is_left_in_the_thread():
             check_idempotent(job, args=(1,), world=shop, histories="all")
 
         assert sys.exc_info() == (None, None, None)
+
+
+@contextlib.contextmanager
+def block():
+    yield dict
+
+
+@pytest.mark.parametrize(
+    ("world", "instead"),
+    [
+        (3, "write a generator function that yields a snapshot callable once"),
+        (block(), "as in world=shop, without parentheses"),
+        (shop(), "as in world=shop, without parentheses"),
+    ],
+    ids=["a number", "a block", "a generator"],
+)
+def test_a_world_that_cannot_be_made_for_each_history(world, instead):
+    assert instead in refused(explored_jobs.charge_always, world)
+
+
+@pytest.mark.parametrize("args", [7, "7", b"7"])
+def test_arguments_that_are_no_list(args):
+    with pytest.raises(ExplorationError) as refusal:
+        check_idempotent(explored_jobs.charge_always, args=args, world=shop)
+
+    assert str(refusal.value) == (
+        f"args={args!r} are no arguments: write them in a tuple, as in args=({args!r},)."
+    )
+
+
+def test_keyword_arguments_that_are_no_mapping():
+    with pytest.raises(ExplorationError, match=r"as in kwargs=\{'user_id': 7\}"):
+        check_idempotent(explored_jobs.charge_always, kwargs=[1], world=shop)

@@ -43,6 +43,10 @@ def test_a_duration_has_at_most_three_units(delta, text):
     assert duration(delta) == text
 
 
+def test_a_microsecond_less_than_ten_minutes_are_ten_minutes():
+    assert duration(timedelta(minutes=10) - timedelta(microseconds=1)) == "10m"
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

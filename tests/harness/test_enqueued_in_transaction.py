@@ -8,7 +8,16 @@ import pytest
 from stub_database import StubDatabase
 from stub_transactions import StubTransactions
 
-from pytest_jobs import Job, assert_enqueued, configure, current_jobs, job, later, perform_all_later
+from pytest_jobs import (
+    Batch,
+    Job,
+    assert_enqueued,
+    configure,
+    current_jobs,
+    job,
+    later,
+    perform_all_later,
+)
 from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.errors import EnqueuedInTransactionWarning, JobsWarning
 from pytest_jobs.harness.core_transactions import CoreTransactions
@@ -81,6 +90,16 @@ def test_of_a_function_it_says_the_option(jobs, database):
         [warning] = warned(lambda: send.perform_later(7))
 
     assert "Declare send with `enqueue_after_commit=True`, enqueue" in str(warning.message)
+
+
+def test_of_a_job_of_a_batch_it_says_what_a_batch_takes(jobs, database):
+    batch = Batch(on_success=send.new(1))
+    with database.transaction():
+        [warning] = warned(lambda: batch.enqueue([send.new(7)]))
+
+    assert str(warning.message).endswith(
+        "Enqueue the batch after the transaction, or say enqueue_after_commit=False if that is on purpose."
+    )
 
 
 def test_the_job_is_enqueued_all_the_same(jobs, database):

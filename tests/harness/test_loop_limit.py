@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, job, polynomially_longer, retry_on
-from pytest_jobs.errors import ClockError, LoopLimitError
+from pytest_jobs.errors import ClockError, CriterionError, LoopLimitError
 
 
 class Again(Job):
@@ -153,3 +153,21 @@ async def test_the_twins_have_the_limit_too(jobs):
         await jobs.adrain(limit=50)
 
     assert str(caught.value) == message("drain", 50, 51, 51, "Again")
+
+
+@pytest.mark.parametrize("limit", [-1, "10", None, True, 1.5])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda jobs, limit: jobs.drain(limit=limit),
+        lambda jobs, limit: jobs.drain(limit=limit, workers=2),
+        lambda jobs, limit: jobs.perform_due(limit=limit),
+        lambda jobs, limit: jobs.run_for(60, limit=limit),
+    ],
+    ids=["drain", "workers", "perform_due", "run_for"],
+)
+def test_a_limit_that_is_no_number_is_refused(jobs, verb, limit):
+    with pytest.raises(CriterionError) as caught:
+        verb(jobs, limit)
+
+    assert str(caught.value) == f"limit={limit!r} is no number of jobs: write an int of at least 0."

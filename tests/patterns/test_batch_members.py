@@ -280,6 +280,21 @@ def test_a_job_that_is_replaced_has_ended_for_its_batch_and_was_not_performed(jo
     assert [record.args for record in jobs.enqueued if record.job is notify] == [(2,)]
 
 
+def test_whoever_begins_a_finished_batch_again_is_no_error_for_a_job_that_was_dropped(jobs):
+    @unique()
+    @job
+    def once(n): ...
+
+    def begin():
+        return Batch("b", on_success=notify.new(1)).enqueue([once.new(1), once.new(1)])
+
+    assert [each.enqueued for each in begin()] == [True, False]
+    jobs.drain()
+
+    assert [each.enqueued for each in begin()] == [False, False]
+    assert jobs.pending == []
+
+
 def test_a_callback_may_be_limited_or_unique(jobs):
     @unique()
     @limits_concurrency()

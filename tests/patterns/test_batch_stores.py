@@ -11,7 +11,7 @@ from servers import redis_url  # noqa: F401 - a fixture
 from pytest_jobs import Job, MemoryStore, RedisStore
 from pytest_jobs.core.batch_stores import BatchFacts
 from pytest_jobs.core.enqueueing import payload_of
-from pytest_jobs.errors import StoreError, UnknownJobError
+from pytest_jobs.errors import BatchError, StoreError, UnknownJobError
 
 
 class Report(Job):
@@ -86,9 +86,24 @@ def test_what_has_ended_is_not_missing_though_nobody_said_that_it_was_handed_ove
 
 def test_the_first_callbacks_of_a_batch_stay(batches):
     begin(batches, "1", callbacks={"complete": COMPLETE})
-    begin(batches, "1", callbacks=BOTH)
+    begin(batches, "1", callbacks={"complete": SUCCESS})
 
-    assert end(batches, "1") == ["complete"]
+    due = batches.end("b", "1", performed=True)
+    assert due["complete"].arguments == COMPLETE.arguments
+
+
+def test_callbacks_of_other_jobs_are_those_of_another_batch(batches):
+    begin(batches, "1")
+
+    with pytest.raises(BatchError) as caught:
+        begin(batches, "2", callbacks={"complete": COMPLETE})
+    assert str(caught.value) == (
+        f"The batch b is kept with on_complete {__name__}.Report, on_success {__name__}.Report, and is enqueued "
+        f"here with on_complete {__name__}.Report, which would never be called: give each batch an id of its own, "
+        'which says what it is for, such as Batch(f"import-{file_id}").'
+    )
+    assert batches.facts("b") == BatchFacts(total=1, pending=1, failed=0)
+    assert batches.add("b", ["2"], None) == ["2"]
 
 
 def test_the_last_job_that_ends_is_told_the_callbacks(batches):
@@ -204,6 +219,16 @@ def test_a_finished_batch_takes_no_further_job(batches):
     assert batches.facts("b") == BatchFacts(total=1, pending=0, failed=0)
 
 
+def test_what_was_withdrawn_of_a_finished_batch_is_none_that_it_lacks(batches):
+    begin(batches, "1", "2")
+    batches.withdraw("b", "1")
+    end(batches, "2")
+
+    assert begin(batches, "1", "2") == []
+    assert begin(batches, "1", "2", "3") is None
+    assert batches.facts("b") == BatchFacts(total=1, pending=0, failed=0)
+
+
 def test_a_finished_batch_takes_further_ones_of_a_job_that_had_failed(batches):
     begin(batches, "1", "2")
     end(batches, "1", performed=False)
@@ -221,7 +246,7 @@ def test_it_is_finished_without_any_callback_too(batches):
     begin(batches, "1", callbacks={"success": SUCCESS})
     end(batches, "1", performed=False)
 
-    assert begin(batches, "2") is None
+    assert begin(batches, "2", callbacks={"success": SUCCESS}) is None
 
 
 def test_a_batch_of_which_all_were_withdrawn_is_not_finished_until_it_is_settled(batches):

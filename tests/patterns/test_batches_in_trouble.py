@@ -12,6 +12,7 @@ from pytest_jobs import (
     TestAdapter,
     configure,
     job,
+    perform_all_later,
     rescue_from,
     retry_on,
     unique,
@@ -137,6 +138,28 @@ def test_an_argument_that_cannot_be_written_keeps_all_back(jobs, arguments, erro
     with pytest.raises(error):
         batch.enqueue([load.new(1), load.new(*arguments)])
     assert (len(jobs.enqueued), batch.total) == (0, 0)
+
+
+@unique(key=lambda n: 1 / n)
+@job
+def divide(n): ...
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [perform_all_later, lambda made: Batch(on_success=notify.new(1)).enqueue(made)],
+    ids=["many", "a batch"],
+)
+def test_a_key_that_cannot_be_made_keeps_all_back(jobs, enqueue):
+    with pytest.raises(ZeroDivisionError):
+        enqueue([load.new(1), divide.new(1), divide.new(0)])
+
+    assert (jobs.enqueued, jobs.locks) == ([], [])
+
+
+def test_the_key_of_a_callback_is_made_with_the_batch(jobs):
+    with pytest.raises(ZeroDivisionError):
+        Batch("b", on_success=divide.new(0))
 
 
 def test_a_finished_batch_takes_no_job(jobs):
@@ -394,3 +417,39 @@ def test_a_batch_that_is_not_kept_any_more_is_logged(server, adapter, caplog):
         f"{__name__}.load (job {job_id}) has ended performed, and its batch import-7 is not kept any more: it "
         "counts for nothing."
     )
+
+
+def test_a_callback_that_was_enqueued_already_is_refused(jobs):
+    with pytest.raises(BatchError) as caught:
+        Batch("b", on_success=notify.perform_later(1))
+
+    assert str(caught.value).endswith(
+        "was enqueued already, and a callback is enqueued when its batch is done: make it by `.new(...)`."
+    )
+
+
+def test_two_batches_of_one_id_are_noticed(jobs):
+    Batch("7", on_success=notify.new(1)).enqueue([load.new(1)])
+
+    with pytest.raises(BatchError, match=r"The batch 7 is kept with on_success .*\.notify, and"):
+        Batch("7", on_complete=ship.new(1)).enqueue([load.new(2)])
+    assert len(jobs.pending) == 1
+
+
+def test_a_callback_that_another_job_keeps_out_is_shown(jobs):
+    @unique()
+    @job
+    def refresh(): ...
+
+    with jobs.holding(refresh):
+        first = refresh.perform_later()
+        Batch("b", on_success=refresh.new()).enqueue([load.new(1)])
+        jobs.drain()
+
+    assert [kept_out.dropped_for for kept_out in jobs.kept_out] == [first.job_id]
+    assert Batch.find("b").finished
+
+
+def test_a_job_in_place_of_a_list_is_refused(jobs):
+    with pytest.raises(SignatureError, match=r"takes a list: write Batch.enqueue\(\[job.new"):
+        Batch("b", on_success=notify.new(1)).enqueue(load.new(1))

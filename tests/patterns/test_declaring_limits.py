@@ -100,3 +100,16 @@ def test_what_one_base_declares_does_not_hide_what_the_other_does(jobs):
 
     assert second.dropped_for == jobs.enqueued[0].job_id
     assert {lock.kind for lock in jobs.locks} == {"unique", "limit"}
+
+
+@pytest.mark.parametrize(
+    "given", [job(lambda: None), lambda: None, 2], ids=["a job", "a function", "a number"]
+)
+def test_what_is_given_without_a_name_is_refused(given):
+    with pytest.raises(DeclarationError) as caught:
+        limits_concurrency(given)
+
+    assert str(caught.value) == (
+        f"limits_concurrency({given!r}) is given something without a name: write @limits_concurrency() above the "
+        "job, or @limits_concurrency(to=2, key='user_id')."
+    )

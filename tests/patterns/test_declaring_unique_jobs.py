@@ -238,3 +238,16 @@ def test_a_second_declaration_is_refused():
     assert str(caught.value) == (
         "perform is declared @unique twice, and a job has one such declaration: leave one of them out."
     )
+
+
+def test_job_above_a_decorator_without_parentheses_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+
+        @job
+        @unique
+        def sync(user_id): ...
+
+    assert str(caught.value) == (
+        "@job stands above @unique without parentheses, which has taken the function for something else: write "
+        "@unique() above @job."
+    )

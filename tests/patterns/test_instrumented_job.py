@@ -33,6 +33,7 @@ from pytest_jobs import (
     retry_on,
 )
 from pytest_jobs.core.execution import Execution, Status
+from pytest_jobs.errors import DeclarationError
 
 
 class Client:
@@ -629,3 +630,21 @@ def test_an_adversary_does_not_show_in_the_events(pytester, flag):
     )
 
     pytester.runpytest_subprocess(flag).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: JobMetrics(None), "JobMetrics(None) is given what has no timing and no increment"),
+        (lambda: JobMetrics(3), "JobMetrics(3) is given what has no timing and no increment"),
+        (
+            lambda: JobLog("payments"),
+            "JobLog('payments') is given what has no isEnabledFor and no log",
+        ),
+    ],
+)
+def test_what_cannot_be_told_of_jobs_is_refused_at_once(make, message):
+    with pytest.raises(DeclarationError) as caught:
+        make()
+
+    assert str(caught.value).startswith(message)

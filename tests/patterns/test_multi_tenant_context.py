@@ -12,12 +12,15 @@ from enum import Enum
 from typing import ClassVar
 
 import pytest
+from stub_database import StubDatabase
 
 from pytest_jobs import (
+    Batch,
     CurrentAttributes,
     Halt,
     InlineAdapter,
     Job,
+    MemoryStore,
     Payload,
     TestAdapter,
     after_discard,
@@ -36,9 +39,11 @@ from pytest_jobs import (
     reference,
     rescue_from,
     retry_on,
+    unique,
 )
 from pytest_jobs.errors import (
     ContextError,
+    DeclarationError,
     DeserializationError,
     RecordNotFoundError,
     SerializationError,
@@ -200,6 +205,86 @@ def test_it_is_what_was_set_at_construction_that_counts(jobs, acme, other):
     jobs.drain()
 
     assert seen == [1, 2]
+
+
+def account_id(*args):
+    return Current.account and Current.account.id
+
+
+class EnqueuedLater(Job):
+    queue = staticmethod(lambda *args: f"account-{account_id()}")
+    priority = staticmethod(lambda *args: account_id())
+
+    @before_enqueue
+    def look(self):
+        seen.append(account_id())
+
+    def perform(self): ...
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [lambda made: made.enqueue(), lambda made: perform_all_later([made])],
+    ids=["one", "many"],
+)
+def test_what_a_job_is_asked_when_it_is_enqueued_sees_it_too(jobs, acme, other, enqueue):
+    with Current.set(account=acme):
+        made = EnqueuedLater.new()
+    with Current.set(account=other):
+        enqueue(made)
+        assert account_id() == 2
+
+    assert (jobs.pending[0].queue, jobs.pending[0].priority) == ("account-1", 1)
+    assert seen == [1]
+
+
+def test_a_key_of_one_tenant_keeps_no_job_of_another_out(jobs, acme, other):
+    @unique(key=account_id)
+    @job
+    def close_month(): ...
+
+    made = []
+    for account in (acme, other, acme):
+        with Current.set(account=account):
+            made.append(close_month.new())
+    perform_all_later(made)
+
+    assert [each.enqueued for each in made] == [True, True, False]
+    assert [lock.key.rpartition(":")[2] for lock in jobs.locks] == ["[1]", "[2]"]
+
+
+def test_nor_does_it_when_they_are_enqueued_by_a_commit(acme, other):
+    @unique(key=account_id)
+    @job(enqueue_after_commit=True)
+    def close_month(): ...
+
+    database, adapter = StubDatabase(), TestAdapter()
+    with (
+        configure(adapter=adapter, store=MemoryStore(), transactions=[database]),
+        database.transaction(),
+    ):
+        for account in (acme, other):
+            with Current.set(account=account):
+                close_month.perform_later()
+
+    assert len(adapter.enqueued) == 2
+
+
+def test_nor_does_a_callback_of_a_batch(jobs, acme, other):
+    @unique(key=account_id)
+    @job
+    def close_month(): ...
+
+    @job
+    def load(): ...
+
+    for account in (acme, other):
+        with Current.set(account=account):
+            finish = close_month.new()
+        Batch(on_success=finish).enqueue([load.new()])
+    jobs.drain()
+
+    assert [record.job for record in jobs.enqueued].count(close_month) == 2
 
 
 def test_what_is_assigned_later_does_not_reach_a_job_that_is_enqueued(jobs, acme, other):
@@ -864,3 +949,9 @@ def test_an_attribute_without_a_default_must_be_set(jobs, acme):
         jobs.drain()
 
     assert [d.status for d in jobs.deliveries] == ["performed", "failed"]
+
+
+@pytest.mark.parametrize("options", [{"factory": 3}, {"default": 1, "carried": 3}])
+def test_an_attribute_that_cannot_be_meant_is_refused(options):
+    with pytest.raises(DeclarationError):
+        attribute(**options)

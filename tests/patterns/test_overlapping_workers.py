@@ -59,6 +59,26 @@ def test_a_job_that_outlives_its_place_overlaps_with_the_next(jobs):
     assert jobs.locks == []
 
 
+def test_a_job_that_waited_for_a_worker_keeps_its_place_for_its_whole_duration(jobs):
+    @limits_concurrency(duration=30)
+    @job
+    def load(n):
+        time.sleep(20)
+
+    @job
+    def other():
+        time.sleep(20)
+
+    for _ in range(2):
+        other.perform_later()
+    for n in range(2):
+        load.perform_later(n)
+    jobs.drain(workers=2)
+
+    ran = [each for each in jobs.performed if each.record.name.endswith("load")]
+    assert [(d.at - NOON).seconds for d in ran] == [20, 40]
+
+
 def test_v8_eleven_jobs_of_one_key_never_overlap(jobs):
     @limits_concurrency()
     @job

@@ -1,5 +1,7 @@
 """Recurring jobs under the harness: a schedule, two days, and what was enqueued in them."""
 
+import asyncio
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -7,12 +9,14 @@ import pytest
 from recurring_jobs import WeeklyReport, flaky, slow, sync_data
 
 from pytest_jobs import (
+    CurrentAttributes,
     Firing,
     Halt,
     Job,
     RecurringCommand,
     Schedule,
     before_enqueue,
+    discard_on,
     job,
     load_schedule,
     preview,
@@ -215,14 +219,128 @@ def test_what_fires_at_once_is_performed_by_priority(jobs, start):
     assert [d.record.job for d in jobs.performed] == [WeeklyReport, sync_data]
 
 
-def test_what_fires_while_a_job_sleeps_is_enqueued_after_it(jobs, start):
+def test_what_fires_while_a_job_sleeps_is_enqueued_at_its_time_and_performed_after_it(jobs, start):
     slow_one = {"class": slow, "schedule": "every day at 8am"}
     scheduler = jobs.recurring(Schedule({"slow": slow_one, **DAILY}))
     jobs.run_for(DAY)
 
     assert [firing.at.hour for firing in scheduler.fired] == [8, 9]
-    assert jobs.enqueued[1].enqueued_at == start + timedelta(hours=9, minutes=30)
+    assert jobs.enqueued[1].enqueued_at == start + timedelta(hours=9)
+    assert jobs.deliveries[1].at == start + timedelta(hours=9, minutes=30)
     assert scheduler.missed == ()
+
+
+@unique(ttl=3600)
+@job
+def sweep(seconds):
+    time.sleep(seconds)
+
+
+@unique(ttl=3600)
+@job
+async def asweep(seconds):
+    await asyncio.sleep(seconds)
+
+
+@pytest.mark.parametrize("sweep", [sweep, asweep])
+def test_a_unique_job_that_takes_longer_than_its_interval_keeps_the_next_out(jobs, start, sweep):
+    jobs.recurring(Schedule({"sweep": {"class": sweep, "args": 100, "schedule": "every minute"}}))
+    jobs.run_for(timedelta(minutes=6))
+
+    begun = [(d.at - start).seconds // 60 for d in jobs.performed]
+    assert begun == [1, 3, 5]
+    assert len(jobs.kept_out) == 3
+
+
+def test_so_it_does_inline(jobs, start):
+    jobs.recurring(Schedule({"sweep": {"class": sweep, "args": 100, "schedule": "every minute"}}))
+    with jobs.inline():
+        jobs.run_for(timedelta(minutes=6))
+
+    assert [(d.at - start).seconds // 60 for d in jobs.performed] == [1, 3, 5]
+    assert len(jobs.kept_out) == 3
+
+
+class Current(CurrentAttributes):
+    tenant: str | None = None
+
+
+@job
+def whose():
+    return Current.tenant
+
+
+@job
+def sleep_as_another():
+    with Current.set(tenant="of the job"):
+        time.sleep(5400)
+
+
+def test_what_fires_while_a_job_sleeps_is_none_of_the_jobs_doing(jobs, start):
+    jobs.recurring(
+        Schedule(
+            {
+                "slow": {"class": sleep_as_another, "schedule": "every day at 8am"},
+                "whose": {"class": whose, "schedule": "every day at 9am"},
+            }
+        )
+    )
+    with Current.set(tenant="of the test"):
+        jobs.run_for(DAY)
+
+    assert [d.result for d in jobs.performed] == [None, "of the test"]
+    assert jobs.enqueued[1].parent is None
+    assert jobs.deliveries[0].enqueued == ()
+
+
+def test_a_job_that_sleeps_answers_for_no_firing_that_fails(jobs, start, monkeypatch):
+    @discard_on(Exception)
+    @job
+    def patient():
+        time.sleep(5400)
+
+    patient.perform_later()
+    schedule = Schedule({"told": {"class": sync_data, "schedule": "every hour"}})
+    monkeypatch.setattr(type(schedule.tasks["told"]), "enqueue", lambda task: 1 / 0)
+    jobs.recurring(schedule)
+
+    with pytest.raises(ZeroDivisionError):
+        jobs.run_for(DAY)
+    assert [d.status for d in jobs.deliveries] == ["performed"]
+
+
+def test_a_copy_that_attacks_fires_nothing(pytester):
+    pytester.makepyfile(
+        """
+        import time
+        from datetime import UTC, datetime, timedelta
+        from pytest_jobs import Schedule, job
+
+        @job
+        def slow():
+            time.sleep(5400)
+
+        @job
+        def told(): ...
+
+        def test_a_morning(jobs):
+            jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
+            jobs.recurring(
+                Schedule(
+                    {
+                        "slow": {"class": slow, "schedule": "every day at 8am"},
+                        "told": {"class": told, "schedule": "every hour from 9am to 10am"},
+                    }
+                )
+            )
+            jobs.run_for(timedelta(hours=12))
+            assert [(r.job, r.enqueued_at.hour) for r in jobs.enqueued] == [
+                (slow, 8), (told, 9), (told, 10)
+            ]
+        """
+    )
+
+    pytester.runpytest("--jobs-twice").assert_outcomes(passed=1)
 
 
 def test_a_job_that_fails_stops_the_run_and_the_next_goes_on(jobs, start):
@@ -250,6 +368,13 @@ def test_more_firings_than_the_limit_are_no_loop(jobs, start):
     jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every minute"}}))
 
     assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 60}
+
+
+def test_nor_are_those_while_a_job_sleeps(jobs, start):
+    jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every minute"}}))
+    slow.perform_later()
+
+    assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 61}
 
 
 def test_drain_fires_nothing(jobs, start):

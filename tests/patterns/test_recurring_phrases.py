@@ -368,3 +368,10 @@ def test_whatever_is_written_is_read_or_answered_by_what_can_be_read(text):
             task_of(message.rpartition("The nearest that is: '")[2].removesuffix("'."))
     else:
         assert task.cron
+
+
+@pytest.mark.parametrize(
+    "text", ["every 99999999999999 hours", "every 101 years", "every 5300 weeks"]
+)
+def test_what_nobody_lives_to_see_is_refused(text):
+    assert "hundred years" in reason(text) or "no calendar has that rhythm" in reason(text)

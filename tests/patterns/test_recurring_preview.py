@@ -198,3 +198,19 @@ def test_without_a_verb_it_says_what_there_is(capsys):
         main(["schedule"])
 
     assert "preview" in capsys.readouterr().err
+
+
+def test_a_beginning_that_is_none(write, capsys):
+    with pytest.raises(SystemExit):
+        main(["schedule", "preview", str(write("recurring.yml", "")), "--from", "yesterday"])
+
+    assert (
+        "'yesterday' is no time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("tasks", [3, [], "recurring.yml"])
+def test_tasks_that_are_no_mapping_are_refused(tasks):
+    with pytest.raises(ScheduleError, match=r"or load_schedule\('recurring.yml'\)"):
+        Schedule(tasks)

@@ -76,6 +76,20 @@ def test_an_owner_keeps_its_place_as_it_is(store):
     assert store.held(NOON) == (Held("k", "a", NOON + 60 * SECOND),)
 
 
+def test_an_owner_can_renew_its_place(store):
+    acquire(store, "a", ttl=60)
+    assert acquire(store, "a", now=30, ttl=60, renew=True) is None
+
+    assert store.held(NOON) == (Held("k", "a", NOON + 90 * SECOND),)
+    assert acquire(store, "b", now=60) == Held("k", "a", NOON + 90 * SECOND)
+
+
+def test_renewing_takes_no_place_of_another(store):
+    acquire(store, "a", ttl=60)
+
+    assert acquire(store, "b", now=30, renew=True) == Held("k", "a", NOON + 60 * SECOND)
+
+
 def test_a_place_that_was_given_back_can_be_taken(store):
     acquire(store, "a")
     assert release(store, "a") is None

@@ -115,6 +115,28 @@ def test_a_unique_follow_up_is_enqueued_once_when_the_job_is_delivered_twice():
     check_idempotent(close_account_once, args=("ann",), world=post, histories=["twice"])
 
 
+@unique(on_conflict="replace")
+@job
+def remind_of_the_latest(name): ...
+
+
+@job
+def close_account_and_replace(name):
+    remind_of_the_latest.set(wait=60).perform_later(name)
+
+
+@pytest.mark.parametrize("history", ["twice", "restart", "crash"])
+def test_a_follow_up_that_takes_the_place_of_the_first_is_enqueued_once(history):
+    check_idempotent(close_account_and_replace, args=("ann",), world=post, histories=[history])
+
+
+def test_two_that_overlap_between_lock_and_enqueue_are_both_enqueued():
+    with pytest.raises(DuplicateEffect, match=r"paused here, before enqueue: remind_of_the_latest"):
+        check_idempotent(
+            close_account_and_replace, args=("ann",), world=post, histories=["overlap"]
+        )
+
+
 def test_a_worker_that_dies_between_lock_and_enqueue_leaves_a_lock_that_keeps_the_job_out():
     with pytest.raises(LostEffect) as caught:
         check_idempotent(close_account_once, args=("ann",), world=post, histories=["crash"])

@@ -182,6 +182,34 @@ def test_until_expired_lets_the_next_in_when_the_time_has_passed(jobs):
     assert sync.perform_later(1).enqueued
 
 
+@pytest.mark.parametrize("until", ["executed", "executing", "until_and_while_executing"])
+def test_a_retry_that_waits_for_longer_than_the_time_of_its_lock_keeps_others_out(jobs, until):
+    @retry_on(Down, wait=3600, attempts=2)
+    @unique(until=until, ttl=60)
+    @job
+    def sync(): ...
+
+    jobs.clock.freeze()
+    jobs.fail(sync, raising=Down, times=1)
+    first = sync.perform_later()
+    jobs.perform_due()
+    jobs.clock.advance(3000)
+
+    assert sync.perform_later().dropped_for == first.job_id
+    assert jobs.locks[0].expires_at == jobs.pending[0].due_at + timedelta(seconds=60)
+
+
+def test_a_redriven_job_takes_no_lock_and_is_kept_out_by_none(jobs):
+    sync = unique_sync("executed")
+    sync.perform_later(1, how="gone")
+    jobs.drain()
+    other = sync.perform_later(1)
+    jobs.redrive(jobs.dead[0])
+
+    assert len(jobs.pending) == 2
+    assert [lock.job_id for lock in jobs.locks] == [other.job_id]
+
+
 def test_the_time_of_a_lock_counts_from_when_the_job_is_due(jobs):
     sync = unique_sync("executed")
     first = sync.set(wait=7200).perform_later(1)

@@ -250,3 +250,14 @@ def test_without_celery_the_error_says_what_to_install(monkeypatch):
     assert str(caught.value) == (
         'CeleryAdapter needs Celery, which is not installed: pip install "pytest-jobs[celery]".'
     )
+
+
+@pytest.mark.parametrize("given", ["shop", None, celery.Celery], ids=["text", "none", "the class"])
+def test_what_is_no_application_is_refused(given):
+    with pytest.raises(DeclarationError) as caught:
+        CeleryAdapter(given)
+
+    assert str(caught.value) == (
+        f"CeleryAdapter({given!r}) is given no application of Celery: write CeleryAdapter(app), with "
+        "app = Celery('shop', broker=...)."
+    )
