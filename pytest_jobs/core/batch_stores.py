@@ -136,8 +136,6 @@ class _Kept:
 class MemoryBatches:
     """Keeps the batches of one process, for as long as it lives."""
 
-    __slots__ = ("_kept", "_mutex")
-
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._kept: dict[str, _Kept] = {}

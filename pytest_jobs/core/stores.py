@@ -96,8 +96,6 @@ class Store(Protocol):
 class MemoryStore:
     """A store for one process: for tests, and for programs whose jobs run where they are enqueued."""
 
-    __slots__ = ("_mutex", "_order", "_places", "_queues", "batches")
-
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._places: dict[str, dict[str, int | None]] = {}

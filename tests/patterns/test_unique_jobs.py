@@ -199,17 +199,6 @@ def test_a_retry_that_waits_for_longer_than_the_time_of_its_lock_keeps_others_ou
     assert jobs.locks[0].expires_at == jobs.pending[0].due_at + timedelta(seconds=60)
 
 
-def test_a_redriven_job_takes_no_lock_and_is_kept_out_by_none(jobs):
-    sync = unique_sync("executed")
-    sync.perform_later(1, how="gone")
-    jobs.drain()
-    other = sync.perform_later(1)
-    jobs.redrive(jobs.dead[0])
-
-    assert len(jobs.pending) == 2
-    assert [lock.job_id for lock in jobs.locks] == [other.job_id]
-
-
 def test_the_time_of_a_lock_counts_from_when_the_job_is_due(jobs):
     sync = unique_sync("executed")
     first = sync.set(wait=7200).perform_later(1)
