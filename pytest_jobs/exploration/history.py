@@ -18,6 +18,7 @@ from .acts import Act, watcher
 from .apart import Apart, Aside, Inside, blocking_call
 from .entering import entered
 from .forked import must_outlive
+from .garbage import uncollected
 from .module_globals import ModuleGlobals, Place, Taken
 from .sameness import Chance, Renaming
 from .scope import leaving_out
@@ -72,6 +73,7 @@ class History:
         setting = self._setting
         self._ledger = ledger = Ledger(setting.clock)
         with ExitStack() as stack:
+            stack.enter_context(uncollected())
             token = current_record.set(None)
             stack.callback(current_record.reset, token)
             stack.enter_context(setting.clock.excursion())

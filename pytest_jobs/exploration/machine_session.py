@@ -17,6 +17,7 @@ from ..harness.performer import Performer
 from ..harness.record import REDELIVERY, JobRecord
 from .acts import watcher
 from .entering import Snapshot, entered
+from .garbage import uncollected
 from .history import DONE
 from .machine_places import Interruption
 from .machine_process import Processes
@@ -66,6 +67,7 @@ class Session:
         run.sources.catch_up()
         self._ledger = ledger = Ledger(run.clock)
         with ExitStack() as stack:
+            stack.enter_context(uncollected())
             stack.enter_context(run.clock.excursion())
             for bridge in run.bridges:
                 stack.enter_context(bridge.sandbox(ActSink(ledger)))

@@ -90,6 +90,25 @@ def mark_paid_after_a_charge(number):
     pay(number)
 
 
+class Farewell:
+    """Is garbage as soon as it is made, for the collector alone, and does something in its end."""
+
+    def __init__(self, number):
+        self.itself = self
+        self.number = number
+        self.gateway = machine_jobs.gateway
+
+    def __del__(self):
+        self.gateway.charge(self.number)
+
+
+def pay_and_leave_garbage(number):
+    Farewell(number)
+    enough_to_be_collected = [[] for _ in range(2 * gc.get_threshold()[0])]
+    pay(number)
+    enough_to_be_collected.clear()
+
+
 def world():
     with contextmanager(machine_jobs.shop)() as snapshot:
         yield lambda: {"charges": sorted(snapshot()["charges"])}
@@ -129,6 +148,33 @@ def test_the_tasks_of_a_coroutine_in_a_machine(body):
     with Shop() as state:
         state.enqueue(body.__name__, 1)
         state.crash(f"{body.__name__}#1", at="before gateway: charge(1, key=1) in charge")
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_the_end_of_garbage_is_no_act_of_the_delivery_in_which_it_would_be_collected(collecting):
+    if not collecting:
+        gc.disable()
+    try:
+        check_idempotent(pay_and_leave_garbage, args=(1,), world=shop, histories=["twice"])
+
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
+
+
+def test_the_end_of_garbage_is_no_act_of_a_delivery_of_a_machine():
+    class Shop(JobMachine):
+        jobs = {pay_and_leave_garbage: {"number": 1}}  # noqa: RUF012 - as users write it
+        world = staticmethod(shop)
+
+        def settled(self):
+            assert self.state["charges"] == []
+
+    with Shop() as state:
+        state.enqueue("pay_and_leave_garbage", 1)
+        state.perform("pay_and_leave_garbage#1")
+
+    assert gc.isenabled()
 
 
 def test_a_coroutine_that_was_made_and_not_begun(recwarn):
