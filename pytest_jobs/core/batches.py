@@ -13,7 +13,14 @@ from ..errors import BatchError, EnqueueError, Halt
 from .batch_ends import BATCH, CALLBACK, batch_of, derived_id, send
 from .batch_stores import COMPLETE, SUCCESS, BatchFacts
 from .carrying import performed
-from .enqueueing import checked_jobs, enqueue_prepared, in_its_context, payload_of, prepared
+from .enqueueing import (
+    checked_jobs,
+    enqueue_prepared,
+    in_its_context,
+    payload_of,
+    prepared,
+    write_keys,
+)
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -259,9 +266,7 @@ def _callback(job: Job, name: str) -> Payload:
 
 def _payload_of_callback(job: Job) -> Payload:
     payload = payload_of(job, 0)
-    exclusion = type(job)._exclusion
-    if exclusion is not None:
-        exclusion.write_keys(job, payload)
+    write_keys(job, payload)
     return payload
 
 

@@ -93,10 +93,15 @@ def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[Fou
         payload = payload_of(job, adapter.now_ns())
     else:
         job._encoded_arguments()
+    write_keys(job, payload)
+    return job, payload, transactions
+
+
+def write_keys(job: Job, payload: Payload | None) -> None:
+    """Give a payload the keys of what keeps its job apart, if anything does; see `Exclusion.write_keys`."""
     exclusion = type(job)._exclusion
     if exclusion is not None:
         exclusion.write_keys(job, payload)
-    return job, payload, transactions
 
 
 def enqueue_prepared(
@@ -270,10 +275,8 @@ def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[F
 
     def enqueue() -> None:
         payload.enqueued_ns = adapter.now_ns()
-        if type(job)._enqueue_callbacks:
-            in_its_context(job, _enqueue_inside_callbacks, job, adapter, payload)
-        else:
-            in_its_context(job, hand_over, job, adapter, payload)
+        send = _enqueue_inside_callbacks if type(job)._enqueue_callbacks else hand_over
+        in_its_context(job, send, job, adapter, payload)
 
     job.payload = payload
     job.enqueued = True

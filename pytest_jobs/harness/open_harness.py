@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from types import TracebackType
@@ -101,7 +101,7 @@ class OpenHarness:
                 system.install(self._commits, self._transaction_ended)
                 installed.append(system)
         except BaseException:
-            _call_all(iter([found.uninstall for found in reversed(installed)]))
+            _call_all([found.uninstall for found in reversed(installed)])
             raise
         open_harnesses.push(self)
 
@@ -109,7 +109,7 @@ class OpenHarness:
         """Give the application its own queues back, with everything here kept: for plugins."""
         open_harnesses.remove(self)
         in_force = [*self._bridges, *self._transactions]
-        _call_all(iter([found.uninstall for found in reversed(in_force)]))
+        _call_all([found.uninstall for found in reversed(in_force)])
 
     def bring_in(self, bridges: Sequence[Bridge]) -> None:
         """Bring further bridges into an open harness: for plugins."""
@@ -149,7 +149,7 @@ class OpenHarness:
             clock.stop,
             self._restore_current,
         )
-        _call_all(iter(restores))
+        _call_all(restores)
 
     def __enter__(self) -> Self:
         """Open it."""
@@ -265,11 +265,12 @@ class OpenHarness:
         return f"<Jobs {len(self._ledger.records)} records, {pending} pending>"
 
 
-def _call_all(functions: Iterator[Callable[[], None]]) -> None:
+def _call_all(functions: Iterable[Callable[[], None]]) -> None:
     """Call every function, also after one has raised."""
-    for function in functions:
+    rest = iter(functions)
+    for function in rest:
         try:
             function()
         except BaseException:
-            _call_all(functions)
+            _call_all(rest)
             raise
