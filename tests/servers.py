@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 #: How long anything may take on a slow machine before the test fails, in seconds.
 _PATIENCE = 20
@@ -152,6 +155,24 @@ def wait_until(
         if time.monotonic() > deadline:
             pytest.fail(f"waited {patience} s for {what}")
         time.sleep(every)
+
+
+def wait_until_deserted(server: Redis) -> None:
+    """Wait until nobody waits for anything in a database of a redis-server.
+
+    It would hand the next message to a worker that is not quite dead: a process that the worker started has its
+    connections too, and may die a moment later than the worker itself.
+
+    Args:
+        server: a client of the database.
+    """
+    database = str(server.get_connection_kwargs()["db"])
+
+    def waiting() -> list[Mapping[str, str]]:
+        clients = server.client_list()
+        return [one for one in clients if one["db"] == database and "b" in one["flags"]]
+
+    wait_until(lambda: not waiting(), "redis-server to have lost a dead worker")
 
 
 def _missing(reason: str) -> NoReturn:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from celery import Celery
 from redis import Redis
-from servers import process, wait_until
+from servers import process, wait_until, wait_until_deserted
 
 _HERE = str(Path(__file__).parent)
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -74,16 +74,13 @@ class RealBroker:
         return [moment for _, moment in scored]
 
     def wait_until_deserted(self) -> None:
-        """Wait until no worker listens: Redis would hand a message to one that is not quite dead."""
-        wait_until(lambda: not self._listeners(), "Redis to have lost the worker")
+        """Wait until no worker listens."""
+        wait_until_deserted(self._server)
 
     def wait_until_idle(self) -> None:
         """Wait until a worker has dealt with everything that is in the queue."""
         self.wait_for([self.send("idle")])
         wait_until(lambda: not self.unacknowledged(), "all to be acknowledged")
-
-    def _listeners(self) -> list[Mapping[str, str]]:
-        return [client for client in self._server.client_list() if client["cmd"] == "brpop"]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import redis
-from servers import process, wait_until
+from servers import process, wait_until, wait_until_deserted
 
 from pytest_jobs import CeleryAdapter, RqAdapter
 
@@ -32,8 +32,13 @@ class Engine:
     def __init__(self, url):
         self.url = url
         self.redis = redis.Redis.from_url(url, socket_timeout=2 * _PATIENCE)
-        self.redis.flushdb()
+        self.empty()
         self.adapter = self.make_adapter()
+
+    def empty(self):
+        """Forget all jobs, when no worker of an earlier test could still take one."""
+        wait_until_deserted(self.redis)
+        self.redis.flushdb()
 
     def hear(self, timeout=_PATIENCE):
         """Return the next thing that a job tells."""

@@ -169,7 +169,7 @@ def work_off(engine, staff):
 def test_nothing_is_lost_and_nothing_is_done_twice(engine, tmp_path, record_property):
     if not Path("/proc/self/task").exists():
         pytest.skip("the processes of a worker are read from /proc")
-    engine.redis.flushdb()
+    engine.empty()
     chance = random.Random(SEED)
     job_ids, doomed = enqueue_all(chance)
     begin = time.monotonic()

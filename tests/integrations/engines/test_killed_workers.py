@@ -17,7 +17,7 @@ from pytest_jobs.core.settings import settings
 
 @pytest.fixture(autouse=True)
 def _empty(engine):
-    engine.redis.flushdb()
+    engine.empty()
 
 
 def is_performed_again(engine, job, before):

@@ -9,7 +9,7 @@ from pytest_jobs.errors import UnknownJobError
 
 @pytest.fixture(autouse=True)
 def _empty(engine):
-    engine.redis.flushdb()
+    engine.empty()
 
 
 def said(engine, count):
