@@ -31,6 +31,9 @@ class Draft:
     #: The length of time, in seconds.
     interval: int = 0
     times: list[tuple[int, int]] = field(default_factory=list)
+    #: The hour at which minutes within hours end.
+    ending: int | None = None
+    beyond_midnight: bool = False
     said: set[str] = field(default_factory=set)
 
     def repeat(self, count: int, unit: str) -> None:
@@ -84,25 +87,37 @@ class Draft:
         self.minutes = ",".join(str(minute) for minute in sorted(set(minutes)))
 
     def set_hours(self, first: tuple[int, int], last: tuple[int, int]) -> None:
-        """Take in from which hour to which."""
-        self._once(
-            "hours", ("hour", "day", "week"), "`from ... to` goes with hours, days and weeks"
-        )
-        if self.unit == "hour" and self.hours != "*":
-            refuse("`from ... to` goes with every hour, or every day")
+        """Take in from which hour to which, both included."""
+        if self.interval:
+            refuse(
+                "`from ... to` goes with minutes that divide an hour, and hours that divide a day"
+            )
+        units = ("minute", "hour", "day", "week")
+        self._once("hours", units, "`from ... to` goes with minutes, hours, days and weeks")
         if first[1] != last[1]:
             refuse("both ends of `from ... to` need the same minute")
+        if self.unit == "minute":
+            self._set_hours_of_minutes(first, last)
+        else:
+            self._set_hours_of_hours(first, last)
+        self._check_midnight()
+
+    def _set_hours_of_minutes(self, first: tuple[int, int], last: tuple[int, int]) -> None:
+        if first[1]:
+            refuse("`from ... to` goes with minutes when it begins and ends on the hour")
+        if first == last:
+            refuse("`from ... to` needs two times")
+        self.hours, self.ending = _hours(first[0], (last[0] - 1) % 24, 1), last[0]
+        self.beyond_midnight = first > last
+
+    def _set_hours_of_hours(self, first: tuple[int, int], last: tuple[int, int]) -> None:
         if self.unit == "hour" and first[1]:
             self.set_minutes([first[1]])
         elif first[1]:
             self.minutes = str(first[1])
-        start, end = first[0], last[0]
-        if start <= end:
-            self.hours = f"{start}-{end}"
-        elif self.unit == "week":
-            refuse("hours that go beyond midnight belong to two weekdays")
-        else:
-            self.hours = f"{start}-23,0-{end}"
+        step = int(self.hours.removeprefix("*/")) if self.hours.startswith("*/") else 1
+        self.hours = _hours(first[0], last[0], step)
+        self.beyond_midnight = first > last
 
     def set_weekdays(self, weekdays: str) -> None:
         """Take in on which weekdays."""
@@ -113,6 +128,7 @@ class Draft:
         self.weekdays = weekdays
         if self.unit == "day":
             self.unit = "week"
+        self._check_midnight()
 
     def set_days(self, days: str, weekdays: str) -> None:
         """Take in on which days of the month."""
@@ -126,11 +142,17 @@ class Draft:
             refuse(f"its {what} are said twice")
         self.said.add(what)
 
+    def _check_midnight(self) -> None:
+        if self.beyond_midnight and self.weekdays != "*":
+            refuse("hours that go beyond midnight belong to two weekdays")
+
     def lines(self) -> tuple[str, ...]:
         """Return the crontab lines."""
         if self.interval:
             return ()
         rest = f"{self.days} {self.months} {self.weekdays}"
+        if self.ending is not None:
+            return (f"{self.minutes} {self.hours} {rest}", f"0 {self.ending} {rest}")
         if not self.times:
             line = f"{self.minutes} {self.hours} {rest}"
             return (line if self.seconds is None else f"{self.seconds} {line}",)
@@ -144,6 +166,19 @@ class Draft:
 
 def _step(count: int) -> str:
     return "*" if count == 1 else f"*/{count}"
+
+
+def _hours(first: int, last: int, step: int) -> str:
+    """Return each so many hours from one to another, over midnight if need be."""
+    if first <= last:
+        return _range(first, last) if step == 1 else f"{first}-{last}/{step}"
+    if step == 1:
+        return f"{_range(first, 23)},{_range(0, last)}"
+    return _list([hour % 24 for hour in range(first, last + 25, step)])
+
+
+def _range(first: int, last: int) -> str:
+    return f"{first}-{last}" if first < last else str(first)
 
 
 def _list(numbers: list[int]) -> str:

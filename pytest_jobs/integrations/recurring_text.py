@@ -161,12 +161,14 @@ def nearest(text: str, zone: ZoneInfo) -> str:
     respelt = [_respelt(word) for word in words]
     if not words:
         return PHRASES[0]
+    beginning = words.index("every") if "every" in words else 0
     candidates = [
         f"every {text.strip()}",
         " ".join(respelt),
         f"every {' '.join(respelt)}",
         " ".join(respelt).replace("every day on", "every month on"),
         " ".join([*others, _nearest_zone(last) if _ZONE.fullmatch(last) else last]).strip(),
+        " ".join([*words[beginning:], *words[:beginning]]),
         " ".join(words[:-1]),
         " ".join(words[:-2]),
     ]
