@@ -54,10 +54,15 @@ def urllib3(method, url, body=None, headers=None):
 
 @sender
 def urllib_request(method, url, body=None, headers=None):
+    from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
-    with urlopen(Request(url, _encoded(body), headers or {}, method=method)):
-        pass
+    try:
+        with urlopen(Request(url, _encoded(body), headers or {}, method=method)):
+            pass
+    except HTTPError as error:
+        error.close()
+        raise
 
 
 @sender
