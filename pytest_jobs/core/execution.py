@@ -13,7 +13,7 @@ from .ambient import current_classes
 from .arguments import decode, may_name_records
 from .batch_ends import BATCH, end_in_batch, end_in_batch_or_log
 from .callbacks import arun_chain, run_chain
-from .carrying import arestore, enter, leave, restore
+from .carrying import arestore, enter, leave, performed, restore
 from .enqueueing import payload_of, send_retry
 from .hooks import hooks
 from .options import duration_ns
@@ -112,7 +112,7 @@ def _perform_delivery(
     job: Job, payload: Payload, around: Around | None
 ) -> Execution | Coroutine[Any, Any, Execution]:
     cls = type(job)
-    if current_classes.any or payload.headers is not None:
+    if current_classes.any or payload.headers is not None or performed.get() is not None:
         if cls._is_coroutine:
             return _perform_coroutine_in_context(job, payload, around)
         return _perform_in_context(job, payload, around)
@@ -235,8 +235,8 @@ def _end_performed(job: Job, payload: Payload) -> None:
 
 def _finished(job: Job, execution: Execution) -> Execution:
     payload = job.payload
-    performed = execution.status == PERFORMED and execution.error is None
-    if not performed and payload is not None and payload.headers and BATCH in payload.headers:
+    succeeded = execution.status == PERFORMED and execution.error is None
+    if not succeeded and payload is not None and payload.headers and BATCH in payload.headers:
         end_in_batch_or_log(payload, execution.status)
     exclusion = type(job)._exclusion
     if exclusion is not None and job.payload is not None:
