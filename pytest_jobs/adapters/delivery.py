@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
+
 from ..core.dead_letter import DeadLetter
 from ..core.execution import Execution, perform_to_end
 from ..core.payload import Payload
@@ -22,8 +24,8 @@ def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
     return execution
 
 
-def taken_out(payloads: list[Payload], job_id: str) -> Payload | None:
-    """Take the first payload of a job out of a list and return it; None when there is none."""
+def taken_out(payloads: MutableSequence[Payload], job_id: str) -> Payload | None:
+    """Take the first payload of a job out of a sequence and return it; None when there is none."""
     found = next((payload for payload in payloads if payload.job_id == job_id), None)
     if found is not None:
         payloads.remove(found)
