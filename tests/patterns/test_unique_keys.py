@@ -210,6 +210,17 @@ def test_a_key_that_cannot_be_written_is_refused_and_nothing_is_enqueued(jobs):
     assert (jobs.enqueued, jobs.locks) == ([], [])
 
 
+def test_a_default_that_no_payload_can_carry_is_no_part_of_a_key(jobs):
+    @unique()
+    @job
+    def sync(n, since=object()): ...
+
+    with pytest.raises(SerializationError, match=r"^the parameter 'since' is of type object, which"):
+        sync.perform_later(7)
+
+    assert (jobs.enqueued, jobs.locks) == ([], [])
+
+
 def test_an_error_of_the_key_is_raised_and_nothing_is_enqueued(jobs):
     @unique(lambda n: 1 // n)
     @job
