@@ -241,7 +241,8 @@ class OpenHarness:
         self._ledger.listen(then if self._too_early is None else self._too_early.before(then))
         return before
 
-    def _released(self) -> None:
+    def _run_inline(self) -> None:
+        """Perform what is due and left over, in inline mode; inside of a job it comes after that anyway."""
         if self._inline is not None and current_record.get() is None:
             self._inline.run()
 

@@ -273,7 +273,7 @@ class Performing(Redelivering):
             CriterionError: when something named is no job.
         """
         test = record_test(held, self._targets, "held")
-        return Holding(test, repr(held), self._holdings, self._released)
+        return Holding(test, repr(held), self._holdings, self._run_inline)
 
     def _selection(
         self, only: JobFilter | None, exclude: JobFilter | None, queue: str | Iterable[str] | None
@@ -360,11 +360,6 @@ class Performing(Redelivering):
         if self._inline is not None:
             await self._inline.settle()
         return result
-
-    def _run_inline(self) -> None:
-        """Perform what the jobs of a verb enqueued, and the verb left, in inline mode."""
-        if self._inline is not None:
-            self._inline.run()
 
 
 def _raised(delivery: Delivery, raise_errors: bool) -> Delivery:
