@@ -306,7 +306,7 @@ def _check_made_again(value: Any, given: Mapping[str, Any], path: str) -> None:
         if not field.init and now != then:
             raise SerializationError(
                 f"{path}.{field.name} is {now!r}, and would come back as {then!r}: a payload carries the fields "
-                f"that the `__init__` of {kind.__qualname__} takes. Let it take this one, or make it of the others."
+                f"that the `__init__` of {kind.__qualname__} takes. Let it take this one, or make it of others."
             )
 
 

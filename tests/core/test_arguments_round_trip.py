@@ -261,7 +261,7 @@ def test_a_field_that_would_not_be_made_as_it_is_is_refused():
     name = Order.__qualname__
     assert str(raised.value) == (
         "args[0][0].paid is True, and would come back as False: a payload carries the fields that the `__init__` "
-        f"of {name} takes. Let it take this one, or make it of the others."
+        f"of {name} takes. Let it take this one, or make it of others."
     )
 
 
