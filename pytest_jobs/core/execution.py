@@ -234,13 +234,13 @@ def _end_performed(job: Job, payload: Payload) -> None:
 
 
 def _finished(job: Job, execution: Execution) -> Execution:
-    payload = job.payload
+    payload, job._running = job.payload, False
     succeeded = execution.status == PERFORMED and execution.error is None
     if not succeeded and payload is not None and payload.headers and BATCH in payload.headers:
         end_in_batch_or_log(payload, execution.status)
     exclusion = type(job)._exclusion
-    if exclusion is not None and job.payload is not None:
-        exclusion.leave(job.payload, execution.status, execution.wait_ns)
+    if exclusion is not None and payload is not None:
+        exclusion.leave(payload, execution.status, execution.wait_ns)
     if hooks.job_finished is not None:
         hooks.job_finished(job=job, execution=execution)
     return execution
