@@ -60,6 +60,19 @@ def test_a_batch_without_callbacks_is_refused():
     assert isinstance(caught.value, JobsError)
 
 
+def test_a_job_that_is_in_the_list_twice_is_refused(jobs):
+    job = load.new(1)
+    batch = Batch(on_complete=notify.new(1))
+
+    with pytest.raises(BatchError) as caught:
+        batch.enqueue([job, load.new(1), job])
+
+    assert str(caught.value) == (
+        f"{job!r} is in the list twice, and is one job with one id: make each by a `.new(...)` of its own."
+    )
+    assert (jobs.enqueued, batch.total) == ([], 0)
+
+
 def test_a_job_that_is_to_wait_for_a_commit_is_refused(jobs):
     database = StubDatabase()
 
