@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import MutableSequence
 
-from ..core.dead_letter import DeadLetter
+from ..core.dead_letter import GIVEN_UP, DeadLetter
 from ..core.execution import Execution, perform_to_end
 from ..core.payload import Payload
-
-_GIVEN_UP = ("failed", "exhausted", "discarded")
 
 
 def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
@@ -19,7 +17,7 @@ def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
         dead: takes a dead letter when the job is given up.
     """
     execution = perform_to_end(payload)
-    if execution.status in _GIVEN_UP:
+    if execution.status in GIVEN_UP:
         dead.append(DeadLetter(payload, execution.status, execution.error))
     return execution
 
