@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..core.dead_letter import DeadLetter
+from collections.abc import MutableSequence
+
+from ..core.dead_letter import GIVEN_UP, DeadLetter
 from ..core.execution import Execution, perform_to_end
 from ..core.payload import Payload
-
-_GIVEN_UP = ("failed", "exhausted", "discarded")
 
 
 def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
@@ -17,13 +17,13 @@ def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
         dead: takes a dead letter when the job is given up.
     """
     execution = perform_to_end(payload)
-    if execution.status in _GIVEN_UP:
+    if execution.status in GIVEN_UP:
         dead.append(DeadLetter(payload, execution.status, execution.error))
     return execution
 
 
-def taken_out(payloads: list[Payload], job_id: str) -> Payload | None:
-    """Take the first payload of a job out of a list and return it; None when there is none."""
+def taken_out(payloads: MutableSequence[Payload], job_id: str) -> Payload | None:
+    """Take the first payload of a job out of a sequence and return it; None when there is none."""
     found = next((payload for payload in payloads if payload.job_id == job_id), None)
     if found is not None:
         payloads.remove(found)

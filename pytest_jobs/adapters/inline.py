@@ -7,6 +7,7 @@ from collections import deque
 
 from ..core.dead_letter import DeadLetter
 from ..core.payload import Payload
+from ..errors import RunningLoopError
 from .delivery import deliver, taken_out
 
 
@@ -14,9 +15,8 @@ class InlineAdapter:
     """For scripts and consoles: no queue, no worker.
 
     A job that fails raises its error to whoever enqueued it, after the jobs that wait behind it were
-    performed. A job that is due later, a retry
-    included, is not performed at once, since that would be another program: it stays in
-    `scheduled` until `perform_scheduled` is called.
+    performed. A job that is due later, a retry included, is not performed at once, since that would be
+    another program: it stays in `scheduled` until `perform_scheduled` is called.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class InlineAdapter:
         """Perform the payload, after the job that enqueued it.
 
         Raises:
+            RunningLoopError: for a coroutine job inside a running event loop.
             BaseException: the error of a job that no rule dealt with.
         """
         if payload.due_ns is not None and payload.due_ns > payload.enqueued_ns:
@@ -45,8 +46,8 @@ class InlineAdapter:
             self._run()
 
     def withdraw(self, job_id: str) -> Payload | None:
-        """Take back and return what is scheduled of a job; for `unique(on_conflict="replace")`."""
-        return taken_out(self.scheduled, job_id)
+        """Take back and return what waits or is scheduled of a job; for `unique(on_conflict="replace")`."""
+        return taken_out(self._waiting, job_id) or taken_out(self.scheduled, job_id)
 
     def perform_scheduled(self) -> None:
         """Perform what is in `scheduled` now, however far off its time is; once, retries not included."""
@@ -59,7 +60,13 @@ class InlineAdapter:
         self._running = True
         try:
             while self._waiting:
-                execution = deliver(self._waiting.popleft(), self.dead)
+                try:
+                    execution = deliver(self._waiting.popleft(), self.dead)
+                except (
+                    RunningLoopError
+                ) as error:  # Of this job alone: those behind it can be performed.
+                    errors.append(error)
+                    continue
                 if execution.error is not None and not execution.handled:
                     errors.append(execution.error)
         finally:

@@ -60,14 +60,10 @@ def argument_type(cls: C) -> C:
 def annotated_types(function: Callable[..., object]) -> Mapping[str, type]:
     """Return the enums and dataclasses that a function's annotations name, by travelling name."""
     found: dict[str, type] = {}
-    _collect_annotations(function, found)
-    return found
-
-
-def _collect_annotations(owner: object, found: dict[str, type]) -> None:
-    for parameter, annotation in _annotations_of(owner).items():
+    for parameter, annotation in _annotations_of(function).items():
         if parameter != "return":
-            _collect(annotation, owner, found)
+            _collect(annotation, function, found)
+    return found
 
 
 def _annotations_of(owner: object) -> Mapping[str, object]:
@@ -80,25 +76,48 @@ def _annotations_of(owner: object) -> Mapping[str, object]:
 
 
 def _collect(annotation: object, owner: object, found: dict[str, type]) -> None:
-    annotation = _resolve(annotation, owner)
-    for part in _parts(annotation):
-        _collect(part, owner, found)
-    if not isinstance(annotation, type) or found.get(name_of(annotation)) is annotation:
-        return
-    if issubclass(annotation, enum.Enum):
-        found[name_of(annotation)] = annotation
-    elif dataclasses.is_dataclass(annotation):
-        found[name_of(annotation)] = annotation
-        for base in annotation.__mro__:
-            _collect_annotations(base, found)
+    """Take in the enums and dataclasses that an annotation names, and those that their fields name."""
+    waiting = [(annotation, owner)]
+    aliases: list[object] = []
+    while waiting:
+        written, owner = waiting.pop()
+        meant = _resolve(written, owner)
+        if isinstance(meant, type):
+            waiting += _fields_of(meant, found)
+        elif not any(meant is alias for alias in aliases):
+            aliases.append(meant)  # It may name itself, as `type Json = list[Json] | int` does.
+            waiting += [(part, owner) for part in _parts(meant)]
+
+
+def _fields_of(cls: type, found: dict[str, type]) -> list[tuple[object, object]]:
+    """Take in a class; return what annotates its fields, if it is a dataclass that was not found before."""
+    if found.get(name_of(cls)) is cls:
+        return []
+    if issubclass(cls, enum.Enum):
+        found[name_of(cls)] = cls
+    elif dataclasses.is_dataclass(cls):
+        found[name_of(cls)] = cls
+        return [(each, base) for base in cls.__mro__ for each in _annotations_of(base).values()]
+    return []
 
 
 def _parts(annotation: object) -> tuple[object, ...]:
     origin = typing.get_origin(annotation)
-    if origin is None or origin is typing.Literal:  # The texts of a literal are no annotations.
+    if origin is None:
+        return _stood_for(annotation)
+    if origin is typing.Literal:  # The texts of a literal are no annotations.
         return ()
     arguments = typing.get_args(annotation)
     return arguments[:1] if origin is typing.Annotated else (origin, *arguments)
+
+
+def _stood_for(annotation: object) -> tuple[object, ...]:
+    """Return what a `NewType` or a `type` statement stands for; nothing for any other."""
+    names = ("__supertype__", "__value__")
+    try:
+        return tuple(getattr(annotation, name) for name in names if hasattr(annotation, name))
+    except NameError:  # A `type` may name what is imported for type checkers only.
+        return ()
 
 
 def _resolve(annotation: object, owner: object) -> object:

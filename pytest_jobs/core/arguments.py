@@ -227,11 +227,12 @@ class _Writer:
     def _write_dataclass(self, value: Any, kind: type, path: str) -> Any:
         name = self._allowed(kind, "dataclass", path)
         fields = [field.name for field in dataclasses.fields(value) if field.init]
-        return _tagged(
-            "dataclass",
-            {field: self.write(getattr(value, field), f"{path}.{field}") for field in fields},
-            name,
-        )
+        given = {field: getattr(value, field) for field in fields}
+        # Beyond those that `__init__` takes there are others, or it takes what no field keeps.
+        if len(given) < len(value.__dataclass_fields__):
+            _check_made_again(value, given, path)
+        written = {field: self.write(each, f"{path}.{field}") for field, each in given.items()}
+        return _tagged("dataclass", written, name)
 
     def _allowed(self, kind: type, noun: str, path: str) -> str:
         name = name_of(kind)
@@ -288,6 +289,25 @@ class _Reader:
 
 def _tagged(tag: str, data: Any, type_name: str | None = None) -> dict[str, Any]:
     return {_TAG: tag, "v": data} if type_name is None else {_TAG: tag, "v": data, "t": type_name}
+
+
+def _check_made_again(value: Any, given: Mapping[str, Any], path: str) -> None:
+    """Raise unless a dataclass can be made of the fields that its `__init__` takes, as what it is."""
+    kind = type(value)
+    try:
+        made = kind(**given)
+    except Exception as error:
+        raise SerializationError(
+            f"{path} is a {kind.__qualname__}, which cannot be made again of its fields: {type(error).__name__}: "
+            f"{error}. Pass its id or plain data."
+        ) from error
+    for field in dataclasses.fields(value):
+        now, then = getattr(value, field.name, None), getattr(made, field.name, None)
+        if not field.init and now != then:
+            raise SerializationError(
+                f"{path}.{field.name} is {now!r}, and would come back as {then!r}: a payload carries the fields "
+                f"that the `__init__` of {kind.__qualname__} takes. Let it take this one, or make it of others."
+            )
 
 
 def _checked_atom(value: Any, path: str) -> Any:

@@ -126,7 +126,8 @@ class Batch:
 
         Raises:
             BatchError: when the batch is finished, or not kept any more; when its id is that of a batch
-                with other callbacks; or when a job is to wait for the commit of a transaction.
+                with other callbacks; when a job is to wait for the commit of a transaction, or is in the
+                list twice.
             EnqueueError: when the adapter did not take all of them. The batch waits for the others:
                 call it again.
             NoStoreError: when no store is configured.
@@ -134,6 +135,7 @@ class Batch:
                 this is called once more.
         """
         every = checked_jobs(jobs, "Batch.enqueue")
+        _check_each_once(every)
         _check_none_waits(every)
         adapter, store = settings.adapter, settings.batches
         ids = self._ids(every)
@@ -273,6 +275,16 @@ def _payload_of_callback(job: Job) -> Payload:
 def _was_refused(job: Job) -> bool:
     error = job.enqueue_error
     return error is not None and not isinstance(error, Halt)
+
+
+def _check_each_once(jobs: Sequence[Job]) -> None:
+    seen: set[int] = set()
+    for job in jobs:
+        if id(job) in seen:
+            raise BatchError(
+                f"{job!r} is in the list twice, and is one job with one id: make each by a `.new(...)` of its own."
+            )
+        seen.add(id(job))
 
 
 def _check_none_waits(jobs: Iterable[Job]) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from .payload import Payload
+
+#: What the last delivery of a job came to that was given up.
+GIVEN_UP: Final = frozenset(("failed", "exhausted", "discarded"))
 
 
 class DeadLetter:

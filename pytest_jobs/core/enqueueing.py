@@ -43,7 +43,9 @@ def in_its_context(job: Job, do: Callable[..., T], *args: Any) -> T:
 def _enqueue(job: Job) -> None:
     adapter = settings.adapter
     if type(job).enqueue_after_commit and (transactions := _transactions(job)):
-        _wait(job, adapter, payload_of(job, adapter.now_ns()), transactions)
+        payload = payload_of(job, adapter.now_ns())
+        write_keys(job, payload)
+        _wait(job, adapter, payload, transactions)
     elif type(job)._enqueue_callbacks:
         _enqueue_inside_callbacks(job, adapter)
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from ..errors import DeclarationError, EnqueueError, JobLockedError, StoreError
 from .adapter import Unblocks, Withdraws
 from .batch_ends import BATCH, end_in_batch_or_log
+from .dead_letter import GIVEN_UP
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ LIMIT: Final = "limit"
 RUNNING: Final = "running"
 
 _RESCHEDULED_NS: Final = 5_000_000_000
-_GIVEN_UP: Final = ("failed", "exhausted", "discarded")
 
 _log = logging.getLogger("pytest_jobs")
 
@@ -234,7 +234,7 @@ def _end_unique(
     if status in ("retried", "snoozed"):
         if rule.kind.ends != "never":
             _take_lock(payload, rule, store, now_ns, now_ns + (wait_ns or 0), renew=True)
-    elif rule.kind.ends != "never" or status in _GIVEN_UP:
+    elif rule.kind.ends != "never" or status in GIVEN_UP:
         store.release(key, owner, now_ns=now_ns)
 
 

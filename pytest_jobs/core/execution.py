@@ -13,7 +13,7 @@ from .ambient import current_classes
 from .arguments import decode, may_name_records
 from .batch_ends import BATCH, end_in_batch, end_in_batch_or_log
 from .callbacks import arun_chain, run_chain
-from .carrying import arestore, enter, leave, restore
+from .carrying import arestore, enter, leave, performed, restore
 from .enqueueing import payload_of, send_retry
 from .hooks import hooks
 from .options import duration_ns
@@ -112,7 +112,7 @@ def _perform_delivery(
     job: Job, payload: Payload, around: Around | None
 ) -> Execution | Coroutine[Any, Any, Execution]:
     cls = type(job)
-    if current_classes.any or payload.headers is not None:
+    if current_classes.any or payload.headers is not None or performed.get() is not None:
         if cls._is_coroutine:
             return _perform_coroutine_in_context(job, payload, around)
         return _perform_in_context(job, payload, around)
@@ -154,7 +154,7 @@ def _perform(job: Job, payload: Payload, around: Around | None) -> Execution:
         _end_performed(job, payload)
     except Exception as error:
         return _conclude(job, payload, error)
-    return _performed(job, result)
+    return _finished(job, _retried_itself(job, result) or Execution(PERFORMED, result))
 
 
 def _no_coroutine(job: Job, result: Any) -> Any:
@@ -185,7 +185,7 @@ async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) 
         _end_performed(job, payload)
     except Exception as error:
         return await _aconclude(job, payload, error)
-    return _performed(job, result)
+    return _finished(job, _retried_itself(job, result) or Execution(PERFORMED, result))
 
 
 def _refused(job: Job, payload: Payload) -> Execution | None:
@@ -226,27 +226,21 @@ def _started(
     return body if around is None else partial(around, body)
 
 
-def _performed(job: Job, result: object) -> Execution:
-    wait_ns = job._retry_wait_ns
-    if wait_ns is not None:
-        return _finished(job, Execution("retried", result, wait_ns=wait_ns))
-    return _finished(job, Execution(PERFORMED, result))
-
-
 def _end_performed(job: Job, payload: Payload) -> None:
     """Let the batch of a job know that it was performed, unless it is to be tried again."""
-    if payload.headers is not None and BATCH in payload.headers and not _has_retried(job):
+    in_batch = payload.headers is not None and BATCH in payload.headers
+    if in_batch and job._retry_wait_ns is None:
         end_in_batch(payload, PERFORMED)
 
 
 def _finished(job: Job, execution: Execution) -> Execution:
-    payload = job.payload
-    performed = execution.status == PERFORMED and execution.error is None
-    if not performed and payload is not None and payload.headers and BATCH in payload.headers:
+    payload, job._running = job.payload, False
+    succeeded = execution.status == PERFORMED and execution.error is None
+    if not succeeded and payload is not None and payload.headers and BATCH in payload.headers:
         end_in_batch_or_log(payload, execution.status)
     exclusion = type(job)._exclusion
-    if exclusion is not None and job.payload is not None:
-        exclusion.leave(job.payload, execution.status, execution.wait_ns)
+    if exclusion is not None and payload is not None:
+        exclusion.leave(payload, execution.status, execution.wait_ns)
     if hooks.job_finished is not None:
         hooks.job_finished(job=job, execution=execution)
     return execution
@@ -282,9 +276,12 @@ async def _aconclude(job: Job, payload: Payload, error: Exception) -> Execution:
 
 def _apply_rule(job: Job, payload: Payload, error: Exception) -> Execution:
     if isinstance(error, Halt):
-        return Execution("halted", error=error)
-    if _has_retried(job):
-        return Execution("retried", error=error, wait_ns=job._retry_wait_ns)
+        return _retried_itself(job) or Execution("halted", error=error)
+    execution = _retried_itself(job, None, error) or _by_rule(job, payload, error)
+    return _retried_itself(job, execution.result, error) or execution
+
+
+def _by_rule(job: Job, payload: Payload, error: Exception) -> Execution:
     found = find_rule(type(job), error)
     if found is None:
         _give_up(job, None, error)
@@ -295,14 +292,16 @@ def _apply_rule(job: Job, payload: Payload, error: Exception) -> Execution:
     if isinstance(rule, DiscardRule):
         _give_up(job, rule.then, matched)
         return Execution("discarded", error=error)
-    result = getattr(job, cast(RescueRule, rule).name)(matched)
-    if _has_retried(job):
-        return Execution("retried", result, error, wait_ns=job._retry_wait_ns)
-    return Execution(PERFORMED, result, error)
+    return Execution(PERFORMED, getattr(job, cast(RescueRule, rule).name)(matched), error)
 
 
-def _has_retried(job: Job) -> bool:
-    return job._retry_wait_ns is not None
+def _retried_itself(
+    job: Job, result: object = None, error: Exception | None = None
+) -> Execution | None:
+    """Return what a delivery came to whose job asked for its next attempt; None of any other."""
+    if job._retry_wait_ns is None:
+        return None
+    return Execution("retried", result, error, wait_ns=job._retry_wait_ns)
 
 
 def _retry_or_exhaust(
@@ -327,6 +326,8 @@ def _give_up(job: Job, then: Then | None, error: BaseException) -> None:
     if then is not None:
         job._aftermath += (getattr(then, "__name__", repr(then)),)
         then(job, error)
+        if job._retry_wait_ns is not None:
+            return
     last: Exception | None = None
     for name in type(job)._after_discard_methods():
         job._aftermath += (name,)

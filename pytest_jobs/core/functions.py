@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ..errors import DeclarationError
+from .declares import Declares
 from .job import Job
 from .options import ConfiguredJob, Options
-from .uniqueness import Declares
 
 P = ParamSpec("P")
 R = TypeVar("R")

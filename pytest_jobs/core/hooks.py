@@ -67,7 +67,8 @@ class LifecycleHooks(pluggy.PluginManager):
         """Add a plugin: any object with functions marked by `hookimpl`.
 
         Raises:
-            DeclarationError: when it would hear of nothing, or is a class whose methods want an instance.
+            DeclarationError: when it would hear of nothing, has a function for a hook that there is not, or
+                is a class whose methods want an instance.
         """
         if isinstance(plugin, type) and any(
             isfunction(getattr_static(plugin, hook, None)) for hook in _HOOKS
@@ -77,12 +78,10 @@ class LifecycleHooks(pluggy.PluginManager):
                 f"hooks.register({plugin.__qualname__}(...))."
             )
         registered = super().register(plugin, name)
-        if not self.get_hookcallers(plugin):
+        heard = {caller.name for caller in self.get_hookcallers(plugin) or ()}
+        if not heard or not heard.issubset(_HOOKS):
             super().unregister(plugin)
-            raise DeclarationError(
-                f"hooks.register({plugin!r}) is given what would hear of nothing: mark its functions with "
-                f"@hookimpl, and name them as what they are to hear of, of {', '.join(_HOOKS)}."
-            )
+            raise DeclarationError(_misnamed(plugin, sorted(heard.difference(_HOOKS))))
         self._refresh()
         return registered
 
@@ -105,6 +104,18 @@ class LifecycleHooks(pluggy.PluginManager):
         for name in _HOOKS:
             caller = getattr(self.hook, name)
             setattr(self, name, caller if caller.get_hookimpls() else None)
+
+
+def _misnamed(plugin: object, names: Sequence[str]) -> str:
+    if names:
+        return (
+            f"hooks.register({plugin!r}) is given a function {names[0]!r}, which nothing calls: name it as what "
+            f"it is to hear of, of {', '.join(_HOOKS)}."
+        )
+    return (
+        f"hooks.register({plugin!r}) is given what would hear of nothing: mark its functions with @hookimpl, and "
+        f"name them as what they are to hear of, of {', '.join(_HOOKS)}."
+    )
 
 
 def check_methods(given: object, methods: Sequence[str], taker: str, instead: str) -> None:

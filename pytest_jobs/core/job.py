@@ -193,9 +193,11 @@ class Job(JobDeclaration):
         queue: str | None = None,
         priority: int | None = None,
     ) -> None:
-        """Enqueue this job once more, as its next attempt: for `rescue_from` and for `perform`.
+        """Enqueue this job once more, as its next attempt: for `perform`, its callbacks and `rescue_from`.
 
-        It does not end `perform`. No rule counts it. As ActiveJob's `retry_job`.
+        It does not end `perform`. No rule counts it. A job that calls it in `then=` or `after_discard`, or
+        before it raises `Halt`, goes on: it is retried, and neither given up nor halted. As ActiveJob's
+        `retry_job`.
 
         Args:
             wait: seconds or a timedelta before the next attempt.

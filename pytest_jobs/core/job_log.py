@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeserializationError, Halt, RolledBackError
 from .arguments import decode
+from .dead_letter import GIVEN_UP
 from .hooks import check_methods, hookimpl
 from .records import RecordReference
 from .stopwatch import Stopwatch, system_ns
@@ -28,7 +29,6 @@ _ENDS = {
     "halted": "job_halted",
     "snoozed": "job_snoozed",
 }
-_GIVEN_UP = frozenset(("discarded", "exhausted", "failed"))
 
 
 class JobLog:
@@ -94,7 +94,7 @@ class JobLog:
             line |= _error(execution.error)
         if execution.status in ("exhausted", "failed"):
             line["backtrace"] = _backtrace(execution.error)
-        self._log(logging.ERROR if execution.status in _GIVEN_UP else logging.INFO, line)
+        self._log(logging.ERROR if execution.status in GIVEN_UP else logging.INFO, line)
 
     def _log(self, level: int, line: dict[str, Any]) -> None:
         if self._logger.isEnabledFor(level):

@@ -6,10 +6,10 @@ import difflib
 import inspect
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import DeclarationError, SerializationError
-from .arguments import encode
+from .arguments import encode_value
 
 if TYPE_CHECKING:
     from .job import Job
@@ -89,22 +89,28 @@ class JobKey:
         """Return the key of a job.
 
         Raises:
-            SerializationError: when what the function returned cannot be written.
+            SerializationError: when what the function returned, or a default of a parameter, cannot be
+                written.
         """
         cls = type(job)
         if self._function is not None:
-            text = self._text_of(self._function(*job.args, **job.kwargs), cls)
+            values = [self._written(self._function(*job.args, **job.kwargs), cls)]
         else:
             params = job.params
             names = self._names
             if names is None:
                 names = tuple(sorted(params, key=lambda name: _place(name, cls._signature().names)))
-            text = encode(tuple(params[name] for name in names), {}, cls._argument_types)
-        return f"{self._scope or cls._name}:{_canonical(text)}"
+            types = cls._argument_types
+            values = [
+                encode_value(params[name], f"the parameter {name!r}", types) for name in names
+            ]
+        # The keys of every object in order: two jobs are the same whose dicts are equal.
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return f"{self._scope or cls._name}:{text}"
 
-    def _text_of(self, value: object, job_class: type[Job]) -> str:
+    def _written(self, value: object, job_class: type[Job]) -> Any:
         try:
-            return encode((value,), {}, job_class._argument_types)
+            return encode_value(value, "key", job_class._argument_types)
         except SerializationError as error:
             raise SerializationError(
                 f"{self._declared_by}(key=...) returned {value!r} for {job_class.__qualname__}, which is no key: "
@@ -115,13 +121,6 @@ class JobKey:
 def _place(name: str, names: tuple[str, ...]) -> tuple[int, str]:
     """Order parameters by signature, and the keywords beyond it by name."""
     return (names.index(name), "") if name in names else (len(names), name)
-
-
-def _canonical(text: str) -> str:
-    """Return the values of encoded arguments, the keys of every object in order."""
-    data = json.loads(text)
-    values, _ = data["tagged"] if isinstance(data, dict) else data
-    return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
 def nearest(given: object, valid: Iterable[str]) -> str:

@@ -41,6 +41,13 @@ class Later(Generic[S, P]):
         return self._job_class
 
     def __set_name__(self, owner: type, name: str) -> None:
+        called = getattr(self._method, "__name__", None)
+        if called is None or not hasattr(owner, called):
+            raise DeclarationError(
+                f"{owner.__qualname__}.{name} = later(...) is given {self._method!r}, which its job is to call by "
+                f"name, and {owner.__qualname__} has no attribute {called!r}: give it a `def` of the class whose "
+                "name does not begin with two underscores, and let its decorators use functools.wraps."
+            )
         perform = _performer(self._method)
         perform.__name__ = name
         perform.__qualname__ = f"{owner.__qualname__}.{name}"
@@ -141,7 +148,7 @@ def later(
         base: a job class whose rules and callbacks hold for this job too.
 
     Raises:
-        DeclarationError: when it is given no method.
+        DeclarationError: when it is given no method, or one that the class does not have by its name.
     """
     given: object = method
     if not callable(given):

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, Never, TypeAlias, TypeVar, get_args
 
 from ..errors import DeclarationError
+from .declares import Declares
 from .keys import JobKey, Key, nearest
 from .options import duration_ns
-from .uniqueness import Declares
 from .waits import Seconds, seconds_of
 
 T = TypeVar("T")

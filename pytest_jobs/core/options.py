@@ -27,7 +27,7 @@ def to_ns(instant: datetime, what: str) -> int:
         raise SignatureError(
             f"{what} is {instant!r}, which is no datetime: write datetime(..., tzinfo=UTC)."
         )
-    if instant.tzinfo is None:
+    if instant.utcoffset() is None:  # A timezone may know none either.
         raise NaiveDatetimeError(
             f"{what} is {instant!r}, a datetime without a timezone, which names no instant: write "
             f"{what}.replace(tzinfo=UTC), or .astimezone() when it is local time."

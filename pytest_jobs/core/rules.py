@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..errors import DeclarationError
+from .declares import Declares
 from .marks import mark
 from .options import checked_priority, checked_queue
 from .waits import Wait, WaitRule
@@ -172,7 +173,7 @@ def retry_on(
         priority=priority,
         then=then,
     )
-    return _decorator(rule, "retry_on")
+    return Declares("retry_on", lambda job_class: job_class._declare_rule(rule))
 
 
 def discard_on(*errors: type[BaseException], then: Then | None = None) -> Callable[[T], T]:
@@ -185,7 +186,8 @@ def discard_on(*errors: type[BaseException], then: Then | None = None) -> Callab
     Raises:
         DeclarationError: when an error is no exception class.
     """
-    return _decorator(DiscardRule(errors, then), "discard_on")
+    rule = DiscardRule(errors, then)
+    return Declares("discard_on", lambda job_class: job_class._declare_rule(rule))
 
 
 def rescue_from(*errors: type[BaseException]) -> Callable[[F], F]:
@@ -245,17 +247,3 @@ def _checked_handler(handler: F, where: str) -> F:
             "is called, and nothing runs that: write a plain function."
         )
     return handler
-
-
-def _decorator(rule: Rule, name: str) -> Callable[[T], T]:
-    def decorate(target: T) -> T:
-        job_class = getattr(target, "job_class", None)
-        if job_class is None:
-            raise DeclarationError(
-                f"@{name} decorates {target!r}, which is no job: put it above a class derived from Job, or "
-                "above @job."
-            )
-        job_class._declare_rule(rule)
-        return target
-
-    return decorate

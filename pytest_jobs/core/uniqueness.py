@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from ..errors import DeclarationError
+from .declares import Declares
 from .keys import JobKey, Key, nearest
 from .options import duration_ns
 from .waits import Seconds, seconds_of
-
-if TYPE_CHECKING:
-    from .job import Job
 
 T = TypeVar("T")
 Until: TypeAlias = Literal[
@@ -122,38 +120,6 @@ def unique(
     _check_called(key)
     rule = UniqueRule(key, until, ttl, scope, on_conflict)
     return Declares("unique", lambda job_class: job_class._declare_unique(rule))
-
-
-class Declares:
-    """A decorator that declares something of a job."""
-
-    def __init__(self, name: str, declare: Callable[[type[Job]], None]) -> None:
-        #: As which it is written.
-        self.name = name
-        self._declare = declare
-
-    def __call__(self, target: T) -> T:
-        """Declare it of a job class or a job function, and return that."""
-        self._declare(declared_on(target, self.name))
-        return target
-
-    def __repr__(self) -> str:
-        return f"@{self.name}(...)"
-
-
-def declared_on(target: object, name: str) -> type[Job]:
-    """Return the job class that a decorator is for.
-
-    Raises:
-        DeclarationError: when there is none.
-    """
-    job_class = getattr(target, "job_class", None)
-    if job_class is None:
-        raise DeclarationError(
-            f"@{name} decorates {target!r}, which is no job: put it above a class derived from Job, or "
-            "above @job."
-        )
-    return cast("type[Job]", job_class)
 
 
 def _check_called(key: object) -> None:

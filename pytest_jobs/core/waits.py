@@ -65,7 +65,7 @@ def exponentially_longer(
 
     def backoff(failures: int, *, jitter: float = 0.0, draw: float = 0.0) -> float:
         try:
-            wait = base * factor ** (failures - 1)
+            wait = base * float(factor) ** (failures - 1)
         except OverflowError:
             wait = math.inf
         wait = wait if cap is None else min(wait, cap)

@@ -39,7 +39,8 @@ class CoreTransactions:
         self._waits: list[tuple[CommitWait, str]] = []
         self._unwatch: Callable[[], None] | None = None
         self._ended: Callable[[], None] | None = None
-        self._asked = False
+        #: Those that tell already when they end; each thread has its own.
+        self._asked: list[OpenTransaction] = []
 
     def install(self, commits: Callable[[], bool], ended: Callable[[], None]) -> None:
         """Begin to watch.
@@ -57,7 +58,7 @@ class CoreTransactions:
     def uninstall(self) -> None:
         """Watch no longer. What waits goes on to."""
         unwatch, self._unwatch, self._ended = self._unwatch, None, None
-        self._waits = []
+        self._waits, self._asked = [], []
         if unwatch is not None:
             unwatch()
 
@@ -119,22 +120,20 @@ class CoreTransactions:
 
     def tell_end(self) -> None:
         """Tell when what is open here has ended."""
-        if not self._asked:
-            for source, transaction in self._changed_here():
-                self._asked = True
-                transaction.when_ended(CommitWait(self, transaction, source.name))
+        for source, transaction in self._changed_here():
+            if transaction not in self._asked:
+                self._asked.append(transaction)
+                end = _End(transaction, self._has_ended)
+                transaction.when_ended(CommitWait(end, transaction, source.name))
 
-    def one_committed(self) -> None:
-        """Tell that a transaction has ended, unless another is still open."""
-        self._asked = False
+    def _has_ended(self, transaction: OpenTransaction) -> None:
+        """Tell that a transaction has ended, unless it was a savepoint, or another is still open."""
+        if transaction in self._asked:
+            self._asked.remove(transaction)
         if self.open_here() is not None:
             self.tell_end()
         elif self._ended is not None:
             self._ended()
-
-    def drop(self, transaction: OpenTransaction, by: str) -> None:
-        """Do the same: it has ended."""
-        self.one_committed()
 
     def _changed_here(self) -> Iterator[Found]:
         for source in self._sources:
@@ -145,3 +144,21 @@ class CoreTransactions:
     def _added(self, wait: CommitWait) -> None:
         if wait.source in self._names:
             self._waits.append((wait, calling_line(PASSING_ON)))
+
+
+class _End:
+    """Waits for the end of a transaction, however it ends."""
+
+    __slots__ = ("_ended", "_transaction")
+
+    def __init__(
+        self, transaction: OpenTransaction, ended: Callable[[OpenTransaction], None]
+    ) -> None:
+        self._transaction = transaction
+        self._ended = ended
+
+    def one_committed(self) -> None:
+        self._ended(self._transaction)
+
+    def drop(self, transaction: OpenTransaction, by: str) -> None:
+        self._ended(transaction)

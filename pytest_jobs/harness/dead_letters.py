@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import cast
 
+from ..core.dead_letter import GIVEN_UP
 from ..core.waits import Seconds
 from ..errors import CriterionError, NotDeadError
 from .bridge import HoldsLocks
-from .delivery import GIVEN_UP, Delivery
+from .delivery import Delivery
 from .instants import delta_ns
 from .ledger import Ledger
 from .record import FIRST, REDELIVERY, JobRecord

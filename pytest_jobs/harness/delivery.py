@@ -35,8 +35,6 @@ STATUSES: Final[tuple[Status, ...]] = (
 
 #: The job ended with an error and will not run again.
 ENDED_IN_FAILURE: Final = frozenset(("failed", "exhausted"))
-#: The job was given up: what a dead-letter queue keeps.
-GIVEN_UP: Final = frozenset(("failed", "exhausted", "discarded"))
 
 
 class Delivery:

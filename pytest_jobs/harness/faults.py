@@ -132,11 +132,20 @@ def checked_error(raising: object, what: str) -> Raising:
     """Return an error that can be raised.
 
     Raises:
-        CriterionError: when it is neither an exception nor an exception class.
+        CriterionError: when it is neither an exception nor an exception class, or a class of which none can
+            be made without arguments.
     """
-    if isinstance(raising, BaseException) or (
-        isinstance(raising, type) and issubclass(raising, BaseException)
-    ):
+    if isinstance(raising, BaseException):
+        return raising
+    if isinstance(raising, type) and issubclass(raising, BaseException):
+        try:
+            raising()
+        except Exception as error:
+            name = raising.__name__
+            raise CriterionError(
+                f"{what}={name} cannot be made without arguments ({type(error).__name__}: {error}): write the "
+                f"exception itself, as in {what}={name}(...)."
+            ) from None
         return raising
     raise CriterionError(
         f"{what}={raising!r} is no error: write an exception such as TimeoutError()."

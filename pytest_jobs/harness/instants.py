@@ -20,8 +20,8 @@ def to_datetime(ns: int) -> datetime:
 
 
 def to_timedelta(ns: int) -> timedelta:
-    """Return a duration, rounded to the microsecond."""
-    return timedelta(microseconds=round(ns / 1000))
+    """Return a duration, rounded to the microsecond; what is longer than the clock can go is cut off."""
+    return timedelta(microseconds=round(min(ns, LAST_NS) / 1000))
 
 
 def delta_ns(delta: Seconds, what: str) -> int:

@@ -218,7 +218,8 @@ class OpenHarness:
         def make_selection(since: int) -> Selection:
             return Selection(self._targets, only, exclude, queue, since, held, self._holdings)
 
-        held = HeldRecords() if self._transactions else None
+        in_transaction = self._transactions.holds_here
+        held = HeldRecords(in_transaction) if self._transactions else None
         make_selection(0)
         return Inline(
             self._ledger,
@@ -226,7 +227,7 @@ class OpenHarness:
             make_selection,
             self._raise_at,
             held=held,
-            in_transaction=self._transactions.holds_here,
+            in_transaction=in_transaction,
         )
 
     def _restore_current(self) -> None:
@@ -240,7 +241,8 @@ class OpenHarness:
         self._ledger.listen(then if self._too_early is None else self._too_early.before(then))
         return before
 
-    def _released(self) -> None:
+    def _run_inline(self) -> None:
+        """Perform what is due and left over, in inline mode; inside of a job it comes after that anyway."""
         if self._inline is not None and current_record.get() is None:
             self._inline.run()
 

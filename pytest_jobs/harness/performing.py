@@ -162,7 +162,9 @@ class Performing(Redelivering):
                 limit=limit,
                 raise_errors=raise_errors,
             )
-            return drain.run()
+            tally = drain.run()
+            self._run_inline()
+            return tally
         return self._drive(
             "drain",
             self._plan_drain(only, exclude, queue, limit, bounds, until),
@@ -271,7 +273,7 @@ class Performing(Redelivering):
             CriterionError: when something named is no job.
         """
         test = record_test(held, self._targets, "held")
-        return Holding(test, repr(held), self._holdings, self._released)
+        return Holding(test, repr(held), self._holdings, self._run_inline)
 
     def _selection(
         self, only: JobFilter | None, exclude: JobFilter | None, queue: str | Iterable[str] | None
@@ -342,8 +344,7 @@ class Performing(Redelivering):
             return _raised(self._performer.deliver(self._ledger, record), raise_errors)
 
         result = verbs.drive(plan, deliver)
-        if self._inline is not None:
-            self._inline.run()
+        self._run_inline()
         return result
 
     async def _adrive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
@@ -355,8 +356,8 @@ class Performing(Redelivering):
             return _raised(await self._performer.adeliver(self._ledger, record), raise_errors)
 
         result = await verbs.adrive(plan, deliver)
+        self._run_inline()
         if self._inline is not None:
-            self._inline.run()
             await self._inline.settle()
         return result
 

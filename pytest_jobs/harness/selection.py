@@ -28,6 +28,7 @@ class Selection:
         "_only",
         "_queues",
         "_since",
+        "before",
         "described",
         "selected",
         "unfiltered",
@@ -71,6 +72,8 @@ class Selection:
         self.selected = False
         #: What is due after this stays pending, also when the clock has come there; None for no end.
         self.until_ns: int | None = None
+        #: The sequence of the first record that stays pending; None for no end.
+        self.before: int | None = None
         given = {"only": only, "exclude": exclude, "queue": queue}
         #: How a message names the filters.
         self.described = ", ".join(
@@ -94,6 +97,8 @@ class Selection:
         return admitted and self._comes(record)
 
     def _comes(self, record: JobRecord) -> bool:
+        if self.before is not None and record._sequence >= self.before:
+            return False
         if self.until_ns is None:
             return True
         due_ns = record._blocked_until_ns or record._envelope.due_ns

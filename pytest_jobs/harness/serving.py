@@ -67,9 +67,7 @@ def checked_queues(queues: object) -> Queues | None:
     )
 
 
-def check_served(
-    ledger: Ledger, selection: Selection, verb: str, until_ns: int | None, before: int | None = None
-) -> None:
+def check_served(ledger: Ledger, selection: Selection, verb: str, until_ns: int | None) -> None:
     """Raise when a job that a verb was to perform is in a queue that no worker serves.
 
     Args:
@@ -77,19 +75,18 @@ def check_served(
         selection: the filters of the verb.
         verb: how the message calls it.
         until_ns: what is due after this was not to be performed; None for no end.
-        before: the sequence of the first record that was not to be performed; None for no end.
 
     Raises:
         UnservedQueueError: with those jobs, and the queues that are served.
     """
     __tracebackhide__ = True
-    error = unserved(ledger, selection, verb, until_ns, before)
+    error = unserved(ledger, selection, verb, until_ns)
     if error is not None:
         raise error
 
 
 def unserved(
-    ledger: Ledger, selection: Selection, verb: str, until_ns: int | None, before: int | None = None
+    ledger: Ledger, selection: Selection, verb: str, until_ns: int | None
 ) -> UnservedQueueError | None:
     """Return the error that `check_served` raises; None when there is no reason."""
     if ledger.serving is None:
@@ -97,15 +94,14 @@ def unserved(
     left = [
         record
         for record in ledger.unserved()
-        if _comes(record, until_ns, before) and selection.admits(record)
+        if _comes(record, until_ns) and selection.admits(record)
     ]
     return UnservedQueueError(_text(left, ledger.serving.queues, verb)) if left else None
 
 
-def _comes(record: JobRecord, until_ns: int | None, before: int | None) -> bool:
+def _comes(record: JobRecord, until_ns: int | None) -> bool:
     due_ns = record._envelope.due_ns
-    soon = until_ns is None or due_ns is None or due_ns <= until_ns
-    return soon and (before is None or record.sequence < before)
+    return until_ns is None or due_ns is None or due_ns <= until_ns
 
 
 def _text(left: Iterable[JobRecord], queues: Queues, verb: str) -> str:

@@ -134,7 +134,6 @@ class _Aside:
         self._on_loop = on_loop
         self.ledger = Ledger(live.clock)
         self.now_ns = live.now_ns
-        self.removed = live.removed
 
     @contextmanager
     def opened(self, performer: Performer) -> Generator[None, None, None]:
@@ -171,10 +170,13 @@ class _Aside:
         """Take in what the copy enqueues; what another task of the test enqueues meanwhile goes on to it."""
         (self.ledger if self._is_ours(record) else self._live).added(record)
 
+    def removed(self, record: JobRecord) -> None:
+        """Take note that a pending job was withdrawn, of the copy or of the test."""
+        self._ledger_of(record).removed(record)
+
     def unblocked(self, record: JobRecord) -> None:
         """Take note that a blocked job has its place, of the copy or of the test."""
-        ours = any(record is known for known in self.ledger.records)
-        (self.ledger if ours else self._live).unblocked(record)
+        self._ledger_of(record).unblocked(record)
 
     def pending_with(self, job_id: str) -> JobRecord | None:
         """Return the oldest pending record with this id, the copy's own first."""
@@ -184,6 +186,10 @@ class _Aside:
         """Return what the last delivery of the job returned, in the test or here."""
         known = any(record.job_id == each.record.job_id for each in self._live.deliveries)
         return (self._live if known else self.ledger).result_of(record)
+
+    def _ledger_of(self, record: JobRecord) -> Ledger:
+        ours = any(record is known for known in self.ledger.records)
+        return self.ledger if ours else self._live
 
     def _is_ours(self, record: JobRecord) -> bool:
         if not self._on_loop or not self.ledger.records:

@@ -123,21 +123,16 @@ def perform_due(
     __tracebackhide__ = True
     tally = Tally()
     loop = LoopGuard(ledger, limit, "jobs.perform_due()")
-    newest = len(ledger.records)
-    later: list[JobRecord] = []
+    selection.before = None if children else len(ledger.records)
     try:
         while not bounds.reached_by(tally) and (record := ledger.take(selection)) is not None:
-            if not children and record.sequence >= newest:
-                later.append(record)
-                continue
             loop.check(record)
             tally.count((yield record))
         if not bounds.reached_by(tally):
-            before = None if children else newest
-            check_served(ledger, selection, "jobs.perform_due()", ledger.now_ns(), before)
+            check_served(ledger, selection, "jobs.perform_due()", ledger.now_ns())
         check_done(tally, "perform_due", ledger, selection, bounds, " that is due")
     finally:
-        ledger.put_back([*later, *selection.held()])
+        ledger.put_back(selection.held())
     return tally
 
 

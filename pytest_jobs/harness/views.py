@@ -121,6 +121,12 @@ class Capture(Sequence[JobRecord]):
         """Return them all without noting that the test has seen them."""
         return self._view().peek()
 
+    def __eq__(self, other: object) -> bool:
+        """Compare with another sequence, item by item, as a view does."""
+        return self._view() == (other._view() if isinstance(other, Capture) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
     def __str__(self) -> str:
         return str(self._view())
 

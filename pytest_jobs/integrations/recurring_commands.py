@@ -101,7 +101,7 @@ def split_command(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         if any(word.arg is None for word in expression.keywords):
             raise ValueError(text)
         named = {str(word.arg): ast.literal_eval(word.value) for word in expression.keywords}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError):
         raise ScheduleError(f"command is {text!r}, which is no command: {_HELP}") from None
     return path, args, named
 

@@ -19,7 +19,7 @@ def tasks_of(told: object, environment: str | None, source: str) -> Mapping[Any,
     Raises:
         ScheduleError: when there is no such environment.
     """
-    if told is None:
+    if told is None or told == {}:
         return {}
     if not isinstance(told, Mapping):
         raise ScheduleError(

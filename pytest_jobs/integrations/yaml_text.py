@@ -47,6 +47,8 @@ def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
 def _check_keys(node: yaml.MappingNode, source: str, refusal: type[JobsError]) -> None:
     lines: dict[Any, int] = {}
     for key, _ in node.value:
+        if not isinstance(key.value, str):  # Of a list or a mapping, which PyYAML refuses as a key.
+            continue
         line = key.start_mark.line + 1
         if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
             raise refusal(

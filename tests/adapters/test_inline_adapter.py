@@ -7,11 +7,13 @@ import pytest
 
 from pytest_jobs import (
     Job,
+    MemoryStore,
     after_enqueue,
     configure,
     discard_on,
     job,
     retry_on,
+    unique,
 )
 from pytest_jobs.adapters.inline import InlineAdapter
 from pytest_jobs.errors import RunningLoopError
@@ -124,6 +126,24 @@ def test_a_coroutine_job_inside_an_event_loop_is_an_error():
     assert calls == []
 
 
+def test_it_keeps_nothing_back_that_waits_behind_it():
+    @job
+    async def ping(): ...
+
+    @job
+    def parent():
+        ping.perform_later()
+        note.perform_later("sibling")
+
+    async def enqueue():
+        with pytest.raises(RunningLoopError, match="was to be performed synchronously"):
+            parent.perform_later()
+
+    asyncio.run(enqueue())
+
+    assert calls == ["sibling begins", "sibling ends"]
+
+
 def test_after_enqueue_runs_when_the_job_has_been_performed():
     class Look(Job):
         @after_enqueue
@@ -213,3 +233,20 @@ def test_of_several_jobs_that_failed_the_first_error_is_raised_and_names_the_oth
         adapter.perform_scheduled()
 
     assert caught.value.__notes__ == ["Another job failed too: OSError: OSError"]
+
+
+def test_a_job_that_waits_behind_the_one_running_can_be_replaced():
+    @unique("name", on_conflict="replace")
+    @job
+    def greet(name, greeting):
+        calls.append(greeting)
+
+    @job
+    def parent():
+        greet.perform_later("ann", "hello")
+        greet.perform_later("ann", "good bye")
+
+    with configure(adapter=InlineAdapter(), store=MemoryStore()):
+        parent.perform_later()
+
+    assert calls == ["good bye"]

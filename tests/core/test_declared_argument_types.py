@@ -1,8 +1,9 @@
 """Enums and dataclasses travel where the job's annotations, or the application, name them."""
 
 import enum
+import sys
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, Literal, Optional, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, NewType, Optional, TypeVar
 
 import pytest
 
@@ -75,6 +76,8 @@ def _performed(annotation, value):
         list[NamedDye],
         Tree,
         Box[Color],
+        NewType("Paint", Color),
+        list[NewType("Paint", Dye)],
     ],
     ids=repr,
 )
@@ -83,6 +86,31 @@ def test_an_enum_travels_where_the_annotation_names_it_at_any_depth(annotation):
         Color.RED,
         {"a": (Color.GREEN,)},
     ]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` is a statement of Python 3.12")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "type Found = Color",
+        "type Found = list[Color | Found]",
+        "type Other = Color; type Found = dict[str, Other]",
+        "type Found[T] = list[T] | Color",
+    ],
+)
+def test_an_enum_travels_where_a_type_statement_names_it(statement):
+    namespace = {"Color": Color}
+    exec(statement, namespace)
+
+    assert _performed(namespace["Found"], Color.RED) is Color.RED
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` is a statement of Python 3.12")
+def test_a_type_statement_may_name_what_is_not_imported(adapter):
+    exec("type Found = Missing", namespace := {})
+
+    with pytest.raises(SerializationError, match="which the job does not declare"):
+        _performed(namespace["Found"], Color.RED)
 
 
 @pytest.mark.parametrize(

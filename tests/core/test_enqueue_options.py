@@ -1,6 +1,6 @@
 """`set` says when the next enqueue is due, where it goes and how soon it is taken."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -109,6 +109,17 @@ def test_wait_and_at_together_are_refused(job):
     assert str(raised.value) == (
         f"Both wait=5 and at={TEN_O_CLOCK!r} say when the job is due: give one of them."
     )
+
+
+class Nowhere(tzinfo):
+    def utcoffset(self, when):
+        return None
+
+
+@both
+def test_a_datetime_whose_timezone_knows_no_offset_is_refused(job):
+    with pytest.raises(NaiveDatetimeError, match="which names no instant"):
+        job.set(at=datetime(2026, 1, 1, 10, tzinfo=Nowhere()))
 
 
 @both

@@ -214,6 +214,34 @@ def test_a_twin_outside_of_a_class_is_refused():
     assert repr(twin) == "<later >"
 
 
+def _renaming(method):
+    def wrapper(self):
+        method(self)
+
+    return wrapper
+
+
+@pytest.mark.parametrize("kind", ["private", "renamed", "lambda"])
+def test_a_twin_of_what_the_class_has_not_by_its_name_is_refused(kind):
+    with pytest.raises((DeclarationError, RuntimeError)) as raised:
+
+        class Order:
+            def __ship(self): ...
+
+            @_renaming
+            def pack(self): ...
+
+            ship_later = later(
+                {"private": __ship, "renamed": pack, "lambda": lambda self: None}[kind]
+            )
+
+    error = raised.value
+    error = error if isinstance(error, DeclarationError) else error.__cause__
+    called = {"private": "__ship", "renamed": "wrapper", "lambda": "<lambda>"}[kind]
+    assert "Order.ship_later = later(...) is given <function" in str(error)
+    assert f"has no attribute {called!r}: give it a `def` of the class" in str(error)
+
+
 def test_bad_options_of_a_twin_are_refused():
     # Python 3.11 wraps what __set_name__ raises.
     with pytest.raises((DeclarationError, RuntimeError)) as raised:

@@ -207,6 +207,26 @@ def test_a_plugin_that_would_hear_of_nothing_is_refused(plugin):
     assert not hooks.is_registered(plugin)
 
 
+class Misnamed:
+    @hookimpl
+    def job_started(self, job): ...
+
+    @hookimpl
+    def job_finish(self, job): ...
+
+
+def test_a_plugin_with_a_function_that_nothing_calls_is_refused():
+    with pytest.raises(DeclarationError) as caught:
+        hooks.register(plugin := Misnamed())
+
+    assert str(caught.value) == (
+        f"hooks.register({plugin!r}) is given a function 'job_finish', which nothing calls: name it as what it is "
+        "to hear of, of job_enqueued, job_not_enqueued, job_started, job_finished."
+    )
+    assert not hooks.is_registered(plugin)
+    assert hooks.job_started is None
+
+
 def test_a_class_in_place_of_a_plugin_is_refused(adapter):
     with pytest.raises(DeclarationError, match=r"write hooks.register\(JobLog\(...\)\)"):
         hooks.register(JobLog)

@@ -35,6 +35,29 @@ def test_a_job_that_waits_in_the_queue_has_no_next_attempt(adapter):
     assert len(adapter.enqueued) == 1
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_job_that_has_run_has_no_next_attempt(adapter, asynchronous):
+    kept = []
+
+    class Keep(Job):
+        if asynchronous:
+
+            async def perform(self):
+                kept.append(self)
+
+        else:
+
+            def perform(self):
+                kept.append(self)
+
+    assert adapter.perform(Keep.perform_later().payload).status == "performed"
+
+    with pytest.raises(SignatureError, match="is not being performed, so it has no next attempt"):
+        kept[0].retry()
+
+    assert adapter.pending == []
+
+
 def test_a_second_retry_is_refused_and_the_first_stands(adapter):
     execution = adapter.perform(PollTwice.perform_later().payload)
 

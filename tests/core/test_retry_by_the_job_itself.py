@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pytest_jobs import Job, configure, retry_on
+from pytest_jobs import Job, after_discard, before_perform, configure, discard_on, retry_on
 from pytest_jobs.adapters.test import TestAdapter
 from pytest_jobs.errors import (
     EnqueueError,
+    Halt,
     NaiveDatetimeError,
     SignatureError,
     WaitError,
@@ -145,3 +146,76 @@ def test_a_retry_that_the_adapter_refuses_raises_in_the_job(clock):
         (execution,) = adapter.perform_due()
 
     assert (execution.status, str(execution.error)) == ("failed", "full")
+
+
+class Paused(Job):
+    @before_perform
+    def wait(self):
+        if self.attempt == 1:
+            self.retry(wait=60)
+            raise Halt
+
+    def perform(self):
+        return "done"
+
+
+def test_a_job_that_halts_after_it_asked_for_its_next_attempt_is_retried(drain):
+    Paused.perform_later()
+    first, second = drain()
+
+    assert (first.status, first.error, first.wait_ns) == ("retried", None, 60 * SECOND)
+    assert (second.status, second.result) == ("performed", "done")
+
+
+def test_a_job_that_halts_after_it_asked_for_its_next_attempt_performs_nothing_now(adapter):
+    assert Paused.perform_now() is None
+    assert [payload.attempt for payload in adapter.pending] == [2]
+
+
+def _again(job, error):
+    if job.attempt < 3:
+        job.retry(wait=5)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [discard_on(KeyError, then=_again), retry_on(KeyError, attempts=1, then=_again)],
+    ids=["discarded", "exhausted"],
+)
+def test_a_job_that_asks_for_its_next_attempt_when_it_would_be_given_up_goes_on(
+    adapter, drain, rule
+):
+    given_up = []
+
+    @rule
+    class Stubborn(Job):
+        def perform(self):
+            raise KeyError
+
+        @after_discard
+        def note(self, error):
+            given_up.append(self.attempt)
+
+    Stubborn.perform_later()
+    executions = drain()
+
+    assert [(e.status, e.wait_ns) for e in executions[:2]] == [("retried", 5 * SECOND)] * 2
+    assert executions[2].status in ("discarded", "exhausted")
+    assert given_up == [3]
+    assert len(adapter.dead) == 1
+
+
+def test_a_job_can_go_on_in_after_discard(adapter, drain):
+    class Stubborn(Job):
+        def perform(self):
+            raise KeyError
+
+        @after_discard
+        def once_more(self, error):
+            if self.attempt == 1:
+                self.retry()
+
+    Stubborn.perform_later()
+
+    assert [(e.status, e.handled) for e in drain()] == [("retried", True), ("failed", False)]
+    assert len(adapter.dead) == 1

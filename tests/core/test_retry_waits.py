@@ -279,8 +279,9 @@ def test_an_exponential_wait_beyond_all_numbers_is_its_cap(adapter):
     assert (execution.status, execution.wait_ns) == ("retried", 3600 * SECOND)
 
 
-def test_an_exponential_wait_beyond_all_numbers_without_a_cap_fails_the_job(adapter):
-    execution = adapter.perform(_after(2000, exponentially_longer()))
+@pytest.mark.parametrize("numbers", [(1.0, 2.0), (1, 2)], ids=["floats", "ints"])
+def test_an_exponential_wait_beyond_all_numbers_without_a_cap_fails_the_job(adapter, numbers):
+    execution = adapter.perform(_after(2000, exponentially_longer(*numbers)))
 
     assert execution.status == "failed"
     assert str(execution.error) == (

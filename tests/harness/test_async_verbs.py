@@ -1,6 +1,7 @@
 """Every verb has a twin that performs on the event loop of the test."""
 
 import asyncio
+import functools
 from datetime import timedelta
 
 import pytest
@@ -277,6 +278,13 @@ async def test_a_timeout_on_the_loop_of_the_test_is_not_warned_of(jobs, recwarn)
     await jobs.adrain()
 
     assert recwarn.list == []
+
+
+async def test_a_test_may_have_replaced_the_sleep_of_asyncio(jobs, monkeypatch):
+    monkeypatch.setattr(asyncio, "sleep", functools.partial(asyncio.sleep, 0))
+    Coroutine.perform_later("a")
+
+    assert await jobs.adrain() == {"performed": 1}
 
 
 async def test_what_the_test_itself_sleeps_meanwhile_is_not_warned_of(jobs, recwarn):

@@ -45,6 +45,19 @@ def test_a_capture_is_live_inside_its_block(jobs):
     assert counts == [0, 1, 2]
 
 
+def test_a_capture_is_compared_item_by_item(jobs):
+    with jobs.capture() as nothing:
+        pass
+    with jobs.capture() as sent, jobs.capture() as same:
+        Note.perform_later("a")
+
+    assert nothing == []
+    assert sent == same == [jobs.enqueued[0]] == list(sent)
+    assert sent == jobs.enqueued
+    assert sent != nothing
+    assert sent != 5
+
+
 def test_captures_can_be_nested(jobs):
     with jobs.capture() as outer:
         Note.perform_later("a")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pytest_jobs import Job, job, retry_on
+from pytest_jobs import Job, exponentially_longer, job, retry_on
 from pytest_jobs.errors import CriterionError, NotPerformedError
 
 
@@ -49,6 +49,19 @@ def test_the_last_one_exhausts_it(jobs):
     Sync.perform_later(fail=True)
 
     assert jobs.perform(jobs.pending[0], attempt=4).status == "exhausted"
+
+
+def test_a_wait_that_no_duration_can_name_is_shown_as_the_longest(jobs):
+    @retry_on(TimeoutError, wait=exponentially_longer(), attempts=None)
+    @job
+    def ever_longer():
+        raise TimeoutError
+
+    ever_longer.perform_later()
+    delivery = jobs.perform(jobs.pending[0], attempt=70)
+
+    assert delivery.wait == delivery.next.wait
+    assert repr(delivery).startswith("<#1 ever_longer() retried again in 2932896d")
 
 
 def test_what_was_enqueued_stays_what_it_was(jobs):

@@ -433,6 +433,22 @@ def test_what_is_raised_is_an_error(jobs, raising):
     )
 
 
+class Refused(Exception):
+    def __init__(self, status):
+        super().__init__(status)
+
+
+@pytest.mark.parametrize("verb", ["fail", "simulate_retries"])
+def test_a_class_that_cannot_be_made_without_arguments_is_refused(jobs, verb):
+    with pytest.raises(CriterionError) as caught:
+        getattr(jobs, verb)(Charge, raising=Refused)
+
+    assert str(caught.value) == (
+        "raising=Refused cannot be made without arguments (TypeError: Refused.__init__() missing 1 required "
+        "positional argument: 'status'): write the exception itself, as in raising=Refused(...)."
+    )
+
+
 def test_a_fault_is_for_a_job(jobs):
     with pytest.raises(CriterionError) as caught:
         jobs.fail(Unavailable, raising=Unavailable)

@@ -434,6 +434,18 @@ def test_a_verb_inside_the_block_is_followed_by_what_its_jobs_enqueued(jobs):
         assert [d.record.args for d in jobs.performed] == [(), ("child",)]
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_drain_with_filters_is_followed_by_what_they_left_out(jobs, workers):
+    @job
+    def parent():
+        Note.perform_later("child")
+
+    parent.perform_later()
+    with jobs.inline():
+        jobs.drain(only=parent, workers=workers)
+        assert [d.record.args for d in jobs.performed] == [(), ("child",)]
+
+
 def test_a_verb_inside_the_block_performs_retries(jobs, noon):
     with pytest.raises(ValueError, match=r"^no$"), jobs.inline():
         Flaky.perform_later()

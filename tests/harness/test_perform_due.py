@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs import Job, job, retry_on
+from pytest_jobs import Job, job, retry_on, unique
 
 
 class Note(Job):
@@ -158,3 +158,21 @@ def test_filters_hold_for_perform_due(jobs):
     assert calls(jobs.perform_due(only=Note, queue="low").deliveries) == [("Note", "b")]
     assert calls(jobs.perform_due(exclude=parent).deliveries) == [("Note", "a")]
     assert calls(jobs.perform_due().deliveries) == [("parent", 0), ("Note", "child 0")]
+
+
+def test_what_is_left_for_the_next_pass_is_pending_meanwhile(jobs):
+    @unique("name", on_conflict="replace")
+    @job(priority=-1)
+    def greet(name, greeting): ...
+
+    @job
+    def ask(greeting):
+        greet.perform_later("ann", greeting)
+        return len(jobs.pending)
+
+    ask.perform_later("hello")
+    ask.perform_later("good bye")
+    tally = jobs.perform_due(children=False)
+
+    assert [delivery.result for delivery in tally.deliveries] == [2, 1]
+    assert [record.args for record in jobs.pending] == [("ann", "good bye")]

@@ -1,5 +1,7 @@
 """Which jobs are in a batch: those that are enqueued in it, and those that its jobs add."""
 
+import pytest
+
 from pytest_jobs import (
     Batch,
     CurrentAttributes,
@@ -15,6 +17,7 @@ from pytest_jobs import (
     perform_all_later,
     unique,
 )
+from pytest_jobs.core.ambient import current_classes
 from pytest_jobs.core.settings import settings
 
 
@@ -32,6 +35,11 @@ def notify(n):
 @job
 def split(n):
     Batch.current().enqueue([load.new(each) for each in range(n)])
+
+
+@job
+def performs_now(n):
+    return load.perform_now(n)
 
 
 def ids(jobs):
@@ -76,6 +84,15 @@ def test_a_job_that_a_batch_job_enqueues_is_not_of_the_batch(jobs):
 
     assert batch.total == 1
     assert [each.result for each in jobs.performed][1:3] == [None, None]
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["with", "without"])
+def test_a_job_that_a_batch_job_performs_now_is_not_of_the_batch(jobs, monkeypatch, declared):
+    monkeypatch.setattr(current_classes, "any", declared)
+    Batch(on_success=notify.new(1)).enqueue([performs_now.new(1)])
+    jobs.drain()
+
+    assert jobs.performed[0].result is None
 
 
 def test_there_is_none_outside_of_a_job(jobs):

@@ -10,7 +10,10 @@ from pytest_jobs import (
     MemoryStore,
     RedisStore,
     TestAdapter,
+    assert_performed,
+    before_perform,
     configure,
+    discard_on,
     job,
     perform_all_later,
     rescue_from,
@@ -20,6 +23,7 @@ from pytest_jobs import (
 from pytest_jobs.errors import (
     BatchError,
     EnqueueError,
+    Halt,
     JobsError,
     NoStoreError,
     SerializationError,
@@ -54,6 +58,19 @@ def test_a_batch_without_callbacks_is_refused():
         "its jobs with perform_all_later."
     )
     assert isinstance(caught.value, JobsError)
+
+
+def test_a_job_that_is_in_the_list_twice_is_refused(jobs):
+    job = load.new(1)
+    batch = Batch(on_complete=notify.new(1))
+
+    with pytest.raises(BatchError) as caught:
+        batch.enqueue([job, load.new(1), job])
+
+    assert str(caught.value) == (
+        f"{job!r} is in the list twice, and is one job with one id: make each by a `.new(...)` of its own."
+    )
+    assert (jobs.enqueued, batch.total) == ([], 0)
 
 
 def test_a_job_that_is_to_wait_for_a_commit_is_refused(jobs):
@@ -453,3 +470,39 @@ def test_a_callback_that_another_job_keeps_out_is_shown(jobs):
 def test_a_job_in_place_of_a_list_is_refused(jobs):
     with pytest.raises(SignatureError, match=r"takes a list: write Batch.enqueue\(\[job.new"):
         Batch("b", on_success=notify.new(1)).enqueue(load.new(1))
+
+
+class Paused(Job):
+    @before_perform
+    def wait(self):
+        if self.attempt == 1:
+            self.retry(wait=60)
+            raise Halt
+
+    def perform(self): ...
+
+
+def _again(job, error):
+    if job.attempt == 1:
+        job.retry(wait=60)
+
+
+@discard_on(KeyError, then=_again)
+@job
+def stubborn(): ...
+
+
+@pytest.mark.parametrize("goes_on", [Paused, stubborn])
+def test_a_job_that_asks_for_its_next_attempt_has_not_ended(jobs, goes_on):
+    if goes_on is stubborn:
+        jobs.fail(stubborn, raising=KeyError, on=[1])
+    batch = Batch(on_success=notify.new(1))
+    batch.enqueue([goes_on.new()])
+    jobs.perform_due()
+
+    assert (batch.pending, batch.failed) == (1, 0)
+
+    jobs.drain()
+
+    assert (batch.pending, batch.failed) == (0, 0)
+    assert_performed(notify)

@@ -353,6 +353,35 @@ def test_a_log_says_that_it_was_dropped(adapter, database, caplog):
     assert (line["event"], line["job_id"]) == ("job_dropped_by_rollback", ship.job_id)
 
 
+@pytest.mark.parametrize(
+    "enqueue", [lambda made: made.enqueue(), lambda made: perform_all_later([made])]
+)
+def test_a_key_is_that_of_the_arguments_at_the_call(adapter, database, enqueue):
+    @unique("numbers")
+    @job(enqueue_after_commit=True)
+    def post(numbers): ...
+
+    numbers = [1]
+    with database.transaction():
+        enqueue(post.new(numbers))
+        numbers.append(2)
+
+    (payload,) = adapter.pending
+    assert json.loads(payload.arguments)[0] == [[1]]
+    assert payload.headers["unique"].endswith(":[[1]]")
+
+
+def test_a_key_that_is_none_is_refused_at_the_call(adapter, database):
+    @unique(lambda number: object())
+    @job(enqueue_after_commit=True)
+    def post(number): ...
+
+    with database.transaction(), pytest.raises(SerializationError, match="which is no key"):
+        post.perform_later(1)
+
+    assert adapter.enqueued == []
+
+
 def test_a_lock_is_taken_at_the_commit(adapter, database):
     @unique(key="number", until="executed")
     class Sync(ApplicationJob):

@@ -62,6 +62,7 @@ def test_a_command_may_enqueue(jobs, assert_performed, done):
         "shop.report(**{'a': 1})",
         "shop.reports[0]()",
         "shop.report()()",
+        "shop.report({[1]: 2})",
         "lambda: 1",
         "",
     ],

@@ -158,6 +158,7 @@ def test_the_one_environment_of_a_file_need_not_be_named(write):
 
 def test_an_empty_file_has_no_tasks(write):
     assert load_schedule(write("recurring.yml", "")).tasks == {}
+    assert load_schedule(write("recurring.yml", "{}")).tasks == {}
     assert load_schedule(write("crontab", "")).tasks == {}
 
 
@@ -232,8 +233,9 @@ def test_yaml_of_another_shape(write, text, message):
     assert refused(write("recurring.yml", text)) == message
 
 
-def test_what_is_no_yaml(write):
-    assert refused(write("recurring.yml", "a: [")).startswith("recurring.yml is no YAML: ")
+@pytest.mark.parametrize("text", ["a: [", "a: {{ b }}", "? [a, b]\n: c"])
+def test_what_is_no_yaml(write, text):
+    assert refused(write("recurring.yml", text)).startswith("recurring.yml is no YAML: ")
 
 
 def test_a_file_that_is_not_there(tmp_path):

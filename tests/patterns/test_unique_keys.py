@@ -8,6 +8,8 @@ import pytest
 from pytest_jobs import Job, job, later, limits_concurrency, reference, unique
 from pytest_jobs.errors import SerializationError, SignatureError
 
+UNSET = object()
+
 
 def enqueued(*jobs):
     return [job.enqueued for job in jobs]
@@ -207,6 +209,19 @@ def test_a_key_that_cannot_be_written_is_refused_and_nothing_is_enqueued(jobs):
         f"limits_concurrency(key=...) returned {{'more': {sync!r}}} for {sync.__qualname__}, which is no key: let "
         "it return what a payload can carry, such as an id, or several in a tuple."
     )
+    assert (jobs.enqueued, jobs.locks) == ([], [])
+
+
+def test_a_default_that_no_payload_can_carry_is_no_part_of_a_key(jobs):
+    @unique()
+    @job
+    def sync(n, since=UNSET): ...
+
+    with pytest.raises(
+        SerializationError, match=r"^the parameter 'since' is of type object, which"
+    ):
+        sync.perform_later(7)
+
     assert (jobs.enqueued, jobs.locks) == ([], [])
 
 

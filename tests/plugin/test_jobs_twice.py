@@ -10,7 +10,7 @@ LEDGER = '''
 import asyncio
 import time
 
-from pytest_jobs import discard_on, job, retry_on
+from pytest_jobs import discard_on, job, retry_on, unique
 
 book = []
 paid = set()
@@ -62,6 +62,17 @@ def wait_for_ever(amount):
 def put_and_ask(amount):
     put.perform_later(amount)
     put.perform_later(amount + 1)
+
+
+@unique("number", on_conflict="replace")
+@job
+def greet(number, greeting): ...
+
+
+@job
+def greet_anew():
+    greet.perform_later(1, "hello")
+    greet.perform_later(1, "good bye")
 
 
 @job
@@ -229,6 +240,25 @@ def test_neither_a_copy_nor_what_it_enqueues_is_seen(pytester):
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["3 deliveries of 2 jobs made once more, in 1 test of 1."])
+
+
+def test_what_a_copy_replaces_is_not_seen_either(pytester):
+    result = run(
+        pytester,
+        """
+        from ledger import greet_anew
+
+        def test_events(jobs):
+            greet_anew.perform_later()
+            jobs.drain()
+
+            removed = [str(event) for event in jobs.events if event.kind == "removed"]
+            assert removed == ["removed greet(1, 'hello')"]
+            assert [delivery.record.args for delivery in jobs.performed] == [(), (1, "good bye")]
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
 
 
 def test_a_hook_does_not_hear_of_copies(pytester):

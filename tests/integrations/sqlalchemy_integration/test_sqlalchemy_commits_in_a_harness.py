@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sessions import AtOnce, Order, Ship
 from sqlalchemy import insert
@@ -189,6 +192,66 @@ def test_inline_a_job_that_does_not_wait_is_performed_when_the_transaction_has_e
         getattr(session, end)()
 
         assert [delivery.result for delivery in jobs.performed] == [1, 2]
+
+
+def test_inline_the_end_of_each_threads_transaction_is_told(open_harness, engine, session):
+    def enqueue():
+        with Session(engine) as own, own.begin():
+            own.add(Order(id=2))
+            on_purpose.perform_later(2)
+
+    with open_harness(mode="inline") as jobs, ThreadPoolExecutor() as pool:
+        session.add(Order(id=1))
+        on_purpose.perform_later(1)
+        pool.submit(enqueue).result()
+        assert [delivery.result for delivery in jobs.performed] == [2]
+        session.commit()
+
+        assert [delivery.result for delivery in jobs.performed] == [2, 1]
+
+
+@pytest.mark.parametrize("commits", [True, False], ids=["a commit", "no transaction"])
+def test_inline_what_another_task_does_ends_no_transaction(open_harness, make_engine, commits):
+    async def waits(begun, over):
+        with Session(make_engine("shop.db")) as own, own.begin():
+            own.add(Order(id=1))
+            on_purpose.perform_later(1)
+            begun.set()
+            await over.wait()
+
+    async def does_not():
+        if commits:
+            with Session(make_engine("stock.db")) as own, own.begin():
+                own.add(Order(id=2))
+                on_purpose.perform_later(2)
+        else:
+            on_purpose.perform_later(2)
+
+    async def main(jobs):
+        begun, over = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(waits(begun, over))
+        await begun.wait()
+        await asyncio.create_task(does_not())
+        assert [delivery.result for delivery in jobs.performed] == [2]
+        over.set()
+        await first
+
+    with open_harness(mode="inline") as jobs:
+        asyncio.run(main(jobs))
+
+        assert [delivery.result for delivery in jobs.performed] == [2, 1]
+
+
+def test_inline_of_two_transactions_the_last_to_end_is_the_end(open_harness, make_engine, session):
+    with Session(make_engine("stock.db")) as other, open_harness(mode="inline") as jobs:
+        session.add(Order(id=1))
+        other.add(Order(id=1))
+        on_purpose.perform_later(1)
+        other.commit()
+        assert jobs.performed == []
+        session.commit()
+
+        assert [delivery.result for delivery in jobs.performed] == [1]
 
 
 def test_inline_the_rollback_of_a_savepoint_is_not_its_end(open_harness, session):
