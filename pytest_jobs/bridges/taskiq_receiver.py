@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from taskiq.receiver.params_parser import parse_params
 from taskiq.result import TaskiqResult
 
 from ..harness.bridge import Around
+from ..harness.off_the_loop import off_the_loop
 from ..harness.record import JobRecord
 
 T = TypeVar("T")
@@ -158,16 +158,15 @@ class _ThisThread(Executor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Run a function and return its outcome."""
         future: Future[T] = Future()
-        loop = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)
         try:
-            future.set_result(fn(*args, **kwargs))
+            with off_the_loop():
+                result = fn(*args, **kwargs)
         except StopIteration as error:
             future.set_exception(_carried(error))
         except BaseException as error:
             future.set_exception(error)
-        finally:
-            asyncio._set_running_loop(loop)
+        else:
+            future.set_result(result)
         return future
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import ExplorationError
 from ..harness.ledger import Ledger
+from ..harness.off_the_loop import off_the_loop
 from ..harness.performer import Performer
 from ..harness.record import JobRecord, current_record
 from .acts import Act, watcher
@@ -193,7 +194,8 @@ class History:
 
     def inside(self, run: Callable[[], T]) -> T:
         """Do something while a delivery is suspended at one of its points."""
-        return self._context.copy().run(_off_the_loop, run)
+        with off_the_loop():
+            return self._context.copy().run(run)
 
     def apart(self, run: Callable[[], Run]) -> Aside[Run]:
         """Prepare deliveries beside one that is suspended, as they are in another process."""
@@ -359,15 +361,3 @@ class History:
                 # Its frames hold connections.
                 error.__traceback__ = None
         return run
-
-
-def _off_the_loop(run: Callable[[], T]) -> T:
-    """Run something that may have an event loop of its own, as another process does."""
-    import asyncio
-
-    running = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
-    try:
-        return run()
-    finally:
-        asyncio._set_running_loop(running)

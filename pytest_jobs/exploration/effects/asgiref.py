@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asgiref.sync import AsyncToSync, SyncToAsync
 
+from ...harness.off_the_loop import off_the_loop
 from ...harness.patches import Patches
 from ..acts import ActWatcher, watcher
 from ..watching import Watch
@@ -71,14 +72,10 @@ def _within(
 @contextmanager
 def _off_the_loop() -> Generator[None, None, None]:
     """Run a block as a thread that has no event loop does, and knows of none."""
-    import asyncio
-
-    loop = asyncio._get_running_loop()
     process = getattr(SyncToAsync.threadlocal, "main_event_loop_pid", None)
     SyncToAsync.threadlocal.main_event_loop_pid = None
-    asyncio._set_running_loop(None)
     try:
-        yield
+        with off_the_loop():
+            yield
     finally:
-        asyncio._set_running_loop(loop)
         SyncToAsync.threadlocal.main_event_loop_pid = process
