@@ -153,6 +153,18 @@ def leaving_alone(leave_out: str) -> Advice:
 LEFT_ALONE: Final = leaving_alone(MARKED_LENIENT)
 
 
+def leaving_waiting(leave_out: str) -> Advice:
+    """Return the advice about jobs that a test left waiting for a commit; see `leaving_alone`."""
+    return Advice(
+        "left-waiting-for-a-commit",
+        "commit, with jobs.commit() or as the application does, and assert what is enqueued then; look at "
+        f"jobs.waiting_for_commit, or {leave_out} if they do not matter here.",
+    )
+
+
+LEFT_WAITING: Final = leaving_waiting(MARKED_LENIENT)
+
+
 #: What to do when one criterion alone differs, by its name.
 BY_CRITERION: Final = {
     "args": OTHER_ARGUMENTS,

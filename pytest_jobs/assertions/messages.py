@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..harness.folding import folding
-from .advice import NO_SUCH_BATCH, OTHER_CHAIN, Advice, leaving_alone
+from .advice import NO_SUCH_BATCH, OTHER_CHAIN, Advice, leaving_alone, leaving_waiting
 
 
 def expectation(
@@ -291,3 +291,10 @@ def left_alone(count: int, items: str, leave_out: str) -> str:
     jobs = "1 job" if count == 1 else f"{count} jobs"
     head = f"This test left {jobs} that it neither looked at nor performed:"
     return f"{head}\n{items}\n\n{next_step(leaving_alone(leave_out))}"
+
+
+def left_waiting(count: int, items: str, leave_out: str) -> str:
+    """Return the text of a test that left jobs which wait for a commit."""
+    jobs, them = ("1 job that waits", "it") if count == 1 else (f"{count} jobs that wait", "them")
+    head = f"This test left {jobs} for a commit, and never looked at {them}:"
+    return f"{head}\n{items}\n\n{next_step(leaving_waiting(leave_out))}"

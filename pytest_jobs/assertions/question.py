@@ -6,11 +6,9 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import FunctionType
 from typing import Any, Final, Generic, TypedDict, TypeVar
 
 from ..core.options import to_ns
-from ..core.records import with_references
 from ..errors import CriterionError
 from ..harness.delivery import STATUSES, Delivery, Status
 from ..harness.describe import short_name
@@ -25,6 +23,7 @@ from .criteria import (
     ValueCriterion,
     WhereCriterion,
 )
+from .values_asked import values_asked
 
 T = TypeVar("T")
 
@@ -275,8 +274,6 @@ def _argument_criteria(
         raise CriterionError(
             f"{given[0]}= is compared by the signature of a job: name the job too."
         )
-    for name in given:
-        _check_no_function(criteria[name], name)
     if "args" in criteria or "kwargs" in criteria:
         args = _checked(
             criteria.get("args", ()), "args", Sequence, "a list or tuple of positional arguments"
@@ -285,28 +282,18 @@ def _argument_criteria(
             criteria.get("kwargs", {}), "kwargs", Mapping, "a dict of keyword arguments"
         )
         yield ArgumentsCriterion(
-            target, with_references(list(args)), with_references(dict(kwargs)), fields.record_of
+            target,
+            values_asked(target, list(args), "args"),
+            values_asked(target, dict(kwargs), "kwargs"),
+            fields.record_of,
         )
     if "params" in criteria:
         params = _checked(
             criteria["params"], "params", Mapping, "a dict of arguments by parameter name"
         )
-        yield ParamsCriterion(target, with_references(dict(params)), fields.record_of)
-
-
-def _check_no_function(value: object, path: str) -> None:
-    """Raise when an expectation is a function that no payload can carry: it was meant to be asked."""
-    if isinstance(value, FunctionType) and "<" in value.__qualname__:
-        raise CriterionError(
-            f"{path} is a function made on the spot, and arguments are compared, so nothing calls it: write "
-            "where=..., or a matcher that compares equal."
+        yield ParamsCriterion(
+            target, values_asked(target, dict(params), "params"), fields.record_of
         )
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_no_function(item, f"{path}[{key!r}]")
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check_no_function(item, f"{path}[{index}]")
 
 
 def _checked(value: Any, name: str, kind: type, wanted: str) -> Any:

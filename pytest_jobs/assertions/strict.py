@@ -6,7 +6,7 @@ from ..harness.jobs import Jobs
 from ..harness.record import PENDING, JobRecord
 from ..harness.views import titled_table
 from .advice import MARKED_LENIENT
-from .messages import left_alone
+from .messages import left_alone, left_waiting
 from .telling import told
 
 #: In a test of unittest, no line is to blame.
@@ -14,7 +14,7 @@ __unittest = True
 
 
 def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
-    """Raise when the test left a job that it neither looked at nor performed.
+    """Raise when the test left a job that it neither looked at nor performed, or that waits for a commit.
 
     Args:
         jobs: the harness.
@@ -31,4 +31,9 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         text = told(
             lambda: left_alone(len(left), titled_table("left", left), leave_out), jobs._reader
         )
+        raise AssertionError(text)
+    waiting = jobs.left_waiting()
+    if waiting:
+        table = titled_table("waiting for commit", waiting)
+        text = told(lambda: left_waiting(len(waiting), table, leave_out), jobs._reader)
         raise AssertionError(text)

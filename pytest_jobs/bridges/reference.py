@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from datetime import timedelta
 from typing import Any, cast
@@ -63,17 +63,26 @@ class ReferenceBridge:
         if restore is not None:
             restore()
 
-    @contextmanager
-    def sandbox(self, sink: Sink) -> Generator[None, None, None]:
-        """Report to another sink for a block, and keep locks in another store.
+    def sandbox(self, sink: Sink) -> AbstractContextManager[None]:
+        """Report to another sink for a block, and keep locks and batches in another store.
 
         What waits for a commit is not listed meanwhile.
         """
+        return self._aside(sink, MemoryStore())
+
+    def sandbox_with_batches(self, sink: Sink) -> AbstractContextManager[None]:
+        """Do the same, with the batches that there are."""
+        store = MemoryStore()
+        store.batches = self._store.batches.copied()
+        return self._aside(sink, store)
+
+    @contextmanager
+    def _aside(self, sink: Sink, other: MemoryStore) -> Generator[None, None, None]:
         adapter = self._installed()
         before, adapter.sink = adapter.sink, sink
         derived, adapter.derived = adapter.derived, set()
         dropped, adapter.dropped = adapter.dropped, []
-        store, self._store = self._store, MemoryStore()
+        store, self._store = self._store, other
         restore = settings.take_over(adapter, self._store, settings.draw)
         try:
             with commit_watches.muted():

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from ..errors import DeserializationError, JobsError, SerializationError
 from .argument_types import argument_types
-from .records import Find, references
+from .records import Find, Reference, references
 from .registry import name_of
 
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
@@ -158,6 +158,7 @@ class _Writer:
     def __init__(self, types: Types) -> None:
         self._types = types
         self._open: set[int] = set()
+        self._records: dict[tuple[type, str], Any] = {}
 
     def text(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         positional = [self.write(value, f"args[{index}]") for index, value in enumerate(args)]
@@ -200,7 +201,9 @@ class _Writer:
         if isinstance(value, enum.Enum):
             return _tagged("enum", value.name, self._allowed(kind, "enum", path))
         if (found := references.of(kind)) is not None:
-            return self._write_reference(found.identify(value), found.cls, path)
+            identifier = found.identify(value)
+            self._records[found.cls, repr(identifier)] = value
+            return self._write_reference(identifier, found.cls, path)
         if dataclasses.is_dataclass(kind):
             return self._write_dataclass(value, kind, path)
         raise SerializationError(
@@ -227,12 +230,40 @@ class _Writer:
     def _write_dataclass(self, value: Any, kind: type, path: str) -> Any:
         name = self._allowed(kind, "dataclass", path)
         fields = [field.name for field in dataclasses.fields(value) if field.init]
-        given = {field: getattr(value, field) for field in fields}
-        # Beyond those that `__init__` takes there are others, or it takes what no field keeps.
-        if len(given) < len(value.__dataclass_fields__):
-            _check_made_again(value, given, path)
-        written = {field: self.write(each, f"{path}.{field}") for field, each in given.items()}
+        written = {field: self.write(getattr(value, field), f"{path}.{field}") for field in fields}
+        self._check_built_anew(value, kind, written, path)
         return _tagged("dataclass", written, name)
+
+    def _check_built_anew(
+        self, value: Any, kind: type, written: Mapping[str, Any], path: str
+    ) -> None:
+        """Refuse a dataclass of which the job would get another: only what __init__ takes travels."""
+        read = _Reader(self._types, self._record).read
+        try:
+            built = kind(**{field: read(data) for field, data in written.items()})
+        except Exception as error:
+            raise SerializationError(
+                f"{path} is a {kind.__qualname__}, which cannot be built anew from its fields: "
+                f"{type(error).__name__}: {error}. Let __init__ be content with the fields, or pass plain data."
+            ) from error
+        for field in dataclasses.fields(value):
+            now, then = getattr(value, field.name), getattr(built, field.name)
+            if field.name in written:
+                same = self.write(then, f"{path}.{field.name}") == written[field.name]
+                advice = "let it leave the field as it is"
+            else:
+                same = not field.compare or now == then or _is_compared_by_identity(now, then)
+                advice = (
+                    "let it take the field, declare that with `compare=False` if it need not travel"
+                )
+            if not same:
+                raise SerializationError(
+                    f"{path} is a {kind.__qualname__} whose {field.name} is {_shortened(repr(now))}, and built "
+                    f"anew by __init__ it would be {_shortened(repr(then))}: {advice}, or pass plain data."
+                )
+
+    def _record(self, reference: Reference, identifier: object) -> Any:
+        return self._records[reference.cls, repr(identifier)]
 
     def _allowed(self, kind: type, noun: str, path: str) -> str:
         name = name_of(kind)
@@ -291,25 +322,6 @@ def _tagged(tag: str, data: Any, type_name: str | None = None) -> dict[str, Any]
     return {_TAG: tag, "v": data} if type_name is None else {_TAG: tag, "v": data, "t": type_name}
 
 
-def _check_made_again(value: Any, given: Mapping[str, Any], path: str) -> None:
-    """Raise unless a dataclass can be made of the fields that its `__init__` takes, as what it is."""
-    kind = type(value)
-    try:
-        made = kind(**given)
-    except Exception as error:
-        raise SerializationError(
-            f"{path} is a {kind.__qualname__}, which cannot be made again of its fields: {type(error).__name__}: "
-            f"{error}. Pass its id or plain data."
-        ) from error
-    for field in dataclasses.fields(value):
-        now, then = getattr(value, field.name, None), getattr(made, field.name, None)
-        if not field.init and now != then:
-            raise SerializationError(
-                f"{path}.{field.name} is {now!r}, and would come back as {then!r}: a payload carries the fields "
-                f"that the `__init__` of {kind.__qualname__} takes. Let it take this one, or make it of others."
-            )
-
-
 def _checked_atom(value: Any, path: str) -> Any:
     if type(value) is float and not math.isfinite(value):
         raise SerializationError(
@@ -323,6 +335,10 @@ def _checked_atom(value: Any, path: str) -> Any:
                 f"{path} is an int of more digits than Python writes into text: pass it as bytes or as hex(...)."
             ) from None
     return value
+
+
+def _is_compared_by_identity(one: object, other: object) -> bool:
+    return type(one) is type(other) and type(one).__eq__ is object.__eq__
 
 
 def _advice(value: object) -> str:

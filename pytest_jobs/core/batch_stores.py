@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol, TypeAlias
 
 from ..errors import BatchError
@@ -120,6 +120,15 @@ class _Kept:
     askers: dict[str, str] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
 
+    def copied(self) -> _Kept:
+        return replace(
+            self,
+            jobs=dict(self.jobs),
+            withdrawn=set(self.withdrawn),
+            askers=dict(self.askers),
+            sent=set(self.sent),
+        )
+
     def due(self, asker: str) -> dict[str, Payload]:
         if self.pending:
             return {}
@@ -139,6 +148,13 @@ class MemoryBatches:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._kept: dict[str, _Kept] = {}
+
+    def copied(self) -> MemoryBatches:
+        """Return the same batches, kept apart from here on."""
+        copy = MemoryBatches()
+        with self._mutex:
+            copy._kept = {batch_id: batch.copied() for batch_id, batch in self._kept.items()}
+        return copy
 
     def add(
         self,

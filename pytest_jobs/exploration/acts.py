@@ -45,6 +45,11 @@ class Act:
     #: Makes the error of the attempt whose answer was lost; None where there is no answer to lose.
     answer_lost: Callable[[], Exception] | None = _answer_lost
 
+    @property
+    def tells_itself(self) -> bool:
+        """Whether it is compared by itself, or by what stands in for its receiver, and not in the state alone."""
+        return self.counts or self.value is not None
+
 
 class ActWatcher(Protocol):
     """Hears of the acts of one delivery, and may make them fail."""

@@ -318,7 +318,9 @@ class Session:
             self.most_effects = max(self.most_effects, effects)
             self.most_lines = max(self.most_lines, len(run.points) - effects)
         self._run.any_point = self._run.any_point or bool(run.points)
-        self._run.any_change = self._run.any_change or any(run.point_acts)
+        self._run.any_change = self._run.any_change or any(
+            act.tells_itself for act in run.point_acts if act is not None
+        )
 
     def _files(self) -> set[str]:
         return {point.filename for run in self._runs for point in run.points}

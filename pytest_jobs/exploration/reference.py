@@ -54,11 +54,8 @@ class Reference:
             self._kept = history.belonging_to_world()
             nothing_happened = self.wanted == history.initial
         self.run = history.runs[0]
-        if nothing_happened and not any(self.run.point_acts):
-            raise ExplorationError(
-                "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
-                "of: the state that the world yields has to show its work."
-            )
+        if nothing_happened:
+            self._check_looked()
         other, initial = self._clean(self.history(seed=2, delay=timedelta(seconds=12_345)))
         if initial != history.initial:
             self._not_fresh(history.initial, initial)
@@ -72,6 +69,21 @@ class Reference:
             )
         self._known = True
         self._threads = self._setting.needs_threads()
+
+    def _check_looked(self) -> None:
+        """Raise when the job did nothing that is compared, neither by itself nor in the state."""
+        acts = [act for act in self.run.point_acts if act is not None]
+        if not acts:
+            raise ExplorationError(
+                "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
+                "of: the state that the world yields has to show its work."
+            )
+        if not any(act.tells_itself for act in acts):
+            raise ExplorationError(
+                f"One clean run of the job does {acts[0].kind}: {acts[0].text}, and the state that the world "
+                "yields is the same as before, so nobody would see that it is done twice: let the state show "
+                "what the job changes, and begin as it is before the job."
+            )
 
     def _meets_libraries(self) -> bool:
         """Make a clean run; say whether it was refused, and what it had imported is heard of from now on."""

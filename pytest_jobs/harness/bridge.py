@@ -91,6 +91,15 @@ class RetryPolicy:
 
 
 @runtime_checkable
+class KeepsBatches(Protocol):
+    """What a bridge also has whose jobs are counted in batches, which a job that comes again belongs to."""
+
+    def sandbox_with_batches(self, sink: Sink) -> AbstractContextManager[None]:
+        """Do as `sandbox` does, with a copy of the batches that there are."""
+        ...
+
+
+@runtime_checkable
 class Canvas(Protocol):
     """What a bridge also has whose library knows, when a job is enqueued, what comes after it."""
 

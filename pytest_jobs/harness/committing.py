@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .record import FIRST, JobRecord
-from .transactions import CallbackState, CommitCallback
+from .transactions import WITH_TEST_CASE, CallbackState, CommitCallback
 from .viewing import Viewing
 from .views import View
 
@@ -68,4 +70,26 @@ class Committing(Viewing):
         )
 
     def _callbacks_view(self, title: str, state: CallbackState) -> View[CommitCallback]:
-        return View(title, self._transactions.callbacks(state), lambda callback: None)
+        return View(title, self._transactions.callbacks(state), self._see)
+
+    def _see(self, callback: CommitCallback) -> None:
+        self._callbacks_seen.add(_key_of(callback))
+
+    def left_waiting(self) -> list[CommitCallback]:
+        """Return the jobs that waited for a commit to the end of the test, and that it never saw: for plugins."""
+        ended = (
+            replace(callback, state="waiting", dropped="")
+            for callback in self._transactions.callbacks("dropped")
+            if callback.dropped == WITH_TEST_CASE
+        )
+        return [
+            callback
+            for callback in (*self._transactions.callbacks("waiting"), *ended)
+            if _key_of(callback) not in self._callbacks_seen
+            and callback.owner is not None
+            and self._targets.find(callback.owner) is not None
+        ]
+
+
+def _key_of(callback: CommitCallback) -> tuple[str, str, str]:
+    return callback.text, callback.using, callback.registered_at

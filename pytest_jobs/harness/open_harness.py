@@ -64,6 +64,7 @@ class OpenHarness:
         """
         self._bridges = tuple(bridges)
         self._transactions = TransactionSystems(transactions)
+        self._callbacks_seen: set[tuple[str, str, str]] = set()
         self._draw = draws(jitter)
         self._raise_at: RaiseAt = raise_at
         records: list[JobRecord] = []

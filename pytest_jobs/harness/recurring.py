@@ -90,11 +90,12 @@ class Scheduler:
     Of several that have the same tasks only one fires each at each time, as with Solid Queue.
     """
 
-    __slots__ = ("_down", "_dropped", "_fired", "_missed", "_schedule", "_seen_ns")
+    __slots__ = ("_clock", "_down", "_dropped", "_fired", "_missed", "_schedule", "_seen_ns")
 
-    def __init__(self, schedule: Firings, now_ns: int) -> None:
+    def __init__(self, schedule: Firings, clock: VirtualClock) -> None:
         self._schedule = schedule
-        self._seen_ns = now_ns
+        self._clock = clock
+        self._seen_ns = clock.now_ns()
         self._down = False
         self._fired: list[Firing] = []
         self._dropped: list[Firing] = []
@@ -117,6 +118,7 @@ class Scheduler:
 
         Nothing of it is made up for later.
         """
+        self._see(self._clock.now_ns())
         missed: list[Firing] = []
         for each in self._missed:
             if isinstance(each, Firing):
@@ -134,10 +136,13 @@ class Scheduler:
         finally:
             self._down = before
 
-    def _coming(self, now_ns: int, until_ns: int) -> list[tuple[int, Any, Scheduler]]:
+    def _see(self, now_ns: int) -> None:
         if self._seen_ns < now_ns:
             self._missed.append((self._seen_ns, now_ns))
         self._seen_ns = now_ns
+
+    def _coming(self, now_ns: int, until_ns: int) -> list[tuple[int, Any, Scheduler]]:
+        self._see(now_ns)
         coming = self._schedule.firings_between(now_ns, until_ns)
         return [(ns, task, self) for ns, task in coming]
 
@@ -244,7 +249,7 @@ class Recurring:
                         f"jobs.recurring({schedule!r}) has a task {key!r}, and another schedule has another "
                         "task of that key, so only one of them would fire at a time: rename one."
                     )
-        scheduler = Scheduler(schedule, self._clock.now_ns())
+        scheduler = Scheduler(schedule, self._clock)
         self._schedulers.append(scheduler)
         return scheduler
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from ..core.commits import ReadTransaction, WaitState
 from ..errors import CommitError
 
 CallbackState: TypeAlias = WaitState
+
+#: By what a callback was dropped that waited until its test case had ended: no application rolled it back.
+WITH_TEST_CASE: Final = "with its test case, before any commit"
 
 
 @dataclass(frozen=True, slots=True)

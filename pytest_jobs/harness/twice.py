@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from . import verbs
 from .body import RealBody
+from .bridge import Bridge, KeepsBatches
 from .delivery import Delivery
 from .describe import call_text
 from .ledger import Ledger
@@ -141,9 +142,14 @@ class _Aside:
         with ExitStack() as stack:
             stack.enter_context(performer.clock.excursion())
             for bridge in performer.bridges:
-                stack.enter_context(bridge.sandbox(self))
+                stack.enter_context(self._in_place_of_the_test(bridge))
             stack.callback(self.ledger.die)
             yield
+
+    def _in_place_of_the_test(self, bridge: Bridge) -> AbstractContextManager[None]:
+        if isinstance(bridge, KeepsBatches):
+            return bridge.sandbox_with_batches(self)
+        return bridge.sandbox(self)
 
     def deliver(self, performer: Performer, record: JobRecord) -> Delivery:
         """Make one delivery of the copy."""

@@ -152,6 +152,8 @@ class DjangoTransactions:
     def _exiting(self, genuine: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(genuine)
         def leave(atomic: Atomic, *raised: Any) -> None:
+            if _is_of_test_case(atomic):
+                self._test_case_ends(get_connection(atomic.using))
             try:
                 genuine(atomic, *raised)
             finally:
@@ -188,6 +190,11 @@ class DjangoTransactions:
                 self._inside.append(hook)
         elif hook.fires and not hook.ran:
             hook.run()
+
+    def _test_case_ends(self, connection: BaseDatabaseWrapper) -> None:
+        for hook in self._hooks:
+            if hook.connection is connection and hook.waits():
+                hook.leave()
 
     def _block_ended(self, connection: BaseDatabaseWrapper) -> None:
         self._openers.get(connection, {}).pop(len(connection.atomic_blocks) + 1, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..harness.callables import callable_owner, callable_text, commit_wait
 from ..harness.record import JobRecord
-from ..harness.transactions import CallbackState, CommitCallback
+from ..harness.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -119,6 +119,10 @@ class CommitHook:
             wait = commit_wait(self.function)
             if wait is not None:
                 wait.dropped(by)
+
+    def leave(self) -> None:
+        """Note that its test case ends while it waits. A job that waits so is told of no rollback."""
+        self._dropped = WITH_TEST_CASE
 
     def run(self) -> None:
         """Call it as the commit would, and never again."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_jobs import Job
+from pytest_jobs import Job, reference
 from pytest_jobs.errors import SerializationError
 
 
@@ -132,6 +132,156 @@ def test_the_path_leads_to_the_value(adapter, args, kwargs, path):
     assert _refused(*args, **kwargs) == (
         f"{path} is of type complex, which a payload cannot carry: {ADVICE}."
     )
+
+
+@dataclass
+class Cart:
+    owner: str
+    items: list[str] = dataclasses.field(init=False, default_factory=list)
+
+
+@dataclass
+class Price:
+    net: int
+    tax: dataclasses.InitVar[int] = 0
+    gross: int = dataclasses.field(init=False, default=0)
+
+    def __post_init__(self, tax: int):
+        self.gross = self.net + tax
+
+
+@dataclass
+class Link:
+    number: int
+    prefix: dataclasses.InitVar[str]
+
+
+@dataclass
+class Title:
+    text: str
+
+    def __post_init__(self):
+        self.text += "!"
+
+
+TAKE = "let it take the field, declare that with `compare=False` if it need not travel"
+
+
+def _filled_cart():
+    cart = Cart("ann")
+    cart.items.append("tea")
+    return cart
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "now", "then", "advice"),
+    [
+        (_filled_cart(), "items", "['tea']", "[]", TAKE),
+        (Price(100, 19), "gross", "119", "100", TAKE),
+        (Title("Sale"), "text", "'Sale!'", "'Sale!!'", "let it leave the field as it is"),
+    ],
+)
+def test_a_dataclass_that_would_come_back_as_another_is_refused(
+    adapter, value, field, now, then, advice
+):
+    class Take(Job):
+        def perform(self, value: Cart | Price | Title):
+            pass
+
+    with pytest.raises(SerializationError) as raised:
+        Take.perform_later(value)
+
+    kind = type(value).__name__
+    assert str(raised.value) == (
+        f"args[0] is a {kind} whose {field} is {now}, and built anew by __init__ it would be {then}: "
+        f"{advice}, or pass plain data."
+    )
+    assert adapter.enqueued == []
+
+
+def test_a_dataclass_that_cannot_be_built_from_its_fields_is_refused(adapter):
+    class Take(Job):
+        def perform(self, link: Link):
+            pass
+
+    with pytest.raises(SerializationError) as raised:
+        Take.perform_later(Link(7, "a"))
+
+    assert str(raised.value) == (
+        "args[0] is a Link, which cannot be built anew from its fields: TypeError: Link.__init__() missing 1 "
+        "required positional argument: 'prefix'. Let __init__ be content with the fields, or pass plain data."
+    )
+
+
+def test_an_init_that_changes_what_it_is_given_changes_nothing_for_the_caller(adapter):
+    @dataclass
+    class Tags:
+        names: list[str]
+
+        def __post_init__(self):
+            self.names.append("new")
+
+    class Take(Job):
+        def perform(self, tags: Tags):
+            pass
+
+    tags = Tags(["red"])
+    with pytest.raises(SerializationError, match="whose names is "):
+        Take.perform_later(tags)
+
+    assert tags.names == ["red", "new"]
+
+
+def test_what_has_no_equal_by_its_nature_is_made_again(adapter):
+    @dataclass
+    class Guarded:
+        number: int
+        lock: object = dataclasses.field(init=False, default_factory=object)
+
+    class Take(Job):
+        def perform(self, guarded: Guarded):
+            pass
+
+    assert Take.perform_later(Guarded(7)).enqueued
+
+
+def test_a_field_may_be_made_of_a_record(adapter):
+    @reference(id="id", find=lambda number: Owner(number, "ann"))
+    @dataclass(eq=False)
+    class Owner:
+        id: int
+        name: str
+
+    @dataclass
+    class Parcel:
+        owner: Owner
+        label: str = dataclasses.field(init=False)
+
+        def __post_init__(self):
+            self.label = f"for {self.owner.name}"
+
+    class Take(Job):
+        def perform(self, parcel: Parcel):
+            return parcel.label
+
+    assert Take.perform_later(Parcel(Owner(7, "ann"))).enqueued
+    assert Take.perform_now(Parcel(Owner(7, "ann"))) == "for ann"
+
+
+def test_a_field_that_is_not_compared_need_not_travel(adapter):
+    @dataclass
+    class Query:
+        text: str
+        cache: dict[str, int] = dataclasses.field(init=False, default_factory=dict, compare=False)
+
+    class Take(Job):
+        def perform(self, query: Query):
+            pass
+
+    query = Query("select 1")
+    query.cache["rows"] = 7
+
+    assert Take.perform_later(query).enqueued
 
 
 def test_the_path_leads_into_a_dataclass(adapter):

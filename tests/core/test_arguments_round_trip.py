@@ -2,11 +2,11 @@
 
 import enum
 import math
-from dataclasses import InitVar, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_jobs import Job, job
-from pytest_jobs.errors import SerializationError
 
 
 class Color(enum.Enum):
@@ -239,47 +238,6 @@ def test_a_field_that_init_does_not_take_is_made_again():
             return total
 
     assert EchoTotal.perform_now(Total(2)) == Total(2)
-
-
-def test_a_field_that_would_not_be_made_as_it_is_is_refused():
-    @dataclass
-    class Order:
-        number: int
-        paid: bool = field(init=False, default=False)
-
-    class EchoOrder(Job):
-        def perform(self, orders: list[Order]):
-            return orders
-
-    order = Order(7)
-    assert EchoOrder.perform_now([order]) == [order]
-    order.paid = True
-
-    with pytest.raises(SerializationError) as raised:
-        EchoOrder.perform_now([order])
-
-    name = Order.__qualname__
-    assert str(raised.value) == (
-        "args[0][0].paid is True, and would come back as False: a payload carries the fields that the `__init__` "
-        f"of {name} takes. Let it take this one, or make it of others."
-    )
-
-
-def test_a_dataclass_that_cannot_be_made_of_its_fields_is_refused():
-    @dataclass
-    class Order:
-        number: int
-        currency: ClassVar[str] = "EUR"
-        rate: InitVar[float]
-
-    class EchoOrder(Job):
-        def perform(self, order: Order):
-            return order
-
-    with pytest.raises(
-        SerializationError, match=r"cannot be made again of its fields: TypeError: .* 'rate'"
-    ):
-        EchoOrder.perform_now(Order(7, 1.5))
 
 
 def test_plain_arguments_are_written_as_plain_json(adapter):

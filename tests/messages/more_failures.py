@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import ANY
 
-from failures import NOON, Charge, Pay, Refund, ShipItems, send_receipt
+from failures import NOON, Charge, Pay, Refund, ShipItems, send_receipt, transactions
 from message_gallery import situation
+from stub_transactions import callback
 
 from pytest_jobs import (
     Job,
@@ -435,3 +436,10 @@ def many_jobs_were_left_alone(jobs):
     for number in range(34):
         send_receipt.set(wait=number).perform_later(number)
     check_nothing_left(jobs)
+
+
+@situation
+def a_job_was_left_waiting_for_a_commit(jobs):
+    """The test is strict, and left a job that waits for a commit, at which it never looked."""
+    with transactions(callback("send_receipt.perform_later(7)", owner=send_receipt)) as opened:
+        check_nothing_left(opened)

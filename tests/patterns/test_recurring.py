@@ -178,6 +178,33 @@ def test_what_other_verbs_pass_over_is_missed(jobs, start):
     assert [firing.at.day for firing in scheduler.fired] == [3]
 
 
+def test_what_other_verbs_pass_over_is_missed_before_the_next_run_too(jobs, start):
+    scheduler = jobs.recurring(Schedule(DAILY))
+    sync_data.set(wait=DAY).perform_later("then")
+    jobs.drain()
+    drained = scheduler.missed
+    jobs.clock.advance(DAY)
+
+    assert [firing.at.day for firing in drained] == [1]
+    assert [firing.at.day for firing in scheduler.missed] == [1, 2]
+
+
+def test_what_fires_later_in_a_run_is_not_missed_meanwhile(jobs, start):
+    seen = []
+
+    @job
+    def look(scheduler_number: int):
+        time.sleep(3600)
+        seen.append(scheduler.missed)
+
+    scheduler = jobs.recurring(Schedule(DAILY))
+    look.set(wait=timedelta(hours=8, minutes=30)).perform_later(1)
+    jobs.run_for(DAY)
+
+    assert seen == [()]
+    assert len(scheduler.fired) == 1
+
+
 def test_a_clock_that_begins_earlier_takes_the_scheduler_along(jobs):
     scheduler = jobs.recurring(Schedule(DAILY))
     jobs.clock.move_to(datetime(1999, 12, 31, tzinfo=UTC))

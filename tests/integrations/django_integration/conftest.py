@@ -51,6 +51,12 @@ def test_case(databases):
 
 
 @pytest.fixture
+def begin_test_case(databases):
+    """Return what holds that transaction for a block, after which it is rolled back."""
+    return _test_case
+
+
+@pytest.fixture
 def transactional(databases):
     """Hold no transaction, as TransactionTestCase does; close the connections afterwards."""
     yield
