@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from ..harness.looks import comes_about
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 #: Returns how much has gone on so far, in lines and acts.
@@ -18,7 +20,6 @@ State: TypeAlias = Literal["ended", "paused", "blocked"]
 
 #: In real seconds: so long without a line, an act or any computing, and a thread waits for something.
 PATIENCE: Final = 2.0
-_LOOKS: Final = 8
 
 
 class Aside(Protocol[T_co]):
@@ -155,17 +156,11 @@ class Apart(Generic[T]):
 
     def _comes_about(self, what: Callable[[], bool], thread: int) -> bool:
         """Wait for something; return False when a thread shows no life for so many real seconds."""
-        last: object = None
-        still = 0
-        while not what():
-            if self._changed.wait(PATIENCE / _LOOKS):
-                continue
-            now = (self._pulse(), _computed(thread))
-            still = still + 1 if now == last else 0
-            last = now
-            if still == _LOOKS:
-                return False
-        return True
+        return comes_about(
+            lambda seconds: self._changed.wait_for(what, seconds),
+            PATIENCE,
+            lambda: (self._pulse(), _computed(thread)),
+        )
 
 
 def _computed(thread: int) -> Any:
