@@ -20,6 +20,11 @@ State: TypeAlias = Literal["ended", "paused", "blocked"]
 
 #: In real seconds: so long without a line, an act or any computing, and a thread waits for something.
 PATIENCE: Final = 2.0
+#: So often as long where what it waits for is an answer from outside: a server that is busy still answers.
+_TIMES_OUTSIDE: Final = 15
+#: What reads from sockets; the drivers of databases are in packages that are installed.
+_READING: Final = frozenset(("selectors", "socket", "ssl"))
+_INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 
 
 class Aside(Protocol[T_co]):
@@ -156,11 +161,16 @@ class Apart(Generic[T]):
 
     def _comes_about(self, what: Callable[[], bool], thread: int) -> bool:
         """Wait for something; return False when a thread shows no life for so many real seconds."""
-        return comes_about(
-            lambda seconds: self._changed.wait_for(what, seconds),
-            PATIENCE,
-            lambda: (self._pulse(), _computed(thread)),
-        )
+        for _ in range(_TIMES_OUTSIDE):
+            if comes_about(
+                lambda seconds: self._changed.wait_for(what, seconds),
+                PATIENCE,
+                lambda: (self._pulse(), _computed(thread)),
+            ):
+                return True
+            if not _waits_for_outside(thread):
+                break
+        return False
 
 
 def _computed(thread: int) -> Any:
@@ -172,6 +182,16 @@ def _computed(thread: int) -> Any:
         return round(time.clock_gettime(clock_of(thread)), 2)
     except OSError:
         return None
+
+
+def _waits_for_outside(thread: int) -> bool:
+    """Say whether a thread waits for an answer, and not for a lock of the job or of its world."""
+    frame = sys._current_frames().get(thread)
+    if frame is None:
+        return False
+    return frame.f_globals.get("__name__", "") in _READING or not _INSTALLED.isdisjoint(
+        Path(frame.f_code.co_filename).parts
+    )
 
 
 def blocking_call(thread: int) -> str:
