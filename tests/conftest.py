@@ -8,6 +8,9 @@ import sys
 import pytest
 from hypothesis import settings
 
+from pytest_jobs.exploration import check
+from pytest_jobs.exploration.time_limit import TimeLimit
+
 pytest_plugins = ["pytester"]
 
 # No test is to depend on how busy the machine is.
@@ -40,13 +43,20 @@ for name in (
 ):
     importlib.import_module(name)
 
-
 # Without assertion rewriting outside, modules are there already that the run inside would rewrite.
 # Django is set up once a process: pytest-django would do it again in every run inside.
 _INNER_OPTIONS = (
     "-p no:randomly -p no:django -o asyncio_default_fixture_loop_scope=function "
     "-W 'ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning'"
 )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _unhurried():
+    """Give explorations so much time that none ends early, and tells less, on a slow machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "TimeLimit", lambda seconds: TimeLimit(100 * seconds))
+        yield
 
 
 @pytest.fixture(autouse=True)

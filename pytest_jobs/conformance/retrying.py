@@ -57,6 +57,7 @@ class Retrying(Case):
         assert len(jobs.pending) == 0
 
     def test_attempts_are_the_wait_apart(self, library: Library, jobs: Jobs) -> None:
+        jobs.clock.freeze()
         send(library, library.jobs.retries, 7)
 
         jobs.drain(raise_errors=False)
@@ -93,6 +94,7 @@ class Retrying(Case):
     def test_a_fault_is_retried_as_an_error_of_the_body(
         self, library: Library, jobs: Jobs, noted: list[Any]
     ) -> None:
+        jobs.clock.freeze()
         send(library, library.jobs.retries, 7)
         jobs.fail(library.jobs.retries, raising=bodies.Flaky("struck"), on=[1])
 

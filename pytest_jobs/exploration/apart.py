@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from ..harness.looks import comes_about
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 #: Returns how much has gone on so far, in lines and acts.
@@ -18,7 +20,11 @@ State: TypeAlias = Literal["ended", "paused", "blocked"]
 
 #: In real seconds: so long without a line, an act or any computing, and a thread waits for something.
 PATIENCE: Final = 2.0
-_LOOKS: Final = 8
+#: So often as long where what it waits for is an answer from outside: a server that is busy still answers.
+_TIMES_OUTSIDE: Final = 15
+#: What reads from sockets; the drivers of databases are in packages that are installed.
+_READING: Final = frozenset(("selectors", "socket", "ssl"))
+_INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 
 
 class Aside(Protocol[T_co]):
@@ -155,17 +161,16 @@ class Apart(Generic[T]):
 
     def _comes_about(self, what: Callable[[], bool], thread: int) -> bool:
         """Wait for something; return False when a thread shows no life for so many real seconds."""
-        last: object = None
-        still = 0
-        while not what():
-            if self._changed.wait(PATIENCE / _LOOKS):
-                continue
-            now = (self._pulse(), _computed(thread))
-            still = still + 1 if now == last else 0
-            last = now
-            if still == _LOOKS:
-                return False
-        return True
+        for _ in range(_TIMES_OUTSIDE):
+            if comes_about(
+                lambda seconds: self._changed.wait_for(what, seconds),
+                PATIENCE,
+                lambda: (self._pulse(), _computed(thread)),
+            ):
+                return True
+            if not _waits_for_outside(thread):
+                break
+        return False
 
 
 def _computed(thread: int) -> Any:
@@ -177,6 +182,16 @@ def _computed(thread: int) -> Any:
         return round(time.clock_gettime(clock_of(thread)), 2)
     except OSError:
         return None
+
+
+def _waits_for_outside(thread: int) -> bool:
+    """Say whether a thread waits for an answer, and not for a lock of the job or of its world."""
+    frame = sys._current_frames().get(thread)
+    if frame is None:
+        return False
+    return frame.f_globals.get("__name__", "") in _READING or not _INSTALLED.isdisjoint(
+        Path(frame.f_code.co_filename).parts
+    )
 
 
 def blocking_call(thread: int) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final
+
+from ..harness.looks import comes_about
 
 #: Seconds in which a thread that hangs may still end when the dead have let go of everything.
 _LAST_CHANCE: Final = 0.1
@@ -79,27 +82,38 @@ class Worker:
         self._work.put(None)
         self._resumed.release()
         # One that hangs was told of, and may wait for ever for what the dead did not let go of.
-        self._thread.join(_LAST_CHANCE if self._hanging else self._time_limit)
-        if self._thread.is_alive() and not self._hanging:
+        ended = comes_about(self._ends, _LAST_CHANCE if self._hanging else self._time_limit)
+        if not ended and not self._hanging:
             raise Hanging(
                 f"A delivery that was stopped still runs after {self._time_limit} s: it goes on whatever is "
                 "raised in it, or waits for something outside."
             )
 
     def _answer(self) -> Any:
-        try:
-            answer = self._answers.get(timeout=self._time_limit)
-        except Empty:
+        answers: list[_Answer] = []
+        if not comes_about(
+            lambda seconds: self._answers_within(seconds, answers), self._time_limit
+        ):
             self._hanging = True
             raise Hanging(
                 f"A delivery has not ended after {self._time_limit} s: most likely it waits for a lock that a "
                 "delivery holds which was killed or overlapped, or for something outside. Let nothing in the "
                 "process keep deliveries apart but globals of modules, which a new process has fresh, or raise "
                 "`time_limit`."
-            ) from None
+            )
+        (answer,) = answers
         if answer.error is not None:
             raise answer.error
         return answer.value
+
+    def _answers_within(self, seconds: float, answers: list[_Answer]) -> bool:
+        with suppress(Empty):
+            answers.append(self._answers.get(timeout=seconds))
+        return bool(answers)
+
+    def _ends(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _hand_over(self) -> None:
         self._answers.put(_Answer(None, None))

@@ -11,6 +11,7 @@ from ..errors import CriterionError, UnfinishedJobsError
 from .clock import VirtualClock
 from .delivery import Delivery
 from .describe import call_text
+from .looks import comes_about
 from .record import JobRecord
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Deliver = Callable[["Performer", JobRecord], Delivery]
 
 #: Seconds of real time after which a job that neither ends nor sleeps is taken to wait for one that sleeps.
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 30.0
 
 
 class Worker:
@@ -63,7 +64,7 @@ class Worker:
         return self._thread.ident == thread
 
     def _wait(self) -> None:
-        if not self._given_back.acquire(timeout=_PATIENCE):
+        if not comes_about(lambda seconds: self._given_back.acquire(timeout=seconds), _PATIENCE):
             raise UnfinishedJobsError(
                 f"{call_text(self.record)} neither ended nor slept for {_PATIENCE:g} real seconds while others of "
                 "the jobs slept, so it most likely waits for what one of them holds, such as a lock or an open "

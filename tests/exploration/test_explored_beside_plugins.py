@@ -79,8 +79,8 @@ def reported(result):
     ("plugin", "options"),
     [
         ("pytest_randomly", ["-p", "randomly", "-p", "no:xdist"]),
-        ("pytest_timeout", ["--timeout=100", "--timeout-method=signal"]),
-        ("pytest_timeout", ["--timeout=100", "--timeout-method=thread"]),
+        ("pytest_timeout", ["--timeout=3600", "--timeout-method=signal"]),
+        ("pytest_timeout", ["--timeout=3600", "--timeout-method=thread"]),
         ("xdist", ["-n", "2"]),
         ("pytest", ["-W", "error"]),
         ("pytest_cov", ["--cov=shop"]),

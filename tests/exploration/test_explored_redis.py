@@ -13,7 +13,7 @@ pytest.importorskip("lupa")
 
 import explored_redis as jobs
 import redis
-from servers import redis_url  # noqa: F401 - a fixture
+from servers import patient, redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs import check_idempotent, fake, redis_world
 from pytest_jobs.errors import (
@@ -25,7 +25,9 @@ from pytest_jobs.errors import (
 
 @pytest.fixture(params=["fakeredis", "redis-server"])
 def server(request):
-    return None if request.param == "fakeredis" else f"{request.getfixturevalue('redis_url')}/9"
+    if request.param == "fakeredis":
+        return None
+    return patient(f"{request.getfixturevalue('redis_url')}/9")
 
 
 @pytest.fixture
@@ -307,7 +309,7 @@ def test_a_killed_delivery_has_its_connection_closed(redis_url):  # noqa: F811 -
 
     @contextmanager
     def counting():
-        with redis_world(bind=(jobs, "client"), server=f"{redis_url}/9") as made:
+        with redis_world(bind=(jobs, "client"), server=patient(f"{redis_url}/9")) as made:
             yield lambda: {"redis": made.dump(), "left": left_half_way(made.client)}
 
     check_idempotent(jobs.count_in_a_transaction, args=(1,), world=counting, histories=["crash"])

@@ -15,7 +15,7 @@ pytest.importorskip("lupa")
 import explored_redis as jobs
 import redis
 import redis.asyncio
-from servers import redis_url  # noqa: F401 - a fixture
+from servers import patient, redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs import check_idempotent, open_jobs, redis_world
 from pytest_jobs.errors import DivergedState, ExplorationError
@@ -23,7 +23,9 @@ from pytest_jobs.errors import DivergedState, ExplorationError
 
 @pytest.fixture(params=["fakeredis", "redis-server"])
 def server(request):
-    return None if request.param == "fakeredis" else f"{request.getfixturevalue('redis_url')}/9"
+    if request.param == "fakeredis":
+        return None
+    return patient(f"{request.getfixturevalue('redis_url')}/9")
 
 
 # What is bound
@@ -262,7 +264,7 @@ def test_fields_of_a_hash_expire_on_the_virtual_clock(server, clock):
 
 def test_the_clock_of_a_real_server_is_not_to_be_asked(redis_url):  # noqa: F811 - the fixture
     with (
-        redis_world(bind=(jobs, "client"), server=f"{redis_url}/9"),
+        redis_world(bind=(jobs, "client"), server=patient(f"{redis_url}/9")),
         pytest.raises(ExplorationError, match="TIME asks for the clock of the server"),
     ):
         jobs.client.time()
@@ -285,7 +287,7 @@ def test_a_worker_that_really_dies_needs_a_real_server():
 
 
 def test_a_worker_that_really_dies_leaves_the_same_as_one_that_seems_to(redis_url):  # noqa: F811 - the fixture
-    world = _world_on(f"{redis_url}/9")
+    world = _world_on(patient(f"{redis_url}/9"))
 
     check_idempotent(
         jobs.count_in_a_transaction,

@@ -79,6 +79,7 @@ def test_nothing_to_do_fails_when_something_was_to_be_done(jobs):
 
 
 def test_too_few_say_how_many_there_were_and_what_is_pending(jobs):
+    jobs.clock.freeze()
     note.perform_later(1)
     flaky.perform_later()
     note.set(wait=60).perform_later(2)

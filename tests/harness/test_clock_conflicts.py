@@ -46,7 +46,7 @@ def time_is_real(sleepless):
     before = time.time(), time.sleep, settings.draw
     opened = list(open_harnesses._open)
     yield
-    assert 0 <= time.time() - before[0] < 60
+    assert 0 <= time.time() - before[0] < 86_400
     assert time.sleep is before[1]
     assert settings.draw is before[2]
     assert open_harnesses._open == opened

@@ -64,7 +64,7 @@ def test_retries_are_performed_at_their_times_and_nothing_sleeps(jobs, noon):
     assert [(d.at - noon).total_seconds() for d in jobs.deliveries] == [0, 3, 21, 104, 362]
 
 
-def test_children_are_performed_after_their_parent_and_before_what_is_due_later(jobs):
+def test_children_are_performed_after_their_parent_and_before_what_is_due_later(jobs, noon):
     @job
     def parent():
         Note.set(wait=5).perform_later("in 5 s")

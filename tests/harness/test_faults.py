@@ -306,6 +306,7 @@ def test_a_fault_counts_its_hits(jobs):
 
 
 def test_a_fault_holds_until_the_end_of_its_block(jobs, charged):
+    jobs.clock.freeze()
     Charge.perform_later()
     with jobs.fail(Charge, raising=Unavailable) as fault:
         assert fault.active

@@ -112,6 +112,7 @@ def test_a_child_with_a_better_priority_waits_too(jobs):
 
 
 def test_a_retry_waits_for_the_clock(jobs):
+    jobs.clock.freeze()
     Flaky.perform_later()
 
     assert jobs.perform_due() == {"retried": 1}

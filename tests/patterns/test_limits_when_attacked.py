@@ -26,6 +26,7 @@ def test_a_follow_up_that_waits_for_its_parent_is_enqueued_again_by_a_second_del
 
 
 def test_the_places_of_a_test_are_not_those_of_its_explorations(jobs):
+    jobs.clock.freeze()
     walk.perform_later(1)
     with pytest.raises(DuplicateEffect):
         check_idempotent(walk, args=(1,), world=world)

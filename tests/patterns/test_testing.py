@@ -51,6 +51,7 @@ def test_it_sends_a_confirmation(jobs, assert_enqueued, order):
 
 @pytest.fixture
 def failed_once(jobs, order):
+    jobs.clock.freeze()
     ProcessOrder.perform_later(order.number)
     with jobs.fail(ProcessOrder, raising=ConnectionError("network is unreachable"), on=[1]):
         jobs.perform_due()

@@ -72,6 +72,7 @@ def test_u3_until_expired_is_still_locked_after_the_run_whatever_it_returns(jobs
     def work():
         return value
 
+    jobs.clock.freeze()
     first = work.perform_later()
     jobs.drain()
 

@@ -170,6 +170,7 @@ def test_a_retry_that_finds_its_lock_taken_runs_all_the_same(jobs):
 
 def test_until_expired_lets_the_next_in_when_the_time_has_passed(jobs):
     sync = unique_sync("expired")
+    jobs.clock.freeze()
     sync.perform_later(1)
     jobs.drain()
     assert not sync.perform_later(1).enqueued

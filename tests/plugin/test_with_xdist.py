@@ -31,7 +31,7 @@ def test_the_section_of_failed_jobs_and_the_findings_outside_of_tests_are_shown(
 
         @pytest.fixture(scope="module")
         def customer():
-            Pay.set(wait=60).perform_later(1)
+            Pay.set(wait=3600).perform_later(1)
             yield
             Refuse.perform_later("no card")
 
@@ -49,7 +49,7 @@ def test_the_section_of_failed_jobs_and_the_findings_outside_of_tests_are_shown(
             "-* Jobs that failed -*",
             "ValueError: no money",
             "=* jobs enqueued outside of tests and never performed =*",
-            "#0 Pay(1) queue='payments' wait=1m",
+            "#0 Pay(1) queue='payments' wait=1h",
             "=* jobs that failed outside of tests =*",
             "ValueError: no card",
         ]

@@ -32,7 +32,7 @@ _FOREIGN: Final = (
     "`async with aiosqlite.connect(...)`."
 )
 #: In seconds: how long the thread of a connection may take to let go.
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 60.0
 
 
 def install(patches: Patches) -> None:

@@ -24,7 +24,7 @@ library: Final = "psycopg"
 
 #: In milliseconds: for a lock of a delivery that is suspended, and for one that a killed process leaves behind.
 _NO_PATIENCE: Final = 5
-_SOME_PATIENCE: Final = 500
+_SOME_PATIENCE: Final = 5_000
 
 
 def install(patches: Patches) -> None:

@@ -132,7 +132,7 @@ class _OwnPool:
             self._check_shareable(connection)
         elif self._dialect.name == "postgresql" and self._dialect.driver != "psycopg":
             cursor = connection.cursor()
-            cursor.execute(f"SET lock_timeout = {500 if may_wait_for_locks() else 5}")
+            cursor.execute(f"SET lock_timeout = {5_000 if may_wait_for_locks() else 5}")
             cursor.close()
             connection.commit()
 

@@ -1,10 +1,10 @@
-"""Tasks that fail, and write down when each of their attempts began."""
+"""Tasks that fail, and write down when each of their attempts began, and after how long another is to."""
 
 import os
 import time
 from pathlib import Path
 
-from celery import Celery
+from celery import Celery, signals
 from celery.exceptions import Reject
 
 app = Celery(
@@ -21,8 +21,18 @@ class Busy(Exception):
 
 def begin(name: str) -> None:
     """Write down that an attempt begins now."""
+    _write(f"{name} began {time.time()}")
+
+
+@signals.task_retry.connect
+def _retry(sender, reason, **_) -> None:
+    if sender.app is app:
+        _write(f"{sender.name} waits {reason.when}")
+
+
+def _write(line: str) -> None:
     with Path(os.environ["ATTEMPTS"]).open("a", encoding="utf-8") as attempts:
-        attempts.write(f"{name} {time.time()}\n")
+        attempts.write(f"{line}\n")
 
 
 @app.task(

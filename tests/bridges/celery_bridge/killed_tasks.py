@@ -8,11 +8,6 @@ from celery import Celery
 
 app = Celery("killed", broker="redis://127.0.0.1:1/0", set_as_current=False)
 app.conf.worker_lost_wait = 0.1
-app.conf.broker_transport_options = {
-    "visibility_timeout": int(os.environ.get("VISIBILITY_TIMEOUT", "3600")),
-    "unacked_restore_interval": 1,
-    "unacked_restore_throttle": 1,
-}
 
 SETTINGS = {
     "early": {},

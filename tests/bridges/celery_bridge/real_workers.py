@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 
 from celery import Celery
 from redis import Redis
-from servers import process, wait_until, wait_until_deserted
+from servers import patient, process, wait_until, wait_until_deserted
 
 _HERE = str(Path(__file__).parent)
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 _ENDED = ("SUCCESS", "FAILURE")
 
 
@@ -26,7 +24,6 @@ def running_worker(
     directory: Path,
     *options: str,
     log: str = "worker.log",
-    environment: Mapping[str, str] = _NOTHING,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of the application in a module for a block, and kill what is left of it."""
     command = [sys.executable, "-m", "celery", "-A", module, "worker", "--loglevel=INFO"]
@@ -37,7 +34,7 @@ def running_worker(
             [*command, *quiet, *options],
             directory,
             log=log,
-            environment={**variables, **environment},
+            environment=variables,
         ) as worker:
             yield worker
     finally:
@@ -68,10 +65,16 @@ class RealBroker:
         left = list(task_ids)
         wait_until(lambda: all(self.state(found) in _ENDED for found in left), "tasks to end")
 
-    def unacknowledged(self) -> list[float]:
-        """Return when each message was delivered that no worker has acknowledged."""
-        scored = self._server.zrange("unacked_index", 0, -1, withscores=True)
-        return [moment for _, moment in scored]
+    def unacknowledged(self) -> int:
+        """Return how many messages no worker has acknowledged that were delivered to one."""
+        return self._server.zcard("unacked_index")
+
+    def an_hour_passes(self) -> None:
+        """Let what was not acknowledged be so old that the next worker notices it when it starts."""
+        # Whoever looks after old messages has it meanwhile, and for five minutes when killed.
+        self._server.delete("unacked_mutex")
+        for tag in self._server.zrange("unacked_index", 0, -1):
+            self._server.zincrby("unacked_index", -2 * 3600, tag)
 
     def wait_until_deserted(self) -> None:
         """Wait until no worker listens."""
@@ -91,7 +94,7 @@ def real_broker(url: str) -> Iterator[RealBroker]:
         url: of a database of a Redis, which is emptied.
     """
     with (
-        Redis.from_url(url) as server,
+        Redis.from_url(patient(url)) as server,
         Celery("client", broker=url, set_as_current=False) as client,
     ):
         broker = RealBroker(url, client, server)

@@ -3,6 +3,7 @@
 Slow: a real worker on a real Redis takes the time that the harness skips.
 """
 
+import operator
 from itertools import pairwise
 
 import pytest
@@ -16,17 +17,15 @@ from real_workers import real_broker, running_worker
 from pytest_jobs.bridges.celery import CeleryBridge
 from pytest_jobs.harness.jobs import Jobs
 
-#: How much later than asked for a worker may begin, in seconds.
-TOLERANCE = 1.0
 
-
-def attempts_in(path):
-    """Return when the attempts of each task began, as the tasks wrote them down."""
-    begun = {task.name: [] for task in FAILING}
+def written(path, what):
+    """Return the numbers that were written down of each task: when attempts `began`, or how long one `waits`."""
+    found = {task.name: [] for task in FAILING}
     for line in path.read_text(encoding="utf-8").splitlines():
-        name, moment = line.split()
-        begun[name].append(float(moment))
-    return begun
+        name, kind, number = line.split()
+        if kind == what:
+            found[name].append(float(number))
+    return found
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def run_in_harness(path):
         results = {task.name: task.delay() for task in FAILING}
         jobs.drain(raise_errors=False)
         states = {name: result.state for name, result in results.items()}
-    begun = attempts_in(path)
+    begun = written(path, "began")
     path.unlink()
     waits = {}
     for name, moments in begun.items():
@@ -53,7 +52,7 @@ def run_in_harness(path):
 
 
 def run_in_worker(path, url, directory):
-    """Have a worker perform every task to its end; return waits, and states of results."""
+    """Have a worker perform every task to its end; return waits, those it was asked for, and states of results."""
     with (
         real_broker(url) as broker,
         running_worker("agreeing_tasks", url, directory, "--pool=solo"),
@@ -63,14 +62,14 @@ def run_in_worker(path, url, directory):
         broker.wait_for(task_id for name, task_id in sent.items() if name != "rejected")
         broker.wait_until_idle()
         states = {name: broker.state(task_id) or "PENDING" for name, task_id in sent.items()}
-    begun = attempts_in(path)
+    begun = written(path, "began")
     waits = {name: [end - start for start, end in pairwise(begun[name])] for name in begun}
-    return waits, states
+    return waits, written(path, "waits"), states
 
 
 def test_a_drain_predicts_what_a_worker_does(attempts, redis_url, tmp_path):
     waits, states = run_in_harness(attempts)
-    real_waits, real_states = run_in_worker(attempts, f"{redis_url}/10", tmp_path)
+    real_waits, asked, real_states = run_in_worker(attempts, f"{redis_url}/10", tmp_path)
 
     assert waits == {
         "backoff": [1, 2],
@@ -80,10 +79,11 @@ def test_a_drain_predicts_what_a_worker_does(attempts, redis_url, tmp_path):
         "expected": [],
         "rejected": [],
     }
+    assert asked == waits
+    # How much later a worker begins depends on how busy the machine is.
     for name, predicted in waits.items():
         assert len(real_waits[name]) == len(predicted), name
-        for ours, theirs in zip(predicted, real_waits[name], strict=True):
-            assert ours <= theirs < ours + TOLERANCE, name
+        assert all(map(operator.le, predicted, real_waits[name])), name
     assert states == real_states
 
 

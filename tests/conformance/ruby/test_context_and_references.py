@@ -677,6 +677,7 @@ def test_x3_missing_and_not_reachable_are_told_apart(jobs, orders, monkeypatch):
         def get(self, key):
             raise TimeoutError("database")
 
+    jobs.clock.freeze()
     Ship.perform_later(orders[1, 1])
     monkeypatch.setattr(Order, "rows", Unreachable())
     jobs.perform_due()

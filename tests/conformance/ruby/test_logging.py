@@ -425,6 +425,7 @@ def test_l1_a_retry_is_logged_with_its_wait_and_its_error(jobs, log):
 
 
 def test_l1_the_next_attempt_is_logged_with_its_number_and_its_queue(jobs, log):
+    jobs.clock.freeze()
     Flaky.perform_later("timeout")
     jobs.perform_due()
 

@@ -18,7 +18,9 @@ from pytest_jobs import (
 )
 
 URL = os.environ.get("ENGINE_JOBS_URL", "redis://127.0.0.1:1/0")
-redis = Redis.from_url(URL, socket_timeout=90)
+#: Seconds that a test may take to let a job go on: a machine may be slow.
+PATIENCE = 180
+redis = Redis.from_url(URL, socket_timeout=2 * PATIENCE)
 
 
 def tell(job, said, **more):
@@ -85,35 +87,35 @@ class Broken(Job):
         raise ValueError("no rule knows this")
 
 
-@unique(key="user_id", ttl=60)
+@unique(key="user_id", ttl=600)
 class Sync(Job):
     def perform(self, user_id):
         tell(self, f"synced {user_id}")
 
 
-@unique(key="user_id", ttl=60, on_conflict="replace")
+@unique(key="user_id", ttl=600, on_conflict="replace")
 class Replaced(Job):
     def perform(self, user_id, version):
         tell(self, f"{user_id} is {version}")
 
 
-@limits_concurrency(key="account", duration=60)
+@limits_concurrency(key="account", duration=600)
 class Import(Job):
     """Goes on when it is told to."""
 
     def perform(self, account, said):
         tell(self, said)
-        redis.blpop(f"go on {said}", timeout=60)
+        redis.blpop(f"go on {said}", timeout=PATIENCE)
 
 
 @unique(until="while_executing")
-@limits_concurrency(duration=60)
+@limits_concurrency(duration=600)
 class Killed(Job):
     """Says which process runs it, and goes on when it is told to."""
 
     def perform(self):
         tell(self, "begun", pid=os.getpid())
-        if redis.blpop("go on", timeout=60):
+        if redis.blpop("go on", timeout=PATIENCE):
             tell(self, "done")
 
 
@@ -151,4 +153,4 @@ class Keyed(Job):
 
     def _wait_to_be_killed(self):
         redis.rpush("doomed", os.getpid())
-        redis.blpop("nothing", timeout=60)
+        redis.blpop("nothing", timeout=PATIENCE)

@@ -10,13 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 import redis
-from servers import process, wait_until, wait_until_deserted
+from servers import PATIENCE, process, wait_until, wait_until_deserted
 
 from pytest_jobs import CeleryAdapter, RqAdapter
+from pytest_jobs.core.settings import settings
 
 _HERE = str(Path(__file__).parent)
-#: How long anything may take on a slow machine, in seconds.
-_PATIENCE = 60
 
 
 class Engine:
@@ -31,7 +30,7 @@ class Engine:
 
     def __init__(self, url):
         self.url = url
-        self.redis = redis.Redis.from_url(url, socket_timeout=2 * _PATIENCE)
+        self.redis = redis.Redis.from_url(url, socket_timeout=2 * PATIENCE)
         self.empty()
         self.adapter = self.make_adapter()
 
@@ -40,7 +39,7 @@ class Engine:
         wait_until_deserted(self.redis)
         self.redis.flushdb()
 
-    def hear(self, timeout=_PATIENCE):
+    def hear(self, timeout=PATIENCE):
         """Return the next thing that a job tells."""
         found = self.redis.blpop("told", timeout=timeout)
         assert found is not None, f"no job told anything for {timeout} s"
@@ -92,6 +91,12 @@ class Rq(Engine):
     def is_taken(self, job):
         """Wait until a scheduled job is where it waits for its time."""
 
+    def is_dropped(self, job):
+        """Wait until a job that was taken back is not performed any more: at once."""
+
+    def a_worker_died(self):
+        """Let what a dead worker has run out that would stop others: nothing."""
+
     def an_hour_passes(self):
         """Let a worker look after the jobs of dead ones, as it does from time to time, an hour and two later."""
         import time_machine
@@ -106,6 +111,10 @@ class Rq(Engine):
     def in_no_hands(self, job_ids):
         """Return those jobs that are lost if their worker is killed now: RQ moves them in one step."""
         return set()
+
+    def could_lose_what_comes(self):
+        """Return whether a dead worker could be given a job: it would be found when an hour has passed."""
+        return False
 
     def left(self, _):
         """Return how many jobs wait; those of dead workers are found when an hour has passed."""
@@ -153,15 +162,18 @@ class Celery(Engine):
         messages = [json.loads(raw) for raw in self.redis.lrange("celery", 0, -1)]
         return [message["headers"]["id"] for message in reversed(messages)]
 
+    def a_worker_died(self):
+        """Let what a dead worker has run out that would stop others.
+
+        Who looks after the messages of dead workers has a lock meanwhile, for five minutes if it is killed.
+        """
+        self.redis.delete("unacked_mutex")
+
     def an_hour_passes(self):
-        """Wait until what was not acknowledged is old enough for the next worker to notice it when it starts."""
-        timeout = int(self.noticing["VISIBILITY_TIMEOUT"])
-
-        def old():
-            scored = self.redis.zrange("unacked_index", -1, -1, withscores=True)
-            return all(moment < time.time() - timeout for _, moment in scored)
-
-        wait_until(old, "messages to time out")
+        """Let what was not acknowledged be so old that the next worker notices it when it starts."""
+        self.a_worker_died()
+        for tag in self.redis.zrange("unacked_index", 0, -1):
+            self.redis.zincrby("unacked_index", -2 * 3600, tag)
 
     def in_no_hands(self, job_ids):
         """Return those jobs that are lost if their worker is killed now.
@@ -171,14 +183,34 @@ class Celery(Engine):
         held = [json.loads(raw)[0] for raw in self.redis.hvals("unacked")]
         return job_ids - {message["headers"]["id"] for message in held} - set(self.waiting())
 
+    def could_lose_what_comes(self):
+        """Return whether a worker waits for a message, which it may be given although it is killed now."""
+        return any(
+            client["cmd"] == "brpop" and "b" in client["flags"]
+            for client in self.redis.client_list()
+        )
+
     def left(self, jobs):
         """Return how many of so many jobs have not ended."""
         known = self.redis.llen("celery") + self.redis.hlen("unacked")
-        return max(known, jobs - self.redis.scard("done"))
+        # A message that a worker is just taking is nowhere: its job may have had its effect, and been killed.
+        held = settings.store.held(time.time_ns())
+        return max(known, jobs - self.redis.scard("done"), len(held))
 
     def is_taken(self, job):
         """Wait until a scheduled job is where it waits for its time: a worker holds it."""
         wait_until(lambda: self.redis.llen("celery") == 0, "a worker to hold what is scheduled")
+
+    def is_dropped(self, job):
+        """Wait until a job that was taken back is not performed any more, or its time has come."""
+        asked = self.app.control.inspect(timeout=10, limit=1)
+
+        def dropped():
+            if time.time_ns() > job.payload.due_ns:
+                return True
+            return any(job.job_id in revoked for revoked in (asked.revoked() or {}).values())
+
+        wait_until(dropped, "the worker to hear that a job was taken back")
 
     def state(self, job_id):
         """Return what the engine says of a job: `done`, `failed`, or what else it is."""

@@ -4,7 +4,8 @@ import engine_jobs
 
 from pytest_jobs import RedisStore, RqAdapter, configure
 
-REDIS_URL = engine_jobs.URL
+# redis-py gives a server up after 5 seconds, and the worker with it.
+REDIS_URL = f"{engine_jobs.URL}?socket_timeout={2 * engine_jobs.PATIENCE}"
 
 configure(
     adapter=RqAdapter(engine_jobs.redis),

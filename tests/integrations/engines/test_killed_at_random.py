@@ -21,8 +21,6 @@ from servers import wait_until
 from pytest_jobs.core.settings import settings
 
 JOBS = 2_000
-#: Seconds that a slow machine may take from one moment to the next.
-PATIENCE = 180
 #: How many jobs wait in the middle until their process is killed.
 DOOMED = 20
 #: How many processes are killed whatever they are at, and how many workers.
@@ -59,22 +57,22 @@ class Staff:
         self._workers.clear()
 
     def kill_a_process(self, chance):
-        """Kill one that performs a job, or is about to, or has just done so."""
+        """Kill one that performs a job, or is about to, or has just done so; none when no job is left."""
         found = []
         wait_until(
-            lambda: found.extend(map(_children, self._workers)) or any(found),
+            lambda: (
+                found.extend(map(_children, self._workers))
+                or any(found)
+                or not self._engine.left(JOBS)
+            ),
             "a process",
-            patience=PATIENCE,
         )
-        _kill(chance.choice([pid for pids in found for pid in pids]))
+        if any(found):
+            _kill(chance.choice([pid for pids in found for pid in pids]))
 
     def kill_a_worker(self, chance):
         """Kill one, and of its processes all or none, and hire another."""
-        wait_until(
-            self._stopped_where_nothing_is_lost,
-            "every job to be in somebody's hands",
-            patience=PATIENCE,
-        )
+        wait_until(self._stopped_where_nothing_is_lost, "every job to be in somebody's hands")
         worker = self._workers.pop(chance.randrange(2))
         children = _children(worker)
         os.kill(worker.pid, signal.SIGKILL)
@@ -82,6 +80,7 @@ class Staff:
         if chance.random() < 0.5:
             for pid in children:
                 _kill(pid)
+        self._engine.a_worker_died()
         for survivor in self._workers:
             os.kill(survivor.pid, signal.SIGCONT)
         self.come()
@@ -90,13 +89,23 @@ class Staff:
         """Stop both workers; let them go on if one of them had a job that the engine does not know it has."""
         for worker in self._workers:
             os.kill(worker.pid, signal.SIGSTOP)
-        done = set(map(int, self._engine.redis.smembers("done")))
-        left = {job_id for key, job_id in self._job_ids.items() if key not in done}
-        if not self._engine.in_no_hands(left):
+            wait_until(partial(_is_stopped, worker), "a worker to stop")
+        # What they had sent has been done when the second of two questions is answered.
+        self._engine.redis.ping()
+        if self._nothing_is_lost():
             return True
         for worker in self._workers:
             os.kill(worker.pid, signal.SIGCONT)
         return False
+
+    def _nothing_is_lost(self):
+        done = set(map(int, self._engine.redis.smembers("done")))
+        left = {job_id for key, job_id in self._job_ids.items() if key not in done}
+        # One that has had its effect, and was killed, has a lock to give back.
+        left |= {held.owner for held in settings.store.held(time.time_ns())}
+        if self._engine.in_no_hands(left):
+            return False
+        return not self._engine.could_lose_what_comes() or not self._engine.left(JOBS)
 
 
 def _children(worker):
@@ -106,6 +115,11 @@ def _children(worker):
     except OSError:
         return []
     return [int(pid) for pid in listed.split()]
+
+
+def _is_stopped(worker):
+    stat = Path(f"/proc/{worker.pid}/stat").read_text("utf-8")
+    return stat.rpartition(")")[2].split()[0] == "T"
 
 
 def _kill(pid):
@@ -149,7 +163,7 @@ def strike(engine, staff, chance):
     chance.shuffle(kinds)
     moments = sorted(chance.sample(range(JOBS * 9 // 10), len(kinds)))
     for moment, kill in zip(moments, kinds, strict=True):
-        wait_until(partial(_has_come, engine, moment), f"run {moment}", patience=PATIENCE)
+        wait_until(partial(_has_come, engine, moment), f"run {moment}")
         kill(chance)
 
 
@@ -159,10 +173,12 @@ def _has_come(engine, moment):
 
 def work_off(engine, staff):
     """Let the workers do what is left, and what comes back because its worker was killed."""
-    while engine.left(JOBS):
-        wait_until(lambda: not engine.left(JOBS), "the jobs that are left", patience=PATIENCE)
+    while True:
+        wait_until(lambda: not engine.left(JOBS), "the jobs that are left")
         staff.go()
         engine.an_hour_passes()
+        if not engine.left(JOBS):
+            return
         staff.come()
 
 

@@ -53,7 +53,7 @@ def test_a_job_whose_whole_worker_is_killed_is_performed_again_by_another(engine
             os.kill(before["pid"], signal.SIGKILL)
     engine.an_hour_passes()
 
-    with engine.worker(tmp_path, environment=engine.noticing):
+    with engine.worker(tmp_path):
         is_performed_again(engine, job, before)
 
 
