@@ -186,8 +186,10 @@ def _computed(thread: int) -> Any:
 
 def _waits_for_outside(thread: int) -> bool:
     """Say whether a thread waits for an answer, and not for a lock of the job or of its world."""
+    from ..harness.loop import until_woken
+
     frame = sys._current_frames().get(thread)
-    if frame is None:
+    if frame is None or (frame.f_back is not None and until_woken(frame.f_back)):
         return False
     return frame.f_globals.get("__name__", "") in _READING or not _INSTALLED.isdisjoint(
         Path(frame.f_code.co_filename).parts

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from ..errors import RealSleepWarning
@@ -135,6 +136,8 @@ class _JumpingSelector(selectors.BaseSelector):
         self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None and not self._waits_for_outside():
+            return self._until_woken()
         if timeout is None or timeout <= 0:
             return self._real.select(timeout)
         ready = self._real.select(self._real_wait(timeout))
@@ -144,12 +147,24 @@ class _JumpingSelector(selectors.BaseSelector):
             self._clock.advance_ns(duration_ns(timeout))
         return ready
 
+    def _until_woken(self) -> list[tuple[selectors.SelectorKey, int]]:
+        return self._real.select(None)
+
+    def _waits_for_outside(self) -> bool:
+        return self._threads_busy() or len(self._real.get_map()) > _OWN_FILES
+
     def _real_wait(self, timeout: float) -> float:
         if self._threads_busy() or self._clock.suspended:
             return timeout
-        if len(self._real.get_map()) > _OWN_FILES:
-            return min(timeout, _GRACE_SECONDS)
-        return 0
+        return min(timeout, _GRACE_SECONDS) if self._waits_for_outside() else 0
+
+
+def until_woken(frame: FrameType) -> bool:
+    """Say whether a frame is that of a loop with neither timers, files nor threads of its own.
+
+    All its coroutines wait for each other, or for somebody else to wake them.
+    """
+    return frame.f_code is _JumpingSelector._until_woken.__code__
 
 
 @contextmanager
