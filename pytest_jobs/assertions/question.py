@@ -23,7 +23,7 @@ from .criteria import (
     ValueCriterion,
     WhereCriterion,
 )
-from .values_asked import values_asked
+from .values_asked import check_no_function, values_asked
 
 T = TypeVar("T")
 
@@ -274,6 +274,8 @@ def _argument_criteria(
         raise CriterionError(
             f"{given[0]}= is compared by the signature of a job: name the job too."
         )
+    for name in given:
+        check_no_function(criteria[name], name)
     if "args" in criteria or "kwargs" in criteria:
         args = _checked(
             criteria.get("args", ()), "args", Sequence, "a list or tuple of positional arguments"

@@ -19,9 +19,8 @@ def values_asked(target: Target, value: Any, path: str) -> Any:
         path: what it is called in messages.
 
     Raises:
-        CriterionError: when something in it can be the argument of no job.
+        CriterionError: when a record in it has no row, and so can be the argument of no job.
     """
-    _check_no_function(value, path)
     asked = with_references(value)
     # What another library pickles may be a record without a row.
     if target.bridge.name == "core":
@@ -29,15 +28,23 @@ def values_asked(target: Target, value: Any, path: str) -> Any:
     return asked
 
 
-def _check_no_function(value: object, path: str) -> None:
-    """Raise when an expectation is a function that no payload can carry: it was meant to be asked."""
+def check_no_function(value: object, path: str) -> None:
+    """Raise when an expectation is a function that no payload can carry: it was meant to be asked.
+
+    Args:
+        value: what arguments are compared with.
+        path: what it is called in messages.
+
+    Raises:
+        CriterionError: when it is one, or has one in it.
+    """
     if isinstance(value, FunctionType) and "<" in value.__qualname__:
         raise CriterionError(
             f"{path} is a function made on the spot, and arguments are compared, so nothing calls it: write "
             "where=..., or a matcher that compares equal."
         )
     for item, item_path in _items(value, path):
-        _check_no_function(item, item_path)
+        check_no_function(item, item_path)
 
 
 def _check_rows(value: object, path: str) -> None:

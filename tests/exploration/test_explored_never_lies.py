@@ -109,7 +109,7 @@ def test_what_a_killed_delivery_would_have_told_a_lifecycle_plugin_is_never_told
 
     class Counting:
         @hookimpl
-        def job_performed(self, job):
+        def job_finished(self, job):
             performed.append(job)
 
     class Quiet(Job):
