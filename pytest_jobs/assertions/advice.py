@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:

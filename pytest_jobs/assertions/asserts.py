@@ -27,6 +27,8 @@ from .search import Search
 from .subjects import DELIVERED, DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
 from .waiting import await_for, parse_timeout, wait_for
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 #: In a test of unittest, the last line shown is the call.
@@ -43,18 +45,15 @@ class _Assertion(Generic[T]):
         self._find_jobs = find_jobs
 
     def _find(self, job: object, criteria: dict[str, Any]) -> Any:
-        __tracebackhide__ = True
         return self._taken(self._search(job, criteria))
 
     def _taken(self, search: Search[T]) -> Any:
-        __tracebackhide__ = True
         if not search.counts.admit(len(search.matches)):
             raise AssertionError(missing(search))
         search.look()
         return search.matches[0] if search.counts.singular else tuple(search.matches)
 
     def _find_none(self, job: object, criteria: dict[str, Any]) -> None:
-        __tracebackhide__ = True
         search = self._search(job, criteria, negative=True)
         if search.matches:
             raise AssertionError(unexpected(search))
@@ -62,7 +61,6 @@ class _Assertion(Generic[T]):
     def _search(
         self, job: object, criteria: dict[str, Any], *, negative: bool = False
     ) -> Search[T]:
-        __tracebackhide__ = True
         jobs = self._find_jobs()
         try:
             return Search(
@@ -103,7 +101,6 @@ class AssertEnqueued(_Assertion[JobRecord]):
             AssertionError: when another number of jobs matches.
             CriterionError: when a criterion can be true of no job.
         """
-        __tracebackhide__ = True
         timeout = parse_timeout(criteria)
         found: JobRecord | tuple[JobRecord, ...]
         if timeout is None:
@@ -128,7 +125,6 @@ class AssertEnqueued(_Assertion[JobRecord]):
             AssertionError: when another number of jobs matches once `timeout` seconds have passed.
             CriterionError: when a criterion can be true of no job, or `timeout` is missing.
         """
-        __tracebackhide__ = True
         timeout = parse_timeout(criteria)
         if timeout is None:
             raise CriterionError(
@@ -157,7 +153,6 @@ class _AssertDelivered(_Assertion[Delivery]):
             AssertionError: when another number of deliveries matches.
             CriterionError: when a criterion can be true of no delivery.
         """
-        __tracebackhide__ = True
         found: Delivery | tuple[Delivery, ...] = self._find(job, criteria)
         return found
 
@@ -219,7 +214,6 @@ class AssertDelivered(_Assertion[Delivery]):
             AssertionError: when another number of deliveries matches.
             CriterionError: when a criterion can be true of no delivery.
         """
-        __tracebackhide__ = True
         found: Delivery | tuple[Delivery, ...] = self._find(job, criteria)
         return found
 
@@ -237,7 +231,6 @@ class AssertNotEnqueued(_Assertion[JobRecord]):
             AssertionError: when there is one.
             CriterionError: when a criterion can be true of no job, or the job is not known here.
         """
-        __tracebackhide__ = True
         self._find_none(job, dict(criteria))
 
 
@@ -254,7 +247,6 @@ class AssertNotPerformed(_Assertion[Delivery]):
             AssertionError: when there is one.
             CriterionError: when a criterion can be true of no delivery, or the job is not known here.
         """
-        __tracebackhide__ = True
         self._find_none(job, dict(criteria))
 
 

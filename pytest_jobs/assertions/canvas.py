@@ -20,6 +20,8 @@ from .search import Search
 from .subjects import ENQUEUED, window_of
 from .telling import told
 
+__tracebackhide__ = True
+
 #: A job; a list of what begins together; in that list also a tuple, for a chain.
 ExpectedStep: TypeAlias = "object | Sequence[object]"
 
@@ -48,7 +50,6 @@ class AssertFollowedBy:
             AssertionError: when no such job was enqueued, or something else comes after it.
             CriterionError: when its library has no chains.
         """
-        __tracebackhide__ = True
         jobs = self._find_jobs()
         asked: Mapping[str, Any] = criteria
         try:
@@ -101,7 +102,6 @@ class AssertBatched:
             AssertionError: when there is no such batch, or more than one.
             CriterionError: when the library has no batches.
         """
-        __tracebackhide__ = True
         jobs = self._find_jobs()
         try:
             wanted, canvas = _named(jobs, batch)

@@ -24,6 +24,8 @@ from ..harness.folding import folding
 from ..harness.record import JobRecord
 from ..harness.targets import Target
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 

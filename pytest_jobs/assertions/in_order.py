@@ -19,6 +19,8 @@ from .question import ENQUEUED_CRITERIA, EnqueuedCriteria, check_names
 from .subjects import ENQUEUED, window_of
 from .telling import told
 
+__tracebackhide__ = True
+
 #: A job, or a job and what else is expected of it.
 ExpectedJob: TypeAlias = "object | tuple[object, EnqueuedCriteria]"
 
@@ -51,7 +53,6 @@ class AssertEnqueuedInOrder:
             AssertionError: names the index of the first that is another, and shows both lists.
             CriterionError: when a criterion can be true of no job.
         """
-        __tracebackhide__ = True
         jobs = self._find_jobs()
         try:
             wanted = [_Wanted(jobs, item) for item in _checked(expected)]

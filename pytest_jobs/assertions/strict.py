@@ -9,6 +9,8 @@ from .advice import MARKED_LENIENT
 from .messages import left_alone, left_waiting
 from .telling import told
 
+__tracebackhide__ = True
+
 #: In a test of unittest, no line is to blame.
 __unittest = True
 
@@ -23,7 +25,6 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
     Raises:
         AssertionError: lists them.
     """
-    __tracebackhide__ = True
     left: list[JobRecord] = [
         record for record in jobs.ledger.records if record._state is PENDING and not record._seen
     ]

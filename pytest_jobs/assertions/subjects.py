@@ -23,6 +23,8 @@ from .question import (
     parse_where,
 )
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 

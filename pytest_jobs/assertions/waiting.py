@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..harness.ledger import Ledger
     from .search import Search
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 
@@ -24,7 +26,6 @@ def parse_timeout(criteria: Mapping[str, Any]) -> float | None:
     Raises:
         CriterionError: when it is no duration above 0.
     """
-    __tracebackhide__ = True
     timeout = criteria.get("timeout")
     if isinstance(timeout, timedelta):
         timeout = timeout.total_seconds()
@@ -41,7 +42,6 @@ def check_waits(search: Search[T]) -> None:
     Raises:
         CriterionError: says to wait for something first.
     """
-    __tracebackhide__ = True
     if search.counts.least == 0:
         raise CriterionError(
             "timeout= waits for jobs, and none are enough here: ask for at least one, or wait for another job and "
@@ -55,7 +55,6 @@ def wait_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> S
     Raises:
         RunningLoopError: inside a running event loop, whose tasks would not go on meanwhile.
     """
-    __tracebackhide__ = True
     if in_running_loop():
         raise RunningLoopError(
             "assert_enqueued(timeout=...) was called inside a running event loop, which it would block, and with "
@@ -74,7 +73,6 @@ def wait_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> S
 
 async def await_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> Search[T]:
     """Do the same on the running event loop, whose other tasks go on."""
-    __tracebackhide__ = True
     import asyncio
 
     loop = asyncio.get_running_loop()

@@ -24,6 +24,8 @@ from ..harness.patches import Patches
 from ..harness.record import FIRST, RETRY, JobRecord
 from .celery_messages import TaskMessage
 
+__tracebackhide__ = True
+
 _SECOND: Final = 1_000_000_000
 _ABSENT: Final = object()
 
@@ -205,7 +207,6 @@ def _entered(task: Task, body: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(body)
     def run(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
         attempt = current_attempt.get()
         if attempt is None or attempt.started or attempt.task is not task:
             return body(*args, **kwargs)

@@ -12,6 +12,8 @@ from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
 if TYPE_CHECKING:
     from .reference import ReferenceBridge
 
+__tracebackhide__ = True
+
 
 class HarnessAdapter:
     """Where the core's jobs go while a harness is open."""

@@ -13,6 +13,8 @@ from ..harness.instants import to_datetime
 from ..harness.patches import Patches
 from .taskiq_receiver import Witness
 
+__tracebackhide__ = True
+
 
 def pin_waits(
     patches: Patches,

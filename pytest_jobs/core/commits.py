@@ -16,6 +16,8 @@ from .settings import settings
 if TYPE_CHECKING:
     from .job import Job
 
+__tracebackhide__ = True
+
 #: What has become of what waits.
 WaitState: TypeAlias = Literal["waiting", "ran", "dropped"]
 

@@ -10,6 +10,8 @@ from ..errors import DeclarationError
 if TYPE_CHECKING:
     from .job import Job
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .job import Job
     from .payload import Payload
 
+__tracebackhide__ = True
+
 Status: TypeAlias = Literal[
     "performed", "retried", "discarded", "exhausted", "failed", "halted", "snoozed"
 ]
@@ -228,8 +230,7 @@ def _started(
 
 def _end_performed(job: Job, payload: Payload) -> None:
     """Let the batch of a job know that it was performed, unless it is to be tried again."""
-    in_batch = payload.headers is not None and BATCH in payload.headers
-    if in_batch and job._retry_wait_ns is None:
+    if job._retry_wait_ns is None and payload.headers and BATCH in payload.headers:
         end_in_batch(payload, PERFORMED)
 
 
@@ -372,9 +373,8 @@ async def aperform_now(job: Job) -> Any:
 
 def _result_or_error(execution: Execution) -> Any:
     error = execution.error
-    if execution.status == "retried" and error is not None:
+    if error is None or (execution.handled and execution.status != "retried"):
+        return execution.result
+    if execution.status == "retried":
         error.add_note("A retry of the job was enqueued.")
-        raise error
-    if error is not None and not execution.handled:
-        raise error
-    return execution.result
+    raise error

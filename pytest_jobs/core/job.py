@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .record_work import RecordWork
     from .typing import APerformsNow, MakesJob, PerformsNow, SetsOptions
 
+__tracebackhide__ = True
+
 
 class Job(JobDeclaration):
     """Derive from it, and write `perform`.

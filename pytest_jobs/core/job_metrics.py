@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .execution import Execution
     from .job import Job
 
+__tracebackhide__ = True
+
 _COUNTERS = {
     "performed": "success",
     "exhausted": "failure",

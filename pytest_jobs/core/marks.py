@@ -10,6 +10,8 @@ from ..errors import DeclarationError
 if TYPE_CHECKING:
     from .job import Job
 
+__tracebackhide__ = True
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

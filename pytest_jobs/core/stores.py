@@ -10,6 +10,8 @@ from typing import Protocol
 
 from .batch_stores import MemoryBatches
 
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True, slots=True)
 class Held:

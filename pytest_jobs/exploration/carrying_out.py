@@ -14,6 +14,8 @@ from .plans import Plan
 from .points import Point
 from .watching import Reach, Run, Unwound
 
+__tracebackhide__ = True
+
 
 class CarryingOut:
     """One plan, carried out in one history."""

@@ -40,6 +40,8 @@ from .watching import Unwound, lengthened
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
 
+__tracebackhide__ = True
+
 #: One history each, without a point at which anything is interrupted.
 _QUICK: Final = frozenset(("twice", "restart"))
 #: So much of the time for one set of arguments is spent on what else fails, once something has.
@@ -105,7 +107,6 @@ def check_idempotent(
         ExplorationError: when nothing can be shown: the world is not fresh, the job is not
             deterministic, or nothing that it does is seen.
     """
-    __tracebackhide__ = True
     names = checked_names(histories, others)
     check_choices(depth, delivery, crash_backend)
     check_world(world)
@@ -151,7 +152,6 @@ class _Options:
 
 
 def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options) -> Explored:
-    __tracebackhide__ = True
     draws = any(map(_is_strategy, (*args, *kwargs.values())))
     with _setting(job, options) as (setting, name):
         telling = Telling(setting, name, options.names, options.others, draws=draws)
@@ -164,7 +164,6 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Op
         def explore(
             names: Sequence[HistoryName], args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> None:
-            __tracebackhide__ = True
             if token is None or not token.is_only_a_digest or token.fits(args, kwargs):
                 key = repr((args, kwargs))
                 if key not in explorers:
@@ -211,7 +210,6 @@ def _explorer(
 def _explore(
     explorer: Explorer, telling: Telling, names: Sequence[HistoryName], options: _Options
 ) -> None:
-    __tracebackhide__ = True
     token = telling.token()
     if token is None:
         exploration = explorer.explore(names, TimeLimit(options.time_limit))
@@ -316,7 +314,6 @@ def _search(
     kwargs: dict[str, Any],
 ) -> None:
     """Let Hypothesis search the arguments; it never draws where a delivery is interrupted."""
-    __tracebackhide__ = True
     from hypothesis import HealthCheck, given, settings, strategies
 
     def strategy(value: Any) -> Any:
@@ -328,7 +325,6 @@ def _search(
         strategies.fixed_dictionaries({name: strategy(value) for name, value in kwargs.items()}),
     )
     def search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        __tracebackhide__ = True
         explore(args, kwargs)
 
     search()

@@ -15,6 +15,8 @@ from .setting import Setting
 from .verdicts import Verdict, judge
 from .watching import Run
 
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True)
 class Failure:

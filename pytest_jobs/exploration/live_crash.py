@@ -23,6 +23,8 @@ from .live_watching import Killed, LiveBody, LiveWatch
 from .points import Point
 from .unwinding import InContext
 
+__tracebackhide__ = True
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

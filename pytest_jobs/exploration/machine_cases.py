@@ -21,6 +21,8 @@ from .entering import World
 from .machine_run import MachineRun, Options
 from .machine_worker import Hanging
 
+__tracebackhide__ = True
+
 #: The search that goes on, or the script that was begun and not torn down.
 _current: ContextVar[MachineRun | None] = ContextVar("pytest_jobs_machine_run", default=None)
 
@@ -129,7 +131,6 @@ def leave(run: MachineRun) -> None:
 def _test_case(owner: type[Any], base: type[Any]) -> type[Any]:
     @functools.wraps(base.runTest)
     def runTest(self: Any) -> None:  # noqa: N802 - unittest calls it so
-        __tracebackhide__ = True
         _drop_abandoned()
         run = MachineRun(checked_options(owner), searching=True)
         run.open()

@@ -10,6 +10,8 @@ from ..errors import ExplorationError
 from ..harness.bridge import Bridge
 from ..harness.record import REMOVED, JobRecord
 
+__tracebackhide__ = True
+
 
 @dataclass(eq=False)
 class Pending:

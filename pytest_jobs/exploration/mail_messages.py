@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import Any, ClassVar
 
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True)
 class Mail:

@@ -30,6 +30,8 @@ from ..harness.sandbox import sandbox
 from .entering import World, entered
 from .payload_findings import Finding, findings_text, misfit
 
+__tracebackhide__ = True
+
 
 def check_payloads(
     directory: str | os.PathLike[str],
@@ -60,7 +62,6 @@ def check_payloads(
         PayloadError: when there is no file.
         RunningLoopError: when a coroutine job is to be performed inside a running event loop.
     """
-    __tracebackhide__ = True
     folder = Path(directory)
     paths = tuple(sorted(folder.rglob("*.json")))
     if not paths:

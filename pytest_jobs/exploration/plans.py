@@ -12,6 +12,8 @@ from .acts import Act
 from .points import Point
 from .watching import Run
 
+__tracebackhide__ = True
+
 HistoryName: TypeAlias = Literal[
     "twice",
     "restart",

@@ -14,6 +14,8 @@ from .sameness import differences
 from .setting import Setting
 from .watching import Run
 
+__tracebackhide__ = True
+
 _AT_ONCE: Final = timedelta(0)
 
 

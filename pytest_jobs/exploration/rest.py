@@ -10,6 +10,8 @@ from ..errors import ExplorationError
 from .explorer import Exploration, Explorer, Failure
 from .plans import HISTORIES, HistoryName, Plan, deeper
 
+__tracebackhide__ = True
+
 
 @dataclass
 class Rest:

@@ -10,6 +10,8 @@ from ..harness.ledger import Ledger
 from ..harness.record import FIRST, JobRecord
 from .acts import Act, watcher
 
+__tracebackhide__ = True
+
 
 class ActSink:
     """Lets what a job enqueues be one of its acts."""

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from .faults import Fault
 
+__tracebackhide__ = True
+
 Outcomes = tuple[type[BaseException], ...]
 
 

@@ -9,6 +9,8 @@ from .transactions import WITH_TEST_CASE, CallbackState, CommitCallback
 from .viewing import Viewing
 from .views import View
 
+__tracebackhide__ = True
+
 
 class Committing(Viewing):
     """Shows what waits for a commit, and commits."""
@@ -40,7 +42,6 @@ class Committing(Viewing):
             BaseException: what a callback raised, unless it was registered as robust; callbacks
                 behind it on the same database are dropped.
         """
-        __tracebackhide__ = True
         before = self._before_commit("commit")
         for system in self._transactions:
             system.commit()
@@ -48,7 +49,6 @@ class Committing(Viewing):
 
     async def acommit(self) -> tuple[JobRecord, ...]:
         """Do the same where an async application runs its synchronous code; see `commit`."""
-        __tracebackhide__ = True
         before = self._before_commit("acommit")
         for system in self._transactions:
             await system.acommit()
@@ -57,7 +57,6 @@ class Committing(Viewing):
         return self._enqueued_since(before)
 
     def _before_commit(self, verb: str) -> int:
-        __tracebackhide__ = True
         self._check_outside_jobs(verb)
         self._transactions.check_can_commit(verb)
         return len(self._ledger.records)

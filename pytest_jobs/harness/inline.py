@@ -21,6 +21,8 @@ from .verbs import DEFAULT_LIMIT, LoopGuard
 if TYPE_CHECKING:
     import asyncio
 
+__tracebackhide__ = True
+
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
 
 _ADVICE = "or record its jobs and drain them with a `limit=`"
@@ -101,7 +103,6 @@ class Inline:
                 job was enqueued had not.
             UnservedQueueError: when a job is in a queue that no worker serves.
         """
-        __tracebackhide__ = True
         errors, self._unraised = self._unraised, []
         left = unserved(
             self._ledger, self._make_selection(self._since), "Inline mode", self._ledger.now_ns()
@@ -244,7 +245,6 @@ class InlineBlock:
         traceback: TracebackType | None,
     ) -> None:
         """Stop performing, and raise what a job raised, unless the block raises itself."""
-        __tracebackhide__ = True
         self._put_in_force(self._before)
         if error is None:
             self._inline.raise_errors()
@@ -260,7 +260,6 @@ class InlineBlock:
         traceback: TracebackType | None,
     ) -> None:
         """Wait for the coroutine jobs, stop performing, and raise what a job raised."""
-        __tracebackhide__ = True
         try:
             await self._inline.settle()
         except BaseException:

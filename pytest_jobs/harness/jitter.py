@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
+__tracebackhide__ = True
+
 Jitter: TypeAlias = Literal["zero", "seeded", "live"]
 
 JITTERS: Final[tuple[Jitter, ...]] = ("zero", "seeded", "live")

@@ -12,6 +12,8 @@ from .instants import to_datetime
 from .ledger import Ledger
 from .record import JobRecord
 
+__tracebackhide__ = True
+
 LockKind: TypeAlias = Literal["unique", "running", "limit"]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+__tracebackhide__ = True
+
 _LOOKS: Final = 8
 
 

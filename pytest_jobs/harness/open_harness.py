@@ -32,6 +32,8 @@ from .targets import Targets
 from .too_early import TooEarly
 from .transactions import Transactions, TransactionSystems
 
+__tracebackhide__ = True
+
 Mode: TypeAlias = Literal["record", "inline"]
 
 #: Errors of the test itself: a job that calls a verb or an assertion wrongly must not pass by a rule of its own.
@@ -127,7 +129,6 @@ class OpenHarness:
             BaseException: the error of a job that was performed inline.
             UnusedFaultError: when a fault never met a delivery.
         """
-        __tracebackhide__ = True
         if self._inline is not None:
             self._inline.raise_errors()
         faults, self._performer.faults = self._performer.faults, []

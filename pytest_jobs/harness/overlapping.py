@@ -14,6 +14,8 @@ from .tracebacks import own_traceback
 from .verbs import LoopGuard, check_done
 from .workers import Worker, Workers
 
+__tracebackhide__ = True
+
 
 class OverlappingDrain:
     """Performs everything, several jobs at once; a job takes the time that it sleeps."""
@@ -56,7 +58,6 @@ class OverlappingDrain:
 
         After an error nothing more is begun; what was begun goes on to its end, and the error is raised.
         """
-        __tracebackhide__ = True
         self._ledger.clock.freeze()
         try:
             while True:
@@ -116,7 +117,6 @@ class OverlappingDrain:
         return min((ns for ns in (due_ns, self._workers.next_ns()) if ns is not None), default=None)
 
     def _raise_first(self) -> None:
-        __tracebackhide__ = True
         if self._errors:
             for other in self._errors[1:]:
                 self._errors[0].add_note(f"Another job failed too: {type(other).__name__}: {other}")

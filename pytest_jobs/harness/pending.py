@@ -9,6 +9,8 @@ from .clock import VirtualClock
 from .record import PENDING, JobRecord
 from .selection import Selection
 
+__tracebackhide__ = True
+
 
 class PendingQueue:
     """Orders by priority, then due time, then sequence.

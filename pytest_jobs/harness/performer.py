@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .bridge import Bridge
     from .loop import LoopClock, OwnLoop
 
+__tracebackhide__ = True
+
 
 T = TypeVar("T")
 
@@ -67,7 +69,6 @@ class Performer:
             RunningLoopError: for a coroutine job inside a running loop; the record stays pending.
             BaseException: an assertion or outcome of the test runner that the job raised.
         """
-        __tracebackhide__ = True
         bridge = record._bridge
         if in_running_loop() and bridge.is_coroutine(record):
             ledger.put_back([record])
@@ -90,7 +91,6 @@ class Performer:
             body: what runs.
             before: how many records there were before what the delivery enqueues; None for those now.
         """
-        __tracebackhide__ = True
         before = ledger.begin(record) if before is None else before
         try:
             delivery = self.attempt(record, body)
@@ -127,7 +127,6 @@ class Performer:
         make_body: Callable[[JobRecord], Body] | None = None,
     ) -> Delivery:
         """Do the same on the running event loop, where sleeping is real and warned of."""
-        __tracebackhide__ = True
         if make_body is not None:
             return await self.amake(ledger, record, make_body(record))
         body = self._real_body(record)
@@ -146,7 +145,6 @@ class Performer:
             body: what runs.
             before: how many records there were before what the delivery enqueues; None for those now.
         """
-        __tracebackhide__ = True
         before = ledger.begin(record) if before is None else before
         try:
             delivery = await self.aattempt(record, body)
@@ -228,7 +226,6 @@ class Performer:
         Raises:
             BaseException: an assertion or outcome of the test runner that the job raised.
         """
-        __tracebackhide__ = True
         # A job may have rescued what was raised before its body, such as arguments that cannot be read.
         nothing_raised = delivery._error is None
         if delivery._status == "performed" and nothing_raised and not body.called:

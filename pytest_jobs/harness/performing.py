@@ -25,6 +25,8 @@ from .verbs import DEFAULT_LIMIT, Plan
 from .viewing import checked_record
 from .workers import Workers
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 
 
@@ -44,7 +46,6 @@ class Performing(Redelivering):
             CriterionError: when the library cannot be told the number.
             RunningLoopError: for a coroutine job inside a running event loop.
         """
-        __tracebackhide__ = True
         return self._drive(
             "perform",
             self._plan_one(record, attempt),
@@ -90,7 +91,6 @@ class Performing(Redelivering):
             LoopLimitError: when the limit is reached.
             VerbInsideJobError: when a job calls it.
         """
-        __tracebackhide__ = True
         return self._drive(
             "perform_due",
             self._plan_due(children, only, exclude, queue, limit, Bounds(at_least, at_most)),
@@ -111,7 +111,6 @@ class Performing(Redelivering):
     ) -> Tally:
         """Do the same on the running event loop; see `perform_due`."""
         plan = self._plan_due(children, only, exclude, queue, limit, Bounds(at_least, at_most))
-        __tracebackhide__ = True
         return await self._adrive("aperform_due", plan, raise_errors=raise_errors)
 
     def drain(
@@ -149,7 +148,6 @@ class Performing(Redelivering):
             LoopLimitError: when the limit is reached.
             VerbInsideJobError: when a job calls it.
         """
-        __tracebackhide__ = True
         bounds = Bounds(at_least, at_most)
         if workers is not None:
             self._check_outside_jobs("drain")
@@ -188,7 +186,6 @@ class Performing(Redelivering):
         if workers is not None:
             raise CriterionError(_no_workers_on_the_loop(workers))
         plan = self._plan_drain(only, exclude, queue, limit, Bounds(at_least, at_most), until)
-        __tracebackhide__ = True
         return await self._adrive("adrain", plan, raise_errors=raise_errors)
 
     def run_for(
@@ -225,7 +222,6 @@ class Performing(Redelivering):
             TooFewPerformedError: when there were fewer deliveries than `at_least`.
         """
         plan = self._plan_run_for(delta, only, exclude, queue, limit, Bounds(at_least, at_most))
-        __tracebackhide__ = True
         return self._drive("run_for", plan, raise_errors=raise_errors)
 
     async def arun_for(
@@ -242,7 +238,6 @@ class Performing(Redelivering):
     ) -> Tally:
         """Do the same on the running event loop; see `run_for`."""
         plan = self._plan_run_for(delta, only, exclude, queue, limit, Bounds(at_least, at_most))
-        __tracebackhide__ = True
         return await self._adrive("arun_for", plan, raise_errors=raise_errors)
 
     def inline(
@@ -336,11 +331,9 @@ class Performing(Redelivering):
         return performer.deliver(self._ledger, record)
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
-        __tracebackhide__ = True
         self._check_outside_jobs(verb)
 
         def deliver(record: JobRecord) -> Delivery:
-            __tracebackhide__ = True
             return _raised(self._performer.deliver(self._ledger, record), raise_errors)
 
         result = verbs.drive(plan, deliver)
@@ -348,11 +341,9 @@ class Performing(Redelivering):
         return result
 
     async def _adrive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
-        __tracebackhide__ = True
         self._check_outside_jobs(verb)
 
         async def deliver(record: JobRecord) -> Delivery:
-            __tracebackhide__ = True
             return _raised(await self._performer.adeliver(self._ledger, record), raise_errors)
 
         result = await verbs.adrive(plan, deliver)
@@ -363,7 +354,6 @@ class Performing(Redelivering):
 
 
 def _raised(delivery: Delivery, raise_errors: bool) -> Delivery:
-    __tracebackhide__ = True
     error = delivery._error
     if raise_errors and error is not None and delivery.raises:
         raise error.with_traceback(own_traceback(error))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .targets import Targets
 
+__tracebackhide__ = True
+
 
 class Task(Protocol):
     """What fires."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .selection import Selection
 
+__tracebackhide__ = True
+
 #: The shelf of workers that take from every queue, without an order among them.
 _EVERY = "*"
 
@@ -79,7 +81,6 @@ def check_served(ledger: Ledger, selection: Selection, verb: str, until_ns: int 
     Raises:
         UnservedQueueError: with those jobs, and the queues that are served.
     """
-    __tracebackhide__ = True
     error = unserved(ledger, selection, verb, until_ns)
     if error is not None:
         raise error

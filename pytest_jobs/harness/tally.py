@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from .delivery import STATUSES, Delivery
 
+__tracebackhide__ = True
+
 
 class Tally(Mapping[str, int]):
     """How many deliveries came to what: `tally["performed"]`, `tally.total`."""

@@ -19,6 +19,8 @@ from .record import JobRecord, current_record
 if TYPE_CHECKING:
     import asyncio
 
+__tracebackhide__ = True
+
 #: With these the library is done with a job, so that only a second copy of its message runs it again.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
 #: How often a copy that asks for a retry is delivered at most.
@@ -68,7 +70,6 @@ class Twice:
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
         """Make the delivery, and its copy."""
-        __tracebackhide__ = True
         delivery = performer.make(ledger, record, body)
         if self._is_worth_a_copy(delivery, body):
             aside = _Aside(ledger, on_loop=False)
@@ -80,7 +81,6 @@ class Twice:
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
         """Do the same on the running event loop."""
-        __tracebackhide__ = True
         delivery = await performer.amake(ledger, record, body)
         if self._is_worth_a_copy(delivery, body):
             async with self._one_at_a_time():

@@ -31,6 +31,8 @@ from .selection import Selection
 from .serving import check_served
 from .tally import Tally
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 Plan: TypeAlias = Generator[JobRecord, Delivery, T]
 
@@ -42,7 +44,6 @@ _ADVICE_ON_VERBS = "perform a part with `until=` or `only=`, or pass a `limit=` 
 
 def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
     """Carry a plan out and return its result."""
-    __tracebackhide__ = True
     try:
         record = next(plan)
     except StopIteration as end:
@@ -60,7 +61,6 @@ def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
 
 async def adrive(plan: Plan[T], deliver: Callable[[JobRecord], Awaitable[Delivery]]) -> T:
     """Carry a plan out on the running event loop and return its result."""
-    __tracebackhide__ = True
     try:
         record = next(plan)
     except StopIteration as end:
@@ -120,7 +120,6 @@ def perform_due(
     ledger: Ledger, selection: Selection, bounds: Bounds, *, children: bool, limit: int
 ) -> Plan[Tally]:
     """Perform what is due, the clock standing still."""
-    __tracebackhide__ = True
     tally = Tally()
     loop = LoopGuard(ledger, limit, "jobs.perform_due()")
     selection.before = None if children else len(ledger.records)
@@ -146,7 +145,6 @@ def drain(
     limit: int,
 ) -> Plan[Tally]:
     """Perform everything, children and retries included; the clock jumps to each due time."""
-    __tracebackhide__ = True
     tally = Tally()
     selection.until_ns = until_ns
     try:
@@ -170,7 +168,6 @@ def run_for(
     limit: int,
 ) -> Plan[Tally]:
     """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
-    __tracebackhide__ = True
     check_limit(limit)
     start_ns = clock.now_ns()
     end_ns = selection.until_ns = start_ns + delta_ns
@@ -231,7 +228,6 @@ def check_done(
         NothingMatchedError: with what was waiting instead.
         TooFewPerformedError: likewise.
     """
-    __tracebackhide__ = True
     unmatched = not selection.unfiltered and not selection.selected
     if not unmatched and not bounds.missed_by(tally):
         return

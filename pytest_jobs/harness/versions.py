@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ..errors import UnknownVersionError
 
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True, slots=True)
 class KnownVersions:

@@ -10,6 +10,8 @@ from typing import Final, NoReturn
 
 from ..errors import ScheduleError
 
+__tracebackhide__ = True
+
 _NUMBERS = [
     "one",
     "two",

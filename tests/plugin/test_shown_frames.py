@@ -53,6 +53,24 @@ FAILURES = {
         "Pay.perform_later(7); assert_enqueued(Pay, where=lambda record: record.colour)",
         ["test_it.py", "test_it.py"],
     ),
+    "arguments that do not fit a job": ("Pay.perform_later(1, 2, 3)", ["test_it.py"]),
+    "what no payload carries": ("Pay.perform_later(object())", ["test_it.py"]),
+    "many of them": ("perform_all_later([Pay.new(object())])", ["test_it.py"]),
+    "a wrong wait": ("Pay.set(wait='soon')", ["test_it.py"]),
+    "a wrong declaration": ("retry_on(7)(Pay)", ["test_it.py"]),
+    "a wrong plugin": ("hooks.register(object())", ["test_it.py"]),
+    "a wrong schedule": ("Schedule({'a': {'class': 'shop.Pay', 'schedule': 'x'}})", ["test_it.py"]),
+    "a wrong adapter": ("configure(adapter=7)", ["test_it.py"]),
+    "a wrong filter": ("jobs.drain(only=7)", ["test_it.py"]),
+    "what is no record": ("jobs.perform(7)", ["test_it.py"]),
+    "a wrong fault": ("jobs.fail(Pay, raising=7)", ["test_it.py"]),
+    "a wrong duration": ("jobs.run_for('x')", ["test_it.py"]),
+    "a place that a view does not have": ("jobs.enqueued[0]", ["test_it.py"]),
+    "a wrong world": ("check_idempotent(Pay, args=(7,), world=7)", ["test_it.py"]),
+    "an error of a job that is performed now": (
+        "Refuse.perform_now()",
+        ["test_it.py", "shop.py", "shop.py"],
+    ),
     "an error of a drained job": (
         "Refuse.perform_later(); jobs.drain()",
         ["test_it.py", "shop.py", "shop.py"],
@@ -75,6 +93,9 @@ def test_no_frame_of_ours_is_shown_for(pytester, failure, style):
     pytester.makepyfile(
         test_it=f"""
         from datetime import datetime
+        from pytest_jobs import (
+            Schedule, check_idempotent, configure, hooks, perform_all_later, retry_on,
+        )
         from shop import Pay, Refuse
 
         def test_it(
@@ -195,3 +216,50 @@ def test_full_trace_shows_everything(pytester):
     result = pytester.runpytest("--full-trace")
 
     assert "asserts.py" in names(result)
+
+
+def test_a_job_without_an_adapter_shows_the_line_that_enqueues_it(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from shop import Pay
+
+        def test_it():
+            Pay.perform_later(7)
+    """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["*NoAdapterError: No adapter is configured*"])
+    assert names(result) == ["test_it.py"]
+
+
+def test_a_wrong_declaration_shows_its_own_line(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from pytest_jobs import Job
+
+        class Broken(Job):
+            def __init__(self): ...
+    """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["*DeclarationError: Broken defines __init__*"])
+    assert names(result) == ["test_it.py"]
+
+
+def test_every_frame_is_shown_when_asked_for(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from shop import Pay
+
+        def test_it(jobs):
+            Pay.perform_later(object())
+    """
+    )
+
+    result = pytester.runpytest("--full-trace")
+
+    assert {"job.py", "arguments.py"}.issubset(names(result))

@@ -13,6 +13,8 @@ from ...harness.patches import Patches
 from ..acts import Act, perform_act
 from ..forked import lives_in_memory
 
+__tracebackhide__ = True
+
 library: Final = "django.core.mail"
 
 

@@ -20,6 +20,8 @@ from ..acts import (
 from .psycopg_acts import act_of, check_own, commit_at_end_of, commit_of, die
 from .statements import is_busy
 
+__tracebackhide__ = True
+
 library: Final = "psycopg"
 
 #: In milliseconds: for a lock of a delivery that is suspended, and for one that a killed process leaves behind.

@@ -31,6 +31,8 @@ from .redis_acts import (
 )
 from .redis_commands import Command, is_empty
 
+__tracebackhide__ = True
+
 library: Final = "redis"
 
 

@@ -24,6 +24,8 @@ from ..live_watching import Killed
 from .sqlite import is_locked
 from .statements import changes, is_busy, shown
 
+__tracebackhide__ = True
+
 library: Final = "sqlalchemy"
 
 _FOREIGN: Final = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+__tracebackhide__ = True
+
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)
 _CHANGING: Final = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)

@@ -23,6 +23,8 @@ from .django_databases import (
 )
 from .django_keys import Keys
 
+__tracebackhide__ = True
+
 _templates = Templates()
 
 

@@ -12,6 +12,8 @@ from ..http_messages import HttpRequest, HttpResponse
 from ..importing import when_imported
 from .http_wire import Conversation, FakeSocket
 
+__tracebackhide__ = True
+
 Answering = Callable[[HttpRequest], HttpResponse]
 
 

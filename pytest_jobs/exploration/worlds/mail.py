@@ -12,6 +12,8 @@ from typing import Any
 from ...harness.patches import Patches
 from ..mail_messages import Mail
 
+__tracebackhide__ = True
+
 
 class FakeMail:
     """Takes in mails."""

@@ -15,6 +15,8 @@ from .redis_dump import dumped
 if TYPE_CHECKING:
     from .redis_servers import Server
 
+__tracebackhide__ = True
+
 
 class RedisWorld:
     """The redis of one history."""
