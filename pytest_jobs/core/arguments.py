@@ -248,10 +248,11 @@ class _Writer:
                 f"{path} is a {kind.__qualname__}, which cannot be built anew from its fields: "
                 f"{type(error).__name__}: {error}. Let __init__ be content with the fields, or pass plain data."
             ) from error
+        rewriter = _Rewriter(self._types)
         for field in dataclasses.fields(value):
             now, then = getattr(value, field.name), getattr(built, field.name)
             if field.name in written:
-                same = self.write(then, f"{path}.{field.name}") == written[field.name]
+                same = rewriter.write(then, f"{path}.{field.name}") == written[field.name]
                 advice = "let it leave the field as it is"
             else:
                 same = not field.compare or now == then or _is_compared_by_identity(now, then)
@@ -275,6 +276,15 @@ class _Writer:
                 f"parameter with {kind.__qualname__}, or register the class with `@argument_type`."
             )
         return name
+
+
+class _Rewriter(_Writer):
+    """Writes what was built anew of what was written: the dataclasses in it have been checked."""
+
+    def _check_built_anew(
+        self, value: Any, kind: type, written: Mapping[str, Any], path: str
+    ) -> None:
+        pass
 
 
 class _Reader:

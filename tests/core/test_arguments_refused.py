@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
@@ -164,6 +164,15 @@ class Title:
         self.text += "!"
 
 
+@dataclass
+class Box:
+    inner: "Box | None"
+    built: ClassVar[int] = 0
+
+    def __post_init__(self):
+        Box.built += 1
+
+
 TAKE = "let it take the field, declare that with `compare=False` if it need not travel"
 
 
@@ -211,6 +220,21 @@ def test_a_dataclass_that_cannot_be_built_from_its_fields_is_refused(adapter):
         "args[0] is a Link, which cannot be built anew from its fields: TypeError: Link.__init__() missing 1 "
         "required positional argument: 'prefix'. Let __init__ be content with the fields, or pass plain data."
     )
+
+
+def test_dataclasses_within_dataclasses_are_not_built_ever_more_often(adapter):
+    class Take(Job):
+        def perform(self, box: Box):
+            pass
+
+    box = None
+    for _ in range(16):
+        box = Box(box)
+    Box.built = 0
+    Take.perform_later(box)
+
+    # Each once for every one that it is in, itself included.
+    assert Box.built == 16 * 17 / 2
 
 
 def test_an_init_that_changes_what_it_is_given_changes_nothing_for_the_caller(adapter):
