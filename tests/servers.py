@@ -162,13 +162,18 @@ def wait_until_deserted(server: Redis) -> None:
     Args:
         server: a client of the database.
     """
+    wait_until(lambda: not waiting_clients(server), "redis-server to have lost a dead worker")
+
+
+def waiting_clients(server: Redis) -> list[Mapping[str, str]]:
+    """Return who waits for something in a database of a redis-server, as `CLIENT LIST` tells of it.
+
+    Args:
+        server: a client of the database.
+    """
     database = str(server.get_connection_kwargs()["db"])
-
-    def waiting() -> list[Mapping[str, str]]:
-        clients = server.client_list()
-        return [one for one in clients if one["db"] == database and "b" in one["flags"]]
-
-    wait_until(lambda: not waiting(), "redis-server to have lost a dead worker")
+    clients = server.client_list()
+    return [one for one in clients if one["db"] == database and "b" in one["flags"]]
 
 
 def _missing(reason: str) -> NoReturn:

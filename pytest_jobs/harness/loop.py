@@ -138,7 +138,7 @@ class _JumpingSelector(selectors.BaseSelector):
         self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None and not self._waits_for_outside():
+        if timeout is None and not self._threads_busy() and not self._has_files():
             return self._until_woken()
         if timeout is None or timeout <= 0:
             return self._real.select(timeout)
@@ -152,13 +152,13 @@ class _JumpingSelector(selectors.BaseSelector):
     def _until_woken(self) -> list[tuple[selectors.SelectorKey, int]]:
         return self._real.select(None)
 
-    def _waits_for_outside(self) -> bool:
-        return self._threads_busy() or len(self._real.get_map()) > _OWN_FILES
+    def _has_files(self) -> bool:
+        return len(self._real.get_map()) > _OWN_FILES
 
     def _real_wait(self, timeout: float) -> float:
         if self._threads_busy() or self._clock.suspended:
             return timeout
-        return min(timeout, _GRACE_SECONDS) if self._waits_for_outside() else 0
+        return min(timeout, _GRACE_SECONDS) if self._has_files() else 0
 
 
 def until_woken(frame: FrameType) -> bool:

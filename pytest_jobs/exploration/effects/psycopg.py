@@ -12,21 +12,16 @@ from ...harness.patches import Patches
 from ..acts import (
     is_explored,
     looking,
-    may_wait_for_locks,
     note_connection,
     perform_act,
     perform_act_async,
 )
 from .psycopg_acts import act_of, check_own, commit_at_end_of, commit_of, die
-from .statements import is_busy
+from .statements import impatience, is_busy
 
 __tracebackhide__ = True
 
 library: Final = "psycopg"
-
-#: In milliseconds: for a lock of a delivery that is suspended, and for one that a killed process leaves behind.
-_NO_PATIENCE: Final = 5
-_SOME_PATIENCE: Final = 5_000
 
 
 def install(patches: Patches) -> None:
@@ -61,8 +56,7 @@ def _opening(init: Callable[..., None]) -> Callable[..., None]:
     def opened(connection: Any, pgconn: Any) -> None:
         init(connection, pgconn)
         if is_explored():
-            patience = _SOME_PATIENCE if may_wait_for_locks() else _NO_PATIENCE
-            pgconn.exec_(f"SET lock_timeout = {patience}".encode())
+            pgconn.exec_(impatience().encode())
         note_connection(functools.partial(die, connection), shared=connection)
 
     return opened

@@ -14,7 +14,6 @@ from ..acts import (
     Act,
     is_explored,
     looking,
-    may_wait_for_locks,
     note_connection,
     perform_act,
     refuse_delivery,
@@ -22,7 +21,7 @@ from ..acts import (
 )
 from ..live_watching import Killed
 from .sqlite import is_locked
-from .statements import changes, is_busy, shown
+from .statements import changes, impatience, is_busy, shown
 
 __tracebackhide__ = True
 
@@ -134,7 +133,7 @@ class _OwnPool:
             self._check_shareable(connection)
         elif self._dialect.name == "postgresql" and self._dialect.driver != "psycopg":
             cursor = connection.cursor()
-            cursor.execute(f"SET lock_timeout = {5_000 if may_wait_for_locks() else 5}")
+            cursor.execute(impatience())
             cursor.close()
             connection.commit()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ..acts import may_wait_for_locks
+
 __tracebackhide__ = True
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -29,6 +31,14 @@ _READING: Final = frozenset(
     )
 )
 _SHOWN: Final = 80
+#: In milliseconds: for a lock of a delivery that is suspended, and for one that a killed process leaves behind.
+_NO_PATIENCE: Final = 5
+_SOME_PATIENCE: Final = 5_000
+
+
+def impatience() -> str:
+    """Return the statement that keeps a connection to PostgreSQL from waiting long for a lock."""
+    return f"SET lock_timeout = {_SOME_PATIENCE if may_wait_for_locks() else _NO_PATIENCE}"
 
 
 def changes(sql: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import redis
-from servers import PATIENCE, process, wait_until, wait_until_deserted
+from servers import PATIENCE, process, wait_until, wait_until_deserted, waiting_clients
 
 from pytest_jobs import CeleryAdapter, RqAdapter
 from pytest_jobs.core.settings import settings
@@ -185,10 +185,7 @@ class Celery(Engine):
 
     def could_lose_what_comes(self):
         """Return whether a worker waits for a message, which it may be given although it is killed now."""
-        return any(
-            client["cmd"] == "brpop" and "b" in client["flags"]
-            for client in self.redis.client_list()
-        )
+        return any(client["cmd"] == "brpop" for client in waiting_clients(self.redis))
 
     def left(self, jobs):
         """Return how many of so many jobs have not ended."""
