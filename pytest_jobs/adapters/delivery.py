@@ -8,8 +8,6 @@ from ..core.dead_letter import GIVEN_UP, DeadLetter
 from ..core.execution import Execution, perform_to_end
 from ..core.payload import Payload
 
-__tracebackhide__ = True
-
 
 def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
     """Perform a payload once and return what came of it.

@@ -10,8 +10,6 @@ from ..core.payload import Payload
 from ..errors import RunningLoopError
 from .delivery import deliver, taken_out
 
-__tracebackhide__ = True
-
 
 class InlineAdapter:
     """For scripts and consoles: no queue, no worker.

@@ -11,8 +11,6 @@ from ..core.payload import Payload
 from ..errors import LoopLimitError, RunningLoopError
 from .delivery import deliver, taken_out
 
-__tracebackhide__ = True
-
 #: How many jobs `perform_due` performs before it takes them for a loop.
 _LIMIT = 10_000
 

@@ -27,8 +27,6 @@ from .search import Search
 from .subjects import DELIVERED, DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
 from .waiting import await_for, parse_timeout, wait_for
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 #: In a test of unittest, the last line shown is the call.

@@ -20,8 +20,6 @@ from .search import Search
 from .subjects import ENQUEUED, window_of
 from .telling import told
 
-__tracebackhide__ = True
-
 #: A job; a list of what begins together; in that list also a tuple, for a chain.
 ExpectedStep: TypeAlias = "object | Sequence[object]"
 

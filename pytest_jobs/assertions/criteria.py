@@ -24,8 +24,6 @@ from ..harness.folding import folding
 from ..harness.record import JobRecord
 from ..harness.targets import Target
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 

@@ -17,8 +17,6 @@ from .search import Search
 from .subjects import ENQUEUED
 from .telling import told
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

@@ -10,8 +10,6 @@ from ..harness.record import PENDING, JobRecord
 from . import messages
 from .search import Search
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

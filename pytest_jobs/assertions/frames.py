@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..errors import JobsError
 from ..harness.tracebacks import own_traceback
 
-__tracebackhide__ = True
-
 
 def hide_ours(error: Exception) -> None:
     """Let the last line shown be the call, or a line of what the test passed as a criterion."""

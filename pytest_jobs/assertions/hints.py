@@ -14,8 +14,6 @@ from .follow_ups import follow_up_hints
 from .search import Search
 from .subjects import ENQUEUED
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

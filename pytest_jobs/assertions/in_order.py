@@ -19,8 +19,6 @@ from .question import ENQUEUED_CRITERIA, EnqueuedCriteria, check_names
 from .subjects import ENQUEUED, window_of
 from .telling import told
 
-__tracebackhide__ = True
-
 #: A job, or a job and what else is expected of it.
 ExpectedJob: TypeAlias = "object | tuple[object, EnqueuedCriteria]"
 

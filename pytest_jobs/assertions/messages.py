@@ -8,8 +8,6 @@ from typing import Final
 from ..harness.folding import folding
 from .advice import NO_SUCH_BATCH, OTHER_CHAIN, Advice, leaving_alone, leaving_waiting
 
-__tracebackhide__ = True
-
 
 def expectation(
     count: str,

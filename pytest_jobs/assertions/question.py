@@ -25,8 +25,6 @@ from .criteria import (
 )
 from .values_asked import check_no_function, values_asked
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

@@ -15,8 +15,6 @@ from .question import Counts, check_names, parse_counts
 from .subjects import ENQUEUED, Subject, Window, window_of
 from .waiting import parse_timeout
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 _FOR_WHAT_IS_THERE = frozenset(("count", "at_least", "at_most", "timeout"))

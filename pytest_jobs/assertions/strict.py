@@ -9,8 +9,6 @@ from .advice import MARKED_LENIENT
 from .messages import left_alone, left_waiting
 from .telling import told
 
-__tracebackhide__ = True
-
 #: In a test of unittest, no line is to blame.
 __unittest = True
 

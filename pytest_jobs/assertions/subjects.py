@@ -23,8 +23,6 @@ from .question import (
     parse_where,
 )
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

@@ -8,8 +8,6 @@ from typing import Final
 from ..harness.folding import WHOLE, Folding, Reader, folded
 from .messages import SHORTENED
 
-__tracebackhide__ = True
-
 #: More lines than these are read by nobody. One is kept for saying that something was left out.
 _LINES: Final = 24
 #: The first that is short enough is taken.

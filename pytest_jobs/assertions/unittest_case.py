@@ -26,8 +26,6 @@ from .asserts import (
 )
 from .strict import check_nothing_left
 
-__tracebackhide__ = True
-
 #: Where unittest leaves out frames of a traceback.
 __unittest = True
 

@@ -9,8 +9,6 @@ from ..core.records import RecordReference, with_references
 from ..errors import CriterionError
 from ..harness.targets import Target
 
-__tracebackhide__ = True
-
 
 def values_asked(target: Target, value: Any, path: str) -> Any:
     """Return an expected value with a reference in place of every record.

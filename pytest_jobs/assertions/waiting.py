@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ..harness.ledger import Ledger
     from .search import Search
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

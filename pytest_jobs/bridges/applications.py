@@ -11,8 +11,6 @@ from typing import Any, Final, Protocol, cast
 from ..errors import ApplicationError
 from ..harness.bridge import Bridge
 
-__tracebackhide__ = True
-
 #: What each library calls that which its tasks are registered with; None where there is but one.
 _LIBRARIES: Final[Mapping[str, str | None]] = MappingProxyType(
     {"celery": "app", "django": None, "taskiq": "broker"}

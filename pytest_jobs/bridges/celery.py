@@ -41,8 +41,6 @@ from .celery_messages import Producers, TaskMessage, memory_connection
 from .celery_payloads import message_from, written_message
 from .celery_results import ResultStore, has_results, revoke, why_no_result
 
-__tracebackhide__ = True
-
 _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
 
 #: The time that Celery last computed an instant from, so that a countdown of 60 is a wait of 60 s.

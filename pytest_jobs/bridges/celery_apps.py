@@ -11,8 +11,6 @@ from celery.app.task import Task
 
 from ..harness.bridge import DeliverySemantics, RetryPolicy
 
-__tracebackhide__ = True
-
 
 class Applications:
     """Finds tasks by name, in the applications that are bridged together."""

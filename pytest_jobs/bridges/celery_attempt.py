@@ -24,8 +24,6 @@ from ..harness.patches import Patches
 from ..harness.record import FIRST, RETRY, JobRecord
 from .celery_messages import TaskMessage
 
-__tracebackhide__ = True
-
 _SECOND: Final = 1_000_000_000
 _ABSENT: Final = object()
 

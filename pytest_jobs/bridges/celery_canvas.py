@@ -8,8 +8,6 @@ from typing import Any
 from ..harness.bridge import Steps
 from .celery_messages import TaskMessage
 
-__tracebackhide__ = True
-
 
 def following(message: TaskMessage) -> set[str]:
     """Return the names of the tasks in the rest of a chain, in callbacks, and in the body of a chord."""

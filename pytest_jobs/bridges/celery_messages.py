@@ -17,8 +17,6 @@ from kombu.message import Message
 from ..errors import BridgeError, DeserializationError
 from ..harness.instants import to_ns
 
-__tracebackhide__ = True
-
 #: What `publish` is told that is no property of the message.
 _NO_PROPERTIES: Final = frozenset(
     ("confirm_timeout", "declare", "immediate", "mandatory", "retry", "retry_policy", "timeout")

@@ -11,8 +11,6 @@ from ..harness.bridge import WrittenPayload
 from .celery_apps import Applications
 from .celery_messages import TaskMessage
 
-__tracebackhide__ = True
-
 _JSON: Final = "application/json"
 
 

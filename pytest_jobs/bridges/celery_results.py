@@ -12,8 +12,6 @@ from celery.backends.base import DisabledBackend, KeyValueStoreBackend
 from ..errors import NotPerformedError
 from ..harness.record import JobRecord
 
-__tracebackhide__ = True
-
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
     """A result backend in memory, in which nothing is ever waited for."""

@@ -27,8 +27,6 @@ from .django_seam import Seam, seam_of
 from .django_semantics import semantics_of
 from .django_threads import SharedConnections
 
-__tracebackhide__ = True
-
 
 def bridge(applications: Sequence[Any]) -> DjangoBridge:
     """Return a new bridge; Django has one application, which its settings describe.

@@ -13,8 +13,6 @@ from django.utils.module_loading import import_string
 from ..errors import UnknownJobError
 from .django_results import ResultStore, StoredTask, set_on
 
-__tracebackhide__ = True
-
 #: What stands in `TaskResult.worker_ids`.
 WORKER_ID: Final = "pytest-jobs"
 

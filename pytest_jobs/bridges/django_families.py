@@ -12,8 +12,6 @@ import django
 
 from ..harness.versions import KnownVersions
 
-__tracebackhide__ = True
-
 _DJANGO: Final = KnownVersions("Django", (6, 0), (6, 1))
 _BACKPORT: Final = KnownVersions("django-tasks", (0, 11), (0, 12))
 

@@ -9,8 +9,6 @@ from ..errors import DeserializationError, UnknownJobError
 from ..harness.bridge import WrittenPayload
 from .django_results import StoredTask
 
-__tracebackhide__ = True
-
 
 def written_task(stored: StoredTask) -> WrittenPayload:
     """Return what a backend keeps of a task, without its id and its times."""

@@ -11,8 +11,6 @@ from typing import Any
 from ..harness.instants import to_ns
 from .django_families import Family
 
-__tracebackhide__ = True
-
 
 class StoredTask:
     """An enqueued task, as a broker would hold it: its arguments are text."""

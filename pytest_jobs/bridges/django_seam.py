@@ -11,8 +11,6 @@ from asgiref.sync import sync_to_async
 from ..harness.patches import Patches
 from .django_families import Family
 
-__tracebackhide__ = True
-
 
 class Taker(Protocol):
     """Who takes over what the backends are asked: a bridge."""

@@ -6,8 +6,6 @@ from typing import Final
 
 from ..harness.bridge import DeliverySemantics
 
-__tracebackhide__ = True
-
 #: Backends that run a task at most once. The worker of the database backends commits that a task is
 #: running before it runs it, and nobody looks for tasks that stay so; RQ takes a job from the queue
 #: first and marks it as failed when its worker has gone; Immediate runs in the process that enqueues.

@@ -10,8 +10,6 @@ from typing import Any
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 from django.db import connections
 
-__tracebackhide__ = True
-
 
 class SharedConnections:
     """Lets `sync_to_async`, and so the ORM, use the database connections of another thread.

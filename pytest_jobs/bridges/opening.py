@@ -12,8 +12,6 @@ from ..harness.transactions_in_use import transactions_in_use
 from .applications import bridges_to
 from .reference import ReferenceBridge
 
-__tracebackhide__ = True
-
 
 def open_jobs(
     *,

@@ -27,8 +27,6 @@ from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
 from .reference_adapter import HarnessAdapter, payload_of
 from .reference_redriving import Redriving, exclusion_of
 
-__tracebackhide__ = True
-
 
 class ReferenceBridge:
     """Brings the core's jobs into the harness, as the adapter that they go to."""

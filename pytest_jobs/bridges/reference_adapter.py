@@ -12,8 +12,6 @@ from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
 if TYPE_CHECKING:
     from .reference import ReferenceBridge
 
-__tracebackhide__ = True
-
 
 class HarnessAdapter:
     """Where the core's jobs go while a harness is open."""

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from ..core.exclusion import Exclusion
     from ..core.payload import Payload
 
-__tracebackhide__ = True
-
 
 class Redriving:
     """The adapter for one payload that came in before; what else is enqueued with it goes to the real one."""

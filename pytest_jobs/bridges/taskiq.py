@@ -34,8 +34,6 @@ from .taskiq_store import Store
 from .taskiq_tasks import Tasks
 from .taskiq_waits import pin_waits
 
-__tracebackhide__ = True
-
 _VERSIONS: Final = KnownVersions("taskiq", (0, 12), (0, 13))
 
 

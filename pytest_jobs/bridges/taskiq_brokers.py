@@ -19,8 +19,6 @@ from ..harness.patches import Patches
 from .taskiq_results import Results
 from .taskiq_store import Store
 
-__tracebackhide__ = True
-
 
 def checked(broker: Any) -> AsyncBroker:
     """Return a broker that can be bridged.

@@ -14,8 +14,6 @@ from taskiq.message import TaskiqMessage
 from ..errors import DeserializationError
 from ..harness.instants import duration_ns
 
-__tracebackhide__ = True
-
 
 class Envelope:
     """What is known of a message without reading its arguments."""

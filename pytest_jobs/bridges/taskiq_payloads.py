@@ -12,8 +12,6 @@ from ..errors import DeserializationError, PayloadError
 from ..harness.bridge import WrittenPayload
 from .taskiq_messages import Envelope
 
-__tracebackhide__ = True
-
 #: The labels that say when a message is due, or differ from run to run.
 _VOLATILE: Final = frozenset(("delay", "schedule_id"))
 

@@ -21,8 +21,6 @@ from ..harness.bridge import Around
 from ..harness.off_the_loop import off_the_loop
 from ..harness.record import JobRecord
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

@@ -13,8 +13,6 @@ from taskiq.task import AsyncTaskiqTask
 from ..harness.patches import Patches
 from .taskiq_store import Store
 
-__tracebackhide__ = True
-
 
 class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
     """Serves results from deliveries, and never waits."""

@@ -17,8 +17,6 @@ from ..harness.delivery import Delivery, Status
 from ..harness.record import JobRecord
 from .taskiq_receiver import Witness
 
-__tracebackhide__ = True
-
 #: How far jitter lengthens a wait of SmartRetryMiddleware at most.
 _JITTER_NS: Final = 1_000_000_000
 

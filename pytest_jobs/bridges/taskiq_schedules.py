@@ -18,8 +18,6 @@ from ..errors import DeclarationError
 from ..harness.instants import to_datetime, to_ns
 from ..harness.patches import Patches
 
-__tracebackhide__ = True
-
 #: A leap day comes within this time, unless a century leaves it out.
 _HORIZON: Final = timedelta(days=4 * 366)
 #: The offsets of all timezones are multiples of this.

@@ -10,8 +10,6 @@ from ..errors import NotPerformedError
 from ..harness.bridge import Sink
 from ..harness.record import JobRecord
 
-__tracebackhide__ = True
-
 
 class Store:
     """Results and schedules, beside the sink that hears of messages."""

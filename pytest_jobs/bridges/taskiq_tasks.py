@@ -15,8 +15,6 @@ from ..core.signature import Binder
 from ..errors import AmbiguousJobError, ApplicationError, CriterionError, DeclarationError
 from .taskiq_brokers import checked
 
-__tracebackhide__ = True
-
 Task: TypeAlias = AsyncTaskiqDecoratedTask[Any, Any]
 
 

@@ -13,8 +13,6 @@ from ..harness.instants import to_datetime
 from ..harness.patches import Patches
 from .taskiq_receiver import Witness
 
-__tracebackhide__ = True
-
 
 def pin_waits(
     patches: Patches,

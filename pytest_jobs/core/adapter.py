@@ -6,8 +6,6 @@ from typing import Protocol, runtime_checkable
 
 from .payload import Payload
 
-__tracebackhide__ = True
-
 
 class Adapter(Protocol):
     """Keeps payloads, or runs them. Two methods are all that the core asks for.

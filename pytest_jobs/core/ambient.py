@@ -14,8 +14,6 @@ from .registry import import_module_of, name_of
 if TYPE_CHECKING:
     from .current import CurrentAttributes
 
-__tracebackhide__ = True
-
 #: The values of each class. It is replaced as a whole, never changed: so a job can keep it.
 Ambient: TypeAlias = Mapping[type["CurrentAttributes"], Mapping[str, Any]]
 

@@ -16,8 +16,6 @@ from typing import TypeVar
 from ..errors import DeclarationError
 from .registry import name_of
 
-__tracebackhide__ = True
-
 C = TypeVar("C", bound=type)
 
 

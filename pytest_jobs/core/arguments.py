@@ -18,8 +18,6 @@ from .argument_types import argument_types
 from .records import Find, Reference, references
 from .registry import name_of
 
-__tracebackhide__ = True
-
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
 _scan_json = json.JSONDecoder().raw_decode
 

@@ -16,8 +16,6 @@ from .settings import settings
 if TYPE_CHECKING:
     from .batch_stores import BatchStore
 
-__tracebackhide__ = True
-
 #: Under this name a payload carries the id of the batch that it is a job of.
 BATCH: Final = "batch"
 #: Under this name a callback carries the id of the batch that it was enqueued for.

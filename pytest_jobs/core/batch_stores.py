@@ -10,8 +10,6 @@ from typing import Final, Literal, Protocol, TypeAlias
 from ..errors import BatchError
 from .payload import Payload
 
-__tracebackhide__ = True
-
 #: The names of the callbacks, in the order in which they are enqueued.
 COMPLETE: Final = "complete"
 SUCCESS: Final = "success"

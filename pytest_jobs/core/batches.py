@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .job import Job
     from .payload import Payload
 
-__tracebackhide__ = True
-
 J = TypeVar("J", bound="Job")
 
 #: The batch to which a job is added that a tool enqueues by itself; see `added_to`.

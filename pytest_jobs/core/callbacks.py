@@ -17,8 +17,6 @@ from .marks import mark
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 F = TypeVar("F", bound=Callable[..., Any])
 Kind = Literal["before", "around", "after"]
 Event = Literal["enqueue", "perform"]

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .found_records import FoundRecords
     from .payload import Payload
 
-__tracebackhide__ = True
-
 Before: TypeAlias = tuple[Token[Ambient], "Token[Payload | None]"]
 
 #: The header in which a payload carries them.

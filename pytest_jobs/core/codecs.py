@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-__tracebackhide__ = True
-
 Walk = Callable[[Any], Any]
 
 

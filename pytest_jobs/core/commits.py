@@ -16,8 +16,6 @@ from .settings import settings
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 #: What has become of what waits.
 WaitState: TypeAlias = Literal["waiting", "ran", "dropped"]
 

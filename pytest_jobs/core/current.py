@@ -14,8 +14,6 @@ from .argument_types import _annotations_of, annotated_types
 from .carrying import carried
 from .records import RecordReference
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 _MISSING: Final = object()

@@ -6,8 +6,6 @@ from typing import Final
 
 from .payload import Payload
 
-__tracebackhide__ = True
-
 #: What the last delivery of a job came to that was given up.
 GIVEN_UP: Final = frozenset(("failed", "exhausted", "discarded"))
 

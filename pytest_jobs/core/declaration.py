@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .limits import LimitRule
     from .uniqueness import UniqueRule
 
-__tracebackhide__ = True
-
 
 class JobDeclaration:
     """The class side of a job: queue, priority, `perform`, rules and callbacks, inherited ones included."""

@@ -10,8 +10,6 @@ from ..errors import DeclarationError
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .commits import Found
     from .job import Job
 
-__tracebackhide__ = True
-
 J = TypeVar("J", bound="Job")
 T = TypeVar("T")
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .stores import Held, Store
     from .uniqueness import UniqueRule
 
-__tracebackhide__ = True
-
 #: Under these names a payload carries its keys.
 UNIQUE: Final = "unique"
 LIMIT: Final = "limit"

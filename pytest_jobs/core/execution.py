@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .job import Job
     from .payload import Payload
 
-__tracebackhide__ = True
-
 Status: TypeAlias = Literal[
     "performed", "retried", "discarded", "exhausted", "failed", "halted", "snoozed"
 ]

@@ -11,8 +11,6 @@ from .records import RecordReference, Reference, references
 if TYPE_CHECKING:
     from .record_work import RecordWork
 
-__tracebackhide__ = True
-
 
 class FoundRecords:
     """What was looked up for one delivery."""

@@ -13,8 +13,6 @@ from .declares import Declares
 from .job import Job
 from .options import ConfiguredJob, Options
 
-__tracebackhide__ = True
-
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .job import Job
     from .payload import Payload
 
-__tracebackhide__ = True
-
 _PROJECT = "pytest_jobs"
 _HOOKS = ("job_enqueued", "job_not_enqueued", "job_started", "job_finished")
 

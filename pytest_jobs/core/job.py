@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .record_work import RecordWork
     from .typing import APerformsNow, MakesJob, PerformsNow, SetsOptions
 
-__tracebackhide__ = True
-
 
 class Job(JobDeclaration):
     """Derive from it, and write `perform`.

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .job import Job
     from .payload import Payload
 
-__tracebackhide__ = True
-
 _ENDS = {
     "performed": "job_completed",
     "retried": "job_retried",

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from .execution import Execution
     from .job import Job
 
-__tracebackhide__ = True
-
 _COUNTERS = {
     "performed": "success",
     "exhausted": "failure",

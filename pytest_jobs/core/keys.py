@@ -14,8 +14,6 @@ from .arguments import encode_value
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 Key: TypeAlias = "str | Iterable[str] | Callable[..., object] | None"
 
 

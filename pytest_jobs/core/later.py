@@ -13,8 +13,6 @@ from .functions import make_job_class
 from .job import Job
 from .options import Options
 
-__tracebackhide__ = True
-
 P = ParamSpec("P")
 S = TypeVar("S")
 

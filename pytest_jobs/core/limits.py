@@ -11,8 +11,6 @@ from .keys import JobKey, Key, nearest
 from .options import duration_ns
 from .waits import Seconds, seconds_of
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 OnLimit: TypeAlias = Literal["block", "discard"]
 

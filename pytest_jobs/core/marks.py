@@ -10,8 +10,6 @@ from ..errors import DeclarationError
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -11,8 +11,6 @@ from .waits import Seconds, seconds_of
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 P = ParamSpec("P")
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -12,8 +12,6 @@ from .registry import registry
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 #: The version of the layout of `to_dict`.
 FORMAT = 1
 #: Under this name a payload carries how often it was put off without an attempt.

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from .records import Reference
 
-__tracebackhide__ = True
-
 # By name, since the room that knows third parties lies above this one.
 _DJANGO: Final = "pytest_jobs.integrations.django_records"
 _SQLALCHEMY: Final = "pytest_jobs.integrations.sqlalchemy_records"

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 if TYPE_CHECKING:
     from .records import Reference
 
-__tracebackhide__ = True
-
 _log: Final = logging.getLogger(__name__)
 
 

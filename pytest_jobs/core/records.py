@@ -19,8 +19,6 @@ from .record_sources import reference_of
 from .record_work import RecordWork
 from .registry import import_module_of, name_of, standing_at
 
-__tracebackhide__ = True
-
 C = TypeVar("C", bound=type)
 
 

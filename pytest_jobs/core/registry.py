@@ -13,8 +13,6 @@ from ..errors import AmbiguousJobError, UnknownJobError
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 
 def name_of(cls: type) -> str:
     """Return the name under which a class travels: `package.module.Class`."""

@@ -19,8 +19,6 @@ from .waits import Wait, WaitRule
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 Then: TypeAlias = "Callable[[Job, BaseException], object]"

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .commits import TransactionSource
     from .stores import Store
 
-__tracebackhide__ = True
-
 
 class _InForce(NamedTuple):
     adapter: Adapter | None

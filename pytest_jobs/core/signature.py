@@ -7,8 +7,6 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__tracebackhide__ = True
-
 _KEYWORDS = inspect.Parameter.VAR_KEYWORD
 
 

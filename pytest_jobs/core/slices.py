@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 from ..errors import BatchError
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .job import Job
 
-__tracebackhide__ = True
-
 
 def system_ns() -> int:
     """Return the time of the system, which the virtual clock of a test moves."""

@@ -10,8 +10,6 @@ from typing import Protocol
 
 from .batch_stores import MemoryBatches
 
-__tracebackhide__ = True
-
 
 @dataclass(frozen=True, slots=True)
 class Held:

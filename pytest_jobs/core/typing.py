@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from .job import Job
     from .options import ConfiguredJob
 
-__tracebackhide__ = True
-
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)

@@ -12,8 +12,6 @@ from .keys import JobKey, Key, nearest
 from .options import duration_ns
 from .waits import Seconds, seconds_of
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 Until: TypeAlias = Literal[
     "executed", "executing", "expired", "while_executing", "until_and_while_executing"

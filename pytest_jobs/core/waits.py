@@ -10,8 +10,6 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from ..errors import DeclarationError, WaitError
 
-__tracebackhide__ = True
-
 Seconds: TypeAlias = float | timedelta
 WaitCallable: TypeAlias = Callable[[int], Seconds] | Callable[[int, BaseException], Seconds]
 Wait: TypeAlias = "Seconds | Backoff | WaitCallable"

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 _NOTHING: Final = object()
 

@@ -12,8 +12,6 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from ..harness.looks import comes_about
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 #: Returns how much has gone on so far, in lines and acts.

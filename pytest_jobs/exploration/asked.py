@@ -9,8 +9,6 @@ from ..errors import CriterionError, ExplorationError
 from .forked import check_available
 from .plans import HISTORIES, HistoryName
 
-__tracebackhide__ = True
-
 
 def checked_names(
     histories: Literal["all"] | Collection[str], others: Sequence[object]

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from .sources import EffectSource
 
-__tracebackhide__ = True
-
 
 class CheckNote(NamedTuple):
     """What one check came to, in plain values, for the summary of a session."""

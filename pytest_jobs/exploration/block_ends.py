@@ -7,8 +7,6 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Final, Literal, TypeAlias
 
-__tracebackhide__ = True
-
 #: By an exception, or without one.
 BlockEnd: TypeAlias = Literal["raised", "reached"]
 

@@ -14,8 +14,6 @@ from .plans import Plan
 from .points import Point
 from .watching import Reach, Run, Unwound
 
-__tracebackhide__ = True
-
 
 class CarryingOut:
     """One plan, carried out in one history."""

@@ -40,8 +40,6 @@ from .watching import Unwound, lengthened
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
 
-__tracebackhide__ = True
-
 #: One history each, without a point at which anything is interrupted.
 _QUICK: Final = frozenset(("twice", "restart"))
 #: So much of the time for one set of arguments is spent on what else fails, once something has.

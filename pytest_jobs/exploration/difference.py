@@ -8,8 +8,6 @@ from typing import Any, Final
 
 from ..harness.describe import shortened
 
-__tracebackhide__ = True
-
 _WIDTH: Final = 96
 _ITEMS: Final = 4
 _COMMON: Final = 16

@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 from ..errors import ExplorationError
 
-__tracebackhide__ = True
-
 Snapshot: TypeAlias = Callable[[], Any]
 World: TypeAlias = Callable[[], "AbstractContextManager[Snapshot] | Iterator[Snapshot]"]
 

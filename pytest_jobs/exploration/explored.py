@@ -9,8 +9,6 @@ from .explorer import Exploration
 from .plans import HistoryName
 from .report import explored_text
 
-__tracebackhide__ = True
-
 _REPLAYS: Final = {
     "passes": "{}: the replayed history passes now.",
     "other": "{}: not explored, since --jobs-replay is for another check.",

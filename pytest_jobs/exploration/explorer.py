@@ -15,8 +15,6 @@ from .setting import Setting
 from .verdicts import Verdict, judge
 from .watching import Run
 
-__tracebackhide__ = True
-
 
 @dataclass(frozen=True)
 class Failure:

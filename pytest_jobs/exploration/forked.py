@@ -10,8 +10,6 @@ from typing import Final, NoReturn, TypeVar
 
 from ..errors import ExplorationError
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 #: Whether what a world builds has to outlive the process that uses it.

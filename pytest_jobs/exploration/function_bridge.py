@@ -15,8 +15,6 @@ from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
 from ..harness.delivery import Delivery
 from ..harness.record import FIRST, REDELIVERY, JobRecord
 
-__tracebackhide__ = True
-
 
 @dataclass(frozen=True)
 class _Call:

@@ -6,8 +6,6 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__tracebackhide__ = True
-
 
 @contextmanager
 def uncollected() -> Generator[None, None, None]:

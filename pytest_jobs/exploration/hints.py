@@ -8,8 +8,6 @@ from typing import Final
 from .plans import HistoryName
 from .verdicts import Word
 
-__tracebackhide__ = True
-
 _KEY: Final = (
     "give the effect an idempotency key that is derived from the arguments, "
     "or look it up before making it."

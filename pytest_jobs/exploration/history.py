@@ -29,8 +29,6 @@ from .unwinding import is_cancellation, isolated, let_go
 from .watched_body import WatchedBody
 from .watching import Reach, Run, Unwound, Watch
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 #: With these the library is done with a job.

@@ -12,8 +12,6 @@ from .acts import Act, looking, note_effect, perform_act, perform_act_async, wat
 from .http_messages import HttpRequest, refuses
 from .reaching import reaching
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 Error = Callable[[], Exception]
 

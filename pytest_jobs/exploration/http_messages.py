@@ -11,8 +11,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..harness.describe import short_repr
 
-__tracebackhide__ = True
-
 #: Methods that have no effect, by their meaning.
 _LOOKING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 #: Methods that have the same effect when they are repeated, by their meaning.

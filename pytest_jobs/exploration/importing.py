@@ -12,8 +12,6 @@ from typing import Any
 
 from ..harness.patches import Patches
 
-__tracebackhide__ = True
-
 
 def when_imported(actions: Mapping[str, Callable[[ModuleType], object]], patches: Patches) -> None:
     """Do something to each of some modules: now when it is imported, else as soon as it is.

@@ -11,8 +11,6 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..errors import ExplorationError
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 LineHook: TypeAlias = Callable[[CodeType, int], None]
 

@@ -23,8 +23,6 @@ from .live_watching import Killed, LiveBody, LiveWatch
 from .points import Point
 from .unwinding import InContext
 
-__tracebackhide__ = True
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

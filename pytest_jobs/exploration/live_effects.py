@@ -15,8 +15,6 @@ from ..harness.patches import Patches
 from .effects.audit import audit_hook
 from .sources import Sources
 
-__tracebackhide__ = True
-
 
 class LiveEffects:
     """Hears of effects while a test runs, and knows the database connections that were opened in it."""

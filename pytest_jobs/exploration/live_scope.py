@@ -14,8 +14,6 @@ from ..errors import ExplorationError
 from ..harness.record import JobRecord
 from .scope import Scope
 
-__tracebackhide__ = True
-
 _LOCK: Final = type(threading.Lock())
 #: Folders in which a project keeps its tests, and what stands in for the outside world there.
 _FOLDERS: Final = frozenset(("tests", "test", "testing"))

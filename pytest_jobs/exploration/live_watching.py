@@ -15,8 +15,6 @@ from .lines import LineTracer
 from .points import Point, PointCounter
 from .unwinding import hearing_nothing_of, hush_loop, isolated, let_go
 
-__tracebackhide__ = True
-
 
 class Killed(BaseException):
     """Unwinds a delivery whose worker was killed, while its test goes on."""

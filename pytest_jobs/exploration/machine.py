@@ -17,8 +17,6 @@ from .machine_places import Drawn
 from .machine_session import Session
 from .machine_steps import MachineSteps
 
-__tracebackhide__ = True
-
 #: Positions among the moments of effects, and among the lines, are drawn up to here while no delivery
 #: has come to its end, and up to twice as many as one had from then on. They are counted from 1, and
 #: 0 hinders nothing, so that Hypothesis comes to a plain delivery when it makes an example shorter.

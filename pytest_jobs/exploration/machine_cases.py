@@ -21,8 +21,6 @@ from .entering import World
 from .machine_run import MachineRun, Options
 from .machine_worker import Hanging
 
-__tracebackhide__ = True
-
 #: The search that goes on, or the script that was begun and not torn down.
 _current: ContextVar[MachineRun | None] = ContextVar("pytest_jobs_machine_run", default=None)
 

@@ -10,8 +10,6 @@ from .acts import Act
 from .points import Point
 from .watching import Run
 
-__tracebackhide__ = True
-
 #: The lines of a module run when it is imported, under a lock that a dead worker would keep.
 _IMPORTING = "<module>"
 

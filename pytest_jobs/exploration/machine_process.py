@@ -10,8 +10,6 @@ from typing import Any
 from .machine_worker import Worker
 from .module_globals import ModuleGlobals, Place, Taken, file_of
 
-__tracebackhide__ = True
-
 
 class Processes:
     """Gives each process a thread and fresh globals, and keeps the killed ones as they died."""

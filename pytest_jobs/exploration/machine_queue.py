@@ -10,8 +10,6 @@ from ..errors import ExplorationError
 from ..harness.bridge import Bridge
 from ..harness.record import REMOVED, JobRecord
 
-__tracebackhide__ = True
-
 
 @dataclass(eq=False)
 class Pending:

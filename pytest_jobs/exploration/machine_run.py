@@ -34,8 +34,6 @@ from .watching import Unwound
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
 
-__tracebackhide__ = True
-
 
 class Example(Protocol):
     """One world, and what happens in it."""

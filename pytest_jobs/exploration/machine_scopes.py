@@ -8,8 +8,6 @@ from typing import Any
 
 from .scope import Scope
 
-__tracebackhide__ = True
-
 
 class Scopes:
     """What the scope of any of several jobs wants."""

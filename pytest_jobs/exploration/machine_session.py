@@ -31,8 +31,6 @@ from .unwinding import isolated, let_go
 from .watched_body import WatchedBody
 from .watching import Run, Unwound, Watch
 
-__tracebackhide__ = True
-
 #: How long after one another a job is delivered again that ended badly, when nothing hinders it any more.
 _GAPS: Final = (
     timedelta(seconds=1),

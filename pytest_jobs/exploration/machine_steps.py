@@ -25,8 +25,6 @@ from .machine_session import Session
 from .points import Point
 from .watching import Run, Unwound
 
-__tracebackhide__ = True
-
 
 class MachineSteps(RuleBasedStateMachine):
     """What can be done with the jobs of an example: by scripts, by drawn rules and by a user's own."""

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from ..harness.looks import comes_about
 
-__tracebackhide__ = True
-
 #: Seconds in which a thread that hangs may still end when the dead have let go of everything.
 _LAST_CHANCE: Final = 0.1
 

@@ -9,8 +9,6 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import Any, ClassVar
 
-__tracebackhide__ = True
-
 
 @dataclass(frozen=True)
 class Mail:

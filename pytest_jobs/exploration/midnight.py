@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-__tracebackhide__ = True
-
 _HOUR: Final = timedelta(hours=1)
 #: The clean runs lie so far apart at most, and so do the deliveries of one that fails.
 _SPAN: Final = timedelta(hours=4)

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final, TypeAlias
 
-__tracebackhide__ = True
-
 _CONTAINERS: Final = (dict, list, set, deque, bytearray)
 _LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,

@@ -13,8 +13,6 @@ from ..harness.patches import Patches
 from .acts import watcher
 from .watching import Watch
 
-__tracebackhide__ = True
-
 
 def follow(patches: Patches) -> None:
     """Let the threads that a watched delivery begins, and what it gives to a pool, belong to it.

@@ -7,8 +7,6 @@ from typing import Final
 
 from ..harness.instants import duration_ns
 
-__tracebackhide__ = True
-
 #: So often a delivery sleeps as long as it wants to.
 _AS_ASKED: Final = 400
 #: From then on each sleep is so much longer than the one before.

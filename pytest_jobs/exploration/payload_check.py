@@ -30,8 +30,6 @@ from ..harness.sandbox import sandbox
 from .entering import World, entered
 from .payload_findings import Finding, findings_text, misfit
 
-__tracebackhide__ = True
-
 
 def check_payloads(
     directory: str | os.PathLike[str],

@@ -10,8 +10,6 @@ from typing import Any, Final
 from ..core.signature import Binder
 from ..harness.payload_files import PayloadFile
 
-__tracebackhide__ = True
-
 #: What each step is called.
 _STEPS: Final = {
     "read": "reading the file",

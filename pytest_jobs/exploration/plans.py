@@ -12,8 +12,6 @@ from .acts import Act
 from .points import Point
 from .watching import Run
 
-__tracebackhide__ = True
-
 HistoryName: TypeAlias = Literal[
     "twice",
     "restart",

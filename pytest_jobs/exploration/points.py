@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Final, Literal, TypeAlias
 
-__tracebackhide__ = True
-
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
 #: Function, file and line.
 Place: TypeAlias = tuple[str, str, int]

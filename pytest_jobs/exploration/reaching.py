@@ -11,8 +11,6 @@ from typing import Any
 
 from .acts import watcher
 
-__tracebackhide__ = True
-
 #: What is being sent to a server that may not be reached; None where all may be.
 _far: ContextVar[str | None] = ContextVar("pytest_jobs_far", default=None)
 

@@ -14,8 +14,6 @@ from .sameness import differences
 from .setting import Setting
 from .watching import Run
 
-__tracebackhide__ = True
-
 _AT_ONCE: Final = timedelta(0)
 
 

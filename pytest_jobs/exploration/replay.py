@@ -10,8 +10,6 @@ from .explorer import Exploration, Explorer
 from .plans import HISTORIES, Plan, deeper
 from .tokens import Token, token_of
 
-__tracebackhide__ = True
-
 
 def replay(
     explorer: Explorer, token: Token, job: str, others: Sequence[Callable[[], object]]

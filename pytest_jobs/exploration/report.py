@@ -21,8 +21,6 @@ from .tokens import Token
 from .visits import enclosing_function, visits
 from .watching import Run
 
-__tracebackhide__ = True
-
 _AGAIN: Final = ", and the job was delivered again."
 _STORY: Final[Mapping[HistoryName, str]] = {
     "twice": "It was delivered again after it was done.",

@@ -10,8 +10,6 @@ from ..errors import ExplorationError
 from .explorer import Exploration, Explorer, Failure
 from .plans import HISTORIES, HistoryName, Plan, deeper
 
-__tracebackhide__ = True
-
 
 @dataclass
 class Rest:

@@ -16,8 +16,6 @@ from typing import Any, Final
 
 from ..harness.patches import Patches
 
-__tracebackhide__ = True
-
 #: What stands for a time that lies within the history.
 _NOW: Final = "<now>"
 _TODAY: Final = "<today>"

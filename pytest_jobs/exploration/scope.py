@@ -17,8 +17,6 @@ from typing import Any, Final
 from ..errors import ExplorationError
 from .module_globals import file_of, modules_of
 
-__tracebackhide__ = True
-
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 _INSTALLED: Final = tuple(

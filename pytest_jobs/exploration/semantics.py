@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..harness.bridge import Bridge
 from .function_bridge import FunctionBridge
 
-__tracebackhide__ = True
-
 
 def semantics_text(bridge: Bridge, job: object) -> str:
     """Return in one line what becomes of a job that raises, and of one that is killed."""

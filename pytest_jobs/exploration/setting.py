@@ -13,8 +13,6 @@ from .lines import LineTracer
 from .scope import Scope
 from .sources import Sources
 
-__tracebackhide__ = True
-
 #: Bridges by which nothing is bound to a thread.
 _PLAIN: Final = frozenset(("functions", "core"))
 

@@ -10,8 +10,6 @@ from ..harness.ledger import Ledger
 from ..harness.record import FIRST, JobRecord
 from .acts import Act, watcher
 
-__tracebackhide__ = True
-
 
 class ActSink:
     """Lets what a job enqueues be one of its acts."""

@@ -10,8 +10,6 @@ from typing import Any, Final, Protocol
 from ..harness.patches import Patches
 from .audience import current_audience
 
-__tracebackhide__ = True
-
 
 class EffectSource(Protocol):
     """Hears of what jobs do through one library, and tells it by `effects.perform_act`."""

@@ -15,8 +15,6 @@ from .points import Point
 from .visits import Visit, visits
 from .watching import Run
 
-__tracebackhide__ = True
-
 _SOURCE_WIDTH: Final = 56
 _NOTE_WIDTH: Final = 56
 #: So many lines of one delivery are shown at most, half of them from its beginning.

@@ -16,8 +16,6 @@ from .setting import Setting
 from .tokens import Token, other_name, parsed_token, token_of
 from .verdicts import ERRORS
 
-__tracebackhide__ = True
-
 
 class Telling:
     """Makes the errors of one check."""

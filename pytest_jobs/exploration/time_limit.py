@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-__tracebackhide__ = True
-
 
 class TimeLimit:
     """Says whether time is left: seconds of computing, which a busy machine does not take away."""

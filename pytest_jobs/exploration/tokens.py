@@ -17,8 +17,6 @@ from .plans import HISTORIES, Plan
 from .points import Point
 from .visits import enclosing_function
 
-__tracebackhide__ = True
-
 _DIGITS: Final = 8
 _ARGUMENTS: Final = "args="
 _DIGEST: Final = "drawn="

@@ -14,8 +14,6 @@ from typing import Any, Final, Generic, TypeVar, cast
 from ..harness.patches import Patches
 from .acts import watcher
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 #: What the interpreter calls for a coroutine that is collected and was not begun.

@@ -18,8 +18,6 @@ from ..errors import (
 from .sameness import differences
 from .watching import Run
 
-__tracebackhide__ = True
-
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK"]
 
 ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {

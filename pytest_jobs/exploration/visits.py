@@ -10,8 +10,6 @@ from .acts import Act
 from .points import Point
 from .watching import Run
 
-__tracebackhide__ = True
-
 
 @dataclass(frozen=True)
 class Visit:

@@ -14,8 +14,6 @@ from .lines import LineTracer
 from .unwinding import hush_loop
 from .watching import Watch
 
-__tracebackhide__ = True
-
 
 class WatchedBody(Body):
     """Runs the body of a job with its lines heard."""

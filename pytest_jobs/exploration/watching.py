@@ -19,8 +19,6 @@ from .forked import lives_in_memory
 from .patience import Patience
 from .points import Place, Point, PointCounter, PointKind
 
-__tracebackhide__ = True
-
 _SHARED: Final = (
     "Two deliveries would use one connection to a database, so that each would see, commit and roll back what "
     "the other did: no two workers do. Let each delivery open its own: in the world, use a file or a server "

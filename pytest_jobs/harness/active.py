@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from .jobs import Jobs
     from .open_harness import OpenHarness
 
-__tracebackhide__ = True
-
 
 class OpenHarnesses:
     """The harnesses of the process that are open, the innermost last."""

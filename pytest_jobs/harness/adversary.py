@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from .performer import Performer
     from .record import JobRecord
 
-__tracebackhide__ = True
-
 
 class Adversary(Protocol):
     """Makes the deliveries of a harness in the place of its performer, and worse things with them."""

@@ -8,8 +8,6 @@ from typing import Any, Protocol
 
 from .faults import Fault
 
-__tracebackhide__ = True
-
 Outcomes = tuple[type[BaseException], ...]
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
-__tracebackhide__ = True
-
 
 class Place(NamedTuple):
     """A name in the namespace of a module."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..errors import CriterionError
 from .tally import Tally
 
-__tracebackhide__ = True
-
 
 class Bounds:
     """The least and the most deliveries of one verb call."""

@@ -13,8 +13,6 @@ from ..core.stores import Held
 from .delivery import Delivery
 from .record import JobRecord
 
-__tracebackhide__ = True
-
 #: Called with the bound body of a job, which it calls, or does not.
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
 

@@ -14,8 +14,6 @@ from ..core.job import Job
 from ..core.options import ConfiguredJob
 from .describe import listed, short_name, short_repr, shortened
 
-__tracebackhide__ = True
-
 _WIDTH = 100
 #: What libraries call the name of a task.
 _NAMES = ("__qualname__", "name", "task_name")

@@ -16,8 +16,6 @@ from .instants import LAST_NS, delta_ns, to_datetime, to_ns
 if TYPE_CHECKING:
     import time_machine
 
-__tracebackhide__ = True
-
 
 class _Traveller(Protocol):
     def move_to(self, destination: datetime) -> None: ...

@@ -9,8 +9,6 @@ from .transactions import WITH_TEST_CASE, CallbackState, CommitCallback
 from .viewing import Viewing
 from .views import View
 
-__tracebackhide__ = True
-
 
 class Committing(Viewing):
     """Shows what waits for a commit, and commits."""

@@ -20,8 +20,6 @@ from .callables import calling_line, waiting_text
 from .too_early import PASSING_ON
 from .transactions import CommitCallback
 
-__tracebackhide__ = True
-
 _NAME: Final = "core"
 
 

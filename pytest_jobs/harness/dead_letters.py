@@ -14,8 +14,6 @@ from .instants import delta_ns
 from .ledger import Ledger
 from .record import FIRST, REDELIVERY, JobRecord
 
-__tracebackhide__ = True
-
 
 class DeadLetters:
     """Keeps the deliveries of a ledger with which jobs were given up, the oldest first.

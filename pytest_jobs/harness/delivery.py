@@ -8,8 +8,6 @@ from typing import Final, Literal, TypeAlias
 from .instants import to_datetime, to_timedelta
 from .record import JobRecord
 
-__tracebackhide__ = True
-
 Status: TypeAlias = Literal[
     "performed",
     "retried",

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .delivery import Delivery
     from .record import JobRecord
 
-__tracebackhide__ = True
-
 #: No argument is cut to fewer characters.
 _NARROW = 24
 #: How many items of a list are shown at most.

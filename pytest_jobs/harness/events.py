@@ -10,8 +10,6 @@ from .describe import arguments_text, call_text, error_text, short_name, table
 from .record import FIRST, RETRY, JobRecord
 from .views import View, look_at_delivery, look_at_record
 
-__tracebackhide__ = True
-
 Kind: TypeAlias = Literal["enqueued", "redelivered", "removed", "started"] | Status
 
 _ROWS_SHOWN = 60

@@ -10,8 +10,6 @@ from ..errors import CriterionError, UnusedFaultError
 from .record import JobRecord
 from .targets import Target
 
-__tracebackhide__ = True
-
 Raising = BaseException | type[BaseException]
 
 

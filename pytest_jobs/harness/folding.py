@@ -9,8 +9,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-__tracebackhide__ = True
-
 
 @dataclass(frozen=True, slots=True)
 class Reader:

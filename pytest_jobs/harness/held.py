@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 from .record import PENDING, JobRecord
 
-__tracebackhide__ = True
-
 
 class HeldRecords:
     """What was enqueued inside open transactions, and inline mode does not perform yet.

@@ -8,8 +8,6 @@ from typing import Self
 
 from .record import JobRecord
 
-__tracebackhide__ = True
-
 
 class Holding:
     """Keeps some jobs pending, whatever verb is called; see `Jobs.holding`."""

@@ -21,8 +21,6 @@ from .verbs import DEFAULT_LIMIT, LoopGuard
 if TYPE_CHECKING:
     import asyncio
 
-__tracebackhide__ = True
-
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
 
 _ADVICE = "or record its jobs and drain them with a `limit=`"

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from ..core.options import duration_ns, to_ns
 from ..core.waits import Seconds, seconds_of
 
-__tracebackhide__ = True
-
 __all__ = ["LAST_NS", "delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

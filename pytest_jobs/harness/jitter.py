@@ -6,8 +6,6 @@ import random
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
-__tracebackhide__ = True
-
 Jitter: TypeAlias = Literal["zero", "seeded", "live"]
 
 JITTERS: Final[tuple[Jitter, ...]] = ("zero", "seeded", "live")

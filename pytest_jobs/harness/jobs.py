@@ -22,8 +22,6 @@ from .serving import Serving, checked_queues
 from .simulation import Simulation
 from .timeline import RetryTimeline
 
-__tracebackhide__ = True
-
 
 class Jobs(Performing, Committing):
     """Records what the application enqueues, and performs it when told to.

@@ -11,8 +11,6 @@ from .ledger import Ledger
 from .locks import first_record
 from .record import JobRecord
 
-__tracebackhide__ = True
-
 
 class KeptOut:
     """What a job would have been, and which one kept it out: read-only."""

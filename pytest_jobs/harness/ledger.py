@@ -18,8 +18,6 @@ from .selection import Selection
 if TYPE_CHECKING:
     from .serving import Serving
 
-__tracebackhide__ = True
-
 #: How many errors keep their traceback, which holds frames and whatever is in them.
 _TRACEBACKS_KEPT = 8
 

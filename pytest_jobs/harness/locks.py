@@ -12,8 +12,6 @@ from .instants import to_datetime
 from .ledger import Ledger
 from .record import JobRecord
 
-__tracebackhide__ = True
-
 LockKind: TypeAlias = Literal["unique", "running", "limit"]
 
 

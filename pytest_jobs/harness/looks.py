@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-__tracebackhide__ = True
-
 _LOOKS: Final = 8
 
 

@@ -23,8 +23,6 @@ from ..errors import RealSleepWarning
 from .instants import duration_ns
 from .record import current_record
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__tracebackhide__ = True
-
 
 @contextmanager
 def off_the_loop() -> Generator[None, None, None]:

@@ -32,8 +32,6 @@ from .targets import Targets
 from .too_early import TooEarly
 from .transactions import Transactions, TransactionSystems
 
-__tracebackhide__ = True
-
 Mode: TypeAlias = Literal["record", "inline"]
 
 #: Errors of the test itself: a job that calls a verb or an assertion wrongly must not pass by a rule of its own.

@@ -14,8 +14,6 @@ from .tracebacks import own_traceback
 from .verbs import LoopGuard, check_done
 from .workers import Worker, Workers
 
-__tracebackhide__ = True
-
 
 class OverlappingDrain:
     """Performs everything, several jobs at once; a job takes the time that it sleeps."""

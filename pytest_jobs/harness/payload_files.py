@@ -17,8 +17,6 @@ from .describe import call_text
 from .record import JobRecord
 from .shapes import shape_of_call
 
-__tracebackhide__ = True
-
 #: The version of the layout of a file.
 FORMAT: Final = 1
 

@@ -9,8 +9,6 @@ from .clock import VirtualClock
 from .record import PENDING, JobRecord
 from .selection import Selection
 
-__tracebackhide__ = True
-
 
 class PendingQueue:
     """Orders by priority, then due time, then sequence.

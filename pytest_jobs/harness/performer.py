@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .bridge import Bridge
     from .loop import LoopClock, OwnLoop
 
-__tracebackhide__ = True
-
 
 T = TypeVar("T")
 

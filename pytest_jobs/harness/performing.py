@@ -25,8 +25,6 @@ from .verbs import DEFAULT_LIMIT, Plan
 from .viewing import checked_record
 from .workers import Workers
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 

@@ -7,8 +7,6 @@ from types import MappingProxyType
 
 from ..errors import QueuesError
 
-__tracebackhide__ = True
-
 #: One queue: its name, maybe with a weight.
 Listed = str | tuple[str, int]
 

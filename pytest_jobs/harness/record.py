@@ -12,8 +12,6 @@ from .instants import to_datetime, to_timedelta
 if TYPE_CHECKING:
     from .bridge import Bridge
 
-__tracebackhide__ = True
-
 Origin: TypeAlias = Literal["enqueue", "retry", "redelivery"]
 State: TypeAlias = Literal["pending", "taken", "removed"]
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .targets import Targets
 
-__tracebackhide__ = True
-
 
 class Task(Protocol):
     """What fires."""

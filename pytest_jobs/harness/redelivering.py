@@ -6,8 +6,6 @@ from .delivery import Delivery
 from .record import JobRecord
 from .viewing import Viewing, checked_record
 
-__tracebackhide__ = True
-
 
 class Redelivering(Viewing):
     """Enqueues payloads again: as a broker does, and as who looks after dead letters does."""

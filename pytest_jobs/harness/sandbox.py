@@ -10,8 +10,6 @@ from .clock import VirtualClock
 from .ledger import Ledger
 from .record import current_record
 
-__tracebackhide__ = True
-
 
 @contextmanager
 def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger, None, None]:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from .holding import Holding
     from .targets import Target, Targets
 
-__tracebackhide__ = True
-
 #: A job, several, or a callable that takes a record.
 JobFilter: TypeAlias = "object | Iterable[object] | Callable[[JobRecord], object]"
 Test: TypeAlias = Callable[[JobRecord], bool]

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .ledger import Ledger
     from .selection import Selection
 
-__tracebackhide__ = True
-
 #: The shelf of workers that take from every queue, without an order among them.
 _EVERY = "*"
 

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__tracebackhide__ = True
-
 #: Where a library writes what an object stands for: the core, and Celery.
 _KINDS = ("~", "t", "__type__")
 

@@ -18,8 +18,6 @@ from .verbs import Plan
 if TYPE_CHECKING:
     from .targets import Target, Targets
 
-__tracebackhide__ = True
-
 
 class Simulation:
     """One job that fails again and again, and perhaps succeeds at last."""

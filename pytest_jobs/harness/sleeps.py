@@ -15,8 +15,6 @@ from .clock import VirtualClock
 from .instants import duration_ns
 from .record import current_record
 
-__tracebackhide__ = True
-
 _NS_PER_SECOND = 1_000_000_000
 
 

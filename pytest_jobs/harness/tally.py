@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from .delivery import STATUSES, Delivery
 
-__tracebackhide__ = True
-
 
 class Tally(Mapping[str, int]):
     """How many deliveries came to what: `tally["performed"]`, `tally.total`."""

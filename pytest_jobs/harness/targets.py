@@ -12,8 +12,6 @@ from .record import JobRecord
 if TYPE_CHECKING:
     from .bridge import Bridge
 
-__tracebackhide__ = True
-
 
 class Target:
     """One job of one bridge."""

@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from .delivery import Delivery, Status
 from .describe import duration, error_text, table
 
-__tracebackhide__ = True
-
 _BAR_WIDTH = 24
 
 

@@ -12,8 +12,6 @@ from .describe import duration, error_text
 if TYPE_CHECKING:
     from .timeline import RetryTimeline, TimelineAttempt
 
-__tracebackhide__ = True
-
 _ROW = 30
 _TOP = 64
 _LEFT = 56

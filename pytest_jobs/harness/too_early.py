@@ -15,8 +15,6 @@ from .describe import call_text, short_name
 from .record import FIRST, JobRecord
 from .transactions import TransactionSystems
 
-__tracebackhide__ = True
-
 #: The packages between an application and the harness.
 PASSING_ON: Final = frozenset(("asyncio", "contextlib", "functools", "pytest_jobs"))
 _CORE: Final = "core"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-__tracebackhide__ = True
-
 _PACKAGE = str(Path(__file__).parent.parent)
 
 

@@ -9,8 +9,6 @@ from typing import Final, Protocol, TypeAlias, runtime_checkable
 from ..core.commits import ReadTransaction, WaitState
 from ..errors import CommitError
 
-__tracebackhide__ = True
-
 CallbackState: TypeAlias = WaitState
 
 #: By what a callback was dropped that waited until its test case had ended: no application rolled it back.

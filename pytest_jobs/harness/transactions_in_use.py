@@ -10,8 +10,6 @@ from ..core.settings import settings
 from .core_transactions import CoreTransactions
 from .transactions import Transactions
 
-__tracebackhide__ = True
-
 # By name, since the rooms that know third parties lie above this one.
 _DJANGO = "pytest_jobs.integrations.django"
 #: Django's are committed by the harness, and those of all others by the application.

@@ -19,8 +19,6 @@ from .record import JobRecord, current_record
 if TYPE_CHECKING:
     import asyncio
 
-__tracebackhide__ = True
-
 #: With these the library is done with a job, so that only a second copy of its message runs it again.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
 #: How often a copy that asks for a retry is delivered at most.

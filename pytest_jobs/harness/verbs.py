@@ -31,8 +31,6 @@ from .selection import Selection
 from .serving import check_served
 from .tally import Tally
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 Plan: TypeAlias = Generator[JobRecord, Delivery, T]
 

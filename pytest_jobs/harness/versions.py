@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from ..errors import UnknownVersionError
 
-__tracebackhide__ = True
-
 
 @dataclass(frozen=True, slots=True)
 class KnownVersions:

@@ -19,8 +19,6 @@ from .views import (
     look_at_record,
 )
 
-__tracebackhide__ = True
-
 
 class Viewing(OpenHarness):
     """Shows what was enqueued and what came of it."""

@@ -15,8 +15,6 @@ from .locks import Lock
 from .record import FIRST, PENDING, JobRecord
 from .transactions import CommitCallback
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 _ITEMS_IN_A_LINE = 5

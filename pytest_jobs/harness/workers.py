@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .performer import Performer
     from .sleeps import SleepPatch
 
-__tracebackhide__ = True
-
 Deliver = Callable[["Performer", JobRecord], Delivery]
 
 #: Seconds of real time after which a job that neither ends nor sleeps is taken to wait for one that sleeps.

@@ -19,8 +19,6 @@ from .outages import said
 if TYPE_CHECKING:
     from celery import Celery
 
-__tracebackhide__ = True
-
 _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
 
 #: The task that performs every job of the core.

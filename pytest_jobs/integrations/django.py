@@ -23,8 +23,6 @@ from ..harness.transactions import CommitCallback, Transactions
 from ..harness.versions import KnownVersions
 from .django_hooks import CommitHook, note_commit, note_end, note_rollbacks, run_in_order
 
-__tracebackhide__ = True
-
 _KNOWN: Final = KnownVersions("Django", (4, 2), (6, 1))
 #: The packages between an application and `on_commit`.
 _PASSING_ON: Final = frozenset(

@@ -12,8 +12,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..core.commits import CommitWait, TransactionSource
 
-__tracebackhide__ = True
-
 _NOT_COMMITTED: Final = "by a rollback, or since a callback of on_commit raised before it"
 
 

@@ -13,8 +13,6 @@ from ..harness.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__tracebackhide__ = True
-
 ROLLED_BACK: Final = "by a rollback"
 
 # Django's own, so that a test that looks for its message finds it.

@@ -12,8 +12,6 @@ from django.db.models import Model
 from ..core.record_work import RecordWork
 from ..core.records import Reference
 
-__tracebackhide__ = True
-
 
 def reference_of(cls: type) -> Reference | None:
     """Return how the records of a class are found, if it is a model of an installed application."""

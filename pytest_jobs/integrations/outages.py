@@ -1,7 +1,5 @@
 """What a server that cannot be reached is said to answer."""
 
-__tracebackhide__ = True
-
 
 def said(error: Exception) -> str:
     """Return the class of an error and its text without the full stop."""

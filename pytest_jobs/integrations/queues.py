@@ -12,8 +12,6 @@ from ..harness.queues import Queues
 from . import queues_of_sidekiq, queues_of_solid_queue
 from .yaml_text import read_yaml
 
-__tracebackhide__ = True
-
 
 def load_queues(
     path: str | PathLike[str], *, environment: str | None = None, seed: int = 0

@@ -11,8 +11,6 @@ from ..errors import QueuesError
 from ..harness.queues import Listed, Queues
 from .queues_of_solid_queue import PROCESSES
 
-__tracebackhide__ = True
-
 #: What is read.
 _READ: Final = (
     "queues",

@@ -9,8 +9,6 @@ from ..core.keys import nearest
 from ..errors import QueuesError
 from ..harness.queues import Queues
 
-__tracebackhide__ = True
-
 #: The kinds of processes that the file may list.
 PROCESSES: Final = ("workers", "dispatchers", "schedulers")
 _KEYS: Final = ("queues", "threads", "processes", "polling_interval")

@@ -17,8 +17,6 @@ from .recurring_timing import FoundDays
 from .recurring_yaml import tasks_of
 from .yaml_text import read_yaml
 
-__tracebackhide__ = True
-
 #: More than a year of one task that fires each minute.
 _MOST_FIRINGS = 1_000_000
 

@@ -12,8 +12,6 @@ from ..errors import JobsError
 from .recurring import load_schedule
 from .recurring_preview import preview
 
-__tracebackhide__ = True
-
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says.

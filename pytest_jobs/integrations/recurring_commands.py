@@ -12,8 +12,6 @@ from typing import Any
 from ..core.job import Job
 from ..errors import ScheduleError
 
-__tracebackhide__ = True
-
 _HELP = (
     "write a dotted path to a callable, with plain values as arguments if there are any, as in "
     "'shop.cards.postpone_due' or 'shop.cards.postpone_due(limit=50)'"

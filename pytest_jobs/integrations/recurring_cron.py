@@ -12,8 +12,6 @@ from ..errors import ScheduleError
 if TYPE_CHECKING:
     from cronsim import CronSim
 
-__tracebackhide__ = True
-
 #: A Saturday, with all its seconds in the past of any schedule.
 _SOME_DAY = datetime.fromisoformat("2000-01-01")
 _SECOND = timedelta(seconds=1)

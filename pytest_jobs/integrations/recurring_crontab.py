@@ -9,8 +9,6 @@ from ..core.job import Job
 from ..errors import ScheduleError
 from .recurring_commands import find, split_command
 
-__tracebackhide__ = True
-
 _SETTING = re.compile(r"""([A-Za-z_]\w*)\s*=\s*["']?(.*?)["']?""")
 _FIELDS = 5
 

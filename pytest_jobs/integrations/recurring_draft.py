@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from .recurring_words import refuse
 
-__tracebackhide__ = True
-
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 86_400, 604_800
 _CENTURY = 100 * 366 * _DAY
 _SECONDS = {"second": 1, "minute": _MINUTE, "hour": _HOUR, "day": _DAY, "week": _WEEK}

@@ -13,8 +13,6 @@ from ..core.job import Job
 from ..core.options import ConfiguredJob, Options
 from ..errors import DeclarationError, ScheduleError, SerializationError, SignatureError
 
-__tracebackhide__ = True
-
 Args: TypeAlias = tuple[Any, ...]
 Kwargs: TypeAlias = Mapping[str, Any]
 

@@ -15,8 +15,6 @@ from .recurring_words import (
     words_of,
 )
 
-__tracebackhide__ = True
-
 _AND = ("and", "&")
 _TO = ("to", "until", "through", "-")
 

@@ -15,8 +15,6 @@ from ..harness.recurring import Firing
 from .recurring import Schedule
 from .recurring_task import RecurringTask
 
-__tracebackhide__ = True
-
 _ROWS_SHOWN = 50
 _HEADER = ("at", "task", "job", "queue", "cron")
 

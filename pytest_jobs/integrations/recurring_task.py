@@ -15,8 +15,6 @@ from .recurring_text import find_zone, read_interval, read_schedule
 from .recurring_timing import Timing
 from .recurring_words import closest
 
-__tracebackhide__ = True
-
 #: What a task may say, Solid Queue's words first.
 KEYS = (
     "class",

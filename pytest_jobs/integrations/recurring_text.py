@@ -15,8 +15,6 @@ from .recurring_phrases import read_phrase
 from .recurring_timing import Timing
 from .recurring_words import VOCABULARY, closest, duration_seconds, words_of
 
-__tracebackhide__ = True
-
 _NICKNAMES: Final = MappingProxyType(
     {
         "@yearly": "0 0 1 1 *",

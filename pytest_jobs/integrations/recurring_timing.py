@@ -14,8 +14,6 @@ from ..harness.describe import duration
 from ..harness.instants import to_datetime
 from .recurring_cron import CronLine, days_of
 
-__tracebackhide__ = True
-
 #: The days that were found already, by their fields and the first and the last.
 FoundDays: TypeAlias = "dict[tuple[str, date, date], list[date]]"
 

@@ -10,8 +10,6 @@ from typing import Final, NoReturn
 
 from ..errors import ScheduleError
 
-__tracebackhide__ = True
-
 _NUMBERS = [
     "one",
     "two",

@@ -7,8 +7,6 @@ from typing import Any
 
 from ..errors import ScheduleError
 
-__tracebackhide__ = True
-
 
 def tasks_of(told: object, environment: str | None, source: str) -> Mapping[Any, Any]:
     """Return the tasks of a file by their keys.

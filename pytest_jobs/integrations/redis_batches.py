@@ -9,8 +9,6 @@ from typing import Any, Final, TypeAlias
 from ..core.batch_stores import BatchFacts, another_batch, names_of
 from ..core.payload import Payload
 
-__tracebackhide__ = True
-
 #: Does what it is given, which is named first; raises a `StoreError` when redis does not answer.
 Ask: TypeAlias = Callable[[str, Callable[[], Any]], Any]
 

@@ -6,8 +6,6 @@ from inspect import iscoroutinefunction
 
 from ..errors import DeclarationError
 
-__tracebackhide__ = True
-
 
 def check_client(client: object, taker: str, asks: str) -> None:
     """Check that a client of redis is one, and that its answers need not be awaited.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-__tracebackhide__ = True
-
 T = TypeVar("T")
 
 _NS_PER_MICROSECOND: Final = 1_000

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.job import Job
 
-__tracebackhide__ = True
-
 _VERSIONS: Final = KnownVersions("rq", (2, 12), (3, 0))
 
 #: How often a job is performed again whose worker was killed; then it is a failed job of RQ.

@@ -17,8 +17,6 @@ from ..core.settings import configure, settings
 from ..errors import DeclarationError
 from .rq import REDELIVERIES, Delivery, RqAdapter, at_front, current, seconds_until
 
-__tracebackhide__ = True
-
 _log = logging.getLogger("pytest_jobs")
 
 

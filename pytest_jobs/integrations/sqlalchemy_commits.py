@@ -20,8 +20,6 @@ from sqlalchemy.orm import (
 from ..core.commits import CommitWait, TransactionSource
 from ..errors import CommitError
 
-__tracebackhide__ = True
-
 #: The sessions that were last used in this context: in this thread, this task, or those it began in.
 _used_here: ContextVar[tuple[SessionWatch, ...]] = ContextVar(
     "pytest_jobs_sqlalchemy_sessions", default=()

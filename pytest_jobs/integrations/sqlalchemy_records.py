@@ -12,8 +12,6 @@ from ..core.record_work import RecordWork
 from ..core.records import Reference
 from .sqlalchemy_sessions import is_awaited, open_for_coroutines, open_synchronous
 
-__tracebackhide__ = True
-
 
 def reference_of(cls: type) -> Reference | None:
     """Return how the records of a class are found, if it is mapped to a table."""

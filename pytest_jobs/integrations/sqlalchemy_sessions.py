@@ -14,8 +14,6 @@ from ..errors import DeclarationError, NoSessionError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
-__tracebackhide__ = True
-
 AnySession: TypeAlias = "Session | AsyncSession"
 Ended: TypeAlias = Awaitable[None] | None
 

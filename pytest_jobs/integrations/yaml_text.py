@@ -9,8 +9,6 @@ from ..errors import JobsError
 if TYPE_CHECKING:
     import yaml
 
-__tracebackhide__ = True
-
 
 def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
     """Return what a YAML file says; a key that is there twice is an error.

@@ -41,7 +41,6 @@ class TwicePlugin(AdversaryPlugin):
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
         """Fail a test that passed although a copy failed."""
-        __tracebackhide__ = True
         result = yield
         self._raise_failed_copy()
         return result
@@ -49,7 +48,6 @@ class TwicePlugin(AdversaryPlugin):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
         """Do the same for the copies of what fixtures performed at the end."""
-        __tracebackhide__ = True
         made = len(self._twice.copies) if self._twice is not None else 0
         result = yield
         self._raise_failed_copy(made)
@@ -121,7 +119,6 @@ class TwicePlugin(AdversaryPlugin):
         blame(run.failure, headline, "Delivered twice", _story(headline, copies))
 
     def _raise_failed_copy(self, after: int = 0) -> None:
-        __tracebackhide__ = True
         if self._twice is None:
             return
         for copy in self._twice.copies[after:]:

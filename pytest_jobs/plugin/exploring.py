@@ -84,7 +84,6 @@ class Explorations:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
         """Fail a test that was to replay a history, and has checks, but not that one."""
-        __tracebackhide__ = True
         result = yield
         notes = self._audience.notes
         if notes and all(note.replay == "other" for note in notes):

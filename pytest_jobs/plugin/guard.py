@@ -81,7 +81,6 @@ class SessionGuard:
         """Let a fixture of a wider scope enqueue into the session, although a test asked for it."""
         if fixturedef.scope == "function":
             return (yield)
-        __tracebackhide__ = True
         jobs = self.jobs
         self._keep_errors(jobs)
         diversion = ExitStack()

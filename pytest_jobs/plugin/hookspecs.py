@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from . import frames
+
 if TYPE_CHECKING:
     from ..exploration.sources import EffectSource
     from ..harness.bridge import Bridge
@@ -15,8 +17,12 @@ if TYPE_CHECKING:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Make the hooks known to pytest."""
+    """Make the hooks known to pytest.
+
+    The frames are registered here as well, since no other hook runs before conftest files are imported.
+    """
     pluginmanager.add_hookspecs(JobsHookSpecs)
+    pluginmanager.register(frames, "pytest_jobs_frames")
 
 
 class JobsHookSpecs:

@@ -24,7 +24,6 @@ _TRACEBACKS_SHOWN = 3
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail the test for what its jobs raised and nobody saw, and for jobs it left alone."""
-    __tracebackhide__ = True
     result = yield
     harness = item.stash.get(JOBS, None)
     if harness is not None:

@@ -263,3 +263,57 @@ def test_every_frame_is_shown_when_asked_for(pytester):
     result = pytester.runpytest("--full-trace")
 
     assert {"job.py", "arguments.py"}.issubset(names(result))
+
+
+def test_the_parts_of_an_exception_group_show_no_frame_of_ours(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from shop import Refuse
+
+        def test_it(jobs):
+            errors = []
+            for _ in range(2):
+                Refuse.perform_later()
+                try:
+                    jobs.drain()
+                except Exception as error:
+                    errors.append(error)
+            raise ExceptionGroup("two jobs", errors)
+    """
+    )
+
+    result = pytester.runpytest()
+
+    shown = re.findall(r"([\w.]+\.py)[:\"]", result.stdout.str())
+    assert set(shown) == {"test_it.py", "shop.py"}
+
+
+def test_a_wrong_declaration_in_a_conftest_file_shows_no_frame_of_ours(pytester):
+    pytester.makeconftest(
+        "from pytest_jobs import Job, retry_on\n\n@retry_on(7)\nclass Pay(Job): pass"
+    )
+
+    result = pytester.runpytest_subprocess()
+
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*conftest.py:3: in <module>*"])
+    assert "rules.py" not in result.stderr.str()
+
+
+def test_a_wrong_declaration_in_a_test_module_shows_no_frame_of_ours(pytester):
+    pytester.makepyfile(
+        test_it="from pytest_jobs import Job, retry_on\n\n@retry_on(7)\nclass Pay(Job): pass"
+    )
+
+    result = pytester.runpytest()
+
+    assert names(result) == ["test_it.py"]
+
+
+@pytest.mark.parametrize("option", ["--full-trace", "--tb=native"])
+def test_an_option_shows_every_frame(pytester, option):
+    pytester.makepyfile(test_it="def test_it(assert_enqueued):\n    assert_enqueued('shop.Pay')")
+
+    result = pytester.runpytest(option)
+
+    result.stdout.fnmatch_lines(["*asserts.py*"])

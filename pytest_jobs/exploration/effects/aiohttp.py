@@ -16,8 +16,6 @@ from ...harness.patches import Patches
 from ..http_acts import bytes_of, hear_async, refuse_replaced
 from ..http_messages import HttpRequest
 
-__tracebackhide__ = True
-
 library: Final = "aiohttp"
 
 _VERBS: Final = ("request", "post", "put", "patch", "delete")

@@ -21,8 +21,6 @@ from ..acts import (
 from .sqlite import failed, impatient, is_locked
 from .statements import changes, shown
 
-__tracebackhide__ = True
-
 library: Final = "aiosqlite"
 
 _STATEMENTS: Final = frozenset(

@@ -16,8 +16,6 @@ from ...harness.patches import Patches
 from ..acts import ActWatcher, watcher
 from ..watching import Watch
 
-__tracebackhide__ = True
-
 library: Final = "asgiref.sync"
 
 

@@ -11,8 +11,6 @@ from typing import Any, Final
 from ..acts import watcher
 from ..reaching import connecting
 
-__tracebackhide__ = True
-
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FILES: Final = frozenset(
     ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate")

@@ -14,8 +14,6 @@ from typing import Any, Final
 from ...harness.patches import Patches
 from ..acts import Act, note_connection, note_effect, perform_act
 
-__tracebackhide__ = True
-
 library: Final = "subprocess"
 
 

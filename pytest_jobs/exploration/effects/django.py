@@ -18,8 +18,6 @@ from ..acts import Act, ActWatcher, looking, note_connection, perform_act, refus
 from ..watching import Watch
 from .statements import changes, is_busy, shown
 
-__tracebackhide__ = True
-
 library: Final = "django.db.backends.utils"
 
 #: Of PostgreSQL: lets no connection wait for a lock whose holder is suspended; sqlite does not wait anyway.

@@ -13,8 +13,6 @@ from ...harness.patches import Patches
 from ..acts import Act, perform_act
 from ..forked import lives_in_memory
 
-__tracebackhide__ = True
-
 library: Final = "django.core.mail"
 
 

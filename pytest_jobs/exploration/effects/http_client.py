@@ -14,8 +14,6 @@ from ..http_acts import bytes_of, hear
 from ..http_messages import HttpRequest
 from ..reaching import reaching
 
-__tracebackhide__ = True
-
 library: Final = "http.client"
 
 

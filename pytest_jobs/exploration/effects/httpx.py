@@ -13,8 +13,6 @@ from ...harness.patches import Patches
 from ..http_acts import hear, hear_async, refuse_replaced
 from ..http_messages import HttpRequest
 
-__tracebackhide__ = True
-
 library: Final = "httpx"
 
 _SYNC: Final = "handle_request"

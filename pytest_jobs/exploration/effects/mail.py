@@ -11,8 +11,6 @@ from ..acts import Act, looking, note_connection, perform_act
 from ..mail_messages import Mail
 from ..reaching import reaching
 
-__tracebackhide__ = True
-
 library: Final = "smtplib"
 
 

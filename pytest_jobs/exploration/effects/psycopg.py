@@ -19,8 +19,6 @@ from ..acts import (
 from .psycopg_acts import act_of, check_own, commit_at_end_of, commit_of, die
 from .statements import impatience, is_busy
 
-__tracebackhide__ = True
-
 library: Final = "psycopg"
 
 

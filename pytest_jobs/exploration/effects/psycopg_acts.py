@@ -8,8 +8,6 @@ from typing import Any, Final
 from ..acts import Act, holds_connection, refuse_delivery, watcher
 from .statements import changes, is_busy, shown
 
-__tracebackhide__ = True
-
 _FOREIGN: Final = (
     "The job used a connection to PostgreSQL that was opened before it was delivered, or by an earlier delivery: "
     "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "

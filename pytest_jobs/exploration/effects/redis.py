@@ -31,8 +31,6 @@ from .redis_acts import (
 )
 from .redis_commands import Command, is_empty
 
-__tracebackhide__ = True
-
 library: Final = "redis"
 
 

@@ -12,8 +12,6 @@ from weakref import WeakSet
 from ..acts import Act, looking, note_connection, watcher
 from .redis_commands import Command, as_text, script_text, sends_messages, transaction_text
 
-__tracebackhide__ = True
-
 #: How long to look for a message that is on its way, in real seconds.
 ON_ITS_WAY: Final = 0.02
 _KIND: Final = "redis"

@@ -29,8 +29,6 @@ from .redis_acts import (
 )
 from .redis_commands import Command, is_empty
 
-__tracebackhide__ = True
-
 #: In seconds of the virtual clock: how often other tasks are given a turn, and how long in all.
 _STEP: Final = 0.1
 _PATIENCE: Final = 60.0

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-__tracebackhide__ = True
-
 #: Flagged `readonly` by redis 8, or without any effect on what is stored. What is not here counts as writing.
 _READING_WORDS: Final = """
 BITCOUNT BITFIELD_RO BITPOS DBSIZE DUMP EVALSHA_RO EVAL_RO EXISTS EXPIRETIME FCALL_RO GEODIST

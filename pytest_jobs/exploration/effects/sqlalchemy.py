@@ -23,8 +23,6 @@ from ..live_watching import Killed
 from .sqlite import is_locked
 from .statements import changes, impatience, is_busy, shown
 
-__tracebackhide__ = True
-
 library: Final = "sqlalchemy"
 
 _FOREIGN: Final = (

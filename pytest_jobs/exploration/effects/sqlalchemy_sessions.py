@@ -10,8 +10,6 @@ from weakref import WeakKeyDictionary
 from ...harness.patches import Patches
 from ..acts import is_explored, note_connection, refuse_delivery, watcher
 
-__tracebackhide__ = True
-
 library: Final = "sqlalchemy.orm"
 
 _FOREIGN: Final = (

@@ -17,8 +17,6 @@ from ...harness.patches import Patches
 from ..acts import Act, is_explored, looking, note_connection, perform_act
 from .statements import changes, shown
 
-__tracebackhide__ = True
-
 library: Final = "sqlite3"
 
 _PATIENCE: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)

@@ -7,8 +7,6 @@ from typing import Final
 
 from ..acts import may_wait_for_locks
 
-__tracebackhide__ = True
-
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)
 _CHANGING: Final = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)

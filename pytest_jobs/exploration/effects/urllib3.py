@@ -13,8 +13,6 @@ from ...harness.patches import Patches
 from ..http_acts import bytes_of, hear
 from ..http_messages import HttpRequest
 
-__tracebackhide__ = True
-
 library: Final = "urllib3"
 
 

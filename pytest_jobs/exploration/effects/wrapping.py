@@ -13,8 +13,6 @@ from ...harness.describe import call_of
 from ...harness.patches import Patches
 from ..acts import Act, perform_act, perform_act_async
 
-__tracebackhide__ = True
-
 
 @contextmanager
 def wrap(owner: Any, name: str, *, key: str | None = None) -> Generator[None, None, None]:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from ...core.batches import Batch, added_to
 from ...core.job import Job
 
-__tracebackhide__ = True
-
 
 @contextmanager
 def batch_world(

@@ -11,8 +11,6 @@ from ...errors import ExplorationError
 if TYPE_CHECKING:
     from django.db.models import Model
 
-__tracebackhide__ = True
-
 
 class DjangoWorld(Protocol):
     """Tells the state of a database of Django."""

@@ -20,8 +20,6 @@ from django.db.utils import load_backend
 from ...errors import ExplorationError
 from ..forked import must_outlive
 
-__tracebackhide__ = True
-
 #: In memory, where the system has such a place.
 _FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _BLOCKED: Final = (

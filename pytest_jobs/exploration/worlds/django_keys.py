@@ -8,8 +8,6 @@ from typing import Any
 from django.core.management.color import no_style
 from django.db.models import AutoField, QuerySet
 
-__tracebackhide__ = True
-
 
 class Keys:
     """Numbers the keys that were given in a history, in their order.

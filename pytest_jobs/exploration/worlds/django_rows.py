@@ -23,8 +23,6 @@ from .django_databases import (
 )
 from .django_keys import Keys
 
-__tracebackhide__ = True
-
 _templates = Templates()
 
 

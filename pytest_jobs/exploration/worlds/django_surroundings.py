@@ -16,8 +16,6 @@ from django.test.utils import override_settings
 from ...harness.patches import Patches
 from ..forked import lives_in_memory, must_outlive
 
-__tracebackhide__ = True
-
 _LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
 
 

@@ -19,8 +19,6 @@ from .http_libraries import stand_in
 from .http_routes import Pattern, Router, Routes
 from .http_tls import LateCertificates
 
-__tracebackhide__ = True
-
 _MISUSED: Final = "This key was used before, for a request that said something else."
 
 

@@ -19,8 +19,6 @@ from ..acts import Act, note_effect, perform_act
 from ..forked import lives_in_memory
 from ..scope import leaving_out
 
-__tracebackhide__ = True
-
 _ABSENT: Final = object()
 
 

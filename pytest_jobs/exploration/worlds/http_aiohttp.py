@@ -9,8 +9,6 @@ from typing import Any
 from ..http_messages import HttpRequest, HttpResponse
 from .http_wire import Conversation
 
-__tracebackhide__ = True
-
 
 def connecting(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
     """Return what connectors open connections by.

@@ -12,8 +12,6 @@ from ..http_messages import HttpRequest, HttpResponse
 from ..importing import when_imported
 from .http_wire import Conversation, FakeSocket
 
-__tracebackhide__ = True
-
 Answering = Callable[[HttpRequest], HttpResponse]
 
 

@@ -9,8 +9,6 @@ from typing import Any, Final, TypeAlias
 from ...errors import ExplorationError
 from ..http_messages import HttpRequest, HttpResponse
 
-__tracebackhide__ = True
-
 #: What is answered: a response; values for JSON, text or bytes, with status 200; or a status alone.
 Answer: TypeAlias = "HttpResponse | Mapping[str, Any] | list[Any] | str | bytes | int | None"
 Handler: TypeAlias = "Callable[[HttpRequest], Answer]"

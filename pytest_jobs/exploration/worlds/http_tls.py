@@ -10,8 +10,6 @@ from weakref import WeakKeyDictionary
 
 from ...harness.patches import Patches
 
-__tracebackhide__ = True
-
 #: What reads certificates, without the context: that would keep it alive.
 _Call: TypeAlias = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]
 

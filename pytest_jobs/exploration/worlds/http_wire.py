@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from ..http_messages import HttpRequest, HttpResponse
 
-__tracebackhide__ = True
-
 _END: Final = b"\r\n\r\n"
 _WITHOUT_BODY: Final = (204, 304)
 

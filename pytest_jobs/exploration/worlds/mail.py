@@ -12,8 +12,6 @@ from typing import Any
 from ...harness.patches import Patches
 from ..mail_messages import Mail
 
-__tracebackhide__ = True
-
 
 class FakeMail:
     """Takes in mails."""

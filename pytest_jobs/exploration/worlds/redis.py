@@ -15,8 +15,6 @@ from .redis_dump import dumped
 if TYPE_CHECKING:
     from .redis_servers import Server
 
-__tracebackhide__ = True
-
 
 class RedisWorld:
     """The redis of one history."""

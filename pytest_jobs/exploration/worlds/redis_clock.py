@@ -8,8 +8,6 @@ from typing import Any, Final
 from ...errors import ExplorationError
 from ..acts import watcher
 
-__tracebackhide__ = True
-
 _NS_PER_MS: Final = 1_000_000
 #: What is left of every lease is shortened; what has no time left is gone.
 _SHORTEN: Final = """

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-__tracebackhide__ = True
-
 _NUMBER: Final = re.compile(rb"-?(0|[1-9]\d{0,17})(\.\d+)?")
 #: An id of a stream from here on is a time, in milliseconds.
 _A_TIME: Final = 10**11

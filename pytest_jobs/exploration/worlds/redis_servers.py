@@ -18,8 +18,6 @@ from ...errors import ExplorationError
 from ..forked import must_outlive
 from .redis_clock import ServerClock
 
-__tracebackhide__ = True
-
 #: What a pool keeps of the one in whose place it is; the rest says where the server is.
 _KEPT: Final = ("decode_responses", "encoding", "encoding_errors", "protocol")
 

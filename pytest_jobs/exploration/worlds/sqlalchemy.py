@@ -15,8 +15,6 @@ from .sqlalchemy_stores import store_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__tracebackhide__ = True
-
 
 class SqlalchemyWorld:
     """The database of a world, and what is in it."""

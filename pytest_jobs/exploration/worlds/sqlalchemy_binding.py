@@ -13,8 +13,6 @@ from ...harness.patches import Patches
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine, Pool
 
-__tracebackhide__ = True
-
 _SYNCHRONOUS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 

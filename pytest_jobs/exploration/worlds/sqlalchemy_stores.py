@@ -18,8 +18,6 @@ from ..sameness import numbering
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, MetaData
 
-__tracebackhide__ = True
-
 #: Puts the first rows in.
 Fill: TypeAlias = "Callable[[Connection], None]"
 

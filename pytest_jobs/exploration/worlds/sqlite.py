@@ -20,8 +20,6 @@ from ...harness.patches import Patches
 from ..forked import must_outlive
 from ..scope import leaving_out
 
-__tracebackhide__ = True
-
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
 
 _numbers = itertools.count(1)
