@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,50 @@ def imports() -> list[Import]:
     """Return every import of every module."""
     known = modules()
     return [found for name, path in known.items() for found in _imports_of(name, path, known)]
+
+
+def cycles(edges: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Return the groups of nodes that reach each other, each sorted."""
+    graph: dict[str, set[str]] = {}
+    for importer, imported in edges:
+        graph.setdefault(importer, set()).add(imported)
+        graph.setdefault(imported, set())
+    reached = {node: _reached(graph, node) for node in graph}
+    groups = {
+        frozenset(other for other in reached[node] if node in reached[other]) for node in graph
+    }
+    return sorted(sorted(group) for group in groups if group)
+
+
+def private_reads() -> list[str]:
+    """Return where a module reads a private attribute that only another module of ours defines.
+
+    What an object reads of itself, by `self` or `cls`, counts as its own: a base class may lie elsewhere.
+    """
+    trees = {name: ast.parse(path.read_text("utf-8")) for name, path in modules().items()}
+    defined = {name: _private_names(tree) for name, tree in trees.items()}
+    everywhere = set().union(*defined.values())
+    return [
+        f"{name}:{node.lineno} reads {ast.unparse(node)}"
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and _is_private(node.attr)
+        and node.attr in everywhere - defined[name]
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    ]
+
+
+def private_imports() -> list[str]:
+    """Return where a module imports a private name of another."""
+    return [
+        f"{name}:{node.lineno} imports {alias.name}"
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+        if _is_private(alias.name)
+    ]
 
 
 def room(module: str) -> str:
@@ -88,3 +132,34 @@ def _base(node: ast.ImportFrom, package: str) -> str:
     pieces = package.split(".")
     pieces = pieces[: len(pieces) - node.level + 1]
     return ".".join([*pieces, node.module] if node.module else pieces)
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = list(graph[start])
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += graph[node]
+    return found
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _private_names(tree: ast.Module) -> set[str]:
+    """Return the private names that a module gives to its classes and objects."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # A slot.
+            found.add(node.value)
+    return {name for name in found if _is_private(name)}

@@ -4,7 +4,6 @@ import ast
 import builtins
 import inspect
 
-import pytest
 from package_modules import modules
 
 from pytest_jobs import errors
@@ -26,28 +25,29 @@ EXCEPTIONS = [cls for cls in CLASSES if not issubclass(cls, Warning)]
 WARNINGS = [cls for cls in CLASSES if issubclass(cls, Warning)]
 
 
-@pytest.mark.parametrize("exception", EXCEPTIONS)
-def test_an_exception_derives_from_jobs_error(exception):
-    assert issubclass(exception, errors.JobsError)
+def test_an_exception_derives_from_jobs_error():
+    assert [cls for cls in EXCEPTIONS if not issubclass(cls, errors.JobsError)] == []
 
 
-@pytest.mark.parametrize("warning", WARNINGS)
-def test_a_warning_derives_from_jobs_warning(warning):
-    assert issubclass(warning, errors.JobsWarning)
-    assert warning.__doc__
+def test_a_warning_derives_from_jobs_warning_and_is_described():
+    assert [
+        cls for cls in WARNINGS if not (issubclass(cls, errors.JobsWarning) and cls.__doc__)
+    ] == []
 
 
-@pytest.mark.parametrize("exception", EXCEPTIONS)
-def test_its_docstring_is_its_default_message(exception):
-    assert "__doc__" in vars(exception)
-    assert exception.__doc__
-    assert str(exception()) == inspect.cleandoc(exception.__doc__)
+def test_the_docstring_of_an_exception_is_its_default_message():
+    assert [
+        cls
+        for cls in EXCEPTIONS
+        if not vars(cls).get("__doc__") or str(cls()) != inspect.cleandoc(cls.__doc__)
+    ] == []
 
 
-@pytest.mark.parametrize("exception", EXCEPTIONS)
-def test_another_message_takes_its_place(exception):
-    assert str(exception("what was done")) == "what was done"
-    assert exception("what was done").args == ("what was done",)
+def test_another_message_takes_its_place():
+    said = {cls: cls("what was done") for cls in EXCEPTIONS}
+
+    assert {str(error) for error in said.values()} == {"what was done"}
+    assert {error.args for error in said.values()} == {("what was done",)}
 
 
 def test_an_empty_message_is_a_message():

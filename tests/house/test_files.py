@@ -1,21 +1,47 @@
-"""Every module is small, and says what it is."""
+"""Every file says what it is, and a folder holds no more than a reader can take in."""
 
 import ast
+from collections import Counter
 
 import pytest
-from package_modules import modules
-
-MODULES = modules()
+from package_modules import PACKAGE, modules, private_imports, private_reads
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_has_at_most_380_lines(module):
-    assert len(MODULES[module].read_text("utf-8").splitlines()) <= 380
+def test_a_module_says_what_it_is():
+    described = {
+        name: ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        for name, path in modules().items()
+    }
+
+    assert [
+        name for name, text in described.items() if not text or text.splitlines()[0][-1] != "."
+    ] == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_says_what_it_is(module):
-    described = ast.get_docstring(ast.parse(MODULES[module].read_text("utf-8")))
+@pytest.mark.xfail(reason="the house is being rebuilt")
+def test_a_folder_holds_at_most_15_files():
+    held = Counter(str(path.parent.relative_to(PACKAGE)) for path in modules().values())
 
-    assert described
-    assert described.splitlines()[0].endswith(".")
+    assert {folder: count for folder, count in held.items() if count > 15} == {}
+
+
+@pytest.mark.xfail(reason="the house is being rebuilt")
+def test_a_room_has_a_map_of_itself():
+    """The docstring of an `__init__` says what is inside, in which order to read it, and who uses it."""
+    maps = {
+        name: len((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").splitlines())
+        for name, path in modules().items()
+        if path.name == "__init__.py" and path.parent != PACKAGE
+    }
+
+    assert {name: lines for name, lines in maps.items() if not 5 <= lines <= 18} == {}
+
+
+@pytest.mark.xfail(reason="the house is being rebuilt")
+def test_nothing_reads_a_private_attribute_of_the_objects_of_another_module():
+    assert private_reads() == []
+
+
+@pytest.mark.xfail(reason="the house is being rebuilt")
+def test_nothing_imports_a_private_name():
+    assert private_imports() == []

@@ -1,7 +1,16 @@
 """Imports run downwards only, and third parties stay in their own files."""
 
 import pytest
-from package_modules import PACKAGE, Import, imports, is_ours, is_third_party, modules, room
+from package_modules import (
+    PACKAGE,
+    Import,
+    cycles,
+    imports,
+    is_ours,
+    is_third_party,
+    modules,
+    room,
+)
 
 LAYERS = [
     {"errors"},
@@ -42,11 +51,25 @@ HEAVY = {
     "sqlalchemy",
 }
 
+#: Packages whose flat files are what their rooms stand on.
+GROUND_FLOORS = ("pytest_jobs.bridges", "pytest_jobs.exploration.effects")
+
 IMPORTS = imports()
 
 
 def lies_in(module: str, places: tuple[str, ...]) -> bool:
     return any(f"{module}.".startswith(place) or module == place for place in places)
+
+
+def inside(folder: str, module: str) -> str:
+    """Return which file or room directly inside a folder a module belongs to; empty if to none."""
+    if not module.startswith(f"{folder}."):
+        return ""
+    return module.removeprefix(f"{folder}.").partition(".")[0]
+
+
+def modules_that_are_rooms() -> set[str]:
+    return {name for name, path in modules().items() if path.name == "__init__.py"}
 
 
 def family(module):
@@ -89,13 +112,56 @@ def test_the_package_itself_imports_nothing_at_once():
     assert early - {""} == set()
 
 
-@pytest.mark.parametrize("third_party", THIRD_PARTIES)
-def test_a_third_party_is_imported_in_its_place(third_party):
+@pytest.mark.xfail(reason="the house is being rebuilt")
+def test_no_modules_import_each_other():
+    """Imports inside functions and under TYPE_CHECKING count as well."""
+    edges = {
+        (found.importer, found.imported)
+        for found in IMPORTS
+        if is_ours(found.imported) and PACKAGE.name not in (found.importer, found.imported)
+    }
+
+    assert cycles(edges) == []
+
+
+@pytest.mark.xfail(reason="the house is being rebuilt")
+def test_inside_a_folder_the_rooms_and_files_are_ordered():
+    tangled = {}
+    for folder in {name.rpartition(".")[0] for name in modules()} - {"", PACKAGE.name}:
+        edges = {
+            (inside(folder, found.importer), inside(folder, found.imported)) for found in IMPORTS
+        }
+        found = cycles((a, b) for a, b in edges if a and b and a != b)
+        if found:
+            tangled[folder] = found
+
+    assert tangled == {}
+
+
+@pytest.mark.xfail(reason="the house is being rebuilt")
+def test_a_room_imports_no_file_of_the_floor_above():
+    """The flat files of a package are its top floor."""
+    upwards = [
+        str(found)
+        for found in IMPORTS
+        for folder in [found.imported.rpartition(".")[0]]
+        if found.importer.startswith(f"{folder}.")
+        and found.importer.rpartition(".")[0] != folder
+        and folder != PACKAGE.name
+        and modules()[found.imported].name != "__init__.py"
+        and folder not in GROUND_FLOORS
+        and found.importer not in modules_that_are_rooms()
+    ]
+
+    assert upwards == []
+
+
+def test_a_third_party_is_imported_in_its_place():
     astray = [
         str(found)
         for found in IMPORTS
-        if found.imported.partition(".")[0] == third_party
-        and not lies_in(found.importer, THIRD_PARTIES[third_party])
+        for third_party in [found.imported.partition(".")[0]]
+        if third_party in THIRD_PARTIES and not lies_in(found.importer, THIRD_PARTIES[third_party])
     ]
 
     assert astray == []

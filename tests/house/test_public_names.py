@@ -6,15 +6,40 @@ import pytest
 from package_modules import PACKAGE
 
 import pytest_jobs
+from pytest_jobs import plugin
+from pytest_jobs.plugin.hookspecs import JobsHookSpecs
 
 
-@pytest.mark.parametrize("name", pytest_jobs.__all__)
-def test_a_public_name_exists_and_is_documented(name):
-    value = getattr(pytest_jobs, name)
-    described = inspect.getdoc(value)
+def test_a_public_name_exists_and_is_documented():
+    described = {name: inspect.getdoc(getattr(pytest_jobs, name)) for name in pytest_jobs.__all__}
 
-    assert described, f"{name} says nothing of itself"
-    assert described.splitlines()[0].endswith((".", ":"))
+    assert [
+        name
+        for name, text in described.items()
+        if not text or not text.splitlines()[0].endswith((".", ":"))
+    ] == []
+
+
+def test_the_methods_of_a_public_class_are_documented():
+    silent = [
+        f"{name}.{attribute}"
+        for name in pytest_jobs.__all__
+        if isinstance(getattr(pytest_jobs, name), type)
+        for attribute, value in vars(getattr(pytest_jobs, name)).items()
+        if not attribute.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property | classmethod | staticmethod))
+        and not inspect.getdoc(getattr(getattr(pytest_jobs, name), attribute))
+    ]
+
+    assert silent == []
+
+
+def test_fixtures_and_hooks_are_documented():
+    silent = [name for name in plugin.__all__ if not inspect.getdoc(getattr(plugin, name))] + [
+        name for name, hook in vars(JobsHookSpecs).items() if name[0] != "_" and not hook.__doc__
+    ]
+
+    assert silent == []
 
 
 def test_no_name_is_listed_twice():
