@@ -6,8 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .adapters.inline import InlineAdapter
-    from .adapters.test import TestAdapter
+    from .adapters import InlineAdapter, TestAdapter
     from .assertions.asserts import (
         AssertDelivered,
         AssertDiscarded,
@@ -33,9 +32,13 @@ if TYPE_CHECKING:
     from .assertions.in_order import AssertEnqueuedInOrder
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
-    from .core.argument_types import argument_type
-    from .core.batches import Batch
-    from .core.callbacks import (
+    from .core.arguments.payload import Payload
+    from .core.arguments.records import reference
+    from .core.arguments.types import argument_type
+    from .core.batches.batch import Batch, slices
+    from .core.enqueueing.context import CurrentAttributes, attribute
+    from .core.enqueueing.enqueue import perform_all_later
+    from .core.foundation.callbacks import (
         after_enqueue,
         after_perform,
         around_enqueue,
@@ -43,29 +46,15 @@ if TYPE_CHECKING:
         before_enqueue,
         before_perform,
     )
-    from .core.current import CurrentAttributes, attribute
-    from .core.enqueueing import perform_all_later
-    from .core.functions import JobFunction, job
-    from .core.hooks import hookimpl, hooks
+    from .core.foundation.hooks import hookimpl, hooks
+    from .core.foundation.rules import after_discard, discard_on, rescue_from, retry_on
+    from .core.foundation.settings import configure
+    from .core.foundation.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
+    from .core.functions import JobFunction, job, later
     from .core.job import Job
-    from .core.job_log import JobLog
-    from .core.job_metrics import JobMetrics
-    from .core.later import later
-    from .core.limits import limits_concurrency
-    from .core.payload import Payload
-    from .core.records import reference
-    from .core.rules import after_discard, discard_on, rescue_from, retry_on
-    from .core.settings import configure
-    from .core.slices import slices
-    from .core.stores import MemoryStore
-    from .core.uniqueness import unique
-    from .core.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
-    from .errors import (
-        DeserializationError,
-        Halt,
-        RecordNotFoundError,
-        RecordUnavailableError,
-    )
+    from .core.locks.declaring import limits_concurrency, unique
+    from .core.locks.stores import MemoryStore
+    from .errors import DeserializationError, Halt, RecordNotFoundError, RecordUnavailableError
     from .exploration import effects
     from .exploration.check import check_idempotent
     from .exploration.http_messages import HttpRequest, HttpResponse
@@ -89,6 +78,7 @@ if TYPE_CHECKING:
     from .harness.tally import Tally
     from .harness.timeline import RetryTimeline
     from .integrations.celery import CeleryAdapter
+    from .integrations.instruments import JobLog, JobMetrics
     from .integrations.queues import load_queues
     from .integrations.recurring import Schedule, load_schedule
     from .integrations.recurring_commands import RecurringCommand
@@ -210,45 +200,45 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 
 #: Where the names live; the module is imported when one of them is used.
 _HOMES = {
-    "argument_type": "core.argument_types",
-    "reference": "core.records",
-    "after_enqueue": "core.callbacks",
-    "after_perform": "core.callbacks",
-    "around_enqueue": "core.callbacks",
-    "around_perform": "core.callbacks",
-    "before_enqueue": "core.callbacks",
-    "before_perform": "core.callbacks",
-    "CurrentAttributes": "core.current",
-    "attribute": "core.current",
-    "perform_all_later": "core.enqueueing",
+    "argument_type": "core.arguments.types",
+    "reference": "core.arguments.records",
+    "after_enqueue": "core.foundation.callbacks",
+    "after_perform": "core.foundation.callbacks",
+    "around_enqueue": "core.foundation.callbacks",
+    "around_perform": "core.foundation.callbacks",
+    "before_enqueue": "core.foundation.callbacks",
+    "before_perform": "core.foundation.callbacks",
+    "CurrentAttributes": "core.enqueueing.context",
+    "attribute": "core.enqueueing.context",
+    "perform_all_later": "core.enqueueing.enqueue",
     "JobFunction": "core.functions",
     "job": "core.functions",
-    "hookimpl": "core.hooks",
-    "hooks": "core.hooks",
+    "hookimpl": "core.foundation.hooks",
+    "hooks": "core.foundation.hooks",
     "Job": "core.job",
-    "later": "core.later",
-    "Payload": "core.payload",
-    "after_discard": "core.rules",
-    "discard_on": "core.rules",
-    "rescue_from": "core.rules",
-    "retry_on": "core.rules",
-    "configure": "core.settings",
-    "exponentially_longer": "core.waits",
-    "polynomially_longer": "core.waits",
-    "sidekiq_backoff": "core.waits",
+    "later": "core.functions",
+    "Payload": "core.arguments.payload",
+    "after_discard": "core.foundation.rules",
+    "discard_on": "core.foundation.rules",
+    "rescue_from": "core.foundation.rules",
+    "retry_on": "core.foundation.rules",
+    "configure": "core.foundation.settings",
+    "exponentially_longer": "core.foundation.waits",
+    "polynomially_longer": "core.foundation.waits",
+    "sidekiq_backoff": "core.foundation.waits",
     "DeserializationError": "errors",
     "Halt": "errors",
     "RecordNotFoundError": "errors",
     "RecordUnavailableError": "errors",
-    "Batch": "core.batches",
-    "slices": "core.slices",
-    "unique": "core.uniqueness",
-    "limits_concurrency": "core.limits",
-    "MemoryStore": "core.stores",
-    "JobLog": "core.job_log",
-    "JobMetrics": "core.job_metrics",
-    "InlineAdapter": "adapters.inline",
-    "TestAdapter": "adapters.test",
+    "Batch": "core.batches.batch",
+    "slices": "core.batches.batch",
+    "unique": "core.locks.declaring",
+    "limits_concurrency": "core.locks.declaring",
+    "MemoryStore": "core.locks.stores",
+    "JobLog": "integrations.instruments",
+    "JobMetrics": "integrations.instruments",
+    "InlineAdapter": "adapters",
+    "TestAdapter": "adapters",
     "load_schedule": "integrations.recurring",
     "Schedule": "integrations.recurring",
     "RecurringTask": "integrations.recurring_task",

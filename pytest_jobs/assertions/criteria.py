@@ -9,17 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..errors import CriterionError
 from ..harness.delivery import Delivery
-from ..harness.describe import (
-    duration,
-    error_text,
-    instant,
-    listed,
-    short_name,
-    short_repr,
-)
+from ..harness.describe import duration, error_text, instant, listed, short_name, short_repr
 from ..harness.folding import folding
 from ..harness.record import JobRecord
 from ..harness.targets import Target

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypedDict, TypeVar
 
-from ..core.options import to_ns
+from ..core.foundation.options import to_ns
 from ..errors import CriterionError
 from ..harness.delivery import STATUSES, Delivery, Status
 from ..harness.describe import short_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from ..core.records import RecordReference, with_references
+from ..core.arguments.records import RecordReference, with_references
 from ..errors import CriterionError
 from ..harness.targets import Target
 

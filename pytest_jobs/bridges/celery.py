@@ -13,7 +13,7 @@ from celery.app.task import Task
 from celery.canvas import Signature
 from celery.utils import time as celery_time
 
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..errors import (
     AmbiguousJobError,
     BridgeError,
@@ -21,14 +21,7 @@ from ..errors import (
     NoHarnessError,
     UnknownJobError,
 )
-from ..harness.bridge import (
-    Around,
-    DeliverySemantics,
-    RetryPolicy,
-    Sink,
-    Steps,
-    WrittenPayload,
-)
+from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, Steps, WrittenPayload
 from ..harness.delivery import Delivery
 from ..harness.instants import to_ns
 from ..harness.patches import Patches

@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..errors import ApplicationError, BridgeError, CriterionError, NoHarnessError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery

@@ -8,18 +8,18 @@ from copy import copy
 from datetime import timedelta
 from typing import Any, cast
 
-from ..core.arguments import decode
-from ..core.batches import adding
-from ..core.commits import commit_watches
+from ..core.arguments.encoding import decode
+from ..core.arguments.payload import Payload
+from ..core.arguments.records import RecordReference
+from ..core.batches.batch import adding
+from ..core.enqueueing.commits import commit_watches
 from ..core.execution import Execution, perform
+from ..core.foundation.registry import registry
+from ..core.foundation.rules import RetryRule
+from ..core.foundation.settings import settings
+from ..core.foundation.signature import Binder
 from ..core.job import Job
-from ..core.payload import Payload
-from ..core.records import RecordReference
-from ..core.registry import registry
-from ..core.rules import RetryRule
-from ..core.settings import settings
-from ..core.signature import Binder
-from ..core.stores import Held, MemoryStore
+from ..core.locks.stores import Held, MemoryStore
 from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.batch_ends import has_derived_id
-from ..core.payload import Payload
+from ..core.arguments.payload import Payload
+from ..core.batches.ends import has_derived_id
 from ..harness.bridge import Sink
 from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
 

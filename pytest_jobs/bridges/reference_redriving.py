@@ -10,8 +10,8 @@ from ..harness.record import REDELIVERY, JobRecord
 from .reference_adapter import HarnessAdapter, payload_of
 
 if TYPE_CHECKING:
-    from ..core.exclusion import Exclusion
-    from ..core.payload import Payload
+    from ..core.arguments.payload import Payload
+    from ..core.locks.exclusion import Exclusion
 
 
 class Redriving:
@@ -89,7 +89,7 @@ def exclusion_of(payload: Payload) -> Exclusion | None:
 
 def _carries_keys(payload: Payload, exclusion: Exclusion) -> bool:
     # Not at the top: most programs have no job of this kind.
-    from ..core.exclusion import LIMIT, UNIQUE
+    from ..core.locks.exclusion import LIMIT, UNIQUE
 
     keys = payload.headers or {}
     declared = ((UNIQUE, exclusion.unique), (LIMIT, exclusion.limit))

@@ -16,7 +16,7 @@ from taskiq.kicker import AsyncKicker
 from taskiq.message import BrokerMessage, TaskiqMessage
 from taskiq.scheduler.scheduled_task import ScheduledTask
 
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..errors import BridgeError, NoHarnessError, UnknownJobError
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ..harness.delivery import Delivery

@@ -11,7 +11,7 @@ from taskiq.brokers.shared_broker import AsyncSharedBroker
 from taskiq.decor import AsyncTaskiqDecoratedTask
 from taskiq_dependencies import DependencyGraph
 
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..errors import AmbiguousJobError, ApplicationError, CriterionError, DeclarationError
 from .taskiq_brokers import checked
 

@@ -7,18 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..errors import DeclarationError, SignatureError
-from .argument_types import annotated_types
-from .callbacks import Callback
-from .options import checked_priority, checked_queue
-from .registry import name_of, registry
-from .rules import Rule, nearest_rule
-from .signature import Binder
+from .arguments.types import annotated_types
+from .foundation.callbacks import Callback
+from .foundation.options import checked_priority, checked_queue
+from .foundation.registry import name_of, registry
+from .foundation.rules import Rule, nearest_rule
+from .foundation.signature import Binder
 
 if TYPE_CHECKING:
-    from .exclusion import Exclusion
     from .job import Job
-    from .limits import LimitRule
-    from .uniqueness import UniqueRule
+    from .locks.declaring import LimitRule, UniqueRule
+    from .locks.exclusion import Exclusion
 
 
 class JobDeclaration:
@@ -177,7 +176,7 @@ class JobDeclaration:
     @classmethod
     def _keep_apart(cls) -> None:
         # Most applications keep no jobs apart.
-        from .exclusion import Exclusion
+        from .locks.exclusion import Exclusion
 
         cls._exclusion = Exclusion(cls._unique, cls._limit)
         cls._exclusion.check(cls.job_class)
@@ -234,7 +233,7 @@ def _check_switch(cls: type[JobDeclaration], name: str) -> None:
 
 def _listen_for_commits() -> None:
     """Let what knows transactions begin to listen, before the first of them begins."""
-    from .commits import sources_in_use
+    from .enqueueing.commits import sources_in_use
 
     sources_in_use()
 

@@ -9,22 +9,20 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from ..errors import DeclarationError, Halt, RunningLoopError
-from .ambient import current_classes
-from .arguments import decode, may_name_records
-from .batch_ends import BATCH, end_in_batch, end_in_batch_or_log
-from .callbacks import arun_chain, run_chain
-from .carrying import arestore, enter, leave, performed, restore
-from .enqueueing import payload_of, send_retry
-from .hooks import hooks
-from .options import duration_ns
-from .record_work import RecordWork
-from .records import RecordReference
-from .rules import DiscardRule, RescueRule, RetryRule, Then, find_rule
-from .settings import settings
+from .arguments.encoding import decode, may_name_records
+from .arguments.records import RecordReference, RecordWork
+from .batches.ends import BATCH, end_in_batch, end_in_batch_or_log
+from .enqueueing.context import arestore, current_classes, enter, leave, performed, restore
+from .enqueueing.enqueue import payload_of, send_retry
+from .foundation.callbacks import arun_chain, run_chain
+from .foundation.hooks import hooks
+from .foundation.options import duration_ns
+from .foundation.rules import DiscardRule, RescueRule, RetryRule, Then, find_rule
+from .foundation.settings import settings
 
 if TYPE_CHECKING:
+    from .arguments.payload import Payload
     from .job import Job
-    from .payload import Payload
 
 Status: TypeAlias = Literal[
     "performed", "retried", "discarded", "exhausted", "failed", "halted", "snoozed"
@@ -206,7 +204,7 @@ def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], An
 async def _abegin(
     job: Job, payload: Payload, work: RecordWork, around: Around | None
 ) -> Callable[[], Any]:
-    from .found_records import FoundRecords
+    from .arguments.found_records import FoundRecords
 
     records, types = FoundRecords(work), type(job)._argument_types
     if payload.headers is not None:

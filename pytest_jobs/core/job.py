@@ -7,17 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from ..errors import SignatureError
-from . import enqueueing, execution
-from .ambient import Ambient, ambient, current_classes
-from .arguments import encode
+from . import execution
+from .arguments.encoding import encode
+from .arguments.payload import Payload
 from .declaration import JobDeclaration
-from .options import ConfiguredJob, Options, checked_priority, checked_queue
-from .payload import Payload
-from .waits import Seconds
+from .enqueueing import enqueue
+from .enqueueing.context import Ambient, ambient, current_classes
+from .foundation.options import ConfiguredJob, Options, checked_priority, checked_queue
+from .foundation.waits import Seconds
 
 if TYPE_CHECKING:
-    from .batches import Membership
-    from .record_work import RecordWork
+    from .arguments.records import RecordWork
+    from .batches.batch import Membership
     from .typing import APerformsNow, MakesJob, PerformsNow, SetsOptions
 
 
@@ -85,7 +86,7 @@ class Job(JobDeclaration):
             job.kwargs = kwargs
             if current_classes.any:
                 job._ambient = ambient.get()
-            enqueueing.enqueue(job)
+            enqueue.enqueue(job)
             return job
 
         @classmethod
@@ -182,7 +183,7 @@ class Job(JobDeclaration):
 
     def enqueue(self) -> Self:
         """Enqueue this job; see `perform_later`. Enqueued again, it keeps its id."""
-        enqueueing.enqueue(self)
+        enqueue.enqueue(self)
         return self
 
     def retry(
@@ -209,7 +210,7 @@ class Job(JobDeclaration):
             SignatureError: when the job is not being performed, or both wait and at are given.
         """
         options = Options(wait=wait, at=at, queue=queue, priority=priority)
-        self._retry_wait_ns = enqueueing.enqueue_retry(self, options)
+        self._retry_wait_ns = enqueue.enqueue_retry(self, options)
 
     # Looking
 

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
+    from .foundation.options import ConfiguredJob
     from .job import Job
-    from .options import ConfiguredJob
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
 from ..harness.delivery import Delivery
 from ..harness.record import FIRST, REDELIVERY, JobRecord

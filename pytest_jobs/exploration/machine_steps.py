@@ -11,15 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from ..errors import ExplorationError
 from ..harness.describe import short_repr
 from .acts import Act
-from .machine_places import (
-    Drawn,
-    Interruption,
-    Named,
-    NamedEffect,
-    Place,
-    effect_name_of,
-    name_of,
-)
+from .machine_places import Drawn, Interruption, Named, NamedEffect, Place, effect_name_of, name_of
 from .machine_run import MachineRun
 from .machine_session import Session
 from .points import Point

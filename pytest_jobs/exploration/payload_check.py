@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ..bridges.opening import open_jobs
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..errors import (
     AmbiguousJobError,
     IncompatiblePayload,

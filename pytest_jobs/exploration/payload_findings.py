@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..core.signature import Binder
+from ..core.foundation.signature import Binder
 from ..harness.payload_files import PayloadFile
 
 #: What each step is called.

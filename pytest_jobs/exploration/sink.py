@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..core.batch_ends import has_derived_id
+from ..core.batches.ends import has_derived_id
 from ..harness.describe import call_text
 from ..harness.ledger import Ledger
 from ..harness.record import FIRST, JobRecord

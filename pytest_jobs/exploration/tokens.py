@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..core.arguments import decode, encode
-from ..core.records import RecordReference, Reference
+from ..core.arguments.encoding import decode, encode
+from ..core.arguments.records import RecordReference, Reference
 from ..errors import DeserializationError, ExplorationError, SerializationError
 from ..harness.describe import short_name
 from .plans import HISTORIES, Plan

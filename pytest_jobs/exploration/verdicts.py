@@ -7,14 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from ..errors import (
-    DivergedState,
-    DuplicateEffect,
-    LostEffect,
-    NotIdempotent,
-    PoisonJob,
-    StuckJob,
-)
+from ..errors import DivergedState, DuplicateEffect, LostEffect, NotIdempotent, PoisonJob, StuckJob
 from .sameness import differences
 from .watching import Run
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..core.commits import CommitWait, WaitingJob
+from ..core.enqueueing.commits import CommitWait, WaitingJob
+from ..core.foundation.options import ConfiguredJob
 from ..core.job import Job
-from ..core.options import ConfiguredJob
 from .describe import listed, short_name, short_repr, shortened
 
 _WIDTH = 100

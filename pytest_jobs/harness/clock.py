@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.waits import Seconds
+from ..core.foundation.waits import Seconds
 from ..errors import ClockConflictError, ClockError
 from .instants import LAST_NS, delta_ns, to_datetime, to_ns
 

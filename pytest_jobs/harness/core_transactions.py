@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from ..core.commits import (
+from ..core.enqueueing.commits import (
     BeginsByReading,
     CommitWait,
     Found,

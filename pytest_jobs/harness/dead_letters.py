@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import cast
 
-from ..core.dead_letter import GIVEN_UP
-from ..core.waits import Seconds
+from ..core.arguments.payload import GIVEN_UP
+from ..core.foundation.waits import Seconds
 from ..errors import CriterionError, NotDeadError
 from .bridge import HoldsLocks
 from .delivery import Delivery

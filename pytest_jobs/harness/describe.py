@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..core.carrying import described
+from ..core.enqueueing.context import described
 from .folding import WHOLE, folding
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..core.options import duration_ns, to_ns
-from ..core.waits import Seconds, seconds_of
+from ..core.foundation.options import duration_ns, to_ns
+from ..core.foundation.waits import Seconds, seconds_of
 
 __all__ = ["LAST_NS", "delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias, cast
 
-from ..core.stores import Held
+from ..core.locks.stores import Held
 from .bridge import Bridge, HoldsLocks
 from .instants import to_datetime
 from .ledger import Ledger

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-from ..core.ambient import Ambient, ambient
+from ..core.enqueueing.context import Ambient, ambient
 from ..errors import CriterionError, VerbInsideJobError
 from .active import open_harnesses
 from .adversary import Adversary

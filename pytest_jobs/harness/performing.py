@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from ..core.waits import Seconds
+from ..core.foundation.waits import Seconds
 from ..errors import CriterionError
 from . import verbs
 from .bounds import Bounds

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..core.keys import nearest
+from ..core.locks.keys import nearest
 from ..errors import CriterionError, UnservedQueueError
 from .describe import short_name
 from .queues import Queues

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Final
 
-from ..core.batch_ends import BATCH
+from ..core.batches.ends import BATCH
 from ..core.declaration import JobDeclaration
 from ..errors import EnqueuedInTransactionWarning
 from .callables import calling_place, line_text

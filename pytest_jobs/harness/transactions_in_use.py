@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Final, Protocol, cast
 
-from ..core.commits import django_is_set_up, sources_in_use
-from ..core.settings import settings
+from ..core.enqueueing.commits import django_is_set_up, sources_in_use
+from ..core.foundation.settings import settings
 from .core_transactions import CoreTransactions
 from .transactions import Transactions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.waits import Seconds
+from ..core.foundation.waits import Seconds
 from ..errors import CriterionError
 from .delivery import ENDED_IN_FAILURE, Delivery
 from .events import Events
@@ -10,14 +10,7 @@ from .kept_out import KeptOut, kept_out_jobs
 from .locks import Lock, held_locks
 from .open_harness import OpenHarness
 from .record import JobRecord
-from .views import (
-    Capture,
-    View,
-    is_blocked,
-    look_at_delivery,
-    look_at_nothing,
-    look_at_record,
-)
+from .views import Capture, View, is_blocked, look_at_delivery, look_at_nothing, look_at_record
 
 
 class Viewing(OpenHarness):

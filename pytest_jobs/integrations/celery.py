@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from ..core.arguments.payload import Payload
 from ..core.execution import perform_to_end
-from ..core.payload import Payload
-from ..core.settings import configure, settings
-from ..core.waits import Seconds, seconds_of
+from ..core.foundation.settings import configure, settings
+from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError
 from ..harness.versions import KnownVersions
 from .outages import said

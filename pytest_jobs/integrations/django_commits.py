@@ -10,7 +10,7 @@ from typing import Final
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..core.commits import CommitWait, TransactionSource
+from ..core.enqueueing.commits import CommitWait, TransactionSource
 
 _NOT_COMMITTED: Final = "by a rollback, or since a callback of on_commit raised before it"
 

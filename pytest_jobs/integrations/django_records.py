@@ -9,8 +9,7 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import Model
 
-from ..core.record_work import RecordWork
-from ..core.records import Reference
+from ..core.arguments.records import RecordWork, Reference
 
 
 def reference_of(cls: type) -> Reference | None:

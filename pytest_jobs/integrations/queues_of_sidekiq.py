@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..core.keys import nearest
+from ..core.locks.keys import nearest
 from ..errors import QueuesError
 from ..harness.queues import Listed, Queues
 from .queues_of_solid_queue import PROCESSES

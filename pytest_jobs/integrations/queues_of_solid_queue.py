@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..core.keys import nearest
+from ..core.locks.keys import nearest
 from ..errors import QueuesError
 from ..harness.queues import Queues
 

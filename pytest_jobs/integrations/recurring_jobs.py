@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from ..core.foundation.options import ConfiguredJob, Options
 from ..core.functions import JobFunction
 from ..core.job import Job
-from ..core.options import ConfiguredJob, Options
 from ..errors import DeclarationError, ScheduleError, SerializationError, SignatureError
 
 Args: TypeAlias = tuple[Any, ...]

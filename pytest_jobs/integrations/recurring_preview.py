@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import overload
 
-from ..core.options import to_ns
-from ..core.waits import Seconds
+from ..core.foundation.options import to_ns
+from ..core.foundation.waits import Seconds
 from ..errors import ScheduleError
 from ..harness.describe import call_of, instant, short_name, table
 from ..harness.instants import delta_ns, to_datetime

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..core.options import checked_priority, checked_queue
+from ..core.foundation.options import checked_priority, checked_queue
 from ..errors import DeclarationError, ScheduleError
 from .recurring_commands import RecurringCommand, find, read_command
 from .recurring_jobs import Recurs, recurs

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from ..core.options import to_ns
+from ..core.foundation.options import to_ns
 from ..harness.describe import duration
 from ..harness.instants import to_datetime
 from .recurring_cron import CronLine, days_of

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from ..core.batch_stores import BatchFacts, another_batch, names_of
-from ..core.payload import Payload
+from ..core.arguments.payload import Payload
+from ..core.batches.stores import BatchFacts, another_batch, names_of
 
 #: Does what it is given, which is named first; raises a `StoreError` when redis does not answer.
 Ask: TypeAlias = Callable[[str, Callable[[], Any]], Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..core.stores import Held, Waiting
+from ..core.locks.stores import Held, Waiting
 from ..errors import StoreError
 from .outages import said
 from .redis_batches import RedisBatches
@@ -117,7 +117,7 @@ class RedisStore:
         rank: int | None = None,
         renew: bool = False,
     ) -> Held | None:
-        """Take a place; see `pytest_jobs.core.stores.Store`."""
+        """Take a place; see `pytest_jobs.core.locks.stores.Store`."""
         arguments = [
             owner,
             _microseconds(now_ns),
@@ -135,7 +135,7 @@ class RedisStore:
     def release(
         self, key: str, owner: str, *, now_ns: int, ttl_ns: int | None = None
     ) -> str | None:
-        """Give a place back; see `pytest_jobs.core.stores.Store`."""
+        """Give a place back; see `pytest_jobs.core.locks.stores.Store`."""
         arguments = [owner, _microseconds(now_ns), _end(now_ns, ttl_ns), _KEPT_MS]
         following = self._ask(
             f"give {key} back",

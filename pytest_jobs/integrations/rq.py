@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ..core.payload import Payload
-from ..core.waits import Seconds, seconds_of
+from ..core.arguments.payload import Payload
+from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
 from ..harness.versions import KnownVersions
 from .outages import said

@@ -11,9 +11,9 @@ from typing import Any
 import rq
 from rq.job import Job, Retry
 
+from ..core.arguments.payload import Payload
 from ..core.execution import Execution, perform_to_end
-from ..core.payload import Payload
-from ..core.settings import configure, settings
+from ..core.foundation.settings import configure, settings
 from ..errors import DeclarationError
 from .rq import REDELIVERIES, Delivery, RqAdapter, at_front, current, seconds_until
 

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper
 
-from ..core.record_work import RecordWork
-from ..core.records import Reference
+from ..core.arguments.records import RecordWork, Reference
 from .sqlalchemy_sessions import is_awaited, open_for_coroutines, open_synchronous
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.settings import settings
+from ..core.foundation.settings import settings
 from ..errors import DeclarationError, NoSessionError
 
 if TYPE_CHECKING:

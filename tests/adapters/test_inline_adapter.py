@@ -15,7 +15,7 @@ from pytest_jobs import (
     retry_on,
     unique,
 )
-from pytest_jobs.adapters.inline import InlineAdapter
+from pytest_jobs.adapters import InlineAdapter
 from pytest_jobs.errors import RunningLoopError
 
 calls = []

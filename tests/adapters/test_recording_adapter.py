@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, configure, discard_on, job, perform_all_later, retry_on
-from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.adapters import TestAdapter
 
 SECOND = 10**9
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, Payload
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import DeserializationError
 
 

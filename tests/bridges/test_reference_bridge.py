@@ -17,7 +17,7 @@ from pytest_jobs import (
 )
 from pytest_jobs.bridges.opening import open_jobs
 from pytest_jobs.bridges.reference import ReferenceBridge
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import (
     CriterionError,
     DeclarationError,

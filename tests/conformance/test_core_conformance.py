@@ -8,7 +8,7 @@ import pytest
 from pytest_jobs import job, retry_on
 from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 note = job(queue="notes")(bodies.note)
 fails = job(bodies.fails)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs.adapters.test import TestAdapter
-from pytest_jobs.core.settings import settings
+from pytest_jobs.adapters import TestAdapter
+from pytest_jobs.core.foundation.settings import settings
 
 SECOND = 1_000_000_000
 

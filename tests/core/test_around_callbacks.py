@@ -11,8 +11,8 @@ from pytest_jobs import (
     before_enqueue,
     discard_on,
 )
-from pytest_jobs.adapters.test import TestAdapter
-from pytest_jobs.core.settings import settings
+from pytest_jobs.adapters import TestAdapter
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import CallbackError, EnqueueError
 
 

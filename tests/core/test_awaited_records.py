@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_jobs import CurrentAttributes, Job, Payload, argument_type, job, reference
+from pytest_jobs.core.arguments.records import RecordReference
 from pytest_jobs.core.execution import perform
-from pytest_jobs.core.records import RecordReference
 from pytest_jobs.errors import (
     DeclarationError,
     DeserializationError,
@@ -153,7 +153,7 @@ def test_a_reference_to_one_cannot_be_followed_without_awaiting(adapter):
 
 
 def reference_in(payload):
-    from pytest_jobs.core.arguments import decode
+    from pytest_jobs.core.arguments.encoding import decode
 
     (found,), _ = decode(payload.arguments, dict, find=RecordReference)
     return found

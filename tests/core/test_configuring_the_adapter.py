@@ -3,8 +3,8 @@
 import pytest
 
 from pytest_jobs import configure, job
-from pytest_jobs.adapters.test import TestAdapter
-from pytest_jobs.core.settings import settings
+from pytest_jobs.adapters import TestAdapter
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import DeclarationError, NoAdapterError
 
 

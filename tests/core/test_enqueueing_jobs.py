@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, configure, perform_all_later
-from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.adapters import TestAdapter
 from pytest_jobs.errors import EnqueueError, NoAdapterError, SignatureError
 
 

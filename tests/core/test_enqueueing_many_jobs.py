@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, before_enqueue, configure, job, perform_all_later
-from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.adapters import TestAdapter
 from pytest_jobs.errors import EnqueueError, Halt, SerializationError, SignatureError
 
 

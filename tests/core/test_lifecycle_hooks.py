@@ -5,8 +5,8 @@ from typing import ClassVar
 import pytest
 
 from pytest_jobs import Job, JobLog, discard_on, hookimpl, hooks, job, retry_on
-from pytest_jobs.adapters.test import TestAdapter
-from pytest_jobs.core.settings import settings
+from pytest_jobs.adapters import TestAdapter
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import DeclarationError, EnqueueError
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pytest_jobs import Job, after_discard, before_perform, configure, discard_on, retry_on
-from pytest_jobs.adapters.test import TestAdapter
+from pytest_jobs.adapters import TestAdapter
 from pytest_jobs.errors import (
     EnqueueError,
     Halt,

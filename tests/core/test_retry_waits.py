@@ -13,7 +13,7 @@ from pytest_jobs import (
     retry_on,
     sidekiq_backoff,
 )
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import DeclarationError, WaitError
 
 SECOND = 10**9

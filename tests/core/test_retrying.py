@@ -3,8 +3,8 @@
 import pytest
 
 from pytest_jobs import Job, before_enqueue, job, retry_on
-from pytest_jobs.adapters.test import TestAdapter
-from pytest_jobs.core.settings import settings
+from pytest_jobs.adapters import TestAdapter
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import EnqueueError, Halt
 
 SECOND = 10**9

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_jobs import Job, job
-from pytest_jobs.core.signature import Binder
+from pytest_jobs.core.foundation.signature import Binder
 from pytest_jobs.errors import SignatureError
 
 

@@ -2,7 +2,7 @@
 
 from pytest_jobs import TestAdapter, configure, job
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 
 @job

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_jobs import Job, assert_enqueued, discard_on, reference
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.core.records import RecordReference
+from pytest_jobs.core.arguments.records import RecordReference
 from pytest_jobs.errors import RecordNotFoundError
 
 orders = {}

@@ -11,7 +11,7 @@ import time_machine
 
 from pytest_jobs import Job, retry_on
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import ClockConflictError, NoAdapterError
 from pytest_jobs.harness.active import open_harnesses
 

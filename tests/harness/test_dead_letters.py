@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, Payload, after_discard, discard_on, retry_on
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import CriterionError, NotDeadError, UnknownJobError, WaitError
 
 

@@ -9,8 +9,8 @@ from threading import Thread
 import pytest
 
 from pytest_jobs import Job, Payload, job, later, reference, retry_on
-from pytest_jobs.core import arguments
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.arguments import encoding as arguments
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import DeserializationError, UnknownJobError
 
 

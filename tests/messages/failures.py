@@ -26,7 +26,7 @@ from pytest_jobs import (
     retry_on,
 )
 from pytest_jobs.bridges.reference import ReferenceBridge
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.harness.jobs import Jobs
 
 

@@ -17,8 +17,8 @@ from pytest_jobs import (
     perform_all_later,
     unique,
 )
-from pytest_jobs.core.ambient import current_classes
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.enqueueing.context import current_classes
+from pytest_jobs.core.foundation.settings import settings
 
 
 @job

@@ -484,7 +484,7 @@ def test_of_many_jobs_those_that_need_not_wait_come_at_once(adapter, database):
 
 
 def test_where_nothing_knows_of_transactions_a_job_is_refused(monkeypatch):
-    monkeypatch.setattr("pytest_jobs.core.commits.sources_in_use", list)
+    monkeypatch.setattr("pytest_jobs.core.enqueueing.commits.sources_in_use", list)
 
     with configure(adapter=TestAdapter()), pytest.raises(CommitError) as raised:
         Ship.perform_later(1)
@@ -498,7 +498,7 @@ def test_where_nothing_knows_of_transactions_a_job_is_refused(monkeypatch):
 
 
 def test_a_program_without_a_database_says_so(monkeypatch):
-    monkeypatch.setattr("pytest_jobs.core.commits.sources_in_use", list)
+    monkeypatch.setattr("pytest_jobs.core.enqueueing.commits.sources_in_use", list)
     adapter = TestAdapter()
 
     with configure(adapter=adapter, transactions=[]):

@@ -18,7 +18,7 @@ from pytest_jobs import (
     unique,
 )
 from pytest_jobs.bridges.reference import ReferenceBridge
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 
 @unique(key="user_id", ttl=3600)

@@ -22,7 +22,7 @@ from pytest_jobs import (
     preview,
     unique,
 )
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import CriterionError, StoreError, VerbInsideJobError
 
 SEED = """\

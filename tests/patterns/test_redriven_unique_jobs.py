@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, discard_on, limits_concurrency, unique
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import StoreError
 
 HOUR = timedelta(hours=1)

@@ -87,7 +87,7 @@ def test_it_is_closed_at_the_end(pytester):
     pytester.makeconftest("""
         import time
         import pytest
-        from pytest_jobs.core.settings import settings
+        from pytest_jobs.core.foundation.settings import settings
 
         @pytest.hookimpl(trylast=True)
         def pytest_unconfigure():

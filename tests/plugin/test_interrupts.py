@@ -8,7 +8,7 @@ CONFTEST = """
     import time
     import pytest
     from pytest_jobs import current_jobs
-    from pytest_jobs.core.settings import settings
+    from pytest_jobs.core.foundation.settings import settings
     from pytest_jobs.errors import NoHarnessError
 
     real = time.time()

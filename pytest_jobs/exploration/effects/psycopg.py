@@ -9,13 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 from ...harness.patches import Patches
-from ..acts import (
-    is_explored,
-    looking,
-    note_connection,
-    perform_act,
-    perform_act_async,
-)
+from ..acts import is_explored, looking, note_connection, perform_act, perform_act_async
 from .psycopg_acts import act_of, check_own, commit_at_end_of, commit_of, die
 from .statements import impatience, is_busy
 

@@ -10,15 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from ...harness.patches import Patches
-from ..acts import (
-    Act,
-    is_explored,
-    looking,
-    note_connection,
-    perform_act,
-    refuse_delivery,
-    watcher,
-)
+from ..acts import Act, is_explored, looking, note_connection, perform_act, refuse_delivery, watcher
 from ..live_watching import Killed
 from .sqlite import is_locked
 from .statements import changes, impatience, is_busy, shown

@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ...core.batches import Batch, added_to
+from ...core.batches.batch import Batch, added_to
 from ...core.job import Job
 
 

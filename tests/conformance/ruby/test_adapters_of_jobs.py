@@ -17,7 +17,7 @@ from pytest_jobs import (
     current_jobs,
     open_jobs,
 )
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import NoHarnessError
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, after_discard, discard_on, polynomially_longer, retry_on
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import DeclarationError, WaitError
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from pytest_jobs import Job, Payload, after_discard, retry_on
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import SignatureError, UnknownJobError
 
 

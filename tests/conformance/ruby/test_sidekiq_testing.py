@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pytest_jobs import Job, Payload, TestAdapter, configure, hookimpl, hooks, open_jobs
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import (
     NothingMatchedError,
     NotPerformedError,

@@ -13,7 +13,7 @@ import redis
 from servers import PATIENCE, process, wait_until, wait_until_deserted, waiting_clients
 
 from pytest_jobs import CeleryAdapter, RqAdapter
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 _HERE = str(Path(__file__).parent)
 

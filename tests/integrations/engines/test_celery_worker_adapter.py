@@ -8,7 +8,7 @@ import pytest
 from engine_jobs import Broken, Fragile, Import, Say
 
 from pytest_jobs import CeleryAdapter, MemoryStore, configure
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 
 class Told(list):

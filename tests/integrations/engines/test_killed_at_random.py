@@ -18,7 +18,7 @@ import pytest
 from engine_jobs import Keyed
 from servers import wait_until
 
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 JOBS = 2_000
 #: How many jobs wait in the middle until their process is killed.

@@ -12,7 +12,7 @@ import pytest
 from engine_jobs import Killed, Poison
 from servers import kill_group, wait_until
 
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from rq.job import Job as RqJob
 
 import pytest_jobs
 from pytest_jobs import RedisStore, RqAdapter, configure
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import (
     DeclarationError,
     EnqueueError,

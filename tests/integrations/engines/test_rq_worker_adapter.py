@@ -11,7 +11,7 @@ from rq.job import Job as RqJob
 from rq.timeouts import TimerDeathPenalty
 
 from pytest_jobs import Job, RedisStore, RqAdapter, configure, hookimpl, hooks, retry_on
-from pytest_jobs.core.settings import settings
+from pytest_jobs.core.foundation.settings import settings
 
 
 class Worker(rq.SimpleWorker):

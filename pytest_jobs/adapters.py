@@ -1,0 +1,168 @@
+"""Records jobs and performs them when asked: for test runners other than pytest."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, MutableSequence
+
+from .core.arguments.payload import GIVEN_UP, DeadLetter, Payload
+from .core.execution import Execution, perform_to_end
+from .errors import LoopLimitError, RunningLoopError
+
+
+def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
+    """Perform a payload once and return what came of it.
+
+    Args:
+        payload: what to perform.
+        dead: takes a dead letter when the job is given up.
+    """
+    execution = perform_to_end(payload)
+    if execution.status in GIVEN_UP:
+        dead.append(DeadLetter(payload, execution.status, execution.error))
+    return execution
+
+
+def taken_out(payloads: MutableSequence[Payload], job_id: str) -> Payload | None:
+    """Take the first payload of a job out of a sequence and return it; None when there is none."""
+    found = next((payload for payload in payloads if payload.job_id == job_id), None)
+    if found is not None:
+        payloads.remove(found)
+    return found
+
+
+class InlineAdapter:
+    """For scripts and consoles: no queue, no worker.
+
+    A job that fails raises its error to whoever enqueued it, after the jobs that wait behind it were
+    performed. A job that is due later, a retry included, is not performed at once, since that would be
+    another program: it stays in `scheduled` until `perform_scheduled` is called.
+    """
+
+    def __init__(self) -> None:
+        #: The payloads that are due later, in the order of enqueueing.
+        self.scheduled: list[Payload] = []
+        #: The jobs that were given up.
+        self.dead: list[DeadLetter] = []
+        self._waiting: deque[Payload] = deque()
+        self._running = False
+
+    def now_ns(self) -> int:
+        """Return the time of the system."""
+        return time.time_ns()
+
+    def enqueue(self, payload: Payload) -> None:
+        """Perform the payload, after the job that enqueued it.
+
+        Raises:
+            RunningLoopError: for a coroutine job inside a running event loop.
+            BaseException: the error of a job that no rule dealt with.
+        """
+        if payload.due_ns is not None and payload.due_ns > payload.enqueued_ns:
+            self.scheduled.append(payload)
+            return
+        self._waiting.append(payload)
+        if not self._running:
+            self._run()
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Take back and return what waits or is scheduled of a job; for `unique(on_conflict="replace")`."""
+        return taken_out(self._waiting, job_id) or taken_out(self.scheduled, job_id)
+
+    def perform_scheduled(self) -> None:
+        """Perform what is in `scheduled` now, however far off its time is; once, retries not included."""
+        self._waiting.extend(self.scheduled)
+        self.scheduled.clear()
+        self._run()
+
+    def _run(self) -> None:
+        errors: list[BaseException] = []
+        self._running = True
+        try:
+            while self._waiting:
+                try:
+                    execution = deliver(self._waiting.popleft(), self.dead)
+                except (
+                    RunningLoopError
+                ) as error:  # Of this job alone: those behind it can be performed.
+                    errors.append(error)
+                    continue
+                if execution.error is not None and not execution.handled:
+                    errors.append(execution.error)
+        finally:
+            self._running = False
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"Another job failed too: {type(other).__name__}: {other}")
+            raise errors[0]
+
+
+#: How many jobs `perform_due` performs before it takes them for a loop.
+_LIMIT = 10_000
+
+
+class TestAdapter:
+    """Keeps every payload in a list. The fixtures of the plugin can do much more.
+
+    Args:
+        now_ns: returns the time in nanoseconds since the epoch; the system's by default.
+    """
+
+    __test__ = False
+
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self.now_ns = now_ns
+        #: Every payload, retries included, in the order of enqueueing.
+        self.enqueued: list[Payload] = []
+        #: Those that have not been performed yet.
+        self.pending: list[Payload] = []
+        #: The jobs that were given up.
+        self.dead: list[DeadLetter] = []
+
+    def enqueue(self, payload: Payload) -> None:
+        """Record the payload."""
+        self.enqueued.append(payload)
+        self.pending.append(payload)
+
+    def withdraw(self, job_id: str) -> Payload | None:
+        """Take back and return what is pending of a job; for `unique(on_conflict="replace")`."""
+        return taken_out(self.pending, job_id)
+
+    def perform(self, payload: Payload) -> Execution:
+        """Perform one payload and return what came of it; errors of the job are not raised.
+
+        Raises:
+            RunningLoopError: for a coroutine job inside a running event loop; it stays pending.
+        """
+        place = self.pending.index(payload) if payload in self.pending else None
+        if place is not None:
+            del self.pending[place]
+        try:
+            return deliver(payload, self.dead)
+        except RunningLoopError:
+            if place is not None:
+                self.pending.insert(place, payload)
+            raise
+
+    def perform_due(self) -> list[Execution]:
+        """Perform what is due, and what that enqueues, in the order of enqueueing.
+
+        Raises:
+            LoopLimitError: when it goes on for more than 10,000 jobs.
+        """
+        executions: list[Execution] = []
+        while due := [p for p in self.pending if p.due_ns is None or p.due_ns <= self.now_ns()]:
+            if len(executions) == _LIMIT:
+                raise LoopLimitError(
+                    f"perform_due() stopped after {_LIMIT} jobs; next is {due[0].name}, which most likely "
+                    "enqueues itself for ever: give its chain an end."
+                )
+            executions.append(self.perform(due[0]))
+        return executions
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.enqueued.clear()
+        self.pending.clear()
+        self.dead.clear()

@@ -1,1 +1,0 @@
-"""Adapters for the reference core that need no harness and no pytest."""

@@ -1,0 +1,200 @@
+"""A job as it travels: what an adapter keeps and a worker performs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ...errors import DeserializationError
+from ..foundation.registry import registry
+
+if TYPE_CHECKING:
+    from ..job import Job
+
+
+#: The version of the layout of `to_dict`.
+FORMAT = 1
+#: Under this name a payload carries how often it was put off without an attempt.
+SNOOZED = "snoozed"
+
+
+class Payload:
+    """The serialised job. Treat it as read-only: it is what is delivered again.
+
+    `arguments` is JSON text and is the snapshot of the arguments. `job` is the class where the
+    payload was made in this process; a payload that came through a transport finds its class by
+    name. Times are nanoseconds since the epoch.
+    """
+
+    __slots__ = (
+        "_job",
+        "arguments",
+        "attempt",
+        "due_ns",
+        "enqueued_ns",
+        "failures",
+        "headers",
+        "job_id",
+        "name",
+        "priority",
+        "queue",
+    )
+
+    def __init__(
+        self,
+        job: type[Job] | None,
+        name: str,
+        job_id: str,
+        queue: str,
+        priority: int | None,
+        arguments: str,
+        attempt: int,
+        failures: Mapping[str, int] | None,
+        enqueued_ns: int,
+        due_ns: int | None,
+        headers: Mapping[str, object] | None = None,
+    ) -> None:
+        self._job = job
+        self.name = name
+        self.job_id = job_id
+        self.queue = queue
+        self.priority = priority
+        self.arguments = arguments
+        self.attempt = attempt
+        self.failures = failures
+        self.enqueued_ns = enqueued_ns
+        self.due_ns = due_ns
+        self.headers = headers
+
+    @property
+    def expires_ns(self) -> None:
+        """The core's jobs do not expire."""
+        return None
+
+    @property
+    def job(self) -> type[Job]:
+        """The job class.
+
+        Raises:
+            UnknownJobError: when the payload came through a transport and no class has its name.
+            AmbiguousJobError: when more than one has.
+        """
+        if self._job is None:
+            self._job = registry.find(self.name)
+        return self._job
+
+    def snoozed(self, now_ns: int, due_ns: int | None) -> Payload:
+        """Return the same attempt once more, for later.
+
+        Args:
+            now_ns: the time, in nanoseconds since the epoch.
+            due_ns: when it is due; None for at once.
+        """
+        headers = dict(self.headers or {})
+        times = headers.get(SNOOZED, 0)
+        headers[SNOOZED] = times + 1 if isinstance(times, int) else 1
+        return Payload(
+            self._job,
+            self.name,
+            self.job_id,
+            self.queue,
+            self.priority,
+            self.arguments,
+            self.attempt,
+            self.failures,
+            now_ns,
+            due_ns,
+            headers,
+        )
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is what the application enqueued: neither a retry nor put off."""
+        return self.attempt == 1 and (self.headers is None or SNOOZED not in self.headers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the payload as JSON-safe data, for a transport.
+
+        Raises:
+            UnknownJobError: when the class lives inside a function and so cannot be found again.
+            AmbiguousJobError: when another class has the same name.
+        """
+        if self._job is not None:
+            registry.check_findable(self._job)
+        return {
+            "format": FORMAT,
+            "job": self.name,
+            "job_id": self.job_id,
+            "queue": self.queue,
+            "priority": self.priority,
+            "arguments": json.loads(self.arguments),
+            "attempt": self.attempt,
+            "failures": dict(self.failures or {}),
+            "enqueued_ns": self.enqueued_ns,
+            "due_ns": self.due_ns,
+            "headers": dict(self.headers or {}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Payload:
+        """Return the payload that `to_dict` described.
+
+        Raises:
+            DeserializationError: when the data has another layout.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            found = data.get("format") if isinstance(data, Mapping) else data
+            raise DeserializationError(
+                f"This payload has format {found!r}; this version of pytest-jobs reads "
+                f"format {FORMAT}. It was not written by `Payload.to_dict`, or by a later version."
+            )
+        try:
+            return cls(
+                None,
+                data["job"],
+                data["job_id"],
+                data["queue"],
+                data["priority"],
+                json.dumps(data["arguments"], separators=(",", ":")),
+                data["attempt"],
+                data["failures"] or None,
+                data["enqueued_ns"],
+                data["due_ns"],
+                data["headers"] or None,
+            )
+        except KeyError as missing:
+            raise DeserializationError(
+                f"This payload lacks {missing}, which every payload of format {FORMAT} has."
+            ) from missing
+
+    def __repr__(self) -> str:
+        return f"<Payload {self.name} {self.arguments} job_id={self.job_id} attempt={self.attempt}>"
+
+
+#: What the last delivery of a job came to that was given up.
+GIVEN_UP: Final = frozenset(("failed", "exhausted", "discarded"))
+
+
+class DeadLetter:
+    """A payload that will not be performed again, and why."""
+
+    __slots__ = ("error", "payload", "status")
+
+    def __init__(self, payload: Payload, status: str, error: BaseException | None) -> None:
+        #: The payload as it was enqueued, readable or not.
+        self.payload = payload
+        #: `failed`, `exhausted` or `discarded`.
+        self.status = status
+        #: What the last attempt raised.
+        self.error = error
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts were made."""
+        return self.payload.attempt
+
+    def __repr__(self) -> str:
+        return (
+            f"<DeadLetter {self.payload.name} {self.status} after {self.attempts}: {self.error!r}>"
+        )

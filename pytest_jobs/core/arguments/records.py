@@ -1,0 +1,386 @@
+"""Records of the application, which a payload names by class and id, and which are found again."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import operator
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, cast
+
+from ...errors import (
+    DeclarationError,
+    DeserializationError,
+    JobsError,
+    RecordNotFoundError,
+    RecordUnavailableError,
+)
+from ..foundation.registry import import_module_of, name_of, standing_at
+
+# By name, since the room that knows third parties lies above this one.
+_DJANGO: Final = "pytest_jobs.integrations.django_records"
+_SQLALCHEMY: Final = "pytest_jobs.integrations.sqlalchemy_records"
+
+
+class _Integration(Protocol):
+    def reference_of(self, cls: type) -> Reference | None: ...
+
+
+def reference_of(cls: type) -> Reference | None:
+    """Return how the records of a class are found, if it is a model of a library in use."""
+    for name in _in_use():
+        found = cast(_Integration, importlib.import_module(name)).reference_of(cls)
+        if found is not None:
+            return found
+    return None
+
+
+def _in_use() -> Iterator[str]:
+    if "django.db.models" in sys.modules:
+        from ..enqueueing.commits import django_is_set_up
+
+        if django_is_set_up():
+            yield _DJANGO
+    if "sqlalchemy.orm" in sys.modules:
+        yield _SQLALCHEMY
+
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Unit(Protocol):
+    """What a database library keeps open while a job has its records.
+
+    The methods of one for coroutine jobs return what is awaited.
+    """
+
+    def commit(self) -> Awaitable[None] | None:
+        """Keep what was done to the records."""
+        ...
+
+    def roll_back(self) -> Awaitable[None] | None:
+        """Take it back."""
+        ...
+
+    def close(self) -> Awaitable[None] | None:
+        """Let go of the records."""
+        ...
+
+
+U = TypeVar("U", bound=Unit)
+
+
+class RecordWork:
+    """The records of one delivery.
+
+    What was done to them is committed when the job has been performed, and rolled back when it has
+    raised; then its rules have their turn, and what these did is committed.
+    """
+
+    __slots__ = ("_unit",)
+
+    def __init__(self) -> None:
+        self._unit: Unit | None = None
+
+    def find(self, reference: Reference, identifier: object) -> object:
+        """Look a record up; see `Reference.find_record`."""
+        return reference.find_record(identifier, self)
+
+    def unit(self, open: Callable[[], U]) -> U:
+        """Return what is open for this delivery, which is opened for the first record."""
+        if self._unit is None:
+            self._unit = open()
+        return cast(U, self._unit)
+
+    def commit(self) -> None:
+        """Keep what was done."""
+        if self._unit is not None:
+            self._unit.commit()
+
+    async def acommit(self) -> None:
+        """Keep what was done, for a coroutine job."""
+        await _awaited(self._unit and self._unit.commit())
+
+    def roll_back(self, error: Exception) -> None:
+        """Take back what was done, for an error, which is told if that fails too."""
+        try:
+            if self._unit is not None:
+                self._unit.roll_back()
+        except Exception as raised:
+            error.add_note(_not_rolled_back(raised))
+
+    async def aroll_back(self, error: Exception) -> None:
+        """Take back what was done, for a coroutine job; see `roll_back`."""
+        try:
+            await _awaited(self._unit and self._unit.roll_back())
+        except Exception as raised:
+            error.add_note(_not_rolled_back(raised))
+
+    def __enter__(self) -> Self:
+        """Begin; nothing is open yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of the records."""
+        try:
+            if self._unit is not None:
+                self._unit.close()
+        except Exception:
+            _log.warning(_NOT_CLOSED, exc_info=True)
+
+    async def __aenter__(self) -> Self:
+        """Begin; nothing is open yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of the records, unless the coroutine is thrown away, which can await nothing any more."""
+        if kind is GeneratorExit:
+            return
+        try:
+            await _awaited(self._unit and self._unit.close())
+        except Exception:
+            _log.warning(_NOT_CLOSED, exc_info=True)
+
+
+_NOT_CLOSED: Final = "What held the records of a job could not be closed."
+
+
+def _not_rolled_back(raised: Exception) -> str:
+    return f"What the job did to its records could not be rolled back either: {type(raised).__name__}: {raised}"
+
+
+async def _awaited(waiting: Any) -> None:
+    if waiting is not None:
+        await waiting
+
+
+C = TypeVar("C", bound=type)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How records of a class are named in a payload, and found again.
+
+    What finds a record returns None, or raises a `LookupError`, where it is gone. There is one for
+    synchronous jobs, one for coroutine jobs, or both.
+    """
+
+    cls: type
+    identify: Callable[[Any], object]
+    find: Callable[[Any, RecordWork], object] | None
+    afind: Callable[[Any, RecordWork], Awaitable[object]] | None = None
+
+    def find_record(self, identifier: object, work: RecordWork) -> object:
+        """Look a record up.
+
+        Args:
+            identifier: its id.
+            work: the records of the delivery, with which it ends.
+
+        Raises:
+            RecordNotFoundError: when there is none.
+            RecordUnavailableError: when that cannot be told now.
+            DeclarationError: when it is found by a coroutine function only.
+        """
+        if self.find is None:
+            raise DeclarationError(
+                f"A {self.cls.__qualname__} is found by a coroutine function, which a synchronous job cannot "
+                "await: declare the job `async def perform`, or give `reference` a plain function as `find`."
+            )
+        try:
+            record = self.find(identifier, work)
+        except Exception as error:
+            raise self._failure(identifier, error) from error
+        return self._present(record, identifier)
+
+    async def afind_record(self, identifier: object, work: RecordWork) -> object:
+        """Look a record up for a coroutine job; see `find_record`."""
+        if self.afind is None:
+            return self.find_record(identifier, work)
+        try:
+            record = await self.afind(identifier, work)
+        except Exception as error:
+            raise self._failure(identifier, error) from error
+        return self._present(record, identifier)
+
+    def _present(self, record: object, identifier: object) -> object:
+        if record is None:
+            raise RecordNotFoundError(self._gone(identifier))
+        return record
+
+    def _failure(self, identifier: object, error: Exception) -> Exception:
+        if isinstance(error, JobsError):
+            return error
+        if isinstance(error, LookupError):
+            return RecordNotFoundError(self._gone(identifier))
+        return RecordUnavailableError(
+            f"The {self.cls.__qualname__} {identifier!r} could not be looked up, and may exist: try such jobs "
+            f"again with @retry_on(RecordUnavailableError). The error was {type(error).__name__}: {error}"
+        )
+
+    def _gone(self, identifier: object) -> str:
+        return (
+            f"The {self.cls.__qualname__} {identifier!r} does not exist any more: enqueue its job when it is "
+            "committed, or drop such jobs with @discard_on(RecordNotFoundError)."
+        )
+
+
+#: Makes of a reference and an id what stands among the arguments.
+Find: TypeAlias = Callable[[Reference, object], object]
+
+
+class RecordReference:
+    """A record as a payload names it: by class and id, not looked up.
+
+    It equals the record that it names, whatever has become of that since.
+    """
+
+    __slots__ = ("_reference", "id")
+
+    def __init__(self, reference: Reference, id: object) -> None:
+        self._reference = reference
+        #: The id of the record.
+        self.id = id
+
+    @property
+    def cls(self) -> type:
+        """The class of the record."""
+        return self._reference.cls
+
+    def find(self) -> object:
+        """Look the record up. One of SQLAlchemy belongs to no session then.
+
+        Raises:
+            RecordNotFoundError: when it is gone.
+            RecordUnavailableError: when that cannot be told now.
+        """
+        with RecordWork() as work:
+            return self._reference.find_record(self.id, work)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with a record, or with another reference, by class and id."""
+        if isinstance(other, RecordReference):
+            return self.cls is other.cls and self.id == other.id
+        return isinstance(other, self.cls) and self._reference.identify(other) == self.id
+
+    def __hash__(self) -> int:
+        """Hash the class and the id."""
+        return hash((self.cls, self.id))
+
+    def __repr__(self) -> str:
+        return f"<{self.cls.__qualname__} {self.id!r}>"
+
+
+class References:
+    """How the records of an application are found: those it declared, and the models of its database."""
+
+    __slots__ = ("_by_class", "_by_name", "_declared")
+
+    def __init__(self) -> None:
+        self._declared: dict[type, Reference] = {}
+        self._by_class: dict[type, Reference] = {}
+        self._by_name: dict[str, Reference] = {}
+
+    def declare(self, reference: Reference) -> None:
+        """Let payloads refer to the records of a class."""
+        self._declared[reference.cls] = reference
+        self._by_name[name_of(reference.cls)] = reference
+
+    def of(self, cls: type) -> Reference | None:
+        """Return how records of this class are found; of its nearest declared base, before it is a model."""
+        for base in cls.__mro__:
+            if base in self._declared:
+                return self._declared[base]
+        if (known := self._by_class.get(cls)) is not None:
+            return known
+        found = reference_of(cls)
+        if found is not None:
+            self._by_class[cls] = self._by_name[name_of(cls)] = found
+        return found
+
+    def named(self, name: str) -> Reference:
+        """Return how records of the class of this name, the last that was declared, are found.
+
+        Raises:
+            DeserializationError: when there is no such class of records.
+        """
+        if (known := self._by_name.get(name)) is not None:
+            return known
+        import_module_of(name)
+        found = self._by_name.get(name)
+        if found is None and isinstance(cls := standing_at(name), type):
+            found = self.of(cls)
+        if found is None:
+            raise DeserializationError(
+                f"The payload refers to a {name}, and nothing says how to find it: it is no model of SQLAlchemy "
+                "or Django that can be imported here, and no `@reference(id=..., find=...)` declares it."
+            )
+        return found
+
+
+#: How the records of the application are found.
+references = References()
+
+
+def with_references(value: Any) -> Any:
+    """Return a value with every record in it replaced by a reference, as a payload would carry it."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return kind(with_references(item) for item in value)
+    if kind is dict:
+        return {key: with_references(item) for key, item in value.items()}
+    found = references.of(kind)
+    return value if found is None else RecordReference(found, found.identify(value))
+
+
+def reference(
+    *, id: str | Callable[[Any], object], find: str | Callable[[Any], object]
+) -> Callable[[C], C]:
+    """Let jobs take records of this class, carried by id and looked up when the job runs.
+
+    A class decorator; for a class that is not yours, call it: `reference(id="pk", find=get)(User)`.
+    Models of SQLAlchemy and Django need none, and where they have one it holds. The semantics are
+    those of ActiveJob's GlobalID.
+
+    Args:
+        id: the attribute that identifies a record, or a callable that takes a record.
+        find: the name of a method of the class that takes the id, or a callable that does. For a
+            record that is gone it returns None or raises a LookupError; any other error means that it
+            could not be looked up. A coroutine function finds records for coroutine jobs only.
+
+    Raises:
+        DeclarationError: when the class has no such method.
+    """
+
+    def register(cls: C) -> C:
+        if isinstance(find, str) and not callable(getattr(cls, find, None)):
+            raise DeclarationError(
+                f"{cls.__qualname__} has no method {find!r}, which `reference(find={find!r})` names."
+            )
+        identify = operator.attrgetter(id) if isinstance(id, str) else id
+        finder: Any = getattr(cls, find) if isinstance(find, str) else find
+
+        def find_alone(identifier: object, work: RecordWork) -> Any:
+            return finder(identifier)
+
+        if inspect.iscoroutinefunction(finder):
+            references.declare(Reference(cls, identify, None, find_alone))
+        else:
+            references.declare(Reference(cls, identify, find_alone))
+        return cls
+
+    return register

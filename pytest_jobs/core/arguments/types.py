@@ -1,0 +1,136 @@
+"""The classes whose instances a payload may build: enums and dataclasses.
+
+A payload is data from outside. It never decides by itself which class is built: a class counts
+only when the job's own annotations name it or the application registered it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from ...errors import DeclarationError
+from ..foundation.registry import name_of
+
+C = TypeVar("C", bound=type)
+
+
+class ArgumentTypes:
+    """The registered classes of an application."""
+
+    __slots__ = ("_classes",)
+
+    def __init__(self) -> None:
+        self._classes: dict[str, type] = {}
+
+    def add(self, cls: type) -> None:
+        """Let payloads of every job carry instances of an enum or a dataclass."""
+        if not (issubclass(cls, enum.Enum) or dataclasses.is_dataclass(cls)):
+            raise DeclarationError(
+                f"{cls.__qualname__} is neither an enum nor a dataclass, so a payload cannot carry it: "
+                "pass its id, or declare it a record with `@reference(id=..., find=...)`."
+            )
+        _collect(cls, cls, self._classes)
+
+    def named(self, name: str) -> type | None:
+        """Return the registered enum or dataclass of this name."""
+        return self._classes.get(name)
+
+
+#: The classes that the application registered.
+argument_types = ArgumentTypes()
+
+
+def argument_type(cls: C) -> C:
+    """Let every job carry instances of this enum or dataclass: a class decorator.
+
+    Not needed where the parameter's annotation names the class.
+
+    Raises:
+        DeclarationError: when it is neither an enum nor a dataclass.
+    """
+    argument_types.add(cls)
+    return cls
+
+
+def annotated_types(function: Callable[..., object]) -> Mapping[str, type]:
+    """Return the enums and dataclasses that a function's annotations name, by travelling name."""
+    found: dict[str, type] = {}
+    for parameter, annotation in _annotations_of(function).items():
+        if parameter != "return":
+            _collect(annotation, function, found)
+    return found
+
+
+def _annotations_of(owner: object) -> Mapping[str, object]:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        # An annotation may name what is imported for type checkers only.
+        return annotationlib.get_annotations(owner, format=annotationlib.Format.FORWARDREF)
+    return getattr(owner, "__annotations__", {})
+
+
+def _collect(annotation: object, owner: object, found: dict[str, type]) -> None:
+    """Take in the enums and dataclasses that an annotation names, and those that their fields name."""
+    waiting = [(annotation, owner)]
+    aliases: list[object] = []
+    while waiting:
+        written, owner = waiting.pop()
+        meant = _resolve(written, owner)
+        if isinstance(meant, type):
+            waiting += _fields_of(meant, found)
+        elif not any(meant is alias for alias in aliases):
+            aliases.append(meant)  # It may name itself, as `type Json = list[Json] | int` does.
+            waiting += [(part, owner) for part in _parts(meant)]
+
+
+def _fields_of(cls: type, found: dict[str, type]) -> list[tuple[object, object]]:
+    """Take in a class; return what annotates its fields, if it is a dataclass that was not found before."""
+    if found.get(name_of(cls)) is cls:
+        return []
+    if issubclass(cls, enum.Enum):
+        found[name_of(cls)] = cls
+    elif dataclasses.is_dataclass(cls):
+        found[name_of(cls)] = cls
+        return [(each, base) for base in cls.__mro__ for each in _annotations_of(base).values()]
+    return []
+
+
+def _parts(annotation: object) -> tuple[object, ...]:
+    origin = typing.get_origin(annotation)
+    if origin is None:
+        return _stood_for(annotation)
+    if origin is typing.Literal:  # The texts of a literal are no annotations.
+        return ()
+    arguments = typing.get_args(annotation)
+    return arguments[:1] if origin is typing.Annotated else (origin, *arguments)
+
+
+def _stood_for(annotation: object) -> tuple[object, ...]:
+    """Return what a `NewType` or a `type` statement stands for; nothing for any other."""
+    names = ("__supertype__", "__value__")
+    try:
+        return tuple(getattr(annotation, name) for name in names if hasattr(annotation, name))
+    except NameError:  # A `type` may name what is imported for type checkers only.
+        return ()
+
+
+def _resolve(annotation: object, owner: object) -> object:
+    """Return what an annotation that is text means, or the text when it cannot be told."""
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = annotation.__forward_arg__
+    namespace = getattr(owner, "__globals__", None)
+    if namespace is None:
+        namespace = vars(sys.modules.get(getattr(owner, "__module__", ""), None) or typing)
+    for _ in range(2):  # Quoted by hand, and once more by `from __future__ import annotations`.
+        if isinstance(annotation, str):
+            try:
+                annotation = eval(annotation, namespace)  # noqa: S307
+            except Exception:
+                return annotation
+    return annotation

@@ -1,0 +1,328 @@
+"""Batches: jobs that are counted together, and what is enqueued when all of them have ended."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from ...errors import BatchError, EnqueueError, Halt
+from ..enqueueing.context import performed
+from ..enqueueing.enqueue import (
+    checked_jobs,
+    enqueue_prepared,
+    in_its_context,
+    payload_of,
+    prepared,
+    write_keys,
+)
+from ..foundation.settings import settings
+from .ends import BATCH, CALLBACK, batch_of, derived_id, send
+from .stores import COMPLETE, SUCCESS, BatchFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..arguments.payload import Payload
+    from ..job import Job
+    from .stores import BatchStore
+
+
+T = TypeVar("T")
+
+
+def slices(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut what may be long into lists, one for each job.
+
+    `itertools.batched` of Python 3.12 makes tuples; lists are what a payload is written with.
+
+    Args:
+        items: anything that can be gone through; it is read as the lists are.
+        size: how many a list has, the last one perhaps fewer; at least 1.
+
+    Raises:
+        BatchError: when the size is no number of items.
+    """
+    given: Any = size
+    if type(given) is not int or given < 1:
+        raise BatchError(f"slices(size={size!r}) cuts nothing: write an int of at least 1.")
+    return _cut(iter(items), size)
+
+
+def _cut(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while piece := list(islice(items, size)):
+        yield piece
+
+
+J = TypeVar("J", bound="Job")
+
+#: The batch to which a job is added that a tool enqueues by itself; see `added_to`.
+adding: ContextVar[Batch | None] = ContextVar("pytest_jobs_adding", default=None)
+
+
+class Batch:
+    """A group of jobs, and the jobs that are enqueued once when all of it has ended.
+
+    Args:
+        id: names the batch. A batch of the same id is the same batch, and of its jobs those are not
+            enqueued again that were: so a job that begins a batch can be delivered twice. None, the
+            default, for a batch of its own each time.
+        on_success: a job, made by `new`, for when every job was performed; None for nothing.
+        on_complete: a job, made by `new`, for when every job has ended for good, however; None for
+            nothing.
+
+    Raises:
+        BatchError: when there is no callback, or it is no job that is due at once, or the id is no
+            text.
+        SerializationError: when an argument of a callback cannot be written.
+    """
+
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        on_success: Job | None = None,
+        on_complete: Job | None = None,
+    ) -> None:
+        given: Any = id
+        if given is not None and (not isinstance(given, str) or not given):
+            raise BatchError(
+                f"Batch({id!r}) names a batch by what is no text: write what it is for, such as "
+                'Batch(f"import-{file_id}"), or leave it out.'
+            )
+        if on_success is None and on_complete is None:
+            raise BatchError(
+                "This batch has neither on_success nor on_complete, so nothing would come of it: give it one, or "
+                "enqueue its jobs with perform_all_later."
+            )
+        callbacks = {COMPLETE: on_complete, SUCCESS: on_success}
+        self._callbacks: Mapping[str, Payload] | None = {
+            name: _callback(job, name) for name, job in callbacks.items() if job is not None
+        }
+        self._id = os.urandom(16).hex() if id is None else id
+        self._adder = ""
+
+    @classmethod
+    def current(cls) -> Self | None:
+        """Return the batch of the job that is being performed, or of which it is a callback.
+
+        Returns:
+            The batch; None when the job is in none.
+        """
+        payload = performed.get()
+        headers = None if payload is None else payload.headers
+        if payload is None or headers is None:
+            return None
+        if BATCH in headers:
+            return cls._known(batch_of(headers), payload.job_id)
+        return cls._known(cast("str", headers[CALLBACK])) if CALLBACK in headers else None
+
+    @classmethod
+    def find(cls, id: str) -> Self | None:
+        """Return the batch of this id; None when the store has none.
+
+        Raises:
+            NoStoreError: when no store is configured.
+            StoreError: when it cannot be reached.
+        """
+        return None if settings.batches.facts(id) is None else cls._known(id)
+
+    @classmethod
+    def _known(cls, id: str, adder: str = "") -> Self:
+        batch = cls.__new__(cls)
+        batch._id, batch._callbacks, batch._adder = id, None, adder
+        return batch
+
+    def enqueue(self, jobs: Iterable[J]) -> tuple[J, ...]:
+        """Enqueue jobs of the batch, all that it is to have: it is finished when they have ended.
+
+        Only its own jobs can add to it, while they run: `Batch.current().enqueue(...)`; one that had
+        failed, and is redriven, can also when it is finished. Called again,
+        for whatever reason, it enqueues what it has not: of a job with the same arguments there are
+        as many as in the longest list. An argument that cannot be written keeps all of them back.
+
+        Args:
+            jobs: jobs made by `new`, of any classes. Without one the batch is done at once.
+
+        Returns:
+            The jobs. `.enqueued` is False for one that a callback halted or a rule dropped, which is
+            not in the batch, and for one that it has already, whose `.dropped_for` is its own id.
+
+        Raises:
+            BatchError: when the batch is finished, or not kept any more; when its id is that of a batch
+                with other callbacks; when a job is to wait for the commit of a transaction, or is in the
+                list twice.
+            EnqueueError: when the adapter did not take all of them. The batch waits for the others:
+                call it again.
+            NoStoreError: when no store is configured.
+            StoreError: when it cannot be reached. What was enqueued by then is not enqueued again when
+                this is called once more.
+        """
+        every = checked_jobs(jobs, "Batch.enqueue")
+        _check_each_once(every)
+        _check_none_waits(every)
+        adapter, store = settings.adapter, settings.batches
+        ids = self._ids(every)
+        for job, job_id in zip(every, ids, strict=True):
+            job._membership = Membership(self._id, job_id)
+        ready = prepared(every, adapter)
+        missing = store.add(self._id, ids, self._callbacks, self._adder)
+        if missing is None:
+            raise BatchError(
+                f"The batch {self._id} is finished, or not kept any more, so no job can be added to it. Enqueue "
+                "all of them at once; what is only known later is added by a job of the batch while it runs: "
+                "Batch.current().enqueue([...])."
+            )
+        waiting = set(missing)
+        for (job, payload, _), job_id in zip(ready, ids, strict=True):
+            if job_id in waiting:
+                enqueue_prepared(job, payload, adapter, ())
+                self._note(job, job_id, store)
+            else:
+                job.enqueued, job.enqueue_error, job.dropped_for = False, None, job_id
+        self._check(every)
+        send(store, self._id, store.settle(self._id, self._id))
+        return every
+
+    def _note(self, job: Job, job_id: str, store: BatchStore) -> None:
+        if job.enqueued:
+            store.handed_over(self._id, job_id)
+        elif not _was_refused(job):
+            store.withdraw(self._id, job_id)
+
+    def _check(self, jobs: Sequence[Job]) -> None:
+        refused = [job for job in jobs if _was_refused(job)]
+        if refused:
+            error = refused[0].enqueue_error
+            raise EnqueueError(
+                f"The adapter did not take {len(refused)} of {len(jobs)} jobs of the batch {self._id}: {error} "
+                "The batch waits for them: enqueue the same jobs again, and those that are missing are "
+                "handed over."
+            ) from error
+
+    def _ids(self, jobs: Sequence[Job]) -> list[str]:
+        """Return an id for each job that it has whenever it is enqueued in this batch."""
+        met: Counter[tuple[str, str]] = Counter()
+        ids = []
+        for job in jobs:
+            what = (type(job)._name, job._encoded_arguments())
+            ids.append(derived_id(self._id, self._adder, *what, str(met[what])))
+            met[what] += 1
+        return ids
+
+    # Looking
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        return self._id
+
+    @property
+    def total(self) -> int:
+        """How many jobs it has."""
+        return self._facts().total
+
+    @property
+    def pending(self) -> int:
+        """How many of its jobs have not ended for good."""
+        return self._facts().pending
+
+    @property
+    def failed(self) -> int:
+        """How many of its jobs ended otherwise than performed."""
+        return self._facts().failed
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was enqueued, and every job has ended for good."""
+        found = settings.batches.facts(self._id)
+        return found is not None and not found.pending
+
+    def _facts(self) -> BatchFacts:
+        return settings.batches.facts(self._id) or BatchFacts(0, 0, 0)
+
+    def __repr__(self) -> str:
+        return f"<Batch {self._id}>"
+
+
+class Membership:
+    """What makes a payload one of a batch."""
+
+    __slots__ = ("_batch_id", "_job_id")
+
+    def __init__(self, batch_id: str, job_id: str) -> None:
+        self._batch_id = batch_id
+        self._job_id = job_id
+
+    def write(self, payload: Payload) -> None:
+        """Give a payload its id and the name of its batch."""
+        payload.job_id = self._job_id
+        payload.headers = {**(payload.headers or {}), BATCH: self._batch_id}
+
+
+@contextmanager
+def added_to(batch: Batch) -> Generator[None, None, None]:
+    """Let a job be one of a batch, in a block, that a test tool enqueues by itself."""
+    token = adding.set(batch)
+    try:
+        yield
+    finally:
+        adding.reset(token)
+
+
+def _callback(job: Job, name: str) -> Payload:
+    checked: Any = job
+    if not hasattr(checked, "_encoded_arguments") or isinstance(checked, type):
+        raise BatchError(
+            f"on_{name}={job!r} is no job yet: write `.new(...)` of it, with the arguments."
+        )
+    if job.payload is not None:
+        raise BatchError(
+            f"on_{name}={job!r} was enqueued already, and a callback is enqueued when its batch is done: make it "
+            "by `.new(...)`."
+        )
+    payload = in_its_context(job, _payload_of_callback, job)
+    if payload.due_ns is not None:
+        raise BatchError(
+            f"on_{name}={job!r} says when it is due, and a callback is due when its batch is done: leave wait= "
+            "and at= out."
+        )
+    return payload
+
+
+def _payload_of_callback(job: Job) -> Payload:
+    payload = payload_of(job, 0)
+    write_keys(job, payload)
+    return payload
+
+
+def _was_refused(job: Job) -> bool:
+    error = job.enqueue_error
+    return error is not None and not isinstance(error, Halt)
+
+
+def _check_each_once(jobs: Sequence[Job]) -> None:
+    seen: set[int] = set()
+    for job in jobs:
+        if id(job) in seen:
+            raise BatchError(
+                f"{job!r} is in the list twice, and is one job with one id: make each by a `.new(...)` of its own."
+            )
+        seen.add(id(job))
+
+
+def _check_none_waits(jobs: Iterable[Job]) -> None:
+    for job in jobs:
+        if not type(job).enqueue_after_commit:
+            continue
+        from ..enqueueing.commits import transactions_to_wait_for
+
+        for _, transaction in transactions_to_wait_for(type(job)):
+            raise BatchError(
+                f"{job!r} is to be enqueued after the commit of {transaction.text}, and a batch counts its jobs "
+                "when they are enqueued: enqueue the batch after the transaction, or have a job enqueue it."
+            )

@@ -1,0 +1,111 @@
+"""What the end of a job means to its batch."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..arguments.encoding import decode
+from ..arguments.payload import Payload
+from ..arguments.records import RecordReference
+from ..enqueueing.enqueue import hand_over
+from ..foundation.settings import settings
+
+if TYPE_CHECKING:
+    from .stores import BatchStore
+
+#: Under this name a payload carries the id of the batch that it is a job of.
+BATCH: Final = "batch"
+#: Under this name a callback carries the id of the batch that it was enqueued for.
+CALLBACK: Final = "batch_callback"
+
+_NOT_ENDED: Final = ("retried", "snoozed")
+
+_log = logging.getLogger("pytest_jobs")
+
+
+def derived_id(*parts: str) -> str:
+    """Return an id that is the same whenever it is made of the same texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def end_in_batch(payload: Payload, status: str) -> None:
+    """Tell its batch that a job has ended, and enqueue the callbacks that are due by that.
+
+    Raises:
+        StoreError: when the store cannot be reached.
+        EnqueueError: when the adapter does not take a callback.
+    """
+    if status in _NOT_ENDED:
+        return
+    batch_id = batch_of(payload.headers)
+    store = settings.batches
+    due = store.end(batch_id, payload.job_id, performed=status == "performed")
+    if due is None:
+        _log.warning(
+            "%s (job %s) has ended %s, and its batch %s is not kept any more: it counts for nothing.",
+            payload.name,
+            payload.job_id,
+            status,
+            batch_id,
+        )
+    else:
+        send(store, batch_id, due)
+
+
+def end_in_batch_or_log(payload: Payload, status: str) -> None:
+    """Do the same for a job that does not come again by itself: what fails is logged."""
+    try:
+        end_in_batch(payload, status)
+    except Exception as error:
+        _log.error(
+            "%s (job %s) has ended %s, and its batch %s could not be told: %s Until the job is delivered once "
+            "more, the batch is not done.",
+            payload.name,
+            payload.job_id,
+            status,
+            batch_of(payload.headers),
+            error,
+        )
+
+
+def send(store: BatchStore, batch_id: str, due: Mapping[str, Payload]) -> None:
+    """Enqueue callbacks. The id of each is derived, so that a copy can be told from a second one."""
+    for name, kept in due.items():
+        _enqueue(kept, batch_id, derived_id(batch_id, name))
+        store.sent(batch_id, name)
+
+
+def has_derived_id(headers: Mapping[str, object] | None) -> bool:
+    """Say whether a payload with these headers has the same id whenever it is enqueued."""
+    return headers is not None and (BATCH in headers or CALLBACK in headers)
+
+
+def batch_of(headers: Mapping[str, Any] | None) -> str:
+    """Return the id of the batch that a payload carries."""
+    batch_id: str = (headers or {})[BATCH]
+    return batch_id
+
+
+def _enqueue(kept: Payload, batch_id: str, job_id: str) -> None:
+    cls, adapter = kept.job, settings.adapter
+    job = cls.__new__(cls)
+    job.args, job.kwargs = decode(kept.arguments, cls._argument_types, find=RecordReference)
+    payload = Payload(
+        cls,
+        kept.name,
+        job_id,
+        kept.queue,
+        kept.priority,
+        kept.arguments,
+        1,
+        None,
+        adapter.now_ns(),
+        None,
+        {**(kept.headers or {}), CALLBACK: batch_id},
+    )
+    hand_over(job, adapter, payload)
+    if job.enqueue_error is not None:
+        raise job.enqueue_error

@@ -1,0 +1,233 @@
+"""Where batches are kept: which jobs they have, how each ended, and which callbacks were sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Protocol, TypeAlias
+
+from ...errors import BatchError
+from ..arguments.payload import Payload
+
+#: The names of the callbacks, in the order in which they are enqueued.
+COMPLETE: Final = "complete"
+SUCCESS: Final = "success"
+
+State: TypeAlias = Literal["announced", "enqueued", "performed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """How far a batch is."""
+
+    #: How many jobs it has.
+    total: int
+    #: How many of them have not ended for good.
+    pending: int
+    #: How many ended otherwise than performed.
+    failed: int
+
+
+class BatchStore(Protocol):
+    """Keeps batches, each under an id. A store of locks that keeps them too has one as `batches`.
+
+    Every method is one step that nothing comes between, and doing it again changes nothing. Each
+    raises a `StoreError` when the store cannot be reached.
+    """
+
+    def add(
+        self,
+        batch_id: str,
+        job_ids: Sequence[str],
+        callbacks: Mapping[str, Payload] | None,
+        adder: str = "",
+    ) -> Sequence[str] | None:
+        """Announce jobs, before they are handed to the adapter.
+
+        Args:
+            batch_id: the batch.
+            job_ids: the ids of the jobs; one that is in the batch already stays as it is.
+            callbacks: what is enqueued when it is done, by `complete` and `success`, for a batch that
+                is not kept yet; None when it has to be.
+            adder: the id of the job of the batch that adds them; empty for whoever begins it.
+
+        Returns:
+            The ids of those, in order, that were not handed over yet; None when the batch is finished
+            and there are others than it has and those that were withdrawn, unless the adder had failed,
+            or when it is not kept: nothing was added then.
+
+        Raises:
+            BatchError: when the batch is kept with callbacks of other jobs, so that it is another one.
+        """
+        ...
+
+    def handed_over(self, batch_id: str, job_id: str) -> None:
+        """Take note that the adapter has a job."""
+        ...
+
+    def withdraw(self, batch_id: str, job_id: str) -> None:
+        """Take a job out that was announced, and that a rule kept from being enqueued."""
+        ...
+
+    def end(self, batch_id: str, job_id: str, *, performed: bool) -> Mapping[str, Payload] | None:
+        """Take note that a job has ended for good. One that was performed once stays so.
+
+        Returns:
+            The callbacks that are to be sent now, as `settle` does for this job; None when no such job
+            is kept.
+        """
+        ...
+
+    def settle(self, batch_id: str, asker: str) -> Mapping[str, Payload]:
+        """Return the callbacks that are to be sent now, by name; of each only the first to ask is told.
+
+        Args:
+            batch_id: the batch.
+            asker: who asks; it is told again until it says `sent`, since it may have died in between.
+        """
+        ...
+
+    def sent(self, batch_id: str, name: str) -> None:
+        """Take note that the adapter has a callback."""
+        ...
+
+    def facts(self, batch_id: str) -> BatchFacts | None:
+        """Return how far a batch is; None when it is not kept."""
+        ...
+
+
+def names_of(callbacks: Mapping[str, Payload]) -> str:
+    """Return in one text which jobs the callbacks of a batch are."""
+    return ", ".join(f"on_{name} {callbacks[name].name}" for name in sorted(callbacks))
+
+
+def another_batch(batch_id: str, kept: str, given: str) -> BatchError:
+    """Return the error of a batch whose id is that of another one."""
+    return BatchError(
+        f"The batch {batch_id} is kept with {kept}, and is enqueued here with {given}, which would never be "
+        'called: give each batch an id of its own, which says what it is for, such as Batch(f"import-{file_id}").'
+    )
+
+
+@dataclass(slots=True)
+class _Kept:
+    callbacks: Mapping[str, Payload]
+    jobs: dict[str, State] = field(default_factory=dict)
+    pending: int = 0
+    failed: int = 0
+    withdrawn: set[str] = field(default_factory=set)
+    askers: dict[str, str] = field(default_factory=dict)
+    sent: set[str] = field(default_factory=set)
+
+    def copied(self) -> _Kept:
+        return replace(
+            self,
+            jobs=dict(self.jobs),
+            withdrawn=set(self.withdrawn),
+            askers=dict(self.askers),
+            sent=set(self.sent),
+        )
+
+    def due(self, asker: str) -> dict[str, Payload]:
+        if self.pending:
+            return {}
+        reached = (COMPLETE,) if self.failed else (COMPLETE, SUCCESS)
+        return {
+            name: self.callbacks[name]
+            for name in reached
+            if self.askers.setdefault(name, asker) == asker
+            and name not in self.sent
+            and name in self.callbacks
+        }
+
+
+class MemoryBatches:
+    """Keeps the batches of one process, for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._kept: dict[str, _Kept] = {}
+
+    def copied(self) -> MemoryBatches:
+        """Return the same batches, kept apart from here on."""
+        copy = MemoryBatches()
+        with self._mutex:
+            copy._kept = {batch_id: batch.copied() for batch_id, batch in self._kept.items()}
+        return copy
+
+    def add(
+        self,
+        batch_id: str,
+        job_ids: Sequence[str],
+        callbacks: Mapping[str, Payload] | None,
+        adder: str = "",
+    ) -> Sequence[str] | None:
+        """Announce jobs; see `BatchStore`."""
+        with self._mutex:
+            batch = self._kept.get(batch_id)
+            if batch is None:
+                if callbacks is None:
+                    return None
+                batch = self._kept[batch_id] = _Kept(dict(callbacks))
+            if callbacks is not None and names_of(callbacks) != names_of(batch.callbacks):
+                raise another_batch(batch_id, names_of(batch.callbacks), names_of(callbacks))
+            unknown = [each for each in job_ids if each not in batch.jobs]
+            if COMPLETE in batch.askers and batch.jobs.get(adder) != "failed":
+                if not batch.withdrawn.issuperset(unknown):
+                    return None
+                unknown = []
+            batch.jobs.update(dict.fromkeys(unknown, "announced"))
+            batch.pending += len(unknown)
+            return [each for each in job_ids if batch.jobs.get(each) == "announced"]
+
+    def handed_over(self, batch_id: str, job_id: str) -> None:
+        """Take note that the adapter has a job; see `BatchStore`."""
+        with self._mutex:
+            batch = self._kept.get(batch_id)
+            if batch is not None and batch.jobs.get(job_id) == "announced":
+                batch.jobs[job_id] = "enqueued"
+
+    def withdraw(self, batch_id: str, job_id: str) -> None:
+        """Take a job out; see `BatchStore`."""
+        with self._mutex:
+            batch = self._kept.get(batch_id)
+            if batch is not None and batch.jobs.get(job_id) == "announced":
+                del batch.jobs[job_id]
+                batch.withdrawn.add(job_id)
+                batch.pending -= 1
+
+    def end(self, batch_id: str, job_id: str, *, performed: bool) -> Mapping[str, Payload] | None:
+        """Take note that a job has ended for good; see `BatchStore`."""
+        with self._mutex:
+            batch = self._kept.get(batch_id)
+            if batch is None or job_id not in batch.jobs:
+                return None
+            before = batch.jobs[job_id]
+            if before not in ("performed", "failed"):
+                batch.pending -= 1
+            if before != "performed":
+                batch.failed += (not performed) - (before == "failed")
+                batch.jobs[job_id] = "performed" if performed else "failed"
+            return batch.due(job_id)
+
+    def settle(self, batch_id: str, asker: str) -> Mapping[str, Payload]:
+        """Return the callbacks that are to be sent now; see `BatchStore`."""
+        with self._mutex:
+            batch = self._kept.get(batch_id)
+            return {} if batch is None else batch.due(asker)
+
+    def sent(self, batch_id: str, name: str) -> None:
+        """Take note that the adapter has a callback; see `BatchStore`."""
+        with self._mutex:
+            batch = self._kept.get(batch_id)
+            if batch is not None:
+                batch.sent.add(name)
+
+    def facts(self, batch_id: str) -> BatchFacts | None:
+        """Return how far a batch is; see `BatchStore`."""
+        with self._mutex:
+            batch = self._kept.get(batch_id)
+            return (
+                None if batch is None else BatchFacts(len(batch.jobs), batch.pending, batch.failed)
+            )

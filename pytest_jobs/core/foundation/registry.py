@@ -1,0 +1,125 @@
+"""Which job class a name means."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import weakref
+from typing import TYPE_CHECKING
+
+from ...errors import AmbiguousJobError, UnknownJobError
+
+if TYPE_CHECKING:
+    from ..job import Job
+
+
+def name_of(cls: type) -> str:
+    """Return the name under which a class travels: `package.module.Class`."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+class Registry:
+    """The job classes of the process, by name. It does not keep them alive."""
+
+    __slots__ = ("_classes",)
+
+    def __init__(self) -> None:
+        self._classes: dict[str, weakref.WeakSet[type[Job]]] = {}
+
+    def add(self, cls: type[Job]) -> None:
+        """Remember a job class; it is forgotten with the class itself."""
+        self._classes.setdefault(name_of(cls), weakref.WeakSet()).add(cls)
+
+    def known(self, name: str) -> bool:
+        """Say whether a job class of this name is loaded."""
+        return bool(self._classes.get(name))
+
+    def find(self, name: str) -> type[Job]:
+        """Return the job class of this name, importing its module if need be.
+
+        A class that is found where the name says counts too, whatever its own name is: where a job was
+        moved or renamed, the old name goes on as an alias.
+
+        Raises:
+            UnknownJobError: when there is none.
+            AmbiguousJobError: when there are several.
+        """
+        if not self.known(name):
+            import_module_of(name)
+        found = self._sharing(name) or _aliased(name)
+        if not found:
+            raise UnknownJobError(
+                f"No job is named {name!r}. It was moved or renamed while its jobs were waiting: keep the "
+                "old name as an alias until they are done, or make sure that its module can be imported here."
+            )
+        if len(found) > 1:
+            raise AmbiguousJobError(_ambiguous(name, len(found)))
+        return found[0]
+
+    def check_findable(self, cls: type[Job]) -> None:
+        """Raise unless a worker could find this class by its name.
+
+        Raises:
+            UnknownJobError: when the class was made inside a function.
+            AmbiguousJobError: when another class has the same name.
+        """
+        name = name_of(cls)
+        if "<locals>" in name:
+            raise UnknownJobError(
+                f"{name} was defined inside a function, so no worker can find it by its name: define it "
+                "at the top of a module."
+            )
+        if len(found := self._sharing(name)) > 1:
+            raise AmbiguousJobError(_ambiguous(name, len(found)))
+
+    def _sharing(self, name: str) -> list[type[Job]]:
+        found = list(self._classes.get(name, ()))
+        if len(found) > 1:
+            # A reloaded module leaves its old classes behind in reference cycles.
+            del found
+            gc.collect()
+            found = list(self._classes.get(name, ()))
+        return found
+
+
+def _ambiguous(name: str, count: int) -> str:
+    return f"{count} job classes are named {name!r}, so a payload cannot say which it means: rename all but one."
+
+
+def _aliased(name: str) -> list[type[Job]]:
+    """Return the job class that stands in a loaded module under this name, in a list, or none."""
+    from ..job import Job
+
+    job_class = getattr(standing_at(name), "job_class", None)
+    return [job_class] if isinstance(job_class, type) and issubclass(job_class, Job) else []
+
+
+def standing_at(name: str) -> object:
+    """Return what stands in a loaded module under a dotted name; None when nothing does."""
+    module, _, path = name.rpartition(".")
+    while module and module not in sys.modules:
+        module, _, last = module.rpartition(".")
+        path = f"{last}.{path}"
+    found: object = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def import_module_of(name: str) -> None:
+    """Import the module in which something of this name lies, if there is one."""
+    module, _, _ = name.rpartition(".")
+    while module and "<locals>" not in name:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise
+            module, _, _ = module.rpartition(".")
+        else:
+            return
+
+
+#: Where every job class of the process is found.
+registry = Registry()

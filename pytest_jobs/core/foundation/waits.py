@@ -1,0 +1,206 @@
+"""How long a failed job waits before its next attempt."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple, Protocol, TypeAlias
+
+from ...errors import DeclarationError, WaitError
+
+Seconds: TypeAlias = float | timedelta
+WaitCallable: TypeAlias = Callable[[int], Seconds] | Callable[[int, BaseException], Seconds]
+Wait: TypeAlias = "Seconds | Backoff | WaitCallable"
+
+
+class Backoff(Protocol):
+    """A wait that grows with the number of failures and knows its own jitter."""
+
+    def __call__(self, failures: int, *, jitter: float = 0.0, draw: float = 0.0) -> float:
+        """Return seconds.
+
+        Args:
+            failures: how often the handler has failed, counted from 1.
+            jitter: the share of the wait that chance may add.
+            draw: where in the range of chance this wait lies, from 0 up to 1.
+        """
+        ...
+
+
+def polynomially_longer(failures: int, *, jitter: float = 0.0, draw: float = 0.0) -> float:
+    """Wait failures⁴ + 2 seconds: 3, 18, 83, 258, 627. As ActiveJob's `:polynomially_longer`."""
+    base = failures**4
+    return base + 2 + base * jitter * draw
+
+
+def sidekiq_backoff(failures: int, *, jitter: float = 0.0, draw: float = 0.0) -> float:
+    """Wait count⁴ + 15 seconds, count being failures - 1: Sidekiq's default schedule.
+
+    Chance adds whole seconds, fewer than 10 * (count + 1), whatever `jitter` says unless it is 0.
+    """
+    base = (failures - 1) ** 4 + 15
+    return base + (int(draw * 10 * failures) if jitter else 0)
+
+
+def exponentially_longer(
+    base: float = 1.0, factor: float = 2.0, cap: float | None = None
+) -> Backoff:
+    """Wait base * factor ** (failures - 1) seconds, at most `cap`.
+
+    Args:
+        base: seconds before the second attempt.
+        factor: by how much each wait is longer than the one before; at least 1.
+        cap: the longest wait in seconds, or None for no limit. Jitter may add to it.
+
+    Raises:
+        DeclarationError: when base or cap is not positive, or factor is below 1.
+    """
+    if not base > 0 or not factor >= 1 or (cap is not None and not cap > 0):
+        raise DeclarationError(
+            f"exponentially_longer(base={base!r}, factor={factor!r}, cap={cap!r}) does not grow: "
+            "base and cap must be above 0 seconds and factor at least 1."
+        )
+
+    def backoff(failures: int, *, jitter: float = 0.0, draw: float = 0.0) -> float:
+        try:
+            wait = base * float(factor) ** (failures - 1)
+        except OverflowError:
+            wait = math.inf
+        wait = wait if cap is None else min(wait, cap)
+        return wait * (1 + jitter * draw)
+
+    return backoff
+
+
+class Delay(NamedTuple):
+    """A wait in seconds, and the shortest and the longest that chance could have made it."""
+
+    seconds: float
+    low: float
+    high: float
+
+
+class WaitRule:
+    """One declared wait, checked once and ready to be asked."""
+
+    __slots__ = ("_ask", "wants_error")
+
+    def __init__(self, declared: Wait) -> None:
+        self._ask = _asker(declared)
+        #: Whether the wait depends on the error too, so that no schedule can be told beforehand.
+        self.wants_error = (
+            callable(declared)
+            and not _takes_jitter(declared)
+            and _positional_parameters(declared) > 1
+        )
+
+    def delay(self, failures: int, error: BaseException, jitter: float, draw: float) -> Delay:
+        """Return the wait after the given number of failures, counted from 1.
+
+        Raises:
+            WaitError: when a callable returns something that is no wait.
+        """
+        return self._ask(failures, error, jitter, draw)
+
+
+_Asker: TypeAlias = Callable[[int, BaseException, float, float], Delay]
+
+_LONGEST_DRAW = 1 - 2**-53
+
+
+def _asker(declared: Wait) -> _Asker:
+    if not callable(declared):
+        base = seconds_of(declared, "wait")
+        return _backoff_asker(lambda failures, *, jitter, draw: base + base * jitter * draw, "")
+    what = f"the result of wait={_name(declared)}"
+    return (
+        _backoff_asker(declared, what)
+        if _takes_jitter(declared)
+        else _callable_asker(declared, what)
+    )
+
+
+def _backoff_asker(backoff: Callable[..., object], what: str) -> _Asker:
+    def ask(failures: int, error: BaseException, jitter: float, draw: float) -> Delay:
+        seconds, low, high = (
+            seconds_of(backoff(failures, jitter=jitter, draw=drawn), what)
+            for drawn in (draw, 0.0, _LONGEST_DRAW)
+        )
+        return Delay(seconds, low, high)
+
+    return ask
+
+
+def _callable_asker(function: Callable[..., object], what: str) -> _Asker:
+    wants_error = _positional_parameters(function) > 1
+
+    def ask(failures: int, error: BaseException, jitter: float, draw: float) -> Delay:
+        seconds = seconds_of(function(failures, error) if wants_error else function(failures), what)
+        return Delay(seconds, seconds, seconds)
+
+    return ask
+
+
+def _takes_jitter(function: Callable[..., object]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return "jitter" in parameters and "draw" in parameters
+
+
+def _positional_parameters(function: Callable[..., object]) -> int:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return 1
+    positional = [
+        p
+        for p in signature.parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    required = [p for p in positional if p.default is p.empty]
+    keyword_only = [
+        p
+        for p in signature.parameters.values()
+        if p.kind is p.KEYWORD_ONLY and p.default is p.empty
+    ]
+    takes_rest = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    if keyword_only or len(required) > 2 or not (positional or takes_rest):
+        raise DeclarationError(
+            f"wait={_name(function)} takes {signature}, but a wait is called with the number of failures, "
+            "or with that number and the error: write `def wait(failures)` or `def wait(failures, error)`."
+        )
+    return max(len(required), 1)
+
+
+def _name(function: Callable[..., object]) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)
+
+
+def seconds_of(value: object, what: str) -> float:
+    """Return a wait in seconds.
+
+    Args:
+        value: a number of seconds or a timedelta, not negative.
+        what: how the message names the value.
+
+    Raises:
+        WaitError: when it is neither, is negative or is not finite.
+    """
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    else:
+        raise WaitError(
+            f"{what} is {value!r}, which is no wait: write a number of seconds such as 30, "
+            "or timedelta(minutes=5)."
+        )
+    if not 0 <= seconds < math.inf:
+        raise WaitError(
+            f"{what} is {value!r}: a wait is finite and not negative. Write 0 for no wait."
+        )
+    return seconds

@@ -1,0 +1,366 @@
+"""What keeps jobs apart: locks and places, taken and given back as a job goes its way."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from ...errors import DeclarationError, EnqueueError, JobLockedError, StoreError
+from ..arguments.payload import GIVEN_UP
+from ..batches.ends import BATCH, end_in_batch_or_log
+from ..foundation.protocols import Unblocks, Withdraws
+from ..foundation.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..arguments.payload import Payload
+    from ..foundation.protocols import Adapter
+    from ..job import Job
+    from .declaring import LimitRule, UniqueRule
+    from .stores import Held, Store
+
+#: Under these names a payload carries its keys.
+UNIQUE: Final = "unique"
+LIMIT: Final = "limit"
+#: Begins, instead of the former, the key of a lock that is held while a job runs.
+RUNNING: Final = "running"
+
+_RESCHEDULED_NS: Final = 5_000_000_000
+
+_log = logging.getLogger("pytest_jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a delivery came to that was not to be made now."""
+
+    status: Literal["halted", "discarded", "snoozed"]
+    error: JobLockedError
+    #: Nanoseconds until the next; None when there is none.
+    wait_ns: int | None = None
+
+
+class Replaced(NamedTuple):
+    """A job that another took the place of."""
+
+    payload: Payload
+    #: The lock that it had.
+    lock: Held
+
+
+class Exclusion:
+    """Keeps the jobs of one class apart by what it declares."""
+
+    __slots__ = ("limit", "unique")
+
+    def __init__(self, unique: UniqueRule | None, limit: LimitRule | None) -> None:
+        self.unique = unique
+        self.limit = limit
+
+    def check(self, job_class: type[Job]) -> None:
+        """Check the keys against the parameters of `perform`.
+
+        Raises:
+            DeclarationError: when one does not fit them.
+        """
+        for rule in (self.unique, self.limit):
+            if rule is not None:
+                rule.key.check(job_class)
+
+    def enqueue(self, job: Job, payload: Payload, adapter: Adapter) -> bool:
+        """Hand a payload to the adapter, unless another job keeps it out; say whether.
+
+        Raises:
+            StoreError: when the store cannot be reached; nothing was enqueued then.
+        """
+        self.write_keys(job, payload)
+        job.dropped_for = None
+        job.dropped_for = self.admit(payload, adapter)
+        return job.dropped_for is None
+
+    def admit(self, payload: Payload, adapter: Adapter) -> str | None:
+        """Hand a payload that carries its keys to the adapter; return the id of the job that keeps it out.
+
+        Raises:
+            StoreError: when the store cannot be reached; nothing was enqueued then.
+        """
+        store = settings.store
+        replaced: list[Replaced] = []
+        try:
+            locked_by = self._lock(payload, adapter, store, replaced)
+            placed_by = None if locked_by else self._hand_over(payload, adapter, store)
+        except Exception:
+            _undo(payload, replaced, adapter, store)
+            raise
+        if placed_by is None:
+            _end_in_batches(replaced)
+        else:
+            _undo(payload, replaced, adapter, store)
+        return locked_by or placed_by
+
+    def write_keys(self, job: Job, payload: Payload | None) -> None:
+        """Give a payload its keys, unless it has them; without one, see that there are keys.
+
+        Raises:
+            SerializationError: when a key is none.
+        """
+        if payload is not None and not (payload.headers or {}).keys().isdisjoint((UNIQUE, LIMIT)):
+            return
+        rules = {UNIQUE: self.unique, LIMIT: self.limit}
+        keys = {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
+        if payload is not None:
+            payload.headers = {**(payload.headers or {}), **keys}
+
+    def _lock(
+        self, payload: Payload, adapter: Adapter, store: Store, replaced: list[Replaced]
+    ) -> str | None:
+        """Take the lock of the enqueue; return the id of the job that has it, if another has."""
+        rule = self.unique
+        if rule is None or not rule.kind.at_enqueue:
+            return None
+        held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
+        if held is not None and rule.on_enqueue == "replace":
+            _withdraw(payload, held, adapter, store, replaced)
+            held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
+        if held is not None and rule.on_enqueue == "log":
+            _log.info("Dropped at enqueue: %s", _locked_text(payload, held))
+        return None if held is None else held.owner
+
+    def _hand_over(self, payload: Payload, adapter: Adapter, store: Store) -> str | None:
+        """Take a place, if the payload is due, and let the adapter have it; or return who has the place."""
+        rule = self.limit
+        if rule is None or (payload.due_ns is not None and payload.due_ns > payload.enqueued_ns):
+            adapter.enqueue(payload)
+            return None
+        held = _take_place(payload, rule, store, payload.enqueued_ns)
+        if held is None:
+            adapter.enqueue(payload)
+        elif rule.blocks:
+            _block(payload, held, adapter)
+        else:
+            return held.owner
+        return None
+
+    # Performing
+
+    def enter(self, payload: Payload) -> Refusal | None:
+        """Take what a run needs; return why it may not begin, if it may not.
+
+        A payload without keys was not enqueued under these rules, and passes.
+
+        Raises:
+            JobLockedError: when another job has the lock, and the strategy is to raise.
+            StoreError: when the store cannot be reached.
+        """
+        keys = payload.headers or {}
+        if UNIQUE not in keys and LIMIT not in keys:
+            return None
+        adapter, store = settings.adapter, settings.store
+        now_ns = adapter.now_ns()
+        if self.limit is not None and LIMIT in keys:
+            held = _take_place(payload, self.limit, store, now_ns, begins=True)
+            if held is not None:
+                return _without_place(payload, self.limit, held, adapter, now_ns)
+        if self.unique is not None and UNIQUE in keys:
+            return self._begin_unique(self.unique, payload, adapter, store)
+        return None
+
+    def _begin_unique(
+        self, rule: UniqueRule, payload: Payload, adapter: Adapter, store: Store
+    ) -> Refusal | None:
+        now_ns = adapter.now_ns()
+        if rule.kind.at_enqueue and rule.kind.ends == "start":
+            store.release(_key(payload, UNIQUE), payload.job_id, now_ns=now_ns)
+        if not rule.kind.while_running:
+            return None
+        held = store.acquire(
+            _key(payload, UNIQUE, RUNNING), payload.job_id, now_ns=now_ns, ttl_ns=rule.ttl_ns
+        )
+        if held is None:
+            return None
+        _give_place_back(payload, self.limit, adapter, store)
+        error = JobLockedError(_locked_text(payload, held))
+        if rule.on_perform == "raise":
+            raise error
+        if rule.on_perform == "reject":
+            return Refusal("discarded", error)
+        if rule.on_perform == "reschedule":
+            adapter.enqueue(payload.snoozed(now_ns, now_ns + _RESCHEDULED_NS))
+            return Refusal("snoozed", error, _RESCHEDULED_NS)
+        if rule.on_perform == "log":
+            _log.info("Dropped when it was to run: %s", error)
+        return Refusal("halted", error)
+
+    def leave(self, payload: Payload, status: str, wait_ns: int | None) -> None:
+        """Give back what a run had, and what its job had if it has ended.
+
+        A store that cannot be reached is logged: the job has run, and an error would run it again.
+        """
+        keys = payload.headers or {}
+        if UNIQUE not in keys and LIMIT not in keys:
+            return
+        try:
+            adapter, store = settings.adapter, settings.store
+            if self.unique is not None and UNIQUE in keys:
+                _end_unique(self.unique, payload, status, wait_ns, adapter.now_ns(), store)
+            if status != "snoozed":
+                _give_place_back(payload, self.limit, adapter, store)
+        except StoreError as error:
+            _log.error(
+                "%s (job %s) has run, and what it held stays until its time is over: %s",
+                payload.name,
+                payload.job_id,
+                error,
+            )
+
+
+def _end_unique(
+    rule: UniqueRule,
+    payload: Payload,
+    status: str,
+    wait_ns: int | None,
+    now_ns: int,
+    store: Store,
+) -> None:
+    key, owner = _key(payload, UNIQUE), payload.job_id
+    if rule.kind.while_running:
+        store.release(_key(payload, UNIQUE, RUNNING), owner, now_ns=now_ns)
+    if not rule.kind.at_enqueue:
+        return
+    if status in ("retried", "snoozed"):
+        if rule.kind.ends != "never":
+            _take_lock(payload, rule, store, now_ns, now_ns + (wait_ns or 0), renew=True)
+    elif rule.kind.ends != "never" or status in GIVEN_UP:
+        store.release(key, owner, now_ns=now_ns)
+
+
+def _take_lock(
+    payload: Payload,
+    rule: UniqueRule,
+    store: Store,
+    now_ns: int,
+    due_ns: int | None,
+    *,
+    renew: bool = False,
+) -> Held | None:
+    until_due_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
+    ttl_ns = None if rule.ttl_ns is None else rule.ttl_ns + until_due_ns
+    return store.acquire(
+        _key(payload, UNIQUE), payload.job_id, now_ns=now_ns, ttl_ns=ttl_ns, renew=renew
+    )
+
+
+def _take_place(
+    payload: Payload, rule: LimitRule, store: Store, now_ns: int, *, begins: bool = False
+) -> Held | None:
+    # A job may have waited in its queue for most of the time of its place, and is to run for all of it.
+    return store.acquire(
+        _key(payload, LIMIT),
+        payload.job_id,
+        now_ns=now_ns,
+        ttl_ns=rule.duration_ns,
+        limit=rule.to,
+        rank=(payload.priority or 0) if rule.blocks else None,
+        renew=begins,
+    )
+
+
+def _without_place(
+    payload: Payload, rule: LimitRule, held: Held, adapter: Adapter, now_ns: int
+) -> Refusal:
+    error = JobLockedError(_locked_text(payload, held))
+    if not rule.blocks:
+        return Refusal("halted", error)
+    _block(payload.snoozed(now_ns, held.expires_ns), held, adapter)
+    wait_ns = None if held.expires_ns is None else max(held.expires_ns - now_ns, 0)
+    return Refusal("snoozed", error, wait_ns)
+
+
+def _block(payload: Payload, held: Held, adapter: Adapter) -> None:
+    if isinstance(adapter, Unblocks):
+        adapter.block(payload, held.expires_ns)
+    else:
+        payload.due_ns = held.expires_ns
+        adapter.enqueue(payload)
+
+
+def _give_place_back(
+    payload: Payload, rule: LimitRule | None, adapter: Adapter, store: Store
+) -> None:
+    keys = payload.headers or {}
+    if LIMIT not in keys:
+        return
+    following = store.release(
+        _key(payload, LIMIT),
+        payload.job_id,
+        now_ns=adapter.now_ns(),
+        ttl_ns=None if rule is None else rule.duration_ns,
+    )
+    if following is not None and isinstance(adapter, Unblocks):
+        adapter.unblock(following)
+
+
+def _give_back(payload: Payload, adapter: Adapter, store: Store) -> None:
+    """Give back all that a job has that will not be performed."""
+    keys = payload.headers or {}
+    if UNIQUE in keys:
+        store.release(_key(payload, UNIQUE), payload.job_id, now_ns=adapter.now_ns())
+    exclusion = payload.job._exclusion
+    _give_place_back(payload, None if exclusion is None else exclusion.limit, adapter, store)
+
+
+def _withdraw(
+    payload: Payload, held: Held, adapter: Adapter, store: Store, replaced: list[Replaced]
+) -> None:
+    """Take back the job that is to be replaced, wherever it is; one that runs loses its lock only."""
+    if not isinstance(adapter, Withdraws):
+        raise DeclarationError(
+            f"{payload.name} is declared unique(on_conflict='replace'), and {type(adapter).__name__} cannot take "
+            "jobs back: write on_conflict='drop', or give the adapter a method `withdraw`."
+        )
+    former = adapter.withdraw(held.owner)
+    if former is not None:
+        replaced.append(Replaced(former, held))
+        _give_back(former, adapter, store)
+    store.release(held.key, held.owner, now_ns=payload.enqueued_ns)
+
+
+def _undo(payload: Payload, replaced: Iterable[Replaced], adapter: Adapter, store: Store) -> None:
+    """Give back what a job has that was not enqueued, and let the one wait again that it was to replace."""
+    with suppress(StoreError):
+        _give_back(payload, adapter, store)
+    for former, held in replaced:
+        now_ns = adapter.now_ns()
+        ttl_ns = None if held.expires_ns is None else held.expires_ns - now_ns
+        with suppress(StoreError):
+            store.acquire(held.key, held.owner, now_ns=now_ns, ttl_ns=ttl_ns)
+        try:
+            # It was enqueued once, and is no other job for having been taken back meanwhile.
+            adapter.enqueue(former.snoozed(now_ns, former.due_ns))
+        except EnqueueError as error:
+            _log.error(
+                "%s (job %s) is lost: it was taken back for job %s, which was not enqueued, and could not be put "
+                "back: %s",
+                former.name,
+                former.job_id,
+                payload.job_id,
+                error,
+            )
+
+
+def _end_in_batches(replaced: Iterable[Replaced]) -> None:
+    """Tell the batches of jobs that were replaced that these do not come any more."""
+    for former, _ in replaced:
+        if BATCH in (former.headers or {}):
+            end_in_batch_or_log(former, "replaced")
+
+
+def _key(payload: Payload, name: str, kind: str | None = None) -> str:
+    return f"{kind or name}:{(payload.headers or {})[name]}"
+
+
+def _locked_text(payload: Payload, held: Held) -> str:
+    return f"{payload.name} (job {payload.job_id}) may not go on: {held.key} is held by job {held.owner}."

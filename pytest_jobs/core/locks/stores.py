@@ -1,0 +1,199 @@
+"""Who has which place: locks of unique jobs, and places of jobs that are limited."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..batches.stores import MemoryBatches
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A place that is taken."""
+
+    #: What the place is of: the lock of a unique job, or a concurrency key.
+    key: str
+    #: The id of the job that has it.
+    owner: str
+    #: When it ends by itself, in nanoseconds since the epoch; None for never.
+    expires_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job that waits for a place."""
+
+    key: str
+    #: The id of the job.
+    owner: str
+
+
+class Store(Protocol):
+    """Keeps places, each under a key: one for a lock, several for a concurrency limit.
+
+    Every method is one step that nothing comes between. Times are nanoseconds, by the clock of the
+    adapter; a place ends at a whole microsecond. What has expired is as good as given back.
+
+    Each raises a `StoreError` when the store cannot be reached.
+    """
+
+    def acquire(
+        self,
+        key: str,
+        owner: str,
+        *,
+        now_ns: int,
+        ttl_ns: int | None = None,
+        limit: int = 1,
+        rank: int | None = None,
+        renew: bool = False,
+    ) -> Held | None:
+        """Take a place.
+
+        Args:
+            key: what the place is of.
+            owner: the id of the job; one that has a place already keeps it.
+            now_ns: the time.
+            ttl_ns: how long the place lasts; None for ever.
+            limit: how many places there are.
+            rank: queue for a place when there is none, the lower rank first; None does not.
+            renew: let the place of an owner that has one last `ttl_ns` from now, too, and not as it is.
+
+        Returns:
+            None when the owner has a place now; else, of the places, the one that ends first.
+        """
+        ...
+
+    def release(
+        self, key: str, owner: str, *, now_ns: int, ttl_ns: int | None = None
+    ) -> str | None:
+        """Give a place back, or stop waiting for one.
+
+        Args:
+            key: what the place is of.
+            owner: the id of the job; nothing happens when its place has expired.
+            now_ns: the time.
+            ttl_ns: how long the place lasts for the job that gets it.
+
+        Returns:
+            The id of the job that was waiting and has the place now.
+        """
+        ...
+
+    def held(self, now_ns: int) -> Sequence[Held]:
+        """Return the places that are taken, by key."""
+        ...
+
+    def waiting(self) -> Sequence[Waiting]:
+        """Return the jobs that wait, by key, the next one first."""
+        ...
+
+
+class MemoryStore:
+    """A store for one process: for tests, and for programs whose jobs run where they are enqueued."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._places: dict[str, dict[str, int | None]] = {}
+        self._queues: dict[str, list[tuple[int, int, str]]] = {}
+        self._order = itertools.count()
+        #: Keeps the batches.
+        self.batches = MemoryBatches()
+
+    def acquire(
+        self,
+        key: str,
+        owner: str,
+        *,
+        now_ns: int,
+        ttl_ns: int | None = None,
+        limit: int = 1,
+        rank: int | None = None,
+        renew: bool = False,
+    ) -> Held | None:
+        """Take a place; see `Store`."""
+        with self._mutex:
+            places = self._unexpired(key, now_ns)
+            if owner in places or len(places) < limit:
+                if renew or owner not in places:
+                    places[owner] = _end(now_ns, ttl_ns)
+                self._leave_queue(key, owner)
+                return None
+            if rank is not None:
+                self._join_queue(key, owner, rank)
+            first = min(places, key=lambda each: _sortable(places[each]))
+            return Held(key, first, places[first])
+
+    def release(
+        self, key: str, owner: str, *, now_ns: int, ttl_ns: int | None = None
+    ) -> str | None:
+        """Give a place back; see `Store`."""
+        with self._mutex:
+            self._leave_queue(key, owner)
+            places = self._unexpired(key, now_ns)
+            had_one = owner in places
+            places.pop(owner, None)
+            following = self._first_in_queue(key) if had_one else None
+            if following is not None:
+                places[following] = _end(now_ns, ttl_ns)
+            if not places:
+                del self._places[key]
+            return following
+
+    def held(self, now_ns: int) -> tuple[Held, ...]:
+        """Return the places that are taken; see `Store`."""
+        with self._mutex:
+            return tuple(
+                Held(key, owner, end)
+                for key in sorted(self._places)
+                for owner, end in self._unexpired(key, now_ns).items()
+            )
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Return the jobs that wait; see `Store`."""
+        with self._mutex:
+            return tuple(
+                Waiting(key, owner)
+                for key, queue in sorted(self._queues.items())
+                for _, _, owner in sorted(queue)
+            )
+
+    def _unexpired(self, key: str, now_ns: int) -> dict[str, int | None]:
+        places = self._places.setdefault(key, {})
+        for owner in [each for each, end in places.items() if end is not None and end <= now_ns]:
+            del places[owner]
+        return places
+
+    def _join_queue(self, key: str, owner: str, rank: int) -> None:
+        queue = self._queues.setdefault(key, [])
+        if all(owner != each for _, _, each in queue):
+            queue.append((rank, next(self._order), owner))
+
+    def _leave_queue(self, key: str, owner: str) -> None:
+        queue = [entry for entry in self._queues.pop(key, ()) if entry[2] != owner]
+        if queue:
+            self._queues[key] = queue
+
+    def _first_in_queue(self, key: str) -> str | None:
+        queue = self._queues.get(key)
+        if not queue:
+            return None
+        owner = min(queue)[2]
+        self._leave_queue(key, owner)
+        return owner
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore, {len(self._places)} keys>"
+
+
+def _end(now_ns: int, ttl_ns: int | None) -> int | None:
+    # What counts on a place to have ended moves in microseconds.
+    return None if ttl_ns is None else (now_ns + ttl_ns) // 1_000 * 1_000
+
+
+def _sortable(end: int | None) -> float:
+    return float("inf") if end is None else end
