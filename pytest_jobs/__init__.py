@@ -69,14 +69,14 @@ if TYPE_CHECKING:
     from .exploration.worlds.sqlalchemy import sqlalchemy_world
     from .exploration.worlds.sqlite import sqlite_world
     from .harness.active import current_jobs
-    from .harness.clock import VirtualClock
-    from .harness.delivery import Delivery
     from .harness.jobs import Jobs
-    from .harness.queues import Queues
-    from .harness.record import JobRecord
-    from .harness.recurring import Firing, Scheduler
-    from .harness.tally import Tally
-    from .harness.timeline import RetryTimeline
+    from .harness.ledger.queues import Queues
+    from .harness.records.delivery import Delivery
+    from .harness.records.record import JobRecord
+    from .harness.records.tally import Tally
+    from .harness.running.recurring import Firing, Scheduler
+    from .harness.running.timeline import RetryTimeline
+    from .harness.time.clock import VirtualClock
     from .integrations.celery import CeleryAdapter
     from .integrations.instruments import JobLog, JobMetrics
     from .integrations.queues import load_queues
@@ -245,10 +245,10 @@ _HOMES = {
     "RecurringCommand": "integrations.recurring_commands",
     "preview": "integrations.recurring_preview",
     "Preview": "integrations.recurring_preview",
-    "Firing": "harness.recurring",
-    "Scheduler": "harness.recurring",
+    "Firing": "harness.running.recurring",
+    "Scheduler": "harness.running.recurring",
     "load_queues": "integrations.queues",
-    "Queues": "harness.queues",
+    "Queues": "harness.ledger.queues",
     "check_idempotent": "exploration.check",
     "effects": "exploration.effects",
     "JobMachine": "exploration.machine",
@@ -265,14 +265,14 @@ _HOMES = {
     "open_jobs": "bridges.opening",
     "current_jobs": "harness.active",
     "Jobs": "harness.jobs",
-    "JobRecord": "harness.record",
-    "Delivery": "harness.delivery",
+    "JobRecord": "harness.records.record",
+    "Delivery": "harness.records.delivery",
     "RedisStore": "integrations.redis_store",
     "RqAdapter": "integrations.rq",
     "CeleryAdapter": "integrations.celery",
-    "Tally": "harness.tally",
-    "RetryTimeline": "harness.timeline",
-    "VirtualClock": "harness.clock",
+    "Tally": "harness.records.tally",
+    "RetryTimeline": "harness.running.timeline",
+    "VirtualClock": "harness.time.clock",
     "AssertFollowedBy": "assertions.canvas",
     "AssertBatched": "assertions.canvas",
     "AssertEnqueuedInOrder": "assertions.in_order",

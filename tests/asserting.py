@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pytest_jobs.errors import CriterionError
-from pytest_jobs.harness.folding import Reader
+from pytest_jobs.harness.records.texts import Reader
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

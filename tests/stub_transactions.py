@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from pytest_jobs.harness.transactions import CommitCallback
+from pytest_jobs.harness.commits.transactions import CommitCallback
 
 
 def callback(text, *, state="waiting", dropped="", owner=None, line=12):

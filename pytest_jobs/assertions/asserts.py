@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar, Unpack, overload
 
 from ..errors import CriterionError
 from ..harness.active import current_jobs
-from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
-from ..harness.record import JobRecord
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import JobRecord
 from .canvas import AssertBatched, AssertFollowedBy
 from .failure import missing, unexpected
 from .frames import hide_ours

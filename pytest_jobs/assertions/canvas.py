@@ -8,10 +8,10 @@ from typing import Any, TypeAlias, Unpack
 
 from ..errors import CriterionError
 from ..harness.active import current_jobs
-from ..harness.bridge import Canvas, Steps
-from ..harness.describe import record_line, short_name
 from ..harness.jobs import Jobs
-from ..harness.record import JobRecord
+from ..harness.records.bridge import Canvas, Steps
+from ..harness.records.record import JobRecord
+from ..harness.records.texts import record_line, short_name
 from . import messages
 from .failure import missing
 from .frames import hide_ours

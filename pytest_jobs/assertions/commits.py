@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from ..harness.folding import folding
-from ..harness.transactions import CommitCallback
+from ..harness.commits.transactions import CommitCallback
+from ..harness.records.texts import folding
 from . import messages
 from .search import Search
 

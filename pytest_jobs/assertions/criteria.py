@@ -11,11 +11,18 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..core.foundation.signature import Binder
 from ..errors import CriterionError
-from ..harness.delivery import Delivery
-from ..harness.describe import duration, error_text, instant, listed, short_name, short_repr
-from ..harness.folding import folding
-from ..harness.record import JobRecord
-from ..harness.targets import Target
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import JobRecord
+from ..harness.records.targets import Target
+from ..harness.records.texts import (
+    duration,
+    error_text,
+    folding,
+    instant,
+    listed,
+    short_name,
+    short_repr,
+)
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeVar
 
-from ..harness.describe import duration, is_readable, short_name
-from ..harness.folding import folding
-from ..harness.record import PENDING
+from ..harness.records.record import PENDING
+from ..harness.records.texts import duration, folding, is_readable, short_name
 from . import advice, messages
 from .commits import dropped, waiting_for_commit
 from .follow_ups import pending_before

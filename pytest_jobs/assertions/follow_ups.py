@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from ..harness.describe import call_text, delivery_line, short_name
-from ..harness.record import PENDING, JobRecord
+from ..harness.records.record import PENDING, JobRecord
+from ..harness.records.texts import call_text, delivery_line, short_name
 from . import messages
 from .search import Search
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import JobsError
-from ..harness.tracebacks import own_traceback
+from ..harness.records.delivery import own_traceback
 
 
 def hide_ours(error: Exception) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from ..harness.describe import call_text, delivery_line, duration, short_name
-from ..harness.folding import folding
-from ..harness.record import PENDING, REDELIVERY, JobRecord
+from ..harness.records.record import PENDING, REDELIVERY, JobRecord
+from ..harness.records.texts import call_text, delivery_line, duration, folding, short_name
 from . import messages
 from .commits import commit_hints
 from .follow_ups import follow_up_hints

@@ -7,10 +7,10 @@ from typing import Any, Final, TypeAlias
 
 from ..errors import CriterionError
 from ..harness.active import current_jobs
-from ..harness.describe import record_line, short_name
 from ..harness.jobs import Jobs
-from ..harness.record import JobRecord
-from ..harness.targets import Target
+from ..harness.records.record import JobRecord
+from ..harness.records.targets import Target
+from ..harness.records.texts import record_line, short_name
 from . import messages
 from .advice import OTHER_ORDER
 from .criteria import Criterion

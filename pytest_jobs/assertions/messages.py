@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ..harness.folding import folding
+from ..harness.records.texts import folding
 from .advice import NO_SUCH_BATCH, OTHER_CHAIN, Advice, leaving_alone, leaving_waiting
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final, Generic, TypedDict, TypeVar
 
 from ..core.foundation.options import to_ns
 from ..errors import CriterionError
-from ..harness.delivery import STATUSES, Delivery, Status
-from ..harness.describe import short_name
-from ..harness.record import JobRecord
-from ..harness.targets import Target
+from ..harness.records.delivery import STATUSES, Delivery, Status
+from ..harness.records.record import JobRecord
+from ..harness.records.targets import Target
+from ..harness.records.texts import short_name
 from .criteria import (
     ArgumentsCriterion,
     Criterion,

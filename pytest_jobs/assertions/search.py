@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
-from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
-from ..harness.kept_out import KeptOut
-from ..harness.record import JobRecord
-from ..harness.targets import Target
+from ..harness.ledger.locks import KeptOut
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import JobRecord
+from ..harness.records.targets import Target
 from .criteria import Criterion, WhereCriterion
 from .question import Counts, check_names, parse_counts
 from .subjects import ENQUEUED, Subject, Window, window_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..harness.jobs import Jobs
-from ..harness.record import PENDING, JobRecord
+from ..harness.records.record import PENDING, JobRecord
 from ..harness.views import titled_table
 from .advice import MARKED_LENIENT
 from .messages import left_alone, left_waiting

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..errors import CriterionError
-from ..harness.delivery import ENDED_IN_FAILURE, STATUSES, Delivery
-from ..harness.describe import delivery_line, record_line
 from ..harness.jobs import Jobs
-from ..harness.record import FIRST, REDELIVERY, JobRecord
-from ..harness.targets import Target
+from ..harness.records.delivery import ENDED_IN_FAILURE, STATUSES, Delivery
+from ..harness.records.record import FIRST, REDELIVERY, JobRecord
+from ..harness.records.targets import Target
+from ..harness.records.texts import delivery_line, record_line
 from ..harness.views import Capture, View, look_at_delivery, look_at_record
 from .criteria import Criterion
 from .question import (

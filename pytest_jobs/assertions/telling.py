@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..harness.folding import WHOLE, Folding, Reader, folded
+from ..harness.records.texts import WHOLE, Folding, Reader, folded
 from .messages import SHORTENED
 
 #: More lines than these are read by nobody. One is kept for saying that something was left out.

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final, cast, get_args
 from ..bridges.opening import open_jobs
 from ..errors import DeclarationError
 from ..harness.active import open_harnesses
-from ..harness.inline import RaiseAt
-from ..harness.jitter import Jitter
 from ..harness.jobs import Jobs
 from ..harness.open_harness import Mode
-from ..harness.tracebacks import own_traceback
+from ..harness.records.delivery import own_traceback
+from ..harness.running.inline import RaiseAt
+from ..harness.time.jitter import Jitter
 from .asserts import (
     AssertDiscarded,
     AssertEnqueued,

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.arguments.records import RecordReference, with_references
 from ..errors import CriterionError
-from ..harness.targets import Target
+from ..harness.records.targets import Target
 
 
 def values_asked(target: Target, value: Any, path: str) -> Any:

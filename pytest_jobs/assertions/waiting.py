@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CriterionError, RunningLoopError
-from ..harness.performer import in_running_loop
+from ..harness.running.performer import in_running_loop
 
 if TYPE_CHECKING:
-    from ..harness.ledger import Ledger
+    from ..harness.ledger.ledger import Ledger
     from .search import Search
 
 T = TypeVar("T")

@@ -1,1 +1,1 @@
-"""One file a job library, all behind `pytest_jobs.harness.bridge.Bridge`."""
+"""One file a job library, all behind `pytest_jobs.harness.records.bridge.Bridge`."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
 from ..errors import ApplicationError
-from ..harness.bridge import Bridge
+from ..harness.records.bridge import Bridge
 
 #: What each library calls that which its tasks are registered with; None where there is but one.
 _LIBRARIES: Final[Mapping[str, str | None]] = MappingProxyType(

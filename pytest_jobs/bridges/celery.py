@@ -21,12 +21,19 @@ from ..errors import (
     NoHarnessError,
     UnknownJobError,
 )
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, Steps, WrittenPayload
-from ..harness.delivery import Delivery
-from ..harness.instants import to_ns
-from ..harness.patches import Patches
-from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
-from ..harness.versions import KnownVersions
+from ..harness.records.bridge import (
+    Around,
+    DeliverySemantics,
+    RetryPolicy,
+    Sink,
+    Steps,
+    WrittenPayload,
+)
+from ..harness.records.delivery import Delivery
+from ..harness.records.instants import to_ns
+from ..harness.records.patches import Patches
+from ..harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord
+from ..harness.records.versions import KnownVersions
 from .celery_apps import Applications, changing, retry_policy_of, semantics_of, title
 from .celery_attempt import Draws, TaskPatches, make_attempt, origin_of
 from .celery_canvas import following, steps_after

@@ -17,11 +17,11 @@ from celery.app.trace import build_tracer
 from celery.exceptions import MaxRetriesExceededError, TaskRevokedError
 from celery.worker.request import Request, revoked_tasks
 
-from ..harness.bridge import Around
-from ..harness.delivery import Delivery
-from ..harness.instants import to_ns
-from ..harness.patches import Patches
-from ..harness.record import FIRST, RETRY, JobRecord
+from ..harness.records.bridge import Around
+from ..harness.records.delivery import Delivery
+from ..harness.records.instants import to_ns
+from ..harness.records.patches import Patches
+from ..harness.records.record import FIRST, RETRY, JobRecord
 from .celery_messages import TaskMessage
 
 _SECOND: Final = 1_000_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..harness.bridge import Steps
+from ..harness.records.bridge import Steps
 from .celery_messages import TaskMessage
 
 

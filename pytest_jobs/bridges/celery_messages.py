@@ -15,7 +15,7 @@ from kombu.connection import Connection
 from kombu.message import Message
 
 from ..errors import BridgeError, DeserializationError
-from ..harness.instants import to_ns
+from ..harness.records.instants import to_ns
 
 #: What `publish` is told that is no property of the message.
 _NO_PROPERTIES: Final = frozenset(

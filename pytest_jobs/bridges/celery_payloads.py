@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import DeserializationError, PayloadError
-from ..harness.bridge import WrittenPayload
+from ..harness.records.bridge import WrittenPayload
 from .celery_apps import Applications
 from .celery_messages import TaskMessage
 

@@ -10,7 +10,7 @@ from celery.app import backends
 from celery.backends.base import DisabledBackend, KeyValueStoreBackend
 
 from ..errors import NotPerformedError
-from ..harness.record import JobRecord
+from ..harness.records.record import JobRecord
 
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]

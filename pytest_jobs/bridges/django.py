@@ -15,10 +15,10 @@ from django.utils.module_loading import import_string
 
 from ..core.foundation.signature import Binder
 from ..errors import ApplicationError, BridgeError, CriterionError, NoHarnessError
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ..harness.delivery import Delivery
-from ..harness.performer import in_running_loop
-from ..harness.record import FIRST, REDELIVERY, JobRecord
+from ..harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import FIRST, REDELIVERY, JobRecord
+from ..harness.running.performer import in_running_loop
 from .django_attempt import Attempt
 from .django_families import Family, families
 from .django_payloads import enqueued_task, written_task

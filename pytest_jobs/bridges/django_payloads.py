@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import DeserializationError, UnknownJobError
-from ..harness.bridge import WrittenPayload
+from ..harness.records.bridge import WrittenPayload
 from .django_results import StoredTask
 
 

@@ -8,7 +8,7 @@ from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any
 
-from ..harness.instants import to_ns
+from ..harness.records.instants import to_ns
 from .django_families import Family
 
 

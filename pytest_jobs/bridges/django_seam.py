@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from asgiref.sync import sync_to_async
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 from .django_families import Family
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..harness.bridge import DeliverySemantics
+from ..harness.records.bridge import DeliverySemantics
 
 #: Backends that run a task at most once. The worker of the database backends commits that a task is
 #: running before it runs it, and nobody looks for tasks that stay so; RQ takes a job from the queue

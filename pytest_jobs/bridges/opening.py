@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..harness.inline import RaiseAt
-from ..harness.jitter import Jitter
 from ..harness.jobs import Jobs
 from ..harness.open_harness import Mode
+from ..harness.running.inline import RaiseAt
+from ..harness.time.jitter import Jitter
 from ..harness.transactions_in_use import transactions_in_use
 from .applications import bridges_to
 from .reference import ReferenceBridge

@@ -21,9 +21,9 @@ from ..core.foundation.signature import Binder
 from ..core.job import Job
 from ..core.locks.stores import Held, MemoryStore
 from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ..harness.delivery import Delivery
-from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord
+from ..harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord
 from .reference_adapter import HarnessAdapter, payload_of
 from .reference_redriving import Redriving, exclusion_of
 

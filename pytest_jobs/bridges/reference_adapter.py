@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.arguments.payload import Payload
 from ..core.batches.ends import has_derived_id
-from ..harness.bridge import Sink
-from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
+from ..harness.records.bridge import Sink
+from ..harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
 
 if TYPE_CHECKING:
     from .reference import ReferenceBridge

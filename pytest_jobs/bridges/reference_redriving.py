@@ -6,7 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from ..errors import AmbiguousJobError, UnknownJobError
-from ..harness.record import REDELIVERY, JobRecord
+from ..harness.records.record import REDELIVERY, JobRecord
 from .reference_adapter import HarnessAdapter, payload_of
 
 if TYPE_CHECKING:

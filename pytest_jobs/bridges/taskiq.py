@@ -18,11 +18,11 @@ from taskiq.scheduler.scheduled_task import ScheduledTask
 
 from ..core.foundation.signature import Binder
 from ..errors import BridgeError, NoHarnessError, UnknownJobError
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ..harness.delivery import Delivery
-from ..harness.patches import Patches
-from ..harness.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin, current_record
-from ..harness.versions import KnownVersions
+from ..harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
+from ..harness.records.delivery import Delivery
+from ..harness.records.patches import Patches
+from ..harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin, current_record
+from ..harness.records.versions import KnownVersions
 from .taskiq_brokers import acknowledges, semantics_of, take_over
 from .taskiq_messages import Envelope, delay_ns
 from .taskiq_payloads import envelope_from, written_message

@@ -14,8 +14,8 @@ from taskiq.brokers.shared_broker import AsyncSharedBroker
 from taskiq.message import BrokerMessage
 
 from ..errors import ApplicationError
-from ..harness.bridge import DeliverySemantics
-from ..harness.patches import Patches
+from ..harness.records.bridge import DeliverySemantics
+from ..harness.records.patches import Patches
 from .taskiq_results import Results
 from .taskiq_store import Store
 

@@ -12,7 +12,7 @@ from taskiq.abc.schedule_source import ScheduleSource
 from taskiq.message import TaskiqMessage
 
 from ..errors import DeserializationError
-from ..harness.instants import duration_ns
+from ..harness.records.instants import duration_ns
 
 
 class Envelope:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from taskiq import AsyncBroker
 
 from ..errors import DeserializationError, PayloadError
-from ..harness.bridge import WrittenPayload
+from ..harness.records.bridge import WrittenPayload
 from .taskiq_messages import Envelope
 
 #: The labels that say when a message is due, or differ from run to run.

@@ -10,7 +10,7 @@ from taskiq.result import TaskiqResult
 from taskiq.result_backends.dummy import DummyResultBackend
 from taskiq.task import AsyncTaskiqTask
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 from .taskiq_store import Store
 
 

@@ -12,9 +12,9 @@ from taskiq.exceptions import NoResultError, TaskRejectedError
 from taskiq.message import TaskiqMessage
 from taskiq.result import TaskiqResult
 
-from ..harness.bridge import RetryPolicy
-from ..harness.delivery import Delivery, Status
-from ..harness.record import JobRecord
+from ..harness.records.bridge import RetryPolicy
+from ..harness.records.delivery import Delivery, Status
+from ..harness.records.record import JobRecord
 from .taskiq_receiver import Witness
 
 #: How far jitter lengthens a wait of SmartRetryMiddleware at most.

@@ -7,8 +7,8 @@ from typing import Any
 from taskiq.result import TaskiqResult
 
 from ..errors import NotPerformedError
-from ..harness.bridge import Sink
-from ..harness.record import JobRecord
+from ..harness.records.bridge import Sink
+from ..harness.records.record import JobRecord
 
 
 class Store:

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 from taskiq.middlewares import smart_retry_middleware
 
-from ..harness.instants import to_datetime
-from ..harness.patches import Patches
+from ..harness.records.instants import to_datetime
+from ..harness.records.patches import Patches
 from .taskiq_receiver import Witness
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ..bridges.reference import ReferenceBridge
-from ..harness.bridge import Bridge
 from ..harness.jobs import Jobs
-from ..harness.record import JobRecord
+from ..harness.records.bridge import Bridge
+from ..harness.records.record import JobRecord
 from .bodies import noted as noted_here
 from .library import CAPABILITIES, Library
 

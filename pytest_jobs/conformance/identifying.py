@@ -8,8 +8,8 @@ import pytest
 
 from ..assertions.asserts import AssertEnqueued, AssertNotEnqueued
 from ..errors import CriterionError
-from ..harness.bridge import Bridge
 from ..harness.jobs import Jobs
+from ..harness.records.bridge import Bridge
 from . import bodies
 from .case import Case, sent_record
 from .library import CAPABILITIES, Library

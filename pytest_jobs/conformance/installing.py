@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ..errors import BridgeError
-from ..harness.bridge import Bridge
-from ..harness.clock import VirtualClock
 from ..harness.jobs import Jobs
-from ..harness.ledger import Ledger
+from ..harness.ledger.ledger import Ledger
+from ..harness.records.bridge import Bridge
+from ..harness.time.clock import VirtualClock
 from . import bodies
 from .case import Case, send, sent_record
 from .library import Library

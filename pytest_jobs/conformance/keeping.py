@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ..harness.bridge import Bridge, KeepsPayloads
 from ..harness.jobs import Jobs
+from ..harness.records.bridge import Bridge, KeepsPayloads
 from .case import Case, sent_record
 from .library import Library
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from ..harness.bridge import Bridge
+from ..harness.records.bridge import Bridge
 
 #: What a bridge can say that its library has, and what each word stands for.
 CAPABILITIES: Final[Mapping[str, str]] = {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ..errors import NotPerformedError, RunningLoopError
-from ..harness.bridge import Bridge
 from ..harness.jobs import Jobs
+from ..harness.records.bridge import Bridge
 from . import bodies
 from .case import Case, need, send, sent_record
 from .library import Library

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
-from ..harness.looks import comes_about
+from ..harness.time.waiting import comes_about
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -186,7 +186,7 @@ def _computed(thread: int) -> Any:
 
 def _waits_for_outside(thread: int) -> bool:
     """Say whether a thread waits for an answer, and not for a lock of the job or of its world."""
-    from ..harness.loop import until_woken
+    from ..harness.time.loop import until_woken
 
     frame = sys._current_frames().get(thread)
     if frame is None or (frame.f_back is not None and until_woken(frame.f_back)):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import CriterionError, ExplorationError
 from ..harness.active import open_harnesses
-from ..harness.clock import VirtualClock
-from ..harness.patches import Patches
-from ..harness.performer import in_running_loop
-from ..harness.targets import Target
+from ..harness.records.patches import Patches
+from ..harness.records.targets import Target
+from ..harness.running.performer import in_running_loop
+from ..harness.time.clock import VirtualClock
 from .asked import check_arguments, check_choices, checked_names
 from .effects.audit import audit_hook
 from .entering import World, check_world

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..harness.describe import shortened
+from ..harness.records.texts import shortened
 
 _WIDTH: Final = 96
 _ITEMS: Final = 4

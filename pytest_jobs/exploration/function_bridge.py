@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ..core.foundation.signature import Binder
-from ..harness.bridge import Around, DeliverySemantics, RetryPolicy, Sink
-from ..harness.delivery import Delivery
-from ..harness.record import FIRST, REDELIVERY, JobRecord
+from ..harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import FIRST, REDELIVERY, JobRecord
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from types import CodeType
 from typing import Any, Final, TypeVar
 
 from ..errors import ExplorationError
-from ..harness.ledger import Ledger
-from ..harness.off_the_loop import off_the_loop
-from ..harness.performer import Performer
-from ..harness.record import JobRecord, current_record
+from ..harness.ledger.ledger import Ledger
+from ..harness.records.record import JobRecord, current_record
+from ..harness.running.performer import Performer
+from ..harness.time.waiting import off_the_loop
 from .acts import Act, watcher
 from .apart import Apart, Aside, Inside, blocking_call
 from .entering import entered

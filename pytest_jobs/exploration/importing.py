@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 
 
 def when_imported(actions: Mapping[str, Callable[[ModuleType], object]], patches: Patches) -> None:

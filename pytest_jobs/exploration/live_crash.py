@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from ..errors import JobsError
-from ..harness.body import RealBody
-from ..harness.delivery import Delivery
-from ..harness.describe import call_text
-from ..harness.ledger import Ledger
-from ..harness.performer import Performer
-from ..harness.record import FIRST, JobRecord, current_record
+from ..harness.ledger.ledger import Ledger
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import FIRST, JobRecord, current_record
+from ..harness.records.texts import call_text
+from ..harness.running.performer import Performer, RealBody
 from .acts import Act, watcher
 from .lines import line_tracer
 from .live_effects import LiveEffects

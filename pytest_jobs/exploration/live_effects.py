@@ -11,7 +11,7 @@ from sqlite3 import dbapi2
 from typing import Any
 from weakref import WeakSet
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 from .effects.audit import audit_hook
 from .sources import Sources
 

@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any, Final
 
 from ..errors import ExplorationError
-from ..harness.record import JobRecord
+from ..harness.records.record import JobRecord
 from .scope import Scope
 
 _LOCK: Final = type(threading.Lock())

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import CodeType
 from typing import Any
 
-from ..harness.body import Body, RealBody
+from ..harness.running.performer import Body, RealBody
 from .acts import Act, watcher
 from .block_ends import block_end
 from .lines import LineTracer

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from ..errors import DeclarationError
-from ..harness.describe import short_repr
+from ..harness.records.texts import short_repr
 from .machine_cases import TestCases, leave, taken_part
 from .machine_places import Drawn
 from .machine_session import Session

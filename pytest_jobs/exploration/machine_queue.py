@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import ExplorationError
-from ..harness.bridge import Bridge
-from ..harness.record import REMOVED, JobRecord
+from ..harness.records.bridge import Bridge
+from ..harness.records.record import REMOVED, JobRecord
 
 
 @dataclass(eq=False)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from ..errors import CriterionError, ExplorationError
 from ..harness.active import open_harnesses
-from ..harness.bridge import Bridge
-from ..harness.describe import short_name
-from ..harness.patches import Patches
-from ..harness.record import JobRecord
-from ..harness.targets import Target
+from ..harness.records.bridge import Bridge
+from ..harness.records.patches import Patches
+from ..harness.records.record import JobRecord
+from ..harness.records.targets import Target
+from ..harness.records.texts import short_name
 from .effects.audit import audit_hook
 from .entering import World
 from .function_bridge import FunctionBridge

@@ -11,10 +11,10 @@ from types import CodeType
 from typing import Any, Final, Self
 
 from ..errors import ExplorationError, PoisonJob
-from ..harness.describe import short_repr
-from ..harness.ledger import Ledger
-from ..harness.performer import Performer
-from ..harness.record import REDELIVERY, JobRecord
+from ..harness.ledger.ledger import Ledger
+from ..harness.records.record import REDELIVERY, JobRecord
+from ..harness.records.texts import short_repr
+from ..harness.running.performer import Performer
 from .acts import watcher
 from .entering import Snapshot, entered
 from .garbage import uncollected

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis.stateful import RuleBasedStateMachine
 
 from ..errors import ExplorationError
-from ..harness.describe import short_repr
+from ..harness.records.texts import short_repr
 from .acts import Act
 from .machine_places import Drawn, Interruption, Named, NamedEffect, Place, effect_name_of, name_of
 from .machine_run import MachineRun

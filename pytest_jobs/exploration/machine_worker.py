@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from ..harness.looks import comes_about
+from ..harness.time.waiting import comes_about
 
 #: Seconds in which a thread that hangs may still end when the dead have let go of everything.
 _LAST_CHANCE: Final = 0.1

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 from .acts import watcher
 from .watching import Watch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from ..harness.instants import duration_ns
+from ..harness.records.instants import duration_ns
 
 #: So often a delivery sleeps as long as it wants to.
 _AS_ASKED: Final = 400

@@ -18,15 +18,14 @@ from ..errors import (
     UnknownJobError,
 )
 from ..harness.active import open_harnesses
-from ..harness.body import RealBody
-from ..harness.bridge import Bridge, KeepsPayloads
-from ..harness.delivery import Delivery
 from ..harness.jobs import Jobs
-from ..harness.ledger import Ledger
+from ..harness.ledger.ledger import Ledger
+from ..harness.open_harness import sandbox
 from ..harness.payload_files import PayloadFile, read_payload
-from ..harness.performer import in_running_loop
-from ..harness.record import JobRecord
-from ..harness.sandbox import sandbox
+from ..harness.records.bridge import Bridge, KeepsPayloads
+from ..harness.records.delivery import Delivery
+from ..harness.records.record import JobRecord
+from ..harness.running.performer import RealBody, in_running_loop
 from .entering import World, entered
 from .payload_findings import Finding, findings_text, misfit
 

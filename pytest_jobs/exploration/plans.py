@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
-from ..harness.bridge import DeliverySemantics
+from ..harness.records.bridge import DeliverySemantics
 from .acts import Act
 from .points import Point
 from .watching import Run

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from ..harness.describe import duration, error_text, short_name, short_repr, shortened
+from ..harness.records.texts import duration, error_text, short_name, short_repr, shortened
 from .audience import Audience
 from .difference import difference_text, plain
 from .explorer import Exploration, Failure

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 
 #: What stands for a time that lies within the history.
 _NOW: Final = "<now>"

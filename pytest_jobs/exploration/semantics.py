@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..harness.bridge import Bridge
+from ..harness.records.bridge import Bridge
 from .function_bridge import FunctionBridge
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..harness.bridge import Bridge, DeliverySemantics
-from ..harness.clock import VirtualClock
-from ..harness.sleeps import SleepPatch
+from ..harness.records.bridge import Bridge, DeliverySemantics
+from ..harness.time.clock import VirtualClock
+from ..harness.time.sleeps import SleepPatch
 from .entering import World
 from .lines import LineTracer
 from .scope import Scope

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..core.batches.ends import has_derived_id
-from ..harness.describe import call_text
-from ..harness.ledger import Ledger
-from ..harness.record import FIRST, JobRecord
+from ..harness.ledger.ledger import Ledger
+from ..harness.records.record import FIRST, JobRecord
+from ..harness.records.texts import call_text
 from .acts import Act, watcher
 
 

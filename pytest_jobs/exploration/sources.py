@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 from .audience import current_audience
 
 

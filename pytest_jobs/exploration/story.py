@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from ..harness.describe import duration, error_text, shortened
+from ..harness.records.texts import duration, error_text, shortened
 from .explorer import Failure
 from .plans import HistoryName
 from .points import Point

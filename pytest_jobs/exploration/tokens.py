@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..core.arguments.encoding import decode, encode
 from ..core.arguments.records import RecordReference, Reference
 from ..errors import DeserializationError, ExplorationError, SerializationError
-from ..harness.describe import short_name
+from ..harness.records.texts import short_name
 from .plans import HISTORIES, Plan
 from .points import Point
 from .visits import enclosing_function

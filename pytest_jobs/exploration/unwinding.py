@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
 
-from ..harness.patches import Patches
+from ..harness.records.patches import Patches
 from .acts import watcher
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from ..harness.body import Body
+from ..harness.running.performer import Body
 from .lines import LineTracer
 from .unwinding import hush_loop
 from .watching import Watch

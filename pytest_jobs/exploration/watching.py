@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
-from ..harness.delivery import Delivery
+from ..harness.records.delivery import Delivery
 from .acts import Act, watcher
 from .forked import lives_in_memory
 from .patience import Patience

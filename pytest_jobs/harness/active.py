@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 from ..errors import NoHarnessError
 
 if TYPE_CHECKING:
-    from .adversary import Adversary
     from .jobs import Jobs
     from .open_harness import OpenHarness
+    from .running.twice import Adversary
 
 
 class OpenHarnesses:

@@ -11,26 +11,42 @@ from typing import Literal, Self, TypeAlias
 from ..core.enqueueing.context import Ambient, ambient
 from ..errors import CriterionError, VerbInsideJobError
 from .active import open_harnesses
-from .adversary import Adversary
-from .bridge import Bridge
-from .clock import VirtualClock
-from .dead_letters import DeadLetters
-from .delivery import Delivery
-from .describe import call_text
-from .folding import Reader
-from .held import HeldRecords
-from .holding import Holding
-from .inline import Inline, RaiseAt
-from .jitter import Jitter, draws
-from .ledger import Ledger
-from .performer import Performer
-from .record import JobRecord, current_record
-from .recurring import Recurring
-from .selection import JobFilter, Selection
-from .sleeps import SleepPatch
-from .targets import Targets
-from .too_early import TooEarly
-from .transactions import Transactions, TransactionSystems
+from .commits.too_early import TooEarly
+from .commits.transactions import Transactions, TransactionSystems
+from .ledger.dead_letters import DeadLetters
+from .ledger.ledger import Ledger
+from .ledger.selection import Holding, JobFilter, Selection
+from .records.bridge import Bridge
+from .records.delivery import Delivery
+from .records.record import JobRecord, current_record
+from .records.targets import Targets
+from .records.texts import Reader, call_text
+from .running.inline import HeldRecords, Inline, RaiseAt
+from .running.performer import Performer
+from .running.recurring import Recurring
+from .running.twice import Adversary
+from .time.clock import VirtualClock
+from .time.jitter import Jitter, draws
+from .time.sleeps import SleepPatch
+
+
+@contextmanager
+def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger, None, None]:
+    """Let every bridge report to a fresh ledger for a block.
+
+    At its end the ledger is dead, the bridges report to where they did before, and the clock is
+    back at where it was.
+    """
+    ledger = Ledger(clock)
+    token = current_record.set(None)
+    with ExitStack() as stack:
+        stack.callback(current_record.reset, token)
+        stack.enter_context(clock.excursion())
+        for bridge in bridges:
+            stack.enter_context(bridge.sandbox(ledger))
+        stack.callback(ledger.die)
+        yield ledger
+
 
 Mode: TypeAlias = Literal["record", "inline"]
 

@@ -6,16 +6,50 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import PayloadError
-from .bridge import KeepsPayloads, WrittenPayload
-from .describe import call_text
-from .record import JobRecord
-from .shapes import shape_of_call
+from .records.bridge import KeepsPayloads, WrittenPayload
+from .records.record import JobRecord
+from .records.texts import call_text
+
+#: Where a library writes what an object stands for: the core, and Celery.
+_KINDS = ("~", "t", "__type__")
+
+
+def shape_of_call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return the shape of a call as text: two calls of one shape are read by the same code.
+
+    Args:
+        args: the positional arguments, as JSON has them.
+        kwargs: the keyword arguments, likewise.
+    """
+    positional = [_shape(value) for value in args]
+    named = {name: _shape(value) for name, value in kwargs.items()}
+    return json.dumps([positional, named], sort_keys=True)
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _shape_of_object(value)
+    if isinstance(value, list):
+        shapes = {json.dumps(_shape(item), sort_keys=True) for item in value}
+        return ["some", *sorted(shapes)]
+    return type(value).__name__
+
+
+def _shape_of_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    if value.get("~") == "tuple":
+        return {"tuple": [_shape(item) for item in value["v"]]}
+    tagged = "~" in value or "__type__" in value
+    return {
+        key: item if tagged and key in _KINDS and isinstance(item, str) else _shape(item)
+        for key, item in value.items()
+    }
+
 
 #: The version of the layout of a file.
 FORMAT: Final = 1

@@ -7,8 +7,8 @@ from typing import Final, Protocol, cast
 
 from ..core.enqueueing.commits import django_is_set_up, sources_in_use
 from ..core.foundation.settings import settings
-from .core_transactions import CoreTransactions
-from .transactions import Transactions
+from .commits.of_core import CoreTransactions
+from .commits.transactions import Transactions
 
 # By name, since the rooms that know third parties lie above this one.
 _DJANGO = "pytest_jobs.integrations.django"

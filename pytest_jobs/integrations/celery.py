@@ -13,7 +13,7 @@ from ..core.execution import perform_to_end
 from ..core.foundation.settings import configure, settings
 from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError
-from ..harness.versions import KnownVersions
+from ..harness.records.versions import KnownVersions
 from .outages import said
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import QueuesError
-from ..harness.queues import Queues
+from ..harness.ledger.queues import Queues
 from . import queues_of_sidekiq, queues_of_solid_queue
 from .yaml_text import read_yaml
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..core.locks.keys import nearest
 from ..errors import QueuesError
-from ..harness.queues import Listed, Queues
+from ..harness.ledger.queues import Listed, Queues
 from .queues_of_solid_queue import PROCESSES
 
 #: What is read.

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..core.locks.keys import nearest
 from ..errors import QueuesError
-from ..harness.queues import Queues
+from ..harness.ledger.queues import Queues
 
 #: The kinds of processes that the file may list.
 PROCESSES: Final = ("workers", "dispatchers", "schedulers")

@@ -9,9 +9,9 @@ from typing import overload
 from ..core.foundation.options import to_ns
 from ..core.foundation.waits import Seconds
 from ..errors import ScheduleError
-from ..harness.describe import call_of, instant, short_name, table
-from ..harness.instants import delta_ns, to_datetime
-from ..harness.recurring import Firing
+from ..harness.records.instants import delta_ns, to_datetime
+from ..harness.records.texts import call_of, instant, short_name, table
+from ..harness.running.recurring import Firing
 from .recurring import Schedule
 from .recurring_task import RecurringTask
 

@@ -10,8 +10,8 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from ..core.foundation.options import to_ns
-from ..harness.describe import duration
-from ..harness.instants import to_datetime
+from ..harness.records.instants import to_datetime
+from ..harness.records.texts import duration
 from .recurring_cron import CronLine, days_of
 
 #: The days that were found already, by their fields and the first and the last.

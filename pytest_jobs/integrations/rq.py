@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.arguments.payload import Payload
 from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
-from ..harness.versions import KnownVersions
+from ..harness.records.versions import KnownVersions
 from .outages import said
 from .redis_clients import check_client
 

@@ -9,8 +9,8 @@ import pytest
 from ..errors import ExplorationError
 from ..exploration.live_crash import CrashPoint, LiveCrash, chosen
 from ..exploration.live_scope import LiveScopes
-from ..harness.delivery import Delivery
-from ..harness.describe import error_text, short_name
+from ..harness.records.delivery import Delivery
+from ..harness.records.texts import error_text, short_name
 from .adversary import AdversaryPlugin, blame
 from .adversary_runs import Run, Runs
 from .adversary_tally import several

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import pytest
 
 from ..harness.active import open_harnesses
-from ..harness.adversary import Adversary
+from ..harness.running.twice import Adversary
 
 Phase = Literal["setup", "call", "teardown"]
 

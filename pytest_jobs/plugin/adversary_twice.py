@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from ..harness.describe import error_text, short_name
-from ..harness.tracebacks import own_traceback
-from ..harness.twice import Copy, Twice
+from ..harness.records.delivery import own_traceback
+from ..harness.records.texts import error_text, short_name
+from ..harness.running.twice import Copy, Twice
 from .adversary import AdversaryPlugin, blame
 from .adversary_runs import Run, Runs
 from .adversary_tally import several

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     )
     from ..assertions.canvas import AssertBatched, AssertFollowedBy
     from ..assertions.in_order import AssertEnqueuedInOrder
-    from ..harness.clock import VirtualClock
     from ..harness.jobs import Jobs
+    from ..harness.time.clock import VirtualClock
 
 
 @pytest.fixture(scope="session")

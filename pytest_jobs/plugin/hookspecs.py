@@ -11,9 +11,9 @@ from . import frames
 
 if TYPE_CHECKING:
     from ..exploration.sources import EffectSource
-    from ..harness.bridge import Bridge
-    from ..harness.delivery import Delivery
     from ..harness.jobs import Jobs
+    from ..harness.records.bridge import Bridge
+    from ..harness.records.delivery import Delivery
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

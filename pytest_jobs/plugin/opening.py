@@ -28,7 +28,7 @@ def open_harness(
     """
     from ..bridges.applications import bridges_to
     from ..bridges.reference import ReferenceBridge
-    from ..harness.folding import Reader
+    from ..harness.records.texts import Reader
     from ..harness.transactions_in_use import transactions_in_use
 
     if options.mode == "off":

@@ -12,7 +12,7 @@ from . import exploring
 from .cases import is_jobs_case, options_of_case
 
 if TYPE_CHECKING:
-    from ..harness.queues import Queues
+    from ..harness.ledger.queues import Queues
 
 Mode: TypeAlias = Literal["record", "inline", "off"]
 RaiseAt: TypeAlias = Literal["end", "enqueue"]

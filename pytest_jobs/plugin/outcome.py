@@ -59,8 +59,7 @@ def _check_nothing_left(harness: Jobs) -> None:
 
 
 def _failed_jobs(harness: Jobs, shown_already: BaseException | None) -> str:
-    from ..harness.delivery import ENDED_IN_FAILURE
-    from ..harness.tracebacks import own_traceback
+    from ..harness.records.delivery import ENDED_IN_FAILURE, own_traceback
     from ..harness.views import titled_table
 
     failed = [d for d in harness.ledger.deliveries if d.status in ENDED_IN_FAILURE]

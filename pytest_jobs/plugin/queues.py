@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ..harness.queues import Queues
+    from ..harness.ledger.queues import Queues
 
 
 def of_ini(config: pytest.Config, words: Sequence[str]) -> Queues:
@@ -31,7 +31,7 @@ def of_marker(config: pytest.Config, value: object, where: str) -> Queues | None
     Raises:
         pytest.UsageError: when it means none, or they cannot be read.
     """
-    from ..harness.queues import Queues
+    from ..harness.ledger.queues import Queues
 
     if value is None or isinstance(value, Queues):
         return value

@@ -24,9 +24,9 @@ from pytest_jobs.errors import (
     NoHarnessError,
     SignatureError,
 )
-from pytest_jobs.harness.bridge import DeliverySemantics
-from pytest_jobs.harness.clock import VirtualClock
-from pytest_jobs.harness.ledger import Ledger
+from pytest_jobs.harness.ledger.ledger import Ledger
+from pytest_jobs.harness.records.bridge import DeliverySemantics
+from pytest_jobs.harness.time.clock import VirtualClock
 
 
 class Pay(Job):

@@ -8,7 +8,7 @@ from pathlib import Path
 import explored_jobs
 
 from pytest_jobs import fake, sqlite_world
-from pytest_jobs.harness.patches import Patches
+from pytest_jobs.harness.records.patches import Patches
 
 SCHEMA = """
 create table payments (id integer primary key, status);

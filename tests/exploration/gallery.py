@@ -13,7 +13,7 @@ import gallery_jobs as jobs
 
 from pytest_jobs import check_idempotent, fake, open_jobs, sqlite_world
 from pytest_jobs.errors import NotIdempotent
-from pytest_jobs.harness.patches import Patches
+from pytest_jobs.harness.records.patches import Patches
 
 REPORTS = Path(__file__).parent / "reports"
 SCHEMA = """

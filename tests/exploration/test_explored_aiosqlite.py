@@ -18,7 +18,7 @@ from explored_worlds import Gateway
 
 from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import DivergedState, DuplicateEffect, ExplorationError
-from pytest_jobs.harness.patches import Patches
+from pytest_jobs.harness.records.patches import Patches
 
 SCHEMA = """
 create table payments (id integer primary key, status);

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from pytest_jobs.exploration import apart
-from pytest_jobs.harness.clock import VirtualClock
-from pytest_jobs.harness.loop import OwnLoop
+from pytest_jobs.harness.time.clock import VirtualClock
+from pytest_jobs.harness.time.loop import OwnLoop
 
 
 @pytest.fixture(autouse=True)

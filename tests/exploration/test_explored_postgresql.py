@@ -25,7 +25,7 @@ from pytest_jobs.errors import (
     StuckJob,
 )
 from pytest_jobs.exploration.explorer import Explorer
-from pytest_jobs.harness.patches import Patches
+from pytest_jobs.harness.records.patches import Patches
 
 
 @pytest.fixture

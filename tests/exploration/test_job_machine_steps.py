@@ -11,7 +11,7 @@ from hypothesis.stateful import rule
 
 from pytest_jobs import JobMachine
 from pytest_jobs.errors import ExplorationError, PoisonJob
-from pytest_jobs.harness.patches import Patches
+from pytest_jobs.harness.records.patches import Patches
 
 #: Seconds after which what has not ended hangs: a slow machine needs a hundredth of it for what does not.
 SOON = 1.5

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.harness.clock import VirtualClock
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.harness.ledger import Ledger
-from pytest_jobs.harness.record import FIRST, JobRecord
+from pytest_jobs.harness.ledger.ledger import Ledger
+from pytest_jobs.harness.records.record import FIRST, JobRecord
+from pytest_jobs.harness.time.clock import VirtualClock
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

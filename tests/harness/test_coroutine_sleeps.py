@@ -8,7 +8,7 @@ import pytest
 
 from pytest_jobs import Job, job, retry_on
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.harness import loop as loop_module
+from pytest_jobs.harness.time import loop as loop_module
 
 HOUR = timedelta(hours=1)
 

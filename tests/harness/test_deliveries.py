@@ -14,7 +14,7 @@ from pytest_jobs import (
     retry_on,
 )
 from pytest_jobs.errors import DeserializationError, Halt
-from pytest_jobs.harness.delivery import STATUSES, Delivery
+from pytest_jobs.harness.records.delivery import STATUSES, Delivery
 
 
 class Note(Job):

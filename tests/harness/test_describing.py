@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_jobs.harness.describe import (
+from pytest_jobs.harness.records.instants import to_datetime, to_timedelta
+from pytest_jobs.harness.records.texts import (
     duration,
     error_text,
     instant,
@@ -13,7 +14,6 @@ from pytest_jobs.harness.describe import (
     shortened,
     table,
 )
-from pytest_jobs.harness.instants import to_datetime, to_timedelta
 
 
 @pytest.mark.parametrize(

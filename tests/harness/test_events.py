@@ -1,7 +1,7 @@
 """The ledger's story, and how it is told."""
 
-from pytest_jobs.harness.events import Events
-from pytest_jobs.harness.record import REDELIVERY, RETRY
+from pytest_jobs.harness.records.record import REDELIVERY, RETRY
+from pytest_jobs.harness.views import Events
 
 
 def told(ledger):

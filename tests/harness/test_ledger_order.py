@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_jobs import Job
-from pytest_jobs.harness.clock import VirtualClock
-from pytest_jobs.harness.ledger import Ledger
-from pytest_jobs.harness.selection import Selection
-from pytest_jobs.harness.targets import Targets
+from pytest_jobs.harness.ledger.ledger import Ledger
+from pytest_jobs.harness.ledger.selection import Selection
+from pytest_jobs.harness.records.targets import Targets
+from pytest_jobs.harness.time.clock import VirtualClock
 
 SECOND = 1_000_000_000
 EVERYTHING = Targets(())

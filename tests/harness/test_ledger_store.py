@@ -7,10 +7,10 @@ import pytest
 
 from pytest_jobs import Job, job, retry_on
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.harness.delivery import Delivery
-from pytest_jobs.harness.record import REDELIVERY, RETRY
-from pytest_jobs.harness.selection import Selection
-from pytest_jobs.harness.targets import Targets
+from pytest_jobs.harness.ledger.selection import Selection
+from pytest_jobs.harness.records.delivery import Delivery
+from pytest_jobs.harness.records.record import REDELIVERY, RETRY
+from pytest_jobs.harness.records.targets import Targets
 
 EVERYTHING = Selection(Targets(()))
 

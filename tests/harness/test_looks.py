@@ -2,7 +2,7 @@
 
 import itertools
 
-from pytest_jobs.harness.looks import comes_about
+from pytest_jobs.harness.time.waiting import comes_about
 
 
 def waiting(*comes):

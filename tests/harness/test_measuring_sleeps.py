@@ -9,7 +9,7 @@ import pytest
 
 from pytest_jobs import job
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.harness.bound_sleeps import BoundSleeps
+from pytest_jobs.harness.time.sleeps import BoundSleeps
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from pytest_jobs import Job, before_perform, job, rescue_from
 from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.errors import NothingPerformedError
-from pytest_jobs.harness.delivery import Delivery
 from pytest_jobs.harness.jobs import Jobs
+from pytest_jobs.harness.records.delivery import Delivery
 
 
 class LyingBridge(ReferenceBridge):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pytest_jobs.harness.off_the_loop import off_the_loop
+from pytest_jobs.harness.time.waiting import off_the_loop
 
 
 async def answer():

@@ -17,8 +17,8 @@ from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import ClockConflictError, NoAdapterError, NoHarnessError
 from pytest_jobs.harness.active import current_jobs, open_harnesses
-from pytest_jobs.harness.clock import VirtualClock
-from pytest_jobs.harness.record import current_record
+from pytest_jobs.harness.records.record import current_record
+from pytest_jobs.harness.time.clock import VirtualClock
 
 
 class Note(Job):

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, job, polynomially_longer, retry_on, sidekiq_backoff
-from pytest_jobs.harness.delivery import Delivery
-from pytest_jobs.harness.timeline import RetryTimeline
+from pytest_jobs.harness.records.delivery import Delivery
+from pytest_jobs.harness.running.timeline import RetryTimeline
 
 SVG = "{http://www.w3.org/2000/svg}"
 

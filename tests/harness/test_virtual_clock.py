@@ -12,7 +12,7 @@ import pytest
 from pytest_jobs import Job, job, retry_on
 from pytest_jobs.bridges.opening import open_jobs
 from pytest_jobs.errors import ClockError, NaiveDatetimeError, WaitError
-from pytest_jobs.harness.clock import VirtualClock
+from pytest_jobs.harness.time.clock import VirtualClock
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

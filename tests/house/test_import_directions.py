@@ -27,7 +27,7 @@ HEIGHTS = {name: height for height, layer in enumerate(LAYERS) for name in layer
 THIRD_PARTIES = {
     "pytest": ("pytest_jobs.plugin.", "pytest_jobs.conformance."),
     "pluggy": ("pytest_jobs.core.",),
-    "time_machine": ("pytest_jobs.harness.clock",),
+    "time_machine": ("pytest_jobs.harness.time.clock",),
     "hypothesis": ("pytest_jobs.exploration.",),
 }
 #: Where a third party may have a file of its own.
@@ -202,14 +202,14 @@ def test_asyncio_is_imported_late():
         and not lies_in(found.importer, OWN_FILES)
     }
 
-    assert early == {"pytest_jobs.harness.loop"}
+    assert early == {"pytest_jobs.harness.time.loop"}
 
 
 def test_the_module_that_imports_asyncio_is_imported_late():
     early = [
         str(found)
         for found in IMPORTS
-        if found.imported == "pytest_jobs.harness.loop" and found.early
+        if found.imported == "pytest_jobs.harness.time.loop" and found.early
     ]
 
     assert early == []

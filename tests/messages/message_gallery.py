@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_jobs.bridges.reference import ReferenceBridge
-from pytest_jobs.harness.folding import Reader
 from pytest_jobs.harness.jobs import Jobs
+from pytest_jobs.harness.records.texts import Reader
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 FOLDER = Path(__file__).parent / "gallery"

@@ -7,7 +7,7 @@ from message_gallery import BRIEF, FOLDER, PAGE, situations
 from message_page import ADVICE, heading, page
 
 from pytest_jobs.assertions import advice
-from pytest_jobs.harness.folding import Reader
+from pytest_jobs.harness.records.texts import Reader
 
 SITUATIONS = situations()
 ASSERTIONS = {name: one for name, one in SITUATIONS.items() if one.asserts}

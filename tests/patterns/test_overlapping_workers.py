@@ -9,7 +9,7 @@ import pytest
 
 from pytest_jobs import job, limits_concurrency, unique
 from pytest_jobs.errors import UnfinishedJobsError
-from pytest_jobs.harness import workers
+from pytest_jobs.harness.running import workers
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

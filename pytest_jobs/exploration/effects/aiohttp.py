@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 import yarl
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..http_acts import bytes_of, hear_async, refuse_replaced
 from ..http_messages import HttpRequest
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import (
     Act,
     holds_connection,

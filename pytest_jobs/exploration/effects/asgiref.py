@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from asgiref.sync import AsyncToSync, SyncToAsync
 
-from ...harness.off_the_loop import off_the_loop
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
+from ...harness.time.waiting import off_the_loop
 from ..acts import ActWatcher, watcher
 from ..watching import Watch
 

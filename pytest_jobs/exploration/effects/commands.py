@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import Act, note_connection, note_effect, perform_act
 
 library: Final = "subprocess"

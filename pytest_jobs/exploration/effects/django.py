@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.utils import DatabaseError, OperationalError
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import Act, ActWatcher, looking, note_connection, perform_act, refuse_delivery, watcher
 from ..watching import Watch
 from .statements import changes, is_busy, shown

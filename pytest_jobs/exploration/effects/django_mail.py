@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.core.mail.backends import console, dummy, locmem
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import Act, perform_act
 from ..forked import lives_in_memory
 

@@ -8,7 +8,7 @@ import http.client
 import os
 from typing import Any, Final
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import looking
 from ..http_acts import bytes_of, hear
 from ..http_messages import HttpRequest

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..http_acts import hear, hear_async, refuse_replaced
 from ..http_messages import HttpRequest
 

@@ -6,7 +6,7 @@ import functools
 import smtplib
 from typing import Any, Final
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import Act, looking, note_connection, perform_act
 from ..mail_messages import Mail
 from ..reaching import reaching

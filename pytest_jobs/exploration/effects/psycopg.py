@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import is_explored, looking, note_connection, perform_act, perform_act_async
 from .psycopg_acts import act_of, check_own, commit_at_end_of, commit_of, die
 from .statements import impatience, is_busy

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import looking, note_effect, perform_act, watcher
 from . import redis_async
 from .redis_acts import (

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import looking, note_connection, note_effect, perform_act_async, watcher
 from .redis_acts import (
     ON_ITS_WAY,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import requests
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..http_acts import bytes_of, hear
 from ..http_messages import HttpRequest
 

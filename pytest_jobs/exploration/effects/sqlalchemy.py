@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import Act, is_explored, looking, note_connection, perform_act, refuse_delivery, watcher
 from ..live_watching import Killed
 from .sqlite import is_locked

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import is_explored, note_connection, refuse_delivery, watcher
 
 library: Final = "sqlalchemy.orm"

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Literal
 from weakref import WeakSet
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..acts import Act, is_explored, looking, note_connection, perform_act
 from .statements import changes, shown
 

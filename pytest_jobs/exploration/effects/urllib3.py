@@ -9,7 +9,7 @@ from typing import Any, Final
 import urllib3
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..http_acts import bytes_of, hear
 from ..http_messages import HttpRequest
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...errors import ExplorationError
-from ...harness.describe import call_of
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
+from ...harness.records.texts import call_of
 from ..acts import Act, perform_act, perform_act_async
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core import mail
 from django.test.utils import override_settings
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..forked import lives_in_memory, must_outlive
 
 _LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..http_acts import answered_by_fake
 from ..http_messages import HttpRequest, HttpResponse
 from ..scope import leaving_out

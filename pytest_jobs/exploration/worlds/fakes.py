@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from ...harness.describe import call_of
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
+from ...harness.records.texts import call_of
 from ..acts import Act, note_effect, perform_act
 from ..forked import lives_in_memory
 from ..scope import leaving_out

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..effects.http_client import address_of
 from ..http_messages import HttpRequest, HttpResponse
 from ..importing import when_imported

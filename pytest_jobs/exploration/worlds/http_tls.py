@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 
 #: What reads certificates, without the context: that would keep it alive.
 _Call: TypeAlias = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..mail_messages import Mail
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ExplorationError
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from .redis_dump import dumped
 
 if TYPE_CHECKING:

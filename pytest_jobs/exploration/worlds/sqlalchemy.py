@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ExplorationError
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from .sqlalchemy_binding import bound
 from .sqlalchemy_stores import store_of
 

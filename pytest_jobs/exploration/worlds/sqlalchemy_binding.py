@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import ExplorationError
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine, Pool

@@ -16,7 +16,7 @@ from sqlite3 import dbapi2
 from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
-from ...harness.patches import Patches
+from ...harness.records.patches import Patches
 from ..forked import must_outlive
 from ..scope import leaving_out
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs.bridges.celery import CeleryBridge
-from pytest_jobs.harness.bridge import DeliverySemantics
+from pytest_jobs.harness.records.bridge import DeliverySemantics
 
 
 @pytest.mark.parametrize(

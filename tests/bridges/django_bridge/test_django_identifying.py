@@ -8,7 +8,7 @@ pytest.importorskip("django.conf", reason="Django is not installed")
 
 from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
 from pytest_jobs.errors import CriterionError
-from pytest_jobs.harness.bridge import DeliverySemantics
+from pytest_jobs.harness.records.bridge import DeliverySemantics
 
 AT_MOST_ONCE = DeliverySemantics("before", False, False, False)
 AT_LEAST_ONCE = DeliverySemantics("after", False, True, True)

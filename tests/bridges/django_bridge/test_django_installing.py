@@ -9,9 +9,9 @@ pytest.importorskip("django.conf", reason="Django is not installed")
 from django.test import override_settings
 
 from pytest_jobs.errors import BridgeError, NoHarnessError
-from pytest_jobs.harness.clock import VirtualClock
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.harness.ledger import Ledger
+from pytest_jobs.harness.ledger.ledger import Ledger
+from pytest_jobs.harness.time.clock import VirtualClock
 
 
 @pytest.fixture

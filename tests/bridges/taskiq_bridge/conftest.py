@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from servers import redis_url  # noqa: F401 - a fixture
 
-from pytest_jobs.harness.clock import VirtualClock
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.harness.ledger import Ledger
+from pytest_jobs.harness.ledger.ledger import Ledger
+from pytest_jobs.harness.time.clock import VirtualClock
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from taskiq import InMemoryBroker
 from taskiq.acks import AcknowledgeType
 from taskiq_redis import ListQueueBroker, PubSubBroker, RedisStreamBroker
 
-from pytest_jobs.harness.bridge import DeliverySemantics
+from pytest_jobs.harness.records.bridge import DeliverySemantics
 
 LOST = DeliverySemantics(
     acknowledged="before",

@@ -1,0 +1,164 @@
+"""Transactions that the core knows and that commit in tests too, such as those of SQLAlchemy's sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from ...core.enqueueing.commits import (
+    BeginsByReading,
+    CommitWait,
+    Found,
+    OpenTransaction,
+    ReadTransaction,
+    TransactionSource,
+    WaitingJob,
+    commit_watches,
+)
+from ...errors import BridgeError, CommitError
+from ..records.callables import calling_line, waiting_text
+from .too_early import PASSING_ON
+from .transactions import CommitCallback
+
+_NAME: Final = "core"
+
+
+class CoreTransactions:
+    """Lists the jobs that wait for such a commit, and hears of its end."""
+
+    name = _NAME
+
+    def __init__(self, sources: Sequence[TransactionSource]) -> None:
+        """Prepare to watch.
+
+        Args:
+            sources: know which transactions are open.
+        """
+        self._sources = tuple(sources)
+        self._names = {source.name for source in sources}
+        self._waits: list[tuple[CommitWait, str]] = []
+        self._unwatch: Callable[[], None] | None = None
+        self._ended: Callable[[], None] | None = None
+        #: Those that tell already when they end; each thread has its own.
+        self._asked: list[OpenTransaction] = []
+
+    def install(self, commits: Callable[[], bool], ended: Callable[[], None]) -> None:
+        """Begin to watch.
+
+        Raises:
+            BridgeError: when it does so already.
+        """
+        if self._unwatch is not None:
+            raise BridgeError(
+                "CoreTransactions is installed already: uninstall it first, or make another one."
+            )
+        self._ended = ended
+        self._unwatch = commit_watches.watch(self._added)
+
+    def uninstall(self) -> None:
+        """Watch no longer. What waits goes on to."""
+        unwatch, self._unwatch, self._ended = self._unwatch, None, None
+        self._waits, self._asked = [], []
+        if unwatch is not None:
+            unwatch()
+
+    def open_here(self) -> str | None:
+        """Return which transaction is open here that holds changes, as text."""
+        return next((transaction.text for _, transaction in self._changed_here()), None)
+
+    def callbacks(self) -> Sequence[CommitCallback]:
+        """Return each job that was to wait, in order, whatever became of it."""
+        return [
+            CommitCallback(
+                text=waiting_text(wait.waiting.job),
+                using=wait.transaction.using,
+                registered_at=place,
+                state=wait.state,
+                dropped=wait.dropped_by,
+                owner=type(wait.waiting.job),
+                commits_itself=True,
+            )
+            for wait, place in self._waits
+            if isinstance(wait.waiting, WaitingJob)
+        ]
+
+    def commit(self) -> None:
+        """Do nothing, for these transactions commit by themselves.
+
+        Raises:
+            CommitError: when something waits for one.
+        """
+        if any(wait.state == "waiting" for wait, _ in self._waits):
+            raise CommitError(self.refusal("commit"))
+
+    async def acommit(self) -> None:
+        """Do the same."""
+        self.commit()
+
+    def refusal(self, verb: str) -> str:
+        """Say that the application, or the test, commits itself, and what is open or waits."""
+        waiting = [found.text for found in self.callbacks() if found.state == "waiting"]
+        shown = ", ".join(waiting[:3]) + (f" and {len(waiting) - 3} more" if waiting[3:] else "")
+        text = next(
+            (wait.transaction.text for wait, _ in self._waits if wait.state == "waiting"),
+            self.open_here(),
+        )
+        waits = f", for which {shown} waits," if waiting else ""
+        return (
+            f"jobs.{verb}() does not commit {text}{waits} since its commit comes in tests too: commit it as the "
+            "application does, with `session.commit()` or at the end of its block, and what waits is enqueued."
+        )
+
+    def reading_here(self) -> Sequence[ReadTransaction]:
+        """Return the transactions of this thread that have only read so far."""
+        return [
+            transaction
+            for source in self._sources
+            if isinstance(source, BeginsByReading)
+            for transaction in source.reading_here()
+        ]
+
+    def tell_end(self) -> None:
+        """Tell when what is open here has ended."""
+        for source, transaction in self._changed_here():
+            if transaction not in self._asked:
+                self._asked.append(transaction)
+                end = _End(transaction, self._has_ended)
+                transaction.when_ended(CommitWait(end, transaction, source.name))
+
+    def _has_ended(self, transaction: OpenTransaction) -> None:
+        """Tell that a transaction has ended, unless it was a savepoint, or another is still open."""
+        if transaction in self._asked:
+            self._asked.remove(transaction)
+        if self.open_here() is not None:
+            self.tell_end()
+        elif self._ended is not None:
+            self._ended()
+
+    def _changed_here(self) -> Iterator[Found]:
+        for source in self._sources:
+            for transaction in source.open_here():
+                if transaction.changed:
+                    yield source, transaction
+
+    def _added(self, wait: CommitWait) -> None:
+        if wait.source in self._names:
+            self._waits.append((wait, calling_line(PASSING_ON)))
+
+
+class _End:
+    """Waits for the end of a transaction, however it ends."""
+
+    __slots__ = ("_ended", "_transaction")
+
+    def __init__(
+        self, transaction: OpenTransaction, ended: Callable[[OpenTransaction], None]
+    ) -> None:
+        self._transaction = transaction
+        self._ended = ended
+
+    def one_committed(self) -> None:
+        self._ended(self._transaction)
+
+    def drop(self, transaction: OpenTransaction, by: str) -> None:
+        self._ended(transaction)

@@ -1,0 +1,115 @@
+"""Jobs that are enqueued before the transaction has committed that they may depend on."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Final
+
+from ...core.batches.ends import BATCH
+from ...core.declaration import JobDeclaration
+from ...errors import EnqueuedInTransactionWarning
+from ..records.callables import calling_place, line_text
+from ..records.record import FIRST, JobRecord
+from ..records.texts import call_text, short_name
+from .transactions import TransactionSystems
+
+#: The packages between an application and the harness.
+PASSING_ON: Final = frozenset(("asyncio", "contextlib", "functools", "pytest_jobs"))
+_CORE: Final = "core"
+
+
+class TooEarly:
+    """Warns of each line that enqueues a job of the core inside an open transaction."""
+
+    __slots__ = ("_lines", "_transactions")
+
+    def __init__(self, transactions: TransactionSystems) -> None:
+        self._transactions = transactions
+        self._lines: set[tuple[str, int]] = set()
+
+    def before(self, then: Callable[[JobRecord], None] | None) -> Callable[[JobRecord], None]:
+        """Return what looks at a record before another listener does."""
+
+        def added(record: JobRecord) -> None:
+            self.look_at(record)
+            if then is not None:
+                then(record)
+
+        return added
+
+    def look_at(self, record: JobRecord) -> None:
+        """Warn if a record was enqueued too early, or turns out to have been, once for each line."""
+        if record._origin is not FIRST or record.bridge != _CORE:
+            return
+        job_class = getattr(record.job, "job_class", JobDeclaration)
+        if job_class.enqueue_after_commit:
+            self._watch_readers(record, _before_text)
+        elif not _has_decided(job_class):
+            self._look_at_undecided(record)
+
+    def _look_at_undecided(self, record: JobRecord) -> None:
+        transaction = self._transactions.open_here()
+        if transaction is None:
+            self._watch_readers(record, _since_text)
+        else:
+            place = calling_place(PASSING_ON)
+            self._warn(place, _inside_text(record, transaction, line_text(*place)))
+
+    def _watch_readers(
+        self, record: JobRecord, text_of: Callable[[JobRecord, str, str], str]
+    ) -> None:
+        """Warn if a transaction that has only read, so that the job did not wait for it, writes."""
+        for transaction in self._transactions.reading_here():
+            place = calling_place(PASSING_ON)
+            text = text_of(record, transaction.text, line_text(*place))
+            transaction.when_written(functools.partial(self._warn, place, text))
+
+    def _warn(self, place: tuple[str, int], text: str) -> None:
+        if place not in self._lines:
+            self._lines.add(place)
+            warnings.warn_explicit(text, EnqueuedInTransactionWarning, *place)
+
+
+def _has_decided(job_class: type) -> bool:
+    """Say whether a job class says by itself whether its jobs wait for the commit."""
+    return any(
+        "enqueue_after_commit" in vars(base)
+        for base in job_class.__mro__
+        if base is not JobDeclaration
+    )
+
+
+def _inside_text(record: JobRecord, transaction: str, line: str) -> str:
+    instead = f"Declare {_declared(record)}, enqueue it after the transaction, or say False there"
+    if BATCH in (record.headers or {}):  # Jobs that wait for a commit are refused by a batch.
+        instead = "Enqueue the batch after the transaction, or say enqueue_after_commit=False"
+    return (
+        f"{call_text(record)} was enqueued inside {transaction}, at {line}: a worker may perform it before the "
+        f"commit, or although that never comes. {instead} if that is on purpose."
+    )
+
+
+def _since_text(record: JobRecord, transaction: str, line: str) -> str:
+    return (
+        f"{call_text(record)} was enqueued at {line}, inside {transaction}, which has written since: a worker may "
+        "perform it before the commit, or although that never comes. Enqueue it after the transaction, or declare "
+        f"{_declared(record)} and enqueue it after the changes, or say False there if that is on purpose."
+    )
+
+
+def _declared(record: JobRecord) -> str:
+    is_class = isinstance(record.job, type)
+    yes = (
+        "`enqueue_after_commit = True` in its class" if is_class else "`enqueue_after_commit=True`"
+    )
+    return f"{short_name(record.name)} with {yes}"
+
+
+def _before_text(record: JobRecord, transaction: str, line: str) -> str:
+    return (
+        f"{call_text(record)} was enqueued at {line}, when {transaction} had only read, and the same transaction "
+        "has written since: a worker may perform it before the commit. Enqueue it after the changes, or begin the "
+        "transaction with `with session.begin():`."
+    )

@@ -1,0 +1,133 @@
+"""A lock of a unique job or a place of a limited one, as a test sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, cast
+
+from ...core.locks.stores import Held
+from ..records.bridge import Bridge, HoldsLocks
+from ..records.instants import to_datetime
+from ..records.record import JobRecord
+from ..records.texts import call_text
+from .ledger import Ledger
+
+LockKind: TypeAlias = Literal["unique", "running", "limit"]
+
+
+class Lock:
+    """What a job holds while it waits or runs: read-only."""
+
+    __slots__ = ("_held", "_record")
+
+    def __init__(self, held: Held, record: JobRecord | None) -> None:
+        self._held = held
+        self._record = record
+
+    @property
+    def kind(self) -> LockKind:
+        """`unique`: no second is enqueued. `running`: no second runs. `limit`: a place of a limit."""
+        return cast("LockKind", self._held.key.partition(":")[0])
+
+    @property
+    def key(self) -> str:
+        """The name of the job, or the scope or group, a colon, and the values of the key as JSON."""
+        return self._held.key.partition(":")[2]
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job that holds it."""
+        return self._held.owner
+
+    @property
+    def record(self) -> JobRecord | None:
+        """The first record of that job; None when this harness never saw it."""
+        return self._record
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it ends by itself; None for never."""
+        expires_ns = self._held.expires_ns
+        return None if expires_ns is None else to_datetime(expires_ns)
+
+    def __repr__(self) -> str:
+        until = "" if self.expires_at is None else f" until {self.expires_at.isoformat()}"
+        return f"<{self.kind} lock {self.key} of job {self.job_id[:8]}{until}>"
+
+
+def held_locks(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[Lock]:
+    """Give what jobs hold of the libraries that have such things."""
+    now_ns = ledger.now_ns()
+    for bridge in bridges:
+        if "unique" in bridge.capabilities:
+            for held in cast("HoldsLocks", bridge).locks(now_ns):
+                yield Lock(held, first_record(ledger, bridge, held.owner))
+
+
+def first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | None:
+    """Return the first record of a job; None when the ledger has none."""
+    records = (r for r in ledger.records if r._bridge is bridge and r.job_id == job_id)
+    return next(records, None)
+
+
+class KeptOut:
+    """What a job would have been, and which one kept it out: read-only."""
+
+    __slots__ = ("_by", "_dropped_for", "_record")
+
+    def __init__(self, record: JobRecord, dropped_for: str, by: JobRecord | None) -> None:
+        self._record = record
+        self._dropped_for = dropped_for
+        self._by = by
+
+    @property
+    def job(self) -> object:
+        """The job class, function or task."""
+        return self._record.job
+
+    @property
+    def job_id(self) -> str:
+        """The id that it would have had."""
+        return self._record.job_id
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The positional arguments; records stand for themselves."""
+        return self._record.args
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        """The keyword arguments."""
+        return self._record.kwargs
+
+    @property
+    def dropped_for(self) -> str:
+        """The id of the job that kept it out."""
+        return self._dropped_for
+
+    @property
+    def kept_out_by(self) -> JobRecord | None:
+        """The first record of that job; None when this harness never saw it."""
+        return self._by
+
+    def __str__(self) -> str:
+        return call_text(self._record)
+
+    def __repr__(self) -> str:
+        return f"<{self} kept out by {self.holder}>"
+
+    @property
+    def holder(self) -> str:
+        """That job in tables and messages."""
+        if self._by is None:
+            return f"job {self._dropped_for[:8]}"
+        return f"#{self._by.sequence} {call_text(self._by)}"
+
+
+def kept_out_jobs(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[KeptOut]:
+    """Give what was kept out, of the libraries that do so, in order."""
+    for bridge in bridges:
+        if "unique" in bridge.capabilities:
+            for record, dropped_for in cast("HoldsLocks", bridge).kept_out():
+                yield KeptOut(record, dropped_for, first_record(ledger, bridge, dropped_for))

@@ -1,0 +1,250 @@
+"""One enqueued job, as the harness keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+from .instants import to_datetime, to_timedelta
+
+if TYPE_CHECKING:
+    from .bridge import Bridge
+
+Origin: TypeAlias = Literal["enqueue", "retry", "redelivery"]
+State: TypeAlias = Literal["pending", "taken", "removed"]
+
+FIRST: Final = "enqueue"
+RETRY: Final = "retry"
+REDELIVERY: Final = "redelivery"
+
+PENDING: Final = "pending"
+TAKEN: Final = "taken"
+REMOVED: Final = "removed"
+
+
+class Envelope(Protocol):
+    """What a bridge knows of a job without reading its arguments. Times are nanoseconds."""
+
+    @property
+    def name(self) -> str:
+        """The name of the job in its library."""
+        ...
+
+    @property
+    def job_id(self) -> str:
+        """The id, the same over retries and redeliveries."""
+        ...
+
+    @property
+    def queue(self) -> str | None:
+        """The name of the queue."""
+        ...
+
+    @property
+    def priority(self) -> int | None:
+        """The priority, in the library's own sense."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, object] | None:
+        """What travels beside the arguments."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The number of the run that this record asks for, counted from 1."""
+        ...
+
+    @property
+    def enqueued_ns(self) -> int:
+        """When it was enqueued."""
+        ...
+
+    @property
+    def due_ns(self) -> int | None:
+        """When it is due; None for at once."""
+        ...
+
+    @property
+    def expires_ns(self) -> int | None:
+        """When it is not worth performing any more; None for never."""
+        ...
+
+
+class JobRecord:
+    """One enqueued job: read-only, and identified by its `sequence`."""
+
+    __slots__ = (
+        "_arguments",
+        "_blocked_until_ns",
+        "_bridge",
+        "_envelope",
+        "_origin",
+        "_parent",
+        "_payload",
+        "_retry_of",
+        "_seen",
+        "_sequence",
+        "_state",
+    )
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        envelope: Envelope,
+        payload: object,
+        origin: Origin = FIRST,
+        blocked_until_ns: int | None = None,
+    ) -> None:
+        """Describe a job to the ledger, which numbers it: for bridges.
+
+        Args:
+            bridge: whose job it is.
+            envelope: what is known of it.
+            payload: what the library made and what is redelivered.
+            origin: whether the application enqueued it, or a retry or a redelivery did.
+            blocked_until_ns: until when at the latest it waits for a place of its concurrency limit,
+                in nanoseconds since the epoch; None when it has one, or needs none.
+        """
+        self._blocked_until_ns = blocked_until_ns
+        self._bridge = bridge
+        self._envelope = envelope
+        self._payload = payload
+        self._origin: Origin = origin
+        self._arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self._parent: int | None = None
+        self._retry_of: int | None = None
+        self._sequence = -1
+        self._state: State = PENDING
+        self._seen = False
+
+    @property
+    def sequence(self) -> int:
+        """The place in the order of enqueueing, over all bridges, counted from 0."""
+        return self._sequence
+
+    @property
+    def bridge(self) -> str:
+        """The name of the bridge that brought the job in."""
+        return self._bridge.name
+
+    @property
+    def job_id(self) -> str:
+        """The library's id. A retry and a redelivery keep it and get a sequence of their own."""
+        return self._envelope.job_id
+
+    @property
+    def job(self) -> object:
+        """The job class, function or task; its name when it is not known here."""
+        return self._bridge.job_of(self)
+
+    @property
+    def name(self) -> str:
+        """The name of the job in its library."""
+        return self._envelope.name
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The positional arguments after the library's own round trip.
+
+        Raises:
+            DeserializationError: when the payload cannot be read.
+        """
+        return self._decoded()[0]
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The keyword arguments after the library's own round trip."""
+        return self._decoded()[1]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The arguments by parameter name, however they were passed, defaults filled in.
+
+        Raises:
+            TypeError: when they do not fit the job as it is now.
+        """
+        args, kwargs = self._decoded()
+        return self._bridge.signature(self.job).named(args, kwargs)
+
+    @property
+    def queue(self) -> str | None:
+        """The name of the queue."""
+        return self._envelope.queue
+
+    @property
+    def priority(self) -> int | None:
+        """The priority, in the library's own sense."""
+        return self._envelope.priority
+
+    @property
+    def headers(self) -> Mapping[str, object]:
+        """What travels beside the arguments."""
+        return self._envelope.headers or {}
+
+    @property
+    def enqueued_at(self) -> datetime:
+        """When it was enqueued, by the harness's clock."""
+        return to_datetime(self._envelope.enqueued_ns)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When it is due; None for at once."""
+        due_ns = self._envelope.due_ns
+        return None if due_ns is None else to_datetime(due_ns)
+
+    @property
+    def wait(self) -> timedelta | None:
+        """How long after its enqueueing it is due; None for at once."""
+        due_ns = self._envelope.due_ns
+        return None if due_ns is None else to_timedelta(due_ns - self._envelope.enqueued_ns)
+
+    @property
+    def blocked_until(self) -> datetime | None:
+        """When it asks again at the latest, of a job that waits for a place of its limit; None otherwise."""
+        until_ns = self._blocked_until_ns
+        return None if until_ns is None else to_datetime(until_ns)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it is not worth performing any more; None for never."""
+        expires_ns = self._envelope.expires_ns
+        return None if expires_ns is None else to_datetime(expires_ns)
+
+    @property
+    def attempt(self) -> int:
+        """The number of the run that this record asks for, counted from 1."""
+        return self._envelope.attempt
+
+    @property
+    def retry_of(self) -> int | None:
+        """The sequence of the record whose failure this retries."""
+        return self._retry_of
+
+    @property
+    def parent(self) -> int | None:
+        """The sequence of the job that enqueued it."""
+        return self._parent
+
+    @property
+    def payload(self) -> object:
+        """What the library made; what is redelivered."""
+        return self._payload
+
+    def _decoded(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if self._arguments is None:
+            self._arguments = self._bridge.arguments_of(self)
+        return self._arguments
+
+    def __repr__(self) -> str:
+        from .texts import record_line
+
+        return f"<{record_line(self)}>"
+
+
+#: The job that is being performed in this context: the parent of what is enqueued here.
+current_record: ContextVar[JobRecord | None] = ContextVar(
+    "pytest_jobs_current_record", default=None
+)

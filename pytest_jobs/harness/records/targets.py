@@ -1,0 +1,85 @@
+"""From what an application calls a job to the records of that job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from ...errors import CriterionError
+from .record import JobRecord
+
+if TYPE_CHECKING:
+    from .bridge import Bridge
+
+
+class Target:
+    """One job of one bridge."""
+
+    __slots__ = ("_matches", "bridge", "job", "name")
+
+    def __init__(self, bridge: Bridge, job: object, name: str) -> None:
+        self.bridge = bridge
+        self.job = job
+        #: The name under which its records go.
+        self.name = name
+        self._matches = bridge.matcher(job)
+
+    def is_job_of(self, record: JobRecord) -> bool:
+        """Say whether the record is of this job; a subclass is another job."""
+        return (
+            record._bridge.name == self.bridge.name
+            and record.name == self.name
+            and self._matches(record)
+        )
+
+
+class Targets:
+    """The jobs of all bridges of a harness."""
+
+    __slots__ = ("_bridges",)
+
+    def __init__(self, bridges: Sequence[Bridge]) -> None:
+        self._bridges = bridges
+
+    def find(self, job: object) -> Target | None:
+        """Return the job meant, or None when no bridge knows it."""
+        if isinstance(job, Target):
+            return job
+        for bridge in self._bridges:
+            name = bridge.identify(job)
+            if name is not None:
+                return Target(bridge, job, name)
+        return None
+
+    def get(self, job: Any) -> Target:
+        """Return the job meant.
+
+        Raises:
+            CriterionError: when no bridge knows it.
+        """
+        target = self.find(job)
+        if target is None:
+            raise CriterionError(self._unknown(job))
+        return target
+
+    def _unknown(self, job: object) -> str:
+        owner = getattr(job, "__self__", None)
+        if owner is not None and self.find(owner) is not None:
+            name = getattr(owner, "__name__", owner)
+            return f"{name}.{getattr(job, '__name__', '...')} is a method of a job: name {name} itself."
+        libraries = ", ".join(bridge.name for bridge in self._bridges)
+        if isinstance(job, str):
+            return (
+                f"No job is named {job!r} in what is bridged here ({libraries}): give the full name, "
+                "or the job itself."
+            )
+        shown = (
+            f"The function {job.__module__}.{job.__qualname__}"
+            if isinstance(job, FunctionType)
+            else repr(job)
+        )
+        return (
+            f"{shown} is no job of what is bridged here ({libraries}): name a class derived from Job, a function "
+            "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
+        )

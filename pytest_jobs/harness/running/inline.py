@@ -1,0 +1,321 @@
+"""Performing each job as soon as it is enqueued, or as soon as the one running has ended."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+
+from ...errors import LoopLimitError, UnfinishedJobsError
+from ..ledger.ledger import Ledger
+from ..ledger.queues import unserved
+from ..ledger.selection import Selection
+from ..records.delivery import own_traceback
+from ..records.record import PENDING, JobRecord, current_record
+from ..records.texts import call_text
+from .performer import Performer, in_running_loop
+from .verbs import DEFAULT_LIMIT, LoopGuard
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class HeldRecords:
+    """What was enqueued inside open transactions, and inline mode does not perform yet.
+
+    Each thread has transactions of its own, and so may each task of an event loop.
+    """
+
+    __slots__ = ("_by_sequence", "_in_transaction")
+
+    def __init__(self, in_transaction: Callable[[], bool]) -> None:
+        """Hold nothing so far.
+
+        Args:
+            in_transaction: says whether there is one where it is called.
+        """
+        self._by_sequence: dict[int, tuple[int, contextvars.Context, JobRecord]] = {}
+        self._in_transaction = in_transaction
+
+    def hold(self, record: JobRecord) -> None:
+        """Keep a record until the transaction has ended in which this is called."""
+        held = threading.get_ident(), contextvars.copy_context(), record
+        self._by_sequence[record._sequence] = held
+
+    def release_here(self) -> bool:
+        """Give up what this thread enqueued in transactions that have ended; return whether there was any."""
+        if not self._by_sequence:
+            return False
+        thread = threading.get_ident()
+        ended = [
+            sequence
+            for sequence, (by, context, _) in list(self._by_sequence.items())
+            if by == thread and not context.copy().run(self._in_transaction)
+        ]
+        for sequence in ended:
+            self._by_sequence.pop(sequence, None)
+        return bool(ended)
+
+    def give_up(self) -> list[JobRecord]:
+        """Return what is held and still pending, and hold it no longer."""
+        held, self._by_sequence = self._by_sequence, {}
+        return [record for _, _, record in held.values() if record._state is PENDING]
+
+    def __contains__(self, sequence: object) -> bool:
+        """Say whether the record of this number is held."""
+        return sequence in self._by_sequence
+
+
+RaiseAt: TypeAlias = Literal["end", "enqueue"]
+
+_ADVICE = "or record its jobs and drain them with a `limit=`"
+_UNFINISHED = (
+    "Coroutine jobs that were enqueued inline inside the running event loop had not ended: await them with "
+    "`async with jobs.inline():`, or perform them with `await jobs.adrain()`."
+)
+
+
+class Inline:
+    """The inline mode, for a test or for a block.
+
+    A job that fails does not raise in the caller of `perform_later`, as it does not in production:
+    the error is kept, and raised at the end.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        performer: Performer,
+        make_selection: Callable[[int], Selection],
+        raise_at: RaiseAt,
+        *,
+        held: HeldRecords | None,
+        in_transaction: Callable[[], bool],
+    ) -> None:
+        self._ledger = ledger
+        self._performer = performer
+        self._make_selection = make_selection
+        self._raise_at = raise_at
+        self._held = held
+        self._in_transaction = in_transaction
+        self._gate = threading.Lock()
+        self._worker: asyncio.Task[None] | None = None
+        self._unraised: list[BaseException] = []
+        self._since = 0
+        self._stopped = False
+
+    def begin(self) -> None:
+        """Leave alone what was enqueued before now."""
+        self._since = len(self._ledger.records)
+
+    def added(self, record: JobRecord) -> None:
+        """Perform what is due, once the job that is running and the open transaction have ended."""
+        if current_record.get() is not None:
+            return
+        if self._held is not None:
+            if self._in_transaction():
+                self._held.hold(record)
+                return
+            self._held.release_here()
+        if not self._performer.busy:
+            self.run()
+
+    def transaction_ended(self) -> None:
+        """Perform what was enqueued inside the transaction of this thread, committed or not."""
+        if self._held is not None and self._held.release_here() and not self._performer.busy:
+            self.run()
+
+    def run(self) -> None:
+        """Perform what is due, on this thread, unless another thread is at it."""
+        guard = LoopGuard(self._ledger, DEFAULT_LIMIT, "Inline mode", _ADVICE)
+        while not self._stopped and self._gate.acquire(blocking=False):
+            handed_over = False
+            try:
+                handed_over = self._run_here(guard)
+            finally:
+                if not handed_over:
+                    self._gate.release()
+            if handed_over or not self._more_is_due():
+                return
+
+    def raise_errors(self) -> None:
+        """Raise the first error of the jobs that failed; a note on it names the others.
+
+        Raises:
+            UnfinishedJobsError: when a coroutine job had not ended, or the transaction in which a
+                job was enqueued had not.
+            UnservedQueueError: when a job is in a queue that no worker serves.
+        """
+        errors, self._unraised = self._unraised, []
+        left = unserved(
+            self._ledger, self._make_selection(self._since), "Inline mode", self._ledger.now_ns()
+        )
+        if left is not None:
+            errors.append(left)
+        held = [] if self._held is None else self._held.give_up()
+        if held:
+            errors.insert(0, UnfinishedJobsError(_in_open_transaction(held)))
+        if self._give_up_worker():
+            errors.insert(0, UnfinishedJobsError(_UNFINISHED))
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(
+                    f"Another inline job failed too: {type(other).__name__}: {other}"
+                )
+            raise errors[0].with_traceback(own_traceback(errors[0]))
+
+    async def settle(self) -> None:
+        """Wait for the coroutine jobs that run on the event loop."""
+        while self._worker is not None and not self._worker.done():
+            await self._worker
+
+    def _run_here(self, guard: LoopGuard) -> bool:
+        """Perform what is due; return whether a task on the running event loop goes on with it."""
+        selection = self._make_selection(self._since)
+        try:
+            while (record := self._take(selection, guard)) is not None:
+                if record._bridge.is_coroutine(record) and in_running_loop():
+                    self._ledger.put_back([record])
+                    self._hand_over(guard)
+                    return True
+                try:
+                    delivery = self._performer.deliver(self._ledger, record)
+                except self._performer.outcomes as outcome:
+                    self._keep(outcome)
+                else:
+                    if delivery.raises and delivery.error is not None:
+                        self._keep(delivery.error)
+        except LoopLimitError as error:
+            self._keep(error)
+        finally:
+            self._ledger.put_back(selection.held())
+        return False
+
+    def _hand_over(self, guard: LoopGuard) -> None:
+        import asyncio
+
+        self._worker = asyncio.get_running_loop().create_task(self._run_on_loop(guard))
+        self._worker.add_done_callback(self._worker_done)
+
+    async def _run_on_loop(self, guard: LoopGuard) -> None:
+        """Perform what is due. There is no caller in whom an error could be raised."""
+        current_record.set(None)
+        selection = self._make_selection(self._since)
+        try:
+            while (record := self._take(selection, guard)) is not None:
+                try:
+                    delivery = await self._performer.adeliver(self._ledger, record)
+                except self._performer.outcomes as outcome:
+                    self._unraised.append(outcome)
+                else:
+                    if delivery.raises and delivery.error is not None:
+                        self._unraised.append(delivery.error)
+        except Exception as error:  # Not of a job: a bridge, a filter, or the limit.
+            self._stopped = True
+            self._unraised.append(error)
+        finally:
+            self._ledger.put_back(selection.held())
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._gate.release()
+        gone_wrong = worker.cancelled() or worker.exception() is not None
+        if not gone_wrong and self._more_is_due() and self._gate.acquire(blocking=False):
+            self._hand_over(LoopGuard(self._ledger, DEFAULT_LIMIT, "Inline mode", _ADVICE))
+
+    def _give_up_worker(self) -> bool:
+        """Say whether a coroutine job had not ended, and end it."""
+        worker, self._worker = self._worker, None
+        if worker is None or (worker.done() and not worker.cancelled()):
+            return False
+        if not worker.get_loop().is_closed():
+            worker.cancel()
+        return True
+
+    def _take(self, selection: Selection, guard: LoopGuard) -> JobRecord | None:
+        record = self._ledger.take(selection)
+        if record is not None:
+            try:
+                guard.check(record)
+            except LoopLimitError:
+                self._stopped = True
+                raise
+        return record
+
+    def _more_is_due(self) -> bool:
+        if self._stopped:
+            return False
+        selection = self._make_selection(self._since)
+        try:
+            return self._ledger.has_due(selection)
+        finally:
+            self._ledger.put_back(selection.held())
+
+    def _keep(self, error: BaseException) -> None:
+        if self._raise_at == "enqueue":
+            raise error
+        self._unraised.append(error)
+
+    def __repr__(self) -> str:
+        return f"<Inline, {len(self._unraised)} errors to raise>"
+
+
+class InlineBlock:
+    """The context manager that `jobs.inline` returns; `async with` also waits for coroutine jobs."""
+
+    def __init__(
+        self, inline: Inline, put_in_force: Callable[[Inline | None], Inline | None]
+    ) -> None:
+        """Prepare a block.
+
+        Args:
+            inline: performs the jobs of the block.
+            put_in_force: makes an inline mode, or none, that of the harness; returns the one before.
+        """
+        self._inline = inline
+        self._put_in_force = put_in_force
+        self._before: Inline | None = None
+
+    def __enter__(self) -> Self:
+        """Perform each job from here on."""
+        self._inline.begin()
+        self._before = self._put_in_force(self._inline)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop performing, and raise what a job raised, unless the block raises itself."""
+        self._put_in_force(self._before)
+        if error is None:
+            self._inline.raise_errors()
+
+    async def __aenter__(self) -> Self:
+        """Perform each job from here on."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait for the coroutine jobs, stop performing, and raise what a job raised."""
+        try:
+            await self._inline.settle()
+        except BaseException:
+            self._put_in_force(self._before)
+            raise
+        self.__exit__(kind, error, traceback)
+
+
+def _in_open_transaction(held: list[JobRecord]) -> str:
+    calls = ", ".join(map(call_text, held))
+    return (
+        f"{calls}: enqueued inline inside a transaction that is still open, so nothing was performed: a worker "
+        "would not see its rows. Let the transaction end inside `with jobs.inline():`, or inside the test."
+    )

@@ -1,0 +1,346 @@
+"""Makes one delivery at a time, and records it."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Token
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ...errors import NothingPerformedError, RunningLoopError
+from ..ledger.ledger import Ledger
+from ..records.delivery import Delivery, own_traceback
+from ..records.record import JobRecord, current_record
+from ..records.texts import call_text
+from ..time.clock import VirtualClock
+from ..time.sleeps import SleepPatch
+from .faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..records.bridge import Bridge
+    from ..time.loop import LoopClock, OwnLoop
+    from .twice import Adversary
+
+
+Outcomes = tuple[type[BaseException], ...]
+
+
+class Body(Protocol):
+    """Called by a bridge with the bound body, inside the library's retry wrapper."""
+
+    outcome: BaseException | None
+    #: Whether it was called at all.
+    called: bool
+
+    def __call__(self, call: Callable[[], Any], /) -> Any:
+        """Run the body, or what stands in for it."""
+        ...
+
+
+class RealBody:
+    """Runs the body, and notes an error that must fail the test whatever the library does with it."""
+
+    __slots__ = ("_fault", "_outcomes", "called", "outcome")
+
+    def __init__(self, outcomes: Outcomes, fault: Fault | None) -> None:
+        self._outcomes = outcomes
+        self._fault = fault
+        #: The failed assertion, or the outcome of the test runner, that the body raised.
+        self.outcome: BaseException | None = None
+        self.called = False
+
+    @property
+    def faulty(self) -> bool:
+        """Whether the delivery was set up to fail."""
+        return self._fault is not None
+
+    def anew(self) -> RealBody:
+        """Return a body for another delivery of the same kind, with the same fault."""
+        return RealBody(self._outcomes, self._fault)
+
+    def __call__(self, call: Callable[[], Any], /) -> Any:
+        """Run the body."""
+        self.called = True
+        fault = self._fault
+        if fault is not None and not fault.after:
+            raise fault.error()
+        try:
+            result = call()
+        except self._outcomes as outcome:
+            self.outcome = outcome
+            raise
+        if type(result) is CoroutineType:
+            return self._awaited(result)
+        if fault is not None:
+            raise fault.error()
+        return result
+
+    async def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            result = await coroutine
+        except self._outcomes as outcome:
+            self.outcome = outcome
+            raise
+        if self._fault is not None:
+            raise self._fault.error()
+        return result
+
+
+class SimulatedBody:
+    """Raises an error instead of running the body, or returns None for a success."""
+
+    __slots__ = ("_error", "_is_coroutine", "called", "outcome")
+
+    def __init__(self, error: BaseException | None, *, is_coroutine: bool) -> None:
+        self._error = error
+        self._is_coroutine = is_coroutine
+        self.outcome: BaseException | None = None
+        self.called = False
+
+    def __call__(self, call: Callable[[], Any], /) -> Any:
+        """Do not run the body."""
+        self.called = True
+        if self._error is not None:
+            raise self._error
+        return _nothing() if self._is_coroutine else None
+
+
+async def _nothing() -> None:
+    """Stand in for a coroutine body that succeeds."""
+
+
+T = TypeVar("T")
+
+
+class Performer:
+    """Drives a bridge through one delivery of a record, on our loop or on the test's."""
+
+    def __init__(self, clock: VirtualClock, sleeps: SleepPatch, outcomes: Outcomes) -> None:
+        #: The clock of the harness.
+        self.clock = clock
+        self._sleeps = sleeps
+        #: What fails the test whatever the library does with it.
+        self.outcomes = outcomes
+        self._own_loop: OwnLoop | None = None
+        self._loop_clock: LoopClock = clock
+        #: What makes deliveries fail.
+        self.faults: list[Fault] = []
+        #: Called with every delivery after it was recorded.
+        self.when_delivered: list[Callable[[Delivery], None]] = []
+        #: Every bridge of the harness.
+        self.bridges: Sequence[Bridge] = ()
+        #: Makes the deliveries of the test instead.
+        self.adversary: Adversary | None = None
+
+    def deliver(
+        self,
+        ledger: Ledger,
+        record: JobRecord,
+        make_body: Callable[[JobRecord], Body] | None = None,
+    ) -> Delivery:
+        """Make one delivery of a record that was taken, and record it.
+
+        Args:
+            ledger: records the delivery.
+            record: what to perform.
+            make_body: returns what runs in the place of the body; None for the body itself.
+
+        Raises:
+            RunningLoopError: for a coroutine job inside a running loop; the record stays pending.
+            BaseException: an assertion or outcome of the test runner that the job raised.
+        """
+        bridge = record._bridge
+        if in_running_loop() and bridge.is_coroutine(record):
+            ledger.put_back([record])
+            raise RunningLoopError(_running_loop_text(record))
+        if make_body is not None:
+            return self.make(ledger, record, make_body(record))
+        body = self._real_body(record)
+        if self.adversary is not None:
+            return self.adversary.deliver(self, ledger, record, body)
+        return self.make(ledger, record, body)
+
+    def make(
+        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
+    ) -> Delivery:
+        """Make one delivery, and record it; see `deliver`.
+
+        Args:
+            ledger: records the delivery.
+            record: what to perform.
+            body: what runs.
+            before: how many records there were before what the delivery enqueues; None for those now.
+        """
+        before = ledger.begin(record) if before is None else before
+        try:
+            delivery = self.attempt(record, body)
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        return self.ended(ledger, delivery, before, body)
+
+    def attempt(self, record: JobRecord, body: Body) -> Delivery:
+        """Make one delivery, and do not record it.
+
+        Raises:
+            BaseException: what is no error of the job and no outcome of the test runner.
+        """
+        bridge = record._bridge
+        now_ns = self.clock.now_ns()
+        token, thread = self._enter(record)
+        try:
+            delivery = bridge.perform(record, now_ns=now_ns, around=body)
+            return delivery if isinstance(delivery, Delivery) else self.run(delivery)
+        except self.outcomes as outcome:
+            body.outcome = outcome
+            return Delivery(record, now_ns, "failed", error=outcome, handled=False)
+        except Exception as error:
+            # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
+            return Delivery(record, now_ns, "failed", error=error, handled=False)
+        finally:
+            self._leave(token, thread)
+
+    async def adeliver(
+        self,
+        ledger: Ledger,
+        record: JobRecord,
+        make_body: Callable[[JobRecord], Body] | None = None,
+    ) -> Delivery:
+        """Do the same on the running event loop, where sleeping is real and warned of."""
+        if make_body is not None:
+            return await self.amake(ledger, record, make_body(record))
+        body = self._real_body(record)
+        if self.adversary is not None:
+            return await self.adversary.adeliver(self, ledger, record, body)
+        return await self.amake(ledger, record, body)
+
+    async def amake(
+        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
+    ) -> Delivery:
+        """Make one delivery, and record it; see `adeliver`.
+
+        Args:
+            ledger: records the delivery.
+            record: what to perform.
+            body: what runs.
+            before: how many records there were before what the delivery enqueues; None for those now.
+        """
+        before = ledger.begin(record) if before is None else before
+        try:
+            delivery = await self.aattempt(record, body)
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        return self.ended(ledger, delivery, before, body)
+
+    async def aattempt(self, record: JobRecord, body: Body) -> Delivery:
+        """Make one delivery on the running event loop, and do not record it; see `attempt`."""
+        from ..time.loop import warned_sleeps
+
+        now_ns = self.clock.now_ns()
+        token, thread = self._enter(record)
+        try:
+            with warned_sleeps():
+                delivery = record._bridge.perform(record, now_ns=now_ns, around=body)
+                return delivery if isinstance(delivery, Delivery) else await delivery
+        except self.outcomes as outcome:
+            body.outcome = outcome
+            return Delivery(record, now_ns, "failed", error=outcome, handled=False)
+        except Exception as error:
+            # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
+            return Delivery(record, now_ns, "failed", error=error, handled=False)
+        finally:
+            self._leave(token, thread)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a delivery is being made, by any thread."""
+        return bool(self._sleeps.threads)
+
+    def close(self) -> None:
+        """Close our event loop, if there is one."""
+        if self._own_loop is not None:
+            self._own_loop.close()
+            self._own_loop = None
+
+    def beside(self, loop_clock: LoopClock) -> Performer:
+        """Return one like this, with an event loop of its own that goes by another clock; to be closed."""
+        other = copy.copy(self)
+        other._own_loop = None
+        other._loop_clock = loop_clock
+        return other
+
+    def _real_body(self, record: JobRecord) -> RealBody:
+        fault = None
+        if self.faults:
+            fault = next((fault for fault in self.faults if fault.strikes(record)), None)
+        return RealBody(self.outcomes, fault)
+
+    def _enter(self, record: JobRecord) -> tuple[Token[JobRecord | None], int]:
+        return current_record.set(record), self._sleeps.enter()
+
+    def _leave(self, token: Token[JobRecord | None], thread: int) -> None:
+        self._sleeps.leave(thread)
+        try:  # noqa: SIM105 - `suppress` would cost more than the rest
+            current_record.reset(token)
+        except ValueError:
+            pass  # A coroutine that is thrown away ends in the context of whoever does it.
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Run a coroutine on our own loop, in virtual time."""
+        if self._own_loop is None:
+            from ..time.loop import OwnLoop
+
+            self._own_loop = OwnLoop(self._loop_clock)
+        return self._own_loop.run(awaitable)
+
+    def ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
+        """Record a delivery, and return it.
+
+        Args:
+            ledger: records it.
+            delivery: what it came to.
+            before: how many records there were when it began.
+            body: what ran.
+
+        Raises:
+            BaseException: an assertion or outcome of the test runner that the job raised.
+        """
+        # A job may have rescued what was raised before its body, such as arguments that cannot be read.
+        nothing_raised = delivery._error is None
+        if delivery._status == "performed" and nothing_raised and not body.called:
+            record = delivery._record
+            error = NothingPerformedError(_nothing_performed_text(record))
+            delivery = Delivery(record, delivery._at_ns, "failed", error=error, handled=False)
+        delivery._ended_ns = self.clock.now_ns()
+        ledger.delivered(delivery, before)
+        for hear in self.when_delivered:
+            hear(delivery)
+        if body.outcome is not None:
+            raise body.outcome.with_traceback(own_traceback(body.outcome))
+        return delivery
+
+
+def in_running_loop() -> bool:
+    """Say whether this thread is inside a running event loop, without importing asyncio to find out."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def _running_loop_text(record: JobRecord) -> str:
+    return (
+        f"{call_text(record)} is a coroutine job, and a synchronous verb was to perform it inside a running event "
+        "loop, which it would block: await the twin that begins with `a`, as in `await jobs.adrain()`. The job "
+        "is still pending."
+    )
+
+
+def _nothing_performed_text(record: JobRecord) -> str:
+    return (
+        f"{call_text(record)} was reported as performed, and its body never ran: the bridge of {record.bridge} is "
+        "at fault, or something that the library calls around the body did not call it."
+    )

@@ -1,0 +1,252 @@
+"""The virtual clock: real until it first moves, frozen from then on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator, Sized
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...core.foundation.waits import Seconds
+from ...errors import ClockConflictError, ClockError
+from ..records.instants import LAST_NS, delta_ns, to_datetime, to_ns
+
+if TYPE_CHECKING:
+    import time_machine
+
+
+class _Traveller(Protocol):
+    def move_to(self, destination: datetime) -> None: ...
+
+
+class Stops(Protocol):
+    """What happens at times that the clock passes, whoever moves it."""
+
+    @property
+    def next_ns(self) -> int | None:
+        """The next time at which something happens, in nanoseconds since the epoch; None for none."""
+        ...
+
+    def reached(self) -> None:
+        """Let it happen: the clock stands there, or beyond it. It may be moved further by that."""
+        ...
+
+
+class VirtualClock:
+    """Drives the time of the test: `time.time`, `datetime.now` and their like see it move.
+
+    Nothing is patched until it first moves.
+    """
+
+    __slots__ = ("_history", "_ns", "_stops", "_travel", "_traveller", "suspended", "travelled_ns")
+
+    def __init__(self, history: Sized | None = None) -> None:
+        """Start in the time of the system.
+
+        Args:
+            history: what has happened; while it is empty the clock can start anywhere. None for a
+                clock that cannot.
+        """
+        self._history = history
+        self._ns: int | None = None
+        #: Whether a `real_time` block is open.
+        self.suspended = False
+        #: How far the clock was moved in all; the time of our event loop.
+        self.travelled_ns = 0
+        self._stops: Stops | None = None
+        self._travel: time_machine.travel | None = None
+        self._traveller: _Traveller | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the clock has moved, and so stands still until it moves again."""
+        return self._ns is not None
+
+    def now_ns(self) -> int:
+        """Return the time in nanoseconds since the epoch."""
+        return time.time_ns() if self._ns is None else self._ns
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return to_datetime(self.now_ns())
+
+    def advance(self, delta: Seconds) -> datetime:
+        """Move on by seconds or a timedelta, without performing anything; return the new time.
+
+        Raises:
+            WaitError: when the delta is negative or none.
+            ClockConflictError: when another library holds the time.
+        """
+        self.advance_ns(delta_ns(delta, "delta"))
+        return self.now()
+
+    def move_to(self, instant: datetime) -> datetime:
+        """Move on to an aware datetime, without performing anything; return the new time.
+
+        The first move may go into the past, as long as nothing was enqueued.
+
+        Raises:
+            NaiveDatetimeError: when it has no timezone.
+            ClockError: when it lies in the past.
+            ClockConflictError: when another library holds the time.
+        """
+        self.move_ns(to_ns(instant, "instant"))
+        return self.now()
+
+    def move_ns(self, ns: int) -> None:
+        """Move on to a time in nanoseconds since the epoch."""
+        now_ns = self.now_ns()
+        if ns < now_ns - now_ns % 1000:
+            if self._ns is None and self._history is not None and not self._history:
+                self._move(ns, ns)
+                return
+            raise ClockError(
+                f"The clock stands at {to_datetime(now_ns).isoformat()} and cannot go back to "
+                f"{to_datetime(ns).isoformat()}: what was enqueued since would be due before it existed. "
+                "Move to the earlier time first, before anything is enqueued."
+            )
+        self._move(now_ns, max(ns, now_ns))
+
+    def reach_ns(self, ns: int) -> None:
+        """Move on to a time in nanoseconds since the epoch, unless it has passed already."""
+        now_ns = self.now_ns()
+        self._move(now_ns, max(ns, now_ns))
+
+    def advance_ns(self, delta_ns: int) -> None:
+        """Move on by nanoseconds."""
+        now_ns = self.now_ns()
+        self._move(now_ns, now_ns + delta_ns)
+
+    def freeze(self) -> datetime:
+        """Stand still from now on; return the time."""
+        self.advance_ns(0)
+        return self.now()
+
+    @contextmanager
+    def real_time(self) -> Generator[None, None, None]:
+        """Let the time of the system through for a block: for code that measures it."""
+        stopped_at, suspended = self._ns, self.suspended
+        self.stop()
+        self.suspended = True
+        try:
+            yield
+        finally:
+            self.suspended = suspended
+            self.stop()
+            if stopped_at is not None:
+                self._start(stopped_at)
+                self._ns = stopped_at
+
+    @contextmanager
+    def stopping(self, stops: Stops | None) -> Generator[None, None, None]:
+        """Stop on the way, for a block, wherever something happens."""
+        before, self._stops = self._stops, stops
+        try:
+            yield
+        finally:
+            self._stops = before
+
+    @contextmanager
+    def excursion(self) -> Generator[None, None, None]:
+        """Come back, after the block, to where the clock was before it; nothing happens on the way."""
+        before = self._ns
+        try:
+            with self.stopping(None):
+                yield
+        finally:
+            if before is None:
+                self.stop()
+            elif self._traveller is not None:
+                self._traveller.move_to(_destination(before))
+                self._ns = before
+
+    def stop(self) -> None:
+        """Give the time of the system back; the clock is real again.
+
+        Raises:
+            ClockConflictError: when a `travel` block that was opened over the clock is still open.
+        """
+        disturbed = self._disturbed()
+        travel, self._travel, self._traveller, self._ns = self._travel, None, None, None
+        if travel is not None:
+            travel.stop()
+        if disturbed:
+            _check_no_freezegun()
+            raise ClockConflictError(_TRAVEL_OVER_OURS)
+
+    def _move(self, now_ns: int, ns: int) -> None:
+        if self._stops is None:
+            self._jump(now_ns, ns)
+            return
+        stops = self._stops
+        while (stop_ns := stops.next_ns) is not None and stop_ns <= ns:
+            self._jump(now_ns, max(stop_ns, now_ns))
+            stops.reached()
+            now_ns = self.now_ns()
+        self._jump(now_ns, max(ns, now_ns))
+
+    def _jump(self, now_ns: int, ns: int) -> None:
+        self._check_undisturbed()
+        if ns > LAST_NS:
+            raise ClockError(_BEYOND_THE_LAST)
+        if self._traveller is None:
+            self._start(ns)
+        else:
+            self._traveller.move_to(_destination(ns))
+        self.travelled_ns += ns - now_ns
+        self._ns = ns
+
+    def __repr__(self) -> str:
+        state = "frozen" if self.frozen else "real"
+        return f"<VirtualClock {self.now().isoformat()} {state}>"
+
+    def _start(self, ns: int) -> None:
+        _check_no_freezegun()
+        import time_machine
+
+        self._travel = time_machine.travel(_destination(ns), tick=False)
+        self._traveller = self._travel.start()
+
+    def _check_undisturbed(self) -> None:
+        _check_no_freezegun()
+        if self._disturbed():
+            raise ClockConflictError(_TRAVEL_OVER_OURS)
+
+    def _disturbed(self) -> bool:
+        if self._ns is None:
+            return False
+        rounding_ns = _CLOCK_STEP_NS + self._ns // _FLOAT_STEPS
+        return abs(time.time_ns() - self._ns) > rounding_ns
+
+
+#: time-machine shows microseconds, and some versions round them through a float.
+_CLOCK_STEP_NS = 1500
+_FLOAT_STEPS = 2**51
+#: time-machine takes a datetime in UTC for a wish to set the local timezone as well.
+_NOT_UTC = timezone(timedelta(hours=1))
+
+_BEYOND_THE_LAST = (
+    "The clock cannot move beyond the year 9999. If a job is due then, it most likely retries for ever: give "
+    "its `retry_on` an end with `attempts=`, or perform a part with `until=`."
+)
+
+_TRAVEL_OVER_OURS = (
+    "The time is no longer what the clock of pytest-jobs set it to: a `time_machine.travel` block was opened "
+    "over the clock after it had moved, or was closed before the clock was. Move the jobs' clock instead "
+    "(`jobs.clock.move_to(...)`), or let the `travel` surround the whole test, as its decorator and marker do."
+)
+
+
+def _destination(ns: int) -> datetime:
+    return to_datetime(ns).astimezone(_NOT_UTC)
+
+
+def _check_no_freezegun() -> None:
+    api: Any = sys.modules.get("freezegun.api")
+    if api is not None and getattr(api, "freeze_factories", None):
+        raise ClockConflictError(
+            "freezegun holds the time, and the clock of pytest-jobs was to move it: only one of them can. Take "
+            "`freeze_time` off this test and write `jobs.clock.move_to(...)` instead."
+        )

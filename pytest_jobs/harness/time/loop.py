@@ -1,0 +1,209 @@
+"""The event loop that performs coroutine jobs for the synchronous verbs.
+
+Its time is the virtual clock: when nothing is ready, the clock jumps to the next timer. The loop
+waits in real time only for what is real, such as a socket or a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+import selectors
+import sys
+import threading
+import warnings
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
+
+from ...errors import RealSleepWarning
+from ..records.instants import duration_ns
+from ..records.record import current_record
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+#: How long an open connection that nothing comes in on may hold up a jump, in real seconds.
+_GRACE_SECONDS = 0.25
+#: The loop's own wake-up pipe.
+_OWN_FILES = 1
+_NANOSECOND = 1e-9
+
+
+class LoopClock(Protocol):
+    """What a loop asks of its clock."""
+
+    @property
+    def travelled_ns(self) -> int:
+        """How far the clock was moved in all, in nanoseconds."""
+        ...
+
+    @travelled_ns.setter
+    def travelled_ns(self, ns: int, /) -> None: ...
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the time of the system is let through."""
+        ...
+
+    def advance_ns(self, delta_ns: int, /) -> None:
+        """Move on by nanoseconds."""
+        ...
+
+
+class OwnLoop:
+    """Runs coroutines to their end, one at a time."""
+
+    def __init__(self, clock: LoopClock) -> None:
+        self._runner = asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock))
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Return what the awaitable returns."""
+
+        async def await_it() -> T:
+            return await awaitable
+
+        # Not the runner's own `run`: its handling of SIGINT takes longer than a small job.
+        loop = self._runner.get_loop()
+        task = loop.create_task(await_it(), context=contextvars.copy_context())
+        try:
+            return loop.run_until_complete(task)
+        except BaseException:
+            task.cancel()
+            raise
+
+    def close(self) -> None:
+        """Cancel what is left and close the loop."""
+        if asyncio._get_running_loop() is None:
+            self._runner.close()
+        else:  # One loop does not run inside another, but it does in another thread.
+            closer = threading.Thread(target=self._runner.close)
+            closer.start()
+            closer.join()
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: LoopClock) -> None:
+        self._virtual_clock = clock
+        self._threads_busy = 0
+        super().__init__(_JumpingSelector(clock, lambda: self._threads_busy > 0))
+
+    def time(self) -> float:
+        seconds = self._virtual_clock.travelled_ns / 1_000_000_000
+        # How near a timer must be to be due: when the clock has travelled for months, a nanosecond
+        # is less than a float can tell apart, and the timer would never be.
+        self._clock_resolution = max(_NANOSECOND, 2 * math.ulp(seconds))
+        return seconds
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        future = super().run_in_executor(executor, func, *args)
+        self._threads_busy += 1
+        future.add_done_callback(self._thread_done)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - its parent has it
+        # Without the timeout, which is a timer: the clock would jump to it while the threads end.
+        await super().shutdown_default_executor()
+
+    def _thread_done(self, future: asyncio.Future[Any]) -> None:
+        self._threads_busy -= 1
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    def __init__(self, clock: LoopClock, threads_busy: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._threads_busy = threads_busy
+        self._real = selectors.DefaultSelector()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None and not self._threads_busy() and not self._has_files():
+            return self._until_woken()
+        if timeout is None or timeout <= 0:
+            return self._real.select(timeout)
+        ready = self._real.select(self._real_wait(timeout))
+        if not ready and self._clock.suspended:
+            self._clock.travelled_ns += duration_ns(timeout)
+        elif not ready:
+            self._clock.advance_ns(duration_ns(timeout))
+        return ready
+
+    def _until_woken(self) -> list[tuple[selectors.SelectorKey, int]]:
+        return self._real.select(None)
+
+    def _has_files(self) -> bool:
+        return len(self._real.get_map()) > _OWN_FILES
+
+    def _real_wait(self, timeout: float) -> float:
+        if self._threads_busy() or self._clock.suspended:
+            return timeout
+        return min(timeout, _GRACE_SECONDS) if self._has_files() else 0
+
+
+def until_woken(frame: FrameType) -> bool:
+    """Say whether a frame is that of a loop with neither timers, files nor threads of its own.
+
+    All its coroutines wait for each other, or for somebody else to wake them.
+    """
+    return frame.f_code is _JumpingSelector._until_woken.__code__
+
+
+@contextmanager
+def warned_sleeps() -> Generator[None, None, None]:
+    """Warn, for a block, of jobs that sleep on the running loop, which is the test's and so real."""
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        yield  # Another library's loop, such as trio's.
+        return
+    watch = vars(loop).get("call_later")
+    if not isinstance(watch, _SleepWatch):
+        watch = _SleepWatch(loop)
+        setattr(loop, "call_later", watch)  # noqa: B010 - the two checkers disagree about an assignment
+    watch.deliveries += 1
+    try:
+        yield
+    finally:
+        watch.deliveries -= 1
+        if not watch.deliveries:
+            delattr(loop, "call_later")
+
+
+class _SleepWatch:
+    """Stands in for a loop's `call_later` while jobs are performed on it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._call_later = loop.call_later
+        # A test may have put something else in its place, which sleeps as it likes.
+        self._sleep_code = getattr(asyncio.sleep, "__code__", None)
+        #: How many jobs are being performed on the loop.
+        self.deliveries = 0
+
+    def __call__(self, delay: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        if sys._getframe(1).f_code is self._sleep_code and current_record.get() is not None:
+            warnings.warn(
+                RealSleepWarning(
+                    f"A job performed on the test's own event loop sleeps for {delay} s, for real: perform it "
+                    "with a synchronous verb in a test that is not async, and the sleep moves the clock instead."
+                ),
+                stacklevel=3,
+            )
+        return self._call_later(delay, *args, **kwargs)
