@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..bridges.reference import ReferenceBridge
+from ..bridges.core.bridge import ReferenceBridge
 from ..harness.jobs import Jobs
 from ..harness.records.bridge import Bridge
 from ..harness.records.record import JobRecord

@@ -136,7 +136,7 @@ class SessionGuard:
 
     def _bring_in(self, applications: Any) -> None:
         """Guard the applications that a fixture made, too."""
-        from ..bridges.applications import bridges_to
+        from ..bridges.opening import bridges_to
 
         known = session_options(self._config).apps
         self.jobs.bring_in(bridges_to(app for app in applications if app not in known))

@@ -26,10 +26,9 @@ def open_harness(
         ApplicationError: when an application cannot be found.
         pytest.UsageError: when the settings say that there is to be none.
     """
-    from ..bridges.applications import bridges_to
-    from ..bridges.reference import ReferenceBridge
+    from ..bridges.core.bridge import ReferenceBridge
+    from ..bridges.opening import bridges_to, transactions_in_use
     from ..harness.records.texts import Reader
-    from ..harness.transactions_in_use import transactions_in_use
 
     if options.mode == "off":
         raise pytest.UsageError(_asked_for_though_off(nodeid))

@@ -9,7 +9,7 @@ pytest.importorskip("celery")
 from celery import Celery
 from celery.utils import time as celery_time
 
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
 
 app = Celery("conformance", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/1")

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from pytest_jobs import job, retry_on
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
 from pytest_jobs.core.foundation.settings import settings
 

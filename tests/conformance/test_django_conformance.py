@@ -13,7 +13,7 @@ pytest.importorskip("django.conf", reason="Django is not installed")
 from django.test import override_settings
 from django_project import configure
 
-from pytest_jobs.bridges.django import DjangoBridge
+from pytest_jobs.bridges.django.bridge import DjangoBridge
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
 
 PACKAGE = "django.tasks" if find_spec("django.tasks") else "django_tasks"

@@ -10,7 +10,7 @@ from taskiq import AsyncTaskiqDecoratedTask, SmartRetryMiddleware
 from taskiq.kicker import AsyncKicker
 from taskiq_redis import ListQueueBroker
 
-from pytest_jobs.bridges.taskiq import TaskiqBridge
+from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
 
 broker = ListQueueBroker("redis://localhost:1").with_middlewares(

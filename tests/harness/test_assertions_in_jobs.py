@@ -10,7 +10,7 @@ from pytest_jobs import (
     rescue_from,
     retry_on,
 )
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 
 
 class Outcome(BaseException):

@@ -18,7 +18,7 @@ from pytest_jobs import (
     later,
     perform_all_later,
 )
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import EnqueuedInTransactionWarning, JobsWarning
 from pytest_jobs.harness.commits.of_core import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs

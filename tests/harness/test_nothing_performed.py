@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, before_perform, job, rescue_from
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import NothingPerformedError
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.harness.records.delivery import Delivery

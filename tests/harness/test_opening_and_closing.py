@@ -12,8 +12,8 @@ import pytest
 
 from pytest_jobs import Job, job, retry_on
 from pytest_jobs.adapters import TestAdapter
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import ClockConflictError, NoAdapterError, NoHarnessError
 from pytest_jobs.harness.active import current_jobs, open_harnesses

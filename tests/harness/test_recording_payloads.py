@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from pytest_jobs import Job, Jobs, job
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import PayloadError, UnknownJobError
 
 

@@ -223,7 +223,7 @@ def test_the_arguments_are_decoded_when_they_are_looked_at_and_only_once(jobs, m
     decoded = []
     decode = arguments.decode
     monkeypatch.setattr(
-        "pytest_jobs.bridges.reference.decode",
+        "pytest_jobs.bridges.core.bridge.decode",
         lambda text, types, **options: decoded.append(text) or decode(text, types, **options),
     )
     Pay.perform_later(7, currency="USD")

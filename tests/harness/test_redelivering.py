@@ -3,8 +3,8 @@
 import pytest
 
 from pytest_jobs import Job, retry_on
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.errors import NoHarnessError
 
 

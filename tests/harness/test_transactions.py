@@ -9,7 +9,7 @@ import pytest
 from stub_transactions import StubTransactions, callback
 
 from pytest_jobs import job
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import CommitError, UnfinishedJobsError, VerbInsideJobError
 from pytest_jobs.harness.jobs import Jobs
 

@@ -25,7 +25,7 @@ from pytest_jobs import (
     reference,
     retry_on,
 )
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.harness.jobs import Jobs
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.harness.records.texts import Reader
 

@@ -25,7 +25,7 @@ from pytest_jobs import (
     unique,
 )
 from pytest_jobs.assertions.strict import check_nothing_left
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 
 

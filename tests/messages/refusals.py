@@ -21,8 +21,8 @@ from pytest_jobs import (
     perform_all_later,
     retry_on,
 )
-from pytest_jobs.bridges.applications import bridges_to
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
+from pytest_jobs.bridges.opening import bridges_to
 from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.harness.commits.of_core import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs

@@ -17,7 +17,7 @@ from pytest_jobs import (
     limits_concurrency,
     unique,
 )
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.core.foundation.settings import settings
 
 

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("celery")
 
 # Here, since a run inside a test drops the modules that it imported, and Celery cannot be there twice.
-import pytest_jobs.bridges.celery  # noqa: F401
+import pytest_jobs.bridges.celery.bridge  # noqa: F401
 
 FACTORY = """
 from celery import Celery

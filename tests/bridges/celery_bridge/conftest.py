@@ -7,8 +7,8 @@ pytest.importorskip("celery")
 from celery import Celery
 from servers import redis_url  # noqa: F401 - a fixture
 
-from pytest_jobs.bridges.celery import CeleryBridge
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 
 

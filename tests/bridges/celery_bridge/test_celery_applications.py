@@ -4,7 +4,7 @@ import pytest
 from celery import Celery, shared_task, signature
 
 from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.errors import AmbiguousJobError, CriterionError
 from pytest_jobs.harness.jobs import Jobs
 

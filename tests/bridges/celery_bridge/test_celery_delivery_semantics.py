@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.harness.records.bridge import DeliverySemantics
 
 

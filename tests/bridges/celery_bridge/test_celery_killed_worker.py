@@ -14,7 +14,7 @@ from killed_tasks import SETTINGS, app
 from real_workers import real_broker, running_worker
 from servers import kill_group, wait_until
 
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 
 SEMANTICS = {name: CeleryBridge([app]).delivery_semantics(app.tasks[name]) for name in SETTINGS}
 LATE = {name for name, said in SEMANTICS.items() if said.acknowledged == "after"}

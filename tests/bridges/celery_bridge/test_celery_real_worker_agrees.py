@@ -14,7 +14,7 @@ from agreeing_tasks import FAILING, Busy, app, backoff, expected, no_retries, re
 from celery.exceptions import Reject
 from real_workers import real_broker, running_worker
 
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.harness.jobs import Jobs
 
 

@@ -4,7 +4,7 @@ import pytest
 from celery import Celery, group
 from celery.result import AsyncResult
 
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.errors import NotPerformedError
 from pytest_jobs.harness.jobs import Jobs
 

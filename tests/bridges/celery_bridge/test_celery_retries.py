@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.harness.jobs import Jobs
 
 

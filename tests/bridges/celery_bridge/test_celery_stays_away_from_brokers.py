@@ -5,7 +5,7 @@ import socket
 import pytest
 from celery import Celery
 
-from pytest_jobs.bridges.celery import CeleryBridge
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.errors import BridgeError, UnknownVersionError
 from pytest_jobs.harness.jobs import Jobs
 

@@ -7,7 +7,7 @@ from importlib import import_module
 import family_tasks
 import pytest
 
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 
 
@@ -48,7 +48,7 @@ def task_backends(package):
 @pytest.fixture
 def bridge(family):
     """Return a bridge that is not installed."""
-    from pytest_jobs.bridges.django import DjangoBridge
+    from pytest_jobs.bridges.django.bridge import DjangoBridge
 
     return DjangoBridge()
 

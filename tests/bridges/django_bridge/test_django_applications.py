@@ -10,7 +10,7 @@ pytest.importorskip("django.conf", reason="Django is not installed")
 
 ASK = """
 import sys
-from pytest_jobs.bridges.applications import bridges_to
+from pytest_jobs.bridges.opening import bridges_to
 {before}
 try:
     print([bridge.name for bridge in bridges_to(["django"])])

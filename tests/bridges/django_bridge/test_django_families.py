@@ -26,7 +26,7 @@ def both():
 
 
 def test_both_are_recorded_and_performed(both):
-    from pytest_jobs.bridges.django import DjangoBridge
+    from pytest_jobs.bridges.django.bridge import DjangoBridge
 
     with Jobs([DjangoBridge()]) as jobs:
         results = [task.enqueue(1, second=2) for task in both]
@@ -46,7 +46,7 @@ def test_a_backend_of_one_family_can_be_made_by_the_handler_of_the_other(both):
     """The two handlers read the same settings."""
     from django_tasks import task_backends
 
-    from pytest_jobs.bridges.django import DjangoBridge
+    from pytest_jobs.bridges.django.bridge import DjangoBridge
 
     builtin, _ = both
     with Jobs([DjangoBridge()]) as jobs:

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("django.conf", reason="Django is not installed")
 
-from pytest_jobs.bridges.django_attempt import WORKER_ID
+from pytest_jobs.bridges.django.attempt import WORKER_ID
 from pytest_jobs.errors import CriterionError, UnknownJobError
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)

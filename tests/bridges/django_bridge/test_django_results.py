@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("django.conf", reason="Django is not installed")
 
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import NotPerformedError
 from pytest_jobs.harness.jobs import Jobs
 

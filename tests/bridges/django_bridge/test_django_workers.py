@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("django.conf", reason="Django is not installed")
 
-from pytest_jobs.bridges.django_semantics import semantics_of
+from pytest_jobs.bridges.django.bridge import semantics_of
 from pytest_jobs.harness.records.bridge import DeliverySemantics
 
 BACKENDS = {"django_tasks_db": "django_tasks_db", "django_tasks.backends.database": "django_tasks"}

@@ -29,7 +29,7 @@ def broker(make_broker):
 @pytest.fixture
 def open_over():
     """Return a function that opens a harness over brokers."""
-    from pytest_jobs.bridges.taskiq import TaskiqBridge
+    from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
 
     def open_over(*brokers, mode="record", jitter="zero", raise_at="end", **options):
         return Jobs([TaskiqBridge(brokers, **options)], mode=mode, jitter=jitter, raise_at=raise_at)

@@ -10,8 +10,8 @@ from others_shop import Charge, place_order, poll, send_mail
 from stub_transactions import StubTransactions, callback
 
 from pytest_jobs import job
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.bridges.reference import ReferenceBridge
 from pytest_jobs.errors import DeclarationError
 from pytest_jobs.harness.jobs import Jobs
 

@@ -10,7 +10,7 @@ pytest.importorskip("django")
 
 from django_project import configure
 
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 
 

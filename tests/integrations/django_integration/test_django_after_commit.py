@@ -9,7 +9,7 @@ from django.db import transaction
 from stub_database import StubDatabase
 
 from pytest_jobs import Job, TestAdapter, assert_enqueued, configure, job, perform_all_later
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import EnqueueError, RolledBackError
 from pytest_jobs.harness.commits.of_core import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs

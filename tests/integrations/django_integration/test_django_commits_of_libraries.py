@@ -24,7 +24,7 @@ def open_with(test_case):
 
 def test_delay_on_commit_of_celery(open_with):
     celery = pytest.importorskip("celery")
-    from pytest_jobs.bridges.celery import bridge
+    from pytest_jobs.bridges.celery.bridge import bridge
 
     app = celery.Celery(
         "shop", broker="redis://localhost:1", task_cls="celery.contrib.django.task:DjangoTask"
@@ -54,7 +54,7 @@ def test_enqueue_of_django_tasks(open_with):
     tasks = pytest.importorskip("django_tasks")
     import django_tasks_of_commits
 
-    from pytest_jobs.bridges.django import bridge
+    from pytest_jobs.bridges.django.bridge import bridge
 
     assert tasks
     send = django_tasks_of_commits.send

@@ -13,7 +13,7 @@ pytest.importorskip("django")
 SCRIPT = """
 import sys
 {set_up}
-from pytest_jobs.harness.transactions_in_use import transactions_in_use
+from pytest_jobs.bridges.opening import transactions_in_use
 print([found.name for found in transactions_in_use()], "django" in sys.modules)
 """
 

@@ -11,9 +11,9 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
 from pytest_jobs import TestAdapter, configure
-from pytest_jobs.bridges.reference import ReferenceBridge
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
+from pytest_jobs.bridges.opening import transactions_in_use
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.harness.transactions_in_use import transactions_in_use
 
 
 def _let_sqlalchemy_begin(engine):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parcels.broker import broker
 from parcels.tasks import track
-from pytest_jobs.bridges.taskiq import TaskiqBridge
+from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
 
 
 def test_a_task_outlives_its_worker() -> None:

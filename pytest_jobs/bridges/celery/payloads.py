@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..errors import DeserializationError, PayloadError
-from ..harness.records.bridge import WrittenPayload
-from .celery_apps import Applications
-from .celery_messages import TaskMessage
+from ...errors import DeserializationError, PayloadError
+from ...harness.records.bridge import WrittenPayload
+from .apps import Applications
+from .messages import TaskMessage
 
 _JSON: Final = "application/json"
 

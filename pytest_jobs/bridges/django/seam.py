@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from asgiref.sync import sync_to_async
 
-from ..harness.records.patches import Patches
-from .django_families import Family
+from ...harness.records.patches import Patches
+from .families import Family
 
 
 class Taker(Protocol):

@@ -8,24 +8,29 @@ from copy import copy
 from datetime import timedelta
 from typing import Any, cast
 
-from ..core.arguments.encoding import decode
-from ..core.arguments.payload import Payload
-from ..core.arguments.records import RecordReference
-from ..core.batches.batch import adding
-from ..core.enqueueing.commits import commit_watches
-from ..core.execution import Execution, perform
-from ..core.foundation.registry import registry
-from ..core.foundation.rules import RetryRule
-from ..core.foundation.settings import settings
-from ..core.foundation.signature import Binder
-from ..core.job import Job
-from ..core.locks.stores import Held, MemoryStore
-from ..errors import AmbiguousJobError, BridgeError, CriterionError, NoHarnessError, UnknownJobError
-from ..harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ..harness.records.delivery import Delivery
-from ..harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord
-from .reference_adapter import HarnessAdapter, payload_of
-from .reference_redriving import Redriving, exclusion_of
+from ...core.arguments.encoding import decode
+from ...core.arguments.payload import Payload
+from ...core.arguments.records import RecordReference
+from ...core.batches.batch import adding
+from ...core.enqueueing.commits import commit_watches
+from ...core.execution import Execution, perform
+from ...core.foundation.registry import registry
+from ...core.foundation.rules import RetryRule
+from ...core.foundation.settings import settings
+from ...core.foundation.signature import Binder
+from ...core.job import Job
+from ...core.locks.stores import Held, MemoryStore
+from ...errors import (
+    AmbiguousJobError,
+    BridgeError,
+    CriterionError,
+    NoHarnessError,
+    UnknownJobError,
+)
+from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
+from ...harness.records.delivery import Delivery
+from ...harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord
+from .adapter import HarnessAdapter, Redriving, exclusion_of, payload_of
 
 
 class ReferenceBridge:

@@ -17,9 +17,9 @@ from taskiq.receiver import Receiver
 from taskiq.receiver.params_parser import parse_params
 from taskiq.result import TaskiqResult
 
-from ..harness.records.bridge import Around
-from ..harness.records.record import JobRecord
-from ..harness.time.waiting import off_the_loop
+from ...harness.records.bridge import Around
+from ...harness.records.record import JobRecord
+from ...harness.time.waiting import off_the_loop
 
 T = TypeVar("T")
 

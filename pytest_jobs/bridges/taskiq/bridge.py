@@ -16,23 +16,19 @@ from taskiq.kicker import AsyncKicker
 from taskiq.message import BrokerMessage, TaskiqMessage
 from taskiq.scheduler.scheduled_task import ScheduledTask
 
-from ..core.foundation.signature import Binder
-from ..errors import BridgeError, NoHarnessError, UnknownJobError
-from ..harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ..harness.records.delivery import Delivery
-from ..harness.records.patches import Patches
-from ..harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin, current_record
-from ..harness.records.versions import KnownVersions
-from .taskiq_brokers import acknowledges, semantics_of, take_over
-from .taskiq_messages import Envelope, delay_ns
-from .taskiq_payloads import envelope_from, written_message
-from .taskiq_receiver import HarnessReceiver, Witness, WorkerOptions
-from .taskiq_results import serve_results
-from .taskiq_retries import delivery_of, policy_of
-from .taskiq_schedules import fire, first_due_ns, intercept_schedules, withdraw_by
-from .taskiq_store import Store
-from .taskiq_tasks import Tasks
-from .taskiq_waits import pin_waits
+from ...core.foundation.signature import Binder
+from ...errors import BridgeError, NoHarnessError, UnknownJobError
+from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
+from ...harness.records.delivery import Delivery
+from ...harness.records.patches import Patches
+from ...harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin, current_record
+from ...harness.records.versions import KnownVersions
+from .brokers import Tasks, acknowledges, semantics_of, take_over
+from .messages import Envelope, delay_ns, envelope_from, written_message
+from .receiver import HarnessReceiver, Witness, WorkerOptions
+from .results import Store, serve_results
+from .retries import delivery_of, pin_waits, policy_of
+from .schedules import fire, first_due_ns, intercept_schedules, withdraw_by
 
 _VERSIONS: Final = KnownVersions("taskiq", (0, 12), (0, 13))
 

@@ -14,9 +14,9 @@ from taskiq.kicker import AsyncKicker
 from taskiq.message import BrokerMessage
 from taskiq.scheduler.scheduled_task import ScheduledTask
 
-from ..errors import DeclarationError
-from ..harness.records.instants import to_datetime, to_ns
-from ..harness.records.patches import Patches
+from ...errors import DeclarationError
+from ...harness.records.instants import to_datetime, to_ns
+from ...harness.records.patches import Patches
 
 #: A leap day comes within this time, unless a century leaves it out.
 _HORIZON: Final = timedelta(days=4 * 366)

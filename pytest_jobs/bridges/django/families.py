@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import django
 
-from ..harness.records.versions import KnownVersions
+from ...harness.records.versions import KnownVersions
 
 _DJANGO: Final = KnownVersions("Django", (6, 0), (6, 1))
 _BACKPORT: Final = KnownVersions("django-tasks", (0, 11), (0, 12))

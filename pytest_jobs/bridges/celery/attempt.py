@@ -17,12 +17,12 @@ from celery.app.trace import build_tracer
 from celery.exceptions import MaxRetriesExceededError, TaskRevokedError
 from celery.worker.request import Request, revoked_tasks
 
-from ..harness.records.bridge import Around
-from ..harness.records.delivery import Delivery
-from ..harness.records.instants import to_ns
-from ..harness.records.patches import Patches
-from ..harness.records.record import FIRST, RETRY, JobRecord
-from .celery_messages import TaskMessage
+from ...harness.records.bridge import Around
+from ...harness.records.delivery import Delivery
+from ...harness.records.instants import to_ns
+from ...harness.records.patches import Patches
+from ...harness.records.record import FIRST, RETRY, JobRecord
+from .messages import TaskMessage
 
 _SECOND: Final = 1_000_000_000
 _ABSENT: Final = object()

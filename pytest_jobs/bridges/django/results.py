@@ -1,15 +1,17 @@
-"""What is kept of an enqueued Django task, and the stand-in for the store of its results."""
+"""Enqueued Django tasks as plain values of JSON, and back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any
 
-from ..harness.records.instants import to_ns
-from .django_families import Family
+from ...errors import DeserializationError, UnknownJobError
+from ...harness.records.bridge import WrittenPayload
+from ...harness.records.instants import to_ns
+from .families import Family
 
 
 class StoredTask:
@@ -144,3 +146,39 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     return value
+
+
+def written_task(stored: StoredTask) -> WrittenPayload:
+    """Return what a backend keeps of a task, without its id and its times."""
+    args, kwargs = stored.decoded()
+    data = {
+        "task": stored.name,
+        "args": args,
+        "kwargs": kwargs,
+        "backend": stored.task.backend,
+        "queue": stored.queue,
+        "priority": stored.priority,
+    }
+    return WrittenPayload(data, args, kwargs)
+
+
+def enqueued_task(find: Callable[[str], Any], data: Mapping[str, Any]) -> Any:
+    """Return the Task that is meant, with the options that it was enqueued with.
+
+    Args:
+        find: returns the Task at a path, or None.
+        data: what `written_task` wrote.
+
+    Raises:
+        UnknownJobError: when there is no Task at the path.
+        DeserializationError: when the data has another layout.
+    """
+    try:
+        name, _, _ = data["task"], data["args"], data["kwargs"]
+        backend, queue, priority = data["backend"], data["queue"], data["priority"]
+    except KeyError as missing:
+        raise DeserializationError(f"It lacks {missing}, which a Django task has.") from None
+    task = find(name)
+    if task is None:
+        raise UnknownJobError
+    return task.using(backend=backend, queue_name=queue, priority=priority)

@@ -9,7 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.app.task import Task
 
-from ..harness.records.bridge import DeliverySemantics, RetryPolicy
+from ...harness.records.bridge import DeliverySemantics, RetryPolicy
 
 
 class Applications:

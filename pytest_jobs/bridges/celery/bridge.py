@@ -13,15 +13,15 @@ from celery.app.task import Task
 from celery.canvas import Signature
 from celery.utils import time as celery_time
 
-from ..core.foundation.signature import Binder
-from ..errors import (
+from ...core.foundation.signature import Binder
+from ...errors import (
     AmbiguousJobError,
     BridgeError,
     DeclarationError,
     NoHarnessError,
     UnknownJobError,
 )
-from ..harness.records.bridge import (
+from ...harness.records.bridge import (
     Around,
     DeliverySemantics,
     RetryPolicy,
@@ -29,17 +29,16 @@ from ..harness.records.bridge import (
     Steps,
     WrittenPayload,
 )
-from ..harness.records.delivery import Delivery
-from ..harness.records.instants import to_ns
-from ..harness.records.patches import Patches
-from ..harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord
-from ..harness.records.versions import KnownVersions
-from .celery_apps import Applications, changing, retry_policy_of, semantics_of, title
-from .celery_attempt import Draws, TaskPatches, make_attempt, origin_of
-from .celery_canvas import following, steps_after
-from .celery_messages import Producers, TaskMessage, memory_connection
-from .celery_payloads import message_from, written_message
-from .celery_results import ResultStore, has_results, revoke, why_no_result
+from ...harness.records.delivery import Delivery
+from ...harness.records.instants import to_ns
+from ...harness.records.patches import Patches
+from ...harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord
+from ...harness.records.versions import KnownVersions
+from .apps import Applications, changing, retry_policy_of, semantics_of, title
+from .attempt import Draws, TaskPatches, make_attempt, origin_of
+from .messages import Producers, TaskMessage, following, memory_connection, steps_after
+from .payloads import message_from, written_message
+from .results import ResultStore, has_results, revoke, why_no_result
 
 _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
 

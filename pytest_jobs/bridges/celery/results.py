@@ -9,8 +9,8 @@ from celery import Celery, states
 from celery.app import backends
 from celery.backends.base import DisabledBackend, KeyValueStoreBackend
 
-from ..errors import NotPerformedError
-from ..harness.records.record import JobRecord
+from ...errors import NotPerformedError
+from ...harness.records.record import JobRecord
 
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]

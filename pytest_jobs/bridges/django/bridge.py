@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -13,19 +13,49 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ..core.foundation.signature import Binder
-from ..errors import ApplicationError, BridgeError, CriterionError, NoHarnessError
-from ..harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ..harness.records.delivery import Delivery
-from ..harness.records.record import FIRST, REDELIVERY, JobRecord
-from ..harness.running.performer import in_running_loop
-from .django_attempt import Attempt
-from .django_families import Family, families
-from .django_payloads import enqueued_task, written_task
-from .django_results import ResultStore, StoredTask, set_on
-from .django_seam import Seam, seam_of
-from .django_semantics import semantics_of
-from .django_threads import SharedConnections
+from ...core.foundation.signature import Binder
+from ...errors import ApplicationError, BridgeError, CriterionError, NoHarnessError
+from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
+from ...harness.records.delivery import Delivery
+from ...harness.records.record import FIRST, REDELIVERY, JobRecord
+from ...harness.running.performer import in_running_loop
+from .attempt import Attempt, SharedConnections
+from .families import Family, families
+from .results import ResultStore, StoredTask, enqueued_task, set_on, written_task
+from .seam import Seam, seam_of
+
+#: Backends that run a task at most once. The worker of the database backends commits that a task is
+#: running before it runs it, and nobody looks for tasks that stay so; RQ takes a job from the queue
+#: first and marks it as failed when its worker has gone; Immediate runs in the process that enqueues.
+_AT_MOST_ONCE: Final = frozenset(
+    (
+        "django.tasks.backends.dummy.DummyBackend",
+        "django.tasks.backends.immediate.ImmediateBackend",
+        "django_tasks.backends.database.backend.DatabaseBackend",
+        "django_tasks.backends.dummy.DummyBackend",
+        "django_tasks.backends.immediate.ImmediateBackend",
+        "django_tasks.backends.rq.RQBackend",
+        "django_tasks_db.backend.DatabaseBackend",
+        "django_tasks_rq.backend.RQBackend",
+    )
+)
+
+
+def semantics_of(backend_class: type) -> DeliverySemantics:
+    """Return what the worker of a backend does with a task whose run fails.
+
+    A backend that is not known here is taken to deliver at least once, which a task must then
+    survive. Django itself never runs again a task that raised.
+    """
+    at_most_once = any(
+        f"{base.__module__}.{base.__qualname__}" in _AT_MOST_ONCE for base in backend_class.__mro__
+    )
+    return DeliverySemantics(
+        acknowledged="before" if at_most_once else "after",
+        redelivered_on_raise=False,
+        redelivered_on_kill=not at_most_once,
+        redelivered_on_outage=not at_most_once,
+    )
 
 
 def bridge(applications: Sequence[Any]) -> DjangoBridge:

@@ -1,0 +1,7 @@
+"""The bridge to Celery."""
+
+from __future__ import annotations
+
+from .bridge import bridge
+
+__all__ = ["bridge"]
