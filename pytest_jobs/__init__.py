@@ -28,8 +28,7 @@ if TYPE_CHECKING:
         assert_performed,
         assert_retried,
     )
-    from .assertions.canvas import AssertBatched, AssertFollowedBy
-    from .assertions.in_order import AssertEnqueuedInOrder
+    from .assertions.several import AssertBatched, AssertEnqueuedInOrder, AssertFollowedBy
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
     from .core.arguments.payload import Payload
@@ -273,9 +272,9 @@ _HOMES = {
     "Tally": "harness.records.tally",
     "RetryTimeline": "harness.running.timeline",
     "VirtualClock": "harness.time.clock",
-    "AssertFollowedBy": "assertions.canvas",
-    "AssertBatched": "assertions.canvas",
-    "AssertEnqueuedInOrder": "assertions.in_order",
+    "AssertFollowedBy": "assertions.several",
+    "AssertBatched": "assertions.several",
+    "AssertEnqueuedInOrder": "assertions.several",
     "check_payloads": "exploration.payload_check",
     "JobsTestCase": "assertions.unittest_case",
 }

@@ -10,10 +10,7 @@ from ..harness.active import current_jobs
 from ..harness.jobs import Jobs
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
-from .canvas import AssertBatched, AssertFollowedBy
-from .failure import missing, unexpected
-from .frames import hide_ours
-from .in_order import AssertEnqueuedInOrder
+from .failure import hide_ours, missing, unexpected
 from .question import (
     AwaitedEnqueuedCriteria,
     CountedDeliveredCriteria,
@@ -23,9 +20,20 @@ from .question import (
     EnqueuedCriteria,
     StatusCriteria,
 )
-from .search import Search
-from .subjects import DELIVERED, DISCARDED, ENQUEUED, FAILED, PERFORMED, RETRIED, Subject
-from .waiting import await_for, parse_timeout, wait_for
+from .search import (
+    DELIVERED,
+    DISCARDED,
+    ENQUEUED,
+    FAILED,
+    PERFORMED,
+    RETRIED,
+    Search,
+    Subject,
+    await_for,
+    parse_timeout,
+    wait_for,
+)
+from .several import AssertBatched, AssertEnqueuedInOrder, AssertFollowedBy
 
 T = TypeVar("T")
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from ..harness.jobs import Jobs
 from ..harness.records.record import PENDING, JobRecord
 from ..harness.views import titled_table
-from .advice import MARKED_LENIENT
-from .messages import left_alone, left_waiting
-from .telling import told
+from .messages import MARKED_LENIENT, left_alone, left_waiting, told
 
 #: In a test of unittest, no line is to blame.
 __unittest = True

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
         AssertPerformed,
         AssertRetried,
     )
-    from ..assertions.canvas import AssertBatched, AssertFollowedBy
-    from ..assertions.in_order import AssertEnqueuedInOrder
+    from ..assertions.several import AssertBatched, AssertEnqueuedInOrder, AssertFollowedBy
     from ..harness.jobs import Jobs
     from ..harness.time.clock import VirtualClock
 
@@ -104,7 +103,7 @@ def assert_enqueued(job_harness: Jobs) -> AssertEnqueued:
 @pytest.fixture
 def assert_enqueued_in_order(job_harness: Jobs) -> AssertEnqueuedInOrder:
     """Assert that exactly these jobs were enqueued, in this order."""
-    from ..assertions.in_order import AssertEnqueuedInOrder
+    from ..assertions.several import AssertEnqueuedInOrder
 
     return AssertEnqueuedInOrder(lambda: job_harness)
 
@@ -144,7 +143,7 @@ def assert_failed(job_harness: Jobs) -> AssertFailed:
 @pytest.fixture
 def assert_followed_by(job_harness: Jobs) -> AssertFollowedBy:
     """Assert what the library will enqueue after a job that was enqueued."""
-    from ..assertions.canvas import AssertFollowedBy
+    from ..assertions.several import AssertFollowedBy
 
     return AssertFollowedBy(lambda: job_harness)
 
@@ -152,7 +151,7 @@ def assert_followed_by(job_harness: Jobs) -> AssertFollowedBy:
 @pytest.fixture
 def assert_batched(job_harness: Jobs) -> AssertBatched:
     """Assert that exactly these jobs were enqueued together, as one batch."""
-    from ..assertions.canvas import AssertBatched
+    from ..assertions.several import AssertBatched
 
     return AssertBatched(lambda: job_harness)
 

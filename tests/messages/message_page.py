@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from message_gallery import Situation
 
-from pytest_jobs.assertions import advice
+from pytest_jobs.assertions import messages as advice
 
 HEAD = """\
 # Messages

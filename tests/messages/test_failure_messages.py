@@ -6,7 +6,7 @@ import pytest
 from message_gallery import BRIEF, FOLDER, PAGE, situations
 from message_page import ADVICE, heading, page
 
-from pytest_jobs.assertions import advice
+from pytest_jobs.assertions import messages as advice
 from pytest_jobs.harness.records.texts import Reader
 
 SITUATIONS = situations()

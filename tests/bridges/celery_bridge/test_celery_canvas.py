@@ -4,7 +4,7 @@ import pytest
 from celery import chain, chord, group
 
 from pytest_jobs import job
-from pytest_jobs.assertions.canvas import AssertBatched, AssertFollowedBy
+from pytest_jobs.assertions.several import AssertBatched, AssertFollowedBy
 from pytest_jobs.errors import CriterionError
 
 

@@ -7,7 +7,7 @@ pytest.importorskip("celery")
 from celery import Celery, chain, chord, group
 from others_shop import Charge, Closed, place_order, send_mail
 
-from pytest_jobs.assertions.canvas import AssertBatched, AssertFollowedBy
+from pytest_jobs.assertions.several import AssertBatched, AssertFollowedBy
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.harness.jobs import Jobs
 
