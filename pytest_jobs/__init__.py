@@ -79,11 +79,10 @@ if TYPE_CHECKING:
     from .integrations.celery import CeleryAdapter
     from .integrations.instruments import JobLog, JobMetrics
     from .integrations.queues import load_queues
-    from .integrations.recurring import Schedule, load_schedule
-    from .integrations.recurring_commands import RecurringCommand
-    from .integrations.recurring_preview import Preview, preview
-    from .integrations.recurring_task import RecurringTask
-    from .integrations.redis_store import RedisStore
+    from .integrations.recurring.preview import Preview, preview
+    from .integrations.recurring.schedule import Schedule, load_schedule
+    from .integrations.recurring.task import RecurringCommand, RecurringTask
+    from .integrations.redis import RedisStore
     from .integrations.rq import RqAdapter
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
@@ -238,12 +237,12 @@ _HOMES = {
     "JobMetrics": "integrations.instruments",
     "InlineAdapter": "adapters",
     "TestAdapter": "adapters",
-    "load_schedule": "integrations.recurring",
-    "Schedule": "integrations.recurring",
-    "RecurringTask": "integrations.recurring_task",
-    "RecurringCommand": "integrations.recurring_commands",
-    "preview": "integrations.recurring_preview",
-    "Preview": "integrations.recurring_preview",
+    "load_schedule": "integrations.recurring.schedule",
+    "Schedule": "integrations.recurring.schedule",
+    "RecurringTask": "integrations.recurring.task",
+    "RecurringCommand": "integrations.recurring.task",
+    "preview": "integrations.recurring.preview",
+    "Preview": "integrations.recurring.preview",
     "Firing": "harness.running.recurring",
     "Scheduler": "harness.running.recurring",
     "load_queues": "integrations.queues",
@@ -266,7 +265,7 @@ _HOMES = {
     "Jobs": "harness.jobs",
     "JobRecord": "harness.records.record",
     "Delivery": "harness.records.delivery",
-    "RedisStore": "integrations.redis_store",
+    "RedisStore": "integrations.redis",
     "RqAdapter": "integrations.rq",
     "CeleryAdapter": "integrations.celery",
     "Tally": "harness.records.tally",

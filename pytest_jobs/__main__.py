@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from .integrations.recurring_command_line import main
+from .integrations.recurring.preview import main
 
 sys.exit(main(sys.argv[1:]))

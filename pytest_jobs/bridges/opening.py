@@ -21,7 +21,7 @@ from ..harness.time.jitter import Jitter
 from .core.bridge import ReferenceBridge
 
 # By name, since the rooms that know third parties lie above this one.
-_DJANGO = "pytest_jobs.integrations.django"
+_DJANGO = "pytest_jobs.integrations.django.transactions"
 #: Django's are committed by the harness, and those of all others by the application.
 _COMMITTED_BY_VERB: Final = "django"
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import QueuesError
 from ..harness.ledger.queues import Queues
 from . import queues_of_sidekiq, queues_of_solid_queue
-from .yaml_text import read_yaml
+from .recurring.yaml import read_yaml
 
 
 def load_queues(

@@ -16,7 +16,7 @@ from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
 from ..harness.records.versions import KnownVersions
 from .outages import said
-from .redis_clients import check_client
+from .redis import check_client
 
 if TYPE_CHECKING:
     import rq

@@ -10,7 +10,7 @@ from recurring_jobs import WeeklyReport, for_tenant, sync_data
 
 from pytest_jobs import Schedule, preview
 from pytest_jobs.errors import NaiveDatetimeError, ScheduleError, WaitError
-from pytest_jobs.integrations.recurring_command_line import main
+from pytest_jobs.integrations.recurring.preview import main
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

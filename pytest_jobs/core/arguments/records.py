@@ -22,8 +22,8 @@ from ...errors import (
 from ..foundation.registry import import_module_of, name_of, standing_at
 
 # By name, since the room that knows third parties lies above this one.
-_DJANGO: Final = "pytest_jobs.integrations.django_records"
-_SQLALCHEMY: Final = "pytest_jobs.integrations.sqlalchemy_records"
+_DJANGO: Final = "pytest_jobs.integrations.django.records"
+_SQLALCHEMY: Final = "pytest_jobs.integrations.sqlalchemy.sessions"
 
 
 class _Integration(Protocol):

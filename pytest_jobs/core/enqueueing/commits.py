@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 WaitState: TypeAlias = Literal["waiting", "ran", "dropped"]
 
 # By name, since the room that knows third parties lies above this one.
-_DJANGO: Final = "pytest_jobs.integrations.django_commits"
-_SQLALCHEMY: Final = "pytest_jobs.integrations.sqlalchemy_commits"
+_DJANGO: Final = "pytest_jobs.integrations.django.records"
+_SQLALCHEMY: Final = "pytest_jobs.integrations.sqlalchemy.commits"
 _ROLLED_BACK: Final = "by a rollback"
 
 

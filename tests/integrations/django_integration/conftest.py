@@ -68,7 +68,7 @@ def transactional(databases):
 @pytest.fixture
 def open_harness():
     """Return what makes a harness that watches Django's transactions."""
-    from pytest_jobs.integrations.django import DjangoTransactions
+    from pytest_jobs.integrations.django.transactions import DjangoTransactions
 
     def make(**options):
         return Jobs([ReferenceBridge()], transactions=[DjangoTransactions()], **options)

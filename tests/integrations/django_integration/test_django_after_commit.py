@@ -13,7 +13,7 @@ from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import EnqueueError, RolledBackError
 from pytest_jobs.harness.commits.of_core import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.integrations.django import DjangoTransactions
+from pytest_jobs.integrations.django.transactions import DjangoTransactions
 
 
 class Ship(Job):

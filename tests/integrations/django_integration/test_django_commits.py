@@ -377,7 +377,7 @@ def test_what_waits_is_left_as_it_was_registered(test_case, open_harness):
 
 def test_installed_twice_is_an_error():
     from pytest_jobs.errors import BridgeError
-    from pytest_jobs.integrations.django import DjangoTransactions
+    from pytest_jobs.integrations.django.transactions import DjangoTransactions
 
     transactions = DjangoTransactions()
     transactions.install(bool, bool)
@@ -396,7 +396,7 @@ def test_another_version_is_an_error(monkeypatch):
     import django
 
     from pytest_jobs.errors import UnknownVersionError
-    from pytest_jobs.integrations.django import DjangoTransactions
+    from pytest_jobs.integrations.django.transactions import DjangoTransactions
 
     monkeypatch.setattr(django, "get_version", lambda: "9.0.1")
     with pytest.raises(UnknownVersionError, match=r"knows Django .* and this is 9\.0\.1"):

@@ -17,7 +17,7 @@ from pytest_jobs.harness.jobs import Jobs
 @pytest.fixture
 def open_with(test_case):
     """Return what opens a harness with one bridge."""
-    from pytest_jobs.integrations.django import DjangoTransactions
+    from pytest_jobs.integrations.django.transactions import DjangoTransactions
 
     return lambda bridge: Jobs([bridge], transactions=[DjangoTransactions()])
 

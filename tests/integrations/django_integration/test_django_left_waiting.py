@@ -15,7 +15,7 @@ from pytest_jobs import job
 from pytest_jobs.assertions.strict import check_nothing_left
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.integrations.django import transactions
+from pytest_jobs.integrations.django.transactions import transactions
 
 
 @job

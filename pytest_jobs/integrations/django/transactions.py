@@ -15,13 +15,13 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic, get_connection
 
-from ..errors import BridgeError, CommitError
-from ..harness.commits.transactions import CommitCallback, Transactions
-from ..harness.records.callables import calling_line
-from ..harness.records.patches import Patches
-from ..harness.records.record import JobRecord, current_record
-from ..harness.records.versions import KnownVersions
-from .django_hooks import CommitHook, note_commit, note_end, note_rollbacks, run_in_order
+from ...errors import BridgeError, CommitError
+from ...harness.commits.transactions import CommitCallback, Transactions
+from ...harness.records.callables import calling_line
+from ...harness.records.patches import Patches
+from ...harness.records.record import JobRecord, current_record
+from ...harness.records.versions import KnownVersions
+from .hooks import CommitHook, note_commit, note_end, note_rollbacks, run_in_order
 
 _KNOWN: Final = KnownVersions("Django", (4, 2), (6, 1))
 #: The packages between an application and `on_commit`.

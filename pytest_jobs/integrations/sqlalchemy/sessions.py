@@ -1,18 +1,22 @@
-"""The session of SQLAlchemy in which a job has its records."""
+"""The models of SQLAlchemy as records: named by their primary key, found in the session of the job."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy import inspect
+from sqlalchemy.orm import Mapper, Session, scoped_session
 
-from ..core.foundation.settings import settings
-from ..errors import DeclarationError, NoSessionError
+from ...core.arguments.records import RecordWork, Reference
+from ...core.foundation.settings import settings
+from ...errors import DeclarationError, NoSessionError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+
 
 AnySession: TypeAlias = "Session | AsyncSession"
 Ended: TypeAlias = Awaitable[None] | None
@@ -132,3 +136,27 @@ def _made(make: Any, configured: object) -> AnySession:
         "sessionmaker, async_sessionmaker or scoped_session of the application, or a function that returns a new "
         "session."
     )
+
+
+def reference_of(cls: type) -> Reference | None:
+    """Return how the records of a class are found, if it is mapped to a table."""
+    if not isinstance(inspect(cls, raiseerr=False), Mapper):
+        return None
+    return Reference(cls, _identify, partial(_find, cls), partial(_afind, cls))
+
+
+def _identify(record: Any) -> object:
+    """Return the primary key; None where there is no row yet."""
+    identity: tuple[Any, ...] | None = inspect(record).identity
+    return identity[0] if identity is not None and len(identity) == 1 else identity
+
+
+def _find(cls: type, identifier: object, work: RecordWork) -> object:
+    session: Any = work.unit(open_synchronous).session
+    return session.get(cls, identifier)
+
+
+async def _afind(cls: type, identifier: object, work: RecordWork) -> object:
+    session = work.unit(open_for_coroutines).session
+    found: Any = session.get(cls, identifier)
+    return await found if is_awaited(session) else found

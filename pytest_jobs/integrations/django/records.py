@@ -1,0 +1,111 @@
+"""The models of Django as records: named by their primary key, and by their database if it is another."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+
+from ...core.arguments.records import RecordWork, Reference
+from ...core.enqueueing.commits import CommitWait, TransactionSource
+
+_NOT_COMMITTED: Final = "by a rollback, or since a callback of on_commit raised before it"
+
+
+def source() -> TransactionSource:
+    """Return what knows the atomic blocks of the process."""
+    return AtomicBlocks()
+
+
+class OpenAtomicBlock:
+    """A connection inside an atomic block."""
+
+    #: What was written through the connection is not known.
+    changed = True
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+
+    @property
+    def using(self) -> str:
+        """The alias of the database."""
+        return str(self._connection.alias)
+
+    @property
+    def text(self) -> str:
+        """What is open."""
+        return f"an atomic block of {self.using!r}"
+
+    def when_ended(self, wait: CommitWait) -> None:
+        """Have Django call it after the commit."""
+        callback = partial(wait.committed)
+        # Django tells nobody of a rollback: it forgets its callbacks, and nobody else keeps them.
+        weakref.finalize(callback, wait.dropped, _NOT_COMMITTED).atexit = False
+        self._connection.on_commit(callback)
+
+
+class AtomicBlocks:
+    """All atomic blocks that are open where the code runs."""
+
+    name = "django"
+
+    def open_here(self) -> Sequence[OpenAtomicBlock]:
+        """Return the connections inside atomic blocks that no test case has opened."""
+        return [
+            OpenAtomicBlock(connection)
+            for connection in connections.all(initialized_only=True)
+            if any(not _is_of_test_case(block) for block in connection.atomic_blocks)
+        ]
+
+
+def _is_of_test_case(block: object) -> bool:
+    return bool(getattr(block, "_from_testcase", False))
+
+
+def reference_of(cls: type) -> Reference | None:
+    """Return how the records of a class are found, if it is a model of an installed application."""
+    options = getattr(cls, "_meta", None)
+    if (
+        not issubclass(cls, Model)
+        or options is None
+        or options.abstract
+        or options.apps is not apps
+    ):
+        return None
+    return Reference(cls, _identify, partial(_find, cls), partial(_afind, cls))
+
+
+def _identify(record: Any) -> object:
+    """Return the primary key, with the alias of the database where that is not the default; None without a row."""
+    key = record.pk
+    if key is None or record._state.adding:
+        return None
+    using = router.db_for_write(type(record), instance=record)
+    # A key of several fields is a tuple itself.
+    return (key, using) if using != DEFAULT_DB_ALIAS or isinstance(key, tuple) else key
+
+
+def _find(cls: Any, identifier: object, work: RecordWork) -> object:
+    key, using = _place_of(identifier)
+    try:
+        return cls._base_manager.using(using).get(pk=key)
+    except cls.DoesNotExist:
+        return None
+
+
+async def _afind(cls: Any, identifier: object, work: RecordWork) -> object:
+    key, using = _place_of(identifier)
+    try:
+        return await cls._base_manager.using(using).aget(pk=key)
+    except cls.DoesNotExist:
+        return None
+
+
+def _place_of(identifier: object) -> tuple[Any, str]:
+    return identifier if isinstance(identifier, tuple) else (identifier, DEFAULT_DB_ALIAS)
