@@ -56,16 +56,16 @@ if TYPE_CHECKING:
     from .errors import DeserializationError, Halt, RecordNotFoundError, RecordUnavailableError
     from .exploration import effects
     from .exploration.check import check_idempotent
-    from .exploration.http_messages import HttpRequest, HttpResponse
-    from .exploration.machine import JobMachine
+    from .exploration.machine.machine import JobMachine
+    from .exploration.messages.http import HttpRequest, HttpResponse
     from .exploration.payload_check import check_payloads
     from .exploration.worlds.batches import batch_world
-    from .exploration.worlds.django import django_world
-    from .exploration.worlds.fake_http import fake_http
+    from .exploration.worlds.django.world import django_world
     from .exploration.worlds.fakes import fake
+    from .exploration.worlds.http.fake_http import fake_http
     from .exploration.worlds.mail import fake_mail
-    from .exploration.worlds.redis import redis_world
-    from .exploration.worlds.sqlalchemy import sqlalchemy_world
+    from .exploration.worlds.redis.world import redis_world
+    from .exploration.worlds.sqlalchemy.world import sqlalchemy_world
     from .exploration.worlds.sqlite import sqlite_world
     from .harness.active import current_jobs
     from .harness.jobs import Jobs
@@ -249,17 +249,17 @@ _HOMES = {
     "Queues": "harness.ledger.queues",
     "check_idempotent": "exploration.check",
     "effects": "exploration.effects",
-    "JobMachine": "exploration.machine",
+    "JobMachine": "exploration.machine.machine",
     "fake": "exploration.worlds.fakes",
-    "fake_http": "exploration.worlds.fake_http",
+    "fake_http": "exploration.worlds.http.fake_http",
     "fake_mail": "exploration.worlds.mail",
-    "HttpRequest": "exploration.http_messages",
-    "HttpResponse": "exploration.http_messages",
+    "HttpRequest": "exploration.messages.http",
+    "HttpResponse": "exploration.messages.http",
     "batch_world": "exploration.worlds.batches",
-    "redis_world": "exploration.worlds.redis",
-    "django_world": "exploration.worlds.django",
+    "redis_world": "exploration.worlds.redis.world",
+    "django_world": "exploration.worlds.django.world",
     "sqlite_world": "exploration.worlds.sqlite",
-    "sqlalchemy_world": "exploration.worlds.sqlalchemy",
+    "sqlalchemy_world": "exploration.worlds.sqlalchemy.world",
     "open_jobs": "bridges.opening",
     "current_jobs": "harness.active",
     "Jobs": "harness.jobs",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from pytest_jobs.exploration import check
-from pytest_jobs.exploration.time_limit import TimeLimit
+from pytest_jobs.exploration.engine.world import TimeLimit
 
 pytest_plugins = ["pytester"]
 
@@ -36,7 +36,7 @@ for name in (
     "pytest_jobs.core.locks.declaring",
     "pytest_jobs.exploration.check",
     "pytest_jobs.exploration.payload_check",
-    "pytest_jobs.exploration.tokens",
+    "pytest_jobs.exploration.report.replay",
     "pytest_jobs.harness.time.loop",
     "pytest_jobs.plugin.guard",
     "pytest_jobs.plugin.opening",

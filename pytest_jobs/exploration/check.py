@@ -17,28 +17,89 @@ from ..harness.records.patches import Patches
 from ..harness.records.targets import Target
 from ..harness.running.performer import in_running_loop
 from ..harness.time.clock import VirtualClock
-from .asked import check_arguments, check_choices, checked_names
 from .effects.audit import audit_hook
-from .entering import World, check_world
-from .explored import Explored
-from .explorer import Explorer
-from .function_bridge import FunctionBridge
-from .lines import line_tracer
-from .midnight import until_quiet
-from .other_threads import follow
-from .plans import DEFAULT, HistoryName
-from .replay import check_drawn_again, drawn_arguments, replay
-from .report import explored_text
-from .scope import Scope
-from .setting import Setting
-from .sources import Sources
-from .telling import Telling, note_explored
-from .time_limit import TimeLimit
-from .unwinding import hearing_nothing_of
-from .watching import Unwound, lengthened
+from .engine.forked import check_available
+from .engine.functions import FunctionBridge
+from .engine.lines import line_tracer
+from .engine.scope import Scope
+from .engine.sources import Sources
+from .engine.threads import follow
+from .engine.unwinding import hearing_nothing_of
+from .engine.watching import Unwound, lengthened
+from .engine.world import Setting, TimeLimit, World, check_world, until_quiet
+from .histories.explorer import Explorer
+from .histories.plans import DEFAULT, HISTORIES, HistoryName
+from .report.errors import Telling, note_explored
+from .report.explored import Explored
+from .report.replay import check_drawn_again, drawn_arguments, replay
+from .report.report import explored_text
 
 if TYPE_CHECKING:
     from ..harness.open_harness import OpenHarness
+
+
+def checked_names(
+    histories: Literal["all"] | Collection[str], others: Sequence[object]
+) -> tuple[HistoryName, ...]:
+    """Return the names of the histories that are asked for, in the order in which they are tried.
+
+    Raises:
+        CriterionError: when there are none, or one of them cannot be.
+    """
+    wanted = (
+        [name for name in HISTORIES if others or name != "out_of_order"]
+        if histories == "all"
+        else [histories]
+        if isinstance(histories, str)
+        else list(histories)
+    )
+    unknown = [name for name in wanted if name not in HISTORIES]
+    if unknown:
+        raise CriterionError(
+            f"There is no history {unknown[0]!r}: those there are, are {', '.join(HISTORIES)}."
+        )
+    if "out_of_order" in wanted and not others:
+        raise CriterionError("out_of_order needs others=[...]: what runs between the deliveries.")
+    if not wanted:
+        raise CriterionError("No history is named, so nothing would be explored.")
+    return tuple(name for name in HISTORIES if name in wanted)
+
+
+def check_choices(depth: object, delivery: object, crash_backend: object) -> None:
+    """Refuse what is no choice.
+
+    Raises:
+        CriterionError: when a value is none, or two of them do not go together.
+    """
+    if depth not in (1, 2):
+        raise CriterionError(f"depth={depth!r} is none: 1 and 2 are, the deliveries interrupted.")
+    if delivery not in ("at-least-once", "as configured"):
+        raise CriterionError(
+            f"delivery={delivery!r} is none: 'at-least-once' and 'as configured' are."
+        )
+    if crash_backend not in ("nested", "fork"):
+        raise CriterionError(f"crash_backend={crash_backend!r} is none: 'nested' and 'fork' are.")
+    if crash_backend == "fork":
+        check_available()
+        if depth == 2:
+            raise CriterionError("crash_backend='fork' kills one worker: leave depth=2 out.")
+
+
+def check_arguments(args: object, kwargs: object) -> None:
+    """Check that the arguments of a job come in a list and a mapping.
+
+    Raises:
+        ExplorationError: when they do not.
+    """
+    if isinstance(args, str | bytes) or not isinstance(args, Iterable):
+        raise ExplorationError(
+            f"args={args!r} are no arguments: write them in a tuple, as in args=({args!r},)."
+        )
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise ExplorationError(
+            f"kwargs={kwargs!r} are no keyword arguments: write a mapping, as in kwargs={{'user_id': 7}}."
+        )
+
 
 #: One history each, without a point at which anything is interrupted.
 _QUICK: Final = frozenset(("twice", "restart"))

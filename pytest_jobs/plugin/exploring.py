@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ..exploration.audience import Audience, audience
+from ..exploration.engine.audience import Audience, audience
 
 if TYPE_CHECKING:
-    from ..exploration.sources import EffectSource
+    from ..exploration.engine.sources import EffectSource
 
 _NOTES: Final = "jobs_explored"
 _TELLS: Final = "jobs_not_idempotent"
@@ -38,7 +38,7 @@ def register(config: pytest.Config) -> None:
     """
     token = config.getoption("--jobs-replay")
     if token is not None:
-        from ..exploration.tokens import parsed_token
+        from ..exploration.report.replay import parsed_token
 
         try:
             parsed_token(token)
@@ -170,7 +170,7 @@ def _as_given(config: pytest.Config, nodeid: str) -> str:
 
 def _total(notes: Sequence[dict[str, Any]]) -> str:
     """Return how much some checks explored, and what none or not all of them did."""
-    from ..exploration.plans import HISTORIES
+    from ..exploration.histories.plans import HISTORIES
 
     histories = sum(note["histories"] for note in notes)
     text = f"{_counted(len(notes), 'check')}, {_counted(histories, 'history', 'histories')}"

@@ -10,7 +10,7 @@ import pytest
 from . import frames
 
 if TYPE_CHECKING:
-    from ..exploration.sources import EffectSource
+    from ..exploration.engine.sources import EffectSource
     from ..harness.jobs import Jobs
     from ..harness.records.bridge import Bridge
     from ..harness.records.delivery import Delivery

@@ -27,7 +27,7 @@ from pytest_jobs.errors import (
     PoisonJob,
     StuckJob,
 )
-from pytest_jobs.exploration.plans import HISTORIES
+from pytest_jobs.exploration.histories.plans import HISTORIES
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from corpus_more_worlds import shop_with_courier, shop_with_fence
 from corpus_world import forgetful_shop, shop, shop_with_folder, shop_with_redis
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.exploration.plans import HISTORIES
+from pytest_jobs.exploration.histories.plans import HISTORIES
 
 
 @dataclass(frozen=True)

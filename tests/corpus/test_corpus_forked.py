@@ -18,7 +18,7 @@ from corpus_world import shop, shop_with_folder
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import ExplorationError, NotIdempotent
 from pytest_jobs.exploration import check
-from pytest_jobs.exploration.explorer import Explorer
+from pytest_jobs.exploration.histories.explorer import Explorer
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pytest_jobs.exploration import apart
+from pytest_jobs.exploration.engine import threads as apart
 from pytest_jobs.harness.time.clock import VirtualClock
 from pytest_jobs.harness.time.loop import OwnLoop
 

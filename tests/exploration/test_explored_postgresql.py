@@ -24,7 +24,7 @@ from pytest_jobs.errors import (
     ExplorationError,
     StuckJob,
 )
-from pytest_jobs.exploration.explorer import Explorer
+from pytest_jobs.exploration.histories.explorer import Explorer
 from pytest_jobs.harness.records.patches import Patches
 
 

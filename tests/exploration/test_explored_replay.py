@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, NotIdempotent
-from pytest_jobs.exploration.audience import Audience, audience
-from pytest_jobs.exploration.tokens import parsed_token
+from pytest_jobs.exploration.engine.audience import Audience, audience
+from pytest_jobs.exploration.report.replay import parsed_token
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from explored_worlds import Gateway, shop
 
 from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, PartialExploration
-from pytest_jobs.exploration import apart
+from pytest_jobs.exploration.engine import threads as apart
 
 
 @pytest.fixture

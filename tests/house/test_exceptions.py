@@ -12,9 +12,9 @@ from pytest_jobs import errors
 #: ends a search.
 NO_ERRORS = (
     "pytest_jobs.conformance.bodies",
-    "pytest_jobs.exploration.live_watching",
-    "pytest_jobs.exploration.watching",
-    "pytest_jobs.exploration.machine_worker",
+    "pytest_jobs.exploration.live.watching",
+    "pytest_jobs.exploration.engine.watching",
+    "pytest_jobs.exploration.machine.processes",
 )
 CLASSES = [
     value

@@ -38,7 +38,7 @@ OWN_FILES = (
     "pytest_jobs.exploration.effects.",
 )
 #: What derives from a class of Hypothesis imports it at once, and is imported late itself.
-DERIVED = ("pytest_jobs.exploration.machine",)
+DERIVED = ("pytest_jobs.exploration.machine.machine",)
 #: Modules that cost more than they are worth at start-up.
 HEAVY = {
     "asyncio",

@@ -3,7 +3,7 @@
 For libraries that have none here: `wrap`, or an `EffectSource` of the project's own.
 """
 
-from ..acts import (
+from ..engine.acts import (
     Act,
     holds_connection,
     is_explored,
@@ -15,8 +15,7 @@ from ..acts import (
     perform_act_async,
     refuse_delivery,
 )
-from ..reaching import reach
-from ..sources import EffectSource
+from ..engine.sources import EffectSource, reach
 from .wrapping import wrap
 
 __all__ = [

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..acts import (
+from ..engine.acts import (
     Act,
     holds_connection,
     looking,

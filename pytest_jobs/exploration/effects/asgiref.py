@@ -13,8 +13,8 @@ from asgiref.sync import AsyncToSync, SyncToAsync
 
 from ...harness.records.patches import Patches
 from ...harness.time.waiting import off_the_loop
-from ..acts import ActWatcher, watcher
-from ..watching import Watch
+from ..engine.acts import ActWatcher, watcher
+from ..engine.watching import Watch
 
 library: Final = "asgiref.sync"
 

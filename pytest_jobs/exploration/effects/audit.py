@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ..acts import watcher
-from ..reaching import connecting
+from ..engine.acts import watcher
+from ..engine.sources import connecting
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FILES: Final = frozenset(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..acts import Act, note_connection, note_effect, perform_act
+from ..engine.acts import Act, note_connection, note_effect, perform_act
 
 library: Final = "subprocess"
 

@@ -14,8 +14,16 @@ from django.db.backends.utils import CursorWrapper
 from django.db.utils import DatabaseError, OperationalError
 
 from ...harness.records.patches import Patches
-from ..acts import Act, ActWatcher, looking, note_connection, perform_act, refuse_delivery, watcher
-from ..watching import Watch
+from ..engine.acts import (
+    Act,
+    ActWatcher,
+    looking,
+    note_connection,
+    perform_act,
+    refuse_delivery,
+    watcher,
+)
+from ..engine.watching import Watch
 from .statements import changes, is_busy, shown
 
 library: Final = "django.db.backends.utils"

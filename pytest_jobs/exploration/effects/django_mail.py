@@ -10,8 +10,8 @@ from typing import Any, Final
 from django.core.mail.backends import console, dummy, locmem
 
 from ...harness.records.patches import Patches
-from ..acts import Act, perform_act
-from ..forked import lives_in_memory
+from ..engine.acts import Act, perform_act
+from ..engine.forked import lives_in_memory
 
 library: Final = "django.core.mail"
 

@@ -7,9 +7,9 @@ import smtplib
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..acts import Act, looking, note_connection, perform_act
-from ..mail_messages import Mail
-from ..reaching import reaching
+from ..engine.acts import Act, looking, note_connection, perform_act
+from ..engine.sources import reaching
+from ..messages.mail import Mail
 
 library: Final = "smtplib"
 

@@ -10,8 +10,16 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from ...harness.records.patches import Patches
-from ..acts import Act, is_explored, looking, note_connection, perform_act, refuse_delivery, watcher
-from ..live_watching import Killed
+from ..engine.acts import (
+    Act,
+    is_explored,
+    looking,
+    note_connection,
+    perform_act,
+    refuse_delivery,
+    watcher,
+)
+from ..live.watching import Killed
 from .sqlite import is_locked
 from .statements import changes, impatience, is_busy, shown
 
@@ -239,7 +247,7 @@ def _lost(dialect: Any, connection: Any) -> Exception:
     if dialect.name == "sqlite":
         return error("disk I/O error")
     if dialect.driver == "psycopg":
-        from .psycopg_acts import lost
+        from .psycopg import lost
 
         return lost(_driver(connection))
     _end(connection.dbapi_connection)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ...harness.records.patches import Patches
-from ..acts import is_explored, note_connection, refuse_delivery, watcher
+from ..engine.acts import is_explored, note_connection, refuse_delivery, watcher
 
 library: Final = "sqlalchemy.orm"
 

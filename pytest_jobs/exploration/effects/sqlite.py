@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from weakref import WeakSet
 
 from ...harness.records.patches import Patches
-from ..acts import Act, is_explored, looking, note_connection, perform_act
+from ..engine.acts import Act, is_explored, looking, note_connection, perform_act
 from .statements import changes, shown
 
 library: Final = "sqlite3"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..acts import may_wait_for_locks
+from ..engine.acts import may_wait_for_locks
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)

@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ...harness.records.texts import call_of
-from ..acts import Act, perform_act, perform_act_async
+from ..engine.acts import Act, perform_act, perform_act_async
 
 
 @contextmanager

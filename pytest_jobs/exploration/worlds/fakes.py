@@ -15,9 +15,9 @@ from typing import Any, Final
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ...harness.records.texts import call_of
-from ..acts import Act, note_effect, perform_act
-from ..forked import lives_in_memory
-from ..scope import leaving_out
+from ..engine.acts import Act, note_effect, perform_act
+from ..engine.forked import lives_in_memory
+from ..engine.scope import leaving_out
 
 _ABSENT: Final = object()
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
-from ..forked import must_outlive
-from ..scope import leaving_out
+from ..engine.forked import must_outlive
+from ..engine.scope import leaving_out
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
 

@@ -1,0 +1,148 @@
+"""The clean run, with which every history is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from ...errors import ExplorationError
+from ..engine.processes import ModuleGlobals, Place
+from ..engine.sameness import differences
+from ..engine.watching import Run
+from ..engine.world import Setting
+from .history import History
+from .plans import Plan
+
+_AT_ONCE: Final = timedelta(0)
+
+
+class Reference:
+    """What one clean run of a job with one set of arguments comes to."""
+
+    def __init__(self, setting: Setting, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._setting = setting
+        self._args = args
+        self._kwargs = kwargs
+        self._kept: frozenset[Place] = frozenset()
+        self._known = False
+        self._threads = True
+        self.wanted: Mapping[str, Any] = {}
+        self.run = Run(1)
+
+    def refer(self) -> None:
+        """Make one clean run, and another at another time with other random values; the first time only.
+
+        Raises:
+            ExplorationError: when it fails, does nothing, or comes out differently.
+        """
+        if self._known:
+            return
+        unheard = True
+        while unheard:
+            unheard = self._meets_libraries()
+        history = self.history()
+        with history.opened():
+            run = history.deliver_until_acknowledged(again=False)
+            check_not_refused(history)
+            if not run.acknowledged:
+                raise ExplorationError(
+                    f"One clean run of the job ends with {run.error!r}: make the world such that the job "
+                    "succeeds in it, or say accept=... when that is how it is to end."
+                ) from run.error
+            self.wanted = history.observed()
+            self._kept = history.belonging_to_world()
+            nothing_happened = self.wanted == history.initial
+        self.run = history.runs[0]
+        if nothing_happened:
+            self._check_looked()
+        other, initial = self._clean(self.history(seed=2, delay=timedelta(seconds=12_345)))
+        if initial != history.initial:
+            self._not_fresh(history.initial, initial)
+        differing = differences(self.wanted, other)
+        if differing:
+            name, first, second = differing[0]
+            raise ExplorationError(
+                f"Two clean runs of the job end differently, so it is not deterministic: {name} is {first!r} "
+                f"after one and {second!r} after the other. Leave what differs out of the state, or take it "
+                "from the arguments."
+            )
+        self._known = True
+        self._threads = self._setting.needs_threads()
+
+    def _check_looked(self) -> None:
+        """Raise when the job did nothing that is compared, neither by itself nor in the state."""
+        acts = [act for act in self.run.point_acts if act is not None]
+        if not acts:
+            raise ExplorationError(
+                "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
+                "of: the state that the world yields has to show its work."
+            )
+        if not any(act.tells_itself for act in acts):
+            raise ExplorationError(
+                f"One clean run of the job does {acts[0].kind}: {acts[0].text}, and the state that the world "
+                "yields is the same as before, so nobody would see that it is done twice: let the state show "
+                "what the job changes, and begin as it is before the job."
+            )
+
+    def _meets_libraries(self) -> bool:
+        """Make a clean run; say whether it was refused, and what it had imported is heard of from now on."""
+        # Which modules count is known when they have run, and then they bear the traces of it.
+        scope = self._setting.scope
+        globals_before = ModuleGlobals(scope.loaded_modules())
+        history = self.history()
+        self._clean(history)
+        globals_before.heed_only(scope.modules())
+        globals_before.restart()
+        return self._setting.sources.catch_up() and history.refusal is not None
+
+    def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
+        with history.opened():
+            history.deliver_until_acknowledged(again=False)
+            return history.observed(), history.initial
+
+    def _not_fresh(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+        name, one, two = differences(first, second)[0]
+        raise ExplorationError(
+            f"The world is not fresh: {name} is {one!r} when it is entered for the first time, and {two!r} "
+            "when it is entered again. Build everything inside the world, each time anew."
+        )
+
+    def history(
+        self, *, seed: int = 1, delay: timedelta = _AT_ONCE, threads: bool = False
+    ) -> History:
+        """Return a history of the same job with the same arguments.
+
+        Args:
+            seed: of its random values.
+            delay: how much later than others it begins.
+            threads: whether deliveries beside another have threads of their own, also where they need none.
+        """
+        return History(
+            self._setting,
+            self._args,
+            self._kwargs,
+            seed=seed,
+            delay=delay,
+            kept=self._kept,
+            threads=threads or self._threads,
+        )
+
+    def wanted_after(self, plan: Plan, others: Sequence[Callable[[], object]]) -> Mapping[str, Any]:
+        """Return what is observed when everything of a plan happens once."""
+        if plan.name != "out_of_order":
+            return self.wanted
+        with self.history().opened() as history:
+            history.deliver_until_acknowledged(again=False)
+            history.between(others[plan.other])
+            return history.observed()
+
+
+def check_not_refused(history: History) -> None:
+    """Raise what turned out to show nothing.
+
+    Raises:
+        ExplorationError: when there is such a thing.
+    """
+    if history.refusal is not None:
+        raise ExplorationError(history.refusal)

@@ -1,0 +1,125 @@
+"""The histories that are to be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, Literal, TypeAlias, get_args
+
+from ...harness.records.bridge import DeliverySemantics
+from ..engine.acts import Act
+from ..engine.points import Point
+from ..engine.watching import Run
+
+HistoryName: TypeAlias = Literal[
+    "twice",
+    "restart",
+    "crash",
+    "effect_fails",
+    "reply_lost",
+    "overlap",
+    "late",
+    "lease_expires",
+    "out_of_order",
+]
+
+#: Every history, in the order in which they are tried: the simplest first.
+HISTORIES: Final[tuple[HistoryName, ...]] = get_args(HistoryName)
+DEFAULT: Final[tuple[HistoryName, ...]] = HISTORIES[:6]
+#: Those in which a delivery is cut off once more, when two interruptions are asked for.
+TWICE_INTERRUPTED: Final[tuple[HistoryName, ...]] = ("crash", "overlap")
+
+_AT_ONCE: Final = timedelta(0)
+_NEXT_DAY: Final = timedelta(hours=25)
+_LATER: Final = (timedelta(hours=1), _NEXT_DAY, timedelta(days=40))
+_LEASE: Final = timedelta(seconds=3_700)
+_CUT_OFF: Final = frozenset(("crash", "effect_fails", "reply_lost", "late", "lease_expires"))
+_OVERLAPPING: Final = frozenset(("overlap", "lease_expires"))
+_KILLED: Final = frozenset(("crash", "late"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One history that is to be tried."""
+
+    name: HistoryName
+    #: Where the first delivery is interrupted; None when it is not.
+    index: int | None = None
+    point: Point | None = None
+    gap: timedelta = _AT_ONCE
+    act: Act | None = None
+    #: The position of the other job, of `out_of_order`.
+    other: int = 0
+    #: Where the second delivery is interrupted too; None when it is not.
+    second: int | None = None
+    second_point: Point | None = None
+    #: Whether the whole worker is lost, rather than the process that runs the job.
+    outage: bool = False
+
+    @property
+    def cuts_off(self) -> bool:
+        """Whether a delivery is cut off, so that what may happen at least once may happen twice."""
+        return self.name in _CUT_OFF and self.index is not None
+
+
+def plans_of(run: Run, names: Collection[HistoryName], others: int) -> Iterator[Plan]:
+    """Give the plans for a job whose clean run is known.
+
+    Args:
+        run: the clean run.
+        names: the histories that are wanted.
+        others: how many other jobs there are that may run in between.
+    """
+    return (plan for plan in _all_plans(run, others) if plan.name in names)
+
+
+def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Plan]:
+    """Give those plans that can come about with a library, by the settings of the job.
+
+    Args:
+        plans: all of them.
+        semantics: what the library does.
+    """
+    for plan in plans:
+        if plan.index is None or plan.name in _OVERLAPPING:
+            if semantics.acknowledged == "after":
+                yield plan
+            continue
+        yield plan
+        if (
+            plan.name in _KILLED
+            and semantics.redelivered_on_outage != semantics.redelivered_on_kill
+        ):
+            yield replace(plan, outage=True)
+
+
+def _all_plans(run: Run, others: int) -> Iterator[Plan]:
+    indexed = list(enumerate(zip(run.points, run.point_acts, strict=True)))
+    yield Plan("twice")
+    yield Plan("restart")
+    yield from (Plan("crash", index, point) for index, (point, _) in indexed)
+    for index, (point, act) in indexed:
+        if act is not None and point.kind == "before":
+            yield Plan("effect_fails", index, point, act=act)
+    for index, (point, act) in indexed:
+        if act is not None and point.kind == "after" and act.answer_lost is not None:
+            yield Plan("reply_lost", index, point, act=act)
+    yield from (Plan("overlap", index, point) for index, (point, _) in indexed)
+    yield from (Plan("late", gap=gap) for gap in _LATER)
+    yield from (Plan("late", index, point, _NEXT_DAY) for index, (point, _) in indexed)
+    yield from (Plan("lease_expires", index, point, _LEASE) for index, (point, _) in indexed)
+    yield from (Plan("out_of_order", other=other) for other in range(others))
+
+
+def deeper(seconds: Mapping[Plan, Sequence[Point]]) -> list[Plan]:
+    """Return the plans in which the second delivery is interrupted as well.
+
+    Args:
+        seconds: plans that were carried out, and the points of their second delivery.
+    """
+    return [
+        replace(plan, second=index, second_point=point)
+        for plan, points in seconds.items()
+        for index, point in enumerate(points)
+    ]

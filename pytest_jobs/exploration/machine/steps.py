@@ -1,0 +1,219 @@
+"""The steps of a machine, as its scripts call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis.stateful import RuleBasedStateMachine
+
+from ...errors import ExplorationError
+from ...harness.records.texts import short_repr
+from ..engine.acts import Act
+from ..engine.points import Point
+from ..engine.watching import Run, Unwound
+from .places import Drawn, Interruption, Named, NamedEffect, Place, effect_name_of, name_of
+from .run import MachineRun
+from .session import Session
+
+
+class MachineSteps(RuleBasedStateMachine):
+    """What can be done with the jobs of an example: by scripts, by drawn rules and by a user's own."""
+
+    _jobs_session: Session
+    _jobs_run: MachineRun
+    #: The step that was made last, as a call.
+    _jobs_told: str = ""
+
+    @property
+    def state(self) -> Any:
+        """The state of the world now, as its snapshot callable returns it."""
+        return self._jobs_session.state()
+
+    def enqueue(self, job: str, /, *args: Any, **kwargs: Any) -> str | None:
+        """Enqueue a job.
+
+        Args:
+            job: its name among `jobs`.
+            args: its positional arguments.
+            kwargs: its keyword arguments.
+
+        Returns:
+            What other steps call it; None when its library did not take it.
+
+        Raises:
+            ExplorationError: when the machine has no such job.
+        """
+        shown = [repr(job), *map(repr, args)]
+        self._tell("enqueue", *shown, *(f"{name}={value!r}" for name, value in kwargs.items()))
+        return self._jobs_session.enqueue(job, args, kwargs)
+
+    def perform(self, job: str) -> None:
+        """Deliver a job that is due, with nothing to hinder it.
+
+        Args:
+            job: what to call it, such as `pay#2`.
+
+        Raises:
+            ExplorationError: when it is not pending, or not due.
+        """
+        self._tell("perform", repr(job))
+        self._comment(self._jobs_session.deliver(job))
+
+    def crash(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and kill its worker at a point. The job is pending again.
+
+        Args:
+            job: what to call it.
+            at: the point, such as `db.commit() in pay`, before that line runs, or
+                `after gateway: charge(7) in pay`.
+
+        Raises:
+            ExplorationError: when the delivery does not come to the point.
+        """
+        self._crash(job, Named(at))
+
+    def effect_fails(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and let an effect raise instead of happening.
+
+        Args:
+            job: what to call it.
+            at: the effect, such as `gateway: charge(7) in pay`.
+
+        Raises:
+            ExplorationError: when the delivery does not come to the effect.
+        """
+        self._effect_fails(job, NamedEffect(at))
+
+    def reply_lost(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and let an effect happen and raise all the same.
+
+        Args:
+            job: what to call it.
+            at: the effect.
+
+        Raises:
+            ExplorationError: when the delivery does not come to the effect, or it has no answer.
+        """
+        self._reply_lost(job, NamedEffect(at))
+
+    def overlap(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and at a point of that delivery a second time, from beginning to end.
+
+        The second one is made in another process. When it finds a lock held, it is pending again.
+
+        Args:
+            job: what to call it.
+            at: the point, as for `crash`.
+
+        Raises:
+            ExplorationError: when the first delivery does not come to the point, or both use one
+                connection.
+        """
+        self._overlap(job, Named(at))
+
+    def deliver_again(self, job: str) -> None:
+        """Deliver a job once more that is done.
+
+        Args:
+            job: what to call it.
+
+        Raises:
+            ExplorationError: when it is not done.
+        """
+        self._tell("deliver_again", repr(job))
+        self._comment(self._jobs_session.deliver_again(job))
+
+    def restart(self) -> None:
+        """Let what follows happen in a new process, with fresh globals in the modules of the jobs."""
+        self._tell("restart")
+        self._jobs_session.restart()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, with nothing performed.
+
+        Args:
+            seconds: how much.
+        """
+        self._tell("advance", f"seconds={seconds!r}")
+        self._jobs_session.advance(timedelta(seconds=seconds))
+
+    def drain(self) -> None:
+        """Deliver everything until nothing is pending, and check the invariants after each delivery.
+
+        Raises:
+            PoisonJob: when a job is never done.
+            ExplorationError: when there is no end.
+        """
+        self._tell("drain")
+        self._jobs_session.drain(self._check_invariants)
+
+    # Interrupting
+
+    def _crash(self, job: str, place: Place) -> None:
+        def kill(point: Point, act: Act | None) -> BaseException:
+            self._jobs_session.kill()
+            return Unwound()
+
+        self._interrupt("crash", job, Interruption(place, kill), place, name_of)
+
+    def _overlap(self, job: str, place: Place) -> None:
+        def pause(point: Point, act: Act | None) -> BaseException | None:
+            return None if self._jobs_session.pause() else Unwound()
+
+        self._interrupt("overlap", job, Interruption(place, pause), place, name_of)
+
+    def _effect_fails(self, job: str, place: Place) -> None:
+        interruption = Interruption(
+            place,
+            lambda point, act: None if act is None else act.refused(),
+            lambda point, act: act is not None and point.kind == "before",
+        )
+        self._interrupt("effect_fails", job, interruption, place, effect_name_of)
+
+    def _reply_lost(self, job: str, place: Place) -> None:
+        interruption = Interruption(
+            place,
+            lambda point, act: (
+                None if act is None or act.answer_lost is None else act.answer_lost()
+            ),
+            lambda point, act: (
+                act is not None and point.kind == "after" and act.answer_lost is not None
+            ),
+        )
+        self._interrupt("reply_lost", job, interruption, place, effect_name_of)
+
+    def _interrupt(
+        self,
+        step: str,
+        job: str,
+        interruption: Interruption,
+        place: Place,
+        name: Callable[[Point], str],
+    ) -> None:
+        # A place that was drawn beyond the last point hinders nothing, and the step is none other.
+        self._tell("perform", repr(job))
+        run = self._jobs_session.deliver(job, interruption)
+        if interruption.point is not None:
+            self._tell(step, repr(job), f"at={name(interruption.point)!r}")
+        elif not isinstance(place, Drawn):
+            came_to = "".join(f"\n  {name_of(point)}" for point in run.points)
+            raise ExplorationError(
+                f"{job} did not come to {place} in this step. It came to:{came_to or ' none'}"
+            )
+        self._comment(run)
+
+    # Telling
+
+    def _tell(self, step: str, *arguments: str) -> None:
+        self._jobs_told = f"{step}({', '.join(arguments)})"
+
+    def _comment(self, run: Run) -> None:
+        if run.error is not None:
+            self._jobs_told += f"  # it raised {short_repr(run.error)}"
+
+    def _check_invariants(self) -> None:
+        for invariant in self._jobs_run.options.invariants:
+            if all(met(self) for met in invariant.preconditions):
+                invariant.function(self)

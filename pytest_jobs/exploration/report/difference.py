@@ -1,0 +1,81 @@
+"""What differs between a history and one clean run, and only that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ...harness.records.texts import shortened
+
+_WIDTH: Final = 96
+_ITEMS: Final = 4
+_COMMON: Final = 16
+
+
+def difference_text(differences: tuple[tuple[str, Any, Any], ...]) -> str:
+    """Return each name, what it is after one clean run and what it is now."""
+    lines: list[str] = []
+    told: list[tuple[str, str]] = []
+    for name, once, now in differences:
+        pair = _pair(once, now)
+        # What a fake was called with is told once, by whichever name.
+        if pair not in told:
+            told.append(pair)
+            lines += [name, f"  once: {pair[0]}", f"  now:  {pair[1]}"]
+    return "\n".join(lines) or "the state is as after one clean run, but the job is never done."
+
+
+def plain(value: Any) -> Any:
+    """Return a value that was observed as one that JSON has."""
+    if isinstance(value, dict):
+        return [{"value": plain(key), "count": count} for key, count in value.items()]
+    if isinstance(value, tuple):
+        return [plain(inner) for inner in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
+
+
+def _pair(once: Any, now: Any) -> tuple[str, str]:
+    if isinstance(once, str) and isinstance(now, str):
+        return _texts(once, now)
+    wanted, found = _counted(once), _counted(now)
+    if wanted is None or found is None or wanted == found:
+        return _single(once), _single(now)
+    return _items(wanted, beside=found), _items(found, beside=wanted)
+
+
+def _single(value: Any) -> str:
+    return "nothing" if value is None else shortened(repr(value), _WIDTH)
+
+
+def _counted(value: Any) -> Counter[str] | None:
+    if value is None:
+        return Counter()
+    if isinstance(value, Mapping):
+        return Counter({repr(key): count for key, count in value.items()})
+    return Counter(map(repr, value)) if isinstance(value, tuple) else None
+
+
+def _items(counted: Counter[str], beside: Counter[str]) -> str:
+    """Return what is not there as often on the other side."""
+    differing = [(item, count) for item, count in counted.items() if beside[item] != count]
+    shown = [
+        (f"{count} x " if count > 1 else "") + shortened(item, _WIDTH)
+        for item, count in differing[:_ITEMS]
+    ]
+    left = len(differing) - len(shown)
+    if left:
+        shown.append(f"and {left} more")
+    return shortened(", ".join(shown), _WIDTH * 2) or "nothing"
+
+
+def _texts(once: str, now: str) -> tuple[str, str]:
+    """Return two texts from shortly before the first difference."""
+    pairs = enumerate(zip(once, now, strict=False))
+    common = next((at for at, (one, other) in pairs if one != other), min(len(once), len(now)))
+    begin = common - _COMMON if common > _WIDTH // 2 else 0
+    dots = "..." if begin else ""
+    return (
+        dots + shortened(repr(once[begin:]), _WIDTH),
+        dots + shortened(repr(now[begin:]), _WIDTH),
+    )

@@ -1,0 +1,259 @@
+"""Carrying out again the one history that a token names."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...core.arguments.encoding import decode, encode
+from ...core.arguments.records import RecordReference, Reference
+from ...errors import DeserializationError, ExplorationError, SerializationError
+from ...harness.records.texts import short_name
+from ..engine.points import Point
+from ..histories.explorer import Exploration, Explorer
+from ..histories.plans import HISTORIES, Plan, deeper
+from .story import enclosing_function
+
+_DIGITS: Final = 8
+_ARGUMENTS: Final = "args="
+_DIGEST: Final = "drawn="
+#: Between the two places in which deliveries are interrupted.
+_AND: Final = "then"
+
+
+@dataclass(frozen=True)
+class Token:
+    """The name of a history, as it stands in a replay line.
+
+    It holds no place in a file and no position in a list, and so survives edits elsewhere.
+    """
+
+    #: The history, the job, and where the first delivery is interrupted.
+    plan: str
+    #: The arguments that were drawn, in whatever form they could be written.
+    arguments: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.plan}:{self.arguments}" if self.arguments else self.plan
+
+    @property
+    def history(self) -> str:
+        """The name of the history."""
+        return self.plan.partition(":")[0]
+
+    @property
+    def job(self) -> str:
+        """The name of the job."""
+        return self.plan.partition(":")[2].partition(":")[0]
+
+    @property
+    def function(self) -> str:
+        """The function in which a delivery is interrupted; empty for none."""
+        pieces = self.plan.split(":")
+        return pieces[2] if len(pieces) > 4 else ""
+
+    def is_of(self, job: str) -> bool:
+        """Say whether it is of this job."""
+        return self.job == _bare(short_name(job))
+
+    def drawn(self) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Return the arguments that were drawn; None when the token holds none that can be read.
+
+        Raises:
+            ExplorationError: when they were cut off.
+        """
+        if not self.arguments.startswith(_ARGUMENTS):
+            return None
+        try:
+            text = base64.urlsafe_b64decode(self.arguments.removeprefix(_ARGUMENTS)).decode()
+            return decode(text, dict, find=_found)
+        except (ValueError, DeserializationError) as error:
+            raise ExplorationError(
+                f"The arguments in --jobs-replay={self} cannot be read: copy the whole replay line."
+            ) from error
+
+    def begins_with(self, other: Token) -> bool:
+        """Say whether it is of the same history as another, and interrupts a second delivery too."""
+        return self.plan.startswith(f"{other.plan}:{_AND}:")
+
+    @property
+    def is_only_a_digest(self) -> bool:
+        """Whether the arguments could not be written into it."""
+        return self.arguments.startswith(_DIGEST)
+
+    def fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Say whether arguments are those that were drawn, where the token holds only what tells them."""
+        return self.arguments == _digest_of(args, kwargs)
+
+
+def parsed_token(text: str) -> Token:
+    """Return the token that a command line holds.
+
+    Raises:
+        ValueError: when it is none; says why.
+    """
+    plan, _, arguments = text, "", ""
+    for kind in (_ARGUMENTS, _DIGEST):
+        head, found, tail = text.partition(f":{kind}")
+        if found:
+            plan, arguments = head, kind + tail
+    history, _, job = plan.partition(":")
+    if history not in HISTORIES:
+        raise ValueError(
+            f"there is no history {history!r}: it begins with one of {', '.join(HISTORIES)}"
+        )
+    if not job:
+        raise ValueError("it names no job: copy the whole replay line of a report")
+    return Token(plan, arguments)
+
+
+def token_of(
+    plan: Plan,
+    job: str,
+    others: Sequence[Callable[[], object]] = (),
+    drawn: tuple[Sequence[Any], Mapping[str, Any]] | None = None,
+) -> Token:
+    """Return the name of a history.
+
+    Args:
+        plan: the history.
+        job: the name of the job.
+        others: what may run in between.
+        drawn: the arguments, where they are not those that the test names.
+    """
+    pieces = [plan.name, _bare(short_name(job))]
+    if plan.point is not None:
+        pieces += _named(plan.point)
+    if plan.name == "late":
+        pieces.append(f"+{int(plan.gap.total_seconds())}s")
+    if plan.name == "out_of_order":
+        pieces.append(f"after-{other_name(others, plan.other)}")
+    if plan.outage:
+        pieces.append("outage")
+    if plan.second_point is not None:
+        pieces += [_AND, *_named(plan.second_point)]
+    return Token(":".join(pieces), "" if drawn is None else _written(*drawn))
+
+
+def other_name(others: Sequence[Callable[[], object]], position: int) -> str:
+    """Return the name of another job; among several of one name, with a number."""
+    names = [_bare(getattr(other, "__name__", type(other).__name__)) for other in others]
+    before = names[:position].count(names[position])
+    return f"{names[position]}.{before + 1}" if before else names[position]
+
+
+def _named(point: Point) -> list[str]:
+    function = enclosing_function(point.function)
+    text = f"{point.kind}\n{function}\n{point.text}"
+    function = _bare(short_name(function))
+    return [function, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], str(point.hit)]
+
+
+def _found(reference: Reference, identifier: object) -> object:
+    return RecordReference(reference, identifier).find()
+
+
+def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return arguments such that they can be read back, or at least recognised."""
+    text = ""
+    try:
+        text = encode(tuple(args), kwargs, dict)
+        is_whole = decode(text, dict, find=RecordReference) == (tuple(args), dict(kwargs))
+    except (SerializationError, DeserializationError):
+        is_whole = False
+    if not is_whole:
+        return _digest_of(args, kwargs)
+    return _ARGUMENTS + base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _digest_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    # What has an address in it is never found again, and refused: better than another object for it.
+    text = repr((tuple(args), sorted(kwargs.items())))
+    return _DIGEST + hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _bare(name: str) -> str:
+    """Return a name without what a shell would take for its own."""
+    return re.sub(r"[^\w.]+", "", name)
+
+
+def replay(
+    explorer: Explorer, token: Token, job: str, others: Sequence[Callable[[], object]]
+) -> Exploration:
+    """Carry out one history.
+
+    Raises:
+        ExplorationError: when the code has it no more.
+    """
+    explorer.reference.refer()
+    exploration = explorer.exploration
+    exploration.points = explorer.reference.run.points
+    plan = _plan(explorer, token, job, others)
+    exploration.planned = exploration.histories = 1
+    exploration.failure = explorer.try_out(plan)
+    return exploration
+
+
+def drawn_arguments(
+    token: Token, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Return the arguments that a token holds; None when they have to be drawn again.
+
+    Raises:
+        ExplorationError: when it holds others than the check takes now.
+    """
+    drawn = token.drawn()
+    if drawn is not None and (len(drawn[0]) != len(args) or drawn[1].keys() != kwargs.keys()):
+        raise ExplorationError(
+            f"--jobs-replay={token} holds the arguments {drawn!r}, and the check now takes others: run the test "
+            "without --jobs-replay for a new replay line."
+        )
+    return drawn
+
+
+def check_drawn_again(token: Token, explored: Sequence[Exploration]) -> None:
+    """Refuse to pass when the arguments of a token were not among those that were drawn.
+
+    Raises:
+        ExplorationError: when they were not.
+    """
+    if not explored:
+        raise ExplorationError(
+            f"The arguments of --jobs-replay={token} could not be written into it, and were not drawn again, so "
+            "nothing was replayed: give them to check_idempotent instead of the strategies, or run the test "
+            "without --jobs-replay."
+        )
+
+
+def _plan(
+    explorer: Explorer, token: Token, job: str, others: Sequence[Callable[[], object]]
+) -> Plan:
+    for plan in _plans(explorer, token, job):
+        if token_of(plan, job, others).plan == token.plan:
+            return plan
+    if not token.function:
+        raise ExplorationError(
+            f"--jobs-replay={token} names a history that this check does not have: out_of_order needs the same "
+            "others=. Run the test without --jobs-replay."
+        )
+    raise ExplorationError(
+        f"--jobs-replay={token} names a point in {token.function} that a clean run of the job does not come to "
+        "any more: the line or the effect was changed, or it comes less often. Run the test without "
+        "--jobs-replay: it looks at all points, and gives a new replay line if one fails."
+    )
+
+
+def _plans(explorer: Explorer, token: Token, job: str) -> Iterator[Plan]:
+    others = explorer.others
+    plans = explorer.plans(HISTORIES)
+    yield from plans
+    for plan in plans:
+        # The points of a second delivery are known only when the first was interrupted.
+        if token.begins_with(token_of(plan, job, others)) and explorer.try_out(plan) is None:
+            yield from deeper(
+                {one: points for one, points in explorer.seconds.items() if one == plan}
+            )

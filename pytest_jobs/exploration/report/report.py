@@ -1,0 +1,289 @@
+"""What is told of a job that is not safe to deliver twice."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from ...harness.records.texts import duration, error_text, short_name, short_repr, shortened
+from ..engine.audience import Audience
+from ..engine.points import Point
+from ..engine.watching import Run
+from ..histories.explorer import Exploration, Failure, Rest
+from ..histories.plans import HISTORIES, HistoryName
+from .difference import difference_text, plain
+from .hints import hint
+from .replay import Token
+from .story import enclosing_function, story, visits
+
+_AGAIN: Final = ", and the job was delivered again."
+_STORY: Final[Mapping[HistoryName, str]] = {
+    "twice": "It was delivered again after it was done.",
+    "restart": "It was delivered again after it was done, in a new process.",
+    "crash": f"The worker was killed{_AGAIN}",
+    "effect_fails": f"An effect failed before it happened{_AGAIN}",
+    "reply_lost": "An effect happened, and its answer was lost.",
+    "overlap": "A second delivery ran whole while the first was under way.",
+    "late": "It was delivered again long after.",
+    "lease_expires": "The first delivery paused past its lease, and a second ran meanwhile.",
+    "out_of_order": "Another job ran in between.",
+}
+_AND_AGAIN: Final[Mapping[HistoryName, str]] = {
+    "crash": " So was the second worker.",
+    "overlap": " It was interrupted in turn.",
+}
+_CALL_WIDTH: Final = 100
+_SHELL: Final = frozenset('"$`!\\')
+
+
+@dataclass
+class Report:
+    """Tells of the simplest history that fails, and of what else was found; `str()` is the text."""
+
+    #: The name of the job.
+    job: str
+    exploration: Exploration
+    failure: Failure
+    #: The clean run.
+    reference: Run
+    #: The histories that were asked for.
+    names: Sequence[HistoryName]
+    token: Token
+    #: What the library would really do, in one line.
+    semantics: str
+    #: Who reads it.
+    audience: Audience
+    #: The name of the other job, of `out_of_order`.
+    other: str = ""
+    #: Whether this one history was all that was carried out.
+    is_replay: bool = False
+    rest: Rest | None = field(default=None)
+
+    @property
+    def verdict(self) -> str:
+        """DUPLICATE, LOST, DIVERGED, POISON or STUCK."""
+        return self.failure.verdict.word
+
+    @property
+    def effect(self) -> str:
+        """What differs, such as `gateway.charge`."""
+        return self.failure.verdict.what
+
+    @property
+    def history(self) -> HistoryName:
+        """The name of the history that is told."""
+        return self.failure.plan.name
+
+    @property
+    def hint(self) -> str:
+        """What may help."""
+        return hint(self.failure.verdict.word, self.history, dropped=self._is_dropped)
+
+    @property
+    def _is_dropped(self) -> bool:
+        return self.failure.runs[-1].dropped
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self._headline()}\n{self._in_short()}",
+            story(self.failure, self.reference, self.other),
+            difference_text(self.failure.verdict.differences),
+            "\n".join(self._failing_points()) if self.audience.verbose else "",
+            "\n".join(line for line in self._closing() if line),
+        ]
+        text = "\n\n".join(part for part in parts if part)
+        return text.encode("ascii", "backslashreplace").decode() if self.audience.ascii else text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as values that JSON has."""
+        return {
+            "job": self.job,
+            "args": [short_repr(value) for value in self.exploration.args],
+            "kwargs": {name: short_repr(value) for name, value in self.exploration.kwargs.items()},
+            **_failure_dict(self.failure),
+            "deliveries": [_run_dict(run) for run in self.failure.runs],
+            "differences": [
+                {"name": name, "once": plain(once), "now": plain(now)}
+                for name, once, now in self.failure.verdict.differences
+            ],
+            "also_fails": [_failure_dict(failure) for failure in self._others()],
+            "explored": {
+                "histories": self.exploration.histories,
+                "planned": self.exploration.planned,
+                "points": len(self.exploration.points),
+                "passed": [] if self.rest is None else list(self.rest.passed()),
+                "not_looked_at": {} if self.rest is None else dict(self.rest.left),
+                "unclear": {} if self.rest is None else dict(self.rest.unclear),
+            },
+            "not_explored": _not_asked(self.names),
+            "hint": self.hint,
+            "delivery_semantics": self.semantics,
+            "nodeid": self.audience.nodeid,
+            "replay": str(self.token),
+        }
+
+    # The first line
+
+    def _headline(self) -> str:
+        arguments = [
+            *map(short_repr, self.exploration.args),
+            *(f"{name}={short_repr(value)}" for name, value in self.exploration.kwargs.items()),
+        ]
+        call = shortened(f"{short_name(self.job)}({', '.join(arguments)})", _CALL_WIDTH)
+        return (
+            f"{call} is not safe to deliver twice: {self.verdict} {self.effect} "
+            f"[{self.history}{self._share()}]"
+        )
+
+    def _in_short(self) -> str:
+        text = _STORY[self.history]
+        if self.failure.plan.outage:
+            text = text.replace("The worker was killed", "The machine went")
+        if self.failure.plan.second is not None:
+            text += _AND_AGAIN[self.history]
+        dropped = ", and as configured the job was not delivered again."
+        return text.replace(_AGAIN, dropped) if self._is_dropped else text
+
+    def _share(self) -> str:
+        if self.rest is None or self.failure.plan.point is None:
+            return ""
+        count = len(self.rest.of(self.history))
+        cut = self.rest.left[self.history] or self.rest.unclear[self.history]
+        if count == 1 and not cut:
+            return ", 1 failing point"
+        return f", 1 of {'at least ' if cut else ''}{_counted(count, 'failing point')}"
+
+    # The last lines
+
+    def _closing(self) -> list[str]:
+        return [
+            "" if self.audience.verbose else self._also_fails(),
+            self._explored(),
+            f"hint: {self.hint}",
+            self.semantics,
+            self._replay(),
+        ]
+
+    def _replay(self) -> str:
+        nodeid = self.audience.nodeid
+        return f"replay: {f'pytest {_quoted(nodeid)} ' if nodeid else ''}--jobs-replay={self.token}"
+
+    def _others(self) -> list[Failure]:
+        return [] if self.rest is None else self.rest.failures[1:]
+
+    def _also_fails(self) -> str:
+        told = []
+        for name in HISTORIES:
+            failures = [] if self.rest is None else self.rest.of(name)
+            if not failures or name == self.history:
+                continue
+            kinds = dict.fromkeys(f"{f.verdict.word} {f.verdict.what}" for f in failures)
+            other = [kind for kind in kinds if kind != f"{self.verdict} {self.effect}"]
+            points = "" if failures[0].plan.point is None else _counted(len(failures), "point")
+            details = ", ".join(filter(None, (points, *other[:2])))
+            told.append(f"{name} ({details})" if details else name)
+        return f"also fails: {', '.join(told)}" if told else ""
+
+    def _failing_points(self) -> list[str]:
+        failures = [self.failure, *self._others()]
+        lines = [f"{_counted(len(failures), 'history', 'histories')} failed:"]
+        for failure in failures:
+            verdict = failure.verdict
+            where = f" {_where(failure)}" if _where(failure) else ""
+            lines.append(f"  {failure.plan.name}{where}: {verdict.word} {verdict.what}")
+        return lines
+
+    def _explored(self) -> str:
+        if self.is_replay:
+            return "replayed: this one history; no other was looked at."
+        found = self.exploration
+        points = _counted(len(found.points), "point")
+        text = f"explored: {found.histories} of {found.planned} histories at {points}"
+        if self.rest is not None:
+            passed = ", ".join(self.rest.passed())
+            text += f"; passed: {passed}" if passed else ""
+            text += _amounts("; not looked at for want of time", self.rest.left)
+            text += _amounts("; could not be carried out", self.rest.unclear)
+        left = [*_not_asked(self.names), *(["depth=2"] if found.depth == 1 else [])]
+        return f"{text}. Not explored: {', '.join((*left, 'three deliveries at once'))}."
+
+
+def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str:
+    """Say what was explored, and what was not."""
+    left = _not_asked(names)
+    text = (
+        f"Explored {exploration.histories} of {exploration.planned} histories "
+        f"at {_counted(len(exploration.points), 'point')}."
+    )
+    if exploration.inconclusive:
+        calls = dict.fromkeys(call for _, call in exploration.inconclusive)
+        text += (
+            f" {len(exploration.inconclusive)} of them show nothing, since one delivery waited for the other at "
+            f"{', '.join(calls)}."
+        )
+    if left:
+        text += f" Not explored: {', '.join(left)}."
+    if exploration.elsewhere:
+        text += f" In other threads, and so not interrupted: {', '.join(exploration.elsewhere)}."
+    if exploration.untraced:
+        text += f" Lines not explored of: {', '.join(exploration.untraced)}."
+    return text
+
+
+def _not_asked(names: Sequence[HistoryName]) -> list[str]:
+    return [name for name in HISTORIES if name not in names]
+
+
+def _amounts(what: str, counted: Mapping[HistoryName, int]) -> str:
+    told = ", ".join(f"{name} ({count})" for name, count in counted.items() if count)
+    return f"{what}: {told}" if told else ""
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _where(failure: Failure) -> str:
+    plan = failure.plan
+    gap = f" +{duration(plan.gap)}" if plan.gap > timedelta(0) else ""
+    return f"{plan.point}{gap}" if plan.point is not None else gap.strip()
+
+
+def _quoted(nodeid: str) -> str:
+    return shlex.quote(nodeid) if _SHELL & set(nodeid) else f'"{nodeid}"'
+
+
+def _failure_dict(failure: Failure) -> dict[str, Any]:
+    plan, verdict = failure.plan, failure.verdict
+    return {
+        "verdict": verdict.word,
+        "effect": verdict.what,
+        "history": plan.name,
+        "point": None if plan.point is None else _point_dict(plan.point),
+        "gap_seconds": plan.gap.total_seconds(),
+    }
+
+
+def _point_dict(point: Point) -> dict[str, Any]:
+    return {
+        "kind": point.kind,
+        "function": enclosing_function(point.function),
+        "text": point.text,
+        "hit": point.hit,
+        "file": point.filename,
+        "line": point.line,
+    }
+
+
+def _run_dict(run: Run) -> dict[str, Any]:
+    done = [text for visit in visits(run) for text in visit.done.items()]
+    return {
+        "number": run.number,
+        "acts": [text for _, text in sorted(done)],
+        "stopped_at": None if run.stopped_at is None else _point_dict(run.stopped_at),
+        "acknowledged": run.acknowledged,
+        "error": None if run.error is None else error_text(run.error),
+    }

@@ -1,0 +1,344 @@
+"""What happened in a history, told beside the lines of the job."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from ...harness.records.texts import duration, error_text, shortened
+from ..engine.acts import Act
+from ..engine.points import Point
+from ..engine.watching import Run
+from ..histories.explorer import Failure
+from ..histories.plans import HistoryName
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One line, as a delivery ran it."""
+
+    filename: str
+    function: str
+    line: int
+    text: str
+    #: Which point of the delivery it was.
+    index: int
+    #: How many functions of the project it is inside of the first.
+    depth: int
+    #: What was done in it, in order, by the point at which that was known.
+    done: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Where it is."""
+        return self.filename, self.function, self.line
+
+    def within(self, begin: int, end: int) -> Visit | None:
+        """Return what of it belongs to a part of the delivery; None when nothing does."""
+        done = {index: text for index, text in self.done.items() if begin <= index < end}
+        return replace(self, done=done) if done or begin <= self.index < end else None
+
+
+def visits(run: Run, begin: int = 0, end: int | None = None) -> list[Visit]:
+    """Return the lines of a part of a delivery.
+
+    Args:
+        run: the delivery.
+        begin: the first point that counts.
+        end: the first point that counts no more; None for the end of the delivery.
+    """
+    found: list[Visit] = []
+    stack: list[tuple[str, str]] = []
+    pairs = list(zip(run.points, run.point_acts, strict=True))
+    for index, (point, act) in enumerate(pairs):
+        visit = _visited(index, point, found, stack)
+        if act is None:
+            continue
+        if point.kind == _told_at(act):
+            visit.done[index] = act_text(act) + _effect_of(run, act)
+        elif point.kind == "before" and _failed(act, run.point_acts, index + 1):
+            visit.done[index] = f"{act_text(act)} failed"
+    last = len(pairs) if end is None else end
+    parts = [visit.within(begin, last) for visit in found]
+    return [part for part in parts if part is not None]
+
+
+def act_text(act: Act) -> str:
+    """Return an act in a few words."""
+    return f"{act.kind}: {act.text}"
+
+
+def enclosing_function(function: str) -> str:
+    """Return the function in which a comprehension stands: newer Pythons have none of its own for it."""
+    for kind in ("listcomp", "dictcomp", "setcomp", "genexpr"):
+        function = function.removesuffix(f".<locals>.<{kind}>")
+    return function
+
+
+def _visited(index: int, point: Point, found: list[Visit], stack: list[tuple[str, str]]) -> Visit:
+    """Return the visit that a point belongs to, a new one for a new line."""
+    place = point.filename, enclosing_function(point.function), point.line
+    if point.kind != "line":
+        for visit in reversed(found):
+            if visit.place == place:
+                return visit
+    here = place[:2]
+    if here in stack:
+        del stack[stack.index(here) + 1 :]
+    else:
+        stack.append(here)
+    # Lines that gave way to another tool were not heard of, and only what was done in them is known.
+    text = linecache.getline(point.filename, point.line).strip()
+    found.append(Visit(*place, text, index, len(stack) - 1))
+    return found[-1]
+
+
+def _told_at(act: Act) -> str:
+    """Return at which of its points an act has been done: a file is only heard of before."""
+    return "before" if act.kind == "file" else "after"
+
+
+def _effect_of(run: Run, act: Act) -> str:
+    """Say so where a call with a known key was answered, and did nothing."""
+    may_do_nothing = not act.counts and act.value is not None
+    if not may_do_nothing or any(made is act for made in run.acts):
+        return ""
+    return " had no effect"
+
+
+def _failed(act: Act, acts: Sequence[Act | None], begin: int) -> bool:
+    if act.kind == "file" or begin == len(acts):
+        return False
+    return not any(acts[index] is act for index in range(begin, len(acts)))
+
+
+_SOURCE_WIDTH: Final = 56
+_NOTE_WIDTH: Final = 56
+#: So many lines of one delivery are shown at most, half of them from its beginning.
+_ROWS: Final = 10
+_NEVER_RAN: Final = 3
+_DROPPED: Final = ", and as configured never delivered again"
+_AT_LINES: Final = {
+    "line": "before",
+    "await": "while it awaited, on",
+    "awaited": "before it had the answer, on",
+}
+_PAUSING: Final[frozenset[HistoryName]] = frozenset(("overlap", "lease_expires"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the source with what was done in it, or something that befell the delivery."""
+
+    label: str
+    text: str
+    note: str = ""
+    filename: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a delivery."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+    @property
+    def way(self) -> tuple[str, tuple[Row, ...]]:
+        """How it went, whichever delivery it is."""
+        return self.title.partition(")")[2], self.rows
+
+
+def story(failure: Failure, reference: Run, other: str = "") -> str:
+    """Tell a history.
+
+    Args:
+        failure: the history, as it went.
+        reference: the clean run, which tells what never ran.
+        other: the name of the other job of `out_of_order`.
+    """
+    blocks = _without_repetitions(_blocks(failure, reference, other))
+    rows = [row for block in blocks for row in block.rows]
+    width = max((len(row.text) for row in rows if row.note), default=0)
+    lines: list[str] = []
+    filename = ""
+    for block in blocks:
+        lines.append(block.title)
+        for row in block.rows:
+            if row.filename and row.filename != filename:
+                filename = row.filename
+                lines.append(f"   {Path(filename).name}")
+            note = f"  {row.note}" if row.note else ""
+            text = row.text.ljust(width) if row.note else row.text
+            lines.append(f"{row.label:>6}  {text}{note}".rstrip())
+    return "\n".join(lines)
+
+
+def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
+    plan = failure.plan
+    first, *later = failure.runs
+    blocks: list[Block] = []
+    if plan.name in _PAUSING and plan.index is not None and later:
+        blocks += _paused(failure, plan.index)
+        del later[0]
+    elif first.stopped_at is not None:
+        index = len(first.points) - 1 if plan.index is None else plan.index
+        cut = _cut(first.stopped_at, index)
+        # Of a process that was killed for good nothing is known, but that it came as far as the clean run.
+        rows = (
+            *_rows(first if first.points else reference, end=cut),
+            _killed(first.stopped_at, outage=plan.outage),
+        )
+        ending = _DROPPED if first.dropped else ""
+        blocks.append(Block(f"delivery 1{ending}", (*rows, *_never_ran(reference, cut))))
+    elif plan.index is not None and plan.point is not None:
+        mark = _failing(plan.point, plan.name)
+        begin = _rows(first, end=_cut(plan.point, plan.index))
+        rest = _rows(first, begin=plan.index + 1)
+        blocks.append(Block(f"delivery 1{_ending(first)}", (*begin, mark, *rest)))
+    else:
+        blocks.append(Block(f"delivery 1{_ending(first)}", _rows(first)))
+    if other:
+        blocks.append(Block(f"another job, {other}, ran in between", ()))
+    return [*blocks, *(_whole(run, failure) for run in later)]
+
+
+def _paused(failure: Failure, index: int) -> list[Block]:
+    first, second = failure.runs[:2]
+    cut = _cut(first.points[index], index)
+    where = Row("||", f"paused here, {_place(first.points[index])}, while delivery 2 runs")
+    begin = Block("delivery 1", (*_rows(first, end=cut), where))
+    end = Block(f"delivery 1 goes on{_ending(first)}", _rows(first, begin=cut))
+    halt = failure.plan.second
+    if halt is None or halt >= len(second.points):
+        return [begin, _whole(second, failure), end]
+    point = second.points[halt]
+    cut = _cut(point, halt)
+    where = Row("||", f"paused here, {_place(point)}, while delivery 1 goes on")
+    title = f"delivery 2 ({_circumstances(second, failure)})"
+    return [
+        begin,
+        Block(title, (*_rows(second, end=cut), where)),
+        end,
+        Block(f"delivery 2 goes on{_ending(second)}", _rows(second, begin=cut)),
+    ]
+
+
+def _whole(run: Run, failure: Failure) -> Block:
+    rows = _rows(run)
+    if run.stopped_at is not None:
+        cut = _cut(run.stopped_at, len(run.points) - 1)
+        rows = (*_rows(run, end=cut), _killed(run.stopped_at))
+    return Block(f"delivery {run.number} ({_circumstances(run, failure)}){_ending(run)}", rows)
+
+
+def _cut(point: Point, index: int) -> int:
+    """Return the first point that a delivery did not pass which was interrupted: an act is passed once done."""
+    return index + 1 if point.kind == "after" else index
+
+
+def _circumstances(run: Run, failure: Failure) -> str:
+    gap = duration(timedelta(microseconds=(run.at_ns - failure.runs[0].at_ns) // 1000))
+    is_retry = run.delivery is not None and run.delivery.record.retry_of is not None
+    cause = "retry of the library" if is_retry else "same arguments"
+    is_new = failure.plan.name in ("restart", "late") and failure.plan.index is None
+    return f"{cause}, +{gap}{', new process' if is_new else ''}"
+
+
+def _ending(run: Run) -> str:
+    if run.stopped_at is not None:
+        return ""
+    if run.spinning:
+        return ", waited for the other one without end"
+    if run.error is not None:
+        accepted = " (accepted)" if run.acknowledged else ""
+        return f", failed: {shortened(error_text(run.error), _NOTE_WIDTH)}{accepted}{_lost(run)}"
+    return f"{', acknowledged' if run.acknowledged else ', not done'}{_lost(run)}"
+
+
+def _lost(run: Run) -> str:
+    return _DROPPED if run.dropped and not run.acknowledged else ""
+
+
+def _killed(point: Point, *, outage: bool = False) -> Row:
+    what = "machine gone here" if outage else "worker killed here"
+    return Row("x", f"{what}, {_place(point)}")
+
+
+def _failing(point: Point, history: HistoryName) -> Row:
+    what = "the answer is lost here" if history == "reply_lost" else "an effect fails here"
+    return Row("!", f"{what}, {_place(point)}")
+
+
+def _place(point: Point) -> str:
+    times = f" (time {point.hit})" if point.hit > 1 else ""
+    if point.kind in _AT_LINES:
+        return f"{_AT_LINES[point.kind]} line {point.line}{times}"
+    return f"{point.kind} {shortened(point.text, _SOURCE_WIDTH)}{times}"
+
+
+def _never_ran(reference: Run, index: int) -> list[Row]:
+    """Return the first lines and the acts that a clean run has after a point."""
+    left = visits(reference, begin=index)
+    wanted = [visit for visit in left[1:] if visit.done][: _NEVER_RAN - 1]
+    shown = [visit for visit in left if visit is left[0] or visit in wanted]
+    return [_row(visit, _missing(visit, index)) for visit in shown]
+
+
+def _missing(visit: Visit, index: int) -> str:
+    if visit.index >= index:
+        return "never ran"
+    return shortened(f"never done: {', '.join(visit.done.values())}", _NOTE_WIDTH)
+
+
+def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
+    """Return the lines of a part of a delivery that tell how it went."""
+    found = visits(run, begin, end)
+    telling = {0, 1, len(found) - 1}
+    for position, visit in enumerate(found):
+        if visit.done:
+            telling |= {position, position - 1}
+    chosen = sorted(position for position in telling if 0 <= position < len(found))
+    if len(chosen) > _ROWS:
+        half = _ROWS // 2
+        chosen = [*chosen[:half], *chosen[-half:]]
+    rows: list[Row] = []
+    for before, position in zip([-1, *chosen], chosen, strict=False):
+        if position - before == 2:
+            rows.append(_row(found[position - 1]))
+        elif position - before > 2:
+            rows.append(Row("", "..."))
+        rows.append(_row(found[position]))
+    return tuple(rows)
+
+
+def _row(visit: Visit, note: str = "") -> Row:
+    text = shortened("  " * visit.depth + (visit.text or "(no line of the project)"), _SOURCE_WIDTH)
+    done = f"<- {shortened(', '.join(visit.done.values()), _NOTE_WIDTH)}" if visit.done else ""
+    return Row(str(visit.line or ""), text, note or done, visit.filename)
+
+
+def _without_repetitions(blocks: Sequence[Block]) -> list[Block]:
+    """Tell of deliveries that went as the one before them in one line."""
+    kept: list[Block] = []
+    again: list[str] = []
+    for before, block in zip((None, *blocks), blocks, strict=False):
+        if before is not None and block.rows and block.way == before.way:
+            again.append(block.title.partition(" (")[0].removeprefix("delivery "))
+            continue
+        kept += _repeated(again)
+        again = []
+        kept.append(block)
+    return [*kept, *_repeated(again)]
+
+
+def _repeated(numbers: Sequence[str]) -> list[Block]:
+    if not numbers:
+        return []
+    *some, last = numbers
+    noun = f"deliveries {', '.join(some)} and" if some else "delivery"
+    return [Block(f"{noun} {last}, ever later, went the same way", ())]

@@ -1,0 +1,221 @@
+"""Databases for Django's models: where each history finds empty tables."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import django
+from django.apps import apps
+from django.core.management import call_command
+from django.core.management.color import no_style
+from django.db import connections, router
+from django.db.models import Model
+from django.db.utils import load_backend
+
+from ....errors import ExplorationError
+from ...engine.forked import must_outlive
+
+#: In memory, where the system has such a place.
+_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
+_BLOCKED: Final = (
+    "The test may not use the database {using!r} ({error}). With pytest-django mark it "
+    "`@pytest.mark.django_db{databases}` or let it ask for the fixture `db`; with unittest derive from "
+    "django.test.TestCase and name the database in `databases`. The world has a database of its own all the same."
+)
+_HELD: Final = (
+    "The test holds a transaction on the database {using!r}, and no worker would see what is in it, or get past "
+    "its locks. On a server the world uses the database of the test: ask for the fixture `transactional_db`, mark "
+    "the test `@pytest.mark.django_db(transaction=True)`, or derive from django.test.TransactionTestCase."
+)
+_NO_TEST_DATABASE: Final = (
+    "The database {using!r} is {name!r}, which no test runner made, and the world would delete its rows. Let "
+    "pytest-django or Django's test runner make a test database: ask for the fixture `transactional_db`."
+)
+
+
+class Templates:
+    """Databases with tables and without rows, each made once in a process."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], bytes] = {}
+
+    def content(
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
+    ) -> bytes:
+        """Return what the file of a sqlite database with the tables of some models contains."""
+        key = (using, tuple(models), migrate)
+        if key not in self._made:
+            self._made[key] = self._make(models, using, settings, migrate)
+        return self._made[key]
+
+    def _make(
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
+    ) -> bytes:
+        wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
+            {**settings, "NAME": ":memory:"}, using
+        )
+        try:
+            with in_place(using, wrapper):
+                wrapper.ensure_connection()
+                if migrate:
+                    call_command("migrate", database=using, verbosity=0, run_syncdb=True)
+                else:
+                    _create_tables(wrapper, models)
+            content: bytes = wrapper.connection.serialize()
+        finally:
+            # Django's own `close` leaves one to a database in memory open.
+            if wrapper.connection is not None:
+                wrapper.connection.close()
+        return content
+
+
+def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:
+    """Return whose rows are shown: what links many to many among them."""
+    named = apps.get_models() if models is None else list(models)
+    for model in named:
+        if not (isinstance(model, type) and issubclass(model, Model)):
+            raise ExplorationError(
+                f"models= names {model!r}, which is no model: name classes, as in models=[Order]."
+            )
+    if models is None:
+        named = [model for model in named if router.allow_migrate_model(using, model)]
+    linking = [
+        field.remote_field.through
+        for model in named
+        for field in model._meta.local_many_to_many
+        if field.remote_field.through._meta.auto_created
+    ]
+    return tuple(dict.fromkeys(model for model in (*named, *linking) if _has_table(model)))
+
+
+@contextmanager
+def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
+    """Let this thread have a connection behind an alias for a block."""
+    before = {found.alias: found for found in connections.all(initialized_only=True)}
+    connections[using] = wrapper
+    try:
+        yield
+    finally:
+        if using in before:
+            connections[using] = before[using]
+        else:
+            del connections[using]
+
+
+def settings_of_databases() -> Any:
+    """Return DATABASES as Django has completed it."""
+    known: Any = connections
+    return known.settings
+
+
+@contextmanager
+def database_of(
+    models: Sequence[type[Any]], using: str, migrate: bool, templates: Templates
+) -> Generator[dict[str, Any], None, None]:
+    """Have a database with empty tables for a block, and give the settings that lead to it.
+
+    Raises:
+        ExplorationError: when the test may not use the database, or it is no test database.
+    """
+    settings = settings_of_databases()[using]
+    backend = load_backend(settings["ENGINE"])
+    if backend.DatabaseWrapper.vendor == "sqlite":
+        content = allowed(using, lambda: templates.content(models, using, settings, migrate))
+        folder = _FAST if os.access(_FAST, os.W_OK) else None
+        with tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=folder) as made:
+            path = Path(made) / f"{using}.sqlite3"
+            path.write_bytes(content)
+            yield {**settings, "NAME": str(path), "OPTIONS": _hasty(settings["OPTIONS"])}
+        return
+    allowed(using, lambda: _empty(backend.DatabaseWrapper(settings, using), models))
+    yield settings
+
+
+def allowed(using: str, use: Callable[[], Any]) -> Any:
+    """Use a database, and say what to do where the test may not.
+
+    Raises:
+        ExplorationError: when it may not.
+    """
+    try:
+        return use()
+    except (RuntimeError, AssertionError) as error:
+        # So pytest-django and Django's own test cases keep a test from a database.
+        if "atabase" not in str(error):
+            raise
+        databases = "" if using == "default" else f"(databases=[{using!r}])"
+        raise ExplorationError(
+            _BLOCKED.format(using=using, error=str(error).rstrip("."), databases=databases)
+        ) from error
+
+
+def _empty(wrapper: Any, models: Sequence[type[Any]]) -> None:
+    using, name = wrapper.alias, str(wrapper.settings_dict["NAME"])
+    if any(
+        found.in_atomic_block
+        for found in connections.all(initialized_only=True)
+        if found.alias == using
+    ):
+        raise ExplorationError(_HELD.format(using=using))
+    if not name.startswith("test_") and name != wrapper.settings_dict["TEST"]["NAME"]:
+        raise ExplorationError(_NO_TEST_DATABASE.format(using=using, name=name))
+    tables = [model._meta.db_table for model in with_referred(models)]
+    tables += [
+        field.m2m_db_table()
+        for model in with_referred(models)
+        for field in model._meta.local_many_to_many
+    ]
+    try:
+        statements = wrapper.ops.sql_flush(
+            no_style(), list(dict.fromkeys(tables)), reset_sequences=True, allow_cascade=True
+        )
+        wrapper.ops.execute_sql_flush(statements)
+    finally:
+        wrapper.close()
+
+
+def _create_tables(wrapper: Any, models: Sequence[type[Any]]) -> None:
+    with wrapper.schema_editor() as editor:
+        for model in with_referred(models):
+            editor.create_model(model)
+
+
+def _has_table(model: type[Any]) -> bool:
+    options = model._meta
+    return bool(options.managed) and not (options.proxy or options.swapped or options.abstract)
+
+
+def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
+    """Return models and those that they refer to; what links many to many is made with its model."""
+    found: dict[type[Any], None] = {}
+    waiting = list(models)
+    while waiting:
+        model = waiting.pop(0)
+        if model in found:
+            continue
+        found[model] = None
+        for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
+            if field.remote_field is not None:
+                waiting.append(field.remote_field.model)
+                through = getattr(field.remote_field, "through", None)
+                waiting += [through] if through is not None else []
+    return [model for model in found if _has_table(model) and not model._meta.auto_created]
+
+
+def _hasty(options: dict[str, Any]) -> dict[str, Any]:
+    """Add what makes a file that is thrown away fast, where Django lets a connection begin with it."""
+    version: Any = django.VERSION
+    if version < (5, 1):
+        return options
+    own = options.get("init_command", "")
+    # A process that really dies leaves its journal to the next one.
+    journal = "DELETE" if must_outlive.get() else "MEMORY"
+    return {
+        **options,
+        "init_command": f"PRAGMA synchronous=OFF; PRAGMA journal_mode={journal}; {own}",
+    }

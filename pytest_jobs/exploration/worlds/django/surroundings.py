@@ -1,0 +1,108 @@
+"""What Django keeps in memory, and a history must not find from another."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.core import mail
+from django.test.utils import override_settings
+
+from ....harness.records.patches import Patches
+from ...engine.forked import lives_in_memory, must_outlive
+
+_LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
+
+
+@contextmanager
+def fresh_surroundings() -> Generator[None, None, None]:
+    """Have a new outbox, and empty caches, for a block."""
+    with ExitStack() as stack:
+        stack.enter_context(_mail_in_memory())
+        patches = Patches()
+        stack.callback(patches.restore)
+        patches.set(mail, "outbox", [])
+        if must_outlive.get():
+            _hear_of_caches(patches)
+        stack.enter_context(_empty_caches())
+        _forget_rows()
+        stack.callback(_forget_rows)
+        yield
+
+
+@contextmanager
+def _mail_in_memory() -> Generator[None, None, None]:
+    """Let no mail leave the process, as Django's test runner does."""
+    with _unwarned():
+        overriding = override_settings(**_wanted())
+        overriding.enable()
+    try:
+        yield
+    finally:
+        with _unwarned():
+            overriding.disable()
+
+
+@contextmanager
+def _unwarned() -> Generator[None, None, None]:
+    """Let Django not warn of the older setting for mail, which the application may still have."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        yield
+
+
+def _wanted() -> dict[str, Any]:
+    # Each of the two settings forbids the other.
+    if hasattr(settings, "MAILERS"):
+        return {"MAILERS": {alias: {"BACKEND": _LOCMEM} for alias in settings.MAILERS}}
+    return {"EMAIL_BACKEND": _LOCMEM}
+
+
+def _hear_of_caches(patches: Patches) -> None:
+    """Let a worker that really dies use no cache in its memory, which stands for a shared one."""
+    from django.core.cache.backends.locmem import LocMemCache
+
+    genuine = LocMemCache.make_and_validate_key
+
+    def make_and_validate_key(cache: Any, key: str, version: int | None = None) -> Any:
+        lives_in_memory()
+        return genuine(cache, key, version=version)
+
+    patches.set(LocMemCache, "make_and_validate_key", make_and_validate_key)
+
+
+@contextmanager
+def _empty_caches() -> Generator[None, None, None]:
+    """Empty the caches in memory for a block; they stand for one that all workers share."""
+    before = [(store, dict(store)) for store in _stores()]
+    for store, _ in before:
+        store.clear()
+    try:
+        yield
+    finally:
+        for store in _stores():
+            store.clear()
+        for store, content in before:
+            store.update(content)
+
+
+def _stores() -> list[dict[str, Any]]:
+    """Return what the caches in memory hold, and when it expires."""
+    module: Any = sys.modules.get("django.core.cache.backends.locmem")
+    if module is None:
+        return []
+    return [*module._caches.values(), *module._expire_info.values()]
+
+
+def _forget_rows() -> None:
+    """Forget the rows that Django's own applications keep: those of another database."""
+    for application, name in (("contenttypes", "ContentType"), ("sites", "Site")):
+        if apps.is_installed(f"django.contrib.{application}"):
+            manager: Any = apps.get_model(application, name)._default_manager
+            manager.clear_cache()

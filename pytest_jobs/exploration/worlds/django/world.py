@@ -1,0 +1,76 @@
+"""A database of Django that is new for each history, with what Django keeps beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ....errors import ExplorationError
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+
+class DjangoWorld(Protocol):
+    """Tells the state of a database of Django."""
+
+    def snapshot(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the rows of all models, by the name of the model.
+
+        The name is the label, as in `shop.Order`, where two models have the same name.
+        """
+        ...
+
+    def rows(self, model: type[Model]) -> list[dict[str, Any]]:
+        """Return the rows of a model, each by the names of its fields, in the order of their keys.
+
+        Args:
+            model: the model; rows that its managers hide are among them.
+        """
+        ...
+
+
+@contextmanager
+def django_world(
+    models: Iterable[type[Model]] | None = None,
+    *,
+    rows: Iterable[Model] | Callable[[], object] = (),
+    using: str = "default",
+    migrate: bool = False,
+) -> Generator[DjangoWorld, None, None]:
+    """Put a new database in the place of one of Django's for a block.
+
+    Of sqlite it is a file of its own, with the tables made once in a process. Of a server it is the
+    database that the test runner made, whose tables are emptied. Mail goes to a new outbox, and the
+    caches in memory are empty.
+
+    Args:
+        models: whose rows are the state; the tables that they refer to are there too. None for those
+            of all installed applications.
+        rows: the first rows: objects that are not saved, of which copies are, in this order; or a
+            function that saves what it likes.
+        using: the alias of the database.
+        migrate: whether the tables are made by the migrations, and so have what these add, instead
+            of from the models.
+
+    Returns:
+        The world, whose `.snapshot()` are the rows of all models, `.rows(model)` those of one.
+
+    Raises:
+        ExplorationError: when there is no such database, when the test may not use it, or when it is
+            that of a server and no test database.
+    """
+    try:
+        from .rows import Rows, new_database
+        from .surroundings import fresh_surroundings
+    except ImportError as error:
+        raise ExplorationError(
+            f"django_world needs Django ({error}): pip install 'pytest-jobs[django]'."
+        ) from error
+    with ExitStack() as stack:
+        stack.enter_context(fresh_surroundings())
+        shown = stack.enter_context(new_database(models, using, migrate=migrate))
+        world = stack.enter_context(Rows.opened(shown, using))
+        world.save(rows)
+        yield world

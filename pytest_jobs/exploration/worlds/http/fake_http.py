@@ -1,0 +1,231 @@
+"""A stand-in for servers that are reached by HTTP."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
+
+from ....errors import ExplorationError
+from ....harness.records.patches import Patches
+from ...engine.scope import leaving_out
+from ...messages.http import HttpRequest, HttpResponse, answered_by_fake
+from .libraries import stand_in
+from .wire import LateCertificates
+
+#: What is answered: a response; values for JSON, text or bytes, with status 200; or a status alone.
+Answer: TypeAlias = "HttpResponse | Mapping[str, Any] | list[Any] | str | bytes | int | None"
+Handler: TypeAlias = "Callable[[HttpRequest], Answer]"
+Routes: TypeAlias = "Handler | Mapping[str, Answer | Handler]"
+
+_METHOD: Final = re.compile(r"[A-Za-z]+$")
+
+
+class Pattern:
+    """Says of requests whether they are of a method and an address."""
+
+    def __init__(self, text: str) -> None:
+        """Read a pattern.
+
+        Args:
+            text: a method and an address, such as `POST https://api.example.com/charges`. Without
+                the method it holds for all methods, without the host for all hosts; `*` stands for
+                any characters. The query is not looked at.
+
+        Raises:
+            ExplorationError: when it is none.
+        """
+        first, _, rest = text.partition(" ")
+        method, address = (first.upper(), rest.strip()) if rest else ("", first)
+        if not address.startswith(("/", "http://", "https://", "*")) or not (
+            method == "" or _METHOD.match(method)
+        ):
+            raise ExplorationError(
+                f"{text!r} is no route: write a method and an address, as in 'POST /charges' or "
+                "'POST https://api.example.com/charges'; `*` stands for any characters."
+            )
+        self._method = method
+        self._whole = not address.startswith("/")
+        if self._whole and address.count("/") == 2:
+            address += "/"
+        self._regex = re.compile(re.escape(address).replace(r"\*", ".*"))
+
+    def matches(self, request: HttpRequest) -> bool:
+        """Say whether a request is of them."""
+        address = request.url if self._whole else request.path
+        return self._method in ("", request.method) and bool(self._regex.fullmatch(address))
+
+
+class Router:
+    """Finds the answer to a request."""
+
+    def __init__(self, routes: Routes) -> None:
+        self._handler = routes if callable(routes) else None
+        self._routes = (
+            [] if callable(routes) else [(Pattern(text), routes[text]) for text in routes]
+        )
+        self._names: Collection[str] = () if callable(routes) else tuple(routes)
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer to a request.
+
+        Raises:
+            ExplorationError: when there is none.
+        """
+        if self._handler is not None:
+            answer = self._handler(request)
+            if answer is None:
+                raise ExplorationError(
+                    f"{request.method} {request.url} was sent, and the function of fake_http returned None for "
+                    "it: return an answer, as in `return {'id': 1}`, `return 204` or `return HttpResponse(...)`."
+                )
+            return _response(answer)
+        for pattern, found in self._routes:
+            if pattern.matches(request):
+                return _response(found(request) if callable(found) else found)
+        known = ", ".join(self._names) or "none"
+        raise ExplorationError(
+            f"{request.method} {request.url} was sent, and no route of fake_http answers it. The routes are: "
+            f"{known}. Add one, as in fake_http({{'{request.method} {request.path}': {{'id': 1}}}})."
+        )
+
+
+def _response(answer: Any) -> HttpResponse:
+    if isinstance(answer, HttpResponse):
+        return answer
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        return HttpResponse(answer)
+    if answer is None or isinstance(answer, Mapping | list | tuple | str | bytes):
+        return HttpResponse(200, answer)
+    raise ExplorationError(
+        f"{answer!r} is no answer of fake_http: give an HttpResponse, values for JSON, text, bytes or a status."
+    )
+
+
+_MISUSED: Final = "This key was used before, for a request that said something else."
+
+
+class FakeHttp:
+    """Answers requests, and records what they were."""
+
+    def __init__(self, routes: Routes, remembers: timedelta | None, reads: Collection[str]) -> None:
+        self._router = Router(routes)
+        self._remembers = remembers
+        self._reads = [Pattern(text) for text in reads]
+        # Threads of a job may send at once, and a server takes a key for known or not.
+        self._one_at_a_time = threading.RLock()
+        self._answers: dict[tuple[str, str], tuple[float, HttpRequest, HttpResponse]] = {}
+        self._unanswered: ExplorationError | None = None
+        #: The requests that took effect, in order.
+        self.received: list[HttpRequest] = []
+        #: All requests, also those that only look and those that are repeated.
+        self.log: list[HttpRequest] = []
+        #: What was put last, by address; None where it was deleted.
+        self.resources: dict[str, Any] = {}
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request.
+
+        Raises:
+            ExplorationError: when nothing says how.
+        """
+        with self._one_at_a_time:
+            self.log.append(request)
+            try:
+                return self._answer(request)
+            except ExplorationError as error:
+                self._unanswered = self._unanswered or error
+                raise
+
+    def check_all_answered(self) -> None:
+        """Raise the error of a request that was not answered, also where the job caught it."""
+        if self._unanswered is not None:
+            raise self._unanswered
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.only_looks or any(pattern.matches(request) for pattern in self._reads):
+            response = self._router.answer(request)
+            answered_by_fake(took_effect=False)
+            return response
+        key = request.idempotency_key
+        known = None if key is None else self._known((request.host, key))
+        if known is not None:
+            answered_by_fake(took_effect=False)
+            return _repeated(request, *known)
+        response = self._router.answer(request)
+        takes_effect = not response.is_refusal and self._is_new(request)
+        if key is not None and not response.is_refusal:
+            self._answers[request.host, key] = time.time(), request, response
+        if not response.is_refusal and request.is_repeatable:
+            self.resources[request.url] = request.content
+        if takes_effect:
+            self.received.append(request)
+        answered_by_fake(took_effect=takes_effect)
+        return response
+
+    def _known(self, key: tuple[str, str]) -> tuple[HttpRequest, HttpResponse] | None:
+        if key not in self._answers:
+            return None
+        since, request, response = self._answers[key]
+        if self._remembers is not None and time.time() - since >= self._remembers.total_seconds():
+            return None
+        return request, response
+
+    def _is_new(self, request: HttpRequest) -> bool:
+        return not request.is_repeatable or request not in self.received
+
+
+def _repeated(request: HttpRequest, first: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return the answer to a request with a key that is known."""
+    if (first.url, first.said) != (request.url, request.said):
+        return HttpResponse(400, {"error": {"type": "idempotency_error", "message": _MISUSED}})
+    return HttpResponse(
+        response.status, response.body, {**response.headers, "Idempotent-Replayed": "true"}
+    )
+
+
+@contextmanager
+def fake_http(
+    routes: Routes, *, remembers: timedelta | None = None, reads: Collection[str] = ()
+) -> Generator[FakeHttp, None, None]:
+    """Stand in for all servers for a block, in httpx, requests, urllib3, aiohttp and http.client at once.
+
+    A request with an idempotency key that is known is answered as the first was, and has no effect;
+    one that says something else than the first is answered with status 400, as Stripe does. Answers
+    with a status from 400 to 499 say that the request was not carried out, and are not remembered.
+
+    Args:
+        routes: what is answered, by method and address, such as `"POST /charges"` or
+            `"GET https://api.example.com/charges/*"`: an `HttpResponse`, values for JSON, text,
+            bytes, a status, or a function of the request that returns one of them. The first that
+            fits counts. Or one such function for all requests.
+        remembers: how long keys are known; None for ever.
+        reads: the requests that only look things up although their method says otherwise, written
+            as the routes are, such as `"POST /search"`.
+
+    Returns:
+        The fake: `.received` are the requests that took effect, `.log` are all of them, and
+        `.resources` is what was put last, by address.
+
+    Raises:
+        ExplorationError: when a route is none, or a request was sent that nothing answers.
+    """
+    made = FakeHttp(routes, remembers, reads)
+    leave_out = leaving_out.get()
+    if leave_out is not None:
+        for function in [routes] if callable(routes) else routes.values():
+            if inspect.isroutine(function):
+                leave_out(function)
+    patches = Patches()
+    stand_in(made.answer, patches)
+    LateCertificates().install(patches)
+    try:
+        yield made
+    finally:
+        patches.restore()
+    made.check_all_answered()

@@ -1,0 +1,135 @@
+"""A database of SQLAlchemy that is new for each history."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ....errors import ExplorationError
+from ....harness.records.patches import Patches
+from .binding import bound
+from .stores import store_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class SqlalchemyWorld:
+    """The database of a world, and what is in it."""
+
+    def __init__(self, connection: Connection, tables: Iterable[Any]) -> None:
+        #: A connection that commits each statement, for what the world itself does to the database.
+        self.connection = connection
+        self._tables = {table.fullname: table for table in tables}
+        self._begin = self._server_time()
+
+    def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return the rows of all tables by name, in the order of their primary keys."""
+        return {name: self.rows(name) for name in self._tables}
+
+    def rows(self, table: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a table, in the order of its primary key.
+
+        Raises:
+            ExplorationError: when the metadata has no such table.
+        """
+        from sqlalchemy import select
+
+        known = self._tables.get(table)
+        if known is None:
+            raise ExplorationError(
+                f"There is no table {table!r} in the metadata of the world; there are {', '.join(self._tables)}."
+            )
+        query = select(*known.columns).order_by(*known.primary_key.columns)
+        found = [tuple(row) for row in self.connection.execute(query)]
+        if not known.primary_key.columns:
+            found.sort(key=repr)
+        return self._in_test_time(found)
+
+    def _server_time(self) -> Any:
+        """Return the time of a server with a clock of its own, with and without its zone; None without one."""
+        from sqlalchemy import text
+
+        if self.connection.dialect.name != "postgresql":
+            return None
+        return self.connection.execute(
+            text("SELECT clock_timestamp(), clock_timestamp()::timestamp")
+        ).one()
+
+    def _in_test_time(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Let what the server dated while the world was there be dated now, by the clock of the test."""
+        if not any(isinstance(value, datetime) for row in rows for value in row):
+            return rows
+        end = self._server_time()
+        if end is None:
+            return rows
+
+        def in_test_time(value: Any) -> Any:
+            if not isinstance(value, datetime):
+                return value
+            kind = 0 if value.tzinfo is not None else 1
+            within = self._begin[kind] <= value <= end[kind]
+            return datetime.now(UTC if kind == 0 else None) if within else value
+
+        return [tuple(map(in_test_time, row)) for row in rows]
+
+
+@contextmanager
+def sqlalchemy_world(
+    metadata: Any,
+    *,
+    bind: Any,
+    url: Any = None,
+    rows: Iterable[Any] = (),
+) -> Generator[SqlalchemyWorld, None, None]:
+    """Make a database with the tables of SQLAlchemy for a block, and let the application use it.
+
+    Args:
+        metadata: the `MetaData` with the tables, or a declarative base.
+        bind: what leads the application to its database: an `Engine`, `AsyncEngine`, `sessionmaker`,
+            `async_sessionmaker` or `scoped_session`, or the module and the name under which it has
+            one; several in a list. For the block it leads to this database, wherever it was imported.
+        url: that of a PostgreSQL database, in which a schema of its own is made and dropped in the
+            end; by default the database is a sqlite file in a temporary directory.
+        rows: what is in the tables at first: objects of mapped classes, or statements such as
+            `table.insert().values(...)`. Make them anew each time.
+
+    Returns:
+        The database, whose `.snapshot()` is the rows of all tables by name, `.rows(name)` those of one.
+
+    Raises:
+        ExplorationError: when the tables cannot be made there, or what is bound leads nowhere.
+    """
+    metadata = getattr(metadata, "metadata", metadata)
+    store = store_of(metadata, url)
+    patches = Patches()
+    with store.fresh(metadata, lambda connection: _fill(connection, rows)) as (connection, place):
+        try:
+            bound(patches, bind, place)
+            yield SqlalchemyWorld(connection, metadata.sorted_tables)
+        finally:
+            patches.restore()
+
+
+def _fill(connection: Connection, rows: Iterable[Any]) -> None:
+    """Put the first rows in."""
+    from sqlalchemy import Executable, inspect
+    from sqlalchemy.orm import Session
+
+    objects = []
+    for row in rows:
+        if isinstance(row, Executable):
+            connection.execute(row)
+            continue
+        if not inspect(row).transient:
+            raise ExplorationError(
+                f"{row!r} was stored in a database before, so it is no new row: make the rows inside the world, "
+                "as in `rows=[Order(id=1)]`."
+            )
+        objects.append(row)
+    if objects:
+        with Session(connection, expire_on_commit=False) as session:
+            session.add_all(objects)
+            session.commit()
