@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .library import CAPABILITIES, DeclaredJobs, Library
+from .case import CAPABILITIES, DeclaredJobs, Library
 from .suite import BridgeConformance
 
 __all__ = ["CAPABILITIES", "BridgeConformance", "DeclaredJobs", "Library"]

@@ -11,8 +11,7 @@ import pytest
 from ..assertions.asserts import AssertEnqueued, AssertNotEnqueued
 from ..harness.jobs import Jobs
 from ..harness.records.bridge import Bridge
-from .case import Case, need, send, sent_record
-from .library import Library
+from .case import Case, Library, need, send, sent_record
 
 
 class Enqueueing(Case):

@@ -11,8 +11,7 @@ from ..errors import CriterionError
 from ..harness.jobs import Jobs
 from ..harness.records.bridge import Bridge
 from . import bodies
-from .case import Case, sent_record
-from .library import CAPABILITIES, Library
+from .case import CAPABILITIES, Case, Library, sent_record
 
 
 class Identifying(Case):

@@ -14,8 +14,7 @@ from ..harness.ledger.ledger import Ledger
 from ..harness.records.bridge import Bridge
 from ..harness.time.clock import VirtualClock
 from . import bodies
-from .case import Case, send, sent_record
-from .library import Library
+from .case import Case, Library, send, sent_record
 
 
 class Installing(Case):

@@ -10,8 +10,7 @@ import pytest
 
 from ..harness.jobs import Jobs
 from ..harness.records.bridge import Bridge, KeepsPayloads
-from .case import Case, sent_record
-from .library import Library
+from .case import Case, Library, sent_record
 
 
 class Keeping(Case):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .library import CAPABILITIES, Library
+from .case import CAPABILITIES, Library
 
 
 def capability_matrix(libraries: Sequence[Library]) -> str:

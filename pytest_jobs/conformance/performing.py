@@ -12,8 +12,7 @@ from ..errors import NotPerformedError, RunningLoopError
 from ..harness.jobs import Jobs
 from ..harness.records.bridge import Bridge
 from . import bodies
-from .case import Case, need, send, sent_record
-from .library import Library
+from .case import Case, Library, need, send, sent_record
 
 
 class Performing(Case):

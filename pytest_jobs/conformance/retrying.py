@@ -10,8 +10,7 @@ import pytest
 from ..harness.jobs import Jobs
 from ..harness.records.bridge import Bridge
 from . import bodies
-from .case import Case, need, send, sent_record
-from .library import Library
+from .case import Case, Library, need, send, sent_record
 
 _WAIT = timedelta(seconds=30)
 

@@ -154,7 +154,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(SessionGuard(config), "pytest_jobs_guard")
     if options.attack is not None:
-        from .adversary import adversary_plugin
+        from .adversary.plugin import adversary_plugin
 
         plugin = adversary_plugin(config, options)
         config.pluginmanager.register(plugin, "pytest_jobs_adversary")

@@ -6,12 +6,11 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from ..harness.records.delivery import own_traceback
-from ..harness.records.texts import error_text, short_name
-from ..harness.running.twice import Copy, Twice
-from .adversary import AdversaryPlugin, blame
-from .adversary_runs import Run, Runs
-from .adversary_tally import several
+from ...harness.records.delivery import own_traceback
+from ...harness.records.texts import error_text, short_name
+from ...harness.running.twice import Copy, Twice
+from .plugin import AdversaryPlugin, blame, several
+from .runs import Run, Runs
 
 _WHAT_TO_DO = """\
 To see the shortest story of how it breaks: check_idempotent({job}, ..., world=...).

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ..errors import ExplorationError
-from ..exploration.live.crash import CrashPoint, LiveCrash, chosen
-from ..exploration.live.scope import LiveScopes
-from ..harness.records.delivery import Delivery
-from ..harness.records.texts import error_text, short_name
-from .adversary import AdversaryPlugin, blame
-from .adversary_runs import Run, Runs
-from .adversary_tally import several
-from .options import JobOptions
+from ...errors import ExplorationError
+from ...exploration.live.crash import CrashPoint, LiveCrash, chosen
+from ...exploration.live.scope import LiveScopes
+from ...harness.records.delivery import Delivery
+from ...harness.records.texts import error_text, short_name
+from ..options import JobOptions
+from .plugin import AdversaryPlugin, blame, several
+from .runs import Run, Runs
 
 _STORY = """\
 {headline}; when nothing is killed it passes.

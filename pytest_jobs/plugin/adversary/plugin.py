@@ -3,13 +3,64 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import pytest
 
-from .adversary_runs import Runs
-from .adversary_tally import Tally, several
-from .options import Attack, JobOptions, item_options
+from ..options import Attack, JobOptions, item_options
+from .runs import Runs
+
+Names = dict[str, list[str]]
+
+
+class Tally:
+    """Counts, and lists of names; each is known by a key."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._names: dict[str, Names] = {}
+
+    def count(self, key: str, number: int = 1) -> None:
+        """Count up."""
+        self._counts[key] = self._counts.get(key, 0) + number
+
+    def name(self, key: str, name: str, detail: str = "") -> None:
+        """Note a name, and a detail of it unless it is empty."""
+        details = self._names.setdefault(key, {}).setdefault(name, [])
+        if detail and detail not in details:
+            details.append(detail)
+
+    def number(self, key: str) -> int:
+        """Return how many were counted, or how many names were noted."""
+        return self._counts.get(key, 0) + len(self._names.get(key, {}))
+
+    def names(self, key: str) -> Iterable[tuple[str, list[str]]]:
+        """Return the names in order, each with its details."""
+        return (
+            (name, sorted(details)) for name, details in sorted(self._names.get(key, {}).items())
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it in a form that travels."""
+        return {"counts": self._counts, "names": self._names}
+
+    def add(self, found: dict[str, Any]) -> None:
+        """Take over what another process counted."""
+        for key, number in found["counts"].items():
+            self.count(key, number)
+        for key, names in found["names"].items():
+            for name, details in names.items():
+                self.name(key, name)
+                for detail in details:
+                    self.name(key, name, detail)
+
+
+def several(number: int, noun: str) -> str:
+    """Return a number and its noun, such as `1 test` or `2 tests`."""
+    plural = {"delivery": "deliveries"}.get(noun, f"{noun}s")
+    return f"{number} {noun if number == 1 else plural}"
+
 
 _KEY = "pytest_jobs_attacked"
 _SWITCHES = ("idempotent", "crash")
@@ -18,10 +69,10 @@ _SWITCHES = ("idempotent", "crash")
 def adversary_plugin(config: pytest.Config, options: JobOptions) -> AdversaryPlugin:
     """Return what attacks the jobs of every test as the options say."""
     if options.attack == "crash":
-        from .adversary_crash import CrashPlugin
+        from .crash import CrashPlugin
 
         return CrashPlugin(config, options)
-    from .adversary_twice import TwicePlugin
+    from .twice import TwicePlugin
 
     return TwicePlugin(config, options)
 
