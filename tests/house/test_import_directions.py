@@ -38,7 +38,7 @@ OWN_FILES = (
     "pytest_jobs.exploration.effects.",
 )
 #: What derives from a class of Hypothesis imports it at once, and is imported late itself.
-DERIVED = ("pytest_jobs.exploration.machine.machine",)
+DERIVED = ("pytest_jobs.exploration.machine.",)
 #: Modules that cost more than they are worth at start-up.
 HEAVY = {
     "asyncio",
@@ -70,11 +70,6 @@ def inside(folder: str, module: str) -> str:
 
 def modules_that_are_rooms() -> set[str]:
     return {name for name, path in modules().items() if path.name == "__init__.py"}
-
-
-def family(module):
-    """Return what files such as `celery.py` and `celery_results.py` have in common."""
-    return module.partition("_jobs")[0] + "_jobs" + module.partition("_jobs")[2].partition("_")[0]
 
 
 def test_there_is_something_to_read():
@@ -228,20 +223,17 @@ def test_heavy_modules_are_imported_late():
 
 
 def test_what_imports_a_third_party_at_once_is_imported_late():
+    at_home = (*OWN_FILES, *DERIVED)
+    early = [(found.importer, found.imported) for found in IMPORTS if found.early]
     heavy = {
-        family(found.importer)
-        for found in IMPORTS
-        if found.early
-        and is_third_party(found.imported)
-        and lies_in(found.importer, (*OWN_FILES, *DERIVED))
+        importer
+        for importer, imported in early
+        if is_third_party(imported) and lies_in(importer, at_home)
     }
-    early = [
-        str(found)
-        for found in IMPORTS
-        if found.early
-        and family(found.imported) in heavy
-        and family(found.importer) != family(found.imported)
-    ]
+    while found := {
+        importer for importer, imported in early if importer not in heavy and imported in heavy
+    }:
+        heavy |= found
 
-    assert "pytest_jobs.bridges.celery.bridge" in heavy
-    assert early == []
+    assert "pytest_jobs.bridges.celery" in heavy
+    assert {module for module in heavy if not lies_in(module, at_home)} == set()

@@ -24,7 +24,11 @@ code = pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]])
 print("\\n" + json.dumps([int(code), sorted(sys.modules)]))
 """
 #: To whom explorations tell what they found: a page, which imports nothing else.
-AUDIENCE = {"pytest_jobs.exploration", "pytest_jobs.exploration.engine.audience"}
+AUDIENCE = {
+    "pytest_jobs.exploration",
+    "pytest_jobs.exploration.engine",
+    "pytest_jobs.exploration.engine.audience",
+}
 PLUGIN = ("-p", "pytest_jobs.plugin")
 
 
