@@ -115,7 +115,7 @@ class ArgumentsCriterion(Generic[T]):
         """Bind and compare."""
         record = self._record_of(item)
         try:
-            args, kwargs = record._decoded()
+            args, kwargs = record.arguments()
             actual = self._signature.bind(*args, **kwargs)
         except Exception:
             return False

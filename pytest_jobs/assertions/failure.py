@@ -91,15 +91,15 @@ def follow_up_hints(search: Search[T]) -> Iterator[str]:
 def pending_before(search: Search[T]) -> list[JobRecord]:
     """Return the pending records upon whose success the job follows."""
     every = search.jobs.ledger.records
-    return [record for record in every if record._state is PENDING and _is_before(search, record)]
+    return [record for record in every if record.state is PENDING and _is_before(search, record)]
 
 
 def _is_before(search: Search[T], record: JobRecord) -> bool:
     target = search.target
     return (
         target is not None
-        and record._bridge.name == target.bridge.name
-        and target.name in record._bridge.follow_ups(record)
+        and record.source.name == target.bridge.name
+        and target.name in record.source.follow_ups(record)
     )
 
 
@@ -182,13 +182,13 @@ def _not_delivered(search: Search[T]) -> Iterator[str]:
     for record in search.enqueued():
         if (
             record.job_id in counted
-            or record._origin is REDELIVERY
+            or record.origin is REDELIVERY
             or not search.would_match(record)
         ):
             continue
         if record.sequence in delivered:
             yield messages.hint_other_outcome(delivery_line(delivered[record.sequence]))
-        elif record._state is PENDING:
+        elif record.state is PENDING:
             yield _pending(search, record)
 
 
@@ -319,7 +319,7 @@ def _first_step(search: Search[T]) -> messages.Advice:
         return messages.OUTSIDE_WINDOW
     if any(subclasses(search)):
         return messages.SUBCLASS
-    if any(record._state is PENDING for record in enqueued):
+    if any(record.state is PENDING for record in enqueued):
         return messages.NOT_PERFORMED
     if enqueued:
         return messages.OTHER_OUTCOME
@@ -329,7 +329,7 @@ def _first_step(search: Search[T]) -> messages.Advice:
 
 
 def _pending_matches(search: Search[T]) -> bool:
-    pending = (record for record in search.enqueued() if record._state is PENDING)
+    pending = (record for record in search.enqueued() if record.state is PENDING)
     return any(map(search.would_match, pending))
 
 

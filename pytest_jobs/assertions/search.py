@@ -72,7 +72,7 @@ class Window:
     def holds(self, record: JobRecord) -> bool:
         """Say whether a record lies inside."""
         return id(record) in self._records or (
-            record._origin is not FIRST and (record.bridge, record.job_id) in self._jobs
+            record.origin is not FIRST and (record.bridge, record.job_id) in self._jobs
         )
 
 
@@ -93,7 +93,7 @@ def window_of(within: object) -> Window | None:
             "of records or deliveries."
         )
     records = [item if isinstance(item, JobRecord) else item.record for item in items]
-    first = [item for item in items if isinstance(item, JobRecord) and item._origin is FIRST]
+    first = [item for item in items if isinstance(item, JobRecord) and item.origin is FIRST]
     return Window(
         frozenset(map(id, records)), frozenset((item.bridge, item.job_id) for item in first)
     )
@@ -119,10 +119,10 @@ ENQUEUED: Subject[JobRecord] = Subject(
     outcome="enqueued",
     known=ENQUEUED_CRITERIA,
     every=lambda jobs: (
-        record for record in jobs.ledger.records if record._origin is not REDELIVERY
+        record for record in jobs.ledger.records if record.origin is not REDELIVERY
     ),
     of_job=lambda jobs, target: (
-        r for r in _records_of(jobs, target) if r._origin is not REDELIVERY
+        r for r in _records_of(jobs, target) if r.origin is not REDELIVERY
     ),
     parse=lambda target, criteria: [
         *parse_criteria(target, criteria, _RECORD_FIELDS),
@@ -131,7 +131,7 @@ ENQUEUED: Subject[JobRecord] = Subject(
     record_of=lambda record: record,
     line=record_line,
     look=look_at_record,
-    first=lambda record: record._origin is FIRST,
+    first=lambda record: record.origin is FIRST,
 )
 
 

@@ -22,7 +22,7 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         AssertionError: lists them.
     """
     left: list[JobRecord] = [
-        record for record in jobs.ledger.records if record._state is PENDING and not record._seen
+        record for record in jobs.ledger.records if record.state is PENDING and not record.seen
     ]
     if left:
         text = told(

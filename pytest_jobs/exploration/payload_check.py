@@ -236,7 +236,7 @@ class _Check:
             step = "find"
             signature = _signature(record)
             step = "decode"
-            args, kwargs = record._bridge.arguments_of(record)
+            args, kwargs = record.source.arguments_of(record)
         except UnknownJobError:
             return Finding("find", "No job has this name any more.", file)
         except (
@@ -254,7 +254,7 @@ class _Check:
 
     def _delivered(self, record: JobRecord, ledger: Ledger) -> Delivery:
         performer = self._jobs._performer
-        if record._bridge.is_coroutine(record) and in_running_loop():
+        if record.source.is_coroutine(record) and in_running_loop():
             raise RunningLoopError(
                 f"{record.name} is a coroutine job, and check_payloads was to perform it inside a running event "
                 "loop: call it in a plain test."
@@ -276,7 +276,7 @@ def _signature(record: JobRecord) -> Binder:
     """
     job = record.job
     try:
-        return record._bridge.signature(job)
+        return record.source.signature(job)
     except AmbiguousJobError:
         raise
     except JobsError as error:

@@ -139,7 +139,7 @@ class Viewing(OpenHarness):
             NotPerformedError: when the job has not been performed.
             BaseException: what the job raised.
         """
-        return checked_record(record, "result_of")._bridge.result_of(record)
+        return checked_record(record, "result_of").source.result_of(record)
 
     def _deliveries(self, title: str, statuses: frozenset[str] | None) -> View[Delivery]:
         every = self._ledger.deliveries
@@ -216,7 +216,7 @@ class Committing(Viewing):
         return tuple(
             record
             for record in self._ledger.records[before:]
-            if record._origin is FIRST and record._parent is None
+            if record.origin is FIRST and record.parent is None
         )
 
     def _callbacks_view(self, title: str, state: CallbackState) -> View[CommitCallback]:
@@ -250,7 +250,7 @@ class Redelivering(Viewing):
 
     def redeliver(self, record: JobRecord) -> JobRecord:
         """Enqueue the same payload once more, as a broker does that never heard of its delivery."""
-        return checked_record(record, "redeliver")._bridge.redeliver(record)
+        return checked_record(record, "redeliver").source.redeliver(record)
 
     def redrive(self, dead: Delivery | JobRecord) -> JobRecord | None:
         """Take a dead letter out of `jobs.dead` and enqueue its job anew, by the payload that came in first.
@@ -609,7 +609,7 @@ class Performing(Redelivering):
 
 
 def _raised(delivery: Delivery, raise_errors: bool) -> Delivery:
-    error = delivery._error
+    error = delivery.error
     if raise_errors and error is not None and delivery.raises:
         raise error.with_traceback(own_traceback(error))
     return delivery
@@ -757,7 +757,7 @@ class Jobs(Performing, Committing):
                     raise RunningLoopError(_simulated_in_loop(job))
                 self._performer.run(enqueueing)
             first = simulation.first(ledger)
-            if first._bridge.is_coroutine(first) and in_running_loop():
+            if first.source.is_coroutine(first) and in_running_loop():
                 raise RunningLoopError(_simulated_in_loop(short_name(first.name)))
             plan = simulation.plan(ledger, self._clock, self._targets, first)
             deliveries = verbs.drive(

@@ -121,7 +121,7 @@ def read_payload(path: Path) -> PayloadFile:
 
 
 def _written(record: JobRecord) -> WrittenPayload:
-    bridge = record._bridge
+    bridge = record.source
     if not isinstance(bridge, KeepsPayloads):
         raise PayloadError(
             f"{call_text(record)} cannot be recorded: the bridge of {record.bridge} does not write payloads as "
@@ -153,4 +153,4 @@ def _parameters(record: JobRecord, count: int) -> list[str]:
     job = record.job
     if isinstance(job, str):
         return []
-    return list(record._bridge.signature(job).positional_names[:count])
+    return list(record.source.signature(job).positional_names[:count])

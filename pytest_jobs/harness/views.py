@@ -143,7 +143,7 @@ class Capture(Sequence[JobRecord]):
     def _view(self) -> View[JobRecord]:
         inside = self._ledger.records[self._start : self._end]
         return View(
-            "captured", (record for record in inside if record._origin is FIRST), look_at_record
+            "captured", (record for record in inside if record.origin is FIRST), look_at_record
         )
 
 
@@ -164,7 +164,7 @@ def _item_text(item: object) -> str:
 
 def is_blocked(record: JobRecord) -> bool:
     """Say whether a record waits for a place of its concurrency limit."""
-    return record._state is PENDING and record._blocked_until_ns is not None
+    return record.state is PENDING and record.blocked_until_ns is not None
 
 
 def look_at_nothing(item: object) -> None:
@@ -173,14 +173,14 @@ def look_at_nothing(item: object) -> None:
 
 def look_at_record(record: JobRecord) -> None:
     """Note that the test has seen a record."""
-    record._seen = True
+    record.seen = True
 
 
 def look_at_delivery(delivery: Delivery) -> None:
     """Note that the test has seen the record of a delivery, and that it will be followed by another."""
-    delivery._record._seen = True
-    if delivery._next is not None:
-        delivery._next._seen = True
+    delivery.record.seen = True
+    if delivery.next is not None:
+        delivery.next.seen = True
 
 
 def titled_table(title: str, items: Sequence[object]) -> str:
@@ -231,7 +231,7 @@ def _record_row(record: JobRecord) -> tuple[str, ...]:
         record.queue or "-",
         "-" if record.wait is None else duration(record.wait),
         str(record.attempt),
-        "blocked" if is_blocked(record) else record._state,
+        "blocked" if is_blocked(record) else record.state,
     )
 
 
@@ -334,8 +334,8 @@ def _told(story: Iterable[JobRecord | Delivery | tuple[JobRecord]]) -> Iterator[
         else:
             added.add(entry.sequence)
             # A retry is told of by the delivery that asked for it.
-            if entry._origin is not RETRY:
-                yield Event("enqueued" if entry._origin is FIRST else "redelivered", entry, None)
+            if entry.origin is not RETRY:
+                yield Event("enqueued" if entry.origin is FIRST else "redelivered", entry, None)
 
 
 def _look_at(event: Event) -> None:

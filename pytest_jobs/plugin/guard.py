@@ -104,7 +104,7 @@ class SessionGuard:
 
             jobs, self._jobs = self._jobs, None
             self._keep_errors(jobs)
-            pending = (record for record in jobs.ledger.pending() if not record._seen)
+            pending = (record for record in jobs.ledger.pending() if not record.seen)
             self._found[_LEFT] += [record_line(record) for record in pending]
             jobs.close()
         output = getattr(self._config, "workeroutput", None)

@@ -170,4 +170,4 @@ def test_it_can_be_imported():
 def test_the_test_has_seen_them(jobs, assert_enqueued_in_order):
     fetch.perform_later(1)
 
-    assert assert_enqueued_in_order([fetch])[0]._seen
+    assert assert_enqueued_in_order([fetch])[0].seen

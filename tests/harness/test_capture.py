@@ -164,11 +164,11 @@ def test_what_was_looked_at_through_a_capture_was_seen(jobs):
     len(sent)
     str(sent)
     sent.peek()
-    before = [record._seen for record in jobs.ledger.records]
+    before = [record.seen for record in jobs.ledger.records]
     sent[1]
 
     assert before == [False, False]
-    assert [record._seen for record in jobs.ledger.records] == [False, True]
+    assert [record.seen for record in jobs.ledger.records] == [False, True]
 
 
 def test_peek_returns_everything_captured(jobs):

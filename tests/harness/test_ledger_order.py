@@ -37,7 +37,7 @@ def taken(ledger, **filters):
 
 
 def key(record):
-    envelope = record._envelope
+    envelope = record.envelope
     due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
     return envelope.priority or 0, due_ns, record.sequence
 
@@ -62,7 +62,7 @@ def test_records_are_taken_in_order_of_priority_then_due_time_then_sequence(
         ledger.added(make_record(priority=priority, enqueued_ns=clock.at, due_ns=due_ns))
     clock.at += later * SECOND
     due = [
-        r for r in ledger.records if r._envelope.due_ns is None or r._envelope.due_ns <= clock.at
+        r for r in ledger.records if r.envelope.due_ns is None or r.envelope.due_ns <= clock.at
     ]
 
     assert taken(ledger) == sorted(due, key=key)
@@ -101,7 +101,7 @@ def test_the_order_is_the_same_after_filters_left_records_out(make_record, enque
     clock.at += 2 * SECOND
     left = list(ledger.records)
     for queue in queues:
-        due = [r for r in left if r._envelope.due_ns is None or r._envelope.due_ns <= clock.at]
+        due = [r for r in left if r.envelope.due_ns is None or r.envelope.due_ns <= clock.at]
         expected = sorted((r for r in due if r.queue == queue), key=key)
 
         assert taken(ledger, queue=queue) == expected

@@ -72,7 +72,7 @@ def test_a_record_that_was_taken_cannot_be_withdrawn(ledger, make_record):
     ledger.take(EVERYTHING)
     ledger.removed(record)
 
-    assert record._state == "taken"
+    assert record.state == "taken"
 
 
 def test_a_record_that_was_withdrawn_while_a_filter_held_it_back_stays_withdrawn(jobs):

@@ -220,7 +220,7 @@ def test_a_table_of_deliveries_is_cut_too(jobs):
 
 
 def seen(jobs):
-    return [record.sequence for record in jobs.ledger.records if record._seen]
+    return [record.sequence for record in jobs.ledger.records if record.seen]
 
 
 @pytest.fixture

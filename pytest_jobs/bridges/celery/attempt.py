@@ -116,7 +116,7 @@ def make_attempt(
         What came of it, and whether the message went back to the queue.
     """
     attempt = Attempt(task, message.job_id, around)
-    received = message.received(redelivered=record._origin == "redelivery")
+    received = message.received(redelivered=record.origin == "redelivery")
     rejected = functools.partial(_rejected, attempt)
     try:
         request = Request(received, app=app, task=task, on_reject=rejected)

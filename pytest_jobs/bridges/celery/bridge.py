@@ -369,5 +369,5 @@ class CeleryBridge:
 
 
 def _message(record: JobRecord) -> TaskMessage:
-    message: Any = record._payload
+    message: Any = record.payload
     return message  # type: ignore[no-any-return]

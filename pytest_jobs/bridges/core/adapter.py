@@ -80,7 +80,7 @@ class HarnessAdapter:
 
 def payload_of(record: JobRecord) -> Payload:
     """Return the payload behind a record of the core."""
-    payload: Any = record._payload
+    payload: Any = record.payload
     return payload  # type: ignore[no-any-return]
 
 
@@ -143,7 +143,7 @@ class Redriving:
     def _report(self, blocked_until_ns: int | None) -> None:
         first = self._record
         self._again = JobRecord(
-            first._bridge, self._payload, first.payload, REDELIVERY, blocked_until_ns
+            first.source, self._payload, first.payload, REDELIVERY, blocked_until_ns
         )
         self._adapter.sink.added(self._again)
 

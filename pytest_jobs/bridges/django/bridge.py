@@ -310,7 +310,7 @@ class DjangoBridge:
 
 
 def _stored(record: JobRecord) -> StoredTask:
-    stored: Any = record._payload
+    stored: Any = record.payload
     return stored  # type: ignore[no-any-return]
 
 

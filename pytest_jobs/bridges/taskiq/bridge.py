@@ -218,7 +218,7 @@ class TaskiqBridge:
 
     def redeliver(self, record: JobRecord) -> JobRecord:
         """Report the same message once more."""
-        again = JobRecord(self, record._envelope, record.payload, REDELIVERY)
+        again = JobRecord(self, record.envelope, record.payload, REDELIVERY)
         self._installed().sink.added(again)
         return again
 
@@ -342,7 +342,7 @@ class TaskiqBridge:
 
 
 def _envelope(record: JobRecord) -> Envelope:
-    envelope: Any = record._envelope
+    envelope: Any = record.envelope
     return envelope  # type: ignore[no-any-return]
 
 

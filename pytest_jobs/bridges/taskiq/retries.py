@@ -138,7 +138,7 @@ def _retried(
     again: JobRecord,
     middlewares: Iterable[object],
 ) -> Delivery:
-    envelope = again._envelope
+    envelope = again.envelope
     due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
     wait_ns = due_ns - envelope.enqueued_ns
     is_requeued = isinstance(witness.error, NoResultError) and again.attempt == record.attempt

@@ -159,7 +159,7 @@ async def _awaited(
 
 
 def _call(record: JobRecord) -> _Call:
-    call: Any = record._payload
+    call: Any = record.payload
     return call  # type: ignore[no-any-return]
 
 

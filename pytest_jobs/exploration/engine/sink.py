@@ -32,12 +32,12 @@ class ActSink:
     def added(self, record: JobRecord) -> None:
         """Take in a job."""
         current = watcher.get()
-        if current is None or record._origin is not FIRST:
+        if current is None or record.origin is not FIRST:
             self._ledger.added(record)
             return
         value = (record.name, record.args, record.kwargs, record.queue)
         # A copy with the same id is no second job, but a second delivery of the first.
-        key = record.job_id if has_derived_id(record._envelope.headers) else None
+        key = record.job_id if has_derived_id(record.envelope.headers) else None
         act = Act("enqueue", call_text(record), value=value, key=key)
         with current.acting(act):
             self._acts[record] = act

@@ -131,7 +131,7 @@ class History:
                 following = self._redelivered()
             else:
                 self._ledger.claim(following)
-                self._setting.clock.reach_ns(following._envelope.due_ns or 0)
+                self._setting.clock.reach_ns(following.envelope.due_ns or 0)
             run = self._make(following, None, lines=False)
         return run
 

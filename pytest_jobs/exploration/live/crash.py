@@ -271,7 +271,7 @@ class _Attempt:
             return False
         if self.watch.dead:
             return True
-        if record._origin is not FIRST or watcher.get() is not self.watch:
+        if record.origin is not FIRST or watcher.get() is not self.watch:
             return False
         with self.watch.acting(Act("enqueue", call_text(record))):
             self._let_in(record)

@@ -46,7 +46,7 @@ class LiveScopes:
         Raises:
             JobsError: when the job has no body that is written in Python.
         """
-        body = record._bridge.resolve(record.job)
+        body = record.source.resolve(record.job)
         known = self._scopes.get(body)
         if known is None:
             scope = Scope(body, _no_world, atomic=self._atomic)

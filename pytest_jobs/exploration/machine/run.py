@@ -172,7 +172,7 @@ class MachineRun:
 
     def short_name(self, record: JobRecord) -> str:
         """Return what steps call the job of a record, without its number."""
-        return self._names.get((record._bridge, record.name), short_name(record.name))
+        return self._names.get((record.source, record.name), short_name(record.name))
 
     def modules(self) -> list[ModuleType]:
         """Return the modules whose globals may be those of jobs."""

@@ -45,7 +45,7 @@ class Pending:
     @property
     def due_ns(self) -> int:
         """When it is due, in nanoseconds since the epoch; 0 for at once."""
-        return 0 if self.again else self.record._envelope.due_ns or 0
+        return 0 if self.again else self.record.envelope.due_ns or 0
 
 
 class Queue:
@@ -80,7 +80,7 @@ class Queue:
     @property
     def waiting(self) -> Sequence[Pending]:
         """The deliveries that are to be made, whether due or not."""
-        return [item for item in self._pending if item.again or item.record._state is not REMOVED]
+        return [item for item in self._pending if item.again or item.record.state is not REMOVED]
 
     @property
     def last_label(self) -> str:
@@ -149,7 +149,7 @@ class Queue:
             item.failures = 0
 
     def _label(self, record: JobRecord) -> str:
-        key = record._bridge, record.job_id
+        key = record.source, record.job_id
         if key not in self._labels:
             name = self._short_name(record)
             self._numbers[name] += 1
@@ -388,7 +388,7 @@ class Session:
         return run
 
     def _redelivered(self, item: Pending) -> JobRecord:
-        return item.record._bridge.redeliver(item.record)
+        return item.record.source.redeliver(item.record)
 
     def _in_process(self, run: Callable[[], object]) -> None:
         context = self._context.copy()
@@ -473,9 +473,9 @@ class Session:
         self._run.tracer.hear_again()
 
     def _added(self, record: JobRecord) -> None:
-        if record._origin is REDELIVERY:
+        if record.origin is REDELIVERY:
             return
-        body = record._bridge.job_of(record)
+        body = record.source.job_of(record)
         if not isinstance(body, str):
-            self._run.scopes.add(record._bridge.resolve(body))
+            self._run.scopes.add(record.source.resolve(body))
         self._queue.add(record)

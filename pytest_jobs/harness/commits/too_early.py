@@ -41,7 +41,7 @@ class TooEarly:
 
     def look_at(self, record: JobRecord) -> None:
         """Warn if a record was enqueued too early, or turns out to have been, once for each line."""
-        if record._origin is not FIRST or record.bridge != _CORE:
+        if record.origin is not FIRST or record.bridge != _CORE:
             return
         job_class = getattr(record.job, "job_class", JobDeclaration)
         if job_class.enqueue_after_commit:

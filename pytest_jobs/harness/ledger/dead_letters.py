@@ -37,7 +37,7 @@ class DeadLetters:
         self._read = len(every)
         if self._age_ns is not None:
             oldest_ns = self._ledger.now_ns() - self._age_ns
-            self._kept = [each for each in self._kept if each._at_ns > oldest_ns]
+            self._kept = [each for each in self._kept if each.at_ns > oldest_ns]
         if self._size is not None:
             del self._kept[: -self._size]
         return tuple(self._kept)
@@ -89,7 +89,7 @@ class DeadLetters:
 
     def _enqueue_anew(self, letter: Delivery) -> JobRecord | None:
         first = self._first(letter.record)
-        bridge = first._bridge
+        bridge = first.source
         if "unique" in bridge.capabilities:
             return cast("HoldsLocks", bridge).redrive(first)
         return bridge.redeliver(first)
@@ -115,9 +115,9 @@ class DeadLetters:
         """Return the earlier record that this one retries or repeats."""
         if record.retry_of is not None:
             return self._ledger.records[record.retry_of]
-        if record._origin is FIRST:
+        if record.origin is FIRST:
             return None
-        repeats = record._origin is REDELIVERY
+        repeats = record.origin is REDELIVERY
         earlier = (r for r in self._ledger.named(record.name) if r.sequence < record.sequence)
         return next(
             (
@@ -130,4 +130,4 @@ class DeadLetters:
 
 
 def _same_job(one: JobRecord, other: JobRecord) -> bool:
-    return one.job_id == other.job_id and one._bridge is other._bridge
+    return one.job_id == other.job_id and one.source is other.source

@@ -82,9 +82,9 @@ class Ledger:
         current = current_record.get()
         if current is not None:
             self._relate(record, current)
-        name = record._envelope.name
+        name = record.envelope.name
         with self._lock:
-            record._sequence = len(self.records)
+            record.place(len(self.records))
             self.records.append(record)
             self.events.append(record)
             try:
@@ -99,14 +99,14 @@ class Ledger:
 
     def removed(self, record: JobRecord) -> None:
         """Take note that a pending job was withdrawn."""
-        if not self._dead and record._state is PENDING:
-            record._state = REMOVED
+        if not self._dead and record.state is PENDING:
+            record.state = REMOVED
             self.events.append((record,))
 
     def unblocked(self, record: JobRecord) -> None:
         """Take note that a blocked job has the place that it waited for."""
-        record._blocked_until_ns = None
-        if not self._dead and record._state is PENDING:
+        record.blocked_until_ns = None
+        if not self._dead and record.state is PENDING:
             with self._lock:
                 self._push(record)
             if self._when_added is not None:
@@ -124,10 +124,7 @@ class Ledger:
             BaseException: what that delivery raised, unless the job's declarations dealt with it.
         """
         for delivery in reversed(self.deliveries):
-            if (
-                delivery.record.job_id == record.job_id
-                and delivery.record._bridge is record._bridge
-            ):
+            if delivery.record.job_id == record.job_id and delivery.record.source is record.source:
                 if delivery.raises and delivery.error is not None:
                     raise delivery.error
                 return delivery.result
@@ -157,11 +154,11 @@ class Ledger:
 
     def first_enqueues(self) -> Iterator[JobRecord]:
         """Return what the application enqueued; retries and redeliveries are left out."""
-        return (record for record in self.records if record._origin is FIRST)
+        return (record for record in self.records if record.origin is FIRST)
 
     def pending(self) -> Iterator[JobRecord]:
         """Return what waits to be performed, in the order of enqueueing."""
-        return (record for record in self.records if record._state is PENDING)
+        return (record for record in self.records if record.state is PENDING)
 
     def take(self, selection: Selection) -> JobRecord | None:
         """Take out the next record that is due and selected."""
@@ -179,7 +176,7 @@ class Ledger:
             if first is None:
                 return None
             record = first.pop()
-            record._state = TAKEN
+            record.state = TAKEN
             return record
 
     def has_due(self, selection: Selection) -> bool:
@@ -210,14 +207,14 @@ class Ledger:
 
     def claim(self, record: JobRecord) -> None:
         """Take a record out of turn."""
-        record._state = TAKEN
+        record.state = TAKEN
 
     def stand_in(self, record: JobRecord, other: JobRecord) -> None:
         """Take a pending record out for good, and in its place one that is to be performed at once."""
-        other._retry_of, other._parent = record._sequence, record._parent
+        other.relate(record.parent, retry_of=record.sequence)
         with self._lock:
-            record._state = other._state = TAKEN
-            other._sequence = len(self.records)
+            record.state = other.state = TAKEN
+            other.place(len(self.records))
             self.records.append(other)
             self._by_name[record.name].append(other)
             self.events.append(other)
@@ -226,8 +223,8 @@ class Ledger:
         """Return records that were taken or held back and not performed."""
         with self._lock:
             for record in records:
-                if record._state is not REMOVED:
-                    record._state = PENDING
+                if record.state is not REMOVED:
+                    record.state = PENDING
                     self._push(record)
 
     def begin(self, record: JobRecord) -> int:
@@ -257,7 +254,7 @@ class Ledger:
         self._dead = True
 
     def _push(self, record: JobRecord) -> None:
-        bridge = record._bridge.name
+        bridge = record.source.name
         if self.serving is not None:
             self._push_on_shelf(record, bridge, self.serving.shelf(record.queue))
             return
@@ -285,11 +282,10 @@ class Ledger:
             wake()
 
     def _relate(self, record: JobRecord, current: JobRecord) -> None:
-        if record._origin is not FIRST and record._envelope.job_id == current._envelope.job_id:
-            record._retry_of = current._sequence
-            record._parent = current._parent
+        if record.origin is not FIRST and record.envelope.job_id == current.envelope.job_id:
+            record.relate(current.parent, retry_of=current.sequence)
         else:
-            record._parent = current._sequence
+            record.relate(current.sequence)
 
     def _drop_old_tracebacks(self, error: BaseException) -> None:
         self._errors.append(error)
@@ -300,12 +296,14 @@ class Ledger:
 
 
 def _attach(delivery: Delivery, records: list[JobRecord]) -> None:
-    performed = delivery._record._sequence
-    delivery._next = next((record for record in records if record._retry_of == performed), None)
-    delivery._enqueued = tuple(
-        record
-        for record in records
-        if record._parent == performed and record._retry_of != performed
+    performed = delivery.record.sequence
+    delivery.attach(
+        next((record for record in records if record.retry_of == performed), None),
+        tuple(
+            record
+            for record in records
+            if record.parent == performed and record.retry_of != performed
+        ),
     )
 
 

@@ -67,7 +67,7 @@ def held_locks(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[Lock]:
 
 def first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | None:
     """Return the first record of a job; None when the ledger has none."""
-    records = (r for r in ledger.records if r._bridge is bridge and r.job_id == job_id)
+    records = (r for r in ledger.records if r.source is bridge and r.job_id == job_id)
     return next(records, None)
 
 

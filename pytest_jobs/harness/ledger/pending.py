@@ -28,13 +28,13 @@ class PendingQueue:
 
     def push(self, record: JobRecord) -> None:
         """Take in a record."""
-        envelope = record._envelope
+        envelope = record.envelope
         due_ns = envelope.due_ns
-        if record._blocked_until_ns is not None:
-            due_ns = record._blocked_until_ns
+        if record.blocked_until_ns is not None:
+            due_ns = record.blocked_until_ns
         if due_ns is not None:
             # A test sees microseconds, and moves the clock to those that `due_at` says.
-            heapq.heappush(self._later, (due_ns - due_ns % 1000, record._sequence, record))
+            heapq.heappush(self._later, (due_ns - due_ns % 1000, record.sequence, record))
         elif envelope.priority is None and not self._due and self._goes_last(record):
             self._plain.append(record)
         else:
@@ -49,13 +49,13 @@ class PendingQueue:
             self._ripen(clock.now_ns())
         while self._plain:
             record = self._plain[0]
-            if record._state is PENDING and selection.admits(record):
-                return 0, record._envelope.enqueued_ns, record._sequence
+            if record.state is PENDING and selection.admits(record):
+                return 0, record.envelope.enqueued_ns, record.sequence
             self._plain.popleft()
             selection.keep(record)
         while self._due:
             record = self._due[0][3]
-            if record._state is PENDING and selection.admits(record):
+            if record.state is PENDING and selection.admits(record):
                 return self._due[0][:3]
             heapq.heappop(self._due)
             selection.keep(record)
@@ -69,7 +69,7 @@ class PendingQueue:
         """Return when the first selected record that is not due yet will be."""
         while self._later:
             due_ns, _, record = self._later[0]
-            if record._state is PENDING and selection.admits(record):
+            if record.state is PENDING and selection.admits(record):
                 return due_ns
             heapq.heappop(self._later)
             selection.keep(record)
@@ -80,8 +80,8 @@ class PendingQueue:
             return True
         last = self._plain[-1]
         return (
-            last._sequence < record._sequence
-            and last._envelope.enqueued_ns <= record._envelope.enqueued_ns
+            last.sequence < record.sequence
+            and last.envelope.enqueued_ns <= record.envelope.enqueued_ns
         )
 
     def _push_due(self, record: JobRecord) -> None:
@@ -90,10 +90,10 @@ class PendingQueue:
         self._push_key(record)
 
     def _push_key(self, record: JobRecord) -> None:
-        envelope = record._envelope
-        rank = record._bridge.rank(envelope.priority)
+        envelope = record.envelope
+        rank = record.source.rank(envelope.priority)
         due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
-        heapq.heappush(self._due, (rank, due_ns, record._sequence, record))
+        heapq.heappush(self._due, (rank, due_ns, record.sequence, record))
 
     def _ripen(self, now_ns: int) -> None:
         while self._later and self._later[0][0] <= now_ns:

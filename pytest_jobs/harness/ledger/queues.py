@@ -283,7 +283,7 @@ def unserved(
 
 
 def _comes(record: JobRecord, until_ns: int | None) -> bool:
-    due_ns = record._envelope.due_ns
+    due_ns = record.envelope.due_ns
     return until_ns is None or due_ns is None or due_ns <= until_ns
 
 

@@ -147,8 +147,8 @@ class Selection:
         if self.unfiltered:
             return self._comes(record)
         admitted = (
-            record._sequence >= self._since
-            and (self._left_alone is None or record._sequence not in self._left_alone)
+            record.sequence >= self._since
+            and (self._left_alone is None or record.sequence not in self._left_alone)
             and (self._only is None or self._only(record))
             and (self._exclude is None or not self._exclude(record))
             and (self._queues is None or record.queue in self._queues)
@@ -157,11 +157,11 @@ class Selection:
         return admitted and self._comes(record)
 
     def _comes(self, record: JobRecord) -> bool:
-        if self.before is not None and record._sequence >= self.before:
+        if self.before is not None and record.sequence >= self.before:
             return False
         if self.until_ns is None:
             return True
-        due_ns = record._blocked_until_ns or record._envelope.due_ns
+        due_ns = record.blocked_until_ns or record.envelope.due_ns
         return due_ns is None or due_ns - due_ns % 1000 <= self.until_ns
 
     def holds(self, record: JobRecord) -> bool:
@@ -170,13 +170,13 @@ class Selection:
 
     def keep(self, record: JobRecord) -> None:
         """Hold a record back until the verb has ended."""
-        if record._state is PENDING:
+        if record.state is PENDING:
             self._held.append(record)
 
     def held(self) -> list[JobRecord]:
         """Give up what was held back, and was not performed all the same, as one that became unblocked."""
         held, self._held = self._held, []
-        return [record for record in held if record._state is PENDING]
+        return [record for record in held if record.state is PENDING]
 
 
 def record_test(wanted: Any, targets: Targets, name: str) -> Test:

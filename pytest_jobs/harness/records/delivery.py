@@ -54,13 +54,14 @@ ENDED_IN_FAILURE: Final = frozenset(("failed", "exhausted"))
 
 
 class Delivery:
-    """What one attempt came to. Bridges make it; the ledger adds what was enqueued meanwhile."""
+    """What one attempt came to. Bridges make it; the ledger adds what was enqueued meanwhile.
+
+    The harness also uses `at_ns` and `ended_ns`, the times as nanoseconds since the epoch.
+    """
 
     __slots__ = (
         "_aftermath",
-        "_at_ns",
         "_bounds_ns",
-        "_ended_ns",
         "_enqueued",
         "_error",
         "_handled",
@@ -69,6 +70,8 @@ class Delivery:
         "_result",
         "_status",
         "_wait_ns",
+        "at_ns",
+        "ended_ns",
     )
 
     def __init__(
@@ -99,8 +102,8 @@ class Delivery:
             aftermath: the names of what ran because the job was given up, in order.
         """
         self._record = record
-        self._at_ns = at_ns
-        self._ended_ns = at_ns
+        self.at_ns = at_ns
+        self.ended_ns = at_ns
         self._status: Status = status
         self._result = result
         self._error = error
@@ -111,6 +114,10 @@ class Delivery:
         self._next: JobRecord | None = None
         self._enqueued: tuple[JobRecord, ...] = ()
 
+    def attach(self, next_attempt: JobRecord | None, enqueued: tuple[JobRecord, ...]) -> None:
+        """Add what was enqueued meanwhile: for the ledger."""
+        self._next, self._enqueued = next_attempt, enqueued
+
     @property
     def record(self) -> JobRecord:
         """What was performed."""
@@ -119,12 +126,12 @@ class Delivery:
     @property
     def at(self) -> datetime:
         """When it began, by the harness's clock."""
-        return to_datetime(self._at_ns)
+        return to_datetime(self.at_ns)
 
     @property
     def ended_at(self) -> datetime:
         """When it ended, by the harness's clock, which its sleeps have moved."""
-        return to_datetime(self._ended_ns)
+        return to_datetime(self.ended_ns)
 
     @property
     def status(self) -> Status:

@@ -74,20 +74,25 @@ class Envelope(Protocol):
 
 
 class JobRecord:
-    """One enqueued job: read-only, and identified by its `sequence`."""
+    """One enqueued job, identified by its `sequence`. Tests read its properties.
+
+    The harness and its bridges also use these attributes, which are plain slots since they are read for every
+    job in every pass: `source` (the bridge that brought the job in), `envelope`, `origin`, `state`, `seen`
+    (whether a test has looked at it) and `blocked_until_ns`.
+    """
 
     __slots__ = (
         "_arguments",
-        "_blocked_until_ns",
-        "_bridge",
-        "_envelope",
-        "_origin",
         "_parent",
         "_payload",
         "_retry_of",
-        "_seen",
         "_sequence",
-        "_state",
+        "blocked_until_ns",
+        "envelope",
+        "origin",
+        "seen",
+        "source",
+        "state",
     )
 
     def __init__(
@@ -108,17 +113,25 @@ class JobRecord:
             blocked_until_ns: until when at the latest it waits for a place of its concurrency limit,
                 in nanoseconds since the epoch; None when it has one, or needs none.
         """
-        self._blocked_until_ns = blocked_until_ns
-        self._bridge = bridge
-        self._envelope = envelope
+        self.blocked_until_ns = blocked_until_ns
+        self.source = bridge
+        self.envelope = envelope
         self._payload = payload
-        self._origin: Origin = origin
+        self.origin: Origin = origin
         self._arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self._parent: int | None = None
         self._retry_of: int | None = None
         self._sequence = -1
-        self._state: State = PENDING
-        self._seen = False
+        self.state: State = PENDING
+        self.seen = False
+
+    def place(self, sequence: int) -> None:
+        """Number the record in the order of enqueueing: for the ledger."""
+        self._sequence = sequence
+
+    def relate(self, parent: int | None, retry_of: int | None = None) -> None:
+        """Say which job enqueued this one, and which record it retries: for the ledger."""
+        self._parent, self._retry_of = parent, retry_of
 
     @property
     def sequence(self) -> int:
@@ -128,22 +141,22 @@ class JobRecord:
     @property
     def bridge(self) -> str:
         """The name of the bridge that brought the job in."""
-        return self._bridge.name
+        return self.source.name
 
     @property
     def job_id(self) -> str:
         """The library's id. A retry and a redelivery keep it and get a sequence of their own."""
-        return self._envelope.job_id
+        return self.envelope.job_id
 
     @property
     def job(self) -> object:
         """The job class, function or task; its name when it is not known here."""
-        return self._bridge.job_of(self)
+        return self.source.job_of(self)
 
     @property
     def name(self) -> str:
         """The name of the job in its library."""
-        return self._envelope.name
+        return self.envelope.name
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -152,12 +165,12 @@ class JobRecord:
         Raises:
             DeserializationError: when the payload cannot be read.
         """
-        return self._decoded()[0]
+        return self.arguments()[0]
 
     @property
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments after the library's own round trip."""
-        return self._decoded()[1]
+        return self.arguments()[1]
 
     @property
     def params(self) -> dict[str, Any]:
@@ -166,57 +179,57 @@ class JobRecord:
         Raises:
             TypeError: when they do not fit the job as it is now.
         """
-        args, kwargs = self._decoded()
-        return self._bridge.signature(self.job).named(args, kwargs)
+        args, kwargs = self.arguments()
+        return self.source.signature(self.job).named(args, kwargs)
 
     @property
     def queue(self) -> str | None:
         """The name of the queue."""
-        return self._envelope.queue
+        return self.envelope.queue
 
     @property
     def priority(self) -> int | None:
         """The priority, in the library's own sense."""
-        return self._envelope.priority
+        return self.envelope.priority
 
     @property
     def headers(self) -> Mapping[str, object]:
         """What travels beside the arguments."""
-        return self._envelope.headers or {}
+        return self.envelope.headers or {}
 
     @property
     def enqueued_at(self) -> datetime:
         """When it was enqueued, by the harness's clock."""
-        return to_datetime(self._envelope.enqueued_ns)
+        return to_datetime(self.envelope.enqueued_ns)
 
     @property
     def due_at(self) -> datetime | None:
         """When it is due; None for at once."""
-        due_ns = self._envelope.due_ns
+        due_ns = self.envelope.due_ns
         return None if due_ns is None else to_datetime(due_ns)
 
     @property
     def wait(self) -> timedelta | None:
         """How long after its enqueueing it is due; None for at once."""
-        due_ns = self._envelope.due_ns
-        return None if due_ns is None else to_timedelta(due_ns - self._envelope.enqueued_ns)
+        due_ns = self.envelope.due_ns
+        return None if due_ns is None else to_timedelta(due_ns - self.envelope.enqueued_ns)
 
     @property
     def blocked_until(self) -> datetime | None:
         """When it asks again at the latest, of a job that waits for a place of its limit; None otherwise."""
-        until_ns = self._blocked_until_ns
+        until_ns = self.blocked_until_ns
         return None if until_ns is None else to_datetime(until_ns)
 
     @property
     def expires_at(self) -> datetime | None:
         """When it is not worth performing any more; None for never."""
-        expires_ns = self._envelope.expires_ns
+        expires_ns = self.envelope.expires_ns
         return None if expires_ns is None else to_datetime(expires_ns)
 
     @property
     def attempt(self) -> int:
         """The number of the run that this record asks for, counted from 1."""
-        return self._envelope.attempt
+        return self.envelope.attempt
 
     @property
     def retry_of(self) -> int | None:
@@ -233,9 +246,14 @@ class JobRecord:
         """What the library made; what is redelivered."""
         return self._payload
 
-    def _decoded(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return `args` and `kwargs`, decoded once and kept.
+
+        Raises:
+            DeserializationError: when the payload cannot be read.
+        """
         if self._arguments is None:
-            self._arguments = self._bridge.arguments_of(self)
+            self._arguments = self.source.arguments_of(self)
         return self._arguments
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ class Tally(Mapping[str, int]):
     def count(self, delivery: Delivery) -> None:
         """Count a delivery."""
         self._deliveries.append(delivery)
-        status = delivery._status
+        status = delivery.status
         self._counts[status] = self._counts.get(status, 0) + 1
 
     @property

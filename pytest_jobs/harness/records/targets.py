@@ -28,7 +28,7 @@ class Target:
     def is_job_of(self, record: JobRecord) -> bool:
         """Say whether the record is of this job; a subclass is another job."""
         return (
-            record._bridge.name == self.bridge.name
+            record.source.name == self.bridge.name
             and record.name == self.name
             and self._matches(record)
         )

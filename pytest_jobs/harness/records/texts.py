@@ -183,7 +183,7 @@ def arguments_text(record: JobRecord) -> str:
 def is_readable(record: JobRecord) -> bool:
     """Say whether the arguments of a record can be read."""
     try:
-        record._decoded()
+        record.arguments()
     except Exception:
         return False
     return True
@@ -216,7 +216,7 @@ def record_line(record: JobRecord) -> str:
 
 def context_text(record: JobRecord) -> str:
     """Return the current attributes that a record carries, as text; empty for none."""
-    return described(record._envelope.headers) if record.bridge == "core" else ""
+    return described(record.envelope.headers) if record.bridge == "core" else ""
 
 
 def delivery_line(delivery: Delivery) -> str:

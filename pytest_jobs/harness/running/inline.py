@@ -42,7 +42,7 @@ class HeldRecords:
     def hold(self, record: JobRecord) -> None:
         """Keep a record until the transaction has ended in which this is called."""
         held = threading.get_ident(), contextvars.copy_context(), record
-        self._by_sequence[record._sequence] = held
+        self._by_sequence[record.sequence] = held
 
     def release_here(self) -> bool:
         """Give up what this thread enqueued in transactions that have ended; return whether there was any."""
@@ -61,7 +61,7 @@ class HeldRecords:
     def give_up(self) -> list[JobRecord]:
         """Return what is held and still pending, and hold it no longer."""
         held, self._by_sequence = self._by_sequence, {}
-        return [record for _, _, record in held.values() if record._state is PENDING]
+        return [record for _, _, record in held.values() if record.state is PENDING]
 
     def __contains__(self, sequence: object) -> bool:
         """Say whether the record of this number is held."""
@@ -176,7 +176,7 @@ class Inline:
         selection = self._make_selection(self._since)
         try:
             while (record := self._take(selection, guard)) is not None:
-                if record._bridge.is_coroutine(record) and in_running_loop():
+                if record.source.is_coroutine(record) and in_running_loop():
                     self._ledger.put_back([record])
                     self._hand_over(guard)
                     return True

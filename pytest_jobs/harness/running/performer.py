@@ -153,7 +153,7 @@ class Performer:
             RunningLoopError: for a coroutine job inside a running loop; the record stays pending.
             BaseException: an assertion or outcome of the test runner that the job raised.
         """
-        bridge = record._bridge
+        bridge = record.source
         if in_running_loop() and bridge.is_coroutine(record):
             ledger.put_back([record])
             raise RunningLoopError(_running_loop_text(record))
@@ -189,7 +189,7 @@ class Performer:
         Raises:
             BaseException: what is no error of the job and no outcome of the test runner.
         """
-        bridge = record._bridge
+        bridge = record.source
         now_ns = self.clock.now_ns()
         token, thread = self._enter(record)
         try:
@@ -245,7 +245,7 @@ class Performer:
         token, thread = self._enter(record)
         try:
             with warned_sleeps():
-                delivery = record._bridge.perform(record, now_ns=now_ns, around=body)
+                delivery = record.source.perform(record, now_ns=now_ns, around=body)
                 return delivery if isinstance(delivery, Delivery) else await delivery
         except self.outcomes as outcome:
             body.outcome = outcome
@@ -312,11 +312,11 @@ class Performer:
         """
         # A job may have rescued what was raised before its body, such as arguments that cannot be read.
         nothing_raised = delivery._error is None
-        if delivery._status == "performed" and nothing_raised and not body.called:
-            record = delivery._record
+        if delivery.status == "performed" and nothing_raised and not body.called:
+            record = delivery.record
             error = NothingPerformedError(_nothing_performed_text(record))
-            delivery = Delivery(record, delivery._at_ns, "failed", error=error, handled=False)
-        delivery._ended_ns = self.clock.now_ns()
+            delivery = Delivery(record, delivery.at_ns, "failed", error=error, handled=False)
+        delivery.ended_ns = self.clock.now_ns()
         ledger.delivered(delivery, before)
         for hear in self.when_delivered:
             hear(delivery)

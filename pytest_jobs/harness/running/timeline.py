@@ -346,7 +346,7 @@ class Simulation:
     def body(self, record: JobRecord) -> Body:
         """Return what runs instead of the body."""
         error = None if record.attempt == self._succeed_on else fresh_error(self._raising)
-        return SimulatedBody(error, is_coroutine=record._bridge.is_coroutine(record))
+        return SimulatedBody(error, is_coroutine=record.source.is_coroutine(record))
 
 
 def _with_id(job_id: str) -> Callable[[JobRecord], bool]:

@@ -122,7 +122,7 @@ class Twice:
         """Deliver the payload again, and its retries, until the library is done with it."""
         with aside.opened(performer):
             again = delivery
-            record = delivery.record._bridge.redeliver(delivery.record)
+            record = delivery.record.source.redeliver(delivery.record)
             for _ in range(_DELIVERIES):
                 aside.ledger.claim(record)
                 again = yield record
@@ -130,7 +130,7 @@ class Twice:
                     self._note(delivery, again, 0)
                     return
                 record = again.next
-                performer.clock.reach_ns(record._envelope.due_ns or 0)
+                performer.clock.reach_ns(record.envelope.due_ns or 0)
             self._note(delivery, again, _DELIVERIES)
 
     def _note(self, delivery: Delivery, again: Delivery, unfinished: int) -> None:
@@ -186,7 +186,7 @@ class _Aside:
         self, record: JobRecord, delivery: Delivery, before: int, body: RealBody
     ) -> Delivery:
         if body.outcome is not None:
-            at_ns = delivery._at_ns
+            at_ns = delivery.at_ns
             delivery = Delivery(record, at_ns, "failed", error=body.outcome, handled=False)
         self.ledger.delivered(delivery, before)
         return delivery

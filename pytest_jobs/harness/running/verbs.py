@@ -76,8 +76,8 @@ def perform_one(
     ledger: Ledger, record: JobRecord, attempt: int | None, holdings: Iterable[Holding]
 ) -> Plan[Delivery]:
     """Perform one record, due or not, as the attempt that it is, or as another."""
-    if record._state is not PENDING:
-        state = "has been performed" if record._state is TAKEN else "was withdrawn"
+    if record.state is not PENDING:
+        state = "has been performed" if record.state is TAKEN else "was withdrawn"
         raise NotPerformedError(
             f"{record!r} {state}, so it is not pending: to deliver the same payload again, write "
             "jobs.perform(jobs.redeliver(record))."
@@ -103,7 +103,7 @@ def _as_attempt(record: JobRecord, attempt: int) -> JobRecord:
     Raises:
         CriterionError: when the library does not count attempts.
     """
-    bridge: object = record._bridge
+    bridge: object = record.source
     if not isinstance(bridge, CountsAttempts):
         raise CriterionError(
             f"jobs.perform(record, attempt={attempt}): the jobs of {record.bridge} do not carry the number of "
@@ -240,7 +240,7 @@ def check_done(
 
 def _waiting_text(record: JobRecord, now_ns: int | None, selection: Selection) -> str:
     text = f"{short_name(record.name)} in {record.queue!r}"
-    due_ns = record._envelope.due_ns
+    due_ns = record.envelope.due_ns
     if now_ns is not None and due_ns is not None and due_ns > now_ns:
         text += " due later"
     return f"{text} held back" if selection.holds(record) else text
@@ -280,7 +280,7 @@ class LoopGuard:
         Raises:
             LoopLimitError: when there have been too many; the record stays pending.
         """
-        if record._sequence < self._newest:
+        if record.sequence < self._newest:
             return
         self._late += 1
         if self._late <= self._limit:

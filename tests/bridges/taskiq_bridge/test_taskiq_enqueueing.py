@@ -202,7 +202,7 @@ def test_a_task_of_another_service_is_recorded_by_its_name(jobs, broker, run):
     run(AsyncKicker("billing:charge", broker, {}).kiq(5))
 
     assert (jobs.enqueued[0].job, jobs.enqueued[0].args) == ("billing:charge", (5,))
-    assert jobs.enqueued[0]._bridge.identify("billing:charge") == "billing:charge"
+    assert jobs.enqueued[0].source.identify("billing:charge") == "billing:charge"
 
 
 def test_a_task_of_a_task_is_its_child(jobs, broker, add, run):

@@ -96,7 +96,7 @@ def test_a_shared_task_is_compared_by_name(make_broker, open_over, run):
             async_shared_broker.default_broker(brokers[1])
             run(bridge.enqueue(task, (5,), {}))
 
-            assert jobs.enqueued[2]._envelope.broker is brokers[1]
+            assert jobs.enqueued[2].envelope.broker is brokers[1]
     finally:
         async_shared_broker.default_broker(None)
         del AsyncSharedBroker.global_task_registry["shared"]
