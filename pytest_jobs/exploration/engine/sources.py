@@ -108,7 +108,7 @@ class EffectSource(Protocol):
         ...
 
 
-#: The library, and the file under `effects` that hears of it.
+#: The library, and the module of `effects` that hears of it.
 _OWN: Final = {
     "aiohttp": "http.aiohttp",
     "aiosqlite": "aiosqlite",
