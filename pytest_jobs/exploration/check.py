@@ -18,7 +18,6 @@ from ..harness.records.targets import Target
 from ..harness.running.performer import in_running_loop
 from ..harness.time.clock import VirtualClock
 from .effects.audit import audit_hook
-from .engine.forked import check_available
 from .engine.functions import FunctionBridge
 from .engine.lines import line_tracer
 from .engine.scope import Scope
@@ -65,11 +64,11 @@ def checked_names(
     return tuple(name for name in HISTORIES if name in wanted)
 
 
-def check_choices(depth: object, delivery: object, crash_backend: object) -> None:
+def check_choices(depth: object, delivery: object) -> None:
     """Refuse what is no choice.
 
     Raises:
-        CriterionError: when a value is none, or two of them do not go together.
+        CriterionError: when a value is none.
     """
     if depth not in (1, 2):
         raise CriterionError(f"depth={depth!r} is none: 1 and 2 are, the deliveries interrupted.")
@@ -77,12 +76,6 @@ def check_choices(depth: object, delivery: object, crash_backend: object) -> Non
         raise CriterionError(
             f"delivery={delivery!r} is none: 'at-least-once' and 'as configured' are."
         )
-    if crash_backend not in ("nested", "fork"):
-        raise CriterionError(f"crash_backend={crash_backend!r} is none: 'nested' and 'fork' are.")
-    if crash_backend == "fork":
-        check_available()
-        if depth == 2:
-            raise CriterionError("crash_backend='fork' kills one worker: leave depth=2 out.")
 
 
 def check_arguments(args: object, kwargs: object) -> None:
@@ -122,7 +115,6 @@ def check_idempotent(
     same_process: bool = False,
     depth: Literal[1, 2] = 1,
     delivery: Literal["at-least-once", "as configured"] = "at-least-once",
-    crash_backend: Literal["nested", "fork"] = "nested",
     time_limit: float = 10.0,
     allow_partial: bool = False,
 ) -> Explored:
@@ -149,8 +141,6 @@ def check_idempotent(
             is killed as well, and two deliveries overtake one another.
         delivery: "as configured" to deliver again only where the library would, by the settings of
             the job.
-        crash_backend: "fork" to let a worker that is killed be a process that really dies. The world
-            has to outlive it, only its state is compared, and each history takes milliseconds.
         time_limit: seconds of computing for one set of arguments.
         allow_partial: whether what the time does not suffice for is left out, instead of failing.
 
@@ -167,7 +157,7 @@ def check_idempotent(
             deterministic, or nothing that it does is seen.
     """
     names = checked_names(histories, others)
-    check_choices(depth, delivery, crash_backend)
+    check_choices(depth, delivery)
     check_world(world)
     check_arguments(args, kwargs)
     options = _Options(
@@ -181,7 +171,6 @@ def check_idempotent(
         names=names,
         depth=depth,
         delivery=delivery,
-        crash_backend=crash_backend,
         time_limit=time_limit,
         allow_partial=allow_partial,
     )
@@ -205,7 +194,6 @@ class _Options:
     names: Sequence[HistoryName]
     depth: int
     delivery: str
-    crash_backend: str
     time_limit: float
     allow_partial: bool
 
@@ -331,7 +319,6 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
                 same_process=options.same_process,
                 as_configured=options.delivery == "as configured",
                 depth=options.depth,
-                forks=options.crash_backend == "fork",
             ),
             name,
         )

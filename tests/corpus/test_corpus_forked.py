@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 pytest.importorskip("fakeredis")
@@ -13,14 +11,16 @@ import corpus_ledgers as ledgers
 import corpus_messages as messages
 import corpus_payments as payments
 import corpus_reports as reports
+import corpus_world
 from corpus_world import shop, shop_with_folder
+from dying_workers import DyingWorkers, dying_workers, needs_fork
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import ExplorationError, NotIdempotent
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.histories.explorer import Explorer
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+pytestmark = needs_fork
 
 ON_SQLITE = [
     ledgers.deposit_in_two_commits,
@@ -59,11 +59,11 @@ ON_FILES = [
 ]
 
 
-def _failing(job, world, backend):
+def _failing(job, world, explorer):
     """Return every history of a killed worker, with what it came to."""
     came_to = []
 
-    class ToTheEnd(Explorer):
+    class ToTheEnd(explorer):
         def try_out(self, plan):
             failure = super().try_out(plan)
             point = None if plan.point is None else plan.point.name
@@ -72,9 +72,7 @@ def _failing(job, world, backend):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "Explorer", ToTheEnd)
-        check_idempotent(
-            job, args=(1,), world=world, histories=["crash", "late"], crash_backend=backend
-        )
+        check_idempotent(job, args=(1,), world=world, histories=["crash", "late"])
     return came_to
 
 
@@ -86,21 +84,23 @@ def _failing(job, world, backend):
     ],
 )
 def test_both_backends_fail_at_the_same_points(job, world):
-    nested = _failing(job, world, "nested")
+    nested = _failing(job, world, Explorer)
 
     assert len(nested) > 4
-    assert _failing(job, world, "fork") == nested
+    with dying_workers(corpus_world):
+        assert _failing(job, world, DyingWorkers) == nested
 
 
 @pytest.mark.parametrize("job", [messages.EnqueueAfterTheCommit, messages.SendChildrenAndMark])
 def test_a_job_that_enqueues_is_refused_or_caught(job):
-    with pytest.raises((ExplorationError, NotIdempotent)):
-        check_idempotent(
-            job, args=(1,), world=shop, histories=["crash", "late"], crash_backend="fork"
-        )
+    with dying_workers(corpus_world), pytest.raises((ExplorationError, NotIdempotent)):
+        check_idempotent(job, args=(1,), world=shop, histories=["crash", "late"])
 
 
 @pytest.mark.parametrize("job", [payments.charge_by_key_alone, payments.ChargeBehindStatus])
 def test_a_job_of_a_world_that_dies_with_its_process_is_refused(job):
-    with pytest.raises(ExplorationError, match="known to that process alone"):
-        check_idempotent(job, args=(1,), world=shop, histories=["crash"], crash_backend="fork")
+    with (
+        dying_workers(corpus_world),
+        pytest.raises(ExplorationError, match="known to its process alone"),
+    ):
+        check_idempotent(job, args=(1,), world=shop, histories=["crash"])

@@ -1,17 +1,17 @@
-"""A worker that really dies, as the witness of the one that only seems to."""
+"""A worker that really dies comes to the same verdicts as one that only seems to."""
 
 from __future__ import annotations
 
-import os
-
 import explored_jobs
+import explored_worlds
 import pytest
+from dying_workers import dying_workers, needs_fork
 from explored_worlds import files, shop
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import CriterionError, ExplorationError, NotIdempotent
+from pytest_jobs.errors import ExplorationError, NotIdempotent
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+pytestmark = needs_fork
 
 on_sqlite = [
     explored_jobs.claim_and_forget,
@@ -21,23 +21,22 @@ on_sqlite = [
 ]
 
 
-def _report(job, world, backend):
+def _report(job, world):
     with pytest.raises(NotIdempotent) as found:
-        check_idempotent(job, args=(1,), world=world, histories=["crash"], crash_backend=backend)
+        check_idempotent(job, args=(1,), world=world, histories=["crash"])
     return str(found.value)
 
 
 def test_both_backends_tell_the_same_story():
-    told = _report(explored_jobs.claim_and_forget, shop, "fork")
+    with dying_workers(explored_worlds):
+        told = _report(explored_jobs.claim_and_forget, shop)
 
-    assert told == _report(explored_jobs.claim_and_forget, shop, "nested")
+    assert told == _report(explored_jobs.claim_and_forget, shop)
 
 
-def _verdict(job, world, backend):
+def _verdict(job, world):
     try:
-        check_idempotent(
-            job, args=(1,), world=world, histories=["crash", "late"], crash_backend=backend
-        )
+        check_idempotent(job, args=(1,), world=world, histories=["crash", "late"])
     except NotIdempotent as error:
         return type(error).__name__, str(error).splitlines()[0].rpartition("  ")[2]
     return "safe", ""
@@ -45,23 +44,23 @@ def _verdict(job, world, backend):
 
 @pytest.mark.parametrize("job", on_sqlite)
 def test_both_backends_come_to_one_verdict_on_sqlite(job):
-    assert _verdict(job, shop, "fork") == _verdict(job, shop, "nested")
+    with dying_workers(explored_worlds):
+        really = _verdict(job, shop)
+
+    assert really == _verdict(job, shop)
 
 
 @pytest.mark.parametrize("job", [explored_jobs.append_to_file, explored_jobs.replace_file])
 def test_both_backends_come_to_one_verdict_on_files(job):
-    assert _verdict(job, files, "fork") == _verdict(job, files, "nested")
+    with dying_workers():
+        really = _verdict(job, files)
+
+    assert really == _verdict(job, files)
 
 
 def test_a_job_that_uses_what_dies_with_its_process_is_refused():
-    with pytest.raises(ExplorationError, match=r"known to that process alone"):
-        check_idempotent(explored_jobs.charge_with_key, args=(1,), world=shop, crash_backend="fork")
-
-
-def test_a_backend_that_is_none_is_refused():
-    with pytest.raises(CriterionError, match=r"crash_backend='spoon' is none"):
-        check_idempotent(explored_jobs.overwrite, args=(1,), world=shop, crash_backend="spoon")
-    with pytest.raises(CriterionError, match=r"leave depth=2 out"):
-        check_idempotent(
-            explored_jobs.overwrite, args=(1,), world=shop, crash_backend="fork", depth=2
-        )
+    with (
+        dying_workers(explored_worlds),
+        pytest.raises(ExplorationError, match=r"known to its process alone"),
+    ):
+        check_idempotent(explored_jobs.charge_with_key, args=(1,), world=shop)

@@ -13,6 +13,7 @@ import explored_models
 from django.core import mail
 from django.core.cache import cache
 from django.db import connections
+from dying_workers import dying_workers, needs_fork
 from explored_models import Customer, Entry, Payment, Tag, databases, gateway_only  # noqa: F401
 
 from pytest_jobs import check_idempotent, django_world
@@ -181,36 +182,20 @@ def test_mail_that_fails_silently_is_lost():
         )
 
 
-def world_of_cache():
-    with django_world([Payment]):
-        yield lambda: {"count": cache.get("count")}
-
-
-@pytest.mark.parametrize(
-    ("job", "world"),
-    [
-        (explored_models.mail_a_receipt, world_of_mail),
-        (explored_models.fill_cache, world_of_cache),
-    ],
-)
-def test_what_dies_with_a_process_is_refused_where_one_really_dies(job, world):
-    with pytest.raises(ExplorationError, match="crash_backend='fork'"):
-        check_idempotent(job, args=(1,), world=world, histories=["crash"], crash_backend="fork")
-
-
 def world_of_rows():
     with django_world([Payment, Entry], rows=[Payment(pk=1)]) as database:
         yield database.snapshot
 
 
+@needs_fork
 def test_a_process_that_really_dies_leaves_what_a_killed_delivery_leaves():
-    check_idempotent(
-        explored_models.book_in_one_transaction,
-        args=(1,),
-        world=world_of_rows,
-        histories=["crash"],
-        crash_backend="fork",
-    )
+    with dying_workers():
+        check_idempotent(
+            explored_models.book_in_one_transaction,
+            args=(1,),
+            world=world_of_rows,
+            histories=["crash"],
+        )
 
 
 def test_without_django_the_error_says_what_to_install():

@@ -15,6 +15,7 @@ pytest.importorskip("lupa")
 import explored_redis as jobs
 import redis
 import redis.asyncio
+from dying_workers import dying_workers, needs_fork
 from servers import patient, redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs import check_idempotent, open_jobs, redis_world
@@ -281,28 +282,23 @@ def _world_on(server):
     return world
 
 
-def test_a_worker_that_really_dies_needs_a_real_server():
-    with pytest.raises(ExplorationError, match="fakeredis dies with it"):
-        check_idempotent(jobs.remember, args=(1,), world=_world_on(None), crash_backend="fork")
-
-
+@needs_fork
 def test_a_worker_that_really_dies_leaves_the_same_as_one_that_seems_to(redis_url):  # noqa: F811 - the fixture
     world = _world_on(patient(f"{redis_url}/9"))
 
-    check_idempotent(
-        jobs.count_in_a_transaction,
-        args=(1,),
-        world=world,
-        histories=["crash"],
-        crash_backend="fork",
-        time_limit=600.0,
-    )
-    with pytest.raises(DivergedState, match=r"DIVERGED redis \[crash"):
+    with dying_workers():
         check_idempotent(
-            jobs.count_and_remember,
+            jobs.count_in_a_transaction,
             args=(1,),
             world=world,
             histories=["crash"],
-            crash_backend="fork",
             time_limit=600.0,
         )
+        with pytest.raises(DivergedState, match=r"DIVERGED redis \[crash"):
+            check_idempotent(
+                jobs.count_and_remember,
+                args=(1,),
+                world=world,
+                histories=["crash"],
+                time_limit=600.0,
+            )

@@ -61,9 +61,7 @@ def test_records_are_taken_in_order_of_priority_then_due_time_then_sequence(
         due_ns = None if wait is None else clock.at + wait * SECOND
         ledger.added(make_record(priority=priority, enqueued_ns=clock.at, due_ns=due_ns))
     clock.at += later * SECOND
-    due = [
-        r for r in ledger.records if r.envelope.due_ns is None or r.envelope.due_ns <= clock.at
-    ]
+    due = [r for r in ledger.records if r.envelope.due_ns is None or r.envelope.due_ns <= clock.at]
 
     assert taken(ledger) == sorted(due, key=key)
     assert list(ledger.pending()) == [r for r in ledger.records if r not in due]

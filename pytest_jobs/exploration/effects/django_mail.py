@@ -11,7 +11,6 @@ from django.core.mail.backends import console, dummy, locmem
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, perform_act
-from ..engine.forked import lives_in_memory
 
 library: Final = "django.core.mail"
 
@@ -34,7 +33,6 @@ def _sending(genuine: Callable[..., Any]) -> Callable[..., Any]:
         silently = own.get("fail_silently", own.get("_fail_silently", False))
         sent = 0
         for message in email_messages or ():
-            lives_in_memory()
             try:
                 sent += perform_act(_act(message), lambda one=message: genuine(backend, [one]) or 0)  # type: ignore[misc]
             except (OSError, smtplib.SMTPException):

@@ -22,7 +22,6 @@ from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from .acts import Act, watcher
-from .forked import lives_in_memory
 from .lines import LineTracer
 from .points import Place, Point, PointCounter, PointKind
 from .unwinding import hush_loop
@@ -259,8 +258,6 @@ class Watch:
             self._counter.place = self._place()
             self._at(self._counter.act("before", name), act)
         counts = act.counts and not _within_act.get()
-        if counts:
-            lives_in_memory()
         with _Doing(self, act.busy):
             yield
         self.beats += 1

@@ -154,8 +154,6 @@ class Setting:
     as_configured: bool = False
     #: How many deliveries are interrupted in one history.
     depth: int = 1
-    #: Whether a worker that is killed is a process that really dies.
-    forks: bool = False
 
     def needs_threads(self) -> bool:
         """Say whether a delivery beside another has to be in another thread.

@@ -16,7 +16,6 @@ from ...harness.records.record import JobRecord, current_record
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, watcher
-from ..engine.forked import must_outlive
 from ..engine.processes import ModuleGlobals, Place, Taken
 from ..engine.sameness import Chance, Renaming
 from ..engine.scope import leaving_out
@@ -83,8 +82,6 @@ class History:
             token_of_scope = leaving_out.set(setting.scope.leave_out)
             stack.callback(leaving_out.reset, token_of_scope)
             self._begin = setting.clock.now()
-            token_of_life = must_outlive.set(setting.forks)
-            stack.callback(must_outlive.reset, token_of_life)
             stack.callback(self._join_given_up)
             self._snapshot = stack.enter_context(entered(setting.world))
             self.globals = ModuleGlobals(setting.scope.modules(), self._kept)
@@ -255,11 +252,6 @@ class History:
         watches = (watch for watch in reversed(self._watches) if watch.thread == other.identity)
         return next(watches, None)
 
-    @property
-    def forks(self) -> bool:
-        """Whether a worker that is killed is a process that really dies."""
-        return self._setting.forks
-
     def hear_again(self) -> None:
         """Hear lines again, where an exception ended it."""
         self._setting.tracer.hear_again()
@@ -272,9 +264,6 @@ class History:
         state = self._snapshot()
         named = state if isinstance(state, Mapping) else {"state": state}
         seen = {str(name): renaming.of(value) for name, value in named.items()}
-        if self.forks:
-            # What a process did that is dead is not known here.
-            return seen
         done: dict[str, Counter[Any]] = {}
         for act in self._told_apart():
             value = act.text if act.value is None else act.value

@@ -7,7 +7,6 @@ from typing import Any
 
 from ...errors import ExplorationError
 from ..engine.acts import Act
-from ..engine.forked import killed_at
 from ..engine.points import Point
 from ..engine.threads import Aside
 from ..engine.watching import Reach, Run, Unwound
@@ -59,8 +58,6 @@ class CarryingOut:
         return history.deliver_until_acknowledged() if history.comes_again(last) else last
 
     def _crash(self) -> Run:
-        if self._history.forks:
-            return self._crash_for_good()
         history = self._history
         ended: list[Run] = []
 
@@ -76,17 +73,6 @@ class CarryingOut:
         if first.stopped_at is None:
             self._missed(first)
         return ended[-1] if ended else first
-
-    def _crash_for_good(self) -> Run:
-        plan, history = self._plan, self._history
-        first = Run(1, history._setting.clock.now_ns(), stopped_at=plan.point)
-        if not killed_at(lambda die: _at(plan, die), history.deliver):
-            self._missed(first)
-        history.runs.append(first)
-        history.wait(plan.gap)
-        if not history.comes_again_after_death(outage=plan.outage):
-            return first
-        return history.deliver_until_acknowledged()
 
     def _after_crash(self, ended: list[Run]) -> None:
         plan, history = self._plan, self._history

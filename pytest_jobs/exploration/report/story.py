@@ -188,9 +188,8 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
     elif first.stopped_at is not None:
         index = len(first.points) - 1 if plan.index is None else plan.index
         cut = _cut(first.stopped_at, index)
-        # Of a process that was killed for good nothing is known, but that it came as far as the clean run.
         rows = (
-            *_rows(first if first.points else reference, end=cut),
+            *_rows(first, end=cut),
             _killed(first.stopped_at, outage=plan.outage),
         )
         ending = _DROPPED if first.dropped else ""

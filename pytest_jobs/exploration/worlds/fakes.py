@@ -16,7 +16,6 @@ from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ...harness.records.texts import call_of
 from ..engine.acts import Act, note_effect, perform_act
-from ..engine.forked import lives_in_memory
 from ..engine.scope import leaving_out
 
 _ABSENT: Final = object()
@@ -46,7 +45,6 @@ class Fake:
 
     def call(self, name: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Make a call, unless one with its key has been made."""
-        lives_in_memory()
         key = self._key_of(method, args, kwargs)
         shown = {word: value for word, value in kwargs.items() if word != self._key}
         made = (name, *args, *sorted(shown.items()))

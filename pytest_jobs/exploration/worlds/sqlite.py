@@ -6,18 +6,15 @@ import functools
 import itertools
 import os
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from sqlite3 import dbapi2
 from typing import Any, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
-from ..engine.forked import must_outlive
 from ..engine.scope import leaving_out
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
@@ -29,7 +26,7 @@ _numbers = itertools.count(1)
 def sqlite_world(
     schema: str, *, bind: tuple[Any, str] | None = None
 ) -> Generator[Rows, None, None]:
-    """Make a database in memory for a block; in a file with `crash_backend="fork"`.
+    """Make a database in memory for a block.
 
     Args:
         schema: the statements that create tables and put the first rows in.
@@ -44,7 +41,8 @@ def sqlite_world(
         ExplorationError: when there is nothing of that name to bind.
     """
     patches = Patches()
-    with _uri() as uri, closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as keeper:
+    uri = f"file:pytest-jobs-{os.getpid()}-{next(_numbers)}?mode=memory&cache=shared"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as keeper:
         keeper.executescript(schema)
         if bind is not None:
             _bind(patches, bind, uri)
@@ -52,17 +50,6 @@ def sqlite_world(
             yield lambda table: list(keeper.execute(f'select * from "{table}" order by 1'))  # noqa: S608 - a name that the test writes
         finally:
             patches.restore()
-
-
-@contextmanager
-def _uri() -> Generator[str, None, None]:
-    """Name a database in memory; one in a file where it has to outlive a process."""
-    if not must_outlive.get():
-        yield f"file:pytest-jobs-{os.getpid()}-{next(_numbers)}?mode=memory&cache=shared"
-        return
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory is made in it
-    with tempfile.TemporaryDirectory(dir=memory, prefix="pytest-jobs-") as folder:
-        yield f"{Path(folder, 'world.db').as_uri()}"
 
 
 def _bind(patches: Patches, bind: tuple[Any, str], uri: str) -> None:

@@ -18,7 +18,6 @@ from django.db.models import Model
 from django.db.utils import load_backend
 
 from ....errors import ExplorationError
-from ...engine.forked import must_outlive
 
 #: In memory, where the system has such a place.
 _FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
@@ -213,9 +212,7 @@ def _hasty(options: dict[str, Any]) -> dict[str, Any]:
     if version < (5, 1):
         return options
     own = options.get("init_command", "")
-    # A process that really dies leaves its journal to the next one.
-    journal = "DELETE" if must_outlive.get() else "MEMORY"
     return {
         **options,
-        "init_command": f"PRAGMA synchronous=OFF; PRAGMA journal_mode={journal}; {own}",
+        "init_command": f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}",
     }

@@ -14,7 +14,6 @@ from django.core import mail
 from django.test.utils import override_settings
 
 from ....harness.records.patches import Patches
-from ...engine.forked import lives_in_memory, must_outlive
 
 _LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
 
@@ -27,8 +26,6 @@ def fresh_surroundings() -> Generator[None, None, None]:
         patches = Patches()
         stack.callback(patches.restore)
         patches.set(mail, "outbox", [])
-        if must_outlive.get():
-            _hear_of_caches(patches)
         stack.enter_context(_empty_caches())
         _forget_rows()
         stack.callback(_forget_rows)
@@ -62,19 +59,6 @@ def _wanted() -> dict[str, Any]:
     if hasattr(settings, "MAILERS"):
         return {"MAILERS": {alias: {"BACKEND": _LOCMEM} for alias in settings.MAILERS}}
     return {"EMAIL_BACKEND": _LOCMEM}
-
-
-def _hear_of_caches(patches: Patches) -> None:
-    """Let a worker that really dies use no cache in its memory, which stands for a shared one."""
-    from django.core.cache.backends.locmem import LocMemCache
-
-    genuine = LocMemCache.make_and_validate_key
-
-    def make_and_validate_key(cache: Any, key: str, version: int | None = None) -> Any:
-        lives_in_memory()
-        return genuine(cache, key, version=version)
-
-    patches.set(LocMemCache, "make_and_validate_key", make_and_validate_key)
 
 
 @contextmanager

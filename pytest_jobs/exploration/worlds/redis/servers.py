@@ -16,7 +16,6 @@ import redis.asyncio
 
 from ....errors import ExplorationError
 from ...engine.acts import watcher
-from ...engine.forked import must_outlive
 
 _NS_PER_MS: Final = 1_000_000
 #: What is left of every lease is shortened; what has no time left is gone.
@@ -302,7 +301,6 @@ def opened(url: str | None) -> Generator[Server, None, None]:
         url: that of a real one, with the number of a database; None for fakeredis.
     """
     if url is None:
-        _check_may_die()
         yield Server(_Fakes(), None)
         return
     _check_database(url)
@@ -318,14 +316,6 @@ def opened(url: str | None) -> Generator[Server, None, None]:
             keeper.flushdb()
     finally:
         keeper.close()
-
-
-def _check_may_die() -> None:
-    if must_outlive.get():
-        raise ExplorationError(
-            "With crash_backend='fork' the worker is a process that really dies, and fakeredis dies with it: let "
-            "redis_world use a real one (`server=`), or leave crash_backend= out."
-        )
 
 
 def _check_database(url: str) -> None:
