@@ -18,7 +18,6 @@ def test_a_module_says_what_it_is():
     ] == []
 
 
-@pytest.mark.xfail(reason="the house is being rebuilt")
 def test_a_folder_holds_at_most_15_files():
     held = Counter(str(path.parent.relative_to(PACKAGE)) for path in modules().values())
 
