@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .assertions.several import AssertBatched, AssertEnqueuedInOrder, AssertFollowedBy
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
-    from .core.arguments.payload import Payload
     from .core.arguments.records import reference
     from .core.arguments.types import argument_type
     from .core.batches.batch import Batch, slices
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
         before_perform,
     )
     from .core.foundation.hooks import hookimpl, hooks
+    from .core.foundation.payload import Payload
     from .core.foundation.rules import after_discard, discard_on, rescue_from, retry_on
     from .core.foundation.settings import configure
     from .core.foundation.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
@@ -215,7 +215,7 @@ _HOMES = {
     "hooks": "core.foundation.hooks",
     "Job": "core.job",
     "later": "core.functions",
-    "Payload": "core.arguments.payload",
+    "Payload": "core.foundation.payload",
     "after_discard": "core.foundation.rules",
     "discard_on": "core.foundation.rules",
     "rescue_from": "core.foundation.rules",

@@ -6,8 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, MutableSequence
 
-from .core.arguments.payload import GIVEN_UP, DeadLetter, Payload
-from .core.execution import Execution, perform_to_end
+from .core.execution import perform_to_end
+from .core.foundation.payload import GIVEN_UP, DeadLetter, Execution, Payload
 from .errors import LoopLimitError, RunningLoopError
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
-from ..core.enqueueing.commits import django_is_set_up, sources_in_use
+from ..core.enqueueing.commits import sources_in_use
+from ..core.foundation.libraries import django_is_set_up
 from ..core.foundation.settings import settings
 from ..errors import ApplicationError
 from ..harness.commits.of_core import CoreTransactions

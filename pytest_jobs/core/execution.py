@@ -6,61 +6,27 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from ..errors import DeclarationError, Halt, RunningLoopError
 from .arguments.encoding import decode, may_name_records
 from .arguments.records import RecordReference, RecordWork
-from .batches.ends import BATCH, end_in_batch, end_in_batch_or_log
+from .batches.ends import end_in_batch, end_in_batch_or_log
 from .enqueueing.context import arestore, current_classes, enter, leave, performed, restore
 from .enqueueing.enqueue import payload_of, send_retry
 from .foundation.callbacks import arun_chain, run_chain
 from .foundation.hooks import hooks
 from .foundation.options import duration_ns
+from .foundation.payload import BATCH, Execution, Payload
 from .foundation.rules import DiscardRule, RescueRule, RetryRule, Then, find_rule
 from .foundation.settings import settings
 
 if TYPE_CHECKING:
-    from .arguments.payload import Payload
     from .job import Job
 
-Status: TypeAlias = Literal[
-    "performed", "retried", "discarded", "exhausted", "failed", "halted", "snoozed"
-]
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
 
 PERFORMED: Final = "performed"
-
-
-class Execution:
-    """What one delivery came to.
-
-    `error` is what `perform` raised. `handled` says that the job's own declarations dealt with it;
-    an error that is not handled is what a worker reports. Waits are nanoseconds. `aftermath` names
-    what ran because the job was given up, in order.
-    """
-
-    __slots__ = ("aftermath", "error", "handled", "result", "status", "wait_bounds_ns", "wait_ns")
-
-    def __init__(
-        self,
-        status: Status,
-        result: object = None,
-        error: BaseException | None = None,
-        handled: bool = True,
-        wait_ns: int | None = None,
-        wait_bounds_ns: tuple[int, int] | None = None,
-    ) -> None:
-        self.status: Status = status
-        self.result = result
-        self.error = error
-        self.handled = handled
-        self.wait_ns = wait_ns
-        self.wait_bounds_ns = wait_bounds_ns
-        self.aftermath: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"<Execution {self.status} result={self.result!r} error={self.error!r}>"
 
 
 def perform(
@@ -77,7 +43,7 @@ def perform(
         it, and why its class cannot be found; only those that are no `Exception` are raised.
     """
     try:
-        cls = payload.job
+        cls: type[Job] = payload.job
     except Exception as error:  # Importing its module may raise anything.
         if payload.headers is not None and BATCH in payload.headers:
             end_in_batch_or_log(payload, "failed")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from ..errors import SignatureError
 from . import execution
 from .arguments.encoding import encode
-from .arguments.payload import Payload
 from .declaration import JobDeclaration
 from .enqueueing import enqueue
 from .enqueueing.context import Ambient, ambient, current_classes
 from .foundation.options import ConfiguredJob, Options, checked_priority, checked_queue
+from .foundation.payload import Payload
 from .foundation.waits import Seconds
 
 if TYPE_CHECKING:

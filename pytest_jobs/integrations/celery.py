@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from ..core.arguments.payload import Payload
 from ..core.execution import perform_to_end
+from ..core.foundation.payload import Payload
 from ..core.foundation.settings import configure, settings
 from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError

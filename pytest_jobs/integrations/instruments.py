@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.arguments.encoding import decode
-from ..core.arguments.payload import GIVEN_UP
 from ..core.arguments.records import RecordReference
 from ..core.foundation.hooks import check_methods, hookimpl
+from ..core.foundation.payload import GIVEN_UP
 from ..errors import DeserializationError, Halt, RolledBackError
 
 if TYPE_CHECKING:
-    from ..core.arguments.payload import Payload
-    from ..core.execution import Execution
+    from ..core.foundation.payload import Execution, Payload
     from ..core.job import Job
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from ..core.arguments.payload import Payload
-from ..core.batches.stores import BatchFacts, another_batch, names_of
-from ..core.locks.stores import Held, Waiting
+from ..core.batches.stores import another_batch, names_of
+from ..core.foundation.payload import Payload
+from ..core.foundation.protocols import BatchFacts, Held, Waiting
 from ..errors import DeclarationError, StoreError
 from .outages import said
 

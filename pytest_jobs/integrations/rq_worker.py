@@ -11,8 +11,8 @@ from typing import Any
 import rq
 from rq.job import Job, Retry
 
-from ..core.arguments.payload import Payload
-from ..core.execution import Execution, perform_to_end
+from ..core.execution import perform_to_end
+from ..core.foundation.payload import Execution, Payload
 from ..core.foundation.settings import configure, settings
 from ..errors import DeclarationError
 from .rq import REDELIVERIES, Delivery, RqAdapter, at_front, current, seconds_until

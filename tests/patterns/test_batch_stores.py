@@ -9,8 +9,8 @@ import redis
 from servers import patient, redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs import Job, MemoryStore, RedisStore
-from pytest_jobs.core.batches.stores import BatchFacts
 from pytest_jobs.core.enqueueing.enqueue import payload_of
+from pytest_jobs.core.foundation.protocols import BatchFacts
 from pytest_jobs.errors import BatchError, StoreError, UnknownJobError
 
 

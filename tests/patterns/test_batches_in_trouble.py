@@ -224,7 +224,7 @@ def test_a_store_that_keeps_no_batches_says_so():
         Batch(on_success=notify.new(1)).enqueue([load.new(1)])
     assert str(caught.value) == (
         "Locks keeps no batches: give it an attribute `batches`, which is a "
-        "pytest_jobs.core.batches.stores.BatchStore, or use MemoryStore or RedisStore."
+        "pytest_jobs.core.foundation.protocols.BatchStore, or use MemoryStore or RedisStore."
     )
 
 

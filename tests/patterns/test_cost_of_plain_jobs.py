@@ -37,7 +37,7 @@ def test_nothing_of_locks_and_limits_is_called_for_a_plain_job():
         job.perform_later(1)
         adapter.perform_due()
 
-    apart = {f"pytest_jobs.core.{name}" for name in ("exclusion", "keys", "stores")}
+    apart = {f"pytest_jobs.core.locks.{name}" for name in ("exclusion", "keys", "stores")}
     with configure(adapter=adapter, store=MemoryStore()):
         assert modules_called(lambda: enqueue_and_perform(plain)) & apart == set()
         assert modules_called(lambda: enqueue_and_perform(once)) & apart == apart
@@ -50,7 +50,7 @@ def test_nothing_of_batches_is_called_for_a_job_that_is_in_none():
         enqueue()
         adapter.perform_due()
 
-    of_batches = {f"pytest_jobs.core.{name}" for name in ("batches", "batch_ends", "batch_stores")}
+    of_batches = {f"pytest_jobs.core.batches.{name}" for name in ("batch", "ends", "stores")}
     with configure(adapter=adapter, store=MemoryStore()):
         batch = Batch(on_success=plain.new(1))
         alone = modules_called(lambda: enqueue_and_perform(lambda: plain.perform_later(1)))

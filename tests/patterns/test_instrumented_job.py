@@ -32,7 +32,7 @@ from pytest_jobs import (
     limits_concurrency,
     retry_on,
 )
-from pytest_jobs.core.execution import Execution, Status
+from pytest_jobs.core.foundation.payload import Execution, Status
 from pytest_jobs.errors import DeclarationError
 
 

@@ -17,7 +17,7 @@ from pytest_jobs import (
     limits_concurrency,
     unique,
 )
-from pytest_jobs.core.locks.stores import Held, Waiting
+from pytest_jobs.core.foundation.protocols import Held, Waiting
 from pytest_jobs.errors import DeclarationError, EnqueueError, NoStoreError, StoreError
 
 SECOND = 1_000_000_000

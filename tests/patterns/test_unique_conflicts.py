@@ -18,7 +18,7 @@ from pytest_jobs import (
     retry_on,
     unique,
 )
-from pytest_jobs.core.locks.stores import Held
+from pytest_jobs.core.foundation.protocols import Held
 from pytest_jobs.errors import DeclarationError, EnqueueError, JobLockedError, StoreError
 
 SIDES = ["while_executing", "until_and_while_executing"]

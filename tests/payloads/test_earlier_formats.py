@@ -9,7 +9,7 @@ import kept_jobs
 import pytest
 
 from pytest_jobs import check_payloads, open_jobs
-from pytest_jobs.core.arguments.payload import FORMAT as FORMAT_OF_PAYLOADS
+from pytest_jobs.core.foundation.payload import FORMAT as FORMAT_OF_PAYLOADS
 from pytest_jobs.harness.payload_files import FORMAT
 
 HERE = Path(__file__).parent

@@ -5,8 +5,8 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from ...core.arguments.payload import Payload
 from ...core.batches.ends import has_derived_id
+from ...core.foundation.payload import Payload
 from ...errors import AmbiguousJobError, UnknownJobError
 from ...harness.records.bridge import Sink
 from ...harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin
@@ -159,7 +159,7 @@ def exclusion_of(payload: Payload) -> Exclusion | None:
 
 def _carries_keys(payload: Payload, exclusion: Exclusion) -> bool:
     # Not at the top: most programs have no job of this kind.
-    from ...core.locks.exclusion import LIMIT, UNIQUE
+    from ...core.foundation.payload import LIMIT, UNIQUE
 
     keys = payload.headers or {}
     declared = ((UNIQUE, exclusion.unique), (LIMIT, exclusion.limit))

@@ -9,17 +9,18 @@ from datetime import timedelta
 from typing import Any, cast
 
 from ...core.arguments.encoding import decode
-from ...core.arguments.payload import Payload
 from ...core.arguments.records import RecordReference
 from ...core.batches.batch import adding
 from ...core.enqueueing.commits import commit_watches
-from ...core.execution import Execution, perform
+from ...core.execution import perform
+from ...core.foundation.payload import Execution, Payload
+from ...core.foundation.protocols import Held
 from ...core.foundation.registry import registry
 from ...core.foundation.rules import RetryRule
 from ...core.foundation.settings import settings
 from ...core.foundation.signature import Binder
 from ...core.job import Job
-from ...core.locks.stores import Held, MemoryStore
+from ...core.locks.stores import MemoryStore
 from ...errors import (
     AmbiguousJobError,
     BridgeError,
@@ -119,7 +120,7 @@ class ReferenceBridge:
         job_class = _job_class(job)
         if job_class is None:
             return lambda record: True
-        return lambda record: payload_of(record)._job in (job_class, None)
+        return lambda record: payload_of(record).known_job in (job_class, None)
 
     def job_of(self, record: JobRecord) -> Any:
         """Return what the application calls the job, or its name when the class is gone."""
@@ -178,7 +179,7 @@ class ReferenceBridge:
     def is_coroutine(self, record: JobRecord) -> bool:
         """Say whether `perform` is a coroutine function."""
         try:
-            return payload_of(record).job._is_coroutine
+            return bool(payload_of(record).job._is_coroutine)
         except (UnknownJobError, AmbiguousJobError):
             return False
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 import operator
-import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, cast
@@ -19,35 +17,8 @@ from ...errors import (
     RecordNotFoundError,
     RecordUnavailableError,
 )
+from ..foundation.libraries import integrations_in_use
 from ..foundation.registry import import_module_of, name_of, standing_at
-
-# By name, since the room that knows third parties lies above this one.
-_DJANGO: Final = "pytest_jobs.integrations.django.records"
-_SQLALCHEMY: Final = "pytest_jobs.integrations.sqlalchemy.sessions"
-
-
-class _Integration(Protocol):
-    def reference_of(self, cls: type) -> Reference | None: ...
-
-
-def reference_of(cls: type) -> Reference | None:
-    """Return how the records of a class are found, if it is a model of a library in use."""
-    for name in _in_use():
-        found = cast(_Integration, importlib.import_module(name)).reference_of(cls)
-        if found is not None:
-            return found
-    return None
-
-
-def _in_use() -> Iterator[str]:
-    if "django.db.models" in sys.modules:
-        from ..enqueueing.commits import django_is_set_up
-
-        if django_is_set_up():
-            yield _DJANGO
-    if "sqlalchemy.orm" in sys.modules:
-        yield _SQLALCHEMY
-
 
 _log: Final = logging.getLogger(__name__)
 
@@ -307,10 +278,14 @@ class References:
                 return self._declared[base]
         if (known := self._by_class.get(cls)) is not None:
             return known
-        found = reference_of(cls)
-        if found is not None:
-            self._by_class[cls] = self._by_name[name_of(cls)] = found
-        return found
+        for library in integrations_in_use(
+            django="django.records", sqlalchemy="sqlalchemy.sessions"
+        ):
+            model: Reference | None = library.reference_of(cls)
+            if model is not None:
+                self._by_class[cls] = self._by_name[name_of(cls)] = model
+                return model
+        return None
 
     def named(self, name: str) -> Reference:
         """Return how records of the class of this name, the last that was declared, are found.

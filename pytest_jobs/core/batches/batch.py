@@ -20,16 +20,16 @@ from ..enqueueing.enqueue import (
     prepared,
     write_keys,
 )
+from ..foundation.payload import BATCH, BATCH_CALLBACK, Payload
+from ..foundation.protocols import BatchFacts, BatchStore
 from ..foundation.settings import settings
-from .ends import BATCH, CALLBACK, batch_of, derived_id, send
-from .stores import COMPLETE, SUCCESS, BatchFacts
+from .ends import batch_of, derived_id, send
+from .stores import COMPLETE, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..arguments.payload import Payload
     from ..job import Job
-    from .stores import BatchStore
 
 
 T = TypeVar("T")
@@ -119,7 +119,9 @@ class Batch:
             return None
         if BATCH in headers:
             return cls._known(batch_of(headers), payload.job_id)
-        return cls._known(cast("str", headers[CALLBACK])) if CALLBACK in headers else None
+        return (
+            cls._known(cast("str", headers[BATCH_CALLBACK])) if BATCH_CALLBACK in headers else None
+        )
 
     @classmethod
     def find(cls, id: str) -> Self | None:

@@ -8,18 +8,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..arguments.encoding import decode
-from ..arguments.payload import Payload
 from ..arguments.records import RecordReference
 from ..enqueueing.enqueue import hand_over
+from ..foundation.payload import BATCH, BATCH_CALLBACK, Payload
+from ..foundation.protocols import BatchStore
 from ..foundation.settings import settings
 
 if TYPE_CHECKING:
-    from .stores import BatchStore
-
-#: Under this name a payload carries the id of the batch that it is a job of.
-BATCH: Final = "batch"
-#: Under this name a callback carries the id of the batch that it was enqueued for.
-CALLBACK: Final = "batch_callback"
+    from ..job import Job
 
 _NOT_ENDED: Final = ("retried", "snoozed")
 
@@ -80,7 +76,7 @@ def send(store: BatchStore, batch_id: str, due: Mapping[str, Payload]) -> None:
 
 def has_derived_id(headers: Mapping[str, object] | None) -> bool:
     """Say whether a payload with these headers has the same id whenever it is enqueued."""
-    return headers is not None and (BATCH in headers or CALLBACK in headers)
+    return headers is not None and (BATCH in headers or BATCH_CALLBACK in headers)
 
 
 def batch_of(headers: Mapping[str, Any] | None) -> str:
@@ -90,7 +86,8 @@ def batch_of(headers: Mapping[str, Any] | None) -> str:
 
 
 def _enqueue(kept: Payload, batch_id: str, job_id: str) -> None:
-    cls, adapter = kept.job, settings.adapter
+    adapter = settings.adapter
+    cls: type[Job] = kept.job
     job = cls.__new__(cls)
     job.args, job.kwargs = decode(kept.arguments, cls._argument_types, find=RecordReference)
     payload = Payload(
@@ -104,7 +101,7 @@ def _enqueue(kept: Payload, batch_id: str, job_id: str) -> None:
         None,
         adapter.now_ns(),
         None,
-        {**(kept.headers or {}), CALLBACK: batch_id},
+        {**(kept.headers or {}), BATCH_CALLBACK: batch_id},
     )
     hand_over(job, adapter, payload)
     if job.enqueue_error is not None:

@@ -5,96 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ...errors import BatchError
-from ..arguments.payload import Payload
+from ..foundation.payload import Payload
+from ..foundation.protocols import BatchFacts
 
 #: The names of the callbacks, in the order in which they are enqueued.
 COMPLETE: Final = "complete"
 SUCCESS: Final = "success"
 
 State: TypeAlias = Literal["announced", "enqueued", "performed", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchFacts:
-    """How far a batch is."""
-
-    #: How many jobs it has.
-    total: int
-    #: How many of them have not ended for good.
-    pending: int
-    #: How many ended otherwise than performed.
-    failed: int
-
-
-class BatchStore(Protocol):
-    """Keeps batches, each under an id. A store of locks that keeps them too has one as `batches`.
-
-    Every method is one step that nothing comes between, and doing it again changes nothing. Each
-    raises a `StoreError` when the store cannot be reached.
-    """
-
-    def add(
-        self,
-        batch_id: str,
-        job_ids: Sequence[str],
-        callbacks: Mapping[str, Payload] | None,
-        adder: str = "",
-    ) -> Sequence[str] | None:
-        """Announce jobs, before they are handed to the adapter.
-
-        Args:
-            batch_id: the batch.
-            job_ids: the ids of the jobs; one that is in the batch already stays as it is.
-            callbacks: what is enqueued when it is done, by `complete` and `success`, for a batch that
-                is not kept yet; None when it has to be.
-            adder: the id of the job of the batch that adds them; empty for whoever begins it.
-
-        Returns:
-            The ids of those, in order, that were not handed over yet; None when the batch is finished
-            and there are others than it has and those that were withdrawn, unless the adder had failed,
-            or when it is not kept: nothing was added then.
-
-        Raises:
-            BatchError: when the batch is kept with callbacks of other jobs, so that it is another one.
-        """
-        ...
-
-    def handed_over(self, batch_id: str, job_id: str) -> None:
-        """Take note that the adapter has a job."""
-        ...
-
-    def withdraw(self, batch_id: str, job_id: str) -> None:
-        """Take a job out that was announced, and that a rule kept from being enqueued."""
-        ...
-
-    def end(self, batch_id: str, job_id: str, *, performed: bool) -> Mapping[str, Payload] | None:
-        """Take note that a job has ended for good. One that was performed once stays so.
-
-        Returns:
-            The callbacks that are to be sent now, as `settle` does for this job; None when no such job
-            is kept.
-        """
-        ...
-
-    def settle(self, batch_id: str, asker: str) -> Mapping[str, Payload]:
-        """Return the callbacks that are to be sent now, by name; of each only the first to ask is told.
-
-        Args:
-            batch_id: the batch.
-            asker: who asks; it is told again until it says `sent`, since it may have died in between.
-        """
-        ...
-
-    def sent(self, batch_id: str, name: str) -> None:
-        """Take note that the adapter has a callback."""
-        ...
-
-    def facts(self, batch_id: str) -> BatchFacts | None:
-        """Return how far a batch is; None when it is not kept."""
-        ...
 
 
 def names_of(callbacks: Mapping[str, Payload]) -> str:

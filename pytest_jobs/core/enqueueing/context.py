@@ -14,11 +14,11 @@ from ...errors import ContextError, DeclarationError, DeserializationError, Seri
 from ..arguments.encoding import decode_value, encode_value
 from ..arguments.records import Find, RecordReference
 from ..arguments.types import _annotations_of, annotated_types
+from ..foundation.payload import Payload
 from ..foundation.registry import import_module_of, name_of
 
 if TYPE_CHECKING:
     from ..arguments.found_records import FoundRecords
-    from ..arguments.payload import Payload
 
 
 #: The values of each class. It is replaced as a whole, never changed: so a job can keep it.

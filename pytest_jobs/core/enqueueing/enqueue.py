@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import EnqueueError, Halt, SignatureError
-from ..arguments.payload import Payload
 from ..foundation.callbacks import run_chain
 from ..foundation.hooks import hooks
 from ..foundation.options import Options
+from ..foundation.payload import Payload
+from ..foundation.protocols import Adapter, FoundTransaction, NotesKeptOut
 from ..foundation.settings import settings
 from .context import ambient, headers_of
 
 if TYPE_CHECKING:
-    from ..foundation.protocols import Adapter
     from ..job import Job
-    from .commits import Found
 
 J = TypeVar("J", bound="Job")
 T = TypeVar("T")
@@ -75,7 +74,7 @@ def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
 
 def prepared(
     jobs: Iterable[J], adapter: Adapter
-) -> list[tuple[J, Payload | None, Sequence[Found]]]:
+) -> list[tuple[J, Payload | None, Sequence[FoundTransaction]]]:
     """Return the jobs, each with its payload and the transactions that it waits for.
 
     The payload is None where callbacks may still change the job.
@@ -87,7 +86,7 @@ def prepared(
     return [in_its_context(job, _prepared, job, adapter) for job in jobs]
 
 
-def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[Found]]:
+def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[FoundTransaction]]:
     transactions = _transactions(job) if type(job).enqueue_after_commit else ()
     payload = None
     if transactions or not type(job)._enqueue_callbacks:
@@ -106,14 +105,14 @@ def write_keys(job: Job, payload: Payload | None) -> None:
 
 
 def enqueue_prepared(
-    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[Found]
+    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[FoundTransaction]
 ) -> None:
     """Hand a job to the adapter that was prepared, or have it wait."""
     in_its_context(job, _enqueue_prepared, job, payload, adapter, transactions)
 
 
 def _enqueue_prepared(
-    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[Found]
+    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[FoundTransaction]
 ) -> None:
     if payload is None:
         _enqueue_inside_callbacks(job, adapter)
@@ -263,14 +262,16 @@ def _enqueue_inside_callbacks(job: Job, adapter: Adapter, payload: Payload | Non
         _not_enqueued(job, halt)
 
 
-def _transactions(job: Job) -> Sequence[Found]:
+def _transactions(job: Job) -> Sequence[FoundTransaction]:
     # Most jobs wait for none.
     from .commits import transactions_to_wait_for
 
     return transactions_to_wait_for(type(job))
 
 
-def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[Found]) -> None:
+def _wait(
+    job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[FoundTransaction]
+) -> None:
     """Have a job wait for commits: it is what it was at this call, and goes where it would have gone."""
     from .commits import WaitingJob
 
@@ -287,11 +288,9 @@ def _wait(job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[F
 
 def _keep_out(job: Job, payload: Payload, adapter: Adapter) -> None:
     """Tell that a job goes nowhere, since it was dropped for another."""
-    from ..foundation.protocols import HearsOfKeptOut
-
     job.enqueued = False
     job.enqueue_error = None
-    if job.dropped_for is not None and isinstance(adapter, HearsOfKeptOut):
+    if job.dropped_for is not None and isinstance(adapter, NotesKeptOut):
         adapter.kept_out(payload, job.dropped_for)
     if hooks.job_not_enqueued is not None:
         hooks.job_not_enqueued(job=job)

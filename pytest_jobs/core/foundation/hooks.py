@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from ...errors import DeclarationError
+from .payload import Execution, Payload
 
 if TYPE_CHECKING:
-    from ..arguments.payload import Payload
-    from ..execution import Execution
     from ..job import Job
 
 _PROJECT = "pytest_jobs"

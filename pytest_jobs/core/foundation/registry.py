@@ -6,12 +6,9 @@ import gc
 import importlib
 import sys
 import weakref
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ...errors import AmbiguousJobError, UnknownJobError
-
-if TYPE_CHECKING:
-    from ..job import Job
 
 
 def name_of(cls: type) -> str:
@@ -25,9 +22,9 @@ class Registry:
     __slots__ = ("_classes",)
 
     def __init__(self) -> None:
-        self._classes: dict[str, weakref.WeakSet[type[Job]]] = {}
+        self._classes: dict[str, weakref.WeakSet[type[Any]]] = {}
 
-    def add(self, cls: type[Job]) -> None:
+    def add(self, cls: type[Any]) -> None:
         """Remember a job class; it is forgotten with the class itself."""
         self._classes.setdefault(name_of(cls), weakref.WeakSet()).add(cls)
 
@@ -35,7 +32,7 @@ class Registry:
         """Say whether a job class of this name is loaded."""
         return bool(self._classes.get(name))
 
-    def find(self, name: str) -> type[Job]:
+    def find(self, name: str) -> type[Any]:
         """Return the job class of this name, importing its module if need be.
 
         A class that is found where the name says counts too, whatever its own name is: where a job was
@@ -47,7 +44,7 @@ class Registry:
         """
         if not self.known(name):
             import_module_of(name)
-        found = self._sharing(name) or _aliased(name)
+        found = self._sharing(name) or self._aliased(name)
         if not found:
             raise UnknownJobError(
                 f"No job is named {name!r}. It was moved or renamed while its jobs were waiting: keep the "
@@ -57,7 +54,7 @@ class Registry:
             raise AmbiguousJobError(_ambiguous(name, len(found)))
         return found[0]
 
-    def check_findable(self, cls: type[Job]) -> None:
+    def check_findable(self, cls: type[Any]) -> None:
         """Raise unless a worker could find this class by its name.
 
         Raises:
@@ -73,7 +70,7 @@ class Registry:
         if len(found := self._sharing(name)) > 1:
             raise AmbiguousJobError(_ambiguous(name, len(found)))
 
-    def _sharing(self, name: str) -> list[type[Job]]:
+    def _sharing(self, name: str) -> list[type[Any]]:
         found = list(self._classes.get(name, ()))
         if len(found) > 1:
             # A reloaded module leaves its old classes behind in reference cycles.
@@ -82,17 +79,16 @@ class Registry:
             found = list(self._classes.get(name, ()))
         return found
 
+    def _aliased(self, name: str) -> list[type[Any]]:
+        """Return the job class to which a loaded module gives this name, in a list, or an empty list."""
+        found = getattr(standing_at(name), "job_class", None)
+        if isinstance(found, type) and found in self._classes.get(name_of(found), ()):
+            return [found]
+        return []
+
 
 def _ambiguous(name: str, count: int) -> str:
     return f"{count} job classes are named {name!r}, so a payload cannot say which it means: rename all but one."
-
-
-def _aliased(name: str) -> list[type[Job]]:
-    """Return the job class that stands in a loaded module under this name, in a list, or none."""
-    from ..job import Job
-
-    job_class = getattr(standing_at(name), "job_class", None)
-    return [job_class] if isinstance(job_class, type) and issubclass(job_class, Job) else []
 
 
 def standing_at(name: str) -> object:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ...errors import DeclarationError, NoAdapterError, NoStoreError
-
-if TYPE_CHECKING:
-    from ..batches.stores import BatchStore
-    from ..enqueueing.commits import TransactionSource
-    from ..locks.stores import Store
-    from .protocols import Adapter
+from .protocols import Adapter, BatchStore, Store, TransactionSource
 
 
 class _InForce(NamedTuple):
@@ -91,7 +86,7 @@ class Settings:
         if batches is None:
             raise NoStoreError(
                 f"{type(self.store).__name__} keeps no batches: give it an attribute `batches`, which is a "
-                "pytest_jobs.core.batch_stores.BatchStore, or use MemoryStore or RedisStore."
+                "pytest_jobs.core.foundation.protocols.BatchStore, or use MemoryStore or RedisStore."
             )
         return batches
 

@@ -8,23 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from ...errors import DeclarationError, EnqueueError, JobLockedError, StoreError
-from ..arguments.payload import GIVEN_UP
-from ..batches.ends import BATCH, end_in_batch_or_log
-from ..foundation.protocols import Unblocks, Withdraws
+from ..batches.ends import end_in_batch_or_log
+from ..foundation.payload import BATCH, GIVEN_UP, LIMIT, UNIQUE, Payload
+from ..foundation.protocols import Adapter, Held, Store, Unblocks, Withdraws
 from ..foundation.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..arguments.payload import Payload
-    from ..foundation.protocols import Adapter
     from ..job import Job
     from .declaring import LimitRule, UniqueRule
-    from .stores import Held, Store
 
-#: Under these names a payload carries its keys.
-UNIQUE: Final = "unique"
-LIMIT: Final = "limit"
 #: Begins, instead of the former, the key of a lock that is held while a job runs.
 RUNNING: Final = "running"
 

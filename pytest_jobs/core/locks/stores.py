@@ -4,93 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from ..batches.stores import MemoryBatches
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A place that is taken."""
-
-    #: What the place is of: the lock of a unique job, or a concurrency key.
-    key: str
-    #: The id of the job that has it.
-    owner: str
-    #: When it ends by itself, in nanoseconds since the epoch; None for never.
-    expires_ns: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A job that waits for a place."""
-
-    key: str
-    #: The id of the job.
-    owner: str
-
-
-class Store(Protocol):
-    """Keeps places, each under a key: one for a lock, several for a concurrency limit.
-
-    Every method is one step that nothing comes between. Times are nanoseconds, by the clock of the
-    adapter; a place ends at a whole microsecond. What has expired is as good as given back.
-
-    Each raises a `StoreError` when the store cannot be reached.
-    """
-
-    def acquire(
-        self,
-        key: str,
-        owner: str,
-        *,
-        now_ns: int,
-        ttl_ns: int | None = None,
-        limit: int = 1,
-        rank: int | None = None,
-        renew: bool = False,
-    ) -> Held | None:
-        """Take a place.
-
-        Args:
-            key: what the place is of.
-            owner: the id of the job; one that has a place already keeps it.
-            now_ns: the time.
-            ttl_ns: how long the place lasts; None for ever.
-            limit: how many places there are.
-            rank: queue for a place when there is none, the lower rank first; None does not.
-            renew: let the place of an owner that has one last `ttl_ns` from now, too, and not as it is.
-
-        Returns:
-            None when the owner has a place now; else, of the places, the one that ends first.
-        """
-        ...
-
-    def release(
-        self, key: str, owner: str, *, now_ns: int, ttl_ns: int | None = None
-    ) -> str | None:
-        """Give a place back, or stop waiting for one.
-
-        Args:
-            key: what the place is of.
-            owner: the id of the job; nothing happens when its place has expired.
-            now_ns: the time.
-            ttl_ns: how long the place lasts for the job that gets it.
-
-        Returns:
-            The id of the job that was waiting and has the place now.
-        """
-        ...
-
-    def held(self, now_ns: int) -> Sequence[Held]:
-        """Return the places that are taken, by key."""
-        ...
-
-    def waiting(self) -> Sequence[Waiting]:
-        """Return the jobs that wait, by key, the next one first."""
-        ...
+from ..foundation.protocols import Held, Waiting
 
 
 class MemoryStore:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from ...core.enqueueing.commits import (
+from ...core.enqueueing.commits import WaitingJob, commit_watches
+from ...core.foundation.protocols import (
     BeginsByReading,
     CommitWait,
-    Found,
+    FoundTransaction,
     OpenTransaction,
     ReadTransaction,
     TransactionSource,
-    WaitingJob,
-    commit_watches,
 )
 from ...errors import BridgeError, CommitError
 from ..records.callables import calling_line, waiting_text
@@ -135,7 +134,7 @@ class CoreTransactions:
         elif self._ended is not None:
             self._ended()
 
-    def _changed_here(self) -> Iterator[Found]:
+    def _changed_here(self) -> Iterator[FoundTransaction]:
         for source in self._sources:
             for transaction in source.open_here():
                 if transaction.changed:

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import Final
 
-from ...core.batches.ends import BATCH
 from ...core.declaration import JobDeclaration
+from ...core.foundation.payload import BATCH
 from ...errors import EnqueuedInTransactionWarning
 from ..records.callables import calling_place, line_text
 from ..records.record import FIRST, JobRecord

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
-from ...core.enqueueing.commits import ReadTransaction, WaitState
+from ...core.foundation.protocols import ReadTransaction, WaitState
 from ...errors import CommitError
 
 CallbackState: TypeAlias = WaitState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import cast
 
-from ...core.arguments.payload import GIVEN_UP
+from ...core.foundation.payload import GIVEN_UP
 from ...core.foundation.waits import Seconds
 from ...errors import CriterionError, NotDeadError
 from ..records.bridge import HoldsLocks

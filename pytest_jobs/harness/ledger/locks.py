@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, cast
 
-from ...core.locks.stores import Held
+from ...core.foundation.protocols import Held
 from ..records.bridge import Bridge, HoldsLocks
 from ..records.instants import to_datetime
 from ..records.record import JobRecord

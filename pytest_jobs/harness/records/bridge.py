@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from ...core.foundation.protocols import Held
 from ...core.foundation.signature import Binder
-from ...core.locks.stores import Held
 from .delivery import Delivery
 from .record import JobRecord
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ...core.enqueueing.commits import CommitWait, WaitingJob
+from ...core.enqueueing.commits import WaitingJob
 from ...core.foundation.options import ConfiguredJob
+from ...core.foundation.protocols import CommitWait
 from ...core.job import Job
 from .texts import listed, short_name, short_repr, shortened
 

@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from ...core.arguments.records import RecordWork, Reference
-from ...core.enqueueing.commits import CommitWait, TransactionSource
+from ...core.foundation.protocols import CommitWait, TransactionSource
 
 _NOT_COMMITTED: Final = "by a rollback, or since a callback of on_commit raised before it"
 

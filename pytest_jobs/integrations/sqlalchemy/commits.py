@@ -17,7 +17,7 @@ from sqlalchemy.orm import (
     session as session_module,
 )
 
-from ...core.enqueueing.commits import CommitWait, TransactionSource
+from ...core.foundation.protocols import CommitWait, TransactionSource
 from ...errors import CommitError
 
 #: The sessions that were last used in this context: in this thread, this task, or those it began in.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pytest_jobs import configure
-from pytest_jobs.core.foundation.protocols import Adapter
-from pytest_jobs.core.locks.stores import Store
+from pytest_jobs.core.foundation.protocols import Adapter, Store
 
 from . import db
 

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from pytest_jobs.core.enqueueing.commits import CommitWait
+from pytest_jobs.core.foundation.protocols import CommitWait
 
 #: Where the data is.
 path = Path(os.environ.get("SHOP_DATABASE", "shop.db"))

@@ -1,22 +1,31 @@
-"""A job as it travels: what an adapter keeps and a worker performs."""
+"""A job as it travels, and what one delivery of it came to."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from ...errors import DeserializationError
-from ..foundation.registry import registry
-
-if TYPE_CHECKING:
-    from ..job import Job
-
+from .registry import registry
 
 #: The version of the layout of `to_dict`.
 FORMAT = 1
-#: Under this name a payload carries how often it was put off without an attempt.
-SNOOZED = "snoozed"
+
+# The headers of a payload, by name.
+
+#: The current attributes, by class and attribute.
+CONTEXT: Final = "context"
+#: The id of the batch that the job belongs to.
+BATCH: Final = "batch"
+#: Of a callback of a batch: the id of that batch.
+BATCH_CALLBACK: Final = "batch_callback"
+#: The key of the lock of a unique job.
+UNIQUE: Final = "unique"
+#: The key of the concurrency limit.
+LIMIT: Final = "limit"
+#: How often the job was put off without an attempt.
+SNOOZED: Final = "snoozed"
 
 
 class Payload:
@@ -28,7 +37,6 @@ class Payload:
     """
 
     __slots__ = (
-        "_job",
         "arguments",
         "attempt",
         "due_ns",
@@ -36,6 +44,7 @@ class Payload:
         "failures",
         "headers",
         "job_id",
+        "known_job",
         "name",
         "priority",
         "queue",
@@ -43,7 +52,7 @@ class Payload:
 
     def __init__(
         self,
-        job: type[Job] | None,
+        job: type[Any] | None,
         name: str,
         job_id: str,
         queue: str,
@@ -55,7 +64,8 @@ class Payload:
         due_ns: int | None,
         headers: Mapping[str, object] | None = None,
     ) -> None:
-        self._job = job
+        #: The job class; None until a payload from a transport was asked for its class.
+        self.known_job = job
         self.name = name
         self.job_id = job_id
         self.queue = queue
@@ -69,20 +79,20 @@ class Payload:
 
     @property
     def expires_ns(self) -> None:
-        """The core's jobs do not expire."""
+        """Always None: the core's jobs do not expire."""
         return None
 
     @property
-    def job(self) -> type[Job]:
+    def job(self) -> type[Any]:
         """The job class.
 
         Raises:
             UnknownJobError: when the payload came through a transport and no class has its name.
             AmbiguousJobError: when more than one has.
         """
-        if self._job is None:
-            self._job = registry.find(self.name)
-        return self._job
+        if self.known_job is None:
+            self.known_job = registry.find(self.name)
+        return self.known_job
 
     def snoozed(self, now_ns: int, due_ns: int | None) -> Payload:
         """Return the same attempt once more, for later.
@@ -95,7 +105,7 @@ class Payload:
         times = headers.get(SNOOZED, 0)
         headers[SNOOZED] = times + 1 if isinstance(times, int) else 1
         return Payload(
-            self._job,
+            self.known_job,
             self.name,
             self.job_id,
             self.queue,
@@ -110,7 +120,7 @@ class Payload:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is what the application enqueued: neither a retry nor put off."""
+        """Whether the application itself enqueued it: it is neither a retry nor put off."""
         return self.attempt == 1 and (self.headers is None or SNOOZED not in self.headers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,8 +130,8 @@ class Payload:
             UnknownJobError: when the class lives inside a function and so cannot be found again.
             AmbiguousJobError: when another class has the same name.
         """
-        if self._job is not None:
-            registry.check_findable(self._job)
+        if self.known_job is not None:
+            registry.check_findable(self.known_job)
         return {
             "format": FORMAT,
             "job": self.name,
@@ -172,8 +182,43 @@ class Payload:
         return f"<Payload {self.name} {self.arguments} job_id={self.job_id} attempt={self.attempt}>"
 
 
-#: What the last delivery of a job came to that was given up.
+Status: TypeAlias = Literal[
+    "performed", "retried", "discarded", "exhausted", "failed", "halted", "snoozed"
+]
+
+#: The statuses of the last delivery of a job that was given up.
 GIVEN_UP: Final = frozenset(("failed", "exhausted", "discarded"))
+
+
+class Execution:
+    """What one delivery came to.
+
+    `error` is what `perform` raised. `handled` says that the job's own declarations dealt with it;
+    an error that is not handled is what a worker reports. Waits are nanoseconds. `aftermath` names
+    what ran because the job was given up, in order.
+    """
+
+    __slots__ = ("aftermath", "error", "handled", "result", "status", "wait_bounds_ns", "wait_ns")
+
+    def __init__(
+        self,
+        status: Status,
+        result: object = None,
+        error: BaseException | None = None,
+        handled: bool = True,
+        wait_ns: int | None = None,
+        wait_bounds_ns: tuple[int, int] | None = None,
+    ) -> None:
+        self.status: Status = status
+        self.result = result
+        self.error = error
+        self.handled = handled
+        self.wait_ns = wait_ns
+        self.wait_bounds_ns = wait_bounds_ns
+        self.aftermath: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Execution {self.status} result={self.result!r} error={self.error!r}>"
 
 
 class DeadLetter:

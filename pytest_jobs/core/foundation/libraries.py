@@ -1,0 +1,32 @@
+"""The database libraries that the program uses, and our modules for them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+def django_is_set_up() -> bool:
+    """Say whether Django's databases are imported and it has its settings."""
+    if "django.db" not in sys.modules:
+        return False
+    configured = sys.modules["django.conf"].settings.configured
+    return bool(configured) or bool(os.environ.get("DJANGO_SETTINGS_MODULE"))
+
+
+def integrations_in_use(*, django: str, sqlalchemy: str) -> Iterator[Any]:
+    """Yield our modules for the libraries that the program has imported and set up.
+
+    They are imported by name, since the package that knows third parties lies above the core.
+
+    Args:
+        django: the module for Django, below `pytest_jobs.integrations`.
+        sqlalchemy: the module for SQLAlchemy.
+    """
+    if django_is_set_up():
+        yield importlib.import_module(f"pytest_jobs.integrations.{django}")
+    if "sqlalchemy.orm" in sys.modules:
+        yield importlib.import_module(f"pytest_jobs.integrations.{sqlalchemy}")
