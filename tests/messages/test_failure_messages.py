@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from message_gallery import BRIEF, FOLDER, PAGE, situations
+from message_gallery import FOLDER, PAGE, situations
 from message_page import ADVICE, heading, page
 
 from pytest_jobs.assertions import messages as advice
@@ -11,65 +11,77 @@ from pytest_jobs.harness.records.texts import Reader
 
 SITUATIONS = situations()
 ASSERTIONS = {name: one for name, one in SITUATIONS.items() if one.asserts}
+ASCII = Reader(ascii=True)
 VERBOSE = Reader(verbose=True)
 SHORTENED = "Shortened: -v shows everything."
 OUTCOMES = ("enqueued", "performed", "retried", "discarded", "failed")
 SEE = re.compile(r"See: docs/reference/messages\.md#(?P<anchor>[a-z-]+)")
+HEADINGS = frozenset(re.findall(r"(?m)^## (.*)$", PAGE.read_text("utf-8")))
 
 
-@pytest.fixture(params=SITUATIONS)
-def situation(request):
-    return SITUATIONS[request.param]
+def properties_of_all(one, text):
+    """Yield each property of every message, and whether this message has it."""
+    lines = text.splitlines()
+    yield "has at most 25 lines", len(lines) <= 25
+    yield "has no colours", "\x1b" not in text
+    yield "has no addresses in memory", " at 0x" not in text
+    yield "has no spaces at the ends of lines", all(line == line.rstrip() for line in lines)
+    yield "is the same the second time", one.message() == text
+    yield "has a cause", one.cause.endswith(".")
+    yield "has a remedy where it is an error", one.asserts or one.remedy.endswith(".")
 
 
-@pytest.fixture(params=ASSERTIONS)
-def assertion(request):
-    return ASSERTIONS[request.param]
+def properties_of_assertions(text, verbose, ascii_only):
+    """Yield each property of the messages of assertions, and whether this message has it."""
+    lines = [line for line in text.splitlines() if line != SHORTENED]
+    see = SEE.fullmatch(lines[-1])
+    yield "begins with what was expected", text.startswith(("Expected ", "This test left "))
+    yield "says what to do next", lines[-2].startswith("Next: ") and lines[-2].endswith(".")
+    yield "ends with where to read on", see is not None
+    yield "links to a heading of the page", see and heading(see["anchor"]) in HEADINGS
+    yield "can be shown where there is only ASCII", ascii_only.isascii()
+    yield "says where it is shortened", (SHORTENED in text.splitlines()) is (text != verbose)
+    yield "is not shortened when verbose", SHORTENED not in verbose
+    yield (
+        "shows everything when verbose",
+        not re.search(r"\.\.\. and \d+ more|, \.\.\.[]})]", verbose),
+    )
 
 
-def test_the_whole_message_is_as_written_down(situation):
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_message_is_as_written_down_and_has_each_property(name):
     """After a change on purpose `python tests/messages/message_gallery.py` writes the files anew: read them."""
-    assert f"{situation.message()}\n".encode() == situation.file.read_bytes()
+    one = SITUATIONS[name]
+    text = one.message()
+    found = dict(properties_of_all(one, text))
+    if one.asserts:
+        found.update(properties_of_assertions(text, one.message(VERBOSE), one.message(ASCII)))
+
+    assert f"{text}\n".encode() == one.file.read_bytes()
+    assert [wanted for wanted, holds in found.items() if not holds] == []
 
 
-def test_it_has_at_most_25_lines(situation):
-    assert len(situation.message().splitlines()) <= 25
+def test_a_property_that_a_message_does_not_have_is_named():
+    text = "Wanted \x1b[1m1\x1b[0m at 0x7f \n... and 3 more\nNext: look\nSee: docs/reference/messages.md#away"
+    one = SITUATIONS["a_callable_says_no"]
+    found = [*properties_of_all(one, text * 9), *properties_of_assertions(text, text, "\u00e9")]
 
-
-def test_it_can_be_shown_where_there_is_only_ascii(assertion):
-    assert assertion.message(Reader(ascii=True)).isascii()
+    assert [wanted for wanted, holds in found if not holds] == [
+        "has at most 25 lines",
+        "has no colours",
+        "has no addresses in memory",
+        "has no spaces at the ends of lines",
+        "is the same the second time",
+        "begins with what was expected",
+        "says what to do next",
+        "links to a heading of the page",
+        "can be shown where there is only ASCII",
+        "shows everything when verbose",
+    ]
 
 
 def test_accents_are_shown_where_they_can_be():
     assert "r\u00e9ponse" in SITUATIONS["an_error_has_colours_and_accents"].message()
-
-
-def test_it_is_plain_text(situation):
-    text = situation.message()
-
-    assert "\x1b" not in text
-    assert " at 0x" not in text
-    assert [line for line in text.splitlines() if line != line.rstrip()] == []
-
-
-def test_it_begins_with_what_was_expected(assertion):
-    assert assertion.message().startswith(("Expected ", "This test left "))
-
-
-def test_it_ends_with_what_to_do_and_where_to_read_on(assertion):
-    lines = [line for line in assertion.message().splitlines() if line != SHORTENED]
-
-    assert lines[-2].startswith("Next: ")
-    assert lines[-2].endswith(".")
-    assert SEE.fullmatch(lines[-1])
-
-
-def test_where_it_is_shortened_it_says_so_and_a_verbose_one_shows_everything(assertion):
-    brief, verbose = assertion.message(), assertion.message(VERBOSE)
-
-    assert (SHORTENED in brief.splitlines()) is (brief != verbose)
-    assert SHORTENED not in verbose
-    assert not re.search(r"\.\.\. and \d+ more|, \.\.\.[]})]", verbose)
 
 
 def test_a_list_that_is_cut_says_how_much_is_left():
@@ -83,20 +95,6 @@ def test_without_a_test_runner_nobody_is_told_of_its_flags():
     one = SITUATIONS["many_were_enqueued_that_should_not"]
 
     assert one.message(None) == one.message().replace(f"{SHORTENED}\n", "")
-
-
-def test_an_error_has_a_remedy(situation):
-    assert situation.asserts or situation.remedy.endswith(".")
-
-
-def test_each_situation_has_a_cause(situation):
-    assert situation.cause.endswith(".")
-
-
-def test_the_anchor_is_a_heading_of_the_page(assertion):
-    found = SEE.search(assertion.message())
-
-    assert f"\n## {heading(found['anchor'])}\n" in PAGE.read_text("utf-8")
 
 
 def test_each_piece_of_advice_has_a_situation():
@@ -140,7 +138,3 @@ def test_the_page_of_the_reference_is_made_of_the_gallery():
     assert PAGE.read_text("utf-8") == made, (
         "run python tests/messages/message_gallery.py, and read it"
     )
-
-
-def test_a_message_is_the_same_the_second_time(situation):
-    assert situation.message(BRIEF) == situation.message(BRIEF)
