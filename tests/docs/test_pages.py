@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fresh_runs import FreshRuns, fresh_runs
 from pages import contains, outcomes, steps
 
 ROOT = Path(__file__).parents[2]
@@ -14,9 +16,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "examples" not in page.parts and "_build" not in page.parts]
 
 
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[FreshRuns]:
+    """Return what runs pytest in fresh processes."""
+    with fresh_runs() as runs:
+        yield runs
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(
-    page: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    page: Path, fresh: FreshRuns, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = ""
     for step in steps(page.read_text(encoding="utf-8")):
@@ -29,7 +38,7 @@ def test_a_page_does_what_it_says(
             path.write_text(step.text, encoding="utf-8")
         elif step.kind == "pytest":
             arguments, _, expected = step.argument.rpartition(":")
-            result = pytester.runpytest_subprocess(*arguments.split())
+            result = fresh.run(pytester, *arguments.split())
             printed = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", result.stdout.str())
             result.assert_outcomes(**outcomes(expected)), where
         elif step.kind == "python":
