@@ -1,8 +1,10 @@
 """A time of a day that the clocks went back is the one that was sent."""
 
+import datetime as dt
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
+import freezegun
 import pytest
 
 from pytest_jobs import Job
@@ -66,3 +68,14 @@ def test_a_time_keeps_its_zone_and_its_fold(sent):
         sent.tzinfo,
         sent.fold,
     )
+
+
+def test_what_freezegun_gives_for_a_date_or_a_datetime_is_sent_as_such():
+    with freezegun.freeze_time("2030-01-01 12:00"):
+        sent = [dt.date.today(), dt.datetime.now(UTC)]  # noqa: DTZ011
+
+        assert Echo.perform_now(sent) == sent
+    assert Echo.perform_now(sent) == [
+        dt.date(2030, 1, 1),
+        dt.datetime(2030, 1, 1, 12, tzinfo=UTC),
+    ]

@@ -264,7 +264,9 @@ class _Writer:
             return _tagged(
                 "tuple", [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
             )
-        if (codec := BY_TYPE.get(kind)) is not None:
+        # Under freezegun `date.today()` and `datetime.now()` return objects of classes of its own.
+        real = kind.__mro__[1] if kind.__module__ == "freezegun.api" else kind
+        if (codec := BY_TYPE.get(real)) is not None:
             return _tagged(
                 codec.tag, codec.encode(value, lambda item: self.write(item, f"{path}'s element"))
             )
