@@ -131,11 +131,11 @@ def test_so_it_is_with_jobs_that_were_left_alone(run):
     run(LEFT, "--jobs-strict", "-v").fnmatch_lines(["39  send_receipt  39 *", "", "Next: *"])
 
 
-def test_a_worker_of_xdist_shows_the_same(run):
+@pytest.mark.slow
+def test_a_worker_of_xdist_shows_all_of_it_too(run):
     pytest.importorskip("xdist")
 
-    run(MANY, "-n", "1", apart=True).fnmatch_lines(["E       Shortened: -v shows everything."])
-    run(MANY, "-n", "1", "-v", apart=True).fnmatch_lines(["E         #18 Pay(18) queue='default'"])
+    run(MANY, "-n", "1", "-v").fnmatch_lines(["E         #18 Pay(18) queue='default'"])
 
 
 def test_accents_are_escaped_where_there_is_only_ascii(run, monkeypatch):

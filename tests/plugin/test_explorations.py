@@ -48,19 +48,10 @@ def run(pytester):
     return pytester.runpytest
 
 
-@pytest.fixture(params=["alone", "xdist"])
-def run_anywhere(request, pytester):
-    """Return a function that runs pytest by itself, and under pytest-xdist."""
-    if request.param == "alone":
-        return pytester.runpytest
-    pytest.importorskip("xdist")
-    return lambda *arguments: pytester.runpytest_subprocess("-n", "1", *arguments)
-
-
-def test_what_checks_explored_is_said(checks, run_anywhere):
+def test_what_checks_explored_is_said(checks, run):
     checks(ONE_SAFE, "def test_some(): check(paying.charge_with_key, histories=['late'])\n")
 
-    result = run_anywhere()
+    result = run()
 
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["=* explored jobs =*", "passed: 2 checks, * histories; *"])
@@ -86,12 +77,12 @@ def test_a_default_check_that_passes_warns_of_nothing(checks, run):
     run("-W", "error::pytest_jobs.errors.JobsWarning").assert_outcomes(passed=1)
 
 
-def test_what_was_asked_for_and_left_out_is_warned_of_and_said(checks, run_anywhere):
+def test_what_was_asked_for_and_left_out_is_warned_of_and_said(checks, run):
     checks(
         "def test_part(): check(paying.charge_with_key, time_limit=0, allow_partial=True)\n",
     )
 
-    result = run_anywhere("-W", "default::pytest_jobs.errors.JobsWarning")
+    result = run("-W", "default::pytest_jobs.errors.JobsWarning")
 
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(
@@ -159,7 +150,7 @@ def test_all_failing_points_are_told_where_more_is_asked_for(checks, run):
     assert " histories failed:" not in str(run().stdout)
 
 
-def test_a_failure_is_coloured_on_a_terminal_and_nowhere_else(checks, pytester, run_anywhere):
+def test_a_failure_is_coloured_on_a_terminal_and_nowhere_else(checks, pytester, run):
     checks(
         ONE_UNSAFE,
         "def test_plain():\n"
@@ -167,8 +158,8 @@ def test_a_failure_is_coloured_on_a_terminal_and_nowhere_else(checks, pytester, 
         "    assert '\\x1b' not in str(found.value)\n",
     )
 
-    coloured = run_anywhere("--color=yes", "--junitxml=found.xml")
-    plain = run_anywhere("--color=no")
+    coloured = run("--color=yes", "--junitxml=found.xml")
+    plain = run("--color=no")
 
     coloured.assert_outcomes(failed=1, passed=1)
     text = "\n".join(coloured.outlines)
@@ -187,9 +178,10 @@ def test_no_colour_is_no_colour(checks, pytester, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     checks(ONE_UNSAFE)
 
-    assert "\x1b" not in "\n".join(pytester.runpytest_subprocess().outlines)
+    assert "\x1b" not in "\n".join(pytester.runpytest().outlines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_a_stream_that_takes_ascii_only_gets_nothing_else(checks, pytester, monkeypatch, arguments):
     if arguments:

@@ -236,35 +236,6 @@ def test_a_library_that_is_not_installed_is_told_with_what_installs_it(project):
     assert 'taskiq is not installed: pip install "pytest-jobs[taskiq]".' in result.stderr.str()
 
 
-def test_it_works_in_several_processes(project):
-    pytest.importorskip("xdist")
-    project.makepyfile("""
-        import pytest
-        from proj import add
-
-        @pytest.mark.parametrize("n", range(4))
-        def test_it(jobs, n):
-            add.delay(n)
-            jobs.drain()
-            assert len(jobs.performed) == 1
-    """)
-
-    result = project.runpytest_subprocess("-n", "2", "-p", "xdist")
-
-    result.assert_outcomes(passed=4)
-
-
-def test_an_application_that_does_not_import_is_told_by_several_processes_too(project):
-    pytest.importorskip("xdist")
-    project.makepyfile(proj="import no_such_module\n")
-    project.makepyfile("def test_it(): pass")
-
-    result = project.runpytest_subprocess("-n", "1", "-p", "xdist")
-
-    assert result.ret != pytest.ExitCode.OK
-    assert "No module named 'no_such_module'" in result.stdout.str() + result.stderr.str()
-
-
 def test_a_suite_without_a_job_fixture_never_opens_a_connection(project):
     project.makeconftest("""
         import socket

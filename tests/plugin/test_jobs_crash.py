@@ -887,6 +887,7 @@ def test_tests_of_unittest(pytester):
     result.assert_outcomes(passed=1, failed=1)
 
 
+@pytest.mark.slow
 @needs_monitoring
 def test_workers_of_xdist_are_added_up(pytester):
     pytest.importorskip("xdist")

@@ -305,6 +305,7 @@ def test_what_session_fixtures_perform_is_left_alone(pytester):
     result.stdout.fnmatch_lines(["1 delivery of 1 job made once more, in 1 test of 1."])
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_are_added_up(pytester):
     pytest.importorskip("xdist")
     pytester.makepyfile(
@@ -312,7 +313,7 @@ def test_workers_of_xdist_are_added_up(pytester):
         test_b=SAFE,
         test_c=OPTED_OUT.format(module=f"pytestmark = {MARK}", of_class="", of_test=""),
     )
-    result = pytester.runpytest_subprocess("--jobs-twice", "-n2")
+    result = pytester.runpytest("--jobs-twice", "-n2")
 
     result.assert_outcomes(failed=1, passed=2)
     result.stdout.fnmatch_lines(
@@ -326,10 +327,11 @@ def test_workers_of_xdist_are_added_up(pytester):
     )
 
 
+@pytest.mark.slow
 def test_a_run_with_xdist_in_which_nothing_was_done_fails(pytester):
     pytest.importorskip("xdist")
     pytester.makepyfile("def test_it(): ...")
-    result = pytester.runpytest_subprocess("--jobs-twice", "-n2")
+    result = pytester.runpytest("--jobs-twice", "-n2")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["No job was delivered twice, so this run shows nothing: *"])

@@ -3,9 +3,9 @@
 import shlex
 
 import pytest
-from test_explorations import CHECKS, ONE_SAFE, ONE_UNSAFE, PAYING, checks, run, run_anywhere
+from test_explorations import CHECKS, ONE_SAFE, ONE_UNSAFE, PAYING, checks, run
 
-__all__ = ["checks", "run", "run_anywhere"]
+__all__ = ["checks", "run"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 TOKEN = "--jobs-replay=twice:charge"
 
@@ -24,12 +24,12 @@ def test_a_history_that_fails_fails_again(checks, run):
     )
 
 
-def test_a_history_that_passes_now_says_so(checks, run_anywhere):
+def test_a_history_that_passes_now_says_so(checks, run):
     checks(
         "def test_it():\n    paying.charge_with_key.__qualname__ = 'charge'\n    check(paying.charge_with_key)\n"
     )
 
-    result = run_anywhere(TOKEN)
+    result = run(TOKEN)
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["test_it.py::test_it: the replayed history passes now"])
@@ -72,10 +72,10 @@ def test_a_test_that_has_other_checks_only_does_not_pass(checks, run):
     )
 
 
-def test_a_session_that_replays_nothing_fails(pytester, run_anywhere):
+def test_a_session_that_replays_nothing_fails(pytester, run):
     pytester.makepyfile("def test_it(): pass")
 
-    result = run_anywhere(TOKEN)
+    result = run(TOKEN)
 
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -90,7 +90,7 @@ def test_a_session_that_replays_nothing_fails(pytester, run_anywhere):
     ],
 )
 def test_what_is_no_token_is_a_usage_error(pytester, token, why):
-    result = pytester.runpytest_subprocess(f"--jobs-replay={token}")
+    result = pytester.runpytest(f"--jobs-replay={token}")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: --jobs-replay={token}: {why}"])
@@ -107,16 +107,16 @@ def test_a_point_that_is_gone_is_an_error_that_says_what_to_do(checks, run):
     )
 
 
-def test_arguments_that_were_drawn_are_replayed(pytester, run_anywhere):
+def test_arguments_that_were_drawn_are_replayed(pytester, run):
     pytester.makepyfile(paying=PAYING)
     pytester.makepyfile(
         test_it=CHECKS
         + "from hypothesis import strategies as st\n"
         + "def test_it(): check_idempotent(paying.charge, args=(st.integers(3, 9),), world=world)\n"
     )
-    (line,) = [line for line in run_anywhere().outlines if "replay: " in line]
+    (line,) = [line for line in run().outlines if "replay: " in line]
 
-    result = run_anywhere(line.split()[-1])
+    result = run(line.split()[-1])
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *charge(3) is not safe to deliver twice*", "E *replayed: *"])
