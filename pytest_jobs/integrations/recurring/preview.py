@@ -1,4 +1,4 @@
-"""`python -m pytest_jobs schedule preview FILE`."""
+"""What a schedule will fire: `preview(schedule, window)`, and `python -m pytest_jobs schedule preview FILE`."""
 
 from __future__ import annotations
 
@@ -38,17 +38,14 @@ class Preview(Sequence[Firing]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Firing, ...]: ...
     def __getitem__(self, index: int | slice) -> Firing | tuple[Firing, ...]:
-        """Return one, or a tuple of some."""
         if isinstance(index, slice):
             return tuple(Firing(*pair) for pair in self._firings[index])
         return Firing(*self._firings[index])
 
     def __iter__(self) -> Iterator[Firing]:
-        """Go through them in order."""
         return (Firing(*pair) for pair in self._firings)
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._firings)
 
     def of(self, key: str) -> tuple[datetime, ...]:
@@ -57,7 +54,7 @@ class Preview(Sequence[Firing]):
         Raises:
             KeyError: when the schedule has no such task.
         """
-        zone = self._schedule.tasks[key]._timing.timezone
+        zone = self._schedule.tasks[key].timing.timezone
         return tuple(
             to_datetime(ns).astimezone(zone) for ns, task in self._firings if task.key == key
         )
@@ -68,26 +65,31 @@ class Preview(Sequence[Firing]):
         Args:
             rows: how many firings it shows at most; None for all.
         """
-        shown = self._firings if rows is None else self._firings[:rows]
         lines = [self._title()]
+        shown = []
+        for ns, task in self._firings if rows is None else self._firings[:rows]:
+            local = instant(to_datetime(ns).astimezone(task.timing.timezone))
+            call = task.command or call_of(short_name(task.sender.name), task.args, task.kwargs)
+            shown.append((local, task.key, call, queue_of(task), task.cron))
         if shown:
-            lines.append(table(_HEADER, [_row(ns, task) for ns, task in shown]))
+            lines.append(table(_HEADER, shown))
         if len(shown) < len(self._firings):
             lines.append(f"... and {len(self._firings) - len(shown)} more")
-        return "\n".join([*lines, *self._silent()])
+        fired = {task.key for _, task in self._firings}
+        lines += [
+            f"{key} ({task.cron}) does not fire in this time."
+            for key, task in self._schedule.tasks.items()
+            if key not in fired
+        ]
+        return "\n".join([*lines, *(f"{key} is not enabled." for key in self._schedule.disabled)])
 
     def _title(self) -> str:
         start, end = (instant(to_datetime(ns)) for ns in (self._after_ns, self._until_ns))
-        firings = _count(len(self._firings), "firing")
-        return f"{firings} of {_count(len(self._schedule.tasks), 'task')} after {start} up to {end}"
-
-    def _silent(self) -> Iterator[str]:
-        fired = {task.key for _, task in self._firings}
-        for key, task in self._schedule.tasks.items():
-            if key not in fired:
-                yield f"{key} ({task.cron}) does not fire in this time."
-        for key in self._schedule.disabled:
-            yield f"{key} is not enabled."
+        firings, tasks = (
+            f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+            for count, noun in ((len(self._firings), "firing"), (len(self._schedule.tasks), "task"))
+        )
+        return f"{firings} of {tasks} after {start} up to {end}"
 
     def __str__(self) -> str:
         return self.table(_ROWS_SHOWN)
@@ -120,30 +122,13 @@ def preview(schedule: Schedule, window: Seconds, *, start: datetime | None = Non
     return Preview(schedule, after_ns, after_ns + delta_ns(window, "window"))
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _row(ns: int, task: RecurringTask) -> tuple[str, ...]:
-    local = to_datetime(ns).astimezone(task._timing.timezone)
-    name = short_name(task._recurs.name)
-    what = task.command or call_of(name, task.args, task.kwargs)
-    return instant(local), task.key, what, queue_of(task), task.cron
-
-
 def queue_of(task: RecurringTask) -> str:
     """Return the queue of a task's jobs."""
-    if task.queue is not None:
-        return task.queue
-    return task._recurs.queue_of(task.args, task.kwargs)
+    return task.sender.queue_of(task.args, task.kwargs) if task.queue is None else task.queue
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says.
-
-    Returns:
-        0, or 2 when the file or an argument cannot be meant.
-    """
+    """Do what the command line says, and return its exit code: 2 when the file or an argument is wrong."""
     asked = _parser().parse_args(arguments)
     start = None if asked.start is None else asked.start.replace(tzinfo=asked.start.tzinfo or UTC)
     try:

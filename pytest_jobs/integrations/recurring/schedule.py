@@ -1,4 +1,4 @@
-"""Schedules of recurring jobs: from files or mappings to what fires when."""
+"""Schedules of recurring jobs: a mapping, a YAML file or a crontab file, read into tasks."""
 
 from __future__ import annotations
 
@@ -7,68 +7,18 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
 from ...core.functions import JobFunction
 from ...core.job import Job
 from ...errors import ScheduleError
 from .phrases import find_zone
 from .task import RecurringTask, find, read_task, split_command
-from .timing import FoundDays, check_cronsim
+from .timing import FoundDays, cronsim
 from .yaml import read_yaml, tasks_of
-
-_SETTING = re.compile(r"""([A-Za-z_]\w*)\s*=\s*["']?(.*?)["']?""")
-_FIELDS = 5
-
-
-def read_crontab(text: str, source: str) -> dict[str, dict[str, object]]:
-    """Return the tasks of a crontab file, as a schedule takes them.
-
-    `CRON_TZ=` and `TZ=` hold for the lines below them. Other settings are meant for a shell, which
-    there is none of here.
-
-    Raises:
-        ScheduleError: when a line has no command, or one that is no dotted path.
-    """
-    tasks: dict[str, dict[str, object]] = {}
-    zone: str | None = None
-    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
-        if not line or line.startswith("#"):
-            continue
-        setting = _SETTING.fullmatch(line)
-        if setting is not None:
-            zone = setting[2] if setting[1] in ("CRON_TZ", "TZ") else zone
-            continue
-        try:
-            path, task = _read_line(line)
-        except ScheduleError as error:
-            raise ScheduleError(
-                f"{source}: line {number}: {str(error).removesuffix('.')}."
-            ) from error
-        if zone:
-            task["timezone"] = zone
-        tasks[f"{path} (line {number})" if path in tasks else path] = task
-    return tasks
-
-
-def _read_line(line: str) -> tuple[str, dict[str, object]]:
-    fields = 1 if line.startswith("@") else _FIELDS
-    pieces = line.split(None, fields)
-    if len(pieces) <= fields:
-        raise ScheduleError(
-            f"{line!r} has no command: write the time and a dotted path, as in '0 9 * * 1 shop.reports.weekly'"
-        )
-    command = pieces.pop()
-    path, args, kwargs = split_command(command)
-    task: dict[str, object] = {"cron": " ".join(pieces)}
-    found = find(path, "command")
-    if isinstance(found, JobFunction) or (isinstance(found, type) and issubclass(found, Job)):
-        return path, {**task, "class": found, "args": [*args, kwargs]}
-    return path, {**task, "command": command}
-
 
 #: More than a year of one task that fires each minute.
 _MOST_FIRINGS = 1_000_000
+_SETTING = re.compile(r"""([A-Za-z_]\w*)\s*=\s*["']?(.*?)["']?""")
 
 
 class Schedule:
@@ -104,15 +54,26 @@ class Schedule:
         Raises:
             ScheduleError: when one of them cannot be meant, or cronsim is not installed.
         """
-        check_cronsim()
-        zone = _zone(timezone, source)
+        cronsim()
+        try:
+            zone = find_zone(timezone)
+        except ScheduleError as error:
+            raise ScheduleError(f"{source}: timezone={timezone!r}: {error}.") from None
         given: object = tasks
         if not isinstance(given, Mapping):
             raise ScheduleError(
                 f"{source}: its tasks are {given!r}: write a mapping, as in "
                 "{'tidy': {'class': Tidy, 'schedule': 'every hour'}}, or load_schedule('recurring.yml')."
             )
-        read = {key: _read(key, told, zone, source) for key, told in tasks.items()}
+        read: dict[str, RecurringTask | None] = {}
+        for key, written in given.items():
+            try:
+                if not isinstance(key, str):
+                    raise ScheduleError("its key is no text: put it in quotes")
+                read[key] = read_task(key, written, zone)
+            except ScheduleError as error:
+                reason = str(error).removesuffix(".")
+                raise ScheduleError(f"{source}: task {key!r}: {reason}.") from error
         self.tasks = MappingProxyType({key: task for key, task in read.items() if task is not None})
         self.disabled = tuple(key for key, task in read.items() if task is None)
 
@@ -132,8 +93,8 @@ class Schedule:
         found: FoundDays = {}
         firings: list[tuple[int, RecurringTask]] = []
         for task in self.tasks.values():
-            # A few more than that, since the first days may lie before the time that is asked for.
-            instants = task._timing.between(after_ns, until_ns, found, 2 * _MOST_FIRINGS)
+            # Twice as many, since the first days may lie before the time that is asked for.
+            instants = task.timing.between(after_ns, until_ns, found, 2 * _MOST_FIRINGS)
             firings += [(ns, task) for ns in instants]
             if len(firings) > _MOST_FIRINGS:
                 raise ScheduleError(
@@ -168,8 +129,7 @@ def load_schedule(
         raise ScheduleError(f"{file} cannot be read: {error}.") from error
     tasks: Mapping[str, Mapping[str, object]]
     if file.suffix in (".yml", ".yaml"):
-        told = read_yaml(text, file.name, ScheduleError)
-        tasks = tasks_of(told, environment, file.name)
+        tasks = tasks_of(read_yaml(text, file.name, ScheduleError), environment, file.name)
     elif environment is not None:
         raise ScheduleError(
             f"{file.name} has crontab lines, which know no environments: leave environment={environment!r} out."
@@ -179,17 +139,45 @@ def load_schedule(
     return Schedule(tasks, timezone=timezone, source=file.name)
 
 
-def _zone(name: str, source: str) -> ZoneInfo:
-    try:
-        return find_zone(name)
-    except ScheduleError as error:
-        raise ScheduleError(f"{source}: timezone={name!r}: {error}.") from None
+def read_crontab(text: str, source: str) -> dict[str, dict[str, object]]:
+    """Return the tasks of a crontab file, as a schedule takes them.
+
+    `CRON_TZ=` and `TZ=` hold for the lines below them. Other settings are for the shell of cron, and are left out.
+
+    Raises:
+        ScheduleError: when a line has no command, or its command is not a dotted path.
+    """
+    tasks: dict[str, dict[str, object]] = {}
+    zone: str | None = None
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        if not line or line.startswith("#"):
+            continue
+        setting = _SETTING.fullmatch(line)
+        if setting is not None:
+            zone = setting[2] if setting[1] in ("CRON_TZ", "TZ") else zone
+            continue
+        try:
+            path, task = _read_line(line)
+        except ScheduleError as error:
+            reason = str(error).removesuffix(".")
+            raise ScheduleError(f"{source}: line {number}: {reason}.") from error
+        if zone:
+            task["timezone"] = zone
+        tasks[f"{path} (line {number})" if path in tasks else path] = task
+    return tasks
 
 
-def _read(key: object, told: object, zone: ZoneInfo, source: str) -> RecurringTask | None:
-    try:
-        if not isinstance(key, str):
-            raise ScheduleError("its key is no text: put it in quotes")
-        return read_task(key, told, zone)
-    except ScheduleError as error:
-        raise ScheduleError(f"{source}: task {key!r}: {str(error).removesuffix('.')}.") from error
+def _read_line(line: str) -> tuple[str, dict[str, object]]:
+    fields = 1 if line.startswith("@") else 5
+    pieces = line.split(None, fields)
+    if len(pieces) <= fields:
+        raise ScheduleError(
+            f"{line!r} has no command: write the time and a dotted path, as in '0 9 * * 1 shop.reports.weekly'"
+        )
+    command = pieces.pop()
+    path, args, kwargs = split_command(command)
+    task: dict[str, object] = {"cron": " ".join(pieces)}
+    found = find(path, "command")
+    if isinstance(found, JobFunction) or (isinstance(found, type) and issubclass(found, Job)):
+        return path, {**task, "class": found, "args": [*args, kwargs]}
+    return path, {**task, "command": command}

@@ -1,4 +1,8 @@
-"""One recurring task: what it enqueues, and when."""
+"""One recurring task: what it enqueues, and when.
+
+A task names a job (`class:`), which a `Sender` enqueues as the job's own library does, or a dotted path to a
+callable (`command:`), which `RecurringCommand` calls.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,24 @@ import ast
 import importlib
 import inspect
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from ...core.foundation.options import ConfiguredJob, Options, checked_priority, checked_queue
+from ...core.foundation.options import checked_priority, checked_queue
 from ...core.functions import JobFunction
 from ...core.job import Job
 from ...errors import DeclarationError, ScheduleError, SerializationError, SignatureError
 from .phrases import closest, find_zone, read_interval, read_schedule
 from .timing import Timing
 
-_HELP = (
-    "write a dotted path to a callable, with plain values as arguments if there are any, as in "
-    "'shop.cards.postpone_due' or 'shop.cards.postpone_due(limit=50)'"
-)
+Args: TypeAlias = tuple[Any, ...]
+Kwargs: TypeAlias = Mapping[str, Any]
+
+# Commands
 
 
 class RecurringCommand(Job):
@@ -42,28 +48,14 @@ class RecurringCommand(Job):
         Raises:
             ScheduleError: when it names nothing that can be called.
         """
-        return read_command(command).call()
+        return read_command(command)()
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A callable and its arguments."""
-
-    target: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-
-    def call(self) -> Any:
-        """Call it."""
-        return self.target(*self.args, **self.kwargs)
-
-
-def read_command(text: str) -> Command:
-    """Return what a command says.
+def read_command(text: str) -> Callable[[], Any]:
+    """Return the callable of a command, with its arguments.
 
     Raises:
-        ScheduleError: when it is none, names nothing that can be called, or gives it arguments that it
-            does not take.
+        ScheduleError: when the text is not a command, or its callable does not take the arguments.
     """
     path, args, kwargs = split_command(text)
     target = find(path, "command")
@@ -79,21 +71,21 @@ def read_command(text: str) -> Command:
     try:
         signature = inspect.signature(target)
     except ValueError:  # Some builtins have none.
-        return Command(target, args, kwargs)
+        return partial(target, *args, **kwargs)
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
         raise ScheduleError(
             f"command is {text!r}, and its arguments do not fit {path}{signature}: {error}"
         ) from None
-    return Command(target, args, kwargs)
+    return partial(target, *args, **kwargs)
 
 
-def split_command(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """Return the path and the arguments of a command, by reading it alone.
+def split_command(text: str) -> tuple[str, Args, dict[str, Any]]:
+    """Return the path and the arguments of a command; nothing is imported or evaluated.
 
     Raises:
-        ScheduleError: when it is none.
+        ScheduleError: when the text is not a command.
     """
     try:
         expression = ast.parse(text.strip(), mode="eval").body
@@ -108,7 +100,10 @@ def split_command(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
             raise ValueError(text)
         named = {str(word.arg): ast.literal_eval(word.value) for word in expression.keywords}
     except (SyntaxError, ValueError, TypeError):
-        raise ScheduleError(f"command is {text!r}, which is no command: {_HELP}") from None
+        raise ScheduleError(
+            f"command is {text!r}, which is no command: write a dotted path to a callable, with plain values as "
+            "arguments if there are any, as in 'shop.cards.postpone_due' or 'shop.cards.postpone_due(limit=50)'"
+        ) from None
     return path, args, named
 
 
@@ -117,7 +112,7 @@ def find(path: str, what: str) -> Any:
 
     Args:
         path: such as `shop.reports.DailyReport`.
-        what: how a message calls it: `class` or `command`.
+        what: the key that holds the path: `class` or `command`.
 
     Raises:
         ScheduleError: when there is no such thing, or its module raises when it is imported.
@@ -131,81 +126,163 @@ def find(path: str, what: str) -> Any:
         name = ".".join(pieces[:length])
         try:
             found: Any = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-                raise ScheduleError(_broken(what, path, name, error)) from error
-            continue
         except Exception as error:
-            raise ScheduleError(_broken(what, path, name, error)) from error
-        return _attribute(found, name, pieces[length:], path, what)
+            missing = error.name if isinstance(error, ModuleNotFoundError) else None
+            if missing is not None and f"{name}.".startswith(f"{missing}."):
+                continue  # The last piece is a class, say, and not a module.
+            raise ScheduleError(
+                f"{what} is {path!r}, and {name} cannot be imported: {type(error).__name__}: {error}. "
+                "Mend that first"
+            ) from error
+        for piece in pieces[length:]:
+            if not hasattr(found, piece):
+                raise ScheduleError(
+                    f"{what} is {path!r}, and {name} has no {piece!r}: correct the path"
+                )
+            found, name = getattr(found, piece), f"{name}.{piece}"
+        return found
     raise ScheduleError(
         f"{what} is {path!r}, and there is no module {pieces[0]!r}: correct the path, or run where it can "
         "be imported"
     )
 
 
-def _attribute(found: Any, name: str, pieces: list[str], path: str, what: str) -> Any:
-    for piece in pieces:
-        if not hasattr(found, piece):
-            raise ScheduleError(
-                f"{what} is {path!r}, and {name} has no {piece!r}: correct the path"
-            )
-        found = getattr(found, piece)
-        name = f"{name}.{piece}"
-    return found
+# Senders
 
 
-def _broken(what: str, path: str, name: str, error: Exception) -> str:
-    return f"{what} is {path!r}, and {name} cannot be imported: {type(error).__name__}: {error}. Mend that first"
+@dataclass(frozen=True, slots=True)
+class Sender(ABC):
+    """Enqueues a job in the way of its library."""
 
-
-Args: TypeAlias = tuple[Any, ...]
-Kwargs: TypeAlias = Mapping[str, Any]
-
-
-class Recurs(Protocol):
-    """A job, and how its library enqueues it."""
+    job: Any
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """The name under which its records go."""
-        ...
+        """The name of the job in its records."""
 
+    @abstractmethod
     def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
-        """Raise when it cannot be enqueued so.
+        """Raise when the job cannot be enqueued with these.
 
         Raises:
             ScheduleError: with the reason.
         """
-        ...
+
+    @abstractmethod
+    def queue_of(self, args: Args, kwargs: Kwargs) -> str:
+        """Return the queue that the library chooses."""
+
+    @abstractmethod
+    def enqueue(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> Any:
+        """Enqueue the job; None for the queue and the priority that the library chooses."""
+
+
+class CoreSender(Sender):
+    """Enqueues a job of the core."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return str(self.job._name)
+
+    def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
+        try:
+            self.job.new(*args, **kwargs)._encoded_arguments()
+        except (DeclarationError, SignatureError, SerializationError) as error:
+            raise ScheduleError(str(error).removesuffix(".")) from error
 
     def queue_of(self, args: Args, kwargs: Kwargs) -> str:
-        """Return the queue in which it goes if nothing is said."""
-        ...
+        return str(self.job.new(*args, **kwargs).queue_name)
 
     def enqueue(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> Any:
-        """Enqueue it."""
-        ...
+        return self.job.set(queue=queue, priority=priority).perform_later(*args, **kwargs)
 
 
-def recurs(job: Any, shown: object) -> Recurs:
-    """Return how a job is enqueued.
+class CelerySender(Sender):
+    """Enqueues a task of Celery."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return str(self.job.name)
+
+    def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
+        # `apply_async` binds the arguments in the same way.
+        takes = getattr(self.job, "__header__", None)
+        if takes is not None and self.job.typing:
+            try:
+                takes(*args, **kwargs)
+            except TypeError as error:
+                raise _misfit(self.name, error) from None
+
+    def queue_of(self, args: Args, kwargs: Kwargs) -> str:
+        own = getattr(self.job, "queue", None)
+        routed = self.job.app.amqp.router.route(
+            {"queue": own} if own else {}, self.name, args, dict(kwargs), self.job
+        )
+        return str(getattr(routed["queue"], "name", routed["queue"]))
+
+    def enqueue(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> Any:
+        options = _given(queue=queue, priority=priority)
+        return self.job.apply_async(args, dict(kwargs), **options)
+
+
+class DjangoSender(Sender):
+    """Enqueues a Task of Django."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return str(self.job.module_path)
+
+    def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
+        context = (None,) if self.job.takes_context else ()
+        try:
+            inspect.signature(self.job.func).bind(*context, *args, **kwargs)
+        except TypeError as error:
+            raise _misfit(self.name, error) from None
+        try:
+            self._configured(queue, priority)
+        except (
+            Exception
+        ) as error:  # A backend raises what it likes for an option that it does not support.
+            raise ScheduleError(
+                f"the backend of {self.name} refuses it: {str(error).removesuffix('.')}"
+            ) from error
+
+    def queue_of(self, args: Args, kwargs: Kwargs) -> str:
+        return str(self.job.queue_name)
+
+    def enqueue(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> Any:
+        return self._configured(queue, priority).enqueue(*args, **kwargs)
+
+    def _configured(self, queue: str | None, priority: int | None) -> Any:
+        options = _given(queue_name=queue, priority=priority)
+        return self.job.using(**options) if options else self.job
+
+
+def sender_of(job: Any, shown: object) -> Sender:
+    """Return what enqueues a job.
 
     Args:
         job: a job class or function of the core, a task of Celery, or a Task of Django.
-        shown: how a message calls it.
+        shown: the job as the schedule names it, for messages.
 
     Raises:
-        ScheduleError: when it is none of them.
+        ScheduleError: for any other object.
     """
     if isinstance(job, JobFunction):
-        return CoreJob(job.job_class)
+        return CoreSender(job.job_class)
     if isinstance(job, type) and issubclass(job, Job):
-        return CoreJob(job)
+        return CoreSender(job)
     if _is_of(job, "celery.app.task", "Task"):
-        return CeleryTask(job)
+        return CelerySender(job)
     if _is_of(job, "django.tasks.base", "Task") or _is_of(job, "django_tasks.base", "Task"):
-        return DjangoTask(job)
+        return DjangoSender(job)
     name = shown if isinstance(shown, str) else repr(job)
     if _is_of(job, "taskiq.decor", "AsyncTaskiqDecoratedTask"):
         raise ScheduleError(
@@ -218,135 +295,29 @@ def recurs(job: Any, shown: object) -> Recurs:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CoreJob:
-    """A job of the core."""
-
-    job: type[Job]
-
-    @property
-    def name(self) -> str:
-        """The name of its class."""
-        return self.job._name
-
-    def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
-        """Build it, and write its arguments down."""
-        try:
-            self.job._build(args, kwargs, None)._encoded_arguments()
-        except (DeclarationError, SignatureError, SerializationError) as error:
-            raise ScheduleError(str(error).removesuffix(".")) from error
-
-    def queue_of(self, args: Args, kwargs: Kwargs) -> str:
-        """Return what the class declares."""
-        return self.job.new(*args, **kwargs).queue_name
-
-    def enqueue(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> Any:
-        """Call `perform_later`."""
-        configured: ConfiguredJob[Any]
-        configured = ConfiguredJob(self.job, Options(queue=queue, priority=priority))
-        return configured.perform_later(*args, **kwargs)
-
-
-@dataclass(frozen=True, slots=True)
-class CeleryTask:
-    """A task of Celery."""
-
-    job: Any
-
-    @property
-    def name(self) -> str:
-        """The name with which it is registered."""
-        return str(self.job.name)
-
-    def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
-        """Bind the arguments as `apply_async` does."""
-        takes = getattr(self.job, "__header__", None)
-        if takes is not None and self.job.typing:
-            try:
-                takes(*args, **kwargs)
-            except TypeError as error:
-                raise _unfit(self.name, error) from None
-
-    def queue_of(self, args: Args, kwargs: Kwargs) -> str:
-        """Return where its application routes it."""
-        own = getattr(self.job, "queue", None)
-        routed = self.job.app.amqp.router.route(
-            {"queue": own} if own else {}, self.name, args, dict(kwargs), self.job
-        )
-        return str(getattr(routed["queue"], "name", routed["queue"]))
-
-    def enqueue(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> Any:
-        """Call `apply_async`."""
-        said = {"queue": queue, "priority": priority}
-        options = {name: value for name, value in said.items() if value is not None}
-        return self.job.apply_async(args, dict(kwargs), **options)
-
-
-@dataclass(frozen=True, slots=True)
-class DjangoTask:
-    """A Task of Django."""
-
-    job: Any
-
-    @property
-    def name(self) -> str:
-        """The path of its function."""
-        return str(self.job.module_path)
-
-    def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
-        """Bind the arguments to its function, and let its backend look at the options."""
-        context = (None,) if self.job.takes_context else ()
-        try:
-            inspect.signature(self.job.func).bind(*context, *args, **kwargs)
-        except TypeError as error:
-            raise _unfit(self.name, error) from None
-        try:
-            self._configured(queue, priority)
-        except Exception as error:  # Whatever a backend raises for what it does not support.
-            raise ScheduleError(
-                f"the backend of {self.name} refuses it: {str(error).removesuffix('.')}"
-            ) from error
-
-    def queue_of(self, args: Args, kwargs: Kwargs) -> str:
-        """Return what it declares."""
-        return str(self.job.queue_name)
-
-    def enqueue(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> Any:
-        """Call `enqueue`, after `using` where the schedule says something."""
-        return self._configured(queue, priority).enqueue(*args, **kwargs)
-
-    def _configured(self, queue: str | None, priority: int | None) -> Any:
-        said = {"queue_name": queue, "priority": priority}
-        options = {name: value for name, value in said.items() if value is not None}
-        return self.job.using(**options) if options else self.job
-
-
 def _is_of(job: object, module: str, name: str) -> bool:
-    """Say whether it is an object of a class, without importing the library, which made it if it is one."""
+    """Say whether an object is of a class of a library, without importing it: that made it if it is."""
     cls = getattr(sys.modules.get(module), name, None)
     return isinstance(cls, type) and isinstance(job, cls)
 
 
-def _unfit(name: str, error: TypeError) -> ScheduleError:
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _misfit(name: str, error: TypeError) -> ScheduleError:
     return ScheduleError(f"its arguments do not fit {name}: {str(error).removesuffix('.')}")
 
 
+# Tasks
+
 #: What a task may say, Solid Queue's words first.
-KEYS = (
-    "class",
-    "command",
-    "args",
-    "queue",
-    "priority",
-    "schedule",
-    "description",
-    "cron",
-    "every",
-    "timezone",
-    "enabled",
+KEYS: Final = (
+    *("class", "command", "args", "queue", "priority", "schedule", "description"),
+    *("cron", "every", "timezone", "enabled"),
 )
-#: What says when; a task has one of them.
-WHEN: Mapping[str, Callable[[str, ZoneInfo], Timing]] = {
+#: The keys that say when; a task has one of them.
+WHEN: Final[Mapping[str, Callable[[str, ZoneInfo], Timing]]] = {
     "schedule": read_schedule,
     "cron": read_schedule,
     "every": read_interval,
@@ -373,18 +344,20 @@ class RecurringTask:
     description: str
     #: When it fires, as it is written.
     schedule: str
-    _timing: Timing
-    _recurs: Recurs
+    #: When it fires, as it is understood.
+    timing: Timing
+    #: Enqueues its job.
+    sender: Sender
 
     @property
     def cron(self) -> str:
         """When it fires, as crontab lines; what they cannot say stands behind them."""
-        return self._timing.text
+        return self.timing.text
 
     @property
     def timezone(self) -> str:
         """The timezone in which it fires."""
-        return self._timing.timezone.key
+        return self.timing.timezone.key
 
     @property
     def command(self) -> str | None:
@@ -393,68 +366,63 @@ class RecurringTask:
 
     def enqueue(self) -> Any:
         """Enqueue a job as its firing does, and return what its library returns."""
-        return self._recurs.enqueue(self.args, self.kwargs, self.queue, self.priority)
+        return self.sender.enqueue(self.args, self.kwargs, self.queue, self.priority)
 
 
-def read_task(key: str, told: object, zone: ZoneInfo) -> RecurringTask | None:
+def read_task(key: str, written: object, zone: ZoneInfo) -> RecurringTask | None:
     """Return the task that a mapping describes; None for one that is not enabled.
 
+    Args:
+        key: the key of the task in its schedule.
+        written: the mapping below the key.
+        zone: the timezone of a task that names none.
+
     Raises:
-        ScheduleError: when it cannot be meant, with the reason alone.
+        ScheduleError: when the mapping is wrong, with the reason alone.
     """
-    if not isinstance(told, Mapping):
+    if not isinstance(written, Mapping):
         raise ScheduleError(
-            f"it is {told!r}: write the keys of a task below it, such as class and schedule"
+            f"it is {written!r}: write the keys of a task below it, such as class and schedule"
         )
-    _check_keys(told)
-    job, args, kwargs = _read_what(told)
-    enqueued = recurs(job, told.get("class"))
-    queue, priority = told.get("queue"), told.get("priority")
+    for word in written:
+        if word not in KEYS:
+            meant = closest(str(word), KEYS)
+            hint = f"did you mean {meant!r}? There are" if meant else "there are"
+            raise ScheduleError(
+                f"it has a key {word!r}, which means nothing here: {hint} {', '.join(KEYS)}"
+            )
+    job, args, kwargs = _read_job(written)
+    sender = sender_of(job, written.get("class"))
+    queue, priority = written.get("queue"), written.get("priority")
     try:
         queue = None if queue is None else checked_queue(queue, "queue")
         priority = checked_priority(priority, "priority")
     except DeclarationError as error:
         raise ScheduleError(str(error).removesuffix(".")) from error
-    enqueued.check(args, kwargs, queue, priority)
-    written, timing = _read_when(told, zone)
-    if not _read_flag(told):
-        return None
-    described = str(told.get("description", ""))
-    return RecurringTask(
-        key, job, args, kwargs, queue, priority, described, written, timing, enqueued
-    )
-
-
-def _check_keys(told: Mapping[Any, object]) -> None:
-    for word in told:
-        if word in KEYS:
-            continue
-        meant = closest(str(word), KEYS)
-        hint = f"did you mean {meant!r}? There are" if meant else "there are"
-        raise ScheduleError(
-            f"it has a key {word!r}, which means nothing here: {hint} {', '.join(KEYS)}"
-        )
-
-
-def _read_flag(told: Mapping[Any, object]) -> bool:
-    enabled = told.get("enabled", True)
+    sender.check(args, kwargs, queue, priority)
+    schedule, timing = _read_when(written, zone)
+    enabled = written.get("enabled", True)
     if not isinstance(enabled, bool):
         raise ScheduleError(f"enabled is {enabled!r}: write true or false")
-    return enabled
+    description = str(written.get("description", ""))
+    task = RecurringTask(
+        key, job, args, kwargs, queue, priority, description, schedule, timing, sender
+    )
+    return task if enabled else None
 
 
-def _read_when(told: Mapping[Any, object], zone: ZoneInfo) -> tuple[str, Timing]:
-    given = [name for name in WHEN if name in told]
+def _read_when(written: Mapping[Any, object], zone: ZoneInfo) -> tuple[str, Timing]:
+    given = [name for name in WHEN if name in written]
     if len(given) != 1:
         what = f"both {given[0]} and {given[1]}" if given else "nothing of when"
         raise ScheduleError(f"it says {what}: write one of schedule, cron and every")
     (name,) = given
-    text = told[name]
+    text = written[name]
     if not isinstance(text, str):
         raise ScheduleError(
             f"{name} is {text!r}, which is no text: put it in quotes, as in '0 9 * * 1'"
         )
-    own_zone = told.get("timezone")
+    own_zone = written.get("timezone")
     if own_zone is not None:
         zone = find_zone(str(own_zone))
     try:
@@ -463,33 +431,29 @@ def _read_when(told: Mapping[Any, object], zone: ZoneInfo) -> tuple[str, Timing]
         raise ScheduleError(f"{name} {str(error).removesuffix('.')}") from None
 
 
-def _read_what(told: Mapping[Any, object]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    job, command = told.get("class"), told.get("command")
+def _read_job(written: Mapping[Any, object]) -> tuple[Any, Args, Kwargs]:
+    job, command, args = written.get("class"), written.get("command"), written.get("args")
     if (job is None) == (command is None):
         both = "both a class and a command" if job is not None else "neither a class nor a command"
         raise ScheduleError(
             f"it has {both}: write `class:` with a job, or `command:` with a dotted path to a callable"
         )
-    if job is not None:
-        found = find(job, "class") if isinstance(job, str) else job
-        return found, *_read_arguments(told.get("args"))
-    if "args" in told:
-        raise ScheduleError(
-            "a command has no args: write them into it, as in 'shop.cards.postpone_due(limit=50)'"
-        )
-    if not isinstance(command, str):
-        raise ScheduleError(f"command is {command!r}, which is no text: write a dotted path")
-    read_command(command)
-    return RecurringCommand, (command,), {}
-
-
-def _read_arguments(args: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Take a mapping at the end for keyword arguments, as Solid Queue does."""
-    listed: list[Any]
-    listed = [] if args is None else [*args] if isinstance(args, list | tuple) else [args]
-    if not listed or not isinstance(listed[-1], Mapping):
-        return tuple(listed), {}
-    positional, named = listed[:-1], listed[-1]
+    if job is None:
+        if "args" in written:
+            raise ScheduleError(
+                "a command has no args: write them into it, as in 'shop.cards.postpone_due(limit=50)'"
+            )
+        if not isinstance(command, str):
+            raise ScheduleError(f"command is {command!r}, which is no text: write a dotted path")
+        read_command(command)
+        return RecurringCommand, (command,), {}
+    found = find(job, "class") if isinstance(job, str) else job
+    positional: list[Any]
+    positional = [] if args is None else [*args] if isinstance(args, list | tuple) else [args]
+    if not positional or not isinstance(positional[-1], Mapping):
+        return found, tuple(positional), {}
+    # A mapping at the end holds the keyword arguments, as in Solid Queue.
+    named = positional.pop()
     if not all(isinstance(name, str) for name in named):
         raise ScheduleError(f"args ends with {named!r}, whose keys are no names of parameters")
-    return tuple(positional), dict(named)
+    return found, tuple(positional), dict(named)

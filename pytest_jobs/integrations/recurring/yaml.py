@@ -1,4 +1,4 @@
-"""Which tasks a YAML file of recurring tasks holds."""
+"""Configuration files in YAML, and the tasks in a file of recurring tasks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
-    """Return what a YAML file says; a key that is there twice is an error.
+    """Return the content of a YAML file; a key that is there twice is an error.
 
     Args:
-        text: the file.
-        source: how messages call it.
-        refusal: what is raised when it cannot be read, or PyYAML is not installed.
+        text: the text of the file.
+        source: the name of the file, for messages.
+        refusal: the error when it cannot be read, or PyYAML is not installed.
     """
     try:
         import yaml
@@ -31,12 +31,22 @@ def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
         )
 
     class Loader(yaml.SafeLoader):
-        """Refuses keys that are there twice, of which PyYAML would take the last."""
+        """Refuses keys that are there twice: PyYAML would take the last one."""
 
         def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-            """Look at the keys as they are written, before those of `<<` join them."""
+            # Here the keys are as they are written: `construct_mapping` adds those of a `<<`.
             node = super().compose_mapping_node(anchor)
-            _check_keys(node, source, refusal)
+            lines: dict[Any, int] = {}
+            for key, _ in node.value:
+                if not isinstance(key.value, str):  # A list or a mapping, which PyYAML refuses.
+                    continue
+                line = key.start_mark.line + 1
+                if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
+                    raise refusal(
+                        f"{source} has the key {key.value!r} twice, in lines {lines[key.value]} and {line}: "
+                        "rename one, since only the last would count."
+                    )
+                lines[key.value] = line
             return node
 
     try:
@@ -45,57 +55,40 @@ def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
         raise refusal(f"{source} is no YAML: {error}") from None
 
 
-def _check_keys(node: yaml.MappingNode, source: str, refusal: type[JobsError]) -> None:
-    lines: dict[Any, int] = {}
-    for key, _ in node.value:
-        if not isinstance(key.value, str):  # Of a list or a mapping, which PyYAML refuses as a key.
-            continue
-        line = key.start_mark.line + 1
-        if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
-            raise refusal(
-                f"{source} has the key {key.value!r} twice, in lines {lines[key.value]} and {line}: rename one, "
-                "since only the last would count."
-            )
-        lines[key.value] = line
-
-
-def tasks_of(told: object, environment: str | None, source: str) -> Mapping[Any, Any]:
+def tasks_of(content: object, environment: str | None, source: str) -> Mapping[Any, Any]:
     """Return the tasks of a file by their keys.
 
     Args:
-        told: what the file says: tasks, or environments with tasks below them.
+        content: tasks, or environments with tasks below them.
         environment: which of the environments; None when there are none, or one.
-        source: how messages call the file.
+        source: the name of the file, for messages.
 
     Raises:
         ScheduleError: when there is no such environment.
     """
-    if told is None or told == {}:
+    if content is None or content == {}:
         return {}
-    if not isinstance(told, Mapping):
+    if not isinstance(content, Mapping):
         raise ScheduleError(
-            f"{source} holds {told!r}: write tasks, or environments with tasks below them."
+            f"{source} holds {content!r}: write tasks, or environments with tasks below them."
         )
-    if any(_is_task(value) for value in told.values()):
-        return told
-    names = ", ".join(str(name) for name in told)
+    words = ("class", "command", "schedule", "cron", "every")
+    values = [value for value in content.values() if isinstance(value, Mapping)]
+    if any(word in value for value in values for word in words):
+        return content
+    names = ", ".join(str(name) for name in content)
     if environment is None:
-        if len(told) > 1:
+        if len(content) > 1:
             raise ScheduleError(
                 f"{source} has tasks for several environments: name one of {names}, as in "
-                f"environment={next(iter(told))!r}."
+                f"environment={next(iter(content))!r}."
             )
-        environment = next(iter(told), None)
-    if environment not in told:
+        environment = next(iter(content), None)
+    if environment not in content:
         raise ScheduleError(f"{source} has no environment {environment!r}: there are {names}.")
-    tasks = told[environment]
+    tasks = content[environment]
     if tasks is None:
         return {}
     if not isinstance(tasks, Mapping):
         raise ScheduleError(f"{source}: {environment} holds {tasks!r}: write tasks below it.")
     return tasks
-
-
-def _is_task(value: object) -> bool:
-    words = ("class", "command", "schedule", "cron", "every")
-    return isinstance(value, Mapping) and any(word in value for word in words)
