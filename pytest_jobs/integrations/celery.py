@@ -13,8 +13,8 @@ from ..core.foundation.payload import Payload
 from ..core.foundation.settings import configure, settings
 from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError
+from ..harness.records.texts import error_text
 from ..harness.records.versions import KnownVersions
-from .outages import said
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -119,7 +119,7 @@ class CeleryAdapter:
         except _outages() as error:
             raise EnqueueError(
                 f"Could not enqueue {payload.name} (job {payload.job_id}) on Celery: the broker answers with "
-                f"{said(error)}."
+                f"{error_text(error).rstrip('.')}."
             ) from error
 
     def withdraw(self, job_id: str) -> Payload | None:
@@ -135,7 +135,7 @@ class CeleryAdapter:
             self._app.control.revoke(job_id)
         except _outages() as error:
             raise StoreError(
-                f"Could not take job {job_id} back: the broker answers with {said(error)}."
+                f"Could not take job {job_id} back: the broker answers with {error_text(error).rstrip('.')}."
             ) from error
         return None
 

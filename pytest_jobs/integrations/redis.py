@@ -1,4 +1,8 @@
-"""Locks, places and batches in redis, for jobs that several processes enqueue or perform."""
+"""Locks, places and batches in redis, for jobs that several processes enqueue or perform.
+
+Every method of a store is one Lua script, so that no other process comes in between. The scripts stand above the
+class that sends them.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +15,32 @@ from ..core.batches.stores import another_batch, names_of
 from ..core.foundation.payload import Payload
 from ..core.foundation.protocols import BatchFacts, Held, Waiting
 from ..errors import DeclarationError, StoreError
-from .outages import said
+from ..harness.records.texts import error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from redis import Redis
+
+T = TypeVar("T")
+#: Runs a question that its first argument describes; raises a `StoreError` when redis does not answer.
+Ask: TypeAlias = Callable[[str, Callable[[], Any]], Any]
+
+_NS_PER_MICROSECOND: Final = 1_000
+#: How long redis keeps a batch after the last thing that happened to it, in milliseconds: 30 days.
+_BATCH_KEPT_MS: Final = 30 * 86_400_000
+#: How long redis keeps a key beyond the last of its places, for clocks that differ, in milliseconds.
+_KEPT_MS: Final = 3_600_000
 
 
 def check_client(client: object, taker: str, asks: str) -> None:
-    """Check that a client of redis is one, and that its answers need not be awaited.
+    """Refuse anything else than a blocking client of redis.
 
     Args:
         client: what was passed.
-        taker: the name of the class that takes it.
-        asks: who asks it, as in `a store asks`.
+        taker: the class that takes it, for messages.
+        asks: who uses the client, as in `a store asks`.
 
     Raises:
-        DeclarationError: when it is none.
+        DeclarationError: for another object, and for a client of `redis.asyncio`.
     """
     execute = getattr(client, "execute_command", None)
     if execute is None:
@@ -43,14 +55,11 @@ def check_client(client: object, taker: str, asks: str) -> None:
         )
 
 
-#: Does what it is given, which is named first; raises a `StoreError` when redis does not answer.
-Ask: TypeAlias = Callable[[str, Callable[[], Any]], Any]
+# Batches
 
-#: How long redis keeps a batch after anything has happened to it, in milliseconds: 30 days.
-_BATCH_KEPT_MS: Final = 30 * 86_400_000
-
-# A batch is a hash: counters, the state of each job by its first letter, each callback as JSON, who was
-# told to send it, and whether it was sent.
+# A batch is a hash with these fields: three counters; `job:ID`, the first letter of a job's state; `withdrawn:ID`;
+# `names`, which tells batches apart; and for each callback `callback:NAME` as JSON, `asker:NAME`, the job that
+# sends it, and `sent:NAME`.
 _DUE: Final = """
 local function due(asker)
   local found = {}
@@ -167,13 +176,7 @@ _SENT: Final = _BEGIN + "return redis.call('HSET', batch, 'sent:' .. ARGV[2], 1)
 
 
 class RedisBatches:
-    """The batches of a `RedisStore`: every method is one script. Redis forgets a batch after 30 days.
-
-    Args:
-        client: a `redis.Redis`.
-        prefix: what the keys in redis begin with.
-        ask: asks redis.
-    """
+    """The batches of a `RedisStore`; see `BatchStore`. Redis forgets a batch after 30 days."""
 
     def __init__(self, client: Any, prefix: str, ask: Ask) -> None:
         self._client = client
@@ -187,62 +190,46 @@ class RedisBatches:
         callbacks: Mapping[str, Payload] | None,
         adder: str = "",
     ) -> Sequence[str] | None:
-        """Announce jobs; see `BatchStore`."""
-        written = [
-            text
-            for name, payload in (callbacks or {}).items()
-            for text in (name, json.dumps(payload.to_dict()))
-        ]
-        begins = 0 if callbacks is None else 1
+        written: list[str] = []
+        for name, payload in (callbacks or {}).items():
+            written += [name, json.dumps(payload.to_dict())]
+        may_begin = 0 if callbacks is None else 1
         names = names_of(callbacks or {})
-        missing = self._do(
-            "add jobs to",
-            batch_id,
-            _ADD,
-            begins,
-            len(written) // 2,
-            adder,
-            names,
-            *written,
-            *job_ids,
-        )
+        counts = (may_begin, len(written) // 2)
+        missing = self._do("add jobs to", batch_id, _ADD, *counts, adder, names, *written, *job_ids)
         if isinstance(missing, str | bytes):
             raise another_batch(batch_id, _text(missing), names)
         return None if missing is None else [_text(each) for each in missing]
 
     def handed_over(self, batch_id: str, job_id: str) -> None:
-        """Take note that the adapter has a job; see `BatchStore`."""
         self._do("note a job of", batch_id, _HANDED_OVER, job_id)
 
     def withdraw(self, batch_id: str, job_id: str) -> None:
-        """Take a job out; see `BatchStore`."""
         self._do("take a job out of", batch_id, _WITHDRAW, job_id)
 
     def end(self, batch_id: str, job_id: str, *, performed: bool) -> Mapping[str, Payload] | None:
-        """Take note that a job has ended for good; see `BatchStore`."""
         due = self._do("end a job of", batch_id, _END, job_id, "p" if performed else "f")
         return None if due is None else _callbacks(due)
 
     def settle(self, batch_id: str, asker: str) -> Mapping[str, Payload]:
-        """Return the callbacks that are to be sent now; see `BatchStore`."""
         return _callbacks(self._do("settle", batch_id, _SETTLE, asker) or ())
 
     def sent(self, batch_id: str, name: str) -> None:
-        """Take note that the adapter has a callback; see `BatchStore`."""
         self._do("note a callback of", batch_id, _SENT, name)
 
     def facts(self, batch_id: str) -> BatchFacts | None:
-        """Return how far a batch is; see `BatchStore`."""
+        key = self._key(batch_id)
         total, pending, failed = self._ask(
             f"look at batch {batch_id}",
-            lambda: self._client.hmget(self._key(batch_id), "total", "pending", "failed"),
+            lambda: self._client.hmget(key, "total", "pending", "failed"),
         )
         return None if total is None else BatchFacts(int(total), int(pending), int(failed))
 
     def _do(self, what: str, batch_id: str, script: str, *arguments: str | int) -> Any:
+        key = self._key(batch_id)
         return self._ask(
             f"{what} batch {batch_id}",
-            lambda: self._client.eval(script, 1, self._key(batch_id), _BATCH_KEPT_MS, *arguments),
+            lambda: self._client.eval(script, 1, key, _BATCH_KEPT_MS, *arguments),
         )
 
     def _key(self, batch_id: str) -> str:
@@ -260,15 +247,11 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-T = TypeVar("T")
+# Places
 
-_NS_PER_MICROSECOND: Final = 1_000
-#: How long redis keeps a key beyond the last of its places, for clocks that differ, in milliseconds.
-_KEPT_MS: Final = 3_600_000
-
-# A place is a member of a sorted set, its score the microsecond in which it ends: nanoseconds would be
-# more than a double holds. Who waits is a member of another, scored by rank, and ordered by its name,
-# which begins with a number; a hash knows that name.
+# A place is a member of a sorted set; its score is the microsecond in which it ends, since a double does not hold
+# nanoseconds. A job that waits is a member of another sorted set, scored by rank; its name there begins with a
+# number, so that jobs of one rank keep their order. A hash leads from the id of the job to that name.
 _ACQUIRE: Final = """
 local places, queue, names = KEYS[1], KEYS[2], KEYS[3]
 local owner, now, ends, limit, rank = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -363,60 +346,54 @@ class RedisStore:
         renew: bool = False,
     ) -> Held | None:
         """Take a place; see `pytest_jobs.core.locks.stores.Store`."""
-        arguments = [
-            owner,
-            _microseconds(now_ns),
-            _end(now_ns, ttl_ns),
-            limit,
-            "" if rank is None else rank,
-            _KEPT_MS,
-            int(renew),
-        ]
-        found = self._ask(
-            f"take {key}", lambda: self._client.eval(_ACQUIRE, 3, *self._keys(key), *arguments)
-        )
-        return Held(key, _text(found[0]), _end_of(found[1])) if found else None
+        times = (_microseconds(now_ns), _end(now_ns, ttl_ns))
+        arguments = (owner, *times, limit, "" if rank is None else rank, _KEPT_MS, int(renew))
+        first = self._do(f"take {key}", key, _ACQUIRE, *arguments)
+        return Held(key, _text(first[0]), _end_of(first[1])) if first else None
 
     def release(
         self, key: str, owner: str, *, now_ns: int, ttl_ns: int | None = None
     ) -> str | None:
         """Give a place back; see `pytest_jobs.core.locks.stores.Store`."""
-        arguments = [owner, _microseconds(now_ns), _end(now_ns, ttl_ns), _KEPT_MS]
-        following = self._ask(
-            f"give {key} back",
-            lambda: self._client.eval(_RELEASE, 3, *self._keys(key), *arguments),
-        )
+        arguments = (owner, _microseconds(now_ns), _end(now_ns, ttl_ns), _KEPT_MS)
+        following = self._do(f"give {key} back", key, _RELEASE, *arguments)
         return None if following is None else _text(following)
 
     def held(self, now_ns: int) -> tuple[Held, ...]:
         """Return the places that are taken, of all keys: for consoles, since it goes through every key."""
-        return self._ask("read the places", lambda: tuple(self._every_place(now_ns)))
+        after = f"({_microseconds(now_ns)}"
+
+        def read() -> list[Held]:
+            return [
+                Held(key, _text(owner), _end_of(end))
+                for name, key in self._known("places")
+                for owner, end in self._client.zrangebyscore(name, after, "+inf", withscores=True)
+            ]
+
+        return tuple(self._ask("read the places", read))
 
     def waiting(self) -> tuple[Waiting, ...]:
         """Return the jobs that wait, of all keys."""
-        return self._ask("read who waits", lambda: tuple(self._every_waiting()))
 
-    def _every_place(self, now_ns: int) -> Iterator[Held]:
-        for name, key in self._known("places"):
-            alive = self._client.zrangebyscore(
-                name, f"({_microseconds(now_ns)}", "+inf", withscores=True
-            )
-            for owner, end in alive:
-                yield Held(key, _text(owner), _end_of(end))
+        def read() -> list[Waiting]:
+            return [
+                Waiting(key, _text(entry).partition(":")[2])
+                for name, key in self._known("queue")
+                for entry in self._client.zrange(name, 0, -1)
+            ]
 
-    def _every_waiting(self) -> Iterator[Waiting]:
-        for name, key in self._known("queue"):
-            for entry in self._client.zrange(name, 0, -1):
-                yield Waiting(key, _text(entry).partition(":")[2])
+        return tuple(self._ask("read who waits", read))
 
     def _known(self, part: str) -> list[tuple[str, str]]:
-        """Return the names in redis of one part of every key, with the key."""
+        """Return the name in redis of one part of every key, and the key."""
         start = f"{self._prefix}{part}:"
-        names = {_text(name) for name in self._client.scan_iter(match=f"{_literal(start)}*")}
+        pattern = "".join(f"\\{each}" if each in "*?[]\\" else each for each in start)
+        names = {_text(name) for name in self._client.scan_iter(match=f"{pattern}*")}
         return [(name, name.removeprefix(start)) for name in sorted(names)]
 
-    def _keys(self, key: str) -> list[str]:
-        return [f"{self._prefix}{part}:{key}" for part in ("places", "queue", "names")]
+    def _do(self, what: str, key: str, script: str, *arguments: str | int) -> Any:
+        keys = [f"{self._prefix}{part}:{key}" for part in ("places", "queue", "names")]
+        return self._ask(what, lambda: self._client.eval(script, 3, *keys, *arguments))
 
     def _ask(self, what: str, ask: Callable[[], T]) -> T:
         from redis.exceptions import RedisError
@@ -425,7 +402,7 @@ class RedisStore:
             return ask()
         except RedisError as error:
             raise StoreError(
-                f"Could not {what}: redis answers with {said(error)}. Jobs that need the store "
+                f"Could not {what}: redis answers with {error_text(error).rstrip('.')}. Jobs that need the store "
                 "are neither enqueued nor begun until it is back."
             ) from error
 
@@ -444,7 +421,3 @@ def _end(now_ns: int, ttl_ns: int | None) -> str | int:
 def _end_of(score: object) -> int | None:
     end = float(_text(score))
     return None if end == float("inf") else int(end) * _NS_PER_MICROSECOND
-
-
-def _literal(pattern: str) -> str:
-    return "".join(f"\\{each}" if each in "*?[]\\" else each for each in pattern)

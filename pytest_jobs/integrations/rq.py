@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.foundation.payload import Payload
 from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
+from ..harness.records.texts import error_text
 from ..harness.records.versions import KnownVersions
-from .outages import said
 from .redis import check_client
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class RqAdapter:
         except RedisError as error:
             raise EnqueueError(
                 f"Could not enqueue {payload.name} (job {payload.job_id}) on RQ: redis answers with "
-                f"{said(error)}."
+                f"{error_text(error).rstrip('.')}."
             ) from error
 
     def withdraw(self, job_id: str) -> Payload | None:
@@ -253,7 +253,9 @@ def _asking(what: str) -> Generator[None]:
     try:
         yield
     except RedisError as error:
-        raise StoreError(f"Could not {what}: redis answers with {said(error)}.") from error
+        raise StoreError(
+            f"Could not {what}: redis answers with {error_text(error).rstrip('.')}."
+        ) from error
 
 
 def _id_of(payload: Payload) -> str:
