@@ -1,4 +1,7 @@
-"""The core's jobs on Celery: its broker keeps them, its workers perform them."""
+"""The core's jobs on Celery: its broker keeps them, its workers perform them.
+
+One task, `pytest_jobs.perform`, performs every job of the core; a message holds the payload.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ _VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
 
 #: The task that performs every job of the core.
 TASK: Final = "pytest_jobs.perform"
-#: How often a job is performed again whose process was killed; Celery before 5.7 does not count.
+#: How often a job is performed again after its process was killed; Celery before 5.7 does not count.
 REDELIVERIES: Final = 10
 
 _OPTIONS: Final[dict[str, Any]] = {
-    # A message is acknowledged when its job has ended, and sent again when its process was killed.
+    # The message is acknowledged when the job has ended, and is sent again when its process was killed.
     "acks_late": True,
     "acks_on_failure_or_timeout": True,
     "reject_on_worker_lost": True,
@@ -38,16 +41,16 @@ _OPTIONS: Final[dict[str, Any]] = {
     "shared": False,
 }
 
-#: The core's queue of jobs that name none.
+#: The queue of jobs of the core that name none.
 _DEFAULT_QUEUE: Final = "default"
-#: Where 0 goes first, as in the core, and where 9 does.
+#: Transports that send priority 0 first, as the core does, and transports that send 9 first.
 _LOWEST_FIRST: Final = ("redis", "rediss", "sentinel")
 _HIGHEST_FIRST: Final = ("amqp", "amqps", "librabbitmq", "pyamqp")
 _LAST: Final = 9
 
-#: Seconds that a message is held by a worker at most: RabbitMQ takes it away after 30 minutes.
+#: A worker holds a message with an eta for so many seconds at most: RabbitMQ takes it back after 30 minutes.
 _LONGEST_HELD: Final = 900
-#: After so many seconds, unless it is told otherwise, redis takes it away.
+#: Redis takes a message back after so many seconds, unless the application sets another number.
 _VISIBILITY_TIMEOUT: Final = 3_600
 
 
@@ -73,8 +76,19 @@ class CeleryAdapter:
     """
 
     def __init__(self, app: Celery, *, timeout: Seconds | None = None) -> None:
-        _check_library()
-        _check_app(app)
+        try:
+            import celery
+        except ModuleNotFoundError:
+            raise NoAdapterError(
+                'CeleryAdapter needs Celery, which is not installed: pip install "pytest-jobs[celery]".'
+            ) from None
+        _VERSIONS.check(celery.__version__)
+        given: object = app
+        if isinstance(given, type) or not callable(getattr(given, "send_task", None)):
+            raise DeclarationError(
+                f"CeleryAdapter({app!r}) is given no application of Celery: write CeleryAdapter(app), with "
+                "app = Celery('shop', broker=...)."
+            )
         self._app: Any = app
         self._timeout = None if timeout is None else seconds_of(timeout, "timeout")
         self._task: Any = app.task(_perform, name=TASK, bind=True, **_OPTIONS)
@@ -103,8 +117,8 @@ class CeleryAdapter:
             "task_id": payload.job_id,
             "eta": self._eta(payload),
             "shadow": payload.name,
-            # Whoever enqueues asks for no result: Celery would subscribe to each, and wait for a backend that is
-            # down. The worker stores them all the same, if the application does.
+            # Without this Celery subscribes to the result of every job, and waits for a backend that is down.
+            # The header makes the worker store results as the application wants.
             "ignore_result": True,
             "headers": {"ignore_result": bool(self._task.ignore_result)},
         }
@@ -125,8 +139,8 @@ class CeleryAdapter:
     def withdraw(self, job_id: str) -> Payload | None:
         """Have the workers that run now drop a job, for `unique(on_conflict="replace")`.
 
-        Celery revokes a task, and does not say whether it waited: so nothing is returned. A worker that
-        starts later has not heard of it, unless another that has still runs.
+        Celery revokes a task and does not say whether it waited: so nothing is returned. A worker that
+        starts later knows of it only if another worker that does still runs.
 
         Raises:
             StoreError: when the broker cannot be reached.
@@ -140,7 +154,7 @@ class CeleryAdapter:
         return None
 
     def _eta(self, payload: Payload) -> datetime | None:
-        """Return when a worker is to look at a payload, which is not later than a broker lets it hold one."""
+        """Return when a worker looks at a payload again, before the broker would take the message back."""
         now_ns = self.now_ns()
         if payload.due_ns is None or payload.due_ns <= now_ns:
             return None
@@ -152,8 +166,7 @@ class CeleryAdapter:
 
     def _priority(self, payload: Payload) -> int:
         priority, transport = payload.priority or 0, self._transport
-        known = transport in _LOWEST_FIRST or transport in _HIGHEST_FIRST
-        if not known:
+        if transport not in _LOWEST_FIRST + _HIGHEST_FIRST:
             raise DeclarationError(
                 f"{payload.name} has the priority {priority}, and the transport {transport!r} of Celery has "
                 "none: give jobs that may wait a queue of their own."
@@ -185,29 +198,11 @@ def _perform(task: Any, data: dict[str, Any]) -> str:
             raise Ignore("It is not due yet.")
         execution = perform_to_end(payload)
     if execution.status in ("retried", "snoozed"):
-        # As Task.retry does: a worker takes a job that has SUCCESS for done, also when it is killed later.
+        # As Task.retry does: with SUCCESS stored, a worker takes the job for done, even if it is killed later.
         raise Retry(exc=execution.error, when=(execution.wait_ns or 0) / 1_000_000_000)
     if execution.error is not None and not execution.handled:
         raise execution.error
     return execution.status
-
-
-def _check_app(app: object) -> None:
-    if isinstance(app, type) or not callable(getattr(app, "send_task", None)):
-        raise DeclarationError(
-            f"CeleryAdapter({app!r}) is given no application of Celery: write CeleryAdapter(app), with "
-            "app = Celery('shop', broker=...)."
-        )
-
-
-def _check_library() -> None:
-    try:
-        import celery
-    except ModuleNotFoundError:
-        raise NoAdapterError(
-            'CeleryAdapter needs Celery, which is not installed: pip install "pytest-jobs[celery]".'
-        ) from None
-    _VERSIONS.check(celery.__version__)
 
 
 def _outages() -> tuple[type[Exception], ...]:

@@ -1,4 +1,8 @@
-"""The core's jobs on RQ: its queues keep them, its workers perform them."""
+"""The core's jobs on RQ: its queues keep them, its workers perform them.
+
+`RqAdapter` sends; a worker calls `rq_worker.perform`. The next attempt of a job is not enqueued: it replaces the
+payload of the same job of RQ when the delivery ends (`Delivery.next`), so that no attempt is lost or doubled.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 _VERSIONS: Final = KnownVersions("rq", (2, 12), (3, 0))
 
-#: How often a job is performed again whose worker was killed; then it is a failed job of RQ.
+#: How often a job is performed again after its worker was killed; then it is a failed job of RQ.
 REDELIVERIES: Final = 10
 
 _ENTRY: Final = "pytest_jobs.integrations.rq_worker.perform"
@@ -58,16 +62,29 @@ class RqAdapter:
     def __init__(
         self, connection: Redis, *, timeout: Seconds | None = None, serializer: Any = None
     ) -> None:
-        self._rq = _library()
+        try:
+            import rq
+        except ModuleNotFoundError:
+            raise NoAdapterError(
+                'RqAdapter needs RQ, which is not installed: pip install "pytest-jobs[rq]".'
+            ) from None
+        _VERSIONS.check(rq.__version__)
+        self._rq = rq
         check_client(connection, "RqAdapter", "an adapter enqueues")
         self._connection = connection
-        self._timeout: float | None = None if timeout is None else _whole_seconds(timeout)
+        self._timeout: float | None = None
+        if timeout is not None:
+            self._timeout = math.ceil(seconds_of(timeout, "timeout"))
+            if self._timeout == 0:
+                raise WaitError(
+                    "RqAdapter(timeout=0) would end each job as it begins: write how long one may take."
+                )
         self._serializer = serializer
         self._queues: dict[str, rq.Queue] = {}
 
     @classmethod
     def of(cls, job: Job) -> RqAdapter:
-        """Return an adapter that sends jobs as this one of RQ was sent, for its worker."""
+        """Return an adapter for a worker, which sends jobs as the one that it performs was sent."""
         adapter = cls(job.connection, serializer=job.serializer)
         adapter._timeout = job.timeout
         return adapter
@@ -89,14 +106,16 @@ class RqAdapter:
         delivery = current.get()
         if delivery is not None and delivery.goes_on_with(payload):
             return
+        job_id = payload.job_id
         options: dict[str, Any] = {
             "args": (data,),
-            "job_id": _id_of(payload),
+            # A later attempt is sent only when it goes to another queue; there it needs an id of its own.
+            "job_id": job_id if payload.attempt == 1 else f"{job_id}-{payload.attempt}",
             "job_timeout": self._timeout,
             "description": payload.name,
             "retry": self._rq.Retry(max=REDELIVERIES),
             "at_front": front,
-            # Of an attempt that was killed after it had sent the next, the second does not send it again.
+            # An attempt may be killed after it sent the next one: its repetition must not send that again.
             "unique": payload.attempt > 1,
         }
         queue = self._queue(payload.queue)
@@ -107,12 +126,13 @@ class RqAdapter:
             if payload.due_ns is None or payload.due_ns <= self.now_ns():
                 queue.enqueue(_ENTRY, **options)
             else:
-                queue.enqueue_at(_instant(payload.due_ns), _ENTRY, **options)
+                due = datetime.fromtimestamp(_rounded_up(payload.due_ns), UTC)
+                queue.enqueue_at(due, _ENTRY, **options)
         except DuplicateJobError:
             _log.info("%s (job %s) was sent before.", payload.name, options["job_id"])
         except RedisError as error:
             raise EnqueueError(
-                f"Could not enqueue {payload.name} (job {payload.job_id}) on RQ: redis answers with "
+                f"Could not enqueue {payload.name} (job {job_id}) on RQ: redis answers with "
                 f"{error_text(error).rstrip('.')}."
             ) from error
 
@@ -129,14 +149,14 @@ class RqAdapter:
             if job is None:
                 return None
             queue = self._queue(job.origin)
-            # Whoever takes it out of where it waits has it: a worker, the scheduler, or we.
+            # A worker or the scheduler may take the job at the same time: only one of us removes it.
             if not queue.scheduled_job_registry.remove(job_id) and not queue.remove(job_id):
                 return None
             job.delete()
             return Payload.from_dict(job.args[0])
 
     def block(self, payload: Payload, until_ns: int | None) -> None:
-        """Take a payload that waits for a place: it is scheduled for when the first place expires."""
+        """Send a payload that waits for a place, due when the first place expires."""
         payload.due_ns = until_ns
         self.enqueue(payload)
 
@@ -183,23 +203,24 @@ class RqAdapter:
 
 
 class Delivery:
-    """The delivery that a worker is at, and the payload that its job goes on with."""
+    """The delivery that a worker makes now."""
 
     __slots__ = ("_payload", "next")
 
     def __init__(self, payload: Payload) -> None:
         self._payload = payload
+        #: The next attempt of the job.
         self.next: Payload | None = None
 
     def goes_on_with(self, payload: Payload) -> bool:
-        """Keep the payload if it is of the same job; RQ moves no job to another queue."""
+        """Keep a payload of the same job, and say whether it is one. RQ moves no job to another queue."""
         if (payload.job_id, payload.queue) != (self._payload.job_id, self._payload.queue):
             return False
         self.next = payload
         return True
 
 
-#: The delivery that is being made.
+#: The delivery that is being made; None outside of workers.
 current: ContextVar[Delivery | None] = ContextVar("pytest_jobs_rq_delivery", default=None)
 
 
@@ -219,31 +240,11 @@ def at_front(payload: Payload) -> bool:
 
 
 def seconds_until(due_ns: int | None, now_ns: int) -> int:
-    """Return after how many seconds RQ is to send a job that goes on, so that it does not come early."""
+    """Return after how many seconds RQ sends a job again, so that it never comes early."""
     if due_ns is None or due_ns <= now_ns:
         return 0
-    # RQ adds them to a later moment, and cuts the fraction off the sum.
+    # RQ adds the seconds to a later moment, and cuts the fraction off the sum.
     return _rounded_up(due_ns) - now_ns // _SECOND_NS
-
-
-def _library() -> Any:
-    try:
-        import rq
-    except ModuleNotFoundError:
-        raise NoAdapterError(
-            'RqAdapter needs RQ, which is not installed: pip install "pytest-jobs[rq]".'
-        ) from None
-    _VERSIONS.check(rq.__version__)
-    return rq
-
-
-def _whole_seconds(timeout: Seconds) -> int:
-    seconds = math.ceil(seconds_of(timeout, "timeout"))
-    if seconds == 0:
-        raise WaitError(
-            "RqAdapter(timeout=0) would end each job as it begins: write how long one may take."
-        )
-    return seconds
 
 
 @contextmanager
@@ -256,15 +257,6 @@ def _asking(what: str) -> Generator[None]:
         raise StoreError(
             f"Could not {what}: redis answers with {error_text(error).rstrip('.')}."
         ) from error
-
-
-def _id_of(payload: Payload) -> str:
-    """Return the id in RQ: that of the job, unless its former attempt was in another queue."""
-    return payload.job_id if payload.attempt == 1 else f"{payload.job_id}-{payload.attempt}"
-
-
-def _instant(ns: int) -> datetime:
-    return datetime.fromtimestamp(_rounded_up(ns), UTC)
 
 
 def _rounded_up(ns: int) -> int:

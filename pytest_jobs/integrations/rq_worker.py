@@ -23,11 +23,13 @@ _log = logging.getLogger("pytest_jobs")
 def perform(data: dict[str, Any]) -> str | Retry:
     """Perform a payload in a worker of RQ.
 
+    RQ finds this function by its path, which is part of each message: it must stay where it is.
+
     Args:
         data: what `Payload.to_dict` returned.
 
     Returns:
-        What the delivery came to; for a job that goes on, what tells RQ when.
+        The status of the delivery; for a job that goes on a `Retry`, which says when.
 
     Raises:
         DeclarationError: outside of a worker.
@@ -38,32 +40,28 @@ def perform(data: dict[str, Any]) -> str | Retry:
             "pytest_jobs.integrations.rq_worker.perform is called by a worker of RQ, and by nobody else: "
             "perform a job with `perform_now`."
         )
+    payload = Payload.from_dict(data)
+    delivery = Delivery(payload)
+    before = current.set(delivery)
     try:
-        delivery, execution = _deliver(job, Payload.from_dict(data))
+        # No module that the worker has loaded may have configured an adapter.
+        with nullcontext() if settings.has_adapter else configure(adapter=RqAdapter.of(job)):
+            execution = perform_to_end(payload)
         if delivery.next is not None:
             return _goes_on(job, delivery.next, execution)
         if execution.error is not None and not execution.handled:
             raise execution.error
     except Exception:
-        # RQ would run again what raised, too: that is for killed workers, and errors have rules.
+        # RQ would run the job again; that is meant for killed workers only, since errors have rules.
         job.retries_left = 0
         raise
+    finally:
+        current.reset(before)
     return execution.status
 
 
-def _deliver(job: Job, payload: Payload) -> tuple[Delivery, Execution]:
-    delivery = Delivery(payload)
-    before = current.set(delivery)
-    try:
-        # A worker may have loaded no module that configures an adapter.
-        with nullcontext() if settings.has_adapter else configure(adapter=RqAdapter.of(job)):
-            return delivery, perform_to_end(payload)
-    finally:
-        current.reset(before)
-
-
 def _goes_on(job: Job, payload: Payload, execution: Execution) -> Retry:
-    """Have RQ end this attempt and keep the next in one step."""
+    """Let RQ end this attempt and keep the next one in one step."""
     if not execution.handled:
         _log.error(
             "%s (job %s) failed, and goes on nevertheless",
