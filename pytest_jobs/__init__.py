@@ -70,9 +70,8 @@ if TYPE_CHECKING:
     from .harness.active import current_jobs
     from .harness.jobs import Jobs
     from .harness.ledger.queues import Queues
-    from .harness.records.delivery import Delivery
+    from .harness.records.delivery import Delivery, Tally
     from .harness.records.record import JobRecord
-    from .harness.records.tally import Tally
     from .harness.running.recurring import Firing, Scheduler
     from .harness.running.timeline import RetryTimeline
     from .harness.time.clock import VirtualClock
@@ -268,7 +267,7 @@ _HOMES = {
     "RedisStore": "integrations.redis",
     "RqAdapter": "integrations.rq",
     "CeleryAdapter": "integrations.celery",
-    "Tally": "harness.records.tally",
+    "Tally": "harness.records.delivery",
     "RetryTimeline": "harness.running.timeline",
     "VirtualClock": "harness.time.clock",
     "AssertFollowedBy": "assertions.several",

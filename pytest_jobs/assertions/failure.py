@@ -8,16 +8,9 @@ from typing import TypeVar
 
 from ..errors import JobsError
 from ..harness.commits.transactions import CommitCallback
-from ..harness.records.delivery import own_traceback
-from ..harness.records.record import PENDING, REDELIVERY, JobRecord
-from ..harness.records.texts import (
-    call_text,
-    delivery_line,
-    duration,
-    folding,
-    is_readable,
-    short_name,
-)
+from ..harness.records.delivery import delivery_line, own_traceback
+from ..harness.records.record import PENDING, REDELIVERY, JobRecord, call_text, is_readable
+from ..harness.records.texts import duration, folding, short_name
 from . import messages
 from .messages import told
 from .question import Counts

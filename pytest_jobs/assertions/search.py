@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from ..errors import CriterionError, RunningLoopError
 from ..harness.jobs import Jobs
 from ..harness.ledger.locks import KeptOut
-from ..harness.records.delivery import ENDED_IN_FAILURE, STATUSES, Delivery
-from ..harness.records.record import FIRST, REDELIVERY, JobRecord
+from ..harness.records.delivery import ENDED_IN_FAILURE, STATUSES, Delivery, delivery_line
+from ..harness.records.record import FIRST, REDELIVERY, JobRecord, record_line
 from ..harness.records.targets import Target
-from ..harness.records.texts import delivery_line, record_line
 from ..harness.running.performer import in_running_loop
 from ..harness.views import Capture, View, look_at_delivery, look_at_record
 from .criteria import Criterion, WhereCriterion

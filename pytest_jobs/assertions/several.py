@@ -10,9 +10,9 @@ from ..errors import CriterionError
 from ..harness.active import current_jobs
 from ..harness.jobs import Jobs
 from ..harness.records.bridge import Canvas, Steps
-from ..harness.records.record import JobRecord
+from ..harness.records.record import JobRecord, record_line
 from ..harness.records.targets import Target
-from ..harness.records.texts import record_line, short_name
+from ..harness.records.texts import short_name
 from . import messages
 from .criteria import Criterion
 from .failure import hide_ours, missing

@@ -17,10 +17,9 @@ from .ledger.queues import Queues, Serving, checked_queues
 from .ledger.selection import Holding, JobFilter, Selection, record_test
 from .open_harness import OpenHarness, sandbox
 from .payload_files import write_payloads
-from .records.delivery import ENDED_IN_FAILURE, Delivery, own_traceback
+from .records.delivery import ENDED_IN_FAILURE, Delivery, Tally, own_traceback
 from .records.instants import delta_ns, to_ns
 from .records.record import FIRST, JobRecord
-from .records.tally import Bounds, Tally
 from .records.texts import short_name
 from .running import verbs
 from .running.faults import Fault, Raising
@@ -28,7 +27,7 @@ from .running.inline import InlineBlock
 from .running.performer import Performer, in_running_loop
 from .running.recurring import Firings, Scheduler
 from .running.timeline import RetryTimeline, Simulation
-from .running.verbs import DEFAULT_LIMIT, Plan
+from .running.verbs import DEFAULT_LIMIT, Bounds, Plan
 from .running.workers import OverlappingDrain, Workers
 from .views import (
     Capture,

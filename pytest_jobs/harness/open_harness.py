@@ -18,9 +18,9 @@ from .ledger.ledger import Ledger
 from .ledger.selection import Holding, JobFilter, Selection
 from .records.bridge import Bridge
 from .records.delivery import Delivery
-from .records.record import JobRecord, current_record
+from .records.record import JobRecord, call_text, current_record
 from .records.targets import Targets
-from .records.texts import Reader, call_text
+from .records.texts import Reader
 from .running.inline import HeldRecords, Inline, RaiseAt
 from .running.performer import Performer
 from .running.recurring import Recurring

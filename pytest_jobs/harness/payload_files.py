@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from ..errors import PayloadError
 from .records.bridge import KeepsPayloads, WrittenPayload
-from .records.record import JobRecord
-from .records.texts import call_text
+from .records.record import JobRecord, call_text
 
 #: Where a library writes what an object stands for: the core, and Celery.
 _KINDS = ("~", "t", "__type__")

@@ -10,17 +10,8 @@ from .commits.transactions import CommitCallback
 from .ledger.ledger import Ledger
 from .ledger.locks import KeptOut, Lock
 from .records.delivery import Delivery, Status
-from .records.record import FIRST, PENDING, RETRY, JobRecord
-from .records.texts import (
-    arguments_text,
-    call_text,
-    duration,
-    error_text,
-    folding,
-    instant,
-    short_name,
-    table,
-)
+from .records.record import FIRST, PENDING, RETRY, JobRecord, arguments_text, call_text
+from .records.texts import duration, error_text, folding, instant, short_name, table
 
 T = TypeVar("T")
 

@@ -100,7 +100,7 @@ class SessionGuard:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Close the harness after the last fixture, and keep what is to be said of it."""
         if self._jobs is not None:
-            from ..harness.records.texts import record_line
+            from ..harness.records.record import record_line
 
             jobs, self._jobs = self._jobs, None
             self._keep_errors(jobs)

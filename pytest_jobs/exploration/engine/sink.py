@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from ...core.batches.ends import has_derived_id
 from ...harness.ledger.ledger import Ledger
-from ...harness.records.record import FIRST, JobRecord
-from ...harness.records.texts import call_text
+from ...harness.records.record import FIRST, JobRecord, call_text
 from .acts import Act, watcher
 
 

@@ -18,8 +18,7 @@ from ...errors import JobsError
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
 from ...harness.records.patches import Patches
-from ...harness.records.record import FIRST, JobRecord, current_record
-from ...harness.records.texts import call_text
+from ...harness.records.record import FIRST, JobRecord, call_text, current_record
 from ...harness.running.performer import Performer, RealBody
 from ..effects.audit import audit_hook
 from ..engine.acts import Act, watcher

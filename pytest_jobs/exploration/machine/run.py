@@ -16,7 +16,7 @@ from ...errors import CriterionError, ExplorationError
 from ...harness.active import open_harnesses
 from ...harness.records.bridge import Bridge
 from ...harness.records.patches import Patches
-from ...harness.records.record import JobRecord
+from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
 from ..effects.audit import audit_hook
@@ -192,7 +192,7 @@ class MachineRun:
                     f"Two jobs of {self.options.name} are named {name!r}: give one of them another name."
                 )
             self.targets[name] = target
-        self._names: dict[tuple[Bridge, str], str] = {
+        self._names: dict[tuple[Source, str], str] = {
             (target.bridge, target.name): name for name, target in self.targets.items()
         }
 

@@ -14,8 +14,7 @@ from typing import Any, Final, Self
 
 from ...errors import ExplorationError, PoisonJob
 from ...harness.ledger.ledger import Ledger
-from ...harness.records.bridge import Bridge
-from ...harness.records.record import REDELIVERY, REMOVED, JobRecord
+from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
 from ...harness.running.performer import Performer
 from ..engine.acts import watcher
@@ -58,7 +57,7 @@ class Queue:
             short_name: returns what steps call the job of a record, without its number.
         """
         self._short_name = short_name
-        self._labels: dict[tuple[Bridge, str], str] = {}
+        self._labels: dict[tuple[Source, str], str] = {}
         self._numbers: Counter[str] = Counter()
         self._pending: list[Pending] = []
         self._done: dict[str, JobRecord] = {}

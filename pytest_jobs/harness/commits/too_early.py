@@ -11,8 +11,8 @@ from ...core.declaration import JobDeclaration
 from ...core.foundation.payload import BATCH
 from ...errors import EnqueuedInTransactionWarning
 from ..records.callables import calling_place, line_text
-from ..records.record import FIRST, JobRecord
-from ..records.texts import call_text, short_name
+from ..records.record import FIRST, JobRecord, call_text
+from ..records.texts import short_name
 from .transactions import TransactionSystems
 
 #: The packages between an application and the harness.

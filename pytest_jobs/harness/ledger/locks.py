@@ -9,8 +9,7 @@ from typing import Any, Literal, TypeAlias, cast
 from ...core.foundation.protocols import Held
 from ..records.bridge import Bridge, HoldsLocks
 from ..records.instants import to_datetime
-from ..records.record import JobRecord
-from ..records.texts import call_text
+from ..records.record import JobRecord, call_text
 from .ledger import Ledger
 
 LockKind: TypeAlias = Literal["unique", "running", "limit"]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from ...core.foundation.protocols import Held
-from ...core.foundation.signature import Binder
 from .delivery import Delivery
-from .record import JobRecord
+from .record import JobRecord, Source
 
-#: Called with the bound body of a job, which it calls, or does not.
+#: Called with the bound body of a job, and calls it or raises an error instead.
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
 
 #: Jobs that begin one after the other, by name; a list in the place of a name holds those that begin
@@ -29,15 +28,15 @@ class Sink(Protocol):
         ...
 
     def added(self, record: JobRecord) -> None:
-        """Take in a job that was enqueued."""
+        """Record a job that was enqueued."""
         ...
 
     def removed(self, record: JobRecord) -> None:
-        """Take note that a pending job was withdrawn and will not be performed."""
+        """Note that a pending job was withdrawn and will not be performed."""
         ...
 
     def unblocked(self, record: JobRecord) -> None:
-        """Take note that a blocked job has the place that it waited for."""
+        """Note that a blocked job has got the place it waited for."""
         ...
 
     def pending_with(self, job_id: str) -> JobRecord | None:
@@ -46,22 +45,6 @@ class Sink(Protocol):
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned, or raise what it raised."""
-        ...
-
-
-class HoldsLocks(Protocol):
-    """What a bridge with the capability `unique` does besides."""
-
-    def locks(self, now_ns: int) -> Sequence[Held]:
-        """Return the locks and places that jobs of the library hold."""
-        ...
-
-    def kept_out(self) -> Sequence[tuple[JobRecord, str]]:
-        """Return the jobs that were not enqueued for want of one, each with the id of that which has it."""
-        ...
-
-    def redrive(self, record: JobRecord) -> JobRecord | None:
-        """Enqueue a dead job anew, as any that is enqueued; None when it is kept out."""
         ...
 
 
@@ -90,63 +73,18 @@ class RetryPolicy:
     wait: Callable[[int], timedelta]
 
 
-@runtime_checkable
-class KeepsBatches(Protocol):
-    """What a bridge also has whose jobs are counted in batches, which a job that comes again belongs to."""
-
-    def sandbox_with_batches(self, sink: Sink) -> AbstractContextManager[None]:
-        """Do as `sandbox` does, with a copy of the batches that there are."""
-        ...
-
-
-@runtime_checkable
-class Canvas(Protocol):
-    """What a bridge also has whose library knows, when a job is enqueued, what comes after it."""
-
-    def steps_after(self, record: JobRecord) -> Steps:
-        """Return what the library enqueues when a record has been performed, and after that."""
-        ...
-
-    def batch_of(self, record: JobRecord) -> str | None:
-        """Return the id of what a record was enqueued together with; None when it was alone."""
-        ...
-
-
-@runtime_checkable
-class CountsAttempts(Protocol):
-    """What a bridge also has whose jobs carry the number of their attempt."""
-
-    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
-        """Return a record of the same job that asks for another attempt, its earlier ones failed.
-
-        Raises:
-            CriterionError: when it cannot be known what a worker would send.
-        """
-        ...
-
-
-class Bridge(Protocol):
+class Bridge(Source, Protocol):
     """Brings one job library into the harness.
 
     A bridge patches one seam of its library, reports every enqueue to a sink, and performs one
     record at a time through the library's real path. It never orders, counts or keeps records.
     """
 
-    @property
-    def name(self) -> str:
-        """The name of the library."""
-        ...
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """Which of eta, priority, headers, retry, discard, async, serialise, unique, cron, chains it has."""
-        ...
-
     def install(self, sink: Sink, draw: Callable[[], float]) -> None:
         """Patch the seam.
 
         Args:
-            sink: hears of every enqueue from now on.
+            sink: receives every enqueue from now on.
             draw: where in its range of jitter a wait lies, from 0 up to 1.
         """
         ...
@@ -156,45 +94,21 @@ class Bridge(Protocol):
         ...
 
     def identify(self, job: object) -> str | None:
-        """Return the name under which records of this job go; None when it is no job of this library."""
+        """Return the name of this job's records; None when it is not a job of this library."""
         ...
 
     def matcher(self, job: object) -> Callable[[JobRecord], bool]:
-        """Return what says whether a record of the job's name is of that job, and not of a namesake."""
-        ...
-
-    def job_of(self, record: JobRecord) -> object:
-        """Return the job of a record; its name when it is not known here."""
-        ...
-
-    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Decode the arguments of a record anew."""
-        ...
-
-    def follow_ups(self, record: JobRecord) -> Collection[str]:
-        """Return the names of the jobs that the library enqueues when a record has been performed."""
-        ...
-
-    def signature(self, job: object) -> Binder:
-        """Return what binds arguments to the parameters of a job.
-
-        Raises:
-            DeclarationError: when the job has no body to take the parameters from.
-        """
-        ...
-
-    def rank(self, priority: int | None) -> int:
-        """Return a priority as a number of which the lower is performed first."""
-        ...
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Say whether performing the record needs an event loop."""
+        """Return a function that says whether a record with the job's name is of that very job."""
         ...
 
     def enqueue(
         self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Awaitable[object] | None:
-        """Enqueue a job as an application would; return what is to be awaited, where the library does so."""
+        """Enqueue a job as an application would.
+
+        Returns:
+            An awaitable that enqueues it, where the library is asynchronous; otherwise None.
+        """
         ...
 
     def perform(
@@ -203,7 +117,7 @@ class Bridge(Protocol):
         """Make exactly one delivery through the library's real path.
 
         Args:
-            record: what to perform.
+            record: the job to perform.
             now_ns: the time of the harness's clock.
             around: called with the bound body, inside the library's retry wrapper. It returns what
                 the body returns, which for a coroutine job is an awaitable, or raises.
@@ -212,10 +126,6 @@ class Bridge(Protocol):
             The delivery, or an awaitable of it when `is_coroutine` is true of the record. Errors of
             the job are in it; only what derives from BaseException alone may pass through.
         """
-        ...
-
-    def redeliver(self, record: JobRecord) -> JobRecord:
-        """Report the same payload once more, as a broker does that never heard of the first delivery."""
         ...
 
     def sandbox(self, sink: Sink) -> AbstractContextManager[None]:
@@ -227,27 +137,66 @@ class Bridge(Protocol):
         ...
 
     def retry_policy(self, job: object) -> RetryPolicy | None:
-        """Return the declared retry schedule; None when only running the job can tell."""
+        """Return the declared retry schedule; None when only running the job can show it."""
         ...
 
-    def resolve(self, job: object) -> Callable[..., Any]:
-        """Return the body of a job."""
+
+class HoldsLocks(Protocol):
+    """Further methods of a bridge with the capability `unique`."""
+
+    def locks(self, now_ns: int) -> Sequence[Held]:
+        """Return the locks and places that jobs of the library hold."""
         ...
 
-    def result_of(self, record: JobRecord) -> object:
-        """Return what the library's result object would.
+    def kept_out(self) -> Sequence[tuple[JobRecord, str]]:
+        """Return (record, id of the holder) for each job that was dropped because of a lock or limit."""
+        ...
+
+    def redrive(self, record: JobRecord) -> JobRecord | None:
+        """Enqueue a dead job anew, like any other job; None when a lock or limit keeps it out."""
+        ...
+
+
+@runtime_checkable
+class KeepsBatches(Protocol):
+    """Further method of a bridge whose jobs are counted in batches, to which a redelivered job belongs too."""
+
+    def sandbox_with_batches(self, sink: Sink) -> AbstractContextManager[None]:
+        """Do the same as `sandbox`, with a copy of the present batches."""
+        ...
+
+
+@runtime_checkable
+class Canvas(Protocol):
+    """Further methods of a bridge whose library knows, when a job is enqueued, what comes after it."""
+
+    def steps_after(self, record: JobRecord) -> Steps:
+        """Return the jobs that the library enqueues after a record has been performed, in order."""
+        ...
+
+    def batch_of(self, record: JobRecord) -> str | None:
+        """Return the id that a record shares with those enqueued together with it; None for a single one."""
+        ...
+
+
+@runtime_checkable
+class CountsAttempts(Protocol):
+    """Further method of a bridge whose jobs carry the number of their attempt."""
+
+    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
+        """Return a record of the same job that asks for another attempt, as if its earlier ones had failed.
 
         Raises:
-            NotPerformedError: when the job has not been performed; it never waits.
+            CriterionError: when it cannot be known what a worker would send.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenPayload:
-    """A payload as plain values of JSON, in which nothing differs from run to run but the arguments."""
+    """A payload as plain values of JSON. From run to run only its arguments may differ."""
 
-    #: From which the bridge makes a record again.
+    #: The values from which the bridge makes a record again.
     data: Mapping[str, Any]
     #: The positional arguments as they are on the wire.
     args: Sequence[Any]
@@ -257,7 +206,7 @@ class WrittenPayload:
 
 @runtime_checkable
 class KeepsPayloads(Protocol):
-    """What a bridge can do besides, whose library writes its payloads as text."""
+    """Further methods of a bridge whose library writes its payloads as text."""
 
     def written(self, record: JobRecord) -> WrittenPayload:
         """Return the payload of a record, without its id and its times.
@@ -268,10 +217,10 @@ class KeepsPayloads(Protocol):
         ...
 
     def record_from(self, data: Mapping[str, Any]) -> JobRecord:
-        """Report what was written as enqueued just now.
+        """Report a written payload as enqueued just now.
 
         Raises:
-            UnknownJobError: when the library cannot take in a job that it does not know.
+            UnknownJobError: when the library cannot enqueue a job that it does not know.
             DeserializationError: when the data has another layout.
         """
         ...

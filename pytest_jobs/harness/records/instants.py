@@ -10,17 +10,17 @@ from ...core.foundation.waits import Seconds, seconds_of
 __all__ = ["LAST_NS", "delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-#: The last instant that a datetime can name; a day less, so that it can in any timezone.
+#: The last instant that a datetime can name in any timezone, hence a day before the last in UTC.
 LAST_NS = to_ns(datetime.max.replace(tzinfo=_EPOCH.tzinfo) - timedelta(days=1), "the last instant")
 
 
 def to_datetime(ns: int) -> datetime:
-    """Return an instant in UTC; what is below a microsecond, or after the last instant, is cut off."""
+    """Return an instant in UTC, cut to whole microseconds and to `LAST_NS`."""
     return _EPOCH + timedelta(microseconds=min(ns, LAST_NS) // 1000)
 
 
 def to_timedelta(ns: int) -> timedelta:
-    """Return a duration, rounded to the microsecond; what is longer than the clock can go is cut off."""
+    """Return a duration, rounded to microseconds and cut to `LAST_NS`."""
     return timedelta(microseconds=round(min(ns, LAST_NS) / 1000))
 
 
@@ -29,9 +29,9 @@ def delta_ns(delta: Seconds, what: str) -> int:
 
     Args:
         delta: seconds or a timedelta, not negative.
-        what: how the message names it.
+        what: the name of the argument, for the message.
 
     Raises:
-        WaitError: when it is neither.
+        WaitError: when it is anything else.
     """
     return duration_ns(seconds_of(delta, what))

@@ -9,7 +9,7 @@ _ABSENT: Final = object()
 
 
 class Patches:
-    """What was replaced, the newest last."""
+    """The attributes that were replaced, the newest last."""
 
     __slots__ = ("_restores",)
 
@@ -19,7 +19,7 @@ class Patches:
     def set(self, owner: Any, name: str, value: object) -> None:
         """Replace an attribute of an object, a class or a module.
 
-        An attribute that the owner only inherited is taken away again by `restore`.
+        An attribute that the owner only inherits is deleted again by `restore`.
         """
         before = vars(owner).get(name, _ABSENT)
         setattr(owner, name, value)
@@ -42,5 +42,5 @@ class Patches:
                 raise
 
     def __bool__(self) -> bool:
-        """Say whether anything is replaced."""
+        """Return whether anything is replaced."""
         return bool(self._restores)

@@ -1,16 +1,16 @@
-"""One enqueued job, as the harness keeps it."""
+"""One enqueued job, as the harness keeps it, and how it is written in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
+from ...core.enqueueing.context import described
+from ...core.foundation.signature import Binder
 from .instants import to_datetime, to_timedelta
-
-if TYPE_CHECKING:
-    from .bridge import Bridge
+from .texts import duration, listed, short_name
 
 Origin: TypeAlias = Literal["enqueue", "retry", "redelivery"]
 State: TypeAlias = Literal["pending", "taken", "removed"]
@@ -49,7 +49,7 @@ class Envelope(Protocol):
 
     @property
     def headers(self) -> Mapping[str, object] | None:
-        """What travels beside the arguments."""
+        """The headers that travel beside the arguments."""
         ...
 
     @property
@@ -73,12 +73,74 @@ class Envelope(Protocol):
         ...
 
 
+class Source(Protocol):
+    """The part of a bridge that answers questions about one record; `Bridge` has the other part.
+
+    A record refers to its bridge, and a bridge to records and deliveries. This part needs nothing but
+    records, so that it can be defined below the bridge.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the library."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Which of eta, priority, headers, retry, discard, async, serialise, unique, cron, chains it has."""
+        ...
+
+    def job_of(self, record: JobRecord) -> object:
+        """Return the job of a record; its name when the job is not known here."""
+        ...
+
+    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Decode the arguments of a record anew."""
+        ...
+
+    def follow_ups(self, record: JobRecord) -> Collection[str]:
+        """Return the names of the jobs that the library enqueues when a record has been performed."""
+        ...
+
+    def signature(self, job: object) -> Binder:
+        """Return what binds arguments to the parameters of a job.
+
+        Raises:
+            DeclarationError: when the job has no body to take the parameters from.
+        """
+        ...
+
+    def resolve(self, job: object) -> Callable[..., Any]:
+        """Return the body of a job."""
+        ...
+
+    def rank(self, priority: int | None) -> int:
+        """Return a priority as a number; the lowest number is performed first."""
+        ...
+
+    def is_coroutine(self, record: JobRecord) -> bool:
+        """Return whether performing the record needs an event loop."""
+        ...
+
+    def redeliver(self, record: JobRecord) -> JobRecord:
+        """Report the same payload once more, as a broker does that lost the acknowledgement."""
+        ...
+
+    def result_of(self, record: JobRecord) -> object:
+        """Return what the library's result object would.
+
+        Raises:
+            NotPerformedError: when the job has not been performed; it never waits.
+        """
+        ...
+
+
 class JobRecord:
     """One enqueued job, identified by its `sequence`. Tests read its properties.
 
-    The harness and its bridges also use these attributes, which are plain slots since they are read for every
-    job in every pass: `source` (the bridge that brought the job in), `envelope`, `origin`, `state`, `seen`
-    (whether a test has looked at it) and `blocked_until_ns`.
+    The harness and its bridges also use `source` (the bridge that brought the job in), `envelope`, `origin`,
+    `state`, `seen` (whether a test has looked at it) and `blocked_until_ns`. These are plain slots, since they
+    are read for every job in every pass.
     """
 
     __slots__ = (
@@ -97,7 +159,7 @@ class JobRecord:
 
     def __init__(
         self,
-        bridge: Bridge,
+        bridge: Source,
         envelope: Envelope,
         payload: object,
         origin: Origin = FIRST,
@@ -106,12 +168,12 @@ class JobRecord:
         """Describe a job to the ledger, which numbers it: for bridges.
 
         Args:
-            bridge: whose job it is.
-            envelope: what is known of it.
-            payload: what the library made and what is redelivered.
-            origin: whether the application enqueued it, or a retry or a redelivery did.
-            blocked_until_ns: until when at the latest it waits for a place of its concurrency limit,
-                in nanoseconds since the epoch; None when it has one, or needs none.
+            bridge: the bridge that brings the job in.
+            envelope: the name, queue and times of the job.
+            payload: the message that the library made, which a redelivery delivers again.
+            origin: whether the application enqueued the job, or a retry or a redelivery did.
+            blocked_until_ns: the time, in nanoseconds since the epoch, at which a job that waits for a place
+                of its concurrency limit asks again; None when it has a place, or needs none.
         """
         self.blocked_until_ns = blocked_until_ns
         self.source = bridge
@@ -177,7 +239,7 @@ class JobRecord:
         """The arguments by parameter name, however they were passed, defaults filled in.
 
         Raises:
-            TypeError: when they do not fit the job as it is now.
+            TypeError: when the arguments do not fit the job as it is now.
         """
         args, kwargs = self.arguments()
         return self.source.signature(self.job).named(args, kwargs)
@@ -194,7 +256,7 @@ class JobRecord:
 
     @property
     def headers(self) -> Mapping[str, object]:
-        """What travels beside the arguments."""
+        """The headers that travel beside the arguments."""
         return self.envelope.headers or {}
 
     @property
@@ -210,13 +272,13 @@ class JobRecord:
 
     @property
     def wait(self) -> timedelta | None:
-        """How long after its enqueueing it is due; None for at once."""
+        """The time between enqueueing and the due time; None for at once."""
         due_ns = self.envelope.due_ns
         return None if due_ns is None else to_timedelta(due_ns - self.envelope.enqueued_ns)
 
     @property
     def blocked_until(self) -> datetime | None:
-        """When it asks again at the latest, of a job that waits for a place of its limit; None otherwise."""
+        """When a job that waits for a place of its limit asks again at the latest; None for all others."""
         until_ns = self.blocked_until_ns
         return None if until_ns is None else to_datetime(until_ns)
 
@@ -243,7 +305,7 @@ class JobRecord:
 
     @property
     def payload(self) -> object:
-        """What the library made; what is redelivered."""
+        """The message that the library made, which a redelivery delivers again."""
         return self._payload
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -257,8 +319,6 @@ class JobRecord:
         return self._arguments
 
     def __repr__(self) -> str:
-        from .texts import record_line
-
         return f"<{record_line(self)}>"
 
 
@@ -266,3 +326,38 @@ class JobRecord:
 current_record: ContextVar[JobRecord | None] = ContextVar(
     "pytest_jobs_current_record", default=None
 )
+
+
+def call_text(record: JobRecord) -> str:
+    """Return a record as the call that it stands for: `Pay(7)`."""
+    return f"{short_name(record.name)}({arguments_text(record)})"
+
+
+def arguments_text(record: JobRecord) -> str:
+    """Return the arguments of a record as they would be written in a call."""
+    try:
+        positional, named = record.arguments()
+    except Exception as error:
+        return f"unreadable: {type(error).__name__}"
+    return listed(positional, named)
+
+
+def is_readable(record: JobRecord) -> bool:
+    """Return whether the arguments of a record can be decoded."""
+    try:
+        record.arguments()
+    except Exception:
+        return False
+    return True
+
+
+def record_line(record: JobRecord) -> str:
+    """Return a record in one line: `#3 Pay(7) queue='payments' wait=5m`."""
+    line = f"#{record.sequence} {call_text(record)} queue={record.queue!r}"
+    if record.wait is not None:
+        line += f" wait={duration(record.wait)}"
+    if record.attempt > 1:
+        line += f" attempt={record.attempt}"
+    # Only the core carries current attributes in its headers.
+    context = described(record.envelope.headers) if record.bridge == "core" else ""
+    return f"{line} context={context}" if context else line

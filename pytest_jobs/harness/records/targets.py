@@ -1,16 +1,14 @@
-"""From what an application calls a job to the records of that job."""
+"""The job that an application names, and the records of that job."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import CriterionError
+from .bridge import Bridge
 from .record import JobRecord
-
-if TYPE_CHECKING:
-    from .bridge import Bridge
 
 
 class Target:
@@ -21,12 +19,12 @@ class Target:
     def __init__(self, bridge: Bridge, job: object, name: str) -> None:
         self.bridge = bridge
         self.job = job
-        #: The name under which its records go.
+        #: The name of its records.
         self.name = name
         self._matches = bridge.matcher(job)
 
     def is_job_of(self, record: JobRecord) -> bool:
-        """Say whether the record is of this job; a subclass is another job."""
+        """Return whether the record is of this job; a subclass is another job."""
         return (
             record.source.name == self.bridge.name
             and record.name == self.name
@@ -35,7 +33,7 @@ class Target:
 
 
 class Targets:
-    """The jobs of all bridges of a harness."""
+    """Finds the jobs of all bridges of a harness."""
 
     __slots__ = ("_bridges",)
 
@@ -43,7 +41,7 @@ class Targets:
         self._bridges = bridges
 
     def find(self, job: object) -> Target | None:
-        """Return the job meant, or None when no bridge knows it."""
+        """Return the job as a target, or None when no bridge knows it."""
         if isinstance(job, Target):
             return job
         for bridge in self._bridges:
@@ -53,24 +51,23 @@ class Targets:
         return None
 
     def get(self, job: Any) -> Target:
-        """Return the job meant.
+        """Return the job as a target.
 
         Raises:
-            CriterionError: when no bridge knows it.
+            CriterionError: when no bridge knows the job.
         """
         target = self.find(job)
-        if target is None:
-            raise CriterionError(self._unknown(job))
-        return target
-
-    def _unknown(self, job: object) -> str:
+        if target is not None:
+            return target
         owner = getattr(job, "__self__", None)
         if owner is not None and self.find(owner) is not None:
             name = getattr(owner, "__name__", owner)
-            return f"{name}.{getattr(job, '__name__', '...')} is a method of a job: name {name} itself."
+            raise CriterionError(
+                f"{name}.{getattr(job, '__name__', '...')} is a method of a job: name {name} itself."
+            )
         libraries = ", ".join(bridge.name for bridge in self._bridges)
         if isinstance(job, str):
-            return (
+            raise CriterionError(
                 f"No job is named {job!r} in what is bridged here ({libraries}): give the full name, "
                 "or the job itself."
             )
@@ -79,7 +76,7 @@ class Targets:
             if isinstance(job, FunctionType)
             else repr(job)
         )
-        return (
+        raise CriterionError(
             f"{shown} is no job of what is bridged here ({libraries}): name a class derived from Job, a function "
             "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
         )

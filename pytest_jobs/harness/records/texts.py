@@ -1,4 +1,4 @@
-"""Records, deliveries and durations in words."""
+"""Values, calls and durations as short text."""
 
 from __future__ import annotations
 
@@ -10,28 +10,22 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Final
-
-from ...core.enqueueing.context import described
-
-if TYPE_CHECKING:
-    from .delivery import Delivery
-    from .record import JobRecord
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Who reads the text of a failure."""
 
-    #: Whether everything is shown.
+    #: Whether nothing is left out.
     verbose: bool = False
-    #: Whether what is read can show nothing but ASCII.
+    #: Whether the stream can show nothing but ASCII.
     ascii: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """How much is shown of what there may be a lot of."""
+    """How much of a long text, list or table is shown."""
 
     #: Jobs or deliveries in a list.
     items: int = 5
@@ -49,20 +43,19 @@ class Folding:
     call: int = 100
 
 
-_EVERYTHING: Final = sys.maxsize
-WHOLE: Final = Folding(*[_EVERYTHING] * 7)
+WHOLE: Final = Folding(*[sys.maxsize] * 7)
 _USUAL: Final = Folding()
 _folding: Final[ContextVar[Folding | None]] = ContextVar("pytest_jobs_folding", default=None)
 
 
 def folding() -> Folding:
-    """Return how much is shown here."""
+    """Return how much is shown in this context."""
     return _folding.get() or _USUAL
 
 
 @contextmanager
 def folded(how: Folding) -> Generator[None, None, None]:
-    """Show so much in a block."""
+    """Set how much is shown in a block."""
     token = _folding.set(how)
     try:
         yield
@@ -74,9 +67,8 @@ def folded(how: Folding) -> Generator[None, None, None]:
 _NARROW = 24
 #: How many items of a list are shown at most.
 _ITEMS = 6
-#: How many items of a list and keys of a dict are tried where these are too many.
+#: How many items of a list and keys of a dict are tried one after the other when `_ITEMS` do not fit.
 _FEWER = ((4, 4), (2, 2), (1, 4), (1, 2), (1, 1), (1, 0))
-_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 class _ShortRepr(reprlib.Repr):
@@ -88,7 +80,7 @@ class _ShortRepr(reprlib.Repr):
         self.maxlevel = 4
 
     def repr_dict(self, x: dict[object, object], level: int) -> str:
-        """Show a dict in its own order."""
+        """Show a dict in its own order; reprlib sorts the keys."""
         if level <= 0 and x:
             return f"{{{self.fillvalue}}}"
         shown = [
@@ -97,42 +89,46 @@ class _ShortRepr(reprlib.Repr):
         ]
         return f"{{{', '.join([*shown, *([self.fillvalue] if len(x) > self.maxdict else [])])}}}"
 
+    def in_one_line(self, value: object) -> str:
+        return self.repr(value).replace("\n", " ")
+
 
 def short_repr(value: object, width: int | None = None) -> str:
-    """Return a value in one line of bearable length.
+    """Return a value in one short line.
 
     Args:
-        value: a value.
-        width: how many characters it may have; None for as many as are shown here.
+        value: any value.
+        width: how many characters the line may have; None for the number that `folding` says.
     """
     limit = folding().value if width is None else width
     if limit == WHOLE.value:
-        return _in_one_line(_whole_repr(value))
-    text = _in_one_line(_ShortRepr(_ITEMS, limit).repr(value))
+        try:
+            return repr(value).replace("\n", " ")
+        except (
+            Exception
+        ):  # The application's own `__repr__` raised: reprlib shows the type instead.
+            return _ShortRepr(_ITEMS, limit).in_one_line(value)
+    text = _ShortRepr(_ITEMS, limit).in_one_line(value)
     if len(text) > limit and isinstance(value, list | tuple | dict | set | frozenset):
-        return _fitted(value, limit)
+        for items, keys in _FEWER:
+            # Less than the limit, for the brackets and quotes around a text.
+            text = _ShortRepr(items, max(limit - 8, 12), keys).in_one_line(value)
+            if len(text) <= limit:
+                return text
+        text = _ShortRepr(1, limit, 0).in_one_line(value)
     return shortened(text, limit)
 
 
-def _fitted(value: object, limit: int) -> str:
-    """Return a collection with as many items of each list as fit."""
-    for items, keys in _FEWER:
-        # There are brackets and quotes around a text.
-        text = _in_one_line(_ShortRepr(items, max(limit - 8, 12), keys).repr(value))
-        if len(text) <= limit:
-            return text
-    return shortened(_in_one_line(_ShortRepr(1, limit, 0).repr(value)), limit)
-
-
-def _whole_repr(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:
-        return _ShortRepr(_ITEMS, WHOLE.value).repr(value)
+def shortened(text: str, width: int) -> str:
+    """Return a text; when it is longer than the width, dots stand for its middle."""
+    if len(text) <= width:
+        return text
+    tail = width // 3
+    return f"{text[: width - tail - 3]}...{text[-tail:]}"
 
 
 def listed(args: Iterable[object], kwargs: Mapping[str, object]) -> str:
-    """Return arguments as they would be written in a call, the wide ones cut so that all are seen."""
+    """Return arguments as they would be written in a call; wide ones are cut so that all can be seen."""
     values = [*(("", value) for value in args), *((f"{name}=", v) for name, v in kwargs.items())]
     limit = folding().call
     texts = [f"{name}{short_repr(value)}" for name, value in values]
@@ -140,7 +136,7 @@ def listed(args: Iterable[object], kwargs: Mapping[str, object]) -> str:
         return ", ".join(texts)
     fair = limit // len(texts) - 2
     narrow = [len(text) for text in texts if len(text) <= fair]
-    # What the narrow ones leave is for the wide ones.
+    # The wide ones share the room that the narrow ones do not use.
     share = (limit - sum(narrow) - 2 * len(texts)) // max(len(texts) - len(narrow), 1)
     shown = (
         text if len(text) <= fair else f"{name}{short_repr(value, max(_NARROW, share - len(name)))}"
@@ -149,16 +145,13 @@ def listed(args: Iterable[object], kwargs: Mapping[str, object]) -> str:
     return shortened(", ".join(shown), limit)
 
 
-def _in_one_line(text: str) -> str:
-    return " ".join(text.split("\n")) if "\n" in text else text
-
-
-def shortened(text: str, width: int) -> str:
-    """Return a text, its middle left out where it is longer than the width."""
-    if len(text) <= width:
-        return text
-    tail = width // 3
-    return f"{text[: width - tail - 3]}...{text[-tail:]}"
+def call_of(name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+    """Return a call as it would be written, however long it gets."""
+    shown = [
+        *map(short_repr, args),
+        *(f"{word}={short_repr(value)}" for word, value in kwargs.items()),
+    ]
+    return f"{name}({', '.join(shown)})"
 
 
 def short_name(name: str) -> str:
@@ -171,96 +164,36 @@ def short_name(name: str) -> str:
     return ".".join(pieces[capital:])
 
 
-def arguments_text(record: JobRecord) -> str:
-    """Return the arguments of a record as they would be written in a call."""
-    try:
-        positional, named = record.args, record.kwargs
-    except Exception as error:
-        return f"unreadable: {type(error).__name__}"
-    return listed(positional, named)
-
-
-def is_readable(record: JobRecord) -> bool:
-    """Say whether the arguments of a record can be read."""
-    try:
-        record.arguments()
-    except Exception:
-        return False
-    return True
-
-
-def call_of(name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
-    """Return a call as it would be written."""
-    shown = [
-        *map(short_repr, args),
-        *(f"{word}={short_repr(value)}" for word, value in kwargs.items()),
-    ]
-    return f"{name}({', '.join(shown)})"
-
-
-def call_text(record: JobRecord) -> str:
-    """Return a record as the call that it stands for."""
-    return f"{short_name(record.name)}({arguments_text(record)})"
-
-
-def record_line(record: JobRecord) -> str:
-    """Return a record in one line."""
-    line = f"#{record.sequence} {call_text(record)} queue={record.queue!r}"
-    if record.wait is not None:
-        line += f" wait={duration(record.wait)}"
-    if record.attempt > 1:
-        line += f" attempt={record.attempt}"
-    context = context_text(record)
-    return f"{line} context={context}" if context else line
-
-
-def context_text(record: JobRecord) -> str:
-    """Return the current attributes that a record carries, as text; empty for none."""
-    return described(record.envelope.headers) if record.bridge == "core" else ""
-
-
-def delivery_line(delivery: Delivery) -> str:
-    """Return a delivery in one line."""
-    line = f"#{delivery.record.sequence} {call_text(delivery.record)} {delivery.status}"
-    if delivery.wait is not None:
-        line += f" again in {duration(delivery.wait)}"
-    if delivery.error is not None:
-        line += f": {error_text(delivery.error)}"
-    return line
-
-
 def error_text(error: BaseException) -> str:
     """Return the class and the first line of an error, also when its message is no text or raises."""
-    message = next(iter(_message(error).splitlines()), "")
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-def _message(error: BaseException) -> str:
     try:
-        return str(error).encode("utf-8", "backslashreplace").decode("utf-8")
-    except Exception:  # It is the application's own `__str__`, and a report must not end with it.
-        return "<its message cannot be told>"
+        message = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+    except (
+        Exception
+    ):  # The application's own `__str__` raised, and a report must not end with that.
+        message = "<its message cannot be told>"
+    first = next(iter(message.splitlines()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def duration(delta: timedelta | float) -> str:
     """Return a duration in at most three units: `3s`, `1m 23s`, `20d 9h 49m`."""
     seconds = delta.total_seconds() if isinstance(delta, timedelta) else delta
     sign = "-" if seconds < 0 else ""
-    # As many digits as are shown in the end: what is rounded only there would be 60 seconds.
-    rest = round(abs(seconds), 4 if abs(seconds) >= 10 else 6)
+    # Rounded first to the digits that are shown: rounded last, 59.99999 would be shown as 60 seconds.
+    left = round(abs(seconds), 4 if abs(seconds) >= 10 else 6)
     pieces = []
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        count, left = divmod(left, size)
         if count:
             pieces.append(f"{int(count)}{unit}")
-    if rest or not pieces:
-        pieces.append(f"{_decimal(round(rest, 6))}s")
+    if left or not pieces:
+        left = round(left, 6)
+        text = f"{left:g}"
+        if "e" in text:
+            text = f"{left:.6f}".rstrip("0")
+        pieces.append(f"{text}s")
     return sign + " ".join(pieces[:3])
-
-
-def _decimal(seconds: float) -> str:
-    text = f"{seconds:g}"
-    return f"{seconds:.6f}".rstrip("0") if "e" in text else text
 
 
 def instant(moment: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""The versions of a library that are known here."""
+"""The range of versions of a library that a bridge was written for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...errors import UnknownVersionError
 class KnownVersions:
     """A range of minor versions, both ends included."""
 
-    #: What the library is called in messages and by pip.
+    #: The name of the library in messages and for pip.
     library: str
     oldest: tuple[int, int]
     newest: tuple[int, int]
@@ -21,10 +21,10 @@ class KnownVersions:
         """Raise for a version outside the range.
 
         Args:
-            version: what the library says of itself, such as "5.7.0".
+            version: the installed version, such as "5.7.0".
 
         Raises:
-            UnknownVersionError: says which versions are known.
+            UnknownVersionError: names the versions that are known.
         """
         found = re.match(r"(\d+)\.(\d+)", version)
         if found is not None:
@@ -34,14 +34,11 @@ class KnownVersions:
             advice = "upgrade pytest-jobs" if minor > self.newest else f"upgrade {self.library}"
         else:
             advice = "install a release"
+        required = f"{self.library}>={_text(self.oldest)},<{self.newest[0]}.{self.newest[1] + 1}"
         raise UnknownVersionError(
             f"pytest-jobs knows {self} and this is {version}: it relies on parts of the library that may have "
-            f"changed, and does not guess. Either {advice}, or install {self._requirement()}."
+            f'changed, and does not guess. Either {advice}, or install "{required}".'
         )
-
-    def _requirement(self) -> str:
-        major, minor = self.newest
-        return f'"{self.library}>={_text(self.oldest)},<{major}.{minor + 1}"'
 
     def __str__(self) -> str:
         return f"{self.library} {_text(self.oldest)} to {_text(self.newest)}"

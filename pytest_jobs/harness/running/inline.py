@@ -13,8 +13,7 @@ from ..ledger.ledger import Ledger
 from ..ledger.queues import unserved
 from ..ledger.selection import Selection
 from ..records.delivery import own_traceback
-from ..records.record import PENDING, JobRecord, current_record
-from ..records.texts import call_text
+from ..records.record import PENDING, JobRecord, call_text, current_record
 from .performer import Performer, in_running_loop
 from .verbs import DEFAULT_LIMIT, LoopGuard
 

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Token
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ...errors import NothingPerformedError, RunningLoopError
 from ..ledger.ledger import Ledger
+from ..records.bridge import Bridge
 from ..records.delivery import Delivery, own_traceback
-from ..records.record import JobRecord, current_record
-from ..records.texts import call_text
+from ..records.record import JobRecord, call_text, current_record
 from ..time.clock import VirtualClock
 from ..time.sleeps import SleepPatch
 from .faults import Fault
@@ -21,7 +21,6 @@ from .faults import Fault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..records.bridge import Bridge
     from ..time.loop import LoopClock, OwnLoop
     from .twice import Adversary
 
@@ -189,7 +188,7 @@ class Performer:
         Raises:
             BaseException: what is no error of the job and no outcome of the test runner.
         """
-        bridge = record.source
+        bridge = cast(Bridge, record.source)
         now_ns = self.clock.now_ns()
         token, thread = self._enter(record)
         try:
@@ -245,7 +244,7 @@ class Performer:
         token, thread = self._enter(record)
         try:
             with warned_sleeps():
-                delivery = record.source.perform(record, now_ns=now_ns, around=body)
+                delivery = cast(Bridge, record.source).perform(record, now_ns=now_ns, around=body)
                 return delivery if isinstance(delivery, Delivery) else await delivery
         except self.outcomes as outcome:
             body.outcome = outcome

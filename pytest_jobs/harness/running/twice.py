@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ..ledger.ledger import Ledger
 from ..records.bridge import Bridge, KeepsBatches
 from ..records.delivery import Delivery
-from ..records.record import JobRecord, current_record
-from ..records.texts import call_text
+from ..records.record import JobRecord, call_text, current_record
 from . import verbs
 from .performer import Performer, RealBody
 

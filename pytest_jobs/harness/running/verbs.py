@@ -22,9 +22,8 @@ from ..ledger.ledger import Ledger
 from ..ledger.queues import check_served
 from ..ledger.selection import Holding, Selection
 from ..records.bridge import CountsAttempts
-from ..records.delivery import Delivery
+from ..records.delivery import Delivery, Tally
 from ..records.record import PENDING, TAKEN, JobRecord
-from ..records.tally import Bounds, Tally, check_limit
 from ..records.texts import short_name
 from ..time.clock import VirtualClock
 from .recurring import Recurring
@@ -70,6 +69,75 @@ async def adrive(plan: Plan[T], deliver: Callable[[JobRecord], Awaitable[Deliver
                 return cast(T, end.value)
     finally:
         plan.close()
+
+
+class Bounds:
+    """The least and the most deliveries of one verb call."""
+
+    __slots__ = ("_least", "_most")
+
+    def __init__(self, at_least: int, at_most: int | None) -> None:
+        """Take the arguments of a verb.
+
+        Args:
+            at_least: with fewer the verb raises.
+            at_most: the verb stops after so many; None for no end.
+
+        Raises:
+            CriterionError: when no number of deliveries is meant.
+        """
+        if type(at_least) is not int or at_least < 0:
+            raise CriterionError(
+                f"at_least={at_least!r} is no number of deliveries: write an int of at least 0."
+            )
+        if at_most is not None and (type(at_most) is not int or at_most < 1):
+            raise CriterionError(
+                f"at_most={at_most!r} is no number of deliveries: write an int of at least 1."
+            )
+        if at_most is not None and at_least > at_most:
+            raise CriterionError(
+                f"at_least={at_least} is more than at_most={at_most}: no number of deliveries is both."
+            )
+        self._least = at_least
+        self._most = at_most
+
+    def reached_by(self, tally: Tally) -> bool:
+        """Say whether the verb stops here."""
+        return self._most is not None and tally.total >= self._most
+
+    def reached_at(self, deliveries: int) -> bool:
+        """Say whether the verb stops after so many."""
+        return self._most is not None and deliveries >= self._most
+
+    def missed_by(self, tally: Tally) -> bool:
+        """Say whether there were too few deliveries."""
+        return tally.total < self._least
+
+    def text(self, tally: Tally, verb: str, waiting: str) -> str:
+        """Return the message that says so.
+
+        Args:
+            tally: what the verb did.
+            verb: its name.
+            waiting: what is pending still, in words.
+        """
+        counts = ", ".join(f"{count} {status}" for status, count in tally.items())
+        made = f"only {tally.total} ({counts})" if tally.total else "none"
+        deliveries = "1 delivery" if self._least == 1 else f"{self._least} deliveries"
+        return (
+            f"jobs.{verb}() was to make at least {deliveries} and made {made}. Pending: {waiting}. Make sure that "
+            "the code which enqueues the jobs ran before it, and that they are due."
+        )
+
+
+def check_limit(limit: object) -> None:
+    """Check the number of jobs that may come up during a verb.
+
+    Raises:
+        CriterionError: when it is none.
+    """
+    if type(limit) is not int or limit < 0:
+        raise CriterionError(f"limit={limit!r} is no number of jobs: write an int of at least 0.")
 
 
 def perform_one(

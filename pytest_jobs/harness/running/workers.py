@@ -11,13 +11,11 @@ from ...errors import CriterionError, LoopLimitError, UnfinishedJobsError
 from ..ledger.ledger import Ledger
 from ..ledger.queues import check_served
 from ..ledger.selection import Selection
-from ..records.delivery import Delivery, own_traceback
-from ..records.record import JobRecord
-from ..records.tally import Bounds, Tally
-from ..records.texts import call_text
+from ..records.delivery import Delivery, Tally, own_traceback
+from ..records.record import JobRecord, call_text
 from ..time.clock import VirtualClock
 from ..time.waiting import comes_about
-from .verbs import LoopGuard, check_done
+from .verbs import Bounds, LoopGuard, check_done
 
 if TYPE_CHECKING:
     from ..time.sleeps import SleepPatch
