@@ -12,7 +12,7 @@ from ..core.enqueueing.commits import sources_in_use
 from ..core.foundation.libraries import django_is_set_up
 from ..core.foundation.settings import settings
 from ..errors import ApplicationError
-from ..harness.commits.of_core import CoreTransactions
+from ..harness.commits.core_transactions import CoreTransactions
 from ..harness.commits.transactions import Transactions
 from ..harness.jobs import Jobs
 from ..harness.open_harness import Mode

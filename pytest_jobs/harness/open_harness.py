@@ -11,7 +11,7 @@ from typing import Literal, Self, TypeAlias
 from ..core.enqueueing.context import Ambient, ambient
 from ..errors import CriterionError, VerbInsideJobError
 from .active import open_harnesses
-from .commits.too_early import TooEarly
+from .commits.early_enqueues import EarlyEnqueues
 from .commits.transactions import Transactions, TransactionSystems
 from .ledger.dead_letters import DeadLetters
 from .ledger.ledger import Ledger
@@ -91,7 +91,7 @@ class OpenHarness:
         self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
         self._holdings: list[Holding] = []
-        self._too_early = TooEarly(self._transactions) if transactions else None
+        self._early_enqueues = EarlyEnqueues(self._transactions) if transactions else None
         self._inline = self._make_inline(None, None, None) if mode == "inline" else None
         #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
         self._reader: Reader | None = None
@@ -234,7 +234,7 @@ class OpenHarness:
         def make_selection(since: int) -> Selection:
             return Selection(self._targets, only, exclude, queue, since, held, self._holdings)
 
-        in_transaction = self._transactions.holds_here
+        in_transaction = self._transactions.in_transaction
         held = HeldRecords(in_transaction) if self._transactions else None
         make_selection(0)
         return Inline(
@@ -254,7 +254,9 @@ class OpenHarness:
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline
         then = None if inline is None else inline.added
-        self._ledger.listen(then if self._too_early is None else self._too_early.before(then))
+        self._ledger.listen(
+            then if self._early_enqueues is None else self._early_enqueues.before(then)
+        )
         return before
 
     def _run_inline(self) -> None:

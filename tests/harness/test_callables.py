@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from pytest_jobs import Job, job
-from pytest_jobs.harness.records.callables import callable_owner, callable_text, calling_line
+from pytest_jobs.harness.commits.callables import callable_owner, callable_text, calling_line
 
 
 class Pay(Job):

@@ -20,7 +20,7 @@ from pytest_jobs import (
 )
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import EnqueuedInTransactionWarning, JobsWarning
-from pytest_jobs.harness.commits.of_core import CoreTransactions
+from pytest_jobs.harness.commits.core_transactions import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs
 
 

@@ -24,7 +24,7 @@ from pytest_jobs import (
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.bridges.opening import bridges_to
 from pytest_jobs.core.foundation.settings import settings
-from pytest_jobs.harness.commits.of_core import CoreTransactions
+from pytest_jobs.harness.commits.core_transactions import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.harness.open_harness import OpenHarness
 

@@ -1,4 +1,4 @@
-"""Database transactions of an application: what waits for their commit, what a rollback dropped."""
+"""Database transactions of the application: the callbacks that wait for a commit, and those a rollback dropped."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ...errors import CommitError
 
 CallbackState: TypeAlias = WaitState
 
-#: By what a callback was dropped that waited until its test case had ended: no application rolled it back.
+#: The `dropped` of a callback that still waited when its test case ended: no application rolled it back.
 WITH_TEST_CASE: Final = "with its test case, before any commit"
 
 
 @dataclass(frozen=True, slots=True)
 class CommitCallback:
-    """Something that an application asked to be called after a commit, as it is now."""
+    """A call that the application wants to be made after a commit, and its present state."""
 
     #: The call in the words of the application, such as `send.delay(7)`.
     text: str
@@ -25,22 +25,22 @@ class CommitCallback:
     using: str
     #: The file and line that asked for it; empty when that was before the harness was opened.
     registered_at: str
-    #: Whether it waits, ran, or will never run.
+    #: `waiting`, `ran`, or `dropped`: it will never run.
     state: CallbackState
-    #: Of what was dropped, by what: `by a rollback`. Empty otherwise.
+    #: The reason for which it was dropped, such as `by a rollback`; empty if it was not.
     dropped: str = ""
     #: The object whose method is called, which may be a job; None for a function.
     owner: object | None = None
-    #: Whether the commit comes in tests too, by the application's own hand, so that no verb makes it.
+    #: Whether the application commits in tests too, so that no verb needs to.
     commits_itself: bool = False
 
 
 class Transactions(Protocol):
     """Watches the transactions of one database library, and can commit in a test.
 
-    A test case that rolls everything back holds a transaction of its own around the test, so the
-    commit that the application waits for never comes. What the test case opened does not count as
-    a transaction here: only what the application, or the test itself, opened inside it.
+    A test case that rolls everything back has a transaction of its own around the test, so the
+    commit that the application waits for never comes. That transaction does not count here: only
+    those that the application, or the test itself, opened inside it.
     """
 
     @property
@@ -52,8 +52,8 @@ class Transactions(Protocol):
         """Begin to watch.
 
         Args:
-            commits: says whether callbacks run when a transaction ends, as in production; while
-                it says no they wait for `commit`.
+            commits: returns whether callbacks run when a transaction ends, as in production; when
+                it returns False they wait for `commit`.
             ended: called when the outermost transaction of a thread has ended, in that thread.
         """
         ...
@@ -63,19 +63,19 @@ class Transactions(Protocol):
         ...
 
     def open_here(self) -> str | None:
-        """Return which transaction is open in this thread, as in `an atomic block of 'default'`, or None."""
+        """Return the transaction that is open in this thread, as in `an atomic block of 'default'`, or None."""
         ...
 
     def callbacks(self) -> Sequence[CommitCallback]:
-        """Return every callback that was registered, in order, whatever became of it."""
+        """Return every callback that was registered, in order, whether it still waits or not."""
         ...
 
     def commit(self) -> None:
-        """Run what waits in this thread, as a commit would.
+        """Run the callbacks that wait in this thread, as a commit would.
 
         Raises:
             CommitError: when callbacks wait, but all of them in other threads.
-            BaseException: what a callback raised; what stood behind it is dropped, as it would be.
+            BaseException: the error of a callback; those behind it are dropped, as after a real commit.
         """
         ...
 
@@ -86,10 +86,10 @@ class Transactions(Protocol):
 
 @runtime_checkable
 class CommitsItself(Protocol):
-    """Transactions that commit in tests too, by the application's own hand."""
+    """Transactions that the application commits in tests too."""
 
-    def tell_end(self) -> None:
-        """Call `ended` of `install` when what is open in this thread has ended."""
+    def report_end(self) -> None:
+        """Call `ended` of `install` when the transactions that are open in this thread have ended."""
         ...
 
     def reading_here(self) -> Sequence[ReadTransaction]:
@@ -97,7 +97,7 @@ class CommitsItself(Protocol):
         ...
 
     def refusal(self, verb: str) -> str:
-        """Say why a verb cannot commit what is open in this thread."""
+        """Return the message that a verb cannot commit the transaction of this thread."""
         ...
 
 
@@ -110,15 +110,13 @@ class TransactionSystems:
         self._systems = tuple(systems)
 
     def __iter__(self) -> Iterator[Transactions]:
-        """Go through them in order."""
         return iter(self._systems)
 
     def __bool__(self) -> bool:
-        """Say whether there are any."""
         return bool(self._systems)
 
     def open_here(self) -> str | None:
-        """Return which transaction of the application's or the test's own this thread is in, or None."""
+        """Return the transaction of the application, or of the test itself, in this thread; None without one."""
         return next(
             (text for system in self._systems if (text := system.open_here()) is not None), None
         )
@@ -132,16 +130,16 @@ class TransactionSystems:
             for transaction in system.reading_here()
         ]
 
-    def holds_here(self) -> bool:
-        """Say whether there is one, whose end is then told."""
+    def in_transaction(self) -> bool:
+        """Return whether this thread is in a transaction; if so, its end will be reported."""
         found = [system for system in self._systems if system.open_here() is not None]
         for system in found:
             if isinstance(system, CommitsItself):
-                system.tell_end()
+                system.report_end()
         return bool(found)
 
     def callbacks(self, state: CallbackState) -> list[CommitCallback]:
-        """Return the callbacks that are in a state."""
+        """Return the callbacks in this state."""
         return [
             callback
             for system in self._systems
@@ -150,10 +148,10 @@ class TransactionSystems:
         ]
 
     def check_can_commit(self, verb: str) -> None:
-        """Raise when a commit could not come here.
+        """Raise when a verb cannot commit in this thread.
 
         Raises:
-            CommitError: says what is missing, or which block is still open.
+            CommitError: when no database library is in use, or a transaction is still open.
         """
         if not self._systems:
             raise CommitError(

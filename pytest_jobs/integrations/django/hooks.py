@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ...harness.commits.callables import callable_owner, callable_text, commit_wait
 from ...harness.commits.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
-from ...harness.records.callables import callable_owner, callable_text, commit_wait
 from ...harness.records.record import JobRecord
 
 if TYPE_CHECKING:

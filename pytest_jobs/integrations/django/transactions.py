@@ -16,8 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic, get_connection
 
 from ...errors import BridgeError, CommitError
+from ...harness.commits.callables import calling_line
 from ...harness.commits.transactions import CommitCallback, Transactions
-from ...harness.records.callables import calling_line
 from ...harness.records.patches import Patches
 from ...harness.records.record import JobRecord, current_record
 from ...harness.records.versions import KnownVersions

@@ -11,7 +11,7 @@ from stub_database import StubDatabase
 from pytest_jobs import Job, TestAdapter, assert_enqueued, configure, job, perform_all_later
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import EnqueueError, RolledBackError
-from pytest_jobs.harness.commits.of_core import CoreTransactions
+from pytest_jobs.harness.commits.core_transactions import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.integrations.django.transactions import DjangoTransactions
 

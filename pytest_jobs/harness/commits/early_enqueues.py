@@ -1,4 +1,4 @@
-"""Jobs that are enqueued before the transaction has committed that they may depend on."""
+"""Warnings of jobs that are enqueued before the transaction they may depend on has committed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from typing import Final
 from ...core.declaration import JobDeclaration
 from ...core.foundation.payload import BATCH
 from ...errors import EnqueuedInTransactionWarning
-from ..records.callables import calling_place, line_text
 from ..records.record import FIRST, JobRecord, call_text
 from ..records.texts import short_name
+from .callables import calling_place, line_text
 from .transactions import TransactionSystems
 
-#: The packages between an application and the harness.
-PASSING_ON: Final = frozenset(("asyncio", "contextlib", "functools", "pytest_jobs"))
 _CORE: Final = "core"
 
 
-class TooEarly:
-    """Warns of each line that enqueues a job of the core inside an open transaction."""
+class EarlyEnqueues:
+    """Warns once of each line that enqueues a job of the core inside an open transaction."""
 
     __slots__ = ("_lines", "_transactions")
 
@@ -30,39 +28,42 @@ class TooEarly:
         self._lines: set[tuple[str, int]] = set()
 
     def before(self, then: Callable[[JobRecord], None] | None) -> Callable[[JobRecord], None]:
-        """Return what looks at a record before another listener does."""
+        """Return a listener of the ledger that checks each record and passes it on to another listener."""
 
         def added(record: JobRecord) -> None:
-            self.look_at(record)
+            self.check(record)
             if then is not None:
                 then(record)
 
         return added
 
-    def look_at(self, record: JobRecord) -> None:
-        """Warn if a record was enqueued too early, or turns out to have been, once for each line."""
+    def check(self, record: JobRecord) -> None:
+        """Warn if a record was enqueued too early, or as soon as its transaction writes."""
         if record.origin is not FIRST or record.bridge != _CORE:
             return
         job_class = getattr(record.job, "job_class", JobDeclaration)
         if job_class.enqueue_after_commit:
-            self._watch_readers(record, _before_text)
-        elif not _has_decided(job_class):
-            self._look_at_undecided(record)
-
-    def _look_at_undecided(self, record: JobRecord) -> None:
+            # The job waits for transactions with changes; one that has only read so far is none of these.
+            self._warn_when_written(record, _before_text)
+            return
+        if any(
+            "enqueue_after_commit" in vars(base)
+            for base in job_class.__mro__
+            if base is not JobDeclaration
+        ):
+            return  # The class says False itself: it is on purpose.
         transaction = self._transactions.open_here()
         if transaction is None:
-            self._watch_readers(record, _since_text)
+            self._warn_when_written(record, _since_text)
         else:
-            place = calling_place(PASSING_ON)
+            place = calling_place()
             self._warn(place, _inside_text(record, transaction, line_text(*place)))
 
-    def _watch_readers(
+    def _warn_when_written(
         self, record: JobRecord, text_of: Callable[[JobRecord, str, str], str]
     ) -> None:
-        """Warn if a transaction that has only read, so that the job did not wait for it, writes."""
         for transaction in self._transactions.reading_here():
-            place = calling_place(PASSING_ON)
+            place = calling_place()
             text = text_of(record, transaction.text, line_text(*place))
             transaction.when_written(functools.partial(self._warn, place, text))
 
@@ -70,15 +71,6 @@ class TooEarly:
         if place not in self._lines:
             self._lines.add(place)
             warnings.warn_explicit(text, EnqueuedInTransactionWarning, *place)
-
-
-def _has_decided(job_class: type) -> bool:
-    """Say whether a job class says by itself whether its jobs wait for the commit."""
-    return any(
-        "enqueue_after_commit" in vars(base)
-        for base in job_class.__mro__
-        if base is not JobDeclaration
-    )
 
 
 def _inside_text(record: JobRecord, transaction: str, line: str) -> str:
@@ -99,17 +91,16 @@ def _since_text(record: JobRecord, transaction: str, line: str) -> str:
     )
 
 
-def _declared(record: JobRecord) -> str:
-    is_class = isinstance(record.job, type)
-    yes = (
-        "`enqueue_after_commit = True` in its class" if is_class else "`enqueue_after_commit=True`"
-    )
-    return f"{short_name(record.name)} with {yes}"
-
-
 def _before_text(record: JobRecord, transaction: str, line: str) -> str:
     return (
         f"{call_text(record)} was enqueued at {line}, when {transaction} had only read, and the same transaction "
         "has written since: a worker may perform it before the commit. Enqueue it after the changes, or begin the "
         "transaction with `with session.begin():`."
     )
+
+
+def _declared(record: JobRecord) -> str:
+    yes = "`enqueue_after_commit=True`"
+    if isinstance(record.job, type):
+        yes = "`enqueue_after_commit = True` in its class"
+    return f"{short_name(record.name)} with {yes}"

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from ...core.enqueueing.commits import WaitingJob, commit_watches
 from ...core.foundation.protocols import (
     BeginsByReading,
     CommitWait,
-    FoundTransaction,
     OpenTransaction,
     ReadTransaction,
     TransactionSource,
 )
 from ...errors import BridgeError, CommitError
-from ..records.callables import calling_line, waiting_text
-from .too_early import PASSING_ON
+from .callables import calling_line, waiting_text
 from .transactions import CommitCallback
-
-_NAME: Final = "core"
 
 
 class CoreTransactions:
-    """Lists the jobs that wait for such a commit, and hears of its end."""
+    """Lists the jobs that wait for such a commit, and reports when a transaction ends."""
 
-    name = _NAME
+    name = "core"
 
     def __init__(self, sources: Sequence[TransactionSource]) -> None:
         """Prepare to watch.
@@ -38,35 +33,35 @@ class CoreTransactions:
         self._waits: list[tuple[CommitWait, str]] = []
         self._unwatch: Callable[[], None] | None = None
         self._ended: Callable[[], None] | None = None
-        #: Those that tell already when they end; each thread has its own.
-        self._asked: list[OpenTransaction] = []
+        #: The transactions of all threads whose end will be reported.
+        self._reporting: list[OpenTransaction] = []
 
     def install(self, commits: Callable[[], bool], ended: Callable[[], None]) -> None:
         """Begin to watch.
 
         Raises:
-            BridgeError: when it does so already.
+            BridgeError: when it watches already.
         """
         if self._unwatch is not None:
             raise BridgeError(
                 "CoreTransactions is installed already: uninstall it first, or make another one."
             )
         self._ended = ended
-        self._unwatch = commit_watches.watch(self._added)
+        self._unwatch = commit_watches.watch(self._job_waits)
 
     def uninstall(self) -> None:
-        """Watch no longer. What waits goes on to."""
+        """Stop watching. Jobs that wait for a commit still wait."""
         unwatch, self._unwatch, self._ended = self._unwatch, None, None
-        self._waits, self._asked = [], []
+        self._waits, self._reporting = [], []
         if unwatch is not None:
             unwatch()
 
     def open_here(self) -> str | None:
-        """Return which transaction is open here that holds changes, as text."""
+        """Return the open transaction of this thread that holds changes, as text; None without one."""
         return next((transaction.text for _, transaction in self._changed_here()), None)
 
     def callbacks(self) -> Sequence[CommitCallback]:
-        """Return each job that was to wait, in order, whatever became of it."""
+        """Return every job that was to wait, in order, whether it still waits or not."""
         return [
             CommitCallback(
                 text=waiting_text(wait.waiting.job),
@@ -82,10 +77,10 @@ class CoreTransactions:
         ]
 
     def commit(self) -> None:
-        """Do nothing, for these transactions commit by themselves.
+        """Do nothing, for the application commits these transactions.
 
         Raises:
-            CommitError: when something waits for one.
+            CommitError: when a job waits for one.
         """
         if any(wait.state == "waiting" for wait, _ in self._waits):
             raise CommitError(self.refusal("commit"))
@@ -95,7 +90,7 @@ class CoreTransactions:
         self.commit()
 
     def refusal(self, verb: str) -> str:
-        """Say that the application, or the test, commits itself, and what is open or waits."""
+        """Return the message that the application commits itself, with the transaction and what waits for it."""
         waiting = [found.text for found in self.callbacks() if found.state == "waiting"]
         shown = ", ".join(waiting[:3]) + (f" and {len(waiting) - 3} more" if waiting[3:] else "")
         text = next(
@@ -117,36 +112,38 @@ class CoreTransactions:
             for transaction in source.reading_here()
         ]
 
-    def tell_end(self) -> None:
-        """Tell when what is open here has ended."""
+    def report_end(self) -> None:
+        """Call `ended` of `install` when the transactions that are open in this thread have ended."""
         for source, transaction in self._changed_here():
-            if transaction not in self._asked:
-                self._asked.append(transaction)
-                end = _End(transaction, self._has_ended)
+            if transaction not in self._reporting:
+                self._reporting.append(transaction)
+                end = _End(transaction, self._one_ended)
                 transaction.when_ended(CommitWait(end, transaction, source.name))
 
-    def _has_ended(self, transaction: OpenTransaction) -> None:
-        """Tell that a transaction has ended, unless it was a savepoint, or another is still open."""
-        if transaction in self._asked:
-            self._asked.remove(transaction)
+    def _one_ended(self, transaction: OpenTransaction) -> None:
+        if transaction in self._reporting:
+            self._reporting.remove(transaction)
         if self.open_here() is not None:
-            self.tell_end()
+            # It was a savepoint, or the transaction of another database is still open.
+            self.report_end()
         elif self._ended is not None:
             self._ended()
 
-    def _changed_here(self) -> Iterator[FoundTransaction]:
-        for source in self._sources:
-            for transaction in source.open_here():
-                if transaction.changed:
-                    yield source, transaction
+    def _changed_here(self) -> list[tuple[TransactionSource, OpenTransaction]]:
+        return [
+            (source, transaction)
+            for source in self._sources
+            for transaction in source.open_here()
+            if transaction.changed
+        ]
 
-    def _added(self, wait: CommitWait) -> None:
+    def _job_waits(self, wait: CommitWait) -> None:
         if wait.source in self._names:
-            self._waits.append((wait, calling_line(PASSING_ON)))
+            self._waits.append((wait, calling_line()))
 
 
 class _End:
-    """Waits for the end of a transaction, however it ends."""
+    """Calls a function when a transaction has ended, committed or not: a `Waiting` of the core."""
 
     __slots__ = ("_ended", "_transaction")
 

@@ -1,4 +1,4 @@
-"""What a callable is called by a reader, and where it was handed over."""
+"""A callable in the words of the application, and the line that registered it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from ...core.enqueueing.commits import WaitingJob
 from ...core.foundation.options import ConfiguredJob
 from ...core.foundation.protocols import CommitWait
 from ...core.job import Job
-from .texts import listed, short_name, short_repr, shortened
+from ..records.texts import listed, short_name, short_repr, shortened
 
 _WIDTH = 100
-#: What libraries call the name of a task.
+#: The attributes in which libraries keep the name of a task.
 _NAMES = ("__qualname__", "name", "task_name")
+#: The packages whose frames lie between an application and the harness.
+PASSING_ON: Final = frozenset(("asyncio", "contextlib", "functools", "pytest_jobs"))
 
 
 def callable_text(function: Callable[..., Any]) -> str:
@@ -32,12 +34,14 @@ def callable_text(function: Callable[..., Any]) -> str:
         ]
         return shortened(f"{callable_text(function.func)}({', '.join(shown)})", _WIDTH)
     owner = callable_owner(function)
-    if owner is not None:
-        with_options = isinstance(getattr(function, "__self__", None), ConfiguredJob)
-        options = ".set(...)" if with_options else ""
-        return f"{_name(owner)}{options}.{getattr(function, '__name__', '<method>')}"
-    named = getattr(function, "__qualname__", None)
-    return named if isinstance(named, str) else short_repr(function)
+    if owner is None:
+        named = getattr(function, "__qualname__", None)
+        return named if isinstance(named, str) else short_repr(function)
+    names = (getattr(owner, attribute, None) for attribute in _NAMES)
+    name = next((short_name(name) for name in names if isinstance(name, str)), type(owner).__name__)
+    with_options = isinstance(getattr(function, "__self__", None), ConfiguredJob)
+    options = ".set(...)" if with_options else ""
+    return f"{name}{options}.{getattr(function, '__name__', '<method>')}"
 
 
 def callable_owner(function: Callable[..., Any]) -> object | None:
@@ -54,10 +58,15 @@ def callable_owner(function: Callable[..., Any]) -> object | None:
 
 
 def commit_wait(function: Callable[..., Any]) -> CommitWait | None:
-    """Return what waits when the callable enqueues a job after a commit."""
+    """Return the wait that the callable ends, when it enqueues a job after a commit; None otherwise."""
     called = function.func if isinstance(function, functools.partial) else function
     owner = getattr(called, "__self__", None)
     return owner if isinstance(owner, CommitWait) else None
+
+
+def _waiting_job(function: Callable[..., Any]) -> Job | None:
+    wait = commit_wait(function)
+    return wait.waiting.job if wait is not None and isinstance(wait.waiting, WaitingJob) else None
 
 
 def waiting_text(job: Job) -> str:
@@ -66,40 +75,25 @@ def waiting_text(job: Job) -> str:
     return f"{short_name(type(job)._name)}.perform_later({shown})"
 
 
-def calling_line(skipped: Collection[str]) -> str:
-    """Return the file and line of the innermost call that is not made by one of these packages."""
-    return line_text(*calling_place(skipped))
-
-
-def calling_place(skipped: Collection[str]) -> tuple[str, int]:
-    """Return the path and the line of the innermost call that is not made by one of these packages."""
+def calling_place(skipped: Collection[str] = PASSING_ON) -> tuple[str, int]:
+    """Return the path and the line of the innermost call outside some packages."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and _package(frame.f_globals) in skipped:
+    while frame.f_back is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in skipped:
+            break
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
 
+def calling_line(skipped: Collection[str] = PASSING_ON) -> str:
+    """Return the same as text, as in `shop/orders.py:12`."""
+    return line_text(*calling_place(skipped))
+
+
 def line_text(filename: str, line: int) -> str:
-    """Return a line as it is shown, its file relative to where the program runs."""
+    """Return a line as text, its file relative to the working directory."""
     path = Path(filename)
     here = Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     return f"{shown}:{line}"
-
-
-def _waiting_job(function: Callable[..., Any]) -> Job | None:
-    wait = commit_wait(function)
-    waiting = None if wait is None else wait.waiting
-    return waiting.job if isinstance(waiting, WaitingJob) else None
-
-
-def _package(module: dict[str, Any]) -> str:
-    return str(module.get("__name__", "")).partition(".")[0]
-
-
-def _name(owner: object) -> str:
-    for attribute in _NAMES:
-        name = getattr(owner, attribute, None)
-        if isinstance(name, str):
-            return short_name(name)
-    return type(owner).__name__
