@@ -67,8 +67,7 @@ if TYPE_CHECKING:
     from .exploration.worlds.redis.world import redis_world
     from .exploration.worlds.sqlalchemy.world import sqlalchemy_world
     from .exploration.worlds.sqlite import sqlite_world
-    from .harness.active import current_jobs
-    from .harness.jobs import Jobs
+    from .harness.jobs import Jobs, current_jobs
     from .harness.ledger.queues import Queues
     from .harness.records.delivery import Delivery, Tally
     from .harness.records.record import JobRecord
@@ -260,7 +259,7 @@ _HOMES = {
     "sqlite_world": "exploration.worlds.sqlite",
     "sqlalchemy_world": "exploration.worlds.sqlalchemy.world",
     "open_jobs": "bridges.opening",
-    "current_jobs": "harness.active",
+    "current_jobs": "harness.jobs",
     "Jobs": "harness.jobs",
     "JobRecord": "harness.records.record",
     "Delivery": "harness.records.delivery",

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, Unpack, overload
 
 from ..errors import CriterionError
-from ..harness.active import current_jobs
-from ..harness.jobs import Jobs
+from ..harness.jobs import Jobs, current_jobs
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
 from .failure import hide_ours, missing, unexpected

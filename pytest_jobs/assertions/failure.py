@@ -206,12 +206,12 @@ def job_name(search: Search[T]) -> str:
 
 def missing(search: Search[T]) -> str:
     """Return the text of an assertion that found too few, or too many."""
-    return told(lambda: _missing(search), search.jobs._reader)
+    return told(lambda: _missing(search), search.jobs.reader)
 
 
 def unexpected(search: Search[T]) -> str:
     """Return the text of an assertion that found what should not be there."""
-    return told(lambda: _unexpected(search), search.jobs._reader)
+    return told(lambda: _unexpected(search), search.jobs.reader)
 
 
 def _missing(search: Search[T]) -> str:

@@ -16,7 +16,7 @@ from ..harness.records.delivery import ENDED_IN_FAILURE, STATUSES, Delivery, del
 from ..harness.records.record import FIRST, REDELIVERY, JobRecord, record_line
 from ..harness.records.targets import Target
 from ..harness.running.performer import in_running_loop
-from ..harness.views import Capture, View, look_at_delivery, look_at_record
+from ..harness.views import Capture, View, mark_delivery_seen, mark_record_seen
 from .criteria import Criterion, WhereCriterion
 from .question import (
     DELIVERED_CRITERIA,
@@ -129,7 +129,7 @@ ENQUEUED: Subject[JobRecord] = Subject(
     ],
     record_of=lambda record: record,
     line=record_line,
-    look=look_at_record,
+    look=mark_record_seen,
     first=lambda record: record.origin is FIRST,
 )
 
@@ -155,7 +155,7 @@ def _delivered(
         parse=parse,
         record_of=lambda delivery: delivery.record,
         line=delivery_line,
-        look=look_at_delivery,
+        look=mark_delivery_seen,
         first=lambda delivery: True,
     )
 

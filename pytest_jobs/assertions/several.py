@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, Unpack
 
 from ..errors import CriterionError
-from ..harness.active import current_jobs
-from ..harness.jobs import Jobs
+from ..harness.jobs import Jobs, current_jobs
 from ..harness.records.bridge import Canvas, Steps
 from ..harness.records.record import JobRecord, record_line
 from ..harness.records.targets import Target
@@ -65,7 +64,7 @@ class AssertFollowedBy:
         record = search.matches[0]
         actual = canvas.steps_after(record)
         if steps_text(actual) != steps_text(expected):
-            raise AssertionError(told(lambda: _other_chain(record, expected, actual), jobs._reader))
+            raise AssertionError(told(lambda: _other_chain(record, expected, actual), jobs.reader))
         return record
 
     def __repr__(self) -> str:
@@ -113,7 +112,7 @@ class AssertBatched:
             text = _counted(wanted) + ("" if after is None else _then(after))
             listed = [_batch_text(canvas, records) for records in batches]
             raise AssertionError(
-                told(lambda: messages.batched(text, len(found), listed), jobs._reader)
+                told(lambda: messages.batched(text, len(found), listed), jobs.reader)
             )
         for record in found[0]:
             ENQUEUED.look(record)
@@ -255,7 +254,7 @@ class AssertEnqueuedInOrder:
         if index is not None:
             inside = within is not None
             raise AssertionError(
-                told(lambda: _text(wanted, records, index, inside=inside), jobs._reader)
+                told(lambda: _text(wanted, records, index, inside=inside), jobs.reader)
             )
         for record in records:
             ENQUEUED.look(record)

@@ -26,11 +26,11 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
     ]
     if left:
         text = told(
-            lambda: left_alone(len(left), titled_table("left", left), leave_out), jobs._reader
+            lambda: left_alone(len(left), titled_table("left", left), leave_out), jobs.reader
         )
         raise AssertionError(text)
     waiting = jobs.left_waiting()
     if waiting:
         table = titled_table("waiting for commit", waiting)
-        text = told(lambda: left_waiting(len(waiting), table, leave_out), jobs._reader)
+        text = told(lambda: left_waiting(len(waiting), table, leave_out), jobs.reader)
         raise AssertionError(text)

@@ -9,12 +9,10 @@ from typing import Any, ClassVar, Final, cast, get_args
 
 from ..bridges.opening import open_jobs
 from ..errors import DeclarationError
-from ..harness.active import open_harnesses
-from ..harness.jobs import Jobs
-from ..harness.open_harness import Mode
+from ..harness.jobs import Jobs, current_jobs
+from ..harness.open_harness import Jitter, Mode, open_harnesses
 from ..harness.records.delivery import own_traceback
 from ..harness.running.inline import RaiseAt
-from ..harness.time.jitter import Jitter
 from .asserts import (
     AssertDiscarded,
     AssertEnqueued,
@@ -84,7 +82,7 @@ class JobsTestCase(unittest.TestCase):
     def setUpClass(cls) -> None:
         """Open the harness of the class, or take the one that is open around it."""
         if open_harnesses.any_open() and not cls.jobs_apps:
-            cls.class_jobs = open_harnesses.current()
+            cls.class_jobs = current_jobs()
         else:
             cls.class_jobs = cls.enterClassContext(cls._new_jobs())
             cls.addClassCleanup(cls._check_strictly, cls.class_jobs)

@@ -15,10 +15,9 @@ from ..errors import ApplicationError
 from ..harness.commits.core_transactions import CoreTransactions
 from ..harness.commits.transactions import Transactions
 from ..harness.jobs import Jobs
-from ..harness.open_harness import Mode
+from ..harness.open_harness import Jitter, Mode
 from ..harness.records.bridge import Bridge
 from ..harness.running.inline import RaiseAt
-from ..harness.time.jitter import Jitter
 from .core.bridge import ReferenceBridge
 
 # By name, since the rooms that know third parties lie above this one.

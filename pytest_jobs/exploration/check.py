@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import CriterionError, ExplorationError
-from ..harness.active import open_harnesses
+from ..harness.jobs import current_jobs
+from ..harness.open_harness import open_harnesses
 from ..harness.records.patches import Patches
 from ..harness.records.targets import Target
 from ..harness.running.performer import in_running_loop
@@ -300,10 +301,10 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
         stack.enter_context(harness.clock.excursion())
         harness.clock.freeze()
         harness.clock.advance_ns(int(until_quiet(harness.clock.now()).total_seconds() * 1e9))
-        stack.enter_context(harness._sleeps.passing_time(_passing(harness.clock)))
+        stack.enter_context(harness.performer.sleeps.passing_time(_passing(harness.clock)))
         tracer.open()
         stack.callback(tracer.close)
-        bridges = tuple(dict.fromkeys((*harness._bridges, bridge)))
+        bridges = tuple(dict.fromkeys((*harness.bridges, bridge)))
         yield (
             Setting(
                 bridges=bridges,
@@ -313,7 +314,7 @@ def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None
                 scope=scope,
                 tracer=tracer,
                 clock=harness.clock,
-                sleeps=harness._sleeps,
+                sleeps=harness.performer.sleeps,
                 sources=sources,
                 accept=options.accept,
                 same_process=options.same_process,
@@ -332,7 +333,7 @@ def _passing(clock: VirtualClock) -> Callable[[int], None]:
 def _harness(stack: ExitStack) -> OpenHarness:
     """Return the harness that is open, or one for this check."""
     if open_harnesses.any_open():
-        return open_harnesses.current()
+        return current_jobs()
     from ..bridges.opening import open_jobs
 
     return stack.enter_context(open_jobs())

@@ -20,10 +20,9 @@ from ..errors import (
     RunningLoopError,
     UnknownJobError,
 )
-from ..harness.active import open_harnesses
-from ..harness.jobs import Jobs
+from ..harness.jobs import Jobs, current_jobs
 from ..harness.ledger.ledger import Ledger
-from ..harness.open_harness import sandbox
+from ..harness.open_harness import check_outside_jobs, open_harnesses, sandbox
 from ..harness.payload_files import PayloadFile, read_payload
 from ..harness.records.bridge import Bridge, KeepsPayloads
 from ..harness.records.delivery import Delivery
@@ -191,7 +190,7 @@ def check_payloads(
     if not paths:
         raise PayloadError(_no_files(folder))
     with _harness(tuple(apps)) as jobs:
-        jobs._check_outside_jobs("check_payloads")
+        check_outside_jobs("check_payloads")
         check = _Check(jobs, perform=perform or world is not None, world=world)
         findings = [(path, found) for path in paths if (found := check.finding(path)) is not None]
     if findings:
@@ -203,7 +202,7 @@ def check_payloads(
 @contextmanager
 def _harness(apps: tuple[object, ...]) -> Generator[Jobs, None, None]:
     if not apps and open_harnesses.any_open():
-        yield open_harnesses.current()
+        yield current_jobs()
         return
     with open_jobs(apps=apps) as jobs:
         yield jobs
@@ -223,10 +222,10 @@ class _Check:
             file = read_payload(path)
         except PayloadError as error:
             return Finding("read", str(error))
-        bridge = next((b for b in self._jobs._bridges if b.name == file.library), None)
+        bridge = next((b for b in self._jobs.bridges if b.name == file.library), None)
         if bridge is None or not isinstance(bridge, KeepsPayloads):
-            return Finding("bridge", _not_bridged(file, bridge, self._jobs._bridges), file)
-        with sandbox(self._jobs._bridges, self._jobs._clock) as ledger:
+            return Finding("bridge", _not_bridged(file, bridge, self._jobs.bridges), file)
+        with sandbox(self._jobs.bridges, self._jobs.clock) as ledger:
             return self._followed(file, bridge, ledger)
 
     def _followed(self, file: PayloadFile, bridge: KeepsPayloads, ledger: Ledger) -> Finding | None:
@@ -253,7 +252,7 @@ class _Check:
         return Finding("perform", f"The delivery ended as {delivery.status}{why}", file)
 
     def _delivered(self, record: JobRecord, ledger: Ledger) -> Delivery:
-        performer = self._jobs._performer
+        performer = self._jobs.performer
         if record.source.is_coroutine(record) and in_running_loop():
             raise RunningLoopError(
                 f"{record.name} is a coroutine job, and check_payloads was to perform it inside a running event "

@@ -1,16 +1,16 @@
-"""A harness while it is open: what it is made of, and how everything is restored."""
+"""A harness while it is open: its parts, and how everything is restored."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from ..core.enqueueing.context import Ambient, ambient
-from ..errors import CriterionError, VerbInsideJobError
-from .active import open_harnesses
+from ..errors import CriterionError, NoHarnessError, VerbInsideJobError
 from .commits.early_enqueues import EarlyEnqueues
 from .commits.transactions import Transactions, TransactionSystems
 from .ledger.dead_letters import DeadLetters
@@ -21,13 +21,71 @@ from .records.delivery import Delivery
 from .records.record import JobRecord, call_text, current_record
 from .records.targets import Targets
 from .records.texts import Reader
-from .running.inline import HeldRecords, Inline, RaiseAt
-from .running.performer import Performer
+from .running.inline import Inline, RaiseAt, RecordsInTransactions
+from .running.performer import Adversary, Performer
 from .running.recurring import Recurring
-from .running.twice import Adversary
 from .time.clock import VirtualClock
-from .time.jitter import Jitter, draws
 from .time.sleeps import SleepPatch
+
+Mode: TypeAlias = Literal["record", "inline"]
+#: Where in its range of jitter a wait lies: `zero` for the shortest wait always, `seeded` for the same
+#: waits in every test run, `live` for chance as in production.
+Jitter: TypeAlias = Literal["zero", "seeded", "live"]
+
+#: Errors of the test itself: a job that calls a verb or an assertion wrongly must not pass by a rule of its own.
+_MISUSES: Final = (VerbInsideJobError, CriterionError)
+
+
+class OpenHarnesses:
+    """The harnesses of the process that are open, the innermost last."""
+
+    __slots__ = ("_open", "adversary")
+
+    def __init__(self) -> None:
+        # Untyped, since the innermost is a `Jobs`, which is defined on top of this file.
+        self._open: list[Any] = []
+        #: Makes the deliveries of each harness that is opened from now on.
+        self.adversary: Adversary | None = None
+
+    def push(self, harness: OpenHarness) -> None:
+        """Note that a harness was opened."""
+        self._open.append(harness)
+
+    def remove(self, harness: OpenHarness) -> None:
+        """Note that a harness was closed."""
+        if harness in self._open:
+            self._open.remove(harness)
+
+    def any_open(self) -> bool:
+        """Return whether a harness is open."""
+        return bool(self._open)
+
+    def innermost(self) -> Any:
+        """Return the harness that was opened last; `current_jobs` is the typed way to it.
+
+        Raises:
+            NoHarnessError: when none is open.
+        """
+        if not self._open:
+            raise NoHarnessError
+        return self._open[-1]
+
+
+open_harnesses = OpenHarnesses()
+
+
+def check_outside_jobs(verb: str) -> None:
+    """Raise when a verb is called by a job.
+
+    Raises:
+        VerbInsideJobError: names the job.
+    """
+    current = current_record.get()
+    if current is not None:
+        raise VerbInsideJobError(
+            f"jobs.{verb}() was called by {call_text(current)} while it ran. A job does not perform others: "
+            "what it enqueues is performed after it. Call the verb in the test."
+        )
 
 
 @contextmanager
@@ -35,7 +93,7 @@ def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger,
     """Let every bridge report to a fresh ledger for a block.
 
     At its end the ledger is dead, the bridges report to where they did before, and the clock is
-    back at where it was.
+    back where it was.
     """
     ledger = Ledger(clock)
     token = current_record.set(None)
@@ -46,12 +104,6 @@ def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger,
             stack.enter_context(bridge.sandbox(ledger))
         stack.callback(ledger.die)
         yield ledger
-
-
-Mode: TypeAlias = Literal["record", "inline"]
-
-#: Errors of the test itself: a job that calls a verb or an assertion wrongly must not pass by a rule of its own.
-_MISUSES = (VerbInsideJobError, CriterionError)
 
 
 class OpenHarness:
@@ -81,30 +133,64 @@ class OpenHarness:
         self._bridges = tuple(bridges)
         self._transactions = TransactionSystems(transactions)
         self._callbacks_seen: set[tuple[str, str, str]] = set()
-        self._draw = draws(jitter)
+        self._draw: Callable[[], float] = lambda: 0.0
+        if jitter != "zero":
+            self._draw = random.Random(0).random if jitter == "seeded" else random.random  # noqa: S311
         self._raise_at: RaiseAt = raise_at
         records: list[JobRecord] = []
         self._clock = VirtualClock(records)
         self._ledger = Ledger(self._clock, records)
-        self._sleeps = SleepPatch(self._clock)
-        self._performer = Performer(self._clock, self._sleeps, (*outcomes, *_MISUSES))
+        self._performer = Performer(self._clock, SleepPatch(self._clock), (*outcomes, *_MISUSES))
         self._performer.bridges = self._bridges
         self._targets = Targets(self._bridges)
         self._holdings: list[Holding] = []
         self._early_enqueues = EarlyEnqueues(self._transactions) if transactions else None
-        self._inline = self._make_inline(None, None, None) if mode == "inline" else None
-        #: Who reads why an assertion failed: for plugins. None when nobody can ask for more.
-        self._reader: Reader | None = None
+        self._inline = self._make_inline() if mode == "inline" else None
+        #: Who reads why an assertion failed: set by plugins. None when nobody can ask for more.
+        self.reader: Reader | None = None
         self._ambient: Ambient | None = None
 
-    # Opening
+    @property
+    def clock(self) -> VirtualClock:
+        """The virtual clock."""
+        return self._clock
+
+    @property
+    def bridges(self) -> tuple[Bridge, ...]:
+        """The bridges that brought in the job libraries."""
+        return self._bridges
+
+    @property
+    def targets(self) -> Targets:
+        """The jobs that the bridges know."""
+        return self._targets
+
+    @property
+    def ledger(self) -> Ledger:
+        """The store behind the views: for assertions and plugins."""
+        return self._ledger
+
+    @property
+    def performer(self) -> Performer:
+        """What makes the deliveries: for explorations and plugins."""
+        return self._performer
+
+    @cached_property
+    def _dead_letters(self) -> DeadLetters:
+        return DeadLetters(self._ledger)
+
+    @cached_property
+    def _recurring(self) -> Recurring:
+        return Recurring(self._clock, self._ledger)
+
+    # Opening and closing
 
     def open(self) -> None:
-        """Bring the bridges in: from now on the application's jobs come here."""
+        """Install the bridges: from now on the application's jobs come here."""
         self.stand_in()
         self._ambient = ambient.get()
-        self._sleeps.install()
-        self._attacked_by(open_harnesses.adversary)
+        self._performer.sleeps.install()
+        self._performer.adversary = open_harnesses.adversary
         self._put_in_force(self._inline)
 
     def stand_in(self) -> None:
@@ -123,13 +209,13 @@ class OpenHarness:
         open_harnesses.push(self)
 
     def stand_aside(self) -> None:
-        """Give the application its own queues back, with everything here kept: for plugins."""
+        """Give the application its own queues back, and keep all records: for plugins."""
         open_harnesses.remove(self)
         in_force = [*self._bridges, *self._transactions]
         _call_all([found.uninstall for found in reversed(in_force)])
 
     def bring_in(self, bridges: Sequence[Bridge]) -> None:
-        """Bring further bridges into an open harness: for plugins."""
+        """Install further bridges in an open harness: for plugins."""
         for bridge in bridges:
             bridge.install(self._ledger, self._draw)
             self._bridges = (*self._bridges, bridge)
@@ -137,7 +223,7 @@ class OpenHarness:
         self._targets = Targets(self._bridges)
 
     def check(self) -> None:
-        """Raise what the test has to answer for: errors of inline jobs, faults that struck nothing.
+        """Raise the errors that are left at the end of a test.
 
         Raises:
             BaseException: the error of a job that was performed inline.
@@ -157,14 +243,16 @@ class OpenHarness:
             ClockConflictError: when another library holds the time; everything is restored all the same.
         """
         self._ledger.die()
-        performer, sleeps, clock = self._performer, self._sleeps, self._clock
-        restores = (
-            performer.close,
-            sleeps.uninstall,
+        restores: list[Callable[[], object]] = [
+            self._performer.close,
+            self._performer.sleeps.uninstall,
             self.stand_aside,
-            clock.stop,
-            self._restore_current,
-        )
+            self._clock.stop,
+        ]
+        before = self._ambient
+        if before is not None:
+            # The current attributes are what they were: a test leaves none behind.
+            restores.append(lambda: ambient.set(before))
         _call_all(restores)
 
     def __enter__(self) -> Self:
@@ -178,114 +266,81 @@ class OpenHarness:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Raise what is left to be raised, unless the block raises itself, and close."""
+        """Raise the errors that are left, unless the block raises itself, and close."""
         try:
             if error is None:
                 self.check()
         finally:
             self.close()
 
-    @property
-    def clock(self) -> VirtualClock:
-        """The virtual clock."""
-        return self._clock
-
-    @property
-    def targets(self) -> Targets:
-        """The jobs that the bridges know."""
-        return self._targets
-
-    @property
-    def ledger(self) -> Ledger:
-        """The store behind the views: for assertions and plugins."""
-        return self._ledger
-
-    @cached_property
-    def _dead_letters(self) -> DeadLetters:
-        return DeadLetters(self._ledger)
-
-    @cached_property
-    def _recurring(self) -> Recurring:
-        return Recurring(self._clock, self._ledger)
-
-    def when_delivered(self, hear: Callable[[Delivery], None]) -> None:
-        """Call a function with every delivery, after it was recorded: for plugins."""
-        self._performer.when_delivered.append(hear)
-
-    def _attacked_by(self, adversary: Adversary | None) -> None:
-        """Let an adversary make the deliveries from now on, or nobody but the performer: for plugins."""
-        self._performer.adversary = adversary
-
     @contextmanager
     def reporting_to(self, other: OpenHarness) -> Generator[None, None, None]:
         """Record into another harness what is enqueued during a block: for plugins."""
         with ExitStack() as stack:
             for bridge in self._bridges:
-                stack.enter_context(bridge.sandbox(other._ledger))
+                stack.enter_context(bridge.sandbox(other.ledger))
             yield
+
+    def when_delivered(self, call: Callable[[Delivery], None]) -> None:
+        """Call a function with every delivery, after it was recorded: for plugins."""
+        self._performer.when_delivered.append(call)
 
     def real_time(self) -> AbstractContextManager[None]:
         """Let the time of the system through for a block, in which sleeping is real too."""
         return self._clock.real_time()
 
+    # Inline mode, and the transactions that it waits for
+
     def _make_inline(
-        self, only: JobFilter | None, exclude: JobFilter | None, queue: str | Iterable[str] | None
+        self,
+        only: JobFilter | None = None,
+        exclude: JobFilter | None = None,
+        queue: str | Iterable[str] | None = None,
     ) -> Inline:
+        kept = None
+        if self._transactions:
+            kept = RecordsInTransactions(self._transactions.in_transaction)
+
         def make_selection(since: int) -> Selection:
-            return Selection(self._targets, only, exclude, queue, since, held, self._holdings)
+            return Selection(
+                self._targets,
+                only,
+                exclude,
+                queue,
+                since=since,
+                excluded=kept,
+                holdings=self._holdings,
+            )
 
-        in_transaction = self._transactions.in_transaction
-        held = HeldRecords(in_transaction) if self._transactions else None
-        make_selection(0)
-        return Inline(
-            self._ledger,
-            self._performer,
-            make_selection,
-            self._raise_at,
-            held=held,
-            in_transaction=in_transaction,
-        )
-
-    def _restore_current(self) -> None:
-        """Bring current attributes back to what they were: a test leaves none behind."""
-        if self._ambient is not None:
-            ambient.set(self._ambient)
+        make_selection(0)  # refuses wrong filters at once
+        return Inline(self._ledger, self._performer, make_selection, self._raise_at, kept)
 
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline
         then = None if inline is None else inline.added
-        self._ledger.listen(
-            then if self._early_enqueues is None else self._early_enqueues.before(then)
-        )
+        early = self._early_enqueues
+        self._ledger.listen(then if early is None else early.before(then))
         return before
 
     def _run_inline(self) -> None:
-        """Perform what is due and left over, in inline mode; inside of a job it comes after that anyway."""
+        """Inline mode: perform what is due now, unless a job is running (it will be performed after it)."""
         if self._inline is not None and current_record.get() is None:
             self._inline.run()
 
     def _commits(self) -> bool:
-        """Say whether callbacks run after a transaction, as in production, and do not wait for a verb."""
+        """Return whether callbacks run after a transaction, as in production, and do not wait for a verb."""
         return self._inline is not None or current_record.get() is not None
 
     def _transaction_ended(self) -> None:
         if self._inline is not None and self._transactions.open_here() is None:
             self._inline.transaction_ended()
 
-    def _check_outside_jobs(self, verb: str) -> None:
-        current = current_record.get()
-        if current is not None:
-            raise VerbInsideJobError(
-                f"jobs.{verb}() was called by {call_text(current)} while it ran. A job does not perform others: "
-                "what it enqueues is performed after it. Call the verb in the test."
-            )
-
     def __repr__(self) -> str:
         pending = sum(1 for _ in self._ledger.pending())
         return f"<Jobs {len(self._ledger.records)} records, {pending} pending>"
 
 
-def _call_all(functions: Iterable[Callable[[], None]]) -> None:
+def _call_all(functions: Iterable[Callable[[], object]]) -> None:
     """Call every function, also after one has raised."""
     rest = iter(functions)
     for function in rest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeAlias, TypeVar, overload
 
@@ -11,50 +12,48 @@ from .ledger.ledger import Ledger
 from .ledger.locks import KeptOut, Lock
 from .records.delivery import Delivery, Status
 from .records.record import FIRST, PENDING, RETRY, JobRecord, arguments_text, call_text
-from .records.texts import duration, error_text, folding, instant, short_name, table
+from .records.texts import duration, error_text, folded, folding, instant, short_name, table
 
 T = TypeVar("T")
 
-_ITEMS_IN_A_LINE = 5
-
 
 class View(Sequence[T], Generic[T]):
-    """What there was when it was asked for."""
+    """The items at the moment when it was asked for. Reading an item notes that the test has seen it."""
 
-    __slots__ = ("_items", "_look", "_title")
+    __slots__ = ("_items", "_mark_seen", "_title")
 
-    def __init__(self, title: str, items: Iterable[T], look: Callable[[T], None]) -> None:
+    def __init__(self, title: str, items: Iterable[T], mark_seen: Callable[[T], None]) -> None:
         self._title = title
         self._items = tuple(items)
-        self._look = look
+        self._mark_seen = mark_seen
 
     @overload
     def __getitem__(self, index: int) -> T: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
-        """Return one, or a tuple of some."""
+        """Return one item, or a tuple of some."""
         if isinstance(index, slice):
             several = self._items[index]
             for item in several:
-                self._look(item)
+                self._mark_seen(item)
             return several
         one = self._items[index]
-        self._look(one)
+        self._mark_seen(one)
         return one
 
     def __iter__(self) -> Iterator[T]:
-        """Go through them in order."""
+        """Return the items in order."""
         for item in self._items:
-            self._look(item)
+            self._mark_seen(item)
             yield item
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return how many items there are."""
         return len(self._items)
 
     def peek(self) -> tuple[T, ...]:
-        """Return them all without noting that the test has seen them."""
+        """Return all items without noting that the test has seen them."""
         return self._items
 
     def __eq__(self, other: object) -> bool:
@@ -71,11 +70,25 @@ class View(Sequence[T], Generic[T]):
         return titled_table(self._title, self._items)
 
     def __repr__(self) -> str:
-        return _in_one_line(self._title, self._items)
+        shown = ", ".join(map(_item_text, self._items[:_ITEMS_IN_A_LINE]))
+        left = len(self._items) - _ITEMS_IN_A_LINE
+        rest = f" and {left} more" if left > 0 else ""
+        return f"<{self._title}: {shown or 'none'}{rest}>"
+
+
+_ITEMS_IN_A_LINE = 5
+
+
+def _item_text(item: object) -> str:
+    if isinstance(item, Delivery):
+        return f"#{item.record.sequence} {call_text(item.record)} {item.status}"
+    if isinstance(item, CommitCallback):
+        return item.text
+    return f"#{item.sequence} {call_text(item)}" if isinstance(item, JobRecord) else repr(item)
 
 
 class Capture(Sequence[JobRecord]):
-    """What was first-enqueued inside a `with jobs.capture()` block."""
+    """The jobs that were first-enqueued inside a `with jobs.capture()` block."""
 
     __slots__ = ("_end", "_ledger", "_start")
 
@@ -104,19 +117,19 @@ class Capture(Sequence[JobRecord]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[JobRecord]: ...
     def __getitem__(self, index: int | slice) -> JobRecord | Sequence[JobRecord]:
-        """Return one, or some."""
+        """Return one record, or some."""
         return self._view()[index]
 
     def __iter__(self) -> Iterator[JobRecord]:
-        """Go through them in the order of enqueueing."""
+        """Return the records in the order of enqueueing."""
         return iter(self._view())
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return how many records there are."""
         return len(self._view())
 
     def peek(self) -> tuple[JobRecord, ...]:
-        """Return them all without noting that the test has seen them."""
+        """Return all records without noting that the test has seen them."""
         return self._view().peek()
 
     def __eq__(self, other: object) -> bool:
@@ -133,129 +146,98 @@ class Capture(Sequence[JobRecord]):
 
     def _view(self) -> View[JobRecord]:
         inside = self._ledger.records[self._start : self._end]
-        return View(
-            "captured", (record for record in inside if record.origin is FIRST), look_at_record
-        )
+        first = (record for record in inside if record.origin is FIRST)
+        return View("captured", first, mark_record_seen)
 
 
-def _in_one_line(title: str, items: Sequence[object]) -> str:
-    shown = ", ".join(_item_text(item) for item in items[:_ITEMS_IN_A_LINE])
-    left = len(items) - _ITEMS_IN_A_LINE
-    rest = f" and {left} more" if left > 0 else ""
-    return f"<{title}: {shown or 'none'}{rest}>"
-
-
-def _item_text(item: object) -> str:
-    if isinstance(item, Delivery):
-        return f"#{item.record.sequence} {call_text(item.record)} {item.status}"
-    if isinstance(item, CommitCallback):
-        return item.text
-    return f"#{item.sequence} {call_text(item)}" if isinstance(item, JobRecord) else repr(item)
-
-
-def is_blocked(record: JobRecord) -> bool:
-    """Say whether a record waits for a place of its concurrency limit."""
-    return record.state is PENDING and record.blocked_until_ns is not None
-
-
-def look_at_nothing(item: object) -> None:
-    """Note nothing: what was looked at is no record."""
-
-
-def look_at_record(record: JobRecord) -> None:
+def mark_record_seen(record: JobRecord) -> None:
     """Note that the test has seen a record."""
     record.seen = True
 
 
-def look_at_delivery(delivery: Delivery) -> None:
-    """Note that the test has seen the record of a delivery, and that it will be followed by another."""
+def mark_delivery_seen(delivery: Delivery) -> None:
+    """Note that the test has seen the record of a delivery, and the next attempt that it asked for."""
     delivery.record.seen = True
     if delivery.next is not None:
         delivery.next.seen = True
 
 
+def mark_nothing_seen(item: object) -> None:
+    """Note nothing: the item is no record."""
+
+
+def is_blocked(record: JobRecord) -> bool:
+    """Return whether a record waits for a place of its concurrency limit."""
+    return record.state is PENDING and record.blocked_until_ns is not None
+
+
 def titled_table(title: str, items: Sequence[object]) -> str:
-    """Return records, deliveries or callbacks as a table below a title; a long one is cut."""
+    """Return items as a table below a title; a long one is cut."""
     if not items:
         return f"{title}: none"
-    shown = items[: folding().rows]
-    text = table(_header(shown[0]), [_row(item) for item in shown])
-    left = len(items) - len(shown)
+    rows = [_row(item) for item in items[: folding().rows]]
+    left = len(items) - len(rows)
     rest = f"\n... and {left} more" if left else ""
-    return f"{title}: {len(items)}\n{text}{rest}"
+    return f"{title}: {len(items)}\n{table([*rows[0]], [[*row.values()] for row in rows])}{rest}"
 
 
-def _header(item: object) -> tuple[str, ...]:
+def _row(item: object) -> dict[str, str]:
+    """Return an item as the cells of its row, by the titles of the columns."""
     if isinstance(item, Delivery):
-        return _DELIVERY_HEADER
+        record = item.record
+        return {
+            "#": str(record.sequence),
+            "job": short_name(record.name),
+            "arguments": arguments_text(record),
+            "attempt": str(record.attempt),
+            "status": item.status,
+            "at": instant(item.at),
+            "again in": "-" if item.wait is None else duration(item.wait),
+            "error": "-" if item.error is None else error_text(item.error),
+        }
     if isinstance(item, CommitCallback):
-        return _CALLBACK_HEADER
-    if isinstance(item, KeptOut):
-        return _KEPT_OUT_HEADER
-    return _LOCK_HEADER if isinstance(item, Lock) else _RECORD_HEADER
-
-
-def _row(item: object) -> tuple[str, ...]:
-    if isinstance(item, Delivery):
-        return _delivery_row(item)
-    if isinstance(item, CommitCallback):
-        return _callback_row(item)
+        return {
+            "callback": item.text,
+            "using": item.using,
+            "registered at": item.registered_at or "-",
+            "state": f"{item.state} {item.dropped}".rstrip(),
+        }
     if isinstance(item, Lock):
-        return _lock_row(item)
+        name, colon, values = item.key.partition(":[")
+        return {
+            "lock": item.kind,
+            "key": f"{short_name(name)}{colon}{values}",
+            "held by": item.job_id[:8] if item.record is None else f"#{item.record.sequence}",
+            "until": instant(item.expires_at),
+        }
     if isinstance(item, KeptOut):
-        return (str(item), item.holder)
-    return _record_row(item) if isinstance(item, JobRecord) else ()
-
-
-_RECORD_HEADER = ("#", "job", "arguments", "queue", "wait", "attempt", "state")
-_CALLBACK_HEADER = ("callback", "using", "registered at", "state")
-_LOCK_HEADER = ("lock", "key", "held by", "until")
-_KEPT_OUT_HEADER = ("job", "kept out by")
-_DELIVERY_HEADER = ("#", "job", "arguments", "attempt", "status", "at", "again in", "error")
-
-
-def _record_row(record: JobRecord) -> tuple[str, ...]:
-    return (
-        str(record.sequence),
-        short_name(record.name),
-        arguments_text(record),
-        record.queue or "-",
-        "-" if record.wait is None else duration(record.wait),
-        str(record.attempt),
-        "blocked" if is_blocked(record) else record.state,
-    )
-
-
-def _lock_row(lock: Lock) -> tuple[str, ...]:
-    name, colon, values = lock.key.partition(":[")
-    holder = lock.job_id[:8] if lock.record is None else f"#{lock.record.sequence}"
-    until = "-" if lock.expires_at is None else instant(lock.expires_at)
-    return (lock.kind, f"{short_name(name)}{colon}{values}", holder, until)
-
-
-def _callback_row(callback: CommitCallback) -> tuple[str, ...]:
-    state = f"{callback.state} {callback.dropped}".rstrip()
-    return (callback.text, callback.using, callback.registered_at or "-", state)
-
-
-def _delivery_row(delivery: Delivery) -> tuple[str, ...]:
-    record = delivery.record
-    return (
-        str(record.sequence),
-        short_name(record.name),
-        arguments_text(record),
-        str(record.attempt),
-        delivery.status,
-        instant(delivery.at),
-        "-" if delivery.wait is None else duration(delivery.wait),
-        "-" if delivery.error is None else error_text(delivery.error),
-    )
+        return {"job": str(item), "kept out by": item.holder}
+    if isinstance(item, Event):
+        error = None if item.delivery is None else item.delivery.error
+        return {
+            "#": str(item.record.sequence),
+            "event": item.kind,
+            "job": short_name(item.record.name),
+            "arguments": arguments_text(item.record),
+            "attempt": str(item.record.attempt),
+            "error": "-" if error is None else error_text(error),
+        }
+    if isinstance(item, JobRecord):
+        return {
+            "#": str(item.sequence),
+            "job": short_name(item.name),
+            "arguments": arguments_text(item),
+            "queue": item.queue or "-",
+            "wait": "-" if item.wait is None else duration(item.wait),
+            "attempt": str(item.attempt),
+            "state": "blocked" if is_blocked(item) else item.state,
+        }
+    return {"item": repr(item)}
 
 
 Kind: TypeAlias = Literal["enqueued", "redelivered", "removed", "started"] | Status
 
-_ROWS_SHOWN = 60
-_HEADER = ("#", "event", "job", "arguments", "attempt", "error")
+_EVENTS_SHOWN = 60
 
 
 class Event:
@@ -296,24 +278,20 @@ class Event:
 
 
 class Events(View[Event]):
-    """What happened in a test, in order, as it was when it was asked for."""
+    """Everything that happened in a test, in order, up to the moment when it was asked for."""
 
     __slots__ = ()
 
     def __init__(self, story: Iterable[JobRecord | Delivery | tuple[JobRecord]]) -> None:
-        super().__init__("events", _told(story), _look_at)
+        super().__init__("events", _events(story), _mark_event_seen)
 
     def __str__(self) -> str:
-        if not self._items:
-            return f"{self._title}: none"
-        rows = table(_HEADER, map(_event_row, self._items[:_ROWS_SHOWN]))
-        left = len(self._items) - _ROWS_SHOWN
-        rest = f"\n... and {left} more" if left > 0 else ""
-        return f"{self._title}: {len(self._items)}\n{rows}{rest}"
+        with folded(replace(folding(), rows=_EVENTS_SHOWN)):
+            return titled_table(self._title, self._items)
 
 
-def _told(story: Iterable[JobRecord | Delivery | tuple[JobRecord]]) -> Iterator[Event]:
-    """Go through what a ledger wrote down."""
+def _events(story: Iterable[JobRecord | Delivery | tuple[JobRecord]]) -> Iterator[Event]:
+    """Return the events that a ledger wrote down; see `Ledger.events`."""
     added: set[int] = set()
     for entry in story:
         if isinstance(entry, Delivery):
@@ -324,26 +302,13 @@ def _told(story: Iterable[JobRecord | Delivery | tuple[JobRecord]]) -> Iterator[
             yield Event("started", entry, None)
         else:
             added.add(entry.sequence)
-            # A retry is told of by the delivery that asked for it.
+            # A retry has no event of its own: the delivery that asked for it is `retried`.
             if entry.origin is not RETRY:
                 yield Event("enqueued" if entry.origin is FIRST else "redelivered", entry, None)
 
 
-def _look_at(event: Event) -> None:
+def _mark_event_seen(event: Event) -> None:
     if event.delivery is None:
-        look_at_record(event.record)
+        mark_record_seen(event.record)
     else:
-        look_at_delivery(event.delivery)
-
-
-def _event_row(event: Event) -> tuple[str, ...]:
-    record = event.record
-    error = None if event.delivery is None else event.delivery.error
-    return (
-        str(record.sequence),
-        event.kind,
-        short_name(record.name),
-        arguments_text(record),
-        str(record.attempt),
-        "-" if error is None else error_text(error),
-    )
+        mark_delivery_seen(event.delivery)

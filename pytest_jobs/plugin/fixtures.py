@@ -72,7 +72,7 @@ def jobs_clock(job_harness: Jobs) -> VirtualClock:
 @pytest.fixture(scope="session")
 def session_jobs(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> Iterator[Jobs]:
     """What fixtures of a wider scope than a test enqueue: a harness for the whole session."""
-    from ..harness.active import open_harnesses
+    from ..harness.open_harness import open_harnesses
     from .guard import SessionGuard
     from .opening import open_harness
 

@@ -142,7 +142,7 @@ class SessionGuard:
         self.jobs.bring_in(bridges_to(app for app in applications if app not in known))
 
     def _divert(self, jobs: Jobs, diversion: ExitStack) -> None:
-        from ..harness.active import current_jobs
+        from ..harness.jobs import current_jobs
 
         if self._aside:
             jobs.stand_in()

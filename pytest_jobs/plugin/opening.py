@@ -47,11 +47,11 @@ def open_harness(
     )
     if options.queues is not None:
         jobs.serve(options.queues)
-    jobs._reader = Reader(verbose=config.get_verbosity() > 0, ascii=shows_only_ascii(config))
+    jobs.reader = Reader(verbose=config.get_verbosity() > 0, ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
         # It outlives the test that asked for it first, and no test could be run again without its copies.
-        jobs._attacked_by(None)
+        jobs.performer.adversary = None
     try:
         hook = config.hook.pytest_jobs_delivered
         if hook.get_hookimpls():

@@ -13,7 +13,7 @@ from pytest_jobs import Job, retry_on
 from pytest_jobs.bridges.opening import open_jobs
 from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import ClockConflictError, NoAdapterError
-from pytest_jobs.harness.active import open_harnesses
+from pytest_jobs.harness.open_harness import open_harnesses
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LATER = datetime(2031, 1, 1, tzinfo=UTC)

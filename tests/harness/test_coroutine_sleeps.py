@@ -199,7 +199,7 @@ def test_no_loop_is_made_for_plain_jobs(jobs):
     plain.perform_later()
     jobs.drain()
 
-    assert jobs._performer._own_loop is None
+    assert jobs.performer._own_loop is None
 
 
 def test_context_variables_of_a_coroutine_job_do_not_leak(virtual):

@@ -52,7 +52,7 @@ def test_a_dead_ledger_writes_nothing_down(ledger, make_record):
 def test_a_record_that_stands_in_for_another_is_started(ledger, make_record):
     record, other = make_record(), make_record(origin=RETRY)
     ledger.added(record)
-    ledger.stand_in(record, other)
+    ledger.replace(record, other)
     ledger.begin(other)
 
     assert told(ledger) == [("enqueued", 0), ("started", 1)]

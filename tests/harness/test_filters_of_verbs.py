@@ -1,5 +1,7 @@
 """`only`, `exclude` and `queue` say which of the pending jobs a verb performs."""
 
+import asyncio
+
 import pytest
 
 from pytest_jobs import Job, job, later, reference, retry_on
@@ -291,3 +293,30 @@ def test_a_filter_that_raises_loses_nothing(pending):
 
 def performed_so_far(jobs):
     return [delivery.record.sequence for delivery in jobs.performed]
+
+
+VERBS = {
+    "perform_due": lambda jobs, **filters: jobs.perform_due(**filters),
+    "drain": lambda jobs, **filters: jobs.drain(**filters),
+    "run_for": lambda jobs, **filters: jobs.run_for(1, **filters),
+    "inline": lambda jobs, **filters: jobs.inline(**filters),
+    "aperform_due": lambda jobs, **filters: asyncio.run(jobs.aperform_due(**filters)),
+    "adrain": lambda jobs, **filters: asyncio.run(jobs.adrain(**filters)),
+    "arun_for": lambda jobs, **filters: asyncio.run(jobs.arun_for(1, **filters)),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_unknown_filter_is_refused_as_python_refuses_it(pending, verb):
+    with pytest.raises(TypeError) as caught:
+        VERBS[verb](pending, onyl=Pay)
+
+    assert str(caught.value) == f"Jobs.{verb}() got an unexpected keyword argument 'onyl'"
+    assert len(pending.pending) == 6
+
+
+def test_inline_mode_has_no_limit_to_be_set(pending):
+    with pytest.raises(
+        TypeError, match=r"Jobs\.inline\(\) got an unexpected keyword argument 'limit'"
+    ):
+        pending.inline(limit=3)

@@ -337,7 +337,7 @@ async def test_an_async_block_that_is_cancelled_stops_performing(jobs):
 
 
 async def test_an_error_of_a_bridge_is_raised_at_the_end(jobs, monkeypatch):
-    (bridge,) = jobs._bridges
+    (bridge,) = jobs.bridges
     monkeypatch.setattr(
         type(bridge), "perform", lambda self, record, **options: {}["the bridge is broken"]
     )

@@ -32,7 +32,7 @@ def taken(ledger, **filters):
     """Take every record that is due and selected; what the filters leave goes back."""
     selection = Selection(EVERYTHING, **filters)
     records = list(iter(lambda: ledger.take(selection), None))
-    ledger.put_back(selection.held())
+    ledger.put_back(selection.passed_over())
     return records
 
 

@@ -16,7 +16,8 @@ from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.bridges.opening import open_jobs
 from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import ClockConflictError, NoAdapterError, NoHarnessError
-from pytest_jobs.harness.active import current_jobs, open_harnesses
+from pytest_jobs.harness.jobs import current_jobs
+from pytest_jobs.harness.open_harness import open_harnesses
 from pytest_jobs.harness.records.record import current_record
 from pytest_jobs.harness.time.clock import VirtualClock
 

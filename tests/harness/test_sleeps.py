@@ -180,7 +180,7 @@ def test_what_cannot_be_slept_goes_to_the_real_sleep(jobs, monkeypatch, seconds)
     def odd():
         time.sleep(seconds)
 
-    monkeypatch.setattr(jobs._sleeps, "_real", refused.append)
+    monkeypatch.setattr(jobs.performer.sleeps, "_real", refused.append)
     odd.perform_later()
     jobs.drain()
 

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_jobs import Job, job
 from pytest_jobs.errors import VerbInsideJobError
-from pytest_jobs.harness.active import current_jobs
+from pytest_jobs.harness.jobs import current_jobs
 
 
 class Note(Job):

@@ -181,10 +181,10 @@ def test_deliveries_print_as_a_table(jobs, noon):
 
 
 def test_a_record_without_a_queue_prints_a_dash(ledger, make_record):
-    from pytest_jobs.harness.views import View, look_at_record
+    from pytest_jobs.harness.views import View, mark_record_seen
 
     ledger.added(make_record(queue=None))
-    view = View("records", ledger.records, look_at_record)
+    view = View("records", ledger.records, mark_record_seen)
 
     assert str(view) == (
         "records: 1\n"

@@ -75,7 +75,7 @@ def modules_that_are_rooms() -> set[str]:
 def test_there_is_something_to_read():
     assert len(modules()) > 60
     assert len(IMPORTS) > 300
-    assert Import("pytest_jobs.plugin.guard", "pytest_jobs.harness.active", 0, early=False) in [
+    assert Import("pytest_jobs.plugin.guard", "pytest_jobs.harness.jobs", 0, early=False) in [
         Import(found.importer, found.imported, 0, found.early) for found in IMPORTS
     ]
 

@@ -60,7 +60,10 @@ def verbs(jobs: Jobs, jobs_clock: VirtualClock) -> None:
 
     jobs.perform(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     jobs.perform(jobs.performed[0])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    jobs.drain(Pay)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    jobs.drain(Pay)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    jobs.drain(onyl=Pay)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    jobs.inline(limit=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    jobs.run_for(60, at_least="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     jobs.drain(queue=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     jobs.drain(until=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     jobs.run_for()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -84,7 +87,7 @@ async def async_verbs(jobs: Jobs) -> None:
         pass
 
     await jobs.drain()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
-    await jobs.adrain(Pay)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await jobs.adrain(Pay)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
 
 
 def dead_letters(jobs: Jobs) -> None:

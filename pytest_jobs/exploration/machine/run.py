@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from ...errors import CriterionError, ExplorationError
-from ...harness.active import open_harnesses
+from ...harness.jobs import current_jobs
+from ...harness.open_harness import open_harnesses
 from ...harness.records.bridge import Bridge
 from ...harness.records.patches import Patches
 from ...harness.records.record import JobRecord, Source
@@ -98,11 +99,11 @@ class MachineRun:
         with ExitStack() as stack:
             harness = self._harness(stack)
             self.clock = harness.clock
-            self.sleeps = harness._sleeps
+            self.sleeps = harness.performer.sleeps
             targets = [self._target(job, harness, stack) for job in self.options.jobs]
             self._name(targets)
             self.bridges: tuple[Bridge, ...] = tuple(
-                dict.fromkeys((*harness._bridges, *(target.bridge for target in targets)))
+                dict.fromkeys((*harness.bridges, *(target.bridge for target in targets)))
             )
             self.scopes = Scopes(self.options.world, self.options.trace, self.options.atomic)
             for target in targets:
@@ -198,7 +199,7 @@ class MachineRun:
 
     def _harness(self, stack: ExitStack) -> OpenHarness:
         if open_harnesses.any_open():
-            return open_harnesses.current()
+            return current_jobs()
         from ...bridges.opening import open_jobs
 
         return stack.enter_context(open_jobs(apps=self.options.apps))

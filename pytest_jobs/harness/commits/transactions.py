@@ -34,6 +34,11 @@ class CommitCallback:
     #: Whether the application commits in tests too, so that no verb needs to.
     commits_itself: bool = False
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What stays the same while the state changes."""
+        return self.text, self.using, self.registered_at
+
 
 class Transactions(Protocol):
     """Watches the transactions of one database library, and can commit in a test.

@@ -1,8 +1,7 @@
-"""The jobs that were given up, until they are redriven or outlive a limit."""
+"""The jobs that were given up, until they are redriven or dropped by a limit."""
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import cast
 
 from ...core.foundation.payload import GIVEN_UP
@@ -16,9 +15,9 @@ from .ledger import Ledger
 
 
 class DeadLetters:
-    """Keeps the deliveries of a ledger with which jobs were given up, the oldest first.
+    """The deliveries of a ledger after which a job was given up, the oldest first.
 
-    It reads the ledger when it is asked, so that a delivery costs nothing.
+    They are read from the ledger only when a test asks, so that a delivery costs nothing more.
     """
 
     __slots__ = ("_age_ns", "_kept", "_ledger", "_read", "_size")
@@ -31,7 +30,7 @@ class DeadLetters:
         self._age_ns: int | None = None
 
     def kept(self) -> tuple[Delivery, ...]:
-        """Return those that are neither redriven nor beyond a limit."""
+        """Return the dead letters that are neither redriven nor dropped by a limit."""
         every = self._ledger.deliveries
         self._kept += (each for each in every[self._read :] if each.status in GIVEN_UP)
         self._read = len(every)
@@ -43,12 +42,7 @@ class DeadLetters:
         return tuple(self._kept)
 
     def limit(self, size: int | None, age: Seconds | None) -> None:
-        """Set the limits; what they drop does not come back with others.
-
-        Raises:
-            CriterionError: when the size is no number of dead letters.
-            WaitError: when the age is no duration.
-        """
+        """Set the limits. Dropped letters do not come back with higher limits; see `Jobs.limit_dead`."""
         if size is not None and (type(size) is not int or size < 1):
             raise CriterionError(
                 f"jobs.limit_dead(size={size!r}) is no number of dead letters: write an int of at least 1, or "
@@ -60,7 +54,7 @@ class DeadLetters:
         self.kept()
 
     def redrive(self, dead: object) -> JobRecord | None:
-        """Take a dead letter out and enqueue its job anew; see `Jobs.redrive`."""
+        """Remove a dead letter and enqueue its job anew; see `Jobs.redrive`."""
         if not isinstance(dead, Delivery | JobRecord):
             raise CriterionError(
                 f"jobs.redrive({dead!r}) is given no dead letter: pass a delivery, such as jobs.dead[0], or its "
@@ -74,17 +68,18 @@ class DeadLetters:
                 "whatever became of it, write jobs.redeliver(record)."
             )
         again = self._enqueue_anew(letter)
-        self._take_out({id(letter)})
+        self._kept = [each for each in self._kept if each is not letter]
         return again
 
     def redrive_all(self) -> tuple[JobRecord, ...]:
-        """Take every dead letter out and enqueue their jobs anew, the oldest first."""
+        """Remove every dead letter and enqueue their jobs anew, the oldest first."""
         redriven: dict[int, JobRecord | None] = {}
         try:
             for letter in self.kept():
                 redriven[id(letter)] = self._enqueue_anew(letter)
         finally:
-            self._take_out(redriven)
+            # Also after an error, for those that were enqueued before it.
+            self._kept = [each for each in self._kept if id(each) not in redriven]
         return tuple(record for record in redriven.values() if record is not None)
 
     def _enqueue_anew(self, letter: Delivery) -> JobRecord | None:
@@ -93,9 +88,6 @@ class DeadLetters:
         if "unique" in bridge.capabilities:
             return cast("HoldsLocks", bridge).redrive(first)
         return bridge.redeliver(first)
-
-    def _take_out(self, letters: Container[int]) -> None:
-        self._kept = [each for each in self._kept if id(each) not in letters]
 
     def _find(self, dead: Delivery | JobRecord) -> Delivery | None:
         kept = reversed(self.kept())
@@ -106,13 +98,13 @@ class DeadLetters:
         return next((each for each in namesakes if self._first(each.record) is first), None)
 
     def _first(self, record: JobRecord) -> JobRecord:
-        """Return the record with which the job came in."""
+        """Return the record that the application enqueued."""
         while (source := self._source(record)) is not None:
             record = source
         return record
 
     def _source(self, record: JobRecord) -> JobRecord | None:
-        """Return the earlier record that this one retries or repeats."""
+        """Return the record that this one retries or repeats; None when the application enqueued it."""
         if record.retry_of is not None:
             return self._ledger.records[record.retry_of]
         if record.origin is FIRST:

@@ -1,24 +1,22 @@
-"""The one ordered store of what was enqueued and what came of it."""
+"""The one ordered store of enqueued jobs and their deliveries."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from ...errors import NotPerformedError
+from ...errors import NotPerformedError, UnservedQueueError
 from ..records.delivery import Delivery
 from ..records.record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, current_record
 from ..time.clock import VirtualClock
 from .pending import PendingQueue
+from .queues import Serving
 from .selection import Selection
 
-if TYPE_CHECKING:
-    from .queues import Serving
-
-#: How many errors keep their traceback, which holds frames and whatever is in them.
+#: How many errors keep their traceback. A traceback holds frames, and so whatever their variables hold.
 _TRACEBACKS_KEPT = 8
 
 Listener: TypeAlias = Callable[[JobRecord], None]
@@ -27,7 +25,7 @@ Listener: TypeAlias = Callable[[JobRecord], None]
 class Ledger:
     """Numbers records, keeps them by job name, and knows which are pending.
 
-    It is the sink of every bridge. A dead ledger ignores what it is told, so that a delivery that
+    It is the sink of every bridge. A dead ledger ignores all reports, so that a delivery that
     was given up cannot write into the test.
     """
 
@@ -53,20 +51,20 @@ class Ledger:
         self.records: list[JobRecord] = [] if records is None else records
         #: Every delivery, in the order in which they ended.
         self.deliveries: list[Delivery] = []
-        #: What happened, in order: each record when it was added and whenever a delivery of it began,
-        #: each delivery when it ended, and a tuple around each record that was withdrawn.
+        #: Everything that happened, in order: a record when it was added and whenever a delivery of it
+        #: began, a delivery when it ended, and a tuple of a record when that was withdrawn.
         self.events: list[JobRecord | Delivery | tuple[JobRecord]] = []
         self._by_name: dict[str, list[JobRecord]] = {}
-        #: By the name of the bridge, and the shelf where workers serve certain queues.
+        #: By the name of the bridge; by that and the shelf where workers serve certain queues.
         self._queues: dict[str | tuple[str, str], PendingQueue] = {}
         self._errors: deque[BaseException] = deque()
         self._lock = threading.Lock()
         self._when_added: Listener | None = None
         self._wakers: list[Callable[[], object]] = []
         self._dead = False
-        #: Called with each record before it is taken in; True keeps it out.
+        #: Called with each record before it is added; True keeps the record out.
         self.gate: Callable[[JobRecord], bool] | None = None
-        #: What the workers serve; None when they serve all queues alike. Set by `serve`.
+        #: The queues that workers serve; None when they serve all queues alike. Set by `serve`.
         self.serving: Serving | None = None
 
     # The sink of the bridges
@@ -76,35 +74,39 @@ class Ledger:
         return self.clock.now_ns()
 
     def added(self, record: JobRecord) -> None:
-        """Take in a job that was enqueued, from whatever thread."""
+        """Add a job that was enqueued, from whatever thread."""
         if self._dead or (self.gate is not None and self.gate(record)):
             return
+        envelope = record.envelope
         current = current_record.get()
         if current is not None:
-            self._relate(record, current)
-        name = record.envelope.name
+            if record.origin is not FIRST and envelope.job_id == current.envelope.job_id:
+                record.relate(current.parent, retry_of=current.sequence)
+            else:
+                record.relate(current.sequence)
         with self._lock:
             record.place(len(self.records))
             self.records.append(record)
             self.events.append(record)
             try:
-                self._by_name[name].append(record)
+                self._by_name[envelope.name].append(record)
             except KeyError:
-                self._by_name[name] = [record]
+                self._by_name[envelope.name] = [record]
             self._push(record)
         if self._wakers:
-            self._wake()
+            for wake in tuple(self._wakers):
+                wake()
         if self._when_added is not None:
             self._when_added(record)
 
     def removed(self, record: JobRecord) -> None:
-        """Take note that a pending job was withdrawn."""
+        """Note that a pending job was withdrawn."""
         if not self._dead and record.state is PENDING:
             record.state = REMOVED
             self.events.append((record,))
 
     def unblocked(self, record: JobRecord) -> None:
-        """Take note that a blocked job has the place that it waited for."""
+        """Note that a blocked job has got the place it waited for."""
         record.blocked_until_ns = None
         if not self._dead and record.state is PENDING:
             with self._lock:
@@ -132,7 +134,161 @@ class Ledger:
             f"{record!r} has not been performed, so it has no result: drain first."
         )
 
-    # The harness's side
+    # Reading
+
+    def named(self, name: str) -> list[JobRecord]:
+        """Return every record of this name, in order."""
+        return self._by_name.get(name, [])
+
+    def first_enqueues(self) -> Iterator[JobRecord]:
+        """Return the records that the application enqueued, without retries and redeliveries."""
+        return (record for record in self.records if record.origin is FIRST)
+
+    def pending(self) -> Iterator[JobRecord]:
+        """Return the records that wait to be performed, in the order of enqueueing."""
+        return (record for record in self.records if record.state is PENDING)
+
+    def has_due(self, selection: Selection) -> bool:
+        """Return whether a selected record is due."""
+        with self._lock:
+            return any(q.peek(self.clock, selection) is not None for q in self._queues.values())
+
+    def next_due_ns(self, selection: Selection) -> int | None:
+        """Return when the next selected record is due that is not due yet; None when there is none."""
+        first_ns = None
+        with self._lock:
+            for queue in self._queues.values():
+                due_ns = queue.next_due_ns(selection)
+                if due_ns is not None and (first_ns is None or due_ns < first_ns):
+                    first_ns = due_ns
+        return first_ns
+
+    def unserved(
+        self, selection: Selection, verb: str, until_ns: int | None
+    ) -> UnservedQueueError | None:
+        """Return the error for jobs of a verb in queues that no worker serves; None when there are none.
+
+        Args:
+            selection: the filters of the verb.
+            verb: the name of the verb in the message.
+            until_ns: jobs that are due after this do not count; None for no end.
+        """
+        serving = self.serving
+        if serving is None:
+            return None
+        left = [
+            record
+            for record in self.pending()
+            if serving.shelf(record.queue) is None
+            and (until_ns is None or (record.envelope.due_ns or 0) <= until_ns)
+            and selection.admits(record)
+        ]
+        return serving.unserved(left, verb) if left else None
+
+    # Taking and putting back
+
+    def take(self, selection: Selection) -> JobRecord | None:
+        """Take out the next record that is due and selected."""
+        with self._lock:
+            due = []
+            for queue in self._queues.values():
+                key = queue.peek(self.clock, selection)
+                if key is not None:
+                    due.append((key, queue))
+            if not due:
+                return None
+            if self.serving is not None:
+                shelf = self.serving.choose({queue.shelf for _, queue in due})
+                due = [(key, queue) for key, queue in due if queue.shelf == shelf]
+            _, first = due[0]
+            if len(due) > 1:
+                # Priorities of different libraries mean different things; time means the same to all.
+                _, first = min(due, key=lambda each: each[0][1:])
+            record = first.pop()
+            record.state = TAKEN
+            return record
+
+    def claim(self, record: JobRecord) -> None:
+        """Take a record out of turn."""
+        record.state = TAKEN
+
+    def replace(self, record: JobRecord, other: JobRecord) -> None:
+        """Take a pending record out for good; another that is performed at once takes its place."""
+        other.relate(record.parent, retry_of=record.sequence)
+        with self._lock:
+            record.state = other.state = TAKEN
+            other.place(len(self.records))
+            self.records.append(other)
+            self._by_name[record.name].append(other)
+            self.events.append(other)
+
+    def put_back(self, records: list[JobRecord]) -> None:
+        """Return records that were taken or passed over and not performed."""
+        with self._lock:
+            for record in records:
+                if record.state is not REMOVED:
+                    record.state = PENDING
+                    self._push(record)
+
+    def serve(self, serving: Serving | None) -> None:
+        """Let workers take jobs from certain queues from now on, in their order; None for all queues alike."""
+        with self._lock:
+            self.serving = serving
+            self._queues = {}
+            for record in self.pending():
+                self._push(record)
+
+    def _push(self, record: JobRecord) -> None:
+        key: str | tuple[str, str] = record.source.name
+        shelf = ""
+        if self.serving is not None:
+            served = self.serving.shelf(record.queue)
+            if served is None:
+                return
+            key, shelf = (record.source.name, served), served
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = PendingQueue(shelf)
+        queue.push(record)
+
+    # Deliveries
+
+    def begin(self, record: JobRecord) -> int:
+        """Note that a delivery begins, and return how many records there are."""
+        if not self._dead:
+            self.events.append(record)
+        return len(self.records)
+
+    def delivered(self, delivery: Delivery, records_before: int) -> None:
+        """Record a delivery that has ended.
+
+        Args:
+            delivery: the delivery.
+            records_before: how many records there were when it began.
+        """
+        if self._dead:
+            return
+        if len(self.records) > records_before:
+            performed = delivery.record.sequence
+            records = self.records[records_before:]
+            delivery.attach(
+                next((record for record in records if record.retry_of == performed), None),
+                tuple(
+                    record
+                    for record in records
+                    if record.parent == performed and record.retry_of != performed
+                ),
+            )
+        self.deliveries.append(delivery)
+        self.events.append(delivery)
+        if delivery.error is not None:
+            self._errors.append(delivery.error)
+            if len(self._errors) > _TRACEBACKS_KEPT:
+                oldest = self._errors.popleft()
+                if all(oldest is not kept for kept in self._errors):
+                    _drop_tracebacks(oldest)
+
+    # Listeners
 
     def listen(self, when_added: Listener | None) -> Listener | None:
         """Call a function with every record that is added from now on; return the one called before."""
@@ -148,163 +304,9 @@ class Ledger:
         finally:
             self._wakers.remove(wake)
 
-    def named(self, name: str) -> list[JobRecord]:
-        """Return every record of this name, in order."""
-        return self._by_name.get(name, [])
-
-    def first_enqueues(self) -> Iterator[JobRecord]:
-        """Return what the application enqueued; retries and redeliveries are left out."""
-        return (record for record in self.records if record.origin is FIRST)
-
-    def pending(self) -> Iterator[JobRecord]:
-        """Return what waits to be performed, in the order of enqueueing."""
-        return (record for record in self.records if record.state is PENDING)
-
-    def take(self, selection: Selection) -> JobRecord | None:
-        """Take out the next record that is due and selected."""
-        first: PendingQueue | None = None
-        first_key: tuple[int, int, int] | None = None
-        with self._lock:
-            queues: Iterable[PendingQueue] = self._queues.values()
-            if self.serving is not None:
-                queues = self._on_next_shelf(self.serving, selection)
-            for queue in queues:
-                key = queue.peek(self.clock, selection)
-                # Priorities of different libraries mean different things; time means the same to all.
-                if key is not None and (first_key is None or key[1:] < first_key[1:]):
-                    first, first_key = queue, key
-            if first is None:
-                return None
-            record = first.pop()
-            record.state = TAKEN
-            return record
-
-    def has_due(self, selection: Selection) -> bool:
-        """Say whether a selected record is due."""
-        with self._lock:
-            return any(q.peek(self.clock, selection) is not None for q in self._queues.values())
-
-    def next_due_ns(self, selection: Selection) -> int | None:
-        """Return when the next selected record is due that is not due yet."""
-        with self._lock:
-            dues = (queue.next_due_ns(selection) for queue in self._queues.values())
-            return min((due_ns for due_ns in dues if due_ns is not None), default=None)
-
-    def serve(self, serving: Serving | None) -> None:
-        """Let workers take from now on what they serve, in their order; None for all queues alike."""
-        with self._lock:
-            self.serving = serving
-            self._queues = {}
-            for record in self.pending():
-                self._push(record)
-
-    def unserved(self) -> Iterator[JobRecord]:
-        """Return what is pending in queues that no worker serves."""
-        serving = self.serving
-        if serving is None:
-            return iter(())
-        return (record for record in self.pending() if serving.shelf(record.queue) is None)
-
-    def claim(self, record: JobRecord) -> None:
-        """Take a record out of turn."""
-        record.state = TAKEN
-
-    def stand_in(self, record: JobRecord, other: JobRecord) -> None:
-        """Take a pending record out for good, and in its place one that is to be performed at once."""
-        other.relate(record.parent, retry_of=record.sequence)
-        with self._lock:
-            record.state = other.state = TAKEN
-            other.place(len(self.records))
-            self.records.append(other)
-            self._by_name[record.name].append(other)
-            self.events.append(other)
-
-    def put_back(self, records: list[JobRecord]) -> None:
-        """Return records that were taken or held back and not performed."""
-        with self._lock:
-            for record in records:
-                if record.state is not REMOVED:
-                    record.state = PENDING
-                    self._push(record)
-
-    def begin(self, record: JobRecord) -> int:
-        """Take note that a delivery begins, and return how many records there are."""
-        if not self._dead:
-            self.events.append(record)
-        return len(self.records)
-
-    def delivered(self, delivery: Delivery, records_before: int) -> None:
-        """Record a delivery that has ended.
-
-        Args:
-            delivery: what it came to.
-            records_before: how many records there were when it began.
-        """
-        if self._dead:
-            return
-        if len(self.records) > records_before:
-            _attach(delivery, self.records[records_before:])
-        self.deliveries.append(delivery)
-        self.events.append(delivery)
-        if delivery.error is not None:
-            self._drop_old_tracebacks(delivery.error)
-
     def die(self) -> None:
         """Ignore everything from now on."""
         self._dead = True
-
-    def _push(self, record: JobRecord) -> None:
-        bridge = record.source.name
-        if self.serving is not None:
-            self._push_on_shelf(record, bridge, self.serving.shelf(record.queue))
-            return
-        queue = self._queues.get(bridge)
-        if queue is None:
-            queue = self._queues[bridge] = PendingQueue()
-        queue.push(record)
-
-    def _push_on_shelf(self, record: JobRecord, bridge: str, shelf: str | None) -> None:
-        if shelf is None:
-            return
-        queue = self._queues.get((bridge, shelf))
-        if queue is None:
-            queue = self._queues[bridge, shelf] = PendingQueue(shelf)
-        queue.push(record)
-
-    def _on_next_shelf(self, serving: Serving, selection: Selection) -> list[PendingQueue]:
-        due = [q for q in self._queues.values() if q.peek(self.clock, selection) is not None]
-        shelves = {queue.shelf for queue in due}
-        chosen = serving.choose([*shelves]) if shelves else None
-        return [queue for queue in due if queue.shelf == chosen]
-
-    def _wake(self) -> None:
-        for wake in tuple(self._wakers):
-            wake()
-
-    def _relate(self, record: JobRecord, current: JobRecord) -> None:
-        if record.origin is not FIRST and record.envelope.job_id == current.envelope.job_id:
-            record.relate(current.parent, retry_of=current.sequence)
-        else:
-            record.relate(current.sequence)
-
-    def _drop_old_tracebacks(self, error: BaseException) -> None:
-        self._errors.append(error)
-        if len(self._errors) > _TRACEBACKS_KEPT:
-            oldest = self._errors.popleft()
-            if all(oldest is not kept for kept in self._errors):
-                _drop_tracebacks(oldest)
-
-
-def _attach(delivery: Delivery, records: list[JobRecord]) -> None:
-    performed = delivery.record.sequence
-    delivery.attach(
-        next((record for record in records if record.retry_of == performed), None),
-        tuple(
-            record
-            for record in records
-            if record.parent == performed and record.retry_of != performed
-        ),
-    )
 
 
 def _drop_tracebacks(error: BaseException) -> None:

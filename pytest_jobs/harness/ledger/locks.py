@@ -1,4 +1,4 @@
-"""A lock of a unique job or a place of a limited one, as a test sees it."""
+"""The locks and places that jobs hold, and the jobs that were kept out because of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LockKind: TypeAlias = Literal["unique", "running", "limit"]
 
 
 class Lock:
-    """What a job holds while it waits or runs: read-only."""
+    """A lock of a unique job, or a place of a limited one: read-only."""
 
     __slots__ = ("_held", "_record")
 
@@ -26,7 +26,7 @@ class Lock:
 
     @property
     def kind(self) -> LockKind:
-        """`unique`: no second is enqueued. `running`: no second runs. `limit`: a place of a limit."""
+        """`unique`: no second job is enqueued. `running`: no second job runs. `limit`: a place of a limit."""
         return cast("LockKind", self._held.key.partition(":")[0])
 
     @property
@@ -56,22 +56,21 @@ class Lock:
 
 
 def held_locks(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[Lock]:
-    """Give what jobs hold of the libraries that have such things."""
+    """Yield the locks that jobs hold, for the libraries that have locks."""
     now_ns = ledger.now_ns()
     for bridge in bridges:
         if "unique" in bridge.capabilities:
             for held in cast("HoldsLocks", bridge).locks(now_ns):
-                yield Lock(held, first_record(ledger, bridge, held.owner))
+                yield Lock(held, _first_record(ledger, bridge, held.owner))
 
 
-def first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | None:
-    """Return the first record of a job; None when the ledger has none."""
+def _first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | None:
     records = (r for r in ledger.records if r.source is bridge and r.job_id == job_id)
     return next(records, None)
 
 
 class KeptOut:
-    """What a job would have been, and which one kept it out: read-only."""
+    """A job that was not enqueued, and the job that kept it out: read-only."""
 
     __slots__ = ("_by", "_dropped_for", "_record")
 
@@ -87,7 +86,7 @@ class KeptOut:
 
     @property
     def job_id(self) -> str:
-        """The id that it would have had."""
+        """The id that the job would have had."""
         return self._record.job_id
 
     @property
@@ -107,7 +106,7 @@ class KeptOut:
 
     @property
     def kept_out_by(self) -> JobRecord | None:
-        """The first record of that job; None when this harness never saw it."""
+        """The first record of the job that kept it out; None when this harness never saw it."""
         return self._by
 
     def __str__(self) -> str:
@@ -118,15 +117,15 @@ class KeptOut:
 
     @property
     def holder(self) -> str:
-        """That job in tables and messages."""
+        """The job that kept it out, as tables and messages name it."""
         if self._by is None:
             return f"job {self._dropped_for[:8]}"
         return f"#{self._by.sequence} {call_text(self._by)}"
 
 
 def kept_out_jobs(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[KeptOut]:
-    """Give what was kept out, of the libraries that do so, in order."""
+    """Yield the jobs that were kept out, in order, for the libraries that have locks."""
     for bridge in bridges:
         if "unique" in bridge.capabilities:
             for record, dropped_for in cast("HoldsLocks", bridge).kept_out():
-                yield KeptOut(record, dropped_for, first_record(ledger, bridge, dropped_for))
+                yield KeptOut(record, dropped_for, _first_record(ledger, bridge, dropped_for))

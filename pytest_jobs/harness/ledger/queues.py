@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from ...core.locks.keys import nearest
 from ...errors import CriterionError, QueuesError, UnservedQueueError
 from ..records.record import JobRecord
 from ..records.texts import short_name
 
-if TYPE_CHECKING:
-    from .ledger import Ledger
-    from .selection import Selection
-
-
 #: One queue: its name, maybe with a weight.
 Listed = str | tuple[str, int]
 
 
 class Queues:
-    """The queues that workers serve, in strict order or by weights, and what else a file says of the workers.
+    """The queues that workers serve, in strict order or by weights, and further settings of the workers.
 
     `load_queues` reads them from a file. Under a harness `jobs.serve(queues)` lets the verbs take jobs
-    as such workers do; nothing here runs in production.
+    as such workers do. None of this runs in production.
     """
 
     __slots__ = (
@@ -45,19 +39,19 @@ class Queues:
     names: tuple[str, ...]
     #: The weights of the queues by their names; empty for a strict order.
     weights: Mapping[str, int]
-    #: From what the draws of weighted queues follow: the same seed draws the same in every run.
+    #: The seed of the draws among weighted queues: the same seed draws the same in every run.
     seed: int
-    #: How many jobs the workers perform at once: for `jobs.drain(workers=)`. None when nothing is said.
+    #: How many jobs the workers perform at once, for `jobs.drain(workers=)`; None when it is not given.
     concurrency: int | None
-    #: How often a job is retried that says nothing of it: one less than `attempts`. None when nothing is said.
+    #: How often a job is retried that does not say so itself: one less than `attempts`. None when it is not given.
     max_retries: int | None
-    #: How many dead letters are kept; None when nothing is said.
+    #: How many dead letters are kept; None when it is not given.
     dead_max_jobs: int | None
-    #: For how many seconds dead letters are kept; None when nothing is said.
+    #: For how many seconds dead letters are kept; None when it is not given.
     dead_timeout: int | None
-    #: How messages call them.
+    #: The name of these queues in messages.
     source: str
-    #: What else the file says, of which nothing is made here.
+    #: Further settings of the file, which have no effect here.
     left_out: tuple[str, ...]
 
     def __init__(
@@ -75,20 +69,20 @@ class Queues:
         """Take a list of queues.
 
         Args:
-            queues: names in a strict order, the first always before the second; or weights by names, or
-                pairs of both: a queue of weight 2 is taken from twice as often as one of weight 1, which
-                is that of a name without any beside others that have one. In a strict order `"mail*"` stands for
+            queues: names in a strict order, the first always before the second. Or weights by name, or
+                pairs of name and weight: jobs of weight 2 are taken twice as often as those of weight 1,
+                which is also the weight of a single name among pairs. In a strict order `"mail*"` stands for
                 every queue that begins so, and `["*"]` for all queues, without an order among them.
-            seed: from what the draws follow.
+            seed: the seed of the draws.
             concurrency: how many jobs the workers perform at once.
-            max_retries: how often a job is retried that says nothing of it.
+            max_retries: how often a job is retried that does not say so itself.
             dead_max_jobs: how many dead letters are kept.
             dead_timeout: for how many seconds dead letters are kept.
-            source: how messages call them.
-            left_out: what else a file says.
+            source: their name in messages.
+            left_out: further settings of a file.
 
         Raises:
-            QueuesError: when they cannot be meant.
+            QueuesError: when the queues or settings contradict each other, or are of a wrong type.
         """
         self.source = source
         listed = _listed(queues, source)
@@ -96,44 +90,6 @@ class Queues:
         weighted = any(weight is not None for _, weight in listed)
         weights = {name: 1 if weight is None else weight for name, weight in listed}
         self.weights = MappingProxyType(weights if weighted else {})
-        self._check_wildcards()
-        if type(seed) is not int:
-            raise QueuesError(f"{source}: seed={seed!r} is no seed: write an int.")
-        self.seed = seed
-        self.concurrency = _number(concurrency, "concurrency", 1, source)
-        self.max_retries = _number(max_retries, "max_retries", 0, source)
-        self.dead_max_jobs = _number(dead_max_jobs, "dead_max_jobs", 1, source)
-        self.dead_timeout = _number(dead_timeout, "dead_timeout", 1, source)
-        self.left_out = tuple(left_out)
-
-    @property
-    def strict(self) -> bool:
-        """Whether they are in a strict order, and not weighted."""
-        return not self.weights
-
-    @property
-    def attempts(self) -> int | None:
-        """`max_retries` as a number of runs, for `retry_on(attempts=)`; None when nothing is said."""
-        return None if self.max_retries is None else self.max_retries + 1
-
-    @property
-    def described(self) -> str:
-        """The order in words."""
-        if self.weights:
-            weighted = ", ".join(f"{name} {weight}" for name, weight in self.weights.items())
-            return f"{weighted}, seed {self.seed}"
-        return " before ".join(self.names)
-
-    def place_of(self, queue: str | None) -> int | None:
-        """Return where in the list a queue stands, counted from 0; None when it is not served."""
-        if queue is None:
-            return 0 if self.names == ("*",) else None
-        for place, name in enumerate(self.names):
-            if name == queue or (name.endswith("*") and queue.startswith(name[:-1])):
-                return place
-        return None
-
-    def _check_wildcards(self) -> None:
         for name in self.names:
             if "*" in name[:-1]:
                 raise QueuesError(
@@ -148,6 +104,41 @@ class Queues:
                 f"{self.source}: '*' beside others takes from all queues by priority alone, as Solid Queue does, "
                 "so that the others would mean nothing: write '*' alone, or leave it out."
             )
+        if type(seed) is not int:
+            raise QueuesError(f"{source}: seed={seed!r} is no seed: write an int.")
+        self.seed = seed
+        self.concurrency = _number(concurrency, "concurrency", 1, source)
+        self.max_retries = _number(max_retries, "max_retries", 0, source)
+        self.dead_max_jobs = _number(dead_max_jobs, "dead_max_jobs", 1, source)
+        self.dead_timeout = _number(dead_timeout, "dead_timeout", 1, source)
+        self.left_out = tuple(left_out)
+
+    @property
+    def strict(self) -> bool:
+        """Whether the queues are in a strict order, not weighted."""
+        return not self.weights
+
+    @property
+    def attempts(self) -> int | None:
+        """`max_retries` as a number of runs, for `retry_on(attempts=)`; None when it is not given."""
+        return None if self.max_retries is None else self.max_retries + 1
+
+    @property
+    def described(self) -> str:
+        """The order in words."""
+        if self.weights:
+            weighted = ", ".join(f"{name} {weight}" for name, weight in self.weights.items())
+            return f"{weighted}, seed {self.seed}"
+        return " before ".join(self.names)
+
+    def place_of(self, queue: str | None) -> int | None:
+        """Return the place of a queue in the list, counted from 0; None when it is not served."""
+        if queue is None:
+            return 0 if self.names == ("*",) else None
+        for place, name in enumerate(self.names):
+            if name == queue or (name.endswith("*") and queue.startswith(name[:-1])):
+                return place
+        return None
 
     def __repr__(self) -> str:
         return f"<Queues {self.described}>"
@@ -165,7 +156,20 @@ def _listed(queues: object, source: str) -> list[tuple[str, int | None]]:
         raise QueuesError(f"{source}: there are no queues, so workers would serve none: name one.")
     listed: dict[str, int | None] = {}
     for entry in entries:
-        name, weight = _name_and_weight(entry, source)
+        name, weight = entry, None
+        if isinstance(entry, tuple | list):
+            if len(entry) != 2:
+                raise QueuesError(
+                    f"{source}: {entry!r} is no queue: write a name, or a name and its weight."
+                )
+            name, weight = entry
+            if type(weight) is not int or weight < 1:
+                raise QueuesError(
+                    f"{source}: {name!r} has the weight {weight!r}: write an int of at least 1, or leave the "
+                    "queue out for workers that are not to serve it."
+                )
+        if not isinstance(name, str) or not name.strip():
+            raise QueuesError(f"{source}: {name!r} names no queue: write a text such as 'mailers'.")
         if name in listed:
             raise QueuesError(
                 f"{source}: {name!r} is there twice: name it once, with a weight if it is to be taken from "
@@ -173,24 +177,6 @@ def _listed(queues: object, source: str) -> list[tuple[str, int | None]]:
             )
         listed[name] = weight
     return [*listed.items()]
-
-
-def _name_and_weight(entry: object, source: str) -> tuple[str, int | None]:
-    name, weight = entry, None
-    if isinstance(entry, tuple | list):
-        if len(entry) != 2:
-            raise QueuesError(
-                f"{source}: {entry!r} is no queue: write a name, or a name and its weight."
-            )
-        name, weight = entry
-        if type(weight) is not int or weight < 1:
-            raise QueuesError(
-                f"{source}: {name!r} has the weight {weight!r}: write an int of at least 1, or leave the queue "
-                "out for workers that are not to serve it."
-            )
-    if not isinstance(name, str) or not name.strip():
-        raise QueuesError(f"{source}: {name!r} names no queue: write a text such as 'mailers'.")
-    return name, weight
 
 
 def _number(given: object, name: str, least: int, source: str) -> int | None:
@@ -206,7 +192,7 @@ _EVERY = "*"
 
 
 class Serving:
-    """Says from which shelf workers take next. The jobs of a queue stand on a shelf of its name."""
+    """Chooses the shelf from which workers take next. A queue's jobs stand on a shelf with its name."""
 
     __slots__ = ("_places", "_random", "queues")
 
@@ -216,13 +202,13 @@ class Serving:
         self._random = random.Random(queues.seed)  # noqa: S311 - the same draws in every run
 
     def shelf(self, queue: str | None) -> str | None:
-        """Return on which shelf the jobs of a queue stand; None when no worker serves it."""
+        """Return the shelf of a queue's jobs; None when no worker serves the queue."""
         if self._place(queue) is None:
             return None
         return _EVERY if queue is None or self.queues.names == (_EVERY,) else queue
 
-    def choose(self, shelves: Sequence[str]) -> str:
-        """Return from which of the shelves a job is taken next; on each there is one."""
+    def choose(self, shelves: Iterable[str]) -> str:
+        """Return the shelf from which the next job is taken, among those that have one."""
         in_order = sorted(shelves, key=lambda shelf: (self._place(shelf) or 0, shelf))
         if self.queues.strict:
             return in_order[0]
@@ -236,9 +222,22 @@ class Serving:
             place = self._places[queue] = self.queues.place_of(queue)
             return place
 
+    def unserved(self, left: Iterable[JobRecord], verb: str) -> UnservedQueueError:
+        """Return the error for jobs that a verb leaves because no worker serves their queues."""
+        counts = Counter((short_name(record.name), record.queue) for record in left)
+        jobs = ", ".join(f"{count} {name} in {queue!r}" for (name, queue), count in counts.items())
+        names = {queue for _, queue in counts if queue is not None}
+        meant = [nearest(name, self.queues.names) for name in names]
+        hint = f" ({meant[0][2:]})" if len(names) == 1 and meant[0] != "." else ""
+        return UnservedQueueError(
+            f"{verb} leaves jobs that no worker serves, and which would wait for ever: {jobs}{hint}. Served are "
+            f"{', '.join(self.queues.names)}, by {self.queues.source}. Name the queue there, enqueue the job into "
+            "one of these, or leave it to other workers by exclude= or queue=."
+        )
+
 
 def checked_queues(queues: object) -> Queues | None:
-    """Return what is to be served.
+    """Return the argument of `jobs.serve`.
 
     Raises:
         CriterionError: when it is neither queues nor None.
@@ -248,53 +247,4 @@ def checked_queues(queues: object) -> Queues | None:
     raise CriterionError(
         f"jobs.serve({queues!r}) is given no queues: write jobs.serve(load_queues('config/sidekiq.yml')), or "
         "jobs.serve(Queues(['critical', 'default']))."
-    )
-
-
-def check_served(ledger: Ledger, selection: Selection, verb: str, until_ns: int | None) -> None:
-    """Raise when a job that a verb was to perform is in a queue that no worker serves.
-
-    Args:
-        ledger: has the records.
-        selection: the filters of the verb.
-        verb: how the message calls it.
-        until_ns: what is due after this was not to be performed; None for no end.
-
-    Raises:
-        UnservedQueueError: with those jobs, and the queues that are served.
-    """
-    error = unserved(ledger, selection, verb, until_ns)
-    if error is not None:
-        raise error
-
-
-def unserved(
-    ledger: Ledger, selection: Selection, verb: str, until_ns: int | None
-) -> UnservedQueueError | None:
-    """Return the error that `check_served` raises; None when there is no reason."""
-    if ledger.serving is None:
-        return None
-    left = [
-        record
-        for record in ledger.unserved()
-        if _comes(record, until_ns) and selection.admits(record)
-    ]
-    return UnservedQueueError(_text(left, ledger.serving.queues, verb)) if left else None
-
-
-def _comes(record: JobRecord, until_ns: int | None) -> bool:
-    due_ns = record.envelope.due_ns
-    return until_ns is None or due_ns is None or due_ns <= until_ns
-
-
-def _text(left: Iterable[JobRecord], queues: Queues, verb: str) -> str:
-    counts = Counter((short_name(record.name), record.queue) for record in left)
-    jobs = ", ".join(f"{count} {name} in {queue!r}" for (name, queue), count in counts.items())
-    names = {queue for _, queue in counts if queue is not None}
-    meant = [nearest(name, queues.names) for name in names]
-    hint = f" ({meant[0][2:]})" if len(names) == 1 and meant[0] != "." else ""
-    return (
-        f"{verb} leaves jobs that no worker serves, and which would wait for ever: {jobs}{hint}. Served are "
-        f"{', '.join(queues.names)}, by {queues.source}. Name the queue there, enqueue the job into one of these, "
-        "or leave it to other workers by exclude= or queue=."
     )

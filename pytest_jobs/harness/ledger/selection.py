@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, TypedDict, cast
 
 from ...errors import CriterionError
 from ..records.record import PENDING, JobRecord
+from ..records.targets import Targets
 
-if TYPE_CHECKING:
-    from ..records.targets import Target, Targets
+#: A job, several, or a callable that takes a record.
+JobFilter: TypeAlias = object | Iterable[object] | Callable[[JobRecord], object]
+
+
+class JobFilters(TypedDict, total=False):
+    """The filters that every verb takes. A job is performed when all filters that are given admit it."""
+
+    #: A job, several, or a callable that takes a record: no other is performed.
+    only: JobFilter | None
+    #: The same, for the jobs that are not performed.
+    exclude: JobFilter | None
+    #: The name of a queue, or several.
+    queue: str | Iterable[str] | None
 
 
 class Holding:
@@ -25,12 +37,12 @@ class Holding:
         every: list[Holding],
         released: Callable[[], None],
     ) -> None:
-        """Begin to hold.
+        """Begin to hold jobs back.
 
         Args:
-            holds: says of a record whether it is held back.
-            described: how a message names the jobs.
-            every: those in force, of which this is one from now on.
+            holds: returns whether a record is held back.
+            described: the jobs as a message calls them.
+            every: the list of all holdings in force, to which this one is added.
             released: called when it ends.
         """
         self._holds = holds
@@ -40,16 +52,17 @@ class Holding:
         every.append(self)
 
     def holds(self, record: JobRecord) -> bool:
-        """Say whether a record is held back."""
+        """Return whether a record is held back."""
         return self._holds(record)
 
     def release(self) -> None:
         """Let the jobs be performed from now on; in inline mode those that are due are, at once."""
-        self._end()
+        if self in self._every:
+            self._every.remove(self)
         self._released()
 
     def __enter__(self) -> Self:
-        """The jobs are held back already."""
+        """Return the holding, which is in force already."""
         return self
 
     def __exit__(
@@ -58,38 +71,29 @@ class Holding:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let the jobs be performed from now on."""
+        """Release the jobs. After an error in the block nothing is performed."""
         if error is None:
             self.release()
-        else:
-            self._end()
-
-    def _end(self) -> None:
-        if self in self._every:
+        elif self in self._every:
             self._every.remove(self)
 
     def __repr__(self) -> str:
         return f"<Holding {self.described}>"
 
 
-#: A job, several, or a callable that takes a record.
-JobFilter: TypeAlias = "object | Iterable[object] | Callable[[JobRecord], object]"
-Test: TypeAlias = Callable[[JobRecord], bool]
-
-
 class Selection:
-    """The filters of one verb call, and the records that they held back meanwhile."""
+    """The filters of one verb call, and the records that they passed over meanwhile."""
 
     __slots__ = (
         "_exclude",
-        "_held",
+        "_excluded",
+        "_given",
         "_holdings",
-        "_left_alone",
         "_only",
+        "_passed_over",
         "_queues",
         "_since",
         "before",
-        "described",
         "selected",
         "unfiltered",
         "until_ns",
@@ -101,62 +105,72 @@ class Selection:
         only: JobFilter | None = None,
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
+        *,
         since: int = 0,
-        left_alone: Container[int] | None = None,
+        excluded: Container[int] | None = None,
         holdings: Sequence[Holding] = (),
     ) -> None:
         """Build the filters.
 
         Args:
-            targets: finds the jobs that are meant.
+            targets: finds the jobs that the filters name.
             only: the job or jobs to perform, or a callable that takes a record.
-            exclude: the job or jobs to leave alone, or such a callable.
+            exclude: the job or jobs not to perform, or such a callable.
             queue: the name of a queue, or several.
             since: the sequence of the first record to perform.
-            left_alone: sequences of records not to perform, asked anew for each.
+            excluded: sequences of records not to perform, asked anew for each.
             holdings: hold jobs back, asked anew for each.
 
         Raises:
-            CriterionError: when something named is no job.
+            CriterionError: when a filter names something that is not a job.
         """
         self._only = None if only is None else record_test(only, targets, "only")
         self._exclude = None if exclude is None else record_test(exclude, targets, "exclude")
-        self._queues = None if queue is None else _queue_names(queue)
-        self._held: list[JobRecord] = []
+        self._queues: frozenset[str] | None = None
+        if queue is not None:
+            names: list[object] = (
+                [queue] if isinstance(queue, str) or not isinstance(queue, Iterable) else [*queue]
+            )
+            if not all(isinstance(name, str) for name in names):
+                raise CriterionError(
+                    f"queue={queue!r} names no queue: write a name such as 'mailers', or several in a list."
+                )
+            self._queues = frozenset(cast("list[str]", names))
         self._since = since
-        self._left_alone = left_alone
+        self._excluded = excluded
         self._holdings = holdings
-        filters = (only, exclude, queue, left_alone)
-        self.unfiltered = all(given is None for given in filters) and not since
+        self._given = (only, exclude, queue)
+        self._passed_over: list[JobRecord] = []
+        self.unfiltered = (
+            only is None and exclude is None and queue is None and excluded is None and not since
+        )
         #: Whether any record was ever selected.
         self.selected = False
-        #: What is due after this stays pending, also when the clock has come there; None for no end.
+        #: Records that are due later stay pending, also when the clock gets there; None for no end.
         self.until_ns: int | None = None
         #: The sequence of the first record that stays pending; None for no end.
         self.before: int | None = None
-        given = {"only": only, "exclude": exclude, "queue": queue}
-        #: How a message names the filters.
-        self.described = ", ".join(
-            f"{name}={value!r}" for name, value in given.items() if value is not None
-        )
+
+    @property
+    def described(self) -> str:
+        """The filters as they were written, for messages."""
+        named = zip(("only", "exclude", "queue"), self._given, strict=True)
+        return ", ".join(f"{name}={value!r}" for name, value in named if value is not None)
 
     def admits(self, record: JobRecord) -> bool:
-        """Say whether the record is one of those to perform."""
-        if self._holdings and self.holds(record):
+        """Return whether the record is one of those to perform."""
+        if self._holdings and self.is_held(record):
             return False
-        if self.unfiltered:
-            return self._comes(record)
-        admitted = (
-            record.sequence >= self._since
-            and (self._left_alone is None or record.sequence not in self._left_alone)
-            and (self._only is None or self._only(record))
-            and (self._exclude is None or not self._exclude(record))
-            and (self._queues is None or record.queue in self._queues)
-        )
-        self.selected = self.selected or admitted
-        return admitted and self._comes(record)
-
-    def _comes(self, record: JobRecord) -> bool:
+        if not self.unfiltered:
+            if (
+                record.sequence < self._since
+                or (self._excluded is not None and record.sequence in self._excluded)
+                or (self._only is not None and not self._only(record))
+                or (self._exclude is not None and self._exclude(record))
+                or (self._queues is not None and record.queue not in self._queues)
+            ):
+                return False
+            self.selected = True
         if self.before is not None and record.sequence >= self.before:
             return False
         if self.until_ns is None:
@@ -164,46 +178,36 @@ class Selection:
         due_ns = record.blocked_until_ns or record.envelope.due_ns
         return due_ns is None or due_ns - due_ns % 1000 <= self.until_ns
 
-    def holds(self, record: JobRecord) -> bool:
-        """Say whether `jobs.holding` holds the record back."""
+    def is_held(self, record: JobRecord) -> bool:
+        """Return whether `jobs.holding` holds the record back."""
         return any(holding.holds(record) for holding in self._holdings)
 
-    def keep(self, record: JobRecord) -> None:
-        """Hold a record back until the verb has ended."""
+    def pass_over(self, record: JobRecord) -> None:
+        """Keep a record that is not admitted until the verb has ended."""
         if record.state is PENDING:
-            self._held.append(record)
+            self._passed_over.append(record)
 
-    def held(self) -> list[JobRecord]:
-        """Give up what was held back, and was not performed all the same, as one that became unblocked."""
-        held, self._held = self._held, []
-        return [record for record in held if record.state is PENDING]
+    def passed_over(self) -> list[JobRecord]:
+        """Return the records that were passed over and are still pending, and forget them."""
+        # One that became unblocked has another place among the pending, and may have been performed.
+        records, self._passed_over = self._passed_over, []
+        return [record for record in records if record.state is PENDING]
 
 
-def record_test(wanted: Any, targets: Targets, name: str) -> Test:
-    """Return what says whether a record is of a job, of one of several, or fulfils a callable.
+def record_test(wanted: Any, targets: Targets, name: str) -> Callable[[JobRecord], bool]:
+    """Return a function that says whether a record is of a job, of one of several, or satisfies a callable.
 
     Raises:
-        CriterionError: when something named is no job.
+        CriterionError: when `wanted` is none of these.
     """
     target = targets.find(wanted)
     if target is not None:
         return target.is_job_of
     if isinstance(wanted, list | tuple | set | frozenset):
-        several: list[Target] = [targets.get(job) for job in wanted]
+        several = [targets.get(job) for job in wanted]
         return lambda record: any(target.is_job_of(record) for target in several)
     if callable(wanted) and not isinstance(wanted, type):
         return lambda record: bool(wanted(record))
     raise CriterionError(
         f"{name}={wanted!r} is no job: name a job, a list of jobs, or write a callable that takes a record."
     )
-
-
-def _queue_names(queue: str | Iterable[str]) -> frozenset[str]:
-    names: list[object] = (
-        [queue] if isinstance(queue, str) or not isinstance(queue, Iterable) else [*queue]
-    )
-    if not all(isinstance(name, str) for name in names):
-        raise CriterionError(
-            f"queue={queue!r} names no queue: write a name such as 'mailers', or several in a list."
-        )
-    return frozenset(cast("list[str]", names))

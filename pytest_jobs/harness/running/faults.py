@@ -1,4 +1,4 @@
-"""Errors that the harness raises in a job's place."""
+"""Errors that the harness raises in the place of a job."""
 
 from __future__ import annotations
 
@@ -14,12 +14,21 @@ Raising = BaseException | type[BaseException]
 
 
 class Fault:
-    """Makes deliveries of one job fail, as `jobs.fail` sets up.
+    """Makes deliveries of one job fail; `jobs.fail` sets it up.
 
-    It holds until the end of the test, or of its `with` block.
+    It lasts until the end of the test, or of its `with` block.
     """
 
-    __slots__ = ("_active", "_after", "_met", "_on", "_raising", "_target", "_times", "hits")
+    __slots__ = (
+        "_active",
+        "_attempts_hit",
+        "_on",
+        "_raising",
+        "_target",
+        "_times",
+        "after",
+        "hits",
+    )
 
     def __init__(
         self,
@@ -40,25 +49,28 @@ class Fault:
             raise CriterionError(
                 f"times={times!r} is no number of deliveries: write an int of at least 1."
             )
-        if on is not None and not _names_attempts(on):
+        if on is not None and not (
+            isinstance(on, Collection) and on and all(type(n) is int and n >= 1 for n in on)
+        ):
             raise CriterionError(
                 f"on={on!r} names no attempts: write their numbers, from 1, as in on=[1, 3]."
             )
         self._times = times
         self._on = on
-        self._after = after
+        #: Whether the body runs before the error is raised.
+        self.after = after
         self._active = True
         #: How many deliveries it made fail so far.
         self.hits = 0
-        self._met: set[int] = set()
+        self._attempts_hit: set[int] = set()
 
     @property
-    def after(self) -> bool:
-        """Whether the body runs before the error is raised."""
-        return self._after
+    def active(self) -> bool:
+        """Whether the fault still makes deliveries fail."""
+        return self._active
 
     def strikes(self, record: JobRecord) -> bool:
-        """Say whether this delivery is to fail, and count it when it is."""
+        """Return whether a delivery is to fail, and count it if so."""
         if not self._active or not self._target.is_job_of(record):
             return False
         if self._times is not None and self.hits >= self._times:
@@ -66,30 +78,28 @@ class Fault:
         if self._on is not None and record.attempt not in self._on:
             return False
         self.hits += 1
-        self._met.add(record.attempt)
+        self._attempts_hit.add(record.attempt)
         return True
-
-    def _missed(self) -> str:
-        if not self.hits:
-            which = "" if self._on is None else f" on attempt {_numbers(self._on)}"
-            return f"no delivery{which} ever met it"
-        if self._times is not None and self.hits < self._times:
-            return f"only {self.hits} of {self._times} deliveries met it"
-        missed = set(self._on or ()) - self._met
-        return f"no delivery on attempt {_numbers(missed)} met it" if missed else ""
 
     def error(self) -> BaseException:
         """Return the error to raise."""
         return fresh_error(self._raising)
 
     def stop(self) -> None:
-        """Let the job alone from now on.
+        """Make no more deliveries fail.
 
         Raises:
-            UnusedFaultError: when the fault did not make all the deliveries fail that it was to.
+            UnusedFaultError: when fewer deliveries have failed than the fault was set up for.
         """
         self._active = False
-        missed = self._missed()
+        missed = ""
+        if not self.hits:
+            which = "" if self._on is None else f" on attempt {_numbers(self._on)}"
+            missed = f"no delivery{which} ever met it"
+        elif self._times is not None and self.hits < self._times:
+            missed = f"only {self.hits} of {self._times} deliveries met it"
+        elif left := set(self._on or ()) - self._attempts_hit:
+            missed = f"no delivery on attempt {_numbers(left)} met it"
         if missed:
             raise UnusedFaultError(
                 f"jobs.fail({self._target.name}) was set up and {missed}, so the test shows less than it says: "
@@ -97,7 +107,7 @@ class Fault:
             )
 
     def __enter__(self) -> Self:
-        """The fault holds already."""
+        """Return the fault, which is active already."""
         return self
 
     def __exit__(
@@ -106,7 +116,7 @@ class Fault:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let the job alone from now on."""
+        """Stop the fault. After an error in the block it need not have met anything."""
         if error is None:
             self.stop()
         self._active = False
@@ -114,46 +124,37 @@ class Fault:
     def __repr__(self) -> str:
         return f"<Fault {self._target.name} {self._raising!r} hits={self.hits}>"
 
-    @property
-    def active(self) -> bool:
-        """Whether the fault still holds."""
-        return self._active
-
-
-def _names_attempts(on: object) -> bool:
-    return isinstance(on, Collection) and bool(on) and all(type(n) is int and n >= 1 for n in on)
-
 
 def _numbers(attempts: Collection[int]) -> str:
     return ", ".join(map(str, sorted(attempts)))
 
 
-def checked_error(raising: object, what: str) -> Raising:
+def checked_error(raising: object, name: str) -> Raising:
     """Return an error that can be raised.
 
     Raises:
-        CriterionError: when it is neither an exception nor an exception class, or a class of which none can
-            be made without arguments.
+        CriterionError: when it is neither an exception nor an exception class, or when the class cannot be
+            made without arguments.
     """
     if isinstance(raising, BaseException):
         return raising
-    if isinstance(raising, type) and issubclass(raising, BaseException):
-        try:
-            raising()
-        except Exception as error:
-            name = raising.__name__
-            raise CriterionError(
-                f"{what}={name} cannot be made without arguments ({type(error).__name__}: {error}): write the "
-                f"exception itself, as in {what}={name}(...)."
-            ) from None
-        return raising
-    raise CriterionError(
-        f"{what}={raising!r} is no error: write an exception such as TimeoutError()."
-    )
+    if not (isinstance(raising, type) and issubclass(raising, BaseException)):
+        raise CriterionError(
+            f"{name}={raising!r} is no error: write an exception such as TimeoutError()."
+        )
+    try:
+        raising()
+    except Exception as error:
+        cls = raising.__name__
+        raise CriterionError(
+            f"{name}={cls} cannot be made without arguments ({type(error).__name__}: {error}): write the "
+            f"exception itself, as in {name}={cls}(...)."
+        ) from None
+    return raising
 
 
 def fresh_error(raising: Raising) -> BaseException:
-    """Return the error without what clung to it when it was raised before; its cause is part of it."""
+    """Return the error without the traceback and context of an earlier raise; its cause is part of it."""
     if isinstance(raising, type):
         return raising()
     raising.__context__ = None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from ...errors import LoopLimitError, UnfinishedJobsError
 from ..ledger.ledger import Ledger
-from ..ledger.queues import unserved
 from ..ledger.selection import Selection
 from ..records.delivery import own_traceback
 from ..records.record import PENDING, JobRecord, call_text, current_record
@@ -20,60 +19,59 @@ from .verbs import DEFAULT_LIMIT, LoopGuard
 if TYPE_CHECKING:
     import asyncio
 
+RaiseAt: TypeAlias = Literal["end", "enqueue"]
 
-class HeldRecords:
-    """What was enqueued inside open transactions, and inline mode does not perform yet.
+_ADVICE = "or record its jobs and drain them with a `limit=`"
 
-    Each thread has transactions of its own, and so may each task of an event loop.
+
+class RecordsInTransactions:
+    """The records that were enqueued inside open transactions: inline mode does not perform them yet.
+
+    Each thread has transactions of its own, and so may each task of an event loop. A record is kept
+    with its thread and its context, to find out later whether the transaction has ended.
     """
 
     __slots__ = ("_by_sequence", "_in_transaction")
 
     def __init__(self, in_transaction: Callable[[], bool]) -> None:
-        """Hold nothing so far.
+        """Begin without records.
 
         Args:
-            in_transaction: says whether there is one where it is called.
+            in_transaction: returns whether the calling thread and context are in a transaction.
         """
         self._by_sequence: dict[int, tuple[int, contextvars.Context, JobRecord]] = {}
         self._in_transaction = in_transaction
 
-    def hold(self, record: JobRecord) -> None:
-        """Keep a record until the transaction has ended in which this is called."""
-        held = threading.get_ident(), contextvars.copy_context(), record
-        self._by_sequence[record.sequence] = held
+    def add(self, record: JobRecord) -> bool:
+        """Keep a record until the transaction of this thread has ended; return False without a transaction."""
+        if not self._in_transaction():
+            return False
+        place = threading.get_ident(), contextvars.copy_context(), record
+        self._by_sequence[record.sequence] = place
+        return True
 
-    def release_here(self) -> bool:
-        """Give up what this thread enqueued in transactions that have ended; return whether there was any."""
+    def release_ended(self) -> bool:
+        """Release the records of this thread whose transactions have ended; return whether there were any."""
         if not self._by_sequence:
             return False
-        thread = threading.get_ident()
+        here = threading.get_ident()
         ended = [
             sequence
-            for sequence, (by, context, _) in list(self._by_sequence.items())
-            if by == thread and not context.copy().run(self._in_transaction)
+            for sequence, (thread, context, _) in list(self._by_sequence.items())
+            if thread == here and not context.copy().run(self._in_transaction)
         ]
         for sequence in ended:
             self._by_sequence.pop(sequence, None)
         return bool(ended)
 
-    def give_up(self) -> list[JobRecord]:
-        """Return what is held and still pending, and hold it no longer."""
-        held, self._by_sequence = self._by_sequence, {}
-        return [record for _, _, record in held.values() if record.state is PENDING]
+    def release_all(self) -> list[JobRecord]:
+        """Release every record, and return those that are still pending."""
+        records, self._by_sequence = self._by_sequence, {}
+        return [record for _, _, record in records.values() if record.state is PENDING]
 
     def __contains__(self, sequence: object) -> bool:
-        """Say whether the record of this number is held."""
+        """Return whether the record with this number is kept."""
         return sequence in self._by_sequence
-
-
-RaiseAt: TypeAlias = Literal["end", "enqueue"]
-
-_ADVICE = "or record its jobs and drain them with a `limit=`"
-_UNFINISHED = (
-    "Coroutine jobs that were enqueued inline inside the running event loop had not ended: await them with "
-    "`async with jobs.inline():`, or perform them with `await jobs.adrain()`."
-)
 
 
 class Inline:
@@ -89,16 +87,23 @@ class Inline:
         performer: Performer,
         make_selection: Callable[[int], Selection],
         raise_at: RaiseAt,
-        *,
-        held: HeldRecords | None,
-        in_transaction: Callable[[], bool],
+        in_transactions: RecordsInTransactions | None,
     ) -> None:
+        """Prepare it; `begin` starts it.
+
+        Args:
+            ledger: has the records.
+            performer: makes the deliveries.
+            make_selection: returns the filters; called with the sequence of the first record to perform.
+            raise_at: where the errors of jobs are raised.
+            in_transactions: keeps records back; None when no library with transactions is in use.
+        """
         self._ledger = ledger
         self._performer = performer
         self._make_selection = make_selection
         self._raise_at = raise_at
-        self._held = held
-        self._in_transaction = in_transaction
+        self._in_transactions = in_transactions
+        #: Held by the one thread, or task of an event loop, that performs jobs.
         self._gate = threading.Lock()
         self._worker: asyncio.Task[None] | None = None
         self._unraised: list[BaseException] = []
@@ -106,69 +111,39 @@ class Inline:
         self._stopped = False
 
     def begin(self) -> None:
-        """Leave alone what was enqueued before now."""
+        """Perform only what is enqueued from now on."""
         self._since = len(self._ledger.records)
 
     def added(self, record: JobRecord) -> None:
         """Perform what is due, once the job that is running and the open transaction have ended."""
         if current_record.get() is not None:
             return
-        if self._held is not None:
-            if self._in_transaction():
-                self._held.hold(record)
+        if self._in_transactions is not None:
+            if self._in_transactions.add(record):
                 return
-            self._held.release_here()
+            self._in_transactions.release_ended()
         if not self._performer.busy:
             self.run()
 
     def transaction_ended(self) -> None:
         """Perform what was enqueued inside the transaction of this thread, committed or not."""
-        if self._held is not None and self._held.release_here() and not self._performer.busy:
+        kept = self._in_transactions
+        if kept is not None and kept.release_ended() and not self._performer.busy:
             self.run()
 
     def run(self) -> None:
-        """Perform what is due, on this thread, unless another thread is at it."""
+        """Perform what is due, on this thread, unless another thread does so already."""
         guard = LoopGuard(self._ledger, DEFAULT_LIMIT, "Inline mode", _ADVICE)
         while not self._stopped and self._gate.acquire(blocking=False):
-            handed_over = False
+            on_loop = False
             try:
-                handed_over = self._run_here(guard)
+                on_loop = self._run_here(guard)
             finally:
-                if not handed_over:
+                if not on_loop:
                     self._gate.release()
-            if handed_over or not self._more_is_due():
+            # A record may have come in after the last look, and its thread have found the gate closed.
+            if on_loop or not self._more_is_due():
                 return
-
-    def raise_errors(self) -> None:
-        """Raise the first error of the jobs that failed; a note on it names the others.
-
-        Raises:
-            UnfinishedJobsError: when a coroutine job had not ended, or the transaction in which a
-                job was enqueued had not.
-            UnservedQueueError: when a job is in a queue that no worker serves.
-        """
-        errors, self._unraised = self._unraised, []
-        left = unserved(
-            self._ledger, self._make_selection(self._since), "Inline mode", self._ledger.now_ns()
-        )
-        if left is not None:
-            errors.append(left)
-        held = [] if self._held is None else self._held.give_up()
-        if held:
-            errors.insert(0, UnfinishedJobsError(_in_open_transaction(held)))
-        if self._give_up_worker():
-            errors.insert(0, UnfinishedJobsError(_UNFINISHED))
-        if errors:
-            for other in errors[1:]:
-                errors[0].add_note(
-                    f"Another inline job failed too: {type(other).__name__}: {other}"
-                )
-            raise errors[0].with_traceback(own_traceback(errors[0]))
-
-    async def settle(self) -> None:
-        """Wait for the coroutine jobs that run on the event loop."""
-        while self._worker is not None and not self._worker.done():
-            await self._worker
 
     def _run_here(self, guard: LoopGuard) -> bool:
         """Perform what is due; return whether a task on the running event loop goes on with it."""
@@ -177,7 +152,7 @@ class Inline:
             while (record := self._take(selection, guard)) is not None:
                 if record.source.is_coroutine(record) and in_running_loop():
                     self._ledger.put_back([record])
-                    self._hand_over(guard)
+                    self._go_on_with_loop(guard)
                     return True
                 try:
                     delivery = self._performer.deliver(self._ledger, record)
@@ -189,17 +164,17 @@ class Inline:
         except LoopLimitError as error:
             self._keep(error)
         finally:
-            self._ledger.put_back(selection.held())
+            self._ledger.put_back(selection.passed_over())
         return False
 
-    def _hand_over(self, guard: LoopGuard) -> None:
+    def _go_on_with_loop(self, guard: LoopGuard) -> None:
         import asyncio
 
         self._worker = asyncio.get_running_loop().create_task(self._run_on_loop(guard))
         self._worker.add_done_callback(self._worker_done)
 
     async def _run_on_loop(self, guard: LoopGuard) -> None:
-        """Perform what is due. There is no caller in whom an error could be raised."""
+        """Perform what is due. No caller waits for this task, so that every error is kept for the end."""
         current_record.set(None)
         selection = self._make_selection(self._since)
         try:
@@ -215,22 +190,13 @@ class Inline:
             self._stopped = True
             self._unraised.append(error)
         finally:
-            self._ledger.put_back(selection.held())
+            self._ledger.put_back(selection.passed_over())
 
     def _worker_done(self, worker: asyncio.Task[None]) -> None:
         self._gate.release()
         gone_wrong = worker.cancelled() or worker.exception() is not None
         if not gone_wrong and self._more_is_due() and self._gate.acquire(blocking=False):
-            self._hand_over(LoopGuard(self._ledger, DEFAULT_LIMIT, "Inline mode", _ADVICE))
-
-    def _give_up_worker(self) -> bool:
-        """Say whether a coroutine job had not ended, and end it."""
-        worker, self._worker = self._worker, None
-        if worker is None or (worker.done() and not worker.cancelled()):
-            return False
-        if not worker.get_loop().is_closed():
-            worker.cancel()
-        return True
+            self._go_on_with_loop(LoopGuard(self._ledger, DEFAULT_LIMIT, "Inline mode", _ADVICE))
 
     def _take(self, selection: Selection, guard: LoopGuard) -> JobRecord | None:
         record = self._ledger.take(selection)
@@ -249,12 +215,54 @@ class Inline:
         try:
             return self._ledger.has_due(selection)
         finally:
-            self._ledger.put_back(selection.held())
+            self._ledger.put_back(selection.passed_over())
 
     def _keep(self, error: BaseException) -> None:
         if self._raise_at == "enqueue":
             raise error
         self._unraised.append(error)
+
+    async def settle(self) -> None:
+        """Wait for the coroutine jobs that run on the event loop."""
+        while self._worker is not None and not self._worker.done():
+            await self._worker
+
+    def raise_errors(self) -> None:
+        """Raise the first error of the jobs that failed; a note on it names the others.
+
+        Raises:
+            UnfinishedJobsError: when a coroutine job had not ended, or the transaction in which a
+                job was enqueued had not.
+            UnservedQueueError: when a job is in a queue that no worker serves.
+        """
+        errors, self._unraised = self._unraised, []
+        selection = self._make_selection(self._since)
+        unserved = self._ledger.unserved(selection, "Inline mode", self._ledger.now_ns())
+        if unserved is not None:
+            errors.append(unserved)
+        kept = [] if self._in_transactions is None else self._in_transactions.release_all()
+        if kept:
+            error = UnfinishedJobsError(
+                f"{', '.join(map(call_text, kept))}: enqueued inline inside a transaction that is still open, so "
+                "nothing was performed: a worker would not see its rows. Let the transaction end inside "
+                "`with jobs.inline():`, or inside the test."
+            )
+            errors.insert(0, error)
+        worker, self._worker = self._worker, None
+        if worker is not None and (not worker.done() or worker.cancelled()):
+            if not worker.get_loop().is_closed():
+                worker.cancel()
+            error = UnfinishedJobsError(
+                "Coroutine jobs that were enqueued inline inside the running event loop had not ended: await them "
+                "with `async with jobs.inline():`, or perform them with `await jobs.adrain()`."
+            )
+            errors.insert(0, error)
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(
+                    f"Another inline job failed too: {type(other).__name__}: {other}"
+                )
+            raise errors[0].with_traceback(own_traceback(errors[0]))
 
     def __repr__(self) -> str:
         return f"<Inline, {len(self._unraised)} errors to raise>"
@@ -310,11 +318,3 @@ class InlineBlock:
             self._put_in_force(self._before)
             raise
         self.__exit__(kind, error, traceback)
-
-
-def _in_open_transaction(held: list[JobRecord]) -> str:
-    calls = ", ".join(map(call_text, held))
-    return (
-        f"{calls}: enqueued inline inside a transaction that is still open, so nothing was performed: a worker "
-        "would not see its rows. Let the transaction end inside `with jobs.inline():`, or inside the test."
-    )

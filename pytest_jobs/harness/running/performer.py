@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Token
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -19,42 +19,38 @@ from ..time.sleeps import SleepPatch
 from .faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..time.loop import LoopClock, OwnLoop
-    from .twice import Adversary
-
 
 Outcomes = tuple[type[BaseException], ...]
 
 
 class Body(Protocol):
-    """Called by a bridge with the bound body, inside the library's retry wrapper."""
+    """Called by a bridge with the bound body of the job, inside the library's retry wrapper."""
 
+    #: The failed assertion, or the outcome of the test runner, that the body raised.
     outcome: BaseException | None
     #: Whether it was called at all.
     called: bool
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
-        """Run the body, or what stands in for it."""
+        """Run the body, or do something else in its place."""
         ...
 
 
 class RealBody:
-    """Runs the body, and notes an error that must fail the test whatever the library does with it."""
+    """Runs the body, and keeps an error that must fail the test whatever the library does with it."""
 
     __slots__ = ("_fault", "_outcomes", "called", "outcome")
 
     def __init__(self, outcomes: Outcomes, fault: Fault | None) -> None:
         self._outcomes = outcomes
         self._fault = fault
-        #: The failed assertion, or the outcome of the test runner, that the body raised.
         self.outcome: BaseException | None = None
         self.called = False
 
     @property
     def faulty(self) -> bool:
-        """Whether the delivery was set up to fail."""
+        """Whether the test has set this delivery up to fail."""
         return self._fault is not None
 
     def anew(self) -> RealBody:
@@ -105,35 +101,67 @@ class SimulatedBody:
         self.called = True
         if self._error is not None:
             raise self._error
-        return _nothing() if self._is_coroutine else None
+        return _succeeding() if self._is_coroutine else None
 
 
-async def _nothing() -> None:
-    """Stand in for a coroutine body that succeeds."""
+async def _succeeding() -> None:
+    """Stand in for a coroutine body."""
+
+
+class Adversary(Protocol):
+    """Makes the deliveries of a harness in the place of its performer: `--jobs-twice` and `--jobs-crash`."""
+
+    def deliver(
+        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
+    ) -> Delivery:
+        """Make one delivery of a record that was taken, record it, and return what the test sees.
+
+        Args:
+            performer: makes deliveries.
+            ledger: records the deliveries of the test.
+            record: the record to perform.
+            body: runs the body.
+        """
+        ...
+
+    async def adeliver(
+        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
+    ) -> Delivery:
+        """Do the same on the running event loop."""
+        ...
 
 
 T = TypeVar("T")
 
 
 class Performer:
-    """Drives a bridge through one delivery of a record, on our loop or on the test's."""
+    """Drives a bridge through one delivery of a record, on our loop or on the test's.
+
+    `deliver` chooses what makes the delivery; `make` makes and records it; `attempt` only makes it.
+    """
 
     def __init__(self, clock: VirtualClock, sleeps: SleepPatch, outcomes: Outcomes) -> None:
         #: The clock of the harness.
         self.clock = clock
-        self._sleeps = sleeps
-        #: What fails the test whatever the library does with it.
+        #: Which threads perform a job, and what happens when a job sleeps.
+        self.sleeps = sleeps
+        #: The errors that fail the test whatever the library does with them.
         self.outcomes = outcomes
         self._own_loop: OwnLoop | None = None
         self._loop_clock: LoopClock = clock
-        #: What makes deliveries fail.
+        #: The faults that `jobs.fail` has set up.
         self.faults: list[Fault] = []
         #: Called with every delivery after it was recorded.
         self.when_delivered: list[Callable[[Delivery], None]] = []
         #: Every bridge of the harness.
         self.bridges: Sequence[Bridge] = ()
-        #: Makes the deliveries of the test instead.
+        #: Makes the deliveries of the test instead, when there is one.
         self.adversary: Adversary | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a delivery is being made, by any thread."""
+        return bool(self.sleeps.threads)
 
     def deliver(
         self,
@@ -145,23 +173,43 @@ class Performer:
 
         Args:
             ledger: records the delivery.
-            record: what to perform.
+            record: the record to perform.
             make_body: returns what runs in the place of the body; None for the body itself.
 
         Raises:
             RunningLoopError: for a coroutine job inside a running loop; the record stays pending.
             BaseException: an assertion or outcome of the test runner that the job raised.
         """
-        bridge = record.source
-        if in_running_loop() and bridge.is_coroutine(record):
+        if in_running_loop() and record.source.is_coroutine(record):
             ledger.put_back([record])
-            raise RunningLoopError(_running_loop_text(record))
+            raise RunningLoopError(
+                f"{call_text(record)} is a coroutine job, and a synchronous verb was to perform it inside a "
+                "running event loop, which it would block: await the twin that begins with `a`, as in "
+                "`await jobs.adrain()`. The job is still pending."
+            )
         if make_body is not None:
             return self.make(ledger, record, make_body(record))
-        body = self._real_body(record)
+        body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
         if self.adversary is not None:
             return self.adversary.deliver(self, ledger, record, body)
         return self.make(ledger, record, body)
+
+    async def adeliver(
+        self,
+        ledger: Ledger,
+        record: JobRecord,
+        make_body: Callable[[JobRecord], Body] | None = None,
+    ) -> Delivery:
+        """Do the same on the running event loop, where sleeping is real and warned of."""
+        if make_body is not None:
+            return await self.amake(ledger, record, make_body(record))
+        body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
+        if self.adversary is not None:
+            return await self.adversary.adeliver(self, ledger, record, body)
+        return await self.amake(ledger, record, body)
+
+    def _fault_for(self, record: JobRecord) -> Fault | None:
+        return next((fault for fault in self.faults if fault.strikes(record)), None)
 
     def make(
         self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
@@ -170,9 +218,10 @@ class Performer:
 
         Args:
             ledger: records the delivery.
-            record: what to perform.
+            record: the record to perform.
             body: what runs.
-            before: how many records there were before what the delivery enqueues; None for those now.
+            before: how many records there were before those that the delivery enqueues; None for
+                as many as there are now.
         """
         before = ledger.begin(record) if before is None else before
         try:
@@ -182,15 +231,28 @@ class Performer:
             raise
         return self.ended(ledger, delivery, before, body)
 
+    async def amake(
+        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
+    ) -> Delivery:
+        """Do the same on the running event loop."""
+        before = ledger.begin(record) if before is None else before
+        try:
+            delivery = await self.aattempt(record, body)
+        except BaseException:
+            ledger.put_back([record])
+            raise
+        return self.ended(ledger, delivery, before, body)
+
     def attempt(self, record: JobRecord, body: Body) -> Delivery:
         """Make one delivery, and do not record it.
 
         Raises:
-            BaseException: what is no error of the job and no outcome of the test runner.
+            BaseException: what is neither an error of the job nor an outcome of the test runner.
         """
         bridge = cast(Bridge, record.source)
         now_ns = self.clock.now_ns()
-        token, thread = self._enter(record)
+        token = current_record.set(record)
+        thread = self.sleeps.enter()
         try:
             delivery = bridge.perform(record, now_ns=now_ns, around=body)
             return delivery if isinstance(delivery, Delivery) else self.run(delivery)
@@ -203,62 +265,78 @@ class Performer:
         finally:
             self._leave(token, thread)
 
-    async def adeliver(
-        self,
-        ledger: Ledger,
-        record: JobRecord,
-        make_body: Callable[[JobRecord], Body] | None = None,
-    ) -> Delivery:
-        """Do the same on the running event loop, where sleeping is real and warned of."""
-        if make_body is not None:
-            return await self.amake(ledger, record, make_body(record))
-        body = self._real_body(record)
-        if self.adversary is not None:
-            return await self.adversary.adeliver(self, ledger, record, body)
-        return await self.amake(ledger, record, body)
-
-    async def amake(
-        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
-    ) -> Delivery:
-        """Make one delivery, and record it; see `adeliver`.
-
-        Args:
-            ledger: records the delivery.
-            record: what to perform.
-            body: what runs.
-            before: how many records there were before what the delivery enqueues; None for those now.
-        """
-        before = ledger.begin(record) if before is None else before
-        try:
-            delivery = await self.aattempt(record, body)
-        except BaseException:
-            ledger.put_back([record])
-            raise
-        return self.ended(ledger, delivery, before, body)
-
     async def aattempt(self, record: JobRecord, body: Body) -> Delivery:
-        """Make one delivery on the running event loop, and do not record it; see `attempt`."""
+        """Do the same on the running event loop."""
         from ..time.loop import warned_sleeps
 
+        bridge = cast(Bridge, record.source)
         now_ns = self.clock.now_ns()
-        token, thread = self._enter(record)
+        token = current_record.set(record)
+        thread = self.sleeps.enter()
         try:
             with warned_sleeps():
-                delivery = cast(Bridge, record.source).perform(record, now_ns=now_ns, around=body)
+                delivery = bridge.perform(record, now_ns=now_ns, around=body)
                 return delivery if isinstance(delivery, Delivery) else await delivery
         except self.outcomes as outcome:
             body.outcome = outcome
             return Delivery(record, now_ns, "failed", error=outcome, handled=False)
         except Exception as error:
-            # A bridge, or a lifecycle plugin, is at fault. The body may have run, so it is not pending again.
-            return Delivery(record, now_ns, "failed", error=error, handled=False)
+            return Delivery(record, now_ns, "failed", error=error, handled=False)  # as in `attempt`
         finally:
             self._leave(token, thread)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a delivery is being made, by any thread."""
-        return bool(self._sleeps.threads)
+    def _leave(self, token: Token[JobRecord | None], thread: int) -> None:
+        self.sleeps.leave(thread)
+        try:  # noqa: SIM105 - `suppress` would cost more than the rest
+            current_record.reset(token)
+        except ValueError:
+            pass  # A coroutine that is thrown away ends in the context of whoever does it.
+
+    def ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
+        """Record a delivery, and return it.
+
+        Args:
+            ledger: records it.
+            delivery: the delivery.
+            before: how many records there were when it began.
+            body: what ran.
+
+        Raises:
+            BaseException: an assertion or outcome of the test runner that the job raised.
+        """
+        # With an error it counts as performed although the body never ran: a job may have rescued what was
+        # raised before its body, such as arguments that cannot be read.
+        if not body.called and delivery.status == "performed" and delivery.error is None:
+            record = delivery.record
+            error = NothingPerformedError(
+                f"{call_text(record)} was reported as performed, and its body never ran: the bridge of "
+                f"{record.bridge} is at fault, or something that the library calls around the body did not "
+                "call it."
+            )
+            delivery = Delivery(record, delivery.at_ns, "failed", error=error, handled=False)
+        delivery.ended_ns = self.clock.now_ns()
+        ledger.delivered(delivery, before)
+        for listener in self.when_delivered:
+            listener(delivery)
+        if body.outcome is not None:
+            raise body.outcome.with_traceback(own_traceback(body.outcome))
+        return delivery
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Run a coroutine on our own loop, in virtual time."""
+        if self._own_loop is None:
+            # It imports asyncio, which most tests never need.
+            from ..time.loop import OwnLoop
+
+            self._own_loop = OwnLoop(self._loop_clock)
+        return self._own_loop.run(awaitable)
+
+    def beside(self, loop_clock: LoopClock) -> Performer:
+        """Return a copy with an event loop of its own that follows another clock; it must be closed."""
+        other = copy.copy(self)
+        other._own_loop = None
+        other._loop_clock = loop_clock
+        return other
 
     def close(self) -> None:
         """Close our event loop, if there is one."""
@@ -266,80 +344,8 @@ class Performer:
             self._own_loop.close()
             self._own_loop = None
 
-    def beside(self, loop_clock: LoopClock) -> Performer:
-        """Return one like this, with an event loop of its own that goes by another clock; to be closed."""
-        other = copy.copy(self)
-        other._own_loop = None
-        other._loop_clock = loop_clock
-        return other
-
-    def _real_body(self, record: JobRecord) -> RealBody:
-        fault = None
-        if self.faults:
-            fault = next((fault for fault in self.faults if fault.strikes(record)), None)
-        return RealBody(self.outcomes, fault)
-
-    def _enter(self, record: JobRecord) -> tuple[Token[JobRecord | None], int]:
-        return current_record.set(record), self._sleeps.enter()
-
-    def _leave(self, token: Token[JobRecord | None], thread: int) -> None:
-        self._sleeps.leave(thread)
-        try:  # noqa: SIM105 - `suppress` would cost more than the rest
-            current_record.reset(token)
-        except ValueError:
-            pass  # A coroutine that is thrown away ends in the context of whoever does it.
-
-    def run(self, awaitable: Awaitable[T]) -> T:
-        """Run a coroutine on our own loop, in virtual time."""
-        if self._own_loop is None:
-            from ..time.loop import OwnLoop
-
-            self._own_loop = OwnLoop(self._loop_clock)
-        return self._own_loop.run(awaitable)
-
-    def ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
-        """Record a delivery, and return it.
-
-        Args:
-            ledger: records it.
-            delivery: what it came to.
-            before: how many records there were when it began.
-            body: what ran.
-
-        Raises:
-            BaseException: an assertion or outcome of the test runner that the job raised.
-        """
-        # A job may have rescued what was raised before its body, such as arguments that cannot be read.
-        nothing_raised = delivery._error is None
-        if delivery.status == "performed" and nothing_raised and not body.called:
-            record = delivery.record
-            error = NothingPerformedError(_nothing_performed_text(record))
-            delivery = Delivery(record, delivery.at_ns, "failed", error=error, handled=False)
-        delivery.ended_ns = self.clock.now_ns()
-        ledger.delivered(delivery, before)
-        for hear in self.when_delivered:
-            hear(delivery)
-        if body.outcome is not None:
-            raise body.outcome.with_traceback(own_traceback(body.outcome))
-        return delivery
-
 
 def in_running_loop() -> bool:
-    """Say whether this thread is inside a running event loop, without importing asyncio to find out."""
+    """Return whether this thread is inside a running event loop, without importing asyncio to find out."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
-
-
-def _running_loop_text(record: JobRecord) -> str:
-    return (
-        f"{call_text(record)} is a coroutine job, and a synchronous verb was to perform it inside a running event "
-        "loop, which it would block: await the twin that begins with `a`, as in `await jobs.adrain()`. The job "
-        "is still pending."
-    )
-
-
-def _nothing_performed_text(record: JobRecord) -> str:
-    return (
-        f"{call_text(record)} was reported as performed, and its body never ran: the bridge of {record.bridge} is "
-        "at fault, or something that the library calls around the body did not call it."
-    )

@@ -1,4 +1,4 @@
-"""Schedulers of recurring jobs under a harness, and what they fired."""
+"""Schedulers of recurring jobs under a harness, and the tasks that they fired."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import contextvars
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ...errors import CriterionError
+from ..ledger.ledger import Ledger
 from ..records.instants import to_datetime
+from ..records.targets import Targets
 from ..records.texts import instant
 from ..time.clock import VirtualClock
 
-if TYPE_CHECKING:
-    from ..ledger.ledger import Ledger
-    from ..records.targets import Targets
-
 
 class Task(Protocol):
-    """What fires."""
+    """A task of a schedule, which enqueues a job when it fires."""
 
     @property
     def key(self) -> str:
@@ -27,7 +25,7 @@ class Task(Protocol):
         ...
 
     def enqueue(self) -> Any:
-        """Enqueue its job, and return what its library returns."""
+        """Enqueue its job, and return what the job's library returns."""
         ...
 
 
@@ -41,7 +39,7 @@ class Firings(Protocol):
         ...
 
     def firings_between(self, after_ns: int, until_ns: int) -> Sequence[tuple[int, Any]]:
-        """Return when which tasks fire, after an instant and up to another, in order."""
+        """Return the time and the task of each firing after an instant and up to another, in order."""
         ...
 
 
@@ -71,13 +69,13 @@ class Firing:
         return self._task
 
     def __eq__(self, other: object) -> bool:
-        """Compare time and task."""
+        """Return whether time and task are the same."""
         if not isinstance(other, Firing):
             return NotImplemented
         return self._at_ns == other._at_ns and self._task == other._task
 
     def __hash__(self) -> int:
-        """Hash time and key."""
+        """Return a hash of time and key."""
         return hash((self._at_ns, self.key))
 
     def __repr__(self) -> str:
@@ -85,9 +83,9 @@ class Firing:
 
 
 class Scheduler:
-    """One process that fires the tasks of a schedule, as `jobs.recurring` returns it.
+    """One process that fires the tasks of a schedule; `jobs.recurring` returns it.
 
-    Of several that have the same tasks only one fires each at each time, as with Solid Queue.
+    Of several schedulers with the same task one fires it at each time, as with Solid Queue.
     """
 
     __slots__ = ("_clock", "_down", "_dropped", "_fired", "_missed", "_schedule", "_seen_ns")
@@ -99,26 +97,26 @@ class Scheduler:
         self._down = False
         self._fired: list[Firing] = []
         self._dropped: list[Firing] = []
-        #: Firings, and spans of time with whatever would have fired in them.
+        #: Single firings, and spans of time in which nothing fired.
         self._missed: list[Firing | tuple[int, int]] = []
 
     @property
     def fired(self) -> tuple[Firing, ...]:
-        """What this scheduler fired, in order: each time it asked for a job, and got one unless in `dropped`."""
+        """The firings of this scheduler, in order. Each enqueued a job, except those in `dropped`."""
         return tuple(self._fired)
 
     @property
     def dropped(self) -> tuple[Firing, ...]:
-        """Which of those enqueued nothing: another job kept theirs out, or a callback or adapter refused it."""
+        """The firings that enqueued nothing: another job kept theirs out, or a callback or adapter refused it."""
         return tuple(self._dropped)
 
     @property
     def missed(self) -> tuple[Firing, ...]:
         """What it did not fire: it was down, enqueueing raised, or the clock moved otherwise than by `run_for`.
 
-        Nothing of it is made up for later.
+        It does not catch up on these later.
         """
-        self._see(self._clock.now_ns())
+        self._miss_until(self._clock.now_ns())
         missed: list[Firing] = []
         for each in self._missed:
             if isinstance(each, Firing):
@@ -129,35 +127,17 @@ class Scheduler:
 
     @contextmanager
     def down(self) -> Generator[None, None, None]:
-        """Be down for a block: what would fire meanwhile is missed."""
+        """Be down for a block: firings in it are missed."""
         before, self._down = self._down, True
         try:
             yield
         finally:
             self._down = before
 
-    def _see(self, now_ns: int) -> None:
+    def _miss_until(self, now_ns: int) -> None:
         if self._seen_ns < now_ns:
             self._missed.append((self._seen_ns, now_ns))
         self._seen_ns = now_ns
-
-    def _coming(self, now_ns: int, until_ns: int) -> list[tuple[int, Any, Scheduler]]:
-        self._see(now_ns)
-        coming = self._schedule.firings_between(now_ns, until_ns)
-        return [(ns, task, self) for ns, task in coming]
-
-    def _enqueue(self, firing: Firing, ledger: Ledger) -> None:
-        before = len(ledger.records)
-        try:
-            made = firing.task.enqueue()
-        except BaseException:
-            # Inline it may be the job that raised, which was enqueued then.
-            (self._fired if len(ledger.records) > before else self._missed).append(firing)
-            raise
-        self._fired.append(firing)
-        # The core alone says so; what waits for a commit counts as enqueued there.
-        if getattr(made, "enqueued", True) is False:
-            self._dropped.append(firing)
 
     def __repr__(self) -> str:
         state = " down" if self._down else ""
@@ -166,9 +146,10 @@ class Scheduler:
 
 
 class Round:
-    """What fires while time passes: also while a job sleeps, for schedulers are processes of their own.
+    """The firings while time passes: also while a job sleeps, since schedulers are processes of their own.
 
-    It fires in the context in which the round was made, and not in that of the job.
+    They fire in the context in which the round was made, not in that of the job. The clock calls it: it
+    is a `Stops`.
     """
 
     __slots__ = ("_coming", "_context", "_error", "_fire", "_place")
@@ -186,16 +167,16 @@ class Round:
 
     @property
     def next_ns(self) -> int | None:
-        """When something fires next; None when nothing does."""
+        """The time of the next firing; None when there is none."""
         return self._coming[self._place][0] if self._place < len(self._coming) else None
 
     @property
     def left(self) -> int:
-        """How many tasks are to fire still."""
+        """How many firings are still to come."""
         return len(self._coming) - self._place
 
     def reached(self) -> None:
-        """Enqueue what fires next. The job that may be sleeping hears of no error: see `check`."""
+        """Fire what is due now. An error does not reach the job that may be sleeping: `check` raises it later."""
         at_ns = self.next_ns
         while self._place < len(self._coming) and self._coming[self._place][0] == at_ns:
             coming = self._coming[self._place]
@@ -206,7 +187,7 @@ class Round:
                 self._error = self._error or error
 
     def check(self) -> None:
-        """Raise what an enqueue has raised."""
+        """Raise the first error of a firing."""
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -221,26 +202,33 @@ class Recurring:
         self._clock = clock
         self._ledger = ledger
         self._schedulers: list[Scheduler] = []
-        #: Which task fired at which time, as the table with which Solid Queue keeps schedulers apart.
+        #: Which task fired at which time. Solid Queue has a table of these, so that only one scheduler fires.
         self._recorded: set[tuple[str, int]] = set()
 
     def add(self, schedule: object, targets: Targets) -> Scheduler:
         """Begin to fire the tasks of a schedule.
 
         Args:
-            schedule: what fires.
-            targets: knows the jobs that come here when they are enqueued.
+            schedule: the schedule, of any type: it is checked.
+            targets: finds the jobs that this harness knows.
 
         Raises:
-            CriterionError: when it is no schedule, shares a key with another, for another task, or has a
-                job that would be enqueued elsewhere.
+            CriterionError: when it is not a schedule, when another schedule has another task with the same
+                key, or when a job would be enqueued outside of the harness.
         """
         if not isinstance(schedule, Firings):
             raise CriterionError(
                 f"jobs.recurring({schedule!r}) is given no schedule: write "
                 "jobs.recurring(load_schedule('recurring.yml'))."
             )
-        _check_jobs(schedule, targets)
+        for key, task in schedule.tasks.items():
+            job = getattr(task, "job", None)
+            if job is not None and targets.find(job) is None:
+                raise CriterionError(
+                    f"jobs.recurring({schedule!r}) has a task {key!r}, whose job {job!r} is of no application "
+                    "that is bridged here, so that its firings would leave the test: name the application in "
+                    "jobs_apps."
+                )
         for other in self._schedulers:
             known = other._schedule.tasks
             for key, task in schedule.tasks.items():
@@ -254,15 +242,17 @@ class Recurring:
         return scheduler
 
     def round(self, now_ns: int, until_ns: int) -> Round:
-        """Return what fires after now and up to another time, to be passed by the clock."""
-        coming = [
-            each for scheduler in self._schedulers for each in scheduler._coming(now_ns, until_ns)
-        ]
+        """Return the firings after now and up to another time, for the clock to pass them."""
+        coming: list[tuple[int, Any, Scheduler]] = []
+        for scheduler in self._schedulers:
+            scheduler._miss_until(now_ns)
+            firings = scheduler._schedule.firings_between(now_ns, until_ns)
+            coming += [(ns, task, scheduler) for ns, task in firings]
         coming.sort(key=lambda each: each[0])
         return Round(coming, self._fire)
 
     def passed(self, until_ns: int) -> None:
-        """Note that a round is over, whatever fired in it."""
+        """Note that a round is over: time up to here is not missed."""
         for scheduler in self._schedulers:
             scheduler._seen_ns = max(scheduler._seen_ns, until_ns)
 
@@ -271,16 +261,19 @@ class Recurring:
         firing = Firing(at_ns, task)
         if scheduler._down:
             scheduler._missed.append(firing)
-        elif (task.key, at_ns) not in self._recorded:
-            self._recorded.add((task.key, at_ns))
-            scheduler._enqueue(firing, self._ledger)
-
-
-def _check_jobs(schedule: Firings, targets: Targets) -> None:
-    for key, task in schedule.tasks.items():
-        job = getattr(task, "job", None)
-        if job is not None and targets.find(job) is None:
-            raise CriterionError(
-                f"jobs.recurring({schedule!r}) has a task {key!r}, whose job {job!r} is of no application that is "
-                "bridged here, so that its firings would leave the test: name the application in jobs_apps."
-            )
+            return
+        if (task.key, at_ns) in self._recorded:
+            return
+        self._recorded.add((task.key, at_ns))
+        before = len(self._ledger.records)
+        try:
+            made = task.enqueue()
+        except BaseException:
+            # In inline mode the error may be of the job, which was enqueued then.
+            enqueued = len(self._ledger.records) > before
+            (scheduler._fired if enqueued else scheduler._missed).append(firing)
+            raise
+        scheduler._fired.append(firing)
+        # Only jobs of the core have this attribute; it is True for one that waits for a commit.
+        if getattr(made, "enqueued", True) is False:
+            scheduler._dropped.append(firing)

@@ -1,133 +1,27 @@
-"""The retries of one job, as a schedule."""
+"""The retries of one job, as a schedule: simulated, as text and as a picture."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import CriterionError
 from ..ledger.ledger import Ledger
 from ..ledger.selection import Selection
 from ..records.delivery import Delivery, Status
 from ..records.record import JobRecord
+from ..records.targets import Target, Targets
 from ..records.texts import duration, error_text, table
-from ..time.clock import VirtualClock
 from .faults import Raising, checked_error, fresh_error
 from .performer import Body, SimulatedBody
 from .verbs import Plan
 
-if TYPE_CHECKING:
-    from ..records.targets import Target, Targets
-
-
-_ROW = 30
-_TOP = 64
-_LEFT = 56
-_PLOT = 460
-_TEXT = 300
-_WIDTH = _LEFT + _PLOT + _TEXT
-_TICKS = (1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000)
-_COLOURS = {"performed": "#2da44e", "retried": "#bf8700", "discarded": "#6e7781"}
-_FAILURE = "#cf222e"
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_OPENING = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-    'font-family="ui-sans-serif, system-ui, sans-serif" font-size="13">'
-)
-
-
-def draw(timeline: RetryTimeline) -> str:
-    """Return an SVG document."""
-    attempts = timeline.attempts
-    height = _TOP + _ROW * len(attempts) + 16
-    last = max(attempt.offset.total_seconds() + _longest_wait(attempt) for attempt in attempts)
-    scale = _Scale(last)
-    headline = _escaped(timeline.headline)
-    parts = [
-        _OPENING.format(width=_WIDTH, height=height),
-        f"<title>{headline}</title>",
-        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="16" y="26" font-size="15" font-weight="600" fill="#1f2328">{headline}</text>',
-        *_axis(scale, last, height),
-    ]
-    for row, attempt in enumerate(attempts):
-        parts += _attempt(attempt, _TOP + _ROW * row + _ROW / 2, scale)
-    return "\n".join((*parts, "</svg>", ""))
-
-
-def _escaped(text: str) -> str:
-    return escape(_NOT_IN_XML.sub("\ufffd", text))
-
-
-class _Scale:
-    """Seconds to pixels; the first second takes as much room as a tenfold later on."""
-
-    def __init__(self, last: float) -> None:
-        self._range = math.log10(1 + max(last, 1.0))
-
-    def x(self, seconds: float) -> float:
-        return round(_LEFT + _PLOT * math.log10(1 + seconds) / self._range, 1)
-
-
-def _longest_wait(attempt: TimelineAttempt) -> float:
-    if attempt.wait is None:
-        return 0.0
-    return (attempt.bounds[1] if attempt.bounds else attempt.wait).total_seconds()
-
-
-def _axis(scale: _Scale, last: float, height: int) -> list[str]:
-    parts = []
-    for seconds in (0, *_TICKS):
-        if seconds > last:
-            break
-        x = scale.x(seconds)
-        parts.append(
-            f'<line x1="{x}" y1="{_TOP - 8}" x2="{x}" y2="{height - 12}" stroke="#eaeef2"/>'
-        )
-        label = duration(float(seconds))
-        parts.append(
-            f'<text x="{x}" y="{_TOP - 14}" fill="#6e7781" font-size="11" text-anchor="middle">{label}</text>'
-        )
-    return parts
-
-
-def _attempt(attempt: TimelineAttempt, y: float, scale: _Scale) -> list[str]:
-    start = attempt.offset.total_seconds()
-    colour = _COLOURS.get(attempt.status, _FAILURE)
-    x = scale.x(start)
-    end = x
-    parts = [f'<text x="20" y="{y + 4}" fill="#6e7781">{attempt.number}</text>']
-    if attempt.wait is not None:
-        end = scale.x(start + _longest_wait(attempt))
-        sure = scale.x(start + attempt.wait.total_seconds())
-        parts.append(_svg_bar(x, end, y, "#fff1cc"))
-        parts.append(_svg_bar(x, sure, y, "#f2cf7a"))
-    parts.append(f'<circle cx="{x}" cy="{y}" r="6" fill="{colour}"/>')
-    parts.append(
-        f'<text x="{end + 14}" y="{y + 4}" fill="#1f2328">{_escaped(_label(attempt))}</text>'
-    )
-    return parts
-
-
-def _svg_bar(start: float, end: float, y: float, colour: str) -> str:
-    return f'<rect x="{start}" y="{y - 5}" width="{round(end - start, 1)}" height="10" rx="5" fill="{colour}"/>'
-
-
-def _label(attempt: TimelineAttempt) -> str:
-    if attempt.wait is not None:
-        return f"again in {duration(attempt.wait)}"
-    return (
-        attempt.status
-        if attempt.error is None
-        else f"{attempt.status}: {error_text(attempt.error)}"
-    )
-
-
+#: The characters of the longest bar in the text.
 _BAR_WIDTH = 24
 
 
@@ -139,22 +33,22 @@ class TimelineAttempt:
     number: int
     #: When it began.
     at: datetime
-    #: How long after the first attempt that is.
+    #: How long after the first attempt it began.
     offset: timedelta
-    #: What it came to.
+    #: How it ended.
     status: Status
-    #: How long after it the next attempt is due; None for the last.
+    #: The time until the next attempt is due; None for the last attempt.
     wait: timedelta | None
     #: The shortest and the longest that jitter could have made that wait.
     bounds: tuple[timedelta, timedelta] | None
-    #: What it raised.
+    #: The error that it raised.
     error: BaseException | None
     #: The queue it was taken from.
     queue: str | None
 
 
 class RetryTimeline:
-    """What `jobs.simulate_retries` returns. `str()` draws it, `svg()` draws it as a picture."""
+    """The attempts of one job, from `jobs.simulate_retries`. `str()` draws them, `svg()` as a picture."""
 
     __slots__ = ("_attempts", "_name")
 
@@ -177,7 +71,7 @@ class RetryTimeline:
 
     @property
     def name(self) -> str:
-        """What the job is called."""
+        """The name of the job."""
         return self._name
 
     @property
@@ -193,74 +87,59 @@ class RetryTimeline:
     @property
     def wait_seconds(self) -> list[float]:
         """The waits between the attempts in seconds; whole seconds are ints."""
-        return [_whole(wait.total_seconds()) for wait in self.waits]
+        seconds = (wait.total_seconds() for wait in self.waits)
+        return [int(wait) if wait == int(wait) else wait for wait in seconds]
 
     @property
     def total(self) -> timedelta:
-        """How long the first and the last attempt lie apart."""
+        """The time from the first to the last attempt."""
         return self._attempts[-1].offset
 
     @property
     def status(self) -> Status:
-        """What the last attempt came to; `retried` when the simulation stopped before the job did."""
+        """How the last attempt ended; `retried` when the simulation stopped before the job did."""
         return self._attempts[-1].status
 
     @property
     def headline(self) -> str:
         """The timeline in one line."""
         count = len(self._attempts)
-        noun = "attempt" if count == 1 else "attempts"
-        if self.status == "retried":
-            return f"{self._name}: still retried after {count} {noun} in {duration(self.total)}"
-        return f"{self._name}: {self.status} after {count} {noun} in {duration(self.total)}"
+        attempts = "1 attempt" if count == 1 else f"{count} attempts"
+        status = "still retried" if self.status == "retried" else self.status
+        return f"{self._name}: {status} after {attempts} in {duration(self.total)}"
 
     def svg(self) -> str:
         """Return the timeline as an SVG picture."""
-        return draw(self)
+        return _picture(self)
 
     def __str__(self) -> str:
-        header = ("attempt", "starts", "waits", "", "ends")
         longest = max((wait.total_seconds() for wait in self.waits), default=0)
-        rows = [
-            (
-                str(attempt.number),
-                f"+{duration(attempt.offset)}",
-                _wait_text(attempt),
-                _bar(attempt, longest),
-                attempt.status
-                if attempt.error is None
-                else f"{attempt.status}: {error_text(attempt.error)}",
-            )
-            for attempt in self._attempts
-        ]
-        return f"{self.headline}\n{table(header, rows)}"
+        rows = []
+        for attempt in self._attempts:
+            wait, bar = "-", ""
+            if attempt.wait is not None:
+                wait = duration(attempt.wait)
+                if attempt.bounds is not None and attempt.bounds[0] != attempt.bounds[1]:
+                    wait += f" ({duration(attempt.bounds[0])} to {duration(attempt.bounds[1])})"
+                if longest:
+                    share = attempt.wait.total_seconds() / longest
+                    bar = "#" * max(1, round(_BAR_WIDTH * share))
+            starts = f"+{duration(attempt.offset)}"
+            rows.append((str(attempt.number), starts, wait, bar, _end_text(attempt)))
+        return f"{self.headline}\n{table(('attempt', 'starts', 'waits', '', 'ends'), rows)}"
 
     def __repr__(self) -> str:
         return f"<RetryTimeline {self.headline}>"
 
 
-def _whole(seconds: float) -> float:
-    return int(seconds) if seconds == int(seconds) else seconds
-
-
-def _wait_text(attempt: TimelineAttempt) -> str:
-    if attempt.wait is None:
-        return "-"
-    text = duration(attempt.wait)
-    if attempt.bounds is None or attempt.bounds[0] == attempt.bounds[1]:
-        return text
-    low, high = attempt.bounds
-    return f"{text} ({duration(low)} to {duration(high)})"
-
-
-def _bar(attempt: TimelineAttempt, longest: float) -> str:
-    if attempt.wait is None or not longest:
-        return ""
-    return "#" * max(1, round(_BAR_WIDTH * attempt.wait.total_seconds() / longest))
+def _end_text(attempt: TimelineAttempt) -> str:
+    if attempt.error is None:
+        return attempt.status
+    return f"{attempt.status}: {error_text(attempt.error)}"
 
 
 class Simulation:
-    """One job that fails again and again, and perhaps succeeds at last."""
+    """Performs one job that fails again and again, and perhaps succeeds at last, in a sandbox."""
 
     __slots__ = ("_limit", "_raising", "_succeed_on", "_target")
 
@@ -283,13 +162,13 @@ class Simulation:
     def enqueue(
         self, ledger: Ledger, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
     ) -> Awaitable[object] | None:
-        """Enqueue the job; where no arguments are given, None stands for each that is required.
+        """Enqueue the job. Without any arguments None stands for each that is required.
 
         Returns:
-            What is to be awaited until it is enqueued, where its library does so.
+            An awaitable that enqueues it, where the library is asynchronous; otherwise None.
         """
-        # Stopped now, so that no real time passes between the first attempt and its retry.
-        ledger.clock.advance_ns(0)
+        # Now, so that no real time passes between the first attempt and its retry.
+        ledger.clock.freeze()
         bridge, job = self._target.bridge, self._target.job
         if args is not None or kwargs is not None:
             return bridge.enqueue(job, tuple(args or ()), kwargs or {})
@@ -298,10 +177,10 @@ class Simulation:
             enqueueing = bridge.enqueue(job, blank, named)
         except Exception as error:
             raise self._not_enqueued_blank(error) from error
-        return None if enqueueing is None else self._explained(enqueueing)
+        return None if enqueueing is None else self._enqueued_blank(enqueueing)
 
     def first(self, ledger: Ledger) -> JobRecord:
-        """Return the record of the job; its callbacks may have enqueued others.
+        """Return the record of the job, among those that its callbacks may have enqueued.
 
         Raises:
             CriterionError: when it was not enqueued.
@@ -314,7 +193,7 @@ class Simulation:
             )
         return first
 
-    async def _explained(self, enqueueing: Awaitable[object]) -> None:
+    async def _enqueued_blank(self, enqueueing: Awaitable[object]) -> None:
         try:
             await enqueueing
         except Exception as error:
@@ -326,11 +205,9 @@ class Simulation:
             f"{error}): give simulate_retries the args= or kwargs= with which it is enqueued."
         )
 
-    def plan(
-        self, ledger: Ledger, clock: VirtualClock, targets: Targets, first: JobRecord
-    ) -> Plan[list[Delivery]]:
-        """Perform the job and its retries, and nothing that they enqueue."""
-        selection = Selection(targets, only=_with_id(first.job_id))
+    def plan(self, ledger: Ledger, targets: Targets, first: JobRecord) -> Plan[list[Delivery]]:
+        """Perform the job and its retries, but no job that they enqueue."""
+        selection = Selection(targets, only=lambda record: record.job_id == first.job_id)
         deliveries: list[Delivery] = []
         while len(deliveries) < self._limit:
             record = ledger.take(selection)
@@ -340,14 +217,83 @@ class Simulation:
             due_ns = ledger.next_due_ns(selection)
             if due_ns is None:
                 break
-            clock.reach_ns(due_ns)
+            ledger.clock.reach_ns(due_ns)
         return deliveries
 
     def body(self, record: JobRecord) -> Body:
-        """Return what runs instead of the body."""
+        """Return what runs in the place of the job's body."""
         error = None if record.attempt == self._succeed_on else fresh_error(self._raising)
         return SimulatedBody(error, is_coroutine=record.source.is_coroutine(record))
 
 
-def _with_id(job_id: str) -> Callable[[JobRecord], bool]:
-    return lambda record: record.job_id == job_id
+# The picture. Times are on a logarithmic axis: a second takes as much room as ten times as long later on.
+
+_ROW = 30
+_TOP = 64
+_LEFT = 56
+_PLOT = 460
+_WIDTH = _LEFT + _PLOT + 300  # the last part is for the texts
+_TICKS = (0, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000)
+_COLOURS = {"performed": "#2da44e", "retried": "#bf8700", "discarded": "#6e7781"}
+_FAILURE = "#cf222e"
+_FONT = 'font-family="ui-sans-serif, system-ui, sans-serif" font-size="13"'
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _picture(timeline: RetryTimeline) -> str:
+    """Return an SVG document."""
+    attempts = timeline.attempts
+    height = _TOP + _ROW * len(attempts) + 16
+    last = max(attempt.offset.total_seconds() + _longest_wait(attempt) for attempt in attempts)
+    whole = math.log10(1 + max(last, 1.0))
+
+    def x_of(seconds: float) -> float:
+        return round(_LEFT + _PLOT * math.log10(1 + seconds) / whole, 1)
+
+    headline = _escaped(timeline.headline)
+    size = f'width="{_WIDTH}" height="{height}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {_WIDTH} {height}" {_FONT}>',
+        f"<title>{headline}</title>",
+        f'<rect {size} fill="#ffffff"/>',
+        f'<text x="16" y="26" font-size="15" font-weight="600" fill="#1f2328">{headline}</text>',
+    ]
+    for seconds in _TICKS:
+        if seconds > last:
+            break
+        x, label = x_of(seconds), duration(float(seconds))
+        parts += [
+            f'<line x1="{x}" y1="{_TOP - 8}" x2="{x}" y2="{height - 12}" stroke="#eaeef2"/>',
+            f'<text x="{x}" y="{_TOP - 14}" fill="#6e7781" font-size="11" text-anchor="middle">{label}</text>',
+        ]
+    for row, attempt in enumerate(attempts):
+        y = _TOP + _ROW * row + _ROW / 2
+        start = attempt.offset.total_seconds()
+        x = end = x_of(start)
+        label = _end_text(attempt)
+        parts.append(f'<text x="20" y="{y + 4}" fill="#6e7781">{attempt.number}</text>')
+        if attempt.wait is not None:
+            # A pale bar up to the longest wait that jitter could have made, and a dark one on top of it.
+            end = x_of(start + _longest_wait(attempt))
+            wait = x_of(start + attempt.wait.total_seconds())
+            label = f"again in {duration(attempt.wait)}"
+            parts += [
+                f'<rect x="{x}" y="{y - 5}" width="{round(to - x, 1)}" height="10" rx="5" fill="{colour}"/>'
+                for to, colour in ((end, "#fff1cc"), (wait, "#f2cf7a"))
+            ]
+        colour = _COLOURS.get(attempt.status, _FAILURE)
+        parts += [
+            f'<circle cx="{x}" cy="{y}" r="6" fill="{colour}"/>',
+            f'<text x="{end + 14}" y="{y + 4}" fill="#1f2328">{_escaped(label)}</text>',
+        ]
+    return "\n".join((*parts, "</svg>", ""))
+
+
+def _longest_wait(attempt: TimelineAttempt) -> float:
+    if attempt.wait is None:
+        return 0.0
+    return (attempt.bounds[1] if attempt.bounds else attempt.wait).total_seconds()
+
+
+def _escaped(text: str) -> str:
+    return escape(_NOT_IN_XML.sub("\ufffd", text))

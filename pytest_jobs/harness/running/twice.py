@@ -1,14 +1,14 @@
-"""Delivering each job of a test once more, where the test does not see it."""
+"""Delivering each job of a test once more, where the test does not see it: `--jobs-twice`."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from ..ledger.ledger import Ledger
-from ..records.bridge import Bridge, KeepsBatches
+from ..records.bridge import KeepsBatches
 from ..records.delivery import Delivery
 from ..records.record import JobRecord, call_text, current_record
 from . import verbs
@@ -17,31 +17,7 @@ from .performer import Performer, RealBody
 if TYPE_CHECKING:
     import asyncio
 
-
-class Adversary(Protocol):
-    """Makes the deliveries of a harness in the place of its performer, and worse things with them."""
-
-    def deliver(
-        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
-    ) -> Delivery:
-        """Make one delivery of a record that was taken, record it, and return what the test sees.
-
-        Args:
-            performer: makes deliveries.
-            ledger: records those of the test.
-            record: what to perform.
-            body: runs the body.
-        """
-        ...
-
-    async def adeliver(
-        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
-    ) -> Delivery:
-        """Do the same on the running event loop."""
-        ...
-
-
-#: With these the library is done with a job, so that only a second copy of its message runs it again.
+#: The library is done with a job that ended so: only a second copy of its message runs it again.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
 #: How often a copy that asks for a retry is delivered at most.
 _DELIVERIES: Final = 4
@@ -49,29 +25,29 @@ _DELIVERIES: Final = 4
 
 @dataclass(frozen=True)
 class Copy:
-    """What came of delivering a job once more."""
+    """The result of delivering a job once more."""
 
     #: The name of the job.
     job: str
     #: The job as the call that it stands for.
     call: str
-    #: What it raised, where the first delivery raised nothing; None when it did as well.
+    #: The error of the copy, when the first delivery had none; None when it had one as well.
     error: BaseException | None
-    #: How often it was delivered without the library's being done with it; 0 when it was done.
+    #: How many deliveries were made without the library being done with the job; 0 when it was done.
     unfinished: int = 0
 
     @property
     def failed(self) -> bool:
-        """Whether it did worse than the first delivery."""
+        """Whether the copy did worse than the first delivery."""
         return self.error is not None or self.unfinished > 0
 
 
 class Twice:
-    """Delivers each job once more, at once, as soon as the library is done with it.
+    """Delivers each job once more as soon as the library is done with it: an adversary.
 
-    The copy goes through the library's real path, in the world of the test. It is in no view, and
-    neither is what it enqueues, which nobody performs: what the first delivery enqueued is
-    delivered twice in its own turn.
+    The copy goes through the library's real path, in the world of the test. No view shows it, nor
+    the jobs that it enqueues, and nobody performs those: each job that the first delivery enqueued
+    is delivered twice in its own turn.
     """
 
     def __init__(self, only: str | None = None) -> None:
@@ -92,21 +68,24 @@ class Twice:
         """Make the delivery, and its copy."""
         delivery = performer.make(ledger, record, body)
         if self._is_worth_a_copy(delivery, body):
-            aside = _Aside(ledger, on_loop=False)
-            plan = self._plan(performer, aside, delivery)
-            verbs.drive(plan, lambda again: aside.deliver(performer, again))
+            hidden = _HiddenLedger(ledger, performer, on_loop=False)
+            verbs.drive(self._plan(hidden, delivery), hidden.deliver)
         return delivery
 
     async def adeliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
         """Do the same on the running event loop."""
+        import asyncio
+
         delivery = await performer.amake(ledger, record, body)
         if self._is_worth_a_copy(delivery, body):
-            async with self._one_at_a_time():
-                aside = _Aside(ledger, on_loop=True)
-                plan = self._plan(performer, aside, delivery)
-                await verbs.adrive(plan, lambda again: aside.adeliver(performer, again))
+            if self._turn is None:
+                self._turn = asyncio.Lock()
+            # One copy at a time: several verbs may run on the loop, and sandboxes close in order.
+            async with self._turn:
+                hidden = _HiddenLedger(ledger, performer, on_loop=True)
+                await verbs.adrive(self._plan(hidden, delivery), hidden.adeliver)
         return delivery
 
     def _is_worth_a_copy(self, delivery: Delivery, body: RealBody) -> bool:
@@ -117,69 +96,58 @@ class Twice:
             return False
         return delivery.status in _DONE and delivery.next is None
 
-    def _plan(self, performer: Performer, aside: _Aside, delivery: Delivery) -> verbs.Plan[None]:
+    def _plan(self, hidden: _HiddenLedger, delivery: Delivery) -> verbs.Plan[None]:
         """Deliver the payload again, and its retries, until the library is done with it."""
-        with aside.opened(performer):
-            again = delivery
-            record = delivery.record.source.redeliver(delivery.record)
+        first = delivery.record
+        with hidden.installed():
+            again, unfinished = delivery, _DELIVERIES
+            record = first.source.redeliver(first)
             for _ in range(_DELIVERIES):
-                aside.ledger.claim(record)
+                hidden.ledger.claim(record)
                 again = yield record
                 if again.next is None:
-                    self._note(delivery, again, 0)
-                    return
+                    unfinished = 0
+                    break
                 record = again.next
-                performer.clock.reach_ns(record.envelope.due_ns or 0)
-            self._note(delivery, again, _DELIVERIES)
-
-    def _note(self, delivery: Delivery, again: Delivery, unfinished: int) -> None:
-        worse = again.raises and not delivery.raises
-        error = again.error if worse or unfinished else None
-        record = delivery.record
-        self.copies.append(Copy(record.name, call_text(record), error, unfinished))
-
-    def _one_at_a_time(self) -> asyncio.Lock:
-        """Return what keeps copies of several verbs apart: the sandboxes of each close in order."""
-        import asyncio
-
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        return self._turn
+                hidden.ledger.clock.reach_ns(record.envelope.due_ns or 0)
+            worse = again.raises and not delivery.raises
+            error = again.error if worse or unfinished else None
+            self.copies.append(Copy(first.name, call_text(first), error, unfinished))
 
 
-class _Aside:
-    """A ledger beside that of the test, for one copy: the sink of all bridges meanwhile."""
+class _HiddenLedger:
+    """A second ledger for one copy. Meanwhile all bridges report here, and it sorts what they report."""
 
-    def __init__(self, live: Ledger, *, on_loop: bool) -> None:
+    def __init__(self, live: Ledger, performer: Performer, *, on_loop: bool) -> None:
         self._live = live
+        self._performer = performer
         self._on_loop = on_loop
         self.ledger = Ledger(live.clock)
         self.now_ns = live.now_ns
 
     @contextmanager
-    def opened(self, performer: Performer) -> Generator[None, None, None]:
-        """Let the bridges report here; at the end the clock is back at where it was."""
+    def installed(self) -> Generator[None, None, None]:
+        """Let the bridges report here for a block; at its end the clock is back where it was."""
         with ExitStack() as stack:
-            stack.enter_context(performer.clock.excursion())
-            for bridge in performer.bridges:
-                stack.enter_context(self._in_place_of_the_test(bridge))
+            stack.enter_context(self.ledger.clock.excursion())
+            for bridge in self._performer.bridges:
+                if isinstance(bridge, KeepsBatches):
+                    # The copy belongs to a batch of the test, which a fresh sandbox would not know.
+                    stack.enter_context(bridge.sandbox_with_batches(self))
+                else:
+                    stack.enter_context(bridge.sandbox(self))
             stack.callback(self.ledger.die)
             yield
 
-    def _in_place_of_the_test(self, bridge: Bridge) -> AbstractContextManager[None]:
-        if isinstance(bridge, KeepsBatches):
-            return bridge.sandbox_with_batches(self)
-        return bridge.sandbox(self)
-
-    def deliver(self, performer: Performer, record: JobRecord) -> Delivery:
+    def deliver(self, record: JobRecord) -> Delivery:
         """Make one delivery of the copy."""
-        body, before = RealBody(performer.outcomes, None), len(self.ledger.records)
-        return self._ended(record, performer.attempt(record, body), before, body)
+        body, before = RealBody(self._performer.outcomes, None), len(self.ledger.records)
+        return self._ended(record, self._performer.attempt(record, body), before, body)
 
-    async def adeliver(self, performer: Performer, record: JobRecord) -> Delivery:
+    async def adeliver(self, record: JobRecord) -> Delivery:
         """Do the same on the running event loop."""
-        body, before = RealBody(performer.outcomes, None), len(self.ledger.records)
-        return self._ended(record, await performer.aattempt(record, body), before, body)
+        body, before = RealBody(self._performer.outcomes, None), len(self.ledger.records)
+        return self._ended(record, await self._performer.aattempt(record, body), before, body)
 
     def _ended(
         self, record: JobRecord, delivery: Delivery, before: int, body: RealBody
@@ -193,32 +161,28 @@ class _Aside:
     # The sink of the bridges
 
     def added(self, record: JobRecord) -> None:
-        """Take in what the copy enqueues; what another task of the test enqueues meanwhile goes on to it."""
-        (self.ledger if self._is_ours(record) else self._live).added(record)
+        """Hide what the copy enqueues; pass on what another task of the test enqueues meanwhile."""
+        ours = True
+        if self._on_loop and self.ledger.records:
+            ours = self._is_hidden(current_record.get())
+        (self.ledger if ours else self._live).added(record)
 
     def removed(self, record: JobRecord) -> None:
-        """Take note that a pending job was withdrawn, of the copy or of the test."""
-        self._ledger_of(record).removed(record)
+        """Note that a pending job was withdrawn, of the copy or of the test."""
+        (self.ledger if self._is_hidden(record) else self._live).removed(record)
 
     def unblocked(self, record: JobRecord) -> None:
-        """Take note that a blocked job has its place, of the copy or of the test."""
-        self._ledger_of(record).unblocked(record)
+        """Note that a blocked job has got its place, of the copy or of the test."""
+        (self.ledger if self._is_hidden(record) else self._live).unblocked(record)
 
     def pending_with(self, job_id: str) -> JobRecord | None:
         """Return the oldest pending record with this id, the copy's own first."""
         return self.ledger.pending_with(job_id) or self._live.pending_with(job_id)
 
     def result_of(self, record: JobRecord) -> object:
-        """Return what the last delivery of the job returned, in the test or here."""
+        """Return what the last delivery of the job returned, in the test or of the copy."""
         known = any(record.job_id == each.record.job_id for each in self._live.deliveries)
         return (self._live if known else self.ledger).result_of(record)
 
-    def _ledger_of(self, record: JobRecord) -> Ledger:
-        ours = any(record is known for known in self.ledger.records)
-        return self.ledger if ours else self._live
-
-    def _is_ours(self, record: JobRecord) -> bool:
-        if not self._on_loop or not self.ledger.records:
-            return True
-        current = current_record.get()
-        return current is not None and any(current is known for known in self.ledger.records)
+    def _is_hidden(self, record: JobRecord | None) -> bool:
+        return any(record is known for known in self.ledger.records)

@@ -1,15 +1,14 @@
-"""What each verb performs, and in which order.
+"""Which records each verb performs, and in which order.
 
-A verb is a plan: a generator that yields the next record to perform, is sent the delivery that
-came of it, and returns the verb's result. The synchronous verbs and their `a` twins drive the same
-plans.
+A verb is a plan: a generator that yields the next record to perform, is sent the delivery that was made
+of it, and returns the verb's result. The synchronous verbs and their `a` twins drive the same plans.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import TypeAlias, TypeVar, cast
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ...errors import (
     CriterionError,
@@ -19,131 +18,56 @@ from ...errors import (
     TooFewPerformedError,
 )
 from ..ledger.ledger import Ledger
-from ..ledger.queues import check_served
-from ..ledger.selection import Holding, Selection
+from ..ledger.selection import Holding, JobFilter, JobFilters, Selection
 from ..records.bridge import CountsAttempts
 from ..records.delivery import Delivery, Tally
 from ..records.record import PENDING, TAKEN, JobRecord
+from ..records.targets import Targets
 from ..records.texts import short_name
-from ..time.clock import VirtualClock
 from .recurring import Recurring
 
 T = TypeVar("T")
 Plan: TypeAlias = Generator[JobRecord, Delivery, T]
 
-#: How many jobs that came up during one verb it performs before it takes them for a loop.
+#: How many jobs that are enqueued during a verb it performs before it takes them for a loop.
 DEFAULT_LIMIT = 10_000
 _RECENT = 1_000
 _ADVICE_ON_VERBS = "perform a part with `until=` or `only=`, or pass a `limit=` above {limit}"
 
 
 def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
-    """Carry a plan out and return its result."""
-    try:
-        record = next(plan)
-    except StopIteration as end:
-        return cast(T, end.value)
+    """Perform what a plan yields and return its result."""
+    delivery: Any = None  # the first `send` only starts the plan
     try:
         while True:
-            delivery = deliver(record)
             try:
                 record = plan.send(delivery)
             except StopIteration as end:
                 return cast(T, end.value)
+            # Outside of the inner `try`, since a job may raise StopIteration itself.
+            delivery = deliver(record)
     finally:
         plan.close()
 
 
 async def adrive(plan: Plan[T], deliver: Callable[[JobRecord], Awaitable[Delivery]]) -> T:
-    """Carry a plan out on the running event loop and return its result."""
-    try:
-        record = next(plan)
-    except StopIteration as end:
-        return cast(T, end.value)
+    """Do the same on the running event loop."""
+    delivery: Any = None
     try:
         while True:
-            delivery = await deliver(record)
             try:
                 record = plan.send(delivery)
             except StopIteration as end:
                 return cast(T, end.value)
+            delivery = await deliver(record)
     finally:
         plan.close()
-
-
-class Bounds:
-    """The least and the most deliveries of one verb call."""
-
-    __slots__ = ("_least", "_most")
-
-    def __init__(self, at_least: int, at_most: int | None) -> None:
-        """Take the arguments of a verb.
-
-        Args:
-            at_least: with fewer the verb raises.
-            at_most: the verb stops after so many; None for no end.
-
-        Raises:
-            CriterionError: when no number of deliveries is meant.
-        """
-        if type(at_least) is not int or at_least < 0:
-            raise CriterionError(
-                f"at_least={at_least!r} is no number of deliveries: write an int of at least 0."
-            )
-        if at_most is not None and (type(at_most) is not int or at_most < 1):
-            raise CriterionError(
-                f"at_most={at_most!r} is no number of deliveries: write an int of at least 1."
-            )
-        if at_most is not None and at_least > at_most:
-            raise CriterionError(
-                f"at_least={at_least} is more than at_most={at_most}: no number of deliveries is both."
-            )
-        self._least = at_least
-        self._most = at_most
-
-    def reached_by(self, tally: Tally) -> bool:
-        """Say whether the verb stops here."""
-        return self._most is not None and tally.total >= self._most
-
-    def reached_at(self, deliveries: int) -> bool:
-        """Say whether the verb stops after so many."""
-        return self._most is not None and deliveries >= self._most
-
-    def missed_by(self, tally: Tally) -> bool:
-        """Say whether there were too few deliveries."""
-        return tally.total < self._least
-
-    def text(self, tally: Tally, verb: str, waiting: str) -> str:
-        """Return the message that says so.
-
-        Args:
-            tally: what the verb did.
-            verb: its name.
-            waiting: what is pending still, in words.
-        """
-        counts = ", ".join(f"{count} {status}" for status, count in tally.items())
-        made = f"only {tally.total} ({counts})" if tally.total else "none"
-        deliveries = "1 delivery" if self._least == 1 else f"{self._least} deliveries"
-        return (
-            f"jobs.{verb}() was to make at least {deliveries} and made {made}. Pending: {waiting}. Make sure that "
-            "the code which enqueues the jobs ran before it, and that they are due."
-        )
-
-
-def check_limit(limit: object) -> None:
-    """Check the number of jobs that may come up during a verb.
-
-    Raises:
-        CriterionError: when it is none.
-    """
-    if type(limit) is not int or limit < 0:
-        raise CriterionError(f"limit={limit!r} is no number of jobs: write an int of at least 0.")
 
 
 def perform_one(
     ledger: Ledger, record: JobRecord, attempt: int | None, holdings: Iterable[Holding]
 ) -> Plan[Delivery]:
-    """Perform one record, due or not, as the attempt that it is, or as another."""
+    """Perform one record, due or not, as the attempt that it asks for or as another."""
     if record.state is not PENDING:
         state = "has been performed" if record.state is TAKEN else "was withdrawn"
         raise NotPerformedError(
@@ -160,162 +84,196 @@ def perform_one(
     if attempt is None or attempt == record.attempt:
         ledger.claim(record)
         return (yield record)
-    other = _as_attempt(record, attempt)
-    ledger.stand_in(record, other)
-    return (yield other)
-
-
-def _as_attempt(record: JobRecord, attempt: int) -> JobRecord:
-    """Return a record that asks for another attempt of the same job, as the library itself would.
-
-    Raises:
-        CriterionError: when the library does not count attempts.
-    """
     bridge: object = record.source
     if not isinstance(bridge, CountsAttempts):
         raise CriterionError(
             f"jobs.perform(record, attempt={attempt}): the jobs of {record.bridge} do not carry the number of "
             f"their attempt, so {short_name(record.name)} cannot be told that it is another. Leave attempt= out."
         )
-    return bridge.as_attempt(record, attempt)
+    other = bridge.as_attempt(record, attempt)
+    ledger.replace(record, other)
+    return (yield other)
 
 
-def perform_due(
-    ledger: Ledger, selection: Selection, bounds: Bounds, *, children: bool, limit: int
-) -> Plan[Tally]:
-    """Perform what is due, the clock standing still."""
-    tally = Tally()
-    loop = LoopGuard(ledger, limit, "jobs.perform_due()")
-    selection.before = None if children else len(ledger.records)
-    try:
-        while not bounds.reached_by(tally) and (record := ledger.take(selection)) is not None:
-            loop.check(record)
-            tally.count((yield record))
-        if not bounds.reached_by(tally):
-            check_served(ledger, selection, "jobs.perform_due()", ledger.now_ns())
-        check_done(tally, "perform_due", ledger, selection, bounds, " that is due")
-    finally:
-        ledger.put_back(selection.held())
-    return tally
+class VerbFilters(JobFilters, total=False):
+    """The keywords of the verbs that perform several jobs: filters and limits."""
+
+    #: How many jobs that are enqueued meanwhile are performed at most. Default: 10,000.
+    limit: int
+    #: How many deliveries there must be. Default: 0.
+    at_least: int
+    #: The number of deliveries after which the verb stops; None, the default, for no end.
+    at_most: int | None
+    #: Whether a job that ends in failure raises its error out of the verb; the rest then stays pending.
+    #: Default: True.
+    raise_errors: bool
 
 
-def drain(
-    ledger: Ledger,
-    clock: VirtualClock,
-    selection: Selection,
-    bounds: Bounds,
-    *,
-    until_ns: int | None,
-    limit: int,
-) -> Plan[Tally]:
-    """Perform everything, children and retries included; the clock jumps to each due time."""
-    tally = Tally()
-    selection.until_ns = until_ns
-    try:
-        yield from _drain_until(ledger, clock, selection, bounds, tally, until_ns, limit, "drain")
-        if not bounds.reached_by(tally):
-            check_served(ledger, selection, "jobs.drain()", until_ns)
-        check_done(tally, "drain", ledger, selection, bounds, "")
-    finally:
-        ledger.put_back(selection.held())
-    return tally
+class VerbCall:
+    """One call of `perform_due`, `drain` or `run_for`: its keywords, its plan, and its tally."""
 
+    __slots__ = (
+        "_at_least",
+        "at_most",
+        "ledger",
+        "limit",
+        "raise_errors",
+        "selection",
+        "tally",
+    )
 
-def run_for(
-    ledger: Ledger,
-    clock: VirtualClock,
-    selection: Selection,
-    bounds: Bounds,
-    recurring: Recurring,
-    *,
-    delta_ns: int,
-    limit: int,
-) -> Plan[Tally]:
-    """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
-    check_limit(limit)
-    start_ns = clock.now_ns()
-    end_ns = selection.until_ns = start_ns + delta_ns
-    tally = Tally()
+    def __init__(
+        self,
+        ledger: Ledger,
+        targets: Targets,
+        holdings: Sequence[Holding],
+        *,
+        only: JobFilter | None = None,
+        exclude: JobFilter | None = None,
+        queue: str | Iterable[str] | None = None,
+        limit: int = DEFAULT_LIMIT,
+        at_least: int = 0,
+        at_most: int | None = None,
+        raise_errors: bool = True,
+    ) -> None:
+        """Check the keywords; `VerbFilters` says what they mean.
 
-    def perform_until(until_ns: int) -> Plan[None]:
-        # What fires while a job sleeps comes up meanwhile, and is no loop.
-        most = limit + firings.left
-        return _drain_until(ledger, clock, selection, bounds, tally, until_ns, most, "run_for")
+        Raises:
+            CriterionError: when a keyword has a value that makes no sense.
+        """
+        if type(at_least) is not int or at_least < 0:
+            raise CriterionError(
+                f"at_least={at_least!r} is no number of deliveries: write an int of at least 0."
+            )
+        if at_most is not None and (type(at_most) is not int or at_most < 1):
+            raise CriterionError(
+                f"at_most={at_most!r} is no number of deliveries: write an int of at least 1."
+            )
+        if at_most is not None and at_least > at_most:
+            raise CriterionError(
+                f"at_least={at_least} is more than at_most={at_most}: no number of deliveries is both."
+            )
+        self.selection = Selection(targets, only, exclude, queue, holdings=holdings)
+        if type(limit) is not int or limit < 0:
+            raise CriterionError(
+                f"limit={limit!r} is no number of jobs: write an int of at least 0."
+            )
+        self.ledger = ledger
+        self.limit = limit
+        self._at_least = at_least
+        self.at_most = at_most
+        self.raise_errors = raise_errors
+        self.tally = Tally()
 
-    firings = recurring.round(start_ns, end_ns)
-    try:
-        with clock.stopping(firings):
-            while (firing_ns := firings.next_ns) is not None:
-                yield from perform_until(firing_ns - 1)
-                clock.reach_ns(firing_ns)
-                firings.check()
-            yield from perform_until(end_ns)
-        recurring.passed(end_ns)
-        if not bounds.reached_by(tally):
-            check_served(ledger, selection, "jobs.run_for()", end_ns)
-        check_done(tally, "run_for", ledger, selection, bounds, "")
-    finally:
-        ledger.put_back(selection.held())
-    clock.reach_ns(end_ns)
-    return tally
+    def perform_due(self, *, children: bool) -> Plan[Tally]:
+        """Perform what is due; the clock stands still."""
+        ledger, selection = self.ledger, self.selection
+        guard = LoopGuard(ledger, self.limit, "jobs.perform_due()")
+        selection.before = None if children else len(ledger.records)
+        try:
+            while not self.is_full() and (record := ledger.take(selection)) is not None:
+                guard.check(record)
+                self.tally.count((yield record))
+            self.check("perform_due", ledger.now_ns(), " that is due")
+        finally:
+            ledger.put_back(selection.passed_over())
+        return self.tally
 
+    def drain(self, until_ns: int | None) -> Plan[Tally]:
+        """Perform everything, children and retries included; the clock jumps to each due time."""
+        self.selection.until_ns = until_ns
+        try:
+            yield from self._perform_until(until_ns, self.limit, "drain")
+            self.check("drain", until_ns)
+        finally:
+            self.ledger.put_back(self.selection.passed_over())
+        return self.tally
 
-def _drain_until(
-    ledger: Ledger,
-    clock: VirtualClock,
-    selection: Selection,
-    bounds: Bounds,
-    tally: Tally,
-    until_ns: int | None,
-    limit: int,
-    verb: str,
-) -> Plan[None]:
-    loop = LoopGuard(ledger, limit, f"jobs.{verb}()")
-    while not bounds.reached_by(tally):
-        record = ledger.take(selection)
-        if record is not None:
-            loop.check(record)
-            tally.count((yield record))
-            continue
-        due_ns = ledger.next_due_ns(selection)
-        if due_ns is None or (until_ns is not None and due_ns > until_ns):
+    def run_for(self, delta_ns: int, recurring: Recurring) -> Plan[Tally]:
+        """Perform what comes due within a time, which has passed at the end; recurring tasks fire in it."""
+        clock = self.ledger.clock
+        start_ns = clock.now_ns()
+        end_ns = self.selection.until_ns = start_ns + delta_ns
+        firings = recurring.round(start_ns, end_ns)
+        try:
+            with clock.stopping(firings):
+                while (firing_ns := firings.next_ns) is not None:
+                    # What fires while a job sleeps is enqueued during the verb too, and is no loop.
+                    limit = self.limit + firings.left
+                    yield from self._perform_until(firing_ns - 1, limit, "run_for")
+                    clock.reach_ns(firing_ns)
+                    firings.check()
+                yield from self._perform_until(end_ns, self.limit, "run_for")
+            recurring.passed(end_ns)
+            self.check("run_for", end_ns)
+        finally:
+            self.ledger.put_back(self.selection.passed_over())
+        clock.reach_ns(end_ns)
+        return self.tally
+
+    def _perform_until(self, until_ns: int | None, limit: int, verb: str) -> Plan[None]:
+        ledger, selection = self.ledger, self.selection
+        guard = LoopGuard(ledger, limit, f"jobs.{verb}()")
+        while not self.is_full():
+            record = ledger.take(selection)
+            if record is not None:
+                guard.check(record)
+                self.tally.count((yield record))
+                continue
+            due_ns = ledger.next_due_ns(selection)
+            if due_ns is None or (until_ns is not None and due_ns > until_ns):
+                return
+            ledger.clock.reach_ns(due_ns)
+
+    def is_full(self) -> bool:
+        """Return whether the verb has made as many deliveries as it may."""
+        return self.at_most is not None and self.tally.total >= self.at_most
+
+    def check(self, verb: str, until_ns: int | None, which: str = "") -> None:
+        """Raise when the verb has left jobs that nobody serves, or has done less than it was to do.
+
+        Args:
+            verb: its name.
+            until_ns: jobs that are due after this were not to be performed; None for no end.
+            which: which of the pending jobs it could have performed, in words.
+
+        Raises:
+            UnservedQueueError: with the jobs in queues that no worker serves.
+            NothingMatchedError: when filters were given and matched nothing.
+            TooFewPerformedError: when there were fewer deliveries than `at_least`.
+        """
+        ledger, selection, tally = self.ledger, self.selection, self.tally
+        if not self.is_full():
+            unserved = ledger.unserved(selection, f"jobs.{verb}()", until_ns)
+            if unserved is not None:
+                raise unserved
+        unmatched = not selection.unfiltered and not selection.selected
+        if not unmatched and tally.total >= self._at_least:
             return
-        clock.reach_ns(due_ns)
-
-
-def check_done(
-    tally: Tally, verb: str, ledger: Ledger, selection: Selection, bounds: Bounds, which: str
-) -> None:
-    """Raise when a verb has done nothing although it has filters, or less than it was to do.
-
-    Raises:
-        NothingMatchedError: with what was waiting instead.
-        TooFewPerformedError: likewise.
-    """
-    unmatched = not selection.unfiltered and not selection.selected
-    if not unmatched and not bounds.missed_by(tally):
-        return
-    now_ns = ledger.now_ns() if which else None
-    counts = Counter(_waiting_text(record, now_ns, selection) for record in ledger.pending())
-    waiting = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
-    if unmatched:
-        raise NothingMatchedError(
-            f"jobs.{verb}({selection.described}) matches no pending job{which}, so it would have done nothing. "
-            f"Pending: {waiting}."
+        counts: Counter[str] = Counter()
+        now_ns = ledger.now_ns()
+        for record in ledger.pending():
+            text = f"{short_name(record.name)} in {record.queue!r}"
+            if which and (record.envelope.due_ns or 0) > now_ns:
+                text += " due later"
+            counts[f"{text} held back" if selection.is_held(record) else text] += 1
+        waiting = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+        if unmatched:
+            raise NothingMatchedError(
+                f"jobs.{verb}({selection.described}) matches no pending job{which}, so it would have done "
+                f"nothing. Pending: {waiting}."
+            )
+        made = ", ".join(f"{count} {status}" for status, count in tally.items())
+        deliveries = "1 delivery" if self._at_least == 1 else f"{self._at_least} deliveries"
+        raise TooFewPerformedError(
+            f"jobs.{verb}() was to make at least {deliveries} and made "
+            f"{f'only {tally.total} ({made})' if tally.total else 'none'}. Pending: {waiting}. Make sure that "
+            "the code which enqueues the jobs ran before it, and that they are due."
         )
-    raise TooFewPerformedError(bounds.text(tally, verb, waiting))
-
-
-def _waiting_text(record: JobRecord, now_ns: int | None, selection: Selection) -> str:
-    text = f"{short_name(record.name)} in {record.queue!r}"
-    due_ns = record.envelope.due_ns
-    if now_ns is not None and due_ns is not None and due_ns > now_ns:
-        text += " due later"
-    return f"{text} held back" if selection.holds(record) else text
 
 
 class LoopGuard:
-    """Stops what would go on performing for ever."""
+    """Stops a verb, or inline mode, that would go on performing for ever."""
 
     __slots__ = ("_advice", "_before", "_late", "_ledger", "_limit", "_newest", "_what")
 
@@ -326,14 +284,10 @@ class LoopGuard:
 
         Args:
             ledger: has the records, and the deliveries.
-            limit: how many records that came up meanwhile are performed at most.
-            what: what is stopped.
+            limit: how many records that are enqueued from now on are performed at most.
+            what: what is stopped, as the message calls it.
             advice: what can be done besides ending the loop; may name the limit.
-
-        Raises:
-            CriterionError: when the limit is no number.
         """
-        check_limit(limit)
         self._ledger = ledger
         self._limit = limit
         self._what = what
@@ -343,7 +297,7 @@ class LoopGuard:
         self._late = 0
 
     def check(self, record: JobRecord) -> None:
-        """Count a record that came up meanwhile.
+        """Count a record that was enqueued meanwhile.
 
         Raises:
             LoopLimitError: when there have been too many; the record stays pending.

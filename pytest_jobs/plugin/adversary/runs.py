@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 
 import pytest
 
-from ...harness.active import open_harnesses
-from ...harness.running.twice import Adversary
+from ...harness.open_harness import open_harnesses
+from ...harness.running.performer import Adversary
 
 Phase = Literal["setup", "call", "teardown"]
 
