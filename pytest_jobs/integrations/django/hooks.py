@@ -1,4 +1,4 @@
-"""One callback of `transaction.on_commit`, in the place where Django keeps it."""
+"""One callback of `transaction.on_commit`, wrapped so that the harness knows what became of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger("django.db.backends.base")
 
 
 class CommitHook:
-    """Stands for a callback among those of a connection, and notes that it was called.
+    """Takes the place of a callback in `connection.run_on_commit`, and notes that it was called.
 
     It equals the callback and has its attributes, for tests that look at what they captured.
     """
@@ -28,11 +28,11 @@ class CommitHook:
     __slots__ = (
         "_done",
         "_dropped",
-        "_raised",
-        "_ran",
         "connection",
         "fires",
         "function",
+        "raised",
+        "ran",
         "record",
         "registered_at",
         "robust",
@@ -51,12 +51,12 @@ class CommitHook:
         """Describe what was registered.
 
         Args:
-            connection: the database that it waits for.
-            function: what to call.
+            connection: the database whose commit it waits for.
+            function: the callback.
             robust: whether its errors are logged and not raised.
             registered_at: the file and line that registered it.
             record: the job that registered it.
-            fires: whether it is called when its transaction ends, and does not wait for a verb.
+            fires: whether the end of its transaction calls it; otherwise `jobs.commit()` does.
         """
         self.connection = connection
         self.function = function
@@ -64,45 +64,34 @@ class CommitHook:
         self.registered_at = registered_at
         self.record = record
         self.fires = fires
-        self._ran = False
+        #: Whether it was called, and whether it raised an error that nothing caught.
+        self.ran = False
+        self.raised = False
+        #: Whether `run` has called it: then Django, which still keeps it, must not call it again.
         self._done = False
-        self._raised = False
+        #: Why it will never be called.
         self._dropped = ""
 
     def __call__(self) -> object:
-        """Call it, unless it was called in the place of Django."""
         if self._done:
             return None
-        self._ran = True
+        self.ran = True
         try:
             return self.function()
         except BaseException:
-            self._raised = not self.robust
+            self.raised = not self.robust
             raise
 
     def __eq__(self, other: object) -> bool:
-        """Compare as the callback does."""
         return self is other or self.function == (
             other.function if isinstance(other, CommitHook) else other
         )
 
     def __hash__(self) -> int:
-        """Return the hash of the callback."""
         return hash(self.function)
 
     def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the callback, such as its `__qualname__`."""
         return getattr(self.function, name)
-
-    @property
-    def ran(self) -> bool:
-        """Whether it was called."""
-        return self._ran
-
-    @property
-    def raised(self) -> bool:
-        """Whether it was called and raised what is not caught."""
-        return self._raised
 
     def is_listed(self) -> bool:
         """Say whether Django still keeps it."""
@@ -110,22 +99,22 @@ class CommitHook:
 
     def waits(self) -> bool:
         """Say whether it may still be called after a commit."""
-        return not self._ran and not self._dropped and self.is_listed()
+        return not self.ran and not self._dropped and self.is_listed()
 
     def drop(self, by: str) -> None:
-        """Note that it will not be called, unless it was."""
-        if not self._ran:
+        """Note that it will never be called, unless it was."""
+        if not self.ran:
             self._dropped = self._dropped or by
             wait = commit_wait(self.function)
             if wait is not None:
                 wait.dropped(by)
 
     def leave(self) -> None:
-        """Note that its test case ends while it waits. A job that waits so is told of no rollback."""
+        """Note that its TestCase ends while it waits. A job that waits is not told: only the test rolls back."""
         self._dropped = WITH_TEST_CASE
 
     def run(self) -> None:
-        """Call it as the commit would, and never again."""
+        """Call it as the commit does, and never again."""
         try:
             self()
         except Exception as error:
@@ -137,13 +126,9 @@ class CommitHook:
             self._done = True
 
     def describe(self, *, listed: bool) -> CommitCallback:
-        """Return it in words.
-
-        Args:
-            listed: whether Django still keeps it.
-        """
+        """Return it as views and messages show it; `listed` says whether Django still keeps it."""
         dropped = self._dropped or ("" if listed else ROLLED_BACK)
-        state: CallbackState = "ran" if self._ran else "dropped" if dropped else "waiting"
+        state: CallbackState = "ran" if self.ran else "dropped" if dropped else "waiting"
         return CommitCallback(
             text=callable_text(self.function),
             using=self.connection.alias,
@@ -155,7 +140,7 @@ class CommitHook:
 
 
 def run_in_order(hooks: Sequence[CommitHook]) -> None:
-    """Call hooks as commits would: after one that raises, the rest of its database is dropped.
+    """Call hooks as commits do: after one that raises, the rest of its database is dropped.
 
     Raises:
         BaseException: what a hook raised that is not robust.
@@ -175,22 +160,8 @@ def note_rollbacks(hooks: Iterable[CommitHook]) -> None:
             hook.drop(ROLLED_BACK)
 
 
-def note_end(hooks: Sequence[CommitHook], *, rolled_back: bool) -> None:
-    """Note what became of hooks whose outermost block has ended inside one of a test case.
-
-    Args:
-        hooks: what was registered in the block.
-        rolled_back: whether the block failed without a savepoint to go back to.
-    """
-    if rolled_back:
-        for hook in hooks:
-            hook.drop(ROLLED_BACK)
-    else:
-        note_rollbacks(hooks)
-
-
 def note_commit(hooks: Sequence[CommitHook]) -> None:
-    """Note what became of hooks whose transaction Django itself has ended."""
+    """Note what became of hooks whose transaction Django itself has committed or rolled back."""
     raised = next((hook for hook in hooks if hook.raised), None)
     if raised is not None:
         _drop_behind(raised, hooks)
@@ -198,7 +169,7 @@ def note_commit(hooks: Sequence[CommitHook]) -> None:
 
 
 def _drop_behind(raised: CommitHook, others: Iterable[CommitHook]) -> None:
-    """Drop what stands behind a hook that raised, on the same database."""
+    """Drop the hooks of the same database that come after one that raised."""
     for other in others:
         if other.connection is raised.connection:
             other.drop(f"since {callable_text(raised.function)} raised before it")

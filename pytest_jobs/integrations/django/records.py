@@ -1,4 +1,4 @@
-"""The models of Django as records: named by their primary key, and by their database if it is another."""
+"""Django for the core: models as records in arguments, and open atomic blocks for jobs that wait for a commit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_COMMITTED: Final = "by a rollback, or since a callback of on_commit raised 
 
 
 def source() -> TransactionSource:
-    """Return what knows the atomic blocks of the process."""
+    """Return what knows the atomic blocks that are open."""
     return AtomicBlocks()
 
 
@@ -34,18 +34,15 @@ class OpenAtomicBlock:
 
     @property
     def using(self) -> str:
-        """The alias of the database."""
         return str(self._connection.alias)
 
     @property
     def text(self) -> str:
-        """What is open."""
         return f"an atomic block of {self.using!r}"
 
     def when_ended(self, wait: CommitWait) -> None:
-        """Have Django call it after the commit."""
         callback = partial(wait.committed)
-        # Django tells nobody of a rollback: it forgets its callbacks, and nobody else keeps them.
+        # Django does not report a rollback. It forgets the callbacks, which nobody else keeps, so they are freed.
         weakref.finalize(callback, wait.dropped, _NOT_COMMITTED).atexit = False
         self._connection.on_commit(callback)
 
@@ -60,16 +57,14 @@ class AtomicBlocks:
         return [
             OpenAtomicBlock(connection)
             for connection in connections.all(initialized_only=True)
-            if any(not _is_of_test_case(block) for block in connection.atomic_blocks)
+            if any(
+                not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks
+            )
         ]
 
 
-def _is_of_test_case(block: object) -> bool:
-    return bool(getattr(block, "_from_testcase", False))
-
-
 def reference_of(cls: type) -> Reference | None:
-    """Return how the records of a class are found, if it is a model of an installed application."""
+    """Return how to find the records of a class, if it is a model of an installed application."""
     options = getattr(cls, "_meta", None)
     if (
         not issubclass(cls, Model)
@@ -82,7 +77,7 @@ def reference_of(cls: type) -> Reference | None:
 
 
 def _identify(record: Any) -> object:
-    """Return the primary key, with the alias of the database where that is not the default; None without a row."""
+    """Return the primary key, with the alias of another database than the default; None without a row."""
     key = record.pk
     if key is None or record._state.adding:
         return None

@@ -1,11 +1,16 @@
-"""Django's transactions: `on_commit` in tests that never commit."""
+"""Django's transactions: `on_commit` in tests that never commit.
+
+A `TestCase` wraps each test in atomic blocks that it rolls back, so Django never calls what `on_commit` registers.
+The patches here put a `CommitHook` in the place of each callback, and call it when production would: when the
+outermost block of the application ends, or by `jobs.commit()`. In the code, "own" blocks are the blocks of the job
+that runs, or of the test; the blocks of the TestCase are nobody's.
+"""
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -21,14 +26,14 @@ from ...harness.commits.transactions import CommitCallback, Transactions
 from ...harness.records.patches import Patches
 from ...harness.records.record import JobRecord, current_record
 from ...harness.records.versions import KnownVersions
-from .hooks import CommitHook, note_commit, note_end, note_rollbacks, run_in_order
+from .hooks import ROLLED_BACK, CommitHook, note_commit, note_rollbacks, run_in_order
 
 _KNOWN: Final = KnownVersions("Django", (4, 2), (6, 1))
-#: The packages between an application and `on_commit`.
+#: Packages that pass a callback on to `on_commit`; the line that registered it lies outside of them.
 _PASSING_ON: Final = frozenset(
     ("asgiref", "celery", "contextlib", "django", "django_tasks", "functools", "pytest_jobs")
 )
-#: Whether `commit` is calling hooks: what they register is called at once.
+#: Whether `commit` calls hooks now: callbacks that they register are called at once.
 _committing: ContextVar[bool] = ContextVar("pytest_jobs_committing", default=False)
 
 
@@ -42,7 +47,7 @@ def transactions() -> Transactions:
 
 
 class DjangoTransactions:
-    """Keeps what `on_commit` registers, and calls it when a commit would come in production."""
+    """Keeps what `on_commit` registers, and calls it when production would commit."""
 
     name = "django"
 
@@ -50,10 +55,10 @@ class DjangoTransactions:
         _KNOWN.check(django.get_version())
         self._patches = Patches()
         self._hooks: list[CommitHook] = []
-        #: Those whose transaction has not ended yet.
+        #: The hooks whose transaction has not ended yet.
         self._inside: list[CommitHook] = []
         self._lock = threading.Lock()
-        #: Of each connection, by how many blocks it has, the job that opened the last of them.
+        #: For each connection the jobs that opened its blocks, by the depth of the block.
         self._openers: WeakKeyDictionary[Any, dict[int, JobRecord]] = WeakKeyDictionary()
         self._commits: Callable[[], bool] = _not_installed
         self._ended: Callable[[], object] = _not_installed
@@ -69,18 +74,50 @@ class DjangoTransactions:
                 "DjangoTransactions is installed already: uninstall it first, or make another one."
             )
         self._commits, self._ended = commits, ended
-        self._patches.set(
-            BaseDatabaseWrapper, "on_commit", self._registering(BaseDatabaseWrapper.on_commit)
-        )
-        self._patches.set(Atomic, "__enter__", self._entering(Atomic.__enter__))
-        self._patches.set(Atomic, "__exit__", self._exiting(Atomic.__exit__))
+        genuine_on_commit: Callable[..., None] = BaseDatabaseWrapper.on_commit
+        genuine_enter: Callable[..., None] = Atomic.__enter__
+        genuine_exit: Callable[..., None] = Atomic.__exit__
+
+        @functools.wraps(genuine_on_commit)
+        def on_commit(connection: BaseDatabaseWrapper, func: Any, robust: bool = False) -> None:
+            if isinstance(func, CommitHook) or not callable(func):
+                genuine_on_commit(connection, func, robust)
+            else:
+                self._register(connection, func, robust, genuine_on_commit)
+
+        @functools.wraps(genuine_enter)
+        def enter(atomic: Atomic) -> None:
+            genuine_enter(atomic)
+            record = current_record.get()
+            if record is not None:
+                connection = get_connection(atomic.using)
+                depth = len(connection.atomic_blocks)
+                self._openers.setdefault(connection, {})[depth] = record
+
+        @functools.wraps(genuine_exit)
+        def leave(atomic: Atomic, *raised: Any) -> None:
+            connection = get_connection(atomic.using)
+            if _is_of_test_case(atomic):
+                for hook in self._hooks:
+                    if hook.connection is connection and hook.waits():
+                        hook.leave()
+            try:
+                genuine_exit(atomic, *raised)
+            finally:
+                self._block_ended(connection)
+
+        self._patches.set(BaseDatabaseWrapper, "on_commit", on_commit)
+        self._patches.set(Atomic, "__enter__", enter)
+        self._patches.set(Atomic, "__exit__", leave)
 
     def uninstall(self) -> None:
         """Put everything back, what waits on connections included."""
         self._patches.restore()
         self._commits, self._ended = _not_installed, _not_installed
-        for connection in {id(hook.connection): hook.connection for hook in self._hooks}.values():
-            _unwrap(connection)
+        for connection in self._connections():
+            for position, (sids, function, robust) in enumerate(connection.run_on_commit):
+                if isinstance(function, CommitHook) and function.waits():
+                    connection.run_on_commit[position] = (sids, function.function, robust)
         self._hooks, self._inside = [], []
         self._openers.clear()
 
@@ -96,9 +133,7 @@ class DjangoTransactions:
         self._adopt()
         listed = {
             id(function)
-            for connection in {
-                id(hook.connection): hook.connection for hook in self._hooks
-            }.values()
+            for connection in self._connections()
             for _, function, _ in connection.run_on_commit
         }
         return [hook.describe(listed=id(hook) in listed) for hook in self._hooks]
@@ -115,53 +150,23 @@ class DjangoTransactions:
         here = {id(connection) for connection in _connections_here()}
         ours = [hook for hook in waiting if id(hook.connection) in here]
         if waiting and not ours:
-            raise CommitError(_elsewhere(waiting))
-        with _commit_going_on():
+            shown = ", ".join(hook.describe(listed=True).text for hook in waiting[:3])
+            raise CommitError(
+                f"jobs.commit() found nothing on the database connections of this thread, while {shown} waits on "
+                "those of another: connections belong to threads. In an async test write `await jobs.acommit()`; "
+                "otherwise commit in the thread that registered it."
+            )
+        token = _committing.set(True)
+        try:
             run_in_order(ours)
+        finally:
+            _committing.reset(token)
 
     async def acommit(self) -> None:
         """Call what waits in the thread in which Django runs synchronous code."""
         from asgiref.sync import sync_to_async
 
         await sync_to_async(self.commit)()
-
-    # What takes the place of Django's methods
-
-    def _registering(self, genuine: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(genuine)
-        def on_commit(connection: BaseDatabaseWrapper, func: Any, robust: bool = False) -> None:
-            if isinstance(func, CommitHook) or not callable(func):
-                genuine(connection, func, robust)
-            else:
-                self._register(connection, func, robust, genuine)
-
-        return on_commit
-
-    def _entering(self, genuine: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(genuine)
-        def enter(atomic: Atomic) -> None:
-            genuine(atomic)
-            record = current_record.get()
-            if record is not None:
-                connection = get_connection(atomic.using)
-                depth = len(connection.atomic_blocks)
-                self._openers.setdefault(connection, {})[depth] = record
-
-        return enter
-
-    def _exiting(self, genuine: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(genuine)
-        def leave(atomic: Atomic, *raised: Any) -> None:
-            if _is_of_test_case(atomic):
-                self._test_case_ends(get_connection(atomic.using))
-            try:
-                genuine(atomic, *raised)
-            finally:
-                self._block_ended(get_connection(atomic.using))
-
-        return leave
-
-    # What they do
 
     def _register(
         self,
@@ -191,44 +196,40 @@ class DjangoTransactions:
         elif hook.fires and not hook.ran:
             hook.run()
 
-    def _test_case_ends(self, connection: BaseDatabaseWrapper) -> None:
-        for hook in self._hooks:
-            if hook.connection is connection and hook.waits():
-                hook.leave()
-
     def _block_ended(self, connection: BaseDatabaseWrapper) -> None:
+        """Note what became of hooks, and call those that fire, when no own block is open any more."""
         self._openers.get(connection, {}).pop(len(connection.atomic_blocks) + 1, None)
         if self._own_blocks(connection):
             note_rollbacks(hook for hook in self._inside if hook.connection is connection)
             return
-        hooks = self._take_inside(connection, current_record.get())
-        if connection.in_atomic_block:
-            note_end(hooks, rolled_back=connection.needs_rollback)
-        else:
+        hooks: list[CommitHook] = []
+        if self._inside:
+            record = current_record.get()
+            with self._lock:
+                hooks = [
+                    hook
+                    for hook in self._inside
+                    if hook.connection is connection and hook.record is record
+                ]
+                # By identity: hooks of one callback are equal.
+                ended = set(map(id, hooks))
+                self._inside = [hook for hook in self._inside if id(hook) not in ended]
+        if not connection.in_atomic_block:
             note_commit(hooks)
+        elif connection.needs_rollback:
+            # The block failed, and has no savepoint to go back to.
+            for hook in hooks:
+                hook.drop(ROLLED_BACK)
+        else:
+            note_rollbacks(hooks)
         try:
             run_in_order([hook for hook in hooks if hook.fires and hook.waits()])
         finally:
             if self.open_here() is None:
                 self._ended()
 
-    def _take_inside(
-        self, connection: BaseDatabaseWrapper, record: JobRecord | None
-    ) -> list[CommitHook]:
-        """Return the hooks whose transaction has just ended."""
-        if not self._inside:
-            return []
-        taken: list[CommitHook] = []
-        left: list[CommitHook] = []
-        with self._lock:
-            for hook in self._inside:
-                ended = hook.connection is connection and hook.record is record
-                (taken if ended else left).append(hook)
-            self._inside = left
-        return taken
-
     def _own_blocks(self, connection: BaseDatabaseWrapper) -> int:
-        """Return how many atomic blocks are open that belong to what runs: a job, or the test."""
+        """Return how many open atomic blocks belong to the job that runs, or else to the test."""
         record = current_record.get()
         openers = self._openers.get(connection, {})
         blocks = connection.atomic_blocks
@@ -238,8 +239,12 @@ class DjangoTransactions:
                 return len(blocks) - depth
         return len(blocks)
 
+    def _connections(self) -> Iterable[Any]:
+        """Return the connections that have hooks."""
+        return {id(hook.connection): hook.connection for hook in self._hooks}.values()
+
     def _adopt(self) -> None:
-        """Take over what the test registered before the harness was opened."""
+        """Wrap the callbacks that the test registered before the harness was opened."""
         adopted: list[CommitHook] = []
         for connection in _connections_here():
             for position, (sids, function, robust) in _of_this_test(connection):
@@ -258,17 +263,8 @@ class DjangoTransactions:
 
 
 def _not_installed() -> bool:
-    """Stand in for the harness while there is none."""
+    """Answer instead of the harness, while there is none."""
     return False
-
-
-@contextmanager
-def _commit_going_on() -> Generator[None, None, None]:
-    token = _committing.set(True)
-    try:
-        yield
-    finally:
-        _committing.reset(token)
 
 
 def _connections_here() -> list[Any]:
@@ -278,12 +274,12 @@ def _connections_here() -> list[Any]:
 
 
 def _is_of_test_case(block: Atomic) -> bool:
-    """Say whether Django's TestCase opened a block, to roll it back at the end."""
+    """Say whether Django's TestCase opened a block, which it rolls back at its end."""
     return bool(block._from_testcase)
 
 
 def _of_this_test(connection: Any) -> Iterator[tuple[int, Any]]:
-    """Go through what was registered since the test began; `setUpTestData` came before that."""
+    """Yield the callbacks that were registered since the test began, without those of `setUpTestData`."""
     blocks = connection.atomic_blocks
     of_test_case = [place for place, block in enumerate(blocks) if _is_of_test_case(block)]
     if not of_test_case:
@@ -295,19 +291,3 @@ def _of_this_test(connection: Any) -> Iterator[tuple[int, Any]]:
     for position, entry in enumerate(connection.run_on_commit):
         if sid is None or sid in entry[0]:
             yield position, entry
-
-
-def _unwrap(connection: Any) -> None:
-    """Leave the callbacks that wait as they were registered."""
-    for position, (sids, function, robust) in enumerate(connection.run_on_commit):
-        if isinstance(function, CommitHook) and function.waits():
-            connection.run_on_commit[position] = (sids, function.function, robust)
-
-
-def _elsewhere(waiting: Sequence[CommitHook]) -> str:
-    shown = ", ".join(hook.describe(listed=True).text for hook in waiting[:3])
-    return (
-        f"jobs.commit() found nothing on the database connections of this thread, while {shown} waits on those "
-        "of another: connections belong to threads. In an async test write `await jobs.acommit()`; otherwise "
-        "commit in the thread that registered it."
-    )
