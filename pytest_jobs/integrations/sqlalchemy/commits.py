@@ -1,4 +1,7 @@
-"""The sessions of SQLAlchemy whose transactions are open, for jobs that wait for their commit."""
+"""The sessions of SQLAlchemy whose transactions are open, for jobs that wait for their commit.
+
+`Sessions` listens to the events of every session, and keeps a `SessionWatch` for each.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,20 @@ from sqlalchemy.orm import (
 from ...core.foundation.protocols import CommitWait, TransactionSource
 from ...errors import CommitError
 
-#: The sessions that were last used in this context: in this thread, this task, or those it began in.
+#: The sessions that were used in this context: in this thread or task, or before it was started.
 _used_here: ContextVar[tuple[SessionWatch, ...]] = ContextVar(
     "pytest_jobs_sqlalchemy_sessions", default=()
 )
 
 
 def source() -> TransactionSource:
-    """Return what knows the sessions of the process, which it listens to from the first call on."""
+    """Return what knows the sessions of the process; it listens to them from the first call on."""
     sessions.listen()
     return sessions
 
 
 class SessionWatch:
-    """What is known of one session, over its transactions."""
+    """What is known about one session, over all of its transactions."""
 
     __slots__ = (
         "__weakref__",
@@ -47,18 +50,20 @@ class SessionWatch:
 
     def __init__(self, session: Session) -> None:
         self._session = weakref.ref(session, self._thrown_away)
-        #: The name of its database; of a session with several, that it is a session.
-        self.using = _database_of(session)
+        #: The name of its database; `session` for a session with several databases.
+        self.using = "session"
+        if session.bind is not None:
+            url = session.bind.engine.url
+            self.using = PurePath(url.database).name if url.database else url.drivername
         self._changed = False
         self._committed = False
         self._when_written: list[Callable[[], None]] = []
-        #: What waits, by the savepoint or the transaction in which it was enqueued. That holds its
-        #: session, which could never be thrown away if this held it.
+        #: The jobs that wait, with the savepoint or the transaction in which each was enqueued: by a weak
+        #: reference, since a transaction keeps its session alive.
         self._waiting: list[tuple[weakref.ref[SessionTransaction], CommitWait]] = []
 
     @property
     def text(self) -> str:
-        """What is open."""
         return f"the transaction of a session of {self.using!r}"
 
     @property
@@ -71,7 +76,7 @@ class SessionWatch:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has a transaction that means more than that something was read."""
+        """Whether it has a transaction that the application began, or in which it writes."""
         session = self._session()
         transaction = None if session is None else session.get_transaction()
         if session is None or transaction is None:
@@ -80,7 +85,7 @@ class SessionWatch:
         return begun or session.in_nested_transaction() or self.changed
 
     def when_ended(self, wait: CommitWait) -> None:
-        """Keep what waits for the transaction, or for the savepoint that it is in."""
+        """Let a job wait for the innermost savepoint, or for the transaction."""
         session = self._session()
         inner = session and (session.get_nested_transaction() or session.get_transaction())
         if inner is None:
@@ -112,10 +117,10 @@ class SessionWatch:
         self._committed = True
 
     def ended(self, transaction: SessionTransaction) -> None:
-        """Settle what waited for a transaction, or a savepoint, that has ended.
+        """Send or drop the jobs that waited for a transaction, or a savepoint, that has ended.
 
         Raises:
-            BaseException: what an adapter raised first, after all jobs had their turn.
+            BaseException: the first error of an adapter, after all jobs were sent.
         """
         outer = transaction.parent
         committed, self._committed = self._committed, False
@@ -130,8 +135,11 @@ class SessionWatch:
         elif outer is None:
             _commit_all(mine)
         else:
-            around = weakref.ref(_savepoint_around(outer))
-            self._waiting += [(around, wait) for wait in mine]
+            # Wait for the savepoint around it, or for the whole transaction. A flush has a transaction of its own,
+            # which is neither.
+            while outer.parent is not None and not outer.nested:
+                outer = outer.parent
+            self._waiting += [(weakref.ref(outer), wait) for wait in mine]
 
     def _thrown_away(self, reference: weakref.ref[Session]) -> None:
         waiting, self._waiting = self._waiting, []
@@ -159,7 +167,7 @@ class Sessions:
         if self._listening:
             return
         self._listening = True
-        # Those that have begun could be open here or elsewhere: who began them was not seen.
+        # Nobody knows which thread or task began the sessions that are open already.
         self._unseen.update(
             session for session in session_module._sessions.values() if session.in_transaction()
         )
@@ -171,20 +179,11 @@ class Sessions:
         event.listen(Session, "after_transaction_end", self._ended)
 
     def open_here(self) -> Sequence[SessionWatch]:
-        """Return the sessions of this context whose transaction is open, but those that have only read.
+        """Return the sessions of this context whose transaction is open, except those that have only read.
 
         Raises:
-            CommitError: when one began before it could be seen.
+            CommitError: when a transaction is open that began before this listened.
         """
-        if self._unseen:
-            self._check_unseen()
-        return [watch for watch in _used_here.get() if watch.is_open]
-
-    def reading_here(self) -> Sequence[SessionWatch]:
-        """Return the sessions of this context that have only read in their transaction."""
-        return [watch for watch in _used_here.get() if watch.has_only_read]
-
-    def _check_unseen(self) -> None:
         if any(session.in_transaction() for session in self._unseen):
             raise CommitError(
                 "A session of SQLAlchemy had begun its transaction before pytest-jobs listened to sessions, so "
@@ -192,6 +191,11 @@ class Sessions:
                 "on that is enqueued after the commit: import sqlalchemy.orm before that class is defined."
             )
         self._unseen.clear()
+        return [watch for watch in _used_here.get() if watch.is_open]
+
+    def reading_here(self) -> Sequence[SessionWatch]:
+        """Return the sessions of this context whose transaction has only read so far."""
+        return [watch for watch in _used_here.get() if watch.has_only_read]
 
     def _watch(self, session: Session) -> SessionWatch:
         watch = self._watches.get(session)
@@ -206,7 +210,7 @@ class Sessions:
         if transaction.parent is None:
             self._watch(session)
         elif transaction.origin is SessionTransactionOrigin.SUBTRANSACTION:
-            # Of a flush, or of what is written in bulk, which is told of by no other event.
+            # A flush, or a bulk operation, which has no event of its own.
             self._watch(session).writes()
 
     def _used(self, session: Session, instance: object) -> None:
@@ -232,20 +236,6 @@ class Sessions:
 
 
 sessions = Sessions()
-
-
-def _database_of(session: Session) -> str:
-    if session.bind is None:
-        return "session"
-    url = session.bind.engine.url
-    return PurePath(url.database).name if url.database else url.drivername
-
-
-def _savepoint_around(transaction: SessionTransaction) -> SessionTransaction:
-    """Return the innermost savepoint around, or the transaction itself; a flush has one that is neither."""
-    while transaction.parent is not None and not transaction.nested:
-        transaction = transaction.parent
-    return transaction
 
 
 def _commit_all(waiting: Sequence[CommitWait]) -> None:

@@ -1,4 +1,7 @@
-"""The models of SQLAlchemy as records: named by their primary key, found in the session of the job."""
+"""The models of SQLAlchemy as records: named by their primary key, found in the session of the job.
+
+Each delivery has a session of its own, of the factory that `configure(session=...)` was given.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 
 AnySession: TypeAlias = "Session | AsyncSession"
+#: None for a blocking session; else the caller awaits it.
 Ended: TypeAlias = Awaitable[None] | None
 
 
@@ -32,20 +36,19 @@ class SessionUnit:
         self._put_back = put_back
 
     def commit(self) -> Ended:
-        """Commit it, and let what the job returned be read when it is closed."""
         session = self.session
         inner: Any = session.sync_session if is_awaited(session) else session
+        # The caller may read records that the job returned, after the session is closed.
         inner.expire_on_commit = False
         ended: Ended = session.commit()
         return ended
 
     def roll_back(self) -> Ended:
-        """Roll it back."""
         ended: Ended = self.session.rollback()
         return ended
 
     def close(self) -> Ended:
-        """Close it, and put that back whose place it took."""
+        """Close it, and put back the session that was in its place."""
         if is_awaited(self.session):
             return self._aclose(self.session)
         try:
@@ -62,17 +65,14 @@ class SessionUnit:
 
 
 def is_awaited(session: object) -> TypeGuard[AsyncSession]:
-    """Say whether it is a session of SQLAlchemy's asyncio, which needs greenlet and may not be there."""
-    return _is_of_asyncio(session, "AsyncSession")
+    """Say whether a session is of SQLAlchemy's asyncio, without importing that: it needs greenlet."""
+    module = sys.modules.get("sqlalchemy.ext.asyncio")
+    return module is not None and isinstance(session, module.AsyncSession)
 
 
 def _is_scoped_and_awaited(make: object) -> TypeGuard[async_scoped_session[Any]]:
-    return _is_of_asyncio(make, "async_scoped_session")
-
-
-def _is_of_asyncio(found: object, name: str) -> bool:
     module = sys.modules.get("sqlalchemy.ext.asyncio")
-    return module is not None and isinstance(found, getattr(module, name))
+    return module is not None and isinstance(make, module.async_scoped_session)
 
 
 def open_for_coroutines() -> SessionUnit:
@@ -80,14 +80,26 @@ def open_for_coroutines() -> SessionUnit:
 
     Raises:
         NoSessionError: when none is configured.
-        DeclarationError: when what is configured makes none.
+        DeclarationError: when the configured factory makes no session.
     """
     make: Any = settings.session
     if make is None:
         raise NoSessionError
-    if isinstance(make, scoped_session) or _is_scoped_and_awaited(make):
-        return _in_the_place_of_another(make)
-    return SessionUnit(_made(make, make), lambda: None)
+    if not isinstance(make, scoped_session) and not _is_scoped_and_awaited(make):
+        return SessionUnit(_made(make, make), lambda: None)
+    # The code of the job finds the session in the registry; whoever called it finds their own there afterwards.
+    registry: Any = make.registry
+    before = registry() if registry.has() else None
+
+    def put_back() -> None:
+        if before is None:
+            registry.clear()
+        else:
+            registry.set(before)
+
+    session = _made(make.session_factory, make)
+    registry.set(session)
+    return SessionUnit(session, put_back)
 
 
 def open_synchronous() -> SessionUnit:
@@ -95,7 +107,7 @@ def open_synchronous() -> SessionUnit:
 
     Raises:
         NoSessionError: when none is configured.
-        DeclarationError: when what is configured makes none, or one that has to be awaited.
+        DeclarationError: when the configured factory makes no session, or one that has to be awaited.
     """
     if _is_scoped_and_awaited(settings.session):
         raise DeclarationError(_TO_BE_AWAITED)
@@ -111,22 +123,6 @@ _TO_BE_AWAITED = (
 )
 
 
-def _in_the_place_of_another(make: scoped_session[Any] | async_scoped_session[Any]) -> SessionUnit:
-    """Let the code of the job find the session where it looks for one, and what was there no trace of it."""
-    registry = make.registry
-    before = registry() if registry.has() else None
-
-    def put_back() -> None:
-        if before is None:
-            registry.clear()
-        else:
-            registry.set(before)
-
-    session = _made(make.session_factory, make)
-    registry.set(session)
-    return SessionUnit(session, put_back)
-
-
 def _made(make: Any, configured: object) -> AnySession:
     session = make()
     if isinstance(session, Session) or is_awaited(session):
@@ -139,7 +135,7 @@ def _made(make: Any, configured: object) -> AnySession:
 
 
 def reference_of(cls: type) -> Reference | None:
-    """Return how the records of a class are found, if it is mapped to a table."""
+    """Return how to find the records of a class, if it is mapped to a table."""
     if not isinstance(inspect(cls, raiseerr=False), Mapper):
         return None
     return Reference(cls, _identify, partial(_find, cls), partial(_afind, cls))
