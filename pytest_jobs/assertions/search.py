@@ -15,7 +15,7 @@ from ..harness.ledger.locks import KeptOut
 from ..harness.records.delivery import ENDED_IN_FAILURE, STATUSES, Delivery, delivery_line
 from ..harness.records.record import FIRST, REDELIVERY, JobRecord, record_line
 from ..harness.records.targets import Target
-from ..harness.running.performer import in_running_loop
+from ..harness.time.waiting import in_running_loop
 from ..harness.views import Capture, View, mark_delivery_seen, mark_record_seen
 from .criteria import Criterion, WhereCriterion
 from .question import (

@@ -16,8 +16,8 @@ from ..harness.jobs import current_jobs
 from ..harness.open_harness import open_harnesses
 from ..harness.records.patches import Patches
 from ..harness.records.targets import Target
-from ..harness.running.performer import in_running_loop
 from ..harness.time.clock import VirtualClock
+from ..harness.time.waiting import in_running_loop
 from .effects.audit import audit_hook
 from .engine.functions import FunctionBridge
 from .engine.lines import line_tracer

@@ -27,7 +27,8 @@ from ..harness.payload_files import PayloadFile, read_payload
 from ..harness.records.bridge import Bridge, KeepsPayloads
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
-from ..harness.running.performer import RealBody, in_running_loop
+from ..harness.running.performer import RealBody
+from ..harness.time.waiting import in_running_loop
 from .engine.world import World, entered
 
 #: What each step is called.

@@ -24,11 +24,11 @@ from .records.texts import short_name
 from .running import verbs
 from .running.faults import Fault, Raising
 from .running.inline import InlineBlock
-from .running.performer import in_running_loop
 from .running.recurring import Firings, Scheduler
 from .running.timeline import RetryTimeline, Simulation
 from .running.verbs import Plan, VerbCall, VerbFilters
 from .running.workers import OverlappingDrain, Workers
+from .time.waiting import in_running_loop
 from .views import (
     Capture,
     Events,

@@ -18,7 +18,7 @@ from ...errors import ApplicationError, BridgeError, CriterionError, NoHarnessEr
 from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
 from ...harness.records.delivery import Delivery
 from ...harness.records.record import FIRST, REDELIVERY, JobRecord
-from ...harness.running.performer import in_running_loop
+from ...harness.time.waiting import in_running_loop
 from .attempt import Attempt, SharedConnections
 from .families import Family, families
 from .results import ResultStore, StoredTask, enqueued_task, set_on, written_task

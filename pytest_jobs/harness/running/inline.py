@@ -13,7 +13,8 @@ from ..ledger.ledger import Ledger
 from ..ledger.selection import Selection
 from ..records.delivery import own_traceback
 from ..records.record import PENDING, JobRecord, call_text, current_record
-from .performer import Performer, in_running_loop
+from ..time.waiting import in_running_loop
+from .performer import Performer
 from .verbs import DEFAULT_LIMIT, LoopGuard
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Token
 from types import CoroutineType
@@ -14,12 +13,13 @@ from ..ledger.ledger import Ledger
 from ..records.bridge import Bridge
 from ..records.delivery import Delivery, own_traceback
 from ..records.record import JobRecord, call_text, current_record
-from ..time.clock import VirtualClock
+from ..time.clock import LoopClock, VirtualClock
 from ..time.sleeps import SleepPatch
+from ..time.waiting import in_running_loop
 from .faults import Fault
 
 if TYPE_CHECKING:
-    from ..time.loop import LoopClock, OwnLoop
+    from ..time.loop import OwnLoop
 
 Outcomes = tuple[type[BaseException], ...]
 
@@ -343,9 +343,3 @@ class Performer:
         if self._own_loop is not None:
             self._own_loop.close()
             self._own_loop = None
-
-
-def in_running_loop() -> bool:
-    """Return whether this thread is inside a running event loop, without importing asyncio to find out."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None

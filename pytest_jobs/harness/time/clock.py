@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Sized
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...core.foundation.waits import Seconds
 from ...errors import ClockConflictError, ClockError
@@ -16,26 +16,38 @@ from ..records.instants import LAST_NS, delta_ns, to_datetime, to_ns
 if TYPE_CHECKING:
     import time_machine
 
+#: time-machine shows microseconds, and some versions round them through a float.
+_CLOCK_STEP_NS: Final = 1500
+_FLOAT_STEPS: Final = 2**51
+#: With a datetime in UTC time-machine would set the local timezone as well.
+_NOT_UTC: Final = timezone(timedelta(hours=1))
+
+_TRAVEL_OVER_OURS: Final = (
+    "The time is no longer what the clock of pytest-jobs set it to: a `time_machine.travel` block was opened "
+    "over the clock after it had moved, or was closed before the clock was. Move the jobs' clock instead "
+    "(`jobs.clock.move_to(...)`), or let the `travel` surround the whole test, as its decorator and marker do."
+)
+
 
 class _Traveller(Protocol):
     def move_to(self, destination: datetime) -> None: ...
 
 
 class Stops(Protocol):
-    """What happens at times that the clock passes, whoever moves it."""
+    """Times at which something happens when the clock passes them, whoever moves it."""
 
     @property
     def next_ns(self) -> int | None:
-        """The next time at which something happens, in nanoseconds since the epoch; None for none."""
+        """The next such time, in nanoseconds since the epoch; None for none."""
         ...
 
     def reached(self) -> None:
-        """Let it happen: the clock stands there, or beyond it. It may be moved further by that."""
+        """Let it happen. The clock has reached the time, or is beyond it, and may be moved further."""
         ...
 
 
 class VirtualClock:
-    """Drives the time of the test: `time.time`, `datetime.now` and their like see it move.
+    """Controls the time of the test: `time.time`, `datetime.now` and their like see it move.
 
     Nothing is patched until it first moves.
     """
@@ -46,8 +58,8 @@ class VirtualClock:
         """Start in the time of the system.
 
         Args:
-            history: what has happened; while it is empty the clock can start anywhere. None for a
-                clock that cannot.
+            history: everything that has happened; while it is empty the clock can start anywhere, also in
+                the past. None for a clock that cannot.
         """
         self._history = history
         self._ns: int | None = None
@@ -76,8 +88,8 @@ class VirtualClock:
         """Move on by seconds or a timedelta, without performing anything; return the new time.
 
         Raises:
-            WaitError: when the delta is negative or none.
-            ClockConflictError: when another library holds the time.
+            WaitError: when the delta is negative or not a duration.
+            ClockConflictError: when another library controls the time.
         """
         self.advance_ns(delta_ns(delta, "delta"))
         return self.now()
@@ -90,24 +102,24 @@ class VirtualClock:
         Raises:
             NaiveDatetimeError: when it has no timezone.
             ClockError: when it lies in the past.
-            ClockConflictError: when another library holds the time.
+            ClockConflictError: when another library controls the time.
         """
         self.move_ns(to_ns(instant, "instant"))
         return self.now()
 
     def move_ns(self, ns: int) -> None:
-        """Move on to a time in nanoseconds since the epoch."""
+        """Do the same with a time in nanoseconds since the epoch."""
         now_ns = self.now_ns()
-        if ns < now_ns - now_ns % 1000:
-            if self._ns is None and self._history is not None and not self._history:
-                self._move(ns, ns)
-                return
+        if ns >= now_ns - now_ns % 1000:
+            self._move(now_ns, max(ns, now_ns))
+        elif self._ns is None and self._history is not None and not self._history:
+            self._move(ns, ns)
+        else:
             raise ClockError(
                 f"The clock stands at {to_datetime(now_ns).isoformat()} and cannot go back to "
                 f"{to_datetime(ns).isoformat()}: what was enqueued since would be due before it existed. "
                 "Move to the earlier time first, before anything is enqueued."
             )
-        self._move(now_ns, max(ns, now_ns))
 
     def reach_ns(self, ns: int) -> None:
         """Move on to a time in nanoseconds since the epoch, unless it has passed already."""
@@ -141,7 +153,7 @@ class VirtualClock:
 
     @contextmanager
     def stopping(self, stops: Stops | None) -> Generator[None, None, None]:
-        """Stop on the way, for a block, wherever something happens."""
+        """Stop on the way, for a block, at each time at which something happens."""
         before, self._stops = self._stops, stops
         try:
             yield
@@ -150,7 +162,7 @@ class VirtualClock:
 
     @contextmanager
     def excursion(self) -> Generator[None, None, None]:
-        """Come back, after the block, to where the clock was before it; nothing happens on the way."""
+        """Go back, after a block, to the time before it; nothing happens on the way."""
         before = self._ns
         try:
             with self.stopping(None):
@@ -159,11 +171,11 @@ class VirtualClock:
             if before is None:
                 self.stop()
             elif self._traveller is not None:
-                self._traveller.move_to(_destination(before))
+                self._traveller.move_to(to_datetime(before).astimezone(_NOT_UTC))
                 self._ns = before
 
     def stop(self) -> None:
-        """Give the time of the system back; the clock is real again.
+        """Restore the time of the system; the clock is real again.
 
         Raises:
             ClockConflictError: when a `travel` block that was opened over the clock is still open.
@@ -177,70 +189,48 @@ class VirtualClock:
             raise ClockConflictError(_TRAVEL_OVER_OURS)
 
     def _move(self, now_ns: int, ns: int) -> None:
-        if self._stops is None:
-            self._jump(now_ns, ns)
-            return
         stops = self._stops
-        while (stop_ns := stops.next_ns) is not None and stop_ns <= ns:
-            self._jump(now_ns, max(stop_ns, now_ns))
-            stops.reached()
-            now_ns = self.now_ns()
-        self._jump(now_ns, max(ns, now_ns))
+        if stops is not None:
+            while (stop_ns := stops.next_ns) is not None and stop_ns <= ns:
+                self._jump(now_ns, max(stop_ns, now_ns))
+                stops.reached()
+                now_ns = self.now_ns()
+            ns = max(ns, now_ns)
+        self._jump(now_ns, ns)
 
     def _jump(self, now_ns: int, ns: int) -> None:
-        self._check_undisturbed()
+        _check_no_freezegun()
+        if self._disturbed():
+            raise ClockConflictError(_TRAVEL_OVER_OURS)
         if ns > LAST_NS:
-            raise ClockError(_BEYOND_THE_LAST)
+            raise ClockError(
+                "The clock cannot move beyond the year 9999. If a job is due then, it most likely retries for "
+                "ever: give its `retry_on` an end with `attempts=`, or perform a part with `until=`."
+            )
         if self._traveller is None:
             self._start(ns)
         else:
-            self._traveller.move_to(_destination(ns))
+            self._traveller.move_to(to_datetime(ns).astimezone(_NOT_UTC))
         self.travelled_ns += ns - now_ns
         self._ns = ns
-
-    def __repr__(self) -> str:
-        state = "frozen" if self.frozen else "real"
-        return f"<VirtualClock {self.now().isoformat()} {state}>"
 
     def _start(self, ns: int) -> None:
         _check_no_freezegun()
         import time_machine
 
-        self._travel = time_machine.travel(_destination(ns), tick=False)
+        self._travel = time_machine.travel(to_datetime(ns).astimezone(_NOT_UTC), tick=False)
         self._traveller = self._travel.start()
 
-    def _check_undisturbed(self) -> None:
-        _check_no_freezegun()
-        if self._disturbed():
-            raise ClockConflictError(_TRAVEL_OVER_OURS)
-
     def _disturbed(self) -> bool:
+        """Return whether somebody else has changed the time since it was set."""
         if self._ns is None:
             return False
         rounding_ns = _CLOCK_STEP_NS + self._ns // _FLOAT_STEPS
         return abs(time.time_ns() - self._ns) > rounding_ns
 
-
-#: time-machine shows microseconds, and some versions round them through a float.
-_CLOCK_STEP_NS = 1500
-_FLOAT_STEPS = 2**51
-#: time-machine takes a datetime in UTC for a wish to set the local timezone as well.
-_NOT_UTC = timezone(timedelta(hours=1))
-
-_BEYOND_THE_LAST = (
-    "The clock cannot move beyond the year 9999. If a job is due then, it most likely retries for ever: give "
-    "its `retry_on` an end with `attempts=`, or perform a part with `until=`."
-)
-
-_TRAVEL_OVER_OURS = (
-    "The time is no longer what the clock of pytest-jobs set it to: a `time_machine.travel` block was opened "
-    "over the clock after it had moved, or was closed before the clock was. Move the jobs' clock instead "
-    "(`jobs.clock.move_to(...)`), or let the `travel` surround the whole test, as its decorator and marker do."
-)
-
-
-def _destination(ns: int) -> datetime:
-    return to_datetime(ns).astimezone(_NOT_UTC)
+    def __repr__(self) -> str:
+        state = "frozen" if self.frozen else "real"
+        return f"<VirtualClock {self.now().isoformat()} {state}>"
 
 
 def _check_no_freezegun() -> None:
@@ -250,3 +240,24 @@ def _check_no_freezegun() -> None:
             "freezegun holds the time, and the clock of pytest-jobs was to move it: only one of them can. Take "
             "`freeze_time` off this test and write `jobs.clock.move_to(...)` instead."
         )
+
+
+class LoopClock(Protocol):
+    """What an event loop needs of its clock: a `VirtualClock`, or the clock of a worker."""
+
+    @property
+    def travelled_ns(self) -> int:
+        """How far the clock was moved in all, in nanoseconds."""
+        ...
+
+    @travelled_ns.setter
+    def travelled_ns(self, ns: int, /) -> None: ...
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the time of the system is let through."""
+        ...
+
+    def advance_ns(self, delta_ns: int, /) -> None:
+        """Move on by nanoseconds."""
+        ...

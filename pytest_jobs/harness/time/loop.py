@@ -1,7 +1,9 @@
 """The event loop that performs coroutine jobs for the synchronous verbs.
 
 Its time is the virtual clock: when nothing is ready, the clock jumps to the next timer. The loop
-waits in real time only for what is real, such as a socket or a thread.
+waits in real time only for sockets and threads.
+
+This module imports asyncio at its top, so it is imported only when a coroutine is run.
 """
 
 from __future__ import annotations
@@ -17,41 +19,21 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from ...errors import RealSleepWarning
 from ..records.instants import duration_ns
 from ..records.record import current_record
+from .clock import LoopClock
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-#: How long an open connection that nothing comes in on may hold up a jump, in real seconds.
+#: How long an open connection without incoming data may delay a jump, in real seconds.
 _GRACE_SECONDS = 0.25
 #: The loop's own wake-up pipe.
 _OWN_FILES = 1
 _NANOSECOND = 1e-9
-
-
-class LoopClock(Protocol):
-    """What a loop asks of its clock."""
-
-    @property
-    def travelled_ns(self) -> int:
-        """How far the clock was moved in all, in nanoseconds."""
-        ...
-
-    @travelled_ns.setter
-    def travelled_ns(self, ns: int, /) -> None: ...
-
-    @property
-    def suspended(self) -> bool:
-        """Whether the time of the system is let through."""
-        ...
-
-    def advance_ns(self, delta_ns: int, /) -> None:
-        """Move on by nanoseconds."""
-        ...
 
 
 class OwnLoop:
@@ -61,7 +43,7 @@ class OwnLoop:
         self._runner = asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock))
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Return what the awaitable returns."""
+        """Run an awaitable to its end and return its result."""
 
         async def await_it() -> T:
             return await awaitable
@@ -76,10 +58,10 @@ class OwnLoop:
             raise
 
     def close(self) -> None:
-        """Cancel what is left and close the loop."""
+        """Cancel the tasks that are left, and close the loop."""
         if asyncio._get_running_loop() is None:
             self._runner.close()
-        else:  # One loop does not run inside another, but it does in another thread.
+        else:  # A loop does not run inside another one, only in another thread.
             closer = threading.Thread(target=self._runner.close)
             closer.start()
             closer.join()
@@ -93,25 +75,25 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         seconds = self._virtual_clock.travelled_ns / 1_000_000_000
-        # How near a timer must be to be due: when the clock has travelled for months, a nanosecond
-        # is less than a float can tell apart, and the timer would never be.
+        # A timer is due when it is nearer than this. When the clock has travelled for months, a float
+        # no longer shows a nanosecond, and a timer that must be as near as that would never be due.
         self._clock_resolution = max(_NANOSECOND, 2 * math.ulp(seconds))
         return seconds
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
+        def done(future: asyncio.Future[Any]) -> None:
+            self._threads_busy -= 1
+
         future = super().run_in_executor(executor, func, *args)
         self._threads_busy += 1
-        future.add_done_callback(self._thread_done)
+        future.add_done_callback(done)
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - its parent has it
         # Without the timeout, which is a timer: the clock would jump to it while the threads end.
         await super().shutdown_default_executor()
-
-    def _thread_done(self, future: asyncio.Future[Any]) -> None:
-        self._threads_busy -= 1
 
 
 class _JumpingSelector(selectors.BaseSelector):
@@ -140,7 +122,10 @@ class _JumpingSelector(selectors.BaseSelector):
             return self._until_woken()
         if timeout is None or timeout <= 0:
             return self._real.select(timeout)
-        ready = self._real.select(self._real_wait(timeout))
+        wait = timeout
+        if not self._threads_busy() and not self._clock.suspended:
+            wait = min(timeout, _GRACE_SECONDS) if self._has_files() else 0
+        ready = self._real.select(wait)
         if not ready and self._clock.suspended:
             self._clock.travelled_ns += duration_ns(timeout)
         elif not ready:
@@ -148,28 +133,24 @@ class _JumpingSelector(selectors.BaseSelector):
         return ready
 
     def _until_woken(self) -> list[tuple[selectors.SelectorKey, int]]:
+        # A function of its own, so that `until_woken` can recognise its frame.
         return self._real.select(None)
 
     def _has_files(self) -> bool:
         return len(self._real.get_map()) > _OWN_FILES
 
-    def _real_wait(self, timeout: float) -> float:
-        if self._threads_busy() or self._clock.suspended:
-            return timeout
-        return min(timeout, _GRACE_SECONDS) if self._has_files() else 0
-
 
 def until_woken(frame: FrameType) -> bool:
-    """Say whether a frame is that of a loop with neither timers, files nor threads of its own.
+    """Return whether a frame is of a loop that waits without timers, files or threads of its own.
 
-    All its coroutines wait for each other, or for somebody else to wake them.
+    All its coroutines wait for each other, or for other threads to wake them.
     """
     return frame.f_code is _JumpingSelector._until_woken.__code__
 
 
 @contextmanager
 def warned_sleeps() -> Generator[None, None, None]:
-    """Warn, for a block, of jobs that sleep on the running loop, which is the test's and so real."""
+    """Warn, for a block, of jobs that sleep on the test's own loop, which takes real time."""
     loop = asyncio._get_running_loop()
     if loop is None:
         yield  # Another library's loop, such as trio's.
@@ -188,11 +169,11 @@ def warned_sleeps() -> Generator[None, None, None]:
 
 
 class _SleepWatch:
-    """Stands in for a loop's `call_later` while jobs are performed on it."""
+    """Replaces a loop's `call_later` while jobs are performed on it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._call_later = loop.call_later
-        # A test may have put something else in its place, which sleeps as it likes.
+        # None when a test has replaced `asyncio.sleep` by something else.
         self._sleep_code = getattr(asyncio.sleep, "__code__", None)
         #: How many jobs are being performed on the loop.
         self.deliveries = 0

@@ -1,7 +1,8 @@
-"""Leaving the running event loop for a while."""
+"""Waiting in real time, and the running event loop of a thread, without importing asyncio early."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
@@ -12,15 +13,15 @@ _LOOKS: Final = 8
 def comes_about(
     wait: Callable[[float], bool], seconds: float, signs: Callable[[], object] = lambda: None
 ) -> bool:
-    """Wait for something; return False when it has not come after so many seconds without a sign of life.
+    """Wait for an event; return False when it has not come after so many seconds without a sign of life.
 
-    It is looked for several times. A machine that stands still for a while takes no more than one look,
-    so that what was about to come still has the others.
+    The seconds are cut into several waits. A machine that stands still for a while uses up one of them
+    at most, and an event that was about to come still has the others.
 
     Args:
-        wait: waits for so many seconds at most, and says whether it has come.
+        wait: waits for so many seconds at most, and returns whether the event has come.
         seconds: of real time.
-        signs: returns what changes as long as something goes on. Default, there are none.
+        signs: returns a value that changes as long as something goes on. Default: no signs.
     """
     last, still = signs(), 0
     while still < _LOOKS:
@@ -32,9 +33,15 @@ def comes_about(
     return False
 
 
+def in_running_loop() -> bool:
+    """Return whether this thread is inside a running event loop."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
 @contextmanager
 def off_the_loop() -> Generator[None, None, None]:
-    """Run a block as a thread that has no event loop does, so that it may run one of its own.
+    """Run a block as if this thread had no event loop, so that it may run one of its own.
 
     Python 3.14 knows one running task a thread, and one a loop before: the task is left with its loop.
     """
