@@ -1,4 +1,4 @@
-"""Records jobs and performs them when asked: for test runners other than pytest."""
+"""Adapters without a queue server: `InlineAdapter` for scripts, `TestAdapter` for other test runners."""
 
 from __future__ import annotations
 
@@ -11,21 +11,16 @@ from .core.foundation.payload import GIVEN_UP, DeadLetter, Execution, Payload
 from .errors import LoopLimitError, RunningLoopError
 
 
-def deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
-    """Perform a payload once and return what came of it.
-
-    Args:
-        payload: what to perform.
-        dead: takes a dead letter when the job is given up.
-    """
+def _deliver(payload: Payload, dead: list[DeadLetter]) -> Execution:
+    """Perform a payload once. If the job is given up, a dead letter is added to `dead`."""
     execution = perform_to_end(payload)
     if execution.status in GIVEN_UP:
         dead.append(DeadLetter(payload, execution.status, execution.error))
     return execution
 
 
-def taken_out(payloads: MutableSequence[Payload], job_id: str) -> Payload | None:
-    """Take the first payload of a job out of a sequence and return it; None when there is none."""
+def _take_out(payloads: MutableSequence[Payload], job_id: str) -> Payload | None:
+    """Remove the first payload of a job from a sequence and return it; None when there is none."""
     found = next((payload for payload in payloads if payload.job_id == job_id), None)
     if found is not None:
         payloads.remove(found)
@@ -36,8 +31,8 @@ class InlineAdapter:
     """For scripts and consoles: no queue, no worker.
 
     A job that fails raises its error to whoever enqueued it, after the jobs that wait behind it were
-    performed. A job that is due later, a retry included, is not performed at once, since that would be
-    another program: it stays in `scheduled` until `perform_scheduled` is called.
+    performed. A job that is due later, a retry included, is not performed early, as no worker would do
+    that: it stays in `scheduled` until `perform_scheduled` is called.
     """
 
     def __init__(self) -> None:
@@ -67,11 +62,11 @@ class InlineAdapter:
             self._run()
 
     def withdraw(self, job_id: str) -> Payload | None:
-        """Take back and return what waits or is scheduled of a job; for `unique(on_conflict="replace")`."""
-        return taken_out(self._waiting, job_id) or taken_out(self.scheduled, job_id)
+        """Take back a waiting or scheduled job and return its payload: for `unique(on_conflict="replace")`."""
+        return _take_out(self._waiting, job_id) or _take_out(self.scheduled, job_id)
 
     def perform_scheduled(self) -> None:
-        """Perform what is in `scheduled` now, however far off its time is; once, retries not included."""
+        """Perform the jobs in `scheduled` now, however late they are due; their retries are scheduled again."""
         self._waiting.extend(self.scheduled)
         self.scheduled.clear()
         self._run()
@@ -82,10 +77,9 @@ class InlineAdapter:
         try:
             while self._waiting:
                 try:
-                    execution = deliver(self._waiting.popleft(), self.dead)
-                except (
-                    RunningLoopError
-                ) as error:  # Of this job alone: those behind it can be performed.
+                    execution = _deliver(self._waiting.popleft(), self.dead)
+                except RunningLoopError as error:
+                    # Only of this job: those behind it can be performed.
                     errors.append(error)
                     continue
                 if execution.error is not None and not execution.handled:
@@ -103,7 +97,7 @@ _LIMIT = 10_000
 
 
 class TestAdapter:
-    """Keeps every payload in a list. The fixtures of the plugin can do much more.
+    """Keeps every payload in a list. The fixtures of the plugin do much more.
 
     Args:
         now_ns: returns the time in nanoseconds since the epoch; the system's by default.
@@ -126,11 +120,11 @@ class TestAdapter:
         self.pending.append(payload)
 
     def withdraw(self, job_id: str) -> Payload | None:
-        """Take back and return what is pending of a job; for `unique(on_conflict="replace")`."""
-        return taken_out(self.pending, job_id)
+        """Take back a pending job and return its payload: for `unique(on_conflict="replace")`."""
+        return _take_out(self.pending, job_id)
 
     def perform(self, payload: Payload) -> Execution:
-        """Perform one payload and return what came of it; errors of the job are not raised.
+        """Perform one payload and return its execution; errors of the job are not raised.
 
         Raises:
             RunningLoopError: for a coroutine job inside a running event loop; it stays pending.
@@ -139,14 +133,14 @@ class TestAdapter:
         if place is not None:
             del self.pending[place]
         try:
-            return deliver(payload, self.dead)
+            return _deliver(payload, self.dead)
         except RunningLoopError:
             if place is not None:
                 self.pending.insert(place, payload)
             raise
 
     def perform_due(self) -> list[Execution]:
-        """Perform what is due, and what that enqueues, in the order of enqueueing.
+        """Perform the jobs that are due, and those that they enqueue, in the order of enqueueing.
 
         Raises:
             LoopLimitError: when it goes on for more than 10,000 jobs.

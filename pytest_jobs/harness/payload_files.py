@@ -1,4 +1,4 @@
-"""Payloads in files: what was enqueued once, to be read by the code of later."""
+"""Payloads in files: written by the code of today, to be read by later code."""
 
 from __future__ import annotations
 
@@ -15,63 +15,28 @@ from ..errors import PayloadError
 from .records.bridge import KeepsPayloads, WrittenPayload
 from .records.record import JobRecord, call_text
 
-#: Where a library writes what an object stands for: the core, and Celery.
-_KINDS = ("~", "t", "__type__")
-
-
-def shape_of_call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Return the shape of a call as text: two calls of one shape are read by the same code.
-
-    Args:
-        args: the positional arguments, as JSON has them.
-        kwargs: the keyword arguments, likewise.
-    """
-    positional = [_shape(value) for value in args]
-    named = {name: _shape(value) for name, value in kwargs.items()}
-    return json.dumps([positional, named], sort_keys=True)
-
-
-def _shape(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _shape_of_object(value)
-    if isinstance(value, list):
-        shapes = {json.dumps(_shape(item), sort_keys=True) for item in value}
-        return ["some", *sorted(shapes)]
-    return type(value).__name__
-
-
-def _shape_of_object(value: Mapping[str, Any]) -> dict[str, Any]:
-    if value.get("~") == "tuple":
-        return {"tuple": [_shape(item) for item in value["v"]]}
-    tagged = "~" in value or "__type__" in value
-    return {
-        key: item if tagged and key in _KINDS and isinstance(item, str) else _shape(item)
-        for key, item in value.items()
-    }
-
-
 #: The version of the layout of a file.
 FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadFile:
-    """What a file holds."""
+    """The contents of one file."""
 
     #: The name of the bridge.
     library: str
     #: The name of the job.
     job: str
-    #: The names of the parameters to which the positional arguments went; empty when not known.
+    #: The names of the parameters that took the positional arguments; empty when they are not known.
     parameters: tuple[str, ...]
-    #: What the bridge makes a record of.
+    #: The values from which the bridge makes a record.
     data: Mapping[str, Any]
 
 
 def write_payloads(
     records: Iterable[JobRecord], directory: str | os.PathLike[str]
 ) -> tuple[Path, ...]:
-    """Write a file for each job and shape of arguments that has none yet; return those written.
+    """Write a file for each job and shape of arguments that has none yet; return the new files.
 
     Raises:
         PayloadError: when there is nothing to write, or a library writes no text.
@@ -79,8 +44,17 @@ def write_payloads(
     folder = Path(directory)
     found: dict[str, tuple[JobRecord, WrittenPayload]] = {}
     for record in records:
-        written = _written(record)
-        found.setdefault(_file_name(record, written), (record, written))
+        bridge = record.source
+        if not isinstance(bridge, KeepsPayloads):
+            raise PayloadError(
+                f"{call_text(record)} cannot be recorded: the bridge of {record.bridge} does not write payloads "
+                "as text. Give it `written` and `record_from`, or record in tests that enqueue no such job."
+            )
+        written = bridge.written(record)
+        identity = f"{record.bridge} {record.name} {shape_of_call(written.args, written.kwargs)}"
+        digest = hashlib.sha256(identity.encode()).hexdigest()
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", record.name)
+        found.setdefault(f"{name}-{digest[:8]}.json", (record, written))
     if not found:
         raise PayloadError(
             f"Nothing has been enqueued, so there is no payload to record in {folder}: enqueue first, or ask "
@@ -88,16 +62,27 @@ def write_payloads(
         )
     new = [name for name in sorted(found) if not (folder / name).exists()]
     for name in new:
+        record, written = found[name]
+        parameters: tuple[str, ...] = ()
+        if not isinstance(record.job, str):
+            parameters = record.source.signature(record.job).positional_names
+        content = {
+            "format": FORMAT,
+            "library": record.bridge,
+            "job": record.name,
+            "parameters": list(parameters[: len(written.args)]),
+            "payload": dict(written.data),
+        }
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(_text(*found[name]).encode("ascii"))
+        (folder / name).write_bytes(f"{json.dumps(content, indent=2)}\n".encode("ascii"))
     return tuple(folder / name for name in new)
 
 
 def read_payload(path: Path) -> PayloadFile:
-    """Return what a file holds.
+    """Return the contents of a file.
 
     Raises:
-        PayloadError: when it is no file of ours, or one of a later version.
+        PayloadError: when `jobs.record_payloads` did not write it, or a later version did.
     """
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -119,37 +104,32 @@ def read_payload(path: Path) -> PayloadFile:
         ) from error
 
 
-def _written(record: JobRecord) -> WrittenPayload:
-    bridge = record.source
-    if not isinstance(bridge, KeepsPayloads):
-        raise PayloadError(
-            f"{call_text(record)} cannot be recorded: the bridge of {record.bridge} does not write payloads as "
-            "text. Give it `written` and `record_from`, or record in tests that enqueue no such job."
-        )
-    return bridge.written(record)
+#: The keys under which a library writes the type that an object stands for: the core, and Celery.
+_KINDS: Final = ("~", "t", "__type__")
 
 
-def _file_name(record: JobRecord, written: WrittenPayload) -> str:
-    shape = shape_of_call(written.args, written.kwargs)
-    identity = f"{record.bridge} {record.name} {shape}"
-    digest = hashlib.sha256(identity.encode()).hexdigest()
-    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', record.name)}-{digest[:8]}.json"
+def shape_of_call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return the shape of a call as text: two calls of one shape are read by the same code.
+
+    Args:
+        args: the positional arguments, as JSON has them.
+        kwargs: the keyword arguments, likewise.
+    """
+    positional = [_shape(value) for value in args]
+    named = {name: _shape(value) for name, value in kwargs.items()}
+    return json.dumps([positional, named], sort_keys=True)
 
 
-def _text(record: JobRecord, written: WrittenPayload) -> str:
-    content = {
-        "format": FORMAT,
-        "library": record.bridge,
-        "job": record.name,
-        "parameters": _parameters(record, len(written.args)),
-        "payload": dict(written.data),
+def _shape(value: Any) -> Any:
+    if isinstance(value, list):
+        shapes = {json.dumps(_shape(item), sort_keys=True) for item in value}
+        return ["some", *sorted(shapes)]
+    if not isinstance(value, Mapping):
+        return type(value).__name__
+    if value.get("~") == "tuple":
+        return {"tuple": [_shape(item) for item in value["v"]]}
+    tagged = "~" in value or "__type__" in value
+    return {
+        key: item if tagged and key in _KINDS and isinstance(item, str) else _shape(item)
+        for key, item in value.items()
     }
-    return json.dumps(content, indent=2) + "\n"
-
-
-def _parameters(record: JobRecord, count: int) -> list[str]:
-    """Return what the positional arguments are called; nothing of a job that is not known here."""
-    job = record.job
-    if isinstance(job, str):
-        return []
-    return list(record.source.signature(job).positional_names[:count])
