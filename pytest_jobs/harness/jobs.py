@@ -53,38 +53,38 @@ class Jobs(OpenHarness):
     @property
     def enqueued(self) -> View[JobRecord]:
         """Every job that the application enqueued, performed or not; no retries, no redeliveries."""
-        return View("enqueued", self._ledger.first_enqueues(), mark_record_seen)
+        return View("enqueued", self.ledger.first_enqueues(), mark_record_seen)
 
     @property
     def pending(self) -> View[JobRecord]:
         """The jobs that wait to be performed, retries included, in the order of enqueueing."""
-        return View("pending", self._ledger.pending(), mark_record_seen)
+        return View("pending", self.ledger.pending(), mark_record_seen)
 
     @property
     def scheduled(self) -> View[JobRecord]:
         """The pending jobs that are due later."""
         now = self._clock.now()
-        later = (r for r in self._ledger.pending() if r.due_at is not None and r.due_at > now)
+        later = (r for r in self.ledger.pending() if r.due_at is not None and r.due_at > now)
         return View("scheduled", later, mark_record_seen)
 
     @property
     def blocked(self) -> View[JobRecord]:
         """The pending jobs that wait for a place of their concurrency limit, in the order of enqueueing."""
-        return View("blocked", filter(is_blocked, self._ledger.pending()), mark_record_seen)
+        return View("blocked", filter(is_blocked, self.ledger.pending()), mark_record_seen)
 
     @property
     def locks(self) -> View[Lock]:
         """The locks of unique jobs and the places of limited ones that are held now."""
-        return View("locks", held_locks(self._bridges, self._ledger), mark_nothing_seen)
+        return View("locks", held_locks(self.bridges, self.ledger), mark_nothing_seen)
 
     @property
     def kept_out(self) -> View[KeptOut]:
         """The jobs that were not enqueued, since another had their lock or the last place of their limit."""
-        return View("kept out", kept_out_jobs(self._bridges, self._ledger), mark_nothing_seen)
+        return View("kept out", kept_out_jobs(self.bridges, self.ledger), mark_nothing_seen)
 
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` contains the jobs first-enqueued inside it."""
-        return Capture(self._ledger)
+        return Capture(self.ledger)
 
     def record_payloads(self, directory: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Write the payloads of the enqueued jobs to files, for `check_payloads` to read with later code.
@@ -102,14 +102,14 @@ class Jobs(OpenHarness):
             PayloadError: when nothing was enqueued, or a job whose library writes no text.
             UnknownJobError: when a job lives inside a function.
         """
-        return write_payloads(self._ledger.first_enqueues(), directory)
+        return write_payloads(self.ledger.first_enqueues(), directory)
 
     # Views of what happened
 
     @property
     def deliveries(self) -> View[Delivery]:
         """Every attempt, in the order in which they ended."""
-        return View("deliveries", self._ledger.deliveries, mark_delivery_seen)
+        return View("deliveries", self.ledger.deliveries, mark_delivery_seen)
 
     @property
     def performed(self) -> View[Delivery]:
@@ -132,13 +132,13 @@ class Jobs(OpenHarness):
         return self._ended_as("failed", ENDED_IN_FAILURE)
 
     def _ended_as(self, title: str, statuses: frozenset[str]) -> View[Delivery]:
-        ended = (each for each in self._ledger.deliveries if each.status in statuses)
+        ended = (each for each in self.ledger.deliveries if each.status in statuses)
         return View(title, ended, mark_delivery_seen)
 
     @property
     def events(self) -> Events:
         """Everything that happened, in order: each job enqueued, started, and how its deliveries ended."""
-        return Events(self._ledger.events)
+        return Events(self.ledger.events)
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the library's result object would return for a job.
@@ -241,7 +241,7 @@ class Jobs(OpenHarness):
         """
         check_outside_jobs("commit")
         self._transactions.check_can_commit("commit")
-        before = len(self._ledger.records)
+        before = len(self.ledger.records)
         for system in self._transactions:
             system.commit()
         return self._enqueued_since(before)
@@ -250,7 +250,7 @@ class Jobs(OpenHarness):
         """Do the same where an async application runs its synchronous code; see `commit`."""
         check_outside_jobs("acommit")
         self._transactions.check_can_commit("acommit")
-        before = len(self._ledger.records)
+        before = len(self.ledger.records)
         for system in self._transactions:
             await system.acommit()
         if self._inline is not None:
@@ -260,7 +260,7 @@ class Jobs(OpenHarness):
     def _enqueued_since(self, before: int) -> tuple[JobRecord, ...]:
         return tuple(
             record
-            for record in self._ledger.records[before:]
+            for record in self.ledger.records[before:]
             if record.origin is FIRST and record.parent is None
         )
 
@@ -276,7 +276,7 @@ class Jobs(OpenHarness):
             for callback in (*self._transactions.callbacks("waiting"), *ended)
             if callback.key not in self._callbacks_seen
             and callback.owner is not None
-            and self._targets.find(callback.owner) is not None
+            and self.targets.find(callback.owner) is not None
         ]
 
     # Verbs. They never recurse, and mean the same for every library.
@@ -295,13 +295,13 @@ class Jobs(OpenHarness):
             RunningLoopError: for a coroutine job inside a running event loop.
         """
         checked = _checked_record(record, "perform")
-        plan = verbs.perform_one(self._ledger, checked, attempt, self._holdings)
+        plan = verbs.perform_one(self.ledger, checked, attempt, self._holdings)
         return self._drive("perform", plan, raise_errors=False)
 
     async def aperform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
         """Do the same on the running event loop."""
         checked = _checked_record(record, "perform")
-        plan = verbs.perform_one(self._ledger, checked, attempt, self._holdings)
+        plan = verbs.perform_one(self.ledger, checked, attempt, self._holdings)
         return await self._adrive("aperform", plan, raise_errors=False)
 
     def perform_due(self, *, children: bool = True, **filters: Unpack[VerbFilters]) -> Tally:
@@ -358,7 +358,7 @@ class Jobs(OpenHarness):
         if workers is None:
             return self._drive("drain", call.drain(until_ns), raise_errors=call.raise_errors)
         check_outside_jobs("drain")
-        pool = Workers(workers, self._performer, self._ledger)
+        pool = Workers(workers, self.performer, self.ledger)
         tally = OverlappingDrain(call, pool, until_ns).run()
         self._run_inline()
         return tally
@@ -434,16 +434,16 @@ class Jobs(OpenHarness):
         Raises:
             CriterionError: when something that is named is not a job.
         """
-        test = record_test(held, self._targets, "held")
+        test = record_test(held, self.targets, "held")
         return Holding(test, repr(held), self._holdings, self._run_inline)
 
     def _call(self, verb: str, filters: VerbFilters) -> VerbCall:
         _refuse_unknown(verb, filters, VerbFilters.__optional_keys__)
-        return VerbCall(self._ledger, self._targets, self._holdings, **filters)
+        return VerbCall(self.ledger, self.targets, self._holdings, **filters)
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         check_outside_jobs(verb)
-        ledger, performer = self._ledger, self._performer
+        ledger, performer = self.ledger, self.performer
 
         def deliver(record: JobRecord) -> Delivery:
             delivery = performer.deliver(ledger, record)
@@ -458,7 +458,7 @@ class Jobs(OpenHarness):
 
     async def _adrive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         check_outside_jobs(verb)
-        ledger, performer = self._ledger, self._performer
+        ledger, performer = self.ledger, self.performer
 
         async def deliver(record: JobRecord) -> Delivery:
             delivery = await performer.adeliver(ledger, record)
@@ -499,8 +499,8 @@ class Jobs(OpenHarness):
         Raises:
             CriterionError: when an argument has a value that makes no sense.
         """
-        fault = Fault(self._targets.get(job), raising, times=times, on=on, after=after)
-        self._performer.faults.append(fault)
+        fault = Fault(self.targets.get(job), raising, times=times, on=on, after=after)
+        self.performer.faults.append(fault)
         return fault
 
     def recurring(self, schedule: Firings) -> Scheduler:
@@ -523,7 +523,7 @@ class Jobs(OpenHarness):
             VerbInsideJobError: when a job calls it.
         """
         check_outside_jobs("recurring")
-        return self._recurring.add(schedule, self._targets)
+        return self._recurring.add(schedule, self.targets)
 
     def serve(self, queues: Queues | None) -> None:
         """Let verbs take jobs from now on as workers do that serve these queues, in their order.
@@ -541,14 +541,14 @@ class Jobs(OpenHarness):
         """
         checked = checked_queues(queues)
         check_outside_jobs("serve")
-        self._ledger.serve(None if checked is None else Serving(checked))
+        self.ledger.serve(None if checked is None else Serving(checked))
         if checked is not None and (checked.dead_max_jobs or checked.dead_timeout):
             self._dead_letters.limit(checked.dead_max_jobs, checked.dead_timeout)
 
     @property
     def queues(self) -> Queues | None:
         """The queues of `serve`, the ini option or the marker; None when all queues are served alike."""
-        serving = self._ledger.serving
+        serving = self.ledger.serving
         return None if serving is None else serving.queues
 
     def simulate_retries(
@@ -575,9 +575,9 @@ class Jobs(OpenHarness):
             succeed_on: the number of the attempt that succeeds, counted from 1; None for none.
             limit: after how many attempts a job that never gives up is stopped.
         """
-        simulation = Simulation(self._targets.get(job), raising, succeed_on=succeed_on, limit=limit)
+        simulation = Simulation(self.targets.get(job), raising, succeed_on=succeed_on, limit=limit)
         check_outside_jobs("simulate_retries")
-        with sandbox(self._bridges, self._clock) as ledger:
+        with sandbox(self.bridges, self._clock) as ledger:
             enqueueing = simulation.enqueue(ledger, args, kwargs)
             if enqueueing is not None:
                 if in_running_loop():
@@ -585,13 +585,13 @@ class Jobs(OpenHarness):
                     if close is not None:
                         close()  # or Python warns of a coroutine that was never awaited
                     raise RunningLoopError(_simulated_in_loop(job))
-                self._performer.run(enqueueing)
+                self.performer.run(enqueueing)
             first = simulation.first(ledger)
             if first.source.is_coroutine(first) and in_running_loop():
                 raise RunningLoopError(_simulated_in_loop(short_name(first.name)))
             deliveries = verbs.drive(
-                simulation.plan(ledger, self._targets, first),
-                lambda record: self._performer.deliver(ledger, record, simulation.body),
+                simulation.plan(ledger, self.targets, first),
+                lambda record: self.performer.deliver(ledger, record, simulation.body),
             )
             return RetryTimeline(short_name(first.name), deliveries)
 
@@ -606,16 +606,16 @@ class Jobs(OpenHarness):
         limit: int = 100,
     ) -> RetryTimeline:
         """Do the same on the running event loop; see `simulate_retries`."""
-        simulation = Simulation(self._targets.get(job), raising, succeed_on=succeed_on, limit=limit)
+        simulation = Simulation(self.targets.get(job), raising, succeed_on=succeed_on, limit=limit)
         check_outside_jobs("asimulate_retries")
-        with sandbox(self._bridges, self._clock) as ledger:
+        with sandbox(self.bridges, self._clock) as ledger:
             enqueueing = simulation.enqueue(ledger, args, kwargs)
             if enqueueing is not None:
                 await enqueueing
             first = simulation.first(ledger)
             deliveries = await verbs.adrive(
-                simulation.plan(ledger, self._targets, first),
-                lambda record: self._performer.adeliver(ledger, record, simulation.body),
+                simulation.plan(ledger, self.targets, first),
+                lambda record: self.performer.adeliver(ledger, record, simulation.body),
             )
             return RetryTimeline(short_name(first.name), deliveries)
 

@@ -107,7 +107,10 @@ def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger,
 
 
 class OpenHarness:
-    """Owns the bridges, the ledger, the clock and the performer of one test."""
+    """Owns the bridges, the ledger, the clock and the performer of one test.
+
+    Its attributes are for assertions, explorations and plugins; tests use the views and verbs of `Jobs`.
+    """
 
     def __init__(
         self,
@@ -130,7 +133,8 @@ class OpenHarness:
             jitter: see `jobs_jitter`.
             outcomes: exceptions that fail the test whatever a library does with them.
         """
-        self._bridges = tuple(bridges)
+        #: Bring in the job libraries.
+        self.bridges = tuple(bridges)
         self._transactions = TransactionSystems(transactions)
         self._callbacks_seen: set[tuple[str, str, str]] = set()
         self._draw: Callable[[], float] = lambda: 0.0
@@ -139,10 +143,13 @@ class OpenHarness:
         self._raise_at: RaiseAt = raise_at
         records: list[JobRecord] = []
         self._clock = VirtualClock(records)
-        self._ledger = Ledger(self._clock, records)
-        self._performer = Performer(self._clock, SleepPatch(self._clock), (*outcomes, *_MISUSES))
-        self._performer.bridges = self._bridges
-        self._targets = Targets(self._bridges)
+        #: The store behind the views.
+        self.ledger = Ledger(self._clock, records)
+        #: Makes the deliveries.
+        self.performer = Performer(self._clock, SleepPatch(self._clock), (*outcomes, *_MISUSES))
+        self.performer.bridges = self.bridges
+        #: The jobs that the bridges know.
+        self.targets = Targets(self.bridges)
         self._holdings: list[Holding] = []
         self._early_enqueues = EarlyEnqueues(self._transactions) if transactions else None
         self._inline = self._make_inline() if mode == "inline" else None
@@ -155,33 +162,13 @@ class OpenHarness:
         """The virtual clock."""
         return self._clock
 
-    @property
-    def bridges(self) -> tuple[Bridge, ...]:
-        """The bridges that brought in the job libraries."""
-        return self._bridges
-
-    @property
-    def targets(self) -> Targets:
-        """The jobs that the bridges know."""
-        return self._targets
-
-    @property
-    def ledger(self) -> Ledger:
-        """The store behind the views: for assertions and plugins."""
-        return self._ledger
-
-    @property
-    def performer(self) -> Performer:
-        """What makes the deliveries: for explorations and plugins."""
-        return self._performer
-
     @cached_property
     def _dead_letters(self) -> DeadLetters:
-        return DeadLetters(self._ledger)
+        return DeadLetters(self.ledger)
 
     @cached_property
     def _recurring(self) -> Recurring:
-        return Recurring(self._clock, self._ledger)
+        return Recurring(self._clock, self.ledger)
 
     # Opening and closing
 
@@ -189,16 +176,16 @@ class OpenHarness:
         """Install the bridges: from now on the application's jobs come here."""
         self.stand_in()
         self._ambient = ambient.get()
-        self._performer.sleeps.install()
-        self._performer.adversary = open_harnesses.adversary
+        self.performer.sleeps.install()
+        self.performer.adversary = open_harnesses.adversary
         self._put_in_force(self._inline)
 
     def stand_in(self) -> None:
         """Take the place of the application's own queues: for plugins, after `stand_aside`."""
         installed: list[Bridge | Transactions] = []
         try:
-            for bridge in self._bridges:
-                bridge.install(self._ledger, self._draw)
+            for bridge in self.bridges:
+                bridge.install(self.ledger, self._draw)
                 installed.append(bridge)
             for system in self._transactions:
                 system.install(self._commits, self._transaction_ended)
@@ -211,16 +198,16 @@ class OpenHarness:
     def stand_aside(self) -> None:
         """Give the application its own queues back, and keep all records: for plugins."""
         open_harnesses.remove(self)
-        in_force = [*self._bridges, *self._transactions]
+        in_force = [*self.bridges, *self._transactions]
         _call_all([found.uninstall for found in reversed(in_force)])
 
     def bring_in(self, bridges: Sequence[Bridge]) -> None:
         """Install further bridges in an open harness: for plugins."""
         for bridge in bridges:
-            bridge.install(self._ledger, self._draw)
-            self._bridges = (*self._bridges, bridge)
-        self._performer.bridges = self._bridges
-        self._targets = Targets(self._bridges)
+            bridge.install(self.ledger, self._draw)
+            self.bridges = (*self.bridges, bridge)
+        self.performer.bridges = self.bridges
+        self.targets = Targets(self.bridges)
 
     def check(self) -> None:
         """Raise the errors that are left at the end of a test.
@@ -231,7 +218,7 @@ class OpenHarness:
         """
         if self._inline is not None:
             self._inline.raise_errors()
-        faults, self._performer.faults = self._performer.faults, []
+        faults, self.performer.faults = self.performer.faults, []
         for fault in faults:
             if fault.active:
                 fault.stop()
@@ -242,10 +229,10 @@ class OpenHarness:
         Raises:
             ClockConflictError: when another library holds the time; everything is restored all the same.
         """
-        self._ledger.die()
+        self.ledger.die()
         restores: list[Callable[[], object]] = [
-            self._performer.close,
-            self._performer.sleeps.uninstall,
+            self.performer.close,
+            self.performer.sleeps.uninstall,
             self.stand_aside,
             self._clock.stop,
         ]
@@ -277,13 +264,13 @@ class OpenHarness:
     def reporting_to(self, other: OpenHarness) -> Generator[None, None, None]:
         """Record into another harness what is enqueued during a block: for plugins."""
         with ExitStack() as stack:
-            for bridge in self._bridges:
+            for bridge in self.bridges:
                 stack.enter_context(bridge.sandbox(other.ledger))
             yield
 
     def when_delivered(self, call: Callable[[Delivery], None]) -> None:
         """Call a function with every delivery, after it was recorded: for plugins."""
-        self._performer.when_delivered.append(call)
+        self.performer.when_delivered.append(call)
 
     def real_time(self) -> AbstractContextManager[None]:
         """Let the time of the system through for a block, in which sleeping is real too."""
@@ -303,7 +290,7 @@ class OpenHarness:
 
         def make_selection(since: int) -> Selection:
             return Selection(
-                self._targets,
+                self.targets,
                 only,
                 exclude,
                 queue,
@@ -313,13 +300,13 @@ class OpenHarness:
             )
 
         make_selection(0)  # refuses wrong filters at once
-        return Inline(self._ledger, self._performer, make_selection, self._raise_at, kept)
+        return Inline(self.ledger, self.performer, make_selection, self._raise_at, kept)
 
     def _put_in_force(self, inline: Inline | None) -> Inline | None:
         before, self._inline = self._inline, inline
         then = None if inline is None else inline.added
         early = self._early_enqueues
-        self._ledger.listen(then if early is None else early.before(then))
+        self.ledger.listen(then if early is None else early.before(then))
         return before
 
     def _run_inline(self) -> None:
@@ -336,8 +323,8 @@ class OpenHarness:
             self._inline.transaction_ended()
 
     def __repr__(self) -> str:
-        pending = sum(1 for _ in self._ledger.pending())
-        return f"<Jobs {len(self._ledger.records)} records, {pending} pending>"
+        pending = sum(1 for _ in self.ledger.pending())
+        return f"<Jobs {len(self.ledger.records)} records, {pending} pending>"
 
 
 def _call_all(functions: Iterable[Callable[[], object]]) -> None:

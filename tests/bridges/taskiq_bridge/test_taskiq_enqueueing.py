@@ -219,7 +219,7 @@ def test_a_task_of_a_task_is_its_child(jobs, broker, add, run):
 
 
 def test_the_bridge_enqueues_as_an_application_does(jobs, add, run):
-    (bridge,) = jobs._bridges
+    (bridge,) = jobs.bridges
     run(bridge.enqueue(add, (1,), {"b": 2}))
     run(bridge.enqueue("add", (3,), {}))
 

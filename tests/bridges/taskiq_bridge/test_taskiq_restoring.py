@@ -116,7 +116,7 @@ def test_a_sandbox_has_records_results_and_schedules_of_its_own(broker, open_ove
         return 1
 
     with open_over(broker) as jobs:
-        (installed,) = jobs._bridges
+        (installed,) = jobs.bridges
         outside = run(known.kiq())
         jobs.drain()
         with installed.sandbox(ledger):
@@ -135,7 +135,7 @@ def test_a_sandbox_ends_with_its_block_also_when_the_block_raises(broker, open_o
         pass
 
     with open_over(broker) as jobs:
-        with pytest.raises(KeyError), jobs._bridges[0].sandbox(ledger):
+        with pytest.raises(KeyError), jobs.bridges[0].sandbox(ledger):
             raise KeyError
         run(known.kiq())
 

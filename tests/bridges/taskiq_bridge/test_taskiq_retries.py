@@ -121,7 +121,7 @@ def test_the_declared_schedule_is_the_one_that_is_kept(
 ):
     broker = make_broker(middleware())
     flaky = flaky_task(broker, retry_on_error=True, **labels)
-    (bridge,) = open_over(broker)._bridges
+    (bridge,) = open_over(broker).bridges
     policy = bridge.retry_policy(flaky)
 
     assert policy.attempts == len(expected) + 1
@@ -140,7 +140,7 @@ def test_the_declared_schedule_is_the_one_that_is_kept(
 )
 def test_no_schedule_can_be_told_where_only_running_shows_it(make_broker, open_over, middlewares):
     broker = make_broker(*middlewares)
-    (bridge,) = open_over(broker)._bridges
+    (bridge,) = open_over(broker).bridges
 
     assert bridge.retry_policy(flaky_task(broker)) is None
 
