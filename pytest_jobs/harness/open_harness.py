@@ -48,16 +48,13 @@ class OpenHarnesses:
         self.adversary: Adversary | None = None
 
     def push(self, harness: OpenHarness) -> None:
-        """Note that a harness was opened."""
         self._open.append(harness)
 
     def remove(self, harness: OpenHarness) -> None:
-        """Note that a harness was closed."""
         if harness in self._open:
             self._open.remove(harness)
 
     def any_open(self) -> bool:
-        """Return whether a harness is open."""
         return bool(self._open)
 
     def innermost(self) -> Any:
@@ -243,7 +240,6 @@ class OpenHarness:
         _call_all(restores)
 
     def __enter__(self) -> Self:
-        """Open it."""
         self.open()
         return self
 

@@ -32,7 +32,6 @@ class View(Sequence[T], Generic[T]):
     @overload
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
-        """Return one item, or a tuple of some."""
         if isinstance(index, slice):
             several = self._items[index]
             for item in several:
@@ -43,13 +42,11 @@ class View(Sequence[T], Generic[T]):
         return one
 
     def __iter__(self) -> Iterator[T]:
-        """Return the items in order."""
         for item in self._items:
             self._mark_seen(item)
             yield item
 
     def __len__(self) -> int:
-        """Return how many items there are."""
         return len(self._items)
 
     def peek(self) -> tuple[T, ...]:
@@ -57,7 +54,6 @@ class View(Sequence[T], Generic[T]):
         return self._items
 
     def __eq__(self, other: object) -> bool:
-        """Compare with another sequence, item by item."""
         if isinstance(other, View):
             return self._items == other._items
         if isinstance(other, list | tuple):
@@ -98,7 +94,6 @@ class Capture(Sequence[JobRecord]):
         self._end: int | None = None
 
     def __enter__(self) -> Self:
-        """Begin the window."""
         self._start = len(self._ledger.records)
         self._end = None
         return self
@@ -109,7 +104,6 @@ class Capture(Sequence[JobRecord]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the window."""
         self._end = len(self._ledger.records)
 
     @overload
@@ -117,15 +111,12 @@ class Capture(Sequence[JobRecord]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[JobRecord]: ...
     def __getitem__(self, index: int | slice) -> JobRecord | Sequence[JobRecord]:
-        """Return one record, or some."""
         return self._view()[index]
 
     def __iter__(self) -> Iterator[JobRecord]:
-        """Return the records in the order of enqueueing."""
         return iter(self._view())
 
     def __len__(self) -> int:
-        """Return how many records there are."""
         return len(self._view())
 
     def peek(self) -> tuple[JobRecord, ...]:
@@ -151,7 +142,6 @@ class Capture(Sequence[JobRecord]):
 
 
 def mark_record_seen(record: JobRecord) -> None:
-    """Note that the test has seen a record."""
     record.seen = True
 
 
@@ -167,7 +157,6 @@ def mark_nothing_seen(item: object) -> None:
 
 
 def is_blocked(record: JobRecord) -> bool:
-    """Return whether a record waits for a place of its concurrency limit."""
     return record.state is PENDING and record.blocked_until_ns is not None
 
 

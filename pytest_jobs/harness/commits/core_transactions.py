@@ -61,7 +61,6 @@ class CoreTransactions:
         return next((transaction.text for _, transaction in self._changed_here()), None)
 
     def callbacks(self) -> Sequence[CommitCallback]:
-        """Return every job that was to wait, in order, whether it still waits or not."""
         return [
             CommitCallback(
                 text=waiting_text(wait.waiting.job),
@@ -104,7 +103,6 @@ class CoreTransactions:
         )
 
     def reading_here(self) -> Sequence[ReadTransaction]:
-        """Return the transactions of this thread that have only read so far."""
         return [
             transaction
             for source in self._sources
@@ -113,7 +111,6 @@ class CoreTransactions:
         ]
 
     def report_end(self) -> None:
-        """Call `ended` of `install` when the transactions that are open in this thread have ended."""
         for source, transaction in self._changed_here():
             if transaction not in self._reporting:
                 self._reporting.append(transaction)

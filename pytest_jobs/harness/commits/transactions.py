@@ -127,7 +127,6 @@ class TransactionSystems:
         )
 
     def reading_here(self) -> list[ReadTransaction]:
-        """Return the transactions of this thread that have only read so far."""
         return [
             transaction
             for system in self._systems
@@ -144,7 +143,6 @@ class TransactionSystems:
         return bool(found)
 
     def callbacks(self, state: CallbackState) -> list[CommitCallback]:
-        """Return the callbacks in this state."""
         return [
             callback
             for system in self._systems

@@ -67,10 +67,9 @@ class Ledger:
         #: The queues that workers serve; None when they serve all queues alike. Set by `serve`.
         self.serving: Serving | None = None
 
-    # The sink of the bridges
+    # The sink of the bridges: see `Sink`
 
     def now_ns(self) -> int:
-        """Return the time of the clock, in nanoseconds since the epoch."""
         return self.clock.now_ns()
 
     def added(self, record: JobRecord) -> None:
@@ -100,13 +99,11 @@ class Ledger:
             self._when_added(record)
 
     def removed(self, record: JobRecord) -> None:
-        """Note that a pending job was withdrawn."""
         if not self._dead and record.state is PENDING:
             record.state = REMOVED
             self.events.append((record,))
 
     def unblocked(self, record: JobRecord) -> None:
-        """Note that a blocked job has got the place it waited for."""
         record.blocked_until_ns = None
         if not self._dead and record.state is PENDING:
             with self._lock:
@@ -115,7 +112,6 @@ class Ledger:
                 self._when_added(record)
 
     def pending_with(self, job_id: str) -> JobRecord | None:
-        """Return the oldest pending record with this id."""
         return next((record for record in self.pending() if record.job_id == job_id), None)
 
     def result_of(self, record: JobRecord) -> object:
@@ -137,7 +133,6 @@ class Ledger:
     # Reading
 
     def named(self, name: str) -> list[JobRecord]:
-        """Return every record of this name, in order."""
         return self._by_name.get(name, [])
 
     def first_enqueues(self) -> Iterator[JobRecord]:
@@ -149,7 +144,6 @@ class Ledger:
         return (record for record in self.records if record.state is PENDING)
 
     def has_due(self, selection: Selection) -> bool:
-        """Return whether a selected record is due."""
         with self._lock:
             return any(q.peek(self.clock, selection) is not None for q in self._queues.values())
 

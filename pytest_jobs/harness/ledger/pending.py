@@ -27,7 +27,6 @@ class PendingQueue:
         self._later: list[tuple[int, int, JobRecord]] = []
 
     def push(self, record: JobRecord) -> None:
-        """Add a record."""
         envelope = record.envelope
         due_ns = record.blocked_until_ns
         if due_ns is None:

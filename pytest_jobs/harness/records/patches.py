@@ -42,5 +42,4 @@ class Patches:
                 raise
 
     def __bool__(self) -> bool:
-        """Return whether anything is replaced."""
         return bool(self._restores)

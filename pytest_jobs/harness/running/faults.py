@@ -82,7 +82,6 @@ class Fault:
         return True
 
     def error(self) -> BaseException:
-        """Return the error to raise."""
         return fresh_error(self._raising)
 
     def stop(self) -> None:

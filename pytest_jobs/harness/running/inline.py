@@ -71,7 +71,6 @@ class RecordsInTransactions:
         return [record for _, _, record in records.values() if record.state is PENDING]
 
     def __contains__(self, sequence: object) -> bool:
-        """Return whether the record with this number is kept."""
         return sequence in self._by_sequence
 
 
@@ -286,7 +285,6 @@ class InlineBlock:
         self._before: Inline | None = None
 
     def __enter__(self) -> Self:
-        """Perform each job from here on."""
         self._inline.begin()
         self._before = self._put_in_force(self._inline)
         return self
@@ -303,7 +301,6 @@ class InlineBlock:
             self._inline.raise_errors()
 
     async def __aenter__(self) -> Self:
-        """Perform each job from here on."""
         return self.__enter__()
 
     async def __aexit__(

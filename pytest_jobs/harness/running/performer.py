@@ -58,7 +58,6 @@ class RealBody:
         return RealBody(self._outcomes, self._fault)
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
-        """Run the body."""
         self.called = True
         fault = self._fault
         if fault is not None and not fault.after:
@@ -97,7 +96,6 @@ class SimulatedBody:
         self.called = False
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
-        """Do not run the body."""
         self.called = True
         if self._error is not None:
             raise self._error
@@ -339,7 +337,6 @@ class Performer:
         return other
 
     def close(self) -> None:
-        """Close our event loop, if there is one."""
         if self._own_loop is not None:
             self._own_loop.close()
             self._own_loop = None

@@ -221,7 +221,6 @@ class Simulation:
         return deliveries
 
     def body(self, record: JobRecord) -> Body:
-        """Return what runs in the place of the job's body."""
         error = None if record.attempt == self._succeed_on else fresh_error(self._raising)
         return SimulatedBody(error, is_coroutine=record.source.is_coroutine(record))
 
@@ -241,7 +240,6 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def _picture(timeline: RetryTimeline) -> str:
-    """Return an SVG document."""
     attempts = timeline.attempts
     height = _TOP + _ROW * len(attempts) + 16
     last = max(attempt.offset.total_seconds() + _longest_wait(attempt) for attempt in attempts)

@@ -140,12 +140,10 @@ class _HiddenLedger:
             yield
 
     def deliver(self, record: JobRecord) -> Delivery:
-        """Make one delivery of the copy."""
         body, before = RealBody(self._performer.outcomes, None), len(self.ledger.records)
         return self._ended(record, self._performer.attempt(record, body), before, body)
 
     async def adeliver(self, record: JobRecord) -> Delivery:
-        """Do the same on the running event loop."""
         body, before = RealBody(self._performer.outcomes, None), len(self.ledger.records)
         return self._ended(record, await self._performer.aattempt(record, body), before, body)
 
@@ -158,7 +156,7 @@ class _HiddenLedger:
         self.ledger.delivered(delivery, before)
         return delivery
 
-    # The sink of the bridges
+    # The sink of the bridges: see `Sink`
 
     def added(self, record: JobRecord) -> None:
         """Hide what the copy enqueues; pass on what another task of the test enqueues meanwhile."""
@@ -168,11 +166,9 @@ class _HiddenLedger:
         (self.ledger if ours else self._live).added(record)
 
     def removed(self, record: JobRecord) -> None:
-        """Note that a pending job was withdrawn, of the copy or of the test."""
         (self.ledger if self._is_hidden(record) else self._live).removed(record)
 
     def unblocked(self, record: JobRecord) -> None:
-        """Note that a blocked job has got its place, of the copy or of the test."""
         (self.ledger if self._is_hidden(record) else self._live).unblocked(record)
 
     def pending_with(self, job_id: str) -> JobRecord | None:

@@ -59,7 +59,6 @@ class Worker:
         self._turn.acquire()
 
     def is_on(self, thread: int) -> bool:
-        """Return whether it runs on a thread."""
         return self._thread.ident == thread
 
     def _run(self) -> None:
@@ -92,7 +91,6 @@ class Workers:
         self._busy: list[Worker] = []
 
     def any_free(self) -> bool:
-        """Return whether a worker has nothing to do."""
         return len(self._busy) < self._count
 
     def begin(self, record: JobRecord) -> Worker:

@@ -85,7 +85,6 @@ class BoundSleeps:
 
 
 def in_standard_library(module: str) -> bool:
-    """Return whether a module of this name is in the standard library."""
     return module.partition(".")[0] in sys.stdlib_module_names
 
 
@@ -114,7 +113,6 @@ class SleepPatch:
         self._pass: Callable[[int], None] = clock.advance_ns
 
     def install(self) -> None:
-        """Replace `time.sleep`."""
         self._real = time.sleep
         self._installed = True
         time.sleep = self._sleep

@@ -34,7 +34,7 @@ def comes_about(
 
 
 def in_running_loop() -> bool:
-    """Return whether this thread is inside a running event loop."""
+    """Return whether this thread is inside a running event loop, without importing asyncio to find out."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
 
