@@ -134,7 +134,7 @@ class OpenHarness:
         self.bridges = tuple(bridges)
         self._transactions = TransactionSystems(transactions)
         self._callbacks_seen: set[tuple[str, str, str]] = set()
-        self._draw: Callable[[], float] = lambda: 0.0
+        self._draw = _shortest
         if jitter != "zero":
             self._draw = random.Random(0).random if jitter == "seeded" else random.random  # noqa: S311
         self._raise_at: RaiseAt = raise_at
@@ -227,17 +227,20 @@ class OpenHarness:
             ClockConflictError: when another library holds the time; everything is restored all the same.
         """
         self.ledger.die()
-        restores: list[Callable[[], object]] = [
-            self.performer.close,
-            self.performer.sleeps.uninstall,
-            self.stand_aside,
-            self._clock.stop,
-        ]
-        before = self._ambient
-        if before is not None:
-            # The current attributes are what they were: a test leaves none behind.
-            restores.append(lambda: ambient.set(before))
-        _call_all(restores)
+        performer = self.performer
+        _call_all(
+            (
+                performer.close,
+                performer.sleeps.uninstall,
+                self.stand_aside,
+                self._clock.stop,
+                self._restore_current_attributes,
+            )
+        )
+
+    def _restore_current_attributes(self) -> None:
+        if self._ambient is not None:
+            ambient.set(self._ambient)
 
     def __enter__(self) -> Self:
         self.open()
@@ -321,6 +324,11 @@ class OpenHarness:
     def __repr__(self) -> str:
         pending = sum(1 for _ in self.ledger.pending())
         return f"<Jobs {len(self.ledger.records)} records, {pending} pending>"
+
+
+def _shortest() -> float:
+    """Draw the shortest wait of a range of jitter."""
+    return 0.0
 
 
 def _call_all(functions: Iterable[Callable[[], object]]) -> None:

@@ -41,12 +41,15 @@ class Ledger:
         "deliveries",
         "events",
         "gate",
+        "now_ns",
         "records",
         "serving",
     )
 
     def __init__(self, clock: VirtualClock, records: list[JobRecord] | None = None) -> None:
         self.clock = clock
+        #: Returns the time in nanoseconds since the epoch: of the clock itself, since each enqueue asks.
+        self.now_ns = clock.now_ns
         #: Every record, by sequence.
         self.records: list[JobRecord] = [] if records is None else records
         #: Every delivery, in the order in which they ended.
@@ -68,9 +71,6 @@ class Ledger:
         self.serving: Serving | None = None
 
     # The sink of the bridges: see `Sink`
-
-    def now_ns(self) -> int:
-        return self.clock.now_ns()
 
     def added(self, record: JobRecord) -> None:
         """Add a job that was enqueued, from whatever thread."""
