@@ -117,7 +117,7 @@ _OWN: Final = {
     "psycopg": "psycopg",
     "requests": "http.requests",
     "smtplib": "mail",
-    "redis": "redis.blocking",
+    "redis": "redis.clients",
     "sqlalchemy": "sqlalchemy",
     "sqlalchemy.orm": "sqlalchemy:sessions",
     "sqlite3": "sqlite",
