@@ -13,8 +13,9 @@ from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
+from ...effects.http.exchange import answered_by_fake
 from ...engine.scope import leaving_out
-from ...messages.http import HttpRequest, HttpResponse, answered_by_fake
+from ...messages.http import HttpRequest, HttpResponse
 from .libraries import stand_in
 from .wire import LateCertificates
 
