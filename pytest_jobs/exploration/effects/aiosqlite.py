@@ -43,7 +43,8 @@ def install(patches: Patches) -> None:
     """
     from aiosqlite import Connection
 
-    connect, execute, raw = Connection._connect, Connection._execute, Connection._conn.fget
+    connect, execute = Connection._connect, Connection._execute
+    raw: Any = Connection._conn.fget
 
     @functools.wraps(connect)
     async def connect_watched(connection: Any) -> Any:

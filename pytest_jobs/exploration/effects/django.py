@@ -105,7 +105,7 @@ class _Connections:
             wrapper.close()
         if wrapper.connection is None:
             self._open(wrapper)
-        raw = wrapper.connection
+        raw: Any = wrapper.connection
         used = self._noted.setdefault(current, [])
         if _is_among(used, raw):
             return

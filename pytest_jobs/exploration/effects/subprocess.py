@@ -66,8 +66,9 @@ def _run(*popenargs: Any, **options: Any) -> AbstractContextManager[None]:
 def _act(
     args: Any, answer_lost: Callable[[], Exception] | None = None, *, counts: bool = False
 ) -> Act:
-    several = isinstance(args, Sequence) and not isinstance(args, str | bytes)
-    words = tuple(os.fsdecode(word) for word in (args if several else [args]))
+    single = not isinstance(args, Sequence) or isinstance(args, str | bytes)
+    given: Sequence[Any] = [args] if single else args
+    words = tuple(map(os.fsdecode, given))
     return Act(
         "subprocess",
         shlex.join(words) if len(words) > 1 else "".join(words),
