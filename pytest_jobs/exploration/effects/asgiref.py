@@ -44,7 +44,7 @@ def install(patches: Patches) -> None:
                     watcher.reset(token)
 
             function = functools.partial(context.run, watched)
-        # A synchronous caller waits in the thread in which this has to run, so asgiref runs it there.
+        # A synchronous caller waits in another thread, and there asgiref has to run the function.
         has_caller = getattr(AsyncToSync.executors, "current", None) is not None
         if not self._thread_sensitive or has_caller or not is_explored():
             own = copy.copy(self)

@@ -57,7 +57,7 @@ def _sending(
 class _Django:
     """The source for the backends that keep the mail in the process, print it or drop it.
 
-    The backend that sends by SMTP is none of them: it ends in smtplib, which is watched above.
+    The backend that sends by SMTP is not replaced: it sends by smtplib, which is watched above.
     """
 
     library: Final = "django.core.mail"

@@ -136,7 +136,7 @@ class _Clients:
         return answer
 
     async def _waited(self, command: Command, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Ask until there is an answer, or until the virtual time is over for which the command waits."""
+        """Ask until there is an answer, or until the command has waited long enough in virtual time."""
         answer = await ask()
         waited = 0.0
         while answer is None or (isinstance(answer, list | dict) and not answer):

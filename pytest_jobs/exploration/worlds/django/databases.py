@@ -141,7 +141,7 @@ def _has_table(model: type[Any]) -> bool:
 def _database(
     models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
 ) -> Generator[dict[str, Any], None, None]:
-    """Make a database with empty tables for a block, and return the settings that lead to it."""
+    """Make a database with empty tables for a block, and return the settings of a connection to it."""
     backend = load_backend(settings["ENGINE"])
     if backend.DatabaseWrapper.vendor != "sqlite":
         allowed(using, lambda: _empty(backend.DatabaseWrapper(settings, using), models))

@@ -1,4 +1,4 @@
-"""A connection of aiohttp that leads to a fake."""
+"""A connection of aiohttp with a fake at its end."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ....errors import ExplorationError
 from ...engine.acts import watcher
 
 _NS_PER_MS: Final = 1_000_000
-#: The options that a pool keeps when it is led to another server: how it reads and writes values.
+#: The options that a pool keeps when it is redirected to another server: how it reads and writes values.
 _KEPT: Final = ("decode_responses", "encoding", "encoding_errors", "protocol")
 
 

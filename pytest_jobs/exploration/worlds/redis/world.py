@@ -123,7 +123,7 @@ def _bind(patches: Patches, owner: Any, name: str, server: Server) -> None:
 
 
 def _making(make: Callable[..., Any], name: str, server: Server) -> Callable[..., Any]:
-    """Return a function that makes clients as another does, and leads each to the server of the world."""
+    """Return a function that makes clients as another does, and redirects each to the server of the world."""
 
     @functools.wraps(make)
     def made(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Leading an application that uses SQLAlchemy to another database."""
+"""Redirecting an application that uses SQLAlchemy to another database."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SYNCHRONOUS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
-def lead_all(patches: Patches, bind: Any, place: URL) -> None:
-    """Lead what the application connects by to a database.
+def redirect(patches: Patches, bind: Any, place: URL) -> None:
+    """Let the application connect to another database.
 
     The objects themselves are changed, so that it makes no difference which modules have imported them.
 
     Args:
         patches: puts everything back.
-        bind: an engine, a maker of sessions, or where there is one; several in a list.
-        place: the database.
+        bind: an engine or a maker of sessions, or the module and its name; several in a list.
+        place: the URL of the database.
 
     Raises:
-        ExplorationError: when it is none of these.
+        ExplorationError: when it is something else.
     """
     for one in bind if isinstance(bind, list) else [bind]:
         found = one
@@ -39,14 +39,14 @@ def lead_all(patches: Patches, bind: Any, place: URL) -> None:
                     "application."
                 )
             found = getattr(owner, name)
-        _lead(patches, found, place)
+        _redirect(patches, found, place)
 
 
-def _lead(patches: Patches, found: Any, place: URL) -> None:
+def _redirect(patches: Patches, found: Any, place: URL) -> None:
     if isinstance(found, Engine):
-        _lead_engine(patches, found, place)
+        _redirect_engine(patches, found, place)
     elif _is_async(found, "AsyncEngine"):
-        _lead_engine(patches, found.sync_engine, place)
+        _redirect_engine(patches, found.sync_engine, place)
     elif isinstance(found, scoped_session) or _is_async(found, "async_scoped_session"):
         # Nobody may find a session that was made before, or for the world.
         def forget() -> None:
@@ -56,9 +56,9 @@ def _lead(patches: Patches, found: Any, place: URL) -> None:
 
         forget()
         patches.undo_by(forget)
-        _lead(patches, found.session_factory, place)
+        _redirect(patches, found.session_factory, place)
     elif isinstance(found, sessionmaker) or _is_async(found, "async_sessionmaker"):
-        _lead_maker(patches, found, place)
+        _redirect_maker(patches, found, place)
     else:
         raise ExplorationError(
             f"{found!r} cannot be bound to a database: bind= is an Engine, an AsyncEngine, a sessionmaker, an "
@@ -75,15 +75,15 @@ def _is_async(found: Any, name: str) -> bool:
     )
 
 
-def _lead_maker(patches: Patches, maker: Any, place: URL) -> None:
-    """Lead the engines of a maker of sessions to a database, or give it one when it has none."""
+def _redirect_maker(patches: Patches, maker: Any, place: URL) -> None:
+    """Redirect the engines of a maker of sessions, or give it an engine when it has none."""
     engines = {
         id(engine): engine
         for engine in (maker.kw.get("bind"), *maker.kw.get("binds", {}).values())
         if engine is not None
     }
     for engine in engines.values():
-        _lead(patches, engine, place)
+        _redirect(patches, engine, place)
     if not engines:
         asynchronous = _is_async(maker, "async_sessionmaker")
         engine = _engine(place, asynchronous=asynchronous)
@@ -94,7 +94,7 @@ def _lead_maker(patches: Patches, maker: Any, place: URL) -> None:
             patches.undo_by(engine.dispose)
 
 
-def _lead_engine(patches: Patches, engine: Engine, place: URL) -> None:
+def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     """Let an engine connect to a database: by its own driver if that can, else by another dialect."""
     dialect = engine.dialect
     drivers = (_ASYNCHRONOUS if dialect.is_async else _SYNCHRONOUS)[place.get_backend_name()]
@@ -115,7 +115,7 @@ def _lead_engine(patches: Patches, engine: Engine, place: URL) -> None:
     target, options = dialect.create_connect_args(place.set(drivername=engine.url.drivername))
 
     def connecting(dialect: Any, record: object, cargs: list[Any], cparams: dict[str, Any]) -> None:
-        """Change where a connection leads; the other options of `create_engine` stay."""
+        """Change the target of a connection; the other options of `create_engine` stay."""
         cargs[:] = target
         for name in old_options:
             cparams.pop(name, None)
@@ -123,7 +123,7 @@ def _lead_engine(patches: Patches, engine: Engine, place: URL) -> None:
 
     event.listen(engine, "do_connect", connecting)
     patches.undo_by(lambda: event.remove(engine, "do_connect", connecting))
-    # The connections in the old pool lead to the old database.
+    # The connections in the old pool are open to the old database.
     _use_pool(patches, engine, engine.pool.recreate())
     patches.set(engine, "url", place.set(drivername=engine.url.drivername))
 

@@ -100,7 +100,7 @@ def sqlalchemy_world(
     Raises:
         ExplorationError: when the tables cannot be made there, or what is bound leads nowhere.
     """
-    from .binding import lead_all
+    from .binding import redirect
     from .stores import store_of
 
     metadata = getattr(metadata, "metadata", metadata)
@@ -108,7 +108,7 @@ def sqlalchemy_world(
     patches = Patches()
     with store.fresh(metadata, lambda connection: _fill(connection, rows)) as (connection, place):
         try:
-            lead_all(patches, bind, place)
+            redirect(patches, bind, place)
             yield SqlalchemyWorld(connection, metadata.sorted_tables)
         finally:
             patches.restore()
