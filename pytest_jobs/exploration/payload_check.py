@@ -24,14 +24,14 @@ from ..harness.jobs import Jobs, current_jobs
 from ..harness.ledger.ledger import Ledger
 from ..harness.open_harness import check_outside_jobs, open_harnesses, sandbox
 from ..harness.payload_files import PayloadFile, read_payload
-from ..harness.records.bridge import Bridge, KeepsPayloads
+from ..harness.records.bridge import KeepsPayloads
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
 from ..harness.running.performer import RealBody
 from ..harness.time.waiting import in_running_loop
 from .engine.world import World, entered
 
-#: What each step is called.
+#: The steps in which a payload is checked, in their order, as a message names them.
 _STEPS: Final = {
     "read": "reading the file",
     "bridge": "finding its library",
@@ -40,6 +40,7 @@ _STEPS: Final = {
     "bind": "binding the arguments",
     "perform": "performing it",
 }
+#: What to do where the finding itself says nothing better.
 _ADVICE: Final = {
     "read": (
         "take the file from version control again; delete and record it anew only when no such job can be waiting "
@@ -60,103 +61,6 @@ _ADVICE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one payload failed at."""
-
-    #: Where: read, bridge, find, decode, bind or perform.
-    step: str
-    #: What was seen there.
-    seen: str
-    #: What the file holds; None when it could not be read.
-    file: PayloadFile | None = None
-    #: What to do; empty for what the step always advises.
-    advice: str = ""
-    #: The signature of today; empty when it does not matter.
-    signature: str = ""
-
-
-def findings_text(findings: Sequence[tuple[str, Finding]], count: int, folder: str) -> str:
-    """Return the message for files that failed.
-
-    Args:
-        findings: the names of the files, and what each failed at.
-        count: how many files there are.
-        folder: where they are.
-    """
-    head = f"Of {count} payloads in {folder}, {len(findings)} cannot be performed by today's code."
-    if count == 1:
-        head = f"The only payload in {folder} cannot be performed by today's code."
-    return "\n\n".join([head, *(_one(name, found) for name, found in findings)])
-
-
-def misfit(
-    file: PayloadFile, signature: Binder, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Finding | None:
-    """Return why a call does not fit a signature, or means something else in it; None when it fits."""
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        advice = _bind_advice(signature, args, kwargs)
-        return Finding("bind", str(error), file, advice, str(signature.signature))
-    for recorded, now in zip(file.parameters, signature.positional_names, strict=False):
-        if recorded != now and recorded in signature.names:
-            return Finding(
-                "bind",
-                f"What was passed by position as {recorded!r} would now be {now!r}: parameters changed places.",
-                file,
-                "put the parameters back in their order, and new ones behind them.",
-                str(signature.signature),
-            )
-    return None
-
-
-def _one(name: str, found: Finding) -> str:
-    lines = [name, f"  failed at: {_STEPS[found.step]}", f"  because:   {found.seen}"]
-    if found.file is not None:
-        lines.insert(1, f"  job:       {found.file.job} ({found.file.library})")
-    if found.signature:
-        lines.append(f"  takes now: {found.signature}")
-    lines.append(f"  to do:     {found.advice or _advice(found)}")
-    return "\n".join(lines)
-
-
-def _advice(found: Finding) -> str:
-    if found.step == "find" and found.file is not None:
-        return _find_advice(found.file)
-    return _ADVICE[found.step]
-
-
-def _find_advice(file: PayloadFile) -> str:
-    if file.library != "core":
-        return f"register the task under its old name {file.job!r} as well, until no such job can be waiting."
-    module, _, name = file.job.rpartition(".")
-    return (
-        f"keep the old name in {module} until no such job can be waiting, as in `class {name}(NewName): ...`; "
-        "for a job function, derive from its `job_class`."
-    )
-
-
-def _bind_advice(signature: Binder, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    by_position = signature.positional_names[: len(args)]
-    missing = [
-        parameter.name
-        for parameter in signature.required
-        if parameter.name not in by_position
-        and (parameter.name not in kwargs or parameter.kind is inspect.Parameter.POSITIONAL_ONLY)
-    ]
-    if missing:
-        return f"give {_names(missing)} a default until no job without it can be waiting."
-    unknown = [name for name in kwargs if not signature.accepts(name)]
-    if unknown:
-        return f"go on accepting {_names(unknown)} until no job with it can be waiting."
-    return "go on accepting what was passed by position until no such job can be waiting."
-
-
-def _names(names: Sequence[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
-
-
 def check_payloads(
     directory: str | os.PathLike[str],
     *,
@@ -166,8 +70,8 @@ def check_payloads(
 ) -> tuple[Path, ...]:
     """Fail unless the code as it is now can perform each payload that was recorded in a directory.
 
-    Of each file the job is found, its arguments are decoded, and they are bound to its signature.
-    The views of the test hear nothing of it.
+    For each file its job is found, and its arguments are decoded and bound to the signature of the job. The views
+    of the test show nothing of it.
 
     Args:
         directory: where `jobs.record_payloads` wrote; folders in it are read too.
@@ -187,16 +91,29 @@ def check_payloads(
         RunningLoopError: when a coroutine job is to be performed inside a running event loop.
     """
     folder = Path(directory)
+    shown = folder.as_posix()
     paths = tuple(sorted(folder.rglob("*.json")))
+    if not paths and not folder.is_dir():
+        what = "is no directory" if folder.exists() else "does not exist"
+        raise PayloadError(
+            f"{shown} {what}, so no payload was looked at: write its path relative to the test, as in "
+            "`Path(__file__).parent / 'payloads'`, and record with `jobs.record_payloads` first."
+        )
     if not paths:
-        raise PayloadError(_no_files(folder))
+        raise PayloadError(
+            f"{shown} holds no payload, so nothing was looked at: record with `jobs.record_payloads` "
+            "and commit what it writes."
+        )
     with _harness(tuple(apps)) as jobs:
         check_outside_jobs("check_payloads")
         check = _Check(jobs, perform=perform or world is not None, world=world)
         findings = [(path, found) for path in paths if (found := check.finding(path)) is not None]
     if findings:
-        named = [(path.relative_to(folder).as_posix(), found) for path, found in findings]
-        raise IncompatiblePayload(findings_text(named, len(paths), folder.as_posix()))
+        head = f"Of {len(paths)} payloads in {shown}, {len(findings)} cannot be performed by today's code."
+        if len(paths) == 1:
+            head = f"The only payload in {shown} cannot be performed by today's code."
+        texts = [found.text(path.relative_to(folder).as_posix()) for path, found in findings]
+        raise IncompatiblePayload("\n\n".join([head, *texts]))
     return paths
 
 
@@ -209,8 +126,35 @@ def _harness(apps: tuple[object, ...]) -> Generator[Jobs, None, None]:
         yield jobs
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why one payload cannot be performed."""
+
+    #: The step that failed, one of `_STEPS`.
+    step: str
+    #: What went wrong in it.
+    because: str
+    #: The content of the file; None when it could not be read.
+    file: PayloadFile | None = None
+    #: What to do; empty for the usual advice of the step.
+    advice: str = ""
+    #: The signature of today; empty when it does not matter.
+    signature: str = ""
+
+    def text(self, name: str) -> str:
+        """Return the part of the message about the file of this name."""
+        lines = [name]
+        if self.file is not None:
+            lines.append(f"  job:       {self.file.job} ({self.file.library})")
+        lines += [f"  failed at: {_STEPS[self.step]}", f"  because:   {self.because}"]
+        if self.signature:
+            lines.append(f"  takes now: {self.signature}")
+        lines.append(f"  to do:     {self.advice or _ADVICE[self.step]}")
+        return "\n".join(lines)
+
+
 class _Check:
-    """Takes one payload after the other through what a worker does."""
+    """Takes payloads through the steps of a worker."""
 
     def __init__(self, jobs: Jobs, *, perform: bool, world: World | None) -> None:
         self._jobs = jobs
@@ -218,15 +162,19 @@ class _Check:
         self._world = world
 
     def finding(self, path: Path) -> Finding | None:
-        """Return what stands in the way of the payload in a file; None for nothing."""
+        """Return why the payload in a file cannot be performed; None when it can."""
         try:
             file = read_payload(path)
         except PayloadError as error:
             return Finding("read", str(error))
-        bridge = next((b for b in self._jobs.bridges if b.name == file.library), None)
-        if bridge is None or not isinstance(bridge, KeepsPayloads):
-            return Finding("bridge", _not_bridged(file, bridge, self._jobs.bridges), file)
-        with sandbox(self._jobs.bridges, self._jobs.clock) as ledger:
+        bridges = self._jobs.bridges
+        bridge = next((b for b in bridges if b.name == file.library), None)
+        if bridge is None:
+            known = ", ".join(b.name for b in bridges)
+            return Finding("bridge", f"It is of {file.library!r}, and bridged are: {known}.", file)
+        if not isinstance(bridge, KeepsPayloads):
+            return Finding("bridge", f"The bridge of {file.library} does not read payloads.", file)
+        with sandbox(bridges, self._jobs.clock) as ledger:
             return self._followed(file, bridge, ledger)
 
     def _followed(self, file: PayloadFile, bridge: KeepsPayloads, ledger: Ledger) -> Finding | None:
@@ -238,12 +186,12 @@ class _Check:
             step = "decode"
             args, kwargs = record.source.arguments_of(record)
         except UnknownJobError:
-            return Finding("find", "No job has this name any more.", file)
-        except (
-            Exception
-        ) as error:  # Importing a module may raise anything, as may a user's own type.
-            return Finding(step, _described(error), file)
-        found = misfit(file, signature, args, kwargs)
+            return Finding("find", "No job has this name any more.", file, _find_advice(file))
+        # Importing a module may raise anything, as may a user's own type.
+        except Exception as error:
+            advice = _find_advice(file) if step == "find" else ""
+            return Finding(step, _described(error), file, advice)
+        found = _misfit(file, signature, args, kwargs)
         if found is not None or not self._perform:
             return found
         delivery = self._delivered(record, ledger)
@@ -280,28 +228,60 @@ def _signature(record: JobRecord) -> Binder:
     except AmbiguousJobError:
         raise
     except JobsError as error:
-        # Bridges refuse a name that means nothing to them in words of their own.
+        # Each bridge refuses an unknown name in words of its own.
         raise UnknownJobError if isinstance(job, str) else error from error
+
+
+def _find_advice(file: PayloadFile) -> str:
+    if file.library != "core":
+        return f"register the task under its old name {file.job!r} as well, until no such job can be waiting."
+    module, _, name = file.job.rpartition(".")
+    return (
+        f"keep the old name in {module} until no such job can be waiting, as in `class {name}(NewName): ...`; "
+        "for a job function, derive from its `job_class`."
+    )
+
+
+def _misfit(
+    file: PayloadFile, signature: Binder, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Finding | None:
+    """Return why a call does not fit a signature, or means something else in it; None when it fits."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        advice = _bind_advice(signature, args, kwargs)
+        return Finding("bind", str(error), file, advice, str(signature.signature))
+    for recorded, now in zip(file.parameters, signature.positional_names, strict=False):
+        if recorded != now and recorded in signature.names:
+            return Finding(
+                "bind",
+                f"What was passed by position as {recorded!r} would now be {now!r}: parameters changed places.",
+                file,
+                "put the parameters back in their order, and new ones behind them.",
+                str(signature.signature),
+            )
+    return None
+
+
+def _bind_advice(signature: Binder, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    by_position = signature.positional_names[: len(args)]
+    missing = [
+        parameter.name
+        for parameter in signature.required
+        if parameter.name not in by_position
+        and (parameter.name not in kwargs or parameter.kind is inspect.Parameter.POSITIONAL_ONLY)
+    ]
+    if missing:
+        return f"give {_names(missing)} a default until no job without it can be waiting."
+    unknown = [name for name in kwargs if not signature.accepts(name)]
+    if unknown:
+        return f"go on accepting {_names(unknown)} until no job with it can be waiting."
+    return "go on accepting what was passed by position until no such job can be waiting."
+
+
+def _names(names: Sequence[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
 
 
 def _described(error: BaseException) -> str:
     return str(error) if isinstance(error, JobsError) else f"{type(error).__name__}: {error}"
-
-
-def _no_files(folder: Path) -> str:
-    if not folder.is_dir():
-        what = "is no directory" if folder.exists() else "does not exist"
-        return (
-            f"{folder.as_posix()} {what}, so no payload was looked at: write its path relative to the test, as in "
-            "`Path(__file__).parent / 'payloads'`, and record with `jobs.record_payloads` first."
-        )
-    return (
-        f"{folder.as_posix()} holds no payload, so nothing was looked at: record with `jobs.record_payloads` and "
-        "commit what it writes."
-    )
-
-
-def _not_bridged(file: PayloadFile, bridge: Bridge | None, bridges: Iterable[Bridge]) -> str:
-    if bridge is not None:
-        return f"The bridge of {file.library} does not read payloads."
-    return f"It is of {file.library!r}, and bridged are: {', '.join(b.name for b in bridges)}."

@@ -64,6 +64,8 @@ def private_reads() -> list[str]:
     """
     trees = {name: ast.parse(path.read_text("utf-8")) for name, path in modules().items()}
     defined = {name: _private_names(tree) for name, tree in trees.items()}
+    # A name that a module only spells, as in `getattr(model, "_meta", None)`, may be that of another library.
+    spelled = {name: _spelled_names(tree) for name, tree in trees.items()}
     everywhere = set().union(*defined.values())
     return [
         f"{name}:{node.lineno} reads {ast.unparse(node)}"
@@ -71,7 +73,7 @@ def private_reads() -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and _is_private(node.attr)
-        and node.attr in everywhere - defined[name]
+        and node.attr in everywhere - defined[name] - spelled[name]
         and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
     ]
 
@@ -159,7 +161,17 @@ def _private_names(tree: ast.Module) -> set[str]:
             found.add(node.attr)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # A slot.
-            found.add(node.value)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__slots__":
+            found |= _spelled_names(node.value)
     return {name for name in found if _is_private(name)}
+
+
+def _spelled_names(tree: ast.AST) -> set[str]:
+    """Return the private names in the strings of a module."""
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and _is_private(node.value)
+    }

@@ -1,6 +1,13 @@
-"""What jobs do outside of themselves: a file for each library through which they do it.
+"""What jobs do outside of themselves: one effect source a library. Public as `pytest_jobs.effects`.
 
-For libraries that have none here: `wrap`, or an `EffectSource` of the project's own.
+- `wrapping`: the tool of all sources, which puts each call of a method in a block; and `wrap` for tests.
+- `statements`: what a statement in SQL does, for the sources of databases.
+- `audit`: changes of files, and what leaves the process without a source.
+- The sources: `sqlite`, `aiosqlite`, `psycopg`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and
+  the rooms `http` and `redis`. Read `sqlite` or `http/requests` first, and `engine/acts` beside it.
+
+`engine/sources.py` names them, and takes each into use when its library is imported. A library that has none
+here gets a file here and a line there; or `wrap`, or an `EffectSource` of the project's own.
 """
 
 from ..engine.acts import (

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
 from ..engine.acts import (
-    Act,
+    acting,
     holds_connection,
     looking,
     note_connection,
-    perform_act_async,
     refuse_delivery,
     watcher,
 )
-from .sqlite import failed, impatient, is_locked
+from .sqlite import act_of, is_locked, without_patience
 from .statements import changes, shown
+from .wrapping import surround
 
 library: Final = "aiosqlite"
 
@@ -31,99 +30,69 @@ _FOREIGN: Final = (
     "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
     "`async with aiosqlite.connect(...)`."
 )
-#: In seconds: how long the thread of a connection may take to let go.
-_PATIENCE: Final = 60.0
+#: In seconds of real time: how long the thread of a connection may take to end.
+_THREAD_END: Final = 60.0
 
 
 def install(patches: Patches) -> None:
-    """Hear of the statements of every connection that a delivery opens.
+    """Watch the statements of every connection that a delivery opens.
 
-    All of them go through one method, which gives them to the thread of the connection.
+    A connection runs sqlite3 in a thread of its own, and `_execute` sends every call there: it is the one
+    place through which all statements and commits go. Every use of the connection of sqlite3 goes through
+    the property `_conn`.
     """
     from aiosqlite import Connection
 
-    patches.set(Connection, "_connect", _connecting(Connection._connect))
-    patches.set(Connection, "_execute", _executing(Connection._execute))
-    patches.set(Connection, "close", _closing(Connection.close))
-    patches.set(Connection, "_conn", property(_of_its_own(Connection._conn.fget)))
+    connect, execute = Connection._connect, Connection._execute
+    raw: Any = Connection._conn.fget
 
-
-def _connecting(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(connect)
-    async def connected(connection: Any) -> Any:
+    async def connect_watched(connection: Any) -> Any:
         if watcher.get() is None or connection._connection is not None:
             return await connect(connection)
-        connection._connector = _unheard(connection._connector)
+        open_in_thread = connection._connector
+
+        def open_unwatched() -> Any:
+            # The thread inherited the watcher, but its calls of sqlite3 are parts of the acts below.
+            watcher.set(None)
+            return open_in_thread()
+
+        connection._connector = open_unwatched
         note_connection(functools.partial(_die, connection), shared=connection)
         with looking(is_locked):
             return await connect(connection)
 
-    return connected
-
-
-def _unheard(connector: Callable[[], Any]) -> Callable[[], Any]:
-    """Let the thread of a connection, which a delivery began, do nothing that is heard a second time."""
-
-    def connected() -> Any:
-        watcher.set(None)
-        return connector()
-
-    return connected
-
-
-def _executing(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(execute)
-    async def executed(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+    async def execute_watched(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
         if watcher.get() is None:
             return await execute(connection, function, *args, **kwargs)
         name = getattr(function, "__name__", "")
+        text = "commit" if name == "commit" and connection.in_transaction else None
         if name in _STATEMENTS:
-            args = (impatient(args[0]), *args[1:])
-        text = _text(connection, name, args)
-        if text is None:
-            with looking(is_locked):
-                return await execute(connection, function, *args, **kwargs)
-        act = Act("sqlite", text, counts=False, refused=failed, answer_lost=None, busy=is_locked)
-        return await perform_act_async(
-            act, functools.partial(execute, connection, function, *args, **kwargs)
-        )
+            args = (without_patience(args[0]), *args[1:])
+            parts = args[0].split(";") if name == "executescript" else [args[0]]
+            text = shown(args[0]) if any(map(changes, parts)) else None
+        with looking(is_locked) if text is None else acting(act_of(text)):
+            return await execute(connection, function, *args, **kwargs)
 
-    return executed
-
-
-def _of_its_own(raw: Any) -> Callable[[Any], Any]:
-    """Return what gives the connection of sqlite, and refuses that of another delivery."""
-
-    def given(connection: Any) -> Any:
+    def own_connection(connection: Any) -> Any:
         if not holds_connection(connection):
             refuse_delivery(_FOREIGN)
         return raw(connection)
 
-    return given
-
-
-def _closing(close: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    @functools.wraps(close)
-    async def closed(connection: Any) -> None:
-        with looking():
-            await close(connection)
-
-    return closed
-
-
-def _text(connection: Any, name: str, args: tuple[Any, ...]) -> str | None:
-    """Return what a call of sqlite does; None when it only reads."""
-    if name in _STATEMENTS:
-        parts = args[0].split(";") if name == "executescript" else [args[0]]
-        return shown(args[0]) if any(map(changes, parts)) else None
-    return "commit" if name == "commit" and connection.in_transaction else None
+    patches.set(Connection, "_connect", connect_watched)
+    patches.set(Connection, "_execute", execute_watched)
+    patches.set(Connection, "_conn", property(own_connection))
+    surround(patches, Connection, "close", lambda connection: looking())
 
 
 def _die(connection: Any) -> None:
-    """Let the thread of a connection roll back, close and end, as with the process."""
+    """Let the thread of a connection roll back, close it and end, as with the process."""
     if not connection._running:
-        # It was closed, and its thread takes nothing any more.
+        # It was closed, and its thread takes no more calls.
         return
+    from aiosqlite import core
+
     raw, connection._connection = connection._connection, None
     connection._running = False
     ended = threading.Event()
@@ -133,31 +102,19 @@ def _die(connection: Any) -> None:
             with suppress(Exception):
                 raw.die() if hasattr(raw, "die") else raw.close()
         ended.set()
-        return _stop()
+        return core._STOP_RUNNING_SENTINEL
 
-    if _thread(connection).is_alive():
-        connection._tx.put_nowait((_NOBODY, die))
-        ended.wait(_PATIENCE)
-
-
-def _stop() -> object:
-    from aiosqlite import core
-
-    return core._STOP_RUNNING_SENTINEL
+    # Before aiosqlite 0.22 the connection itself is the thread.
+    if getattr(connection, "_thread", connection).is_alive():
+        connection._tx.put_nowait((_ForNobody(), die))
+        ended.wait(_THREAD_END)
 
 
-def _thread(connection: Any) -> Any:
-    return getattr(connection, "_thread", connection)
+class _ForNobody:
+    """Stands in for the future of a call: the loop of a dead delivery does not run any more."""
 
-
-class _Nobody:
-    """Awaits nothing: the loop of a dead delivery does not run any more."""
-
-    def get_loop(self) -> _Nobody:
+    def get_loop(self) -> _ForNobody:
         return self
 
     def call_soon_threadsafe(self, *args: object) -> None:
         pass
-
-
-_NOBODY: Final = _Nobody()

@@ -1,4 +1,4 @@
-"""What jobs do to files, and what they do outside that nobody else hears of."""
+"""Changes of files, and everything that leaves the process without an effect source: by Python's audit events."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Final
 from ..engine.acts import watcher
 from ..engine.sources import connecting
 
-_WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_FILES: Final = frozenset(
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_FILE_EVENTS: Final = frozenset(
     ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate")
 )
-#: What leaves the process, and which argument of the event says where to.
+#: Events that leave the process, and the place of the argument that names the target.
 _OUTSIDE: Final[Mapping[str, int]] = {
     "socket.connect": 1,
     "socket.sendto": 1,
@@ -28,39 +28,43 @@ _OUTSIDE: Final[Mapping[str, int]] = {
 
 
 class AuditHook:
-    """The hook of this process; Python has no way to take one away, so there is one."""
+    """The one audit hook of this process: Python cannot remove one, so it is added once and stays."""
 
     def __init__(self) -> None:
         self._installed = False
 
     def install(self) -> None:
-        """Hear of audit events from now on; only deliveries that are watched heed them."""
+        """Report audit events to watched deliveries from now on."""
         if not self._installed:
             self._installed = True
-            sys.addaudithook(_heard)
+            sys.addaudithook(_on_event)
 
 
 audit_hook = AuditHook()
 
 
-def _heard(event: str, args: tuple[Any, ...]) -> None:
-    if event != "open" and event not in _FILES and event not in _OUTSIDE:
+def _on_event(event: str, args: tuple[Any, ...]) -> None:
+    # Every event of the interpreter comes here, so what is no business of ours returns at once.
+    if event != "open" and event not in _FILE_EVENTS and event not in _OUTSIDE:
         return
     current = watcher.get()
     if current is None:
         return
     if event in _OUTSIDE:
         if event == "socket.connect":
+            # Checked within acts as well: an effect source may be about to reach a real server.
             connecting(args[1])
         place = _OUTSIDE[event]
-        where = args[place] if place < len(args) else ""
-        current.outside(f"{event}({where!r})")
-    elif event != "open" or _writes(args):
-        current.changing(_text(event, args))
+        current.outside(f"{event}({args[place] if place < len(args) else ''!r})")
+    elif event == "open":
+        if _opens_for_writing(*args[:3]):
+            current.changing(f"open({_name(args[0])!r}, {args[1]!r})")
+    else:
+        names = args[:2] if event in ("os.rename", "os.link", "os.symlink") else args[:1]
+        current.changing(f"{event}({', '.join(repr(_name(name)) for name in names)})")
 
 
-def _writes(args: tuple[Any, ...]) -> bool:
-    path, mode, flags = (*args, None, None)[:3]
+def _opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
     if isinstance(path, int) or path is None:
         return False
     name = os.fsdecode(path)
@@ -68,13 +72,8 @@ def _writes(args: tuple[Any, ...]) -> bool:
         return False
     if isinstance(mode, str):
         return any(letter in mode for letter in "wax+")
-    return isinstance(flags, int) and bool(flags & _WRITING)
+    return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)
 
 
-def _text(event: str, args: tuple[Any, ...]) -> str:
-    name = Path(os.fsdecode(args[0])).name if args else ""
-    if event == "open":
-        return f"open({name!r}, {args[1]!r})"
-    if event in ("os.rename", "os.link", "os.symlink"):
-        return f"{event}({name!r}, {Path(os.fsdecode(args[1])).name!r})"
-    return f"{event}({name!r})"
+def _name(path: Any) -> str:
+    return Path(os.fsdecode(path)).name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -17,18 +17,19 @@ from ...harness.records.patches import Patches
 from ..engine.acts import (
     Act,
     ActWatcher,
+    acting,
+    is_explored,
     looking,
     note_connection,
-    perform_act,
     refuse_delivery,
     watcher,
 )
-from ..engine.watching import Watch
 from .statements import changes, is_busy, shown
+from .wrapping import surround
 
 library: Final = "django.db.backends.utils"
 
-#: Of PostgreSQL: lets no connection wait for a lock whose holder is suspended; sqlite does not wait anyway.
+#: For PostgreSQL: a suspended delivery never releases its lock. A connection to sqlite does not wait anyway.
 _NO_WAITING: Final = "SET lock_timeout = '10ms'"
 _IN_MEMORY: Final = (
     "The job uses the database {alias!r}, which is in memory: it ends with its connection, so no worker can be "
@@ -43,170 +44,138 @@ _OF_TEST: Final = (
 
 
 def install(patches: Patches) -> None:
-    """Hear of the statements and commits of every connection, of those too that are open already."""
-    connections = _Connections()
-    patches.set(
-        BaseDatabaseWrapper,
-        "ensure_connection",
-        connections.ensuring(BaseDatabaseWrapper.ensure_connection),
-    )
-    patches.set(BaseDatabaseWrapper, "_commit", _committing(BaseDatabaseWrapper._commit))
-    patches.set(BaseDatabaseWrapper, "on_commit", _registering(BaseDatabaseWrapper.on_commit))
-    for name in ("execute", "executemany"):
-        patches.set(CursorWrapper, name, _executing(getattr(CursorWrapper, name)))
-    patches.set(CursorWrapper, "callproc", _calling(CursorWrapper.callproc))
+    """Watch the statements and commits of every connection, also of those that are open already.
+
+    Every use of a connection begins with `ensure_connection`. Every statement goes through `CursorWrapper`,
+    also with DEBUG, where a subclass of it logs. All commits end in `_commit`.
+    """
+    ensure, on_commit = BaseDatabaseWrapper.ensure_connection, BaseDatabaseWrapper.on_commit
+    connections = _Connections(ensure)
+    of_django = inspect.unwrap(on_commit)
+
+    @functools.wraps(ensure)
+    def ensure_connection(wrapper: Any) -> None:
+        connections.ensure(wrapper)
+
+    @functools.wraps(on_commit)
+    def register(wrapper: Any, func: Any, robust: bool = False) -> None:
+        # The harness may have replaced `on_commit` to follow the transactions of the test. Callbacks of
+        # an explored delivery belong to its own worker, so they go to Django alone.
+        (of_django if is_explored() else on_commit)(wrapper, func, robust)
+
+    patches.set(BaseDatabaseWrapper, "ensure_connection", ensure_connection)
+    patches.set(BaseDatabaseWrapper, "on_commit", register)
+    surround(patches, BaseDatabaseWrapper, "_commit", _commit)
+    surround(patches, CursorWrapper, "execute", _statement)
+    surround(patches, CursorWrapper, "executemany", _statement)
+    surround(patches, CursorWrapper, "callproc", _procedure)
 
 
 class _Connections:
-    """Takes note of the connections that each delivery uses."""
+    """Gives each explored delivery connections of its own, and notes which it uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, ensure_connection: Callable[[Any], None]) -> None:
+        self._ensure_connection = ensure_connection
         self._noted: WeakKeyDictionary[ActWatcher, list[Any]] = WeakKeyDictionary()
         self._opening: set[int] = set()
 
-    def ensuring(self, genuine: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return what takes the place of `ensure_connection`, through which every use goes."""
+    def ensure(self, wrapper: Any) -> None:
+        current = watcher.get()
+        # Opening a connection calls this again.
+        if current is None or id(wrapper) in self._opening:
+            self._ensure_connection(wrapper)
+        elif is_explored():
+            self._ensure_own(wrapper, current)
+        elif wrapper.connection is not None:
+            # The test goes on when a delivery in it has died, so its connections stay.
+            self._ensure_connection(wrapper)
+        else:
+            self._open(wrapper)
+            if not _is_in_memory(wrapper):
+                note_connection(functools.partial(_die, wrapper, wrapper.connection))
 
-        @functools.wraps(genuine)
-        def ensure_connection(wrapper: Any) -> None:
-            current = watcher.get()
-            # Opening asks again whether there is a connection.
-            if current is None or id(wrapper) in self._opening:
-                genuine(wrapper)
-                return
-            if not isinstance(current, Watch):
-                self._open_in_test(wrapper, genuine)
-                return
-            _check_outlives(wrapper)
-            raw = wrapper.connection
-            if raw is not None and not self._is_known(raw):
-                _leave(wrapper)
-            if wrapper.connection is None:
-                self._open(wrapper, genuine)
-            self._note(current, wrapper)
-
-        return ensure_connection
-
-    def _open(self, wrapper: Any, genuine: Callable[[Any], None]) -> None:
-        self._opening.add(id(wrapper))
-        try:
-            with looking(_is_busy):
-                genuine(wrapper)
-        finally:
-            self._opening.discard(id(wrapper))
-
-    def _open_in_test(self, wrapper: Any, genuine: Callable[[Any], None]) -> None:
-        """Leave the connections of a test alone that goes on when a delivery in it has died."""
-        if wrapper.connection is not None:
-            genuine(wrapper)
+    def _ensure_own(self, wrapper: Any, current: ActWatcher) -> None:
+        if _is_in_memory(wrapper):
+            refuse_delivery(_IN_MEMORY.format(alias=wrapper.alias))
+        known = [raw for used in list(self._noted.values()) for raw in used]
+        if wrapper.connection is not None and not _is_among(known, wrapper.connection):
+            # It was open before the deliveries began: a worker opens its own.
+            if wrapper.in_atomic_block:
+                refuse_delivery(_OF_TEST.format(alias=wrapper.alias))
+            wrapper.close()
+        if wrapper.connection is None:
+            self._open(wrapper)
+        raw: Any = wrapper.connection
+        used = self._noted.setdefault(current, [])
+        if _is_among(used, raw):
             return
-        self._open(wrapper, genuine)
-        if not _is_in_memory(wrapper):
-            raw = wrapper.connection
-            note_connection(lambda: _die(wrapper, raw))
-
-    def _is_known(self, raw: Any) -> bool:
-        """Say whether a delivery has used a connection."""
-        return any(raw is known for noted in list(self._noted.values()) for known in noted)
-
-    def _note(self, current: ActWatcher, wrapper: Any) -> None:
-        raw = wrapper.connection
-        noted = self._noted.setdefault(current, [])
-        if any(raw is known for known in noted):
-            return
-        noted.append(raw)
-        note_connection(lambda: _die(wrapper, raw), shared=raw)
+        used.append(raw)
+        note_connection(functools.partial(_die, wrapper, raw), shared=raw)
         if wrapper.vendor == "postgresql":
             with looking(), closing(raw.cursor()) as cursor:
                 cursor.execute(_NO_WAITING)
 
+    def _open(self, wrapper: Any) -> None:
+        self._opening.add(id(wrapper))
+        try:
+            with looking(_is_busy):
+                self._ensure_connection(wrapper)
+        finally:
+            self._opening.discard(id(wrapper))
 
-def _leave(wrapper: Any) -> None:
-    """Leave a connection that was open before the delivery: a worker opens its own."""
-    if wrapper.in_atomic_block:
-        refuse_delivery(_OF_TEST.format(alias=wrapper.alias))
-    wrapper.close()
 
-
-def _check_outlives(wrapper: Any) -> None:
-    """Refuse a database that is gone with its connection."""
-    if _is_in_memory(wrapper):
-        refuse_delivery(_IN_MEMORY.format(alias=wrapper.alias))
+def _is_among(connections: list[Any], raw: Any) -> bool:
+    return any(raw is connection for connection in connections)
 
 
 def _is_in_memory(wrapper: Any) -> bool:
     return bool(wrapper.vendor == "sqlite" and wrapper.is_in_memory_db())
 
 
-def _executing(genuine: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(genuine)
-    def execute(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
-        return _statement(cursor.db, sql, lambda: genuine(cursor, sql, *args, **kwargs))
-
-    return execute
-
-
-def _calling(genuine: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(genuine)
-    def callproc(cursor: Any, procname: str, *args: Any, **kwargs: Any) -> Any:
-        act = _act(cursor.db, f"CALL {procname}")
-        return perform_act(act, lambda: genuine(cursor, procname, *args, **kwargs))
-
-    return callproc
-
-
-def _committing(genuine: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    @functools.wraps(genuine)
-    def commit(wrapper: Any) -> Any:
-        if wrapper.connection is None:
-            return genuine(wrapper)
-        return perform_act(_act(wrapper, "COMMIT", ends=True), lambda: genuine(wrapper))
-
-    return commit
-
-
-def _registering(genuine: Callable[..., None]) -> Callable[..., None]:
-    """Return Django's own `on_commit`, for deliveries: what they register is none of the test's."""
-    of_django = inspect.unwrap(genuine)
-
-    @functools.wraps(genuine)
-    def on_commit(wrapper: Any, func: Any, robust: bool = False) -> None:
-        register = of_django if isinstance(watcher.get(), Watch) else genuine
-        register(wrapper, func, robust)
-
-    return on_commit
-
-
-def _statement(wrapper: Any, sql: Any, do: Callable[[], Any]) -> Any:
+def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
     if watcher.get() is None:
-        return do()
+        return nullcontext()
     text = str(sql)
     if text.lower().startswith("rollback"):
-        # Also of a delivery that is dead: a savepoint may lie in the transaction of a test.
-        return do()
+        # A dead delivery may do this as well: its savepoint may lie in the transaction of a test.
+        return nullcontext()
     if not changes(text):
-        with looking(_is_busy):
-            return do()
-    named = shown(text.replace('"', ""))
-    return perform_act(_act(wrapper, named, ends=not wrapper.in_atomic_block), do)
+        return looking(_is_busy)
+    wrapper = cursor.db
+    return acting(_act(wrapper, shown(text.replace('"', "")), commits=not wrapper.in_atomic_block))
 
 
-def _act(wrapper: Any, text: str, *, ends: bool = False) -> Act:
-    """Return an act; one that ends a transaction stays done although its answer is lost."""
-    if wrapper.vendor == "sqlite":
-        return Act(
-            "django", text, counts=False, refused=_disk_error, answer_lost=None, busy=_is_busy
-        )
+def _procedure(
+    cursor: Any, procname: str, *args: Any, **kwargs: Any
+) -> AbstractContextManager[None]:
+    return acting(_act(cursor.db, f"CALL {procname}"))
 
-    def lose() -> Exception:
-        return _lost(wrapper)
+
+def _commit(wrapper: Any) -> AbstractContextManager[None]:
+    nothing_open = wrapper.connection is None
+    return acting(None if nothing_open else _act(wrapper, "COMMIT", commits=True))
+
+
+def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
+    """Return an act; on a server one that commits can have happened although its answer is lost."""
+    is_file = wrapper.vendor == "sqlite"
+
+    def failed() -> Exception:
+        error: Callable[[str], Exception] = OperationalError
+        if is_file:
+            return error("disk I/O error")
+        # A server that fails takes the connection with it, and rolls back what was not committed.
+        with suppress(Exception):
+            wrapper.connection.close()
+        wrapper.errors_occurred = True
+        return error("server closed the connection unexpectedly")
 
     return Act(
         "django",
         text,
         counts=False,
-        refused=lose,
-        answer_lost=lose if ends else None,
+        refused=failed,
+        answer_lost=failed if commits and not is_file else None,
         busy=_is_busy,
     )
 
@@ -220,27 +189,10 @@ def _is_busy(error: BaseException) -> bool:
     )
 
 
-def _disk_error() -> Exception:
-    return _operational_error("disk I/O error")
-
-
-def _operational_error(text: str) -> Exception:
-    error: Exception = OperationalError(text)
-    return error
-
-
-def _lost(wrapper: Any) -> Exception:
-    """Cut the connection to a server, which rolls back what is not committed, and return its error."""
-    with suppress(Exception):
-        wrapper.connection.close()
-    wrapper.errors_occurred = True
-    return _operational_error("server closed the connection unexpectedly")
-
-
 def _die(wrapper: Any, raw: Any) -> None:
-    """End a connection as the kernel does, and leave what Django keeps of it as in a new process."""
+    """End a connection as the kernel does, and reset what Django keeps of it, as in a new process."""
     try:
-        # Those of sqlite know how, where they are heard of.
+        # `die` is that of `effects/sqlite.py`.
         getattr(raw, "die", raw.close)()
         pool = getattr(raw, "_pool", None)
         if pool is not None:

@@ -1,52 +1,114 @@
-"""What jobs send by smtplib."""
+"""What jobs send by smtplib, and by those mail backends of Django that send nothing.
+
+There are two sources here: this module itself is the one for smtplib, `django` the one for Django's backends.
+"""
 
 from __future__ import annotations
 
 import functools
 import smtplib
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..engine.acts import Act, looking, note_connection, perform_act
+from ..engine.acts import Act, acting, looking, note_connection
 from ..engine.sources import reaching
 from ..messages.mail import Mail
+from .wrapping import surround
 
 library: Final = "smtplib"
 
 
 def install(patches: Patches) -> None:
-    """Hear of the mails that every connection sends."""
+    """Watch the mails that every connection sends: `send_message` calls `sendmail` as well."""
     for kind in (smtplib.SMTP, smtplib.LMTP):
-        patches.set(kind, "connect", _connecting(vars(kind)["connect"]))
-    sendmail = smtplib.SMTP.sendmail
+        surround(patches, kind, "connect", _connecting)
+    surround(patches, smtplib.SMTP, "sendmail", _sending)
 
-    @functools.wraps(sendmail)
-    def heard(
-        self: smtplib.SMTP, from_addr: str, to_addrs: Any, msg: Any, *args: Any, **kwargs: Any
-    ) -> Any:
-        mail = Mail.sent(from_addr, to_addrs, msg)
-        act = Act(
-            "mail", str(mail), value=mail.said, refused=lambda: _refused(mail), answer_lost=_lost
+
+@contextmanager
+def _connecting(
+    connection: smtplib.SMTP, host: str = "localhost", *args: Any, **kwargs: Any
+) -> Generator[None, None, None]:
+    with looking(), reaching(host, "mail"):
+        yield
+    note_connection(connection.close)
+
+
+def _sending(
+    connection: smtplib.SMTP, from_addr: str, to_addrs: Any, msg: Any, *args: Any, **kwargs: Any
+) -> AbstractContextManager[None]:
+    mail = Mail.sent(from_addr, to_addrs, msg)
+    act = Act(
+        "mail",
+        str(mail),
+        value=mail.said,
+        refused=lambda: smtplib.SMTPSenderRefused(
+            451, b"4.3.0 Temporary failure, try again", mail.sender
+        ),
+        answer_lost=lambda: smtplib.SMTPServerDisconnected(
+            "Connection unexpectedly closed: timed out"
+        ),
+    )
+    return acting(act)
+
+
+class _Django:
+    """The source for the backends that keep the mail in the process, print it or drop it.
+
+    The backend that sends by SMTP is not replaced: it sends by smtplib, which is watched above.
+    """
+
+    library: Final = "django.core.mail"
+
+    def install(self, patches: Patches) -> None:
+        from django.core.mail.backends import console, dummy, locmem
+
+        for module in (locmem, console, dummy):
+            genuine = module.EmailBackend.send_messages
+            patches.set(module.EmailBackend, "send_messages", self._one_by_one(genuine))
+
+    def _one_by_one(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method that sends messages as acts of their own, as a server gets them."""
+
+        @functools.wraps(genuine)
+        def send_messages(backend: Any, email_messages: Iterable[Any]) -> int:
+            # Newer versions warn when the attribute is read by its name.
+            own = vars(backend)
+            silently = own.get("fail_silently", own.get("_fail_silently", False))
+            sent = 0
+            for message in email_messages or ():
+                try:
+                    with acting(self._act(message)):
+                        sent += genuine(backend, [message]) or 0
+                except (OSError, smtplib.SMTPException):
+                    if not silently:
+                        raise
+            return sent
+
+        return send_messages
+
+    def _act(self, message: Any) -> Act:
+        content = (
+            str(message.subject),
+            str(message.body),
+            message.from_email,
+            *(tuple(getattr(message, name)) for name in ("to", "cc", "bcc", "reply_to")),
+            tuple(sorted((str(k), str(v)) for k, v in message.extra_headers.items())),
+            tuple(tuple(part) for part in getattr(message, "alternatives", ())),
+            tuple(
+                tuple(part) if isinstance(part, tuple) else part.as_bytes()
+                for part in message.attachments
+            ),
         )
-        return perform_act(act, lambda: sendmail(self, from_addr, to_addrs, msg, *args, **kwargs))
-
-    patches.set(smtplib.SMTP, "sendmail", heard)
-
-
-def _connecting(connect: Any) -> Any:
-    @functools.wraps(connect)
-    def connected(self: smtplib.SMTP, host: str = "localhost", *args: Any, **kwargs: Any) -> Any:
-        with looking(), reaching(host, "mail"):
-            answer = connect(self, host, *args, **kwargs)
-        note_connection(self.close)
-        return answer
-
-    return connected
+        return Act(
+            "mail",
+            f"{message.subject!r} to {', '.join(message.recipients())}",
+            value=content,
+            refused=lambda: ConnectionRefusedError(111, "Connection refused"),
+            answer_lost=lambda: smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
+        )
 
 
-def _refused(mail: Mail) -> Exception:
-    return smtplib.SMTPSenderRefused(451, b"4.3.0 Temporary failure, try again", mail.sender)
-
-
-def _lost() -> Exception:
-    return smtplib.SMTPServerDisconnected("Connection unexpectedly closed: timed out")
+django = _Django()

@@ -1,75 +1,109 @@
-"""What jobs do to PostgreSQL by psycopg, waiting or awaiting."""
+"""What jobs do to PostgreSQL by psycopg: by blocking connections and by awaited ones."""
 
 from __future__ import annotations
 
 import functools
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
 from ..engine.acts import (
     Act,
+    acting,
     holds_connection,
     is_explored,
     looking,
     note_connection,
-    perform_act,
-    perform_act_async,
     refuse_delivery,
     watcher,
 )
-from .statements import changes, impatience, is_busy, shown
+from .statements import changes, is_busy, set_lock_timeout, shown
+from .wrapping import surround, within
+
+library: Final = "psycopg"
 
 _FOREIGN: Final = (
     "The job used a connection to PostgreSQL that was opened before it was delivered, or by an earlier delivery: "
     "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
     "`with psycopg.connect(...)`, or take it out of the pool of an engine of SQLAlchemy."
 )
+#: The attribute of a connection that has changed something since its last commit.
 _CHANGED: Final = "_pytest_jobs_changed"
 
 
-def check_own(connection: Any) -> None:
-    """Refuse the connection of another delivery."""
-    if not holds_connection(connection):
-        refuse_delivery(_FOREIGN)
+def install(patches: Patches) -> None:
+    """Watch the statements of every connection that a delivery opens.
+
+    Connections are noted where they are made, cursors are patched class by class: the server-side
+    cursors override `execute` of the others.
+    """
+    import psycopg
+
+    init = psycopg.BaseConnection.__init__
+
+    @functools.wraps(init)
+    def opened(connection: Any, pgconn: Any) -> None:
+        init(connection, pgconn)
+        if is_explored():
+            pgconn.exec_(set_lock_timeout().encode())
+        note_connection(functools.partial(die, connection), shared=connection)
+
+    patches.set(psycopg.BaseConnection, "__init__", opened)
+    # What an awaited connection does is one step: how often it waits for its socket depends on time.
+    connect = vars(psycopg.AsyncConnection)["connect"].__func__
+    patches.set(psycopg.AsyncConnection, "connect", classmethod(within(_one_step, connect)))
+    surround(patches, psycopg.AsyncConnection, "wait", _one_step)
+    for cursor, statement_block, stream, copy in (
+        (psycopg.Cursor, _statement, _stream, _copy),
+        (psycopg.ServerCursor, _statement, _stream, _copy),
+        (psycopg.AsyncCursor, _awaited_statement, _stream_async, _copy_async),
+        (psycopg.AsyncServerCursor, _awaited_statement, _stream_async, _copy_async),
+    ):
+        own = vars(cursor)
+        for name in ("execute", "executemany"):
+            if name in own:
+                surround(patches, cursor, name, statement_block)
+        if "stream" in own:
+            patches.set(cursor, "stream", stream(own["stream"]))
+        if "copy" in own:
+            patches.set(cursor, "copy", copy(own["copy"]))
+    for connection, transaction, leave in (
+        (psycopg.Connection, psycopg.Transaction, "__exit__"),
+        (psycopg.AsyncConnection, psycopg.AsyncTransaction, "__aexit__"),
+    ):
+        surround(patches, connection, "cursor", _use)
+        surround(patches, connection, "transaction", _use)
+        surround(patches, connection, "commit", lambda connection: acting(_commit(connection)))
+        surround(patches, transaction, leave, _end_of_transaction)
 
 
 def die(connection: Any) -> None:
     """End a connection as the server ends it when its client is gone, and return when that is done.
 
     Args:
-        connection: a connection of psycopg, of either kind.
+        connection: a connection of psycopg, blocking or awaited.
     """
-    from psycopg.pq import ConnStatus, PipelineStatus, TransactionStatus
+    from psycopg.conninfo import make_conninfo
+    from psycopg.pq import ConnStatus, PGconn, PipelineStatus, TransactionStatus
 
     pgconn = connection.pgconn
     if pgconn.status != ConnStatus.OK:
         return
-    if pgconn.pipeline_status != PipelineStatus.OFF:
-        _die_in_pipeline(pgconn)
+    if pgconn.pipeline_status == PipelineStatus.OFF:
+        if pgconn.transaction_status != TransactionStatus.IDLE:
+            pgconn.exec_(b"ROLLBACK")
+        pgconn.exec_(b"SELECT pg_advisory_unlock_all()")
+        pgconn.finish()
         return
-    if pgconn.transaction_status != TransactionStatus.IDLE:
-        pgconn.exec_(b"ROLLBACK")
-    pgconn.exec_(b"SELECT pg_advisory_unlock_all()")
-    pgconn.finish()
-
-
-def lost(connection: Any) -> Exception:
-    """Let a connection break, with what was not committed; return the error of it."""
-    from psycopg import OperationalError
-
-    die(connection)
-    error: Exception = OperationalError("server closed the connection unexpectedly")
-    return error
-
-
-def _die_in_pipeline(pgconn: Any) -> None:
-    """End a connection that takes no statement now: the server notices by itself."""
-    from psycopg.conninfo import make_conninfo
-    from psycopg.pq import PGconn
-
+    # In a pipeline it takes no ROLLBACK. The server ends it soon after `finish`, so wait for that.
     options = {
         option.keyword.decode(): option.val.decode()
         for option in pgconn.info
@@ -83,46 +117,88 @@ def _die_in_pipeline(pgconn: Any) -> None:
     other.finish()
 
 
-def act_of(cursor: Any, query: Any) -> Act | None:
+def lost(connection: Any) -> Exception:
+    """Break a connection, which rolls back what was not committed, and return the error of that."""
+    from psycopg import OperationalError
+
+    die(connection)
+    error: Exception = OperationalError("server closed the connection unexpectedly")
+    return error
+
+
+def _use(connection: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    """Refuse the connection of another delivery."""
+    if not holds_connection(connection):
+        refuse_delivery(_FOREIGN)
+    return nullcontext()
+
+
+def _one_step(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    return looking(is_busy) if is_explored() else nullcontext()
+
+
+def _statement(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    act = _act_of(cursor, query)
+    return looking(is_busy) if act is None else acting(act)
+
+
+def _awaited_statement(
+    cursor: Any, query: Any, *args: Any, **kwargs: Any
+) -> AbstractContextManager[None]:
+    # A statement that only reads waits in `wait`, which is one step already.
+    return acting(_act_of(cursor, query))
+
+
+def _act_of(cursor: Any, query: Any) -> Act | None:
     """Return what a statement does; None when it only reads, or nobody watches."""
     if watcher.get() is None:
         return None
     connection = cursor.connection
-    check_own(connection)
-    text = _text(query)
+    _use(connection)
+    if isinstance(query, bytes):
+        text = query.decode("utf-8", "replace")
+    elif isinstance(query, str):
+        text = query
+    elif hasattr(query, "as_string"):
+        text = str(query.as_string(None))
+    else:
+        # A template string of Python 3.14.
+        text = "".join(query.strings)
     if not changes(text):
         return None
     setattr(connection, _CHANGED, True)
-    at_once = connection.autocommit and not _in_transaction(connection)
-    return _act(connection, shown(text), may_lose_answer=at_once)
+    commits = connection.autocommit and not _in_transaction(connection)
+    return _act(connection, shown(text), commits=commits)
 
 
-def commit_of(connection: Any) -> Act | None:
-    """Return the act of a commit; None when nothing is there to be committed, or nobody watches."""
+def _commit(connection: Any) -> Act | None:
+    """Return the act of a commit; None when there is nothing to commit, or nobody watches."""
     if watcher.get() is None or not _in_transaction(connection):
         return None
     if not getattr(connection, _CHANGED, False):
         return None
     setattr(connection, _CHANGED, False)
-    return _act(connection, "commit", may_lose_answer=True)
+    return _act(connection, "commit", commits=True)
 
 
-def commit_at_end_of(transaction: Any, kind: type[BaseException] | None) -> Act | None:
-    """Return the act of leaving a block that is a transaction; None when it commits nothing."""
+def _end_of_transaction(
+    transaction: Any, kind: type[BaseException] | None, *args: Any
+) -> AbstractContextManager[None]:
+    """Return the block in which a `with connection.transaction()` is left: it commits if it is the outermost."""
     outermost = getattr(transaction, "_outer_transaction", True)
-    if kind is not None or transaction.force_rollback or not outermost:
-        return None
-    return commit_of(transaction.connection)
+    commits = kind is None and not transaction.force_rollback and outermost
+    return acting(_commit(transaction.connection) if commits else None)
 
 
-def _act(connection: Any, text: str, *, may_lose_answer: bool) -> Act:
+def _act(connection: Any, text: str, *, commits: bool) -> Act:
+    """Return an act; only one that commits can have happened although its answer is lost."""
     end = functools.partial(lost, connection)
     return Act(
         "psycopg",
         text,
         counts=False,
         refused=end,
-        answer_lost=end if may_lose_answer else None,
+        answer_lost=end if commits else None,
         busy=is_busy,
     )
 
@@ -133,244 +209,85 @@ def _in_transaction(connection: Any) -> bool:
     return connection.pgconn.transaction_status != TransactionStatus.IDLE  # type: ignore[no-any-return]
 
 
-def _text(query: Any) -> str:
-    if isinstance(query, bytes):
-        return query.decode("utf-8", "replace")
-    if isinstance(query, str):
-        return query
-    as_string = getattr(query, "as_string", None)
-    return str(as_string(None)) if as_string is not None else "".join(query.strings)
+# `stream` gives rows one by one: where it changes something, all rows are fetched within the act.
 
 
-library: Final = "psycopg"
+def _stream(genuine: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(genuine)
+    def stream(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+        rows = genuine(cursor, query, *args, **kwargs)
+        act = _act_of(cursor, query)
+        if act is not None:
+            with acting(act):
+                rows = list(rows)
+        yield from rows
+
+    return stream
 
 
-def install(patches: Patches) -> None:
-    """Hear of the statements of every connection that a delivery opens.
-
-    It hardly waits for a lock: the delivery that would release it is suspended.
-    """
-    import psycopg
-
-    opening = psycopg.BaseConnection.__init__
-    patches.set(psycopg.BaseConnection, "__init__", _opening(opening))
-    connect = vars(psycopg.AsyncConnection)["connect"].__func__
-    patches.set(psycopg.AsyncConnection, "connect", classmethod(_awaiting(connect)))
-    patches.set(psycopg.AsyncConnection, "wait", _awaiting(psycopg.AsyncConnection.wait))
-    for cursor, heard in (
-        (psycopg.Cursor, _Heard),
-        (psycopg.ServerCursor, _Heard),
-        (psycopg.AsyncCursor, _HeardAsync),
-        (psycopg.AsyncServerCursor, _HeardAsync),
-    ):
-        for name in ("execute", "executemany", "stream", "copy"):
-            if name in vars(cursor):
-                patches.set(cursor, name, getattr(heard, name)(vars(cursor)[name]))
-    _hear_connection(patches, psycopg.Connection, psycopg.Transaction, "__exit__", _Heard)
-    _hear_connection(
-        patches, psycopg.AsyncConnection, psycopg.AsyncTransaction, "__aexit__", _HeardAsync
-    )
-
-
-def _opening(init: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(init)
-    def opened(connection: Any, pgconn: Any) -> None:
-        init(connection, pgconn)
-        if is_explored():
-            pgconn.exec_(impatience().encode())
-        note_connection(functools.partial(die, connection), shared=connection)
-
-    return opened
-
-
-def _awaiting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let what is awaited be one step: how often it waits for its socket depends on time."""
-
-    @functools.wraps(function)
-    async def awaited(*args: Any, **kwargs: Any) -> Any:
-        if not is_explored():
-            return await function(*args, **kwargs)
-        with looking(is_busy):
-            return await function(*args, **kwargs)
-
-    return awaited
-
-
-class _Heard:
-    """Wraps the methods of cursors, connections and transactions that wait."""
-
-    @staticmethod
-    def execute(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def executed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-            do = functools.partial(function, cursor, query, *args, **kwargs)
-            act = act_of(cursor, query)
-            if act is not None:
-                return perform_act(act, do)
-            with looking(is_busy):
-                return do()
-
-        return executed
-
-    executemany = execute
-
-    @staticmethod
-    def stream(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def streamed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-            rows = function(cursor, query, *args, **kwargs)
-            act = act_of(cursor, query)
-            yield from rows if act is None else perform_act(act, lambda: list(rows))
-
-        return streamed
-
-    @staticmethod
-    def copy(function: Callable[..., Any]) -> Callable[..., Any]:
-        @contextmanager
-        def copied(
-            cursor: Any, query: Any, *args: Any, **kwargs: Any
-        ) -> Generator[Any, None, None]:
-            block = function(cursor, query, *args, **kwargs)
-            act = act_of(cursor, query)
-            with looking(is_busy):
-                copy = block.__enter__()
-            ended = []
-
-            def end() -> Any:
-                ended.append(copy)
-                return block.__exit__(None, None, None)
-
-            try:
-                yield copy
-                _ = end() if act is None else perform_act(act, end)
-            except BaseException:
-                if not ended:
-                    # It holds the lock of the connection.
-                    with suppress(Exception):
-                        block.__exit__(*sys.exc_info())
-                raise
-
-        return copied
-
-    @staticmethod
-    def commit(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def committed(connection: Any) -> Any:
-            act = commit_of(connection)
-            do = functools.partial(function, connection)
-            return do() if act is None else perform_act(act, do)
-
-        return committed
-
-    @staticmethod
-    def leave(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def left(transaction: Any, kind: Any, error: Any, traceback: Any) -> Any:
-            do = functools.partial(function, transaction, kind, error, traceback)
-            act = commit_at_end_of(transaction, kind)
-            return do() if act is None else perform_act(act, do)
-
-        return left
-
-
-class _HeardAsync:
-    """Wraps those that are awaited."""
-
-    @staticmethod
-    def execute(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def executed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-            do = functools.partial(function, cursor, query, *args, **kwargs)
-            act = act_of(cursor, query)
-            return await do() if act is None else await perform_act_async(act, do)
-
-        return executed
-
-    executemany = execute
-
-    @staticmethod
-    def stream(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def streamed(
-            cursor: Any, query: Any, *args: Any, **kwargs: Any
-        ) -> AsyncGenerator[Any, None]:
-            rows = function(cursor, query, *args, **kwargs)
-            act = act_of(cursor, query)
-            if act is None:
-                async for row in rows:
-                    yield row
-                return
-
-            async def all_rows() -> list[Any]:
-                return [row async for row in rows]
-
-            for row in await perform_act_async(act, all_rows):
+def _stream_async(genuine: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(genuine)
+    async def stream(
+        cursor: Any, query: Any, *args: Any, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        rows = genuine(cursor, query, *args, **kwargs)
+        act = _act_of(cursor, query)
+        if act is None:
+            async for row in rows:
                 yield row
+            return
+        with acting(act):
+            found = [row async for row in rows]
+        for row in found:
+            yield row
 
-        return streamed
-
-    @staticmethod
-    def copy(function: Callable[..., Any]) -> Callable[..., Any]:
-        @asynccontextmanager
-        async def copied(
-            cursor: Any, query: Any, *args: Any, **kwargs: Any
-        ) -> AsyncGenerator[Any, None]:
-            block = function(cursor, query, *args, **kwargs)
-            act = act_of(cursor, query)
-            copy = await block.__aenter__()
-            ended = []
-
-            async def end() -> Any:
-                ended.append(copy)
-                return await block.__aexit__(None, None, None)
-
-            try:
-                yield copy
-                _ = await end() if act is None else await perform_act_async(act, end)
-            except BaseException:
-                if not ended:
-                    with suppress(Exception):
-                        await block.__aexit__(*sys.exc_info())
-                raise
-
-        return copied
-
-    @staticmethod
-    def commit(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def committed(connection: Any) -> Any:
-            act = commit_of(connection)
-            do = functools.partial(function, connection)
-            return await do() if act is None else await perform_act_async(act, do)
-
-        return committed
-
-    @staticmethod
-    def leave(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def left(transaction: Any, kind: Any, error: Any, traceback: Any) -> Any:
-            do = functools.partial(function, transaction, kind, error, traceback)
-            act = commit_at_end_of(transaction, kind)
-            return await do() if act is None else await perform_act_async(act, do)
-
-        return left
+    return stream
 
 
-def _hear_connection(
-    patches: Patches, connection: Any, transaction: Any, leaving: str, heard: Any
-) -> None:
-    for name in ("cursor", "transaction"):
-        patches.set(connection, name, _of_its_own(vars(connection)[name]))
-    patches.set(connection, "commit", heard.commit(connection.commit))
-    patches.set(transaction, leaving, heard.leave(vars(transaction)[leaving]))
+# `copy` is a block of the job, and what it changes happens at its end. It is left in any case, since it holds
+# a lock of the connection.
 
 
-def _of_its_own(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that refuses the connection of another delivery."""
+def _copy(genuine: Callable[..., Any]) -> Callable[..., Any]:
+    @contextmanager
+    def copy(cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+        block = genuine(cursor, statement, *args, **kwargs)
+        act = _act_of(cursor, statement)
+        with looking(is_busy):
+            opened = block.__enter__()
+        left = False
+        try:
+            yield opened
+            with acting(act):
+                left = True
+                block.__exit__(None, None, None)
+        except BaseException:
+            if not left:
+                with suppress(Exception):
+                    block.__exit__(*sys.exc_info())
+            raise
 
-    @functools.wraps(function)
-    def used(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        check_own(connection)
-        return function(connection, *args, **kwargs)
+    return copy
 
-    return used
+
+def _copy_async(genuine: Callable[..., Any]) -> Callable[..., Any]:
+    @asynccontextmanager
+    async def copy(
+        cursor: Any, statement: Any, *args: Any, **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        block = genuine(cursor, statement, *args, **kwargs)
+        act = _act_of(cursor, statement)
+        opened = await block.__aenter__()
+        left = False
+        try:
+            yield opened
+            with acting(act):
+                left = True
+                await block.__aexit__(None, None, None)
+        except BaseException:
+            if not left:
+                with suppress(Exception):
+                    await block.__aexit__(*sys.exc_info())
+            raise
+
+    return copy

@@ -1,34 +1,47 @@
-"""What jobs do to databases by SQLAlchemy: its core and its ORM, waiting or awaiting."""
+"""What jobs do to databases by SQLAlchemy: its engines and its sessions, blocking or awaited.
+
+There are two sources here, since `sqlalchemy.orm` may be imported later or never: this module itself is the one
+for engines, `sessions` the one for sessions.
+"""
 
 from __future__ import annotations
 
 import functools
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
+
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine.default import DefaultDialect
 
 from ...harness.records.patches import Patches
 from ..engine.acts import (
     Act,
+    acting,
     is_explored,
     looking,
     note_connection,
-    perform_act,
     refuse_delivery,
     watcher,
 )
-from ..live.watching import Killed
 from .sqlite import is_locked
-from .statements import changes, impatience, is_busy, shown
+from .statements import changes, is_busy, set_lock_timeout, shown
+from .wrapping import surround
 
 library: Final = "sqlalchemy"
 
-_FOREIGN: Final = (
+_FOREIGN_CONNECTION: Final = (
     "The job used a connection or a session of SQLAlchemy that was begun before it was delivered, or by another "
     "delivery: each delivery is a process of its own, which cannot have it. Begin it within the job, with "
     "`with Session() as session` or `with engine.begin() as connection`, and keep none in a module."
+)
+_FOREIGN_SESSION: Final = (
+    "The job used a session of SQLAlchemy that another delivery is in the middle of using: each delivery is a "
+    "process of its own, which cannot have it. Make it within the job, with `with Session() as session`, or keep "
+    "it in a scoped_session, which makes one for each worker."
 )
 _IN_MEMORY: Final = (
     "The job used a sqlite database in memory that lives in a single connection (sqlite:// with StaticPool or "
@@ -42,39 +55,49 @@ _DRIVER: Final = (
 )
 #: Asynchronous drivers with an effect source of their own, which ends their connections.
 _ASYNCHRONOUS: Final = ("aiosqlite", "psycopg")
+#: In the `info` of a connection: it has changed something since its last commit.
 _CHANGED: Final = "pytest_jobs_changed"
 
 
 def install(patches: Patches) -> None:
-    """Hear of the statements of every engine; each delivery has a pool of its own, as a process has."""
-    from sqlalchemy import event
-    from sqlalchemy.engine import Dialect, Engine
-    from sqlalchemy.engine.default import DefaultDialect
+    """Watch the statements and commits of every engine.
 
+    `raw_connection` is the one place where an engine takes a connection out of its pool, and there each
+    delivery gets a pool of its own, as a process has. Statements come by the events `do_execute` and so on,
+    which every dialect has. There is no such event for commits, so these are patched.
+    """
     pools = _Pools()
-    patches.set(Engine, "raw_connection", _connecting(Engine.raw_connection, pools))
-    patches.set(DefaultDialect, "do_commit", _committing(DefaultDialect.do_commit))
+    raw_connection = Engine.raw_connection
+
+    @functools.wraps(raw_connection)
+    def connected(engine: Any) -> Any:
+        if not is_explored():
+            with looking(_is_busy):
+                return raw_connection(engine)
+        if engine.dialect.is_async and engine.dialect.driver not in _ASYNCHRONOUS:
+            refuse_delivery(_DRIVER.format(driver=engine.dialect.driver))
+        with looking(_is_busy):
+            return pools.of(engine).connect()
+
+    patches.set(Engine, "raw_connection", connected)
+    surround(patches, DefaultDialect, "do_commit", _commit)
     for name in ("do_rollback", "do_close", "do_terminate", "do_ping"):
-        patches.set(DefaultDialect, name, _part(vars(DefaultDialect)[name]))
-    # Listening sets it for good.
+        surround(patches, DefaultDialect, name, _no_effect)
+    # The first listener sets this for good, so it is put back here.
     patches.set(Dialect, "_has_events", True)
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
-        listener = _executing(name, pools)
-        event.listen(Dialect, name, listener)
-        patches.undo_by(functools.partial(event.remove, Dialect, name, listener))
-    keep = _keeping_connections()
-    event.listen(Dialect, "handle_error", keep)
-    patches.undo_by(functools.partial(event.remove, Dialect, "handle_error", keep))
+        _listen(patches, Dialect, name, _statement_listener(name, pools))
+    _listen(patches, Dialect, "handle_error", _keep_connection)
 
 
 class _Pools:
-    """The pools of the deliveries."""
+    """The pools of the deliveries: one for each engine that a delivery uses."""
 
     def __init__(self) -> None:
         self._pools: WeakKeyDictionary[Any, dict[int, _OwnPool]] = WeakKeyDictionary()
 
     def of(self, engine: Any) -> _OwnPool:
-        """Return the pool that stands for the one of an engine in the delivery that is being made."""
+        """Return the pool that stands in for the pool of an engine in this delivery."""
         own = self._pools.setdefault(watcher.get(), {})
         pool = own.get(id(engine.pool))
         if pool is None:
@@ -83,7 +106,7 @@ class _Pools:
         return pool
 
     def have(self, connection: Any) -> bool:
-        """Say whether a connection of the driver was opened by the delivery that is being made."""
+        """Say whether this delivery has opened a connection of the driver."""
         own = self._pools.get(watcher.get(), {})
         return any(pool.opened(connection) for pool in own.values())
 
@@ -92,52 +115,57 @@ class _OwnPool:
     """A pool of one delivery."""
 
     def __init__(self, engine: Any) -> None:
-        from sqlalchemy import event
-
-        #: What it stands for: it must not be freed as long as its id is in use.
+        #: The pool that it stands in for. It must not be freed as long as its id is in use.
         self._stands_for = engine.pool
         self._dialect = engine.dialect
         self._connections: list[Any] = []
         self._given: WeakSet[Any] = WeakSet()
         self._pool = engine.pool.recreate()
-        # What became of the connections of a dead delivery is no news.
+        # It would log what happened to the connections of a dead delivery.
         self._pool.logger = logging.Logger("pytest_jobs.silent", logging.CRITICAL + 1)  # noqa: LOG001 - one that nobody finds
-        event.listen(self._pool, "connect", self._opened, insert=True)
+        event.listen(self._pool, "connect", self._on_connect, insert=True)
 
     def connect(self) -> Any:
-        """Take a connection out of it."""
+        """Take a connection out of the pool."""
         given = self._pool.connect()
         self._given.add(given)
         return given
 
     def opened(self, connection: Any) -> bool:
-        """Say whether it has opened a connection."""
+        """Say whether the pool has opened a connection."""
         return any(one is connection for one in self._connections)
 
     def end(self) -> None:
-        """End its connections without a commit; whoever has one cannot do anything with it any more."""
+        """End its connections without a commit, and make them useless to the code that still has them."""
         for connection in self._connections:
             _end(connection)
         self._connections.clear()
-        # They are closed.
+        # Invalidating would close them a second time.
         self._pool._close_connection = lambda *args, **kwargs: None
         for given in list(self._given):
             if given.is_valid:
                 given.invalidate()
 
-    def _opened(self, connection: Any, record: object) -> None:
+    def _on_connect(self, connection: Any, record: object) -> None:
         self._connections.append(connection)
         if self._dialect.name == "sqlite":
             self._check_shareable(connection)
         elif self._dialect.name == "postgresql" and self._dialect.driver != "psycopg":
+            # The source of psycopg does this for its own connections.
             cursor = connection.cursor()
-            cursor.execute(impatience())
+            cursor.execute(set_lock_timeout())
             cursor.close()
             connection.commit()
 
     def _check_shareable(self, connection: Any) -> None:
         """Refuse a database that no other worker would see."""
-        if not _has_connected(self._stands_for):
+        replaced = self._stands_for
+        # The attributes are those of the pools that keep one connection: for each thread, and for all.
+        was_used = bool(getattr(replaced, "_all_conns", None)) or "connection" in vars(replaced)
+        if not was_used and hasattr(replaced, "checkedin"):
+            was_used = bool(replaced.checkedin() + replaced.checkedout())
+        if not was_used:
+            # It has no connection that could hold data in memory.
             return
         cursor = connection.cursor()
         cursor.execute("PRAGMA database_list")
@@ -149,113 +177,85 @@ class _OwnPool:
             refuse_delivery(_IN_MEMORY)
 
 
-def _connecting(connect: Callable[[Any], Any], pools: _Pools) -> Callable[[Any], Any]:
-    @functools.wraps(connect)
-    def connected(engine: Any) -> Any:
-        if not is_explored():
-            with looking(_is_busy):
-                return connect(engine)
-        if engine.dialect.is_async and engine.dialect.driver not in _ASYNCHRONOUS:
-            refuse_delivery(_DRIVER.format(driver=engine.dialect.driver))
-        with looking(_is_busy):
-            return pools.of(engine).connect()
+def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
+    """Return a listener that runs the statements of watched deliveries, so that it can surround them."""
 
-    return connected
-
-
-def _executing(name: str, pools: _Pools) -> Callable[..., bool]:
-    """Return what is asked before each statement, and carries it out while a delivery is watched."""
-
-    def executed(cursor: Any, statement: str, *rest: Any) -> bool:
+    def execute(cursor: Any, statement: str, *rest: Any) -> bool:
         context = rest[-1]
         if watcher.get() is None or context is None:
             return False
         connection = context.root_connection.connection
         if is_explored() and not pools.have(connection.dbapi_connection):
-            refuse_delivery(_FOREIGN)
-        execute = getattr(context.dialect, name)
-        do = functools.partial(execute, cursor, statement, *rest)
-        if not changes(statement):
-            with looking(_is_busy):
-                do()
-            return True
-        connection.info[_CHANGED] = True
-        at_once = getattr(_driver(connection), "autocommit", False) is True
-        perform_act(_act(context.dialect, connection, shown(statement), at_once), do)
+            refuse_delivery(_FOREIGN_CONNECTION)
+        if changes(statement):
+            connection.info[_CHANGED] = True
+            commits = getattr(_driver(connection), "autocommit", False) is True
+            block = acting(_act(context.dialect, connection, shown(statement), commits=commits))
+        else:
+            block = looking(_is_busy)
+        with block:
+            getattr(context.dialect, name)(cursor, statement, *rest)
         return True
 
-    return executed
+    return execute
 
 
-def _committing(commit: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    @functools.wraps(commit)
-    def committed(dialect: Any, connection: Any) -> None:
-        do = functools.partial(commit, dialect, connection)
-        if watcher.get() is None:
-            do()
-        elif connection.info.pop(_CHANGED, False):
-            perform_act(_act(dialect, connection, "commit", dialect.name != "sqlite"), do)
-        else:
-            with looking(_is_busy):
-                do()
-
-    return committed
+def _commit(dialect: Any, connection: Any) -> AbstractContextManager[None]:
+    if watcher.get() is not None and connection.info.pop(_CHANGED, False):
+        return acting(_act(dialect, connection, "commit", commits=dialect.name != "sqlite"))
+    return looking(_is_busy)
 
 
-def _keeping_connections() -> Callable[[Any], None]:
-    """Return what keeps the connection of a dead delivery for its test, which goes on: it may hold all the data.
+def _no_effect(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    # One step, however often an awaited driver waits for something in it.
+    return looking(_is_busy) if is_explored() else nullcontext()
 
-    SQLAlchemy closes one on which anything is raised that is no `Exception`. What was not committed
-    is rolled back all the same.
+
+def _keep_connection(context: Any) -> None:
+    """Keep the connection of a killed delivery whose test goes on (`--jobs-crash`): it may hold all the data.
+
+    SQLAlchemy closes a connection on which anything but an `Exception` was raised, and a killed delivery
+    is unwound by such an error. What was not committed is rolled back all the same.
     """
-
-    def keep(context: Any) -> None:
-        if isinstance(context.original_exception, Killed):
-            context.is_disconnect = False
-
-    return keep
-
-
-def _part(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let something be no effect, and have no points however often it awaits something."""
-
-    @functools.wraps(function)
-    def done(*args: Any, **kwargs: Any) -> Any:
-        if not is_explored():
-            return function(*args, **kwargs)
-        with looking(_is_busy):
-            return function(*args, **kwargs)
-
-    return done
+    current = watcher.get()
+    if isinstance(context.original_exception, Exception) or current is None:
+        return
+    if current.dead and not is_explored():
+        context.is_disconnect = False
 
 
-def _act(dialect: Any, connection: Any, text: str, may_lose_answer: bool) -> Act:
-    lose = functools.partial(_lost, dialect, connection)
+def _listen(patches: Patches, target: Any, name: str, listener: Callable[..., object]) -> None:
+    event.listen(target, name, listener)
+    patches.undo_by(lambda: event.remove(target, name, listener))
+
+
+def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
+    """Return an act; only one that commits can have happened although its answer is lost."""
+
+    def lost() -> Exception:
+        """Return the error of a database that fails: a server takes the connection with it."""
+        error: Callable[[str], Exception] = dialect.loaded_dbapi.OperationalError
+        if dialect.name == "sqlite":
+            return error("disk I/O error")
+        if dialect.driver == "psycopg":
+            from .psycopg import lost as lost_of_psycopg
+
+            return lost_of_psycopg(_driver(connection))
+        _end(connection.dbapi_connection)
+        return error("server closed the connection unexpectedly")
+
     return Act(
         "sqlalchemy",
         text,
         counts=False,
-        refused=lose,
-        answer_lost=lose if may_lose_answer else None,
+        refused=lost,
+        answer_lost=lost if commits else None,
         busy=_is_busy,
     )
 
 
-def _lost(dialect: Any, connection: Any) -> Exception:
-    """Return the error of the driver when the database fails: a server takes the connection with it."""
-    error: Callable[[str], Exception] = dialect.loaded_dbapi.OperationalError
-    if dialect.name == "sqlite":
-        return error("disk I/O error")
-    if dialect.driver == "psycopg":
-        from .psycopg import lost
-
-        return lost(_driver(connection))
-    _end(connection.dbapi_connection)
-    return error("server closed the connection unexpectedly")
-
-
 def _end(connection: Any) -> None:
-    """End a connection of a driver that waits; those that are awaited have sources that do so."""
+    """End a connection of a blocking driver; the sources of the awaited drivers end theirs."""
     if hasattr(connection, "driver_connection"):
         return
     for name in ("rollback", "close"):
@@ -267,13 +267,64 @@ def _driver(connection: Any) -> Any:
     return getattr(connection, "driver_connection", None)
 
 
-def _has_connected(pool: Any) -> bool:
-    """Say whether a pool has been used, and so has connections that hold what is in memory."""
-    if getattr(pool, "_all_conns", None) or "connection" in vars(pool):
-        return True
-    checked_in = getattr(pool, "checkedin", None)
-    return checked_in is not None and bool(checked_in() + pool.checkedout())
-
-
 def _is_busy(error: BaseException) -> bool:
     return is_locked(error) or is_busy(error)
+
+
+class _Sessions:
+    """The source for sessions: each belongs to the delivery that uses it, and ends with it."""
+
+    library: Final = "sqlalchemy.orm"
+    #: Every use of a session begins with one of these.
+    _USES: Final = (
+        *("add", "commit", "connection", "delete", "execute", "flush", "get", "merge", "query"),
+        *("refresh", "scalar", "scalars"),
+    )
+
+    def install(self, patches: Patches) -> None:
+        """Watch the sessions, and the registries that keep a session for each thread or task."""
+        from sqlalchemy.orm import Session
+        from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
+
+        owners: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        asked: WeakKeyDictionary[Any, set[int]] = WeakKeyDictionary()
+
+        def check(session: Any) -> None:
+            current = watcher.get()
+            if owners.get(session, current) is not current:
+                refuse_delivery(_FOREIGN_SESSION)
+
+        def end(session: Any) -> None:
+            # While a session flushes it cannot be closed, and nobody else can use it.
+            if not session._flushing:
+                session.close()
+                owners.pop(session, None)
+
+        def began(session: Any, transaction: Any) -> None:
+            if is_explored() and transaction.parent is None:
+                check(session)
+                owners[session] = watcher.get()
+                note_connection(functools.partial(end, session))
+
+        def used(session: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+            if is_explored():
+                check(session)
+            return nullcontext()
+
+        def asks(registry: Any) -> AbstractContextManager[None]:
+            """Let a registry forget the session that it is about to make for this delivery."""
+            if is_explored():
+                known = asked.setdefault(watcher.get(), set())
+                if id(registry) not in known:
+                    known.add(id(registry))
+                    note_connection(registry.clear)
+            return nullcontext()
+
+        _listen(patches, Session, "after_transaction_create", began)
+        for name in self._USES:
+            surround(patches, Session, name, used)
+        for registry in (ScopedRegistry, ThreadLocalRegistry):
+            surround(patches, registry, "__call__", asks)
+
+
+sessions = _Sessions()

@@ -1,4 +1,4 @@
-"""What jobs do to sqlite databases."""
+"""What jobs do to sqlite databases by the standard library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import re
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from sqlite3 import dbapi2
 from types import TracebackType
@@ -14,13 +14,13 @@ from typing import Any, Final, Literal
 from weakref import WeakSet
 
 from ...harness.records.patches import Patches
-from ..engine.acts import Act, is_explored, looking, note_connection, perform_act
+from ..engine.acts import Act, acting, is_explored, looking, note_connection
 from .statements import changes, shown
 
 library: Final = "sqlite3"
 
-_PATIENCE: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
-#: What the database takes from the clock of the machine, which is another than that of the test.
+_BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
+#: The functions of SQL that read the clock of the machine. In a delivery they read the clock of the test.
 _CLOCK: Final = {
     "current_timestamp": "%Y-%m-%d %H:%M:%S",
     "current_date": "%Y-%m-%d",
@@ -29,9 +29,10 @@ _CLOCK: Final = {
 
 
 def install(patches: Patches) -> None:
-    """Hear of the statements of every connection that is opened from now on.
+    """Watch the statements of every connection that is opened from now on.
 
-    A connection does not wait for a lock: the delivery that would release it is suspended.
+    No such connection waits for a lock, since the delivery that holds it is suspended. Both modules are
+    patched: SQLAlchemy and Django open their connections by `sqlite3.dbapi2`.
     """
     connect = functools.partial(_connect, sqlite3.connect)
     patches.set(sqlite3, "connect", connect)
@@ -40,27 +41,33 @@ def install(patches: Patches) -> None:
 
 def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     factory = kwargs.pop("factory", sqlite3.Connection)
-    if not issubclass(factory, _Heard):
-        factory = type(f"Heard{factory.__name__}", (_Heard, factory), {})
+    if not issubclass(factory, _WatchedConnection):
+        factory = type(f"Watched{factory.__name__}", (_WatchedConnection, factory), {})
     if len(args) > 1:
         args = (args[0], 0.0, *args[2:])
     else:
         kwargs["timeout"] = 0.0
     connection = connect(*args, factory=factory, **kwargs)
     for name, form in _CLOCK.items():
-        connection.create_function(name, 0, functools.partial(_now, form))
+        connection.create_function(
+            name, 0, functools.partial(lambda form: datetime.now(UTC).strftime(form), form)
+        )
     note_connection(connection.die)
     return connection
 
 
-class _Heard(sqlite3.Connection):
+class _WatchedConnection(sqlite3.Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         self._dead = False
         super().__init__(*args, **kwargs)
 
     def die(self) -> None:
-        """End as with the process: the locks of a query that is half read go as well, which `close` keeps."""
+        """End as with the process.
+
+        The cursors are closed first: a query of which half the rows were read keeps its lock, also after
+        `close` of the connection.
+        """
         for cursor in list(self._cursors):
             with suppress(sqlite3.Error):
                 cursor.close()
@@ -70,10 +77,11 @@ class _Heard(sqlite3.Connection):
         self._dead = True
 
     def cursor(self, factory: Any = None) -> Any:
-        cursor = super().cursor(factory or _HeardCursor)
+        cursor = super().cursor(factory or _WatchedCursor)
         self._cursors.add(cursor)
         return cursor
 
+    # In C these make a plain cursor, so they have to be written again.
     def execute(self, sql: str, *args: Any) -> Any:
         return self.cursor().execute(sql, *args)
 
@@ -85,10 +93,11 @@ class _Heard(sqlite3.Connection):
 
     def commit(self) -> None:
         if self.in_transaction:
-            _heard("commit", super().commit)
+            with acting(act_of("commit")):
+                super().commit()
 
     def rollback(self) -> None:
-        # A generator of the dead delivery that is collected later still means to end its transaction.
+        # A generator of the dead delivery may be collected later and roll back then.
         if not self._dead:
             super().rollback()
 
@@ -98,6 +107,7 @@ class _Heard(sqlite3.Connection):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
+        # In C it commits without calling `commit`.
         if kind is None:
             try:
                 self.commit()
@@ -109,36 +119,37 @@ class _Heard(sqlite3.Connection):
         return False
 
 
-class _HeardCursor(sqlite3.Cursor):
+class _WatchedCursor(sqlite3.Cursor):
     def execute(self, sql: str, *args: Any) -> Any:
-        return _statement(sql, functools.partial(super().execute, impatient(sql), *args))
+        with _block_of(sql):
+            return super().execute(without_patience(sql), *args)
 
     def executemany(self, sql: str, *args: Any) -> Any:
-        return _statement(sql, functools.partial(super().executemany, sql, *args))
+        with _block_of(sql):
+            return super().executemany(sql, *args)
 
     def executescript(self, script: str, /) -> Any:
-        return _statement(script, functools.partial(super().executescript, script))
+        with _block_of(script):
+            return super().executescript(script)
 
 
-def _statement(sql: str, do: Callable[[], Any]) -> Any:
-    if not any(map(changes, sql.split(";"))):
-        with looking(is_locked):
-            return do()
-    return _heard(shown(sql), do)
+def _block_of(sql: str) -> AbstractContextManager[None]:
+    if any(map(changes, sql.split(";"))):
+        return acting(act_of(shown(sql)))
+    return looking(is_locked)
 
 
-def impatient(sql: str) -> str:
-    """Let a connection that asks for patience not wait: who holds the lock is suspended."""
-    return "pragma busy_timeout = 0" if is_explored() and _PATIENCE.match(sql) else sql
+def act_of(text: str) -> Act:
+    """Return the act of a statement or commit: its answer cannot be lost, since sqlite has no server."""
+    return Act("sqlite", text, counts=False, refused=failed, answer_lost=None, busy=is_locked)
 
 
-def _heard(text: str, do: Callable[[], Any]) -> Any:
-    act = Act("sqlite", text, counts=False, refused=failed, answer_lost=None, busy=is_locked)
-    return perform_act(act, do)
+def without_patience(sql: str) -> str:
+    """Return a statement, with a timeout of zero where it asks to wait for locks.
 
-
-def _now(form: str) -> str:
-    return datetime.now(UTC).strftime(form)
+    The delivery that holds the lock is suspended, and never releases it.
+    """
+    return "pragma busy_timeout = 0" if is_explored() and _BUSY_TIMEOUT.match(sql) else sql
 
 
 def is_locked(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""What a statement in SQL does, as far as its text tells."""
+"""What a statement in SQL does, as far as its text shows it: shared by the sources of databases."""
 
 from __future__ import annotations
 
@@ -8,41 +8,33 @@ from typing import Final
 from ..engine.acts import may_wait_for_locks
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)
+_FIRST_WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)
 _CHANGING: Final = re.compile(r"\b(insert|update|delete|merge)\b", re.IGNORECASE)
-_READING: Final = frozenset(
-    (
-        *(
-            "select",
-            "values",
-            "table",
-            "show",
-            "explain",
-            "pragma",
-            "declare",
-            "fetch",
-            "move",
-            "close",
-        ),
-        *("begin", "start", "savepoint", "release", "rollback", "abort", "set", "reset", "lock"),
-        *("listen", "unlisten", "discard", "prepare", "deallocate"),
-    )
-)
-_SHOWN: Final = 80
-#: In milliseconds: for a lock of a delivery that is suspended, and for one that a killed process leaves behind.
-_NO_PATIENCE: Final = 5
-_SOME_PATIENCE: Final = 5_000
+#: Statements with these first words change nothing by themselves. All others count as changes.
+_READING_WORDS: Final = """
+select values table show explain pragma declare fetch move close
+begin start savepoint release rollback abort set reset lock
+listen unlisten discard prepare deallocate
+"""
+_READING: Final = frozenset(_READING_WORDS.split())
+_LONGEST: Final = 80
+#: SQLSTATEs: lock not available, deadlock, serialization failure, and cancelled by a timeout.
+_BUSY: Final = frozenset(("55P03", "40P01", "40001", "57014"))
+#: In milliseconds. A suspended delivery never releases its lock, so waiting for it is useless.
+_SUSPENDED_HOLDER: Final = 5
+#: In milliseconds. The server needs a moment to release the locks of a killed process.
+_DYING_HOLDER: Final = 5_000
 
 
-def impatience() -> str:
-    """Return the statement that keeps a connection to PostgreSQL from waiting long for a lock."""
-    return f"SET lock_timeout = {_SOME_PATIENCE if may_wait_for_locks() else _NO_PATIENCE}"
+def set_lock_timeout() -> str:
+    """Return the statement that limits how long a PostgreSQL connection waits for a lock."""
+    return f"SET lock_timeout = {_DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER}"
 
 
 def changes(sql: str) -> bool:
     """Say whether a statement changes something that another connection may see, now or after a commit."""
     bare = _COMMENT.sub(" ", sql)
-    found = _WORD.match(bare)
+    found = _FIRST_WORD.match(bare)
     if found is None:
         return False
     word = found[1].lower()
@@ -54,15 +46,11 @@ def changes(sql: str) -> bool:
 
 
 def shown(sql: str) -> str:
-    """Return the text of a statement as an act has it: on one line, and not too long."""
-    return " ".join(sql.split())[:_SHOWN]
+    """Return the text of a statement for a report: one line of at most 80 characters."""
+    return " ".join(sql.split())[:_LONGEST]
 
 
 def is_busy(error: BaseException) -> bool:
-    """Say whether a database says that another transaction is in the way, by its SQLSTATE."""
+    """Say whether a server reports, by its SQLSTATE, that another transaction is in the way."""
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     return state in _BUSY
-
-
-#: Lock not available, deadlock, serialization failure, and cancelled by a timeout.
-_BUSY: Final = frozenset(("55P03", "40P01", "40001", "57014"))

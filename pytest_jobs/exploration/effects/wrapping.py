@@ -1,17 +1,56 @@
-"""What jobs do by the methods of an object."""
+"""Turning the calls of a method into acts: the tool of all sources, and `wrap` for tests."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeAlias
 
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ...harness.records.texts import call_of
-from ..engine.acts import Act, perform_act, perform_act_async
+from ..engine.acts import Act, acting
+
+#: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
+BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
+
+
+def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:
+    """Let each call of a method, which may be a coroutine method, run in a block.
+
+    Args:
+        patches: puts the method back.
+        owner: the class or module that has the method.
+        name: the name of the method.
+        block_of: returns the block of a call.
+    """
+    patches.set(owner, name, within(block_of, getattr(owner, name)))
+
+
+def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does the same as another, each call in a block of its own.
+
+    Args:
+        block_of: returns the block of a call.
+        function: a function or a coroutine function.
+    """
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            with block_of(*args, **kwargs):
+                return await function(*args, **kwargs)
+
+        return call_async
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with block_of(*args, **kwargs):
+            return function(*args, **kwargs)
+
+    return call
 
 
 @contextmanager
@@ -38,55 +77,32 @@ def wrap(owner: Any, name: str, *, key: str | None = None) -> Generator[None, No
             "name of its method or function."
         )
     signature = inspect.signature(function)
-    if key is not None and not _takes(signature, key):
+    parameters = signature.parameters.values()
+    if not (
+        key is None
+        or key in signature.parameters
+        or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    ):
         raise ExplorationError(
             f"{name}{signature} has no parameter {key!r}, so no call has a key: name the one that carries it."
         )
-    patches = Patches()
-    patches.set(owner, name, _heard(owner, name, function, signature, key))
-    try:
-        yield
-    finally:
-        patches.restore()
-
-
-def _heard(
-    owner: Any, name: str, function: Any, signature: inspect.Signature, key: str | None
-) -> Any:
-    kind = _kind(owner)
+    named = owner if hasattr(owner, "__name__") else type(owner)
+    kind = str(named.__name__).rpartition(".")[2]
     takes_self = isinstance(owner, type) and not isinstance(
         inspect.getattr_static(owner, name), classmethod | staticmethod
     )
 
-    def act(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Act:
-        given = signature.bind(*args, **kwargs)
+    def block_of(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        bound = signature.bind(*args, **kwargs)
         shown = args[1:] if takes_self else args
-        used = None if key is None else given.arguments.get(key, given.kwargs.get(key))
+        used = None if key is None else bound.arguments.get(key, bound.kwargs.get(key))
         others = {word: value for word, value in kwargs.items() if used is None or word != key}
         value = (name, *shown, *sorted(others.items()))
-        return Act(kind, call_of(name, shown, kwargs), value=value, key=used)
+        return acting(Act(kind, call_of(name, shown, kwargs), value=value, key=used))
 
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def heard_async(*args: Any, **kwargs: Any) -> Any:
-            return await perform_act_async(act(args, kwargs), lambda: function(*args, **kwargs))
-
-        return heard_async
-
-    @functools.wraps(function)
-    def heard(*args: Any, **kwargs: Any) -> Any:
-        return perform_act(act(args, kwargs), lambda: function(*args, **kwargs))
-
-    return heard
-
-
-def _takes(signature: inspect.Signature, key: str) -> bool:
-    return key in signature.parameters or any(
-        parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values()
-    )
-
-
-def _kind(owner: Any) -> str:
-    named = owner if hasattr(owner, "__name__") else type(owner)
-    return str(named.__name__).rpartition(".")[2]
+    patches = Patches()
+    patches.set(owner, name, within(block_of, function))
+    try:
+        yield
+    finally:
+        patches.restore()

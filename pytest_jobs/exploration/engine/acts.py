@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -104,6 +104,12 @@ class ActWatcher(Protocol):
 watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
+def acting(act: Act | None) -> AbstractContextManager[None]:
+    """Return the block in which an act is done; with None, a block that nobody watches."""
+    current = watcher.get()
+    return nullcontext() if current is None or act is None else current.acting(act)
+
+
 def perform_act(act: Act, do: Callable[[], T]) -> T:
     """Do something outside of the job, and let the explorer know: for effect sources.
 
@@ -113,10 +119,7 @@ def perform_act(act: Act, do: Callable[[], T]) -> T:
         act: what is done.
         do: does it.
     """
-    current = watcher.get()
-    if current is None:
-        return do()
-    with current.acting(act):
+    with acting(act):
         return do()
 
 
@@ -127,10 +130,7 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
         act: what is done.
         do: returns what does it.
     """
-    current = watcher.get()
-    if current is None:
-        return await do()
-    with current.acting(act):
+    with acting(act):
         return await do()
 
 

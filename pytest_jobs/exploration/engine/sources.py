@@ -108,7 +108,7 @@ class EffectSource(Protocol):
         ...
 
 
-#: The library, and the module of `effects` that hears of it.
+#: The library, and the module of `effects` that is its source, or has it after a colon.
 _OWN: Final = {
     "aiohttp": "http.aiohttp",
     "aiosqlite": "aiosqlite",
@@ -117,14 +117,14 @@ _OWN: Final = {
     "psycopg": "psycopg",
     "requests": "http.requests",
     "smtplib": "mail",
-    "redis": "redis.blocking",
+    "redis": "redis.clients",
     "sqlalchemy": "sqlalchemy",
-    "sqlalchemy.orm": "sqlalchemy_sessions",
+    "sqlalchemy.orm": "sqlalchemy:sessions",
     "sqlite3": "sqlite",
-    "subprocess": "commands",
+    "subprocess": "subprocess",
     "urllib3": "http.urllib3",
     "django.db.backends.utils": "django",
-    "django.core.mail": "django_mail",
+    "django.core.mail": "mail:django",
     "asgiref.sync": "asgiref",
 }
 #: Libraries that keep nothing for a thread, and in which nobody waits for another delivery.
@@ -166,5 +166,6 @@ class Sources:
 
 
 def _own(name: str) -> EffectSource:
-    source: Any = importlib.import_module(f"..effects.{name}", __package__)
-    return source  # type: ignore[no-any-return]
+    module, _, attribute = name.partition(":")
+    source: Any = importlib.import_module(f"..effects.{module}", __package__)
+    return getattr(source, attribute) if attribute else source  # type: ignore[no-any-return]

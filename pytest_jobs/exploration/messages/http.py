@@ -1,19 +1,15 @@
-"""What becomes of HTTP requests: those that only look, and those that have an effect."""
+"""HTTP requests as jobs send them, and responses as fakes answer them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from ...harness.records.texts import short_repr
-from ..engine.acts import Act, looking, note_effect, perform_act, perform_act_async, watcher
-from ..engine.sources import reaching
 
 #: Methods that have no effect, by their meaning.
 _LOOKING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
@@ -21,7 +17,7 @@ _LOOKING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 _REPEATABLE: Final = frozenset(("PUT", "DELETE"))
 _KEY_HEADERS: Final = ("idempotency-key", "x-idempotency-key", "paypal-request-id")
 _KEY_FIELDS: Final = ("idempotency_key", "idempotencyKey")
-#: The same request is to be sent to another address.
+#: Redirects after which the client sends the same request, method and body, to another address.
 _ELSEWHERE: Final = (307, 308)
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -47,7 +43,7 @@ class HttpRequest:
     def received(
         cls, method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> HttpRequest:
-        """Make one of what was sent.
+        """Make a request from its parts, as they are sent.
 
         Args:
             method: the method.
@@ -57,11 +53,14 @@ class HttpRequest:
         """
         lowered = {name.lower().replace("_", "-"): value for name, value in headers}
         parts = urlsplit(url)
+        # Without the name and password of the sender, and without the usual port.
+        host = parts.netloc.rpartition("@")[2].lower()
+        host = host.removesuffix(f":{_PORTS.get(parts.scheme)}")
         request = cls(
             method.upper(),
-            f"{parts.scheme}://{_netloc(parts.scheme, parts.netloc)}{parts.path or '/'}",
+            f"{parts.scheme}://{host}{parts.path or '/'}",
             tuple(parse_qsl(parts.query, keep_blank_values=True)),
-            _content(body, lowered.get("content-type", "")),
+            _decoded(body, lowered.get("content-type", "")),
         )
         request.__dict__.update(_headers=lowered, _body=body)
         return request
@@ -73,7 +72,7 @@ class HttpRequest:
 
     @property
     def path(self) -> str:
-        """The path."""
+        """The path of the address."""
         return urlsplit(self.url).path
 
     @property
@@ -98,7 +97,7 @@ class HttpRequest:
 
     @property
     def idempotency_key(self) -> str | None:
-        """What its sender tells repetitions by; None for nothing.
+        """The key by which the server recognises a repetition; None without one.
 
         It is the header `Idempotency-Key`, or `X-Idempotency-Key` or `PayPal-Request-Id`, or a field
         `idempotency_key` or `idempotencyKey` of the body.
@@ -110,7 +109,7 @@ class HttpRequest:
 
     @property
     def said(self) -> tuple[Any, ...]:
-        """What it says beside the key: two requests that say the same want the same."""
+        """What it asks for, without the key: two requests with the same key must agree in this."""
         content = self.content
         if isinstance(content, Mapping):
             content = {name: value for name, value in content.items() if name not in _KEY_FIELDS}
@@ -126,7 +125,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What a fake answers."""
+    """The answer of a fake."""
 
     status: int = 200
     #: Bytes, text, or values for JSON; None for no body.
@@ -140,38 +139,30 @@ class HttpResponse:
 
     def encoded(self) -> tuple[list[tuple[str, str]], bytes]:
         """Return the headers and the body as they are sent."""
-        kind, body = self._typed()
+        if self.body is None:
+            kind, body = "", b""
+        elif isinstance(self.body, bytes):
+            kind, body = "application/octet-stream", self.body
+        elif isinstance(self.body, str):
+            kind, body = "text/plain; charset=utf-8", self.body.encode()
+        else:
+            kind, body = "application/json", json.dumps(self.body).encode()
         headers = {name.lower(): value for name, value in self.headers.items()}
         if kind:
             headers.setdefault("content-type", kind)
         headers["content-length"] = str(len(body))
         return list(headers.items()), body
 
-    def _typed(self) -> tuple[str, bytes]:
-        if self.body is None:
-            return "", b""
-        if isinstance(self.body, bytes):
-            return "application/octet-stream", self.body
-        if isinstance(self.body, str):
-            return "text/plain; charset=utf-8", self.body.encode()
-        return "application/json", json.dumps(self.body).encode()
-
 
 def refuses(status: int | None) -> bool:
-    """Say whether an answer of some status says that the request was not carried out.
+    """Say whether a status says that the request was not carried out.
 
     An error of the server does not: it may have come after the effect.
     """
     return status is not None and (400 <= status < 500 or status in _ELSEWHERE)
 
 
-def _netloc(scheme: str, netloc: str) -> str:
-    """Return the host, without its port where that is the usual one, nor who asks."""
-    host = netloc.rpartition("@")[2].lower()
-    return host.removesuffix(f":{_PORTS.get(scheme)}")
-
-
-def _content(body: bytes, kind: str) -> Any:
+def _decoded(body: bytes, kind: str) -> Any:
     if not body:
         return None
     if "json" in kind or body[:1] in (b"{", b"["):
@@ -181,7 +172,7 @@ def _content(body: bytes, kind: str) -> Any:
             pass
     boundary = re.search(r'multipart/.*boundary="?([^";]+)', kind)
     if boundary is not None:
-        # It is drawn anew for each request.
+        # A client draws a new boundary for each request.
         body = body.replace(boundary[1].encode(), b"boundary")
     try:
         text = body.decode()
@@ -193,154 +184,9 @@ def _content(body: bytes, kind: str) -> Any:
 
 
 def _has_fields(content: Any) -> bool:
+    """Say whether a body is an object of JSON or a form."""
     if isinstance(content, Mapping):
         return True
     return isinstance(content, tuple) and all(
         isinstance(pair, tuple) and len(pair) == 2 for pair in content
     )
-
-
-T = TypeVar("T")
-Error = Callable[[], Exception]
-
-
-@dataclass(eq=False)
-class Exchange:
-    """A request and its answer, between the library that sends it and the server, if that is a fake."""
-
-    act: Act
-    #: Whether a fake has answered it, and so knows what effect it had.
-    known: bool = False
-
-
-_exchange: ContextVar[Exchange | None] = ContextVar("pytest_jobs_http_exchange", default=None)
-
-
-def hear(
-    request: Callable[[], HttpRequest],
-    do: Callable[[], T],
-    *,
-    refused: Error,
-    answer_lost: Error,
-    status: Callable[[T], int | None],
-) -> T:
-    """Send a request, and let the explorer know: for the sources of HTTP libraries.
-
-    Args:
-        request: tells what is sent.
-        do: sends it, and returns the answer.
-        refused: makes the library's error for a server that is not reached.
-        answer_lost: makes its error for an answer that does not come.
-        status: tells the status of an answer; None where it is not known yet.
-    """
-    if watcher.get() is None or _exchange.get() is not None:
-        return do()
-    sent = request()
-    if sent.only_looks:
-        with looking(), reaching(sent.host, str(sent)):
-            return do()
-    act = _act(sent, refused, answer_lost)
-
-    def carry_out() -> T:
-        with _exchanging(act) as exchange, reaching(sent.host, str(sent)):
-            answer = do()
-        if not exchange.known and not refuses(status(answer)):
-            note_effect(act)
-        return answer
-
-    return perform_act(act, carry_out)
-
-
-async def hear_async(
-    request: Callable[[], Awaitable[HttpRequest]],
-    do: Callable[[], Awaitable[T]],
-    *,
-    refused: Error,
-    answer_lost: Error,
-    status: Callable[[T], int | None],
-) -> T:
-    """Do the same where it is awaited; the arguments are those of `hear`."""
-    if watcher.get() is None or _exchange.get() is not None:
-        return await do()
-    sent = await request()
-    if sent.only_looks:
-        with looking(), reaching(sent.host, str(sent)):
-            return await do()
-    act = _act(sent, refused, answer_lost)
-
-    async def carry_out() -> T:
-        with _exchanging(act) as exchange, reaching(sent.host, str(sent)):
-            answer = await do()
-        if not exchange.known and not refuses(status(answer)):
-            note_effect(act)
-        return answer
-
-    return await perform_act_async(act, carry_out)
-
-
-def answered_by_fake(*, took_effect: bool) -> None:
-    """Let a fake say what came of the request that is being sent, also where it is sent several times."""
-    exchange = _exchange.get()
-    if exchange is None:
-        return
-    exchange.known = True
-    if took_effect:
-        # The fake knows which keys it remembers.
-        note_effect(replace(exchange.act, key=None))
-
-
-def refuse_replaced(owner: type, name: str, ours: object, text: str) -> None:
-    """Refuse to go on when what hears of requests was replaced, so that they would not be heard of.
-
-    Args:
-        owner: the class in which it was placed.
-        name: under which name.
-        ours: what was placed there.
-        text: what is called.
-    """
-    current = watcher.get()
-    if current is not None and vars(owner).get(name) is not ours:
-        current.outside(
-            f"{text}, whose {owner.__name__}.{name} something replaced in the world, after the check began,"
-        )
-
-
-def bytes_of(body: Any) -> bytes:
-    """Return a body as far as it can be read without using it up."""
-    if body is None:
-        return b""
-    if isinstance(body, str):
-        return body.encode()
-    if isinstance(body, bytes | bytearray | memoryview):
-        return bytes(body)
-    if hasattr(body, "read") and hasattr(body, "seek"):
-        place = body.tell()
-        read = body.read()
-        body.seek(place)
-        return bytes_of(read)
-    return b"(a stream)"
-
-
-def _act(sent: HttpRequest, refused: Error, answer_lost: Error) -> Act:
-    key: object = sent.idempotency_key
-    if sent.is_repeatable:
-        key = (sent.url, *sent.said)
-    return Act(
-        sent.host,
-        str(sent),
-        counts=False,
-        value=sent.said,
-        key=key,
-        refused=refused,
-        answer_lost=answer_lost,
-    )
-
-
-@contextmanager
-def _exchanging(act: Act) -> Generator[Exchange, None, None]:
-    exchange = Exchange(act)
-    token = _exchange.set(exchange)
-    try:
-        yield exchange
-    finally:
-        _exchange.reset(token)

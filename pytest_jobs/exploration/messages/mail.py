@@ -1,4 +1,4 @@
-"""Mails, without what differs each time that the same mail is written."""
+"""Mails as jobs send them."""
 
 from __future__ import annotations
 
@@ -26,27 +26,33 @@ class Mail:
     #: The name and the content of each attachment.
     attachments: tuple[tuple[str, bytes], ...] = ()
 
-    # No field: its date, its id and the marks between its parts are new each time that it is written.
+    # Not a field: its date, its id and the marks between its parts are new each time that it is written.
     _message: ClassVar[EmailMessage] = EmailMessage()
 
     @classmethod
     def sent(cls, sender: str, recipients: str | Sequence[str], written: str | bytes) -> Mail:
-        """Make one of what is handed to a server.
+        """Make a mail from what is handed to a server.
 
         Args:
             sender: the address of the envelope.
             recipients: the addresses of the envelope.
             written: headers and body.
         """
-        # As smtplib does with text.
+        # smtplib encodes text in the same way.
         raw = written.encode("ascii", "replace") if isinstance(written, str) else written
         message: Any = email.message_from_bytes(raw, policy=default)
+
+        def body(kind: str) -> str:
+            part = message.get_body((kind,))
+            # On the wire lines end by CR and LF.
+            return "" if part is None else str(part.get_content()).replace("\r\n", "\n")
+
         mail = cls(
             sender,
             (recipients,) if isinstance(recipients, str) else tuple(recipients),
             str(message["Subject"] or ""),
-            _body(message, "plain"),
-            _body(message, "html"),
+            body("plain"),
+            body("html"),
             tuple(
                 (part.get_filename() or "", part.get_payload(decode=True) or b"")
                 for part in message.iter_attachments()
@@ -62,16 +68,8 @@ class Mail:
 
     @property
     def said(self) -> tuple[Any, ...]:
-        """What it says, with the headline first."""
+        """What is compared of it, its headline first."""
         return str(self), self.sender, self.text, self.html, self.attachments
 
     def __str__(self) -> str:
         return f"to {', '.join(self.recipients)}: {self.subject}"
-
-
-def _body(message: EmailMessage, kind: str) -> str:
-    part = message.get_body((kind,))
-    if part is None:
-        return ""
-    # Lines end as they do on the wire.
-    return str(part.get_content()).replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""Checked jobs as jobs of a batch."""
+"""A batch around the job that is checked."""
 
 from __future__ import annotations
 

@@ -1,24 +1,21 @@
-"""Stand-ins for services of others."""
+"""Fakes of services: an object that stands in for a service, and records its calls."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import inspect
 import threading
 import time
 from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ...harness.records.texts import call_of
-from ..engine.acts import Act, note_effect, perform_act
+from ..engine.acts import Act, acting, note_effect
 from ..engine.scope import leaving_out
-
-_ABSENT: Final = object()
 
 
 class Fake:
@@ -37,54 +34,42 @@ class Fake:
         self._target = target
         self._key = key
         self._remembers = remembers
-        # Threads of a job may call at once, and a service takes a key for known or not.
+        # Threads of a job may call at the same time. Like a service, one of them finds the key known.
         self._one_at_a_time = threading.RLock()
+        #: When each key was first used, and the answer.
         self._answers: dict[object, tuple[float, object]] = {}
         #: Each call that took effect: its name, and its arguments, the key left out.
         self.calls: list[tuple[Any, ...]] = []
 
     def call(self, name: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Make a call, unless one with its key has been made."""
-        key = self._key_of(method, args, kwargs)
+        """Call a method of the target, unless a call with the same key was made before."""
+        key = None if self._key is None else kwargs.get(self._key)
+        if key is None and self._key is not None and args:
+            with suppress(TypeError, ValueError):
+                key = inspect.signature(method).bind(*args, **kwargs).arguments.get(self._key)
         shown = {word: value for word, value in kwargs.items() if word != self._key}
         made = (name, *args, *sorted(shown.items()))
+        # It does not count by itself: only here is known whether the call took effect.
         act = Act(self._name, call_of(name, args, kwargs), counts=False, value=made)
-
-        def do() -> Any:
-            with self._one_at_a_time:
-                return answer()
-
-        def answer() -> Any:
-            if key is not _ABSENT and key in self._answers and self._still_known(key):
-                return copy.deepcopy(self._answers[key][1])
+        with acting(act), self._one_at_a_time:
+            if key is not None and key in self._answers:
+                since, answer = self._answers[key]
+                age = time.time() - since
+                if self._remembers is None or age < self._remembers.total_seconds():
+                    return copy.deepcopy(answer)
             result = method(*args, **kwargs)
             self.calls.append(made)
             note_effect(act)
-            if key is not _ABSENT:
+            if key is not None:
                 self._answers[key] = (time.time(), result)
             return result
 
-        return perform_act(act, do)
-
-    def _still_known(self, key: object) -> bool:
-        if self._remembers is None:
-            return True
-        return time.time() - self._answers[key][0] < self._remembers.total_seconds()
-
-    def _key_of(self, method: Callable[..., Any], args: Any, kwargs: Any) -> object:
-        if self._key is None:
-            return _ABSENT
-        found = kwargs.get(self._key)
-        if found is None and args:
-            with contextlib.suppress(TypeError, ValueError):
-                found = inspect.signature(method).bind(*args, **kwargs).arguments.get(self._key)
-        return _ABSENT if found is None else found
-
 
 class _Proxy:
-    """What the application finds in the place of a service."""
+    """What the application finds where the service was."""
 
     def __init__(self, fake: Fake, target: object) -> None:
+        # By __dict__, since attributes that the application sets go to the target.
         self.__dict__["_pytest_jobs_fake"] = fake
         self.__dict__["_pytest_jobs_target"] = target
 

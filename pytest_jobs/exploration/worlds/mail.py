@@ -1,4 +1,4 @@
-"""A stand-in for the servers to which mails are handed."""
+"""A fake of all mail servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..messages.mail import Mail
 
 
 class FakeMail:
-    """Takes in mails."""
+    """Keeps the mails that it gets."""
 
     def __init__(self) -> None:
         #: The mails that were sent, in order.
@@ -35,6 +35,7 @@ def fake_mail() -> Generator[FakeMail, None, None]:
         return _FakeSocket(made.inbox)
 
     def starttls(self: Any, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        # Without wrapping the socket in TLS, which a fake cannot be.
         self.ehlo_or_helo_if_needed()
         answer: tuple[int, bytes] = self.docmd("STARTTLS")
         return answer
@@ -49,43 +50,39 @@ def fake_mail() -> Generator[FakeMail, None, None]:
 
 
 class _FakeSocket:
-    """Speaks SMTP as a server does, with what takes it for a socket."""
+    """A socket with a server at its end that speaks SMTP."""
 
     def __init__(self, inbox: list[Mail]) -> None:
         self._inbox = inbox
         self._sender = ""
         self._recipients: list[str] = []
-        self._in_message = False
+        #: Whether the lines that come now are those of a mail.
+        self._in_mail = False
         self._received = b""
         self._answers = _Answers(b"220 fake ready\r\n")
 
     def makefile(self, mode: str) -> io.BufferedIOBase:
-        """Return what reads the answers."""
         return self._answers
 
     def sendall(self, data: bytes) -> None:
-        """Take in what is sent."""
         self._received += data
-        if self._in_message:
-            self._take_message()
+        if self._in_mail:
+            mail, ended, rest = (b"\r\n" + self._received).partition(b"\r\n.\r\n")
+            if ended:
+                self._received = rest
+                self._in_mail = False
+                # A line that begins with a dot is sent with one more.
+                written = mail[2:].replace(b"\r\n..", b"\r\n.")
+                self._inbox.append(Mail.sent(self._sender, self._recipients, written + b"\r\n"))
+                self._recipients = []
+                self._answers.add(b"250 taken\r\n")
             return
-        while b"\r\n" in self._received and not self._in_message:
+        while b"\r\n" in self._received and not self._in_mail:
             line, _, self._received = self._received.partition(b"\r\n")
             self._answers.add(self._answer(line.decode("utf-8", "replace")))
 
     def close(self) -> None:
-        """Close nothing."""
-
-    def _take_message(self) -> None:
-        message, ended, rest = (b"\r\n" + self._received).partition(b"\r\n.\r\n")
-        if not ended:
-            return
-        self._received = rest
-        self._in_message = False
-        written = message[2:].replace(b"\r\n..", b"\r\n.")
-        self._inbox.append(Mail.sent(self._sender, self._recipients, written + b"\r\n"))
-        self._recipients = []
-        self._answers.add(b"250 taken\r\n")
+        pass
 
     def _answer(self, line: str) -> bytes:
         command = line.upper().split(" ")[0]
@@ -98,7 +95,7 @@ class _FakeSocket:
         elif command == "RSET":
             self._recipients = []
         elif command == "DATA":
-            self._in_message = True
+            self._in_mail = True
             return b"354 go on\r\n"
         elif command == "AUTH":
             return b"235 welcome\r\n"
@@ -106,10 +103,9 @@ class _FakeSocket:
 
 
 class _Answers(io.BytesIO):
-    """What is read and added to in turn."""
+    """A file that smtplib reads while answers are added at its end."""
 
     def add(self, answer: bytes) -> None:
-        """Add an answer behind the others."""
         place = self.tell()
         self.seek(0, io.SEEK_END)
         self.write(answer)

@@ -41,6 +41,7 @@ def sqlite_world(
         ExplorationError: when there is nothing of that name to bind.
     """
     patches = Patches()
+    # With a shared cache several connections have one database in memory, which lives as long as `keeper`.
     uri = f"file:pytest-jobs-{os.getpid()}-{next(_numbers)}?mode=memory&cache=shared"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as keeper:
         keeper.executescript(schema)
@@ -71,16 +72,17 @@ class _Opening:
     def __init__(self, application: Any, name: str, uri: str) -> None:
         self._name = name
         self._uri = uri
-        self._application = _built_in if application is sqlite3.connect else application
+        self._application = _connect_now if application is sqlite3.connect else application
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Open a connection."""
-        with _leading.to(self._uri) as opened:
+        with _redirection.to(self._uri) as opened:
             try:
                 connection = self._application(*args, **kwargs) if self._application else None
             except Exception:
                 if opened:
                     raise
+                # A placeholder, such as a function that raises NotImplementedError.
                 connection = None
         if connection is None:
             return sqlite3.connect(self._uri, uri=True)
@@ -93,18 +95,23 @@ class _Opening:
         return connection
 
 
-class _Led(NamedTuple):
-    """Where connections lead that this thread opens, and those that it has opened."""
+def _connect_now(*args: Any, **kwargs: Any) -> Any:
+    # For an application that binds `sqlite3.connect` itself: the redirection below replaces it during the call.
+    return sqlite3.connect(*args, **kwargs)
+
+
+class _Target(NamedTuple):
+    """The database to which the calls in this context are redirected, and the connections that they opened."""
 
     uri: str
     opened: list[Any]
 
 
-_led: ContextVar[_Led | None] = ContextVar("pytest_jobs_led", default=None)
+_target: ContextVar[_Target | None] = ContextVar("pytest_jobs_sqlite_target", default=None)
 
 
-class _Leading:
-    """Leads `sqlite3.connect` elsewhere for those who ask, several threads at once."""
+class _Redirection:
+    """Redirects `sqlite3.connect` while functions of applications run, in several threads at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -113,47 +120,37 @@ class _Leading:
 
     @contextmanager
     def to(self, uri: str) -> Generator[list[Any], None, None]:
-        """Let what this thread opens in the block lead to a database; give what was opened.
+        """Redirect what this thread opens in a block, and return the connections that it opens.
 
-        In a block inside another one it leads where that says.
+        A block inside another one redirects to the database of the outer one.
         """
-        led = _led.get() or _Led(uri, [])
-        self._enter()
-        token = _led.set(led)
-        try:
-            yield led.opened
-        finally:
-            _led.reset(token)
-            self._leave()
-
-    def _enter(self) -> None:
+        target = _target.get() or _Target(uri, [])
         with self._lock:
             self._inside += 1
             if self._inside == 1:
+                # The patch is for all threads, the target for this one.
                 connect = functools.partial(_connect, sqlite3.connect)
                 self._patches.set(sqlite3, "connect", connect)
                 self._patches.set(dbapi2, "connect", connect)
+        token = _target.set(target)
+        try:
+            yield target.opened
+        finally:
+            _target.reset(token)
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._patches.restore()
 
-    def _leave(self) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._patches.restore()
 
-
-_leading = _Leading()
+_redirection = _Redirection()
 
 
 def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    led = _led.get()
-    if led is None:
+    target = _target.get()
+    if target is None:
         return connect(*args, **kwargs)
     kwargs.pop("database", None)
-    connection = connect(led.uri, *args[1:], **{**kwargs, "uri": True})
-    led.opened.append(connection)
+    connection = connect(target.uri, *args[1:], **{**kwargs, "uri": True})
+    target.opened.append(connection)
     return connection
-
-
-def _built_in(*args: Any, **kwargs: Any) -> Any:
-    """Stand in for `sqlite3.connect` where an application has bound that itself."""
-    return sqlite3.connect(*args, **kwargs)

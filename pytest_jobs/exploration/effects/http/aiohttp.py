@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,7 +14,9 @@ import aiohttp
 import yarl
 
 from ....harness.records.patches import Patches
-from ...messages.http import HttpRequest, bytes_of, hear_async, refuse_replaced
+from ...messages.http import HttpRequest
+from ..wrapping import surround
+from .exchange import bytes_of, refuse_replaced, sending
 
 library: Final = "aiohttp"
 
@@ -22,37 +25,39 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 def install(patches: Patches) -> None:
-    """Hear of the requests of every session."""
+    """Watch the requests of every session, at `_request`, which all its verbs call.
+
+    Mocks replace `_request` as well. One that comes later than this would keep requests from us, so the
+    verbs refuse to send then.
+    """
     request = aiohttp.ClientSession._request
 
     @functools.wraps(request)
-    async def heard(self: Any, method: str, address: Any, **options: Any) -> Any:
-        async def sent() -> HttpRequest:
-            return _request(self, method, address, options)
+    async def request_watched(self: Any, method: str, address: Any, **options: Any) -> Any:
+        def refused() -> Exception:
+            url = yarl.URL(address)
+            # The error reads only these attributes of a connection.
+            where: Any = SimpleNamespace(host=url.host, port=url.port, ssl=True, is_ssl=True)
+            return aiohttp.ClientConnectorError(
+                where, ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+            )
 
-        return await hear_async(
-            sent,
-            lambda: request(self, method, address, **options),
-            refused=lambda: _refused(address),
+        with sending(
+            lambda: _request(self, method, address, options),
+            refused=refused,
             answer_lost=lambda: aiohttp.ServerTimeoutError("Timeout on reading data from socket"),
-            status=_first_status,
-        )
+        ) as exchange:
+            response: Any = await request(self, method, address, **options)
+            exchange.status = (response.history or [response])[0].status
+        return response
 
-    patches.set(aiohttp.ClientSession, "_request", heard)
+    def check(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        refuse_replaced(aiohttp.ClientSession, "_request", request_watched, "aiohttp")
+        return nullcontext()
+
+    patches.set(aiohttp.ClientSession, "_request", request_watched)
     for verb in _VERBS:
-        patches.set(aiohttp.ClientSession, verb, _checked(verb, heard))
-
-
-def _checked(verb: str, ours: object) -> Any:
-    """Return a method of sessions, refusing where a mock that came later would keep requests from us."""
-    method = vars(aiohttp.ClientSession)[verb]
-
-    @functools.wraps(method)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        refuse_replaced(aiohttp.ClientSession, "_request", ours, "aiohttp")
-        return method(self, *args, **kwargs)
-
-    return checked
+        surround(patches, aiohttp.ClientSession, verb, check)
 
 
 def _request(session: Any, method: str, address: Any, options: dict[str, Any]) -> HttpRequest:
@@ -68,6 +73,7 @@ def _request(session: Any, method: str, address: Any, options: dict[str, Any]) -
 
 
 def _body(options: dict[str, Any]) -> tuple[str, bytes]:
+    """Return the content type and the body that aiohttp will make of the options of a request."""
     if options.get("json") is not None:
         return "application/json", json.dumps(options["json"], default=repr).encode()
     data = options.get("data")
@@ -77,19 +83,3 @@ def _body(options: dict[str, Any]) -> tuple[str, bytes]:
     if isinstance(data, dict | list | tuple):
         return _FORM, urlencode(data).encode()
     return "", bytes_of(data)
-
-
-def _first_status(response: Any) -> int:
-    """Return the status with which the request itself was answered, before what it was led on to."""
-    first = (response.history or [response])[0]
-    status: int = first.status
-    return status
-
-
-def _refused(address: Any) -> Exception:
-    url = yarl.URL(address)
-    # What the error says is all that it needs of a connection.
-    where: Any = SimpleNamespace(host=url.host, port=url.port, ssl=True, is_ssl=True)
-    return aiohttp.ClientConnectorError(
-        where, ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
-    )

@@ -6,46 +6,52 @@ import errno
 import functools
 import http.client
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import looking
 from ...engine.sources import reaching
-from ...messages.http import HttpRequest, bytes_of, hear
+from ...messages.http import HttpRequest
+from ..wrapping import surround
+from .exchange import bytes_of, header_text, sending
 
 library: Final = "http.client"
 
 
 def install(patches: Patches) -> None:
-    """Hear of the requests of every connection: each has its effect when it is sent."""
+    """Watch the requests of every connection: each has its effect when it is sent.
+
+    `request` does not wait for the answer, so its status is never known here.
+    """
     request = http.client.HTTPConnection.request
 
     @functools.wraps(request)
-    def heard(
+    def request_watched(
         self: Any, method: str, url: str, body: Any = None, headers: Any = None, **rest: Any
     ) -> None:
         given = headers or {}
-        hear(
-            lambda: _request(self, method, url, body, given),
-            lambda: request(self, method, url, body, given, **rest),
-            refused=_refused,
+
+        def sent() -> HttpRequest:
+            named = [(str(name), header_text(value)) for name, value in given.items()]
+            return HttpRequest.received(method, address_of(self, url), named, bytes_of(body))
+
+        with sending(
+            sent,
+            refused=lambda: ConnectionRefusedError(
+                errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)
+            ),
             answer_lost=lambda: TimeoutError("timed out"),
-            status=lambda _: None,
-        )
+        ):
+            request(self, method, url, body, given, **rest)
 
-    patches.set(http.client.HTTPConnection, "request", heard)
-    connect = http.client.HTTPConnection.connect
-
-    @functools.wraps(connect)
-    def connected(self: Any) -> None:
-        with looking(), reaching(self.host, "a connection"):
-            connect(self)
-
-    patches.set(http.client.HTTPConnection, "connect", connected)
+    patches.set(http.client.HTTPConnection, "request", request_watched)
+    surround(patches, http.client.HTTPConnection, "connect", _connecting)
 
 
 def address_of(connection: Any, url: str) -> str:
-    """Return the whole address of what is asked for over a connection."""
+    """Return the whole address of what is requested over a connection."""
     if "://" in url:
         return url
     scheme = "https" if connection.default_port == 443 else "http"
@@ -54,14 +60,7 @@ def address_of(connection: Any, url: str) -> str:
     return f"{scheme}://{host}:{port}{url}"
 
 
-def _request(connection: Any, method: str, url: str, body: Any, headers: Any) -> HttpRequest:
-    named = [(str(name), _text(value)) for name, value in headers.items()]
-    return HttpRequest.received(method, address_of(connection, url), named, bytes_of(body))
-
-
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _refused() -> Exception:
-    return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+@contextmanager
+def _connecting(connection: Any) -> Generator[None, None, None]:
+    with looking(), reaching(connection.host, "a connection"):
+        yield

@@ -1,16 +1,20 @@
-"""What jobs do by httpx, through whichever transport."""
+"""What jobs do by httpx, through any transport."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import CodeType
 from typing import Any, Final
 
 import httpx
 
 from ....harness.records.patches import Patches
-from ...messages.http import HttpRequest, hear, hear_async, refuse_replaced
+from ...engine.acts import watcher
+from ...messages.http import HttpRequest
+from ..wrapping import surround
+from .exchange import Exchange, refuse_replaced, sending
 
 library: Final = "httpx"
 
@@ -20,32 +24,31 @@ _NETWORK: Final = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
 def install(patches: Patches) -> None:
-    """Hear of the requests of all transports, those of tests included.
+    """Watch the requests of all transports, those of tests included.
 
-    A transport that hands requests on to another is none of its own: what it repeats is heard.
+    A transport that passes requests to another one, to repeat them for example, is left alone: each request
+    that it passes on is an act of the other.
     """
-    _hear_of_all(patches, httpx.BaseTransport, _SYNC, _heard)
-    _hear_of_all(patches, httpx.AsyncBaseTransport, _ASYNC, _heard_async)
-    patches.set(httpx.Client, "send", _checked(httpx.Client, httpx.HTTPTransport, _SYNC))
-    patches.set(
-        httpx.AsyncClient, "send", _checked(httpx.AsyncClient, httpx.AsyncHTTPTransport, _ASYNC)
-    )
+    _watch_all(patches, httpx.BaseTransport, _SYNC, _watched)
+    _watch_all(patches, httpx.AsyncBaseTransport, _ASYNC, _watched_async)
+    _check_unreplaced(patches, httpx.Client, httpx.HTTPTransport, _SYNC)
+    _check_unreplaced(patches, httpx.AsyncClient, httpx.AsyncHTTPTransport, _ASYNC)
 
 
-def _take(patches: Patches, transport: type, name: str, make: Callable[[Any], Any]) -> None:
-    handle = vars(transport).get(name)
-    if handle is not None and (transport in _NETWORK or not _hands_on(handle)):
-        patches.set(transport, name, make(handle))
+def _watch_all(patches: Patches, base: Any, name: str, watched: Callable[[Any], Any]) -> None:
+    """Watch the transports that there are, and those that will be defined."""
 
+    def watch(transport: type) -> None:
+        handle = vars(transport).get(name)
+        if handle is not None and (transport in _NETWORK or not _passes_on(handle)):
+            patches.set(transport, name, watched(handle))
 
-def _hear_of_all(patches: Patches, base: Any, name: str, make: Callable[[Any], Any]) -> None:
-    """Hear of the transports that there are, and of those that will be."""
-    for kind in _subclasses(base):
-        _take(patches, kind, name, make)
+    for transport in _subclasses(base):
+        watch(transport)
 
     def init_subclass(cls: Any, /, **kwargs: Any) -> None:
         super(base, cls).__init_subclass__(**kwargs)
-        _take(patches, cls, name, make)
+        watch(cls)
 
     patches.set(base, "__init_subclass__", classmethod(init_subclass))
 
@@ -56,69 +59,65 @@ def _subclasses(base: Any) -> Iterator[type]:
         yield from _subclasses(kind)
 
 
-def _hands_on(handle: Any) -> bool:
-    """Say whether a transport passes requests to another."""
+def _passes_on(handle: Any) -> bool:
+    """Say whether a transport passes requests to another one: its code names the method of transports."""
     while hasattr(handle, "__wrapped__"):
         handle = handle.__wrapped__
+
+    def calls_transport(code: CodeType) -> bool:
+        inner = (const for const in code.co_consts if isinstance(const, CodeType))
+        return not {_SYNC, _ASYNC}.isdisjoint(code.co_names) or any(map(calls_transport, inner))
+
     code = getattr(handle, "__code__", None)
-    return code is not None and _calls_one(code)
+    return code is not None and calls_transport(code)
 
 
-def _calls_one(code: CodeType) -> bool:
-    inner = (const for const in code.co_consts if isinstance(const, CodeType))
-    return not {_SYNC, _ASYNC}.isdisjoint(code.co_names) or any(map(_calls_one, inner))
-
-
-def _heard(handle: Callable[[Any, httpx.Request], httpx.Response]) -> Any:
+def _watched(handle: Callable[[Any, httpx.Request], httpx.Response]) -> Any:
     @functools.wraps(handle)
-    def heard(self: Any, request: httpx.Request) -> httpx.Response:
-        def sent() -> HttpRequest:
-            request.read()
-            return _request(request)
+    def handle_watched(self: Any, request: httpx.Request) -> httpx.Response:
+        with _sending(request) as exchange:
+            response = handle(self, request)
+            exchange.status = response.status_code
+        return response
 
-        return hear(
-            sent, lambda: handle(self, request), **_errors(request), status=lambda r: r.status_code
-        )
-
-    return heard
+    return handle_watched
 
 
-def _heard_async(handle: Callable[[Any, httpx.Request], Any]) -> Any:
+def _watched_async(handle: Callable[[Any, httpx.Request], Any]) -> Any:
     @functools.wraps(handle)
-    async def heard(self: Any, request: httpx.Request) -> httpx.Response:
-        async def sent() -> HttpRequest:
+    async def handle_watched(self: Any, request: httpx.Request) -> httpx.Response:
+        if watcher.get() is not None:
+            # A body that is sent piece by piece can only be awaited.
             await request.aread()
-            return _request(request)
+        with _sending(request) as exchange:
+            response: httpx.Response = await handle(self, request)
+            exchange.status = response.status_code
+        return response
 
-        answer: httpx.Response = await hear_async(
-            sent, lambda: handle(self, request), **_errors(request), status=lambda r: r.status_code
+    return handle_watched
+
+
+def _sending(request: httpx.Request) -> AbstractContextManager[Exchange]:
+    def sent() -> HttpRequest:
+        # Does nothing after `aread`.
+        request.read()
+        return HttpRequest.received(
+            request.method, str(request.url), request.headers.items(), request.content
         )
-        return answer
 
-    return heard
-
-
-def _request(request: httpx.Request) -> HttpRequest:
-    return HttpRequest.received(
-        request.method, str(request.url), request.headers.items(), request.content
+    return sending(
+        sent,
+        refused=lambda: httpx.ConnectError("[Errno 111] Connection refused", request=request),
+        answer_lost=lambda: httpx.ReadTimeout("The read operation timed out", request=request),
     )
 
 
-def _errors(request: httpx.Request) -> dict[str, Callable[[], Exception]]:
-    return {
-        "refused": lambda: httpx.ConnectError("[Errno 111] Connection refused", request=request),
-        "answer_lost": lambda: httpx.ReadTimeout("The read operation timed out", request=request),
-    }
-
-
-def _checked(client: type, transport: type, name: str) -> Any:
-    """Return the method that sends, refusing where a mock that came later would keep requests from us."""
-    send = vars(client)["send"]
+def _check_unreplaced(patches: Patches, client: type, transport: type, name: str) -> None:
+    """Let a client refuse to send where a mock that came later keeps requests from us."""
     ours = vars(transport)[name]
 
-    @functools.wraps(send)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def check(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
         refuse_replaced(transport, name, ours, "httpx")
-        return send(self, *args, **kwargs)
+        return nullcontext()
 
-    return checked
+    surround(patches, client, "send", check)

@@ -8,46 +8,38 @@ from typing import Any, Final
 import requests
 
 from ....harness.records.patches import Patches
-from ...messages.http import HttpRequest, bytes_of, hear
+from ...messages.http import HttpRequest
+from .exchange import bytes_of, header_text, sending
 
 library: Final = "requests"
 
 
 def install(patches: Patches) -> None:
-    """Hear of what sessions send, through whichever adapter, also where a mock replaces it."""
+    """Watch what sessions send: `send` is also called where a mock replaces the adapters below it."""
     send = requests.Session.send
 
     @functools.wraps(send)
-    def heard(
+    def send_watched(
         self: requests.Session, request: requests.PreparedRequest, **kwargs: Any
     ) -> requests.Response:
-        return hear(
-            lambda: _request(request),
-            lambda: send(self, request, **kwargs),
+        def sent() -> HttpRequest:
+            headers: Any = request.headers or {}
+            return HttpRequest.received(
+                request.method or "GET",
+                request.url or "",
+                [(name, header_text(value)) for name, value in headers.items()],
+                bytes_of(request.body),
+            )
+
+        with sending(
+            sent,
             refused=lambda: requests.ConnectionError(
                 "[Errno 111] Connection refused", request=request
             ),
             answer_lost=lambda: requests.ReadTimeout("Read timed out.", request=request),
-            status=_first_status,
-        )
+        ) as exchange:
+            response = send(self, request, **kwargs)
+            exchange.status = (response.history or [response])[0].status_code
+        return response
 
-    patches.set(requests.Session, "send", heard)
-
-
-def _request(request: requests.PreparedRequest) -> HttpRequest:
-    headers: Any = request.headers or {}
-    return HttpRequest.received(
-        request.method or "GET",
-        request.url or "",
-        [(name, _text(value)) for name, value in headers.items()],
-        bytes_of(request.body),
-    )
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _first_status(response: requests.Response) -> int:
-    """Return the status with which the request itself was answered, before what it was led on to."""
-    return (response.history or [response])[0].status_code
+    patches.set(requests.Session, "send", send_watched)

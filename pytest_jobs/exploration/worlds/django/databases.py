@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from django.db.utils import load_backend
 
 from ....errors import ExplorationError
 
-#: In memory, where the system has such a place.
+#: A folder in memory, where the system has it.
 _FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _BLOCKED: Final = (
     "The test may not use the database {using!r} ({error}). With pytest-django mark it "
@@ -37,44 +37,84 @@ _NO_TEST_DATABASE: Final = (
 )
 
 
-class Templates:
-    """Databases with tables and without rows, each made once in a process."""
+@contextmanager
+def new_database(
+    models: Iterable[type[Any]] | None, using: str, *, migrate: bool
+) -> Generator[Sequence[type[Any]], None, None]:
+    """Put a database with empty tables behind an alias for a block, and return the models whose rows count.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], bytes] = {}
-
-    def content(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        """Return what the file of a sqlite database with the tables of some models contains."""
-        key = (using, tuple(models), migrate)
-        if key not in self._made:
-            self._made[key] = self._make(models, using, settings, migrate)
-        return self._made[key]
-
-    def _make(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
-            {**settings, "NAME": ":memory:"}, using
+    Raises:
+        ExplorationError: when there is no such database, when the test may not use it, or when it is
+            that of a server and no test database.
+    """
+    # The settings as Django has completed them; its stubs do not know this attribute.
+    known: Any = connections
+    if using not in known.settings:
+        raise ExplorationError(
+            f"using={using!r} is no database: DATABASES has {', '.join(known.settings)}."
         )
-        try:
-            with in_place(using, wrapper):
-                wrapper.ensure_connection()
-                if migrate:
-                    call_command("migrate", database=using, verbosity=0, run_syncdb=True)
-                else:
-                    _create_tables(wrapper, models)
-            content: bytes = wrapper.connection.serialize()
-        finally:
-            # Django's own `close` leaves one to a database in memory open.
-            if wrapper.connection is not None:
-                wrapper.connection.close()
-        return content
+    shown = _models_of(models, using)
+    with ExitStack() as stack:
+        before = known.settings[using]
+        known.settings[using] = stack.enter_context(_database(shown, using, before, migrate))
+        stack.callback(known.settings.__setitem__, using, before)
+        wrapper: Any = connections.create_connection(using)
+        stack.callback(wrapper.close)
+        stack.enter_context(in_place(using, wrapper))
+        yield shown
 
 
-def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:
-    """Return whose rows are shown: what links many to many among them."""
+@contextmanager
+def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
+    """Let this thread have a connection behind an alias for a block."""
+    before = {found.alias: found for found in connections.all(initialized_only=True)}
+    connections[using] = wrapper
+    try:
+        yield
+    finally:
+        if using in before:
+            connections[using] = before[using]
+        else:
+            del connections[using]
+
+
+def allowed(using: str, use: Callable[[], Any]) -> Any:
+    """Use a database, and say what to do where the test may not.
+
+    Raises:
+        ExplorationError: when it may not.
+    """
+    try:
+        return use()
+    except (RuntimeError, AssertionError) as error:
+        # pytest-django raises the first to keep a test from a database, Django's own test cases the second.
+        if "atabase" not in str(error):
+            raise
+        databases = "" if using == "default" else f"(databases=[{using!r}])"
+        raise ExplorationError(
+            _BLOCKED.format(using=using, error=str(error).rstrip("."), databases=databases)
+        ) from error
+
+
+def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
+    """Return models and those that they refer to; what links many to many is made with its model."""
+    found: dict[type[Any], None] = {}
+    waiting = list(models)
+    while waiting:
+        model = waiting.pop(0)
+        if model in found:
+            continue
+        found[model] = None
+        for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
+            if field.remote_field is not None:
+                waiting.append(field.remote_field.model)
+                through = getattr(field.remote_field, "through", None)
+                waiting += [through] if through is not None else []
+    return [model for model in found if _has_table(model) and not model._meta.auto_created]
+
+
+def _models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:
+    """Return the models whose rows are shown, and the models that link them many to many."""
     named = apps.get_models() if models is None else list(models)
     for model in named:
         if not (isinstance(model, type) and issubclass(model, Model)):
@@ -92,68 +132,39 @@ def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any]
     return tuple(dict.fromkeys(model for model in (*named, *linking) if _has_table(model)))
 
 
-@contextmanager
-def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
-    """Let this thread have a connection behind an alias for a block."""
-    before = {found.alias: found for found in connections.all(initialized_only=True)}
-    connections[using] = wrapper
-    try:
-        yield
-    finally:
-        if using in before:
-            connections[using] = before[using]
-        else:
-            del connections[using]
-
-
-def settings_of_databases() -> Any:
-    """Return DATABASES as Django has completed it."""
-    known: Any = connections
-    return known.settings
+def _has_table(model: type[Any]) -> bool:
+    options = model._meta
+    return bool(options.managed) and not (options.proxy or options.swapped or options.abstract)
 
 
 @contextmanager
-def database_of(
-    models: Sequence[type[Any]], using: str, migrate: bool, templates: Templates
+def _database(
+    models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
 ) -> Generator[dict[str, Any], None, None]:
-    """Have a database with empty tables for a block, and give the settings that lead to it.
-
-    Raises:
-        ExplorationError: when the test may not use the database, or it is no test database.
-    """
-    settings = settings_of_databases()[using]
+    """Make a database with empty tables for a block, and return the settings of a connection to it."""
     backend = load_backend(settings["ENGINE"])
-    if backend.DatabaseWrapper.vendor == "sqlite":
-        content = allowed(using, lambda: templates.content(models, using, settings, migrate))
-        folder = _FAST if os.access(_FAST, os.W_OK) else None
-        with tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=folder) as made:
-            path = Path(made) / f"{using}.sqlite3"
-            path.write_bytes(content)
-            yield {**settings, "NAME": str(path), "OPTIONS": _hasty(settings["OPTIONS"])}
+    if backend.DatabaseWrapper.vendor != "sqlite":
+        allowed(using, lambda: _empty(backend.DatabaseWrapper(settings, using), models))
+        yield settings
         return
-    allowed(using, lambda: _empty(backend.DatabaseWrapper(settings, using), models))
-    yield settings
-
-
-def allowed(using: str, use: Callable[[], Any]) -> Any:
-    """Use a database, and say what to do where the test may not.
-
-    Raises:
-        ExplorationError: when it may not.
-    """
-    try:
-        return use()
-    except (RuntimeError, AssertionError) as error:
-        # So pytest-django and Django's own test cases keep a test from a database.
-        if "atabase" not in str(error):
-            raise
-        databases = "" if using == "default" else f"(databases=[{using!r}])"
-        raise ExplorationError(
-            _BLOCKED.format(using=using, error=str(error).rstrip("."), databases=databases)
-        ) from error
+    content = allowed(using, lambda: _templates.content(models, using, settings, migrate))
+    options: dict[str, Any] = settings["OPTIONS"]
+    version: Any = django.VERSION
+    if version >= (5, 1):
+        # The file is thrown away, so nothing has to survive a crash of the machine. Before Django 5.1 there
+        # are no statements with which a connection begins.
+        own = options.get("init_command", "")
+        fast = f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}"
+        options = {**options, "init_command": fast}
+    place = _FAST if os.access(_FAST, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place) as folder:
+        path = Path(folder) / f"{using}.sqlite3"
+        path.write_bytes(content)
+        yield {**settings, "NAME": str(path), "OPTIONS": options}
 
 
 def _empty(wrapper: Any, models: Sequence[type[Any]]) -> None:
+    """Empty the tables of the test database of a server, and let its sequences begin again."""
     using, name = wrapper.alias, str(wrapper.settings_dict["NAME"])
     if any(
         found.in_atomic_block
@@ -178,41 +189,41 @@ def _empty(wrapper: Any, models: Sequence[type[Any]]) -> None:
         wrapper.close()
 
 
-def _create_tables(wrapper: Any, models: Sequence[type[Any]]) -> None:
-    with wrapper.schema_editor() as editor:
-        for model in with_referred(models):
-            editor.create_model(model)
+class _Templates:
+    """The content of sqlite files with tables and without rows, each made once in a process."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], bytes] = {}
+
+    def content(
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
+    ) -> bytes:
+        key = (using, tuple(models), migrate)
+        if key not in self._made:
+            self._made[key] = self._make(models, using, settings, migrate)
+        return self._made[key]
+
+    def _make(
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
+    ) -> bytes:
+        wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
+            {**settings, "NAME": ":memory:"}, using
+        )
+        try:
+            with in_place(using, wrapper):
+                wrapper.ensure_connection()
+                if migrate:
+                    call_command("migrate", database=using, verbosity=0, run_syncdb=True)
+                else:
+                    with wrapper.schema_editor() as editor:
+                        for model in with_referred(models):
+                            editor.create_model(model)
+            content: bytes = wrapper.connection.serialize()
+        finally:
+            # Django's own `close` leaves a connection to a database in memory open.
+            if wrapper.connection is not None:
+                wrapper.connection.close()
+        return content
 
 
-def _has_table(model: type[Any]) -> bool:
-    options = model._meta
-    return bool(options.managed) and not (options.proxy or options.swapped or options.abstract)
-
-
-def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
-    """Return models and those that they refer to; what links many to many is made with its model."""
-    found: dict[type[Any], None] = {}
-    waiting = list(models)
-    while waiting:
-        model = waiting.pop(0)
-        if model in found:
-            continue
-        found[model] = None
-        for field in (*model._meta.local_fields, *model._meta.local_many_to_many):
-            if field.remote_field is not None:
-                waiting.append(field.remote_field.model)
-                through = getattr(field.remote_field, "through", None)
-                waiting += [through] if through is not None else []
-    return [model for model in found if _has_table(model) and not model._meta.auto_created]
-
-
-def _hasty(options: dict[str, Any]) -> dict[str, Any]:
-    """Add what makes a file that is thrown away fast, where Django lets a connection begin with it."""
-    version: Any = django.VERSION
-    if version < (5, 1):
-        return options
-    own = options.get("init_command", "")
-    return {
-        **options,
-        "init_command": f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}",
-    }
+_templates = _Templates()

@@ -1,4 +1,4 @@
-"""What Django keeps in memory, and a history must not find from another."""
+"""What Django keeps in memory, and a history must not find from another one."""
 
 from __future__ import annotations
 
@@ -35,8 +35,12 @@ def fresh_surroundings() -> Generator[None, None, None]:
 @contextmanager
 def _mail_in_memory() -> Generator[None, None, None]:
     """Let no mail leave the process, as Django's test runner does."""
+    # MAILERS is the newer setting, and each of the two forbids the other.
+    wanted: dict[str, Any] = {"EMAIL_BACKEND": _LOCMEM}
+    if hasattr(settings, "MAILERS"):
+        wanted = {"MAILERS": {alias: {"BACKEND": _LOCMEM} for alias in settings.MAILERS}}
     with _unwarned():
-        overriding = override_settings(**_wanted())
+        overriding = override_settings(**wanted)
         overriding.enable()
     try:
         yield
@@ -47,23 +51,16 @@ def _mail_in_memory() -> Generator[None, None, None]:
 
 @contextmanager
 def _unwarned() -> Generator[None, None, None]:
-    """Let Django not warn of the older setting for mail, which the application may still have."""
+    """Silence the warning about the older setting for mail, which the application may still have."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         yield
 
 
-def _wanted() -> dict[str, Any]:
-    # Each of the two settings forbids the other.
-    if hasattr(settings, "MAILERS"):
-        return {"MAILERS": {alias: {"BACKEND": _LOCMEM} for alias in settings.MAILERS}}
-    return {"EMAIL_BACKEND": _LOCMEM}
-
-
 @contextmanager
 def _empty_caches() -> Generator[None, None, None]:
-    """Empty the caches in memory for a block; they stand for one that all workers share."""
+    """Empty the caches in memory for a block; they stand for one cache that all workers share."""
     before = [(store, dict(store)) for store in _stores()]
     for store, _ in before:
         store.clear()
@@ -77,7 +74,7 @@ def _empty_caches() -> Generator[None, None, None]:
 
 
 def _stores() -> list[dict[str, Any]]:
-    """Return what the caches in memory hold, and when it expires."""
+    """Return the dictionaries of the caches in memory: of values, and of the times when they expire."""
     module: Any = sys.modules.get("django.core.cache.backends.locmem")
     if module is None:
         return []
@@ -85,7 +82,7 @@ def _stores() -> list[dict[str, Any]]:
 
 
 def _forget_rows() -> None:
-    """Forget the rows that Django's own applications keep: those of another database."""
+    """Forget the rows that Django's own applications keep in memory: they are those of another database."""
     for application, name in (("contenttypes", "ContentType"), ("sites", "Site")):
         if apps.is_installed(f"django.contrib.{application}"):
             manager: Any = apps.get_model(application, name)._default_manager

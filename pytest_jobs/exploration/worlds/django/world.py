@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DjangoWorld(Protocol):
-    """Tells the state of a database of Django."""
+    """The state of a database of Django."""
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of all models, by the name of the model.
@@ -62,7 +62,8 @@ def django_world(
             that of a server and no test database.
     """
     try:
-        from .rows import Rows, new_database
+        from .databases import new_database
+        from .rows import Rows
         from .surroundings import fresh_surroundings
     except ImportError as error:
         raise ExplorationError(

@@ -1,1 +1,11 @@
-"""Http."""
+"""`fake_http`, which answers the HTTP requests of all libraries in the place of the servers.
+
+Read in this order:
+
+- `fake_http`: routes, keys that the fake remembers, and what a test reads of it.
+- `libraries`: the places in http.client, urllib3, httpcore and aiohttp where the network begins.
+- `wire`: the bytes of a request and of its answer, and the socket of http.client and urllib3.
+- `aiohttp`: the transport of aiohttp, apart since it imports asyncio.
+
+Requests and answers are those of `messages/http`. Whether a request took effect goes to `effects/http/exchange`.
+"""

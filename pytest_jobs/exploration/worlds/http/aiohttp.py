@@ -1,4 +1,4 @@
-"""A connection of aiohttp that leads to a fake."""
+"""A connection of aiohttp with a fake at its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .wire import Conversation
 
 
 def connecting(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """Return what connectors open connections by.
+    """Return a method for connectors that opens connections to a fake.
 
     Args:
         answer: answers the requests.
@@ -31,7 +31,7 @@ def connecting(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
 
 
 class _Transport(asyncio.Transport):
-    """Takes in what a protocol writes, and hands it the answer."""
+    """Takes what a protocol writes, and gives it the answer."""
 
     def __init__(self, protocol: Any, conversation: Conversation) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _Transport(asyncio.Transport):
             self._protocol.set_exception(error)
             return
         if answer is not None:
-            self._soon(self._protocol.data_received, answer)
+            asyncio.get_running_loop().call_soon(self._protocol.data_received, answer)
 
     def is_closing(self) -> bool:
         return self._closing
@@ -55,16 +55,14 @@ class _Transport(asyncio.Transport):
     def close(self) -> None:
         if not self._closing:
             self._closing = True
-            self._soon(self._protocol.connection_lost, None)
+            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
 
     def abort(self) -> None:
         self.close()
 
+    # The whole answer was read already, so there is nothing to pause.
     def pause_reading(self) -> None:
-        """Go on, for all has been read."""
+        pass
 
     def resume_reading(self) -> None:
-        """Go on."""
-
-    def _soon(self, call: Callable[[Any], object], argument: object) -> None:
-        asyncio.get_running_loop().call_soon(call, argument)
+        pass

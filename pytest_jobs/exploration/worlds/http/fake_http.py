@@ -1,4 +1,4 @@
-"""A stand-in for servers that are reached by HTTP."""
+"""A fake of all servers that are reached by HTTP."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
+from ...effects.http.exchange import answered_by_fake
 from ...engine.scope import leaving_out
-from ...messages.http import HttpRequest, HttpResponse, answered_by_fake
-from .libraries import stand_in
-from .wire import LateCertificates
+from ...messages.http import HttpRequest, HttpResponse
+from .libraries import LateCertificates, stand_in
 
 #: What is answered: a response; values for JSON, text or bytes, with status 200; or a status alone.
 Answer: TypeAlias = "HttpResponse | Mapping[str, Any] | list[Any] | str | bytes | int | None"
@@ -24,22 +24,17 @@ Handler: TypeAlias = "Callable[[HttpRequest], Answer]"
 Routes: TypeAlias = "Handler | Mapping[str, Answer | Handler]"
 
 _METHOD: Final = re.compile(r"[A-Za-z]+$")
+_MISUSED: Final = "This key was used before, for a request that said something else."
 
 
 class Pattern:
-    """Says of requests whether they are of a method and an address."""
+    """A method and an address, such as `POST https://api.example.com/charges`.
+
+    Without the method it matches all methods, without the host all hosts; `*` stands for any characters. The
+    query does not matter.
+    """
 
     def __init__(self, text: str) -> None:
-        """Read a pattern.
-
-        Args:
-            text: a method and an address, such as `POST https://api.example.com/charges`. Without
-                the method it holds for all methods, without the host for all hosts; `*` stands for
-                any characters. The query is not looked at.
-
-        Raises:
-            ExplorationError: when it is none.
-        """
         first, _, rest = text.partition(" ")
         method, address = (first.upper(), rest.strip()) if rest else ("", first)
         if not address.startswith(("/", "http://", "https://", "*")) or not (
@@ -56,27 +51,75 @@ class Pattern:
         self._regex = re.compile(re.escape(address).replace(r"\*", ".*"))
 
     def matches(self, request: HttpRequest) -> bool:
-        """Say whether a request is of them."""
         address = request.url if self._whole else request.path
         return self._method in ("", request.method) and bool(self._regex.fullmatch(address))
 
 
-class Router:
-    """Finds the answer to a request."""
+class FakeHttp:
+    """Answers requests, and records them."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, remembers: timedelta | None, reads: Collection[str]) -> None:
         self._handler = routes if callable(routes) else None
-        self._routes = (
-            [] if callable(routes) else [(Pattern(text), routes[text]) for text in routes]
-        )
-        self._names: Collection[str] = () if callable(routes) else tuple(routes)
+        self._routes: Mapping[str, Answer | Handler] = {} if callable(routes) else dict(routes)
+        self._patterns = {text: Pattern(text) for text in self._routes}
+        self._remembers = remembers
+        self._reads = [Pattern(text) for text in reads]
+        # Threads of a job may send at the same time. Like a server, one of them finds the key known.
+        self._one_at_a_time = threading.RLock()
+        #: By host and key: when the key was first used, the request, and the answer.
+        self._answers: dict[tuple[str, str], tuple[float, HttpRequest, HttpResponse]] = {}
+        self._unanswered: ExplorationError | None = None
+        #: The requests that took effect, in order.
+        self.received: list[HttpRequest] = []
+        #: All requests, also those that only look and those that are repeated.
+        self.log: list[HttpRequest] = []
+        #: What was put last, by address; None where it was deleted.
+        self.resources: dict[str, Any] = {}
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """Return the answer to a request.
+        """Answer a request.
 
         Raises:
-            ExplorationError: when there is none.
+            ExplorationError: when no route answers it.
         """
+        with self._one_at_a_time:
+            self.log.append(request)
+            try:
+                response, takes_effect = self._answered(request)
+            except ExplorationError as error:
+                self._unanswered = self._unanswered or error
+                raise
+            if takes_effect:
+                self.received.append(request)
+            answered_by_fake(took_effect=takes_effect)
+            return response
+
+    def check_all_answered(self) -> None:
+        """Raise the error of a request that was not answered, also where the job caught it."""
+        if self._unanswered is not None:
+            raise self._unanswered
+
+    def _answered(self, request: HttpRequest) -> tuple[HttpResponse, bool]:
+        """Return the answer to a request, and whether the request takes effect."""
+        if request.only_looks or any(pattern.matches(request) for pattern in self._reads):
+            return self._by_route(request), False
+        key = None if request.idempotency_key is None else (request.host, request.idempotency_key)
+        if key is not None and key in self._answers:
+            since, first, response = self._answers[key]
+            age = time.time() - since
+            if self._remembers is None or age < self._remembers.total_seconds():
+                return _repeated(request, first, response), False
+        response = self._by_route(request)
+        if response.is_refusal:
+            return response, False
+        takes_effect = not request.is_repeatable or request not in self.received
+        if key is not None:
+            self._answers[key] = time.time(), request, response
+        if request.is_repeatable:
+            self.resources[request.url] = request.content
+        return response, takes_effect
+
+    def _by_route(self, request: HttpRequest) -> HttpResponse:
         if self._handler is not None:
             answer = self._handler(request)
             if answer is None:
@@ -85,10 +128,10 @@ class Router:
                     "it: return an answer, as in `return {'id': 1}`, `return 204` or `return HttpResponse(...)`."
                 )
             return _response(answer)
-        for pattern, found in self._routes:
-            if pattern.matches(request):
+        for text, found in self._routes.items():
+            if self._patterns[text].matches(request):
                 return _response(found(request) if callable(found) else found)
-        known = ", ".join(self._names) or "none"
+        known = ", ".join(self._routes) or "none"
         raise ExplorationError(
             f"{request.method} {request.url} was sent, and no route of fake_http answers it. The routes are: "
             f"{known}. Add one, as in fake_http({{'{request.method} {request.path}': {{'id': 1}}}})."
@@ -107,81 +150,8 @@ def _response(answer: Any) -> HttpResponse:
     )
 
 
-_MISUSED: Final = "This key was used before, for a request that said something else."
-
-
-class FakeHttp:
-    """Answers requests, and records what they were."""
-
-    def __init__(self, routes: Routes, remembers: timedelta | None, reads: Collection[str]) -> None:
-        self._router = Router(routes)
-        self._remembers = remembers
-        self._reads = [Pattern(text) for text in reads]
-        # Threads of a job may send at once, and a server takes a key for known or not.
-        self._one_at_a_time = threading.RLock()
-        self._answers: dict[tuple[str, str], tuple[float, HttpRequest, HttpResponse]] = {}
-        self._unanswered: ExplorationError | None = None
-        #: The requests that took effect, in order.
-        self.received: list[HttpRequest] = []
-        #: All requests, also those that only look and those that are repeated.
-        self.log: list[HttpRequest] = []
-        #: What was put last, by address; None where it was deleted.
-        self.resources: dict[str, Any] = {}
-
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """Answer a request.
-
-        Raises:
-            ExplorationError: when nothing says how.
-        """
-        with self._one_at_a_time:
-            self.log.append(request)
-            try:
-                return self._answer(request)
-            except ExplorationError as error:
-                self._unanswered = self._unanswered or error
-                raise
-
-    def check_all_answered(self) -> None:
-        """Raise the error of a request that was not answered, also where the job caught it."""
-        if self._unanswered is not None:
-            raise self._unanswered
-
-    def _answer(self, request: HttpRequest) -> HttpResponse:
-        if request.only_looks or any(pattern.matches(request) for pattern in self._reads):
-            response = self._router.answer(request)
-            answered_by_fake(took_effect=False)
-            return response
-        key = request.idempotency_key
-        known = None if key is None else self._known((request.host, key))
-        if known is not None:
-            answered_by_fake(took_effect=False)
-            return _repeated(request, *known)
-        response = self._router.answer(request)
-        takes_effect = not response.is_refusal and self._is_new(request)
-        if key is not None and not response.is_refusal:
-            self._answers[request.host, key] = time.time(), request, response
-        if not response.is_refusal and request.is_repeatable:
-            self.resources[request.url] = request.content
-        if takes_effect:
-            self.received.append(request)
-        answered_by_fake(took_effect=takes_effect)
-        return response
-
-    def _known(self, key: tuple[str, str]) -> tuple[HttpRequest, HttpResponse] | None:
-        if key not in self._answers:
-            return None
-        since, request, response = self._answers[key]
-        if self._remembers is not None and time.time() - since >= self._remembers.total_seconds():
-            return None
-        return request, response
-
-    def _is_new(self, request: HttpRequest) -> bool:
-        return not request.is_repeatable or request not in self.received
-
-
 def _repeated(request: HttpRequest, first: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Return the answer to a request with a key that is known."""
+    """Return the answer to a request with a key that is known, as Stripe gives it."""
     if (first.url, first.said) != (request.url, request.said):
         return HttpResponse(400, {"error": {"type": "idempotency_error", "message": _MISUSED}})
     return HttpResponse(

@@ -2,77 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import os
+import ssl
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from ....harness.records.patches import Patches
 from ...effects.http.http_client import address_of
 from ...messages.http import HttpRequest, HttpResponse
-from ..importing import when_imported
 from .wire import Conversation, FakeSocket
 
-Answering = Callable[[HttpRequest], HttpResponse]
+Answering: TypeAlias = Callable[[HttpRequest], HttpResponse]
 
 
 def stand_in(answer: Answering, patches: Patches) -> None:
     """Let requests be answered, in the libraries that are imported and in those that will be.
+
+    http.client and urllib3 open a socket in `connect`; requests sends by urllib3. httpx sends by a pool of
+    httpcore, so its own transports, which tests may replace, stay what they are. aiohttp opens its connections
+    in `_create_connection` of the connector.
 
     Args:
         answer: answers them.
         patches: puts everything back.
     """
 
-    def in_connections(module: Any) -> None:
-        _connect(patches, module.HTTPConnection, answer)
-        _connect(patches, module.HTTPSConnection, answer)
-
-    def in_httpcore(module: Any) -> None:
-        patches.set(module.ConnectionPool, "handle_request", _pooled(answer))
-        patches.set(module.AsyncConnectionPool, "handle_async_request", _pooled_async(answer))
-
-    def in_aiohttp(module: ModuleType) -> None:
-        from .aiohttp import connecting
-
-        connector: Any = module
-        patches.set(connector.TCPConnector, "_create_connection", connecting(answer))
-
-    when_imported(
-        {
-            "http.client": in_connections,
-            "urllib3.connection": in_connections,
-            "httpcore": in_httpcore,
-            "aiohttp.connector": in_aiohttp,
-        },
-        patches,
-    )
-
-
-def _connect(patches: Patches, kind: Any, answer: Answering) -> None:
     def connect(self: Any) -> None:
         self.sock = FakeSocket(Conversation(lambda target: address_of(self, target), answer))
-        # What urllib3 asks before it sends anything over TLS.
+        # urllib3 asks for this before it sends anything over TLS.
         self.is_verified = True
 
-    patches.set(kind, "connect", connect)
+    def in_connections(module: Any) -> None:
+        patches.set(module.HTTPConnection, "connect", connect)
+        patches.set(module.HTTPSConnection, "connect", connect)
 
-
-def _pooled(answer: Answering) -> Any:
     def handle_request(self: Any, request: Any) -> Any:
-        return _response(answer(_request(request, b"".join(request.stream))))
+        return _to_httpcore(answer(_from_httpcore(request, b"".join(request.stream))))
 
-    return handle_request
-
-
-def _pooled_async(answer: Answering) -> Any:
     async def handle_async_request(self: Any, request: Any) -> Any:
         body = b"".join([part async for part in request.stream])
-        return _response(answer(_request(request, body)))
+        return _to_httpcore(answer(_from_httpcore(request, body)))
 
-    return handle_async_request
+    def in_httpcore(module: Any) -> None:
+        patches.set(module.ConnectionPool, "handle_request", handle_request)
+        patches.set(module.AsyncConnectionPool, "handle_async_request", handle_async_request)
+
+    def in_aiohttp(module: Any) -> None:
+        from .aiohttp import connecting
+
+        patches.set(module.TCPConnector, "_create_connection", connecting(answer))
+
+    waiting: dict[str, Callable[[Any], None]] = {
+        "http.client": in_connections,
+        "urllib3.connection": in_connections,
+        "httpcore": in_httpcore,
+        "aiohttp.connector": in_aiohttp,
+    }
+    for name in list(waiting):
+        if name in sys.modules:
+            waiting.pop(name)(sys.modules[name])
+    finder = _Finder(waiting)
+    sys.meta_path.insert(0, finder)
+    patches.undo_by(lambda: sys.meta_path.remove(finder))
 
 
-def _request(request: Any, body: bytes) -> HttpRequest:
+def _from_httpcore(request: Any, body: bytes) -> HttpRequest:
     url = request.url
     port = "" if url.port is None else f":{url.port}"
     address = f"{url.scheme.decode()}://{url.host.decode()}{port}{url.target.decode()}"
@@ -80,7 +80,7 @@ def _request(request: Any, body: bytes) -> HttpRequest:
     return HttpRequest.received(request.method.decode(), address, headers, body)
 
 
-def _response(response: HttpResponse) -> Any:
+def _to_httpcore(response: HttpResponse) -> Any:
     import httpcore
 
     headers, body = response.encoded()
@@ -89,3 +89,97 @@ def _response(response: HttpResponse) -> Any:
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         content=body,
     )
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules that are waited for as the other finders do, and patches them when they are loaded."""
+
+    def __init__(self, waiting: dict[str, Callable[[Any], None]]) -> None:
+        self._waiting = waiting
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        # Taken out first, since the search below comes here again.
+        patch = self._waiting.pop(name, None)
+        if patch is None:
+            return None
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            self._waiting[name] = patch
+            return None
+        spec.loader = _Loader(spec.loader, patch)
+        return spec
+
+
+class _Loader(Loader):
+    """Loads a module by its own loader, and patches it then."""
+
+    def __init__(self, loader: Any, patch: Callable[[Any], None]) -> None:
+        self._loader = loader
+        self._patch = patch
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module must not see that it was loaded in this way.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._patch(module)
+
+
+#: A call that reads certificates, without its context: the context would keep itself alive.
+_Call: TypeAlias = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]
+
+_LOADING: Final = ("load_verify_locations", "load_default_certs")
+_USING: Final = ("wrap_socket", "wrap_bio", "get_ca_certs", "cert_store_stats")
+
+
+class LateCertificates:
+    """Lets contexts of TLS read certificates when they use them, or at the end of a block that they outlive.
+
+    Reading them takes longer than all the rest of a history, and every new client does it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: WeakKeyDictionary[ssl.SSLContext, list[_Call]] = WeakKeyDictionary()
+
+    def install(self, patches: Patches) -> None:
+        for name in _LOADING:
+            patches.set(ssl.SSLContext, name, self._later(getattr(ssl.SSLContext, name)))
+        for name in _USING:
+            patches.set(ssl.SSLContext, name, self._first(getattr(ssl.SSLContext, name)))
+        patches.undo_by(self._load_all)
+
+    def _later(self, load: Callable[..., object]) -> Any:
+        """Return a method that only notes what to load."""
+
+        def later(context: ssl.SSLContext, *args: Any, **kwargs: Any) -> None:
+            files = [value for value in (*args, *kwargs.values()) if isinstance(value, str)]
+            if all(map(os.path.exists, files)):
+                self._waiting.setdefault(context, []).append((load, args, kwargs))
+            else:
+                # Raises the error of a missing file where it belongs.
+                load(context, *args, **kwargs)
+
+        return later
+
+    def _first(self, use: Callable[..., Any]) -> Any:
+        """Return a method that loads what was noted, and then does what it did."""
+
+        def used(context: ssl.SSLContext, *args: Any, **kwargs: Any) -> Any:
+            self._load(context)
+            return use(context, *args, **kwargs)
+
+        return used
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        for load, args, kwargs in self._waiting.pop(context, []):
+            load(context, *args, **kwargs)
+
+    def _load_all(self) -> None:
+        for context in list(self._waiting):
+            self._load(context)

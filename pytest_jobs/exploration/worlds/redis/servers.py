@@ -1,15 +1,15 @@
-"""The servers of a redis world: fakeredis, or a database of a real one."""
+"""The servers of redis worlds: fakeredis, or a database of a real one."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import time
-import weakref
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
@@ -18,151 +18,48 @@ from ....errors import ExplorationError
 from ...engine.acts import watcher
 
 _NS_PER_MS: Final = 1_000_000
-#: What is left of every lease is shortened; what has no time left is gone.
-_SHORTEN: Final = """
-local gap = tonumber(ARGV[1])
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  if redis.call('TYPE', key).ok == 'hash' then
-    for _, field in ipairs(redis.call('HKEYS', key)) do
-      local left = redis.pcall('HPTTL', key, 'FIELDS', 1, field)
-      if not left.err and left[1] >= 0 then
-        redis.call('HPEXPIRE', key, math.max(left[1] - gap, 0), 'FIELDS', 1, field)
-      end
-    end
-  end
-  local left = redis.call('PTTL', key)
-  if left >= 0 then
-    redis.call('PEXPIRE', key, math.max(left - gap, 0))
-  end
-end
-"""
-_AT: Final = {"EXPIREAT": 1_000, "PEXPIREAT": 1}
-_OPTIONS_AT: Final = {"EXAT": 1_000, "PXAT": 1}
-_OF_SERVER: Final = frozenset(
-    ("TIME", "EXPIRETIME", "PEXPIRETIME", "HEXPIREAT", "HPEXPIREAT", "HEXPIRETIME", "HPEXPIRETIME")
-)
-
-
-class ServerClock:
-    """Lets a server know how much virtual time has passed, before anything is asked of it."""
-
-    def __init__(self, keeper: Any, now_ns: Callable[[], int]) -> None:
-        """Begin now.
-
-        Args:
-            keeper: a client of the server that nobody else uses.
-            now_ns: returns the virtual time.
-        """
-        self._keeper = keeper
-        self._now_ns = now_ns
-        self._known_ms = self._now_ms()
-
-    def catch_up(self) -> None:
-        """Shorten what is left of every lease by the virtual time that has passed."""
-        now = self._now_ms()
-        gap, self._known_ms = now - self._known_ms, now
-        if gap > 0:
-            self._ask(lambda: self._keeper.eval(_SHORTEN, 0, gap))
-
-    def translated(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return a command with its times in those of the server.
-
-        Raises:
-            ExplorationError: when the answer would be a time of the server.
-        """
-        name = _word(args[0]).partition(" ")[0]
-        if name in _OF_SERVER:
-            raise ExplorationError(
-                f"{name} asks for the clock of the server, and the job lives by the virtual clock: let the world "
-                "use fakeredis (no server=), or let the job ask for what is left (TTL) or for `time.time()`."
-            )
-        if name in _AT:
-            return (*args[:2], self._of_server(args[2], _AT[name]), *args[3:])
-        if name in ("SET", "GETEX"):
-            return self._with_options(args)
-        return args
-
-    def connection_class(self, base: Any) -> Any:
-        """Return a class of connections that catch up before they send anything."""
-        clock = self
-
-        def send_packed_command(self: Any, command: Any, check_health: bool = True) -> None:
-            clock.catch_up()
-            base.send_packed_command(self, command, check_health)
-
-        return type(
-            base.__name__,
-            (base,),
-            {"send_packed_command": send_packed_command, **self._packing(base)},
-        )
-
-    def async_connection_class(self, base: Any) -> Any:
-        """Return the same for connections that are awaited."""
-        clock = self
-
-        async def send_packed_command(self: Any, command: Any, check_health: bool = True) -> None:
-            clock.catch_up()
-            await base.send_packed_command(self, command, check_health)
-
-        return type(
-            base.__name__,
-            (base,),
-            {"send_packed_command": send_packed_command, **self._packing(base)},
-        )
-
-    def _packing(self, base: Any) -> dict[str, Callable[..., Any]]:
-        clock = self
-
-        def send_command(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return base.send_command(self, *clock.translated(args), **kwargs)
-
-        def pack_commands(self: Any, commands: Iterable[tuple[Any, ...]]) -> Any:
-            return base.pack_commands(self, [clock.translated(tuple(args)) for args in commands])
-
-        return {"send_command": send_command, "pack_commands": pack_commands}
-
-    def _with_options(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        found = list(args)
-        first = 3 if _word(args[0]) == "SET" else 2
-        for place in range(first, len(args) - 1):
-            scale = _OPTIONS_AT.get(_word(args[place]))
-            if scale is not None:
-                found[place + 1] = self._of_server(args[place + 1], scale)
-        return tuple(found)
-
-    def _of_server(self, when: Any, scale: int) -> int:
-        """Return a virtual time in that of the server, in the same unit: seconds or milliseconds."""
-        seconds, microseconds = self._ask(self._keeper.time)
-        ahead_ms: int = self._now_ms() - (seconds * 1_000 + microseconds // 1_000)
-        return int(when) - round(ahead_ms / scale)
-
-    def _now_ms(self) -> int:
-        return self._now_ns() // _NS_PER_MS
-
-    def _ask(self, question: Callable[[], Any]) -> Any:
-        """Ask the server what no job has asked."""
-        token = watcher.set(None)
-        try:
-            return question()
-        finally:
-            watcher.reset(token)
-
-
-def _word(value: Any) -> str:
-    return value.decode("latin-1").upper() if isinstance(value, bytes) else str(value).upper()
-
-
-#: What a pool keeps of the one in whose place it is; the rest says where the server is.
+#: The options that a pool keeps when it is redirected to another server: how it reads and writes values.
 _KEPT: Final = ("decode_responses", "encoding", "encoding_errors", "protocol")
 
 
+@contextmanager
+def opened(url: str | None) -> Generator[Server, None, None]:
+    """Open a server with nothing in it for a block.
+
+    Args:
+        url: the URL of a real server, with the number of a database; None for fakeredis.
+    """
+    if url is None:
+        yield Server(_Fakes(), None)
+        return
+    parts = urlsplit(url)
+    if not parts.path.strip("/").isdigit() and "db=" not in parts.query:
+        raise ExplorationError(
+            f"server={url!r} names no database, and the world empties the one that it uses before and after each "
+            f"history: name one that is its own, such as {url.rstrip('/')}/9."
+        )
+    keeper = redis.Redis.from_url(url)
+    try:
+        keeper.flushdb()
+        clock = ServerClock(keeper, time.time_ns)
+        server = Server(_Real(url, clock), clock)
+        try:
+            yield server
+        finally:
+            server.close()
+            keeper.flushdb()
+    finally:
+        keeper.close()
+
+
 class Server:
-    """Where a world keeps its redis."""
+    """The redis of a world, and the pools of connections to it."""
 
     def __init__(self, connections: Connections, clock: ServerClock | None) -> None:
         self._connections = connections
         self._clock = clock
         self._pools: list[redis.ConnectionPool] = []
+        #: A client that returns bytes.
         self.raw = redis.Redis(connection_pool=self._pool({}))
 
     @functools.cached_property
@@ -171,20 +68,18 @@ class Server:
         return redis.Redis(connection_pool=self._pool({"decode_responses": True}))
 
     def catch_up(self) -> None:
-        """Let what has run out by the virtual clock be gone."""
+        """Remove what has expired by the virtual clock."""
         if self._clock is not None:
             self._clock.catch_up()
 
     def is_client(self, found: object) -> bool:
-        """Say whether something is a client."""
         return isinstance(found, redis.Redis | redis.asyncio.Redis)
 
     def is_pool(self, found: object) -> bool:
-        """Say whether something is a connection pool."""
         return isinstance(found, redis.ConnectionPool | redis.asyncio.ConnectionPool)
 
     def pool_like(self, pool: Any) -> Any:
-        """Return a pool of connections to this server that reads and writes values as another does."""
+        """Return a pool of connections to this server that reads and writes values as another pool does."""
         kept = {
             name: pool.connection_kwargs[name] for name in _KEPT if name in pool.connection_kwargs
         }
@@ -193,7 +88,6 @@ class Server:
         return self._pool(kept)
 
     def close(self) -> None:
-        """Close all connections."""
         for pool in self._pools:
             pool.disconnect()
 
@@ -203,46 +97,42 @@ class Server:
         return pool
 
 
-class Connections(Protocol):
-    """Makes pools of connections to a server."""
-
-    def pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
-        """Return a pool for clients that block."""
-        ...
-
-    def async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
-        """Return a pool for clients that are awaited."""
-        ...
-
-
 class PoolOfEachLoop(redis.asyncio.ConnectionPool):
-    """Has connections of their own for each event loop: each delivery has its loop, as a process has."""
+    """A pool with connections of their own for each event loop: each delivery has a loop, as a process has."""
 
     def __init__(
         self, make: Callable[[], redis.asyncio.ConnectionPool], kept: dict[str, Any]
     ) -> None:
         super().__init__(**kept)
         self._make = make
-        self._by_loop: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._by_loop: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     async def get_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Take a connection of the running loop."""
         return await self._here().get_connection(*args, **kwargs)
 
     async def release(self, connection: Any) -> None:
-        """Put a connection back."""
         await self._here().release(connection)
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close the connections of the running loop."""
         await self._here().disconnect(inuse_connections)
 
     def _here(self) -> Any:
-
         loop = asyncio.get_running_loop()
         if loop not in self._by_loop:
             self._by_loop[loop] = self._make()
         return self._by_loop[loop]
+
+
+class Connections(Protocol):
+    """Makes pools of connections to a server."""
+
+    def pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
+        """Return a pool for blocking clients."""
+        ...
+
+    def async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
+        """Return a pool for awaited clients."""
+        ...
 
 
 class _Fakes:
@@ -264,11 +154,13 @@ class _Fakes:
         return pool
 
     def _like(self, client_class: Any, kept: dict[str, Any]) -> Any:
-        """Return a pool as such a client has it; a client takes longer to make than all else of a world."""
+        """Return a pool like that of a client of this class.
+
+        Only one client is made of each class: that takes longer than all the rest of a world.
+        """
         if client_class not in self._examples:
-            self._examples[client_class] = client_class(
-                server=self._server, host="localhost"
-            ).connection_pool
+            client = client_class(server=self._server, host="localhost")
+            self._examples[client_class] = client.connection_pool
         example = self._examples[client_class]
         return type(example)(
             connection_class=example.connection_class, **{**example.connection_kwargs, **kept}
@@ -289,39 +181,126 @@ class _Real:
 
     def async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
         pool = redis.asyncio.ConnectionPool.from_url(self._url, **kept)
-        pool.connection_class = self._clock.async_connection_class(pool.connection_class)
+        pool.connection_class = self._clock.connection_class(pool.connection_class)
         return pool
 
 
+#: Shortens what is left of every lease. What has no time left is removed.
+_SHORTEN: Final = """
+local gap = tonumber(ARGV[1])
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if redis.call('TYPE', key).ok == 'hash' then
+    for _, field in ipairs(redis.call('HKEYS', key)) do
+      local left = redis.pcall('HPTTL', key, 'FIELDS', 1, field)
+      if not left.err and left[1] >= 0 then
+        redis.call('HPEXPIRE', key, math.max(left[1] - gap, 0), 'FIELDS', 1, field)
+      end
+    end
+  end
+  local left = redis.call('PTTL', key)
+  if left >= 0 then
+    redis.call('PEXPIRE', key, math.max(left - gap, 0))
+  end
+end
+"""
+#: Commands with a time that is counted from 1970, and how many milliseconds its unit has.
+_AT: Final = {"EXPIREAT": 1_000, "PEXPIREAT": 1}
+#: Options with such a time, of SET and GETEX.
+_OPTIONS_AT: Final = {"EXAT": 1_000, "PXAT": 1}
+#: Commands that ask for the clock of the server, which is another than that of the test.
+_OF_SERVER: Final = frozenset(
+    ("TIME", "EXPIRETIME", "PEXPIRETIME", "HEXPIREAT", "HPEXPIREAT", "HEXPIRETIME", "HPEXPIRETIME")
+)
+
+
+class ServerClock:
+    """Lets a real server follow the virtual clock: its leases are shortened before anything is asked of it."""
+
+    def __init__(self, keeper: Any, now_ns: Callable[[], int]) -> None:
+        """Begin now.
+
+        Args:
+            keeper: a client of the server that nobody else uses.
+            now_ns: returns the virtual time.
+        """
+        self._keeper = keeper
+        self._now_ns = now_ns
+        #: The virtual time up to which the leases were shortened.
+        self._known_ms = self._now_ms()
+
+    def catch_up(self) -> None:
+        """Shorten what is left of every lease by the virtual time that has passed."""
+        now = self._now_ms()
+        gap, self._known_ms = now - self._known_ms, now
+        if gap > 0:
+            with _unwatched():
+                self._keeper.eval(_SHORTEN, 0, gap)
+
+    def translated(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return a command with its times in those of the server.
+
+        Raises:
+            ExplorationError: when the answer would be a time of the server.
+        """
+        word = _word(args[0])
+        name = word.partition(" ")[0]
+        if name in _OF_SERVER:
+            raise ExplorationError(
+                f"{name} asks for the clock of the server, and the job lives by the virtual clock: let the world "
+                "use fakeredis (no server=), or let the job ask for what is left (TTL) or for `time.time()`."
+            )
+        if name in _AT:
+            return (*args[:2], self._of_server(args[2], _AT[name]), *args[3:])
+        found = list(args)
+        if name in ("SET", "GETEX"):
+            # The options follow the key, and in SET the value.
+            for place in range(3 if word == "SET" else 2, len(args) - 1):
+                scale = _OPTIONS_AT.get(_word(args[place]))
+                if scale is not None:
+                    found[place + 1] = self._of_server(args[place + 1], scale)
+        return tuple(found)
+
+    def connection_class(self, base: Any) -> Any:
+        """Return a class of connections, blocking or awaited, that let the server catch up before they send."""
+        clock = self
+
+        def send_packed_command(self: Any, command: Any, check_health: bool = True) -> Any:
+            clock.catch_up()
+            return base.send_packed_command(self, command, check_health)
+
+        def send_command(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return base.send_command(self, *clock.translated(args), **kwargs)
+
+        def pack_commands(self: Any, commands: Iterable[tuple[Any, ...]]) -> Any:
+            return base.pack_commands(self, [clock.translated(tuple(args)) for args in commands])
+
+        replaced = {
+            "send_packed_command": send_packed_command,
+            "send_command": send_command,
+            "pack_commands": pack_commands,
+        }
+        return type(base.__name__, (base,), replaced)
+
+    def _of_server(self, when: Any, scale: int) -> int:
+        """Return a virtual time in that of the server, in its unit, which has so many milliseconds."""
+        with _unwatched():
+            seconds, microseconds = self._keeper.time()
+        ahead_ms: int = self._now_ms() - (seconds * 1_000 + microseconds // 1_000)
+        return int(when) - round(ahead_ms / scale)
+
+    def _now_ms(self) -> int:
+        return self._now_ns() // _NS_PER_MS
+
+
 @contextmanager
-def opened(url: str | None) -> Generator[Server, None, None]:
-    """Have a server with nothing in it for a block.
-
-    Args:
-        url: that of a real one, with the number of a database; None for fakeredis.
-    """
-    if url is None:
-        yield Server(_Fakes(), None)
-        return
-    _check_database(url)
-    keeper = redis.Redis.from_url(url)
+def _unwatched() -> Generator[None, None, None]:
+    """Talk to the server for a block without that being an act of a job."""
+    token = watcher.set(None)
     try:
-        keeper.flushdb()
-        clock = ServerClock(keeper, time.time_ns)
-        server = Server(_Real(url, clock), clock)
-        try:
-            yield server
-        finally:
-            server.close()
-            keeper.flushdb()
+        yield
     finally:
-        keeper.close()
+        watcher.reset(token)
 
 
-def _check_database(url: str) -> None:
-    parts = urlsplit(url)
-    if not parts.path.strip("/").isdigit() and "db=" not in parts.query:
-        raise ExplorationError(
-            f"server={url!r} names no database, and the world empties the one that it uses before and after each "
-            f"history: name one that is its own, such as {url.rstrip('/')}/9."
-        )
+def _word(value: Any) -> str:
+    return value.decode("latin-1").upper() if isinstance(value, bytes) else str(value).upper()

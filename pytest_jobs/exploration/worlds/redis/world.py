@@ -6,7 +6,7 @@ import fnmatch
 import functools
 import inspect
 import re
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,98 +16,9 @@ from ....harness.records.patches import Patches
 if TYPE_CHECKING:
     from .servers import Server
 
-
 _NUMBER: Final = re.compile(rb"-?(0|[1-9]\d{0,17})(\.\d+)?")
-#: An id of a stream from here on is a time, in milliseconds.
+#: An id of a stream from here on was made by redis: it is a time in milliseconds.
 _A_TIME: Final = 10**11
-
-
-def dumped(client: Any, ignore: Sequence[str]) -> dict[str, Any]:
-    """Return what is stored, by key.
-
-    Args:
-        client: one that returns bytes.
-        ignore: patterns of keys that are left out.
-    """
-    names = {key: _text(key) for key in client.keys("*")}
-    keys = sorted(
-        key
-        for key, name in names.items()
-        if not any(fnmatch.fnmatchcase(str(name), pattern) for pattern in ignore)
-    )
-    with client.pipeline(transaction=False) as pipeline:
-        for key in keys:
-            pipeline.type(key).pttl(key)
-        answers = pipeline.execute()
-    state = {}
-    for place, key in enumerate(keys):
-        kind, left = answers[2 * place : 2 * place + 2]
-        value = _READ.get(kind, _serialised)(client, key)
-        state[str(names[key])] = value if left < 0 else (value, "expires")
-    return state
-
-
-def _string(client: Any, key: bytes) -> Any:
-    return _value(client.get(key))
-
-
-def _list(client: Any, key: bytes) -> Any:
-    return [_value(item) for item in client.lrange(key, 0, -1)]
-
-
-def _set(client: Any, key: bytes) -> Any:
-    return {_value(member) for member in client.smembers(key)}
-
-
-def _hash(client: Any, key: bytes) -> Any:
-    return _fields(client.hgetall(key))
-
-
-def _sorted_set(client: Any, key: bytes) -> Any:
-    return [(_value(member), score) for member, score in client.zrange(key, 0, -1, withscores=True)]
-
-
-def _stream(client: Any, key: bytes) -> Any:
-    entries = [_entry(number, fields) for number, fields in client.xrange(key)]
-    groups = {_text(group["name"]): group["pending"] for group in client.xinfo_groups(key)}
-    return {"entries": entries, "pending": groups} if groups else entries
-
-
-def _serialised(client: Any, key: bytes) -> Any:
-    return client.dump(key)
-
-
-_READ: Final[Mapping[bytes, Callable[[Any, bytes], Any]]] = {
-    b"string": _string,
-    b"list": _list,
-    b"set": _set,
-    b"hash": _hash,
-    b"zset": _sorted_set,
-    b"stream": _stream,
-}
-
-
-def _entry(number: bytes, fields: Mapping[bytes, bytes]) -> Any:
-    made_of_clock = int(number.partition(b"-")[0]) >= _A_TIME
-    return _fields(fields) if made_of_clock else (_text(number), _fields(fields))
-
-
-def _fields(found: Mapping[bytes, bytes]) -> dict[Any, Any]:
-    return {_text(name): _value(value) for name, value in found.items()}
-
-
-def _value(found: bytes) -> Any:
-    """Return a value as a job would read it: a number where it is written as one, such as a time."""
-    if _NUMBER.fullmatch(found) and found != b"-0":
-        return float(found) if b"." in found else int(found)
-    return _text(found)
-
-
-def _text(found: bytes) -> str | bytes:
-    try:
-        return found.decode()
-    except UnicodeDecodeError:
-        return found
 
 
 class RedisWorld:
@@ -132,9 +43,27 @@ class RedisWorld:
         Args:
             ignore: patterns of keys that are left out, such as `lock:*`.
         """
-        self._server.catch_up()
         patterns = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-        return dumped(self._server.raw, patterns)
+        self._server.catch_up()
+        client: Any = self._server.raw
+        names = {key: _text(key) for key in client.keys("*")}
+        keys = sorted(
+            key
+            for key, name in names.items()
+            if not any(fnmatch.fnmatchcase(str(name), pattern) for pattern in patterns)
+        )
+        with client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.type(key).pttl(key)
+            answers = pipeline.execute()
+        state = {}
+        for place, key in enumerate(keys):
+            kind, left = answers[2 * place : 2 * place + 2]
+            read = _READERS.get(kind)
+            # What has no reader is compared as redis itself would save it.
+            value = client.dump(key) if read is None else read(client, key)
+            state[str(names[key])] = value if left < 0 else (value, "expires")
+        return state
 
 
 @contextmanager
@@ -182,21 +111,20 @@ def _bind(patches: Patches, owner: Any, name: str, server: Server) -> None:
     if server.is_pool(found):
         patches.set(owner, name, server.pool_like(found))
     elif server.is_client(found):
-        _lead_here(patches, found, server)
+        # The client stays the object that it is, since other modules may have imported it.
+        patches.set(found, "connection_pool", server.pool_like(found.connection_pool))
+        if getattr(found, "connection", None) is not None:
+            # The connection of a client that has a single one.
+            patches.set(found, "connection", None)
     elif callable(found):
         patches.set(owner, name, _making(found, f"{owner!r}.{name}", server))
     else:
         raise ExplorationError(_no_client(f"{name!r} of {owner!r}", found))
 
 
-def _lead_here(patches: Patches, client: Any, server: Server) -> None:
-    patches.set(client, "connection_pool", server.pool_like(client.connection_pool))
-    if getattr(client, "connection", None) is not None:
-        # That of a client with a single connection.
-        patches.set(client, "connection", None)
-
-
 def _making(make: Callable[..., Any], name: str, server: Server) -> Callable[..., Any]:
+    """Return a function that makes clients as another does, and redirects each to the server of the world."""
+
     @functools.wraps(make)
     def made(*args: Any, **kwargs: Any) -> Any:
         client: Any = make(*args, **kwargs)
@@ -216,3 +144,44 @@ def _no_client(what: str, found: object) -> str:
         "client. A client may be made when its module is imported, since it connects at its first command: "
         "`client = redis.Redis(...)`."
     )
+
+
+def _stream(client: Any, key: bytes) -> Any:
+    entries: list[Any] = []
+    for number, fields in client.xrange(key):
+        chosen_by_job = int(number.partition(b"-")[0]) < _A_TIME
+        values = _hash(fields)
+        entries.append((_text(number), values) if chosen_by_job else values)
+    groups = {_text(group["name"]): group["pending"] for group in client.xinfo_groups(key)}
+    return {"entries": entries, "pending": groups} if groups else entries
+
+
+def _hash(found: Mapping[bytes, bytes]) -> dict[Any, Any]:
+    return {_text(name): _value(value) for name, value in found.items()}
+
+
+def _value(found: bytes) -> Any:
+    """Return a value as a job would read it: a number, such as a time, where it is written as one."""
+    if _NUMBER.fullmatch(found) and found != b"-0":
+        return float(found) if b"." in found else int(found)
+    return _text(found)
+
+
+def _text(found: bytes) -> str | bytes:
+    try:
+        return found.decode()
+    except UnicodeDecodeError:
+        return found
+
+
+#: By the type of a key: what reads its value.
+_READERS: Final[Mapping[bytes, Callable[[Any, bytes], Any]]] = {
+    b"string": lambda client, key: _value(client.get(key)),
+    b"list": lambda client, key: [_value(item) for item in client.lrange(key, 0, -1)],
+    b"set": lambda client, key: {_value(member) for member in client.smembers(key)},
+    b"hash": lambda client, key: _hash(client.hgetall(key)),
+    b"zset": lambda client, key: [
+        (_value(member), score) for member, score in client.zrange(key, 0, -1, withscores=True)
+    ],
+    b"stream": _stream,
+}

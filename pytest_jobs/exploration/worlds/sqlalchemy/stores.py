@@ -10,21 +10,34 @@ import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    MetaData,
+    NullPool,
+    StaticPool,
+    create_engine,
+    event,
+    insert,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import CompileError, DBAPIError, IntegrityError
 
 from ....errors import ExplorationError
 from ...engine.sameness import numbering
 
-if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, MetaData
-
 #: Puts the first rows in.
-Fill: TypeAlias = "Callable[[Connection], None]"
+Fill: TypeAlias = Callable[[Connection], None]
 
 _NUMBERS: Final = itertools.count(1)
-#: Sequences begin here, so that no other number is taken for one of theirs, and have so much room.
+#: Sequences begin at such a high number that no other number of a job is taken for one of theirs.
 _FIRST: Final = 2_100_000_000
+#: The end of the numbers of sequences, below the greatest integer of four bytes.
 _LAST: Final = 2_147_000_000
+#: How many numbers each sequence has at most.
 _ROOM: Final = 100_000
 
 
@@ -36,12 +49,12 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Remove what the store has made."""
         ...
 
 
 class _Stores:
-    """The stores of this process, each of which goes with its metadata."""
+    """The stores of this process; each is closed when its metadata is freed."""
 
     def __init__(self) -> None:
         self._stores: weakref.WeakKeyDictionary[MetaData, dict[str, Store]] = (
@@ -49,12 +62,17 @@ class _Stores:
         )
 
     def of(self, metadata: MetaData, url: Any) -> Store:
-        """Return the store for some tables, at a place."""
+        """Return the store for some tables, at a place.
+
+        Args:
+            metadata: the metadata with the tables.
+            url: the URL of a PostgreSQL database; None for a sqlite file.
+        """
         kept = self._stores.setdefault(metadata, {})
-        # More tables may come, when modules are imported.
+        # With the names of the tables, since modules that are imported later may add some.
         key = f"{url} {sorted(metadata.tables)}"
         if key not in kept:
-            store = kept[key] = _FileStore() if url is None else _SchemaStore(_postgresql(url))
+            store = kept[key] = _FileStore() if url is None else _SchemaStore(url)
             weakref.finalize(metadata, store.close)
         return kept[key]
 
@@ -63,18 +81,16 @@ store_of = _Stores().of
 
 
 class _FileStore:
-    """A sqlite file for each database, copied from one that was made once."""
+    """A sqlite file for each database, copied from a template that is made once."""
 
     def __init__(self) -> None:
         self._template: bytes | None = None
+        #: The file to which the engine connects.
+        self._file = ""
         self._engine: Any = None
-        self._place: URL | None = None
 
     @contextmanager
     def fresh(self, metadata: MetaData, fill: Fill) -> Generator[tuple[Any, URL], None, None]:
-        """Give a new file."""
-        from sqlalchemy import make_url
-
         if self._template is None:
             self._template = _template(metadata)
         memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory is made in it
@@ -82,37 +98,32 @@ class _FileStore:
         try:
             file = Path(folder, "world.db")
             file.write_bytes(self._template)
-            place = make_url(f"sqlite:///{file}")
-            with self._connected(place) as connection:
+            self._file = str(file)
+            with self._connected() as connection:
                 fill(connection)
-                yield connection, place
+                yield connection, make_url(f"sqlite:///{file}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Nothing is left behind."""
+        pass
 
-    def _connected(self, place: URL) -> Any:
-        from sqlalchemy import NullPool, create_engine, event
-
-        self._place = place
+    def _connected(self) -> Any:
         if self._engine is None:
-            # An engine takes longer to make than a connection.
+            # One engine for all files: it takes longer to make than a connection.
             self._engine = create_engine(
                 "sqlite:///world.db", poolclass=NullPool, isolation_level="AUTOCOMMIT"
             )
 
-            def lead(dialect: Any, record: object, cargs: list[Any], cparams: Any) -> None:
-                cargs[:] = [self._place.database if self._place is not None else ""]
+            def connecting(dialect: Any, record: object, cargs: list[Any], cparams: Any) -> None:
+                cargs[:] = [self._file]
 
-            event.listen(self._engine, "do_connect", lead)
+            event.listen(self._engine, "do_connect", connecting)
         return self._engine.connect()
 
 
 def _template(metadata: MetaData) -> bytes:
-    from sqlalchemy import StaticPool, create_engine
-    from sqlalchemy.exc import CompileError, DBAPIError
-
+    """Return the content of a sqlite file with the tables."""
     engine = create_engine("sqlite://", poolclass=StaticPool)
     try:
         with engine.begin() as connection:
@@ -132,25 +143,31 @@ def _template(metadata: MetaData) -> bytes:
 class _SchemaStore:
     """A schema of a PostgreSQL database, whose tables are emptied for each history."""
 
-    def __init__(self, url: URL) -> None:
-        from sqlalchemy import create_engine
-
+    def __init__(self, place: Any) -> None:
+        url = make_url(place)
+        if url.get_backend_name() != "postgresql":
+            raise ExplorationError(
+                f"url={url!r} is none of PostgreSQL: leave it out for a sqlite file, or name a PostgreSQL "
+                'database that tests may use, as in "postgresql+psycopg://...".'
+            )
         self._schema = f"pytest_jobs_{os.getpid()}_{next(_NUMBERS)}"
         options = url.query.get("options", "")
         given = options if isinstance(options, str) else " ".join(options)
         search = f"{given} -csearch_path={self._schema}".strip()
-        self._place = url.update_query_dict({"options": search})
+        self._place = url.set(drivername="postgresql+psycopg").update_query_dict(
+            {"options": search}
+        )
         own = self._place.update_query_dict({"options": f"{search} -clock_timeout=5000"})
         self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)
+        #: The statements that empty all tables; None until the tables are made.
         self._reset: str | None = None
+        #: Each sequence, its numbers, and the column that it numbers.
         self._numbered: list[tuple[str, range, str]] = []
+        #: The rows that making the tables puts in, by events of the metadata.
         self._seeds: list[tuple[Any, list[dict[str, Any]]]] = []
 
     @contextmanager
     def fresh(self, metadata: MetaData, fill: Fill) -> Generator[tuple[Any, URL], None, None]:
-        """Give the schema with empty tables, and sequences that begin again."""
-        from sqlalchemy import insert
-
         with self._engine.connect() as connection:
             if self._reset is None:
                 self._make(connection, metadata)
@@ -158,19 +175,26 @@ class _SchemaStore:
             for table, rows in self._seeds:
                 connection.execute(insert(table), rows)
             fill(connection)
-            self._number(connection)
+            if self._numbered:
+                # After the first rows, so that only what the job adds has such numbers.
+                starts = ",".join(
+                    f"setval('{sequence}', {numbers.start}, false)"
+                    for sequence, numbers, _ in self._numbered
+                )
+                connection.exec_driver_sql(f"SELECT {starts}")
+            announce = numbering.get()
+            if announce is not None:
+                for _, numbers, name in self._numbered:
+                    announce(numbers, name)
             yield connection, self._place
 
     def close(self) -> None:
-        """Drop the schema; the server may be gone by now."""
+        # The server may be gone by now.
         with suppress(Exception), self._engine.connect() as connection:
             connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
         self._engine.dispose()
 
     def _make(self, connection: Any, metadata: MetaData) -> None:
-        from sqlalchemy import select
-        from sqlalchemy.exc import DBAPIError
-
         elsewhere = [table.fullname for table in metadata.sorted_tables if table.schema]
         if elsewhere:
             raise ExplorationError(
@@ -190,52 +214,19 @@ class _SchemaStore:
             if rows:
                 self._seeds.append((table, rows))
         self._numbered = _sequences(connection, self._schema)
-        self._reset = _reset(connection, metadata)
-
-    def _number(self, connection: Any) -> None:
-        """Let the sequences begin with numbers that are told from all others."""
-        if not self._numbered:
-            return
-        starts = ",".join(
-            f"setval('{sequence}', {numbers.start}, false)"
-            for sequence, numbers, _ in self._numbered
-        )
-        connection.exec_driver_sql(f"SELECT {starts}")
-        announce = numbering.get()
-        if announce is not None:
-            for _, numbers, name in self._numbered:
-                announce(numbers, name)
-
-
-def _postgresql(url: Any) -> URL:
-    from sqlalchemy import make_url
-
-    place = make_url(url)
-    if place.get_backend_name() != "postgresql":
-        raise ExplorationError(
-            f"url={place!r} is none of PostgreSQL: leave it out for a sqlite file, or name a PostgreSQL database "
-            'that tests may use, as in "postgresql+psycopg://...".'
-        )
-    return place.set(drivername="postgresql+psycopg")
-
-
-def _reset(connection: Any, metadata: MetaData) -> str:
-    """Return what empties all tables, after it has done so once."""
-    from sqlalchemy.exc import IntegrityError
-
-    quoted = connection.dialect.identifier_preparer.format_table
-    names = [quoted(table) for table in reversed(metadata.sorted_tables)]
-    quick = ";".join(f"DELETE FROM {name}" for name in names)  # noqa: S608 - names of tables
-    try:
-        connection.exec_driver_sql(quick)
-    except IntegrityError:
-        # Tables that refer to one another.
-        return f"TRUNCATE {','.join(names)}"
-    return quick
+        quoted = connection.dialect.identifier_preparer.format_table
+        names = [quoted(table) for table in reversed(metadata.sorted_tables)]
+        # Faster than TRUNCATE for small tables.
+        self._reset = ";".join(f"DELETE FROM {name}" for name in names)  # noqa: S608 - names of tables
+        try:
+            connection.exec_driver_sql(self._reset)
+        except IntegrityError:
+            # Some tables refer to one another.
+            self._reset = f"TRUNCATE {','.join(names)}"
 
 
 def _sequences(connection: Any, schema: str) -> list[tuple[str, range, str]]:
-    """Return the sequences of a schema, the numbers that each is to give out, and what it numbers."""
+    """Return the sequences of a schema that can give out high numbers, with these, and what each numbers."""
     found = [
         (sequence, name)
         for sequence, last, name in connection.exec_driver_sql(_SEQUENCES.format(schema=schema))
@@ -248,6 +239,7 @@ def _sequences(connection: Any, schema: str) -> list[tuple[str, range, str]]:
     ]
 
 
+#: Each sequence of a schema, its greatest number, and the column or the sequence itself.
 _SEQUENCES: Final = """
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), s.seqmax,
     coalesce(o.relname || '.' || a.attname, c.relname)

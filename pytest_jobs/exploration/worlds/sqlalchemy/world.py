@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from .binding import bound
-from .stores import store_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
 class SqlalchemyWorld:
-    """The database of a world, and what is in it."""
+    """The database of a world."""
 
     def __init__(self, connection: Connection, tables: Iterable[Any]) -> None:
         #: A connection that commits each statement, for what the world itself does to the database.
@@ -49,7 +47,7 @@ class SqlalchemyWorld:
         return self._in_test_time(found)
 
     def _server_time(self) -> Any:
-        """Return the time of a server with a clock of its own, with and without its zone; None without one."""
+        """Return the time of PostgreSQL, with its zone and without; None for sqlite, which follows the test."""
         from sqlalchemy import text
 
         if self.connection.dialect.name != "postgresql":
@@ -59,7 +57,7 @@ class SqlalchemyWorld:
         ).one()
 
     def _in_test_time(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Let what the server dated while the world was there be dated now, by the clock of the test."""
+        """Replace times that the server wrote while the world was there by the current time of the test."""
         if not any(isinstance(value, datetime) for row in rows for value in row):
             return rows
         end = self._server_time()
@@ -102,12 +100,15 @@ def sqlalchemy_world(
     Raises:
         ExplorationError: when the tables cannot be made there, or what is bound leads nowhere.
     """
+    from .binding import redirect
+    from .stores import store_of
+
     metadata = getattr(metadata, "metadata", metadata)
     store = store_of(metadata, url)
     patches = Patches()
     with store.fresh(metadata, lambda connection: _fill(connection, rows)) as (connection, place):
         try:
-            bound(patches, bind, place)
+            redirect(patches, bind, place)
             yield SqlalchemyWorld(connection, metadata.sorted_tables)
         finally:
             patches.restore()

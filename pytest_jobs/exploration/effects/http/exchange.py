@@ -1,0 +1,125 @@
+"""A request between the library that sends it and the server: its act, and whether it took effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...engine.acts import Act, acting, looking, note_effect, watcher
+from ...engine.sources import reaching
+from ...messages.http import HttpRequest, refuses
+
+
+@dataclass(eq=False)
+class Exchange:
+    """A request and its answer."""
+
+    #: None where the request is no act: it only looks, or nobody watches.
+    act: Act | None = None
+    #: The status of the answer to the request itself, before any redirect; None where it is not known.
+    status: int | None = None
+    #: Whether a fake has answered, which knows by itself what took effect.
+    is_with_fake: bool = False
+
+
+_exchange: ContextVar[Exchange | None] = ContextVar("pytest_jobs_http_exchange", default=None)
+
+
+@contextmanager
+def sending(
+    request: Callable[[], HttpRequest],
+    *,
+    refused: Callable[[], Exception],
+    answer_lost: Callable[[], Exception],
+) -> Generator[Exchange, None, None]:
+    """Surround the sending of a request: for the sources of HTTP libraries.
+
+    Args:
+        request: returns what is sent.
+        refused: makes the library's error for a server that is not reached.
+        answer_lost: makes its error for an answer that does not come.
+
+    Returns:
+        The exchange, which takes the status of the answer.
+    """
+    if watcher.get() is None or _exchange.get() is not None:
+        # The second: a library sends this as a part of the request of another library.
+        yield Exchange()
+        return
+    sent = request()
+    if sent.only_looks:
+        with looking(), reaching(sent.host, str(sent)):
+            yield Exchange()
+        return
+    # Repeating a PUT or a DELETE has no further effect, as if it had a key.
+    key = (sent.url, *sent.said) if sent.is_repeatable else sent.idempotency_key
+    act = Act(
+        sent.host,
+        str(sent),
+        counts=False,
+        value=sent.said,
+        key=key,
+        refused=refused,
+        answer_lost=answer_lost,
+    )
+    with acting(act):
+        exchange = Exchange(act)
+        token = _exchange.set(exchange)
+        try:
+            with reaching(sent.host, str(sent)):
+                yield exchange
+        finally:
+            _exchange.reset(token)
+        if not exchange.is_with_fake and not refuses(exchange.status):
+            note_effect(act)
+
+
+def answered_by_fake(*, took_effect: bool) -> None:
+    """Let a fake say whether the current request took effect; a library may send it several times."""
+    exchange = _exchange.get()
+    if exchange is None or exchange.act is None:
+        return
+    exchange.is_with_fake = True
+    if took_effect:
+        # Without the key, since the fake knows which keys it remembers.
+        note_effect(replace(exchange.act, key=None))
+
+
+def refuse_replaced(owner: type, name: str, ours: object, text: str) -> None:
+    """End the check when something replaced a method of ours, so that requests would go unseen.
+
+    Args:
+        owner: the class that has the method.
+        name: the name of the method.
+        ours: what the source put there.
+        text: what the job called.
+    """
+    current = watcher.get()
+    if current is not None and vars(owner).get(name) is not ours:
+        current.outside(
+            f"{text}, whose {owner.__name__}.{name} something replaced in the world, after the check began,"
+        )
+
+
+def bytes_of(body: Any) -> bytes:
+    """Return a body, as far as it can be read without using it up."""
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    if hasattr(body, "read") and hasattr(body, "seek"):
+        place = body.tell()
+        read = body.read()
+        body.seek(place)
+        return bytes_of(read)
+    return b"(a stream)"
+
+
+def header_text(value: object) -> str:
+    """Return the value of a header, which a library may keep as bytes."""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

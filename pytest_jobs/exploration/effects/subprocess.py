@@ -1,0 +1,79 @@
+"""What jobs let other programs do."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Final
+
+from ...harness.records.patches import Patches
+from ..engine.acts import Act, acting, note_connection, note_effect
+from .wrapping import surround
+
+library: Final = "subprocess"
+
+
+def install(patches: Patches) -> None:
+    """Watch the programs that are started: starting one is its effect, whatever it ends with.
+
+    `run` is an act up to the end of the program, and starts it by `Popen`. That start is part of the act, but
+    notes the effect. All other functions of the module start programs by `Popen` alone.
+    """
+    outliving: list[subprocess.Popen[Any]] = []
+
+    def end_all() -> None:
+        for process in outliving:
+            process.kill()
+            process.wait()
+
+    def leave(process: subprocess.Popen[Any]) -> None:
+        """Do what the kernel does to a program when the worker that started it dies: close its pipes."""
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        if process.poll() is None:
+            outliving.append(process)
+
+    start: Any = subprocess.Popen.__init__
+
+    @functools.wraps(start)
+    def start_watched(self: Any, args: Any, *rest: Any, **options: Any) -> None:
+        act = _act(args)
+        with acting(act):
+            start(self, args, *rest, **options)
+            note_connection(functools.partial(leave, self))
+            note_effect(act)
+
+    patches.undo_by(end_all)
+    patches.set(subprocess.Popen, "__init__", start_watched)
+    surround(patches, subprocess, "run", _run)
+    surround(patches, os, "system", lambda command: acting(_act(command, counts=True)))
+
+
+def _run(*popenargs: Any, **options: Any) -> AbstractContextManager[None]:
+    args = popenargs[0] if popenargs else options.get("args", ())
+    limit = options.get("timeout")
+    too_late = None if limit is None else lambda: subprocess.TimeoutExpired(args, limit)
+    return acting(_act(args, too_late))
+
+
+def _act(
+    args: Any, answer_lost: Callable[[], Exception] | None = None, *, counts: bool = False
+) -> Act:
+    single = not isinstance(args, Sequence) or isinstance(args, str | bytes)
+    given: Sequence[Any] = [args] if single else args
+    words = tuple(map(os.fsdecode, given))
+    return Act(
+        "subprocess",
+        shlex.join(words) if len(words) > 1 else "".join(words),
+        counts=counts,
+        value=words,
+        refused=lambda: OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        answer_lost=answer_lost,
+    )
