@@ -1,4 +1,18 @@
-"""The pytest plugin: options, markers, fixtures and hooks. What they do is done elsewhere."""
+"""The pytest plugin: options, markers, fixtures and hooks.
+
+pytest loads this module, which collects what the files define. Read them in this order:
+
+- `settings/`: what the command line, the ini file, markers and test cases say;
+- `session`: the beginning of a session, which registers the plugins below when options ask for them;
+- `fixtures` and `opening`: the harness of a test, and how it is opened;
+- `outcome`: what fails a test after its body, and what its report shows;
+- `guard`: the harness of the session, for wider fixtures;
+- `exploring`: replay of one history, and the summary of what checks explored;
+- `adversary/`: `--jobs-twice` and `--jobs-crash`;
+- `frames` (no frame of ours in a report) and `hookspecs` (what conftest files implement).
+
+Loading imports nothing but these files; the harness is imported when the first test asks for it.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +32,13 @@ from .fixtures import (
     jobs,
     jobs_apps,
     jobs_clock,
+    pytest_collection_modifyitems,
     session_jobs,
 )
 from .hookspecs import pytest_addhooks
-from .items import pytest_collection_modifyitems
-from .options import pytest_addoption, pytest_configure, pytest_report_header
 from .outcome import pytest_runtest_call, pytest_runtest_makereport
+from .session import pytest_configure, pytest_report_header
+from .settings.options import pytest_addoption
 
 __all__ = [
     "assert_batched",

@@ -1,4 +1,8 @@
-"""Explorations in tests: the replay of one history, and what the summary of a session says of them."""
+"""Explorations in tests: the replay of one history, and what the summary of a session says about them.
+
+Checks find the plugin by a context variable, `audience`: there they read what to replay and how their report is
+shown, and leave notes. Reports carry the notes to the process that writes the summary.
+"""
 
 from __future__ import annotations
 
@@ -17,99 +21,37 @@ if TYPE_CHECKING:
     from ..exploration.engine.sources import EffectSource
 
 
-_ERROR: Final = "pytest_jobs.errors."
-_STYLES: Final = (
-    (re.compile(r" +(x|!|\|\|)  "), {"red": True, "bold": True}),
-    (re.compile(r"(another job|deliver(y|ies)) "), {"bold": True}),
-    (re.compile(r"  once: "), {"green": True}),
-    (re.compile(r"  now:  "), {"red": True}),
-    (re.compile(r"hint: "), {"cyan": True}),
-    (re.compile(r"replay: "), {"bold": True}),
-)
-_DONE: Final = re.compile(r"(?P<source>.*?)(?P<note>  <- .*)")
-_NEVER: Final = re.compile(r"(?P<source>.*?)(?P<note>  never (ran|done: .*))")
-
-
-def painted(lines: Sequence[str], markup: Callable[..., str]) -> list[str]:
-    """Return the lines of a failure, those of the story in colours.
-
-    Args:
-        lines: as pytest shows them, each of the message behind an `E`.
-        markup: puts a text in the colours that its keywords name.
-    """
-    begin = next((at for at, line in enumerate(lines) if _ERROR in line), None)
-    if begin is None:
-        return list(lines)
-    width = lines[begin].index(_ERROR)
-    return [
-        *lines[: begin + 1],
-        *(_painted(line, width, markup) for line in lines[begin + 1 :]),
-    ]
-
-
-def _painted(line: str, width: int, markup: Callable[..., str]) -> str:
-    margin, text = line[:width], line[width:]
-    if not text.strip() or not margin.startswith("E"):
-        return line
-    # pytest shows the whole line in red, which ends where the first colour does.
-    return markup(margin, red=True, bold=True) + _coloured(text, markup)
-
-
-def _coloured(text: str, markup: Callable[..., str]) -> str:
-    for pattern, style in _STYLES:
-        if pattern.match(text):
-            return markup(text, **style)
-    for pattern, style in ((_DONE, {"yellow": True}), (_NEVER, {"light": True})):
-        found = pattern.fullmatch(text)
-        if found:
-            return found["source"] + markup(found["note"], **style)
-    return text
-
-
+#: Attributes of a report: the notes of the checks, and whether the failure is a story to be coloured.
 _NOTES: Final = "jobs_explored"
-_TELLS: Final = "jobs_not_idempotent"
+_IS_STORY: Final = "jobs_not_idempotent"
+#: How the controller of pytest-xdist tells its workers what the terminal can show.
 _ASCII: Final = "pytest_jobs_ascii"
 
 
-def add_option(group: pytest.OptionGroup) -> None:
-    """Declare `--jobs-replay`."""
-    group.addoption(
-        "--jobs-replay",
-        metavar="TOKEN",
-        default=None,
-        help="Carry out only the history that a report of check_idempotent names in its replay line.",
-    )
-
-
-def register(config: pytest.Config) -> None:
-    """Take part in a session.
+class Explorations:
+    """Tells checks who reads them, and the reader what checks explored.
 
     Raises:
-        pytest.UsageError: when the token of `--jobs-replay` is none.
+        pytest.UsageError: when the token of `--jobs-replay` is wrong.
     """
-    token = config.getoption("--jobs-replay")
-    if token is not None:
-        from ..exploration.report.replay import parsed_token
 
-        try:
-            parsed_token(token)
-        except ValueError as error:
-            raise pytest.UsageError(f"--jobs-replay={token}: {error}.") from error
-    config.pluginmanager.register(Explorations(config, token), "pytest_jobs_explorations")
-
-
-class Explorations:
-    """Tells checks who reads them, and the reader what checks explored."""
-
-    def __init__(self, config: pytest.Config, token: str | None) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        token = config.getoption("--jobs-replay")
+        if token is not None:
+            from ..exploration.report.replay import parsed_token
+
+            try:
+                parsed_token(token)
+            except ValueError as error:
+                raise pytest.UsageError(f"--jobs-replay={token}: {error}.") from error
         self._audience = Audience(
             verbose=config.get_verbosity() > 0,
             ascii=shows_only_ascii(config),
             replay=token,
             sources=self._sources,
         )
-        #: The node id of a test, and what a check in it came to.
+        #: Node ids of tests, each with the note of one check.
         self._notes: list[tuple[str, dict[str, Any]]] = []
 
     def _sources(self) -> list[EffectSource]:
@@ -118,7 +60,7 @@ class Explorations:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Be the one who is told during all tests."""
+        """Be the audience of all tests."""
         token = audience.set(self._audience)
         try:
             return (yield)
@@ -127,14 +69,17 @@ class Explorations:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Say which test it is."""
-        self._audience.nodeid = _as_given(self._config, item.nodeid)
+        """Name the test as it is written where pytest was started, for the replay line."""
+        path, colons, name = item.nodeid.partition("::")
+        root, started = self._config.rootpath, self._config.invocation_params.dir
+        as_given = os.path.relpath(root / path, started) + colons + name
+        self._audience.nodeid = item.nodeid if started == root else as_given
         self._audience.notes.clear()
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
-        """Fail a test that was to replay a history, and has checks, but not that one."""
+        """Fail a test with checks of which none has the history that is to be replayed."""
         result = yield
         notes = self._audience.notes
         if notes and all(note.replay == "other" for note in notes):
@@ -150,17 +95,17 @@ class Explorations:
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Let the report carry what the checks came to, to wherever the summary is written."""
+        """Put the notes of the checks into the report."""
         report = yield
         if self._audience.notes:
             vars(report)[_NOTES] = [note.to_dict() for note in self._audience.notes]
             self._audience.notes.clear()
         if call.excinfo is not None and getattr(call.excinfo.value, "report", None) is not None:
-            vars(report)[_TELLS] = True
+            vars(report)[_IS_STORY] = True
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what the checks of a test came to."""
+        """Collect the notes."""
         self._notes += [(report.nodeid, note) for note in vars(report).get(_NOTES, ())]
 
     @pytest.hookimpl(optionalhook=True)
@@ -170,10 +115,15 @@ class Explorations:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a session that was to replay a history and did not; colour what is about to be shown."""
+        """Fail a session that did not replay the history; colour the stories that are about to be shown."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None:
-            _colour(terminal, self._config.get_terminal_writer().markup)
+        if terminal is not None and terminal.hasmarkup:
+            markup = self._config.get_terminal_writer().markup
+            for report in (*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())):
+                shown = getattr(report.longrepr, "reprtraceback", None)
+                entries = getattr(shown, "reprentries", ())
+                if _IS_STORY in vars(report) and entries:
+                    entries[-1].lines[:] = painted(entries[-1].lines, markup)
         is_worker = hasattr(self._config, "workerinput")
         nothing = self._audience.replay is not None and not self._replayed()
         if nothing and not is_worker and session.exitstatus == pytest.ExitCode.OK:
@@ -210,17 +160,8 @@ class Explorations:
                 yield f"{nodeid}: {note['job']}: left out {'; '.join(note['left_out'])}"
 
 
-def _as_given(config: pytest.Config, nodeid: str) -> str:
-    """Return the id of a test as it is written where pytest was started."""
-    path, colons, name = nodeid.partition("::")
-    started = config.invocation_params.dir
-    if started == config.rootpath:
-        return nodeid
-    return os.path.relpath(config.rootpath / path, started) + colons + name
-
-
 def _total(notes: Sequence[dict[str, Any]]) -> str:
-    """Return how much some checks explored, and what none or not all of them did."""
+    """Return how much some checks explored, and which histories not all of them did."""
     from ..exploration.histories.plans import HISTORIES
 
     histories = sum(note["histories"] for note in notes)
@@ -239,21 +180,56 @@ def _counted(count: int, one: str, many: str = "") -> str:
 
 
 def shows_only_ascii(config: pytest.Config) -> bool:
-    """Say whether what is read can show nothing but ASCII."""
-    told = getattr(config, "workerinput", {}).get(_ASCII)
-    if told is not None:
-        return bool(told)
-    # What stands in the place of standard output while it is captured takes everything.
+    """Say whether the terminal can show nothing but ASCII."""
+    of_controller = getattr(config, "workerinput", {}).get(_ASCII)
+    if of_controller is not None:
+        return bool(of_controller)
+    # `sys.stdout` may be captured, and a capture takes every character.
     encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
     return encoding.lower().replace("-", "").replace("_", "") != "utf8"
 
 
-def _colour(terminal: pytest.TerminalReporter, markup: Any) -> None:
-    """Colour the stories in the failures that are about to be shown; those kept elsewhere stay plain."""
-    if not terminal.hasmarkup:
-        return
+# Colours of a story
 
-    for report in (*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())):
-        entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ())
-        if _TELLS in vars(report) and entries:
-            entries[-1].lines[:] = painted(entries[-1].lines, markup)
+_ERROR: Final = "pytest_jobs.errors."
+_STYLES: Final = (
+    (re.compile(r" +(x|!|\|\|)  "), {"red": True, "bold": True}),
+    (re.compile(r"(another job|deliver(y|ies)) "), {"bold": True}),
+    (re.compile(r"  once: "), {"green": True}),
+    (re.compile(r"  now:  "), {"red": True}),
+    (re.compile(r"hint: "), {"cyan": True}),
+    (re.compile(r"replay: "), {"bold": True}),
+)
+_DONE: Final = re.compile(r"(?P<source>.*?)(?P<note>  <- .*)")
+_NEVER: Final = re.compile(r"(?P<source>.*?)(?P<note>  never (ran|done: .*))")
+
+
+def painted(lines: Sequence[str], markup: Callable[..., str]) -> list[str]:
+    """Return the lines of a failure, with the story in colours.
+
+    Args:
+        lines: as pytest shows them; lines of the message begin with an `E`.
+        markup: colours a text, in the colours that its keywords name.
+    """
+    begin = next((at for at, line in enumerate(lines) if _ERROR in line), None)
+    if begin is None:
+        return list(lines)
+    width = lines[begin].index(_ERROR)
+    shown = list(lines)
+    for at in range(begin + 1, len(lines)):
+        margin, text = lines[at][:width], lines[at][width:]
+        if text.strip() and margin.startswith("E"):
+            # pytest shows the whole line in red, which ends where the first colour does.
+            shown[at] = markup(margin, red=True, bold=True) + _coloured(text, markup)
+    return shown
+
+
+def _coloured(text: str, markup: Callable[..., str]) -> str:
+    for pattern, style in _STYLES:
+        if pattern.match(text):
+            return markup(text, **style)
+    for pattern, style in ((_DONE, {"yellow": True}), (_NEVER, {"light": True})):
+        found = pattern.fullmatch(text)
+        if found:
+            return found["source"] + markup(found["note"], **style)
+    return text

@@ -1,15 +1,15 @@
-"""The fixtures."""
+"""The fixtures, and which tests have a harness without asking for one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from .cases import applications_of_case, hand_over
-from .options import item_options, session_options
 from .outcome import ANSWERED, JOBS
+from .settings.cases import applications_of_case, hand_over, is_jobs_case
+from .settings.options import item_options, session_options
 
 if TYPE_CHECKING:
     from ..assertions.asserts import (
@@ -178,3 +178,24 @@ def assert_not_performed(job_harness: Jobs) -> AssertNotPerformed:
     from ..assertions.asserts import AssertNotPerformed
 
     return AssertNotPerformed(lambda: job_harness)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have the harness opened before all other fixtures, where options or a marker want one."""
+    always = session_options(config).always
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        is_case = is_jobs_case(item)
+        if names is None or not (always or is_case or item.get_closest_marker("jobs")):
+            continue
+        # A test case whose mode is off gets the fixture too, which refuses: the case cannot do without a harness.
+        if is_case or item_options(item).opens:
+            definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+            wider = [
+                name
+                for name in names
+                if name in definitions and definitions[name][-1].scope != "function"
+            ]
+            others = [name for name in names if name not in wider]
+            # A new list: all items of a parametrised test share the old one.
+            cast(Any, item).fixturenames = [*wider, "job_harness", *others]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from .options import item_options, session_options
+from .settings.options import item_options, session_options
 
 if TYPE_CHECKING:
     from ..harness.jobs import Jobs
@@ -18,14 +18,14 @@ _FAILED = "pytest_jobs_failed"
 
 
 class SessionGuard:
-    """Registered where a harness is open in every test: then no enqueue gets past it."""
+    """Keeps a harness open for the whole session, where every test has one: then no enqueue reaches a broker."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._jobs: Jobs | None = None
-        #: Whether a test runs that is to have no harness.
+        #: Whether a test runs that has no harness.
         self._aside = False
-        #: What nobody performed, and what failed where no test or fixture could be blamed.
+        #: Lines about jobs that nobody performed, and about errors that no test or fixture raised.
         self._found: dict[str, list[str]] = {_LEFT: [], _FAILED: []}
 
     @property
@@ -45,7 +45,9 @@ class SessionGuard:
         Raises:
             pytest.UsageError: when one of them cannot be loaded.
         """
-        if self._config.getoption("collectonly") or _hands_out_tests(self._config):
+        # The controller of pytest-xdist, which has this plugin, runs no test itself.
+        is_controller = self._config.pluginmanager.has_plugin("dsession")
+        if self._config.getoption("collectonly") or is_controller:
             return
         from ..errors import BridgeError
 
@@ -58,7 +60,7 @@ class SessionGuard:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Leave the application alone during a test that is to have no harness."""
+        """Leave the application alone during a test that has no harness."""
         if item_options(item).opens:
             return (yield)
         self.jobs.stand_aside()
@@ -78,14 +80,14 @@ class SessionGuard:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any]
     ) -> Generator[None, object, object]:
-        """Let a fixture of a wider scope enqueue into the session, although a test asked for it."""
+        """Record what a fixture of a wider scope enqueues in the harness of the session, not of the test."""
         if fixturedef.scope == "function":
             return (yield)
         jobs = self.jobs
         self._keep_errors(jobs)
         diversion = ExitStack()
-        # Finalizers run in reverse: one begins and one ends what holds for the tearing down as well, which
-        # for another parameter takes place inside a test.
+        # The teardown of the fixture may take place inside another test. Finalizers run in reverse order: the one
+        # that is added last diverts again, and this one ends that.
         fixturedef.addfinalizer(diversion.close)
         with diversion:
             self._divert(jobs, diversion)
@@ -93,12 +95,15 @@ class SessionGuard:
         fixturedef.addfinalizer(lambda: self._divert(jobs, diversion))
         jobs.check()
         if fixturedef.argname == "jobs_apps":
-            self._bring_in(value)
+            from ..bridges.opening import bridges_to
+
+            known = session_options(self._config).apps
+            jobs.bring_in(bridges_to(app for app in cast(Any, value) if app not in known))
         return value
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Close the harness after the last fixture, and keep what is to be said of it."""
+        """Close the harness after the last fixture, and keep the lines for the summary."""
         if self._jobs is not None:
             from ..harness.records.record import record_line
 
@@ -115,7 +120,7 @@ class SessionGuard:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of pytest-xdist found."""
+        """Take over the lines of a worker of pytest-xdist."""
         output = getattr(node, "workeroutput", {})
         for key, lines in self._found.items():
             lines.extend(output.get(key, []))
@@ -134,14 +139,8 @@ class SessionGuard:
             for line in self._found[_FAILED]:
                 terminalreporter.line(line)
 
-    def _bring_in(self, applications: Any) -> None:
-        """Guard the applications that a fixture made, too."""
-        from ..bridges.opening import bridges_to
-
-        known = session_options(self._config).apps
-        self.jobs.bring_in(bridges_to(app for app in applications if app not in known))
-
     def _divert(self, jobs: Jobs, diversion: ExitStack) -> None:
+        """Let the harness of the session record until the diversion is closed."""
         from ..harness.jobs import current_jobs
 
         if self._aside:
@@ -159,8 +158,3 @@ class SessionGuard:
             jobs.check()
         except BaseException as error:
             self._found[_FAILED] += [error_text(error), *getattr(error, "__notes__", ())]
-
-
-def _hands_out_tests(config: pytest.Config) -> bool:
-    """Say whether this is the process of pytest-xdist that runs no test itself."""
-    return config.pluginmanager.has_plugin("dsession")

@@ -1,4 +1,4 @@
-"""Opening a harness with the settings in force."""
+"""Opening a harness with the settings in force, for a test or for the session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from ..harness.jobs import Jobs
 from .exploring import shows_only_ascii
-from .options import JobOptions
+from .settings.options import JobOptions
 
 
 def open_harness(
@@ -17,21 +17,27 @@ def open_harness(
     """Return an open harness.
 
     Args:
-        config: whose hooks are called.
-        options: what the harness does.
-        nodeid: the test that it is for, empty for the session.
+        config: its hooks are called.
+        options: the settings in force.
+        nodeid: the id of the test, empty for the session.
         applications: what is bridged, by name or itself.
 
     Raises:
         ApplicationError: when an application cannot be found.
-        pytest.UsageError: when the settings say that there is to be none.
+        pytest.UsageError: when the mode is off.
     """
     from ..bridges.core.bridge import ReferenceBridge
     from ..bridges.opening import bridges_to, transactions_in_use
     from ..harness.records.texts import Reader
 
     if options.mode == "off":
-        raise pytest.UsageError(_asked_for_though_off(nodeid))
+        raise pytest.UsageError(
+            f"{nodeid} asks for the job harness, and its jobs mode is off: take the fixture out, or set the mode "
+            "to record with @pytest.mark.jobs(mode='record')."
+            if nodeid
+            else "A fixture asks for the harness of the session, and the jobs mode is off: take `session_jobs` "
+            "out, or set jobs_mode to record."
+        )
     further = [
         bridge for found in config.hook.pytest_jobs_bridges(config=config) for bridge in found
     ]
@@ -50,7 +56,7 @@ def open_harness(
     jobs.reader = Reader(verbose=config.get_verbosity() > 0, ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
-        # It outlives the test that asked for it first, and no test could be run again without its copies.
+        # It outlives the test that asked for it first: copies of that run would stay for all other tests.
         jobs.performer.adversary = None
     try:
         hook = config.hook.pytest_jobs_delivered
@@ -61,15 +67,3 @@ def open_harness(
         jobs.close()
         raise
     return jobs
-
-
-def _asked_for_though_off(nodeid: str) -> str:
-    if not nodeid:
-        return (
-            "A fixture asks for the harness of the session, and the jobs mode is off: take `session_jobs` out, "
-            "or set jobs_mode to record."
-        )
-    return (
-        f"{nodeid} asks for the job harness, and its jobs mode is off: take the fixture out, or set the mode "
-        "to record with @pytest.mark.jobs(mode='record')."
-    )

@@ -1,4 +1,4 @@
-"""What a test has to answer for when its body has run, and what its report shows."""
+"""What fails a test when its body has run, and what its report shows about its jobs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .options import item_options
+from .settings.options import item_options
 
 if TYPE_CHECKING:
     from ..harness.jobs import Jobs
 
-#: Where a test keeps its harness.
+#: The harness of a test.
 JOBS: pytest.StashKey[Jobs] = pytest.StashKey()
-#: Whether its body has answered for its jobs, so that only its fixtures can have left something since.
+#: Whether the jobs were checked after the body of the test, so that later errors come from its fixtures.
 ANSWERED = pytest.StashKey[bool]()
 
 _TRACEBACKS_SHOWN = 3
@@ -29,7 +29,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if harness is not None:
         harness.check()
         if item_options(item).strict:
-            _check_nothing_left(harness)
+            from ..assertions.strict import check_nothing_left
+
+            try:
+                check_nothing_left(harness)
+            except AssertionError as failure:
+                # No line of the test is to blame, so none is shown.
+                raise pytest.fail.Exception(str(failure), pytrace=False) from None
         item.stash[ANSWERED] = True
     return result
 
@@ -46,16 +52,6 @@ def pytest_runtest_makereport(
         if text:
             report.sections.append(("Jobs that failed", text))
     return report
-
-
-def _check_nothing_left(harness: Jobs) -> None:
-    from ..assertions.strict import check_nothing_left
-
-    try:
-        check_nothing_left(harness)
-    except AssertionError as failure:
-        # No line of the test is to blame, so none is shown.
-        raise pytest.fail.Exception(str(failure), pytrace=False) from None
 
 
 def _failed_jobs(harness: Jobs, shown_already: BaseException | None) -> str:

@@ -11,7 +11,7 @@ from ...exploration.live.crash import CrashPoint, LiveCrash, chosen
 from ...exploration.live.scope import LiveScopes
 from ...harness.records.delivery import Delivery
 from ...harness.records.texts import error_text, short_name
-from ..options import JobOptions
+from ..settings.options import JobOptions
 from .plugin import AdversaryPlugin, blame, several
 from .runs import Run, Runs
 
@@ -45,32 +45,33 @@ class CrashPlugin(AdversaryPlugin):
         seen = LiveCrash(self._scopes())
         with seen.effects.heard():
             run = runs.once(seen, last=lambda run: run.failed or not seen.points)
-        self._count(seen, nodeid)
+        for text in seen.reached:
+            self.tally.name("reached", text)
+        for call, why in seen.unwatched.items():
+            self.tally.name("unwatched", nodeid, f"{call}: {why}")
         if not run.failed and seen.points:
             run = self._killed_at_each(runs, nodeid, seen, run)
         runs.report(run)
 
-    def told(self) -> list[str]:
-        """Return what was killed, what broke, and what that does not show."""
+    def summary(self) -> list[str]:
         tally = self.tally
-        lines = self.told_broken()
+        lines = self.broken()
         if tally.number("points tried"):
             points = several(tally.number("points tried"), "point")
             tests = several(tally.number("tests with points"), "test")
             jobs = several(tally.number("jobs"), "job")
             lines.append(f"{jobs} killed at {points}, in {tests} of {tally.number('tests')}.")
-        lines += self._told_of("stopped", "no further points tried after the one that broke it")
-        lines += self._told_of("cut", "more points than --jobs-crash-points lets it have")
-        lines += self._told_of("lost", "points that no second run came to")
-        lines += self._told_of("unsteady", "failed once and then not again: it may be flaky")
-        lines += self._told_of("unwatched", "not watched")
+        lines += self._named("stopped", "no further points tried after the one that broke it")
+        lines += self._named("cut", "more points than --jobs-crash-points lets it have")
+        lines += self._named("lost", "points that no second run came to")
+        lines += self._named("unsteady", "failed once and then not again: it may be flaky")
+        lines += self._named("unwatched", "not watched")
         if tally.number("reached"):
             calls = ", ".join(name for name, _ in tally.names("reached"))
             lines.append(f"Reached outside, where nothing was killed: {calls}.")
-        return [*lines, *self.told_opted_out(), *_NOT_MODELLED.splitlines()]
+        return [*lines, *self.opted_out(), *_NOT_MODELLED.splitlines()]
 
     def nothing_done(self) -> str | None:
-        """Return what to say when no job was killed."""
         if self.tally.number("points tried"):
             return None
         return (
@@ -86,14 +87,8 @@ class CrashPlugin(AdversaryPlugin):
                 raise pytest.UsageError(str(error)) from error
         return self._made
 
-    def _count(self, seen: LiveCrash, nodeid: str) -> None:
-        for text in seen.reached:
-            self.tally.name("reached", text)
-        for call, why in seen.unwatched.items():
-            self.tally.name("unwatched", nodeid, f"{call}: {why}")
-
     def _killed_at_each(self, runs: Runs, nodeid: str, seen: LiveCrash, plain: Run) -> Run:
-        """Run the test once for each point; return the run that broke it, or the one in which nothing died."""
+        """Run the test once for each point; return the run that broke it, or else the plain run."""
         points = chosen(seen.points, self._options.crash_points)
         self.tally.count("tests with points")
         if len(points) < len(seen.points):
@@ -106,11 +101,14 @@ class CrashPlugin(AdversaryPlugin):
                 self.tally.name("lost", nodeid, str(point))
                 continue
             tried += 1
-            if run.failed and self._breaks_again(runs, nodeid, point):
+            if not run.failed:
+                continue
+            if self._killed_at(runs, point)[1].failed:
                 self._blame(run, nodeid, point, _outcome(crash.again))
                 self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
                 plain = run
                 break
+            self.tally.name("unsteady", nodeid, str(point))
         self.tally.count("points tried", tried)
         return plain
 
@@ -118,12 +116,6 @@ class CrashPlugin(AdversaryPlugin):
         crash = LiveCrash(self._scopes(), point)
         with crash.effects.heard():
             return crash, runs.once(crash)
-
-    def _breaks_again(self, runs: Runs, nodeid: str, point: CrashPoint) -> bool:
-        if self._killed_at(runs, point)[1].failed:
-            return True
-        self.tally.name("unsteady", nodeid, str(point))
-        return False
 
     def _blame(self, run: Run, nodeid: str, point: CrashPoint, outcome: str) -> None:
         self.tally.name("broken", point.job, nodeid)
@@ -136,7 +128,7 @@ class CrashPlugin(AdversaryPlugin):
         )
         blame(run.failure, headline, "Killed and delivered again", story)
 
-    def _told_of(self, key: str, what: str) -> list[str]:
+    def _named(self, key: str, what: str) -> list[str]:
         lines = []
         for test, details in self.tally.names(key):
             lines.append(f"{test}: {what}{': ' if details else ''}{'; '.join(details)}")
@@ -144,7 +136,7 @@ class CrashPlugin(AdversaryPlugin):
 
 
 def _outcome(again: Delivery | None) -> str:
-    """Say what the delivery came to that followed the killed one."""
+    """Describe the delivery that followed the killed one."""
     if again is None:
         return "not to its end"
     why = "" if again.error is None else f": {error_text(again.error)}"

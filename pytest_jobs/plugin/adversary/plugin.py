@@ -1,4 +1,4 @@
-"""Attacking the jobs of a whole suite."""
+"""What both attacks have in common: which tests they run, what they count, and what they say at the end."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ..options import Attack, JobOptions, item_options
+from ..settings.options import Attack, JobOptions, item_options
 from .runs import Runs
 
 Names = dict[str, list[str]]
 
 
 class Tally:
-    """Counts, and lists of names; each is known by a key."""
+    """Counts, and names with details, each under a key. It travels from the workers of pytest-xdist."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._names: dict[str, Names] = {}
 
     def count(self, key: str, number: int = 1) -> None:
-        """Count up."""
         self._counts[key] = self._counts.get(key, 0) + number
 
     def name(self, key: str, name: str, detail: str = "") -> None:
@@ -32,7 +31,7 @@ class Tally:
             details.append(detail)
 
     def number(self, key: str) -> int:
-        """Return how many were counted, or how many names were noted."""
+        """Return how many were counted, or how many names were noted under a key."""
         return self._counts.get(key, 0) + len(self._names.get(key, {}))
 
     def names(self, key: str) -> Iterable[tuple[str, list[str]]]:
@@ -42,7 +41,6 @@ class Tally:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it in a form that travels."""
         return {"counts": self._counts, "names": self._names}
 
     def add(self, found: dict[str, Any]) -> None:
@@ -62,23 +60,12 @@ def several(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
+#: Where a worker of pytest-xdist puts its tally.
 _KEY = "pytest_jobs_attacked"
-_SWITCHES = ("idempotent", "crash")
-
-
-def adversary_plugin(config: pytest.Config, options: JobOptions) -> AdversaryPlugin:
-    """Return what attacks the jobs of every test as the options say."""
-    if options.attack == "crash":
-        from .crash import CrashPlugin
-
-        return CrashPlugin(config, options)
-    from .twice import TwicePlugin
-
-    return TwicePlugin(config, options)
 
 
 class AdversaryPlugin(ABC):
-    """Runs each test in its own way, tells what it found, and fails a run in which it found nothing to do."""
+    """Runs each test in its own way, and fails a session in which it attacked no job."""
 
     attack: ClassVar[Attack]
 
@@ -89,29 +76,25 @@ class AdversaryPlugin(ABC):
 
     @abstractmethod
     def attacked(self, runs: Runs, nodeid: str) -> None:
-        """Run a test as often as it takes, and report one of its runs."""
+        """Run a test as often as the attack needs, and report one of the runs."""
 
     @abstractmethod
-    def told(self) -> list[str]:
-        """Return the lines that say what was found."""
+    def summary(self) -> list[str]:
+        """Return the lines of the summary."""
 
     @abstractmethod
     def nothing_done(self) -> str | None:
-        """Return what to say when no job was attacked; None when some was."""
-
-    @property
-    def broke(self) -> bool:
-        """Whether a test broke."""
-        return bool(self.tally.number("broken"))
+        """Return what to say when no job was attacked; None when one was."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
-        """Run a test that may be attacked, in the place of pytest."""
+        """Run a test that may be attacked, instead of pytest."""
         if not isinstance(item, pytest.Function) or self._runs_nothing():
             return None
-        opted_out = self._opted_out(item)
-        if opted_out is not None:
-            self.tally.name(f"opted out by {opted_out}", item.nodeid)
+        options = item_options(item)
+        if not options.idempotent or (self.attack == "crash" and not options.crash):
+            switch = "crash" if options.idempotent else "idempotent"
+            self.tally.name(f"opted out by {switch}", item.nodeid)
             return None
         self.tally.count("tests")
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -121,7 +104,7 @@ class AdversaryPlugin(ABC):
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Hand over what was found, or fail a run that the flag asked for and in which nothing was."""
+        """Send the tally to the controller, or fail a session in which nothing was attacked, by the flag."""
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
             output[_KEY] = self.tally.to_dict()
@@ -135,47 +118,40 @@ class AdversaryPlugin(ABC):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of pytest-xdist found."""
+        """Add the tally of a worker of pytest-xdist."""
         found = getattr(node, "workeroutput", {}).get(_KEY)
         if found is not None:
             self.tally.add(found)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tell what was found."""
+        """Write what was found."""
         if self._runs_nothing():
             return
         nothing = self.nothing_done()
-        bad = self.broke or nothing is not None
+        bad = nothing is not None or self.tally.number("broken") > 0
         terminalreporter.section(f"--jobs-{self.attack}", red=bad, green=not bad)
         if nothing is not None:
             terminalreporter.line(nothing, red=True)
-        for line in self.told():
+        for line in self.summary():
             terminalreporter.line(line)
 
-    def told_opted_out(self) -> list[str]:
-        """Return the lines that name the tests that were left alone."""
+    def opted_out(self) -> list[str]:
+        """Return the lines about tests that were left alone."""
         lines = []
-        for switch in _SWITCHES:
+        for switch in ("idempotent", "crash"):
             names = [name for name, _ in self.tally.names(f"opted out by {switch}")]
             if names:
                 lines.append(f"{several(len(names), 'test')} left alone ({switch}=False):")
                 lines += [f"  {name}" for name in names]
         return lines
 
-    def told_broken(self) -> list[str]:
-        """Return the lines that name the jobs that broke tests, and the tests."""
+    def broken(self) -> list[str]:
+        """Return the lines about jobs that broke tests."""
         lines = []
         for job, tests in self.tally.names("broken"):
             lines.append(f"{job} broke {several(len(tests), 'test')}:")
             lines += [f"  {test}" for test in tests]
         return lines
-
-    def _opted_out(self, item: pytest.Item) -> str | None:
-        """Return the switch of the marker that keeps this attack away from a test."""
-        options = item_options(item)
-        if not options.idempotent:
-            return "idempotent"
-        return "crash" if self.attack == "crash" and not options.crash else None
 
     def _runs_nothing(self) -> bool:
         option = self._config.option
@@ -184,7 +160,7 @@ class AdversaryPlugin(ABC):
 
 
 def blame(report: pytest.TestReport, headline: str, title: str, text: str) -> None:
-    """Let the report of a test that failed say which job broke it."""
+    """Name the job that broke a test in the report of the test."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         crash.message = f"{headline}: {crash.message}"

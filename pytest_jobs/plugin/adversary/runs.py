@@ -1,9 +1,12 @@
-"""Running a test several times, and reporting one of the runs."""
+"""Running a test several times, and reporting one of the runs.
+
+pytest runs an item once, and offers no other way. So this repeats what its protocol does before and after a run:
+it resets private attributes of the item (`_begin`, `_end`), and ends wider fixtures itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import pytest
@@ -15,7 +18,7 @@ Phase = Literal["setup", "call", "teardown"]
 
 
 class Run:
-    """One run of a test, from set-up to teardown, of which nothing was reported yet."""
+    """One run of a test, from set-up to teardown. Nothing is reported before `report`."""
 
     def __init__(self) -> None:
         self.reports: list[pytest.TestReport] = []
@@ -50,8 +53,8 @@ class Run:
         return report.passed
 
     def end_wider_fixtures(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """End the fixtures that the next test does not use, and keep a report of it when that fails."""
-        # The hook for it expects a test that was set up.
+        """End the fixtures that the next test does not use, and keep a report if that fails."""
+        # `pytest_runtest_teardown` expects a test that is set up.
         state = cast(Any, item.session)._setupstate
         call = pytest.CallInfo.from_call(lambda: state.teardown_exact(nextitem), when="teardown")
         if call.excinfo is not None:
@@ -81,18 +84,21 @@ class Runs:
         """Run the test, its function-scoped fixtures included.
 
         Args:
-            adversary: makes its deliveries.
-            last: says, before the teardown, whether no other run follows.
+            adversary: makes the deliveries; None for plain ones.
+            last: says, before the teardown, whether this is the last run.
         """
         item, run = self._item, Run()
         self._begin()
-        with _attacked_by(adversary):
+        before, open_harnesses.adversary = open_harnesses.adversary, adversary
+        try:
             if run.phase(item, "setup"):
                 run.phase(item, "call")
             ends = last(run) or bool(item.session.shouldfail or item.session.shouldstop)
             # The fixtures of a wider scope live on between two runs.
             following = self._nextitem if ends else item.parent
             run.phase(item, "teardown", nextitem=following)
+        finally:
+            open_harnesses.adversary = before
         self._torn_down = ends
         self._end()
         return run
@@ -101,15 +107,13 @@ class Runs:
         """Report one of the runs; the fixtures of a wider scope end now."""
         if not self._torn_down:
             self._torn_down = True
-            run.end_wider_fixtures(self._item, self._ending_for())
+            session = self._item.session
+            stops = session.shouldfail or session.shouldstop
+            run.end_wider_fixtures(self._item, None if stops else self._nextitem)
         run.report(self._item)
 
-    def _ending_for(self) -> pytest.Item | None:
-        session = self._item.session
-        return None if session.shouldfail or session.shouldstop else self._nextitem
-
     def _begin(self) -> None:
-        """Make the test as it was before it ran: what pytest's own protocol does at both ends of a run."""
+        """Make the test as it was before it ran, as pytest's own protocol does."""
         item = cast(Any, self._item)
         item.user_properties[:] = self._properties
         item._report_sections.clear()
@@ -121,12 +125,3 @@ class Runs:
         if hasattr(item, "_request"):
             item._request = False
             item.funcargs = None
-
-
-@contextmanager
-def _attacked_by(adversary: Adversary | None) -> Generator[None, None, None]:
-    before, open_harnesses.adversary = open_harnesses.adversary, adversary
-    try:
-        yield
-    finally:
-        open_harnesses.adversary = before

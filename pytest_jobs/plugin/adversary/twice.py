@@ -22,13 +22,18 @@ class TwicePlugin(AdversaryPlugin):
     """Runs each test with copies; one that fails is run without them, then with those of one job at a time."""
 
     attack = "twice"
-    #: Makes the copies of the run that is going on.
+    #: Makes the copies in the current run.
     _twice: Twice | None = None
 
     def attacked(self, runs: Runs, nodeid: str) -> None:
-        """Run a test with copies, and again when it fails."""
+        """Run a test with copies; when it fails, run it without, and find out which job is guilty."""
         twice, run = self._with_copies(runs, last=lambda run: not run.failed)
-        self._count(twice)
+        if twice.copies:
+            self.tally.count("tests with copies")
+        self.tally.count("copies", len(twice.copies))
+        self.tally.count("spared", len(twice.spared))
+        for copy in twice.copies:
+            self.tally.name("jobs", copy.job)
         if run.failed and twice.copies:
             plain = runs.once(None)
             if plain.failed:
@@ -46,19 +51,18 @@ class TwicePlugin(AdversaryPlugin):
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """Do the same for the copies of what fixtures performed at the end."""
+        """Do the same for copies of jobs that fixtures performed at their end."""
         made = len(self._twice.copies) if self._twice is not None else 0
         result = yield
         self._raise_failed_copy(made)
         return result
 
-    def told(self) -> list[str]:
-        """Return what was delivered twice, and what broke."""
+    def summary(self) -> list[str]:
         tally = self.tally
         deliveries = several(tally.number("copies"), "delivery")
         jobs = several(tally.number("jobs"), "job")
         tests = several(tally.number("tests with copies"), "test")
-        lines = self.told_broken()
+        lines = self.broken()
         if tally.number("copies"):
             lines.append(
                 f"{deliveries} of {jobs} made once more, in {tests} of {tally.number('tests')}."
@@ -68,10 +72,9 @@ class TwicePlugin(AdversaryPlugin):
         if tally.number("spared"):
             spared = several(tally.number("spared"), "delivery")
             lines.append(f"{spared} not made again, since the test made them fail (jobs.fail).")
-        return lines + self.told_opted_out()
+        return lines + self.opted_out()
 
     def nothing_done(self) -> str | None:
-        """Return what to say when there were no copies."""
         if self.tally.number("copies"):
             return None
         return (
@@ -93,16 +96,8 @@ class TwicePlugin(AdversaryPlugin):
             self._twice = None
         return twice, run
 
-    def _count(self, twice: Twice) -> None:
-        if twice.copies:
-            self.tally.count("tests with copies")
-        self.tally.count("copies", len(twice.copies))
-        self.tally.count("spared", len(twice.spared))
-        for copy in twice.copies:
-            self.tally.name("jobs", copy.job)
-
     def _find_guilty(self, runs: Runs, nodeid: str, twice: Twice, run: Run) -> None:
-        """Run the test with the copies of one job at a time, and let its report name those that break it."""
+        """Run the test with the copies of one job at a time, and name the jobs that break it in its report."""
         jobs = list(dict.fromkeys(copy.job for copy in twice.copies))
         guilty = [job for job in jobs if self._with_copies(runs, job)[1].failed]
         together = not guilty and len(jobs) > 1 and self._with_copies(runs)[1].failed
@@ -122,14 +117,9 @@ class TwicePlugin(AdversaryPlugin):
             return
         for copy in self._twice.copies[after:]:
             if copy.failed:
-                raise _error(copy)
-
-
-def _error(copy: Copy) -> BaseException:
-    error = copy.error
-    if error is None:
-        return AssertionError(_line(copy))
-    return error.with_traceback(own_traceback(error))
+                if copy.error is None:
+                    raise AssertionError(_line(copy))
+                raise copy.error.with_traceback(own_traceback(copy.error))
 
 
 def _story(headline: str, copies: list[Copy]) -> str:

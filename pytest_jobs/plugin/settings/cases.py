@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ..harness.jobs import Jobs
+    from ...harness.jobs import Jobs
 
-#: What the attributes of the class are called as options.
+#: The options that a class can set, by the names of its attributes.
 _OPTIONS = {
     "jobs_mode": "mode",
     "jobs_raise": "raise_at",
@@ -26,14 +26,12 @@ def is_jobs_case(item: pytest.Item) -> bool:
 
 def options_of_case(item: pytest.Item) -> dict[str, Any]:
     """Return what the class of a test says, by the names that a marker has for it."""
-    if not is_jobs_case(item):
-        return {}
     said = {option: getattr(_class_of(item), name) for name, option in _OPTIONS.items()}
     return {option: value for option, value in said.items() if value is not None}
 
 
 def applications_of_case(item: pytest.Item, applications: Sequence[object]) -> Iterable[object]:
-    """Return those applications, and further ones that the class of a test names."""
+    """Return the applications, and further ones that the class of a test names."""
     if not is_jobs_case(item):
         return applications
     own = [app for app in _class_of(item).jobs_apps if app not in applications]
@@ -41,7 +39,7 @@ def applications_of_case(item: pytest.Item, applications: Sequence[object]) -> I
 
 
 def hand_over(item: pytest.Item, harness: Jobs) -> None:
-    """Give the harness of a test to its test case, which opens none then."""
+    """Give the harness of a test to its test case, so that the case opens none."""
     if is_jobs_case(item):
         instance: Any = getattr(item, "instance", None)
         instance.jobs = harness

@@ -1,18 +1,19 @@
-"""What the command line, the ini file and the markers say."""
+"""The settings in force: flags and ini options for the session, markers and test cases for a test."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import pytest
 
-from . import exploring
 from .cases import is_jobs_case, options_of_case
 
 if TYPE_CHECKING:
-    from ..harness.ledger.queues import Queues
+    from ...harness.ledger.queues import Queues
 
 Mode: TypeAlias = Literal["record", "inline", "off"]
 RaiseAt: TypeAlias = Literal["end", "enqueue"]
@@ -26,18 +27,19 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 #: What a marker says by True or False.
 _SWITCHES: Final = ("strict", "idempotent", "crash")
-#: What a marker says of attacks alone, for which no harness is opened.
-_ATTACKED: Final = frozenset(("idempotent", "crash"))
+#: Settings of a marker that only keep attacks away: for these alone no harness is opened.
+_AGAINST_ATTACKS: Final = frozenset(("idempotent", "crash"))
 #: How many points of one test --jobs-crash tries.
 _CRASH_POINTS: Final = 50
-_MARKER = (
+MARKER: Final = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
     "queues=file, idempotent=bool, crash=bool): open a job harness for the test, with these settings. "
     "idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter; alone they open none."
 )
 
 
-class JobOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class JobOptions:
     """The settings in force for a test, or for the session."""
 
     mode: Mode = "record"
@@ -50,17 +52,17 @@ class JobOptions(NamedTuple):
     always: bool = False
     #: What is done to the jobs of every test.
     attack: Attack | None = None
-    #: Whether the flag asked for it, and not the ini file.
+    #: Whether the flag asked for the attack, and not the ini file.
     attack_by_flag: bool = False
-    #: How many points of a test are tried at most.
+    #: How many points of a test --jobs-crash tries at most.
     crash_points: int = _CRASH_POINTS
-    #: Modules whose lines are no points, by name.
+    #: The names of modules whose lines are no points.
     crash_atomic: tuple[str, ...] = ()
     #: Whether the jobs of the test may be attacked.
     idempotent: bool = True
     #: Whether they may be killed.
     crash: bool = True
-    #: What the workers serve; None for all queues alike.
+    #: The queues that the workers serve; None for all queues alike.
     queues: Queues | None = None
 
     @property
@@ -75,54 +77,40 @@ _options = pytest.StashKey[JobOptions]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the flags and their twins in the ini file."""
     group = parser.getgroup("jobs", "background jobs")
-    group.addoption(
+
+    def flag(name: str, text: str) -> None:
+        group.addoption(name, action="store_true", default=False, help=text)
+
+    def ini(name: str, text: str, default: str = "") -> None:
+        parser.addini(name, text, default=default)
+
+    def ini_bool(name: str, text: str) -> None:
+        parser.addini(name, text, type="bool", default=False)
+
+    def ini_args(name: str, text: str) -> None:
+        parser.addini(name, text, type="args", default=[])
+
+    flag(
         "--jobs-inline",
-        action="store_true",
-        default=False,
-        help="Perform each job of every test as soon as it is enqueued: as jobs_mode = inline.",
+        "Perform each job of every test as soon as it is enqueued: as jobs_mode = inline.",
     )
-    group.addoption(
+    flag(
         "--jobs-strict",
-        action="store_true",
-        default=False,
-        help="Fail a test that leaves jobs it neither looked at nor performed: as jobs_strict = true.",
+        "Fail a test that leaves jobs it neither looked at nor performed: as jobs_strict = true.",
     )
-    exploring.add_option(group)
-    _add_attacks(parser, group)
-    parser.addini("jobs_mode", "What becomes of enqueued jobs: record, inline or off.", default="")
-    parser.addini("jobs_strict", "Whether a test may leave jobs alone.", type="bool", default=False)
-    parser.addini(
-        "jobs_raise", "Where the error of an inline job is raised: end or enqueue.", default="end"
-    )
-    parser.addini(
-        "jobs_apps",
-        "The applications whose jobs are recorded, such as celery:proj.celery:app or django.",
-        type="args",
-        default=[],
-    )
-    parser.addini(
-        "jobs_jitter", "What the jitter of waits is: zero, seeded or live.", default="zero"
-    )
-    parser.addini(
-        "jobs_queues",
-        "The file with the queues of the workers, such as config/sidekiq.yml, and its environment.",
-        type="args",
-        default=[],
-    )
-
-
-def _add_attacks(parser: pytest.Parser, group: Any) -> None:
     group.addoption(
+        "--jobs-replay",
+        metavar="TOKEN",
+        default=None,
+        help="Carry out only the history that a report of check_idempotent names in its replay line.",
+    )
+    flag(
         "--jobs-twice",
-        action="store_true",
-        default=False,
-        help="Deliver each job that a test performs once more: as jobs_twice = true.",
+        "Deliver each job that a test performs once more: as jobs_twice = true.",
     )
-    group.addoption(
+    flag(
         "--jobs-crash",
-        action="store_true",
-        default=False,
-        help="Repeat each test that performs jobs, and kill a job at another line each time: jobs_crash.",
+        "Repeat each test that performs jobs, and kill a job at another line each time: jobs_crash.",
     )
     group.addoption(
         "--jobs-crash-points",
@@ -130,57 +118,24 @@ def _add_attacks(parser: pytest.Parser, group: Any) -> None:
         default=None,
         help=f"How many points of one test --jobs-crash tries at most, {_CRASH_POINTS} by default.",
     )
-    parser.addini(
-        "jobs_twice", "Whether each job is delivered once more.", type="bool", default=False
+    ini_bool("jobs_twice", "Whether each job is delivered once more.")
+    ini_bool("jobs_crash", "Whether jobs are killed at each line.")
+    ini("jobs_crash_points", "As --jobs-crash-points.", str(_CRASH_POINTS))
+    ini_args(
+        "jobs_crash_atomic", "Modules whose lines --jobs-crash leaves out, such as fakes: by name."
     )
-    parser.addini("jobs_crash", "Whether jobs are killed at each line.", type="bool", default=False)
-    parser.addini("jobs_crash_points", "As --jobs-crash-points.", default=str(_CRASH_POINTS))
-    parser.addini(
-        "jobs_crash_atomic",
-        "Modules whose lines --jobs-crash leaves out, such as fakes: by name.",
-        type="args",
-        default=[],
+    ini("jobs_mode", "What becomes of enqueued jobs: record, inline or off.")
+    ini_bool("jobs_strict", "Whether a test may leave jobs alone.")
+    ini("jobs_raise", "Where the error of an inline job is raised: end or enqueue.", "end")
+    ini_args(
+        "jobs_apps",
+        "The applications whose jobs are recorded, such as celery:proj.celery:app or django.",
     )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Read the options once, and guard the session where a harness is always open."""
-    config.addinivalue_line("markers", _MARKER)
-    options = _read(config)
-    config.stash[_options] = options
-    exploring.register(config)
-    if options.opens:
-        from .guard import SessionGuard
-
-        config.pluginmanager.register(SessionGuard(config), "pytest_jobs_guard")
-    if options.attack is not None:
-        from .adversary.plugin import adversary_plugin
-
-        plugin = adversary_plugin(config, options)
-        config.pluginmanager.register(plugin, "pytest_jobs_adversary")
-
-
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what is in force, where it is not the default."""
-    options = session_options(config)
-    shown = []
-    if options.always:
-        shown.append(f"mode {options.mode}")
-    if options.strict:
-        shown.append("strict")
-    if options.raise_at != "end":
-        shown.append(f"errors raised at {options.raise_at}")
-    if options.jitter != "zero":
-        shown.append(f"jitter {options.jitter}")
-    if options.queues is not None:
-        from .queues import in_force
-
-        shown.append(in_force(options.queues))
-    if options.attack == "twice":
-        shown.append("every delivery twice")
-    if options.attack == "crash":
-        shown.append(f"killed at up to {options.crash_points} points of each test")
-    return f"jobs: {', '.join(shown)}" if shown else None
+    ini("jobs_jitter", "What the jitter of waits is: zero, seeded or live.", "zero")
+    ini_args(
+        "jobs_queues",
+        "The file with the queues of the workers, such as config/sidekiq.yml, and its environment.",
+    )
 
 
 def session_options(config: pytest.Config) -> JobOptions:
@@ -191,22 +146,27 @@ def session_options(config: pytest.Config) -> JobOptions:
 def item_options(item: pytest.Item) -> JobOptions:
     """Return the settings of a test: those of the session, changed by its markers, the nearest last.
 
-    Of a `JobsTestCase` the attributes of the class go before the markers.
+    The attributes of a `JobsTestCase` come before the markers.
 
     Raises:
         pytest.UsageError: when a marker says what no marker can.
     """
     options = session_options(item.config)
     if is_jobs_case(item):
-        options = options._replace(**options_of_case(item), always=True)
+        options = replace(options, **options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
         marked = _marked(marker, item)
-        opens = options.always or not marked or not marked.keys() <= _ATTACKED
-        options = options._replace(**{**marked, "always": opens})
+        opens = options.always or not marked or not marked.keys() <= _AGAINST_ATTACKS
+        options = replace(options, **{**marked, "always": opens})
     return options
 
 
-def _read(config: pytest.Config) -> JobOptions:
+def read_options(config: pytest.Config) -> JobOptions:
+    """Read the flags and the ini file, and keep them for `session_options`.
+
+    Raises:
+        pytest.UsageError: when one of them has no valid value, or two contradict each other.
+    """
     declared = config.getini("jobs_mode")
     mode = _checked("mode", declared, "jobs_mode") if declared else None
     inline = bool(config.getoption("--jobs-inline"))
@@ -214,14 +174,14 @@ def _read(config: pytest.Config) -> JobOptions:
         raise pytest.UsageError(
             "--jobs-inline performs every job, and jobs_mode = off lets none in: drop one of the two."
         )
-    apps = tuple(config.getini("jobs_apps"))
     attack, by_flag = _attack(config)
     if by_flag and mode == "off":
         raise pytest.UsageError(
             f"--jobs-{attack} attacks the jobs of every test, and jobs_mode = off lets none in: "
             "drop one of the two."
         )
-    return JobOptions(
+    apps = tuple(config.getini("jobs_apps"))
+    options = config.stash[_options] = JobOptions(
         mode="inline" if inline else cast(Mode, mode or "record"),
         raise_at=cast(RaiseAt, _checked("raise_at", config.getini("jobs_raise"), "jobs_raise")),
         jitter=cast(Jitter, _checked("jitter", config.getini("jobs_jitter"), "jobs_jitter")),
@@ -234,15 +194,7 @@ def _read(config: pytest.Config) -> JobOptions:
         crash_atomic=tuple(config.getini("jobs_crash_atomic")),
         queues=_queues(config),
     )
-
-
-def _queues(config: pytest.Config) -> Queues | None:
-    words = config.getini("jobs_queues")
-    if not words:
-        return None
-    from .queues import of_ini
-
-    return of_ini(config, words)
+    return options
 
 
 def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
@@ -274,7 +226,30 @@ def _crash_points(config: pytest.Config) -> int:
     return int(given)
 
 
+def _queues(config: pytest.Config) -> Queues | None:
+    words = config.getini("jobs_queues")
+    if len(words) > 2:
+        raise pytest.UsageError(
+            f"jobs_queues is {' '.join(words)!r}; it is a file, and its environment where it has any."
+        )
+    return _load_queues(config, "jobs_queues", *words) if words else None
+
+
+def _load_queues(
+    config: pytest.Config, where: str, name: str | Path, environment: str | None = None
+) -> Queues:
+    from ...errors import QueuesError
+    from ...integrations.queues import load_queues
+
+    directory = config.rootpath if config.inipath is None else config.inipath.parent
+    try:
+        return load_queues(directory / name, environment=environment)
+    except QueuesError as error:
+        raise pytest.UsageError(f"{where}: {error}") from None
+
+
 def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
+    """Return what a marker says, checked."""
     where = f"@pytest.mark.jobs of {item.nodeid}"
     if marker.args:
         raise pytest.UsageError(
@@ -286,15 +261,25 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
         if name in _VALUES:
             _checked(name, value, f"{where}: {name}")
         elif name == "queues":
-            from .queues import of_marker
-
-            marked[name] = of_marker(item.config, value, where)
+            marked[name] = _marked_queues(value, where, item.config)
         elif name not in _SWITCHES:
             known = ", ".join((*_VALUES, "queues", *_SWITCHES))
             raise pytest.UsageError(f"{where} knows no {name!r}: it takes {known}.")
         elif not isinstance(value, bool):
             raise pytest.UsageError(f"{where}: {name} is {value!r}; it is True or False.")
     return marked
+
+
+def _marked_queues(value: object, where: str, config: pytest.Config) -> Queues | None:
+    from ...harness.ledger.queues import Queues
+
+    if value is None or isinstance(value, Queues):
+        return value
+    if isinstance(value, str | Path):
+        return _load_queues(config, f"{where}: queues", value)
+    raise pytest.UsageError(
+        f"{where}: queues is {value!r}; it is a file, Queues(...), or None for all queues alike."
+    )
 
 
 def _checked(name: str, value: object, where: str) -> str:

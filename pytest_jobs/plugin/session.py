@@ -1,0 +1,54 @@
+"""The beginning of a session: read the options, and register the plugins that they ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from .exploring import Explorations
+from .settings.options import MARKER, read_options, session_options
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options once, and guard the session where a harness is always open."""
+    config.addinivalue_line("markers", MARKER)
+    options = read_options(config)
+    register = config.pluginmanager.register
+    register(Explorations(config), "pytest_jobs_explorations")
+    # These are imported only where they are used: they import the harness.
+    if options.opens:
+        from .guard import SessionGuard
+
+        register(SessionGuard(config), "pytest_jobs_guard")
+    if options.attack == "twice":
+        from .adversary.twice import TwicePlugin
+
+        register(TwicePlugin(config, options), "pytest_jobs_adversary")
+    if options.attack == "crash":
+        from .adversary.crash import CrashPlugin
+
+        register(CrashPlugin(config, options), "pytest_jobs_adversary")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what is in force, where it is not the default."""
+    options = session_options(config)
+    shown = []
+    if options.always:
+        shown.append(f"mode {options.mode}")
+    if options.strict:
+        shown.append("strict")
+    if options.raise_at != "end":
+        shown.append(f"errors raised at {options.raise_at}")
+    if options.jitter != "zero":
+        shown.append(f"jitter {options.jitter}")
+    queues = options.queues
+    if queues is not None:
+        counts = {"concurrency": queues.concurrency, "max_retries": queues.max_retries}
+        idle = [name for name, count in counts.items() if count is not None] + [*queues.left_out]
+        without = f" (not its {', '.join(idle)})" if idle else ""
+        shown.append(f"queues {queues.described} by {queues.source}{without}")
+    if options.attack == "twice":
+        shown.append("every delivery twice")
+    if options.attack == "crash":
+        shown.append(f"killed at up to {options.crash_points} points of each test")
+    return f"jobs: {', '.join(shown)}" if shown else None
