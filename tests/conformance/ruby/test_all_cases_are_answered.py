@@ -8,13 +8,12 @@ that is asserted nowhere else is a test here, with its id in the name, as in
 
 import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
+from case_tables import TESTS, functions_of, is_there, rows, skips
 
 FOLDER = Path(__file__).parent
-TESTS = FOLDER.parents[1]
 #: Where the cases of locks and limits are, beside the other tests of these patterns.
 PATTERNS = TESTS / "patterns"
 DIFFERENCES = TESTS.parent / "docs" / "explanation" / "differences.md"
@@ -46,16 +45,6 @@ CASES = {
 }
 
 _LEADING_IDS = re.compile(r"test_((?:[a-z]\d+_)+)")
-_ROW = re.compile(r"^\| ([A-Z]\d+) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
-_SKIPS = frozenset(("skip", "skipif", "xfail"))
-
-
-@cache
-def functions_of(path):
-    """Return the tests of a file by their names."""
-    tree = ast.parse(path.read_text("utf-8"))
-    kinds = ast.FunctionDef | ast.AsyncFunctionDef
-    return {node.name: node for node in ast.walk(tree) if isinstance(node, kinds)}
 
 
 def answered_by_tests(*folders):
@@ -70,36 +59,14 @@ def answered_by_tests(*folders):
     return {case.upper() for match in found if match for case in match[1].split("_") if case}
 
 
-def answered_by_table(text):
-    """Return the tests that a table names for each id."""
-    found = {}
-    for case, where in _ROW.findall(text):
-        found.setdefault(case, []).extend(where.split(", "))
-    return found
-
-
 def named_by_page(text):
     """Return the ids that a page names."""
     return set(re.findall(r"\b[A-Z]\d+\b", text))
 
 
-def is_there(named, tests=TESTS):
-    """Say whether something that the table names exists, and is not skipped."""
-    file, _, name = named.partition("::")
-    if not name or not (tests / file).is_file():
-        return (tests / file).is_file()
-    test = functions_of(tests / file).get(name)
-    return test is not None and not skips(ast.walk(test))
-
-
-def skips(nodes):
-    """Return where tests are skipped."""
-    return [n for n in nodes if isinstance(n, ast.Attribute) and n.attr in _SKIPS]
-
-
 def unanswered(cases, folders, table, page):
     """Return the ids of cases that no test answers and no page names."""
-    answered = answered_by_tests(*folders) | answered_by_table(table).keys() | named_by_page(page)
+    answered = answered_by_tests(*folders) | rows(table).keys() | named_by_page(page)
     return [case for case in cases.split() if case not in answered]
 
 
@@ -112,25 +79,25 @@ def test_every_case_of_the_group_is_answered(group):
 
 
 def test_every_test_that_the_table_names_exists_and_runs():
-    named = [
-        test for tests in answered_by_table(TABLE.read_text("utf-8")).values() for test in tests
-    ]
+    named = [test for tests in rows(TABLE.read_text("utf-8")).values() for test in tests]
 
     assert len(named) > 250
     assert [test for test in named if not is_there(test)] == []
 
 
 def test_every_row_of_the_table_is_understood():
-    rows = [line for line in TABLE.read_text("utf-8").splitlines() if line.startswith("| ")]
+    text = TABLE.read_text("utf-8")
+    cases = re.findall(r"^\| ([A-Z]\d+) \|", text, re.MULTILINE)
 
-    assert [row for row in rows if not _ROW.match(row) and not row.startswith("| case |")] == []
+    assert len(cases) == text.count("\n| ") - text.count("\n| case |")
+    assert rows(text).keys() == set(cases)
 
 
 def test_no_test_answers_a_case_that_does_not_exist():
     known = {case for cases in CASES.values() for case in cases.split()}
 
     assert answered_by_tests(FOLDER, PATTERNS) <= known
-    assert answered_by_table(TABLE.read_text("utf-8")).keys() <= known
+    assert rows(TABLE.read_text("utf-8")).keys() <= known
 
 
 def test_no_case_is_skipped():
