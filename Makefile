@@ -4,16 +4,19 @@ DEMO := .demo-venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint typing docs clean
+.PHONY: help demo test test-all bench lint typing docs clean
 
 help:  ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: $(DEMO)/.ready  ## Run the tests of the example project in an environment of its own
 	cd docs/examples/shop && ../../../$(DEMO)/bin/python -m pytest -v
 
-test: $(VENV)/.group-test  ## Run the whole test suite
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.group-test  ## Run the tests that are not slow, on all cores
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(PYTEST_ARGS)
+
+test-all: $(VENV)/.group-test  ## Run all tests; the slow ones need redis-server and PostgreSQL
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 bench: $(VENV)/.group-bench  ## Measure the budgets
 	$(BIN)/python tests/benchmarks/run.py

@@ -51,6 +51,17 @@ _INNER_OPTIONS = (
 )
 
 
+_SERVERS = {"postgresql_url", "redis_url"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as slow what needs a server of its own, before `-m` is applied."""
+    for item in items:
+        if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _unhurried():
     """Give explorations so much time that none ends early, and tells less, on a slow machine."""

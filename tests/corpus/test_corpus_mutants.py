@@ -80,6 +80,7 @@ def test_a_mutant_that_is_still_safe_passes(mutant):
     mutant.twin.check(mutant.job)
 
 
+@pytest.mark.slow
 def test_a_lock_that_never_runs_out_is_caught():
     (mutant,) = [mutant for mutant in MUTANTS if mutant.id == ENDLESS]
 

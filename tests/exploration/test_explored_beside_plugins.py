@@ -1,6 +1,5 @@
 """Other plugins, and how strictly pytest is run, change nothing in what a check finds; and coverage sees more."""
 
-import importlib.util
 import re
 import sys
 
@@ -48,16 +47,17 @@ def world():
 
 
 def test_safe():
-    check_idempotent(shop.pay_by_key, args=(1,), world=world)
+    check_idempotent(shop.pay_by_key, args=(1,), world=world, histories=["crash"])
 
 
 def test_unsafe():
-    check_idempotent(shop.pay, args=(1,), world=world)
+    check_idempotent(shop.pay, args=(1,), world=world, histories=["overlap"])
 
 
 def test_recovery():
     check_idempotent(shop.pay, args=(1,), world=world, histories=["crash"])
 """
+pytestmark = pytest.mark.slow
 NEWER = pytest.mark.skipif(sys.version_info < (3, 12), reason="coverage has no sysmon core here")
 
 
@@ -75,29 +75,19 @@ def reported(result):
     return re.findall(r"^E  .*", result.stdout.str(), re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("plugin", "options"),
-    [
-        ("pytest_randomly", ["-p", "randomly", "-p", "no:xdist"]),
-        ("pytest_timeout", ["--timeout=3600", "--timeout-method=signal"]),
-        ("pytest_timeout", ["--timeout=3600", "--timeout-method=thread"]),
-        ("xdist", ["-n", "2"]),
-        ("pytest", ["-W", "error"]),
-        ("pytest_cov", ["--cov=shop"]),
-    ],
-    ids=["randomly", "timeout by signal", "timeout in a thread", "xdist", "-W error", "cov"],
-)
-def test_a_check_finds_the_same(run, plugin, options):
-    if importlib.util.find_spec(plugin) is None:
-        pytest.skip(f"{plugin} is not installed")
+def test_a_check_finds_the_same(run):
+    for plugin in ("pytest_cov", "pytest_randomly", "pytest_timeout", "xdist"):
+        pytest.importorskip(plugin)
     plain = run("-p", "no:randomly")
     plain.assert_outcomes(passed=2, failed=1)
-
-    result = run(*options)
-
-    result.assert_outcomes(passed=2, failed=1)
-    assert reported(result) == reported(plain)
     assert any("DUPLICATE gateway.charge" in line for line in reported(plain))
+
+    alone = run("-p", "randomly", "--timeout=3600", "--timeout-method=signal", "-W", "error")
+    workers = run("-n", "2", "--timeout=3600", "--timeout-method=thread", "--cov=shop")
+
+    for result in (alone, workers):
+        result.assert_outcomes(passed=2, failed=1)
+        assert reported(result) == reported(plain)
 
 
 @pytest.mark.parametrize("core", ["ctrace", pytest.param("sysmon", marks=NEWER)])

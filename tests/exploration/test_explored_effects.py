@@ -165,7 +165,7 @@ def test_a_source_of_the_project_is_asked_for_by_a_hook(pytester):
         """
     )
 
-    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result = pytester.runpytest()
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*DUPLICATE queue*"])
@@ -222,6 +222,6 @@ def test_libraries_that_a_job_imports_one_after_the_other_are_heard_of(pytester)
         """
     )
 
-    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result = pytester.runpytest("-W", "default::pytest_jobs.errors.JobsWarning")
 
     result.assert_outcomes(passed=1)

@@ -23,7 +23,7 @@ from pytest_jobs.errors import (
 )
 
 
-@pytest.fixture(params=["fakeredis", "redis-server"])
+@pytest.fixture(params=["fakeredis", pytest.param("redis-server", marks=pytest.mark.slow)])
 def server(request):
     if request.param == "fakeredis":
         return None

@@ -22,7 +22,7 @@ from pytest_jobs import check_idempotent, open_jobs, redis_world
 from pytest_jobs.errors import DivergedState, ExplorationError
 
 
-@pytest.fixture(params=["fakeredis", "redis-server"])
+@pytest.fixture(params=["fakeredis", pytest.param("redis-server", marks=pytest.mark.slow)])
 def server(request):
     if request.param == "fakeredis":
         return None

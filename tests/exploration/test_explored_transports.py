@@ -241,7 +241,7 @@ def test_the_fixture_of_pytest_httpx(pytester):
         """
     )
 
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest().assert_outcomes(passed=1)
 
 
 def test_responses_in_the_world():

@@ -351,7 +351,7 @@ def test_the_functions_that_answer_are_no_points_of_the_job(pytester):
         """,
     )
 
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest().assert_outcomes(passed=1)
 
 
 def test_a_library_that_is_imported_in_the_block_is_stood_in_for(pytester):

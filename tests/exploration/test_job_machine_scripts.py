@@ -48,19 +48,20 @@ SEARCH = """
 """
 
 
-def pasted(pytester, module, job):
+def pasted(pytester, module, job, run=None):
     """Search, and run the script that is printed."""
+    run = run or pytester.runpytest
     machine = textwrap.dedent(MACHINE.format(module=module, job=job))
     pytester.makepyfile(machine=machine)
     pytester.makepyfile(test_search=f"from machine import *\n{textwrap.dedent(SEARCH)}")
-    found = pytester.runpytest_subprocess("test_search.py", "--tb=short")
+    found = run("test_search.py", "--tb=short")
     found.assert_outcomes(failed=1)
     script = re.findall(r"^E +(state[ .].*)$", found.stdout.str(), re.MULTILINE)
     pytester.makepyfile(
         test_script="from machine import Shop\n\n\ndef test_script():\n"
         + textwrap.indent("\n".join(script), "    ")
     )
-    return script, pytester.runpytest_subprocess("test_script.py", "--tb=short")
+    return script, run("test_script.py", "--tb=short")
 
 
 def test_of_a_function(pytester):
@@ -74,6 +75,7 @@ def test_of_a_function(pytester):
     again.stdout.fnmatch_lines(["E   AssertionError: 2 charges*"])
 
 
+@pytest.mark.slow
 def test_of_an_overlap(pytester):
     pytester.makepyfile(
         shop="""
@@ -144,12 +146,13 @@ def test_of_a_crash(pytester):
         """
     )
 
-    result = pytester.runpytest_subprocess("--tb=short")
+    result = pytester.runpytest("--tb=short")
 
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["E   AssertionError: 2 charges*"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("celery") is None, reason="Celery is not installed")
 def test_of_a_task_of_a_bridged_library(pytester):
     pytester.makepyfile(
@@ -168,7 +171,8 @@ def test_of_a_task_of_a_bridged_library(pytester):
     )
     pytester.makeini("[pytest]\njobs_apps = celery:shop:app\njobs_mode = record\n")
 
-    script, again = pasted(pytester, "shop", "shop.pay")
+    # Celery and its bridge would be imported twice in this process.
+    script, again = pasted(pytester, "shop", "shop.pay", run=pytester.runpytest_subprocess)
 
     assert "state.enqueue('pay', number=7)" in script
     again.assert_outcomes(failed=1)

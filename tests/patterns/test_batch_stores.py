@@ -23,7 +23,14 @@ SUCCESS = payload_of(Report.new(2), 0)
 BOTH = {"complete": COMPLETE, "success": SUCCESS}
 
 
-@pytest.fixture(params=["memory", "fakeredis", "redis", "redis with text"])
+@pytest.fixture(
+    params=[
+        "memory",
+        "fakeredis",
+        pytest.param("redis", marks=pytest.mark.slow),
+        pytest.param("redis with text", marks=pytest.mark.slow),
+    ]
+)
 def batches(request):
     if request.param == "memory":
         yield MemoryStore().batches

@@ -24,7 +24,14 @@ SECOND = 1_000_000_000
 NOON = 1_767_268_800 * SECOND
 
 
-@pytest.fixture(params=["memory", "fakeredis", "redis", "redis with text"])
+@pytest.fixture(
+    params=[
+        "memory",
+        "fakeredis",
+        pytest.param("redis", marks=pytest.mark.slow),
+        pytest.param("redis with text", marks=pytest.mark.slow),
+    ]
+)
 def store(request):
     if request.param == "memory":
         yield MemoryStore()
@@ -191,9 +198,8 @@ def test_giving_up_waiting_gives_no_place_back(store):
     assert (owners(store), store.waiting()) == (["a"], ())
 
 
-def test_redis_forgets_a_place_by_itself_an_hour_after_its_end(request):
-    url = patient(request.getfixturevalue("redis_url"))
-    with redis.Redis.from_url(url, decode_responses=True) as client:
+def test_redis_forgets_a_place_by_itself_an_hour_after_its_end(redis_url):  # noqa: F811
+    with redis.Redis.from_url(patient(redis_url), decode_responses=True) as client:
         store = RedisStore(client, prefix="ending:")
         acquire(store, "a", ttl=60, limit=2)
         assert 3_600 < client.ttl("ending:places:k") <= 3_660

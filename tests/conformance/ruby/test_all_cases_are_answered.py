@@ -1,8 +1,9 @@
 """Every case that the tests of the Ruby libraries put is answered: by a test, or by a row of the differences.
 
-A case is one thing that a library's own tests expect. A test of ours that answers it has its id in the
-name, as in `test_w2_the_job_is_returned_with_its_time_and_queue`; what is answered by no test is named by
-its id in `docs/explanation/differences.md`.
+A case is one thing that a library's own tests expect. `cases.md` names the tests of ours that assert it; one
+that is asserted nowhere else is a test here, with its id in the name, as in
+`test_m2_the_same_job_enqueued_twice_counts_twice`. What is answered by no test is named by its id in
+`docs/explanation/differences.md`.
 """
 
 import ast
@@ -10,11 +11,13 @@ import re
 from pathlib import Path
 
 import pytest
+from case_tables import TESTS, functions_of, is_there, rows, skips
 
 FOLDER = Path(__file__).parent
 #: Where the cases of locks and limits are, beside the other tests of these patterns.
-PATTERNS = FOLDER.parents[1] / "patterns"
-DIFFERENCES = FOLDER.parents[2] / "docs" / "explanation" / "differences.md"
+PATTERNS = TESTS / "patterns"
+DIFFERENCES = TESTS.parent / "docs" / "explanation" / "differences.md"
+TABLE = FOLDER / "cases.md"
 
 #: Of each group the ids of its cases; numbers that are left out stand for nothing.
 CASES = {
@@ -41,29 +44,17 @@ CASES = {
     "V": "V1 V2 V3 V5 V6 V7 V8 V9 V10 V11 V12 V13 V14 V16",
 }
 
-#: The groups that are answered in full.
-GROUPS = ("E", "W", "P", "R", "C", "Q", "S", "L", "M", "D", "X", "U", "V")
-
 _LEADING_IDS = re.compile(r"test_((?:[a-z]\d+_)+)")
-_SKIPS = frozenset(("skip", "skipif", "xfail"))
-
-
-MODULES = sorted(FOLDER.glob("test_*.py"))
-
-
-def functions_of(folder):
-    """Return the functions of the tests of a folder."""
-    return [
-        node
-        for path in folder.glob("test_*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
 
 
 def answered_by_tests(*folders):
     """Return the ids in the names of the tests of some folders."""
-    names = (node.name for folder in folders for node in functions_of(folder))
+    names = [
+        name
+        for folder in folders
+        for path in folder.glob("test_*.py")
+        for name in functions_of(path)
+    ]
     found = (_LEADING_IDS.match(name) for name in names)
     return {case.upper() for match in found if match for case in match[1].split("_") if case}
 
@@ -73,41 +64,52 @@ def named_by_page(text):
     return set(re.findall(r"\b[A-Z]\d+\b", text))
 
 
-def skips(nodes):
-    """Return where tests are skipped."""
-    return [n for n in nodes if isinstance(n, ast.Attribute) and n.attr in _SKIPS]
-
-
-def unanswered(cases, folders, page):
+def unanswered(cases, folders, table, page):
     """Return the ids of cases that no test answers and no page names."""
-    answered = answered_by_tests(*folders) | named_by_page(page.read_text("utf-8"))
+    answered = answered_by_tests(*folders) | rows(table).keys() | named_by_page(page)
     return [case for case in cases.split() if case not in answered]
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", CASES)
 def test_every_case_of_the_group_is_answered(group):
-    left_out = unanswered(CASES[group], (FOLDER, PATTERNS), DIFFERENCES)
+    table, page = TABLE.read_text("utf-8"), DIFFERENCES.read_text("utf-8")
+    left_out = unanswered(CASES[group], (FOLDER, PATTERNS), table, page)
 
     assert not left_out, f"no test answers {', '.join(left_out)}, and {DIFFERENCES.name} names none"
+
+
+def test_every_test_that_the_table_names_exists_and_runs():
+    named = [test for tests in rows(TABLE.read_text("utf-8")).values() for test in tests]
+
+    assert len(named) > 250
+    assert [test for test in named if not is_there(test)] == []
+
+
+def test_every_row_of_the_table_is_understood():
+    text = TABLE.read_text("utf-8")
+    cases = re.findall(r"^\| ([A-Z]\d+) \|", text, re.MULTILINE)
+
+    assert len(cases) == text.count("\n| ") - text.count("\n| case |")
+    assert rows(text).keys() == set(cases)
 
 
 def test_no_test_answers_a_case_that_does_not_exist():
     known = {case for cases in CASES.values() for case in cases.split()}
 
     assert answered_by_tests(FOLDER, PATTERNS) <= known
+    assert rows(TABLE.read_text("utf-8")).keys() <= known
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
-def test_no_case_is_skipped(module):
-    nodes = ast.walk(ast.parse(module.read_text("utf-8")))
+def test_no_case_is_skipped():
+    cases = [
+        node
+        for folder in (FOLDER, PATTERNS)
+        for path in folder.glob("test_*.py")
+        for name, node in functions_of(path).items()
+        if _LEADING_IDS.match(name)
+    ]
 
-    assert not skips(nodes)
-
-
-def test_no_case_of_the_patterns_is_skipped():
-    cases = [node for node in functions_of(PATTERNS) if _LEADING_IDS.match(node.name)]
-
-    assert len(cases) > 30
+    assert len(cases) > 70
     assert [node.name for node in cases if skips(ast.walk(node))] == []
 
 
@@ -116,7 +118,28 @@ def test_a_case_that_nothing_answers_is_found(tmp_path):
         "def test_e1_e22_two_cases():\n    pass\nasync def test_e3_awaited():\n    pass\n"
         "def helper_e4_of_tests():\n    pass\nclass TestAll:\n    def test_e6_a_method(self): ...\n"
     )
-    page = tmp_path / "page.md"
-    page.write_text("| theirs | ours <!-- E5, QE8 --> |\n")
+    page = "| theirs | ours <!-- E5, QE8 --> |\n"
+    table = "| E7 | it counts | core/test_a.py::test_it |\n| E9 | without a place |\n"
 
-    assert unanswered("E1 E2 E3 E4 E5 E6 E8 E22", [tmp_path], page) == ["E2", "E4", "E8"]
+    assert unanswered("E1 E2 E3 E4 E5 E6 E7 E8 E9 E22", [tmp_path], table, page) == [
+        *("E2", "E4", "E8", "E9")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "there"),
+    [
+        ("test_a.py::test_it", True),
+        ("test_a.py", True),
+        ("test_a.py::test_skipped", False),
+        ("test_a.py::test_gone", False),
+        ("test_b.py::test_it", False),
+        ("test_b.py", False),
+    ],
+)
+def test_a_test_that_is_gone_or_skipped_is_found(tmp_path, named, there):
+    (tmp_path / "test_a.py").write_text(
+        "def test_it(): ...\n@pytest.mark.skipif(True)\ndef test_skipped(): ...\n"
+    )
+
+    assert is_there(named, tmp_path) == there

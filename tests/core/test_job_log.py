@@ -1,4 +1,4 @@
-"""Group L: what ActiveJob's tests expect of its log, with lines of JSON in the place of its sentences."""
+"""`JobLog` writes one line of JSON for each thing that happens to a job."""
 
 from __future__ import annotations
 
@@ -152,10 +152,10 @@ class Closed(TestAdapter):
         raise EnqueueError("the queue is closed")
 
 
-# L1, tags: each line says whose it is
+# Tags: each line says whose it is
 
 
-def test_l1_each_line_names_the_class_and_the_id(jobs, log):
+def test_each_line_names_the_class_and_the_id(jobs, log):
     enqueued = Hello.perform_later()
     jobs.drain()
 
@@ -165,7 +165,7 @@ def test_l1_each_line_names_the_class_and_the_id(jobs, log):
     }
 
 
-def test_l1_a_nested_job_has_lines_of_its_own(jobs, log):
+def test_a_nested_job_has_lines_of_its_own(jobs, log):
     Nested.perform_later()
     jobs.drain()
 
@@ -180,10 +180,10 @@ def test_l1_a_nested_job_has_lines_of_its_own(jobs, log):
     assert len({line["job_id"] for line in log.data}) == 2
 
 
-# L1, enqueueing
+# Enqueueing
 
 
-def test_l1_an_enqueue_names_the_queue(jobs, log):
+def test_an_enqueue_names_the_queue(jobs, log):
     Hello.set(queue="low").perform_later()
 
     (line,) = log.data
@@ -192,20 +192,20 @@ def test_l1_an_enqueue_names_the_queue(jobs, log):
     assert "wait_seconds" not in line
 
 
-def test_l1_an_enqueue_for_later_says_when(jobs, log):
+def test_an_enqueue_for_later_says_when(jobs, log):
     Hello.set(wait=timedelta(hours=1)).perform_later()
 
     assert log.data[0]["wait_seconds"] == 3600
 
 
-def test_l1_an_enqueue_that_is_halted_is_no_error(jobs, log):
+def test_an_enqueue_that_is_halted_is_no_error(jobs, log):
     Stopped.perform_later()
 
     assert log.data == [{"event": "job_enqueue_halted", "job_class": f"{HERE}.Stopped"}]
     assert log.levels == ["INFO"]
 
 
-def test_l1_an_enqueue_that_the_adapter_refuses_is_an_error(log):
+def test_an_enqueue_that_the_adapter_refuses_is_an_error(log):
     with configure(adapter=Closed()):
         refused = Hello.perform_later()
 
@@ -223,7 +223,7 @@ def test_l1_an_enqueue_that_the_adapter_refuses_is_an_error(log):
     assert log.levels == ["ERROR"]
 
 
-def test_l1_the_source_of_an_enqueue_is_not_logged(jobs, log):
+def test_the_source_of_an_enqueue_is_not_logged(jobs, log):
     Hello.perform_later()
 
     assert log.data[0].keys() == {
@@ -236,10 +236,10 @@ def test_l1_the_source_of_an_enqueue_is_not_logged(jobs, log):
     }
 
 
-# L1, many at once: a line each
+# Many at once: a line each
 
 
-def test_l1_of_many_each_has_a_line(jobs, log):
+def test_of_many_each_has_a_line(jobs, log):
     perform_all_later([Hello.new("a"), Flaky.set(wait=60).new("key")])
 
     assert [(line["job_class"], line.get("wait_seconds")) for line in log.data] == [
@@ -248,24 +248,24 @@ def test_l1_of_many_each_has_a_line(jobs, log):
     ]
 
 
-def test_l1_of_many_those_that_were_refused_are_told_apart(log):
+def test_of_many_those_that_were_refused_are_told_apart(log):
     with configure(adapter=Full()):
         perform_all_later([Hello.new("a"), Hello.new("b")])
 
     assert (log.events, log.levels) == (["job_enqueued", "job_not_enqueued"], ["INFO", "ERROR"])
 
 
-def test_l1_of_many_all_can_be_refused(log):
+def test_of_many_all_can_be_refused(log):
     with configure(adapter=Closed()):
         perform_all_later([Hello.new("a"), Hello.new("b")])
 
     assert log.events == ["job_not_enqueued", "job_not_enqueued"]
 
 
-# L1, arguments
+# Arguments
 
 
-def test_l1_arguments_are_logged_by_name(jobs, log):
+def test_arguments_are_logged_by_name(jobs, log):
     Hello.perform_later("Ann")
     jobs.drain()
 
@@ -276,7 +276,7 @@ def test_l1_arguments_are_logged_by_name(jobs, log):
     assert "arguments" not in log.of("job_completed")[0]
 
 
-def test_l1_a_record_is_logged_as_what_names_it(jobs, log):
+def test_a_record_is_logged_as_what_names_it(jobs, log):
     Hello.perform_later(Person(7))
     Hello.perform_later([{"person": Person(8)}])
 
@@ -286,13 +286,13 @@ def test_l1_a_record_is_logged_as_what_names_it(jobs, log):
     ]
 
 
-def test_l1_there_is_no_field_for_the_arguments_of_a_job_without_any(jobs, log):
+def test_there_is_no_field_for_the_arguments_of_a_job_without_any(jobs, log):
     Nested.perform_later()
 
     assert "arguments" not in log.data[0]
 
 
-def test_l1_a_class_can_keep_its_arguments_to_itself(jobs, log):
+def test_a_class_can_keep_its_arguments_to_itself(jobs, log):
     Secret.perform_later("xyzzy")
     jobs.drain()
 
@@ -300,7 +300,7 @@ def test_l1_a_class_can_keep_its_arguments_to_itself(jobs, log):
     assert "xyzzy" not in json.dumps(log.data)
 
 
-def test_l1_a_subclass_and_a_function_inherit_that(jobs, log):
+def test_a_subclass_and_a_function_inherit_that(jobs, log):
     class More(Secret):
         pass
 
@@ -314,14 +314,14 @@ def test_l1_a_subclass_and_a_function_inherit_that(jobs, log):
     assert "xyzzy" not in json.dumps(log.data)
 
 
-def test_l1_whether_arguments_are_logged_is_true_or_false():
+def test_whether_arguments_are_logged_is_true_or_false():
     with pytest.raises(DeclarationError) as caught:
         type("Wrong", (Job,), {"log_arguments": "no"})
 
     assert str(caught.value) == "Wrong.log_arguments is 'no', which is neither True nor False."
 
 
-def test_l1_arguments_that_cannot_be_read_are_logged_as_text(jobs, log):
+def test_arguments_that_cannot_be_read_are_logged_as_text(jobs, log):
     Hello.perform_later("Ann").payload.arguments = "[[1,2,3],{}]"
     with pytest.raises(TypeError):
         jobs.drain()
@@ -329,10 +329,10 @@ def test_l1_arguments_that_cannot_be_read_are_logged_as_text(jobs, log):
     assert log.of("job_started")[0]["arguments"] == "[[1,2,3],{}]"
 
 
-# L1, performing
+# Performing
 
 
-def test_l1_performing_says_when_it_begins_and_how_long_it_took(jobs, log):
+def test_performing_says_when_it_begins_and_how_long_it_took(jobs, log):
     @job
     def sleep():
         time.sleep(1.5)
@@ -347,7 +347,7 @@ def test_l1_performing_says_when_it_begins_and_how_long_it_took(jobs, log):
 
 
 @pytest.mark.parametrize("value", [None, False, 0, "", []])
-def test_l1_a_falsy_result_is_no_error(jobs, log, value):
+def test_a_falsy_result_is_no_error(jobs, log, value):
     @job
     def work():
         return value
@@ -359,7 +359,7 @@ def test_l1_a_falsy_result_is_no_error(jobs, log, value):
     assert log.levels == ["INFO", "INFO", "INFO"]
 
 
-def test_l1_a_halted_job_is_no_error(jobs, log):
+def test_a_halted_job_is_no_error(jobs, log):
     StoppedLater.perform_later()
     jobs.drain()
 
@@ -368,7 +368,7 @@ def test_l1_a_halted_job_is_no_error(jobs, log):
     assert "error_class" not in log.data[-1]
 
 
-def test_l1_an_error_is_logged_with_its_backtrace(jobs, log):
+def test_an_error_is_logged_with_its_backtrace(jobs, log):
     Flaky.perform_later("value")
     with pytest.raises(ValueError):
         jobs.drain()
@@ -380,11 +380,11 @@ def test_l1_an_error_is_logged_with_its_backtrace(jobs, log):
         "value error",
     )
     assert str(line["backtrace"][-1]).endswith(" in perform")
-    assert "test_logging.py:" in str(line["backtrace"][-1])
+    assert "test_job_log.py:" in str(line["backtrace"][-1])
     assert log.level_of("job_failed") == "ERROR"
 
 
-def test_l1_an_error_that_a_rescue_dealt_with_is_none(jobs, log):
+def test_an_error_that_a_rescue_dealt_with_is_none(jobs, log):
     class Rescued(Job):
         @rescue_from(ValueError)
         def rescue(self, error):
@@ -400,7 +400,7 @@ def test_l1_an_error_that_a_rescue_dealt_with_is_none(jobs, log):
     assert "error_class" not in log.data[-1]
 
 
-def test_l1_a_job_that_cannot_be_read_has_an_end_and_no_start(jobs, log):
+def test_a_job_that_cannot_be_read_has_an_end_and_no_start(jobs, log):
     Hello.perform_later().payload.arguments = "?"
     with pytest.raises(Exception, match="cannot be read back"):
         jobs.drain()
@@ -409,10 +409,10 @@ def test_l1_a_job_that_cannot_be_read_has_an_end_and_no_start(jobs, log):
     assert "duration_ms" not in log.data[-1]
 
 
-# L1, retries
+# Retries
 
 
-def test_l1_a_retry_is_logged_with_its_wait_and_its_error(jobs, log):
+def test_a_retry_is_logged_with_its_wait_and_its_error(jobs, log):
     Flaky.perform_later("connection")
     jobs.perform_due()
 
@@ -424,7 +424,7 @@ def test_l1_a_retry_is_logged_with_its_wait_and_its_error(jobs, log):
     assert "job_failed" not in log.events
 
 
-def test_l1_the_next_attempt_is_logged_with_its_number_and_its_queue(jobs, log):
+def test_the_next_attempt_is_logged_with_its_number_and_its_queue(jobs, log):
     jobs.clock.freeze()
     Flaky.perform_later("timeout")
     jobs.perform_due()
@@ -434,7 +434,7 @@ def test_l1_the_next_attempt_is_logged_with_its_number_and_its_queue(jobs, log):
     assert (second["attempt"], second["queue"], second["wait_seconds"]) == (2, "low", 60)
 
 
-def test_l1_a_retry_without_an_error_has_none(jobs, log):
+def test_a_retry_without_an_error_has_none(jobs, log):
     class Again(Job):
         def perform(self):
             if self.attempt == 1:
@@ -448,7 +448,7 @@ def test_l1_a_retry_without_an_error_has_none(jobs, log):
     assert "error_class" not in line
 
 
-def test_l1_the_last_attempt_is_logged_as_such(jobs, log):
+def test_the_last_attempt_is_logged_as_such(jobs, log):
     Flaky.perform_later("connection")
     with pytest.raises(ConnectionError):
         jobs.drain()
@@ -459,7 +459,7 @@ def test_l1_the_last_attempt_is_logged_as_such(jobs, log):
     assert log.level_of("job_exhausted") == "ERROR"
 
 
-def test_l1_so_it_is_when_a_function_deals_with_it(jobs, log):
+def test_so_it_is_when_a_function_deals_with_it(jobs, log):
     Flaky.perform_later("blocked")
     jobs.drain()
 
@@ -467,7 +467,7 @@ def test_l1_so_it_is_when_a_function_deals_with_it(jobs, log):
     assert log.data[-1]["error_class"] == "BlockingIOError"
 
 
-def test_l1_a_discarded_job_is_logged_with_its_error(jobs, log):
+def test_a_discarded_job_is_logged_with_its_error(jobs, log):
     Flaky.perform_later("key")
     jobs.drain()
 
@@ -477,10 +477,10 @@ def test_l1_a_discarded_job_is_logged_with_its_error(jobs, log):
     assert log.level_of("job_discarded") == "ERROR"
 
 
-# L1, levels
+# Levels
 
 
-def test_l1_a_level_that_is_off_is_left_out(jobs):
+def test_a_level_that_is_off_is_left_out(jobs):
     with logging_into(Lines(), logging.ERROR) as lines:
         Hello.perform_later()
         Flaky.perform_later("key")
@@ -489,7 +489,7 @@ def test_l1_a_level_that_is_off_is_left_out(jobs):
     assert lines.events == ["job_discarded"]
 
 
-def test_l1_the_logger_is_that_of_the_library(jobs, caplog):
+def test_the_logger_is_that_of_the_library(jobs, caplog):
     caplog.set_level(logging.INFO, "pytest_jobs")
     with hooks.using(JobLog()):
         Hello.perform_later()

@@ -1,4 +1,4 @@
-"""Group X: what ActiveSupport's tests expect of current attributes, and GlobalID's of its locator."""
+"""`CurrentAttributes`: values that hold for a context, with defaults, callbacks and blocks."""
 
 from __future__ import annotations
 
@@ -7,24 +7,16 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
 
 from pytest_jobs import (
     CurrentAttributes,
-    DeserializationError,
-    Job,
-    RecordNotFoundError,
-    RecordUnavailableError,
     attribute,
-    discard_on,
     job,
-    reference,
-    retry_on,
 )
-from pytest_jobs.errors import ContextError, DeclarationError, SerializationError
+from pytest_jobs.errors import ContextError, DeclarationError
 
 
 @dataclass(frozen=True)
@@ -83,16 +75,16 @@ def clean(jobs):
     LOG.clear()
 
 
-# X1, read and write
+# Read and write
 
 
-def test_x1_an_attribute_is_read_and_written():
+def test_an_attribute_is_read_and_written():
     Current.world = "one"
 
     assert Current.world == "one"
 
 
-def test_x1_an_attribute_has_a_default_value():
+def test_an_attribute_has_a_default_value():
     assert (Current.world, Current.counter) == (None, 0)
 
     Current.counter += 1
@@ -101,7 +93,7 @@ def test_x1_an_attribute_has_a_default_value():
     assert Current.counter == 0
 
 
-def test_x1_a_default_can_be_made_by_a_callable_for_each_context():
+def test_a_default_can_be_made_by_a_callable_for_each_context():
     Current.calls.append(1)
     first = Current.calls
     Current.reset()
@@ -109,19 +101,19 @@ def test_x1_a_default_can_be_made_by_a_callable_for_each_context():
     assert (first, Current.calls) == ([1], [])
 
 
-def test_x1_a_default_that_could_be_changed_in_place_is_refused():
+def test_a_default_that_could_be_changed_in_place_is_refused():
     with pytest.raises(DeclarationError) as caught:
 
         class Shared(CurrentAttributes):
             names: list[str] = []  # noqa: RUF012
 
     assert str(caught.value) == (
-        "test_x1_a_default_that_could_be_changed_in_place_is_refused.<locals>.Shared.names has the default [], "
+        "test_a_default_that_could_be_changed_in_place_is_refused.<locals>.Shared.names has the default [], "
         "which all contexts would share: write `attribute(factory=list)`, or a callable that makes it."
     )
 
 
-def test_x1_an_attribute_without_a_default_says_that_it_has_no_value():
+def test_an_attribute_without_a_default_says_that_it_has_no_value():
     with pytest.raises(ContextError) as caught:
         Current.unset  # noqa: B018
 
@@ -132,7 +124,7 @@ def test_x1_an_attribute_without_a_default_says_that_it_has_no_value():
     assert not hasattr(Current, "unset")
 
 
-def test_x1_a_default_is_given_once():
+def test_a_default_is_given_once():
     with pytest.raises(DeclarationError) as caught:
         attribute(default=1, factory=int)  # type: ignore[call-overload]
 
@@ -141,7 +133,7 @@ def test_x1_a_default_is_given_once():
     )
 
 
-def test_x1_an_unknown_attribute_is_no_attribute():
+def test_an_unknown_attribute_is_no_attribute():
     with pytest.raises(AttributeError):
         Current.acount  # noqa: B018
     with pytest.raises(ContextError) as caught:
@@ -155,7 +147,7 @@ def test_x1_an_unknown_attribute_is_no_attribute():
     )
 
 
-def test_x1_an_attribute_is_not_deleted():
+def test_an_attribute_is_not_deleted():
     Current.world = "one"
     with pytest.raises(ContextError) as caught:
         del Current.world
@@ -166,7 +158,7 @@ def test_x1_an_attribute_is_not_deleted():
     assert Current.world == "one"
 
 
-def test_x1_there_are_no_instances():
+def test_there_are_no_instances():
     with pytest.raises(ContextError) as caught:
         Current()
 
@@ -175,7 +167,7 @@ def test_x1_there_are_no_instances():
     )
 
 
-def test_x1_attributes_are_inherited():
+def test_attributes_are_inherited():
     class Wider(Current):
         language: str = "en"
 
@@ -184,14 +176,14 @@ def test_x1_attributes_are_inherited():
     assert (Wider.world, Wider.language, Current.world) == ("two", "eo", None)
 
 
-def test_x1_a_subclass_can_give_another_default():
+def test_a_subclass_can_give_another_default():
     class Counted(Current):
         counter: int = 10
 
     assert (Counted.counter, Current.counter) == (10, 0)
 
 
-def test_x1_a_class_variable_is_no_attribute():
+def test_a_class_variable_is_no_attribute():
     class Limits(CurrentAttributes):
         most: ClassVar[int] = 7
         held: int = 0
@@ -201,29 +193,29 @@ def test_x1_a_class_variable_is_no_attribute():
         Limits.most = 8
 
 
-# X1, overridden accessors, which are class methods here
+# Overridden accessors, which are class methods here
 
 
-def test_x1_a_reader_of_its_own_is_a_class_method():
+def test_a_reader_of_its_own_is_a_class_method():
     Current.set(world="one", account=7)
 
     assert Current.request() == "one / 7"
 
 
-def test_x1_a_writer_of_its_own_is_a_class_method():
+def test_a_writer_of_its_own_is_a_class_method():
     Current.sign_in(ANN)
 
     assert (Current.person, Current.account) == (ANN, 3)
 
 
-def test_x1_a_writer_can_set_another_class():
+def test_a_writer_can_set_another_class():
     Current.sign_in(ANN)
 
     assert Session.counter == 1
 
 
 @pytest.mark.parametrize("value", [property(lambda self: 1), lambda self: 1])
-def test_x1_what_would_need_an_instance_is_refused(value):
+def test_what_would_need_an_instance_is_refused(value):
     with pytest.raises(DeclarationError) as caught:
         type("Wrong", (CurrentAttributes,), {"name": value})
 
@@ -232,31 +224,31 @@ def test_x1_what_would_need_an_instance_is_refused(value):
     )
 
 
-# X1, reset callbacks
+# Reset callbacks
 
 
-def test_x1_reset_takes_every_value_back():
+def test_reset_takes_every_value_back():
     Current.set(world="one", person=ANN)
     Current.reset()
 
     assert (Current.world, Current.person, Current.attributes()) == (None, None, {})
 
 
-def test_x1_before_reset_sees_the_values_and_after_reset_does_not():
+def test_before_reset_sees_the_values_and_after_reset_does_not():
     Current.person = ANN
     Current.reset()
 
     assert LOG == [("before", "Ann"), ("after", None)]
 
 
-def test_x1_a_callback_can_reset_another_class():
+def test_a_callback_can_reset_another_class():
     Current.sign_in(ANN)
     Current.reset()
 
     assert Session.counter == 0
 
 
-def test_x1_the_values_are_gone_when_a_callback_raises():
+def test_the_values_are_gone_when_a_callback_raises():
     class Failing(CurrentAttributes):
         name: str | None = None
 
@@ -271,7 +263,7 @@ def test_x1_the_values_are_gone_when_a_callback_raises():
     assert Failing.name is None
 
 
-def test_x1_the_callbacks_run_at_the_end_of_a_job_that_had_values(jobs):
+def test_the_callbacks_run_at_the_end_of_a_job_that_had_values(jobs):
     @job
     def idle():
         """Set nothing."""
@@ -284,7 +276,7 @@ def test_x1_the_callbacks_run_at_the_end_of_a_job_that_had_values(jobs):
     assert LOG == [("before", "Ann"), ("after", None)]
 
 
-def test_x1_every_class_is_reset_at_the_end_of_a_job_also_when_one_fails(jobs):
+def test_every_class_is_reset_at_the_end_of_a_job_also_when_one_fails(jobs):
     class Failing(CurrentAttributes):
         name: str | None = None
 
@@ -306,10 +298,10 @@ def test_x1_every_class_is_reset_at_the_end_of_a_job_also_when_one_fails(jobs):
     assert mine == (ANN, "Ann")
 
 
-# X1, set restores
+# Set restores
 
 
-def test_x1_set_restores_what_there_was():
+def test_set_restores_what_there_was():
     Current.world = "outer"
     with Current.set(world="inner"):
         inside = Current.world
@@ -317,7 +309,7 @@ def test_x1_set_restores_what_there_was():
     assert (inside, Current.world) == ("inner", "outer")
 
 
-def test_x1_set_restores_that_there_was_nothing():
+def test_set_restores_that_there_was_nothing():
     with Current.set(unset="inner"):
         inside = Current.unset
 
@@ -326,7 +318,7 @@ def test_x1_set_restores_that_there_was_nothing():
     assert Current.attributes() == {}
 
 
-def test_x1_set_restores_after_an_error():
+def test_set_restores_after_an_error():
     Current.world = "outer"
     with suppress(KeyError), Current.set(world="inner"):
         raise KeyError
@@ -334,7 +326,7 @@ def test_x1_set_restores_after_an_error():
     assert Current.world == "outer"
 
 
-def test_x1_set_restores_what_was_assigned_inside_the_block_too():
+def test_set_restores_what_was_assigned_inside_the_block_too():
     Current.account = 1
     with Current.set(world="inner"):
         Current.account = 2
@@ -342,7 +334,7 @@ def test_x1_set_restores_what_was_assigned_inside_the_block_too():
     assert (Current.world, Current.account) == (None, 1)
 
 
-def test_x1_set_leaves_the_others_alone():
+def test_set_leaves_the_others_alone():
     Current.account = 1
     with Current.set(world="inner"):
         inside = Current.account
@@ -350,7 +342,7 @@ def test_x1_set_leaves_the_others_alone():
     assert inside == 1
 
 
-def test_x1_blocks_nest():
+def test_blocks_nest():
     with Current.set(world="a"):
         with Current.set(world="b", account=1):
             inner = (Current.world, Current.account)
@@ -359,33 +351,33 @@ def test_x1_blocks_nest():
     assert (inner, outer, Current.world) == (("b", 1), ("a", None), None)
 
 
-def test_x1_set_without_a_block_sets():
+def test_set_without_a_block_sets():
     Current.set(world="one")
 
     assert Current.world == "one"
 
 
-# X1, several attributes
+# Several attributes
 
 
-def test_x1_several_attributes_are_set_at_once():
+def test_several_attributes_are_set_at_once():
     with Current.set(world="one", account=7, person=ANN):
         inside = Current.attributes()
 
     assert inside == {"world": "one", "account": 7, "person": ANN}
 
 
-def test_x1_nothing_is_set_when_one_of_several_is_unknown():
+def test_nothing_is_set_when_one_of_several_is_unknown():
     with pytest.raises(ContextError):
         Current.set(world="one", nothing=1)
 
     assert Current.world is None
 
 
-# X1, delegation
+# Delegation
 
 
-def test_x1_a_class_method_delegates():
+def test_a_class_method_delegates():
     Current.person = ANN
 
     assert Current.time_zone() == "Oslo"
@@ -393,16 +385,16 @@ def test_x1_a_class_method_delegates():
     assert Current.time_zone() is None
 
 
-# X1, no leak between classes
+# No leak between classes
 
 
-def test_x1_classes_do_not_share_values():
+def test_classes_do_not_share_values():
     Current.counter = 5
 
     assert Session.counter == 0
 
 
-def test_x1_classes_do_not_share_defaults():
+def test_classes_do_not_share_defaults():
     class First(CurrentAttributes):
         names: list[str] = attribute(factory=list)
 
@@ -414,22 +406,22 @@ def test_x1_classes_do_not_share_defaults():
     assert Second.names == []
 
 
-def test_x1_classes_do_not_share_declarations():
+def test_classes_do_not_share_declarations():
     with pytest.raises(ContextError):
         Session.world = "one"
 
 
-def test_x1_a_reset_leaves_other_classes_alone():
+def test_a_reset_leaves_other_classes_alone():
     Current.world = "one"
     Session.reset()
 
     assert Current.world == "one"
 
 
-# X1, isolation
+# Isolation
 
 
-def test_x1_a_thread_begins_with_nothing_and_leaves_nothing():
+def test_a_thread_begins_with_nothing_and_leaves_nothing():
     found = []
 
     def run():
@@ -447,7 +439,7 @@ def test_x1_a_thread_begins_with_nothing_and_leaves_nothing():
     assert Current.world == "main"
 
 
-def test_x1_a_task_begins_with_what_its_maker_had_and_leaves_nothing():
+def test_a_task_begins_with_what_its_maker_had_and_leaves_nothing():
     async def child():
         before = Current.world
         Current.world = "child"
@@ -463,30 +455,30 @@ def test_x1_a_task_begins_with_what_its_maker_had_and_leaves_nothing():
     assert Current.world is None
 
 
-# X1, attributes copies
+# Attributes copies
 
 
-def test_x1_attributes_is_a_copy():
+def test_attributes_is_a_copy():
     Current.world = "one"
     Current.attributes()["world"] = "two"
 
     assert Current.world == "one"
 
 
-def test_x1_attributes_leaves_out_defaults_that_nobody_read():
+def test_attributes_leaves_out_defaults_that_nobody_read():
     assert Current.attributes() == {}
 
     Current.calls.append(1)
     assert Current.attributes() == {"calls": [1]}
 
 
-# X1, restricted names
+# Restricted names
 
 
 @pytest.mark.parametrize(
     "name", ["set", "reset", "attributes", "carried_by", "before_reset", "after_reset", "mro"]
 )
-def test_x1_a_name_that_means_something_else_is_refused(name):
+def test_a_name_that_means_something_else_is_refused(name):
     with pytest.raises(DeclarationError) as caught:
         type("Wrong", (CurrentAttributes,), {"__annotations__": {name: Any}, name: None})
 
@@ -496,7 +488,7 @@ def test_x1_a_name_that_means_something_else_is_refused(name):
     )
 
 
-def test_x1_an_attribute_without_an_annotation_is_refused():
+def test_an_attribute_without_an_annotation_is_refused():
     with pytest.raises(DeclarationError) as caught:
         type("Wrong", (CurrentAttributes,), {"world": "one"})
 
@@ -506,10 +498,10 @@ def test_x1_an_attribute_without_an_annotation_is_refused():
     )
 
 
-# X1, a nested executor restores the outer values
+# A nested executor restores the outer values
 
 
-def test_x1_a_nested_job_restores_the_outer_values(jobs):
+def test_a_nested_job_restores_the_outer_values(jobs):
     @job
     def inner():
         seen = Current.world
@@ -531,7 +523,7 @@ def test_x1_a_nested_job_restores_the_outer_values(jobs):
     assert Current.world == "changed"
 
 
-def test_x1_an_inline_job_does_not_wipe_the_values_of_its_caller(jobs):
+def test_an_inline_job_does_not_wipe_the_values_of_its_caller(jobs):
     @job
     def inner():
         Current.world = "inner"
@@ -543,7 +535,7 @@ def test_x1_an_inline_job_does_not_wipe_the_values_of_its_caller(jobs):
     assert Current.world == "outer"
 
 
-def test_x1_the_values_of_the_caller_come_back_after_an_error(jobs):
+def test_the_values_of_the_caller_come_back_after_an_error(jobs):
     @job
     def fails():
         Current.world = "inner"
@@ -554,224 +546,3 @@ def test_x1_the_values_of_the_caller_come_back_after_an_error(jobs):
         fails.perform_later()
 
     assert Current.world == "outer"
-
-
-# X3, records
-
-
-@reference(id="key", find="find")
-@dataclass
-class Order:
-    """Is identified by two values."""
-
-    shop: int | None
-    number: int
-
-    rows: ClassVar[dict[object, Order]] = {}
-    asked: ClassVar[list[object]] = []
-
-    @property
-    def key(self) -> object:
-        return None if self.shop is None else (self.shop, self.number)
-
-    @classmethod
-    def find(cls, key: object) -> Order | None:
-        cls.asked.append(key)
-        return cls.rows.get(key)
-
-
-@pytest.fixture
-def orders():
-    """Return the rows of a table with two orders."""
-    Order.asked.clear()
-    Order.rows = {(1, number): Order(1, number) for number in (1, 2)}
-    return Order.rows
-
-
-@job
-def ship(*orders: Order, note: object = None) -> list[Order]:
-    return list(orders)
-
-
-def test_x3_a_record_is_located(jobs, orders):
-    ship.perform_later(orders[1, 1])
-    jobs.drain()
-
-    assert jobs.performed[0].result[0] is orders[1, 1]
-
-
-def test_x3_a_record_is_named_by_a_composite_id(jobs, orders):
-    ship.perform_later(orders[1, 2])
-    jobs.drain()
-
-    assert Order.asked == [(1, 2)]
-
-
-def test_x3_the_current_row_is_located_and_not_a_copy(jobs, orders):
-    ship.perform_later(Order(1, 1))
-    orders[1, 1] = replaced = Order(1, 1)
-    jobs.drain()
-
-    assert jobs.performed[0].result[0] is replaced
-
-
-def test_x3_a_reference_can_be_located_by_hand(jobs, orders):
-    ship.perform_later(orders[1, 1])
-    named = jobs.pending[0].args[0]
-
-    assert named.find() is orders[1, 1]
-    assert named == orders[1, 1]
-
-
-def test_x3_only_declared_classes_are_located(jobs, orders):
-    ship.perform_later(
-        orders[1, 1]
-    ).payload.arguments = '{"tagged":[[{"~":"record","v":1,"t":"builtins.object"}],{}]}'
-
-    with pytest.raises(DeserializationError) as caught:
-        jobs.drain()
-    assert str(caught.value) == (
-        "The payload refers to a builtins.object, and nothing says how to find it: it is no model of SQLAlchemy "
-        "or Django that can be imported here, and no `@reference(id=..., find=...)` declares it."
-    )
-
-
-def test_x3_many_records_are_located_one_by_one_in_their_order(jobs, orders):
-    ship.perform_later(orders[1, 2], orders[1, 1], orders[1, 2])
-    jobs.drain()
-
-    assert Order.asked == [(1, 2), (1, 1), (1, 2)]
-    assert [order.number for order in jobs.performed[0].result] == [2, 1, 2]
-
-
-def test_x3_one_of_many_that_is_missing_is_an_error(jobs, orders):
-    ship.perform_later(orders[1, 1], orders[1, 2])
-    del orders[1, 2]
-
-    with pytest.raises(RecordNotFoundError) as caught:
-        jobs.drain()
-    assert str(caught.value).startswith("The Order (1, 2) does not exist any more: ")
-
-
-def test_x3_a_missing_record_is_ignored_by_a_rule_of_the_job(jobs, orders):
-    @discard_on(RecordNotFoundError)
-    class Ship(Job):
-        def perform(self, order: Order) -> None:
-            """Ship it."""
-
-    Ship.perform_later(orders[1, 1])
-    orders.clear()
-    jobs.drain()
-
-    assert [delivery.status for delivery in jobs.deliveries] == ["discarded"]
-
-
-def test_x3_missing_and_not_reachable_are_told_apart(jobs, orders, monkeypatch):
-    @discard_on(RecordNotFoundError)
-    @retry_on(RecordUnavailableError, wait=5)
-    class Ship(Job):
-        def perform(self, order: Order) -> None:
-            """Ship it."""
-
-    class Unreachable(dict):
-        def get(self, key):
-            raise TimeoutError("database")
-
-    jobs.clock.freeze()
-    Ship.perform_later(orders[1, 1])
-    monkeypatch.setattr(Order, "rows", Unreachable())
-    jobs.perform_due()
-
-    assert [delivery.status for delivery in jobs.deliveries] == ["retried"]
-    assert isinstance(jobs.deliveries[0].error.__cause__, TimeoutError)
-
-
-def test_x3_a_record_without_an_id_is_refused(jobs):
-    with pytest.raises(SerializationError) as caught:
-        ship.perform_later(Order(None, 1))
-
-    assert str(caught.value) == (
-        "args[0] is a Order without an id: save it before you enqueue a job with it."
-    )
-
-
-def test_x3_the_finder_decides_what_it_leaves_out(jobs):
-    hidden = {}
-
-    class Draft:
-        def __init__(self, id: int) -> None:
-            self.id = id
-
-    reference(id="id", find=hidden.get)(Draft)
-    hidden[7] = Draft(7)
-
-    @job
-    def publish(draft: Draft) -> bool:
-        return draft is hidden[7]
-
-    publish.perform_later(hidden[7])
-    jobs.drain()
-
-    assert jobs.performed[0].result is True
-
-
-def test_x3_each_class_has_a_finder_of_its_own_and_the_last_one_counts(jobs):
-    class Remote:
-        def __init__(self, id: int) -> None:
-            self.id = id
-
-    @job
-    def fetch(remote: Remote) -> object:
-        return remote
-
-    reference(id="id", find=lambda key: ("first application", key))(Remote)
-    reference(id="id", find=lambda key: ("second application", key))(Remote)
-    fetch.perform_later(Remote(7))
-    jobs.drain()
-
-    assert jobs.performed[0].result == ("second application", 7)
-
-
-def test_x3_a_subclass_is_located_by_the_finder_of_its_base(jobs, orders):
-    class Special(Order):
-        pass
-
-    orders[1, 9] = Special(1, 9)
-    ship.perform_later(orders[1, 9])
-    jobs.drain()
-
-    assert jobs.performed[0].result[0] is orders[1, 9]
-
-
-def test_x3_a_reference_is_not_signed_and_does_not_expire(jobs, orders):
-    record = ship.set(wait=timedelta(days=400)).perform_later(orders[1, 1])
-    jobs.drain()
-
-    assert jobs.performed[0].result[0] is orders[1, 1]
-    assert record.payload.arguments.count("sign") == 0
-
-
-def test_x3_records_are_located_at_any_depth(jobs, orders):
-    @job
-    def deep(tree: dict[str, Any]) -> object:
-        return tree["orders"][0]["order"]
-
-    deep.perform_later({"orders": [{"order": orders[1, 1]}]})
-    jobs.drain()
-
-    assert jobs.performed[0].result is orders[1, 1]
-
-
-def test_x3_a_record_of_the_context_is_located_too(jobs, orders):
-    class Shop(CurrentAttributes):
-        order: Order | None = None
-
-    @job
-    def look() -> object:
-        return Shop.order
-
-    with Shop.set(order=orders[1, 1]):
-        look.perform_later()
-    jobs.drain()
-
-    assert jobs.performed[0].result is orders[1, 1]
