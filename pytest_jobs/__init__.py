@@ -32,22 +32,25 @@ if TYPE_CHECKING:
     from .assertions.unittest_case import JobsTestCase
     from .bridges.opening import open_jobs
     from .core.arguments.records import reference
-    from .core.arguments.types import argument_type
     from .core.batches.batch import Batch, slices
-    from .core.enqueueing.context import CurrentAttributes, attribute
-    from .core.enqueueing.enqueue import perform_all_later
-    from .core.foundation.callbacks import (
+    from .core.decorators import (
+        after_discard,
         after_enqueue,
         after_perform,
         around_enqueue,
         around_perform,
         before_enqueue,
         before_perform,
+        discard_on,
+        rescue_from,
+        retry_on,
     )
+    from .core.enqueueing.context import CurrentAttributes, attribute
+    from .core.enqueueing.enqueue import perform_all_later
     from .core.foundation.hooks import hookimpl, hooks
     from .core.foundation.payload import Payload
-    from .core.foundation.rules import after_discard, discard_on, rescue_from, retry_on
     from .core.foundation.settings import configure
+    from .core.foundation.types import argument_type
     from .core.foundation.waits import exponentially_longer, polynomially_longer, sidekiq_backoff
     from .core.functions import JobFunction, job, later
     from .core.job import Job
@@ -196,14 +199,14 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
 
 #: Where the names live; the module is imported when one of them is used.
 _HOMES = {
-    "argument_type": "core.arguments.types",
+    "argument_type": "core.foundation.types",
     "reference": "core.arguments.records",
-    "after_enqueue": "core.foundation.callbacks",
-    "after_perform": "core.foundation.callbacks",
-    "around_enqueue": "core.foundation.callbacks",
-    "around_perform": "core.foundation.callbacks",
-    "before_enqueue": "core.foundation.callbacks",
-    "before_perform": "core.foundation.callbacks",
+    "after_enqueue": "core.decorators",
+    "after_perform": "core.decorators",
+    "around_enqueue": "core.decorators",
+    "around_perform": "core.decorators",
+    "before_enqueue": "core.decorators",
+    "before_perform": "core.decorators",
     "CurrentAttributes": "core.enqueueing.context",
     "attribute": "core.enqueueing.context",
     "perform_all_later": "core.enqueueing.enqueue",
@@ -214,10 +217,10 @@ _HOMES = {
     "Job": "core.job",
     "later": "core.functions",
     "Payload": "core.foundation.payload",
-    "after_discard": "core.foundation.rules",
-    "discard_on": "core.foundation.rules",
-    "rescue_from": "core.foundation.rules",
-    "retry_on": "core.foundation.rules",
+    "after_discard": "core.decorators",
+    "discard_on": "core.decorators",
+    "rescue_from": "core.decorators",
+    "retry_on": "core.decorators",
     "configure": "core.foundation.settings",
     "exponentially_longer": "core.foundation.waits",
     "polynomially_longer": "core.foundation.waits",

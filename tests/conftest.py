@@ -30,7 +30,7 @@ for name in (
     "pytest_jobs.core.batches.batch",
     "pytest_jobs.core.enqueueing.commits",
     "pytest_jobs.core.locks.exclusion",
-    "pytest_jobs.core.arguments.found_records",
+    "pytest_jobs.core.arguments.records",
     "pytest_jobs.core.locks.declaring",
     "pytest_jobs.core.locks.stores",
     "pytest_jobs.core.locks.declaring",

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from ..errors import DeclarationError, Halt, RunningLoopError
-from .arguments.encoding import decode, may_name_records
-from .arguments.records import RecordReference, RecordWork
+from .arguments.encoding import decode, look_up_records_of_arguments, may_name_records
+from .arguments.records import Find, RecordReference, UnitOfWork
 from .batches.ends import end_in_batch, end_in_batch_or_log
-from .enqueueing.context import arestore, current_classes, enter, leave, performed, restore
-from .enqueueing.enqueue import payload_of, send_retry
-from .foundation.callbacks import arun_chain, run_chain
+from .enqueueing.context import current_classes, enter, leave, performed, restore
+from .enqueueing.enqueue import enqueue_retry, payload_of
+from .foundation.base import JobBase
+from .foundation.callbacks import arun_chain, run_chain, without_awaiting
 from .foundation.hooks import hooks
-from .foundation.options import duration_ns
+from .foundation.options import Options, duration_ns
 from .foundation.payload import BATCH, Execution, Payload
-from .foundation.rules import DiscardRule, RescueRule, RetryRule, Then, find_rule
+from .foundation.rules import DiscardRule, RescueRule, RetryRule, Then
 from .foundation.settings import settings
 
-if TYPE_CHECKING:
-    from .job import Job
-
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
-
-PERFORMED: Final = "performed"
 
 
 def perform(
@@ -43,263 +39,246 @@ def perform(
         it, and why its class cannot be found; only those that are no `Exception` are raised.
     """
     try:
-        cls: type[Job] = payload.job
+        job_class = payload.job
     except Exception as error:  # Importing its module may raise anything.
         if payload.headers is not None and BATCH in payload.headers:
             end_in_batch_or_log(payload, "failed")
         return Execution("failed", error=error, handled=False)
-    job = cls.__new__(cls)
-    job.payload = payload
-    job.enqueued = True
-    if not may_name_records(payload.arguments) and payload.headers is None:
-        return _perform_delivery(job, payload, around)
-    if cls._is_coroutine:
-        return _perform_coroutine_with_records(job, payload, around)
-    return _perform_with_records(job, payload, around)
+    run = Run(job_class, payload, around)
+    carries = payload.headers is not None or may_name_records(payload.arguments)
+    if carries or current_classes.any or performed.get() is not None:
+        delivery = run.deliver_with_records()
+    elif run.declaration.is_coroutine:
+        delivery = run.adeliver()
+    else:
+        return run.deliver()
+    if run.declaration.is_coroutine:
+        return delivery
+    return without_awaiting(delivery, payload.name)
 
 
-def _perform_with_records(job: Job, payload: Payload, around: Around | None) -> Execution:
-    with RecordWork() as work:
-        job._record_work = work
-        return cast(Execution, _perform_delivery(job, payload, around))
+class Run:
+    """One delivery of one job.
 
+    The way of a plain job, `deliver`, awaits nothing. `adeliver` is the way of a coroutine job and of one
+    with records; for a synchronous job it awaits nothing either, so `without_awaiting` runs it in one go.
+    """
 
-async def _perform_coroutine_with_records(
-    job: Job, payload: Payload, around: Around | None
-) -> Execution:
-    async with RecordWork() as work:
-        job._record_work = work
-        return await cast("Awaitable[Execution]", _perform_delivery(job, payload, around))
+    __slots__ = (
+        "_aftermath",
+        "_around",
+        "_job",
+        "_payload",
+        "declaration",
+        "is_running",
+        "retry_wait_ns",
+    )
 
+    def __init__(self, job_class: type[JobBase], payload: Payload, around: Around | None) -> None:
+        job = job_class.__new__(job_class)
+        job.payload = payload
+        job.enqueued = True
+        job.__run__ = self
+        self._job = job
+        self._payload = payload
+        self._around = around
+        self.declaration = job_class.__declaration__
+        #: Whether the job may call `retry`: from when its arguments were read until its end.
+        self.is_running = False
+        #: The wait before the next attempt, once the job has called `retry`; None before.
+        self.retry_wait_ns: int | None = None
 
-def _perform_delivery(
-    job: Job, payload: Payload, around: Around | None
-) -> Execution | Coroutine[Any, Any, Execution]:
-    cls = type(job)
-    if current_classes.any or payload.headers is not None or performed.get() is not None:
-        if cls._is_coroutine:
-            return _perform_coroutine_in_context(job, payload, around)
-        return _perform_in_context(job, payload, around)
-    if cls._is_coroutine:
-        return _perform_coroutine(job, payload, around)
-    return _perform(job, payload, around)
-
-
-def _perform_in_context(job: Job, payload: Payload, around: Around | None) -> Execution:
-    before = enter(payload)
-    try:
-        return _perform(job, payload, around)
-    finally:
-        leave(before)
-
-
-async def _perform_coroutine_in_context(
-    job: Job, payload: Payload, around: Around | None
-) -> Execution:
-    before = enter(payload)
-    try:
-        return await _perform_coroutine(job, payload, around)
-    finally:
-        leave(before)
-
-
-def _perform(job: Job, payload: Payload, around: Around | None) -> Execution:
-    try:
-        if type(job)._exclusion is not None and (refused := _refused(job, payload)) is not None:
-            return _finished(job, refused)
-        action = _begin(job, payload, around)
-        callbacks = type(job)._perform_callbacks
-        if callbacks:
-            result = run_chain(callbacks, job, lambda: _no_coroutine(job, action()))
-        else:
-            result = _no_coroutine(job, action())
-        if job._record_work is not None:
-            job._record_work.commit()
-        _end_performed(job, payload)
-    except Exception as error:
-        return _conclude(job, payload, error)
-    return _finished(job, _retried_itself(job, result) or Execution(PERFORMED, result))
-
-
-def _no_coroutine(job: Job, result: Any) -> Any:
-    if type(result) is CoroutineType:
-        result.close()
-        raise DeclarationError(
-            f"{type(job).__qualname__}.perform returned a coroutine that nothing awaits: declare it "
-            "`async def perform`."
+    def retry(self, options: Options) -> None:
+        """Enqueue the next attempt; see `Job.retry`."""
+        payload, now_ns = self._payload, settings.adapter.now_ns()
+        due_ns = options.due_ns(now_ns)
+        enqueue_retry(
+            self._job, payload, now_ns, due_ns, options.queue, options.priority, payload.failures
         )
-    return result
+        self.retry_wait_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
 
-
-async def _perform_coroutine(job: Job, payload: Payload, around: Around | None) -> Execution:
-    try:
-        if type(job)._exclusion is not None and (refused := _refused(job, payload)) is not None:
-            return _finished(job, refused)
-        if job._record_work is None:
-            action = _begin(job, payload, around)
-        else:
-            action = await _abegin(job, payload, job._record_work, around)
-        callbacks = type(job)._perform_callbacks
-        if callbacks:
-            result = await arun_chain(callbacks, job, action)
-        else:
-            result = await cast("Awaitable[Any]", action())
-        if job._record_work is not None:
-            await job._record_work.acommit()
-        _end_performed(job, payload)
-    except Exception as error:
-        return await _aconclude(job, payload, error)
-    return _finished(job, _retried_itself(job, result) or Execution(PERFORMED, result))
-
-
-def _refused(job: Job, payload: Payload) -> Execution | None:
-    exclusion = type(job)._exclusion
-    refusal = None if exclusion is None else exclusion.enter(payload)
-    if refusal is None:
-        return None
-    return Execution(refusal.status, error=refusal.error, wait_ns=refusal.wait_ns)
-
-
-def _begin(job: Job, payload: Payload, around: Around | None) -> Callable[[], Any]:
-    find = RecordReference if job._record_work is None else job._record_work.find
-    if payload.headers is not None:
-        job._ambient = restore(payload.headers, find)
-    return _started(job, decode(payload.arguments, type(job)._argument_types, find=find), around)
-
-
-async def _abegin(
-    job: Job, payload: Payload, work: RecordWork, around: Around | None
-) -> Callable[[], Any]:
-    from .arguments.found_records import FoundRecords
-
-    records, types = FoundRecords(work), type(job)._argument_types
-    if payload.headers is not None:
-        job._ambient = await arestore(payload.headers, records)
-    await records.look_up_arguments(payload.arguments, types)
-    return _started(job, decode(payload.arguments, types, find=records.find), around)
-
-
-def _started(
-    job: Job, arguments: tuple[tuple[Any, ...], dict[str, Any]], around: Around | None
-) -> Callable[[], Any]:
-    job.args, job.kwargs = args, kwargs = arguments
-    job._running = True
-    if hooks.job_started is not None:
-        hooks.job_started(job=job)
-    body = partial(job.perform, *args, **kwargs)
-    return body if around is None else partial(around, body)
-
-
-def _end_performed(job: Job, payload: Payload) -> None:
-    """Let the batch of a job know that it was performed, unless it is to be tried again."""
-    if job._retry_wait_ns is None and payload.headers and BATCH in payload.headers:
-        end_in_batch(payload, PERFORMED)
-
-
-def _finished(job: Job, execution: Execution) -> Execution:
-    payload, job._running = job.payload, False
-    succeeded = execution.status == PERFORMED and execution.error is None
-    if not succeeded and payload is not None and payload.headers and BATCH in payload.headers:
-        end_in_batch_or_log(payload, execution.status)
-    exclusion = type(job)._exclusion
-    if exclusion is not None and payload is not None:
-        exclusion.leave(payload, execution.status, execution.wait_ns)
-    if hooks.job_finished is not None:
-        hooks.job_finished(job=job, execution=execution)
-    return execution
-
-
-def _conclude(job: Job, payload: Payload, error: Exception) -> Execution:
-    work = job._record_work
-    try:
-        if work is not None:
-            work.roll_back(error)
-        execution = _apply_rule(job, payload, error)
-        if work is not None:
-            work.commit()
-    except Exception as raised:
-        execution = Execution("failed", error=raised, handled=False)
-    execution.aftermath = job._aftermath
-    return _finished(job, execution)
-
-
-async def _aconclude(job: Job, payload: Payload, error: Exception) -> Execution:
-    work = job._record_work
-    if work is None:
-        return _conclude(job, payload, error)
-    try:
-        await work.aroll_back(error)
-        execution = _apply_rule(job, payload, error)
-        await work.acommit()
-    except Exception as raised:
-        execution = Execution("failed", error=raised, handled=False)
-    execution.aftermath = job._aftermath
-    return _finished(job, execution)
-
-
-def _apply_rule(job: Job, payload: Payload, error: Exception) -> Execution:
-    if isinstance(error, Halt):
-        return _retried_itself(job) or Execution("halted", error=error)
-    execution = _retried_itself(job, None, error) or _by_rule(job, payload, error)
-    return _retried_itself(job, execution.result, error) or execution
-
-
-def _by_rule(job: Job, payload: Payload, error: Exception) -> Execution:
-    found = find_rule(type(job), error)
-    if found is None:
-        _give_up(job, None, error)
-        return Execution("failed", error=error, handled=False)
-    rule, matched = found
-    if isinstance(rule, RetryRule):
-        return _retry_or_exhaust(job, payload, rule, matched, error)
-    if isinstance(rule, DiscardRule):
-        _give_up(job, rule.then, matched)
-        return Execution("discarded", error=error)
-    return Execution(PERFORMED, getattr(job, cast(RescueRule, rule).name)(matched), error)
-
-
-def _retried_itself(
-    job: Job, result: object = None, error: Exception | None = None
-) -> Execution | None:
-    """Return what a delivery came to whose job asked for its next attempt; None of any other."""
-    if job._retry_wait_ns is None:
-        return None
-    return Execution("retried", result, error, wait_ns=job._retry_wait_ns)
-
-
-def _retry_or_exhaust(
-    job: Job, payload: Payload, rule: RetryRule, matched: BaseException, error: Exception
-) -> Execution:
-    before = payload.failures or {}
-    failures = before.get(rule.key, 0) + 1
-    if rule.attempts is not None and failures >= rule.attempts:
-        _give_up(job, rule.then, matched)
-        return Execution("exhausted", error=error, handled=rule.then is not None)
-    delay = rule.wait.delay(failures, matched, rule.jitter, settings.draw())
-    wait_ns = duration_ns(delay.seconds)
-    adapter = settings.adapter
-    now_ns = adapter.now_ns()
-    counters = {**before, rule.key: failures}
-    send_retry(job, payload, adapter, now_ns, now_ns + wait_ns, rule.queue, rule.priority, counters)
-    bounds_ns = (duration_ns(delay.low), duration_ns(delay.high))
-    return Execution("retried", error=error, wait_ns=wait_ns, wait_bounds_ns=bounds_ns)
-
-
-def _give_up(job: Job, then: Then | None, error: BaseException) -> None:
-    if then is not None:
-        job._aftermath += (getattr(then, "__name__", repr(then)),)
-        then(job, error)
-        if job._retry_wait_ns is not None:
-            return
-    last: Exception | None = None
-    for name in type(job)._after_discard_methods():
-        job._aftermath += (name,)
+    def deliver(self) -> Execution:
+        """Perform a job that has nothing to await, and deal with its error."""
+        exclusion = self.declaration.exclusion
         try:
-            getattr(job, name)(error)
+            execution = None if exclusion is None else exclusion.enter(self._payload)
+            if execution is None:
+                result = self._call(self._begin(RecordReference))
+                execution = self._performed(result)
+        except Exception as error:
+            execution = self._failed(error)
+        return self._ended(execution)
+
+    async def adeliver(self, unit: UnitOfWork | None = None) -> Execution:
+        """Do the same for a coroutine job, or for one with records."""
+        exclusion, callbacks = self.declaration.exclusion, self.declaration.perform_callbacks
+        try:
+            execution = None if exclusion is None else exclusion.enter(self._payload)
+            if execution is None:
+                find = RecordReference if unit is None else await self._found_records(unit)
+                body = self._begin(find)
+                if not self.declaration.is_coroutine:
+                    result = self._call(body)
+                elif callbacks:
+                    result = await arun_chain(callbacks, self._job, body)
+                else:
+                    result = await body()
+                if unit is not None:
+                    await unit.commit()
+                execution = self._performed(result)
+        except Exception as error:
+            execution = self._failed(error) if unit is None else await self._afailed(error, unit)
+        return self._ended(execution)
+
+    async def deliver_with_records(self) -> Execution:
+        """Deliver the job in a context of its own, and with the records that its payload names."""
+        async with UnitOfWork(awaits=self.declaration.is_coroutine) as unit:
+            before = enter(self._payload)
+            try:
+                return await self.adeliver(unit)
+            finally:
+                leave(before)
+
+    async def _found_records(self, unit: UnitOfWork) -> Find:
+        """Set the current attributes that the payload carries, and return what finds its records."""
+        payload = self._payload
+        if payload.headers is not None:
+            self._job.__context__ = await restore(payload.headers, unit)
+        types = self.declaration.argument_types
+        await look_up_records_of_arguments(payload.arguments, types, unit)
+        return unit.find
+
+    def _begin(self, find: Find) -> Callable[[], Any]:
+        """Read the arguments, and return the body, bound to them."""
+        job, payload = self._job, self._payload
+        args, kwargs = decode(payload.arguments, self.declaration.argument_types, find=find)
+        job.args, job.kwargs = args, kwargs
+        self.is_running = True
+        if hooks.job_started is not None:
+            hooks.job_started(job=job)
+        body = partial(job.perform, *args, **kwargs)
+        return body if self._around is None else partial(self._around, body)
+
+    def _call(self, body: Callable[[], Any]) -> Any:
+        callbacks = self.declaration.perform_callbacks
+        if callbacks:
+            return run_chain(callbacks, self._job, lambda: self._checked(body()))
+        return self._checked(body())
+
+    def _checked(self, result: Any) -> Any:
+        if type(result) is CoroutineType:
+            result.close()
+            raise DeclarationError(
+                f"{type(self._job).__qualname__}.perform returned a coroutine that nothing awaits: declare it "
+                "`async def perform`."
+            )
+        return result
+
+    def _performed(self, result: object) -> Execution:
+        if self.retry_wait_ns is not None:
+            return Execution("retried", result, wait_ns=self.retry_wait_ns)
+        headers = self._payload.headers
+        if headers is not None and BATCH in headers:
+            end_in_batch(self._payload, "performed")
+        return Execution("performed", result)
+
+    def _ended(self, execution: Execution) -> Execution:
+        payload, exclusion = self._payload, self.declaration.exclusion
+        self.is_running = False
+        succeeded = execution.status == "performed" and execution.error is None
+        if not succeeded and payload.headers is not None and BATCH in payload.headers:
+            end_in_batch_or_log(payload, execution.status)
+        if exclusion is not None:
+            exclusion.leave(payload, execution.status, execution.wait_ns)
+        if hooks.job_finished is not None:
+            hooks.job_finished(job=self._job, execution=execution)
+        return execution
+
+    # Errors
+
+    def _failed(self, error: Exception) -> Execution:
+        """Return what a job came to that has raised an error."""
+        try:
+            execution = self._outcome_of(error)
         except Exception as raised:
-            last = raised
-    if last is not None:
-        raise last
+            execution = Execution("failed", error=raised, handled=False)
+        execution.aftermath = self._aftermath
+        return execution
+
+    async def _afailed(self, error: Exception, unit: UnitOfWork) -> Execution:
+        """Do the same between a rollback of what the job did and a commit of what its rules do."""
+        await unit.roll_back(error)
+        try:
+            execution = self._outcome_of(error)
+            await unit.commit()
+        except Exception as raised:
+            execution = Execution("failed", error=raised, handled=False)
+        execution.aftermath = self._aftermath
+        return execution
+
+    def _outcome_of(self, error: Exception) -> Execution:
+        """Apply the rule for an error; a job that asks for its next attempt is retried, whatever the rule."""
+        self._aftermath: tuple[str, ...] = ()
+        if isinstance(error, Halt):
+            return self._retried() or Execution("halted", error=error)
+        execution = self._retried(error=error) or self._apply_rule(error)
+        return self._retried(execution.result, error) or execution
+
+    def _retried(self, result: object = None, error: Exception | None = None) -> Execution | None:
+        if self.retry_wait_ns is None:
+            return None
+        return Execution("retried", result, error, wait_ns=self.retry_wait_ns)
+
+    def _apply_rule(self, error: Exception) -> Execution:
+        found = self.declaration.find_rule(error)
+        if found is None:
+            self._give_up(None, error)
+            return Execution("failed", error=error, handled=False)
+        rule, matched = found
+        if isinstance(rule, RetryRule):
+            return self._retry_or_exhaust(rule, matched, error)
+        if isinstance(rule, DiscardRule):
+            self._give_up(rule.then, matched)
+            return Execution("discarded", error=error)
+        rescue = getattr(self._job, cast(RescueRule, rule).name)
+        return Execution("performed", rescue(matched), error)
+
+    def _retry_or_exhaust(
+        self, rule: RetryRule, matched: BaseException, error: Exception
+    ) -> Execution:
+        payload = self._payload
+        before = payload.failures or {}
+        failures = before.get(rule.key, 0) + 1
+        if rule.attempts is not None and failures >= rule.attempts:
+            self._give_up(rule.then, matched)
+            return Execution("exhausted", error=error, handled=rule.then is not None)
+        delay = rule.wait.delay(failures, matched, rule.jitter, settings.draw())
+        wait_ns = duration_ns(delay.seconds)
+        now_ns = settings.adapter.now_ns()
+        counters = {**before, rule.key: failures}
+        enqueue_retry(
+            self._job, payload, now_ns, now_ns + wait_ns, rule.queue, rule.priority, counters
+        )
+        bounds_ns = (duration_ns(delay.low), duration_ns(delay.high))
+        return Execution("retried", error=error, wait_ns=wait_ns, wait_bounds_ns=bounds_ns)
+
+    def _give_up(self, then: Then | None, error: BaseException) -> None:
+        """Call what is declared for a job that is given up; every method runs, the last error is raised."""
+        job = self._job
+        if then is not None:
+            self._aftermath += (getattr(then, "__name__", repr(then)),)
+            then(job, error)
+            if self.retry_wait_ns is not None:
+                return
+        last: Exception | None = None
+        for name in self.declaration.discard_methods:
+            self._aftermath += (name,)
+            try:
+                getattr(job, name)(error)
+            except Exception as raised:
+                last = raised
+        if last is not None:
+            raise last
 
 
 def perform_to_end(payload: Payload) -> Execution:
@@ -322,12 +301,12 @@ def perform_to_end(payload: Payload) -> Execution:
     return asyncio.run(execution)
 
 
-def perform_now(job: Job) -> Any:
+def perform_now(job: JobBase) -> Any:
     """Perform a job that was not enqueued; see `Job.perform_now`."""
     return _result_or_error(perform_to_end(payload_of(job, time.time_ns())))
 
 
-async def aperform_now(job: Job) -> Any:
+async def aperform_now(job: JobBase) -> Any:
     """Perform a job that was not enqueued, on the running event loop."""
     execution = perform(payload_of(job, time.time_ns()))
     return _result_or_error(execution if isinstance(execution, Execution) else await execution)

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ..errors import DeclarationError
-from .foundation.options import ConfiguredJob, Options
-from .foundation.rules import Declares
-from .job import Job
+from .enqueueing.enqueue import new_job
+from .foundation.base import JobDecorator
+from .foundation.options import Options
+from .job import ConfiguredJob, Job
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,8 +44,7 @@ class JobFunction(Generic[P, R_co]):
 
     def perform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Enqueue a job with these arguments; see `Job.perform_later`."""
-        job = self.job_class._build(args, kwargs, None)
-        return job.enqueue()
+        return self.job_class.perform_later(*args, **kwargs)
 
     @overload
     def perform_now(
@@ -68,7 +68,7 @@ class JobFunction(Generic[P, R_co]):
 
     def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return a job with these arguments, not enqueued yet; for `perform_all_later`."""
-        return self.job_class._build(args, kwargs, None)
+        return self.job_class.new(*args, **kwargs)
 
     def set(
         self,
@@ -135,7 +135,7 @@ def job(
 def _make(
     function: Callable[..., Any], options: dict[str, Any], base: type[Job]
 ) -> JobFunction[..., Any]:
-    if isinstance(function, Declares):
+    if isinstance(function, JobDecorator):
         raise DeclarationError(
             f"@job stands above @{function.name} without parentheses, which has taken the function for something "
             f"else: write @{function.name}() above @job."
@@ -247,7 +247,7 @@ class BoundLater(Generic[Q]):
 
     def new(self, /, *args: Q.args, **kwargs: Q.kwargs) -> Job:
         """Return such a job, not enqueued yet; for `perform_all_later`."""
-        return self.job_class._build((self._record, *args), kwargs, self._options)
+        return new_job(self.job_class, (self._record, *args), kwargs, self._options)
 
     def set(
         self,

@@ -2,56 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    overload,
+)
 
 from ..errors import SignatureError
 from . import execution
-from .arguments.encoding import encode
-from .declaration import JobDeclaration
-from .enqueueing import enqueue
-from .enqueueing.context import Ambient, ambient, current_classes
-from .foundation.options import ConfiguredJob, Options, checked_priority, checked_queue
-from .foundation.payload import Payload
+from .enqueueing.enqueue import enqueue, new_job, queue_of
+from .foundation.base import JobBase
+from .foundation.options import Options
 from .foundation.waits import Seconds
 
-if TYPE_CHECKING:
-    from .arguments.records import RecordWork
-    from .batches.batch import Membership
-    from .typing import APerformsNow, MakesJob, PerformsNow, SetsOptions
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Job(JobDeclaration):
+class Job(JobBase):
     """Derive from it, and write `perform`.
 
     The class holds what is true of every such job; an instance is one requested run. A class
     without `perform` is a base for others: rules, callbacks, queue and priority are inherited.
     """
 
-    #: The positional arguments.
-    args: tuple[Any, ...] = ()
-    #: The keyword arguments.
-    kwargs: Mapping[str, Any] = {}
-    #: What was handed to the adapter, or is being performed; None before.
-    payload: Payload | None = None
-    #: Whether an adapter took the job; of one that waits for a commit, whether it is still to.
-    enqueued: bool = False
-    #: Why none did: the adapter's `EnqueueError`, the `Halt` of a callback, or a `RolledBackError`.
-    enqueue_error: Exception | None = None
-    #: The id of the job for which this one was dropped, by `unique` or `limits_concurrency`.
-    dropped_for: str | None = None
-
-    _options: Options | None = None
-    _ambient: Ambient | None = None
-    _membership: Membership | None = None
-    _running: bool = False
-    _retry_wait_ns: int | None = None
-    _aftermath: tuple[str, ...] = ()
-    #: The records of the delivery, where there may be any.
-    _record_work: RecordWork | None = None
-
     if TYPE_CHECKING:
+        job_class: ClassVar[type[Job]]
+        __run__: execution.Run | None
+
         #: Enqueues a job with these arguments and returns it.
         perform_later: ClassVar[MakesJob]
         #: Performs a job with these arguments here and returns what `perform` returns.
@@ -62,9 +49,6 @@ class Job(JobDeclaration):
         new: ClassVar[MakesJob]
         #: Sets options of the next enqueue, as in `Pay.set(wait=60).perform_later(7)`.
         set: ClassVar[SetsOptions]
-
-        def perform(self, *args: Any, **kwargs: Any) -> Any:
-            """Do the work: written by each job class."""
 
     else:
 
@@ -81,12 +65,8 @@ class Job(JobDeclaration):
                 NoAdapterError: when no adapter is configured.
                 CommitError: when it is enqueued after the commit, and nothing knows of transactions.
             """
-            job = cls.__new__(cls)
-            job.args = args
-            job.kwargs = kwargs
-            if current_classes.any:
-                job._ambient = ambient.get()
-            enqueue.enqueue(job)
+            job = new_job(cls, args, kwargs)
+            enqueue(job)
             return job
 
         @classmethod
@@ -104,17 +84,17 @@ class Job(JobDeclaration):
                     enqueued, which a note on the error then says.
                 RunningLoopError: for a coroutine job inside a running event loop.
             """
-            return cls._build(args, kwargs, None)._perform_now()
+            return execution.perform_now(new_job(cls, args, kwargs))
 
         @classmethod
         async def aperform_now(cls, /, *args: Any, **kwargs: Any) -> Any:
             """Perform a job with these arguments on the running event loop; see `perform_now`."""
-            return await cls._build(args, kwargs, None)._aperform_now()
+            return await execution.aperform_now(new_job(cls, args, kwargs))
 
         @classmethod
         def new(cls, /, *args: Any, **kwargs: Any) -> Job:
             """Return a job with these arguments, not enqueued yet; for `perform_all_later`."""
-            return cls._build(args, kwargs, None)
+            return new_job(cls, args, kwargs)
 
         @classmethod
         def set(
@@ -135,55 +115,17 @@ class Job(JobDeclaration):
             """
             return ConfiguredJob(cls, Options(wait=wait, at=at, queue=queue, priority=priority))
 
-    # Making and sending
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.enqueue_after_commit:
+            # Not at the top: a program whose jobs wait for no commit does not load it.
+            from .enqueueing.commits import sources_in_use
 
-    @classmethod
-    def _build(
-        cls, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Options | None
-    ) -> Self:
-        job = cls.__new__(cls)
-        job.args = args
-        job.kwargs = kwargs
-        job._options = options
-        if current_classes.any:
-            job._ambient = ambient.get()
-        return job
-
-    def _encoded_arguments(self) -> str:
-        cls = type(self)
-        try:
-            cls._signature().bind(*self.args, **self.kwargs)
-        except TypeError as error:
-            misfit = cls._signature().misfit(error, cls._name.rpartition(".")[2])
-            raise SignatureError(misfit) from None
-        return encode(self.args, self.kwargs, cls._argument_types)
-
-    def _resolved_queue(self) -> str:
-        cls = type(self)
-        if self._options is not None and self._options.queue is not None:
-            return self._options.queue
-        queue = self.queue
-        if isinstance(queue, str):
-            return queue
-        return checked_queue(
-            queue(*self.args, **self.kwargs), f"the result of {cls.__qualname__}.queue"
-        )
-
-    def _asked_priority(self) -> int | None:
-        ask = cast("Callable[..., object]", self.priority)
-        return checked_priority(
-            ask(*self.args, **self.kwargs), f"the result of {type(self).__qualname__}.priority"
-        )
-
-    def _perform_now(self) -> Any:
-        return execution.perform_now(self)
-
-    async def _aperform_now(self) -> Any:
-        return await execution.aperform_now(self)
+            sources_in_use()  # They listen from now on, before the first transaction begins.
 
     def enqueue(self) -> Self:
         """Enqueue this job; see `perform_later`. Enqueued again, it keeps its id."""
-        enqueue.enqueue(self)
+        enqueue(self)
         return self
 
     def retry(
@@ -210,33 +152,126 @@ class Job(JobDeclaration):
             SignatureError: when the job is not being performed, or both wait and at are given.
         """
         options = Options(wait=wait, at=at, queue=queue, priority=priority)
-        self._retry_wait_ns = enqueue.enqueue_retry(self, options)
-
-    # Looking
-
-    @property
-    def job_id(self) -> str:
-        """The id, the same over all attempts; empty before the job was enqueued."""
-        return "" if self.payload is None else self.payload.job_id
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The arguments by parameter name, however they were passed, defaults filled in."""
-        return type(self)._signature().named(self.args, dict(self.kwargs))
-
-    @property
-    def attempt(self) -> int:
-        """The number of this run, counted from 1."""
-        return 1 if self.payload is None else self.payload.attempt
+        run = self.__run__
+        if run is not None and run.retry_wait_ns is not None:
+            raise SignatureError(
+                f"{self!r} has asked for its next attempt already, and there is one only."
+            )
+        if run is None or not run.is_running:
+            raise SignatureError(
+                f"{self!r} is not being performed, so it has no next attempt: enqueue it instead."
+            )
+        run.retry(options)
 
     @property
     def queue_name(self) -> str:
         """The name of the queue."""
-        return self._resolved_queue() if self.payload is None else self.payload.queue
+        return queue_of(self) if self.payload is None else self.payload.queue
+
+
+class ConfiguredJob(Generic[P]):
+    """A job class together with the options of the next enqueue, as `set` returns it."""
+
+    __slots__ = ("_options", "target")
+
+    def __init__(self, job_class: type[Job], options: Options) -> None:
+        #: The job class. Not `job_class`: what has that attribute counts as a job.
+        self.target = job_class
+        self._options = options
+
+    def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Return a job with these arguments and options, not enqueued yet."""
+        return new_job(self.target, args, kwargs, self._options)
+
+    def perform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Enqueue a job with these arguments and options; see `Job.perform_later`."""
+        return self.new(*args, **kwargs).enqueue()
+
+    def perform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Perform a job with these arguments here; a retry goes where the options say.
+
+        Raises:
+            SignatureError: when the options say when the job is due.
+        """
+        self._options.check_now(self.target, "perform_now")
+        return execution.perform_now(self.new(*args, **kwargs))
+
+    async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Perform a job with these arguments on the running event loop; see `perform_now`."""
+        self._options.check_now(self.target, "aperform_now")
+        return await execution.aperform_now(self.new(*args, **kwargs))
 
     def __repr__(self) -> str:
-        shown = [
-            *map(repr, self.args),
-            *(f"{name}={value!r}" for name, value in self.kwargs.items()),
-        ]
-        return f"<{type(self).__qualname__}({', '.join(shown)}) job_id={self.job_id[:8]!r}>"
+        return f"<{self.target.__qualname__} with options>"
+
+
+# The types of the verbs, for type checkers: they take the parameters of `perform`
+
+
+class Performs(Protocol[P, R_co]):
+    """Anything with a `perform`."""
+
+    def perform(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Do the work."""
+        ...
+
+
+class SetOptions(Protocol[P]):
+    """The type of `set`, called."""
+
+    def __call__(
+        self,
+        *,
+        wait: float | timedelta | None = None,
+        at: datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+    ) -> ConfiguredJob[P]:
+        """See `Job.set`."""
+        ...
+
+
+class MakesJob(Protocol):
+    """The type of `perform_later` and of `new`."""
+
+    def __get__(self, instance: object, owner: Callable[..., Performs[P, Any]]) -> Callable[P, Job]:
+        """Return a callable with the parameters of `perform`."""
+        ...
+
+
+class PerformsNow(Protocol):
+    """The type of `perform_now`."""
+
+    @overload
+    def __get__(
+        self, instance: object, owner: Callable[..., Performs[P, Coroutine[Any, Any, R]]]
+    ) -> Callable[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: Callable[..., Performs[P, R]]) -> Callable[P, R]: ...
+    def __get__(self, instance: object, owner: Any) -> Any:
+        """Return a callable with the parameters and the result of `perform`."""
+        ...
+
+
+class APerformsNow(Protocol):
+    """The type of `aperform_now`."""
+
+    @overload
+    def __get__(
+        self, instance: object, owner: Callable[..., Performs[P, Coroutine[Any, Any, R]]]
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __get__(
+        self, instance: object, owner: Callable[..., Performs[P, R]]
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: object, owner: Any) -> Any:
+        """Return a callable with the parameters and the result of `perform`."""
+        ...
+
+
+class SetsOptions(Protocol):
+    """The type of the attribute `set`."""
+
+    def __get__(self, instance: object, owner: Callable[..., Performs[P, Any]]) -> SetOptions[P]:
+        """Return a callable whose result takes the parameters of `perform`."""
+        ...

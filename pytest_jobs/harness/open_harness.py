@@ -9,7 +9,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias
 
-from ..core.enqueueing.context import Ambient, ambient
+from ..core.enqueueing.context import CurrentValues, current_values
 from ..errors import CriterionError, NoHarnessError, VerbInsideJobError
 from .commits.early_enqueues import EarlyEnqueues
 from .commits.transactions import Transactions, TransactionSystems
@@ -152,7 +152,7 @@ class OpenHarness:
         self._inline = self._make_inline() if mode == "inline" else None
         #: Who reads why an assertion failed: set by plugins. None when nobody can ask for more.
         self.reader: Reader | None = None
-        self._ambient: Ambient | None = None
+        self._ambient: CurrentValues | None = None
 
     @property
     def clock(self) -> VirtualClock:
@@ -172,7 +172,7 @@ class OpenHarness:
     def open(self) -> None:
         """Install the bridges: from now on the application's jobs come here."""
         self.stand_in()
-        self._ambient = ambient.get()
+        self._ambient = current_values.get()
         self.performer.sleeps.install()
         self.performer.adversary = open_harnesses.adversary
         self._put_in_force(self._inline)
@@ -240,7 +240,7 @@ class OpenHarness:
 
     def _restore_current_attributes(self) -> None:
         if self._ambient is not None:
-            ambient.set(self._ambient)
+            current_values.set(self._ambient)
 
     def __enter__(self) -> Self:
         self.open()

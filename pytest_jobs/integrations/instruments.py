@@ -133,7 +133,7 @@ class JobLog:
 
 
 def _line(event: str, job: Job, payload: Payload | None) -> dict[str, Any]:
-    line: dict[str, Any] = {"event": event, "job_class": job._name}
+    line: dict[str, Any] = {"event": event, "job_class": job.__declaration__.name}
     if payload is not None:
         line |= {"job_id": payload.job_id, "queue": payload.queue, "attempt": payload.attempt}
     return line
@@ -143,9 +143,10 @@ def _arguments(job: Job, payload: Payload | None) -> dict[str, Any]:
     """Return the arguments by parameter name, records by what names them; nothing where there are none."""
     if payload is None or not job.log_arguments:
         return {}
+    declaration = job.__declaration__
     try:
-        args, kwargs = decode(payload.arguments, job._argument_types, find=RecordReference)
-        named = type(job)._signature().named(args, kwargs)
+        args, kwargs = decode(payload.arguments, declaration.argument_types, find=RecordReference)
+        named = declaration.signature.named(args, kwargs)
     except (DeserializationError, TypeError):
         return {"arguments": payload.arguments}
     return {"arguments": named} if named else {}
@@ -187,7 +188,9 @@ class MetricsClient(Protocol):
 
 def metric_name(job: Job) -> str:
     """Return the name of a job's class without its module, as in `process_payment`."""
-    short = job._name.rpartition("<locals>.")[2].removeprefix(f"{type(job).__module__}.")
+    short = job.__declaration__.name.rpartition("<locals>.")[2].removeprefix(
+        f"{type(job).__module__}."
+    )
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", short).lower()
 
 

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.locks.keys import nearest
+from ..core.foundation.options import nearest
 from ..errors import QueuesError
 from ..harness.ledger.queues import Queues
 from .recurring.yaml import read_yaml

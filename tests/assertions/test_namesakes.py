@@ -21,7 +21,7 @@ def test_each_class_finds_its_own_jobs(jobs, assert_enqueued):
     first.perform_later(1)
     second.perform_later(2)
 
-    assert first._name == second._name
+    assert first.__declaration__.name == second.__declaration__.name
     assert assert_enqueued(first).queue == "first"
     assert assert_enqueued(second).queue == "second"
 
@@ -74,7 +74,7 @@ def test_the_name_alone_finds_both(jobs, assert_enqueued):
     first.perform_later(1)
     second.perform_later(2)
 
-    assert len(assert_enqueued(first._name, count=2)) == 2
+    assert len(assert_enqueued(first.__declaration__.name, count=2)) == 2
 
 
 def test_arguments_of_a_name_that_two_share_cannot_be_asked(jobs, assert_enqueued):
@@ -83,4 +83,4 @@ def test_arguments_of_a_name_that_two_share_cannot_be_asked(jobs, assert_enqueue
     second.perform_later(2)
 
     with pytest.raises(AmbiguousJobError, match="job classes are named"):
-        assert_enqueued(first._name, params={"payment_id": 1})
+        assert_enqueued(first.__declaration__.name, params={"payment_id": 1})

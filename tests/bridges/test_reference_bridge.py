@@ -153,10 +153,12 @@ def test_records_of_a_namesake_do_not_match(jobs, bridge):
     first, second = make(), make()
     first.perform_later()
     second.perform_later()
-    enqueue_by_name(first._name)
+    enqueue_by_name(first.__declaration__.name)
 
     assert [bridge.matcher(first)(record) for record in jobs.enqueued] == [True, False, True]
-    assert [bridge.matcher(first._name)(record) for record in jobs.enqueued] == [True] * 3
+    assert [bridge.matcher(first.__declaration__.name)(record) for record in jobs.enqueued] == [
+        True
+    ] * 3
 
 
 @pytest.mark.parametrize(

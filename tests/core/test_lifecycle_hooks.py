@@ -239,7 +239,7 @@ def test_a_class_whose_functions_want_no_instance_is_a_plugin(adapter):
         @staticmethod
         @hookimpl
         def job_started(job):
-            Plugin.started.append(job._name)
+            Plugin.started.append(job.__declaration__.name)
 
     with hooks.using(Plugin):
         assert hooks.job_started is not None

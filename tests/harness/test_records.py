@@ -212,9 +212,9 @@ def test_two_classes_of_one_name_cannot_be_told_apart_by_a_payload_that_has_only
 
     classes = [make(), make()]
     gc.collect()
-    enqueue_by_name(classes[0]._name)
+    enqueue_by_name(classes[0].__declaration__.name)
 
-    assert last(jobs).job == classes[0]._name
+    assert last(jobs).job == classes[0].__declaration__.name
     assert jobs.drain(raise_errors=False) == {"failed": 1}
     assert "2 job classes are named" in str(jobs.failed[0].error)
 

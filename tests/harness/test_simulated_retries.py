@@ -233,9 +233,9 @@ def test_a_job_that_cannot_be_enqueued_without_its_arguments_asks_for_them(jobs)
     timeline = jobs.simulate_retries(sorted_by_amount, [700], raising=Unavailable)
 
     assert str(caught.value) == (
-        f"{sorted_by_amount.job_class._name} cannot be enqueued with None for each argument (TypeError: "
-        "unsupported operand type(s) for //: 'NoneType' and 'int'): give simulate_retries the args= or kwargs= "
-        "with which it is enqueued."
+        f"{sorted_by_amount.job_class.__declaration__.name} cannot be enqueued with None for each argument "
+        "(TypeError: unsupported operand type(s) for //: 'NoneType' and 'int'): give simulate_retries the "
+        "args= or kwargs= with which it is enqueued."
     )
     assert timeline.attempts[0].queue == "up-to-7"
 
@@ -361,7 +361,7 @@ def test_a_job_that_is_halted_at_enqueue_cannot_be_simulated(jobs):
     with pytest.raises(CriterionError) as caught:
         jobs.simulate_retries(Picky, raising=Unavailable)
 
-    name = Picky._name
+    name = Picky.__declaration__.name
     assert str(caught.value) == (
         f"{name} was not enqueued: a callback halted it, so there is nothing to simulate. Give the arguments with "
         "which it is enqueued."

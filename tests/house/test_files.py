@@ -41,6 +41,5 @@ def test_nothing_reads_a_private_attribute_of_the_objects_of_another_module():
     assert private_reads() == []
 
 
-@pytest.mark.xfail(reason="the house is being rebuilt")
 def test_nothing_imports_a_private_name():
     assert private_imports() == []

@@ -133,7 +133,6 @@ def test_inside_a_folder_the_rooms_and_files_are_ordered():
     assert tangled == {}
 
 
-@pytest.mark.xfail(reason="the house is being rebuilt")
 def test_a_room_imports_no_file_of_the_floor_above():
     """The flat files of a package are its top floor."""
     upwards = [

@@ -261,9 +261,10 @@ def test_u8_log_says_which_job_was_dropped_for_which(jobs, caplog):
 
     (line,) = [r for r in caplog.records if r.name == "pytest_jobs"]
     assert line.levelname == "INFO"
+    name = work.__declaration__.name
     assert line.getMessage() == (
-        f"Dropped at enqueue: {work._name} (job {second.job_id}) may not go on: unique:{work._name}:[0] is held "
-        f"by job {first.job_id}."
+        f"Dropped at enqueue: {name} (job {second.job_id}) may not go on: unique:{name}:[0] is held by "
+        f"job {first.job_id}."
     )
 
 

@@ -53,7 +53,7 @@ def test_log_names_both_jobs_and_the_lock(jobs, caplog):
     assert second.dropped_for == first.job_id
     assert logged(caplog) == [
         (
-            f"Dropped at enqueue: {sync.job_class._name} (job {second.job_id}) may not go on: "
+            f"Dropped at enqueue: {sync.job_class.__declaration__.name} (job {second.job_id}) may not go on: "
             f"unique:crm:[7] is held by job {first.job_id}."
         )
     ]
@@ -148,8 +148,8 @@ def test_replace_asks_for_an_adapter_that_can_take_back():
             Sync.perform_later()
 
     assert str(caught.value) == (
-        f"{Sync._name} is declared unique(on_conflict='replace'), and KeepsNothing cannot take jobs back: write "
-        "on_conflict='drop', or give the adapter a method `withdraw`."
+        f"{Sync.__declaration__.name} is declared unique(on_conflict='replace'), and KeepsNothing cannot take "
+        "jobs back: write on_conflict='drop', or give the adapter a method `withdraw`."
     )
 
 
@@ -256,8 +256,8 @@ def test_a_job_is_logged_as_lost_that_a_full_queue_does_not_take_back(caplog):
     assert str(second.enqueue_error) == "full"
     assert logged(caplog) == [
         (
-            f"{refresh.job_class._name} (job {first.job_id}) is lost: it was taken back for job {second.job_id}, "
-            "which was not enqueued, and could not be put back: full"
+            f"{refresh.job_class.__declaration__.name} (job {first.job_id}) is lost: it was taken back "
+            f"for job {second.job_id}, which was not enqueued, and could not be put back: full"
         )
     ]
 
@@ -337,8 +337,8 @@ def test_a_job_that_may_not_run_is_halted(adapter, caplog, until, strategy, line
     first, second, execution = overlap(sync, adapter)
 
     text = (
-        f"{sync._name} (job {second.job_id}) may not go on: "
-        f'running:{sync._name}:["all"] is held by job {first.job_id}.'
+        f"{sync.__declaration__.name} (job {second.job_id}) may not go on: "
+        f'running:{sync.__declaration__.name}:["all"] is held by job {first.job_id}.'
     )
     assert (execution.status, execution.handled) == ("halted", True)
     assert (type(execution.error), str(execution.error)) == (JobLockedError, text)
@@ -379,7 +379,9 @@ def test_reschedule_puts_the_job_off_without_an_attempt(adapter, until):
     assert payload.snoozed(0, None).headers["snoozed"] == 2
 
     expected = (
-        [Held(f'unique:{second._name}:["all"]', second.job_id, None)] if until != SIDES[0] else []
+        [Held(f'unique:{second.__declaration__.name}:["all"]', second.job_id, None)]
+        if until != SIDES[0]
+        else []
     )
     assert list(adapter.store.held(0)) == expected
     assert adapter.perform(payload).status == "performed"

@@ -151,7 +151,7 @@ class Redriving:
 def exclusion_of(payload: Payload) -> Exclusion | None:
     """Return what keeps the job of a payload apart; None where nothing does, or did when it was enqueued."""
     try:
-        exclusion = payload.job._exclusion
+        exclusion = payload.job.__declaration__.exclusion
     except (UnknownJobError, AmbiguousJobError):
         return None
     return exclusion if exclusion is not None and _carries_keys(payload, exclusion) else None

@@ -113,7 +113,7 @@ class ReferenceBridge:
         if isinstance(job, str):
             return job if registry.known(job) else None
         job_class = _job_class(job)
-        return None if job_class is None else job_class._name
+        return None if job_class is None else job_class.__declaration__.name
 
     def matcher(self, job: object) -> Callable[[JobRecord], bool]:
         """Return what says whether a record is of this very class."""
@@ -145,7 +145,9 @@ class ReferenceBridge:
 
     def retry_policy(self, job: object) -> RetryPolicy | None:
         """Return the schedule of the only `retry_on`; None when there are none or several."""
-        rules = [rule for rule in _known(job)._rules() if isinstance(rule, RetryRule)]
+        rules = [
+            rule for rule in _known(job).__declaration__.all_rules() if isinstance(rule, RetryRule)
+        ]
         if len(rules) != 1 or rules[0].wait.wants_error:
             return None
         rule = rules[0]
@@ -160,7 +162,9 @@ class ReferenceBridge:
     def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments of a payload."""
         payload = payload_of(record)
-        return decode(payload.arguments, payload.job._argument_types, find=RecordReference)
+        return decode(
+            payload.arguments, payload.job.__declaration__.argument_types, find=RecordReference
+        )
 
     def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
         """Return nothing: a job of the core enqueues the next one itself."""
@@ -168,7 +172,7 @@ class ReferenceBridge:
 
     def signature(self, job: object) -> Binder:
         """Return what binds arguments to the parameters of `perform`."""
-        return _known(job)._signature()
+        return _known(job).__declaration__.signature
 
     # Enqueueing and performing
 
@@ -179,13 +183,13 @@ class ReferenceBridge:
     def is_coroutine(self, record: JobRecord) -> bool:
         """Say whether `perform` is a coroutine function."""
         try:
-            return bool(payload_of(record).job._is_coroutine)
+            return bool(payload_of(record).job.__declaration__.is_coroutine)
         except (UnknownJobError, AmbiguousJobError):
             return False
 
     def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Call `perform_later`, or enqueue the job in the batch that it is to be added to."""
-        made = _known(job)._build(args, dict(kwargs), None)
+        made = _known(job).new(*args, **kwargs)
         batch = adding.get()
         if batch is None:
             made.enqueue()
@@ -221,7 +225,11 @@ class ReferenceBridge:
             CriterionError: when there are several, each of which has a counter of its own.
         """
         payload = payload_of(record)
-        keys = {rule.key for rule in payload.job._rules() if isinstance(rule, RetryRule)}
+        keys = {
+            rule.key
+            for rule in payload.job.__declaration__.all_rules()
+            if isinstance(rule, RetryRule)
+        }
         if len(keys) > 1:
             raise CriterionError(
                 f"jobs.perform(record, attempt={attempt}): {record.name} has several retry_on, each with a "

@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 
 from ...errors import DeserializationError, JobsError, SerializationError
 from ..foundation.registry import name_of
-from .records import Find, Reference, references
-from .types import argument_types
+from ..foundation.types import argument_types
+from .records import Find, RecordReference, Reference, UnitOfWork, references
 
 Walk = Callable[[Any], Any]
 
@@ -139,7 +139,11 @@ def decode(text: str, types: Types, *, find: Find) -> tuple[tuple[Any, ...], dic
         RecordUnavailableError: when they refer to one of which that cannot be told now.
     """
     try:
-        data = _from_json(text)
+        data, end = _scan_json(
+            text
+        )  # Our text has no white space around it, so it is cheaper than `loads`.
+        if end != len(text):
+            raise ValueError("more text follows the arguments")
         if type(data) is list:
             args, kwargs = data
             return tuple(args), kwargs
@@ -185,11 +189,36 @@ def may_name_records(text: str) -> bool:
     return text.startswith(_TAGGED_PREFIX)
 
 
-def records_in(data: Any) -> Iterator[tuple[str, Any]]:
-    """Return what names a record in decoded JSON, each as its class's name and its id as it is written."""
+async def look_up_records(data: Any, types: Types, unit: UnitOfWork) -> None:
+    """Look up the records that JSON data names, one after the other, for a coroutine job.
+
+    Raises:
+        RecordNotFoundError: when one is gone.
+        RecordUnavailableError: when that cannot be told of one.
+    """
+    if not unit.awaits:
+        return
+    for name, written in _records_in(data):
+        reference = references.named(name)
+        await unit.look_up(reference, decode_value(written, types, find=RecordReference))
+
+
+async def look_up_records_of_arguments(text: str, types: Types, unit: UnitOfWork) -> None:
+    """Look up the records that arguments name; see `look_up_records`."""
+    if not unit.awaits or not may_name_records(text):
+        return
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return  # `decode` raises the error.
+    await look_up_records(data, types, unit)
+
+
+def _records_in(data: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the records that JSON data names, each as the name of its class and its written id."""
     if type(data) is list:
         for item in data:
-            yield from records_in(item)
+            yield from _records_in(item)
     elif type(data) is dict:
         tag, written = data.get(_TAG), data.get("v")
         if tag == "record":
@@ -197,15 +226,7 @@ def records_in(data: Any) -> Iterator[tuple[str, Any]]:
         else:
             plain = written if tag == "dict" and type(written) is dict else data
             for item in plain.values():
-                yield from records_in(item)
-
-
-def _from_json(text: str) -> Any:
-    """Read JSON text that has no white space around it, as ours has not."""
-    value, end = _scan_json(text)
-    if end != len(text):
-        raise ValueError("more text follows the arguments")
-    return value
+                yield from _records_in(item)
 
 
 def _is_plain(value: Any) -> bool:

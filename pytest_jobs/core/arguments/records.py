@@ -17,16 +17,17 @@ from ...errors import (
     RecordNotFoundError,
     RecordUnavailableError,
 )
+from ..foundation.callbacks import without_awaiting
 from ..foundation.libraries import integrations_in_use
 from ..foundation.registry import import_module_of, name_of, standing_at
 
 _log: Final = logging.getLogger(__name__)
 
 
-class Unit(Protocol):
+class DatabaseSession(Protocol):
     """What a database library keeps open while a job has its records.
 
-    The methods of one for coroutine jobs return what is awaited.
+    The methods of a session for coroutine jobs return awaitables.
     """
 
     def commit(self) -> Awaitable[None] | None:
@@ -42,74 +43,67 @@ class Unit(Protocol):
         ...
 
 
-U = TypeVar("U", bound=Unit)
+S = TypeVar("S", bound=DatabaseSession)
 
 
-class RecordWork:
-    """The records of one delivery.
+class UnitOfWork:
+    """The records of one delivery, and the database session that they were found in.
 
-    What was done to them is committed when the job has been performed, and rolled back when it has
-    raised; then its rules have their turn, and what these did is committed.
+    It is committed when the job was performed, and rolled back when the job raised; then the rules of
+    the job run, and what they did is committed. The methods are coroutines for both kinds of jobs:
+    for a synchronous job none of them awaits anything.
     """
 
-    __slots__ = ("_unit",)
+    __slots__ = ("_looked_up", "_session", "awaits")
 
-    def __init__(self) -> None:
-        self._unit: Unit | None = None
+    def __init__(self, *, awaits: bool) -> None:
+        """Begin; no session is open yet.
+
+        Args:
+            awaits: whether the job is a coroutine function.
+        """
+        #: Whether the job is a coroutine function, whose records are looked up before they are needed.
+        self.awaits = awaits
+        self._session: DatabaseSession | None = None
+        # By the text of the id, since an id need not be hashable.
+        self._looked_up: dict[tuple[type, str], object] = {}
+
+    def session(self, open: Callable[[], S]) -> S:
+        """Return the session of this delivery, which is opened for the first record."""
+        if self._session is None:
+            self._session = open()
+        return cast(S, self._session)
+
+    async def look_up(self, reference: Reference, identifier: object) -> None:
+        """Look a record up for a coroutine job, before its arguments are decoded, which cannot await."""
+        key = (reference.cls, repr(identifier))
+        if key not in self._looked_up:
+            self._looked_up[key] = await reference.afind_record(identifier, self)
 
     def find(self, reference: Reference, identifier: object) -> object:
-        """Look a record up; see `Reference.find_record`."""
+        """Return a record, which was looked up before if the job is a coroutine function."""
+        if self.awaits:
+            return self._looked_up[reference.cls, repr(identifier)]
         return reference.find_record(identifier, self)
 
-    def unit(self, open: Callable[[], U]) -> U:
-        """Return what is open for this delivery, which is opened for the first record."""
-        if self._unit is None:
-            self._unit = open()
-        return cast(U, self._unit)
+    async def commit(self) -> None:
+        """Keep what was done to the records."""
+        if self._session is not None:
+            await _settled(self._session.commit())
 
-    def commit(self) -> None:
-        """Keep what was done."""
-        if self._unit is not None:
-            self._unit.commit()
-
-    async def acommit(self) -> None:
-        """Keep what was done, for a coroutine job."""
-        await _awaited(self._unit and self._unit.commit())
-
-    def roll_back(self, error: Exception) -> None:
-        """Take back what was done, for an error, which is told if that fails too."""
+    async def roll_back(self, error: Exception) -> None:
+        """Take it back for an error of the job, which gets a note if that fails too."""
         try:
-            if self._unit is not None:
-                self._unit.roll_back()
+            if self._session is not None:
+                await _settled(self._session.roll_back())
         except Exception as raised:
-            error.add_note(_not_rolled_back(raised))
-
-    async def aroll_back(self, error: Exception) -> None:
-        """Take back what was done, for a coroutine job; see `roll_back`."""
-        try:
-            await _awaited(self._unit and self._unit.roll_back())
-        except Exception as raised:
-            error.add_note(_not_rolled_back(raised))
-
-    def __enter__(self) -> Self:
-        """Begin; nothing is open yet."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Let go of the records."""
-        try:
-            if self._unit is not None:
-                self._unit.close()
-        except Exception:
-            _log.warning(_NOT_CLOSED, exc_info=True)
+            error.add_note(
+                "What the job did to its records could not be rolled back either: "
+                f"{type(raised).__name__}: {raised}"
+            )
 
     async def __aenter__(self) -> Self:
-        """Begin; nothing is open yet."""
+        """Begin."""
         return self
 
     async def __aexit__(
@@ -118,23 +112,17 @@ class RecordWork:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let go of the records, unless the coroutine is thrown away, which can await nothing any more."""
-        if kind is GeneratorExit:
-            return
+        """Close the session."""
+        if self.awaits and kind is GeneratorExit:
+            return  # The coroutine is thrown away, and so can await nothing any more.
         try:
-            await _awaited(self._unit and self._unit.close())
+            if self._session is not None:
+                await _settled(self._session.close())
         except Exception:
-            _log.warning(_NOT_CLOSED, exc_info=True)
+            _log.warning("What held the records of a job could not be closed.", exc_info=True)
 
 
-_NOT_CLOSED: Final = "What held the records of a job could not be closed."
-
-
-def _not_rolled_back(raised: Exception) -> str:
-    return f"What the job did to its records could not be rolled back either: {type(raised).__name__}: {raised}"
-
-
-async def _awaited(waiting: Any) -> None:
+async def _settled(waiting: Awaitable[None] | None) -> None:
     if waiting is not None:
         await waiting
 
@@ -152,15 +140,15 @@ class Reference:
 
     cls: type
     identify: Callable[[Any], object]
-    find: Callable[[Any, RecordWork], object] | None
-    afind: Callable[[Any, RecordWork], Awaitable[object]] | None = None
+    find: Callable[[Any, UnitOfWork], object] | None
+    afind: Callable[[Any, UnitOfWork], Awaitable[object]] | None = None
 
-    def find_record(self, identifier: object, work: RecordWork) -> object:
+    def find_record(self, identifier: object, unit: UnitOfWork) -> object:
         """Look a record up.
 
         Args:
             identifier: its id.
-            work: the records of the delivery, with which it ends.
+            unit: the unit of work of the delivery, in whose session it is found.
 
         Raises:
             RecordNotFoundError: when there is none.
@@ -173,17 +161,17 @@ class Reference:
                 "await: declare the job `async def perform`, or give `reference` a plain function as `find`."
             )
         try:
-            record = self.find(identifier, work)
+            record = self.find(identifier, unit)
         except Exception as error:
             raise self._failure(identifier, error) from error
         return self._present(record, identifier)
 
-    async def afind_record(self, identifier: object, work: RecordWork) -> object:
+    async def afind_record(self, identifier: object, unit: UnitOfWork) -> object:
         """Look a record up for a coroutine job; see `find_record`."""
         if self.afind is None:
-            return self.find_record(identifier, work)
+            return self.find_record(identifier, unit)
         try:
-            record = await self.afind(identifier, work)
+            record = await self.afind(identifier, unit)
         except Exception as error:
             raise self._failure(identifier, error) from error
         return self._present(record, identifier)
@@ -239,8 +227,12 @@ class RecordReference:
             RecordNotFoundError: when it is gone.
             RecordUnavailableError: when that cannot be told now.
         """
-        with RecordWork() as work:
-            return self._reference.find_record(self.id, work)
+
+        async def find() -> object:
+            async with UnitOfWork(awaits=False) as unit:
+                return unit.find(self._reference, self.id)
+
+        return without_awaiting(find(), f"Looking up {self!r}")
 
     def __eq__(self, other: object) -> bool:
         """Compare with a record, or with another reference, by class and id."""
@@ -349,7 +341,7 @@ def reference(
         identify = operator.attrgetter(id) if isinstance(id, str) else id
         finder: Any = getattr(cls, find) if isinstance(find, str) else find
 
-        def find_alone(identifier: object, work: RecordWork) -> Any:
+        def find_alone(identifier: object, unit: UnitOfWork) -> Any:
             return finder(identifier)
 
         if inspect.iscoroutinefunction(finder):

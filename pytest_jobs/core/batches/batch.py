@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from ...errors import BatchError, EnqueueError, Halt
 from ..enqueueing.context import performed
 from ..enqueueing.enqueue import (
     checked_jobs,
-    enqueue_prepared,
-    in_its_context,
+    encoded_arguments,
+    in_context_of,
     payload_of,
     prepared,
-    write_keys,
 )
+from ..foundation.base import JobBase, Membership
 from ..foundation.payload import BATCH, BATCH_CALLBACK, Payload
-from ..foundation.protocols import BatchFacts, BatchStore
+from ..foundation.protocols import BatchFacts
 from ..foundation.settings import settings
 from .ends import batch_of, derived_id, send
 from .stores import COMPLETE, SUCCESS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..job import Job
-
 
 T = TypeVar("T")
 
@@ -58,7 +52,7 @@ def _cut(items: Iterator[T], size: int) -> Iterator[list[T]]:
         yield piece
 
 
-J = TypeVar("J", bound="Job")
+J = TypeVar("J", bound=JobBase)
 
 #: The batch to which a job is added that a tool enqueues by itself; see `added_to`.
 adding: ContextVar[Batch | None] = ContextVar("pytest_jobs_adding", default=None)
@@ -85,8 +79,8 @@ class Batch:
         self,
         id: str | None = None,
         *,
-        on_success: Job | None = None,
-        on_complete: Job | None = None,
+        on_success: JobBase | None = None,
+        on_complete: JobBase | None = None,
     ) -> None:
         given: Any = id
         if given is not None and (not isinstance(given, str) or not given):
@@ -170,8 +164,8 @@ class Batch:
         adapter, store = settings.adapter, settings.batches
         ids = self._ids(every)
         for job, job_id in zip(every, ids, strict=True):
-            job._membership = Membership(self._id, job_id)
-        ready = prepared(every, adapter)
+            job.__membership__ = Membership(self._id, job_id)
+        calls = [prepared(job, adapter) for job in every]
         missing = store.add(self._id, ids, self._callbacks, self._adder)
         if missing is None:
             raise BatchError(
@@ -180,23 +174,20 @@ class Batch:
                 "Batch.current().enqueue([...])."
             )
         waiting = set(missing)
-        for (job, payload, _), job_id in zip(ready, ids, strict=True):
+        for job, job_id, enqueue_prepared in zip(every, ids, calls, strict=True):
             if job_id in waiting:
-                enqueue_prepared(job, payload, adapter, ())
-                self._note(job, job_id, store)
+                enqueue_prepared()
+                if job.enqueued:
+                    store.handed_over(self._id, job_id)
+                elif not _was_refused(job):
+                    store.withdraw(self._id, job_id)
             else:
                 job.enqueued, job.enqueue_error, job.dropped_for = False, None, job_id
         self._check(every)
         send(store, self._id, store.settle(self._id, self._id))
         return every
 
-    def _note(self, job: Job, job_id: str, store: BatchStore) -> None:
-        if job.enqueued:
-            store.handed_over(self._id, job_id)
-        elif not _was_refused(job):
-            store.withdraw(self._id, job_id)
-
-    def _check(self, jobs: Sequence[Job]) -> None:
+    def _check(self, jobs: Sequence[JobBase]) -> None:
         refused = [job for job in jobs if _was_refused(job)]
         if refused:
             error = refused[0].enqueue_error
@@ -206,12 +197,12 @@ class Batch:
                 "handed over."
             ) from error
 
-    def _ids(self, jobs: Sequence[Job]) -> list[str]:
+    def _ids(self, jobs: Sequence[JobBase]) -> list[str]:
         """Return an id for each job that it has whenever it is enqueued in this batch."""
         met: Counter[tuple[str, str]] = Counter()
         ids = []
         for job in jobs:
-            what = (type(job)._name, job._encoded_arguments())
+            what = (job.__declaration__.name, encoded_arguments(job))
             ids.append(derived_id(self._id, self._adder, *what, str(met[what])))
             met[what] += 1
         return ids
@@ -251,21 +242,6 @@ class Batch:
         return f"<Batch {self._id}>"
 
 
-class Membership:
-    """What makes a payload one of a batch."""
-
-    __slots__ = ("_batch_id", "_job_id")
-
-    def __init__(self, batch_id: str, job_id: str) -> None:
-        self._batch_id = batch_id
-        self._job_id = job_id
-
-    def write(self, payload: Payload) -> None:
-        """Give a payload its id and the name of its batch."""
-        payload.job_id = self._job_id
-        payload.headers = {**(payload.headers or {}), BATCH: self._batch_id}
-
-
 @contextmanager
 def added_to(batch: Batch) -> Generator[None, None, None]:
     """Let a job be one of a batch, in a block, that a test tool enqueues by itself."""
@@ -276,9 +252,9 @@ def added_to(batch: Batch) -> Generator[None, None, None]:
         adding.reset(token)
 
 
-def _callback(job: Job, name: str) -> Payload:
+def _callback(job: JobBase, name: str) -> Payload:
     checked: Any = job
-    if not hasattr(checked, "_encoded_arguments") or isinstance(checked, type):
+    if not isinstance(checked, JobBase):
         raise BatchError(
             f"on_{name}={job!r} is no job yet: write `.new(...)` of it, with the arguments."
         )
@@ -287,7 +263,7 @@ def _callback(job: Job, name: str) -> Payload:
             f"on_{name}={job!r} was enqueued already, and a callback is enqueued when its batch is done: make it "
             "by `.new(...)`."
         )
-    payload = in_its_context(job, _payload_of_callback, job)
+    payload = in_context_of(job, _payload_of_callback, job)
     if payload.due_ns is not None:
         raise BatchError(
             f"on_{name}={job!r} says when it is due, and a callback is due when its batch is done: leave wait= "
@@ -296,18 +272,20 @@ def _callback(job: Job, name: str) -> Payload:
     return payload
 
 
-def _payload_of_callback(job: Job) -> Payload:
+def _payload_of_callback(job: JobBase) -> Payload:
     payload = payload_of(job, 0)
-    write_keys(job, payload)
+    exclusion = job.__declaration__.exclusion
+    if exclusion is not None:
+        exclusion.write_keys(job, payload)
     return payload
 
 
-def _was_refused(job: Job) -> bool:
+def _was_refused(job: JobBase) -> bool:
     error = job.enqueue_error
     return error is not None and not isinstance(error, Halt)
 
 
-def _check_each_once(jobs: Sequence[Job]) -> None:
+def _check_each_once(jobs: Sequence[JobBase]) -> None:
     seen: set[int] = set()
     for job in jobs:
         if id(job) in seen:
@@ -317,7 +295,7 @@ def _check_each_once(jobs: Sequence[Job]) -> None:
         seen.add(id(job))
 
 
-def _check_none_waits(jobs: Iterable[Job]) -> None:
+def _check_none_waits(jobs: Iterable[JobBase]) -> None:
     for job in jobs:
         if not type(job).enqueue_after_commit:
             continue

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..arguments.encoding import decode
 from ..arguments.records import RecordReference
-from ..enqueueing.enqueue import hand_over
+from ..enqueueing.enqueue import enqueue, new_job
+from ..foundation.base import JobBase
 from ..foundation.payload import BATCH, BATCH_CALLBACK, Payload
 from ..foundation.protocols import BatchStore
 from ..foundation.settings import settings
-
-if TYPE_CHECKING:
-    from ..job import Job
 
 _NOT_ENDED: Final = ("retried", "snoozed")
 
@@ -86,12 +84,12 @@ def batch_of(headers: Mapping[str, Any] | None) -> str:
 
 
 def _enqueue(kept: Payload, batch_id: str, job_id: str) -> None:
+    job_class: type[JobBase] = kept.job
     adapter = settings.adapter
-    cls: type[Job] = kept.job
-    job = cls.__new__(cls)
-    job.args, job.kwargs = decode(kept.arguments, cls._argument_types, find=RecordReference)
+    types = job_class.__declaration__.argument_types
+    args, kwargs = decode(kept.arguments, types, find=RecordReference)
     payload = Payload(
-        cls,
+        job_class,
         kept.name,
         job_id,
         kept.queue,
@@ -103,6 +101,7 @@ def _enqueue(kept: Payload, batch_id: str, job_id: str) -> None:
         None,
         {**(kept.headers or {}), BATCH_CALLBACK: batch_id},
     )
-    hand_over(job, adapter, payload)
+    job = new_job(job_class, args, kwargs)
+    enqueue(job, payload, adapter)
     if job.enqueue_error is not None:
         raise job.enqueue_error

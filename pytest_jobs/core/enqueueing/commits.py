@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ...errors import CommitError, RolledBackError
+from ..foundation.base import JobBase
 from ..foundation.hooks import hooks
 from ..foundation.libraries import integrations_in_use
 from ..foundation.protocols import CommitWait, FoundTransaction, OpenTransaction, TransactionSource
 from ..foundation.settings import settings
-
-if TYPE_CHECKING:
-    from ..job import Job
 
 
 class WaitingJob:
@@ -21,7 +18,7 @@ class WaitingJob:
 
     __slots__ = ("_dropped", "_enqueue", "_left", "job")
 
-    def __init__(self, job: Job, enqueue: Callable[[], None]) -> None:
+    def __init__(self, job: JobBase, enqueue: Callable[[], None]) -> None:
         self.job = job
         self._enqueue = enqueue
         self._left = 0
@@ -94,7 +91,7 @@ class CommitWatches:
 commit_watches = CommitWatches()
 
 
-def transactions_to_wait_for(job_class: type[Job]) -> Sequence[FoundTransaction]:
+def transactions_to_wait_for(job_class: type[JobBase]) -> Sequence[FoundTransaction]:
     """Return the open transactions whose commit a job of a class waits for, each with what knows it.
 
     Raises:
@@ -105,7 +102,7 @@ def transactions_to_wait_for(job_class: type[Job]) -> Sequence[FoundTransaction]
     ]
 
 
-def sources(job_class: type[Job]) -> Sequence[TransactionSource]:
+def sources(job_class: type[JobBase]) -> Sequence[TransactionSource]:
     """Return what knows the transactions of each database library in use.
 
     Raises:

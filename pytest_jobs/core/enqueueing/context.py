@@ -1,4 +1,4 @@
-"""Ambient values, such as the tenant and the user of a request, that travel with its jobs."""
+"""Current attributes, such as the tenant and the user of a request, that travel with jobs."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
 
 from ...errors import ContextError, DeclarationError, DeserializationError, SerializationError
-from ..arguments.encoding import decode_value, encode_value
-from ..arguments.records import Find, RecordReference
-from ..arguments.types import _annotations_of, annotated_types
-from ..foundation.payload import Payload
+from ..arguments.encoding import decode_value, encode_value, look_up_records
+from ..arguments.records import RecordReference, UnitOfWork
+from ..foundation.payload import CONTEXT, Payload
 from ..foundation.registry import import_module_of, name_of
-
-if TYPE_CHECKING:
-    from ..arguments.found_records import FoundRecords
-
+from ..foundation.types import annotated_types, annotations_of
 
 #: The values of each class. It is replaced as a whole, never changed: so a job can keep it.
-Ambient: TypeAlias = Mapping[type["CurrentAttributes"], Mapping[str, Any]]
+CurrentValues: TypeAlias = Mapping[type["CurrentAttributes"], Mapping[str, Any]]
 
 EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
 
-#: What is set in this context.
-ambient: ContextVar[Ambient] = ContextVar("pytest_jobs_ambient", default=EMPTY)
+#: The values that are set in this thread or task.
+current_values: ContextVar[CurrentValues] = ContextVar("pytest_jobs_current_values", default=EMPTY)
 
 
 class CurrentClasses:
@@ -68,99 +64,91 @@ class CurrentClasses:
 current_classes = CurrentClasses()
 
 
-Before: TypeAlias = tuple[Token[Ambient], "Token[Payload | None]"]
+# Around a delivery
 
-#: The header in which a payload carries them.
-HEADER: Final = "context"
-
-#: The payload that is being performed, if it is one that carries anything.
+#: The payload that is being performed; None where the delivery has no context of its own.
 performed: ContextVar[Payload | None] = ContextVar("pytest_jobs_performed", default=None)
 
+#: What `enter` replaced.
+Before: TypeAlias = tuple[Token[CurrentValues], "Token[Payload | None]"]
 
-def headers_of(values: Ambient) -> dict[str, object] | None:
+
+def enter(payload: Payload) -> Before:
+    """Begin a delivery without current attributes, whatever the worker has set."""
+    return current_values.set(EMPTY), performed.set(payload)
+
+
+def leave(before: Before) -> None:
+    """End a delivery: reset the current attributes that it left, and bring back those of the worker."""
+    with ExitStack() as stack:
+        stack.callback(_bring_back, before)
+        for cls in current_values.get():
+            stack.callback(cls.reset)
+
+
+def _bring_back(before: Before) -> None:
+    # A coroutine that is thrown away ends in the context of whoever throws it away.
+    with suppress(ValueError):
+        current_values.reset(before[0])
+        performed.reset(before[1])
+
+
+# In a payload
+
+
+def headers_of(values: CurrentValues) -> dict[str, object] | None:
     """Return the headers of a payload that carries these values; None when there is nothing to carry.
 
     Raises:
         SerializationError: names the attribute whose value cannot be written.
     """
-    written: dict[str, object] = {}
-    for cls, held in values.items():
-        carried = {name: value for name, value in held.items() if cls._attributes[name].carried}
-        if carried:
-            written[name_of(cls)] = {
-                name: _written(value, f"{cls.__qualname__}.{name}", cls._argument_types)
-                for name, value in carried.items()
-            }
-    return {HEADER: written} if written else None
+    written: dict[str, dict[str, object]] = {}
+    for cls, by_name in values.items():
+        for name, value in by_name.items():
+            if not cls._attributes[name].carried:
+                continue
+            try:
+                data = encode_value(value, f"{cls.__qualname__}.{name}", cls._argument_types)
+            except SerializationError as error:
+                raise SerializationError(
+                    f"{error} Jobs carry the current attributes that are set where they are made; declare it with "
+                    "`attribute(carried=False)` if they do not need this one."
+                ) from None
+            written.setdefault(name_of(cls), {})[name] = data
+    return {CONTEXT: written} if written else None
 
 
-def _written(value: object, path: str, types: Any) -> object:
-    try:
-        return encode_value(value, path, types)
-    except SerializationError as error:
-        raise SerializationError(
-            f"{error} Jobs carry the current attributes that are set where they are made; declare it with "
-            "`attribute(carried=False)` if they do not need this one."
-        ) from None
+async def restore(headers: Mapping[str, object] | None, unit: UnitOfWork) -> CurrentValues:
+    """Set the values that a payload carries, one after the other, and return them.
 
-
-def enter(payload: Payload) -> Before:
-    """Begin a delivery: nothing of whoever performs it is seen in it."""
-    return ambient.set(EMPTY), performed.set(payload)
-
-
-def restore(headers: Mapping[str, object] | None, find: Find) -> Ambient:
-    """Set what a payload carries, one value after the other, and return it.
-
-    Finding a record may need what was declared before it, such as the tenant.
+    To find a record, the application may need a value that stands before it, such as the tenant.
 
     Raises:
         DeserializationError: when a value cannot be read.
         RecordNotFoundError: when it is a record that is gone.
         RecordUnavailableError: when that cannot be told now.
     """
-    return carried(headers, find=find, assign=True)
-
-
-async def arestore(headers: Mapping[str, object] | None, records: FoundRecords) -> Ambient:
-    """Set what a payload carries for a coroutine job; see `restore`."""
     found: dict[Any, dict[str, Any]] = {}
     for cls, name, data in _written_in(headers):
-        await records.look_up(data, cls._argument_types)
-        value = decode_value(data, cls._argument_types, find=records.find)
+        await look_up_records(data, cls._argument_types, unit)
+        value = decode_value(data, cls._argument_types, find=unit.find)
         found.setdefault(cls, {})[name] = value
         cls._assign({name: value})
     return found
 
 
-def leave(before: Before) -> None:
-    """End a delivery: reset what it left, and bring back what there was before."""
-    with ExitStack() as stack:
-        stack.callback(_bring_back, before)
-        for cls in ambient.get():
-            stack.callback(cls.reset)
-
-
-def _bring_back(before: Before) -> None:
-    # A coroutine that is thrown away ends in the context of whoever does it.
-    with suppress(ValueError):
-        ambient.reset(before[0])
-        performed.reset(before[1])
-
-
-def carried(headers: Mapping[str, object] | None, *, find: Find, assign: bool = False) -> Ambient:
-    """Return what a payload carries. An attribute that its class has no longer is left out."""
+def carried(headers: Mapping[str, object] | None) -> CurrentValues:
+    """Return the values that a payload carries, records as `RecordReference`."""
     found: dict[Any, dict[str, Any]] = {}
     for cls, name, data in _written_in(headers):
-        value = decode_value(data, cls._argument_types, find=find)
+        value = decode_value(data, cls._argument_types, find=RecordReference)
         found.setdefault(cls, {})[name] = value
-        if assign:
-            cls._assign({name: value})
     return found
 
 
 def _written_in(headers: Mapping[str, object] | None) -> Iterator[tuple[Any, str, Any]]:
-    context: Any = (headers or EMPTY).get(HEADER, EMPTY)
+    """Yield class, name and written value of each attribute, unless its class has dropped it meanwhile."""
+    context: Any = (headers or EMPTY).get(CONTEXT, EMPTY)
     for class_name, values in context.items():
         cls = current_classes.find(class_name)
         for name, data in values.items():
@@ -169,18 +157,20 @@ def _written_in(headers: Mapping[str, object] | None) -> Iterator[tuple[Any, str
 
 
 def described(headers: Mapping[str, object] | None) -> str:
-    """Return what a payload carries as text, `Current(account=<Account 1>)`; empty for nothing."""
-    if not headers or HEADER not in headers:
+    """Return the values that a payload carries as text, `Current(account=<Account 1>)`."""
+    if not headers or CONTEXT not in headers:
         return ""
     try:
-        values = carried(headers, find=RecordReference)
+        values = carried(headers)
     except DeserializationError as error:
         return f"unreadable: {type(error).__name__}"
     return ", ".join(
-        f"{cls.__name__}({', '.join(f'{name}={value!r}' for name, value in held.items())})"
-        for cls, held in values.items()
+        f"{cls.__name__}({', '.join(f'{name}={value!r}' for name, value in by_name.items())})"
+        for cls, by_name in values.items()
     )
 
+
+# Declaring and using them
 
 T = TypeVar("T")
 
@@ -205,7 +195,7 @@ class Attribute:
 
     def __get__(self, instance: object, owner: type[CurrentAttributes]) -> Any:
         """Return the current value."""
-        values = ambient.get().get(owner, EMPTY)
+        values = current_values.get().get(owner, EMPTY)
         if self.name in values:
             return values[self.name]
         if self.factory is not None:
@@ -312,8 +302,11 @@ class CurrentAttributes(metaclass=_CurrentType):
         """
         for name in values:
             if name not in cls._attributes:
-                raise ContextError(_unknown(cls, name))
-        restore = _Restore(cls, ambient.get().get(cls))
+                known = ", ".join(cls._attributes) or "none"
+                raise ContextError(
+                    f"{cls.__qualname__} has no attribute {name!r}, so it cannot be set; its attributes: {known}."
+                )
+        restore = _Restore(cls, current_values.get().get(cls))
         cls._assign(values)
         return restore
 
@@ -340,7 +333,7 @@ class CurrentAttributes(metaclass=_CurrentType):
     @classmethod
     def attributes(cls) -> dict[str, Any]:
         """Return a copy of the values that are set; defaults that were never read are left out."""
-        return dict(ambient.get().get(cls, EMPTY))
+        return dict(current_values.get().get(cls, EMPTY))
 
     @classmethod
     def carried_by(cls, job: HasHeaders) -> dict[str, Any]:
@@ -349,12 +342,12 @@ class CurrentAttributes(metaclass=_CurrentType):
         Raises:
             DeserializationError: when they cannot be read.
         """
-        return dict(carried(job.headers, find=RecordReference).get(cls, EMPTY))
+        return dict(carried(job.headers).get(cls, EMPTY))
 
     @classmethod
     def _assign(cls, values: Mapping[str, Any]) -> None:
-        state = ambient.get()
-        ambient.set({**state, cls: {**state.get(cls, EMPTY), **values}})
+        state = current_values.get()
+        current_values.set({**state, cls: {**state.get(cls, EMPTY), **values}})
 
     @classmethod
     def _argument_types(cls) -> Mapping[str, type]:
@@ -388,25 +381,33 @@ class _Restore:
         _put_back(self._cls, self._values)
 
 
-def _unknown(cls: type[CurrentAttributes], name: str) -> str:
-    known = ", ".join(cls._attributes) or "none"
-    return f"{cls.__qualname__} has no attribute {name!r}, so it cannot be set; its attributes: {known}."
-
-
 def _put_back(cls: type[CurrentAttributes], values: Mapping[str, object] | None) -> None:
-    state: Ambient = {kind: held for kind, held in ambient.get().items() if kind is not cls}
-    ambient.set(state if values is None else {**state, cls: values})
+    state: CurrentValues = {
+        kind: held for kind, held in current_values.get().items() if kind is not cls
+    }
+    current_values.set(state if values is None else {**state, cls: values})
 
 
 def _declared(cls: type) -> dict[str, Attribute]:
     """Return the attributes that the body of a class declares."""
     declared: dict[str, Attribute] = {}
-    for name, annotation in _annotations_of(cls).items():
-        if not _is_class_variable(annotation):
+    annotations = annotations_of(cls)
+    for name, annotation in annotations.items():
+        text = annotation if isinstance(annotation, str) else repr(annotation)
+        if not text.replace("typing.", "").startswith("ClassVar"):
             declared[name] = _attribute_of(cls, name)
     for name, value in vars(cls).items():
-        if not name.startswith("__") and name not in declared:
-            _check_no_attribute(cls, name, value)
+        if name.startswith("__") or name in annotations or isinstance(value, _CLASS_LEVEL):
+            continue
+        if inspect.isfunction(value) or isinstance(value, property):
+            raise DeclarationError(
+                f"{cls.__qualname__}.{name} would need an instance, and there is none: declare it a @classmethod."
+            )
+        text = "attribute(...)" if isinstance(value, Attribute) else repr(value)
+        raise DeclarationError(
+            f"{cls.__qualname__}.{name} = {text} is no attribute without an annotation: write "
+            f"`{name}: SomeType = ...`, or `ClassVar[...]` for what is the same everywhere."
+        )
     return declared
 
 
@@ -425,25 +426,3 @@ def _attribute_of(cls: type, name: str) -> Attribute:
         )
     found.name = name
     return found
-
-
-def _check_no_attribute(cls: type, name: str, value: object) -> None:
-    if isinstance(value, _CLASS_LEVEL) or name in _annotations_of(cls):
-        return
-    if inspect.isfunction(value) or isinstance(value, property):
-        raise DeclarationError(
-            f"{cls.__qualname__}.{name} would need an instance, and there is none: declare it a @classmethod."
-        )
-    raise DeclarationError(
-        f"{cls.__qualname__}.{name} = {_text(value)} is no attribute without an annotation: write "
-        f"`{name}: SomeType = ...`, or `ClassVar[...]` for what is the same everywhere."
-    )
-
-
-def _text(value: object) -> str:
-    return "attribute(...)" if isinstance(value, Attribute) else repr(value)
-
-
-def _is_class_variable(annotation: object) -> bool:
-    text = annotation if isinstance(annotation, str) else repr(annotation)
-    return text.replace("typing.", "").startswith("ClassVar")

@@ -1,176 +1,213 @@
-"""From a job to the adapter."""
+"""From a job to the adapter: its payload, its callbacks, the commit that it waits for."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from ...errors import EnqueueError, Halt, SignatureError
+from ..arguments.encoding import encode
+from ..foundation.base import JobBase
 from ..foundation.callbacks import run_chain
 from ..foundation.hooks import hooks
-from ..foundation.options import Options
-from ..foundation.payload import Payload
+from ..foundation.options import Options, checked_priority, checked_queue
+from ..foundation.payload import BATCH, Payload
 from ..foundation.protocols import Adapter, FoundTransaction, NotesKeptOut
 from ..foundation.settings import settings
-from .context import ambient, headers_of
+from .context import current_classes, current_values, headers_of
 
-if TYPE_CHECKING:
-    from ..job import Job
-
-J = TypeVar("J", bound="Job")
+J = TypeVar("J", bound=JobBase)
 T = TypeVar("T")
 
 
-def enqueue(job: Job) -> None:
-    """Hand a job to the adapter, inside its callbacks, or have it wait for a commit."""
-    in_its_context(job, _enqueue, job)
+# Making a job and its payload
 
 
-def in_its_context(job: Job, do: Callable[..., T], *args: Any) -> T:
-    """Call what asks a job, or its class, for something: with the current attributes that it was made under."""
-    if job._ambient is None or job._ambient is ambient.get():
+def new_job(
+    job_class: type[J],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    options: Options | None = None,
+) -> J:
+    """Return a job that is not enqueued yet."""
+    job = job_class.__new__(job_class)
+    job.args = args
+    job.kwargs = kwargs
+    if options is not None:
+        job.__options__ = options
+    if current_classes.any:
+        job.__context__ = current_values.get()
+    return job
+
+
+def payload_of(job: JobBase, now_ns: int) -> Payload:
+    """Return the payload of a job, enqueued at the given time in nanoseconds.
+
+    Raises:
+        SignatureError: when the arguments do not fit `perform`.
+        SerializationError: when one cannot be written.
+    """
+    cls = type(job)
+    arguments = encoded_arguments(job)
+    options, membership = job.__options__, job.__membership__
+    queue = queue_of(job)
+    priority: Any = job.priority
+    if options is not None and options.priority is not None:
+        priority = options.priority
+    elif callable(priority):
+        priority = checked_priority(
+            priority(*job.args, **job.kwargs), f"the result of {cls.__qualname__}.priority"
+        )
+    payload = Payload(
+        cls,
+        cls.__declaration__.name,
+        os.urandom(16).hex() if job.payload is None else job.payload.job_id,
+        queue,
+        priority,
+        arguments,
+        1,
+        None,
+        now_ns,
+        None if options is None else options.due_ns(now_ns),
+        None if job.__context__ is None else headers_of(job.__context__),
+    )
+    if membership is not None:
+        payload.job_id = membership.job_id
+        payload.headers = {**(payload.headers or {}), BATCH: membership.batch_id}
+    return payload
+
+
+def encoded_arguments(job: JobBase) -> str:
+    """Return the arguments of a job as JSON text; see `payload_of`."""
+    declaration = type(job).__declaration__
+    signature = declaration.binder or declaration.signature
+    try:
+        signature.bind(*job.args, **job.kwargs)
+    except TypeError as error:
+        misfit = signature.misfit(error, declaration.name.rpartition(".")[2])
+        raise SignatureError(misfit) from None
+    return encode(job.args, job.kwargs, declaration.argument_types)
+
+
+def queue_of(job: JobBase) -> str:
+    """Return the name of the queue that a job goes to."""
+    options = job.__options__
+    queue = job.queue if options is None or options.queue is None else options.queue
+    if isinstance(queue, str):
+        return queue
+    where = f"the result of {type(job).__qualname__}.queue"
+    return checked_queue(queue(*job.args, **job.kwargs), where)
+
+
+# Handing it over
+
+
+def enqueue(job: JobBase, payload: Payload | None = None, adapter: Adapter | None = None) -> None:
+    """Hand a job to the adapter, and note on it what happened.
+
+    Args:
+        job: the job.
+        payload: its payload, which is handed over as it is. None to make one: then the job is in its context,
+            may have to wait for a commit, and has its callbacks run around the rest.
+        adapter: takes the payload; None for the one in force.
+    """
+    if adapter is None:
+        adapter = settings.adapter
+    cls = type(job)
+    declaration = cls.__declaration__
+    if payload is None:
+        if job.__context__ is not None and job.__context__ is not current_values.get():
+            in_context_of(job, enqueue, job)
+            return
+        if cls.enqueue_after_commit and (transactions := _transactions_to_wait_for(cls)):
+            payload = payload_of(job, adapter.now_ns())
+            if declaration.exclusion is not None:
+                declaration.exclusion.write_keys(job, payload)
+            _wait_for_commit(job, payload, adapter, transactions)
+            return
+        if declaration.enqueue_callbacks:
+            _enqueue_inside_callbacks(job, None, adapter)
+            return
+        payload = payload_of(job, adapter.now_ns())
+    job.payload = payload
+    job.enqueued = False
+    job.enqueue_error = None
+    try:
+        if declaration.exclusion is None:
+            adapter.enqueue(payload)
+        elif not declaration.exclusion.enqueue(job, payload, adapter):
+            if job.dropped_for is not None and isinstance(adapter, NotesKeptOut):
+                adapter.kept_out(payload, job.dropped_for)
+            if hooks.job_not_enqueued is not None:
+                hooks.job_not_enqueued(job=job)
+            return
+    except EnqueueError as error:
+        _not_enqueued(job, error)
+        return
+    job.enqueued = True
+    if hooks.job_enqueued is not None:
+        hooks.job_enqueued(job=job, payload=payload)
+
+
+def in_context_of(job: JobBase, do: Callable[..., T], *args: Any) -> T:
+    """Call a function with the current attributes under which a job was made."""
+    if job.__context__ is None or job.__context__ is current_values.get():
         return do(*args)
-    token = ambient.set(job._ambient)
+    token = current_values.set(job.__context__)
     try:
         return do(*args)
     finally:
-        ambient.reset(token)
+        current_values.reset(token)
 
 
-def _enqueue(job: Job) -> None:
-    adapter = settings.adapter
-    if type(job).enqueue_after_commit and (transactions := _transactions(job)):
-        payload = payload_of(job, adapter.now_ns())
-        write_keys(job, payload)
-        _wait(job, adapter, payload, transactions)
-    elif type(job)._enqueue_callbacks:
-        _enqueue_inside_callbacks(job, adapter)
-    else:
-        hand_over(job, adapter, payload_of(job, adapter.now_ns()))
+def _enqueue_inside_callbacks(job: JobBase, payload: Payload | None, adapter: Adapter) -> None:
+    def hand_over() -> None:
+        # A callback may change the arguments, so a payload is made when the last of them has run.
+        enqueue(job, payload or payload_of(job, adapter.now_ns()), adapter)
+
+    try:
+        run_chain(type(job).__declaration__.enqueue_callbacks, job, hand_over)
+    except Halt as halt:
+        _not_enqueued(job, halt)
 
 
-def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
-    """Enqueue many jobs.
+def _transactions_to_wait_for(job_class: type[JobBase]) -> Sequence[FoundTransaction]:
+    # Not at the top: a program whose jobs wait for no commit does not load it.
+    from .commits import transactions_to_wait_for
 
-    When one of them has an argument that cannot be written, none is enqueued. Callbacks run, for
-    each job its own; ActiveJob skips them. Those that are enqueued after the commit wait for it.
-
-    Args:
-        jobs: jobs made by `new`, of any classes.
-
-    Returns:
-        The jobs; `.enqueued` of each says whether an adapter took it.
-
-    Raises:
-        StoreError: when the store of locks and limits cannot be reached; those before that job are enqueued.
-    """
-    adapter = settings.adapter
-    every = checked_jobs(jobs, "perform_all_later")
-    for job, payload, transactions in prepared(every, adapter):
-        enqueue_prepared(job, payload, adapter, transactions)
-    return every
+    return transactions_to_wait_for(job_class)
 
 
-def prepared(
-    jobs: Iterable[J], adapter: Adapter
-) -> list[tuple[J, Payload | None, Sequence[FoundTransaction]]]:
-    """Return the jobs, each with its payload and the transactions that it waits for.
-
-    The payload is None where callbacks may still change the job.
-
-    Raises:
-        SignatureError: when the arguments of one do not fit `perform`.
-        SerializationError: when one, or the key of one, cannot be written.
-    """
-    return [in_its_context(job, _prepared, job, adapter) for job in jobs]
-
-
-def _prepared(job: J, adapter: Adapter) -> tuple[J, Payload | None, Sequence[FoundTransaction]]:
-    transactions = _transactions(job) if type(job).enqueue_after_commit else ()
-    payload = None
-    if transactions or not type(job)._enqueue_callbacks:
-        payload = payload_of(job, adapter.now_ns())
-    else:
-        job._encoded_arguments()
-    write_keys(job, payload)
-    return job, payload, transactions
-
-
-def write_keys(job: Job, payload: Payload | None) -> None:
-    """Give a payload the keys of what keeps its job apart, if anything does; see `Exclusion.write_keys`."""
-    exclusion = type(job)._exclusion
-    if exclusion is not None:
-        exclusion.write_keys(job, payload)
-
-
-def enqueue_prepared(
-    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[FoundTransaction]
+def _wait_for_commit(
+    job: JobBase, payload: Payload, adapter: Adapter, transactions: Sequence[FoundTransaction]
 ) -> None:
-    """Hand a job to the adapter that was prepared, or have it wait."""
-    in_its_context(job, _enqueue_prepared, job, payload, adapter, transactions)
+    """Postpone the enqueue until commit. The payload and the adapter are those of now."""
+    from .commits import WaitingJob
+
+    def enqueue_now() -> None:
+        payload.enqueued_ns = adapter.now_ns()
+        has_callbacks = type(job).__declaration__.enqueue_callbacks
+        hand_over = _enqueue_inside_callbacks if has_callbacks else enqueue
+        in_context_of(job, hand_over, job, payload, adapter)
+
+    job.payload = payload
+    job.enqueued = True
+    job.enqueue_error = None
+    WaitingJob(job, enqueue_now).wait_for(transactions)
 
 
-def _enqueue_prepared(
-    job: Job, payload: Payload | None, adapter: Adapter, transactions: Sequence[FoundTransaction]
-) -> None:
-    if payload is None:
-        _enqueue_inside_callbacks(job, adapter)
-    elif transactions:
-        _wait(job, adapter, payload, transactions)
-    else:
-        hand_over(job, adapter, payload)
+def _not_enqueued(job: JobBase, why: EnqueueError | Halt) -> None:
+    job.enqueued = False
+    job.enqueue_error = why
+    if hooks.job_not_enqueued is not None:
+        hooks.job_not_enqueued(job=job)
 
 
-def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
-    """Return the jobs that a verb is given.
-
-    Raises:
-        SignatureError: when they are no list, or one is none.
-    """
-    if not isinstance(jobs, Iterable):
-        raise SignatureError(
-            f"{verb} is given {jobs!r}, and takes a list: write {verb}([job.new(...), ...])."
-        )
-    every = tuple(jobs)
-    for job in every:
-        if not hasattr(job, "_encoded_arguments") or isinstance(job, type):
-            raise SignatureError(
-                f"{verb} is given {job!r}, which is no job yet: write `.new(...)` of it, with the arguments."
-            )
-    return every
-
-
-def enqueue_retry(job: Job, options: Options) -> int:
-    """Enqueue the next attempt of a job that is being performed; return its wait in nanoseconds."""
-    if job._retry_wait_ns is not None:
-        raise SignatureError(
-            f"{job!r} has asked for its next attempt already, and there is one only."
-        )
-    if job.payload is None or not job._running:
-        raise SignatureError(
-            f"{job!r} is not being performed, so it has no next attempt: enqueue it instead."
-        )
-    adapter = settings.adapter
-    now_ns = adapter.now_ns()
-    due_ns = options.due_ns(now_ns)
-    send_retry(
-        job,
-        job.payload,
-        adapter,
-        now_ns,
-        due_ns,
-        options.queue,
-        options.priority,
-        job.payload.failures,
-    )
-    return 0 if due_ns is None else max(due_ns - now_ns, 0)
-
-
-def send_retry(
-    job: Job,
+def enqueue_retry(
+    job: JobBase,
     last: Payload,
-    adapter: Adapter,
     now_ns: int,
     due_ns: int | None,
     queue: str | None,
@@ -194,110 +231,80 @@ def send_retry(
         due_ns,
         last.headers,
     )
-    adapter.enqueue(payload)
+    settings.adapter.enqueue(payload)
     if hooks.job_enqueued is not None:
         hooks.job_enqueued(job=job, payload=payload)
 
 
-def payload_of(job: Job, now_ns: int) -> Payload:
-    """Return the payload of a job, enqueued at the given time in nanoseconds.
+# Many at once
+
+
+def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
+    """Enqueue many jobs.
+
+    When one of them has an argument that cannot be written, none is enqueued. Callbacks run, for
+    each job its own; ActiveJob skips them. Those that are enqueued after the commit wait for it.
+
+    Args:
+        jobs: jobs made by `new`, of any classes.
+
+    Returns:
+        The jobs; `.enqueued` of each says whether an adapter took it.
+
+    Raises:
+        StoreError: when the store of locks and limits cannot be reached; those before that job are enqueued.
+    """
+    adapter = settings.adapter
+    every = checked_jobs(jobs, "perform_all_later")
+    for enqueue_prepared in [prepared(job, adapter) for job in every]:
+        enqueue_prepared()
+    return every
+
+
+def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
+    """Return the jobs that a verb is given.
+
+    Raises:
+        SignatureError: when they are no list, or one is none.
+    """
+    if not isinstance(jobs, Iterable):
+        raise SignatureError(
+            f"{verb} is given {jobs!r}, and takes a list: write {verb}([job.new(...), ...])."
+        )
+    every = tuple(jobs)
+    for job in every:
+        if not isinstance(job, JobBase):
+            raise SignatureError(
+                f"{verb} is given {job!r}, which is no job yet: write `.new(...)` of it, with the arguments."
+            )
+    return every
+
+
+def prepared(job: JobBase, adapter: Adapter) -> Callable[[], None]:
+    """Check a job, and write its payload if no callback can change it; return what enqueues it.
+
+    So that none of many jobs is enqueued when one of them is refused.
 
     Raises:
         SignatureError: when the arguments do not fit `perform`.
-        SerializationError: when one cannot be written.
+        SerializationError: when one, or the key of a lock or limit, cannot be written.
     """
-    cls = type(job)
-    arguments = job._encoded_arguments()
-    options = job._options
-    priority = cls.priority if options is None or options.priority is None else options.priority
-    payload = Payload(
-        cls,
-        cls._name,
-        os.urandom(16).hex() if job.payload is None else job.payload.job_id,
-        job._resolved_queue(),
-        job._asked_priority() if callable(priority) else priority,
-        arguments,
-        1,
-        None,
-        now_ns,
-        None if options is None else options.due_ns(now_ns),
-        None if job._ambient is None else headers_of(job._ambient),
-    )
-    if job._membership is not None:
-        job._membership.write(payload)
-    return payload
+    return partial(in_context_of, job, in_context_of(job, _prepared, job, adapter))
 
 
-def hand_over(job: Job, adapter: Adapter, payload: Payload) -> None:
-    """Let the adapter have a payload, unless another job keeps it out; see `Job.enqueue_error`."""
-    job.payload = payload
-    exclusion = type(job)._exclusion
-    try:
-        if exclusion is None:
-            adapter.enqueue(payload)
-        elif not exclusion.enqueue(job, payload, adapter):
-            _keep_out(job, payload, adapter)
-            return
-    except EnqueueError as error:
-        _not_enqueued(job, error)
-        return
-    except BaseException:
-        job.enqueued = False
-        job.enqueue_error = None
-        raise
-    job.enqueued = True
-    job.enqueue_error = None
-    if hooks.job_enqueued is not None:
-        hooks.job_enqueued(job=job, payload=payload)
-
-
-def _enqueue_inside_callbacks(job: Job, adapter: Adapter, payload: Payload | None = None) -> None:
-    try:
-        run_chain(
-            type(job)._enqueue_callbacks,
-            job,
-            lambda: hand_over(job, adapter, payload or payload_of(job, adapter.now_ns())),
-        )
-    except Halt as halt:
-        _not_enqueued(job, halt)
-
-
-def _transactions(job: Job) -> Sequence[FoundTransaction]:
-    # Most jobs wait for none.
-    from .commits import transactions_to_wait_for
-
-    return transactions_to_wait_for(type(job))
-
-
-def _wait(
-    job: Job, adapter: Adapter, payload: Payload, transactions: Sequence[FoundTransaction]
-) -> None:
-    """Have a job wait for commits: it is what it was at this call, and goes where it would have gone."""
-    from .commits import WaitingJob
-
-    def enqueue() -> None:
-        payload.enqueued_ns = adapter.now_ns()
-        send = _enqueue_inside_callbacks if type(job)._enqueue_callbacks else hand_over
-        in_its_context(job, send, job, adapter, payload)
-
-    job.payload = payload
-    job.enqueued = True
-    job.enqueue_error = None
-    WaitingJob(job, enqueue).wait_for(transactions)
-
-
-def _keep_out(job: Job, payload: Payload, adapter: Adapter) -> None:
-    """Tell that a job goes nowhere, since it was dropped for another."""
-    job.enqueued = False
-    job.enqueue_error = None
-    if job.dropped_for is not None and isinstance(adapter, NotesKeptOut):
-        adapter.kept_out(payload, job.dropped_for)
-    if hooks.job_not_enqueued is not None:
-        hooks.job_not_enqueued(job=job)
-
-
-def _not_enqueued(job: Job, why: EnqueueError | Halt) -> None:
-    job.enqueued = False
-    job.enqueue_error = why
-    if hooks.job_not_enqueued is not None:
-        hooks.job_not_enqueued(job=job)
+def _prepared(job: JobBase, adapter: Adapter) -> Callable[[], None]:
+    declaration = type(job).__declaration__
+    waits = type(job).enqueue_after_commit
+    transactions = _transactions_to_wait_for(type(job)) if waits else ()
+    payload = None
+    if transactions or not declaration.enqueue_callbacks:
+        payload = payload_of(job, adapter.now_ns())
+    else:
+        encoded_arguments(job)
+    if declaration.exclusion is not None:
+        declaration.exclusion.write_keys(job, payload)
+    if payload is None:
+        return partial(_enqueue_inside_callbacks, job, None, adapter)
+    if transactions:
+        return partial(_wait_for_commit, job, payload, adapter, transactions)
+    return partial(enqueue, job, payload, adapter)

@@ -8,65 +8,12 @@ are ActiveJob's.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Literal, TypeVar, cast
 
 from ...errors import CallbackError, DeclarationError, Halt
 
-if TYPE_CHECKING:
-    from ..job import Job
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Declaration(Protocol):
-    """What a marked method means to its class."""
-
-    def declare(self, owner: type[Job], name: str) -> None:
-        """Take effect on the class whose body holds the method under this name."""
-        ...
-
-
-class Marked:
-    """Stands in a class body for a marked method until the class exists."""
-
-    def __init__(self, method: Callable[..., Any]) -> None:
-        self._method = method
-        self._declarations: list[Declaration] = []
-
-    def add(self, make: Callable[[Callable[..., Any]], Declaration]) -> None:
-        """Mark the method once more."""
-        self._declarations.append(make(self._method))
-
-    def __set_name__(self, owner: type[Job], name: str) -> None:
-        setattr(owner, name, self._method)
-        if not hasattr(owner, "_declare_callback"):
-            raise DeclarationError(
-                f"{owner.__qualname__}.{name} is marked as a callback or handler of a job, and "
-                f"{owner.__qualname__} is no job class: derive it from Job."
-            )
-        for declaration in self._declarations:
-            declaration.declare(owner, name)
-
-
-def mark(method: F, make: Callable[[Callable[..., Any]], Declaration]) -> F:
-    """Mark a method of a job class with a declaration made from it.
-
-    Raises:
-        DeclarationError: when it is not a function defined in a class body.
-    """
-    marked = method if isinstance(method, Marked) else None
-    if marked is None:
-        if not callable(method) or isinstance(method, type):
-            raise DeclarationError(
-                f"{method!r} is no method: decorate a `def` in the body of a job class."
-            )
-        marked = Marked(method)
-    marked.add(make)
-    return cast(F, marked)
-
-
+T = TypeVar("T")
 Kind = Literal["before", "around", "after"]
 Event = Literal["enqueue", "perform"]
 
@@ -102,67 +49,39 @@ class Callback:
         """What a callback declared again replaces."""
         return self.event, self.kind, self.name
 
-    def declare(self, owner: type[Job], name: str) -> None:
-        """Take the callback into the job class that defines it."""
-        self.name = name
-        owner._declare_callback(self)
-
-    def call(self, job: Job) -> Any:
+    def call(self, job: object) -> Any:
         """Call the method of the job."""
         return getattr(job, self.name)()
 
 
-def before_enqueue(method: F) -> F:
-    """Run the method before the job is enqueued. Raise `Halt` in it to stop the enqueue."""
-    return _declare("before", "enqueue", method)
-
-
-def around_enqueue(method: F) -> F:
-    """Run the generator around the enqueue, which happens at its one `yield`."""
-    return _declare("around", "enqueue", method)
-
-
-def after_enqueue(method: F) -> F:
-    """Run the method after the job was handed to the adapter. `self.enqueued` says whether it took it."""
-    return _declare("after", "enqueue", method)
-
-
-def before_perform(method: F) -> F:
-    """Run the method before `perform`. Raise `Halt` in it to skip the job."""
-    return _declare("before", "perform", method)
-
-
-def around_perform(method: F) -> F:
-    """Run the generator around `perform`, whose result its one `yield` returns.
-
-    An error of `perform` is raised at the `yield`; one that the generator catches does not count.
-    """
-    return _declare("around", "perform", method)
-
-
-def after_perform(method: F) -> F:
-    """Run the method after `perform` returned. It does not run when the job failed or was halted."""
-    return _declare("after", "perform", method)
-
-
-def _declare(kind: Kind, event: Event, method: F) -> F:
-    return mark(method, lambda function: Callback(kind, event, function))
-
-
-def run_chain(callbacks: tuple[Callback, ...], job: Job, action: Callable[[], Any]) -> Any:
+def run_chain(callbacks: tuple[Callback, ...], job: object, action: Callable[[], Any]) -> Any:
     """Run a synchronous action inside its callbacks and return its result."""
-    chain = arun_chain(callbacks, job, action)
-    try:
-        chain.send(None)
-    except StopIteration as end:
-        return end.value
-    chain.close()
-    raise CallbackError(
-        f"A callback of {type(job).__qualname__} awaited something, but the job is not a coroutine function."
+    return without_awaiting(
+        arun_chain(callbacks, job, action), f"A callback of {type(job).__qualname__}"
     )
 
 
-async def arun_chain(callbacks: tuple[Callback, ...], job: Job, action: Callable[[], Any]) -> Any:
+def without_awaiting(coroutine: Coroutine[Any, Any, T], what: str) -> T:
+    """Run a coroutine that awaits nothing to its end, and return its result.
+
+    Args:
+        coroutine: the coroutine.
+        what: how the message names it.
+
+    Raises:
+        CallbackError: when it does await something.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast(T, end.value)
+    coroutine.close()
+    raise CallbackError(f"{what} awaited something, but the job is not a coroutine function.")
+
+
+async def arun_chain(
+    callbacks: tuple[Callback, ...], job: object, action: Callable[[], Any]
+) -> Any:
     """Run an action inside its callbacks and return its result; whatever is awaitable is awaited."""
     unwinding: list[tuple[Callback, Generator[None, Any, None] | None]] = []
     error: BaseException | None = None
@@ -190,7 +109,7 @@ async def arun_chain(callbacks: tuple[Callback, ...], job: Job, action: Callable
 
 async def _enter(
     callback: Callback,
-    job: Job,
+    job: object,
     unwinding: list[tuple[Callback, Generator[None, Any, None] | None]],
 ) -> None:
     if callback.kind == "before":

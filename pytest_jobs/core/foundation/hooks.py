@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from inspect import getattr_static, isfunction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
 from ...errors import DeclarationError
+from .base import JobBase
 from .payload import Execution, Payload
-
-if TYPE_CHECKING:
-    from ..job import Job
 
 _PROJECT = "pytest_jobs"
 _HOOKS = ("job_enqueued", "job_not_enqueued", "job_started", "job_finished")
@@ -27,22 +25,22 @@ class LifecycleSpecs:
     """What a lifecycle plugin can implement."""
 
     @_hookspec
-    def job_enqueued(self, job: Job, payload: Payload) -> None:
+    def job_enqueued(self, job: JobBase, payload: Payload) -> None:
         """An adapter has taken the payload, of a retry too: `job.attempt` is then the one that failed."""
 
     @_hookspec
-    def job_not_enqueued(self, job: Job) -> None:
+    def job_not_enqueued(self, job: JobBase) -> None:
         """The job goes nowhere: `job.enqueue_error` is a `Halt`, a `RolledBackError`, or the adapter's error.
 
         It is None where another job keeps it out, whose id is `job.dropped_for`.
         """
 
     @_hookspec
-    def job_started(self, job: Job) -> None:
+    def job_started(self, job: JobBase) -> None:
         """A delivery of the job begins; its arguments have been read."""
 
     @_hookspec
-    def job_finished(self, job: Job, execution: Execution) -> None:
+    def job_finished(self, job: JobBase, execution: Execution) -> None:
         """A delivery has come to its end, whatever the end is."""
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
 from ...errors import DeclarationError, NaiveDatetimeError, SignatureError
 from .waits import Seconds, seconds_of
-
-if TYPE_CHECKING:
-    from ..job import Job
-
-P = ParamSpec("P")
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MICROSECOND = timedelta(microseconds=1)
@@ -93,7 +88,7 @@ class Options:
         """Return when a job enqueued now is due; None for at once."""
         return self._at_ns if self._wait_ns is None else now_ns + self._wait_ns
 
-    def check_now(self, job_class: type[Job], verb: str) -> None:
+    def check_now(self, job_class: type, verb: str) -> None:
         """Raise when they say that the job is due later.
 
         Raises:
@@ -107,36 +102,9 @@ class Options:
             )
 
 
-class ConfiguredJob(Generic[P]):
-    """A job class together with the options of the next enqueue, as `set` returns it."""
+def nearest(given: object, valid: Iterable[str]) -> str:
+    """Return a question that names the valid value that was most likely meant, or a full stop."""
+    import difflib
 
-    __slots__ = ("_job_class", "_options")
-
-    def __init__(self, job_class: type[Job], options: Options) -> None:
-        self._job_class = job_class
-        self._options = options
-
-    def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Return a job with these arguments and options, not enqueued yet."""
-        return self._job_class._build(args, kwargs, self._options)
-
-    def perform_later(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Enqueue a job with these arguments and options; see `Job.perform_later`."""
-        return self._job_class._build(args, kwargs, self._options).enqueue()
-
-    def perform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Perform a job with these arguments here; a retry goes where the options say.
-
-        Raises:
-            SignatureError: when the options say when the job is due.
-        """
-        self._options.check_now(self._job_class, "perform_now")
-        return self._job_class._build(args, kwargs, self._options)._perform_now()
-
-    async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Perform a job with these arguments on the running event loop; see `perform_now`."""
-        self._options.check_now(self._job_class, "aperform_now")
-        return await self._job_class._build(args, kwargs, self._options)._aperform_now()
-
-    def __repr__(self) -> str:
-        return f"<{self._job_class.__qualname__} with options>"
+    found = difflib.get_close_matches(str(given), valid, n=1, cutoff=0.5)
+    return f": did you mean {found[0]!r}?" if found else "."

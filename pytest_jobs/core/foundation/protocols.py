@@ -195,8 +195,8 @@ class BatchStore(Protocol):
             adder: the id of the job of the batch that adds them; empty for whoever begins it.
 
         Returns:
-            The ids of the jobs, in order, that were not handed over yet. None when nothing was added:
-            the batch is not kept, or it is finished and these are other jobs than it has and than were
+            The ids of the jobs, in order, that were not handed over yet. None when nothing was added,
+            since the batch is not kept, or is finished and these are other jobs than it has and than were
             withdrawn from it. A job of the batch that had failed can add to it even then.
 
         Raises:

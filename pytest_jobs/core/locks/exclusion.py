@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...errors import DeclarationError, EnqueueError, JobLockedError, StoreError
 from ..batches.ends import end_in_batch_or_log
-from ..foundation.payload import BATCH, GIVEN_UP, LIMIT, UNIQUE, Payload
+from ..foundation.base import Declaration, JobBase
+from ..foundation.payload import BATCH, GIVEN_UP, LIMIT, UNIQUE, Execution, Payload
 from ..foundation.protocols import Adapter, Held, Store, Unblocks, Withdraws
 from ..foundation.settings import settings
+from .rules import LimitRule, UniqueRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..job import Job
-    from .declaring import LimitRule, UniqueRule
 
 #: Begins, instead of the former, the key of a lock that is held while a job runs.
 RUNNING: Final = "running"
@@ -25,16 +24,6 @@ RUNNING: Final = "running"
 _RESCHEDULED_NS: Final = 5_000_000_000
 
 _log = logging.getLogger("pytest_jobs")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a delivery came to that was not to be made now."""
-
-    status: Literal["halted", "discarded", "snoozed"]
-    error: JobLockedError
-    #: Nanoseconds until the next; None when there is none.
-    wait_ns: int | None = None
 
 
 class Replaced(NamedTuple):
@@ -54,17 +43,26 @@ class Exclusion:
         self.unique = unique
         self.limit = limit
 
-    def check(self, job_class: type[Job]) -> None:
-        """Check the keys against the parameters of `perform`.
+    @classmethod
+    def renew(cls, declaration: Declaration) -> None:
+        """Give a class, and those that derive from it, an exclusion by what they declare and inherit.
 
         Raises:
-            DeclarationError: when one does not fit them.
+            DeclarationError: when a key does not fit the parameters of `perform`.
         """
-        for rule in (self.unique, self.limit):
+        every = list(declaration.lineage())
+        exclusion = cls(
+            next((each.unique for each in every if each.unique is not None), None),
+            next((each.limit for each in every if each.limit is not None), None),
+        )
+        for rule in (exclusion.unique, exclusion.limit):
             if rule is not None:
-                rule.key.check(job_class)
+                rule.key.check(declaration)
+        declaration.exclusion = exclusion
+        for heir in declaration.heirs():
+            cls.renew(heir)
 
-    def enqueue(self, job: Job, payload: Payload, adapter: Adapter) -> bool:
+    def enqueue(self, job: JobBase, payload: Payload, adapter: Adapter) -> bool:
         """Hand a payload to the adapter, unless another job keeps it out; say whether.
 
         Raises:
@@ -95,7 +93,7 @@ class Exclusion:
             _undo(payload, replaced, adapter, store)
         return locked_by or placed_by
 
-    def write_keys(self, job: Job, payload: Payload | None) -> None:
+    def write_keys(self, job: JobBase, payload: Payload | None) -> None:
         """Give a payload its keys, unless it has them; without one, see that there are keys.
 
         Raises:
@@ -140,7 +138,7 @@ class Exclusion:
 
     # Performing
 
-    def enter(self, payload: Payload) -> Refusal | None:
+    def enter(self, payload: Payload) -> Execution | None:
         """Take what a run needs; return why it may not begin, if it may not.
 
         A payload without keys was not enqueued under these rules, and passes.
@@ -164,7 +162,7 @@ class Exclusion:
 
     def _begin_unique(
         self, rule: UniqueRule, payload: Payload, adapter: Adapter, store: Store
-    ) -> Refusal | None:
+    ) -> Execution | None:
         now_ns = adapter.now_ns()
         if rule.kind.at_enqueue and rule.kind.ends == "start":
             store.release(_key(payload, UNIQUE), payload.job_id, now_ns=now_ns)
@@ -180,13 +178,13 @@ class Exclusion:
         if rule.on_perform == "raise":
             raise error
         if rule.on_perform == "reject":
-            return Refusal("discarded", error)
+            return Execution("discarded", error=error)
         if rule.on_perform == "reschedule":
             adapter.enqueue(payload.snoozed(now_ns, now_ns + _RESCHEDULED_NS))
-            return Refusal("snoozed", error, _RESCHEDULED_NS)
+            return Execution("snoozed", error=error, wait_ns=_RESCHEDULED_NS)
         if rule.on_perform == "log":
             _log.info("Dropped when it was to run: %s", error)
-        return Refusal("halted", error)
+        return Execution("halted", error=error)
 
     def leave(self, payload: Payload, status: str, wait_ns: int | None) -> None:
         """Give back what a run had, and what its job had if it has ended.
@@ -264,13 +262,13 @@ def _take_place(
 
 def _without_place(
     payload: Payload, rule: LimitRule, held: Held, adapter: Adapter, now_ns: int
-) -> Refusal:
+) -> Execution:
     error = JobLockedError(_locked_text(payload, held))
     if not rule.blocks:
-        return Refusal("halted", error)
+        return Execution("halted", error=error)
     _block(payload.snoozed(now_ns, held.expires_ns), held, adapter)
     wait_ns = None if held.expires_ns is None else max(held.expires_ns - now_ns, 0)
-    return Refusal("snoozed", error, wait_ns)
+    return Execution("snoozed", error=error, wait_ns=wait_ns)
 
 
 def _block(payload: Payload, held: Held, adapter: Adapter) -> None:
@@ -302,7 +300,7 @@ def _give_back(payload: Payload, adapter: Adapter, store: Store) -> None:
     keys = payload.headers or {}
     if UNIQUE in keys:
         store.release(_key(payload, UNIQUE), payload.job_id, now_ns=adapter.now_ns())
-    exclusion = payload.job._exclusion
+    exclusion = payload.job.__declaration__.exclusion
     _give_place_back(payload, None if exclusion is None else exclusion.limit, adapter, store)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 from ...errors import DeclarationError, SerializationError
 from ..arguments.encoding import encode_value
-
-if TYPE_CHECKING:
-    from ..job import Job
+from ..foundation.base import Declaration, JobBase
+from ..foundation.options import nearest
 
 Key: TypeAlias = "str | Iterable[str] | Callable[..., object] | None"
 
@@ -35,37 +33,32 @@ class JobKey:
         if isinstance(key, str):
             self._names = (key,)
         elif callable(key):
-            self._function = self._checked_function(key)
+            if inspect.iscoroutinefunction(key):
+                raise DeclarationError(
+                    f"{declared_by}(key={key!r}) is a coroutine function, and a key is made where nothing is "
+                    "awaited: write a plain function of the arguments of the job."
+                )
+            self._function = key
         elif key is not None:
-            self._names = self._checked_names(key)
+            given: object = key
+            names = tuple(given) if isinstance(given, list | tuple) else None
+            if names is None or not all(isinstance(name, str) for name in names):
+                raise DeclarationError(
+                    f"{declared_by}(key={key!r}) is no key: write the name of a parameter, several in a tuple, "
+                    "or a function of the arguments of the job."
+                )
+            self._names = names
 
-    def _checked_function(self, key: Callable[..., object]) -> Callable[..., object]:
-        if inspect.iscoroutinefunction(key):
-            raise DeclarationError(
-                f"{self._declared_by}(key={key!r}) is a coroutine function, and a key is made where nothing is "
-                "awaited: write a plain function of the arguments of the job."
-            )
-        return key
-
-    def _checked_names(self, key: object) -> tuple[str, ...]:
-        names = tuple(key) if isinstance(key, list | tuple) else None
-        if names is None or not all(isinstance(name, str) for name in names):
-            raise DeclarationError(
-                f"{self._declared_by}(key={key!r}) is no key: write the name of a parameter, several in a tuple, "
-                "or a function of the arguments of the job."
-            )
-        return names
-
-    def check(self, job_class: type[Job]) -> None:
+    def check(self, declaration: Declaration) -> None:
         """Check the key against the parameters of `perform`.
 
         Raises:
             DeclarationError: when a name is none of them, or the function does not take them.
         """
-        binder = job_class._binder
+        binder = declaration.binder
         if binder is None:
             return
-        where = job_class.__qualname__
+        where = declaration.job_class.__qualname__
         for name in self._names or ():
             if name not in binder.names or name == binder.rest:
                 known = tuple(each for each in binder.names if each != binder.rest)
@@ -85,45 +78,34 @@ class JobKey:
             except ValueError:
                 return  # What is built in may have no signature to look at.
 
-    def text(self, job: Job) -> str:
+    def text(self, job: JobBase) -> str:
         """Return the key of a job.
 
         Raises:
             SerializationError: when what the function returned, or a default of a parameter, cannot be
                 written.
         """
-        cls = type(job)
+        declaration = job.__declaration__
+        types = declaration.argument_types
         if self._function is not None:
-            values = [self._written(self._function(*job.args, **job.kwargs), cls)]
+            made = self._function(*job.args, **job.kwargs)
+            try:
+                values = [encode_value(made, "key", types)]
+            except SerializationError as error:
+                raise SerializationError(
+                    f"{self._declared_by}(key=...) returned {made!r} for {type(job).__qualname__}, which is no "
+                    "key: let it return what a payload can carry, such as an id, or several in a tuple."
+                ) from error
         else:
             params = job.params
             names = self._names
             if names is None:
-                names = tuple(sorted(params, key=lambda name: _place(name, cls._signature().names)))
-            types = cls._argument_types
+                # In the order of the signature, and the keywords beyond it by name.
+                order = {name: place for place, name in enumerate(declaration.signature.names)}
+                names = tuple(sorted(params, key=lambda name: (order.get(name, len(order)), name)))
             values = [
                 encode_value(params[name], f"the parameter {name!r}", types) for name in names
             ]
         # The keys of every object in order: two jobs are the same whose dicts are equal.
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return f"{self._scope or cls._name}:{text}"
-
-    def _written(self, value: object, job_class: type[Job]) -> Any:
-        try:
-            return encode_value(value, "key", job_class._argument_types)
-        except SerializationError as error:
-            raise SerializationError(
-                f"{self._declared_by}(key=...) returned {value!r} for {job_class.__qualname__}, which is no key: "
-                "let it return what a payload can carry, such as an id, or several in a tuple."
-            ) from error
-
-
-def _place(name: str, names: tuple[str, ...]) -> tuple[int, str]:
-    """Order parameters by signature, and the keywords beyond it by name."""
-    return (names.index(name), "") if name in names else (len(names), name)
-
-
-def nearest(given: object, valid: Iterable[str]) -> str:
-    """Return a question that names the valid value that was most likely meant, or a full stop."""
-    found = difflib.get_close_matches(str(given), valid, n=1, cutoff=0.5)
-    return f": did you mean {found[0]!r}?" if found else "."
+        return f"{self._scope or declaration.name}:{text}"

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...core.enqueueing.commits import WaitingJob
-from ...core.foundation.options import ConfiguredJob
+from ...core.foundation.base import JobBase
 from ...core.foundation.protocols import CommitWait
-from ...core.job import Job
+from ...core.job import ConfiguredJob
 from ..records.texts import listed, short_name, short_repr, shortened
 
 _WIDTH = 100
@@ -53,7 +53,7 @@ def callable_owner(function: Callable[..., Any]) -> object | None:
         return type(job)
     owner = getattr(function, "__self__", None)
     if isinstance(owner, ConfiguredJob):
-        return owner._job_class
+        return owner.target
     return None if isinstance(owner, ModuleType) else owner
 
 
@@ -64,15 +64,15 @@ def commit_wait(function: Callable[..., Any]) -> CommitWait | None:
     return owner if isinstance(owner, CommitWait) else None
 
 
-def _waiting_job(function: Callable[..., Any]) -> Job | None:
+def _waiting_job(function: Callable[..., Any]) -> JobBase | None:
     wait = commit_wait(function)
     return wait.waiting.job if wait is not None and isinstance(wait.waiting, WaitingJob) else None
 
 
-def waiting_text(job: Job) -> str:
+def waiting_text(job: JobBase) -> str:
     """Return the call that made a job which waits for a commit."""
     shown = shortened(listed(job.args, job.kwargs), _WIDTH)
-    return f"{short_name(type(job)._name)}.perform_later({shown})"
+    return f"{short_name(job.__declaration__.name)}.perform_later({shown})"
 
 
 def calling_place(skipped: Collection[str] = PASSING_ON) -> tuple[str, int]:

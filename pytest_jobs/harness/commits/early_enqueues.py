@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Final
 
-from ...core.declaration import JobDeclaration
+from ...core.foundation.base import JobBase
 from ...core.foundation.payload import BATCH
 from ...errors import EnqueuedInTransactionWarning
 from ..records.record import FIRST, JobRecord, call_text
@@ -41,7 +41,7 @@ class EarlyEnqueues:
         """Warn if a record was enqueued too early, or as soon as its transaction writes."""
         if record.origin is not FIRST or record.bridge != _CORE:
             return
-        job_class = getattr(record.job, "job_class", JobDeclaration)
+        job_class = getattr(record.job, "job_class", JobBase)
         if job_class.enqueue_after_commit:
             # The job waits for transactions with changes; one that has only read so far is none of these.
             self._warn_when_written(record, _before_text)
@@ -49,7 +49,7 @@ class EarlyEnqueues:
         if any(
             "enqueue_after_commit" in vars(base)
             for base in job_class.__mro__
-            if base is not JobDeclaration
+            if base is not JobBase
         ):
             return  # The class says False itself: it is on purpose.
         transaction = self._transactions.open_here()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from ...core.locks.keys import nearest
+from ...core.foundation.options import nearest
 from ...errors import CriterionError, QueuesError, UnservedQueueError
 from ..records.record import JobRecord
 from ..records.texts import short_name

@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from ...core.arguments.records import RecordWork, Reference
+from ...core.arguments.records import Reference, UnitOfWork
 from ...core.foundation.protocols import CommitWait, TransactionSource
 
 _NOT_COMMITTED: Final = "by a rollback, or since a callback of on_commit raised before it"
@@ -86,7 +86,7 @@ def _identify(record: Any) -> object:
     return (key, using) if using != DEFAULT_DB_ALIAS or isinstance(key, tuple) else key
 
 
-def _find(cls: Any, identifier: object, work: RecordWork) -> object:
+def _find(cls: Any, identifier: object, unit: UnitOfWork) -> object:
     key, using = _place_of(identifier)
     try:
         return cls._base_manager.using(using).get(pk=key)
@@ -94,7 +94,7 @@ def _find(cls: Any, identifier: object, work: RecordWork) -> object:
         return None
 
 
-async def _afind(cls: Any, identifier: object, work: RecordWork) -> object:
+async def _afind(cls: Any, identifier: object, unit: UnitOfWork) -> object:
     key, using = _place_of(identifier)
     try:
         return await cls._base_manager.using(using).aget(pk=key)

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
+from ...core.enqueueing.enqueue import encoded_arguments
 from ...core.foundation.options import checked_priority, checked_queue
 from ...core.functions import JobFunction
 from ...core.job import Job
@@ -185,11 +186,11 @@ class CoreSender(Sender):
 
     @property
     def name(self) -> str:
-        return str(self.job._name)
+        return str(self.job.__declaration__.name)
 
     def check(self, args: Args, kwargs: Kwargs, queue: str | None, priority: int | None) -> None:
         try:
-            self.job.new(*args, **kwargs)._encoded_arguments()
+            encoded_arguments(self.job.new(*args, **kwargs))
         except (DeclarationError, SignatureError, SerializationError) as error:
             raise ScheduleError(str(error).removesuffix(".")) from error
 

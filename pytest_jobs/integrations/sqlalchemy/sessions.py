@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 from sqlalchemy import inspect
 from sqlalchemy.orm import Mapper, Session, scoped_session
 
-from ...core.arguments.records import RecordWork, Reference
+from ...core.arguments.records import Reference, UnitOfWork
 from ...core.foundation.settings import settings
 from ...errors import DeclarationError, NoSessionError
 
@@ -147,12 +147,12 @@ def _identify(record: Any) -> object:
     return identity[0] if identity is not None and len(identity) == 1 else identity
 
 
-def _find(cls: type, identifier: object, work: RecordWork) -> object:
-    session: Any = work.unit(open_synchronous).session
+def _find(cls: type, identifier: object, unit: UnitOfWork) -> object:
+    session: Any = unit.session(open_synchronous).session
     return session.get(cls, identifier)
 
 
-async def _afind(cls: type, identifier: object, work: RecordWork) -> object:
-    session = work.unit(open_for_coroutines).session
+async def _afind(cls: type, identifier: object, unit: UnitOfWork) -> object:
+    session = unit.session(open_for_coroutines).session
     found: Any = session.get(cls, identifier)
     return await found if is_awaited(session) else found

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from ...errors import DeclarationError
-from ..foundation.registry import name_of
+from .registry import name_of
 
 C = TypeVar("C", bound=type)
 
@@ -60,13 +60,14 @@ def argument_type(cls: C) -> C:
 def annotated_types(function: Callable[..., object]) -> Mapping[str, type]:
     """Return the enums and dataclasses that a function's annotations name, by travelling name."""
     found: dict[str, type] = {}
-    for parameter, annotation in _annotations_of(function).items():
+    for parameter, annotation in annotations_of(function).items():
         if parameter != "return":
             _collect(annotation, function, found)
     return found
 
 
-def _annotations_of(owner: object) -> Mapping[str, object]:
+def annotations_of(owner: object) -> Mapping[str, object]:
+    """Return the annotations of a class or a function, by name."""
     if sys.version_info >= (3, 14):
         import annotationlib
 
@@ -97,7 +98,7 @@ def _fields_of(cls: type, found: dict[str, type]) -> list[tuple[object, object]]
         found[name_of(cls)] = cls
     elif dataclasses.is_dataclass(cls):
         found[name_of(cls)] = cls
-        return [(each, base) for base in cls.__mro__ for each in _annotations_of(base).values()]
+        return [(each, base) for base in cls.__mro__ for each in annotations_of(base).values()]
     return []
 
 

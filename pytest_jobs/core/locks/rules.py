@@ -1,0 +1,168 @@
+"""What the decorators of locks and limits declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from ...errors import DeclarationError
+from ..foundation.options import duration_ns, nearest
+from ..foundation.waits import Seconds, seconds_of
+from .keys import JobKey, Key
+
+Until: TypeAlias = Literal[
+    "executed", "executing", "expired", "while_executing", "until_and_while_executing"
+]
+Strategy: TypeAlias = Literal["drop", "log", "raise", "replace", "reschedule", "reject"]
+Side: TypeAlias = Literal["enqueue", "perform"]
+OnConflict: TypeAlias = "Strategy | Mapping[Side, Strategy]"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of lock keeps out, and until when."""
+
+    #: Whether a second job is kept out when it is enqueued.
+    at_enqueue: bool
+    #: When that lock ends: as a run begins, with the job, or by its time alone.
+    ends: Literal["start", "end", "never"]
+    #: Whether a second job is kept from running while one runs.
+    while_running: bool
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Where a conflict can arise."""
+        sides: dict[Side, bool] = {"enqueue": self.at_enqueue, "perform": self.while_running}
+        return tuple(side for side, arises in sides.items() if arises)
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "executed": Kind(at_enqueue=True, ends="end", while_running=False),
+    "executing": Kind(at_enqueue=True, ends="start", while_running=False),
+    "expired": Kind(at_enqueue=True, ends="never", while_running=False),
+    "while_executing": Kind(at_enqueue=False, ends="end", while_running=True),
+    "until_and_while_executing": Kind(at_enqueue=True, ends="start", while_running=True),
+}
+#: What can be done about a second job, and where.
+STRATEGIES: Final[Mapping[Side, tuple[Strategy, ...]]] = {
+    "enqueue": ("drop", "log", "replace"),
+    "perform": ("drop", "log", "raise", "reschedule", "reject"),
+}
+_EVERY_STRATEGY: Final = ("drop", "log", "raise", "replace", "reschedule", "reject")
+_INSTEAD: Final[Mapping[str, str]] = {
+    "raise": "`perform_later` returns the job, and its `dropped_for` names the other",
+    "reject": "a job that was never enqueued is no dead letter",
+    "reschedule": "a job that is to come later is enqueued with `set(wait=...)`",
+    "replace": "a job that runs cannot be replaced",
+}
+
+
+class UniqueRule:
+    """The declaration of a unique job."""
+
+    __slots__ = ("key", "kind", "on_enqueue", "on_perform", "ttl_ns")
+
+    def __init__(
+        self, key: Key, until: str, ttl: Seconds | None, scope: str | None, on_conflict: OnConflict
+    ) -> None:
+        if not isinstance(until, str) or until not in KINDS:
+            raise DeclarationError(
+                f"unique(until={until!r}) is no kind of lock{nearest(until, KINDS)} "
+                f"There are {', '.join(KINDS)}."
+            )
+        self.kind = KINDS[until]
+        self.key = JobKey(key, scope, "unique", "scope")
+        self.ttl_ns = None if ttl is None else duration_ns(_checked_ttl(ttl))
+        if until == "expired" and ttl is None:
+            raise DeclarationError(
+                "unique(until='expired') without a ttl would let one job through, and never another: write "
+                "ttl=timedelta(hours=1), say."
+            )
+        chosen = _by_side(until, self.kind, on_conflict)
+        self.on_enqueue: Strategy = chosen.get("enqueue", "drop")
+        self.on_perform: Strategy = chosen.get("perform", "drop")
+
+
+def _checked_ttl(ttl: Seconds) -> float:
+    seconds = seconds_of(ttl, "ttl")
+    if seconds == 0:
+        raise DeclarationError(
+            "unique(ttl=0) is a lock that ends as it begins: write a longer one, or None for a lock without "
+            "a time."
+        )
+    return seconds
+
+
+def _by_side(until: str, kind: Kind, on_conflict: object) -> dict[Side, Strategy]:
+    if not isinstance(on_conflict, Mapping):
+        return {side: _checked(until, side, on_conflict) for side in kind.sides}
+    for side in on_conflict:
+        if side not in kind.sides:
+            raise DeclarationError(
+                f"unique(until={until!r}, on_conflict={dict(on_conflict)!r}) says what happens at {side!r}, where "
+                f"this lock keeps nothing out: it does so at {' and '.join(map(repr, kind.sides))}."
+            )
+    return {
+        side: _checked(until, side, on_conflict[side]) for side in kind.sides if side in on_conflict
+    }
+
+
+def _checked(until: str, side: Side, strategy: Any) -> Strategy:
+    if strategy not in _EVERY_STRATEGY:
+        raise DeclarationError(
+            f"unique(on_conflict={strategy!r}) is no way to deal with a conflict"
+            f"{nearest(strategy, _EVERY_STRATEGY)} There are {', '.join(_EVERY_STRATEGY)}."
+        )
+    if strategy not in STRATEGIES[side]:
+        raise DeclarationError(
+            f"unique(until={until!r}, on_conflict={strategy!r}) cannot be: this lock keeps a job out at "
+            f"{side!r}, and {_INSTEAD[strategy]}. There write {', '.join(STRATEGIES[side])}."
+            f"{_other_side(KINDS[until], side, strategy)}"
+        )
+    chosen: Strategy = strategy
+    return chosen
+
+
+def _other_side(kind: Kind, side: Side, strategy: Strategy) -> str:
+    """Return a sentence on the other side of a lock, if there is one and the strategy is for that."""
+    for other in kind.sides:
+        if other != side and strategy in STRATEGIES[other]:
+            return f" It does so at {other!r} too: if that is meant write on_conflict={{{other!r}: {strategy!r}}}."
+    return ""
+
+
+OnLimit: TypeAlias = Literal["block", "discard"]
+
+#: Three minutes, in seconds: the default of Solid Queue.
+DEFAULT_DURATION: Final = 180
+
+
+class LimitRule:
+    """The declaration of a limited job."""
+
+    __slots__ = ("blocks", "duration_ns", "key", "to")
+
+    def __init__(
+        self, to: int, key: Key, group: str | None, duration: Seconds, on_conflict: str
+    ) -> None:
+        given: Any = to
+        if type(given) is not int or given < 1:
+            raise DeclarationError(
+                f"limits_concurrency(to={to!r}) is no number of jobs at once: write an int of at least 1."
+            )
+        if on_conflict not in get_args(OnLimit):
+            raise DeclarationError(
+                f"limits_concurrency(on_conflict={on_conflict!r}) is no way to deal with a job beyond the limit"
+                f"{nearest(on_conflict, get_args(OnLimit))} There are block, discard."
+            )
+        seconds = seconds_of(duration, "duration")
+        if seconds == 0:
+            raise DeclarationError(
+                "limits_concurrency(duration=0) limits nothing, since each place would end as it begins: "
+                "write how long a job may take at most."
+            )
+        self.to = to
+        self.key = JobKey(() if key is None else key, group, "limits_concurrency", "group")
+        self.duration_ns = duration_ns(seconds)
+        self.blocks = on_conflict == "block"
