@@ -96,3 +96,14 @@ def _calm_inner_runs(request):
         for name in _SURROUNDINGS:
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture
+def run_test(pytester):
+    """Return a function that runs a test module inside this test."""
+
+    def run_test(source):
+        pytester.makepyfile(source)
+        return pytester.runpytest()
+
+    return run_test

@@ -127,7 +127,7 @@ def test_what_is_done_twice_in_another_thread_is_found():
         check_idempotent(charge_without_key_in_a_thread, args=(1,), world=gateway)
 
 
-def test_a_source_of_the_project_is_asked_for_by_a_hook(pytester):
+def test_a_source_of_the_project_is_asked_for_by_a_hook(pytester, run_test):
     pytester.makeconftest(
         """
         import queue
@@ -149,8 +149,7 @@ def test_a_source_of_the_project_is_asked_for_by_a_hook(pytester):
             return [Queues()]
         """
     )
-    pytester.makepyfile(
-        """
+    result = run_test("""
         import queue
         from pytest_jobs import check_idempotent
 
@@ -162,10 +161,7 @@ def test_a_source_of_the_project_is_asked_for_by_a_hook(pytester):
 
         def test_it():
             check_idempotent(put, args=(1,), world=world)
-        """
-    )
-
-    result = pytester.runpytest()
+        """)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*DUPLICATE queue*"])

@@ -219,10 +219,9 @@ def test_respx_in_the_world():
     check_idempotent(keyed(None), world=world)
 
 
-def test_the_fixture_of_pytest_httpx(pytester):
+def test_the_fixture_of_pytest_httpx(run_test):
     pytest.importorskip("pytest_httpx")
-    pytester.makepyfile(
-        """
+    run_test("""
         import httpx, pytest
         from pytest_jobs import check_idempotent
         from pytest_jobs.errors import DuplicateEffect
@@ -238,10 +237,7 @@ def test_the_fixture_of_pytest_httpx(pytester):
             with pytest.raises(DuplicateEffect):
                 check_idempotent(post, args=({},), world=world)
             check_idempotent(post, args=({"Idempotency-Key": "1"},), world=world)
-        """
-    )
-
-    pytester.runpytest().assert_outcomes(passed=1)
+        """).assert_outcomes(passed=1)
 
 
 def test_responses_in_the_world():

@@ -707,9 +707,8 @@ def test_what_a_test_leaves_behind_is_gone_with_its_harness(acme, other):
     assert after == {"account": acme}
 
 
-def test_nothing_leaks_into_the_next_test(pytester):
-    pytester.makepyfile(
-        """
+def test_nothing_leaks_into_the_next_test(run_test):
+    run_test("""
         from pytest_jobs import CurrentAttributes
 
         class Current(CurrentAttributes):
@@ -722,10 +721,7 @@ def test_nothing_leaks_into_the_next_test(pytester):
         def test_two(jobs):
             assert Current.account is None
             Current.account = "acme"
-        """
-    )
-
-    pytester.runpytest().assert_outcomes(passed=2)
+        """).assert_outcomes(passed=2)
 
 
 # In the payload

@@ -11,8 +11,8 @@ NAMES = [
 ]
 
 
-def test_each_of_them_passes_where_it_holds(pytester):
-    pytester.makepyfile("""
+def test_each_of_them_passes_where_it_holds(run_test):
+    run_test("""
         from pytest_jobs import Job, discard_on
         from shop import Pay, Refuse, Sync, send_receipt
 
@@ -36,14 +36,12 @@ def test_each_of_them_passes_where_it_holds(pytester):
             assert_failed(Refuse, error=ValueError("no money"))
             assert_not_enqueued(send_receipt)
             assert_not_performed(Refuse)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_alone_opens_the_harness(pytester, name):
-    pytester.makepyfile(f"""
+def test_one_alone_opens_the_harness(run_test, name):
+    run_test(f"""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -51,21 +49,17 @@ def test_one_alone_opens_the_harness(pytester, name):
             Pay.perform_later(7)
 
             assert len(current_jobs().enqueued) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_a_failure_shows_the_line_of_the_test_and_the_whole_message(pytester):
-    pytester.makepyfile("""
+def test_a_failure_shows_the_line_of_the_test_and_the_whole_message(run_test):
+    result = run_test("""
         from shop import Pay
 
         def test_it(jobs, assert_enqueued):
             Pay.perform_later(7)
             assert_enqueued(Pay, queue="low")
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(

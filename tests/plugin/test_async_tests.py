@@ -245,8 +245,8 @@ def test_strict_holds_for_async_tests(run):
     result.stdout.fnmatch_lines(["This test left 1 job that it neither looked at nor performed:"])
 
 
-def test_an_async_fixture_may_enqueue(pytester):
-    pytester.makepyfile("""
+def test_an_async_fixture_may_enqueue(run_test):
+    run_test("""
         import pytest
         import pytest_asyncio
         from shop import fetch
@@ -260,6 +260,4 @@ def test_an_async_fixture_may_enqueue(pytester):
         @pytest.mark.asyncio
         async def test_it(page):
             assert page == 3
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)

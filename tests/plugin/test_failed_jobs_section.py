@@ -5,8 +5,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_it_shows_the_job_its_error_and_where_that_was_raised(pytester):
-    pytester.makepyfile("""
+def test_it_shows_the_job_its_error_and_where_that_was_raised(run_test):
+    result = run_test("""
         from shop import Refuse
 
         def test_it(jobs):
@@ -18,8 +18,6 @@ def test_it_shows_the_job_its_error_and_where_that_was_raised(pytester):
         from datetime import UTC, datetime
         NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -64,8 +62,8 @@ def test_a_test_that_passed_shows_none(pytester):
     result.stdout.no_fnmatch_line("*Jobs that failed*")
 
 
-def test_a_test_without_failed_jobs_shows_none(pytester):
-    pytester.makepyfile("""
+def test_a_test_without_failed_jobs_shows_none(run_test):
+    result = run_test("""
         from shop import Pay, Sync
 
         def test_it(jobs):
@@ -75,31 +73,25 @@ def test_a_test_without_failed_jobs_shows_none(pytester):
             assert 1 == 2
     """)
 
-    result = pytester.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*Jobs that failed*")
+
+
+def test_a_test_without_a_harness_shows_none(run_test):
+    result = run_test("def test_it(): assert 1 == 2")
 
     result.assert_outcomes(failed=1)
     result.stdout.no_fnmatch_line("*Jobs that failed*")
 
 
-def test_a_test_without_a_harness_shows_none(pytester):
-    pytester.makepyfile("def test_it(): assert 1 == 2")
-
-    result = pytester.runpytest()
-
-    result.assert_outcomes(failed=1)
-    result.stdout.no_fnmatch_line("*Jobs that failed*")
-
-
-def test_the_error_that_failed_the_test_is_not_repeated(pytester):
-    pytester.makepyfile("""
+def test_the_error_that_failed_the_test_is_not_repeated(run_test):
+    result = run_test("""
         from shop import Refuse
 
         def test_it(jobs):
             Refuse.perform_later()
             jobs.drain()
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -115,8 +107,8 @@ def test_the_error_that_failed_the_test_is_not_repeated(pytester):
     assert result.stdout.str().count("raise ValueError(reason)") == 1
 
 
-def test_exhausted_jobs_are_shown_retried_and_discarded_ones_not(pytester):
-    pytester.makepyfile("""
+def test_exhausted_jobs_are_shown_retried_and_discarded_ones_not(run_test):
+    result = run_test("""
         from pytest_jobs import Job, discard_on
         from shop import Sync
 
@@ -132,8 +124,6 @@ def test_exhausted_jobs_are_shown_retried_and_discarded_ones_not(pytester):
             assert 1 == 2
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -146,8 +136,8 @@ def test_exhausted_jobs_are_shown_retried_and_discarded_ones_not(pytester):
     )
 
 
-def test_all_are_listed_and_the_last_three_with_their_tracebacks(pytester):
-    pytester.makepyfile("""
+def test_all_are_listed_and_the_last_three_with_their_tracebacks(run_test):
+    result = run_test("""
         from shop import Refuse
 
         def test_it(jobs):
@@ -156,8 +146,6 @@ def test_all_are_listed_and_the_last_three_with_their_tracebacks(pytester):
             jobs.drain(raise_errors=False)
             assert 1 == 2
     """)
-
-    result = pytester.runpytest()
 
     result.stdout.fnmatch_lines(
         [
@@ -177,8 +165,8 @@ def test_all_are_listed_and_the_last_three_with_their_tracebacks(pytester):
     result.stdout.fnmatch_lines(["ValueError: two", "ValueError: three", "ValueError: four"])
 
 
-def test_the_cause_of_an_error_is_shown(pytester):
-    pytester.makepyfile("""
+def test_the_cause_of_an_error_is_shown(run_test):
+    result = run_test("""
         from pytest_jobs import job
 
         @job
@@ -194,8 +182,6 @@ def test_the_cause_of_an_error_is_shown(pytester):
             assert 1 == 2
     """)
 
-    result = pytester.runpytest()
-
     result.stdout.fnmatch_lines(
         [
             "KeyError: 'card'",
@@ -205,8 +191,8 @@ def test_the_cause_of_an_error_is_shown(pytester):
     )
 
 
-def test_no_frame_of_ours_is_shown(pytester):
-    pytester.makepyfile("""
+def test_no_frame_of_ours_is_shown(run_test):
+    result = run_test("""
         from shop import Refuse, fetch
         from pytest_jobs import job
 
@@ -221,15 +207,13 @@ def test_no_frame_of_ours_is_shown(pytester):
             assert 1 == 2
     """)
 
-    result = pytester.runpytest()
-
     result.stdout.fnmatch_lines(["ValueError: no money", "ValueError: no page"])
     result.stdout.no_fnmatch_line('*File "*pytest_jobs/*')
     result.stdout.no_fnmatch_line('*File "*asyncio/*')
 
 
-def test_it_is_shown_for_an_error_while_fixtures_are_set_up(pytester):
-    pytester.makepyfile("""
+def test_it_is_shown_for_an_error_while_fixtures_are_set_up(run_test):
+    result = run_test("""
         import pytest
         from shop import Refuse
 
@@ -242,8 +226,6 @@ def test_it_is_shown_for_an_error_while_fixtures_are_set_up(pytester):
         def test_it(broken):
             pass
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(

@@ -32,8 +32,8 @@ AFTER = """
         "pytest.fail('broken')",
     ],
 )
-def test_nothing_is_left_when_a_fixture_fails(pytester, trouble):
-    pytester.makepyfile(
+def test_nothing_is_left_when_a_fixture_fails(run_test, trouble):
+    run_test(
         f"""
     import pytest
 
@@ -46,13 +46,11 @@ def test_nothing_is_left_when_a_fixture_fails(pytester, trouble):
         pass
     """
         + AFTER
-    )
-
-    pytester.runpytest().assert_outcomes(errors=1, passed=1)
+    ).assert_outcomes(errors=1, passed=1)
 
 
-def test_the_error_of_a_job_in_a_fixture_is_an_error_of_the_set_up(pytester):
-    pytester.makepyfile("""
+def test_the_error_of_a_job_in_a_fixture_is_an_error_of_the_set_up(run_test):
+    result = run_test("""
         import pytest
         from shop import Refuse
 
@@ -64,8 +62,6 @@ def test_the_error_of_a_job_in_a_fixture_is_an_error_of_the_set_up(pytester):
         def test_it(refused):
             pass
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "E *ValueError: no money"])
@@ -83,8 +79,8 @@ def test_the_error_of_a_job_in_a_fixture_is_an_error_of_the_set_up(pytester):
         "rest.perform_later(5); Refuse.perform_later(); jobs.drain()",
     ],
 )
-def test_nothing_is_left_when_the_test_fails(pytester, trouble):
-    pytester.makepyfile(
+def test_nothing_is_left_when_the_test_fails(run_test, trouble):
+    result = run_test(
         f"""
     def test_it(jobs):
         jobs.clock.advance(10 * 24 * 3600)
@@ -93,14 +89,12 @@ def test_nothing_is_left_when_the_test_fails(pytester, trouble):
         + AFTER
     )
 
-    result = pytester.runpytest()
-
     assert result.parseoutcomes()["passed"] == 1
     assert len(result.parseoutcomes()) == 2
 
 
-def test_nothing_is_left_when_a_fixture_fails_at_the_end(pytester):
-    pytester.makepyfile(
+def test_nothing_is_left_when_a_fixture_fails_at_the_end(run_test):
+    run_test(
         """
     import pytest
 
@@ -114,6 +108,4 @@ def test_nothing_is_left_when_a_fixture_fails_at_the_end(pytester):
         pass
     """
         + AFTER
-    )
-
-    pytester.runpytest().assert_outcomes(errors=1, passed=2)
+    ).assert_outcomes(errors=1, passed=2)

@@ -5,8 +5,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_the_two_are_one_harness(pytester):
-    pytester.makepyfile("""
+def test_the_two_are_one_harness(run_test):
+    run_test("""
         from shop import Pay
 
         def test_both(jobs, job_harness):
@@ -14,13 +14,11 @@ def test_the_two_are_one_harness(pytester):
 
             assert jobs is job_harness
             assert [record.args for record in jobs.enqueued] == [(7,)]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_each_test_has_a_harness_of_its_own(pytester):
-    pytester.makepyfile("""
+def test_each_test_has_a_harness_of_its_own(run_test):
+    run_test("""
         import pytest
         from shop import Pay
 
@@ -29,12 +27,10 @@ def test_each_test_has_a_harness_of_its_own(pytester):
             Pay.perform_later(payment_id)
 
             assert [record.args for record in jobs.enqueued] == [(payment_id,)]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_a_project_with_a_fixture_named_jobs_loses_nothing_else(pytester):
+def test_a_project_with_a_fixture_named_jobs_loses_nothing_else(pytester, run_test):
     pytester.makeconftest("""
         import pytest
 
@@ -42,7 +38,7 @@ def test_a_project_with_a_fixture_named_jobs_loses_nothing_else(pytester):
         def jobs():
             return ["plumber", "carpenter"]
     """)
-    pytester.makepyfile("""
+    run_test("""
         from shop import Pay
 
         def test_theirs(jobs):
@@ -60,12 +56,10 @@ def test_a_project_with_a_fixture_named_jobs_loses_nothing_else(pytester):
             job_harness.drain()
             assert_performed(Pay)
             assert jobs_clock is job_harness.clock
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_a_project_can_widen_the_fixture(pytester):
+def test_a_project_can_widen_the_fixture(pytester, run_test):
     pytester.makeconftest("""
         import pytest
 
@@ -74,20 +68,18 @@ def test_a_project_can_widen_the_fixture(pytester):
             jobs.clock.advance(60)
             return jobs
     """)
-    pytester.makepyfile("""
+    run_test("""
         from shop import Pay
 
         def test_it(jobs):
             assert jobs.clock.frozen
             Pay.perform_later(7)
             jobs.drain()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_it_can_be_requested_dynamically(pytester):
-    pytester.makepyfile("""
+def test_it_can_be_requested_dynamically(run_test):
+    run_test("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -98,13 +90,11 @@ def test_it_can_be_requested_dynamically(pytester):
 
             request.getfixturevalue("assert_performed")(Pay, result="paid 7")
             assert current_jobs() is jobs
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_a_dynamically_requested_harness_answers_for_its_jobs(pytester):
-    pytester.makepyfile("""
+def test_a_dynamically_requested_harness_answers_for_its_jobs(run_test):
+    result = run_test("""
         import pytest
         from shop import Refuse
 
@@ -114,14 +104,12 @@ def test_a_dynamically_requested_harness_answers_for_its_jobs(pytester):
             Refuse.perform_later()
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *ValueError: no money"])
 
 
-def test_jobs_that_fixtures_of_the_test_enqueue_belong_to_it(pytester):
-    pytester.makepyfile("""
+def test_jobs_that_fixtures_of_the_test_enqueue_belong_to_it(run_test):
+    run_test("""
         import pytest
         from shop import Pay
 
@@ -131,13 +119,11 @@ def test_jobs_that_fixtures_of_the_test_enqueue_belong_to_it(pytester):
 
         def test_it(order, jobs):
             assert len(jobs.enqueued) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_it_is_the_harness_of_the_importable_assertions(pytester):
-    pytester.makepyfile("""
+def test_it_is_the_harness_of_the_importable_assertions(run_test):
+    run_test("""
         from pytest_jobs import assert_enqueued, assert_performed
         from shop import Pay
 
@@ -146,13 +132,11 @@ def test_it_is_the_harness_of_the_importable_assertions(pytester):
             assert_enqueued(Pay)
             jobs.drain()
             assert_performed(Pay)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_it_is_closed_after_the_test(pytester):
-    pytester.makepyfile("""
+def test_it_is_closed_after_the_test(run_test):
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from pytest_jobs.errors import NoAdapterError, NoHarnessError
@@ -166,9 +150,7 @@ def test_it_is_closed_after_the_test(pytester):
                 current_jobs()
             with pytest.raises(NoAdapterError):
                 Pay.perform_later(7)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
 def test_a_test_does_not_keep_its_harness(pytester):

@@ -5,8 +5,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_it_is_the_clock_of_the_harness(pytester):
-    pytester.makepyfile("""
+def test_it_is_the_clock_of_the_harness(run_test):
+    run_test("""
         import time
         from datetime import UTC, datetime, timedelta
         from shop import Pay
@@ -23,24 +23,20 @@ def test_it_is_the_clock_of_the_harness(pytester):
 
             assert datetime.now(UTC) == NOON + timedelta(seconds=90)
             assert jobs.perform_due()["performed"] == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_it_opens_a_harness_by_itself(pytester):
-    pytester.makepyfile("""
+def test_it_opens_a_harness_by_itself(run_test):
+    run_test("""
         from pytest_jobs import current_jobs
 
         def test_it(jobs_clock):
             assert current_jobs().clock is jobs_clock
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_the_next_test_has_the_time_of_the_system(pytester):
-    pytester.makepyfile("""
+def test_the_next_test_has_the_time_of_the_system(run_test):
+    run_test("""
         import time
         from datetime import UTC, datetime
 
@@ -60,9 +56,7 @@ def test_the_next_test_has_the_time_of_the_system(pytester):
         def test_after_with_a_clock(jobs_clock):
             assert not jobs_clock.frozen
             assert jobs_clock.now().timestamp() < real + 3600
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=3, failed=1)
+    """).assert_outcomes(passed=3, failed=1)
 
 
 def test_the_duration_of_a_test_is_real(pytester):

@@ -5,8 +5,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_without_jobs_mode_it_opens_a_harness_for_the_session(pytester):
-    pytester.makepyfile("""
+def test_without_jobs_mode_it_opens_a_harness_for_the_session(run_test):
+    run_test("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -17,21 +17,17 @@ def test_without_jobs_mode_it_opens_a_harness_for_the_session(pytester):
         def test_two(session_jobs):
             Pay.perform_later(2)
             assert [record.args for record in session_jobs.enqueued] == [(1,), (2,)]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_it_cannot_be_opened_over_the_harness_of_a_test(pytester):
-    pytester.makepyfile("""
+def test_it_cannot_be_opened_over_the_harness_of_a_test(run_test):
+    result = run_test("""
         def test_it(jobs, request):
             request.getfixturevalue("session_jobs")
 
         def test_after(jobs):
             pass
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(
@@ -44,8 +40,8 @@ def test_it_cannot_be_opened_over_the_harness_of_a_test(pytester):
     )
 
 
-def test_a_test_that_asks_for_a_harness_of_its_own_enqueues_there(pytester):
-    pytester.makepyfile("""
+def test_a_test_that_asks_for_a_harness_of_its_own_enqueues_there(run_test):
+    run_test("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -59,12 +55,10 @@ def test_a_test_that_asks_for_a_harness_of_its_own_enqueues_there(pytester):
             Pay.perform_later(2)
 
             assert len(session_jobs.enqueued) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_with_jobs_mode_it_is_the_harness_of_the_session(pytester):
+def test_with_jobs_mode_it_is_the_harness_of_the_session(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
     pytester.makeconftest("""
         harnesses = {}
@@ -72,15 +66,13 @@ def test_with_jobs_mode_it_is_the_harness_of_the_session(pytester):
         def pytest_jobs_opened(jobs, nodeid):
             harnesses[nodeid] = jobs
     """)
-    pytester.makepyfile("""
+    run_test("""
         from conftest import harnesses
 
         def test_it(session_jobs):
             assert harnesses[""] is session_jobs
             assert len(harnesses) == 2
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
 def test_it_is_closed_at_the_end(pytester):

@@ -24,7 +24,7 @@ STUB = """
 """
 
 
-def test_they_are_installed_and_removed_with_the_harness(pytester):
+def test_they_are_installed_and_removed_with_the_harness(pytester, run_test):
     pytester.makeconftest(
         STUB
         + """
@@ -33,7 +33,7 @@ def test_they_are_installed_and_removed_with_the_harness(pytester):
         return [StubBridge("one"), StubBridge("two")]
     """
     )
-    pytester.makepyfile("""
+    run_test("""
         from conftest import log
 
         def test_with(jobs):
@@ -44,12 +44,10 @@ def test_they_are_installed_and_removed_with_the_harness(pytester):
 
         def test_again(jobs):
             assert log[4:] == ["one installed", "two installed"]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=3)
+    """).assert_outcomes(passed=3)
 
 
-def test_they_join_the_bridge_of_the_core(pytester):
+def test_they_join_the_bridge_of_the_core(pytester, run_test):
     pytester.makeconftest(
         STUB
         + """
@@ -57,25 +55,23 @@ def test_they_join_the_bridge_of_the_core(pytester):
         return [StubBridge("stub")]
     """
     )
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs.errors import CriterionError
 
         def test_it(assert_enqueued):
             with pytest.raises(CriterionError, match=r"what is bridged here .core, stub."):
                 assert_enqueued(print)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("nothing", ["None", "[]", "()"])
-def test_a_hook_may_have_none(pytester, nothing):
+def test_a_hook_may_have_none(pytester, run_test, nothing):
     pytester.makeconftest(f"""
         def pytest_jobs_bridges():
             return {nothing}
     """)
-    pytester.makepyfile("""
+    run_test("""
         from pytest_jobs import job
 
         @job
@@ -84,12 +80,10 @@ def test_a_hook_may_have_none(pytester, nothing):
         def test_it(jobs, assert_enqueued):
             ping.perform_later()
             assert_enqueued(ping)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_one_that_cannot_be_installed_leaves_no_harness_open(pytester):
+def test_one_that_cannot_be_installed_leaves_no_harness_open(pytester, run_test):
     pytester.makeconftest(
         STUB
         + """
@@ -103,7 +97,7 @@ def test_one_that_cannot_be_installed_leaves_no_harness_open(pytester):
         return [StubBridge("one"), Broken("two")] if broken else []
     """
     )
-    pytester.makepyfile("""
+    result = run_test("""
         import conftest
         import pytest
         import time
@@ -119,8 +113,6 @@ def test_one_that_cannot_be_installed_leaves_no_harness_open(pytester):
             assert conftest.log == ["one installed", "one uninstalled"]
             assert time.sleep.__module__ == "time"
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(["E *RuntimeError: no such library"])

@@ -12,9 +12,9 @@ CONFTEST = """
 """
 
 
-def test_it_is_called_with_each_delivery(pytester):
+def test_it_is_called_with_each_delivery(pytester, run_test):
     pytester.makeconftest(CONFTEST)
-    pytester.makepyfile("""
+    run_test("""
         from conftest import delivered
         from shop import Pay, Refuse, Sync
 
@@ -26,9 +26,7 @@ def test_it_is_called_with_each_delivery(pytester):
 
             assert delivered == list(jobs.deliveries)
             assert [d.status for d in delivered] == ["performed", "failed", "retried", "performed"]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
 def test_it_hears_of_inline_and_of_coroutine_jobs(pytester):
@@ -46,7 +44,7 @@ def test_it_hears_of_inline_and_of_coroutine_jobs(pytester):
     pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
 
 
-def test_when_it_is_called_the_delivery_is_in_the_views(pytester):
+def test_when_it_is_called_the_delivery_is_in_the_views(pytester, run_test):
     pytester.makeconftest("""
         import pytest_jobs
 
@@ -55,7 +53,7 @@ def test_when_it_is_called_the_delivery_is_in_the_views(pytester):
         def pytest_jobs_delivered(delivery):
             seen.append(delivery in pytest_jobs.current_jobs().deliveries)
     """)
-    pytester.makepyfile("""
+    run_test("""
         from conftest import seen
         from shop import Pay
 
@@ -64,9 +62,7 @@ def test_when_it_is_called_the_delivery_is_in_the_views(pytester):
             jobs.drain()
 
             assert seen == [True]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
 def test_each_conftest_hears_of_it(pytester):
@@ -88,12 +84,12 @@ def test_each_conftest_hears_of_it(pytester):
     pytester.runpytest().assert_outcomes(passed=1)
 
 
-def test_an_error_in_it_comes_out_of_the_verb(pytester):
+def test_an_error_in_it_comes_out_of_the_verb(pytester, run_test):
     pytester.makeconftest("""
         def pytest_jobs_delivered(delivery):
             raise RuntimeError("the hook broke")
     """)
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from shop import Pay
 
@@ -102,6 +98,4 @@ def test_an_error_in_it_comes_out_of_the_verb(pytester):
             with pytest.raises(RuntimeError, match="the hook broke"):
                 jobs.drain()
             assert len(jobs.performed) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)

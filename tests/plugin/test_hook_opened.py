@@ -51,7 +51,7 @@ def test_of_the_session_the_test_is_empty(pytester):
     pytester.runpytest().assert_outcomes(passed=1)
 
 
-def test_the_harness_can_be_used_in_it(pytester):
+def test_the_harness_can_be_used_in_it(pytester, run_test):
     pytester.makeconftest("""
         from shop import Pay
 
@@ -59,22 +59,20 @@ def test_the_harness_can_be_used_in_it(pytester):
             jobs.clock.advance(60)
             Pay.perform_later(1)
     """)
-    pytester.makepyfile("""
+    run_test("""
         def test_it(jobs):
             assert jobs.clock.frozen
             assert len(jobs.enqueued) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_an_error_in_it_leaves_no_harness_open(pytester):
+def test_an_error_in_it_leaves_no_harness_open(pytester, run_test):
     pytester.makeconftest("""
         def pytest_jobs_opened(nodeid):
             if nodeid.endswith("test_it"):
                 raise RuntimeError("the hook broke")
     """)
-    pytester.makepyfile("""
+    result = run_test("""
         import time
         import pytest
         from pytest_jobs import current_jobs
@@ -88,8 +86,6 @@ def test_an_error_in_it_leaves_no_harness_open(pytester):
                 current_jobs()
             assert time.sleep.__module__ == "time"
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(["E *RuntimeError: the hook broke"])

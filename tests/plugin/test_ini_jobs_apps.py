@@ -236,6 +236,7 @@ def test_a_library_that_is_not_installed_is_told_with_what_installs_it(project):
     assert 'taskiq is not installed: pip install "pytest-jobs[taskiq]".' in result.stderr.str()
 
 
+@pytest.mark.slow
 def test_a_suite_without_a_job_fixture_never_opens_a_connection(project):
     project.makeconftest("""
         import socket

@@ -9,9 +9,9 @@ def set_mode(pytester, mode):
     pytester.makeini(f"[pytest]\njobs_mode = {mode}")
 
 
-def test_record_keeps_what_a_test_enqueues_although_it_asks_for_nothing(pytester):
+def test_record_keeps_what_a_test_enqueues_although_it_asks_for_nothing(pytester, run_test):
     set_mode(pytester, "record")
-    pytester.makepyfile("""
+    run_test("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -22,14 +22,12 @@ def test_record_keeps_what_a_test_enqueues_although_it_asks_for_nothing(pytester
 
         def test_the_next():
             assert len(current_jobs().enqueued) == 0
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_inline_performs_what_a_test_enqueues(pytester):
+def test_inline_performs_what_a_test_enqueues(pytester, run_test):
     set_mode(pytester, "inline")
-    pytester.makepyfile("""
+    run_test("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -37,14 +35,12 @@ def test_inline_performs_what_a_test_enqueues(pytester):
             Pay.perform_later(7)
 
             assert len(current_jobs().performed) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_off_opens_none(pytester):
+def test_off_opens_none(pytester, run_test):
     set_mode(pytester, "off")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from pytest_jobs.errors import NoAdapterError, NoHarnessError
@@ -55,19 +51,15 @@ def test_off_opens_none(pytester):
                 current_jobs()
             with pytest.raises(NoAdapterError):
                 Pay.perform_later(7)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_off_refuses_the_fixture(pytester):
+def test_off_refuses_the_fixture(pytester, run_test):
     set_mode(pytester, "off")
-    pytester.makepyfile("""
+    result = run_test("""
         def test_it(jobs):
             pass
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
@@ -81,14 +73,12 @@ def test_off_refuses_the_fixture(pytester):
     )
 
 
-def test_off_refuses_the_harness_of_the_session(pytester):
+def test_off_refuses_the_harness_of_the_session(pytester, run_test):
     set_mode(pytester, "off")
-    pytester.makepyfile("""
+    result = run_test("""
         def test_it(session_jobs):
             pass
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
@@ -101,9 +91,9 @@ def test_off_refuses_the_harness_of_the_session(pytester):
     )
 
 
-def test_a_marker_overrides_off(pytester):
+def test_a_marker_overrides_off(pytester, run_test):
     set_mode(pytester, "off")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -119,14 +109,12 @@ def test_a_marker_overrides_off(pytester):
             Pay.perform_later(7)
 
             assert len(jobs.performed) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_the_harness_is_open_before_all_other_fixtures(pytester):
+def test_the_harness_is_open_before_all_other_fixtures(pytester, run_test):
     set_mode(pytester, "record")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -141,14 +129,12 @@ def test_the_harness_is_open_before_all_other_fixtures(pytester):
 
         def test_it(late):
             assert [record.args for record in current_jobs().enqueued] == [(1,), (2,)]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_it_is_open_until_the_other_fixtures_are_torn_down(pytester):
+def test_it_is_open_until_the_other_fixtures_are_torn_down(pytester, run_test):
     set_mode(pytester, "record")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -161,26 +147,22 @@ def test_it_is_open_until_the_other_fixtures_are_torn_down(pytester):
 
         def test_it():
             pass
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_a_test_that_asks_for_the_fixture_too_has_the_same(pytester):
+def test_a_test_that_asks_for_the_fixture_too_has_the_same(pytester, run_test):
     set_mode(pytester, "record")
-    pytester.makepyfile("""
+    run_test("""
         from pytest_jobs import current_jobs
 
         def test_it(jobs, assert_enqueued, job_harness):
             assert current_jobs() is jobs is job_harness
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_nothing_can_be_set_to_nothing(pytester):
+def test_nothing_can_be_set_to_nothing(pytester, run_test):
     set_mode(pytester, "")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from pytest_jobs.errors import NoHarnessError
@@ -188,14 +170,12 @@ def test_nothing_can_be_set_to_nothing(pytester):
         def test_it():
             with pytest.raises(NoHarnessError):
                 current_jobs()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_a_fixture_that_is_named_jobs_is_left_alone(pytester):
+def test_a_fixture_that_is_named_jobs_is_left_alone(pytester, run_test):
     set_mode(pytester, "record")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import assert_enqueued
         from shop import Pay
@@ -208,6 +188,4 @@ def test_a_fixture_that_is_named_jobs_is_left_alone(pytester):
             Pay.perform_later(7)
             assert_enqueued(Pay)
             assert jobs == ["plumber"]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)

@@ -43,9 +43,9 @@ def test_enqueue_is_the_caller(pytester):
     result.stdout.fnmatch_lines(["raised at enqueue"])
 
 
-def test_it_holds_for_inline_blocks_too(pytester):
+def test_it_holds_for_inline_blocks_too(pytester, run_test):
     pytester.makeini("[pytest]\njobs_raise = enqueue")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from shop import Refuse
 
@@ -53,13 +53,11 @@ def test_it_holds_for_inline_blocks_too(pytester):
             with jobs.inline():
                 with pytest.raises(ValueError, match="no money"):
                     Refuse.perform_later()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_a_marker_overrides_it(pytester):
-    pytester.makepyfile("""
+def test_a_marker_overrides_it(run_test):
+    run_test("""
         import pytest
         from shop import Refuse
 
@@ -67,6 +65,4 @@ def test_a_marker_overrides_it(pytester):
         def test_it():
             with pytest.raises(ValueError, match="no money"):
                 Refuse.perform_later()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)

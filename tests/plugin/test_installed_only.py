@@ -5,8 +5,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_a_test_without_a_job_fixture_has_no_harness(pytester):
-    pytester.makepyfile("""
+def test_a_test_without_a_job_fixture_has_no_harness(run_test):
+    run_test("""
         import time
         import pytest
         from pytest_jobs import current_jobs
@@ -16,20 +16,16 @@ def test_a_test_without_a_job_fixture_has_no_harness(pytester):
             assert time.sleep.__module__ == "time"
             with pytest.raises(NoHarnessError):
                 current_jobs()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_the_core_refuses_to_enqueue_and_says_which_line_to_write(pytester):
-    pytester.makepyfile("""
+def test_the_core_refuses_to_enqueue_and_says_which_line_to_write(run_test):
+    result = run_test("""
         from shop import Pay
 
         def test_it():
             Pay.perform_later(7)
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -43,8 +39,8 @@ def test_the_core_refuses_to_enqueue_and_says_which_line_to_write(pytester):
     )
 
 
-def test_the_adapter_of_the_application_is_kept(pytester):
-    pytester.makepyfile("""
+def test_the_adapter_of_the_application_is_kept(run_test):
+    run_test("""
         from pytest_jobs import TestAdapter, configure
         from shop import Pay
 
@@ -55,15 +51,11 @@ def test_the_adapter_of_the_application_is_kept(pytester):
                 Pay.perform_later(7)
 
             assert len(adapter.enqueued) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_nothing_is_printed(pytester):
-    pytester.makepyfile("def test_it(): pass")
-
-    result = pytester.runpytest()
+def test_nothing_is_printed(run_test):
+    result = run_test("def test_it(): pass")
 
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*jobs:*")

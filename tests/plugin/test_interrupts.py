@@ -60,8 +60,8 @@ def test_an_interrupt_passes_through(pytester, where, mode):
     result.stdout.no_fnmatch_line("*it went on*")
 
 
-def test_a_system_exit_passes_through(pytester):
-    pytester.makepyfile("""
+def test_a_system_exit_passes_through(run_test):
+    run_test("""
         import pytest
         from pytest_jobs import job
 
@@ -74,6 +74,4 @@ def test_a_system_exit_passes_through(pytester):
             with pytest.raises(SystemExit):
                 jobs.drain()
             assert len(jobs.pending) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)

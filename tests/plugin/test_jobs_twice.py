@@ -138,10 +138,8 @@ ADDS_TWICE = """
 """
 
 
-def test_nothing_is_delivered_twice_without_it(pytester):
-    pytester.makepyfile(ADDS_TWICE)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+def test_nothing_is_delivered_twice_without_it(run_test):
+    run_test(ADDS_TWICE).assert_outcomes(passed=1)
 
 
 def test_a_job_that_a_second_delivery_breaks_is_named(pytester):

@@ -66,9 +66,8 @@ def test_the_marker_of_a_test_goes_before_that_of_its_module(pytester):
 @pytest.mark.parametrize(
     "said", ["idempotent=False", "crash=False", "idempotent=True, crash=False"]
 )
-def test_the_marker_alone_opens_no_harness(pytester, said):
-    pytester.makepyfile(
-        f"""
+def test_the_marker_alone_opens_no_harness(run_test, said):
+    run_test(f"""
         import pytest
         from pytest_jobs.errors import NoHarnessError
         from pytest_jobs import current_jobs
@@ -77,10 +76,7 @@ def test_the_marker_alone_opens_no_harness(pytester, said):
         def test_it():
             with pytest.raises(NoHarnessError):
                 current_jobs()
-        """
-    )
-
-    pytester.runpytest().assert_outcomes(passed=1)
+        """).assert_outcomes(passed=1)
 
 
 def test_a_marker_that_says_neither_is_an_error(pytester):
@@ -108,10 +104,9 @@ def test_a_run_in_which_nothing_was_delivered_twice_fails(pytester, text):
     result.stdout.fnmatch_lines(["No job was delivered twice, so this run shows nothing: *"])
 
 
-def test_where_the_ini_file_asked_for_it_such_a_run_is_only_told(pytester):
+def test_where_the_ini_file_asked_for_it_such_a_run_is_only_told(pytester, run_test):
     pytester.makeini("[pytest]\njobs_twice = true")
-    pytester.makepyfile("def test_it(): ...")
-    result = pytester.runpytest()
+    result = run_test("def test_it(): ...")
 
     assert result.ret == 0
     result.stdout.fnmatch_lines(
@@ -119,11 +114,9 @@ def test_where_the_ini_file_asked_for_it_such_a_run_is_only_told(pytester):
     )
 
 
-def test_the_ini_file_switches_it_on(pytester):
+def test_the_ini_file_switches_it_on(pytester, run_test):
     pytester.makeini("[pytest]\njobs_twice = true")
-    pytester.makepyfile(ADDS_TWICE)
-
-    pytester.runpytest().assert_outcomes(failed=1)
+    run_test(ADDS_TWICE).assert_outcomes(failed=1)
 
 
 def test_a_run_that_only_collects_is_left_alone(pytester):
@@ -354,7 +347,7 @@ def test_a_shuffled_test_has_the_same_seed_in_each_run(pytester):
             assert sum(book) == 1
         """
     )
-    result = pytester.runpytest_subprocess("--jobs-twice", "-p", "randomly")
+    result = pytester.runpytest("--jobs-twice", "-p", "randomly")
 
     result.stdout.fnmatch_lines(["ledger.add broke 1 test:"])
 

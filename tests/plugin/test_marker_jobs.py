@@ -25,8 +25,8 @@ def test_alone_it_opens_a_harness(pytester):
     pytester.runpytest("--strict-markers").assert_outcomes(passed=2)
 
 
-def test_mode_inline_performs(pytester):
-    pytester.makepyfile("""
+def test_mode_inline_performs(run_test):
+    run_test("""
         import pytest
         from pytest_jobs import assert_performed
         from shop import Pay
@@ -35,14 +35,12 @@ def test_mode_inline_performs(pytester):
         def test_it():
             Pay.perform_later(7)
             assert_performed(Pay)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_mode_off_takes_a_test_out(pytester):
+def test_mode_off_takes_a_test_out(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs, open_jobs
 
@@ -50,13 +48,11 @@ def test_mode_off_takes_a_test_out(pytester):
         def test_it():
             with open_jobs() as jobs:
                 assert current_jobs() is jobs
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_mode_off_refuses_the_fixture(pytester):
-    pytester.makepyfile("""
+def test_mode_off_refuses_the_fixture(run_test):
+    result = run_test("""
         import pytest
 
         @pytest.mark.jobs(mode="off")
@@ -64,16 +60,14 @@ def test_mode_off_refuses_the_fixture(pytester):
             pass
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["E *UsageError: *::test_it asks for the job harness, and its jobs*"]
     )
 
 
-def test_of_a_class_it_holds_for_its_tests(pytester):
-    pytester.makepyfile("""
+def test_of_a_class_it_holds_for_its_tests(run_test):
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -88,13 +82,11 @@ def test_of_a_class_it_holds_for_its_tests(pytester):
             def test_two(self):
                 Pay.perform_later(7)
                 assert len(current_jobs().pending) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_the_nearest_wins_setting_by_setting(pytester):
-    pytester.makepyfile("""
+def test_the_nearest_wins_setting_by_setting(run_test):
+    run_test("""
         import pytest
         from shop import Pay, Refuse
 
@@ -110,13 +102,11 @@ def test_the_nearest_wins_setting_by_setting(pytester):
 
             def test_strict(self, jobs):
                 Pay.set(wait=60).perform_later(7)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1, failed=1)
+    """).assert_outcomes(passed=1, failed=1)
 
 
-def test_of_one_parameter_it_holds_for_that_one(pytester):
-    pytester.makepyfile("""
+def test_of_one_parameter_it_holds_for_that_one(run_test):
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from pytest_jobs.errors import NoHarnessError
@@ -133,14 +123,12 @@ def test_of_one_parameter_it_holds_for_that_one(pytester):
         )
         def test_it(expected):
             assert is_open() == expected
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=3)
+    """).assert_outcomes(passed=3)
 
 
-def test_of_one_parameter_off_takes_out_that_one(pytester):
+def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -151,9 +139,7 @@ def test_of_one_parameter_off_takes_out_that_one(pytester):
         def test_it(mode):
             if mode == "record":
                 Pay.perform_later(7)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(
@@ -174,16 +160,14 @@ def test_of_one_parameter_off_takes_out_that_one(pytester):
         ),
     ],
 )
-def test_a_wrong_argument_stops_the_run(pytester, arguments, problem):
-    pytester.makepyfile(f"""
+def test_a_wrong_argument_stops_the_run(run_test, arguments, problem):
+    result = run_test(f"""
         import pytest
 
         @pytest.mark.jobs({arguments})
         def test_it():
             pass
     """)
-
-    result = pytester.runpytest()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
@@ -197,9 +181,9 @@ def test_a_wrong_argument_stops_the_run(pytester, arguments, problem):
 GUARDED = "[pytest]\njobs_mode = record\n"
 
 
-def test_mode_off_gives_the_application_its_own_adapter_back_under_the_guard(pytester):
+def test_mode_off_gives_the_application_its_own_adapter_back_under_the_guard(pytester, run_test):
     pytester.makeini(GUARDED)
-    pytester.makepyfile("""
+    result = run_test("""
         import pytest
         from pytest_jobs import TestAdapter, configure, current_jobs
         from pytest_jobs.errors import NoAdapterError, NoHarnessError
@@ -217,15 +201,13 @@ def test_mode_off_gives_the_application_its_own_adapter_back_under_the_guard(pyt
             assert len(current_jobs().pending) == 1
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=2)
     result.stdout.no_fnmatch_line("*never performed*")
 
 
-def test_mode_off_keeps_wider_fixtures_guarded(pytester):
+def test_mode_off_keeps_wider_fixtures_guarded(pytester, run_test):
     pytester.makeini(GUARDED)
-    pytester.makepyfile("""
+    result = run_test("""
         import pytest
         from pytest_jobs.errors import NoAdapterError
         from shop import Pay
@@ -242,8 +224,6 @@ def test_mode_off_keeps_wider_fixtures_guarded(pytester):
                 Pay.perform_later(7)
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
@@ -253,9 +233,9 @@ def test_mode_off_keeps_wider_fixtures_guarded(pytester):
     )
 
 
-def test_mode_off_ends_with_its_test_also_when_it_fails(pytester):
+def test_mode_off_ends_with_its_test_also_when_it_fails(pytester, run_test):
     pytester.makeini(GUARDED)
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -267,6 +247,4 @@ def test_mode_off_ends_with_its_test_also_when_it_fails(pytester):
         def test_on():
             Pay.perform_later(7)
             assert len(current_jobs().pending) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1, failed=1)
+    """).assert_outcomes(passed=1, failed=1)

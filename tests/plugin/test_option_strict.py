@@ -35,28 +35,22 @@ def test_the_flag_fails_a_test_that_leaves_a_job(pytester):
     result.stdout.fnmatch_lines(MESSAGE, consecutive=True)
 
 
-def test_so_does_the_setting(pytester):
+def test_so_does_the_setting(pytester, run_test):
     pytester.makeini("[pytest]\njobs_strict = true")
-    pytester.makepyfile(LEAVES_ONE)
-
-    result = pytester.runpytest()
+    result = run_test(LEAVES_ONE)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(MESSAGE, consecutive=True)
 
 
 @pytest.mark.parametrize("value", ["false", "no", "0"])
-def test_the_setting_can_be_false(pytester, value):
+def test_the_setting_can_be_false(pytester, run_test, value):
     pytester.makeini(f"[pytest]\njobs_strict = {value}")
-    pytester.makepyfile(LEAVES_ONE)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    run_test(LEAVES_ONE).assert_outcomes(passed=1)
 
 
-def test_without_it_jobs_may_be_left(pytester):
-    pytester.makepyfile(LEAVES_ONE)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+def test_without_it_jobs_may_be_left(run_test):
+    run_test(LEAVES_ONE).assert_outcomes(passed=1)
 
 
 def test_jobs_that_were_asserted_performed_or_looked_at_are_not_left(pytester):
@@ -126,17 +120,15 @@ def test_a_marker_loosens_it(pytester):
     pytester.runpytest("--jobs-strict").assert_outcomes(passed=1)
 
 
-def test_a_marker_tightens_it(pytester):
-    pytester.makepyfile("""
+def test_a_marker_tightens_it(run_test):
+    run_test("""
         import pytest
         from shop import Pay
 
         @pytest.mark.jobs(strict=True)
         def test_it():
             Pay.perform_later(7)
-    """)
-
-    pytester.runpytest().assert_outcomes(failed=1)
+    """).assert_outcomes(failed=1)
 
 
 def test_it_opens_no_harness_by_itself(pytester):
@@ -153,13 +145,11 @@ def test_it_opens_no_harness_by_itself(pytester):
     pytester.runpytest("--jobs-strict").assert_outcomes(passed=1)
 
 
-def test_with_jobs_mode_it_holds_for_every_test(pytester):
+def test_with_jobs_mode_it_holds_for_every_test(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record\njobs_strict = true")
-    pytester.makepyfile("""
+    run_test("""
         from shop import Pay
 
         def test_it():
             Pay.perform_later(7)
-    """)
-
-    pytester.runpytest().assert_outcomes(failed=1)
+    """).assert_outcomes(failed=1)

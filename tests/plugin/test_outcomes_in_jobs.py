@@ -28,31 +28,27 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize("what", OUTCOMES)
-def test_in_a_drained_job(pytester, what):
-    pytester.makepyfile(
+def test_in_a_drained_job(run_test, what):
+    run_test(
         MODULE
         + f"""
     def test_it(jobs):
         run.perform_later({what!r})
         jobs.drain()
     """
-    )
-
-    pytester.runpytest().assert_outcomes(**OUTCOMES[what])
+    ).assert_outcomes(**OUTCOMES[what])
 
 
 @pytest.mark.parametrize("what", OUTCOMES)
-def test_although_errors_are_not_raised(pytester, what):
-    pytester.makepyfile(
+def test_although_errors_are_not_raised(run_test, what):
+    run_test(
         MODULE
         + f"""
     def test_it(jobs):
         run.perform_later({what!r})
         jobs.drain(raise_errors=False)
     """
-    )
-
-    pytester.runpytest().assert_outcomes(**OUTCOMES[what])
+    ).assert_outcomes(**OUTCOMES[what])
 
 
 @pytest.mark.parametrize("what", OUTCOMES)
@@ -81,8 +77,8 @@ def test_the_message_of_the_job_is_shown(pytester):
     pytester.runpytest("-rs").stdout.fnmatch_lines(["SKIPPED*not here"])
 
 
-def test_an_exit_ends_the_run(pytester):
-    pytester.makepyfile("""
+def test_an_exit_ends_the_run(run_test):
+    result = run_test("""
         import pytest
         from pytest_jobs import job
 
@@ -97,8 +93,6 @@ def test_an_exit_ends_the_run(pytester):
         def test_never():
             pass
     """)
-
-    result = pytester.runpytest()
 
     assert result.ret == 7
     result.stdout.fnmatch_lines(["*Exit: enough*"])

@@ -5,9 +5,9 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_each_parameter_has_its_own(pytester):
+def test_each_parameter_has_its_own(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
-    pytester.makepyfile("""
+    run_test("""
         import pytest
         from pytest_jobs import assert_enqueued
         from shop import Pay
@@ -18,13 +18,11 @@ def test_each_parameter_has_its_own(pytester):
             Pay.set(queue=queue).perform_later(payment_id)
 
             assert assert_enqueued(Pay, queue=queue).args == (payment_id,)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=4)
+    """).assert_outcomes(passed=4)
 
 
-def test_a_parametrised_fixture_may_enqueue(pytester):
-    pytester.makepyfile("""
+def test_a_parametrised_fixture_may_enqueue(run_test):
+    run_test("""
         import pytest
         from shop import Pay
 
@@ -35,13 +33,11 @@ def test_a_parametrised_fixture_may_enqueue(pytester):
 
         def test_it(payment, assert_enqueued):
             assert assert_enqueued(Pay).args == (payment,)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_the_harness_can_be_parametrised_indirectly(pytester):
-    pytester.makepyfile("""
+def test_the_harness_can_be_parametrised_indirectly(run_test):
+    run_test("""
         import pytest
         from shop import Pay
 
@@ -56,6 +52,4 @@ def test_the_harness_can_be_parametrised_indirectly(pytester):
             Pay.perform_later(7)
 
             assert len(jobs.performed) == performed
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)

@@ -36,11 +36,9 @@ def test_what_is_no_default_is_shown(pytester, settings, flags, line):
     "settings",
     ["", "jobs_mode =", "jobs_strict = false\njobs_raise = end\njobs_jitter = zero"],
 )
-def test_the_defaults_are_not(pytester, settings):
+def test_the_defaults_are_not(pytester, run_test, settings):
     pytester.makeini(f"[pytest]\n{settings}")
-    pytester.makepyfile("def test_it(): pass")
-
-    result = pytester.runpytest()
+    result = run_test("def test_it(): pass")
 
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("jobs:*")

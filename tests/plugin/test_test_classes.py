@@ -5,8 +5,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_methods_ask_for_fixtures(pytester):
-    pytester.makepyfile("""
+def test_methods_ask_for_fixtures(run_test):
+    run_test("""
         from shop import Pay
 
         class TestIt:
@@ -16,13 +16,11 @@ def test_methods_ask_for_fixtures(pytester):
 
             def test_two(self, assert_not_enqueued):
                 assert_not_enqueued()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_usefixtures_opens_one_for_each_method(pytester):
-    pytester.makepyfile("""
+def test_usefixtures_opens_one_for_each_method(run_test):
+    run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -34,13 +32,11 @@ def test_usefixtures_opens_one_for_each_method(pytester):
 
             def test_two(self):
                 assert len(current_jobs().enqueued) == 0
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_an_autouse_fixture_of_the_class_opens_one(pytester):
-    pytester.makepyfile("""
+def test_an_autouse_fixture_of_the_class_opens_one(run_test):
+    run_test("""
         import pytest
         from shop import Pay
 
@@ -53,14 +49,12 @@ def test_an_autouse_fixture_of_the_class_opens_one(pytester):
                 Pay.perform_later(1)
                 self.jobs.drain()
                 assert len(self.jobs.performed) == 1
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_set_up_of_a_method_belongs_to_its_test(pytester):
+def test_set_up_of_a_method_belongs_to_its_test(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
-    pytester.makepyfile("""
+    run_test("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -70,9 +64,7 @@ def test_set_up_of_a_method_belongs_to_its_test(pytester):
 
             def test_it(self):
                 assert [record.args for record in current_jobs().enqueued] == [(1,)]
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
@@ -83,17 +75,15 @@ def test_set_up_of_a_method_belongs_to_its_test(pytester):
     ],
     ids=["class", "module"],
 )
-def test_set_up_of_a_class_or_module_belongs_to_the_session(pytester, set_up):
+def test_set_up_of_a_class_or_module_belongs_to_the_session(pytester, run_test, set_up):
     pytester.makeini("[pytest]\njobs_mode = record")
     test = (
         "\n    def test_it(self):\n        assert len(current_jobs().enqueued) == 0\n"
         "    def test_two(self):\n        assert len(current_jobs().enqueued) == 0\n"
     )
-    pytester.makepyfile(
+    result = run_test(
         "from pytest_jobs import current_jobs\nfrom shop import Pay\n" + set_up + test
     )
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(

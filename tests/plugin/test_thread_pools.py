@@ -6,9 +6,9 @@ pytestmark = pytest.mark.usefixtures("shop")
 
 
 @pytest.mark.parametrize("mode", ["record", "inline"])
-def test_a_pool_of_the_test(pytester, mode):
+def test_a_pool_of_the_test(pytester, run_test, mode):
     pytester.makeini(f"[pytest]\njobs_mode = {mode}")
-    pytester.makepyfile("""
+    run_test("""
         from concurrent.futures import ThreadPoolExecutor
         from pytest_jobs import assert_enqueued, assert_performed, current_jobs
         from shop import Pay
@@ -22,13 +22,11 @@ def test_a_pool_of_the_test(pytester, mode):
             assert sorted(record.args[0] for record in records) == list(range(50))
             assert [record.sequence for record in records] == list(range(50))
             assert_performed(Pay, count=50)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
-def test_a_pool_that_outlives_the_test_enqueues_into_the_next(pytester):
-    pytester.makepyfile("""
+def test_a_pool_that_outlives_the_test_enqueues_into_the_next(run_test):
+    run_test("""
         from concurrent.futures import ThreadPoolExecutor
         import pytest
         from shop import Pay
@@ -44,9 +42,7 @@ def test_a_pool_that_outlives_the_test_enqueues_into_the_next(pytester):
             pool.submit(Pay.perform_later, payment_id).result()
 
             assert assert_enqueued(Pay).args == (payment_id,)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
 def test_the_error_of_an_inline_job_in_a_thread_fails_the_test(pytester):

@@ -5,8 +5,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_a_marked_case_has_one(pytester):
-    pytester.makepyfile("""
+def test_a_marked_case_has_one(run_test):
+    run_test("""
         import unittest
         import pytest
         from pytest_jobs import assert_enqueued, current_jobs
@@ -28,13 +28,11 @@ def test_a_marked_case_has_one(pytester):
             def test_of_its_own(self):
                 Pay.perform_later(3)
                 assert_enqueued(Pay, args=(3,))
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_a_marked_method_has_one(pytester):
-    pytester.makepyfile("""
+def test_a_marked_method_has_one(run_test):
+    run_test("""
         import unittest
         import pytest
         from pytest_jobs import current_jobs
@@ -50,14 +48,12 @@ def test_a_marked_method_has_one(pytester):
             def test_without(self):
                 with self.assertRaises(NoHarnessError):
                     current_jobs()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_with_jobs_mode_each_has_one(pytester):
+def test_with_jobs_mode_each_has_one(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
-    pytester.makepyfile("""
+    run_test("""
         import unittest
         from pytest_jobs import assert_enqueued, current_jobs
         from shop import Pay
@@ -70,14 +66,12 @@ def test_with_jobs_mode_each_has_one(pytester):
 
             def test_the_next(self):
                 self.assertEqual(0, len(current_jobs().enqueued))
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_what_set_up_class_enqueues_belongs_to_the_session(pytester):
+def test_what_set_up_class_enqueues_belongs_to_the_session(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
-    pytester.makepyfile("""
+    result = run_test("""
         import unittest
         from pytest_jobs import assert_not_enqueued
         from shop import Pay
@@ -98,8 +92,6 @@ def test_what_set_up_class_enqueues_belongs_to_the_session(pytester):
                 assert_not_enqueued()
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
@@ -111,8 +103,8 @@ def test_what_set_up_class_enqueues_belongs_to_the_session(pytester):
     )
 
 
-def test_a_failed_assertion_fails_the_case(pytester):
-    pytester.makepyfile("""
+def test_a_failed_assertion_fails_the_case(run_test):
+    result = run_test("""
         import unittest
         import pytest
         from pytest_jobs import assert_enqueued
@@ -123,8 +115,6 @@ def test_a_failed_assertion_fails_the_case(pytester):
             def test_it(self):
                 assert_enqueued(Pay)
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *AssertionError: Expected exactly 1 Pay enqueued"])
@@ -183,8 +173,8 @@ def test_strict_holds_for_cases_too(pytester):
     result.stdout.fnmatch_lines(["This test left 1 job that it neither looked at nor performed:"])
 
 
-def test_an_isolated_asyncio_case_drains_on_its_loop(pytester):
-    pytester.makepyfile("""
+def test_an_isolated_asyncio_case_drains_on_its_loop(run_test):
+    run_test("""
         import unittest
         import pytest
         from pytest_jobs import assert_performed, current_jobs
@@ -196,6 +186,4 @@ def test_an_isolated_asyncio_case_drains_on_its_loop(pytester):
                 fetch.perform_later(3)
                 await current_jobs().adrain()
                 assert_performed(fetch, result=3)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)

@@ -119,7 +119,7 @@ def test_python_m_unittest_finds_them(pytester):
 def test_cases_pass_under_pytest(pytester):
     pytester.makepyfile(test_cases=CASES)
 
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=5, skipped=1)
+    pytester.runpytest("-W", "error").assert_outcomes(passed=5, skipped=1)
 
 
 def test_cases_pass_where_every_test_has_a_harness(pytester):
@@ -137,7 +137,7 @@ def test_cases_pass_where_every_test_has_a_harness(pytester):
 def test_cases_pass_without_the_plugin(pytester):
     pytester.makepyfile(test_cases=CASES)
 
-    pytester.runpytest_subprocess("-p", "no:jobs").assert_outcomes(passed=5, skipped=1)
+    pytester.runpytest("-p", "no:jobs").assert_outcomes(passed=5, skipped=1)
 
 
 def test_failures_under_unittest(pytester, unittest_run):
@@ -201,8 +201,8 @@ def test_what_the_class_says_goes_before_the_flags_and_a_marker_before_both(pyte
     pytester.runpytest("--jobs-inline").assert_outcomes(passed=2)
 
 
-def test_strict_holds_for_cases(pytester):
-    pytester.makepyfile("""
+def test_strict_holds_for_cases(pytester, run_test):
+    run_test("""
         from pytest_jobs import JobsTestCase
         from shop import Pay
 
@@ -215,22 +215,18 @@ def test_strict_holds_for_cases(pytester):
 
             def test_strict(self):
                 Pay.perform_later(1)
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1, failed=1)
+    """).assert_outcomes(passed=1, failed=1)
     pytester.runpytest("--jobs-strict").assert_outcomes(failed=2)
 
 
-def test_a_case_that_is_to_have_no_harness_is_told_so(pytester):
+def test_a_case_that_is_to_have_no_harness_is_told_so(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = off")
-    pytester.makepyfile("""
+    result = run_test("""
         from pytest_jobs import JobsTestCase
 
         class Off(JobsTestCase):
             def test_it(self): ...
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
@@ -238,8 +234,8 @@ def test_a_case_that_is_to_have_no_harness_is_told_so(pytester):
     )
 
 
-def test_fixtures_and_the_case_have_the_same_harness(pytester):
-    pytester.makepyfile("""
+def test_fixtures_and_the_case_have_the_same_harness(run_test):
+    run_test("""
         import pytest
         from pytest_jobs import JobsTestCase
         from shop import Pay
@@ -254,11 +250,10 @@ def test_fixtures_and_the_case_have_the_same_harness(pytester):
             def test_it(self):
                 self.assert_enqueued(Pay)
                 self.jobs.drain()
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_the_applications_of_a_class_are_bridged(pytester):
     pytest.importorskip("celery")
     pytester.makepyfile(

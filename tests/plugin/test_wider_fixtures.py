@@ -25,8 +25,8 @@ def inline_mode(pytester):
 
 
 @pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
-def test_the_views_of_the_tests_do_not_contain_them(pytester, mode, scope):
-    pytester.makepyfile(f"""
+def test_the_views_of_the_tests_do_not_contain_them(run_test, mode, scope):
+    run_test(f"""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -45,13 +45,11 @@ def test_the_views_of_the_tests_do_not_contain_them(pytester, mode, scope):
 
             def test_two(self, customer):
                 assert len(current_jobs().enqueued) == 0
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=2)
+    """).assert_outcomes(passed=2)
 
 
-def test_the_summary_lists_what_nobody_performed(pytester, record_mode):
-    pytester.makepyfile("""
+def test_the_summary_lists_what_nobody_performed(run_test, record_mode):
+    result = run_test("""
         import pytest
         from shop import Pay
 
@@ -64,8 +62,6 @@ def test_the_summary_lists_what_nobody_performed(pytester, record_mode):
         def test_it(customer):
             pass
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(passed=1)
     assert result.ret == 0
@@ -82,8 +78,8 @@ def test_the_summary_lists_what_nobody_performed(pytester, record_mode):
     )
 
 
-def test_inline_they_are_performed(pytester, inline_mode):
-    pytester.makepyfile("""
+def test_inline_they_are_performed(run_test, inline_mode):
+    result = run_test("""
         import pytest
         from pytest_jobs import job
 
@@ -104,14 +100,12 @@ def test_inline_they_are_performed(pytester, inline_mode):
             assert done == ["set up"]
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line(TITLE)
 
 
-def test_the_session_fixture_performs_them(pytester, record_mode):
-    pytester.makepyfile("""
+def test_the_session_fixture_performs_them(run_test, record_mode):
+    result = run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -127,14 +121,12 @@ def test_the_session_fixture_performs_them(pytester, record_mode):
             assert len(jobs.deliveries) == 0
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line(TITLE)
 
 
-def test_what_a_fixture_looked_at_is_not_listed(pytester, record_mode):
-    pytester.makepyfile("""
+def test_what_a_fixture_looked_at_is_not_listed(run_test, record_mode):
+    result = run_test("""
         import pytest
         from shop import Pay
 
@@ -147,14 +139,12 @@ def test_what_a_fixture_looked_at_is_not_listed(pytester, record_mode):
             pass
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line(TITLE)
 
 
-def test_a_fixture_requested_during_a_test_enqueues_into_the_session(pytester, record_mode):
-    pytester.makepyfile("""
+def test_a_fixture_requested_during_a_test_enqueues_into_the_session(run_test, record_mode):
+    result = run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -171,14 +161,12 @@ def test_a_fixture_requested_during_a_test_enqueues_into_the_session(pytester, r
             assert [record.args for record in current_jobs().enqueued] == [(2,), (3,)]
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines([TITLE, "#0 Pay(1) queue='payments'"])
 
 
-def test_without_jobs_mode_a_wider_fixture_needs_the_session_fixture(pytester):
-    pytester.makepyfile("""
+def test_without_jobs_mode_a_wider_fixture_needs_the_session_fixture(run_test):
+    result = run_test("""
         import pytest
         from shop import Pay
 
@@ -200,14 +188,12 @@ def test_without_jobs_mode_a_wider_fixture_needs_the_session_fixture(pytester):
             assert len(jobs.enqueued) == 0
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(["E *NoAdapterError: No adapter is configured*"])
 
 
-def test_the_error_of_an_inline_job_fails_the_fixture(pytester, inline_mode):
-    pytester.makepyfile("""
+def test_the_error_of_an_inline_job_fails_the_fixture(run_test, inline_mode):
+    result = run_test("""
         import pytest
         from shop import Pay, Refuse
 
@@ -226,15 +212,13 @@ def test_the_error_of_an_inline_job_fails_the_fixture(pytester, inline_mode):
             pass
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "E *ValueError: no money"])
     result.stdout.no_fnmatch_line("*jobs that failed outside of tests*")
 
 
-def test_one_while_a_fixture_is_torn_down_fails_the_run(pytester, inline_mode):
-    pytester.makepyfile("""
+def test_one_while_a_fixture_is_torn_down_fails_the_run(run_test, inline_mode):
+    result = run_test("""
         import pytest
         from shop import Refuse
 
@@ -248,8 +232,6 @@ def test_one_while_a_fixture_is_torn_down_fails_the_run(pytester, inline_mode):
             pass
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
@@ -262,8 +244,8 @@ def test_one_while_a_fixture_is_torn_down_fails_the_run(pytester, inline_mode):
     )
 
 
-def test_one_in_a_fixture_that_failed_is_not_that_of_the_next(pytester, inline_mode):
-    pytester.makepyfile("""
+def test_one_in_a_fixture_that_failed_is_not_that_of_the_next(run_test, inline_mode):
+    result = run_test("""
         import pytest
         from shop import Pay, Refuse
 
@@ -283,8 +265,6 @@ def test_one_in_a_fixture_that_failed_is_not_that_of_the_next(pytester, inline_m
             pass
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(
         [
@@ -295,8 +275,8 @@ def test_one_in_a_fixture_that_failed_is_not_that_of_the_next(pytester, inline_m
     )
 
 
-def test_a_parametrised_fixture_is_torn_down_into_the_session_too(pytester, record_mode):
-    pytester.makepyfile("""
+def test_a_parametrised_fixture_is_torn_down_into_the_session_too(run_test, record_mode):
+    result = run_test("""
         import pytest
         from pytest_jobs import current_jobs
         from shop import Pay
@@ -310,8 +290,6 @@ def test_a_parametrised_fixture_is_torn_down_into_the_session_too(pytester, reco
             Pay.perform_later(3)
             assert [record.args for record in current_jobs().enqueued] == [(3,)]
     """)
-
-    result = pytester.runpytest()
 
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
@@ -343,8 +321,8 @@ def test_after_the_first_failure_the_fixtures_still_enqueue_into_the_session(pyt
     result.stdout.fnmatch_lines([TITLE, "#0 Pay(1) queue='payments'", ADVICE])
 
 
-def test_a_test_that_is_taken_out_has_no_harness(pytester, record_mode):
-    pytester.makepyfile("""
+def test_a_test_that_is_taken_out_has_no_harness(run_test, record_mode):
+    result = run_test("""
         import pytest
         from shop import Pay
 
@@ -357,14 +335,12 @@ def test_a_test_that_is_taken_out_has_no_harness(pytester, record_mode):
             pass
     """)
 
-    result = pytester.runpytest()
-
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines([TITLE, "#0 Pay(1) queue='payments'"])
 
 
-def test_the_next_run_in_the_process_begins_with_nothing(pytester, record_mode):
-    pytester.makepyfile("""
+def test_the_next_run_in_the_process_begins_with_nothing(pytester, run_test, record_mode):
+    run_test("""
         import pytest
         from shop import Pay
 
@@ -375,9 +351,7 @@ def test_the_next_run_in_the_process_begins_with_nothing(pytester, record_mode):
 
         def test_it():
             pass
-    """)
-
-    pytester.runpytest().assert_outcomes(passed=1)
+    """).assert_outcomes(passed=1)
     pytester.runpytest().assert_outcomes(passed=1)
 
 

@@ -54,6 +54,7 @@ def test_a_failure_has_the_same_text(pytester, arguments):
     result.stdout.fnmatch_lines(TEXT, consecutive=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [["-O"], ["-OO"], ["-X", "dev"]], ids=" ".join)
 def test_python_makes_no_difference(pytester, flags):
     pytester.makepyfile(test_it=TEST)

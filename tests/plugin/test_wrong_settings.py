@@ -14,11 +14,9 @@ import pytest
         ("jobs_strict = maybe", None),
     ],
 )
-def test_a_wrong_value_stops_the_run(pytester, setting, message):
+def test_a_wrong_value_stops_the_run(pytester, run_test, setting, message):
     pytester.makeini(f"[pytest]\n{setting}")
-    pytester.makepyfile("def test_it(): print('it ran')")
-
-    result = pytester.runpytest()
+    result = run_test("def test_it(): print('it ran')")
 
     assert result.ret == (pytest.ExitCode.USAGE_ERROR if message else result.ret) != 0
     if message:
