@@ -20,7 +20,7 @@ from pytest_jobs.errors import ExplorationError, NotIdempotent
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.histories.explorer import Explorer
 
-pytestmark = needs_fork
+pytestmark = [needs_fork, pytest.mark.slow]
 
 ON_SQLITE = [
     ledgers.deposit_in_two_commits,

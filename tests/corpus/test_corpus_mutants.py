@@ -66,7 +66,16 @@ MUTANTS = [
 
 
 def _of(mutants):
-    return pytest.mark.parametrize("mutant", mutants, ids=lambda mutant: mutant.id)
+    """Parametrise a test; deliveries of S26 wait for each other's locks, which takes seconds."""
+    return pytest.mark.parametrize(
+        "mutant",
+        [
+            pytest.param(
+                mutant, id=mutant.id, marks=[pytest.mark.slow] if mutant.twin.id == "S26" else []
+            )
+            for mutant in mutants
+        ],
+    )
 
 
 @_of([mutant for mutant in MUTANTS if mutant.id not in {*EQUIVALENT, ENDLESS}])
