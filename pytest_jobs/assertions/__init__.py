@@ -1,1 +1,13 @@
-"""Assertions about what was enqueued and what came of it."""
+"""The assertions, for every test runner: `asserts` has the functions and the classes of the fixtures.
+
+Reading order, for a call that passes:
+
+- `asserts`: one class for each assertion about one job; `several`: chains, batches, and everything in order;
+- `question`: the keywords of a call, their types, and how they are checked; `criteria`: one class for each kind;
+- `search`: where to look (`Subject`), what matches (`Search`), and waiting for jobs that other threads enqueue.
+
+For a call that fails: `failure` (what was found, the likely slip) and `messages` (what to do, layout, what is left
+out). `strict` finds jobs that a test left alone. `unittest_case` has the assertions for `unittest.TestCase`.
+
+The fixtures of the plugin, `JobsTestCase` and the conformance suite use them; nothing below this room does.
+"""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, Unpack, overload
 
 from ..errors import CriterionError
-from ..harness.jobs import Jobs, current_jobs
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
-from .failure import hide_ours, missing, unexpected
+from .failure import Assertion, hide_ours, missing, unexpected
 from .question import (
     AwaitedEnqueuedCriteria,
     CountedDeliveredCriteria,
@@ -29,7 +28,6 @@ from .search import (
     Search,
     Subject,
     await_for,
-    parse_timeout,
     wait_for,
 )
 from .several import AssertBatched, AssertEnqueuedInOrder, AssertFollowedBy
@@ -40,43 +38,33 @@ T = TypeVar("T")
 __unittest = True
 
 
-class _Assertion(Generic[T]):
-    """An assertion, and where it finds the harness."""
+class _Assertion(Assertion, Generic[T]):
+    """An assertion about one job, or one kind of delivery."""
 
-    _name: str
     _subject: Subject[T]
 
-    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
-        self._find_jobs = find_jobs
-
-    def _find(self, job: object, criteria: dict[str, Any]) -> Any:
-        return self._taken(self._search(job, criteria))
-
-    def _taken(self, search: Search[T]) -> Any:
-        if not search.counts.admit(len(search.matches)):
-            raise AssertionError(missing(search))
-        search.look()
-        return search.matches[0] if search.counts.singular else tuple(search.matches)
-
-    def _find_none(self, job: object, criteria: dict[str, Any]) -> None:
-        search = self._search(job, criteria, negative=True)
-        if search.matches:
-            raise AssertionError(unexpected(search))
-
     def _search(
-        self, job: object, criteria: dict[str, Any], *, negative: bool = False
+        self, job: object, criteria: Mapping[str, Any], *, negative: bool = False
     ) -> Search[T]:
-        jobs = self._find_jobs()
+        jobs, name = self._find_jobs(), self._name
         try:
-            return Search(
-                jobs, self._subject, job, criteria, assertion=self._name, negative=negative
-            )
+            return Search(jobs, self._subject, job, criteria, assertion=name, negative=negative)
         except Exception as error:
             hide_ours(error)
             raise
 
-    def __repr__(self) -> str:
-        return f"<{self._name}>"
+    def _found(self, search: Search[T]) -> T | tuple[T, ...]:
+        """Return the match, or a tuple of them where a number is asked for."""
+        counts, count = search.counts, len(search.matches)
+        if count < counts.least or (counts.most is not None and count > counts.most):
+            raise AssertionError(missing(search))
+        search.look()
+        return search.matches[0] if counts.singular else tuple(search.matches)
+
+    def _find_none(self, job: object, criteria: Mapping[str, Any]) -> None:
+        search = self._search(job, criteria, negative=True)
+        if search.matches:
+            raise AssertionError(unexpected(search))
 
 
 class AssertEnqueued(_Assertion[JobRecord]):
@@ -106,14 +94,10 @@ class AssertEnqueued(_Assertion[JobRecord]):
             AssertionError: when another number of jobs matches.
             CriterionError: when a criterion can be true of no job.
         """
-        timeout = parse_timeout(criteria)
-        found: JobRecord | tuple[JobRecord, ...]
-        if timeout is None:
-            found = self._find(job, criteria)
-        else:
-            ledger = self._find_jobs().ledger
-            found = self._taken(wait_for(lambda: self._search(job, criteria), ledger, timeout))
-        return found
+        if criteria.get("timeout") is None:
+            return self._found(self._search(job, criteria))
+        ledger = self._find_jobs().ledger
+        return self._found(wait_for(lambda: self._search(job, criteria), ledger))
 
     @overload
     async def awaited(
@@ -130,16 +114,12 @@ class AssertEnqueued(_Assertion[JobRecord]):
             AssertionError: when another number of jobs matches once `timeout` seconds have passed.
             CriterionError: when a criterion can be true of no job, or `timeout` is missing.
         """
-        timeout = parse_timeout(criteria)
-        if timeout is None:
+        if criteria.get("timeout") is None:
             raise CriterionError(
                 "assert_enqueued.awaited() waits for a job and does not know how long: write timeout=, in seconds."
             )
         ledger = self._find_jobs().ledger
-        found: JobRecord | tuple[JobRecord, ...] = self._taken(
-            await await_for(lambda: self._search(job, criteria), ledger, timeout)
-        )
-        return found
+        return self._found(await await_for(lambda: self._search(job, criteria), ledger))
 
 
 class _AssertDelivered(_Assertion[Delivery]):
@@ -158,8 +138,7 @@ class _AssertDelivered(_Assertion[Delivery]):
             AssertionError: when another number of deliveries matches.
             CriterionError: when a criterion can be true of no delivery.
         """
-        found: Delivery | tuple[Delivery, ...] = self._find(job, criteria)
-        return found
+        return self._found(self._search(job, criteria))
 
 
 class AssertPerformed(_AssertDelivered):
@@ -219,8 +198,7 @@ class AssertDelivered(_Assertion[Delivery]):
             AssertionError: when another number of deliveries matches.
             CriterionError: when a criterion can be true of no delivery.
         """
-        found: Delivery | tuple[Delivery, ...] = self._find(job, criteria)
-        return found
+        return self._found(self._search(job, criteria))
 
 
 class AssertNotEnqueued(_Assertion[JobRecord]):
@@ -236,7 +214,7 @@ class AssertNotEnqueued(_Assertion[JobRecord]):
             AssertionError: when there is one.
             CriterionError: when a criterion can be true of no job, or the job is not known here.
         """
-        self._find_none(job, dict(criteria))
+        self._find_none(job, criteria)
 
 
 class AssertNotPerformed(_Assertion[Delivery]):
@@ -252,7 +230,7 @@ class AssertNotPerformed(_Assertion[Delivery]):
             AssertionError: when there is one.
             CriterionError: when a criterion can be true of no delivery, or the job is not known here.
         """
-        self._find_none(job, dict(criteria))
+        self._find_none(job, criteria)
 
 
 assert_enqueued = AssertEnqueued()

@@ -1,15 +1,15 @@
-"""What an assertion asks of a job, one class a kind of question."""
+"""What an assertion asks of a job, one class for each kind of criterion."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
 import pprint
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ..core.foundation.signature import Binder
 from ..errors import CriterionError
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
@@ -25,39 +25,36 @@ from ..harness.records.texts import (
 )
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
 
 _WIDE = 60
 
 
-class Criterion(Protocol[T_contra]):
+class Criterion(ABC, Generic[T]):
     """One thing that is expected of a record or a delivery."""
 
-    @property
-    def name(self) -> str:
-        """The keyword that asks for it."""
-        ...
+    #: The keyword that asks for it.
+    name: str
 
     @property
+    @abstractmethod
     def expected(self) -> str:
         """What is expected, in words."""
-        ...
 
-    def matches(self, item: T_contra, /) -> bool:
+    @abstractmethod
+    def matches(self, item: T, /) -> bool:
         """Say whether the item is as expected."""
-        ...
 
-    def explain(self, item: T_contra, /) -> list[str]:
-        """Return how it differs, in lines."""
-        ...
+    @abstractmethod
+    def explain(self, item: T, /) -> list[str]:
+        """Return how the item differs, in lines."""
 
-    def actual(self, item: T_contra, /) -> str:
+    @abstractmethod
+    def actual(self, item: T, /) -> str:
         """Return what the item has instead, in a few words."""
-        ...
 
 
-class ValueCriterion(Generic[T]):
-    """A field that equals a value, the expectation being asked first."""
+class ValueCriterion(Criterion[T]):
+    """A field that equals a value. The value stands on the left of `==`, so that matchers are asked first."""
 
     def __init__(self, name: str, expected: object, get: Callable[[T], object]) -> None:
         self.name = name
@@ -66,24 +63,54 @@ class ValueCriterion(Generic[T]):
 
     @property
     def expected(self) -> str:
-        """The value."""
         return short_repr(self._expected)
 
     def matches(self, item: T, /) -> bool:
-        """Compare the field."""
         return bool(self._expected == self._get(item))
 
     def explain(self, item: T, /) -> list[str]:
-        """Return both values."""
         return _cut(difference(self._expected, self._get(item)))
 
     def actual(self, item: T, /) -> str:
-        """Return the field."""
         return short_repr(self._get(item))
 
 
-class ArgumentsCriterion(Generic[T]):
-    """The whole call: arguments bound to the signature, so that how they were passed is no difference."""
+class _OfArguments(Criterion[T]):
+    """A criterion of arguments, which are read by the signature of the job."""
+
+    def __init__(self, target: Target, record_of: Callable[[T], JobRecord]) -> None:
+        self._signature = target.bridge.signature(target.job)
+        self._record_of = record_of
+
+    def _read(self, item: T) -> dict[str, Any] | Exception:
+        """Return the arguments by parameter name, or the error of a payload that cannot be read."""
+        try:
+            record = self._record_of(item)
+            return self._signature.named(record.args, record.kwargs)
+        except Exception as error:
+            return error
+
+    def explain(self, item: T, /) -> list[str]:
+        actual = self._read(item)
+        if isinstance(actual, Exception):
+            return [f"the arguments cannot be read: {error_text(actual)}"]
+        return _cut(self._differences(actual))
+
+    @abstractmethod
+    def _differences(self, actual: dict[str, Any]) -> list[str]: ...
+
+    def actual(self, item: T, /) -> str:
+        actual = self._read(item)
+        return "unreadable" if isinstance(actual, Exception) else self._shown(actual)
+
+    @abstractmethod
+    def _shown(self, actual: dict[str, Any]) -> str: ...
+
+
+class ArgumentsCriterion(_OfArguments[T]):
+    """The whole call: arguments bound to the signature, so that how they were passed makes no difference."""
+
+    name = "args"
 
     def __init__(
         self,
@@ -92,13 +119,10 @@ class ArgumentsCriterion(Generic[T]):
         kwargs: Mapping[str, Any],
         record_of: Callable[[T], JobRecord],
     ) -> None:
-        self.name = "args"
+        super().__init__(target, record_of)
         self._args, self._kwargs = args, kwargs
-        self._signature = target.bridge.signature(target.job)
-        self._record_of = record_of
         try:
             self._values = self._signature.bind(*args, **kwargs)
-            self._expected = self._signature.named(tuple(args), kwargs)
         except TypeError as error:
             name = short_name(target.name)
             raise CriterionError(
@@ -108,48 +132,38 @@ class ArgumentsCriterion(Generic[T]):
 
     @property
     def expected(self) -> str:
-        """The arguments."""
         return f"({listed(self._args, self._kwargs)})"
 
     def matches(self, item: T, /) -> bool:
-        """Bind and compare."""
-        record = self._record_of(item)
         try:
-            args, kwargs = record.arguments()
+            args, kwargs = self._record_of(item).arguments()
             actual = self._signature.bind(*args, **kwargs)
         except Exception:
             return False
         return bool(self._values == actual)
 
-    def explain(self, item: T, /) -> list[str]:
-        """Return the parameters that differ."""
-        actual = _read(self._signature, self._record_of(item))
-        if isinstance(actual, Exception):
-            return [_unreadable(actual)]
-        lines = _differences(self._expected, actual)
-        lines += [
+    def _differences(self, actual: dict[str, Any]) -> list[str]:
+        expected = self._signature.named(tuple(self._args), self._kwargs)
+        return _differences(expected, actual) + [
             f"{name}: not expected, got {short_repr(value)}"
             for name, value in actual.items()
-            if name not in self._expected
+            if name not in expected
         ]
-        return _cut(lines)
 
-    def actual(self, item: T, /) -> str:
-        """Return the call."""
-        actual = _read(self._signature, self._record_of(item))
-        return "unreadable" if isinstance(actual, Exception) else f"({listed((), actual)})"
+    def _shown(self, actual: dict[str, Any]) -> str:
+        return f"({listed((), actual)})"
 
 
-class ParamsCriterion(Generic[T]):
+class ParamsCriterion(_OfArguments[T]):
     """Some of the arguments, by parameter name."""
+
+    name = "params"
 
     def __init__(
         self, target: Target, params: Mapping[str, Any], record_of: Callable[[T], JobRecord]
     ) -> None:
-        self.name = "params"
-        self._signature = target.bridge.signature(target.job)
+        super().__init__(target, record_of)
         self._params = params
-        self._record_of = record_of
         for name in params:
             if not self._signature.accepts(name):
                 raise CriterionError(
@@ -159,34 +173,24 @@ class ParamsCriterion(Generic[T]):
 
     @property
     def expected(self) -> str:
-        """The arguments that are asked for."""
         return listed((), self._params) or "{}"
 
     def matches(self, item: T, /) -> bool:
-        """Compare the named arguments and no others."""
-        actual = _read(self._signature, self._record_of(item))
+        actual = self._read(item)
         return not isinstance(actual, Exception) and all(
             name in actual and bool(expected == actual[name])
             for name, expected in self._params.items()
         )
 
-    def explain(self, item: T, /) -> list[str]:
-        """Return the named arguments that differ."""
-        actual = _read(self._signature, self._record_of(item))
-        if isinstance(actual, Exception):
-            return [_unreadable(actual)]
-        return _cut(_differences(self._params, actual))
+    def _differences(self, actual: dict[str, Any]) -> list[str]:
+        return _differences(self._params, actual)
 
-    def actual(self, item: T, /) -> str:
-        """Return the named arguments."""
-        actual = _read(self._signature, self._record_of(item))
-        if isinstance(actual, Exception):
-            return "unreadable"
+    def _shown(self, actual: dict[str, Any]) -> str:
         given = {name: actual[name] for name in self._params if name in actual}
         return listed((), given) or "not given"
 
 
-class TimeCriterion(Generic[T]):
+class TimeCriterion(Criterion[T]):
     """An instant or a duration, within a tolerance; None for none."""
 
     def __init__(
@@ -203,53 +207,55 @@ class TimeCriterion(Generic[T]):
 
     @property
     def expected(self) -> str:
-        """The time, and how far it may lie off."""
-        exact = "exactly" if not self._tolerance else f"+-{duration(self._tolerance)}"
         shown = _time_text(self._expected)
-        is_time = isinstance(self._expected, datetime | timedelta)
-        return f"{shown} ({exact})" if is_time else shown
+        if not isinstance(self._expected, datetime | timedelta):
+            return shown
+        exact = f"+-{duration(self._tolerance)}" if self._tolerance else "exactly"
+        return f"{shown} ({exact})"
+
+    def _distance(self, actual: object) -> timedelta | None:
+        """Return how much later or longer a time is than expected; None where there are not two times."""
+        expected = self._expected
+        if isinstance(expected, datetime) and isinstance(actual, datetime):
+            return actual - expected
+        if isinstance(expected, timedelta) and isinstance(actual, timedelta):
+            return actual - expected
+        return None
 
     def matches(self, item: T, /) -> bool:
-        """Compare within the tolerance."""
         actual = self._get(item)
-        expected = self._expected
-        if isinstance(expected, datetime) and isinstance(actual, datetime):
-            return abs(expected - actual) <= self._tolerance
-        if isinstance(expected, timedelta) and isinstance(actual, timedelta):
-            return abs(expected - actual) <= self._tolerance
-        return bool(expected == actual)
+        distance = self._distance(actual)
+        if distance is None:
+            return bool(self._expected == actual)
+        return abs(distance) <= self._tolerance
 
     def explain(self, item: T, /) -> list[str]:
-        """Return both times, and how far they lie apart."""
         actual = self._get(item)
         line = f"expected {self.expected}, got {_time_text(actual)}"
-        expected = self._expected
-        if isinstance(expected, datetime) and isinstance(actual, datetime):
-            line += f", {_apart(actual - expected, 'later', 'earlier')}"
-        elif isinstance(expected, timedelta) and isinstance(actual, timedelta):
-            line += f", {_apart(actual - expected, 'longer', 'shorter')}"
+        distance = self._distance(actual)
+        if distance is not None:
+            more, less = ("later", "earlier") if self.name == "at" else ("longer", "shorter")
+            line += f", {duration(abs(distance))} {more if distance > timedelta(0) else less}"
         return [line]
 
     def actual(self, item: T, /) -> str:
-        """Return the time."""
         return _time_text(self._get(item))
 
 
-class ErrorCriterion:
+class ErrorCriterion(Criterion[Delivery]):
     """The error of a delivery: of a class, like another error, or equal to a matcher."""
 
+    name = "error"
+
     def __init__(self, expected: object) -> None:
-        self.name = "error"
         self._expected = expected
 
     @property
     def expected(self) -> str:
-        """The class, or the error."""
         expected = self._expected
         return expected.__name__ if isinstance(expected, type) else short_repr(expected)
 
     def matches(self, item: Delivery, /) -> bool:
-        """Compare the error."""
         expected, error = self._expected, item.error
         if isinstance(expected, type) and issubclass(expected, BaseException):
             return isinstance(error, expected)
@@ -258,45 +264,41 @@ class ErrorCriterion:
         return bool(expected == error)
 
     def explain(self, item: Delivery, /) -> list[str]:
-        """Return both errors."""
         return [f"expected {self.expected}, got {self.actual(item)}"]
 
     def actual(self, item: Delivery, /) -> str:
-        """Return the error."""
         return "None" if item.error is None else error_text(item.error)
 
 
-class WhereCriterion(Generic[T]):
-    """A callable of the user's."""
+class WhereCriterion(Criterion[T]):
+    """A function of the user, which says whether an item is meant."""
+
+    name = "where"
 
     def __init__(self, where: Callable[[T], object]) -> None:
+        self._where = where
         if not callable(where):
             raise CriterionError(
                 f"where={where!r} is not callable: write a function that takes the record."
             )
         if inspect.iscoroutinefunction(where):
             raise CriterionError(
-                f"where={_name_of(where)} is a coroutine function, and nothing awaits it: write a plain one."
+                f"where={self.expected} is a coroutine function, and nothing awaits it: write a plain one."
             )
-        self.name = "where"
-        self.expected = _name_of(where)
-        self._where = where
+
+    @property
+    def expected(self) -> str:
+        name = getattr(self._where, "__qualname__", repr(self._where))
+        return str(name).rpartition("<locals>.")[2]
 
     def matches(self, item: T, /) -> bool:
-        """Ask the callable."""
         return bool(self._where(item))
 
     def explain(self, item: T, /) -> list[str]:
-        """Return what it said."""
-        return [f"{self.expected} returned {short_repr(self._where(item))}"]
+        return [f"{self.expected} returned {self.actual(item)}"]
 
     def actual(self, item: T, /) -> str:
-        """Return what it said."""
         return short_repr(self._where(item))
-
-
-def _name_of(function: object) -> str:
-    return str(getattr(function, "__qualname__", repr(function))).rpartition("<locals>.")[2]
 
 
 def difference(expected: object, actual: object) -> list[str]:
@@ -308,7 +310,8 @@ def difference(expected: object, actual: object) -> list[str]:
         return [f"expected {short_repr(expected)}, got {short_repr(actual)}"]
     wanted = pprint.pformat(expected, width=_WIDE, sort_dicts=False).splitlines()
     got = pprint.pformat(actual, width=_WIDE, sort_dicts=False).splitlines()
-    _from, _to, *lines = [*difflib.unified_diff(wanted, got, lineterm="", n=1)] or ("", "")
+    # The first two lines name files.
+    lines = [*difflib.unified_diff(wanted, got, lineterm="", n=1)][2:]
     if not lines:
         return [f"expected {short_repr(expected)}, got what prints the same and is not equal"]
     shown = [f"{line[0]} {line[1:]}" for line in lines if not line.startswith("@@")]
@@ -333,24 +336,9 @@ def _cut(lines: list[str]) -> list[str]:
     return [*lines[:shown], f"... and {len(lines) - shown} more lines"]
 
 
-def _read(signature: Binder, record: JobRecord) -> dict[str, Any] | Exception:
-    try:
-        return signature.named(record.args, record.kwargs)
-    except Exception as error:
-        return error
-
-
-def _unreadable(error: Exception) -> str:
-    return f"the arguments cannot be read: {error_text(error)}"
-
-
 def _time_text(value: object) -> str:
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, timedelta):
         return duration(value)
     return short_repr(value)
-
-
-def _apart(delta: timedelta, more: str, less: str) -> str:
-    return f"{duration(abs(delta))} {more if delta > timedelta(0) else less}"

@@ -1,20 +1,34 @@
-"""From a search that did not find what was expected to the text that says so."""
+"""From a search that did not find what was expected to the text that says so, with its likely causes."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ..errors import JobsError
 from ..harness.commits.transactions import CommitCallback
+from ..harness.jobs import Jobs, current_jobs
 from ..harness.records.delivery import delivery_line, own_traceback
 from ..harness.records.record import PENDING, REDELIVERY, JobRecord, call_text, is_readable
 from ..harness.records.texts import duration, folding, short_name
 from . import messages
-from .messages import told
-from .question import Counts
+from .messages import Advice, told
 from .search import ENQUEUED, Search
+
+T = TypeVar("T")
+
+
+class Assertion:
+    """A callable of the test, which finds the harness when it is called."""
+
+    _name: str
+
+    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
+        self._find_jobs = find_jobs
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
 
 
 def hide_ours(error: Exception) -> None:
@@ -22,358 +36,383 @@ def hide_ours(error: Exception) -> None:
     error.__traceback__ = None if isinstance(error, JobsError) else own_traceback(error)
 
 
-T = TypeVar("T")
-
-
-def commit_hints(search: Search[T]) -> Iterator[str]:
-    """Return what waits for a commit, and what was dropped, unless it is of another job."""
-    waiting = waiting_for_commit(search)
-    of_a_verb = [callback for callback in waiting if not callback.commits_itself]
-    if of_a_verb:
-        yield messages.hint_waiting_for_commit(*_shown(of_a_verb))
-    others = [callback for callback in waiting if callback.commits_itself]
-    if others:
-        yield messages.hint_commits_itself(*_shown(others))
-    gone = dropped(search)
-    for by in dict.fromkeys(callback.dropped for callback in gone):
-        same = [callback for callback in gone if callback.dropped == by]
-        yield messages.hint_dropped(*_shown(same), by)
-
-
-def waiting_for_commit(search: Search[T]) -> list[CommitCallback]:
-    """Return what waits for a commit and may enqueue the job that is looked for."""
-    return _of_this_job(search, search.jobs.waiting_for_commit.peek())
-
-
-def dropped(search: Search[T]) -> list[CommitCallback]:
-    """Return what will never run and might have enqueued the job that is looked for."""
-    return _of_this_job(search, search.jobs.dropped_by_rollback.peek())
-
-
-def _of_this_job(search: Search[T], callbacks: Sequence[CommitCallback]) -> list[CommitCallback]:
-    return [callback for callback in callbacks if _may_be_of_job(search, callback)]
-
-
-def _may_be_of_job(search: Search[T], callback: CommitCallback) -> bool:
-    """Say whether a callback may enqueue the job: only one that is a method of another job may not."""
-    if callback.owner is None or search.target is None:
-        return True
-    found = search.jobs.targets.find(callback.owner)
-    return found is None or found.name == search.target.name
-
-
-def _shown(callbacks: Sequence[CommitCallback]) -> tuple[list[tuple[str, str]], int]:
-    shown = callbacks[: folding().hints]
-    described = [(callback.text, callback.registered_at) for callback in shown]
-    return described, len(callbacks) - len(shown)
-
-
-def follow_up_hints(search: Search[T]) -> Iterator[str]:
-    """Say upon what the job follows, where that has not succeeded."""
-    if search.target is None:
-        return
-    job = short_name(search.target.name)
-    for record in pending_before(search):
-        yield messages.hint_follows(job, f"#{record.sequence} {call_text(record)}")
-    for delivery in search.jobs.ledger.deliveries:
-        ended_badly = delivery.status != "performed" and delivery.next is None
-        if ended_badly and _is_before(search, delivery.record):
-            yield messages.hint_never_follows(job, delivery_line(delivery))
-
-
-def pending_before(search: Search[T]) -> list[JobRecord]:
-    """Return the pending records upon whose success the job follows."""
-    every = search.jobs.ledger.records
-    return [record for record in every if record.state is PENDING and _is_before(search, record)]
-
-
-def _is_before(search: Search[T], record: JobRecord) -> bool:
-    target = search.target
-    return (
-        target is not None
-        and record.source.name == target.bridge.name
-        and target.name in record.source.follow_ups(record)
-    )
-
-
-def hints(search: Search[T]) -> list[str]:
-    """Return the likely slips behind a search that found too little."""
-    found = [*commit_hints(search), *kept_out(search), *outside_window(search), *retries(search)]
-    if not search.candidates:
-        found += [*follow_up_hints(search), *subclasses(search)]
-    if search.subject is not ENQUEUED:
-        found += _not_delivered(search)
-        if not found and not search.enqueued():
-            inside = search.window is not None
-            found.append(messages.hint_never_enqueued(job_name(search), inside=inside))
-    return found[: folding().hints]
-
-
-def telling_apart(search: Search[T]) -> list[str]:
-    """Say in what several matches differ, so that a criterion can be added."""
-    records = [search.subject.record_of(item) for item in search.matches]
-    getters: dict[str, Callable[[JobRecord], str]] = {
-        "args": call_text,
-        "queue": lambda record: repr(record.queue),
-        "priority": lambda record: repr(record.priority),
-        "wait": lambda record: repr(record.wait),
-        "attempt": lambda record: repr(record.attempt),
-    }
-    differing = [
-        name for name, get in getters.items() if len({get(record) for record in records}) > 1
-    ]
-    if differing:
-        return [messages.hint_telling_apart(", ".join(differing))]
-    return [messages.hint_alike(search.subject.outcome)] if len(records) > 1 else []
-
-
-def kept_out(search: Search[T]) -> Iterator[str]:
-    """Return what would match if no other job had kept it out."""
-    if search.kept_out():
-        first, *others = search.kept_out()
-        yield messages.hint_kept_out(str(first), first.holder, len(others))
-
-
-def outside_window(search: Search[T]) -> Iterator[str]:
-    """Return what would match if it lay inside `within`."""
-    for item in search.of_job():
-        if not search.is_inside(item) and search.subject.first(item) and search.fulfils(item):
-            yield messages.hint_outside_window(_item(search, item))
-
-
-def retries(search: Search[T]) -> Iterator[str]:
-    """Return the retries that would match if they were asked for."""
-    for item in search.of_job():
-        if search.is_inside(item) and not search.subject.first(item) and search.fulfils(item):
-            yield messages.hint_retry(_item(search, item), search.subject.record_of(item).attempt)
-
-
-def subclasses(search: Search[T]) -> Iterator[str]:
-    """Return jobs of classes derived from the one that is named."""
-    target = search.target
-    job = None if target is None else target.job
-    if not isinstance(job, type):
-        return
-    told: set[type] = set()
-    for item in search.everything():
-        other = search.subject.record_of(item).job
-        if not isinstance(other, type) or other is job or other in told:
-            continue
-        if issubclass(other, job):
-            told.add(other)
-            yield messages.hint_subclass(
-                _item(search, item), other.__qualname__.rpartition("<locals>.")[2], job.__name__
-            )
-
-
-def _not_delivered(search: Search[T]) -> Iterator[str]:
-    """Say what became of the records that would match, had they come to what was expected."""
-    if search.target is None:
-        return
-    delivered = {delivery.record.sequence: delivery for delivery in search.jobs.ledger.deliveries}
-    counted = {search.subject.record_of(item).job_id for item in search.candidates}
-    for record in search.enqueued():
-        if (
-            record.job_id in counted
-            or record.origin is REDELIVERY
-            or not search.would_match(record)
-        ):
-            continue
-        if record.sequence in delivered:
-            yield messages.hint_other_outcome(delivery_line(delivered[record.sequence]))
-        elif record.state is PENDING:
-            yield _pending(search, record)
-
-
-def _pending(search: Search[T], record: JobRecord) -> str:
-    item = f"#{record.sequence} {call_text(record)}"
-    now = search.jobs.clock.now()
-    if record.due_at is None or record.due_at <= now:
-        return messages.hint_pending(item)
-    seconds = (record.due_at - now).total_seconds()
-    return messages.hint_scheduled(item, duration(round(seconds) if seconds >= 1 else seconds))
-
-
-def _item(search: Search[T], item: T) -> str:
-    record = search.subject.record_of(item)
-    return f"#{record.sequence} {call_text(record)}"
-
-
-def job_name(search: Search[T]) -> str:
-    """Return the job in messages."""
-    return "job" if search.target is None else short_name(search.target.name)
-
-
 def missing(search: Search[T]) -> str:
-    """Return the text of an assertion that found too few, or too many."""
-    return told(lambda: _missing(search), search.jobs.reader)
+    """Return the text of an assertion that found too few matches, or too many."""
+    return told(lambda: Failure(search).missing(), search.jobs.reader)
 
 
 def unexpected(search: Search[T]) -> str:
     """Return the text of an assertion that found what should not be there."""
-    return told(lambda: _unexpected(search), search.jobs.reader)
+    return told(lambda: Failure(search).unexpected(), search.jobs.reader)
 
 
-def _missing(search: Search[T]) -> str:
-    head = _expectation(search, _count_text(search.counts))
-    if search.matches:
-        return _wrong_number(search, head)
-    if search.candidates:
-        return _none_matched(search, head)
-    return _no_candidate(search, head)
+class Failure(Generic[T]):
+    """A search that failed. What its texts leave out depends on the folding in force."""
 
+    def __init__(self, search: Search[T]) -> None:
+        self._search = search
+        self._target = search.target
+        self._job = "job" if search.target is None else short_name(search.target.name)
+        self._outcome = search.subject.outcome
+        self._was = "failed" if self._outcome == "failed" else f"was {self._outcome}"
+        #: Whether records are looked for, and not deliveries of them.
+        self._of_records = search.subject is ENQUEUED
+        self._there = "" if search.window is None else " there"
 
-def _unexpected(search: Search[T]) -> str:
-    head = _expectation(search, "no")
-    found = messages.unexpected(len(search.matches), search.subject.outcome)
-    listing = _listed(search, search.matches, found)
-    return messages.whole([head, listing], [], messages.UNEXPECTED)
-
-
-def _wrong_number(search: Search[T], head: str) -> str:
-    found = len(search.matches)
-    listing = _listed(search, search.matches, messages.wrong_number(found))
-    if found > search.counts.least:
-        singular = search.counts.singular
-        step = messages.SEVERAL if singular else messages.TOO_MANY
-        return messages.whole([head, listing], telling_apart(search), step)
-    others = [item for item in search.candidates if item not in search.matches]
-    rest = (
-        _listed(search, others, f"Other {job_name(search)} {search.subject.outcome}:")
-        if others
-        else ""
-    )
-    return messages.whole([head, listing, rest], hints(search), _about_too_few(search))
-
-
-def _about_too_few(search: Search[T]) -> messages.Advice:
-    if search.subject is not ENQUEUED and _pending_matches(search):
-        return messages.NOT_PERFORMED
-    return messages.KEPT_OUT if search.kept_out() else messages.TOO_FEW
-
-
-def _none_matched(search: Search[T], head: str) -> str:
-    nearest = search.nearest()
-    others = [item for item in search.candidates if item is not nearest]
-    name, outcome = job_name(search), search.subject.outcome
-    parts = [
-        head,
-        messages.none_matched(len(search.candidates), name, outcome),
-        messages.closest(search.subject.line(nearest), _verdicts(search, nearest)),
-        _listed_by_criteria(search, others, f"Other {name} {outcome}:") if others else "",
-    ]
-    return messages.whole(parts, hints(search), _about_differing(search, nearest))
-
-
-def _no_candidate(search: Search[T], head: str) -> str:
-    everything = search.everything()
-    outcome, inside = search.subject.outcome, search.window is not None
-    if everything:
-        others = _counted(search, everything)
-        found = messages.none_of_this_job(job_name(search), outcome, others, inside=inside)
-    else:
-        found = messages.nothing_at_all(outcome, inside=inside)
-    return messages.whole([head, found], hints(search), _first_step(search))
-
-
-def _about_differing(search: Search[T], nearest: T) -> messages.Advice:
-    if any(retries(search)):
-        return messages.ONLY_A_RETRY
-    if any(outside_window(search)):
-        return messages.OUTSIDE_WINDOW
-    if search.kept_out():
-        return messages.KEPT_OUT
-    enqueued = search.subject is ENQUEUED
-    if not enqueued and _pending_matches(search):
-        return messages.NOT_PERFORMED
-    if not is_readable(search.subject.record_of(nearest)):
-        return messages.UNREADABLE
-    kinds = {
-        messages.BY_CRITERION[criterion.name]
-        for criterion, fulfilled in search.judge(nearest)
-        if fulfilled is False
-    }
-    if len(kinds) == 1:
-        return kinds.pop()
-    return messages.SEVERAL_DIFFER if enqueued else messages.CAME_TO_ELSE
-
-
-def _first_step(search: Search[T]) -> messages.Advice:
-    enqueued = [] if search.subject is ENQUEUED else search.enqueued()
-    if enqueued and _pending_matches(search):
-        return messages.NOT_PERFORMED
-    waiting = waiting_for_commit(search)
-    if waiting:
-        by_verb = any(not callback.commits_itself for callback in waiting)
-        return messages.WAITING_FOR_COMMIT if by_verb else messages.COMMITS_ITSELF
-    if pending_before(search):
-        return messages.FOLLOWS
-    if any(outside_window(search)):
-        return messages.OUTSIDE_WINDOW
-    if any(subclasses(search)):
-        return messages.SUBCLASS
-    if any(record.state is PENDING for record in enqueued):
-        return messages.NOT_PERFORMED
-    if enqueued:
-        return messages.OTHER_OUTCOME
-    if search.kept_out():
-        return messages.KEPT_OUT
-    return messages.DROPPED if dropped(search) else messages.NOTHING_ENQUEUED
-
-
-def _pending_matches(search: Search[T]) -> bool:
-    pending = (record for record in search.enqueued() if record.state is PENDING)
-    return any(map(search.would_match, pending))
-
-
-def _expectation(search: Search[T], count: str) -> str:
-    criteria = [(criterion.name, criterion.expected) for criterion in search.criteria]
-    return messages.expectation(
-        count,
-        job_name(search),
-        search.subject.outcome,
-        criteria,
-        inside=search.window is not None,
-        waiting="" if search.timeout is None else duration(search.timeout),
-    )
-
-
-def _count_text(counts: Counts) -> str:
-    if counts.most is None:
-        return f"at least {counts.least}"
-    if counts.least == counts.most:
-        return f"exactly {counts.least}"
-    return f"{counts.least} to {counts.most}" if counts.least else f"at most {counts.most}"
-
-
-def _verdicts(search: Search[T], item: T) -> list[tuple[str, str, list[str]]]:
-    verdicts: list[tuple[str, str, list[str]]] = []
-    for criterion, fulfilled in search.judge(item):
-        if fulfilled:
-            verdicts.append((criterion.name, "ok", []))
-        elif fulfilled is None:
-            verdicts.append((criterion.name, "skipped", [messages.NOT_ASKED]))
+    def missing(self) -> str:
+        """Say that there are too few matches, or too many."""
+        counts = self._search.counts
+        if counts.most is None:
+            number = f"at least {counts.least}"
+        elif counts.least == counts.most:
+            number = f"exactly {counts.least}"
         else:
-            verdicts.append((criterion.name, "differs", criterion.explain(item)))
-    return verdicts
+            number = (
+                f"{counts.least} to {counts.most}" if counts.least else f"at most {counts.most}"
+            )
+        head = self._expectation(number)
+        if self._search.matches:
+            return self._wrong_number(head)
+        return self._none_matched(head) if self._search.candidates else self._none_at_all(head)
+
+    def unexpected(self) -> str:
+        """Say that there are matches, although none was expected."""
+        matches = self._search.matches
+        were = self._was if len(matches) == 1 else self._was.replace("was", "were")
+        listing = self._listing(matches, f"but {len(matches)} {were}:")
+        return messages.whole([self._expectation("no"), listing], [], messages.UNEXPECTED)
+
+    def _expectation(self, number: str) -> str:
+        search = self._search
+        inside = " inside `within`" if search.window is not None else ""
+        head = f"Expected {number} {self._job} {self._outcome}{inside}"
+        if search.timeout is not None:
+            head += f" (waiting up to {duration(search.timeout)})"
+        if not search.criteria:
+            return head
+        width = max(len(criterion.name) for criterion in search.criteria)
+        shown = search.criteria[: folding().criteria]
+        lines = [f"{criterion.name.ljust(width)}  {criterion.expected}" for criterion in shown]
+        return messages.listing(f"{head} with", lines, len(search.criteria) - len(shown))
+
+    def _wrong_number(self, head: str) -> str:
+        search, found = self._search, len(self._search.matches)
+        listing = self._listing(
+            search.matches, "but 1 matches:" if found == 1 else f"but {found} match:"
+        )
+        if found > search.counts.least:
+            advice = messages.SEVERAL if search.counts.singular else messages.TOO_MANY
+            return messages.whole([head, listing], self._differences(), advice)
+        others = [item for item in search.candidates if item not in search.matches]
+        rest = self._listing(others, f"Other {self._job} {self._outcome}:") if others else ""
+        advice = messages.KEPT_OUT if search.kept_out() else messages.TOO_FEW
+        if self._may_be_performed():
+            advice = messages.NOT_PERFORMED
+        return messages.whole([head, listing, rest], self._hints(), advice)
+
+    def _none_matched(self, head: str) -> str:
+        search = self._search
+        nearest, count = search.nearest(), len(search.candidates)
+        found = (
+            f"but the only {self._job} {self._outcome} does not match."
+            if count == 1
+            else f"but none of the {count} {self._job} {self._outcome} matches."
+        )
+        verdicts: list[messages.Verdict] = []
+        for criterion, fulfilled in search.judge(nearest):
+            if fulfilled:
+                verdicts.append((criterion.name, "ok", []))
+            elif fulfilled is None:
+                not_asked = "asked only where everything else is as expected"
+                verdicts.append((criterion.name, "skipped", [not_asked]))
+            else:
+                verdicts.append((criterion.name, "differs", criterion.explain(nearest)))
+        closest = messages.closest(search.subject.line(nearest), verdicts)
+        others = [item for item in search.candidates if item is not nearest]
+        lines = []
+        for item in others[: folding().items]:
+            fields = ", ".join(
+                f"{c.name} {c.actual(item)}" for c, ok in search.judge(item) if ok is not None
+            )
+            lines.append(f"#{search.subject.record_of(item).sequence}  {fields}")
+        title = f"Other {self._job} {self._outcome}:"
+        rest = messages.listing(title, lines, len(others) - len(lines)) if others else ""
+        return messages.whole(
+            [head, found, closest, rest], self._hints(), self._advice_for(nearest)
+        )
+
+    def _none_at_all(self, head: str) -> str:
+        everything = self._search.everything()
+        found = f"but no job {self._was}{self._there}."
+        if everything:
+            record_of = self._search.subject.record_of
+            counts = Counter(short_name(record_of(item).name) for item in everything)
+            named = counts.most_common(max(folding().items, 1))
+            others = ", ".join(f"{count} {name}" for name, count in named)
+            rest = len(counts) - len(named)
+            others += f" and {rest} more kinds" if rest else ""
+            found = f"but no {self._job} {self._was}{self._there}, only other jobs: {others}."
+        return messages.whole([head, found], self._hints(), self._first_step())
+
+    def _listing(self, items: Sequence[T], title: str) -> str:
+        shown = [self._search.subject.line(item) for item in items[: folding().items]]
+        return messages.listing(title, shown, len(items) - len(shown))
+
+    # What to do
+
+    def _advice_for(self, nearest: T) -> Advice:
+        """Return what to do where the job is there, and differs."""
+        search = self._search
+        if any(self._retries()):
+            return messages.ONLY_A_RETRY
+        if any(self._outside_window()):
+            return messages.OUTSIDE_WINDOW
+        if search.kept_out():
+            return messages.KEPT_OUT
+        if self._may_be_performed():
+            return messages.NOT_PERFORMED
+        if not is_readable(search.subject.record_of(nearest)):
+            return messages.UNREADABLE
+        kinds = {
+            messages.BY_CRITERION[criterion.name]
+            for criterion, fulfilled in search.judge(nearest)
+            if fulfilled is False
+        }
+        if len(kinds) == 1:
+            return kinds.pop()
+        return messages.SEVERAL_DIFFER if self._of_records else messages.CAME_TO_ELSE
+
+    def _first_step(self) -> Advice:
+        """Return what to do where nothing of the job is there."""
+        search = self._search
+        enqueued = [] if self._of_records else search.enqueued()
+        if self._may_be_performed():
+            return messages.NOT_PERFORMED
+        waiting = self._may_enqueue(search.jobs.waiting_for_commit.peek())
+        if waiting:
+            by_verb = any(not callback.commits_itself for callback in waiting)
+            return messages.WAITING_FOR_COMMIT if by_verb else messages.COMMITS_ITSELF
+        if self._pending_before():
+            return messages.FOLLOWS
+        if any(self._outside_window()):
+            return messages.OUTSIDE_WINDOW
+        if any(self._subclasses()):
+            return messages.SUBCLASS
+        if any(record.state is PENDING for record in enqueued):
+            return messages.NOT_PERFORMED
+        if enqueued:
+            return messages.OTHER_OUTCOME
+        if search.kept_out():
+            return messages.KEPT_OUT
+        dropped = self._may_enqueue(search.jobs.dropped_by_rollback.peek())
+        return messages.DROPPED if dropped else messages.NOTHING_ENQUEUED
+
+    def _may_be_performed(self) -> bool:
+        """Say whether a delivery is missed, and a record is pending that would match."""
+        return not self._of_records and any(
+            record.state is PENDING and self._search.would_match(record)
+            for record in self._search.enqueued()
+        )
+
+    # Likely slips
+
+    def _hints(self) -> list[str]:
+        """Return the likely slips behind a search that found too little."""
+        found = [
+            *self._commits(),
+            *self._kept_out(),
+            *self._outside_window(),
+            *self._retries(),
+        ]
+        if not self._search.candidates:
+            found += [*self._follow_ups(), *self._subclasses()]
+        if not self._of_records:
+            found += self._not_delivered()
+            if not found and not self._search.enqueued():
+                found.append(f"no {self._job} was enqueued{self._there} either.")
+        return found[: folding().hints]
+
+    def _differences(self) -> list[str]:
+        """Say in what several matches differ, so that a criterion can be added."""
+        records = [self._search.subject.record_of(item) for item in self._search.matches]
+        getters: dict[str, Callable[[JobRecord], str]] = {
+            "args": call_text,
+            "queue": lambda record: repr(record.queue),
+            "priority": lambda record: repr(record.priority),
+            "wait": lambda record: repr(record.wait),
+            "attempt": lambda record: repr(record.attempt),
+        }
+        differing = [
+            name for name, get in getters.items() if len({get(record) for record in records}) > 1
+        ]
+        if differing:
+            return [f"they differ in {', '.join(differing)}."]
+        if len(records) == 1:
+            return []
+        return [
+            f"they are all alike: the same job may have been {self._outcome} more than once by mistake."
+        ]
+
+    def _commits(self) -> Iterator[str]:
+        """Name the calls that wait for a commit, and those that were dropped, unless they are of another job."""
+        waiting = self._may_enqueue(self._search.jobs.waiting_for_commit.peek())
+        of_a_verb = [callback for callback in waiting if not callback.commits_itself]
+        if of_a_verb:
+            waits, them = (
+                ("callback waits", "it") if len(of_a_verb) == 1 else ("callbacks wait", "them")
+            )
+            shown = _registered(of_a_verb)
+            yield f"{len(of_a_verb)} {waits} for commit: {shown}. jobs.commit() runs {them}."
+        others = [callback for callback in waiting if callback.commits_itself]
+        if others:
+            waits, them = ("job waits", "it") if len(others) == 1 else ("jobs wait", "them")
+            shown = _registered(others)
+            yield f"{len(others)} {waits} for commit: {shown}. The commit enqueues {them}."
+        dropped = self._may_enqueue(self._search.jobs.dropped_by_rollback.peek())
+        for by in dict.fromkeys(callback.dropped for callback in dropped):
+            same = [callback for callback in dropped if callback.dropped == by]
+            was = "callback was" if len(same) == 1 else "callbacks were"
+            yield f"{len(same)} {was} dropped {by}: {_registered(same)}."
+
+    def _may_enqueue(self, callbacks: Sequence[CommitCallback]) -> list[CommitCallback]:
+        """Return the callbacks that may enqueue the job: all but the methods of other jobs."""
+        if self._target is None:
+            return [*callbacks]
+        found = []
+        for callback in callbacks:
+            owner = (
+                None if callback.owner is None else self._search.jobs.targets.find(callback.owner)
+            )
+            if owner is None or owner.name == self._target.name:
+                found.append(callback)
+        return found
+
+    def _kept_out(self) -> Iterator[str]:
+        """Name a job that would match if no other job had kept it out."""
+        if self._search.kept_out():
+            first, *others = self._search.kept_out()
+            more = f", and {len(others)} more like it" if others else ""
+            yield f"{first} was kept out by {first.holder}{more}: see jobs.kept_out and jobs.locks."
+
+    def _outside_window(self) -> Iterator[str]:
+        """Name what would match if it lay inside `within`."""
+        search = self._search
+        for item in search.of_job():
+            if (
+                not search.is_inside(item)
+                and search.subject.is_first(item)
+                and search.fulfils(item)
+            ):
+                yield (
+                    f"{self._named(item)} matches, but lies outside of `within`: was it enqueued before or after "
+                    "the window?"
+                )
+
+    def _retries(self) -> Iterator[str]:
+        """Name the retries that would match if they were asked for."""
+        search = self._search
+        for item in search.of_job():
+            if (
+                search.is_inside(item)
+                and not search.subject.is_first(item)
+                and search.fulfils(item)
+            ):
+                attempt = search.subject.record_of(item).attempt
+                yield (
+                    f"{self._named(item)} matches, but is a retry: ask for retries with attempt={attempt}."
+                )
+
+    def _subclasses(self) -> Iterator[str]:
+        """Name jobs of classes derived from the one that is named."""
+        job = None if self._target is None else self._target.job
+        if not isinstance(job, type):
+            return
+        seen: set[object] = {job}
+        for item in self._search.everything():
+            other = self._search.subject.record_of(item).job
+            if isinstance(other, type) and other not in seen and issubclass(other, job):
+                seen.add(other)
+                name = other.__qualname__.rpartition("<locals>.")[2]
+                yield (
+                    f"{self._named(item)} is a {name}, a subclass of {job.__name__}. The class is matched "
+                    "exactly: name the subclass."
+                )
+
+    def _named(self, item: T) -> str:
+        record = self._search.subject.record_of(item)
+        return f"#{record.sequence} {call_text(record)}"
+
+    def _follow_ups(self) -> Iterator[str]:
+        """Name what has to succeed before the library enqueues the job, and has not."""
+        for record in self._pending_before():
+            yield (
+                f"{self._job} follows upon #{record.sequence} {call_text(record)}, which is pending: it is "
+                "enqueued when that has been performed. Call jobs.drain() first."
+            )
+        for delivery in self._search.jobs.ledger.deliveries:
+            ended_badly = delivery.status != "performed" and delivery.next is None
+            if ended_badly and self._comes_before(delivery.record):
+                yield (
+                    f"{self._job} follows upon a success only, and this became of what stands before it: "
+                    f"{delivery_line(delivery)}"
+                )
+
+    def _pending_before(self) -> list[JobRecord]:
+        return [
+            record
+            for record in self._search.jobs.ledger.records
+            if record.state is PENDING and self._comes_before(record)
+        ]
+
+    def _comes_before(self, record: JobRecord) -> bool:
+        """Say whether the library enqueues the job once this record has succeeded."""
+        return (
+            self._target is not None
+            and record.source.name == self._target.bridge.name
+            and self._target.name in record.source.follow_ups(record)
+        )
+
+    def _not_delivered(self) -> Iterator[str]:
+        """Say what became of the records that would match if they had come to what was expected."""
+        search = self._search
+        if self._target is None:
+            return
+        delivered = {
+            delivery.record.sequence: delivery for delivery in search.jobs.ledger.deliveries
+        }
+        counted = {search.subject.record_of(item).job_id for item in search.candidates}
+        now = search.jobs.clock.now()
+        for record in search.enqueued():
+            if (
+                record.job_id in counted
+                or record.origin is REDELIVERY
+                or not search.would_match(record)
+            ):
+                continue
+            named = f"#{record.sequence} {call_text(record)}"
+            if record.sequence in delivered:
+                yield f"this became of it: {delivery_line(delivered[record.sequence])}"
+            elif record.state is not PENDING:
+                continue
+            elif record.due_at is None or record.due_at <= now:
+                yield (
+                    f"{named} is pending: nothing has performed it yet. Call jobs.perform_due() or jobs.drain() "
+                    "first."
+                )
+            else:
+                seconds = (record.due_at - now).total_seconds()
+                wait = duration(round(seconds) if seconds >= 1 else seconds)
+                yield (
+                    f"{named} is due in {wait}: jobs.perform_due() leaves it, jobs.drain() or jobs.run_for(...) "
+                    "performs it."
+                )
 
 
-def _listed(search: Search[T], items: list[T], title: str) -> str:
-    shown = [search.subject.line(item) for item in items[: folding().items]]
-    return messages.listing(title, shown, len(items) - len(shown))
-
-
-def _listed_by_criteria(search: Search[T], items: list[T], title: str) -> str:
-    shown = []
-    for item in items[: folding().items]:
-        judged = search.judge(item)
-        fields = ", ".join(f"{c.name} {c.actual(item)}" for c, ok in judged if ok is not None)
-        shown.append(f"#{search.subject.record_of(item).sequence}  {fields}")
-    return messages.listing(title, shown, len(items) - len(shown))
-
-
-def _counted(search: Search[T], items: list[T]) -> str:
-    counts = Counter(short_name(search.subject.record_of(item).name) for item in items)
-    named = [f"{count} {name}" for name, count in counts.most_common(max(folding().items, 1))]
-    rest = len(counts) - len(named)
-    return ", ".join(named) + (f" and {rest} more kinds" if rest else "")
+def _registered(callbacks: Sequence[CommitCallback]) -> str:
+    shown = [
+        f"{callback.text}, registered "
+        f"{f'at {callback.registered_at}' if callback.registered_at else 'before the harness was opened'}"
+        for callback in callbacks[: folding().hints]
+    ]
+    left_out = len(callbacks) - len(shown)
+    return "; ".join([*shown, *([f"and {left_out} more"] if left_out else [])])

@@ -1,22 +1,30 @@
-"""The text of every failed assertion. Nothing is decided here."""
+"""What failed assertions have in common: what to do (`Advice`), how a message is laid out, and what is left out.
+
+Each `Advice` is a section of `docs/reference/messages.md`, in this order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from ..harness.records.texts import WHOLE, Folding, Reader, folded, folding
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One kind of failure: the section of the reference about it, and what to do."""
+    """One kind of failure: its section in the reference, and what to do."""
 
-    #: The heading of the section, as it stands behind the `#` of a link.
+    #: The anchor of the section in a link.
     anchor: str
     #: What to do, as a sentence.
     step: str
+
+    @property
+    def text(self) -> str:
+        """The end of a message."""
+        return f"Next: {self.step}\nSee: docs/reference/messages.md#{self.anchor}"
 
 
 NOTHING_ENQUEUED: Final = Advice(
@@ -142,11 +150,7 @@ MARKED_LENIENT: Final = "mark the test with @pytest.mark.jobs(strict=False)"
 
 
 def leaving_alone(leave_out: str) -> Advice:
-    """Return the advice about jobs that a test left.
-
-    Args:
-        leave_out: how a test is left out, as the advice says it.
-    """
+    """Return the advice about jobs that a test left; `leave_out` says how a test is left out."""
     return Advice(
         "left-alone",
         f"assert them (assert_enqueued), perform them (jobs.drain()), or {leave_out} if they do not matter here.",
@@ -184,70 +188,14 @@ BY_CRITERION: Final = {
 }
 
 
-def expectation(
-    count: str,
-    job: str,
-    outcome: str,
-    criteria: Sequence[tuple[str, str]],
-    *,
-    inside: bool,
-    waiting: str,
-) -> str:
-    """Return what was expected.
+# Layout
 
-    Args:
-        count: how many.
-        job: of which job.
-        outcome: what they come to, as a participle.
-        criteria: of each criterion its name and what it asks.
-        inside: whether `within` was given.
-        waiting: how long it was waited for at most; empty when it was not.
-    """
-    head = f"Expected {count} {job} {outcome}{' inside `within`' if inside else ''}"
-    if waiting:
-        head += f" (waiting up to {waiting})"
-    if not criteria:
-        return head
-    width = max(len(name) for name, _ in criteria)
-    shown = criteria[: folding().criteria]
-    lines = [f"{name.ljust(width)}  {expected}" for name, expected in shown]
-    return listing(f"{head} with", lines, len(criteria) - len(shown))
+#: The name of a criterion; `ok`, `differs` or `skipped`; and what to say about it.
+Verdict: TypeAlias = tuple[str, str, Sequence[str]]
 
 
-def nothing_at_all(outcome: str, *, inside: bool) -> str:
-    """Return what was found: nothing of any job."""
-    return f"but no job {_was(outcome)}{' there' if inside else ''}."
-
-
-def none_of_this_job(job: str, outcome: str, others: str, *, inside: bool) -> str:
-    """Return what was found: only other jobs."""
-    return f"but no {job} {_was(outcome)}{' there' if inside else ''}, only other jobs: {others}."
-
-
-def none_matched(candidates: int, job: str, outcome: str) -> str:
-    """Return what was found: the job, but differently."""
-    if candidates == 1:
-        return f"but the only {job} {outcome} does not match."
-    return f"but none of the {candidates} {job} {outcome} matches."
-
-
-def wrong_number(found: int) -> str:
-    """Return what was found: another number of matches."""
-    return f"but {found} match:" if found != 1 else "but 1 matches:"
-
-
-def unexpected(found: int, outcome: str) -> str:
-    """Return what was found although it should not have been."""
-    return f"but {found} {_was(outcome, found)}:"
-
-
-def closest(item: str, verdicts: Sequence[tuple[str, str, Sequence[str]]]) -> str:
-    """Return the nearest candidate, criterion by criterion.
-
-    Args:
-        item: the candidate in one line.
-        verdicts: of each criterion its name, `ok`, `differs` or `skipped`, and what to say about it.
-    """
+def closest(item: str, verdicts: Sequence[Verdict]) -> str:
+    """Return the nearest candidate, in one line and then criterion by criterion."""
     width = max((len(name) for name, _, _ in verdicts), default=0)
     lines = [f"Closest: {item}"]
     for name, verdict, details in verdicts:
@@ -265,27 +213,6 @@ def listing(title: str, items: Sequence[str], left_out: int) -> str:
     if left_out:
         lines.append(f"  ... and {left_out} more")
     return "\n".join(lines)
-
-
-def in_order(count: int, *, inside: bool) -> str:
-    """Return what was expected: a whole list."""
-    jobs = "1 job" if count == 1 else f"{count} jobs"
-    return f"Expected exactly {jobs} enqueued{' inside `within`' if inside else ''}, in this order"
-
-
-def another_at(index: int) -> str:
-    """Return what was found: another job at a place of the list."""
-    return f"but at index {index} is another one."
-
-
-def missing_at(index: int) -> str:
-    """Return what was found: a list that ends too early."""
-    return f"but at index {index} is none."
-
-
-def too_many_from(index: int) -> str:
-    """Return what was found: a list that goes on."""
-    return f"but from index {index} on are more."
 
 
 def numbered(title: str, items: Sequence[str], marked: int) -> str:
@@ -306,178 +233,24 @@ def numbered(title: str, items: Sequence[str], marked: int) -> str:
     return "\n".join([title, *lines])
 
 
-def followed_by(job: str, expected: str, item: str, actual: str) -> str:
-    """Return the whole text about another chain than the one expected."""
-    lines = [
-        f"Expected {job} to be followed by",
-        f"  {expected or '(nothing)'}",
-        f"but {item} is followed by",
-        f"  {actual or '(nothing)'}",
-    ]
-    return whole(["\n".join(lines)], [], OTHER_CHAIN)
-
-
-def batched(expected: str, found: int, batches: Sequence[str]) -> str:
-    """Return the whole text about a batch that is not there, or is there more than once."""
-    head = f"Expected exactly 1 batch enqueued, of\n  {expected}"
-    if not batches:
-        return whole([head, "but nothing was enqueued as a batch."], [], NO_SUCH_BATCH)
-    such = f"but {found} are such:" if found else "but there is no such batch."
-    shown = batches[: folding().items]
-    listed = listing("Batches enqueued:", shown, len(batches) - len(shown))
-    return whole([head, such, listed], [], NO_SUCH_BATCH)
-
-
 def whole(parts: Sequence[str], hints: Sequence[str], advice: Advice) -> str:
     """Return a whole message: what was expected and found, likely slips, what to do."""
     head, rest = parts[:2], [part for part in parts[2:] if part]
     blocks = ["\n".join(head), *rest]
     if hints:
         blocks.append("\n".join(f"Hint: {hint}" for hint in hints))
-    blocks.append(next_step(advice))
+    blocks.append(advice.text)
     return "\n\n".join(blocks)
 
 
-NOT_ASKED = "asked only where everything else is as expected"
+# What is left out
 
-
-def _was(outcome: str, count: int = 1) -> str:
-    if outcome == "failed":
-        return outcome
-    return f"{'was' if count == 1 else 'were'} {outcome}"
-
-
-# Likely slips
-
-
-def hint_subclass(item: str, subclass: str, job: str) -> str:
-    """Say that a subclass was enqueued."""
-    return f"{item} is a {subclass}, a subclass of {job}. The class is matched exactly: name the subclass."
-
-
-def hint_outside_window(item: str) -> str:
-    """Say that a match lies outside `within`."""
-    return (
-        f"{item} matches, but lies outside of `within`: was it enqueued before or after the window?"
-    )
-
-
-def hint_retry(item: str, attempt: int) -> str:
-    """Say that only a retry matches."""
-    return f"{item} matches, but is a retry: ask for retries with attempt={attempt}."
-
-
-def hint_pending(item: str) -> str:
-    """Say that the job waits to be performed."""
-    return f"{item} is pending: nothing has performed it yet. Call jobs.perform_due() or jobs.drain() first."
-
-
-def hint_scheduled(item: str, wait: str) -> str:
-    """Say that the job is not due."""
-    return f"{item} is due in {wait}: jobs.perform_due() leaves it, jobs.drain() or jobs.run_for(...) performs it."
-
-
-def hint_other_outcome(item: str) -> str:
-    """Say what became of the job instead."""
-    return f"this became of it: {item}"
-
-
-def hint_never_enqueued(job: str, *, inside: bool) -> str:
-    """Say that there was nothing to perform."""
-    return f"no {job} was enqueued{' there' if inside else ''} either."
-
-
-def hint_waiting_for_commit(callbacks: Sequence[tuple[str, str]], left_out: int) -> str:
-    """Say what would have run after a commit.
-
-    Args:
-        callbacks: of each that is shown its call, and where it was registered.
-        left_out: how many are not shown.
-    """
-    count = len(callbacks) + left_out
-    waits, them = ("callback waits", "it") if count == 1 else ("callbacks wait", "them")
-    return f"{count} {waits} for commit: {_registered(callbacks, left_out)}. jobs.commit() runs {them}."
-
-
-def hint_commits_itself(jobs: Sequence[tuple[str, str]], left_out: int) -> str:
-    """Say what the application's own commit would enqueue; see `hint_waiting_for_commit`."""
-    count = len(jobs) + left_out
-    waits, them = ("job waits", "it") if count == 1 else ("jobs wait", "them")
-    return f"{count} {waits} for commit: {_registered(jobs, left_out)}. The commit enqueues {them}."
-
-
-def hint_dropped(callbacks: Sequence[tuple[str, str]], left_out: int, by: str) -> str:
-    """Say what will never run, and what dropped it; see `hint_waiting_for_commit`."""
-    count = len(callbacks) + left_out
-    was = "callback was" if count == 1 else "callbacks were"
-    return f"{count} {was} dropped {by}: {_registered(callbacks, left_out)}."
-
-
-def _registered(callbacks: Sequence[tuple[str, str]], left_out: int) -> str:
-    shown = [
-        f"{text}, registered {f'at {place}' if place else 'before the harness was opened'}"
-        for text, place in callbacks
-    ]
-    return "; ".join([*shown, *([f"and {left_out} more"] if left_out else [])])
-
-
-def hint_kept_out(job: str, holder: str, left_out: int) -> str:
-    """Say that a match was dropped for another job, and how many more were."""
-    more = f", and {left_out} more like it" if left_out else ""
-    return f"{job} was kept out by {holder}{more}: see jobs.kept_out and jobs.locks."
-
-
-def hint_follows(job: str, before: str) -> str:
-    """Say that the job comes when another has been performed."""
-    return (
-        f"{job} follows upon {before}, which is pending: it is enqueued when that has been performed. Call "
-        "jobs.drain() first."
-    )
-
-
-def hint_never_follows(job: str, before: str) -> str:
-    """Say that the job would have come after another, which did not succeed."""
-    return f"{job} follows upon a success only, and this became of what stands before it: {before}"
-
-
-def hint_telling_apart(fields: str) -> str:
-    """Say in what several matches differ."""
-    return f"they differ in {fields}."
-
-
-def hint_alike(outcome: str) -> str:
-    """Say that several matches do not differ."""
-    return f"they are all alike: the same job may have been {outcome} more than once by mistake."
-
-
-# What is said at the end
-
-_PAGE: Final = "docs/reference/messages.md"
 SHORTENED: Final = "Shortened: -v shows everything."
 
 
-def next_step(advice: Advice) -> str:
-    """Return what to do, and where the reference says more."""
-    return f"Next: {advice.step}\nSee: {_PAGE}#{advice.anchor}"
-
-
-def left_alone(count: int, items: str, leave_out: str) -> str:
-    """Return the text of a test that left jobs it never looked at."""
-    jobs = "1 job" if count == 1 else f"{count} jobs"
-    head = f"This test left {jobs} that it neither looked at nor performed:"
-    return f"{head}\n{items}\n\n{next_step(leaving_alone(leave_out))}"
-
-
-def left_waiting(count: int, items: str, leave_out: str) -> str:
-    """Return the text of a test that left jobs which wait for a commit."""
-    jobs, them = ("1 job that waits", "it") if count == 1 else (f"{count} jobs that wait", "them")
-    head = f"This test left {jobs} for a commit, and never looked at {them}:"
-    return f"{head}\n{items}\n\n{next_step(leaving_waiting(leave_out))}"
-
-
-#: More lines than these are read by nobody. One is kept for saying that something was left out.
+#: Nobody reads more lines than these. One is kept for saying that something was left out.
 _LINES: Final = 24
-#: The first that is short enough is taken.
+#: The first of them that makes a message short enough is taken.
 _FOLDINGS: Final = (
     Folding(),
     Folding(items=3, rows=17, lines=6, hints=2),
@@ -486,47 +259,32 @@ _FOLDINGS: Final = (
 _TIGHTEST: Final = Folding(items=0, rows=10, lines=1, hints=1, criteria=1)
 
 
-def told(tell: Callable[[], str], reader: Reader | None) -> str:
+def told(text: Callable[[], str], reader: Reader | None) -> str:
     """Return the text of a failure as it is shown.
 
     Args:
-        tell: returns it, the folding in force being looked at.
+        text: returns the text, by the folding in force.
         reader: who reads it; None when nobody can ask for more.
     """
-    if reader is None:
-        return _printable(_brief(tell), ascii_only=False)
-    text = _folded(tell, WHOLE)
-    if not reader.verbose:
-        brief = _brief(tell)
-        text = brief if brief == text else _with_note(brief)
-    return _printable(text, ascii_only=reader.ascii)
-
-
-def _brief(tell: Callable[[], str]) -> str:
-    for how in _FOLDINGS:
-        text = _folded(tell, how)
-        if text.count("\n") < _LINES:
-            return text
-    return _folded(tell, _TIGHTEST)
-
-
-def _folded(tell: Callable[[], str], how: Folding) -> str:
-    with folded(how):
-        return tell()
-
-
-def _with_note(text: str) -> str:
-    """Put the note before the last line, which says where to read on."""
-    above, _, last = text.rpartition("\n")
-    return f"{above}\n{SHORTENED}\n{last}"
-
-
-def _printable(text: str, *, ascii_only: bool) -> str:
-    """Return the text without control characters, such as the colours in the message of an error."""
-    shown = (
+    for how in (*_FOLDINGS, _TIGHTEST):
+        with folded(how):
+            brief = text()
+        if brief.count("\n") < _LINES:
+            break
+    if reader is not None:
+        with folded(WHOLE):
+            whole = text()
+        if reader.verbose:
+            brief = whole
+        elif brief != whole:
+            # The last line says where to read on.
+            above, _, last = brief.rpartition("\n")
+            brief = f"{above}\n{SHORTENED}\n{last}"
+    # Without control characters, such as the colours in the message of an error.
+    only_ascii = reader is not None and reader.ascii
+    return "".join(
         char
-        if char == "\n" or (char.isprintable() and (char.isascii() or not ascii_only))
+        if char == "\n" or (char.isprintable() and (char.isascii() or not only_ascii))
         else char.encode("unicode_escape").decode("ascii")
-        for char in text
+        for char in brief
     )
-    return "".join(shown)

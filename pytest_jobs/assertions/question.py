@@ -1,15 +1,19 @@
-"""One call of an assertion, parsed and checked before anything is looked at."""
+"""The keywords of an assertion: their types for callers, and how they are checked and parsed.
+
+A criterion that can be true of no job is refused here, before anything is looked at: an assertion that expects no
+job must not pass because of a slip.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import FunctionType
-from typing import Any, Final, Generic, TypedDict, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypedDict, TypeVar
 
-from ..core.arguments.records import RecordReference, with_references
+from ..core.arguments.records import RecordReference, references
 from ..core.foundation.options import to_ns
 from ..errors import CriterionError
 from ..harness.records.delivery import STATUSES, Delivery, Status
@@ -26,66 +30,10 @@ from .criteria import (
     WhereCriterion,
 )
 
-
-def values_asked(target: Target, value: Any, path: str) -> Any:
-    """Return an expected value with a reference in place of every record.
-
-    Args:
-        target: the job that is asked for.
-        value: what its arguments are compared with.
-        path: what it is called in messages.
-
-    Raises:
-        CriterionError: when a record in it has no row, and so can be the argument of no job.
-    """
-    asked = with_references(value)
-    # What another library pickles may be a record without a row.
-    if target.bridge.name == "core":
-        _check_rows(asked, path)
-    return asked
-
-
-def check_no_function(value: object, path: str) -> None:
-    """Raise when an expectation is a function that no payload can carry: it was meant to be asked.
-
-    Args:
-        value: what arguments are compared with.
-        path: what it is called in messages.
-
-    Raises:
-        CriterionError: when it is one, or has one in it.
-    """
-    if isinstance(value, FunctionType) and "<" in value.__qualname__:
-        raise CriterionError(
-            f"{path} is a function made on the spot, and arguments are compared, so nothing calls it: write "
-            "where=..., or a matcher that compares equal."
-        )
-    for item, item_path in _items(value, path):
-        check_no_function(item, item_path)
-
-
-def _check_rows(value: object, path: str) -> None:
-    if isinstance(value, RecordReference) and value.id is None:
-        raise CriterionError(
-            f"{path} is a {value.cls.__qualname__} without a row, since it was not saved, was rolled back or is "
-            "deleted: no job carries it, and the question would be true of none. Ask with one that has a row."
-        )
-    for item, item_path in _items(value, path):
-        _check_rows(item, item_path)
-
-
-def _items(value: object, path: str) -> list[tuple[object, str]]:
-    if isinstance(value, dict):
-        return [(item, f"{path}[{key!r}]") for key, item in value.items()]
-    if isinstance(value, list | tuple):
-        return [(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    return []
-
-
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
-
-Window = Sequence[JobRecord] | Sequence[Delivery]
+# What callers write
 
 
 class _Common(TypedDict, total=False):
@@ -150,7 +98,7 @@ class DeliveredCriteria(_Common, total=False):
     #: A callable that takes the delivery.
     where: Callable[[Delivery], object]
     #: What to look at instead of the whole test: records or deliveries.
-    within: Window
+    within: Sequence[JobRecord] | Sequence[Delivery]
 
 
 class StatusCriteria(DeliveredCriteria, total=False):
@@ -182,27 +130,43 @@ class CountedDeliveredCriteria(DeliveredCriteria, total=False):
     at_most: int
 
 
-_ARGUMENTS = ("args", "kwargs", "params")
-_COUNTS = ("count", "at_least", "at_most")
-#: What job libraries call a criterion.
-_ELSEWHERE = {"countdown": "wait", "delay": "wait", "eta": "at", "run_at": "at"}
-#: Where the types live whose values are no matchers.
-_PLAIN = frozenset(("builtins", "datetime", "decimal", "fractions"))
+# How it is checked and parsed
+
 ENQUEUED_CRITERIA: Final = frozenset(CountedEnqueuedCriteria.__annotations__)
 DELIVERED_CRITERIA: Final = frozenset(CountedDeliveredCriteria.__annotations__)
+COUNTS: Final = ("count", "at_least", "at_most")
+
+#: The criteria that compare arguments, and what their values are.
+_ARGUMENTS: Final = {
+    "args": "a list or tuple of positional arguments",
+    "kwargs": "a dict of keyword arguments",
+    "params": "a dict of arguments by parameter name",
+}
+#: What job libraries call a criterion.
+_ELSEWHERE: Final = {"countdown": "wait", "delay": "wait", "eta": "at", "run_at": "at"}
+#: Modules whose types are no matchers: a value of them equals values of its own kind only.
+_PLAIN: Final = frozenset(("builtins", "datetime", "decimal", "fractions"))
+#: Types of which no record can be, and most arguments are.
+_SCALARS: Final = frozenset((str, int, float, bool, bytes, type(None)))
 
 
-@dataclass(frozen=True, slots=True)
-class Fields(Generic[T]):
+class Fields(Protocol[T_contra]):
     """Where the criteria find what they compare."""
 
-    record_of: Callable[[T], JobRecord]
-    at: Callable[[T], datetime | None]
-    wait: Callable[[T], timedelta | None]
+    def record_of(self, item: T_contra, /) -> JobRecord:
+        """Return the record of an item."""
+        ...
+
+    def at(self, item: T_contra, /) -> datetime | None:
+        """Return the instant that is compared with `at`."""
+        ...
+
+    def wait(self, item: T_contra, /) -> timedelta | None:
+        """Return the duration that is compared with `wait`."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """How many matches are expected."""
 
     least: int
@@ -210,30 +174,25 @@ class Counts:
     #: Whether the assertion returns its one match itself.
     singular: bool
 
-    def admit(self, found: int) -> bool:
-        """Say whether so many are as expected."""
-        return found >= self.least and (self.most is None or found <= self.most)
-
 
 def parse_counts(criteria: Mapping[str, Any]) -> Counts:
     """Return how many matches are expected: exactly one, unless a criterion says otherwise.
 
     Raises:
-        CriterionError: when the counts cannot be meant.
+        CriterionError: for a wrong number, or numbers that contradict each other.
     """
-    for name in _COUNTS:
-        value = criteria.get(name)
+    count, least, most = given = tuple(map(criteria.get, COUNTS))
+    if given == (None, None, None):
+        return Counts(1, 1, singular=True)
+    for name, value in zip(COUNTS, given, strict=True):
         if value is not None and (type(value) is not int or value < 0):
             raise CriterionError(
                 f"{name}={value!r} is no number of jobs: write an int of at least 0."
             )
-    count, least, most = (criteria.get(name) for name in _COUNTS)
     if count is not None:
         if least is not None or most is not None:
             raise CriterionError("count= says exactly how many: leave at_least= and at_most= out.")
         return Counts(count, count, singular=False)
-    if least is None and most is None:
-        return Counts(1, 1, singular=True)
     if least is not None and most is not None and least > most:
         raise CriterionError(
             f"at_least={least} is more than at_most={most}: no number of jobs is both, so swap them."
@@ -241,8 +200,24 @@ def parse_counts(criteria: Mapping[str, Any]) -> Counts:
     return Counts(least or 0, most, singular=False)
 
 
+def parse_timeout(criteria: Mapping[str, Any]) -> float | None:
+    """Return how many seconds an assertion waits at most; None when it does not wait.
+
+    Raises:
+        CriterionError: when it is no duration above 0.
+    """
+    timeout = criteria.get("timeout")
+    if isinstance(timeout, timedelta):
+        timeout = timeout.total_seconds()
+    if timeout is None or (type(timeout) in (int, float) and 0 < timeout <= threading.TIMEOUT_MAX):
+        return timeout
+    raise CriterionError(
+        f"timeout={criteria['timeout']!r} is no time to wait: write seconds above 0, or a timedelta."
+    )
+
+
 def check_names(
-    criteria: Mapping[str, Any], known: Iterable[str], target: Target | None, assertion: str
+    criteria: Mapping[str, Any], known: frozenset[str], target: Target | None, assertion: str
 ) -> None:
     """Raise when a criterion has a name that the assertion does not know.
 
@@ -257,7 +232,7 @@ def check_names(
                 f"{assertion}() knows no criterion {name!r}, a parameter of {short_name(target.name)}: ask "
                 f"for it with params={{{name!r}: ...}}."
             )
-        if name in _COUNTS and assertion.startswith("assert_not_"):
+        if name in COUNTS and assertion.startswith("assert_not_"):
             raise CriterionError(
                 f"{assertion}() knows no {name}=: it expects none, so there is nothing to count. Leave it out."
             )
@@ -278,90 +253,117 @@ def parse_criteria(
 ) -> list[Criterion[T]]:
     """Return the criteria that were given, in the order in which messages show them.
 
+    `where` comes last: it is asked only about items that are as expected otherwise.
+
     Raises:
         CriterionError: when one of them could be true of no job.
         NaiveDatetimeError: when `at` has no timezone.
     """
-    parsed: list[Criterion[T]] = [*_argument_criteria(target, criteria, fields)]
     record_of = fields.record_of
+    # Criteria of deliveries alone are among them only if the assertion is about deliveries.
+    parsed: list[Criterion[Any]] = _parse_arguments(target, criteria, record_of)
+
+    def value(name: str, expected: object, get: Callable[[Any], object]) -> None:
+        parsed.append(ValueCriterion(name, expected, get))
+
     if "queue" in criteria:
         queue = _possible("queue", criteria["queue"], str | None, "a text such as 'mailers'")
-        parsed.append(ValueCriterion("queue", queue, lambda item: record_of(item).queue))
+        value("queue", queue, lambda item: record_of(item).queue)
     if "priority" in criteria:
         priority = _possible("priority", criteria["priority"], int | None, "an int")
-        parsed.append(ValueCriterion("priority", priority, lambda item: record_of(item).priority))
-    tolerance = _tolerance(criteria)
+        value("priority", priority, lambda item: record_of(item).priority)
+    tolerance = _parse_tolerance(criteria)
     if "at" in criteria:
         parsed.append(TimeCriterion("at", _instant(criteria["at"]), tolerance, fields.at))
     if "wait" in criteria:
         parsed.append(TimeCriterion("wait", _duration(criteria["wait"]), tolerance, fields.wait))
     if "attempt" in criteria:
         attempt = _possible("attempt", criteria["attempt"], int, "an int of at least 1")
-        parsed.append(ValueCriterion("attempt", attempt, lambda item: record_of(item).attempt))
-    return parsed
-
-
-def parse_where(criteria: Mapping[str, Any]) -> list[WhereCriterion[Any]]:
-    """Return the callable that is asked last, of what is as expected otherwise."""
-    return [WhereCriterion(criteria["where"])] if "where" in criteria else []
-
-
-def parse_outcome(criteria: Mapping[str, Any]) -> list[Criterion[Delivery]]:
-    """Return the criteria that only deliveries have."""
-    parsed: list[Criterion[Delivery]] = []
+        value("attempt", attempt, lambda item: record_of(item).attempt)
     if "status" in criteria:
-        status = _status(criteria["status"])
-        parsed.append(ValueCriterion("status", status, lambda delivery: delivery.status))
+        value("status", _status(criteria["status"]), lambda delivery: delivery.status)
     if "result" in criteria:
-        parsed.append(
-            ValueCriterion("result", criteria["result"], lambda delivery: delivery.result)
-        )
+        value("result", criteria["result"], lambda delivery: delivery.result)
     if "error" in criteria:
         parsed.append(ErrorCriterion(_error(criteria["error"])))
+    if "where" in criteria:
+        parsed.append(WhereCriterion(criteria["where"]))
     return parsed
 
 
-def _argument_criteria(
-    target: Target | None, criteria: Mapping[str, Any], fields: Fields[T]
-) -> Iterable[Criterion[T]]:
+def _parse_arguments(
+    target: Target | None, criteria: Mapping[str, Any], record_of: Callable[[Any], JobRecord]
+) -> list[Criterion[Any]]:
     given = [name for name in _ARGUMENTS if name in criteria]
     if not given:
-        return
+        return []
     if target is None:
         raise CriterionError(
             f"{given[0]}= is compared by the signature of a job: name the job too."
         )
+    # Other libraries may pickle a record without a row; the core refuses it.
+    with_row = target.bridge.name == "core"
+    values: dict[str, Any] = {"args": [], "kwargs": {}}
     for name in given:
-        check_no_function(criteria[name], name)
-    if "args" in criteria or "kwargs" in criteria:
-        args = _checked(
-            criteria.get("args", ()), "args", Sequence, "a list or tuple of positional arguments"
-        )
-        kwargs = _checked(
-            criteria.get("kwargs", {}), "kwargs", Mapping, "a dict of keyword arguments"
-        )
-        yield ArgumentsCriterion(
-            target,
-            values_asked(target, list(args), "args"),
-            values_asked(target, dict(kwargs), "kwargs"),
-            fields.record_of,
-        )
-    if "params" in criteria:
-        params = _checked(
-            criteria["params"], "params", Mapping, "a dict of arguments by parameter name"
-        )
-        yield ParamsCriterion(
-            target, values_asked(target, dict(params), "params"), fields.record_of
-        )
+        value = criteria[name]
+        if name == "args" and isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            values[name] = expected_value([*value], name, with_row)
+        elif name != "args" and isinstance(value, Mapping):
+            values[name] = expected_value({**value}, name, with_row)
+        else:
+            expected_value(value, name, with_row)
+            raise CriterionError(f"{name}={value!r} is not {_ARGUMENTS[name]}.")
+    parsed: list[Criterion[Any]] = []
+    if given != ["params"]:
+        parsed.append(ArgumentsCriterion(target, values["args"], values["kwargs"], record_of))
+    if "params" in given:
+        parsed.append(ParamsCriterion(target, values["params"], record_of))
+    return parsed
 
 
-def _checked(value: Any, name: str, kind: type, wanted: str) -> Any:
-    if not isinstance(value, kind) or isinstance(value, str | bytes):
-        raise CriterionError(f"{name}={value!r} is not {wanted}.")
-    return value
+def expected_value(value: Any, path: str, with_row: bool) -> Any:
+    """Return what arguments are compared with: an expected value with a reference in place of every record.
+
+    Args:
+        value: the expected value, or a part of it.
+        path: how messages name it, such as `kwargs['items'][2]`.
+        with_row: whether a record has to have a row.
+
+    Raises:
+        CriterionError: for a function made on the spot, which no payload can carry, so that it was meant to be
+            called; for a record without a row.
+    """
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if isinstance(value, FunctionType) and "<" in value.__qualname__:
+        raise CriterionError(
+            f"{path} is a function made on the spot, and arguments are compared, so nothing calls it: write "
+            "where=..., or a matcher that compares equal."
+        )
+    if isinstance(value, dict):
+        items = {
+            key: expected_value(item, f"{path}[{key!r}]", with_row) for key, item in value.items()
+        }
+        if kind is dict:
+            return items
+    elif isinstance(value, list | tuple):
+        listed = [
+            expected_value(item, f"{path}[{index}]", with_row) for index, item in enumerate(value)
+        ]
+        if kind is list or kind is tuple:
+            return kind(listed)
+    found = references.of(kind)
+    asked = value if found is None else RecordReference(found, found.identify(value))
+    if with_row and isinstance(asked, RecordReference) and asked.id is None:
+        raise CriterionError(
+            f"{path} is a {asked.cls.__qualname__} without a row, since it was not saved, was rolled back or is "
+            "deleted: no job carries it, and the question would be true of none. Ask with one that has a row."
+        )
+    return asked
 
 
-def _tolerance(criteria: Mapping[str, Any]) -> timedelta:
+def _parse_tolerance(criteria: Mapping[str, Any]) -> timedelta:
     tolerance = criteria.get("tolerance", timedelta(seconds=1))
     if not isinstance(tolerance, timedelta) or tolerance < timedelta(0):
         raise CriterionError(
@@ -421,5 +423,4 @@ def _possible(name: str, expected: Any, kinds: Any, wanted: str) -> Any:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether a value is no matcher, and so equals values of its own kind only."""
     return type(value).__module__ in _PLAIN

@@ -1,16 +1,17 @@
-"""Finding what an assertion asks for, and the nearest miss."""
+"""One call of an assertion, carried out: what it is about, where it looks, what it found, and waiting for more."""
 
 from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from ..errors import CriterionError, RunningLoopError
 from ..harness.jobs import Jobs
+from ..harness.ledger.ledger import Ledger
 from ..harness.ledger.locks import KeptOut
 from ..harness.records.delivery import ENDED_IN_FAILURE, STATUSES, Delivery, delivery_line
 from ..harness.records.record import FIRST, REDELIVERY, JobRecord, record_line
@@ -19,6 +20,7 @@ from ..harness.time.waiting import in_running_loop
 from ..harness.views import Capture, View, mark_delivery_seen, mark_record_seen
 from .criteria import Criterion, WhereCriterion
 from .question import (
+    COUNTS,
     DELIVERED_CRITERIA,
     ENQUEUED_CRITERIA,
     Counts,
@@ -26,63 +28,140 @@ from .question import (
     check_names,
     parse_counts,
     parse_criteria,
-    parse_outcome,
-    parse_where,
+    parse_timeout,
 )
-
-if TYPE_CHECKING:
-    from ..harness.ledger.ledger import Ledger
-
 
 T = TypeVar("T")
 
+#: Criteria that an assertion without a match cannot have.
+_OF_MATCHES: Final = frozenset((*COUNTS, "timeout"))
+#: Criteria that a record alone can answer, before it is delivered.
+_OF_RECORDS: Final = frozenset(("args", "params", "queue", "priority", "attempt"))
 
-@dataclass(frozen=True, slots=True)
-class Subject(Generic[T]):
-    """One kind of thing that assertions look for."""
+
+class Subject(ABC, Fields[T], Generic[T]):
+    """One kind of thing that assertions look for: enqueued records, or deliveries of certain statuses."""
 
     #: The participle in messages: enqueued, performed.
     outcome: str
     #: The names of the criteria that apply.
     known: frozenset[str]
-    #: Returns everything there is, of all jobs.
-    every: Callable[[Jobs], Iterable[T]]
-    #: Returns everything there is of one job.
-    of_job: Callable[[Jobs, Target], Iterable[T]]
-    #: Returns the parsed criteria.
-    parse: Callable[[Target | None, Mapping[str, Any]], list[Criterion[T]]]
-    #: Returns the record of an item.
-    record_of: Callable[[T], JobRecord]
-    #: Returns an item in one line.
-    line: Callable[[T], str]
-    #: Notes that the test has seen an item.
-    look: Callable[[T], None]
-    #: Says whether an item is what the application did, rather than a retry of it.
-    first: Callable[[T], bool]
+
+    @abstractmethod
+    def found(self, jobs: Jobs, target: Target | None) -> list[T]:
+        """Return everything there is of one job, or of all jobs."""
+
+    @abstractmethod
+    def is_first(self, item: T, /) -> bool:
+        """Say whether an item is what the application did, rather than a retry of it."""
+
+    @abstractmethod
+    def line(self, item: T, /) -> str:
+        """Return an item in one line."""
+
+    @abstractmethod
+    def look(self, item: T, /) -> None:
+        """Note that the test has seen an item."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Enqueued(Subject[JobRecord]):
+    """Jobs that were enqueued."""
+
+    outcome = "enqueued"
+    known = ENQUEUED_CRITERIA
+
+    def found(self, jobs: Jobs, target: Target | None) -> list[JobRecord]:
+        if target is None:
+            return [record for record in jobs.ledger.records if record.origin is not REDELIVERY]
+        return [
+            record
+            for record in jobs.ledger.named(target.name)
+            if record.origin is not REDELIVERY and target.is_job_of(record)
+        ]
+
+    def is_first(self, item: JobRecord, /) -> bool:
+        return item.origin is FIRST
+
+    def record_of(self, item: JobRecord, /) -> JobRecord:
+        return item
+
+    def at(self, item: JobRecord, /) -> datetime | None:
+        return item.due_at
+
+    def wait(self, item: JobRecord, /) -> timedelta | None:
+        return item.wait
+
+    def line(self, item: JobRecord, /) -> str:
+        return record_line(item)
+
+    def look(self, item: JobRecord, /) -> None:
+        mark_record_seen(item)
+
+
+class Delivered(Subject[Delivery]):
+    """Deliveries of certain statuses."""
+
+    def __init__(
+        self, outcome: str, statuses: Iterable[str], known: frozenset[str] = DELIVERED_CRITERIA
+    ) -> None:
+        self.outcome = outcome
+        self.known = known
+        self._statuses = frozenset(statuses)
+
+    def found(self, jobs: Jobs, target: Target | None) -> list[Delivery]:
+        return [
+            delivery
+            for delivery in jobs.ledger.deliveries
+            if delivery.status in self._statuses
+            and (target is None or target.is_job_of(delivery.record))
+        ]
+
+    def is_first(self, item: Delivery, /) -> bool:
+        return True
+
+    def record_of(self, item: Delivery, /) -> JobRecord:
+        return item.record
+
+    def at(self, item: Delivery, /) -> datetime | None:
+        return item.at
+
+    def wait(self, item: Delivery, /) -> timedelta | None:
+        return item.wait
+
+    def line(self, item: Delivery, /) -> str:
+        return delivery_line(item)
+
+    def look(self, item: Delivery, /) -> None:
+        mark_delivery_seen(item)
+
+
+ENQUEUED: Final = Enqueued()
+PERFORMED: Final = Delivered("performed", ("performed",))
+RETRIED: Final = Delivered("retried", ("retried",))
+DISCARDED: Final = Delivered("discarded", ("discarded",))
+FAILED: Final = Delivered("failed", ENDED_IN_FAILURE)
+DELIVERED: Final = Delivered("delivered", STATUSES, DELIVERED_CRITERIA | {"status"})
+
+
+class Window(NamedTuple):
     """What `within` holds: records, and with a first enqueue its retries and redeliveries."""
 
-    _records: frozenset[int]
-    _jobs: frozenset[tuple[str, str]]
+    records: frozenset[int]
+    jobs: frozenset[tuple[str, str]]
 
     def holds(self, record: JobRecord) -> bool:
         """Say whether a record lies inside."""
-        return id(record) in self._records or (
-            record.origin is not FIRST and (record.bridge, record.job_id) in self._jobs
+        return id(record) in self.records or (
+            record.origin is not FIRST and (record.bridge, record.job_id) in self.jobs
         )
 
 
-def window_of(within: object) -> Window | None:
-    """Return what `within` holds; None when it was not given.
+def window_of(within: object) -> Window:
+    """Return what `within` holds.
 
     Raises:
         CriterionError: when it holds something else than records and deliveries.
     """
-    if within is None:
-        return None
     items = within.peek() if isinstance(within, Capture | View) else within
     if not isinstance(items, Sequence) or not all(
         isinstance(item, JobRecord | Delivery) for item in items
@@ -98,166 +177,8 @@ def window_of(within: object) -> Window | None:
     )
 
 
-_RECORD_FIELDS: Fields[JobRecord] = Fields(
-    record_of=lambda record: record,
-    at=lambda record: record.due_at,
-    wait=lambda record: record.wait,
-)
-_DELIVERY_FIELDS: Fields[Delivery] = Fields(
-    record_of=lambda delivery: delivery.record,
-    at=lambda delivery: delivery.at,
-    wait=lambda delivery: delivery.wait,
-)
-
-
-def _records_of(jobs: Jobs, target: Target) -> Iterable[JobRecord]:
-    return (record for record in jobs.ledger.named(target.name) if target.is_job_of(record))
-
-
-ENQUEUED: Subject[JobRecord] = Subject(
-    outcome="enqueued",
-    known=ENQUEUED_CRITERIA,
-    every=lambda jobs: (
-        record for record in jobs.ledger.records if record.origin is not REDELIVERY
-    ),
-    of_job=lambda jobs, target: (
-        r for r in _records_of(jobs, target) if r.origin is not REDELIVERY
-    ),
-    parse=lambda target, criteria: [
-        *parse_criteria(target, criteria, _RECORD_FIELDS),
-        *parse_where(criteria),
-    ],
-    record_of=lambda record: record,
-    line=record_line,
-    look=mark_record_seen,
-    first=lambda record: record.origin is FIRST,
-)
-
-
-def _delivered(
-    outcome: str, statuses: frozenset[str], known: frozenset[str] = DELIVERED_CRITERIA
-) -> Subject[Delivery]:
-    def every(jobs: Jobs) -> Iterable[Delivery]:
-        return (delivery for delivery in jobs.ledger.deliveries if delivery.status in statuses)
-
-    def parse(target: Target | None, criteria: Mapping[str, Any]) -> list[Criterion[Delivery]]:
-        return [
-            *parse_criteria(target, criteria, _DELIVERY_FIELDS),
-            *parse_outcome(criteria),
-            *parse_where(criteria),
-        ]
-
-    return Subject(
-        outcome=outcome,
-        known=known,
-        every=every,
-        of_job=lambda jobs, target: (d for d in every(jobs) if target.is_job_of(d.record)),
-        parse=parse,
-        record_of=lambda delivery: delivery.record,
-        line=delivery_line,
-        look=mark_delivery_seen,
-        first=lambda delivery: True,
-    )
-
-
-PERFORMED = _delivered("performed", frozenset(("performed",)))
-RETRIED = _delivered("retried", frozenset(("retried",)))
-DISCARDED = _delivered("discarded", frozenset(("discarded",)))
-DELIVERED = _delivered("delivered", frozenset(STATUSES), DELIVERED_CRITERIA | {"status"})
-FAILED = _delivered("failed", ENDED_IN_FAILURE)
-
-
-def parse_timeout(criteria: Mapping[str, Any]) -> float | None:
-    """Return how many seconds an assertion waits at most; None when it does not wait.
-
-    Raises:
-        CriterionError: when it is no duration above 0.
-    """
-    timeout = criteria.get("timeout")
-    if isinstance(timeout, timedelta):
-        timeout = timeout.total_seconds()
-    if timeout is None or (type(timeout) in (int, float) and 0 < timeout <= threading.TIMEOUT_MAX):
-        return timeout
-    raise CriterionError(
-        f"timeout={criteria['timeout']!r} is no time to wait: write seconds above 0, or a timedelta."
-    )
-
-
-def check_waits(search: Search[T]) -> None:
-    """Raise when what is asked holds already before anything is enqueued.
-
-    Raises:
-        CriterionError: says to wait for something first.
-    """
-    if search.counts.least == 0:
-        raise CriterionError(
-            "timeout= waits for jobs, and none are enough here: ask for at least one, or wait for another job and "
-            "assert this afterwards."
-        )
-
-
-def wait_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> Search[T]:
-    """Look again whenever a job is enqueued, until it is settled or the time is up.
-
-    Raises:
-        RunningLoopError: inside a running event loop, whose tasks would not go on meanwhile.
-    """
-    if in_running_loop():
-        raise RunningLoopError(
-            "assert_enqueued(timeout=...) was called inside a running event loop, which it would block, and with "
-            "it the task that enqueues: write `await assert_enqueued.awaited(..., timeout=...)`."
-        )
-    deadline = time.monotonic() + seconds
-    news = threading.Event()
-    with ledger.waking(news.set):
-        search = look()
-        check_waits(search)
-        while not search.settled and news.wait(max(0, deadline - time.monotonic())):
-            news.clear()
-            search = look()
-    return search
-
-
-async def await_for(look: Callable[[], Search[T]], ledger: Ledger, seconds: float) -> Search[T]:
-    """Do the same on the running event loop, whose other tasks go on."""
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    news = asyncio.Event()
-    deadline = loop.time() + seconds
-    with ledger.waking(lambda: loop.call_soon_threadsafe(news.set)):
-        search = look()
-        check_waits(search)
-        while not search.settled:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await news.wait()
-            except TimeoutError:
-                break
-            news.clear()
-            search = look()
-    return search
-
-
-_FOR_WHAT_IS_THERE = frozenset(("count", "at_least", "at_most", "timeout"))
-_TOLD_BY_RECORD = frozenset(("args", "params", "queue", "priority", "attempt"))
-
-
 class Search(Generic[T]):
-    """One call of an assertion: what is asked, and what there is."""
-
-    __slots__ = (
-        "_kept_out",
-        "candidates",
-        "counts",
-        "criteria",
-        "jobs",
-        "matches",
-        "subject",
-        "target",
-        "timeout",
-        "window",
-    )
+    """One call of an assertion: the question, and what there is."""
 
     def __init__(
         self,
@@ -274,7 +195,7 @@ class Search(Generic[T]):
         Raises:
             CriterionError: when the call asks for something that can be true of no job.
         """
-        known = subject.known - _FOR_WHAT_IS_THERE if negative else subject.known
+        known = subject.known - _OF_MATCHES if negative else subject.known
         self.jobs = jobs
         self.subject = subject
         self.target: Target | None = None if job is None else jobs.targets.get(job)
@@ -282,17 +203,16 @@ class Search(Generic[T]):
         self.counts: Counts = parse_counts(criteria)
         #: How many seconds the assertion waits at most; None when it does not wait.
         self.timeout: float | None = parse_timeout(criteria)
-        self.criteria: list[Criterion[T]] = subject.parse(self.target, criteria)
-        self.window: Window | None = window_of(criteria.get("within"))
-        retries_count = "attempt" in criteria
-        #: What is of the job and inside the window.
-        self.candidates: list[T] = [
-            item
-            for item in self.of_job()
-            if (retries_count or subject.first(item))
-            and (self.window is None or self.is_inside(item))
-        ]
-        #: What fulfils every criterion.
+        self.criteria: list[Criterion[T]] = parse_criteria(self.target, criteria, subject)
+        within = criteria.get("within")
+        self.window: Window | None = None if within is None else window_of(within)
+        #: Everything of the job inside the window; retries only where `attempt` asks for them.
+        self.candidates: list[T] = self.of_job()
+        if "attempt" not in criteria:
+            self.candidates = [item for item in self.candidates if subject.is_first(item)]
+        if self.window is not None:
+            self.candidates = [item for item in self.candidates if self.is_inside(item)]
+        #: The candidates that fulfil every criterion.
         self.matches: list[T] = self.candidates
         for criterion in self.criteria:
             self.matches = [item for item in self.matches if criterion.matches(item)]
@@ -303,11 +223,9 @@ class Search(Generic[T]):
         """Whether there are as many matches as asked for, or too many."""
         return len(self.matches) >= self.counts.least
 
-    def of_job(self) -> Sequence[T]:
-        """Return everything of the job, wherever it lies."""
-        if self.target is None:
-            return list(self.subject.every(self.jobs))
-        return list(self.subject.of_job(self.jobs, self.target))
+    def of_job(self) -> list[T]:
+        """Return everything of the job, inside the window and outside."""
+        return self.subject.found(self.jobs, self.target)
 
     def enqueued(self) -> list[JobRecord]:
         """Return every record of the job inside the window, retries included."""
@@ -320,11 +238,11 @@ class Search(Generic[T]):
         ]
 
     def everything(self) -> list[T]:
-        """Return everything of any job that counts here."""
+        """Return everything of all jobs, inside the window and without retries."""
         return [
             item
-            for item in self.subject.every(self.jobs)
-            if self.subject.first(item) and self.is_inside(item)
+            for item in self.subject.found(self.jobs, None)
+            if self.subject.is_first(item) and self.is_inside(item)
         ]
 
     def fulfils(self, item: T) -> bool:
@@ -332,14 +250,14 @@ class Search(Generic[T]):
         return all(criterion.matches(item) for criterion in self.criteria)
 
     def kept_out(self) -> list[KeptOut]:
-        """Return what would match if no other job had kept it out; a window holds none of it."""
+        """Return what would match if no other job had kept it out. No window holds such jobs."""
         if self._kept_out is None:
             every = self.jobs.kept_out.peek() if self.window is None else ()
-            self._kept_out = [job for job in every if self.would_match(job._record)]
+            self._kept_out = [job for job in every if self.would_match(job.record)]
         return self._kept_out
 
     def judge(self, item: T) -> list[tuple[Criterion[T], bool | None]]:
-        """Say of each criterion whether an item fulfils it; None for a `where` that is not asked."""
+        """Return each criterion, and whether an item fulfils it; None for a `where` that is not asked."""
         judged: list[tuple[Criterion[T], bool | None]] = []
         for criterion in self.criteria:
             asked = not isinstance(criterion, WhereCriterion) or all(ok for _, ok in judged)
@@ -347,13 +265,13 @@ class Search(Generic[T]):
         return judged
 
     def would_match(self, record: JobRecord) -> bool:
-        """Say whether this record, or a delivery of it, would match, as far as the record tells."""
+        """Say whether this record, or a delivery of it, would match, as far as the record can say."""
         if self.target is None or not self.target.is_job_of(record):
             return False
-        told = [criterion for criterion in self.criteria if criterion.name in _TOLD_BY_RECORD]
+        asked = [criterion for criterion in self.criteria if criterion.name in _OF_RECORDS]
         delivered = self.subject is not ENQUEUED
         imagined = cast(T, Delivery(record, 0, "performed") if delivered else record)
-        return all(criterion.matches(imagined) for criterion in told)
+        return all(criterion.matches(imagined) for criterion in asked)
 
     def is_inside(self, item: T) -> bool:
         """Say whether an item lies inside the window."""
@@ -372,3 +290,60 @@ class Search(Generic[T]):
         """Note that the test has seen the matches."""
         for item in self.matches:
             self.subject.look(item)
+
+
+# Waiting
+
+
+def _check_waits(search: Search[T]) -> None:
+    """Raise when the assertion holds already before anything is enqueued."""
+    if search.counts.least == 0:
+        raise CriterionError(
+            "timeout= waits for jobs, and none are enough here: ask for at least one, or wait for another job and "
+            "assert this afterwards."
+        )
+
+
+def wait_for(look: Callable[[], Search[T]], ledger: Ledger) -> Search[T]:
+    """Look again whenever a job is enqueued, until the search is settled or its time is up.
+
+    Raises:
+        RunningLoopError: inside a running event loop, whose tasks would not go on meanwhile.
+    """
+    if in_running_loop():
+        raise RunningLoopError(
+            "assert_enqueued(timeout=...) was called inside a running event loop, which it would block, and with "
+            "it the task that enqueues: write `await assert_enqueued.awaited(..., timeout=...)`."
+        )
+    begun = time.monotonic()
+    news = threading.Event()
+    with ledger.waking(news.set):
+        search = look()
+        deadline = begun + (search.timeout or 0)
+        _check_waits(search)
+        while not search.settled and news.wait(max(0, deadline - time.monotonic())):
+            news.clear()
+            search = look()
+    return search
+
+
+async def await_for(look: Callable[[], Search[T]], ledger: Ledger) -> Search[T]:
+    """Do the same on the running event loop, whose other tasks go on."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+    begun = loop.time()
+    with ledger.waking(lambda: loop.call_soon_threadsafe(news.set)):
+        search = look()
+        deadline = begun + (search.timeout or 0)
+        _check_waits(search)
+        while not search.settled:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await news.wait()
+            except TimeoutError:
+                break
+            news.clear()
+            search = look()
+    return search

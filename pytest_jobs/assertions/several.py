@@ -1,36 +1,44 @@
-"""The whole of what was enqueued, one job after the other."""
+"""Assertions about several jobs at once: a chain, a batch, and everything that was enqueued, in order."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, Unpack
+from typing import Any, Final, TypeAlias, Unpack, cast
 
 from ..errors import CriterionError
-from ..harness.jobs import Jobs, current_jobs
+from ..harness.jobs import Jobs
 from ..harness.records.bridge import Canvas, Steps
 from ..harness.records.record import JobRecord, record_line
 from ..harness.records.targets import Target
-from ..harness.records.texts import short_name
-from . import messages
+from ..harness.records.texts import folding, short_name
 from .criteria import Criterion
-from .failure import hide_ours, missing
-from .messages import OTHER_ORDER, told
-from .question import ENQUEUED_CRITERIA, EnqueuedCriteria, check_names
+from .failure import Assertion, hide_ours, missing
+from .messages import (
+    NO_SUCH_BATCH,
+    OTHER_CHAIN,
+    OTHER_ORDER,
+    Verdict,
+    closest,
+    listing,
+    numbered,
+    told,
+    whole,
+)
+from .question import ENQUEUED_CRITERIA, EnqueuedCriteria, check_names, parse_criteria
 from .search import ENQUEUED, Search, window_of
 
-#: A job; a list of what begins together; in that list also a tuple, for a chain.
+#: A job; or a list of jobs that begin together; in such a list also a tuple, for a chain.
 ExpectedStep: TypeAlias = "object | Sequence[object]"
 
 
-class AssertFollowedBy:
+class AssertFollowedBy(Assertion):
     """Assert what the library will enqueue after a job that was enqueued: the rest of its chain.
 
     Laravel's `assertChained` is its model.
     """
 
-    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
-        self._find_jobs = find_jobs
+    _name = "assert_followed_by"
 
     def __call__(
         self, job: object, steps: Sequence[ExpectedStep], /, **criteria: Unpack[EnqueuedCriteria]
@@ -47,14 +55,11 @@ class AssertFollowedBy:
             AssertionError: when no such job was enqueued, or something else comes after it.
             CriterionError: when its library has no chains.
         """
-        jobs = self._find_jobs()
-        asked: Mapping[str, Any] = criteria
+        jobs, asked = self._find_jobs(), cast(Mapping[str, Any], criteria)
         try:
             canvas = _canvas(jobs, job)
             expected = _expected(jobs, steps)
-            search = Search(
-                jobs, ENQUEUED, job, asked, assertion="assert_followed_by", negative=True
-            )
+            search = Search(jobs, ENQUEUED, job, asked, assertion=self._name, negative=True)
         except Exception as error:
             hide_ours(error)
             raise
@@ -63,22 +68,28 @@ class AssertFollowedBy:
         search.look()
         record = search.matches[0]
         actual = canvas.steps_after(record)
-        if steps_text(actual) != steps_text(expected):
-            raise AssertionError(told(lambda: _other_chain(record, expected, actual), jobs.reader))
-        return record
+        if steps_text(actual) == steps_text(expected):
+            return record
 
-    def __repr__(self) -> str:
-        return "<assert_followed_by>"
+        def text() -> str:
+            head = (
+                f"Expected {short_name(record.name)} to be followed by\n"
+                f"  {steps_text(expected, short_name) or '(nothing)'}\n"
+                f"but {record_line(record)} is followed by\n"
+                f"  {steps_text(actual, short_name) or '(nothing)'}"
+            )
+            return whole([head], [], OTHER_CHAIN)
+
+        raise AssertionError(told(text, jobs.reader))
 
 
-class AssertBatched:
+class AssertBatched(Assertion):
     """Assert that jobs were enqueued together, as one batch: a group, or the header of a chord.
 
     Laravel's `assertBatched` is its model.
     """
 
-    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
-        self._find_jobs = find_jobs
+    _name = "assert_batched"
 
     def __call__(
         self,
@@ -108,18 +119,23 @@ class AssertBatched:
             hide_ours(error)
             raise
         found = [records for records in batches if _is_meant(canvas, records, wanted, after)]
-        if len(found) != 1:
-            text = _counted(wanted) + ("" if after is None else _then(after))
-            listed = [_batch_text(canvas, records) for records in batches]
-            raise AssertionError(
-                told(lambda: messages.batched(text, len(found), listed), jobs.reader)
-            )
-        for record in found[0]:
-            ENQUEUED.look(record)
-        return tuple(found[0])
+        if len(found) == 1:
+            for record in found[0]:
+                ENQUEUED.look(record)
+            return tuple(found[0])
+        expected = _counted(wanted) + ("" if after is None else _then(after))
+        others = [_batch_text(canvas, records) for records in batches]
 
-    def __repr__(self) -> str:
-        return "<assert_batched>"
+        def text() -> str:
+            head = f"Expected exactly 1 batch enqueued, of\n  {expected}"
+            if not others:
+                return whole([head, "but nothing was enqueued as a batch."], [], NO_SUCH_BATCH)
+            such = f"but {len(found)} are such:" if found else "but there is no such batch."
+            shown = others[: folding().items]
+            listed = listing("Batches enqueued:", shown, len(others) - len(shown))
+            return whole([head, such, listed], [], NO_SUCH_BATCH)
+
+        raise AssertionError(told(text, jobs.reader))
 
 
 def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
@@ -129,15 +145,6 @@ def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
         if isinstance(step, str)
         else f"[{', '.join(sorted(steps_text(branch, name) for branch in step))}]"
         for step in steps
-    )
-
-
-def _other_chain(record: JobRecord, expected: Steps, actual: Steps) -> str:
-    return messages.followed_by(
-        short_name(record.name),
-        steps_text(expected, short_name),
-        record_line(record),
-        steps_text(actual, short_name),
     )
 
 
@@ -177,7 +184,7 @@ def _expected(jobs: Jobs, steps: object) -> Steps:
 def _batches(
     jobs: Jobs, canvas: Canvas, name: str, within: Sequence[JobRecord] | None
 ) -> list[list[JobRecord]]:
-    window = window_of(within)
+    window = None if within is None else window_of(within)
     batches: dict[str, list[JobRecord]] = {}
     for record in jobs.ledger.first_enqueues():
         if record.bridge == name and (window is None or window.holds(record)):
@@ -214,20 +221,18 @@ def _then(steps: Steps) -> str:
 #: A job, or a job and what else is expected of it.
 ExpectedJob: TypeAlias = "object | tuple[object, EnqueuedCriteria]"
 
-_NAME: Final = "assert_enqueued_in_order"
 _KNOWN: Final = ENQUEUED_CRITERIA - {
     *("attempt", "count", "at_least", "at_most", "timeout", "within")
 }
 
 
-class AssertEnqueuedInOrder:
+class AssertEnqueuedInOrder(Assertion):
     """Assert that the application enqueued exactly these jobs, in this order.
 
     River's `RequireManyInserted` is its model. Retries and redeliveries do not count.
     """
 
-    def __init__(self, find_jobs: Callable[[], Jobs] = current_jobs) -> None:
-        self._find_jobs = find_jobs
+    _name = "assert_enqueued_in_order"
 
     def __call__(
         self, expected: Sequence[ExpectedJob], /, *, within: Sequence[JobRecord] | None = None
@@ -245,8 +250,19 @@ class AssertEnqueuedInOrder:
         """
         jobs = self._find_jobs()
         try:
-            wanted = [_Wanted(jobs, item) for item in _checked(expected)]
-            records = _records(jobs, within)
+            given: object = expected
+            if not isinstance(given, Sequence) or isinstance(given, str):
+                raise CriterionError(
+                    f"{self._name}({expected!r}) is given no list: write the jobs in the order in which they are "
+                    "enqueued, as in [Fetch, (Resize, {'params': {'size': 10}})]."
+                )
+            wanted = [_Wanted(jobs, item, self._name) for item in given]
+            window = None if within is None else window_of(within)
+            records = [
+                record
+                for record in jobs.ledger.first_enqueues()
+                if window is None or window.holds(record)
+            ]
             index = _first_difference(wanted, records)
         except Exception as error:
             hide_ours(error)
@@ -260,24 +276,30 @@ class AssertEnqueuedInOrder:
             ENQUEUED.look(record)
         return tuple(records)
 
-    def __repr__(self) -> str:
-        return f"<{_NAME}>"
-
 
 class _Wanted:
     """One place of the list."""
 
-    def __init__(self, jobs: Jobs, item: object) -> None:
-        job, criteria = _taken_apart(item)
+    def __init__(self, jobs: Jobs, item: object, assertion: str) -> None:
+        job: object = item
+        criteria: Mapping[str, Any] = {}
+        if isinstance(item, tuple):
+            if len(item) != 2 or not isinstance(item[1], Mapping):
+                raise CriterionError(
+                    f"{item!r} is no place in a list of jobs: write a job, or a pair such as (Resize, {{'params': "
+                    "{'size': 10}})."
+                )
+            job, criteria = item
         self._target: Target = jobs.targets.get(job)
-        check_names(criteria, _KNOWN, self._target, _NAME)
-        self._criteria: list[Criterion[JobRecord]] = ENQUEUED.parse(self._target, criteria)
+        check_names(criteria, _KNOWN, self._target, assertion)
+        self._criteria: list[Criterion[JobRecord]]
+        self._criteria = parse_criteria(self._target, criteria, ENQUEUED)
 
     def is_met_by(self, record: JobRecord) -> bool:
         """Say whether the record is the one that is meant."""
         return self._target.is_job_of(record) and all(c.matches(record) for c in self._criteria)
 
-    def verdicts(self, record: JobRecord) -> list[tuple[str, str, list[str]]]:
+    def verdicts(self, record: JobRecord) -> list[Verdict]:
         """Return what differs, criterion by criterion; nothing when it is another job."""
         if not self._target.is_job_of(record):
             return []
@@ -292,13 +314,6 @@ class _Wanted:
         return f"{name} with {asked}" if asked else name
 
 
-def _records(jobs: Jobs, within: Sequence[JobRecord] | None) -> list[JobRecord]:
-    window = window_of(within)
-    return [
-        record for record in jobs.ledger.first_enqueues() if window is None or window.holds(record)
-    ]
-
-
 def _first_difference(wanted: list[_Wanted], records: list[JobRecord]) -> int | None:
     for index, (want, got) in enumerate(zip(wanted, records, strict=False)):
         if not want.is_met_by(got):
@@ -306,39 +321,21 @@ def _first_difference(wanted: list[_Wanted], records: list[JobRecord]) -> int | 
     return None if len(wanted) == len(records) else min(len(wanted), len(records))
 
 
-def _checked(expected: object) -> Sequence[object]:
-    if isinstance(expected, Sequence) and not isinstance(expected, str):
-        return expected
-    raise CriterionError(
-        f"{_NAME}({expected!r}) is given no list: write the jobs in the order in which they are enqueued, as in "
-        "[Fetch, (Resize, {'params': {'size': 10}})]."
-    )
-
-
-def _taken_apart(item: object) -> tuple[object, Mapping[str, Any]]:
-    if not isinstance(item, tuple):
-        return item, {}
-    if len(item) == 2 and isinstance(item[1], Mapping):
-        return item
-    raise CriterionError(
-        f"{item!r} is no place in a list of jobs: write a job, or a pair such as (Resize, {{'params': {{'size': "
-        "10}})."
-    )
-
-
 def _text(wanted: list[_Wanted], records: list[JobRecord], index: int, *, inside: bool) -> str:
-    verdicts: list[tuple[str, str, list[str]]] = []
+    verdicts: list[Verdict] = []
     if index >= len(records):
-        what = messages.missing_at(index)
+        found = f"but at index {index} is none."
     elif index >= len(wanted):
-        what = messages.too_many_from(index)
+        found = f"but from index {index} on are more."
     else:
-        what = messages.another_at(index)
+        found = f"but at index {index} is another one."
         verdicts = wanted[index].verdicts(records[index])
-    lists = (
-        messages.numbered("Expected:", [str(want) for want in wanted], index),
-        messages.numbered("Enqueued:", [record_line(record) for record in records], index),
-    )
-    differing = messages.closest(record_line(records[index]), verdicts) if verdicts else ""
-    head = messages.in_order(len(wanted), inside=inside)
-    return messages.whole([head, what, *lists, differing], [], OTHER_ORDER)
+    jobs = "1 job" if len(wanted) == 1 else f"{len(wanted)} jobs"
+    parts = [
+        f"Expected exactly {jobs} enqueued{' inside `within`' if inside else ''}, in this order",
+        found,
+        numbered("Expected:", [str(want) for want in wanted], index),
+        numbered("Enqueued:", [record_line(record) for record in records], index),
+        closest(record_line(records[index]), verdicts) if verdicts else "",
+    ]
+    return whole(parts, [], OTHER_ORDER)

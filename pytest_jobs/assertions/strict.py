@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..harness.jobs import Jobs
 from ..harness.records.record import PENDING, JobRecord
 from ..harness.views import titled_table
-from .messages import MARKED_LENIENT, left_alone, left_waiting, told
+from .messages import MARKED_LENIENT, leaving_alone, leaving_waiting, told
 
 #: In a test of unittest, no line is to blame.
 __unittest = True
@@ -25,12 +25,19 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         record for record in jobs.ledger.records if record.state is PENDING and not record.seen
     ]
     if left:
-        text = told(
-            lambda: left_alone(len(left), titled_table("left", left), leave_out), jobs.reader
+        records = "1 job" if len(left) == 1 else f"{len(left)} jobs"
+        head = f"This test left {records} that it neither looked at nor performed:"
+        advice = leaving_alone(leave_out).text
+        raise AssertionError(
+            told(lambda: f"{head}\n{titled_table('left', left)}\n\n{advice}", jobs.reader)
         )
-        raise AssertionError(text)
     waiting = jobs.left_waiting()
     if waiting:
+        count = len(waiting)
+        those, them = (
+            ("1 job that waits", "it") if count == 1 else (f"{count} jobs that wait", "them")
+        )
+        head = f"This test left {those} for a commit, and never looked at {them}:"
         table = titled_table("waiting for commit", waiting)
-        text = told(lambda: left_waiting(len(waiting), table, leave_out), jobs.reader)
-        raise AssertionError(text)
+        text = f"{head}\n{table}\n\n{leaving_waiting(leave_out).text}"
+        raise AssertionError(told(lambda: text, jobs.reader))

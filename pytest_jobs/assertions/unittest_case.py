@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import unittest
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, cast, get_args
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args
 
 from ..bridges.opening import open_jobs
 from ..errors import DeclarationError
@@ -22,11 +22,14 @@ from .asserts import (
     AssertPerformed,
     AssertRetried,
 )
+from .failure import Assertion
 from .strict import check_nothing_left
 
-#: Where unittest leaves out frames of a traceback.
+#: unittest leaves frames of modules with this name out of tracebacks.
 __unittest = True
 
+
+A = TypeVar("A", bound=Assertion)
 
 _VALID: Final[Mapping[str, tuple[object, ...]]] = {
     "jobs_mode": get_args(Mode),
@@ -34,6 +37,16 @@ _VALID: Final[Mapping[str, tuple[object, ...]]] = {
     "jobs_jitter": get_args(Jitter),
     "jobs_strict": (True, False),
 }
+
+
+class _OfCase(Generic[A]):
+    """An assertion as an attribute of a test case, which looks at the harness of the case."""
+
+    def __init__(self, assertion: type[A]) -> None:
+        self._assertion = assertion
+
+    def __get__(self, case: JobsTestCase, owner: type[JobsTestCase]) -> A:
+        return self._assertion(lambda: case.jobs)
 
 
 class JobsTestCase(unittest.TestCase):
@@ -100,12 +113,17 @@ class JobsTestCase(unittest.TestCase):
             result.addError(self, sys.exc_info())
             return result
         watched = _WatchedResult(result)
-        self.addCleanup(self._answer_for_jobs, watched)
+        self.addCleanup(self._check_jobs, watched)
         try:
             super().run(cast(unittest.TestResult, watched))
             return result
         finally:
-            self._close_jobs(result)
+            jobs = self.jobs
+            del self.jobs
+            try:
+                jobs.close()
+            except Exception:
+                result.addError(self, sys.exc_info())
 
     def debug(self) -> None:
         """Run the test inside its harness, and let errors out."""
@@ -113,40 +131,20 @@ class JobsTestCase(unittest.TestCase):
             self.jobs = jobs
             super().debug()
 
-    @property
-    def assert_enqueued(self) -> AssertEnqueued:
-        """Assert that a job was enqueued: `self.assert_enqueued(Pay, params={"payment_id": 7})`."""
-        return AssertEnqueued(lambda: self.jobs)
-
-    @property
-    def assert_performed(self) -> AssertPerformed:
-        """Assert that a delivery of a job succeeded."""
-        return AssertPerformed(lambda: self.jobs)
-
-    @property
-    def assert_retried(self) -> AssertRetried:
-        """Assert that a delivery of a job failed and will be followed by another."""
-        return AssertRetried(lambda: self.jobs)
-
-    @property
-    def assert_discarded(self) -> AssertDiscarded:
-        """Assert that a rule dropped a job."""
-        return AssertDiscarded(lambda: self.jobs)
-
-    @property
-    def assert_failed(self) -> AssertFailed:
-        """Assert that a job ended in failure."""
-        return AssertFailed(lambda: self.jobs)
-
-    @property
-    def assert_not_enqueued(self) -> AssertNotEnqueued:
-        """Assert that a job was not enqueued; without a job, nothing at all."""
-        return AssertNotEnqueued(lambda: self.jobs)
-
-    @property
-    def assert_not_performed(self) -> AssertNotPerformed:
-        """Assert that no delivery of a job succeeded."""
-        return AssertNotPerformed(lambda: self.jobs)
+    #: Assert that a job was enqueued: `self.assert_enqueued(Pay, params={"payment_id": 7})`.
+    assert_enqueued = _OfCase(AssertEnqueued)
+    #: Assert that a delivery of a job succeeded.
+    assert_performed = _OfCase(AssertPerformed)
+    #: Assert that a delivery of a job failed and will be followed by another.
+    assert_retried = _OfCase(AssertRetried)
+    #: Assert that a rule dropped a job.
+    assert_discarded = _OfCase(AssertDiscarded)
+    #: Assert that a job ended in failure.
+    assert_failed = _OfCase(AssertFailed)
+    #: Assert that a job was not enqueued; without a job, nothing at all.
+    assert_not_enqueued = _OfCase(AssertNotEnqueued)
+    #: Assert that no delivery of a job succeeded.
+    assert_not_performed = _OfCase(AssertNotPerformed)
 
     @classmethod
     def _new_jobs(cls) -> Jobs:
@@ -157,7 +155,8 @@ class JobsTestCase(unittest.TestCase):
             jitter=cls.jobs_jitter or "zero",
         )
 
-    def _answer_for_jobs(self, result: _WatchedResult) -> None:
+    def _check_jobs(self, result: _WatchedResult) -> None:
+        """Fail the test for errors of its jobs that nobody saw, and for jobs that it left."""
         if result.failed:
             return
         try:
@@ -167,14 +166,6 @@ class JobsTestCase(unittest.TestCase):
             raise
         self._check_strictly(self.jobs)
 
-    def _close_jobs(self, result: unittest.TestResult) -> None:
-        jobs = self.jobs
-        del self.jobs
-        try:
-            jobs.close()
-        except Exception:
-            result.addError(self, sys.exc_info())
-
     @classmethod
     def _check_strictly(cls, jobs: Jobs) -> None:
         if cls.jobs_strict:
@@ -182,9 +173,9 @@ class JobsTestCase(unittest.TestCase):
 
 
 class _WatchedResult:
-    """Passes everything on to a result, of whatever runner, and knows whether the test has failed.
+    """Passes everything on to the result of any runner, and knows whether the test has failed.
 
-    Of a test that has, what its jobs left is not what is wrong.
+    A test that has failed is not blamed for the jobs that it left as well.
     """
 
     def __init__(self, result: unittest.TestResult) -> None:
@@ -193,20 +184,19 @@ class _WatchedResult:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._result, name)
-        # unittest makes no difference for subtests where a result, as of older versions of pytest, has none.
-        return self._heard_subtest if name == "addSubTest" else found
+        # unittest asks whether a result has `addSubTest`; that of older versions of pytest has not, and then the
+        # line above raises AttributeError for it.
+        return self._add_subtest if name == "addSubTest" else found
 
-    def addError(self, *told: Any) -> None:  # noqa: N802 - unittest calls it
-        """Take note of an error."""
+    def addError(self, *args: Any) -> None:  # noqa: N802 - unittest calls it
         self.failed = True
-        self._result.addError(*told)
+        self._result.addError(*args)
 
-    def addFailure(self, *told: Any) -> None:  # noqa: N802 - unittest calls it
-        """Take note of a failure."""
+    def addFailure(self, *args: Any) -> None:  # noqa: N802 - unittest calls it
         self.failed = True
-        self._result.addFailure(*told)
+        self._result.addFailure(*args)
 
-    def _heard_subtest(self, test: Any, subtest: Any, error: Any) -> None:
-        # Of a subtest that passed there is no error.
+    def _add_subtest(self, test: Any, subtest: Any, error: Any) -> None:
+        # A subtest that passed has no error.
         self.failed = self.failed or error is not None
         self._result.addSubTest(test, subtest, error)

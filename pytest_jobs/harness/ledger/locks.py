@@ -80,6 +80,11 @@ class KeptOut:
         self._by = by
 
     @property
+    def record(self) -> JobRecord:
+        """The record that the job would have had."""
+        return self._record
+
+    @property
     def job(self) -> object:
         """The job class, function or task."""
         return self._record.job
