@@ -250,13 +250,13 @@ SHORTENED: Final = "Shortened: -v shows everything."
 
 #: Nobody reads more lines than these. One is kept for saying that something was left out.
 _LINES: Final = 24
-#: The first of them that makes a message short enough is taken.
+#: The first of them that makes a message short enough is taken, or else the last.
 _FOLDINGS: Final = (
     Folding(),
     Folding(items=3, rows=17, lines=6, hints=2),
     Folding(items=2, rows=15, lines=3, hints=1, criteria=4),
+    Folding(items=0, rows=10, lines=1, hints=1, criteria=1),
 )
-_TIGHTEST: Final = Folding(items=0, rows=10, lines=1, hints=1, criteria=1)
 
 
 def told(text: Callable[[], str], reader: Reader | None) -> str:
@@ -266,7 +266,8 @@ def told(text: Callable[[], str], reader: Reader | None) -> str:
         text: returns the text, by the folding in force.
         reader: who reads it; None when nobody can ask for more.
     """
-    for how in (*_FOLDINGS, _TIGHTEST):
+    brief = ""
+    for how in _FOLDINGS:
         with folded(how):
             brief = text()
         if brief.count("\n") < _LINES:

@@ -1,5 +1,6 @@
 """What the package exports exists, is documented, and is all that it exports."""
 
+import ast
 import inspect
 
 import pytest
@@ -40,6 +41,15 @@ def test_fixtures_and_hooks_are_documented():
     ]
 
     assert silent == []
+
+
+def test_type_checkers_see_each_name_in_its_home():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    (seen,) = (node.body for node in tree.body if isinstance(node, ast.If))
+
+    assert sorted(
+        (found.module, name.name, name.asname) for found in seen for name in found.names
+    ) == sorted((home, name, name) for home, names in pytest_jobs._HOMES.items() for name in names)
 
 
 def test_no_name_is_listed_twice():
