@@ -37,7 +37,7 @@ for name in (
     "pytest_jobs.core.locks.declaring",
     "pytest_jobs.exploration.check",
     "pytest_jobs.exploration.payload_check",
-    "pytest_jobs.exploration.report.replay",
+    "pytest_jobs.exploration.histories.replay",
     "pytest_jobs.harness.time.loop",
     "pytest_jobs.plugin.guard",
     "pytest_jobs.plugin.opening",

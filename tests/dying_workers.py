@@ -21,7 +21,8 @@ import pytest
 from pytest_jobs.errors import ExplorationError
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.watching import Run
-from pytest_jobs.exploration.histories.explorer import Explorer, Failure
+from pytest_jobs.exploration.histories.exploration import Failure
+from pytest_jobs.exploration.histories.explorer import Explorer
 from pytest_jobs.exploration.histories.verdicts import judge
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -36,10 +37,10 @@ class DyingWorkers(Explorer):
         if plan.index is None or plan.name not in ("crash", "late"):
             return super().try_out(plan)
         with self.reference.history().opened() as history:
-            begun_ns = self._setting.clock.now_ns()
+            begun_ns = self.checked.engine.clock.now_ns()
             for ours in (self, _deliver_in_a_process_that_dies, _die_at):
                 # This file is in the project and no test, so its lines would be crash points.
-                self._setting.scope.leave_out(ours)
+                self.checked.engine.scope.leave_out(ours)
             _deliver_in_a_process_that_dies(history, plan)
             # Nothing is known of the dead process; it came as far as the clean run did.
             clean, end = self.reference.run, plan.index + 1

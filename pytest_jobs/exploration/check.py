@@ -6,36 +6,23 @@ import contextvars
 import threading
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from ..errors import CriterionError, ExplorationError
-from ..harness.jobs import current_jobs
-from ..harness.open_harness import open_harnesses
-from ..harness.records.patches import Patches
-from ..harness.records.targets import Target
-from ..harness.time.clock import VirtualClock
+from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop
-from .effects.audit import audit_hook
-from .engine.functions import FunctionBridge
-from .engine.lines import line_tracer
+from .engine.engine import Engine
 from .engine.scope import Scope
-from .engine.sources import Sources
-from .engine.threads import follow
-from .engine.unwinding import hearing_nothing_of
-from .engine.watching import Unwound, lengthened
-from .engine.world import Setting, TimeLimit, World, check_world, until_quiet
+from .engine.world import TimeLimit, World, check_world
+from .histories.checked_job import CheckedJob, Options
 from .histories.explorer import Explorer
 from .histories.plans import DEFAULT, HISTORIES, HistoryName
-from .report.errors import Telling, note_explored
-from .report.explored import Explored
-from .report.replay import check_drawn_again, drawn_arguments, replay
-from .report.report import explored_text
-
-if TYPE_CHECKING:
-    from ..harness.open_harness import OpenHarness
+from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
+from .histories.verdicts import ERRORS
+from .report.audience import current_audience
+from .report.explored import Explored, note_explored
+from .report.report import report_on
 
 
 def checked_names(
@@ -44,7 +31,7 @@ def checked_names(
     """Return the names of the histories that are asked for, in the order in which they are tried.
 
     Raises:
-        CriterionError: when there are none, or one of them cannot be.
+        CriterionError: when there are none, or one of them is unknown or lacks `others=`.
     """
     wanted = (
         [name for name in HISTORIES if others or name != "out_of_order"]
@@ -66,10 +53,10 @@ def checked_names(
 
 
 def check_choices(depth: object, delivery: object) -> None:
-    """Refuse what is no choice.
+    """Check the parameters that have only a few values.
 
     Raises:
-        CriterionError: when a value is none.
+        CriterionError: when one of them has another value.
     """
     if depth not in (1, 2):
         raise CriterionError(f"depth={depth!r} is none: 1 and 2 are, the deliveries interrupted.")
@@ -95,9 +82,9 @@ def check_arguments(args: object, kwargs: object) -> None:
         )
 
 
-#: One history each, without a point at which anything is interrupted.
+#: Histories without a point of interruption: there is one of each.
 _QUICK: Final = frozenset(("twice", "restart"))
-#: So much of the time for one set of arguments is spent on what else fails, once something has.
+#: The share of the time limit that may be spent on the other histories, once one has failed.
 _SHARE_OF_THE_REST: Final = 0.25
 
 
@@ -119,10 +106,10 @@ def check_idempotent(
     time_limit: float = 10.0,
     allow_partial: bool = False,
 ) -> Explored:
-    """Deliver a job in every bad way, and fail unless each ends as one clean run does.
+    """Deliver a job in every bad way, and fail unless each history ends as one clean run does.
 
-    The first failing history is the simplest: they are tried in a fixed order, each at every line
-    and around every effect of the job.
+    The histories are tried in a fixed order, the simplest first, each at every line and around every
+    effect of the job.
 
     Args:
         job: a job of the core or of a bridge, or a plain or coroutine function.
@@ -131,8 +118,8 @@ def check_idempotent(
         world: a generator function that builds everything afresh and yields a callable which
             returns the state, by name; or what returns such a context manager.
         histories: the names of those to try, or "all". Six by default.
-        at_least_once: names of state, or kinds of effect, of which more than one clean run makes
-            is accepted where a delivery was cut off.
+        at_least_once: names of state, or kinds of effect, that may happen more often than in one
+            clean run if a delivery was cut off.
         accept: exceptions with which a delivery may end.
         others: for `out_of_order`: what is called between the deliveries, with the world in force.
         trace: modules, functions or classes whose lines count, instead of the code of the project.
@@ -143,7 +130,7 @@ def check_idempotent(
         delivery: "as configured" to deliver again only where the library would, by the settings of
             the job.
         time_limit: seconds of computing for one set of arguments.
-        allow_partial: whether what the time does not suffice for is left out, instead of failing.
+        allow_partial: whether histories are left out if the time does not suffice, instead of failing.
 
     Returns:
         What was explored.
@@ -152,8 +139,8 @@ def check_idempotent(
         PartialExploration: when something that was asked for was left out.
 
     Raises:
-        NotIdempotent: when a history ends otherwise, one class for each kind of difference.
-            Its `report` tells all.
+        NotIdempotent: when a history ends differently, one class for each kind of difference.
+            Its `report` has everything.
         ExplorationError: when nothing can be shown: the world is not fresh, the job is not
             deterministic, or nothing that it does is seen.
     """
@@ -161,17 +148,17 @@ def check_idempotent(
     check_choices(depth, delivery)
     check_world(world)
     check_arguments(args, kwargs)
-    options = _Options(
+    options = Options(
         world=world,
+        names=names,
         at_least_once=at_least_once,
         accept=tuple(accept),
         others=others,
         trace=trace,
         atomic=atomic,
         same_process=same_process,
-        names=names,
         depth=depth,
-        delivery=delivery,
+        as_configured=delivery == "as configured",
         time_limit=time_limit,
         allow_partial=allow_partial,
     )
@@ -183,184 +170,152 @@ def check_idempotent(
     return explored
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Options:
-    world: World
-    at_least_once: Collection[str]
-    accept: tuple[type[BaseException], ...]
-    others: Sequence[Callable[[], object]]
-    trace: object
-    atomic: Iterable[object]
-    same_process: bool
-    names: Sequence[HistoryName]
-    depth: int
-    delivery: str
-    time_limit: float
-    allow_partial: bool
-
-
-def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options) -> Explored:
+def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Explored:
     draws = any(map(_is_strategy, (*args, *kwargs.values())))
-    with _setting(job, options) as (setting, name):
-        telling = Telling(setting, name, options.names, options.others, draws=draws)
-        token = telling.token()
-        if token is not None and not telling.is_meant(token):
-            return Explored((), options.names, name, "other")
-
-        explorers: dict[str, Explorer] = {}
-
-        def explore(
-            names: Sequence[HistoryName], args: tuple[Any, ...], kwargs: dict[str, Any]
-        ) -> None:
-            if token is None or not token.is_only_a_digest or token.fits(args, kwargs):
-                key = repr((args, kwargs))
-                if key not in explorers:
-                    explorers[key] = _explorer(setting, args, kwargs, options)
-                _explore(explorers[key], telling, names, options)
-
+    text = current_audience().replay
+    token = None if text is None else parsed_token(text)
+    with _checked_job(job, options) as checked:
+        if token is not None and not (token.is_of(checked.name) and bool(token.arguments) is draws):
+            return Explored((), options.names, checked.name, "other")
+        search = _Search(checked, token)
         drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
         try:
             if draws and drawn is None:
                 for names in _rounds(options):
-                    _search(partial(explore, names), args, kwargs)
+                    _search_arguments(partial(search.explore, names), args, kwargs)
             else:
-                explore(options.names, *(drawn or (args, kwargs)))
-        except BaseException as error:
-            telling.complete(error, TimeLimit(options.time_limit * _SHARE_OF_THE_REST))
+                search.explore(options.names, *(drawn or (args, kwargs)))
+        except BaseException as raised:
+            search.complete(raised, draws=draws)
             raise
-        explorations = [explorer.exploration for explorer in explorers.values()]
+        explorations = [explorer.exploration for explorer in search.explorers.values()]
         if token is not None:
             check_drawn_again(token, explorations)
-    return Explored(explorations, options.names, name, "passes" if token is not None else "")
+    return Explored(
+        explorations, options.names, checked.name, "passes" if token is not None else ""
+    )
 
 
-def _rounds(options: _Options) -> list[Sequence[HistoryName]]:
-    """Return the histories in the order in which all arguments are tried with them: the quick ones first."""
-    if options.delivery == "as configured":
+@contextmanager
+def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None]:
+    scope = Scope(options.world, options.trace, options.atomic)
+    with Engine.opened(scope, current_audience().sources()) as engine:
+        target = engine.harness.targets.find(job)
+        if target is None:
+            if not callable(job) or isinstance(job, type):
+                raise CriterionError(
+                    f"{job!r} is no job of what is bridged here, and no function: name a job, or a function."
+                )
+            target = engine.add_function(job)
+        scope.add(target.bridge.resolve(target.job))
+        engine.start()
+        yield CheckedJob(target, options, engine)
+
+
+def _rounds(options: Options) -> list[Sequence[HistoryName]]:
+    """Return the histories of each search for arguments: the quick ones first, for all arguments."""
+    if options.as_configured:
         return [options.names]
     quick: Sequence[HistoryName] = [name for name in options.names if name in _QUICK]
     return [names for names in (quick, options.names) if names]
 
 
-def _explorer(
-    setting: Setting, args: tuple[Any, ...], kwargs: dict[str, Any], options: _Options
-) -> Explorer:
-    return Explorer(
-        setting,
-        args,
-        kwargs,
-        at_least_once=options.at_least_once,
-        others=options.others,
-        depth=options.depth,
-    )
+class _Search:
+    """Explores one set of arguments after another, and reports on those that fail."""
+
+    def __init__(self, checked: CheckedJob, token: Token | None) -> None:
+        self._checked = checked
+        self._token = token
+        #: By the arguments.
+        self.explorers: dict[str, Explorer] = {}
+        self._failed: dict[int, tuple[NotIdempotent, Explorer]] = {}
+
+    def explore(
+        self, names: Sequence[HistoryName], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Try histories with one set of arguments.
+
+        Raises:
+            NotIdempotent: when one of them fails; `complete` gives it its report.
+            ExplorationError: when nothing can be shown.
+        """
+        token, options = self._token, self._checked.options
+        if token is not None and token.is_only_a_digest and not token.fits(args, kwargs):
+            return
+        key = repr((args, kwargs))
+        if key not in self.explorers:
+            self.explorers[key] = Explorer(self._checked, args, kwargs)
+        explorer = self.explorers[key]
+        if token is None:
+            explorer.explore(names, TimeLimit(options.time_limit))
+        else:
+            replay(explorer, token)
+        exploration = explorer.exploration
+        if exploration.failure is not None:
+            verdict = exploration.failure.verdict
+            error = ERRORS[verdict.word]()
+            self._failed[id(error)] = error, explorer
+            raise error from verdict.error
+        if options.allow_partial:
+            return
+        if exploration.inconclusive:
+            plan, call = exploration.inconclusive[0]
+            raise ExplorationError(
+                f"{len(exploration.inconclusive)} of {exploration.planned} histories show nothing. In "
+                f"{plan.name}, with the first delivery {plan.point}, the other waited without end at {call}. "
+                "It waits for something in the memory of this process, which no two workers share: build it in "
+                "the world or keep it in a module, say same_process=True when all deliveries share one process, "
+                "or accept that these show nothing by allow_partial=True."
+            )
+        if exploration.histories < exploration.planned:
+            raise ExplorationError(
+                f"{options.time_limit} s did not suffice: {exploration} Raise "
+                "time_limit=, make the world faster, or accept a part by allow_partial=True."
+            )
+
+    def complete(self, raised: BaseException, *, draws: bool) -> None:
+        """Give the errors that are about to leave the check their reports.
+
+        Only now, since Hypothesis makes many errors and raises the simplest. The search ends first:
+        the histories after the failure are tried, so that the report has everything.
+
+        Args:
+            raised: the error, or a group of errors.
+            draws: whether Hypothesis drew the arguments.
+        """
+        go_on = TimeLimit(self._checked.options.time_limit * _SHARE_OF_THE_REST)
+        for error in _errors_in(raised):
+            if id(error) not in self._failed:
+                continue
+            failed, explorer = self._failed[id(error)]
+            exploration = explorer.exploration
+            if self._token is None:
+                explorer.explore_rest(go_on)
+            if exploration.failure is not None:
+                failed.report = report_on(
+                    self._checked, exploration, exploration.failure, current_audience(), draws=draws
+                )
+                failed.args = (str(failed.report),)
 
 
-def _explore(
-    explorer: Explorer, telling: Telling, names: Sequence[HistoryName], options: _Options
-) -> None:
-    token = telling.token()
-    if token is None:
-        exploration = explorer.explore(names, TimeLimit(options.time_limit))
+def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:
+    if isinstance(raised, BaseExceptionGroup):
+        for inner in raised.exceptions:
+            yield from _errors_in(inner)
     else:
-        exploration = replay(explorer, token, telling.job, options.others)
-    failure = exploration.failure
-    if failure is not None:
-        raise telling.error(explorer, exploration, failure) from failure.verdict.error
-    if exploration.inconclusive and not options.allow_partial:
-        plan, call = exploration.inconclusive[0]
-        raise ExplorationError(
-            f"{len(exploration.inconclusive)} of {exploration.planned} histories show nothing. In {plan.name}, "
-            f"with the first delivery {plan.point}, the other waited without end at {call}. "
-            "It waits for something in the memory of this process, which no two workers share: build it in the "
-            "world or keep it in a module, say same_process=True when all deliveries share one process, or accept "
-            "that these show nothing by allow_partial=True."
-        )
-    if exploration.histories < exploration.planned and not options.allow_partial:
-        raise ExplorationError(
-            f"{options.time_limit} s did not suffice: {explored_text(exploration, options.names)} Raise "
-            "time_limit=, make the world faster, or accept a part by allow_partial=True."
-        )
-
-
-@contextmanager
-def _setting(job: Any, options: _Options) -> Generator[tuple[Setting, str], None, None]:
-    with ExitStack() as stack:
-        harness = _harness(stack)
-        target = harness.targets.find(job) or _function_target(job, harness, stack)
-        bridge, name = target.bridge, target.name
-        body = bridge.resolve(target.job)
-        scope = Scope(body, options.world, options.trace, options.atomic)
-        tracer = line_tracer(scope)
-        patches = Patches()
-        stack.callback(patches.restore)
-        sources = Sources(patches)
-        sources.catch_up()
-        follow(patches)
-        audit_hook.install()
-        stack.enter_context(hearing_nothing_of(Unwound))
-        stack.enter_context(harness.clock.excursion())
-        harness.clock.freeze()
-        harness.clock.advance_ns(int(until_quiet(harness.clock.now()).total_seconds() * 1e9))
-        stack.enter_context(harness.performer.sleeps.passing_time(_passing(harness.clock)))
-        tracer.open()
-        stack.callback(tracer.close)
-        bridges = tuple(dict.fromkeys((*harness.bridges, bridge)))
-        yield (
-            Setting(
-                bridges=bridges,
-                bridge=bridge,
-                job=target.job,
-                world=options.world,
-                scope=scope,
-                tracer=tracer,
-                clock=harness.clock,
-                sleeps=harness.performer.sleeps,
-                sources=sources,
-                accept=options.accept,
-                same_process=options.same_process,
-                as_configured=options.delivery == "as configured",
-                depth=options.depth,
-            ),
-            name,
-        )
-
-
-def _passing(clock: VirtualClock) -> Callable[[int], None]:
-    """Return what comes of the sleeps of what is explored."""
-    return lambda ns: clock.advance_ns(lengthened(ns))
-
-
-def _harness(stack: ExitStack) -> OpenHarness:
-    """Return the harness that is open, or one for this check."""
-    if open_harnesses.any_open():
-        return current_jobs()
-    from ..bridges.opening import open_jobs
-
-    return stack.enter_context(open_jobs())
-
-
-def _function_target(job: Any, harness: OpenHarness, stack: ExitStack) -> Target:
-    """Return a plain function as a job of a bridge of its own."""
-    if not callable(job) or isinstance(job, type):
-        raise CriterionError(
-            f"{job!r} is no job of what is bridged here, and no function: name a job, or a function."
-        )
-    bridge = FunctionBridge(job)
-    bridge.install(harness.ledger, lambda: 0.0)
-    stack.callback(bridge.uninstall)
-    return Target(bridge, job, bridge.identify(job) or "")
+        yield raised
 
 
 def _is_strategy(value: object) -> bool:
     return any(base.__module__.startswith("hypothesis.") for base in type(value).__mro__)
 
 
-def _search(
+def _search_arguments(
     explore: Callable[[tuple[Any, ...], dict[str, Any]], None],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """Let Hypothesis search the arguments; it never draws where a delivery is interrupted."""
+    """Let Hypothesis search the arguments. It never draws the points: those are all tried."""
     from hypothesis import HealthCheck, given, settings, strategies
 
     def strategy(value: Any) -> Any:
@@ -378,7 +333,7 @@ def _search(
 
 
 def _in_a_thread(run: Callable[[], Explored]) -> Explored:
-    """Run a check off the event loop that runs here."""
+    """Run a check in another thread, since an event loop runs in this one."""
     ended: list[Explored] = []
     failed: list[BaseException] = []
     context = contextvars.copy_context()

@@ -29,7 +29,7 @@ from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
 from ..harness.running.performer import RealBody
 from ..harness.time.waiting import in_running_loop
-from .engine.world import World, entered
+from .engine.world import World, open_world
 
 #: The steps in which a payload is checked, in their order, as a message names them.
 _STEPS: Final = {
@@ -208,7 +208,7 @@ class _Check:
                 "loop: call it in a plain test."
             )
         ledger.claim(record)
-        with nullcontext() if self._world is None else entered(self._world):
+        with nullcontext() if self._world is None else open_world(self._world):
             try:
                 return performer.make(ledger, record, RealBody(performer.outcomes, None))
             except performer.outcomes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ..exploration.engine.audience import Audience, audience
+from ..exploration.report.audience import Audience, audience
 
 if TYPE_CHECKING:
     from ..exploration.engine.sources import EffectSource
@@ -39,7 +39,7 @@ class Explorations:
         self._config = config
         token = config.getoption("--jobs-replay")
         if token is not None:
-            from ..exploration.report.replay import parsed_token
+            from ..exploration.histories.replay import parsed_token
 
             try:
                 parsed_token(token)

@@ -6,40 +6,44 @@ import threading
 
 import pytest
 
-from pytest_jobs.exploration.engine import threads as apart
+from pytest_jobs.exploration.engine import threads
 from pytest_jobs.harness.time.clock import VirtualClock
 from pytest_jobs.harness.time.loop import OwnLoop
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(apart, "PATIENCE", 0.05)
+    monkeypatch.setattr(threads, "PATIENCE", 0.05)
+
+
+def own_thread():
+    return threads.OwnThread(threads.while_alive(lambda: 0))
 
 
 def test_an_answer_from_outside_is_waited_for_longer_than_a_lock():
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb") as answer:
-        aside = apart.Apart(answer.readline, lambda: 0)
+        worker = own_thread()
         answering = threading.Timer(0.5, theirs.sendall, [b"late\n"])
         answering.start()
 
-        assert aside.start() == "ended"
-        assert aside.result() == b"late\n"
+        assert worker.do(answer.readline) == "ended"
+        assert worker.result() == b"late\n"
         answering.join()
 
 
 def test_a_lock_is_given_up_soon():
     lock = threading.Lock()
     with lock:
-        aside = apart.Apart(lock.acquire, lambda: 0)
+        worker = own_thread()
 
-        assert aside.start() == "blocked"
-    assert aside.resume() == "ended"
+        assert worker.do(lock.acquire) == "blocked"
+    assert worker.resume() == "ended"
 
 
 def test_a_coroutine_that_waits_for_another_is_given_up_as_soon(monkeypatch):
     # An answer from outside would never be given up.
-    monkeypatch.setattr(apart, "_TIMES_OUTSIDE", 1_000_000)
+    monkeypatch.setattr(threads, "_TIMES_OUTSIDE", 1_000_000)
     loop = OwnLoop(VirtualClock())
     go_on = threading.Event()
 
@@ -54,13 +58,13 @@ def test_a_coroutine_that_waits_for_another_is_given_up_as_soon(monkeypatch):
         await lock.acquire()
         return "released"
 
-    aside = apart.Apart(lambda: loop.run(wait()), lambda: 0)
+    worker = own_thread()
     last = threading.Timer(10, go_on.set)
     last.start()
 
-    assert aside.start() == "blocked"
+    assert worker.do(lambda: loop.run(wait())) == "blocked"
     go_on.set()
     last.cancel()
-    assert aside.resume() == "ended"
-    assert aside.result() == "released"
+    assert worker.resume() == "ended"
+    assert worker.result() == "released"
     loop.close()

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, NotIdempotent
-from pytest_jobs.exploration.engine.audience import Audience, audience
-from pytest_jobs.exploration.report.replay import parsed_token
+from pytest_jobs.exploration.histories.replay import parsed_token
+from pytest_jobs.exploration.report.audience import Audience, audience
 
 
 @pytest.fixture

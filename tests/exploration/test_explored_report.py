@@ -10,9 +10,9 @@ from gallery import GALLERY, REPORTS, shop
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import NotIdempotent, PoisonJob
-from pytest_jobs.exploration.engine.audience import Audience, audience
 from pytest_jobs.exploration.histories.plans import HISTORIES
 from pytest_jobs.exploration.histories.verdicts import ERRORS
+from pytest_jobs.exploration.report.audience import Audience, audience
 from pytest_jobs.exploration.report.hints import hint
 
 

@@ -26,8 +26,8 @@ print("\\n" + json.dumps([int(code), sorted(sys.modules)]))
 #: To whom explorations tell what they found: a page, which imports nothing else.
 AUDIENCE = {
     "pytest_jobs.exploration",
-    "pytest_jobs.exploration.engine",
-    "pytest_jobs.exploration.engine.audience",
+    "pytest_jobs.exploration.report",
+    "pytest_jobs.exploration.report.audience",
 }
 PLUGIN = ("-p", "pytest_jobs.plugin")
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from ...harness.records.patches import Patches
 from ..engine.acts import watcher
-from ..engine.sources import connecting
+from ..engine.sources import check_connection
 
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FILE_EVENTS: Final = frozenset(
@@ -33,14 +34,15 @@ class AuditHook:
     def __init__(self) -> None:
         self._installed = False
 
-    def install(self) -> None:
+    def install(self, patches: Patches) -> None:
         """Report audit events to watched deliveries from now on."""
         if not self._installed:
             self._installed = True
             sys.addaudithook(_on_event)
 
 
-audit_hook = AuditHook()
+library: Final = "os"
+install = AuditHook().install
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
@@ -53,7 +55,7 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
     if event in _OUTSIDE:
         if event == "socket.connect":
             # Checked within acts as well: an effect source may be about to reach a real server.
-            connecting(args[1])
+            check_connection(args[1])
         place = _OUTSIDE[event]
         current.outside(f"{event}({args[place] if place < len(args) else ''!r})")
     elif event == "open":

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection
-from ..engine.sources import reaching
+from ..engine.sources import guarded_host
 from ..messages.mail import Mail
 from .wrapping import surround
 
@@ -31,7 +31,7 @@ def install(patches: Patches) -> None:
 def _connecting(
     connection: smtplib.SMTP, host: str = "localhost", *args: Any, **kwargs: Any
 ) -> Generator[None, None, None]:
-    with looking(), reaching(host, "mail"):
+    with looking(), guarded_host(host, "mail"):
         yield
     note_connection(connection.close)
 

@@ -1,4 +1,4 @@
-"""What a job does outside of itself, and who hears of it."""
+"""The effects of jobs: how effect sources report them, and who watches them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
-_NOTHING: Final = object()
 
 
 def _refused() -> Exception:
@@ -26,81 +25,86 @@ def _never_busy(error: BaseException) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing that a job does outside of itself."""
+    """One effect of a job: something durable, or outside of the process."""
 
-    #: What it is done to, such as `gateway` or `sqlite`.
+    #: The thing that it is done to, such as `gateway` or `sqlite`.
     kind: str
-    #: What is done, as a call or a statement.
+    #: The call or statement.
     text: str
-    #: Whether how often it was done is compared, since no state may show it.
+    #: Whether the check compares how often it happened, because no state may show it.
     counts: bool = True
-    #: What is compared; the text where this is None.
+    #: The value that is compared; None for the text.
     value: object = None
-    #: What the receiver tells repetitions by: with one, doing it again is no second time. None for none.
+    #: The idempotency key: a second effect with the same key does not count. None for no key.
     key: object = None
-    #: Whether an error says that another delivery holds a lock on what is wanted.
+    #: Returns whether an error means that another delivery holds a lock.
     busy: Callable[[BaseException], bool] = _never_busy
-    #: Makes the error of the attempt that did not happen.
+    #: Makes the error of an effect that fails before it happens.
     refused: Callable[[], Exception] = _refused
-    #: Makes the error of the attempt whose answer was lost; None where there is no answer to lose.
+    #: Makes the error of an effect whose reply is lost; None if it has no reply.
     answer_lost: Callable[[], Exception] | None = _answer_lost
 
     @property
     def tells_itself(self) -> bool:
-        """Whether it is compared by itself, or by what stands in for its receiver, and not in the state alone."""
+        """Whether effects of this kind are counted, rather than only visible in the world's state."""
         return self.counts or self.value is not None
 
 
 class ActWatcher(Protocol):
-    """Hears of the acts of one delivery, and may make them fail."""
+    """Watches one delivery; `Watch` is the implementation. It may make effects fail."""
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the delivery is like one in a process of its own; not under `--jobs-crash`."""
+        ...
 
     @property
     def dead(self) -> bool:
-        """Whether the delivery goes no further, and is being unwound."""
+        """Whether the delivery was killed or given up, and is being unwound."""
         ...
 
     def acting(self, act: Act) -> AbstractContextManager[None]:
-        """Return the block in which an act is done; raises before it, or at its end."""
+        """Return the block in which an effect happens; raises before it, or at its end."""
         ...
 
     def looking(self, busy: Callable[[BaseException], bool]) -> AbstractContextManager[None]:
-        """Return the block in which something is read, which may have to wait for another delivery."""
+        """Return the block in which something is read, which may have to wait for a lock."""
         ...
 
     def note(self, act: Act) -> None:
-        """Take note of an act that has taken effect: of those that do not count by themselves."""
+        """Count an effect that does not count by itself."""
         ...
 
     def changing(self, text: str) -> None:
-        """Hear that a file is about to be changed; raise to prevent it."""
+        """Note that a file is about to be changed; raises to prevent it."""
         ...
 
     def outside(self, text: str) -> None:
-        """Hear of something outside the process that no effect source owns, unless it is part of an act."""
+        """Note a call that leaves the process and belongs to no effect source."""
         ...
 
     def begun(self, function: Callable[..., object]) -> None:
-        """Hear that a thread begins to run a function."""
+        """Note that a thread starts to run a function."""
         ...
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
-        """Take note of a connection: the function is called when the worker that opened it dies."""
+        """Note a connection; the function is called when the worker that opened it dies."""
         ...
 
     def holds(self, shared: object) -> bool:
-        """Say whether a connection was noted."""
+        """Return whether the delivery uses a connection."""
         ...
 
     def may_wait(self) -> bool:
-        """Say whether a lock may be waited for: who holds it is not suspended, but about to release it."""
+        """Return whether a lock may be waited for: no suspended delivery can hold it."""
         ...
 
     def refuse(self, why: str) -> None:
-        """Hear that nothing can be shown by the delivery, which an exploration ends."""
+        """Stop the delivery and fail the check, since nothing can be shown."""
         ...
 
 
-#: Who watches the delivery that runs in this context.
+#: The watch of the delivery that runs in this context.
 watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
@@ -111,24 +115,24 @@ def acting(act: Act | None) -> AbstractContextManager[None]:
 
 
 def perform_act(act: Act, do: Callable[[], T]) -> T:
-    """Do something outside of the job, and let the explorer know: for effect sources.
+    """Let an effect happen, so that the check can interrupt it: for effect sources.
 
-    What happens outside within it is part of it, and none of its own.
+    Other effects within it are part of it, and are not reported.
 
     Args:
-        act: what is done.
-        do: does it.
+        act: describes the effect.
+        do: lets it happen.
     """
     with acting(act):
         return do()
 
 
 async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
-    """Do the same where it is awaited.
+    """Let an effect happen that is awaited.
 
     Args:
-        act: what is done.
-        do: returns what does it.
+        act: describes the effect.
+        do: returns the awaitable that lets it happen.
     """
     with acting(act):
         return await do()
@@ -136,12 +140,12 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
 
 @contextmanager
 def looking(busy: Callable[[BaseException], bool] = _never_busy) -> Generator[None, None, None]:
-    """Read something outside of the job in a block, which is no effect: for effect sources.
+    """Read something outside of the job in a block, which is not an effect: for effect sources.
 
-    What happens outside within it, such as a connection to a server, is owned by the source.
+    Calls that leave the process within it, such as connecting to a server, are part of it.
 
     Args:
-        busy: whether an error says that another delivery holds a lock on what is read.
+        busy: returns whether an error means that another delivery holds a lock.
     """
     current = watcher.get()
     if current is None:
@@ -152,21 +156,20 @@ def looking(busy: Callable[[BaseException], bool] = _never_busy) -> Generator[No
 
 
 def note_effect(act: Act) -> None:
-    """Let the explorer know that an act which need not have an effect has had one: for effect sources."""
+    """Report that an act with `counts=False` has had an effect after all: for effect sources."""
     current = watcher.get()
     if current is not None:
         current.note(act)
 
 
 def note_connection(close: Callable[[], object], shared: object = None) -> None:
-    """Let the explorer know that a delivery has a connection: it is closed when its worker dies.
+    """Report a connection of the delivery: it is closed when its worker dies.
 
     Call it when a delivery opens a connection, and when it takes one out of a pool.
 
     Args:
         close: ends it as the kernel does when the process is gone, without a commit.
-        shared: what tells the connection from others, where two deliveries might be given the same
-            one; that is refused.
+        shared: the connection itself, if two deliveries might get the same one; that is refused.
     """
     current = watcher.get()
     if current is not None:
@@ -174,34 +177,34 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
 
 
 def is_explored() -> bool:
-    """Say whether a delivery is explored, so that it is to be like one in a process of its own.
+    """Return True inside check_idempotent and JobMachine, False under --jobs-crash or outside of all.
 
-    It is not where nobody watches, and where its test goes on in the same world. For effect sources.
+    Only the former isolate the connections of deliveries. For effect sources.
     """
     current = watcher.get()
-    return current is not None and not current.holds(_NOTHING)
+    return current is not None and current.isolated
 
 
 def holds_connection(shared: object) -> bool:
-    """Say whether the delivery has a connection, as `note_connection` was told: for effect sources."""
+    """Return whether the delivery uses a connection that `note_connection` has reported: for effect sources."""
     current = watcher.get()
     return current is None or current.holds(shared)
 
 
 def may_wait_for_locks() -> bool:
-    """Say whether a lock may be waited for, shortly: none is held by a delivery that is suspended.
+    """Return whether a connection may wait for a lock, shortly: no suspended delivery can hold it.
 
-    For effect sources, which let a connection wait for locks hardly at all.
+    For effect sources, which otherwise let a connection hardly wait at all.
     """
     current = watcher.get()
     return current is None or current.may_wait()
 
 
 def refuse_delivery(why: str) -> None:
-    """End the delivery and the whole exploration, since nothing can be shown: for effect sources.
+    """Stop the delivery and fail the check, since nothing can be shown: for effect sources.
 
     Args:
-        why: what the job did, why it shows nothing, and what to write instead.
+        why: says what the job did, why it shows nothing, and what to write instead.
     """
     current = watcher.get()
     if current is not None:

@@ -1,4 +1,4 @@
-"""Hearing of each line before it runs, in the code that is explored and in one thread."""
+"""Calling a hook before each line of the traced code, in one thread."""
 
 from __future__ import annotations
 
@@ -14,73 +14,67 @@ from ...errors import ExplorationError
 T = TypeVar("T")
 LineHook: TypeAlias = Callable[[CodeType, int], None]
 
-#: Of the ids that tools share, the one that no tool of renown has taken.
+#: 0 to 3 and 5 belong to debuggers, coverage, profilers, Hypothesis and optimisers; 4 is free.
 _TOOL = 4
 
 
-class Listening(Protocol):
-    """Says whose lines are heard."""
+class TracedCode(Protocol):
+    """Decides which code is traced; see `Scope`."""
 
-    def wants(self, code: CodeType) -> bool:
-        """Say whether the lines of some code are heard."""
-        ...
+    def wants(self, code: CodeType) -> bool: ...
 
-    def is_of_project(self, code: CodeType) -> bool:
-        """Say whether it is code of the project."""
-        ...
+    def is_of_project(self, code: CodeType) -> bool: ...
 
-    def passed_over(self, code: CodeType) -> None:
-        """Hear that a function of the project runs whose lines are not heard."""
-        ...
+    def note_untraced(self, code: CodeType) -> None: ...
 
 
 class LineTracer(Protocol):
-    """Calls a hook before each line; an exception that the hook raises goes off in that line."""
+    """Calls a hook before each line. An exception of the hook is raised in that line."""
 
     def open(self) -> None:
-        """Begin."""
+        """Begin to trace."""
         ...
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Give everything back that `open` took."""
         ...
 
     def hooked(self, hook: LineHook, *, needed: bool) -> AbstractContextManager[None]:
-        """Return a block in which the lines of this thread call a hook.
+        """Call a hook before each line of this thread, for a block.
 
         Args:
-            hook: called before each.
-            needed: whether it has to be; what is not needed gives way to tools such as coverage.
+            hook: gets the code and the line.
+            needed: if False, and another tool such as coverage holds the tracer, it keeps it.
         """
         ...
 
     def nested(self, run: Callable[[], T]) -> T:
-        """Run something inside a hook, with the tools that watch lines working again."""
+        """Call a function inside a hook. The interpreter reports no lines there, unless it goes through here."""
         ...
 
-    def hear_again(self) -> None:
-        """Hear lines again in the functions that run, where an exception that a hook raised ended it."""
+    def rearm(self) -> None:
+        """Trace the running functions again: an exception raised by a hook has switched it off."""
         ...
 
-    def was_taken(self) -> bool:
-        """Say whether something else has taken the place of what hears of the lines, of this thread."""
+    def was_replaced(self) -> bool:
+        """Return whether other code, such as a debugger, has taken over the tracer of this thread."""
         ...
 
 
-def line_tracer(scope: Listening) -> LineTracer:
-    """Return a tracer of the code that is wanted."""
+def line_tracer(scope: TracedCode) -> LineTracer:
+    """Return a tracer for this version of Python."""
     return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
 
 
 class _Monitoring:
-    """By `sys.monitoring`, beside debuggers, coverage and Hypothesis."""
+    """Uses `sys.monitoring`, beside debuggers, coverage and Hypothesis."""
 
-    def __init__(self, scope: Listening) -> None:
-        # By name, since the oldest Python that is supported has none.
+    def __init__(self, scope: TracedCode) -> None:
+        # By name, since Python 3.11 has no `sys.monitoring`.
         self._monitoring: Any = vars(sys)["monitoring"]
         self._scope = scope
         self._hooks: dict[int, LineHook] = {}
-        self._heard: dict[int, CodeType] = {}
+        self._traced: dict[int, CodeType] = {}
 
     def open(self) -> None:
         monitoring = self._monitoring
@@ -96,14 +90,14 @@ class _Monitoring:
             monitoring.register_callback(_TOOL, event, self._begins)
         monitoring.register_callback(_TOOL, events.LINE, self._line)
         monitoring.set_events(_TOOL, events.PY_START | events.PY_RESUME)
-        # What an earlier exploration did not want was disabled for good.
+        # An earlier exploration has disabled the code that it did not trace.
         monitoring.restart_events()
 
     def close(self) -> None:
         monitoring = self._monitoring
         events = monitoring.events
         monitoring.set_events(_TOOL, 0)
-        for code in self._heard.values():
+        for code in self._traced.values():
             monitoring.set_local_events(_TOOL, code, 0)
         for event in (events.PY_START, events.PY_RESUME, events.LINE):
             monitoring.register_callback(_TOOL, event, None)
@@ -131,23 +125,23 @@ class _Monitoring:
             if hook is not None:
                 self._hooks[thread] = hook
 
-    def hear_again(self) -> None:
+    def rearm(self) -> None:
         pass
 
-    def was_taken(self) -> bool:
+    def was_replaced(self) -> bool:
         return False
 
     def _begins(self, code: CodeType, offset: int) -> Any:
-        """Hear the lines of a function from now on, if they are wanted."""
+        """Trace the lines of a function from now on, if its code is traced."""
         if self._scope.wants(code):
-            if id(code) not in self._heard:
-                self._heard[id(code)] = code
+            if id(code) not in self._traced:
+                self._traced[id(code)] = code
                 self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
         elif self._scope.is_of_project(code):
             if threading.get_ident() not in self._hooks:
-                # It may run in a delivery later on.
+                # It runs outside of a delivery now, and may run inside of one later.
                 return None
-            self._scope.passed_over(code)
+            self._scope.note_untraced(code)
         return self._monitoring.DISABLE
 
     def _line(self, code: CodeType, line: int) -> None:
@@ -157,9 +151,9 @@ class _Monitoring:
 
 
 class _Tracing:
-    """By `sys.settrace`, where there is nothing better; a debugger takes its place."""
+    """Uses `sys.settrace`, on Python 3.11. A debugger replaces it."""
 
-    def __init__(self, scope: Listening) -> None:
+    def __init__(self, scope: TracedCode) -> None:
         self._scope = scope
         self._hooks: dict[int, LineHook] = {}
         #: The tracer that each thread had before ours.
@@ -207,9 +201,9 @@ class _Tracing:
                 self._hooks[thread] = hook
             sys.settrace(ours)
 
-    def hear_again(self) -> None:
+    def rearm(self) -> None:
         if threading.get_ident() not in self._hooks:
-            # What is dead may be cleared away after its last line, where nothing would take this back.
+            # A killed delivery may be cleared away after `hooked` has ended: nothing would undo this.
             return
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
@@ -218,14 +212,14 @@ class _Tracing:
             frame = frame.f_back
         sys.settrace(self._call)
 
-    def was_taken(self) -> bool:
+    def was_replaced(self) -> bool:
         return threading.get_ident() in self._hooks and sys.gettrace() not in (None, self._call)
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         if self._scope.wants(frame.f_code):
             return self._line
         if self._scope.is_of_project(frame.f_code):
-            self._scope.passed_over(frame.f_code)
+            self._scope.note_untraced(frame.f_code)
         return None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:

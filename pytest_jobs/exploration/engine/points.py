@@ -8,11 +8,10 @@ from types import CodeType
 from typing import Final, Literal, TypeAlias
 
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
-#: Function, file and line.
-Place: TypeAlias = tuple[str, str, int]
+#: The qualified name of a function, its file, and a line in it.
+SourceLine: TypeAlias = tuple[str, str, int]
 
-
-#: Python 3.12 has no functions for these, and so hears of no line in their rounds: nor shall 3.11.
+#: Python 3.12 inlines these and reports no line for each round. Points of 3.11 are to be the same.
 _INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
 _PAUSES: Final = {
     "await": "while it awaited, on",
@@ -22,25 +21,25 @@ _PAUSES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A line that is about to run, or the moment before or after an act.
+    """A line that is about to run, or the moment before or after an effect or an await.
 
-    Two points are the same when they are named alike, wherever their lines stand: a replay survives
-    edits elsewhere.
+    Two points are the same if their names are equal. A name has no line number, so that a replay
+    token survives edits elsewhere in the file.
     """
 
     kind: PointKind
     #: The qualified name of the function.
     function: str
-    #: The text of the line, or of the act.
+    #: The text of the line, or of the effect.
     text: str
-    #: The how manieth of its name this is in the delivery, counted from 1.
+    #: How often the delivery has come to this kind, function and text so far, this time included.
     hit: int
     filename: str = ""
     line: int = 0
 
     @property
     def name(self) -> tuple[str, str, str, int]:
-        """What tells it from the others."""
+        """Kind, function, text and hit."""
         return self.kind, self.function, self.text, self.hit
 
     def __str__(self) -> str:
@@ -53,31 +52,31 @@ class Point:
 
 
 class PointCounter:
-    """Names the points of one delivery as they come."""
+    """Makes the points of one delivery, in the order in which it comes to them."""
 
     __slots__ = ("_hits", "place")
 
     def __init__(self) -> None:
         self._hits: dict[tuple[str, str, str], int] = {}
-        #: Where the delivery stands.
-        self.place: Place = ("", "", 0)
+        #: The line of the project that runs now.
+        self.place: SourceLine = ("", "", 0)
 
     def line(self, code: CodeType, line: int) -> Point:
-        """Return the point of a line."""
+        """Return the point of a line that is about to run."""
         self.place = (code.co_qualname, code.co_filename, line)
         return self._next("line", linecache.getline(code.co_filename, line).strip())
 
     def is_inlined(self, code: CodeType, line: int) -> bool:
-        """Say whether a line is a further round of a comprehension that stands in one line."""
+        """Return whether this is another round of a comprehension that is written in one line."""
         return code.co_name in _INLINED and line == self.place[2]
 
     def pause(self, kind: PointKind) -> Point:
-        """Return the point at which a coroutine waits, or has what it waited for."""
+        """Return the point at which a coroutine waits, or has got what it waited for."""
         _, filename, line = self.place
         return self._next(kind, linecache.getline(filename, line).strip())
 
     def act(self, kind: PointKind, text: str) -> Point:
-        """Return the point before or after an act."""
+        """Return the point before or after an effect."""
         return self._next(kind, text)
 
     def _next(self, kind: PointKind, text: str) -> Point:
@@ -85,3 +84,10 @@ class PointCounter:
         key = (kind, function, text)
         hit = self._hits[key] = self._hits.get(key, 0) + 1
         return Point(kind, function, text, hit, filename, line)
+
+
+def enclosing_function(function: str) -> str:
+    """Return the function that contains a comprehension. Only older Pythons give comprehensions functions."""
+    for kind in ("listcomp", "dictcomp", "setcomp", "genexpr"):
+        function = function.removesuffix(f".<locals>.<{kind}>")
+    return function

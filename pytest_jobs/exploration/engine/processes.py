@@ -1,4 +1,4 @@
-"""The globals of modules, which a new process has fresh."""
+"""The globals of modules: each process has its own, and a new process has fresh ones."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,
     type(threading.RLock()): threading.RLock,
 }
-#: What a new process makes anew: what one holds keeps no other out, and what a thread keeps is its own.
+#: Types of which a new process has new objects: a lock excludes only threads of its own process.
 _MADE_ANEW: Final[dict[type, Callable[[], object]]] = {**_LOCKS, threading.local: threading.local}
-#: What no delivery changes: code, and other modules.
+#: Globals of these types are no state: code, and other modules.
 _NO_STATE: Final = (ModuleType, FunctionType, type)
 #: The module and the name of a global.
-Place: TypeAlias = tuple[str, str]
-#: The globals of a process: what each is, and what is in it.
-Taken: TypeAlias = dict[Place, tuple[Any, Any]]
+GlobalName: TypeAlias = tuple[str, str]
+#: The globals of a process: the value of each, and a copy of its content if it is a container.
+ProcessGlobals: TypeAlias = dict[GlobalName, tuple[Any, Any]]
 
 
 def modules_of(files: Iterable[str]) -> list[ModuleType]:
@@ -39,43 +39,42 @@ def modules_of(files: Iterable[str]) -> list[ModuleType]:
 
 
 def file_of(module: ModuleType) -> str:
-    """Return where a module was loaded from, without waking a lazy one; "" for nowhere."""
+    """Return the file of a module, without loading a lazy one; "" if it has none."""
     return str(vars(module).get("__file__") or "")
 
 
 class ModuleGlobals:
-    """Remembers the globals of modules, and gives each process of a history its own."""
+    """Gives each process of a history its own values of the globals of some modules."""
 
-    def __init__(self, modules: Iterable[ModuleType], kept: Iterable[Place] = ()) -> None:
+    def __init__(self, modules: Iterable[ModuleType], kept: Iterable[GlobalName] = ()) -> None:
         """Remember the globals as they are.
 
         Args:
-            modules: whose globals.
+            modules: the modules.
             kept: globals that belong to the world, and so to all processes.
         """
         self._modules = tuple(modules)
         self._kept = frozenset(kept)
         self._first = self._taken()
 
-    def restart(self, kept: Iterable[Place] = ()) -> None:
-        """Give every global the value it had, and every container what was in it: a new process."""
+    def restart(self, kept: Iterable[GlobalName] = ()) -> None:
+        """Start a new process: give every global its first value, and every container its first content."""
         self._kept |= frozenset(kept)
         self._put(self._first, self._kept, anew=True)
 
-    def heed_only(self, modules: Iterable[ModuleType]) -> None:
-        """Leave the other modules alone from now on."""
+    def keep_only(self, modules: Iterable[ModuleType]) -> None:
+        """Ignore the other modules from now on."""
         wanted = set(modules)
         self._modules = tuple(module for module in self._modules if module in wanted)
 
-    def exchange(self, there: Taken | None, kept: Iterable[Place] = ()) -> Taken:
-        """Put the globals of another process in the place of these; None for those of a new one.
+    def switch_to(
+        self, there: ProcessGlobals | None, kept: Iterable[GlobalName] = ()
+    ) -> ProcessGlobals:
+        """Switch to another process; return the globals of the one that is left.
 
         Args:
-            there: the globals of the other process.
-            kept: globals that belong to the world besides those that are known to.
-
-        Returns:
-            These.
+            there: the globals of the other process; None for a new process.
+            kept: further globals that belong to the world.
         """
         self._kept |= frozenset(kept)
         here = self._taken()
@@ -86,7 +85,7 @@ class ModuleGlobals:
         return here
 
     def free_locks(self) -> None:
-        """Put locks that nobody holds in the place of those that are held."""
+        """Replace each lock that is held by a new one."""
         for module in self._modules:
             namespace = vars(module)
             for name, value in list(namespace.items()):
@@ -94,16 +93,11 @@ class ModuleGlobals:
                     namespace[name] = _LOCKS[type(value)]()
 
     def any_lock_held(self) -> bool:
-        """Say whether a lock of a module is held."""
-        return any(
-            _is_held(value)
-            for module in self._modules
-            for value in vars(module).values()
-            if type(value) in _LOCKS
-        )
+        """Return whether a lock of a module is held."""
+        return bool(held_locks(self._modules))
 
-    def changed(self) -> set[Place]:
-        """Return the globals that are not what they were."""
+    def changed(self) -> set[GlobalName]:
+        """Return the globals that have changed since the first process began."""
         now = self._taken()
         return {
             place
@@ -112,31 +106,31 @@ class ModuleGlobals:
         }
 
     def shown_by(
-        self, observe: Callable[[], object], candidates: AbstractSet[Place]
-    ) -> frozenset[Place]:
-        """Return those of some globals whose reset changes what is observed: they belong to the world.
+        self, observe: Callable[[], object], candidates: AbstractSet[GlobalName]
+    ) -> frozenset[GlobalName]:
+        """Return the globals that belong to the world: resetting them changes the state.
 
         Args:
-            observe: returns the state. It may fail where the world needs what was reset, or a
-                suspended delivery keeps it from telling.
-            candidates: those that are tried.
+            observe: returns the state. It may fail if the world needs a global that was reset, or if a
+                suspended delivery holds a lock.
+            candidates: the globals that are tried.
         """
         if not candidates:
             return frozenset()
-        before = _told(observe)
+        before = _state(observe)
         with self._reset(candidates):
-            if _told(observe) == before:
+            if _state(observe) == before:
                 return frozenset()
         belonging = set()
         for place in candidates:
             with self._reset({place}):
-                if _told(observe) != before:
+                if _state(observe) != before:
                     belonging.add(place)
         return frozenset(belonging)
 
     @contextmanager
-    def _reset(self, places: AbstractSet[Place]) -> Generator[None, None, None]:
-        """Restart some globals for a block."""
+    def _reset(self, places: AbstractSet[GlobalName]) -> Generator[None, None, None]:
+        """Give some globals their first values for a block."""
         here = self._taken()
         others = {*self._first, *here} - places
         self._put(self._first, self._kept | others, anew=False)
@@ -145,7 +139,7 @@ class ModuleGlobals:
         finally:
             self._put(here, self._kept, anew=False)
 
-    def _taken(self) -> Taken:
+    def _taken(self) -> ProcessGlobals:
         return {
             (module.__name__, name): (
                 value,
@@ -158,8 +152,8 @@ class ModuleGlobals:
 
     def _put(
         self,
-        values: Taken,
-        kept: frozenset[Place] | set[Place],
+        values: ProcessGlobals,
+        kept: frozenset[GlobalName] | set[GlobalName],
         *,
         anew: bool,
     ) -> None:
@@ -179,7 +173,7 @@ class ModuleGlobals:
                     del namespace[name]
 
 
-def _new(namespace: dict[str, Any], module: str, values: Taken) -> list[str]:
+def _new(namespace: dict[str, Any], module: str, values: ProcessGlobals) -> list[str]:
     return [
         name
         for name, value in namespace.items()
@@ -189,8 +183,8 @@ def _new(namespace: dict[str, Any], module: str, values: Taken) -> list[str]:
     ]
 
 
-def _told(observe: Callable[[], object]) -> object:
-    """Return what is observed; None where it cannot be."""
+def _state(observe: Callable[[], object]) -> object:
+    """Return the state; None if it cannot be observed."""
     try:
         return observe()
     except Exception:
@@ -214,6 +208,16 @@ def _refill(container: Any, content: Any) -> None:
         container.update(content)
     else:
         container.extend(content)
+
+
+def held_locks(modules: Iterable[ModuleType]) -> list[Any]:
+    """Return the locks among the globals of modules that are held."""
+    return [
+        value
+        for module in modules
+        for value in list(vars(module).values())
+        if type(value) in _LOCKS and _is_held(value)
+    ]
 
 
 def _is_held(lock: Any) -> bool:

@@ -1,4 +1,4 @@
-"""When two states are the same, although clocks and random ids differ."""
+"""Comparing states although clocks and random ids differ."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 
-#: What stands for a time that lies within the history.
+#: Stands for a time that lies within the history.
 _NOW: Final = "<now>"
 _TODAY: Final = "<today>"
 _DIGITS: Final = re.compile(r"(?<!\d)\d{4,}(?!\d)")
 
-#: Called by a world whose database numbers rows, with those numbers and with what they number. They are
-#: to be such as occur nowhere else. Which of them are used up by what is rolled back is no difference.
+#: Called by a world whose database numbers rows, with the numbers of a sequence and its name. The numbers
+#: must occur nowhere else. Two states with different gaps in a sequence, as a rollback leaves, are the same.
 numbering: ContextVar[Callable[[range, str], None] | None] = ContextVar(
     "pytest_jobs_numbering", default=None
 )
 
 
 class Chance:
-    """Random bytes that can be told from other values later on."""
+    """A source of random bytes that recognises them later on."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable, and no secret
@@ -40,7 +41,7 @@ class Chance:
 
     @contextmanager
     def pinned(self) -> Generator[None, None, None]:
-        """Draw the random bytes of a block from here, and so those of `uuid` and `secrets`; seed `random`."""
+        """Let a block draw its random bytes from here, also by `uuid` and `secrets`, and seed `random`."""
         patches = Patches()
         state = random.getstate()
         patches.set(os, "urandom", self._urandom)
@@ -55,16 +56,16 @@ class Chance:
             random.setstate(state)
 
     def number(self, text: str) -> int | None:
-        """Return which drawing a text is a form of; None for none."""
+        """Return the number of the drawing that a text is made of; None if it is not random."""
         return self._forms.get(text)
 
     def numbered(self, value: float) -> str | None:
-        """Return what a database numbers by a number; None for one that is from no sequence."""
+        """Return the sequence of a database that a number is from; None if it is from none."""
         return next((name for numbers, name in self._numbers if value in numbers), None)
 
     @property
     def numbers(self) -> bool:
-        """Whether there are any numbers of a database."""
+        """Whether a database has reported any sequence."""
         return bool(self._numbers)
 
     def _urandom(self, size: int) -> bytes:
@@ -80,10 +81,10 @@ class Chance:
 
 
 class Renaming:
-    """Writes values of one history in a form that another history has too.
+    """Gives values of one history a form that can be compared with that of another history.
 
-    A random value is named by the order in which it appears: a token that was sent and the same
-    token stored stay the same, and a fresh one is another. A time within the history is *now*.
+    Random values are renamed in the order in which they appear: a token that was sent and the same
+    token in the database get one name, and a fresh one gets another. A time within the history is *now*.
     """
 
     def __init__(self, chance: Chance, begin: datetime, end: datetime) -> None:
@@ -95,7 +96,7 @@ class Renaming:
         self._numbers: dict[str, dict[int, str]] = {}
 
     def of(self, value: Any) -> Any:
-        """Return the form of a value: hashable, ordered, and equal exactly when it is the same."""
+        """Return the form of a value: hashable, ordered, and equal exactly if the values are the same."""
         if value is None or isinstance(value, bool | bytes):
             return value
         if isinstance(value, int | float):
@@ -180,10 +181,19 @@ class Renaming:
 def differences(
     wanted: Mapping[str, Any], found: Mapping[str, Any]
 ) -> Sequence[tuple[str, Any, Any]]:
-    """Return what differs: its name, and what it is in both."""
+    """Return each name that differs, with its values in both."""
     names = dict.fromkeys((*wanted, *found))
     return [
         (name, wanted.get(name), found.get(name))
         for name in names
         if wanted.get(name) != found.get(name)
     ]
+
+
+def not_fresh(first: Mapping[str, Any], second: Mapping[str, Any]) -> ExplorationError:
+    """Return the error for a world whose state differs when it is built again."""
+    name, one, two = differences(first, second)[0]
+    return ExplorationError(
+        f"The world is not fresh: {name} is {one!r} when it is entered for the first time, and {two!r} "
+        "when it is entered again. Build everything inside the world, each time anew."
+    )

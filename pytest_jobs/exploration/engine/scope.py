@@ -1,7 +1,8 @@
-"""Which code is explored line by line."""
+"""Which code is traced line by line."""
 
 from __future__ import annotations
 
+import dis
 import fnmatch
 import inspect
 import os
@@ -17,64 +18,10 @@ from typing import Any, Final
 from ...errors import ExplorationError
 from .processes import file_of, modules_of
 
-
-class Scopes:
-    """What the scope of any of several jobs wants."""
-
-    def __init__(
-        self, world: Callable[..., Any], trace: object = None, atomic: Iterable[object] = ()
-    ) -> None:
-        """Begin with no job.
-
-        Args:
-            world: what builds the world.
-            trace: modules, functions or classes that count instead of the default; None for it.
-            atomic: modules, functions or classes that are one step.
-        """
-        self._world = world
-        self._trace = trace
-        self._atomic = atomic
-        self._scopes: dict[object, Scope] = {}
-        self._fakes: dict[type, object] = {}
-
-    def add(self, body: Callable[..., Any]) -> None:
-        """Take in a job, by the function that runs as it."""
-        if body not in self._scopes:
-            self._scopes[body] = scope = Scope(body, self._world, self._trace, self._atomic)
-            for fake in self._fakes.values():
-                scope.leave_out(fake)
-
-    def wants(self, code: CodeType) -> bool:
-        """Say whether the lines of a function are points."""
-        return any(scope.wants(code) for scope in self._all())
-
-    def is_of_project(self, code: CodeType) -> bool:
-        """Say whether it is code of the project: not installed, and not ours."""
-        return any(scope.is_of_project(code) for scope in self._all())
-
-    def passed_over(self, code: CodeType) -> None:
-        """Take note of a function that runs in a delivery and counts for no job."""
-        for scope in self._all():
-            scope.passed_over(code)
-
-    def leave_out(self, fake: object) -> None:
-        """Let the methods of a fake not count."""
-        self._fakes.setdefault(type(fake), fake)
-        for scope in self._all():
-            scope.leave_out(fake)
-
-    def loaded_modules(self) -> list[ModuleType]:
-        """Return the modules whose code may count, whether it has run or not."""
-        found = (module for scope in self._all() for module in scope.loaded_modules())
-        return list(dict.fromkeys(found))
-
-    def _all(self) -> Iterator[Scope]:
-        # A copy, since a job that is enqueued meanwhile comes in.
-        return iter(tuple(self._scopes.values()))
-
-
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
+#: Folders in which a project keeps its tests, and with them its fakes.
+_TEST_FOLDERS: Final = frozenset(("tests", "test", "testing"))
 _INSTALLED: Final = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -82,66 +29,84 @@ _INSTALLED: Final = tuple(
 _OURS: Final = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 _ELSEWHERE: Final = (*_INSTALLED, _OURS)
 
-
-#: Called with each stand-in of the world, whose lines do not count.
+#: Called by a world with each of its stand-ins, whose code is not traced.
 leaving_out: ContextVar[Callable[[object], None] | None] = ContextVar(
     "pytest_jobs_leaving_out", default=None
 )
 
 
 class Scope:
-    """Says of code whether its lines are points.
+    """Decides whether the lines of some code are crash points.
 
-    By default the code of the project counts: neither tests, nor the world, nor its fakes, nor what
-    is installed. Where the job lives in the module of the test, the functions of that module count,
-    except tests and the world.
+    By default the code of the project counts, without tests, the world, the fakes of the world and
+    installed packages. If a job is defined in a test module, the functions of that module count too,
+    except its tests and the world.
     """
 
     def __init__(
         self,
-        body: Callable[..., Any],
-        world: Callable[..., Any],
+        world: Callable[..., Any] | None = None,
         trace: object = None,
         atomic: Iterable[object] = (),
+        *,
+        root: Path | None = None,
     ) -> None:
-        """Decide what counts.
+        """Begin without jobs.
 
         Args:
-            body: the function that runs as the job.
-            world: what builds the world.
-            trace: modules, functions or classes that count instead of the default; None for it.
+            world: the function that builds the world; None if there is none.
+            trace: modules, functions or classes that count instead of the default; None for the default.
             atomic: modules, functions or classes that are one step.
+            root: the folder of the project, below which folders of tests are left out as a whole,
+                unless a job is defined there. None if only the names of files count.
         """
-        self._home = os.path.realpath(_code(body).co_filename)
-        self._body = _code(body)
+        self._bodies: set[CodeType] = set()
+        #: The files in which the jobs are defined.
+        self._homes: set[str] = set()
         self._traced = None if trace is None else _Parts(_several(trace), "trace")
         self._atomic = _Parts(_several(atomic), "atomic")
-        self._world = (_code(world).co_filename, _world_name(world))
+        self._world: tuple[str, str] | None = None
+        if world is not None:
+            self._world = _outermost(_code(world))
+        self._root = root
         self._fakes: set[CodeType] = set()
         self._left_out: set[object] = set()
-        # By identity, since to hash the code of a function takes long.
+        # By identity, since hashing a code object is slow.
         self._decided: dict[int, tuple[bool, CodeType]] = {}
-        self._passed_over: dict[str, None] = {}
+        self._untraced: dict[str, None] = {}
         self._real: dict[str, str] = {}
         self._modules: list[ModuleType] = []
         self._modules_of = (-1, -1)
         self._files: set[str] = set()
 
+    def add(self, body: Callable[..., Any]) -> bool:
+        """Add the function that runs as a job; return whether it is new.
+
+        Raises:
+            ExplorationError: when it is not written in Python.
+        """
+        code = _code(body)
+        if code in self._bodies:
+            return False
+        self._bodies.add(code)
+        self._homes |= {code.co_filename, os.path.realpath(code.co_filename)}
+        self._decided.clear()
+        return True
+
     def leave_out(self, fake: object) -> None:
-        """Let a function, or the methods of a fake, not count."""
+        """Do not trace a function, or the methods of an object."""
         own = getattr(fake, "__code__", None)
         known = own or type(fake)
         if known in self._left_out:
             return
         self._left_out.add(known)
-        codes = [*_codes_of(type(fake)), own]
-        for code in codes:
+        for code in (*_codes_of(type(fake)), own):
             if code is not None:
                 self._fakes.add(code)
                 self._decided.pop(id(code), None)
 
     def wants(self, code: CodeType) -> bool:
-        """Say whether the lines of a function are points."""
+        """Return whether the lines of a function are points."""
         decided = self._decided.get(id(code))
         if decided is None:
             decided = self._decided[id(code)] = (self._decide(code), code)
@@ -150,29 +115,28 @@ class Scope:
         return decided[0]
 
     def untraced(self) -> tuple[str, ...]:
-        """Return the functions of the project that ran in a delivery and do not count."""
-        return tuple(self._passed_over)
+        """Return the functions of the project that ran in a delivery and are not traced."""
+        return tuple(self._untraced)
 
     def is_of_project(self, code: CodeType) -> bool:
-        """Say whether it is code of the project: not installed, and not ours."""
-        return self._is_of_project(code.co_filename)
+        """Return whether code belongs to the project, rather than to an installed package or to this one."""
+        return self._is_file_of_project(code.co_filename)
 
-    def passed_over(self, code: CodeType) -> None:
-        """Take note of a function that runs in a delivery and does not count."""
+    def note_untraced(self, code: CodeType) -> None:
+        """Remember a function that runs in a delivery and is not traced."""
         filename = self._real_path(code.co_filename)
-        outermost = (code.co_filename, code.co_qualname.partition(".")[0])
         if (
             code in self._fakes
-            or outermost == self._world
+            or _outermost(code) == self._world
             or self._atomic.have(code)
-            or not self._is_of_project(filename)
+            or not self._is_file_of_project(filename)
             or code.co_name == "<module>"
         ):
             return
-        self._passed_over[f"{Path(filename).name}: {code.co_qualname}"] = None
+        self._untraced[f"{Path(filename).name}: {code.co_qualname}"] = None
 
     def modules(self) -> list[ModuleType]:
-        """Return the modules of the code that has run and counts."""
+        """Return the modules of the traced code that has run."""
         state = (len(self._files), len(sys.modules))
         if self._modules_of != state:
             self._modules = modules_of(self._files)
@@ -180,11 +144,11 @@ class Scope:
         return self._modules
 
     def may_wait(self) -> bool:
-        """Say whether the code that counts may take a lock, or keep something for each thread."""
+        """Return whether the traced code may take a lock, or keep something for each thread."""
         return any(wanted and _may_wait(code) for wanted, code in list(self._decided.values()))
 
     def loaded_modules(self) -> list[ModuleType]:
-        """Return the modules whose code may count, whether it has run or not."""
+        """Return the modules whose code may be traced, whether it has run or not."""
         named = self._traced.files() if self._traced is not None else set()
         return [
             module
@@ -194,39 +158,41 @@ class Scope:
         ]
 
     def _may_count(self, file: str) -> bool:
-        if not file or not self._is_of_project(file):
+        if not file or not self._is_file_of_project(file):
             return False
         filename = self._real_path(file)
-        return filename == self._home or not _is_test(filename)
+        return filename in self._homes or not _is_test(filename)
 
     def _decide(self, code: CodeType) -> bool:
-        if self._traced is None and not self._is_of_project(code.co_filename):
+        if self._traced is None and not self._is_file_of_project(code.co_filename):
             return False
         if code in self._fakes or self._atomic.have(code):
             return False
         if self._traced is not None:
-            return self._traced.have(code) or code is self._body
-        filename = self._real_path(code.co_filename)
-        outermost = (code.co_filename, code.co_qualname.partition(".")[0])
-        if outermost == self._world and code is not self._body:
+            return self._traced.have(code) or code in self._bodies
+        if _outermost(code) == self._world and code not in self._bodies:
             return False
-        if not _is_test(filename):
-            return True
-        return (
-            filename == self._home
-            and code.co_name != "<module>"
-            and not code.co_name.startswith("test_")
-        )
+        filename = self._real_path(code.co_filename)
+        if filename not in self._homes:
+            return not _is_test(filename) and not self._is_in_test_folder(code.co_filename)
+        is_test_code = code.co_name == "<module>" or code.co_name.startswith("test_")
+        return not (is_test_code and _is_test(filename))
 
-    def _is_of_project(self, filename: str) -> bool:
-        """Say whether a file is one of the project; most that are not are known by how they are written."""
+    def _is_in_test_folder(self, filename: str) -> bool:
+        # A folder above the project does not matter, such as the one of pytest's temporary folders.
+        if self._root is None or not Path(filename).is_relative_to(self._root):
+            return False
+        return not _TEST_FOLDERS.isdisjoint(Path(filename).relative_to(self._root).parts[:-1])
+
+    def _is_file_of_project(self, filename: str) -> bool:
+        # Most files that are not of the project show it by their path alone, which is fast to see.
         if filename.startswith(_ELSEWHERE):
             return False
         real = self._real_path(filename)
         return bool(real) and not real.startswith(_ELSEWHERE)
 
     def _real_path(self, filename: str) -> str:
-        """Return where a file really is; "" when there is none."""
+        """Return the path of a file without links; "" if there is no such file."""
         real = self._real.get(filename)
         if real is None:
             path = os.path.realpath(filename)
@@ -235,8 +201,6 @@ class Scope:
 
 
 def _may_wait(code: CodeType) -> bool:
-    import dis
-
     if _LOCKING.intersection((*code.co_names, *code.co_freevars)):
         return True
     return any(
@@ -245,7 +209,7 @@ def _may_wait(code: CodeType) -> bool:
 
 
 class _Parts:
-    """Modules, functions and classes that were named."""
+    """The modules, functions and classes that `trace=` or `atomic=` names."""
 
     def __init__(self, parts: Iterable[object], argument: str) -> None:
         self._files: set[str] = set()
@@ -263,11 +227,10 @@ class _Parts:
                 )
 
     def files(self) -> set[str]:
-        """Return the files of the modules, and those in which the functions are."""
+        """Return the files of the modules, and those that contain the functions."""
         return self._files | {code.co_filename for code in self._codes}
 
     def have(self, code: CodeType) -> bool:
-        """Say whether code belongs to them."""
         if code in self._codes:
             return True
         return bool(self._files) and os.path.realpath(code.co_filename) in self._files
@@ -298,8 +261,9 @@ def _codes_of(defined: type) -> Iterator[CodeType]:
                 yield code
 
 
-def _world_name(world: Callable[..., Any]) -> str:
-    return _code(world).co_qualname.partition(".")[0]
+def _outermost(code: CodeType) -> tuple[str, str]:
+    """Return the file of some code, and the function or class at the top of the module that contains it."""
+    return code.co_filename, code.co_qualname.partition(".")[0]
 
 
 def _is_test(filename: str) -> bool:

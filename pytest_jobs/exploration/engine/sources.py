@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import contextvars
 import importlib
-import ipaddress
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
 from ...harness.records.patches import Patches
 from .acts import watcher
-from .audience import current_audience
 
-#: What is being sent to a server that may not be reached; None where all may be.
-_far: ContextVar[str | None] = ContextVar("pytest_jobs_far", default=None)
+#: What is being sent to a real server that is not allowed; None if nothing is.
+_forbidden: ContextVar[str | None] = ContextVar("pytest_jobs_forbidden_server", default=None)
 
 
 class RealServers:
-    """The hosts that may be reached, beside this machine."""
+    """The hosts that jobs may reach, besides this machine."""
 
     def __init__(self) -> None:
         self._allowed: list[str] = []
 
     @contextmanager
     def allowed(self, hosts: tuple[str, ...]) -> Generator[None, None, None]:
-        """Let some hosts be reached, for a block."""
+        """Allow some hosts for a block."""
         before = list(self._allowed)
         self._allowed += hosts
         try:
@@ -36,11 +34,11 @@ class RealServers:
             self._allowed = before
 
     def may_reach(self, host: str) -> bool:
-        """Say whether a host may be reached; its port does not matter."""
+        """Return whether a host is allowed; its port does not matter."""
         return host in self._allowed or host.partition(":")[0] in self._allowed
 
 
-#: In an object rather than a ContextVar, since the deliveries begin in other contexts than the world.
+#: An object rather than a ContextVar: deliveries begin in other contexts than the world.
 _real_servers = RealServers()
 
 
@@ -56,28 +54,28 @@ def reach(*hosts: str) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def reaching(host: str, text: str) -> Generator[None, None, None]:
-    """Refuse in a block that a host is reached that is neither of this machine nor allowed.
+def guarded_host(host: str, text: str) -> Generator[None, None, None]:
+    """Fail the check if a block connects to a host that is neither this machine nor allowed.
 
     Args:
-        host: its name, as the job says it.
+        host: its name, as the job gives it.
         text: what is sent to it.
     """
-    if watcher.get() is None or _far.get() is not None or _real_servers.may_reach(host):
+    if watcher.get() is None or _forbidden.get() is not None or _real_servers.may_reach(host):
         yield
         return
-    token = _far.set(f"{text} to the real {host}")
+    token = _forbidden.set(f"{text} to the real {host}")
     try:
         yield
     finally:
-        _far.reset(token)
+        _forbidden.reset(token)
 
 
-def connecting(address: Any) -> None:
-    """Hear that a socket is being connected, also within an act."""
-    text, current = _far.get(), watcher.get()
+def check_connection(address: Any) -> None:
+    """Fail the check if a socket is about to be connected to a guarded host."""
+    text, current = _forbidden.get(), watcher.get()
     if text is not None and current is not None and not _is_near(address):
-        # Not as a part of the act, which would be let through.
+        # In an empty context, which knows of no effect: what happens within an effect is let through.
         contextvars.Context().run(
             current.outside,
             f"{text} (which `fake_http` and `fake_mail` stand in for; `effects.reach` lets it through)",
@@ -85,6 +83,9 @@ def connecting(address: Any) -> None:
 
 
 def _is_near(address: Any) -> bool:
+    # Late, since the plugin imports this module in every session.
+    import ipaddress
+
     if not isinstance(address, tuple):
         return True
     try:
@@ -94,13 +95,13 @@ def _is_near(address: Any) -> bool:
 
 
 class EffectSource(Protocol):
-    """Hears of what jobs do through one library, and tells it by `effects.perform_act`."""
+    """Patches one library, so that what jobs do through it is reported by `effects.perform_act`."""
 
-    #: The name of the module that has to be imported for there to be anything to hear.
+    #: The name of its module. The source is installed when a program has imported it.
     library: str
 
     def install(self, patches: Patches) -> None:
-        """Take the places in the library through which everything goes.
+        """Patch the functions of the library through which everything goes.
 
         Args:
             patches: replaces attributes, and puts them back when the exploration ends.
@@ -116,6 +117,7 @@ _OWN: Final = {
     "httpx": "http.httpx",
     "psycopg": "psycopg",
     "requests": "http.requests",
+    "os": "audit",
     "smtplib": "mail",
     "redis": "redis.clients",
     "sqlalchemy": "sqlalchemy",
@@ -127,29 +129,30 @@ _OWN: Final = {
     "django.core.mail": "mail:django",
     "asgiref.sync": "asgiref",
 }
-#: Libraries that keep nothing for a thread, and in which nobody waits for another delivery.
-_PLAIN: Final = frozenset(("http.client", "smtplib", "sqlite3", "subprocess"))
+#: Libraries that keep nothing for each thread, and that never wait for another delivery.
+_PLAIN: Final = frozenset(("http.client", "os", "smtplib", "sqlite3", "subprocess"))
 
 
 class Sources:
-    """The effect sources of one exploration: each comes into use when its library is imported."""
+    """The effect sources of one search. Each is installed once its library has been imported."""
 
-    def __init__(self, patches: Patches) -> None:
-        """Begin with none.
+    def __init__(self, patches: Patches, of_project: Iterable[EffectSource] = ()) -> None:
+        """Install none yet.
 
         Args:
             patches: puts everything back.
+            of_project: the effect sources that the project declares.
         """
         self._patches = patches
         self._in_use: set[str] = set()
         self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
         for library, name in _OWN.items():
             self._wait_for(library, lambda name=name: _own(name))  # type: ignore[misc]
-        for source in current_audience().sources():
+        for source in of_project:
             self._wait_for(source.library, lambda source=source: source)  # type: ignore[misc]
 
     def catch_up(self) -> bool:
-        """Take into use those whose library has been imported by now; say whether there were any."""
+        """Install the sources of all libraries imported by now; return whether there were new ones."""
         imported = [name for name in self._waiting if name in sys.modules]
         for library in imported:
             for source in self._waiting.pop(library):
@@ -158,7 +161,7 @@ class Sources:
         return bool(imported)
 
     def may_bind_to_threads(self) -> bool:
-        """Say whether a library is in use that may keep something for each thread, or wait for a lock."""
+        """Return whether a library in use may keep something for each thread, or wait for a lock."""
         return not self._in_use <= _PLAIN
 
     def _wait_for(self, library: str, source: Callable[[], EffectSource]) -> None:

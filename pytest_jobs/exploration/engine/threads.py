@@ -1,4 +1,4 @@
-"""What a delivery does in threads that it begins."""
+"""Threads: those in which deliveries run beside one another, and those that a delivery starts."""
 
 from __future__ import annotations
 
@@ -19,125 +19,146 @@ from .acts import watcher
 from .watching import Watch
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-#: Returns how much has gone on so far, in lines and acts.
-Pulse: TypeAlias = Callable[[], int]
 State: TypeAlias = Literal["ended", "paused", "blocked"]
+#: Waits for something that another thread does, and returns whether it came. Gets a function that waits
+#: for so many seconds, and the identity of that thread.
+Waits: TypeAlias = Callable[[Callable[[float], bool], int], bool]
 
-#: In real seconds: so long without a line, an act or any computing, and a thread waits for something.
+#: A thread without a line, an effect or any computing for so many real seconds is blocked.
 PATIENCE: Final = 2.0
-#: So often as long where what it waits for is an answer from outside: a server that is busy still answers.
+#: A thread that waits for an answer from outside gets so many times as long: a busy server still answers.
 _TIMES_OUTSIDE: Final = 15
-#: What reads from sockets; the drivers of databases are in packages that are installed.
+#: Modules that read from sockets. The drivers of databases are in installed packages.
 _READING: Final = frozenset(("selectors", "socket", "ssl"))
 _INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 
 
-class Aside(Protocol[T_co]):
-    """Deliveries that are made while another is suspended."""
+class Worker(Protocol[T]):
+    """Runs deliveries while another delivery is suspended."""
 
-    def start(self) -> State:
-        """Begin, and wait as `wait` does."""
+    def do(self, run: Callable[[], T]) -> State:
+        """Call a function, and wait as `wait` does."""
         ...
 
     def wait(self) -> State:
-        """Wait until it ends or pauses, or until nothing has gone on in it for some real seconds."""
+        """Wait until the function ends or pauses, or until it is blocked."""
         ...
 
     def pause(self) -> None:
-        """Hand over to who began it, from within, until told to go on or until that one waits in turn."""
+        """Hand over to the thread of the caller: called by the function itself."""
         ...
 
     def resume(self) -> State:
-        """Let it go on, and pause no more; wait as `wait` does."""
+        """Let the function go on, and wait as `wait` does."""
         ...
 
-    def result(self) -> T_co:
-        """Return what it came to, or raise its error."""
+    def result(self) -> T:
+        """Return the result of the function, or raise its error."""
         ...
 
     @property
     def identity(self) -> int:
-        """What names its thread."""
+        """The identity of the thread."""
         ...
 
 
-class Inside(Generic[T]):
-    """Something that runs to its end inside a point of the delivery that is suspended, and in its thread.
+class SameThread(Generic[T]):
+    """Runs a function to its end at a point of the suspended delivery, in the same thread.
 
-    That is many times faster where the machine is busy, and right where nothing is bound to a thread.
+    That is many times faster than another thread on a busy machine, and right if nothing belongs to
+    a thread and nothing waits for the suspended delivery.
     """
 
-    def __init__(self, run: Callable[[], T], nested: Callable[[Callable[[], T]], T]) -> None:
-        self._run = run
+    def __init__(self, nested: Callable[[Callable[[], T]], T]) -> None:
         self._nested = nested
         self._results: list[T] = []
         self.identity = threading.get_ident()
 
-    def start(self) -> State:
-        """Run it."""
-        self._results = [self._nested(self._run)]
+    def do(self, run: Callable[[], T]) -> State:
+        """Call the function."""
+        self._results = [self._nested(run)]
         return "ended"
 
     def wait(self) -> State:
-        """Return at once: it has ended."""
+        """Return at once."""
         return "ended"
 
     def pause(self) -> None:
-        """Refuse: who began it is suspended by it."""
+        """Refuse: the caller is suspended by this very function."""
         raise RuntimeError("a delivery inside another cannot hand over to it")
 
     def resume(self) -> State:
-        """Return at once: it has ended."""
+        """Return at once."""
         return "ended"
 
     def result(self) -> T:
-        """Return what it came to."""
+        """Return the result of the function."""
         return self._results[0]
 
 
-class Apart(Generic[T]):
-    """Something that runs in a thread of its own, and may hand over to the one that began it.
+class OwnThread(Generic[T]):
+    """A thread that calls one function after another, and can hand over to its caller in between.
 
-    What is bound to a thread, such as a connection that a library keeps for it, is new there, as it
-    is in another process; and what waits there for ever can be left.
+    Whatever a library keeps for each thread, such as a connection, is new there, as it is in another
+    process. If a function waits for ever, its caller can go on without it.
     """
 
-    def __init__(self, run: Callable[[], T], pulse: Pulse) -> None:
-        self._run = run
-        self._pulse = pulse
+    def __init__(self, waits: Waits, *, stays: bool = False) -> None:
+        """Prepare the thread; it starts with its first function.
+
+        Args:
+            waits: how long to wait for the thread.
+            stays: whether it waits for further functions, until `end`.
+        """
+        self._waits = waits
+        self._stays = stays
+        self._function: Callable[[], T] | None = None
         self._results: list[T] = []
         self._error: BaseException | None = None
-        self._ended = self._paused = self._free = False
+        self._paused = self._free = self._over = False
         self._changed = threading.Condition()
-        self._beginner = threading.get_ident()
+        self._caller = threading.get_ident()
         self._thread = threading.Thread(target=self._work, name="pytest-jobs-delivery", daemon=True)
 
-    def start(self) -> State:
-        """Begin, and wait as `wait` does."""
-        self._thread.start()
+    def do(self, run: Callable[[], T]) -> State:
+        """Call a function, and wait as `wait` does."""
+        with self._changed:
+            self._function, self._error, self._results = run, None, []
+            self._free = False
+            self._changed.notify_all()
+        if self._thread.ident is None:
+            self._thread.start()
         return self.wait()
 
     def wait(self) -> State:
-        """Wait until it ends or pauses, or until nothing has gone on in it for some real seconds."""
+        """Wait until the function ends or pauses, or until it is blocked."""
         with self._changed:
-            if not self._comes_about(lambda: self._ended or self._paused, self.identity):
+            if not self._comes_about(lambda: self._function is None or self._paused, self.identity):
                 return "blocked"
-            if not self._ended:
+            if self._function is not None:
                 return "paused"
-        self._thread.join()
+        if not self._stays:
+            self._thread.join()
         return "ended"
 
-    def pause(self) -> None:
-        """Hand over to who began it, from within, until told to go on or until that one waits in turn."""
+    def pause(self, *, for_good: bool = False) -> None:
+        """Hand over to the caller, from within the function.
+
+        Args:
+            for_good: whether to stand still until `resume` or `end`. If not, the function goes on too
+                as soon as its caller waits for it without a sign of life.
+        """
         with self._changed:
             self._paused = not self._free
             self._changed.notify_all()
-            self._comes_about(lambda: self._free, self._beginner)
+            if for_good:
+                self._changed.wait_for(lambda: self._free)
+            else:
+                self._comes_about(lambda: self._free, self._caller)
             self._paused = False
 
     def resume(self) -> State:
-        """Let it go on, and pause no more; wait as `wait` does."""
+        """Let the function go on and pause no more, and wait as `wait` does."""
         with self._changed:
             self._free = True
             self._paused = False
@@ -145,42 +166,76 @@ class Apart(Generic[T]):
         return self.wait()
 
     def result(self) -> T:
-        """Return what it came to, or raise its error."""
+        """Return the result of the function, or raise its error."""
         if self._error is not None:
             raise self._error
         return self._results[0]
 
+    def end(self, ends: Callable[[Callable[[float], bool]], bool]) -> bool:
+        """Let the thread end, and a function that has paused go on to its end; return whether it ended.
+
+        Args:
+            ends: waits for the thread, by a function that waits for so many seconds.
+        """
+        with self._changed:
+            self._over = self._free = True
+            self._changed.notify_all()
+        if self._thread.ident is None:
+            return True
+
+        def ended(seconds: float) -> bool:
+            self._thread.join(seconds)
+            return not self._thread.is_alive()
+
+        return ends(ended)
+
     @property
     def identity(self) -> int:
-        """What names its thread."""
+        """The identity of the thread."""
         return self._thread.ident or 0
 
     def _work(self) -> None:
-        try:
-            self._results = [self._run()]
-        except BaseException as error:
-            self._error = error
-        finally:
+        while True:
             with self._changed:
-                self._ended = True
-                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._function is not None or self._over)
+            function = self._function
+            if function is None:
+                return
+            try:
+                self._results = [function()]
+            except BaseException as error:
+                self._error = error
+            finally:
+                with self._changed:
+                    self._function = None
+                    self._changed.notify_all()
+            if not self._stays:
+                return
 
     def _comes_about(self, what: Callable[[], bool], thread: int) -> bool:
-        """Wait for something; return False when a thread shows no life for so many real seconds."""
+        return self._waits(lambda seconds: self._changed.wait_for(what, seconds), thread)
+
+
+def while_alive(pulse: Callable[[], int]) -> Waits:
+    """Return what waits for a thread as long as it shows signs of life.
+
+    Args:
+        pulse: returns a number that grows with each line and each effect.
+    """
+
+    def waits(wait: Callable[[float], bool], thread: int) -> bool:
         for _ in range(_TIMES_OUTSIDE):
-            if comes_about(
-                lambda seconds: self._changed.wait_for(what, seconds),
-                PATIENCE,
-                lambda: (self._pulse(), _computed(thread)),
-            ):
+            if comes_about(wait, PATIENCE, lambda: (pulse(), _computed(thread))):
                 return True
             if not _waits_for_outside(thread):
                 break
         return False
 
+    return waits
+
 
 def _computed(thread: int) -> Any:
-    """Return how long a thread has computed, in hundredths of a second; None where nobody knows."""
+    """Return how long a thread has computed, in hundredths of a second; None if the system does not say."""
     clock_of = getattr(time, "pthread_getcpuclockid", None)
     if clock_of is None:
         return None
@@ -191,7 +246,8 @@ def _computed(thread: int) -> Any:
 
 
 def _waits_for_outside(thread: int) -> bool:
-    """Say whether a thread waits for an answer, and not for a lock of the job or of its world."""
+    """Return whether a thread waits for an answer, rather than for a lock of the job or of its world."""
+    # Late, since it imports asyncio.
     from ...harness.time.loop import until_woken
 
     frame = sys._current_frames().get(thread)
@@ -203,7 +259,7 @@ def _waits_for_outside(thread: int) -> bool:
 
 
 def blocking_call(thread: int) -> str:
-    """Say where a thread is that waits."""
+    """Return the line at which a thread waits."""
     frame = sys._current_frames().get(thread)
     if frame is None:
         return "somewhere"
@@ -213,9 +269,9 @@ def blocking_call(thread: int) -> str:
 
 
 def follow(patches: Patches) -> None:
-    """Let the threads that a watched delivery begins, and what it gives to a pool, belong to it.
+    """Let the threads that a delivery starts, and the functions that it gives to a pool, be watched with it.
 
-    Their acts are heard. They are no points, since threads run in an order that nobody decides.
+    Their effects count, but are not points, since threads run in an order that nobody controls.
     """
     patches.set(threading.Thread, "start", _starting(threading.Thread.start))
     patches.set(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
@@ -234,7 +290,7 @@ def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.
 
 
 def _until_dead(run: Callable[[], None]) -> None:
-    """Run a thread; what it comes to when its delivery has died meanwhile is nobody's concern."""
+    """Run a thread, and drop its error if its delivery has died meanwhile."""
     try:
         run()
     except BaseException:
@@ -257,7 +313,7 @@ def _submitting(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]
 
 
 def _run_by(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what a function comes to, without the context in which `asyncio.to_thread` runs it."""
+    """Return the function of a job inside of partials, such as the one of `asyncio.to_thread`."""
     while isinstance(function, functools.partial):
         in_context = isinstance(getattr(function.func, "__self__", None), contextvars.Context)
         function = function.args[0] if in_context else function.func

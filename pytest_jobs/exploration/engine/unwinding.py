@@ -1,4 +1,4 @@
-"""Letting go of what a dead delivery held."""
+"""Unwinding a killed delivery without a trace: no exception context, no warning, no message of the loop."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NEVER_AWAITED: Final = "_warn_unawaited_coroutine"
 
 
 def isolated(run: Callable[[], T]) -> T:
-    """Run something whose handled exceptions stay its own.
+    """Call a function with an exception state of its own.
 
-    An exception that a line hook raises at the edge of an `except` block leaves that block without
-    the interpreter's noticing, and would be the context of whatever is raised in this thread for
-    ever. A generator has an exception state of its own, which ends with it.
+    An exception that a line hook raises at the edge of an `except` block leaves the block without the
+    interpreter noticing. The handled exception would then be the `__context__` of everything that this
+    thread raises from now on. A generator has its own exception state, which ends with it.
     """
 
     def once() -> Generator[T, None, None]:
@@ -39,14 +39,13 @@ def isolated(run: Callable[[], T]) -> T:
 
 
 class InContext(Generic[T]):
-    """Awaits a coroutine in the task that runs, with each of its steps in another context."""
+    """Awaits a coroutine in the running task, with each step in another context."""
 
     def __init__(self, context: Context, coroutine: Coroutine[Any, Any, T]) -> None:
         self._context = context
         self._coroutine = coroutine
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """Take its steps."""
         step = functools.partial(self._coroutine.send, None)
         while True:
             try:
@@ -62,63 +61,62 @@ class InContext(Generic[T]):
 
 
 @contextmanager
-def hearing_nothing_of(death: type[BaseException]) -> Generator[None, None, None]:
-    """Let the generators and coroutines of a dead delivery end without a word, for a block."""
+def silenced(death: type[BaseException]) -> Generator[None, None, None]:
+    """Let the generators and coroutines of a killed delivery end without a message, for a block."""
     patches = Patches()
-    heard = sys.unraisablehook
+    show = sys.unraisablehook
     warn = getattr(warnings, _NEVER_AWAITED)
 
-    def hear(unraisable: Any) -> None:
+    def show_others(unraisable: Any) -> None:
         if not issubclass(unraisable.exc_type or object, death):
-            heard(unraisable)
+            show(unraisable)
 
-    def warn_of_the_living(coroutine: object) -> None:
+    def warn_of_others(coroutine: object) -> None:
         current = watcher.get()
         if current is None or not current.dead:
             warn(coroutine)
 
-    patches.set(sys, "unraisablehook", hear)
-    patches.set(warnings, _NEVER_AWAITED, warn_of_the_living)
+    patches.set(sys, "unraisablehook", show_others)
+    patches.set(warnings, _NEVER_AWAITED, warn_of_others)
     try:
         yield
     finally:
         patches.restore()
 
 
-def hush_loop(death: type[BaseException] | None = None) -> None:
-    """Let the event loop that runs, if one does, say nothing of what a dead delivery leaves on it.
-
-    That is its other tasks, and what waits for them.
+def silence_loop(death: type[BaseException] | None = None) -> None:
+    """Let the running event loop, if there is one, not report the tasks that a killed delivery leaves.
 
     Args:
-        death: what unwinds the delivery; None when the loop is its own, and with it all that is left.
+        death: the exception that unwinds the delivery. None if the loop belongs to the delivery, so that
+            nothing on it is to be reported.
     """
     asyncio = sys.modules.get("asyncio")
     loop = None if asyncio is None else asyncio._get_running_loop()
     if loop is None:
         return
-    heard = loop.get_exception_handler() or type(loop).default_exception_handler
+    report = loop.get_exception_handler() or type(loop).default_exception_handler
 
-    def hear(loop: Any, context: dict[str, Any]) -> None:
+    def report_others(loop: Any, context: dict[str, Any]) -> None:
         if death is not None and not isinstance(context.get("exception"), death):
-            heard(loop, context)
+            report(loop, context)
 
-    loop.set_exception_handler(hear)
+    loop.set_exception_handler(report_others)
 
 
-def let_go(death: BaseException) -> None:
-    """Free the frames of a delivery that is dead, without a warning of what it left open.
+def clear_frames(death: BaseException) -> None:
+    """Clear the frames of a killed delivery, and silence its ResourceWarnings.
 
-    A kernel closes the files of a process that was killed, and says nothing of it.
+    A kernel closes the files of a killed process without a word, too.
 
     Args:
-        death: what unwound the delivery.
+        death: the exception that unwound the delivery.
     """
     patches = Patches()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        # A generator that was suspended may end here, and what it does in its end is refused.
-        patches.set(sys, "unraisablehook", _hear_nothing)
+        # A suspended generator may end here. Its effects are refused by an exception, which is shown nowhere.
+        patches.set(sys, "unraisablehook", lambda unraisable: None)
         try:
             traceback.clear_frames(death.__traceback__)
             death.__traceback__ = None
@@ -126,11 +124,7 @@ def let_go(death: BaseException) -> None:
             patches.restore()
 
 
-def _hear_nothing(unraisable: object) -> None:
-    pass
-
-
 def is_cancellation(error: BaseException) -> bool:
-    """Say whether an error is that of a coroutine which was cancelled."""
+    """Return whether an error is `asyncio.CancelledError`."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and isinstance(error, asyncio.CancelledError)

@@ -1,4 +1,4 @@
-"""One delivery, watched: its points, its acts, and its end."""
+"""One delivery, watched: its points, its effects, and its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import threading
 import types
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import CodeType, FrameType
@@ -22,88 +22,54 @@ from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from .acts import Act, watcher
-from .lines import LineTracer
-from .points import Place, Point, PointCounter, PointKind
-from .unwinding import hush_loop
-
-#: So often a delivery sleeps as long as it wants to.
-_AS_ASKED: Final = 400
-#: From then on each sleep is so much longer than the one before.
-_GROWTH: Final = 1.1
-#: After so much of it, what has not run out by then never will.
-_ENOUGH_NS: Final = duration_ns(timedelta(days=50).total_seconds())
+from .lines import LineTracer, TracedCode
+from .points import Point, PointCounter, PointKind, SourceLine
+from .unwinding import silence_loop
 
 
-class Patience:
-    """Lets a loop that sleeps until a lock is free end soon, whatever the lock's lease.
-
-    A sleep may always take longer than was asked for. Where the holder is dead, its lease runs out
-    in the time of the exploration before the loop has gone round for ever.
-    """
-
-    __slots__ = ("_factor", "_slept", "_slept_ns")
-
-    def __init__(self) -> None:
-        self._factor = 1.0
-        self._slept = self._slept_ns = 0
-
-    def lengthened(self, ns: int, *, holder_is_alive: bool) -> int | None:
-        """Return how long a sleep takes, in nanoseconds; None when the delivery has waited long enough.
-
-        Args:
-            ns: how long it was to take.
-            holder_is_alive: whether what is waited for is suspended rather than dead: its lease is not
-                to run out for the waiting alone.
-        """
-        self._slept += 1
-        if self._slept <= _AS_ASKED:
-            return ns
-        if holder_is_alive:
-            return None
-        self._factor *= _GROWTH
-        longer = int(ns * self._factor)
-        self._slept_ns += longer
-        return longer if self._slept_ns < _ENOUGH_NS else None
+class Unwound(BaseException):
+    """Unwinds a delivery that was killed or given up. Code of the project is not to catch it."""
 
 
-#: By an exception, or without one.
-BlockEnd: TypeAlias = Literal["raised", "reached"]
+@dataclass(eq=False)
+class Run:
+    """One delivery of a history, as it went."""
 
-_RAISED: Final = ("PUSH_EXC_INFO", "WITH_EXCEPT_START")
-#: The three `None` that `__exit__` gets.
-_REACHED: Final = ("LOAD_CONST",) * 3
-_OPERATION: Final = 2
-
-
-def block_end(code: CodeType) -> BlockEnd | None:
-    """Return how a function that is running leaves a `with` block; None where it does not.
-
-    Args:
-        code: its code, a line of which is heard.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code is not code:
-        frame = frame.f_back
-    if frame is None:
-        return None
-    rest = code.co_code[frame.f_lasti :]
-    if _names(rest, 2) == _RAISED:
-        return "raised"
-    if _names(rest, 1) == ("SWAP",):
-        # What is returned in the block stays below.
-        rest = rest[_OPERATION:]
-    if _names(rest, 4) == (*_REACHED, "CALL") and _loads_none(code, rest):
-        return "reached"
-    return None
+    number: int
+    #: When it began, in nanoseconds of the virtual clock.
+    at_ns: int = 0
+    points: list[Point] = field(default_factory=list)
+    #: For each point, the effect that it comes before or after; None at lines and awaits.
+    point_acts: list[Act | None] = field(default_factory=list)
+    #: The effects that count and have happened.
+    acts: list[Act] = field(default_factory=list)
+    #: Where it was killed; None if it came to its end.
+    stopped_at: Point | None = None
+    delivery: Delivery | None = None
+    error: BaseException | None = None
+    acknowledged: bool = False
+    #: Whether it was given up, since it waited without end.
+    spinning: bool = False
+    #: Whether the library, as configured, would never deliver the job again.
+    dropped: bool = False
+    #: What it did in threads that it started.
+    elsewhere: list[str] = field(default_factory=list)
 
 
-def _names(operations: bytes, number: int) -> tuple[str, ...]:
-    return tuple(dis.opname[each] for each in operations[: number * _OPERATION : _OPERATION])
+#: Called at each point of a delivery, with its index; returns the error to raise there, or None.
+AtPoint: TypeAlias = Callable[[int, Point], BaseException | None]
 
 
-def _loads_none(code: CodeType, operations: bytes) -> bool:
-    loaded: list[Any] = [code.co_consts[operations[place]] for place in (1, 3, 5)]
-    return loaded == [None, None, None]
+class Owner(Protocol):
+    """Makes deliveries, one of which may be suspended while another one runs."""
+
+    def refuse(self, why: str) -> None:
+        """Note why nothing can be shown."""
+        ...
+
+    def is_shared(self, connection: object) -> bool:
+        """Return whether a suspended delivery that is alive uses a connection."""
+        ...
 
 
 _SHARED: Final = (
@@ -115,181 +81,170 @@ _TAKEN: Final = (
     "A debugger, or other code that calls sys.settrace, took the place of what hears of the lines of the job, so "
     "that the lines after it would not be explored: take it out, or run on Python 3.12 or newer."
 )
-#: Called at each point of a delivery, with its place in the order; returns what to raise there, or None.
-Reach: TypeAlias = Callable[[int, Point], BaseException | None]
-#: So many lines may run of a delivery that is dead, while it is unwound.
+#: A killed delivery may run so many more lines, so that its `finally` blocks release in-memory locks.
 _LAST_LINES: Final = 200
-#: So many lines of a delivery that is not the first, and it waits without end for another.
+#: A delivery after the first that runs so many lines waits without end for another one.
 _SPINNING: Final = 20_000
 
-
-class Unwound(BaseException):
-    """Ends a delivery that is dead already, and whose world is thrown away."""
-
-
-@dataclass(eq=False)
-class Run:
-    """One delivery of a history, as it went."""
-
-    number: int
-    #: When it began, in nanoseconds of the virtual clock.
-    at_ns: int = 0
-    points: list[Point] = field(default_factory=list)
-    #: The act of each point that is one of an act.
-    point_acts: list[Act | None] = field(default_factory=list)
-    acts: list[Act] = field(default_factory=list)
-    #: Where it was stopped; None when it came to its end.
-    stopped_at: Point | None = None
-    delivery: Delivery | None = None
-    error: BaseException | None = None
-    acknowledged: bool = False
-    #: Whether it had to wait for a delivery that was suspended, and so was given up.
-    spinning: bool = False
-    #: Whether the library would never deliver the job again, as it is configured.
-    dropped: bool = False
-    #: What it did in threads that it began.
-    elsewhere: list[str] = field(default_factory=list)
-
-
-class Surroundings(Protocol):
-    """What a delivery is watched in."""
-
-    def refuse(self, why: str) -> None:
-        """Note that nothing can be shown."""
-        ...
-
-    def wants(self, code: CodeType) -> bool:
-        """Say whether the lines of some code are points."""
-        ...
-
-    def is_shared(self, connection: object) -> bool:
-        """Say whether a delivery that is suspended, and alive, holds a connection."""
-        ...
-
-    def hear_again(self) -> None:
-        """Hear lines again, where an exception ended it."""
-        ...
-
-
-#: Whether what happens outside in this context is part of an act.
+#: Whether code runs as a part of an effect, so that it is no effect of its own.
 _within_act: ContextVar[bool] = ContextVar("pytest_jobs_within_act", default=False)
 
 
 class Watch:
-    """Counts the points of one delivery, and stops it where it is to be stopped."""
+    """Counts the points of one delivery, and stops it at one of them.
+
+    This is the policy of deliveries in a world of their own. `--jobs-crash`, where the test goes on
+    after the kill, overrides the methods that depend on it: see `live/crash.py`.
+    """
+
+    #: Whether the delivery is like one in a process of its own, with its own connections and event loop.
+    isolated = True
 
     def __init__(
         self,
         run: Run,
-        reach: Reach | None,
-        history: Surroundings,
+        scope: TracedCode,
+        tracer: LineTracer,
+        at_point: AtPoint | None,
+        owner: Owner | None = None,
         *,
-        rival: bool,
+        rival: bool = False,
         lines: bool = True,
         limited: bool = False,
     ) -> None:
-        """Begin to watch the delivery that this thread is about to make.
+        """Prepare to watch the delivery that this thread is about to make.
 
         Args:
-            run: is told of all.
-            reach: called at each point.
-            history: in which it is made.
-            lines: whether its lines are points, also where that keeps another tool from hearing them.
-            limited: whether so many lines mean that it waits without end for what is dead.
-            rival: whether another delivery is suspended meanwhile, for which this one may have to wait.
+            run: receives everything that happens.
+            scope: decides whose lines are points.
+            tracer: reports them.
+            at_point: called at each point.
+            owner: makes the delivery.
+            rival: whether another delivery is suspended, for which this one may have to wait.
+            lines: whether its lines must be traced even if that blinds another tool, such as coverage.
+            limited: whether a delivery that runs very many lines waits for a lock that is never released.
         """
-        self._run = run
-        self._reach = reach
-        self._history = history
+        self.run = run
+        self.tracer = tracer
+        self._scope = scope
+        self._at_point = at_point
+        self._owner = owner
         self._rival = rival
         self._limited = limited or rival
-        #: Whether its lines have to be heard.
-        self.lines = lines or rival or reach is not None
-        #: In which it is made.
+        self.needs_lines = lines or rival or at_point is not None
         self.thread = threading.get_ident()
         self._counter = PointCounter()
         self._connections: list[tuple[Callable[[], object], object]] = []
         self._lines = self._last_lines = 0
-        self._hold: Callable[[], object] | None = None
+        self._hand_over: Callable[[], object] | None = None
         self._patience = Patience()
-        #: How much has gone on.
+        #: Grows with each point and each effect: a sign of life.
         self.beats = 0
         self.dead = False
-        #: Whether its worker was killed.
         self.killed = False
-        self.spinning = False
+
+    # Points
 
     def line(self, code: CodeType, line: int) -> None:
-        """Hear that a line is about to run."""
+        """Count a line that is about to run. The tracer calls it."""
         self._lines += 1
         if self.dead:
-            self._unwind_line()
+            self._last_lines += 1
+            if self._last_lines > _LAST_LINES:
+                raise Unwound
             return
         self._check_alive()
         if self._limited and self._lines > _SPINNING:
-            self._wait_for_rival()
+            self._stop_spinning()
         if not self._counter.is_inlined(code, line):
-            self._at(self._counter.line(code, line))
-
-    def sleeping(self, ns: int) -> int:
-        """Hear of a sleep in nanoseconds; return how long it takes."""
-        if not self._limited or self.dead:
-            return ns
-        length = self._patience.lengthened(ns, holder_is_alive=self._rival)
-        if length is None:
-            self._wait_for_rival()
-        return length
-
-    def waiting(self, awaitable: Any) -> None:
-        """Hear that the coroutine of the job waits for something."""
-        self._pause("await", awaitable)
-
-    def going_on(self, awaitable: Any) -> None:
-        """Hear that it has what it waited for."""
-        self._pause("awaited", awaitable)
+            self._come_to(self._counter.line(code, line))
 
     @contextmanager
     def acting(self, act: Act) -> Generator[None, None, None]:
-        """Hear of an act, and let it happen or not."""
+        """Let an effect happen, with a point before it and one after it."""
         self._check_alive()
-        alone = self._is_own_thread() and not _within_act.get()
+        alone = self._interrupts_this_thread() and not _within_act.get()
         name = f"{act.kind}: {act.text}"
         if alone:
-            self._counter.place = self._place()
-            self._at(self._counter.act("before", name), act)
+            self._counter.place = self._current_place()
+            self._come_to(self._counter.act("before", name), act)
         counts = act.counts and not _within_act.get()
-        with _Doing(self, act.busy):
+        with PartOfAct(self, act.busy):
             yield
         self.beats += 1
         if counts:
-            self._run.acts.append(act)
+            self.run.acts.append(act)
         if alone:
-            self._counter.place = self._place()
-            self._at(self._counter.act("after", name), act)
-        elif not self._is_own_thread():
-            self._run.elsewhere.append(name)
-
-    @contextmanager
-    def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
-        """Hear that something is read."""
-        self._check_alive()
-        with _Doing(self, busy):
-            yield
+            self._counter.place = self._current_place()
+            self._come_to(self._counter.act("after", name), act)
+        elif not self._interrupts_this_thread():
+            self.run.elsewhere.append(name)
 
     def changing(self, text: str) -> None:
-        """Hear that a file is about to be changed."""
+        """Let a file be changed, with a point before it. Nothing reports when it has been changed."""
         if _within_act.get():
             return
         self._check_alive()
-        if not self._is_own_thread():
-            self._run.elsewhere.append(f"file: {text}")
+        if not self._interrupts_this_thread():
+            self.run.elsewhere.append(f"file: {text}")
             return
         act = Act("file", text, counts=False, refused=_no_space, answer_lost=None)
-        self._counter.place = self._place()
-        self._at(self._counter.act("before", f"file: {text}"), act)
+        self._counter.place = self._current_place()
+        self._come_to(self._counter.act("before", f"file: {text}"), act)
+
+    def pausing(self, kind: PointKind, coroutine: Any) -> None:
+        """Count an await of the coroutine of the job: while it waits, or when it has the answer."""
+        self._check_alive()
+        if _within_act.get():
+            # An effect is one step, however often its driver waits for a socket or a thread.
+            return
+        place = self._counter.place
+        while coroutine is not None:
+            frame = getattr(coroutine, "cr_frame", None)
+            if frame is not None and self._scope.wants(frame.f_code):
+                place = (frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno)
+            coroutine = getattr(coroutine, "cr_await", None)
+        self._counter.place = place
+        self._come_to(self._counter.pause(kind))
+
+    def _come_to(self, point: Point, act: Act | None = None) -> None:
+        index = len(self.run.points)
+        self.beats += 1
+        self.run.points.append(point)
+        self.run.point_acts.append(act)
+        if self._at_point is None:
+            return
+        error = self._at_point(index, point)
+        if error is None:
+            return
+        if isinstance(error, Unwound):
+            self.dead = True
+            self.run.stopped_at = point
+        raise error
+
+    def _current_place(self) -> SourceLine:
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            if self._scope.wants(frame.f_code):
+                return frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno
+            frame = frame.f_back
+        return self._counter.place
+
+    def _interrupts_this_thread(self) -> bool:
+        # Threads of a job run in an order that nobody controls, so they cannot be stopped at a point.
+        return threading.get_ident() == self.thread
+
+    # What effect sources report
+
+    @contextmanager
+    def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
+        """Let something be read."""
+        self._check_alive()
+        with PartOfAct(self, busy):
+            yield
 
     def outside(self, text: str) -> None:
-        """Refuse what leaves the process and is no act that can be told from others."""
+        """Fail the check because of a call that leaves the process, unless it is part of an effect."""
         if not _within_act.get():
             self.refuse(
                 f"The job called {text}, which reaches outside of the world, and nothing that pytest-jobs knows "
@@ -298,132 +253,106 @@ class Watch:
             )
 
     def note(self, act: Act) -> None:
-        """Note that an act has had its effect."""
-        self._run.acts.append(act)
+        """Count an effect."""
+        self.run.acts.append(act)
 
     def begun(self, function: Callable[..., object]) -> None:
-        """Hear that a thread begins to run a function."""
+        """Note that a thread starts to run a function."""
         code = getattr(function, "__code__", None)
-        if code is not None and self._history.wants(code):
-            self._run.elsewhere.append(f"{function.__qualname__}()")
+        if code is not None and self._scope.wants(code):
+            self.run.elsewhere.append(f"{function.__qualname__}()")
 
-    def opened(self, close: Callable[[], object], shared: object) -> None:
-        """Note a connection of this delivery."""
-        if shared is not None and self._rival and self._history.is_shared(shared):
-            self.refuse(_SHARED)
-        self._connections.append((close, shared))
+    def refuse(self, why: str) -> None:
+        """Stop the delivery and fail the check, since nothing can be shown.
 
-    def refuse(self, why: str) -> NoReturn:
-        """End it, since nothing can be shown by it."""
+        Raises:
+            Unwound: always.
+        """
         self._check_alive()
-        self._history.refuse(why)
+        if self._owner is not None:
+            self._owner.refuse(why)
         self.dead = True
         raise Unwound
 
-    def kill(self) -> None:
-        """Let its worker die."""
-        self.killed = True
-        self.close_connections()
+    def refuse_other_tracer(self) -> None:
+        """Fail the check, since lines were missed: other code has taken over the tracer."""
+        if self._owner is not None:
+            self._owner.refuse(_TAKEN)
 
-    def give_up(self) -> None:
-        """Let it go no further: it waits for another delivery."""
-        self.dead = self.spinning = True
+    # Connections
 
-    def give_way(self, hold: Callable[[], object]) -> None:
-        """Let it call a function as soon as it goes on: it waits for another delivery."""
-        self._hold = hold
-
-    def taken_from(self) -> None:
-        """Hear that something else has taken the place of what hears of the lines."""
-        self._history.refuse(_TAKEN)
-
-    def may_wait(self) -> bool:
-        """Say whether no delivery is suspended that may hold a lock."""
-        return not self._rival
+    def opened(self, close: Callable[[], object], shared: object) -> None:
+        """Note a connection of this delivery."""
+        if shared is not None and self._rival and self._owner and self._owner.is_shared(shared):
+            self.refuse(_SHARED)
+        self._connections.append((close, shared))
 
     def holds(self, shared: object) -> bool:
-        """Say whether a connection is one of this delivery's."""
+        """Return whether this delivery uses a connection."""
         return any(held is shared for _, held in self._connections)
 
     def close_connections(self) -> None:
-        """Close what this delivery opened, as the kernel does."""
+        """Close the connections of this delivery, as the kernel does when a process ends."""
         while self._connections:
             with contextlib.suppress(Exception):
                 self._connections.pop()[0]()
 
-    def _pause(self, kind: PointKind, awaitable: Any) -> None:
-        self._check_alive()
-        if _within_act.get():
-            # An act is one step, however often a driver waits for its socket or its thread in it.
-            return
-        self._counter.place = _place_of_await(awaitable, self._history.wants) or self._counter.place
-        self._at(self._counter.pause(kind))
+    # Waiting, and the end
 
-    def _at(self, point: Point, act: Act | None = None) -> None:
-        index = len(self._run.points)
-        self.beats += 1
-        self._run.points.append(point)
-        self._run.point_acts.append(act)
-        if self._reach is None:
-            return
-        error = self._reach(index, point)
-        if error is None:
-            return
-        if isinstance(error, Unwound):
-            self.dead = True
-            self._run.stopped_at = point
-        raise error
+    def may_wait(self) -> bool:
+        """Return whether a lock may be waited for: no suspended delivery can hold it."""
+        return not self._rival
 
-    def give_way_to_rival(self) -> None:
-        """Let it wait for the delivery that is suspended, if there is one, since it found a lock held."""
+    def sleeping(self, ns: int) -> int:
+        """Return how long a sleep of so many nanoseconds takes."""
+        if not self._limited or self.dead:
+            return ns
+        length = self._patience.lengthened(ns, holder_is_alive=self._rival)
+        if length is None:
+            self._stop_spinning()
+        return length
+
+    def kill(self) -> None:
+        """Kill the worker of this delivery: its connections close. Its frames are unwound later."""
+        self.killed = True
+        self.close_connections()
+
+    def give_up(self) -> None:
+        """Stop this delivery at its next line: it waits for a delivery that is suspended."""
+        self.dead = self.run.spinning = True
+
+    def give_way(self, hand_over: Callable[[], object]) -> None:
+        """Call a function at the next line, before this delivery goes on."""
+        self._hand_over = hand_over
+
+    def found_busy(self) -> None:
+        """Give this delivery up if it found a lock that a suspended delivery may hold."""
         if self._rival:
-            self._wait_for_rival()
+            self._stop_spinning()
 
-    def _wait_for_rival(self) -> NoReturn:
-        self.dead = self.spinning = True
+    def _stop_spinning(self) -> NoReturn:
+        self.give_up()
         raise Unwound
 
-    def _place(self) -> Place:
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None:
-            if self._history.wants(frame.f_code):
-                return frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno
-            frame = frame.f_back
-        return self._counter.place
-
-    def _is_own_thread(self) -> bool:
-        return threading.get_ident() == self.thread
-
     def _check_alive(self) -> None:
-        if self._hold is not None:
-            hold, self._hold = self._hold, None
-            hold()
+        if self._hand_over is not None:
+            hand_over, self._hand_over = self._hand_over, None
+            hand_over()
         if self.dead:
-            # It may catch what unwinds it here, and try again for ever.
-            self._history.hear_again()
-            raise Unwound
-
-    def _unwind_line(self) -> None:
-        """Let what is dead release what it holds in memory, which the next history finds; no more than that."""
-        self._last_lines += 1
-        if self._last_lines > _LAST_LINES:
+            # The job may catch this exception and try again for ever, so tracing must go on.
+            self.tracer.rearm()
             raise Unwound
 
 
-def lengthened(ns: int) -> int:
-    """Return how long a sleep takes in what is explored, in nanoseconds."""
-    watch = watcher.get()
-    return watch.sleeping(ns) if isinstance(watch, Watch) else ns
-
-
-class _Doing:
-    """The block in which an act is done, or something is read: what happens in it is part of that."""
+class PartOfAct:
+    """A block in which an effect happens, or something is read: nothing in it is an effect of its own."""
 
     __slots__ = ("_busy", "_token", "_watch")
 
     def __init__(self, watch: Watch, busy: Callable[[BaseException], bool]) -> None:
         self._watch = watch
         self._busy = busy
+        self._token: Token[bool] | None = None
 
     def __enter__(self) -> None:
         self._token = _within_act.set(True)
@@ -431,78 +360,156 @@ class _Doing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
-        _within_act.reset(self._token)
+        if self._token is not None:
+            # A coroutine that is thrown away ends in the context of whoever does it.
+            with contextlib.suppress(ValueError):
+                _within_act.reset(self._token)
         if isinstance(error, Exception) and self._busy(error):
-            self._watch.give_way_to_rival()
+            self._watch.found_busy()
 
 
-def _place_of_await(awaitable: Any, wants: Callable[[CodeType], bool]) -> Place | None:
-    """Return where a coroutine stands: in the innermost function that counts."""
-    place = None
-    while awaitable is not None:
-        frame = getattr(awaitable, "cr_frame", None)
-        if frame is not None and wants(frame.f_code):
-            place = (frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno)
-        awaitable = getattr(awaitable, "cr_await", None)
-    return place
+def is_within_act() -> bool:
+    """Return whether code runs as a part of an effect."""
+    return _within_act.get()
+
+
+def lengthened(ns: int) -> int:
+    """Return how many nanoseconds a sleep takes, in a delivery that may be watched."""
+    watch = watcher.get()
+    return watch.sleeping(ns) if isinstance(watch, Watch) else ns
 
 
 def _no_space() -> Exception:
     return OSError(errno.ENOSPC, "No space left on device")
 
 
-class WatchedBody(Body):
-    """Runs the body of a job with its lines heard."""
+class Patience:
+    """Makes a loop that sleeps until a lock is free end soon, however long the lease of the lock is.
 
-    def __init__(self, watch: Watch, tracer: LineTracer) -> None:
+    A sleep may always take longer than asked for. If the holder is dead, its lease runs out in
+    virtual time before the loop has gone round for ever.
+    """
+
+    __slots__ = ("_factor", "_slept", "_slept_ns")
+
+    #: So many sleeps take as long as asked for, and from then on each is longer by a tenth.
+    _PLAIN_SLEEPS: Final = 400
+    _GROWTH: Final = 1.1
+    #: A lock that is not free after so long never is.
+    _ENOUGH_NS: Final = duration_ns(timedelta(days=50).total_seconds())
+
+    def __init__(self) -> None:
+        self._factor = 1.0
+        self._slept = self._slept_ns = 0
+
+    def lengthened(self, ns: int, *, holder_is_alive: bool) -> int | None:
+        """Return how long a sleep takes; None if the delivery has waited long enough.
+
+        Args:
+            ns: how long it was to take, in nanoseconds.
+            holder_is_alive: whether the delivery that holds the lock is suspended rather than dead, so
+                that its lease is not to run out only because of the waiting.
+        """
+        self._slept += 1
+        if self._slept <= self._PLAIN_SLEEPS:
+            return ns
+        if holder_is_alive:
+            return None
+        self._factor *= self._GROWTH
+        longer = int(ns * self._factor)
+        self._slept_ns += longer
+        return longer if self._slept_ns < self._ENOUGH_NS else None
+
+
+class WatchedBody(Body):
+    """Runs the body of a job with its lines traced."""
+
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._tracer = tracer
         self.outcome: BaseException | None = None
         self.called = False
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         """Run the body."""
         self.called = True
-        with self._hooked():
-            result = call()
+        with self._watched():
+            result = self._run(call)
         return self._awaited(result) if inspect.isawaitable(result) else result
 
+    def _run(self, call: Callable[[], Any]) -> Any:
+        return call()
+
     @contextmanager
-    def _hooked(self) -> Generator[None, None, None]:
+    def _watched(self) -> Generator[None, None, None]:
         watch = self._watch
-        with self._tracer.hooked(watch.line, needed=watch.lines):
+        with watch.tracer.hooked(watch.line, needed=watch.needs_lines):
             yield
-            if self._tracer.was_taken():
-                watch.taken_from()
+            if watch.tracer.was_replaced():
+                watch.refuse_other_tracer()
 
     async def _awaited(self, awaitable: Any) -> Any:
+        isolated = self._watch.isolated
         try:
-            with self._hooked():
-                if not inspect.iscoroutine(awaitable):
-                    return await awaitable
-                return await _paused(awaitable, self._watch)
+            with self._watched():
+                if isolated and inspect.iscoroutine(awaitable):
+                    return await _with_pauses(awaitable, self._watch)
+                return await awaitable
         finally:
-            if self._watch.dead:
-                hush_loop()
+            if isolated and self._watch.dead:
+                silence_loop()
 
 
 @types.coroutine
-def _paused(coroutine: Any, watch: Watch) -> Generator[Any, Any, Any]:
-    """Drive a coroutine, and let what watches it hear where it waits, and where it goes on."""
+def _with_pauses(coroutine: Any, watch: Watch) -> Generator[Any, Any, Any]:
+    """Drive a coroutine, with a point where it begins to wait and one where it has the answer."""
     step: Callable[[], Any] = functools.partial(coroutine.send, None)
     while True:
         try:
             wanted = step()
         except StopIteration as end:
             return end.value
-        step = yield from _waited(coroutine, watch, wanted)
+        try:
+            watch.pausing("await", coroutine)
+            answer = yield wanted
+            watch.pausing("awaited", coroutine)
+        except BaseException as error:
+            step = functools.partial(coroutine.throw, error)
+        else:
+            step = functools.partial(coroutine.send, answer)
 
 
-def _waited(coroutine: Any, watch: Watch, wanted: Any) -> Generator[Any, Any, Callable[[], Any]]:
-    try:
-        watch.waiting(coroutine)
-        answer = yield wanted
-        watch.going_on(coroutine)
-    except BaseException as error:
-        return functools.partial(coroutine.throw, error)
-    return functools.partial(coroutine.send, answer)
+#: By an exception, or without one.
+BlockEnd: TypeAlias = Literal["raised", "reached"]
+
+_RAISED: Final = ("PUSH_EXC_INFO", "WITH_EXCEPT_START")
+#: The three `None` that `__exit__` gets.
+_REACHED: Final = ("LOAD_CONST",) * 3
+#: The size of an operation in the code of a function.
+_OPERATION: Final = 2
+
+
+def block_end(code: CodeType) -> BlockEnd | None:
+    """Return how a running function leaves a `with` block at its current line; None if it does not.
+
+    Args:
+        code: its code, a line of which has just been reported.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    rest = code.co_code[frame.f_lasti :]
+    if _names(rest, 2) == _RAISED:
+        return "raised"
+    if _names(rest, 1) == ("SWAP",):
+        # The value that is returned in the block stays below the three `None`.
+        rest = rest[_OPERATION:]
+    if _names(rest, 4) != (*_REACHED, "CALL"):
+        return None
+    loaded: list[Any] = [code.co_consts[rest[place]] for place in (1, 3, 5)]
+    return "reached" if loaded == [None, None, None] else None
+
+
+def _names(operations: bytes, number: int) -> tuple[str, ...]:
+    return tuple(dis.opname[each] for each in operations[: number * _OPERATION : _OPERATION])

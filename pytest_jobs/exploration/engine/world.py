@@ -1,4 +1,4 @@
-"""What all histories of an exploration have in common."""
+"""The world of a history, and the time and the garbage of it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ import inspect
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from ...errors import ExplorationError
-from ...harness.records.bridge import Bridge, DeliverySemantics
-from ...harness.time.clock import VirtualClock
-from ...harness.time.sleeps import SleepPatch
-from .lines import LineTracer
-from .scope import Scope
-from .sources import Sources
 
 
 @contextmanager
-def uncollected() -> Generator[None, None, None]:
-    """Leave garbage alone for a block.
+def without_garbage_collection() -> Generator[None, None, None]:
+    """Switch the garbage collector off for a block.
 
-    What an earlier delivery left has its end wherever the collector happens to run, and what it does
-    in its end, as a pipeline of Redis does, would be heard as an act of the delivery that runs then.
-    Before Python 3.12 it may also run while a context variable is set, and loses or destroys the
-    context when another one is set in such an end.
+    It may run at any line, and would end what an earlier delivery left. An object that does something
+    in its end, such as a pipeline of Redis, would then add an effect to the delivery that runs. Before
+    Python 3.12 the collector may also run while a context variable is set; setting another one in the
+    end of an object then damages the context.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -39,15 +32,14 @@ def uncollected() -> Generator[None, None, None]:
 
 
 _HOUR: Final = timedelta(hours=1)
-#: The clean runs lie so far apart at most, and so do the deliveries of one that fails.
+#: All deliveries of the clean runs lie within so long.
 _SPAN: Final = timedelta(hours=4)
 
 
-def until_quiet(now: datetime) -> timedelta:
-    """Return how long to wait until no day ends for some hours, here or in UTC.
+def time_until_no_midnight(now: datetime) -> timedelta:
+    """Return how long to wait until no day ends within some hours, here or in UTC.
 
-    Otherwise it would depend on the hour at which the tests run whether a job that writes a date
-    comes out alike twice.
+    Otherwise two clean runs of a job that writes the date would differ, if the tests run at night.
     """
     wait = timedelta(0)
     while _ends_a_day(now + wait):
@@ -61,22 +53,17 @@ def _ends_a_day(begin: datetime) -> bool:
 
 
 class TimeLimit:
-    """Says whether time is left: seconds of computing, which a busy machine does not take away."""
+    """Returns whether time is left. It counts seconds of computing, so that a busy machine takes none away."""
 
     __slots__ = ("_computed_by", "_passed_by")
 
     def __init__(self, seconds: float) -> None:
-        """Begin to count.
-
-        Args:
-            seconds: how many there are.
-        """
         self._passed_by = time.perf_counter() + seconds
         self._computed_by = time.process_time() + seconds
 
     def __call__(self) -> bool:
-        """Say whether there is time left."""
-        # Before so much time has passed, so much cannot have been computed; and the system is slow to tell.
+        """Return whether time is left."""
+        # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
         return time.perf_counter() < self._passed_by or time.process_time() < self._computed_by
 
 
@@ -85,7 +72,7 @@ World: TypeAlias = Callable[[], "AbstractContextManager[Snapshot] | Iterator[Sna
 
 
 def check_world(world: object) -> None:
-    """Check that a world can be entered again and again.
+    """Check that a world can be built again and again.
 
     Raises:
         ExplorationError: when it cannot.
@@ -103,11 +90,11 @@ def check_world(world: object) -> None:
 
 
 @contextmanager
-def entered(world: World) -> Generator[Snapshot, None, None]:
-    """Build a world for a block, and give what tells its state.
+def open_world(world: World) -> Generator[Snapshot, None, None]:
+    """Build a world for a block, and yield the function that returns its state.
 
     Raises:
-        ExplorationError: when it is no world, or tells nothing.
+        ExplorationError: when it builds no world, or gives no such function.
     """
     made: Any = world()
     if inspect.isgenerator(made):
@@ -129,45 +116,3 @@ def entered(world: World) -> Generator[Snapshot, None, None]:
 @contextmanager
 def _as_block(generator: Generator[Any, Any, Any]) -> Generator[Any, None, None]:
     yield from generator
-
-
-#: Bridges by which nothing is bound to a thread.
-_PLAIN: Final = frozenset(("functions", "core"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What all histories of an exploration have in common."""
-
-    bridges: tuple[Bridge, ...]
-    bridge: Bridge
-    job: object
-    world: World
-    scope: Scope
-    tracer: LineTracer
-    clock: VirtualClock
-    sleeps: SleepPatch
-    sources: Sources
-    accept: tuple[type[BaseException], ...] = ()
-    same_process: bool = False
-    #: Whether a job comes again only where the library would deliver it again.
-    as_configured: bool = False
-    #: How many deliveries are interrupted in one history.
-    depth: int = 1
-
-    def needs_threads(self) -> bool:
-        """Say whether a delivery beside another has to be in another thread.
-
-        It has where something may be bound to a thread, or may have to be waited for.
-        """
-        return (
-            self.depth > 1
-            or self.bridge.name not in _PLAIN
-            or self.sources.may_bind_to_threads()
-            or self.scope.may_wait()
-        )
-
-    @property
-    def semantics(self) -> DeliverySemantics:
-        """What the library does with a job whose delivery fails, or whose worker dies."""
-        return self.bridge.delivery_semantics(self.job)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from ..engine.processes import ModuleGlobals, Place
-from ..engine.sameness import differences
+from ..engine.processes import GlobalName, ModuleGlobals
+from ..engine.sameness import differences, not_fresh
 from ..engine.watching import Run
-from ..engine.world import Setting
+from .checked_job import CheckedJob
 from .history import History
 from .plans import Plan
 
@@ -18,29 +18,32 @@ _AT_ONCE: Final = timedelta(0)
 
 
 class Reference:
-    """What one clean run of a job with one set of arguments comes to."""
+    """The result of one clean run of a job with one set of arguments."""
 
-    def __init__(self, setting: Setting, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._setting = setting
+    def __init__(
+        self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        """Run nothing yet."""
+        self._checked = checked
         self._args = args
         self._kwargs = kwargs
-        self._kept: frozenset[Place] = frozenset()
+        self._kept: frozenset[GlobalName] = frozenset()
         self._known = False
         self._threads = True
+        #: What is observed after the clean run.
         self.wanted: Mapping[str, Any] = {}
         self.run = Run(1)
 
     def refer(self) -> None:
-        """Make one clean run, and another at another time with other random values; the first time only.
+        """Make one clean run, and another one at another time with other random values; the first time only.
 
         Raises:
-            ExplorationError: when it fails, does nothing, or comes out differently.
+            ExplorationError: when it fails, does nothing, or the second one ends differently.
         """
         if self._known:
             return
-        unheard = True
-        while unheard:
-            unheard = self._meets_libraries()
+        while self._imports_libraries():
+            pass
         history = self.history()
         with history.opened():
             run = history.deliver_until_acknowledged(again=False)
@@ -55,10 +58,10 @@ class Reference:
             nothing_happened = self.wanted == history.initial
         self.run = history.runs[0]
         if nothing_happened:
-            self._check_looked()
+            self._check_any_effect()
         other, initial = self._clean(self.history(seed=2, delay=timedelta(seconds=12_345)))
         if initial != history.initial:
-            self._not_fresh(history.initial, initial)
+            raise not_fresh(history.initial, initial)
         differing = differences(self.wanted, other)
         if differing:
             name, first, second = differing[0]
@@ -68,10 +71,10 @@ class Reference:
                 "from the arguments."
             )
         self._known = True
-        self._threads = self._setting.needs_threads()
+        self._threads = self._checked.needs_threads()
 
-    def _check_looked(self) -> None:
-        """Raise when the job did nothing that is compared, neither by itself nor in the state."""
+    def _check_any_effect(self) -> None:
+        """Raise if the clean run did nothing that is compared, neither by itself nor in the state."""
         acts = [act for act in self.run.point_acts if act is not None]
         if not acts:
             raise ExplorationError(
@@ -85,41 +88,38 @@ class Reference:
                 "what the job changes, and begin as it is before the job."
             )
 
-    def _meets_libraries(self) -> bool:
-        """Make a clean run; say whether it was refused, and what it had imported is heard of from now on."""
-        # Which modules count is known when they have run, and then they bear the traces of it.
-        scope = self._setting.scope
+    def _imports_libraries(self) -> bool:
+        """Run the job once so that its libraries get imported, and patch those.
+
+        Returns:
+            True if that run failed only because a library was not patched yet.
+        """
+        # The modules of the traced code are known only after the run, which has changed their globals.
+        scope = self._checked.engine.scope
         globals_before = ModuleGlobals(scope.loaded_modules())
         history = self.history()
         self._clean(history)
-        globals_before.heed_only(scope.modules())
+        globals_before.keep_only(scope.modules())
         globals_before.restart()
-        return self._setting.sources.catch_up() and history.refusal is not None
+        return self._checked.engine.sources.catch_up() and history.refusal is not None
 
     def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
         with history.opened():
             history.deliver_until_acknowledged(again=False)
             return history.observed(), history.initial
 
-    def _not_fresh(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
-        name, one, two = differences(first, second)[0]
-        raise ExplorationError(
-            f"The world is not fresh: {name} is {one!r} when it is entered for the first time, and {two!r} "
-            "when it is entered again. Build everything inside the world, each time anew."
-        )
-
     def history(
         self, *, seed: int = 1, delay: timedelta = _AT_ONCE, threads: bool = False
     ) -> History:
-        """Return a history of the same job with the same arguments.
+        """Return a new history of the same job with the same arguments.
 
         Args:
-            seed: of its random values.
+            seed: the seed of its random values.
             delay: how much later than others it begins.
-            threads: whether deliveries beside another have threads of their own, also where they need none.
+            threads: whether overlapping deliveries get threads of their own even if they need none.
         """
         return History(
-            self._setting,
+            self._checked,
             self._args,
             self._kwargs,
             seed=seed,
@@ -128,21 +128,21 @@ class Reference:
             threads=threads or self._threads,
         )
 
-    def wanted_after(self, plan: Plan, others: Sequence[Callable[[], object]]) -> Mapping[str, Any]:
-        """Return what is observed when everything of a plan happens once."""
+    def wanted_after(self, plan: Plan) -> Mapping[str, Any]:
+        """Return what is observed if everything in a plan happens once."""
         if plan.name != "out_of_order":
             return self.wanted
         with self.history().opened() as history:
             history.deliver_until_acknowledged(again=False)
-            history.between(others[plan.other])
+            history.run_other_job(plan.other)
             return history.observed()
 
 
 def check_not_refused(history: History) -> None:
-    """Raise what turned out to show nothing.
+    """Raise if nothing can be shown by a history.
 
     Raises:
-        ExplorationError: when there is such a thing.
+        ExplorationError: says why.
     """
     if history.refusal is not None:
         raise ExplorationError(history.refusal)

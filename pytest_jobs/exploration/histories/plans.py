@@ -27,7 +27,7 @@ HistoryName: TypeAlias = Literal[
 #: Every history, in the order in which they are tried: the simplest first.
 HISTORIES: Final[tuple[HistoryName, ...]] = get_args(HistoryName)
 DEFAULT: Final[tuple[HistoryName, ...]] = HISTORIES[:6]
-#: Those in which a delivery is cut off once more, when two interruptions are asked for.
+#: The histories whose second delivery is interrupted as well, with `depth=2`.
 TWICE_INTERRUPTED: Final[tuple[HistoryName, ...]] = ("crash", "overlap")
 
 _AT_ONCE: Final = timedelta(0)
@@ -41,17 +41,17 @@ _KILLED: Final = frozenset(("crash", "late"))
 
 @dataclass(frozen=True)
 class Plan:
-    """One history that is to be tried."""
+    """Describes one history that is to be tried."""
 
     name: HistoryName
-    #: Where the first delivery is interrupted; None when it is not.
+    #: The point at which the first delivery is interrupted, by its index; None for nowhere.
     index: int | None = None
     point: Point | None = None
     gap: timedelta = _AT_ONCE
     act: Act | None = None
     #: The position of the other job, of `out_of_order`.
     other: int = 0
-    #: Where the second delivery is interrupted too; None when it is not.
+    #: The point at which the second delivery is interrupted; None for nowhere.
     second: int | None = None
     second_point: Point | None = None
     #: Whether the whole worker is lost, rather than the process that runs the job.
@@ -59,27 +59,27 @@ class Plan:
 
     @property
     def cuts_off(self) -> bool:
-        """Whether a delivery is cut off, so that what may happen at least once may happen twice."""
+        """Whether a delivery is cut off, so that an effect declared `at_least_once` may happen twice."""
         return self.name in _CUT_OFF and self.index is not None
 
 
 def plans_of(run: Run, names: Collection[HistoryName], others: int) -> Iterator[Plan]:
-    """Give the plans for a job whose clean run is known.
+    """Yield the plans for a job, the simplest first.
 
     Args:
-        run: the clean run.
+        run: the clean run of the job.
         names: the histories that are wanted.
-        others: how many other jobs there are that may run in between.
+        others: how many other jobs may run in between.
     """
     return (plan for plan in _all_plans(run, others) if plan.name in names)
 
 
 def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Plan]:
-    """Give those plans that can come about with a library, by the settings of the job.
+    """Drop the histories that a library, as configured, can never produce.
 
     Args:
         plans: all of them.
-        semantics: what the library does.
+        semantics: what the library does when a delivery fails or its worker dies.
     """
     for plan in plans:
         if plan.index is None or plan.name in _OVERLAPPING:
@@ -116,7 +116,7 @@ def deeper(seconds: Mapping[Plan, Sequence[Point]]) -> list[Plan]:
     """Return the plans in which the second delivery is interrupted as well.
 
     Args:
-        seconds: plans that were carried out, and the points of their second delivery.
+        seconds: the plans that were carried out, each with the points of its second delivery.
     """
     return [
         replace(plan, second=index, second_point=point)

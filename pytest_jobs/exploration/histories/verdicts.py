@@ -1,4 +1,4 @@
-"""What a history came to, beside one clean run."""
+"""The verdict on a history: how its end differs from that of one clean run."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a history differs from one clean run."""
+    """How the end of a history differs from that of one clean run."""
 
     word: Word
-    #: What differs: a name of the state, or of an act.
+    #: A name of the state, or an effect.
     what: str
-    #: The name, what it is after one clean run, and what it is now.
+    #: Each name that differs, its value after one clean run, and its value now.
     differences: tuple[tuple[str, Any, Any], ...]
     error: BaseException | None = None
 
@@ -41,14 +41,14 @@ def judge(
     last: Run,
     at_least_once: Collection[str],
 ) -> Verdict | None:
-    """Return the verdict on a history; None when it ended as one clean run does.
+    """Return the verdict on a history; None if it ended as one clean run does.
 
     Args:
         wanted: what is observed after one clean run.
         found: what is observed at the end of the history.
-        initial: what was observed before anything ran.
+        initial: what is observed before the first delivery.
         last: the last delivery.
-        at_least_once: names of which more than wanted is accepted.
+        at_least_once: names that may have more than wanted.
     """
     differing = [
         difference
@@ -69,7 +69,7 @@ def judge(
 
 
 def _what(name: str, once: Any, now: Any) -> str:
-    """Return what differs, as precisely as it can be said: `gateway.charge` rather than `gateway`."""
+    """Return the name of an effect as precisely as possible: `gateway.charge` rather than `gateway`."""
     kind = name.removesuffix(" calls")
     wanted, found = _counted(once), _counted(now)
     if kind == name or wanted is None or found is None:
@@ -82,7 +82,7 @@ def _what(name: str, once: Any, now: Any) -> str:
 
 
 def _worst_first(differing: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
-    """Put what was done before what is stored: it is the cause, and cannot be undone."""
+    """Sort effects before state: they are the cause, and cannot be undone."""
     return sorted(differing, key=lambda difference: not difference[0].endswith(" calls"))
 
 

@@ -6,57 +6,231 @@ import contextlib
 import contextvars
 import functools
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from sqlite3 import dbapi2
-from typing import Any, ParamSpec, TypeVar
+from types import CodeType
+from typing import Any, Final, ParamSpec, TypeVar
 from weakref import WeakSet
 
-from ...errors import JobsError
+from ...errors import ExplorationError, JobsError
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
 from ...harness.records.patches import Patches
 from ...harness.records.record import FIRST, JobRecord, call_text, current_record
 from ...harness.running.performer import Performer, RealBody
-from ..effects.audit import audit_hook
-from ..engine.acts import Act, watcher
+from ..engine.acts import Act, ActWatcher, watcher
 from ..engine.lines import line_tracer
 from ..engine.points import Point
+from ..engine.processes import held_locks
+from ..engine.scope import Scope
 from ..engine.sources import Sources
-from ..engine.unwinding import InContext
-from .scope import LiveScope, LiveScopes
-from .watching import Killed, LiveBody, LiveWatch
+from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, silenced
+from ..engine.watching import (
+    PartOfAct,
+    Run,
+    Unwound,
+    Watch,
+    WatchedBody,
+    block_end,
+    is_within_act,
+)
+from ..report.audience import current_audience
+
+_LOCK: Final = type(threading.Lock())
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LiveWatch(Watch):
+    """Watches a delivery in a test that goes on after the delivery was killed.
+
+    The killed delivery is unwound in the world of the test. So each further line raises again, and no
+    effect happens except a rollback: a killed process would not run the `finally` and `except` blocks
+    of the project either.
+    """
+
+    isolated = False
+
+    def __init__(self, scope: Scope, kill_at: Point | None) -> None:
+        """Prepare to watch.
+
+        Args:
+            scope: decides whose lines are points.
+            kill_at: the point at which the delivery is killed; None for nowhere.
+        """
+        self._kill_at = None if kill_at is None else kill_at.name
+        super().__init__(Run(1), scope, line_tracer(scope), self._die_at)
+        #: What the delivery did outside of the process that is no point.
+        self.reached: list[str] = []
+
+    @property
+    def kills(self) -> bool:
+        """Whether the delivery is to be killed."""
+        return self._kill_at is not None
+
+    def _die_at(self, index: int, point: Point) -> BaseException | None:
+        if point.name != self._kill_at:
+            return None
+        silence_loop(Unwound)
+        return Unwound()
+
+    def line(self, code: CodeType, line: int) -> None:
+        """Count a line of this delivery; other tasks of the test may run on its thread."""
+        current: ActWatcher | None = watcher.get()
+        if current is not self:
+            return
+        end = block_end(code)
+        if self.dead and end == "raised":
+            # The `finally` blocks of installed packages run too. The context managers of the project
+            # have lines, which raise.
+            return
+        if self.dead:
+            raise Unwound
+        if end is None:
+            # An exception in a line at which a block is left does not reach its context manager.
+            self._come_to(self._counter.line(code, line))
+
+    def _interrupts_this_thread(self) -> bool:
+        # Of several threads only those count that run in the context of the delivery, such as the one of
+        # `asyncio.to_thread`: they run one at a time.
+        return True
+
+    @contextmanager
+    def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
+        """Let something be read. BEGIN and ROLLBACK count as reads, and are allowed after the kill too."""
+        with PartOfAct(self, busy):
+            yield
+
+    def outside(self, text: str) -> None:
+        """Note a call that leaves the process: the test may intend it."""
+        if not is_within_act():
+            self._check_alive()
+            self.reached.append(text)
+
+    def refuse(self, why: str) -> None:
+        """Note what would fail a check: the test may intend it."""
+        self.reached.append(why)
+
+    def begun(self, function: Callable[..., object]) -> None:
+        """Do nothing: threads that a job starts are not watched."""
+
+    def opened(self, close: Callable[[], object], shared: object) -> None:
+        """Note a connection of this delivery, unless it may be the one of the test."""
+        if shared is None:
+            super().opened(close, None)
+
+    def holds(self, shared: object) -> bool:
+        """Return True: a delivery may use the connections of the test."""
+        return True
+
+
+class LiveBody(WatchedBody):
+    """Runs the body of a job with its lines traced, and clears its frames when it is killed."""
+
+    def __init__(self, body: RealBody, watch: LiveWatch) -> None:
+        """Run nothing yet."""
+        super().__init__(watch)
+        self._body = body
+
+    def _run(self, call: Callable[[], Any]) -> Any:
+        return isolated(lambda: self._body(call))
+
+    @contextmanager
+    def _watched(self) -> Generator[None, None, None]:
+        token = watcher.set(self._watch)
+        try:
+            with super()._watched(), silenced(Unwound):
+                try:
+                    yield
+                except Unwound as death:
+                    # Here, while effects are still refused: a suspended generator may have some in its end.
+                    clear_frames(death)
+                    raise
+        finally:
+            watcher.reset(token)
+            self.outcome = self._body.outcome
+
+
+class LiveScopes:
+    """Decides, for the body of each job, whose lines are points.
+
+    As in an exploration they are those of the project. Folders of tests are left out as a whole, since
+    fakes are defined there, unless the job is too.
+    """
+
+    def __init__(self, root: Path, atomic: Iterable[str] = ()) -> None:
+        """Import the modules that are one step.
+
+        Args:
+            root: the folder of the project.
+            atomic: the names of modules whose lines do not count.
+
+        Raises:
+            ExplorationError: when one of them cannot be imported.
+        """
+        self._root = root
+        self._atomic: list[object] = []
+        self._scopes: dict[object, Scope] = {}
+        for name in atomic:
+            try:
+                self._atomic.append(import_module(name))
+            except ImportError as error:
+                raise ExplorationError(
+                    f"jobs_crash_atomic names {name!r}, which cannot be imported: {error}."
+                ) from error
+
+    def of(self, record: JobRecord) -> Scope:
+        """Return the scope of the job of a record.
+
+        Raises:
+            JobsError: when the job has no body that is written in Python.
+        """
+        body = record.source.resolve(record.job)
+        scope = self._scopes.get(body)
+        if scope is None:
+            scope = Scope(atomic=self._atomic, root=self._root)
+            scope.add(body)
+            self._scopes[body] = scope
+        return scope
 
 
 class LiveEffects:
-    """Hears of effects while a test runs, and knows the database connections that were opened in it."""
+    """Installs the effect sources while a test runs, and knows the sqlite connections that it opens."""
 
     def __init__(self) -> None:
+        """Know no connection yet."""
         self._connections: WeakSet[Any] = WeakSet()
 
     @contextmanager
     def heard(self) -> Generator[None, None, None]:
-        """Hear of effects for a block."""
+        """Install the effect sources for a block."""
         patches = Patches()
-        Sources(patches).catch_up()
+        Sources(patches, current_audience().sources()).catch_up()
         connect = functools.partial(self._connect, sqlite3.connect)
         patches.set(sqlite3, "connect", connect)
         patches.set(dbapi2, "connect", connect)
-        audit_hook.install()
         try:
             yield
         finally:
             patches.restore()
 
     def roll_back(self) -> Callable[[], None]:
-        """Return what ends, as a database does for a worker that died, the transactions begun from now on."""
+        """Return a function that rolls back the transactions that begin from now on.
+
+        A database does that for a worker that died.
+        """
         before = {id(connection) for connection in self._in_transaction()}
 
         def roll_back() -> None:
             for connection in self._in_transaction():
-                # It may belong to another thread.
+                # The connection may belong to another thread.
                 with contextlib.suppress(sqlite3.Error):
                     if id(connection) not in before:
                         connection.rollback()
@@ -65,22 +239,18 @@ class LiveEffects:
 
     def _in_transaction(self) -> Iterator[Any]:
         for connection in list(self._connections):
-            # What is closed tells nothing.
+            # A closed connection raises.
             with contextlib.suppress(sqlite3.ProgrammingError):
                 if connection.in_transaction:
                     yield connection
 
-    def _connect(self, heard: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        connection = heard(*args, **kwargs)
+    def _connect(self, connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        connection = connect(*args, **kwargs)
         self._connections.add(connection)
-        # An exploration lets nobody wait for a lock; here deliveries come one after the other, and wait as ever.
+        # In a check nobody waits for a lock. Here deliveries run one after the other, and wait as usual.
         seconds = args[1] if len(args) > 1 else kwargs.get("timeout", 5.0)
         sqlite3.Cursor(connection).execute(f"pragma busy_timeout = {int(seconds * 1000)}").close()
         return connection
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,10 +259,10 @@ class CrashPoint:
 
     #: The name of the job.
     job: str
-    #: The how manieth delivery of this job in the test, counted from 1.
+    #: Which delivery of this job in the test it is, counted from 1.
     delivery: int
     point: Point
-    #: The job as the call that it stands for.
+    #: The job as a call.
     call: str
 
     def __str__(self) -> str:
@@ -102,27 +272,27 @@ class CrashPoint:
 class LiveCrash:
     """Makes the deliveries of one run of a test, notes their points, and kills one of them.
 
-    The dead delivery is in no view: the one that follows it at once stands in its place. What it
-    had enqueued by then stays enqueued.
+    The killed delivery is in no view: the delivery that follows it at once takes its place. Jobs that
+    it had enqueued stay enqueued.
     """
 
     def __init__(self, scopes: LiveScopes, target: CrashPoint | None = None) -> None:
-        """Begin.
+        """Make no delivery yet.
 
         Args:
-            scopes: say whose lines are points.
-            target: where a delivery is killed; None for nowhere.
+            scopes: decides whose lines are points.
+            target: the point at which a delivery is killed; None for nowhere.
         """
         self._scopes = scopes
         self._target = target
         self._deliveries: Counter[str] = Counter()
         self._watching = False
-        #: What is heard of beside lines, while the test runs.
+        #: Reports effects while the test runs.
         self.effects = LiveEffects()
         self.points: list[CrashPoint] = []
-        #: What was killed.
+        #: The point at which a delivery was killed.
         self.killed: CrashPoint | None = None
-        #: What followed it; None as long as that has not ended.
+        #: The delivery that followed; None as long as it has not ended.
         self.again: Delivery | None = None
         #: What deliveries did outside of the process that is no point.
         self.reached: set[str] = set()
@@ -132,20 +302,14 @@ class LiveCrash:
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
-        """Make a delivery; when it is killed, make another."""
+        """Make a delivery, and another one if it is killed."""
         attempt = self._begin(ledger, record, body)
         if attempt is None:
             return performer.make(ledger, record, body)
-        try:
-            delivery = attempt.in_context(performer.attempt, record, attempt.body)
-        except Killed:
-            delivery = None
-        except BaseException:
-            ledger.put_back([record])
-            raise
-        finally:
-            self._end(attempt)
-        if delivery is not None and not attempt.watch.dead:
+        with attempt.watched():
+            attempt.delivery = attempt.in_context(performer.attempt, record, attempt.body)
+        delivery = attempt.result()
+        if delivery is not None:
             return performer.ended(ledger, delivery, attempt.before, attempt.body)
         self.again = performer.make(ledger, record, body.anew(), attempt.before)
         return self.again
@@ -157,131 +321,139 @@ class LiveCrash:
         attempt = self._begin(ledger, record, body)
         if attempt is None:
             return await performer.amake(ledger, record, body)
-        try:
-            delivery = await attempt.awaited(performer.aattempt(record, attempt.body))
-        except Killed:
-            delivery = None
-        except BaseException:
-            ledger.put_back([record])
-            raise
-        finally:
-            self._end(attempt)
-        if delivery is not None and not attempt.watch.dead:
+        with attempt.watched():
+            attempt.delivery = await attempt.awaited(performer.aattempt(record, attempt.body))
+        delivery = attempt.result()
+        if delivery is not None:
             return performer.ended(ledger, delivery, attempt.before, attempt.body)
         self.again = await performer.amake(ledger, record, body.anew(), attempt.before)
         return self.again
 
     def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
-        """Watch a delivery; return None when that is not possible, or not the one to kill."""
-        self._deliveries[record.name] += 1
-        if self._target is not None and self._kill_at(record) is None:
-            return None
+        """Prepare to watch a delivery; return None if that is impossible, or if another one is killed."""
+        name = record.name
+        self._deliveries[name] += 1
+        number, target = self._deliveries[name], self._target
+        kill_at = None
+        if target is not None:
+            if self.killed is not None or (target.job, target.delivery) != (name, number):
+                return None
+            kill_at = target.point
         if self._watching:
-            self._leave_out(record, "another delivery was being made at the same time")
+            self.unwatched[call_text(record)] = "another delivery was being made at the same time"
             return None
         try:
             scope = self._scopes.of(record)
         except JobsError as error:
-            self._leave_out(record, str(error))
+            self.unwatched[call_text(record)] = str(error)
             return None
-        return _Attempt(self, ledger, record, body, scope)
+        self._watching = True
+        watch = LiveWatch(scope, kill_at)
+        return _Attempt(ledger, record, body, scope, watch, self.effects, self._ended, number)
 
-    def _leave_out(self, record: JobRecord, why: str) -> None:
-        self.unwatched[call_text(record)] = why
-
-    def _end(self, attempt: _Attempt) -> None:
-        attempt.close()
-        watch, record = attempt.watch, attempt.record
-        call, number = call_text(record), attempt.number
+    def _ended(self, attempt: _Attempt) -> None:
+        self._watching = False
+        watch, name = attempt.watch, attempt.record.name
+        call, number = call_text(attempt.record), attempt.number
         self.reached.update(watch.reached)
-        self.points += [CrashPoint(record.name, number, point, call) for point in watch.points]
-        if watch.died_at is not None:
-            self.killed = CrashPoint(record.name, number, watch.died_at, call)
-
-    def _kill_at(self, record: JobRecord) -> Point | None:
-        target = self._target
-        if target is None or self.killed is not None:
-            return None
-        is_it = (target.job, target.delivery) == (record.name, self._deliveries[record.name])
-        return target.point if is_it else None
+        self.points += [CrashPoint(name, number, point, call) for point in watch.run.points]
+        if watch.run.stopped_at is not None:
+            self.killed = CrashPoint(name, number, watch.run.stopped_at, call)
 
 
 class _Attempt:
-    """A delivery that is being watched: the lines of the job are heard, and what it enqueues."""
+    """One watched delivery of a test."""
 
     def __init__(
         self,
-        crash: LiveCrash,
         ledger: Ledger,
         record: JobRecord,
         body: RealBody,
-        scope: LiveScope,
+        scope: Scope,
+        watch: LiveWatch,
+        effects: LiveEffects,
+        ended: Callable[[_Attempt], None],
+        number: int,
     ) -> None:
-        self._crash = crash
         self._ledger = ledger
         self._passing = False
-        self.record = record
-        self.number = crash._deliveries[record.name]
-        self.before = ledger.begin(record)
-        kill_at = crash._kill_at(record)
-        self.watch = LiveWatch(kill_at)
-        self._is_killed = kill_at is not None
         self._scope = scope
-        self._tracer = line_tracer(scope)
-        self.body = LiveBody(body, self.watch, self._tracer)
-        self._roll_back = crash.effects.roll_back()
-        self._locks_before = {} if kill_at is None else scope.locks_held()
-        self._tracer.open()
-        crash._watching = True
-        ledger.gate = self._holds
+        self._ended = ended
+        self.record = record
+        self.watch = watch
+        self.number = number
+        self.body = LiveBody(body, watch)
+        self.before = ledger.begin(record)
+        self.delivery: Delivery | None = None
+        self._is_killed = watch.kills
+        self._roll_back = effects.roll_back()
+        self._locks_before = self._locks_held() if self._is_killed else []
+
+    @contextmanager
+    def watched(self) -> Generator[None, None, None]:
+        """Trace lines and count enqueues for a block, and clear up after a killed delivery."""
+        watch = self.watch
+        watch.tracer.open()
+        self._ledger.gate = self._holds_back
+        try:
+            yield
+        except Unwound:
+            pass
+        except BaseException:
+            self._ledger.put_back([self.record])
+            raise
+        finally:
+            self._ledger.gate = None
+            watch.tracer.close()
+            if watch.dead:
+                watch.close_connections()
+                self._roll_back()
+                for lock in self._locks_held():
+                    # It was memory of the killed process.
+                    if not any(lock is before for before in self._locks_before):
+                        lock.release()
+            self._ended(self)
+
+    def result(self) -> Delivery | None:
+        """Return the delivery; None if it was killed."""
+        # A library may have turned the exception that unwinds a killed delivery into a failure of the job.
+        return None if self.watch.dead else self.delivery
 
     def in_context(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call what makes the delivery."""
+        """Call the function that makes the delivery."""
         if not self._is_killed:
             return call(*args, **kwargs)
-        # No `finally` of a killed delivery puts a context variable back.
+        # A killed delivery runs no `finally` that resets a context variable.
         return contextvars.copy_context().run(call, *args, **kwargs)
 
     async def awaited(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Do the same with a coroutine."""
+        """Await the coroutine that makes the delivery."""
         if not self._is_killed:
             return await coroutine
         return await InContext(contextvars.copy_context(), coroutine)
 
-    def close(self) -> None:
-        """Stop watching, and end what a dead delivery had opened and begun."""
-        self._ledger.gate = None
-        self._crash._watching = False
-        self._tracer.close()
-        if self.watch.dead:
-            self.watch.close_connections()
-            self._roll_back()
-            self._release_locks()
+    def _locks_held(self) -> list[Any]:
+        # A thread can release only its own RLock, so those stay.
+        return [
+            lock for lock in held_locks(self._scope.loaded_modules()) if hasattr(lock, "locked")
+        ]
 
-    def _release_locks(self) -> None:
-        """Release the locks that the dead delivery took: they were memory of its process."""
-        for identity, lock in self._scope.locks_held().items():
-            if identity not in self._locks_before:
-                lock.release()
-
-    def _holds(self, record: JobRecord) -> bool:
-        """Take in what the delivery enqueues, as an act of its own; nothing of what is dead."""
+    def _holds_back(self, record: JobRecord) -> bool:
+        """Count an enqueue as an effect, and drop it if the delivery is dead: the gate of the ledger."""
         if self._passing or current_record.get() is not self.record:
             return False
         if self.watch.dead:
             return True
-        if record.origin is not FIRST or watcher.get() is not self.watch:
+        current: ActWatcher | None = watcher.get()
+        if record.origin is not FIRST or current is not self.watch:
             return False
         with self.watch.acting(Act("enqueue", call_text(record))):
-            self._let_in(record)
+            self._passing = True
+            try:
+                self._ledger.added(record)
+            finally:
+                self._passing = False
         return True
-
-    def _let_in(self, record: JobRecord) -> None:
-        self._passing = True
-        try:
-            self._ledger.added(record)
-        finally:
-            self._passing = False
 
 
 def chosen(points: Iterable[CrashPoint], most: int) -> list[CrashPoint]:

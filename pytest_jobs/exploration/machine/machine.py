@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
 from ..engine.world import World
-from .places import Drawn
+from .interruptions import DrawnPoint
 from .processes import Hanging
 from .run import MachineRun, Options
 from .session import Session
@@ -311,32 +311,32 @@ class JobMachine(MachineSteps):
     @_any_due
     @rule(job=_DUE, position=_MOMENT)
     def _drawn_crash_at_effect(self, job: str, position: int) -> None:
-        self._crash(job, Drawn("effect", position))
+        self._crash(job, DrawnPoint("effect", position))
 
     @_any_due
     @rule(job=_DUE, position=_LINE)
     def _drawn_crash_at_line(self, job: str, position: int) -> None:
-        self._crash(job, Drawn("line", position))
+        self._crash(job, DrawnPoint("line", position))
 
     @_any_due
     @rule(job=_DUE, position=_MOMENT)
     def _drawn_overlap_at_effect(self, job: str, position: int) -> None:
-        self._overlap(job, Drawn("effect", position))
+        self._overlap(job, DrawnPoint("effect", position))
 
     @_any_due
     @rule(job=_DUE, position=_LINE)
     def _drawn_overlap_at_line(self, job: str, position: int) -> None:
-        self._overlap(job, Drawn("line", position))
+        self._overlap(job, DrawnPoint("line", position))
 
     @_any_due
     @rule(job=_DUE, position=_EFFECT)
     def _drawn_effect_fails(self, job: str, position: int) -> None:
-        self._effect_fails(job, Drawn("effect", position))
+        self._effect_fails(job, DrawnPoint("effect", position))
 
     @_any_due
     @rule(job=_DUE, position=_EFFECT)
     def _drawn_reply_lost(self, job: str, position: int) -> None:
-        self._reply_lost(job, Drawn("effect", position))
+        self._reply_lost(job, DrawnPoint("effect", position))
 
     @precondition(lambda machine: bool(machine._jobs_session.done))
     @rule(job=_DONE)

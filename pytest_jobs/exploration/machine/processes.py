@@ -1,141 +1,85 @@
-"""The processes of one example: the one that works, and those that were killed."""
+"""The processes of one example: the one that works, one that is paused, and those that were killed."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
-from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final
 
 from ...harness.time.waiting import comes_about
-from ..engine.processes import ModuleGlobals, Place, Taken, file_of
+from ..engine.processes import GlobalName, ModuleGlobals, ProcessGlobals, file_of
+from ..engine.threads import OwnThread, State
 
-#: Seconds in which a thread that hangs may still end when the dead have let go of everything.
+#: Seconds in which a hanging thread may still end, once the killed ones have released everything.
 _LAST_CHANCE: Final = 0.1
 
 
 class Hanging(BaseException):
-    """Ends a search at once: a delivery that hangs would hang in every attempt to make it shorter."""
+    """Ends a search at once: a delivery that hangs would hang in every attempt to shrink the example."""
 
 
-class Worker:
-    """Does one thing after the other, while whoever asked for it waits.
+class _Process:
+    """A thread that makes one delivery after another.
 
-    A worker that was killed stands still where it was: nothing of its frames runs before `end`.
+    A killed process stands still where it was: nothing in its frames runs before `end`.
     """
 
     def __init__(self, time_limit: float) -> None:
-        """Begin.
-
-        Args:
-            time_limit: seconds of real time that one thing may take.
-        """
         self._time_limit = time_limit
-        self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._answers: SimpleQueue[_Answer] = SimpleQueue()
-        self._resumed = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="pytest-jobs-worker", daemon=True)
-        self._thread.start()
-        self._hanging = False
-        #: Whether it stands still in the middle of something, for good.
-        self.suspended = False
-        #: Whether it does so until `resume`.
+        self._thread: OwnThread[object] = OwnThread(
+            lambda wait, thread: comes_about(wait, time_limit), stays=True
+        )
+        self._hangs = False
+        #: Whether it stands still for good.
+        self.killed = False
+        #: Whether it stands still until `resume`.
         self.paused = False
 
-    def do(self, run: Callable[[], object]) -> Any:
-        """Return what a function returns in this process; None when it stands still meanwhile.
+    def do(self, run: Callable[[], object]) -> None:
+        """Call a function, until it ends, pauses or is killed.
 
         Raises:
-            Hanging: when it does not come to an end.
-            BaseException: what the function raises.
+            Hanging: when it does none of these.
+            BaseException: the error of the function.
         """
-        self._work.put(run)
-        return self._answer()
+        self._wait(self._thread.do(run))
 
-    def suspend(self) -> None:
-        """Stand still until the end: called by what runs in this process."""
-        self.suspended = True
-        self._hand_over()
+    def stand_still(self) -> None:
+        """Hand over to the caller, from within the function, until `resume` or `end`."""
+        self._thread.pause(for_good=True)
 
-    def pause(self) -> None:
-        """Stand still until `resume`: called by what runs in this process."""
-        self.paused = True
-        self._hand_over()
-
-    def resume(self) -> Any:
-        """Let it go on that paused; return what `do` would have returned.
-
-        Raises:
-            Hanging: when it does not come to an end.
-            BaseException: what it raises.
-        """
+    def resume(self) -> None:
+        """Let the function go on that has paused, and wait as `do` does."""
         self.paused = False
-        self._resumed.release()
-        return self._answer()
+        self._wait(self._thread.resume())
 
-    def end(self) -> None:
-        """Let the process come to its end, and what it is in the middle of go on to where it ends.
-
-        Raises:
-            Hanging: when it does not.
-        """
-        self._work.put(None)
-        self._resumed.release()
-        # One that hangs was told of, and may wait for ever for what the dead did not let go of.
-        ended = comes_about(self._ends, _LAST_CHANCE if self._hanging else self._time_limit)
-        if not ended and not self._hanging:
-            raise Hanging(
-                f"A delivery that was stopped still runs after {self._time_limit} s: it goes on whatever is "
-                "raised in it, or waits for something outside."
-            )
-
-    def _answer(self) -> Any:
-        answers: list[_Answer] = []
-        if not comes_about(
-            lambda seconds: self._answers_within(seconds, answers), self._time_limit
-        ):
-            self._hanging = True
+    def _wait(self, state: State) -> None:
+        if state == "blocked":
+            self._hangs = True
             raise Hanging(
                 f"A delivery has not ended after {self._time_limit} s: most likely it waits for a lock that a "
                 "delivery holds which was killed or overlapped, or for something outside. Let nothing in the "
                 "process keep deliveries apart but globals of modules, which a new process has fresh, or raise "
                 "`time_limit`."
             )
-        (answer,) = answers
-        if answer.error is not None:
-            raise answer.error
-        return answer.value
+        if state == "ended":
+            self._thread.result()
 
-    def _answers_within(self, seconds: float, answers: list[_Answer]) -> bool:
-        with suppress(Empty):
-            answers.append(self._answers.get(timeout=seconds))
-        return bool(answers)
+    def end(self) -> None:
+        """Let the process end, and a function that stands still go on to its end.
 
-    def _ends(self, seconds: float) -> bool:
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _hand_over(self) -> None:
-        self._answers.put(_Answer(None, None))
-        self._resumed.acquire()
-
-    def _run(self) -> None:
-        while (run := self._work.get()) is not None:
-            try:
-                answer = _Answer(run(), None)
-            except BaseException as error:
-                answer = _Answer(None, error)
-            self._answers.put(answer)
-
-
-class _Answer:
-    __slots__ = ("error", "value")
-
-    def __init__(self, value: Any, error: BaseException | None) -> None:
-        self.value = value
-        self.error = error
+        Raises:
+            Hanging: when it does not.
+        """
+        # One that hangs was reported already. It may wait for ever for what a killed one keeps.
+        limit = _LAST_CHANCE if self._hangs else self._time_limit
+        ended = self._thread.end(lambda wait: comes_about(wait, limit))
+        if not ended and not self._hangs:
+            raise Hanging(
+                f"A delivery that was stopped still runs after {self._time_limit} s: it goes on whatever is "
+                "raised in it, or waits for something outside."
+            )
 
 
 class Processes:
@@ -150,7 +94,7 @@ class Processes:
         """Begin with one process.
 
         Args:
-            modules: whose globals each process has for itself.
+            modules: each process has its own globals of these modules.
             observe: returns the state, to find out which globals belong to the world.
             time_limit: seconds of real time that one delivery may take.
         """
@@ -159,50 +103,53 @@ class Processes:
         self._observe = observe
         self._time_limit = time_limit
         self._globals = ModuleGlobals(self._modules)
-        self._of_world: set[Place] = set()
-        self._dead: list[Worker] = []
-        self._working: Worker | None = None
+        self._of_world: set[GlobalName] = set()
+        self._dead: list[_Process] = []
+        self._working: _Process | None = None
 
-    def do(self, run: Callable[[], object]) -> Any:
-        """Return what a function returns in the process that works; None when it stands still meanwhile."""
+    def do(self, run: Callable[[], object]) -> None:
+        """Call a function in the working process, until it ends, pauses or is killed."""
         if self._working is None:
-            self._working = Worker(self._time_limit)
-        return self._working.do(run)
+            self._working = _Process(self._time_limit)
+        self._working.do(run)
 
     def suspend(self) -> None:
-        """Kill the process that works: called by what runs in it."""
+        """Kill the working process: called by what runs in it."""
         if self._working is not None:
-            self._working.suspend()
+            self._working.killed = True
+            self._working.stand_still()
 
     @property
     def killed(self) -> bool:
-        """Whether the process that worked was killed."""
-        return self._working is not None and self._working.suspended
+        """Whether the working process was killed."""
+        return self._working is not None and self._working.killed
 
     def pause(self) -> None:
-        """Let the process that works stand still until `resume`: called by what runs in it."""
+        """Let the working process stand still until `resume`: called by what runs in it."""
         if self._working is not None:
-            self._working.pause()
+            self._working.paused = True
+            self._working.stand_still()
 
     @property
     def paused(self) -> bool:
-        """Whether the process that works stands still until `resume`."""
+        """Whether the working process stands still until `resume`."""
         return self._working is not None and self._working.paused
 
-    def resume(self) -> Any:
-        """Let the process go on that paused; return what `do` would have returned."""
-        return None if self._working is None else self._working.resume()
+    def resume(self) -> None:
+        """Let the process go on that has paused, and wait as `do` does."""
+        if self._working is not None:
+            self._working.resume()
 
     @contextmanager
     def beside(self, files: Callable[[], Collection[str]]) -> Generator[None, None, None]:
-        """Let another process work for a block, in the place of the one that paused.
+        """Let another process work for a block, beside the one that has paused.
 
         Args:
-            files: returns those whose code has run.
+            files: returns the files whose code has run.
         """
         paused = self._working
-        self._working = Worker(self._time_limit)
-        here = self._exchange(None, files())
+        self._working = _Process(self._time_limit)
+        here = self._switch_to(None, files())
         try:
             yield
         finally:
@@ -210,57 +157,57 @@ class Processes:
             try:
                 other.end()
             finally:
-                self._exchange(here, files())
+                self._switch_to(here, files())
 
     def restart(self, files: Collection[str]) -> None:
-        """Put another process in the place of the one that works.
+        """Replace the working process by a new one.
 
         Args:
-            files: those whose code has run.
+            files: the files whose code has run.
         """
-        worker, self._working = self._working, None
-        if worker is not None and worker.suspended:
-            self._dead.append(worker)
-        elif worker is not None:
-            worker.end()
+        working, self._working = self._working, None
+        if working is not None and working.killed:
+            self._dead.append(working)
+        elif working is not None:
+            working.end()
         self._restart_only(self._of_processes(files))
 
     def end(self, files: Collection[str]) -> None:
-        """Let all processes come to their end, the last one first, and put the globals back.
+        """End all processes, the last one first, and put the globals back.
 
         Args:
-            files: those whose code has run.
+            files: the files whose code has run.
         """
         working = [] if self._working is None else [self._working]
-        # What a delivery waits for that hangs, the dead may hold: they go first.
-        hanging = [worker for worker in working if not worker.suspended]
-        dead = [*self._dead, *(worker for worker in working if worker.suspended)]
+        # A hanging delivery may wait for something that a killed one holds, so the killed ones end first.
+        hanging = [process for process in working if not process.killed]
+        dead = [*self._dead, *(process for process in working if process.killed)]
         self._dead, self._working = [], None
         try:
             _end_all([*hanging, *dead])
         finally:
             self._restart_only(self._changed_in(files) - self._of_world)
 
-    def _exchange(self, there: Taken | None, files: Collection[str]) -> Taken:
+    def _switch_to(self, there: ProcessGlobals | None, files: Collection[str]) -> ProcessGlobals:
         kept = self._globals.changed() - self._of_processes(files)
-        return self._globals.exchange(there, kept)
+        return self._globals.switch_to(there, kept)
 
-    def _of_processes(self, files: Collection[str]) -> set[Place]:
-        """Return the globals that have changed and of which each process has its own."""
+    def _of_processes(self, files: Collection[str]) -> set[GlobalName]:
+        """Return the globals that have changed and do not belong to the world."""
         candidates = self._changed_in(files)
         self._of_world |= self._globals.shown_by(self._observe, candidates - self._of_world)
         return candidates - self._of_world
 
-    def _changed_in(self, files: Collection[str]) -> set[Place]:
-        return {place for place in self._globals.changed() if self._files[place[0]] in files}
+    def _changed_in(self, files: Collection[str]) -> set[GlobalName]:
+        return {name for name in self._globals.changed() if self._files[name[0]] in files}
 
-    def _restart_only(self, places: Collection[Place]) -> None:
-        self._globals.restart(self._globals.changed() - set(places))
+    def _restart_only(self, names: Collection[GlobalName]) -> None:
+        self._globals.restart(self._globals.changed() - set(names))
 
 
-def _end_all(workers: list[Worker]) -> None:
-    if workers:
+def _end_all(processes: list[_Process]) -> None:
+    if processes:
         try:
-            workers[-1].end()
+            processes[-1].end()
         finally:
-            _end_all(workers[:-1])
+            _end_all(processes[:-1])

@@ -1,4 +1,4 @@
-"""What all examples of one search by a machine have in common."""
+"""One search by a machine, or one script: what all its examples have in common."""
 
 from __future__ import annotations
 
@@ -10,33 +10,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from ...errors import CriterionError, ExplorationError
-from ...harness.jobs import current_jobs
-from ...harness.open_harness import open_harnesses
-from ...harness.records.bridge import Bridge
 from ...harness.records.patches import Patches
 from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
-from ..effects.audit import audit_hook
-from ..engine.functions import FunctionBridge
-from ..engine.lines import line_tracer
-from ..engine.sameness import differences
-from ..engine.scope import Scopes
-from ..engine.sources import Sources
-from ..engine.threads import follow
-from ..engine.unwinding import hearing_nothing_of
-from ..engine.watching import Unwound
-from ..engine.world import World, until_quiet
-
-if TYPE_CHECKING:
-    from ...harness.open_harness import OpenHarness
+from ..engine.engine import Engine
+from ..engine.sameness import not_fresh
+from ..engine.scope import Scope
+from ..engine.world import World
+from ..report.audience import current_audience
 
 
 class Example(Protocol):
-    """One world, and what happens in it."""
+    """One world, and the jobs that are delivered in it; see `Session`."""
 
     def open(self) -> Self:
         """Build the world."""
@@ -52,7 +41,7 @@ E = TypeVar("E", bound=Example)
 
 @dataclass(frozen=True)
 class Options:
-    """What the class of a machine says."""
+    """The attributes of the class of a machine, which describes them."""
 
     owner: type
     world: World
@@ -71,70 +60,68 @@ class Options:
 
 
 class MachineRun:
-    """Holds the harness and the tracer for one example after the other, and what was seen in them."""
+    """Keeps the engine open for one example after another, and remembers what was seen in them."""
 
     def __init__(self, options: Options, *, searching: bool) -> None:
-        """Begin with nothing.
+        """Open nothing yet.
 
         Args:
-            options: what the class of the machine says.
-            searching: whether Hypothesis makes the examples; otherwise there is one, a script.
+            options: the attributes of the class of the machine.
+            searching: whether Hypothesis makes the examples. If not, there is one, a script.
         """
         self.options = options
         self.searching = searching
         #: How many deliveries ran the body of a job.
         self.performed = 0
-        #: Whether a delivery had a point at which it could have been killed.
+        #: Whether a delivery came to a point at which it could have been killed.
         self.any_point = False
-        #: Whether a delivery did anything that is heard of, or the state changed.
+        #: Whether a delivery had an effect, or the state changed.
         self.any_change = False
         self._example: Example | None = None
         self._initial: Mapping[str, Any] | None = None
         self._modules: list[ModuleType] = []
-        self._modules_of = (0, 0)
+        self._modules_of = 0
         self._stack = ExitStack()
 
     def open(self) -> None:
-        """Bring the jobs in, and hear of lines and effects."""
+        """Open the engine, and find the jobs."""
         with ExitStack() as stack:
-            harness = self._harness(stack)
-            self.clock = harness.clock
-            self.sleeps = harness.performer.sleeps
-            targets = [self._target(job, harness, stack) for job in self.options.jobs]
-            self._name(targets)
-            self.bridges: tuple[Bridge, ...] = tuple(
-                dict.fromkeys((*harness.bridges, *(target.bridge for target in targets)))
+            scope = Scope(self.options.world, self.options.trace, self.options.atomic)
+            self.engine = engine = stack.enter_context(
+                Engine.opened(scope, current_audience().sources(), self.options.apps)
             )
-            self.scopes = Scopes(self.options.world, self.options.trace, self.options.atomic)
+            targets = [self._target(job) for job in self.options.jobs]
+            self._name(targets)
             for target in targets:
-                self.scopes.add(target.bridge.resolve(target.job))
-            self.tracer = line_tracer(self.scopes)
-            self._hear(stack)
+                scope.add(target.bridge.resolve(target.job))
+            engine.start()
+            _let_threads_share_connections(engine.patches)
             self._stack = stack.pop_all()
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """End the example, and close the engine."""
         try:
             self.end()
         finally:
             self._stack.close()
 
     def begin(self, make: Callable[[MachineRun], E]) -> E:
-        """Begin an example, in a world that is compared with the first."""
+        """Begin an example."""
         self.end()
         if self._initial is None:
+            # A first world, to see in every further one whether it is fresh.
             make(self).open().close()
         self._example = example = make(self).open()
         return example
 
     def end(self) -> None:
-        """End the example that was begun, if one was."""
+        """End the current example, if there is one."""
         example, self._example = self._example, None
         if example is not None:
             example.close()
 
     def check_looked(self) -> None:
-        """Refuse to pass when nothing was looked at.
+        """Check that the search has shown anything.
 
         Raises:
             ExplorationError: when no job was performed, or nothing of it was seen.
@@ -157,7 +144,7 @@ class MachineRun:
             )
 
     def check_fresh(self, initial: Mapping[str, Any]) -> None:
-        """Compare the state of a world that was just entered with that of the first.
+        """Compare the state of a new world with that of the first one.
 
         Raises:
             ExplorationError: when they differ.
@@ -165,22 +152,23 @@ class MachineRun:
         if self._initial is None:
             self._initial = initial
         if initial != self._initial:
-            name, one, two = differences(self._initial, initial)[0]
-            raise ExplorationError(
-                f"The world is not fresh: {name} is {one!r} when it is entered for the first time, and {two!r} "
-                "when it is entered again. Build everything inside the world, each time anew."
-            )
+            raise not_fresh(self._initial, initial)
 
     def short_name(self, record: JobRecord) -> str:
-        """Return what steps call the job of a record, without its number."""
+        """Return the name by which steps call the job of a record, without its number."""
         return self._names.get((record.source, record.name), short_name(record.name))
 
     def modules(self) -> list[ModuleType]:
         """Return the modules whose globals may be those of jobs."""
-        loaded = len(sys.modules), len(self.scopes._scopes)
-        if loaded != self._modules_of:
-            self._modules, self._modules_of = self.scopes.loaded_modules(), loaded
+        if len(sys.modules) != self._modules_of:
+            self._modules = self.engine.scope.loaded_modules()
+            self._modules_of = len(sys.modules)
         return self._modules
+
+    def add_job(self, body: Callable[..., Any]) -> None:
+        """Trace the function of a job that was enqueued."""
+        if self.engine.scope.add(body):
+            self._modules_of = 0
 
     def _name(self, targets: list[Target]) -> None:
         taken = Counter(short_name(target.name) for target in targets)
@@ -197,46 +185,20 @@ class MachineRun:
             (target.bridge, target.name): name for name, target in self.targets.items()
         }
 
-    def _harness(self, stack: ExitStack) -> OpenHarness:
-        if open_harnesses.any_open():
-            return current_jobs()
-        from ...bridges.opening import open_jobs
-
-        return stack.enter_context(open_jobs(apps=self.options.apps))
-
-    def _hear(self, stack: ExitStack) -> None:
-        patches = Patches()
-        stack.callback(patches.restore)
-        self.sources = Sources(patches)
-        self.sources.catch_up()
-        follow(patches)
-        _let_threads_share_connections(patches)
-        audit_hook.install()
-        stack.enter_context(hearing_nothing_of(Unwound))
-        stack.enter_context(self.clock.excursion())
-        self.clock.freeze()
-        self.clock.advance_ns(int(until_quiet(self.clock.now()).total_seconds() * 1e9))
-        self.tracer.open()
-        stack.callback(self.tracer.close)
-
-    def _target(self, job: Any, harness: OpenHarness, stack: ExitStack) -> Target:
-        target = harness.targets.find(job)
+    def _target(self, job: Any) -> Target:
+        targets = self.engine.harness.targets
+        target = targets.find(job)
         if target is not None:
             return target
-        if not _is_function(job) or harness.targets.find(getattr(job, "__self__", None)):
-            return harness.targets.get(job)
-        bridge = FunctionBridge(job)
-        bridge.install(harness.ledger, lambda: 0.0)
-        stack.callback(bridge.uninstall)
-        return Target(bridge, job, bridge.identify(job) or "")
-
-
-def _is_function(job: object) -> bool:
-    return inspect.isroutine(job) or isinstance(job, partial)
+        is_function = inspect.isroutine(job) or isinstance(job, partial)
+        if not is_function or targets.find(getattr(job, "__self__", None)):
+            # Raises the error that says what a job is.
+            return targets.get(job)
+        return self.engine.add_function(job)
 
 
 def _let_threads_share_connections(patches: Patches) -> None:
-    """Let a connection of the world be used by jobs: they have threads of their own, one at a time."""
+    """Let jobs use a connection of the world. They run in other threads, but one at a time."""
     import sqlite3
     from sqlite3 import dbapi2
 

@@ -13,13 +13,21 @@ from ...harness.records.texts import short_repr
 from ..engine.acts import Act
 from ..engine.points import Point
 from ..engine.watching import Run, Unwound
-from .places import Drawn, Interruption, Named, NamedEffect, Place, effect_name_of, name_of
+from .interruptions import (
+    DrawnPoint,
+    Interruption,
+    NamedEffect,
+    NamedPoint,
+    PointChoice,
+    effect_name_of,
+    name_of,
+)
 from .run import MachineRun
 from .session import Session
 
 
 class MachineSteps(RuleBasedStateMachine):
-    """What can be done with the jobs of an example: by scripts, by drawn rules and by a user's own."""
+    """The steps that scripts, the rules of Hypothesis and rules of the user can take."""
 
     _jobs_session: Session
     _jobs_run: MachineRun
@@ -72,7 +80,7 @@ class MachineSteps(RuleBasedStateMachine):
         Raises:
             ExplorationError: when the delivery does not come to the point.
         """
-        self._crash(job, Named(at))
+        self._crash(job, NamedPoint(at))
 
     def effect_fails(self, job: str, at: str) -> None:
         """Deliver a job that is due, and let an effect raise instead of happening.
@@ -111,7 +119,7 @@ class MachineSteps(RuleBasedStateMachine):
             ExplorationError: when the first delivery does not come to the point, or both use one
                 connection.
         """
-        self._overlap(job, Named(at))
+        self._overlap(job, NamedPoint(at))
 
     def deliver_again(self, job: str) -> None:
         """Deliver a job once more that is done.
@@ -137,7 +145,7 @@ class MachineSteps(RuleBasedStateMachine):
             seconds: how much.
         """
         self._tell("advance", f"seconds={seconds!r}")
-        self._jobs_session.advance(timedelta(seconds=seconds))
+        self._jobs_session.wait(timedelta(seconds=seconds))
 
     def drain(self) -> None:
         """Deliver everything until nothing is pending, and check the invariants after each delivery.
@@ -151,30 +159,30 @@ class MachineSteps(RuleBasedStateMachine):
 
     # Interrupting
 
-    def _crash(self, job: str, place: Place) -> None:
+    def _crash(self, job: str, choice: PointChoice) -> None:
         def kill(point: Point, act: Act | None) -> BaseException:
             self._jobs_session.kill()
             return Unwound()
 
-        self._interrupt("crash", job, Interruption(place, kill), place, name_of)
+        self._interrupt("crash", job, Interruption(choice, kill), choice, name_of)
 
-    def _overlap(self, job: str, place: Place) -> None:
+    def _overlap(self, job: str, choice: PointChoice) -> None:
         def pause(point: Point, act: Act | None) -> BaseException | None:
             return None if self._jobs_session.pause() else Unwound()
 
-        self._interrupt("overlap", job, Interruption(place, pause), place, name_of)
+        self._interrupt("overlap", job, Interruption(choice, pause), choice, name_of)
 
-    def _effect_fails(self, job: str, place: Place) -> None:
+    def _effect_fails(self, job: str, choice: PointChoice) -> None:
         interruption = Interruption(
-            place,
+            choice,
             lambda point, act: None if act is None else act.refused(),
             lambda point, act: act is not None and point.kind == "before",
         )
-        self._interrupt("effect_fails", job, interruption, place, effect_name_of)
+        self._interrupt("effect_fails", job, interruption, choice, effect_name_of)
 
-    def _reply_lost(self, job: str, place: Place) -> None:
+    def _reply_lost(self, job: str, choice: PointChoice) -> None:
         interruption = Interruption(
-            place,
+            choice,
             lambda point, act: (
                 None if act is None or act.answer_lost is None else act.answer_lost()
             ),
@@ -182,29 +190,29 @@ class MachineSteps(RuleBasedStateMachine):
                 act is not None and point.kind == "after" and act.answer_lost is not None
             ),
         )
-        self._interrupt("reply_lost", job, interruption, place, effect_name_of)
+        self._interrupt("reply_lost", job, interruption, choice, effect_name_of)
 
     def _interrupt(
         self,
         step: str,
         job: str,
         interruption: Interruption,
-        place: Place,
+        choice: PointChoice,
         name: Callable[[Point], str],
     ) -> None:
-        # A place that was drawn beyond the last point hinders nothing, and the step is none other.
+        # A position beyond the last point interrupts nothing, so the step is a plain `perform`.
         self._tell("perform", repr(job))
         run = self._jobs_session.deliver(job, interruption)
         if interruption.point is not None:
             self._tell(step, repr(job), f"at={name(interruption.point)!r}")
-        elif not isinstance(place, Drawn):
+        elif not isinstance(choice, DrawnPoint):
             came_to = "".join(f"\n  {name_of(point)}" for point in run.points)
             raise ExplorationError(
-                f"{job} did not come to {place} in this step. It came to:{came_to or ' none'}"
+                f"{job} did not come to {choice} in this step. It came to:{came_to or ' none'}"
             )
         self._comment(run)
 
-    # Telling
+    # The script that is printed
 
     def _tell(self, step: str, *arguments: str) -> None:
         self._jobs_told = f"{step}({', '.join(arguments)})"

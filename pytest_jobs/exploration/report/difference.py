@@ -1,4 +1,4 @@
-"""What differs between a history and one clean run, and only that."""
+"""The difference between a history and one clean run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _COMMON: Final = 16
 
 
 def difference_text(differences: tuple[tuple[str, Any, Any], ...]) -> str:
-    """Return each name, what it is after one clean run and what it is now."""
+    """Return each name with its value after one clean run and its value now."""
     lines: list[str] = []
     told: list[tuple[str, str]] = []
     for name, once, now in differences:
         pair = _pair(once, now)
-        # What a fake was called with is told once, by whichever name.
+        # A fake whose calls are in the state as well would be shown twice.
         if pair not in told:
             told.append(pair)
             lines += [name, f"  once: {pair[0]}", f"  now:  {pair[1]}"]
@@ -27,7 +27,7 @@ def difference_text(differences: tuple[tuple[str, Any, Any], ...]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value that was observed as one that JSON has."""
+    """Return an observed value as JSON has it."""
     if isinstance(value, dict):
         return [{"value": plain(key), "count": count} for key, count in value.items()]
     if isinstance(value, tuple):
@@ -57,7 +57,7 @@ def _counted(value: Any) -> Counter[str] | None:
 
 
 def _items(counted: Counter[str], beside: Counter[str]) -> str:
-    """Return what is not there as often on the other side."""
+    """Return the items that are not there as often on the other side."""
     differing = [(item, count) for item, count in counted.items() if beside[item] != count]
     shown = [
         (f"{count} x " if count > 1 else "") + shortened(item, _WIDTH)

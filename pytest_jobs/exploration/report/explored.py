@@ -1,13 +1,14 @@
-"""What a check that passed has explored."""
+"""What a check that passed has explored, and the note and the warning that it leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from ..histories.explorer import Exploration
-from ..histories.plans import HistoryName
-from .report import explored_text
+from ...errors import PartialExploration
+from ..histories.exploration import Exploration
+from ..histories.plans import HISTORIES, HistoryName
+from .audience import CheckNote, audience
 
 _REPLAYS: Final = {
     "passes": "{}: the replayed history passes now.",
@@ -58,6 +59,46 @@ class Explored:
     def __str__(self) -> str:
         if self.replay:
             return _REPLAYS[self.replay].format(self.job)
-        return "\n".join(
-            explored_text(exploration, self.names) for exploration in self.explorations
+        return "\n".join(map(str, self.explorations))
+
+
+def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | None:
+    """Leave a note on a check that passed, and return the warning about what it left out, if anything.
+
+    Args:
+        explored: what it explored.
+        chosen: whether the test says which lines count, so that the others are left out on purpose.
+    """
+    left_out = tuple(
+        dict.fromkeys(text for one in explored.explorations for text in _left_out(one))
+    )
+    untraced = tuple(
+        dict.fromkeys(f"lines of {name}" for one in explored.explorations for name in one.untraced)
+    )
+    reader = audience.get()
+    if reader is not None:
+        not_asked = tuple(name for name in HISTORIES if name not in explored.names)
+        note = CheckNote(
+            explored.job, explored.histories, not_asked, (*left_out, *untraced), explored.replay
         )
+        reader.notes.append(note)
+    warned_of = left_out if chosen else (*left_out, *untraced)
+    if not warned_of or explored.replay:
+        return None
+    return PartialExploration(
+        f"The check of {explored.job} passed, and did not explore: {'; '.join(warned_of)}."
+    )
+
+
+def _left_out(exploration: Exploration) -> Iterator[str]:
+    left = exploration.planned - exploration.histories
+    if left > 0:
+        yield f"{left} of {exploration.planned} histories, for want of time"
+    if exploration.inconclusive:
+        waited = dict.fromkeys(call for _, call in exploration.inconclusive)
+        yield (
+            f"{len(exploration.inconclusive)} histories in which one delivery waited for another "
+            f"at {', '.join(waited)}"
+        )
+    if exploration.elsewhere:
+        yield f"interruptions in other threads, at {', '.join(exploration.elsewhere)}"

@@ -1,4 +1,4 @@
-"""What may help, by verdict and history: a guess, and told as one."""
+"""Hints at what may help, by verdict and history. They are guesses, and shown as such."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
 
 
 def hint(word: Word, history: HistoryName, *, dropped: bool = False) -> str:
-    """Return what may help.
+    """Return a hint.
 
     Args:
         word: the verdict.
-        history: in which it was found.
+        history: the history that failed.
         dropped: whether the library would never have delivered the job again.
     """
     if dropped:

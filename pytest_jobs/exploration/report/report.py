@@ -1,23 +1,25 @@
-"""What is told of a job that is not safe to deliver twice."""
+"""The report on a job that is not safe to deliver twice."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from ...harness.records.texts import duration, error_text, short_name, short_repr, shortened
-from ..engine.audience import Audience
-from ..engine.points import Point
+from ..engine.functions import FunctionBridge
+from ..engine.points import Point, enclosing_function
 from ..engine.watching import Run
-from ..histories.explorer import Exploration, Failure, Rest
+from ..histories.checked_job import CheckedJob
+from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import HISTORIES, HistoryName
+from ..histories.replay import Token, other_name, token_of
+from .audience import Audience
 from .difference import difference_text, plain
 from .hints import hint
-from .replay import Token
-from .story import enclosing_function, story, visits
+from .story import executed_lines, story
 
 _AGAIN: Final = ", and the job was delivered again."
 _STORY: Final[Mapping[HistoryName, str]] = {
@@ -41,26 +43,29 @@ _SHELL: Final = frozenset('"$`!\\')
 
 @dataclass
 class Report:
-    """Tells of the simplest history that fails, and of what else was found; `str()` is the text."""
+    """Describes the simplest history that fails, and what else was found; `str()` is the text."""
 
     #: The name of the job.
     job: str
     exploration: Exploration
     failure: Failure
-    #: The clean run.
-    reference: Run
-    #: The histories that were asked for.
-    names: Sequence[HistoryName]
     token: Token
     #: What the library would really do, in one line.
     semantics: str
-    #: Who reads it.
+    #: The test in which the check runs.
     audience: Audience
     #: The name of the other job, of `out_of_order`.
     other: str = ""
-    #: Whether this one history was all that was carried out.
-    is_replay: bool = False
-    rest: Rest | None = field(default=None)
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether this one history was all that was carried out."""
+        return self.audience.replay is not None
+
+    @property
+    def rest(self) -> Rest | None:
+        """What was tried after the first failure."""
+        return self.exploration.rest
 
     @property
     def verdict(self) -> str:
@@ -69,17 +74,17 @@ class Report:
 
     @property
     def effect(self) -> str:
-        """What differs, such as `gateway.charge`."""
+        """The effect or the part of the state that differs, such as `gateway.charge`."""
         return self.failure.verdict.what
 
     @property
     def history(self) -> HistoryName:
-        """The name of the history that is told."""
+        """The name of the history."""
         return self.failure.plan.name
 
     @property
     def hint(self) -> str:
-        """What may help."""
+        """A guess at what may help."""
         return hint(self.failure.verdict.word, self.history, dropped=self._is_dropped)
 
     @property
@@ -89,7 +94,7 @@ class Report:
     def __str__(self) -> str:
         parts = [
             f"{self._headline()}\n{self._in_short()}",
-            story(self.failure, self.reference, self.other),
+            story(self.failure, self.exploration.reference, self.other),
             difference_text(self.failure.verdict.differences),
             "\n".join(self._failing_points()) if self.audience.verbose else "",
             "\n".join(line for line in self._closing() if line),
@@ -118,7 +123,7 @@ class Report:
                 "not_looked_at": {} if self.rest is None else dict(self.rest.left),
                 "unclear": {} if self.rest is None else dict(self.rest.unclear),
             },
-            "not_explored": _not_asked(self.names),
+            "not_explored": self.exploration.not_asked,
             "hint": self.hint,
             "delivery_semantics": self.semantics,
             "nodeid": self.audience.nodeid,
@@ -207,34 +212,62 @@ class Report:
             text += f"; passed: {passed}" if passed else ""
             text += _amounts("; not looked at for want of time", self.rest.left)
             text += _amounts("; could not be carried out", self.rest.unclear)
-        left = [*_not_asked(self.names), *(["depth=2"] if found.depth == 1 else [])]
+        left = [*found.not_asked, *(["depth=2"] if found.depth == 1 else [])]
         return f"{text}. Not explored: {', '.join((*left, 'three deliveries at once'))}."
 
 
-def explored_text(exploration: Exploration, names: Sequence[HistoryName]) -> str:
-    """Say what was explored, and what was not."""
-    left = _not_asked(names)
-    text = (
-        f"Explored {exploration.histories} of {exploration.planned} histories "
-        f"at {_counted(len(exploration.points), 'point')}."
+def report_on(
+    checked: CheckedJob,
+    exploration: Exploration,
+    failure: Failure,
+    audience: Audience,
+    *,
+    draws: bool,
+) -> Report:
+    """Return the report on an exploration that has failed.
+
+    Args:
+        checked: the job.
+        exploration: what was explored.
+        failure: the simplest history that fails.
+        audience: the test in which the check runs.
+        draws: whether Hypothesis drew the arguments.
+    """
+    others, plan = checked.options.others, failure.plan
+    drawn = (exploration.args, exploration.kwargs) if draws else None
+    return Report(
+        checked.name,
+        exploration,
+        failure,
+        token_of(plan, checked.name, others, drawn),
+        _semantics_text(checked),
+        audience,
+        other_name(others, plan.other) if plan.name == "out_of_order" else "",
     )
-    if exploration.inconclusive:
-        calls = dict.fromkeys(call for _, call in exploration.inconclusive)
-        text += (
-            f" {len(exploration.inconclusive)} of them show nothing, since one delivery waited for the other at "
-            f"{', '.join(calls)}."
-        )
-    if left:
-        text += f" Not explored: {', '.join(left)}."
-    if exploration.elsewhere:
-        text += f" In other threads, and so not interrupted: {', '.join(exploration.elsewhere)}."
-    if exploration.untraced:
-        text += f" Lines not explored of: {', '.join(exploration.untraced)}."
-    return text
 
 
-def _not_asked(names: Sequence[HistoryName]) -> list[str]:
-    return [name for name in HISTORIES if name not in names]
+def _semantics_text(checked: CheckedJob) -> str:
+    """Return in one line what becomes of a job that raises, and of one that is killed."""
+    bridge, found = checked.target.bridge, checked.semantics
+    if isinstance(bridge, FunctionBridge):
+        return "delivery: at least once, as brokers do; a plain function has no library of its own."
+    library = "the core" if bridge.name == "core" else bridge.name
+    raises = (
+        "delivered again" if found.redelivered_on_raise else "delivered again only by a retry rule"
+    )
+    killed, outage = (
+        "delivered again" if redelivered else "lost"
+        for redelivered in (found.redelivered_on_kill, found.redelivered_on_outage)
+    )
+    ends = (
+        f"when it is killed, {killed}"
+        if killed == outage
+        else f"when its process is killed, {killed}; when the machine goes, {outage}"
+    )
+    return (
+        f"delivery: {library} acknowledges this job {found.acknowledged} it runs; "
+        f"when it raises, it is {raises}; {ends}."
+    )
 
 
 def _amounts(what: str, counted: Mapping[HistoryName, int]) -> str:
@@ -279,7 +312,7 @@ def _point_dict(point: Point) -> dict[str, Any]:
 
 
 def _run_dict(run: Run) -> dict[str, Any]:
-    done = [text for visit in visits(run) for text in visit.done.items()]
+    done = [text for line in executed_lines(run) for text in line.done.items()]
     return {
         "number": run.number,
         "acts": [text for _, text in sorted(done)],

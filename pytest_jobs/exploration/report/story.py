@@ -1,4 +1,4 @@
-"""What happened in a history, told beside the lines of the job."""
+"""The story of a history: what each delivery did, beside the source lines of the job."""
 
 from __future__ import annotations
 
@@ -11,99 +11,90 @@ from typing import Final
 
 from ...harness.records.texts import duration, error_text, shortened
 from ..engine.acts import Act
-from ..engine.points import Point
+from ..engine.points import Point, enclosing_function
 from ..engine.watching import Run
-from ..histories.explorer import Failure
+from ..histories.exploration import Failure
 from ..histories.plans import HistoryName
 
 
 @dataclass(frozen=True)
-class Visit:
-    """One line, as a delivery ran it."""
+class ExecutedLine:
+    """One line, as a delivery executed it."""
 
     filename: str
     function: str
     line: int
     text: str
-    #: Which point of the delivery it was.
+    #: The index of its point.
     index: int
-    #: How many functions of the project it is inside of the first.
+    #: How many functions of the project have called each other to come to it.
     depth: int
-    #: What was done in it, in order, by the point at which that was known.
+    #: The effects in it, by the index of the point at which each was known.
     done: dict[int, str] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """Where it is."""
+        """File, function and line."""
         return self.filename, self.function, self.line
 
-    def within(self, begin: int, end: int) -> Visit | None:
-        """Return what of it belongs to a part of the delivery; None when nothing does."""
+    def within(self, begin: int, end: int) -> ExecutedLine | None:
+        """Return the line with its effects between two points; None if it does not lie between them."""
         done = {index: text for index, text in self.done.items() if begin <= index < end}
         return replace(self, done=done) if done or begin <= self.index < end else None
 
 
-def visits(run: Run, begin: int = 0, end: int | None = None) -> list[Visit]:
+def executed_lines(run: Run, begin: int = 0, end: int | None = None) -> list[ExecutedLine]:
     """Return the lines of a part of a delivery.
 
     Args:
         run: the delivery.
-        begin: the first point that counts.
-        end: the first point that counts no more; None for the end of the delivery.
+        begin: the index of the first point of the part.
+        end: the index of the first point after it; None for the end of the delivery.
     """
-    found: list[Visit] = []
+    found: list[ExecutedLine] = []
     stack: list[tuple[str, str]] = []
     pairs = list(zip(run.points, run.point_acts, strict=True))
     for index, (point, act) in enumerate(pairs):
-        visit = _visited(index, point, found, stack)
+        executed = _line_of(index, point, found, stack)
         if act is None:
             continue
-        if point.kind == _told_at(act):
-            visit.done[index] = act_text(act) + _effect_of(run, act)
+        # Nothing reports when a file has been changed, so its effect counts from the point before it.
+        if point.kind == ("before" if act.kind == "file" else "after"):
+            executed.done[index] = act_text(act) + _effect_of(run, act)
         elif point.kind == "before" and _failed(act, run.point_acts, index + 1):
-            visit.done[index] = f"{act_text(act)} failed"
+            executed.done[index] = f"{act_text(act)} failed"
     last = len(pairs) if end is None else end
-    parts = [visit.within(begin, last) for visit in found]
+    parts = [executed.within(begin, last) for executed in found]
     return [part for part in parts if part is not None]
 
 
 def act_text(act: Act) -> str:
-    """Return an act in a few words."""
+    """Return an effect in a few words."""
     return f"{act.kind}: {act.text}"
 
 
-def enclosing_function(function: str) -> str:
-    """Return the function in which a comprehension stands: newer Pythons have none of its own for it."""
-    for kind in ("listcomp", "dictcomp", "setcomp", "genexpr"):
-        function = function.removesuffix(f".<locals>.<{kind}>")
-    return function
-
-
-def _visited(index: int, point: Point, found: list[Visit], stack: list[tuple[str, str]]) -> Visit:
-    """Return the visit that a point belongs to, a new one for a new line."""
+def _line_of(
+    index: int, point: Point, found: list[ExecutedLine], stack: list[tuple[str, str]]
+) -> ExecutedLine:
+    """Return the executed line of a point, a new one for a new line."""
     place = point.filename, enclosing_function(point.function), point.line
     if point.kind != "line":
-        for visit in reversed(found):
-            if visit.place == place:
-                return visit
+        for executed in reversed(found):
+            if executed.place == place:
+                return executed
     here = place[:2]
     if here in stack:
         del stack[stack.index(here) + 1 :]
     else:
         stack.append(here)
-    # Lines that gave way to another tool were not heard of, and only what was done in them is known.
+    # If another tool kept the tracer, no line was reported, and only the effects in it are known.
     text = linecache.getline(point.filename, point.line).strip()
-    found.append(Visit(*place, text, index, len(stack) - 1))
+    found.append(ExecutedLine(*place, text, index, len(stack) - 1))
     return found[-1]
 
 
-def _told_at(act: Act) -> str:
-    """Return at which of its points an act has been done: a file is only heard of before."""
-    return "before" if act.kind == "file" else "after"
-
-
 def _effect_of(run: Run, act: Act) -> str:
-    """Say so where a call with a known key was answered, and did nothing."""
+    """Return a remark on a call that had a known idempotency key, and so no effect."""
     may_do_nothing = not act.counts and act.value is not None
     if not may_do_nothing or any(made is act for made in run.acts):
         return ""
@@ -118,7 +109,7 @@ def _failed(act: Act, acts: Sequence[Act | None], begin: int) -> bool:
 
 _SOURCE_WIDTH: Final = 56
 _NOTE_WIDTH: Final = 56
-#: So many lines of one delivery are shown at most, half of them from its beginning.
+#: At most so many lines of a delivery are shown, the first and the last half of them.
 _ROWS: Final = 10
 _NEVER_RAN: Final = 3
 _DROPPED: Final = ", and as configured never delivered again"
@@ -132,7 +123,7 @@ _PAUSING: Final[frozenset[HistoryName]] = frozenset(("overlap", "lease_expires")
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the source with what was done in it, or something that befell the delivery."""
+    """A source line with its effects, or an interruption of the delivery."""
 
     label: str
     text: str
@@ -147,18 +138,18 @@ class Block:
     title: str
     rows: tuple[Row, ...]
 
-    @property
-    def way(self) -> tuple[str, tuple[Row, ...]]:
-        """How it went, whichever delivery it is."""
-        return self.title.partition(")")[2], self.rows
+    def is_like(self, other: Block) -> bool:
+        """Return whether another delivery ran the same lines to the same end."""
+        ends = [block.title.partition(")")[2] for block in (self, other)]
+        return ends[0] == ends[1] and self.rows == other.rows
 
 
 def story(failure: Failure, reference: Run, other: str = "") -> str:
-    """Tell a history.
+    """Return the story of a history.
 
     Args:
-        failure: the history, as it went.
-        reference: the clean run, which tells what never ran.
+        failure: the history.
+        reference: the clean run, whose lines show what never ran.
         other: the name of the other job of `out_of_order`.
     """
     blocks = _without_repetitions(_blocks(failure, reference, other))
@@ -236,7 +227,7 @@ def _whole(run: Run, failure: Failure) -> Block:
 
 
 def _cut(point: Point, index: int) -> int:
-    """Return the first point that a delivery did not pass which was interrupted: an act is passed once done."""
+    """Return the index of the first point that an interrupted delivery did not reach."""
     return index + 1 if point.kind == "after" else index
 
 
@@ -281,25 +272,25 @@ def _place(point: Point) -> str:
 
 
 def _never_ran(reference: Run, index: int) -> list[Row]:
-    """Return the first lines and the acts that a clean run has after a point."""
-    left = visits(reference, begin=index)
-    wanted = [visit for visit in left[1:] if visit.done][: _NEVER_RAN - 1]
-    shown = [visit for visit in left if visit is left[0] or visit in wanted]
-    return [_row(visit, _missing(visit, index)) for visit in shown]
+    """Return the first lines and the effects of the clean run after a point."""
+    left = executed_lines(reference, begin=index)
+    wanted = [line for line in left[1:] if line.done][: _NEVER_RAN - 1]
+    shown = [line for line in left if line is left[0] or line in wanted]
+    return [_row(line, _missing(line, index)) for line in shown]
 
 
-def _missing(visit: Visit, index: int) -> str:
-    if visit.index >= index:
+def _missing(line: ExecutedLine, index: int) -> str:
+    if line.index >= index:
         return "never ran"
-    return shortened(f"never done: {', '.join(visit.done.values())}", _NOTE_WIDTH)
+    return shortened(f"never done: {', '.join(line.done.values())}", _NOTE_WIDTH)
 
 
 def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
-    """Return the lines of a part of a delivery that tell how it went."""
-    found = visits(run, begin, end)
+    """Return the lines of a part of a delivery that show how it went."""
+    found = executed_lines(run, begin, end)
     telling = {0, 1, len(found) - 1}
-    for position, visit in enumerate(found):
-        if visit.done:
+    for position, executed in enumerate(found):
+        if executed.done:
             telling |= {position, position - 1}
     chosen = sorted(position for position in telling if 0 <= position < len(found))
     if len(chosen) > _ROWS:
@@ -315,18 +306,18 @@ def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _row(visit: Visit, note: str = "") -> Row:
-    text = shortened("  " * visit.depth + (visit.text or "(no line of the project)"), _SOURCE_WIDTH)
-    done = f"<- {shortened(', '.join(visit.done.values()), _NOTE_WIDTH)}" if visit.done else ""
-    return Row(str(visit.line or ""), text, note or done, visit.filename)
+def _row(line: ExecutedLine, note: str = "") -> Row:
+    text = shortened("  " * line.depth + (line.text or "(no line of the project)"), _SOURCE_WIDTH)
+    done = f"<- {shortened(', '.join(line.done.values()), _NOTE_WIDTH)}" if line.done else ""
+    return Row(str(line.line or ""), text, note or done, line.filename)
 
 
 def _without_repetitions(blocks: Sequence[Block]) -> list[Block]:
-    """Tell of deliveries that went as the one before them in one line."""
+    """Replace deliveries that went like the one before them by one line."""
     kept: list[Block] = []
     again: list[str] = []
     for before, block in zip((None, *blocks), blocks, strict=False):
-        if before is not None and block.rows and block.way == before.way:
+        if before is not None and block.rows and block.is_like(before):
             again.append(block.title.partition(" (")[0].removeprefix("delivery "))
             continue
         kept += _repeated(again)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from ...errors import ExplorationError
-from ...exploration.live.crash import CrashPoint, LiveCrash, chosen
-from ...exploration.live.scope import LiveScopes
+from ...exploration.live.crash import CrashPoint, LiveCrash, LiveScopes, chosen
 from ...harness.records.delivery import Delivery
 from ...harness.records.texts import error_text, short_name
 from ..settings.options import JobOptions

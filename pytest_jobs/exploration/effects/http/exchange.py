@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...engine.acts import Act, acting, looking, note_effect, watcher
-from ...engine.sources import reaching
+from ...engine.sources import guarded_host
 from ...messages.http import HttpRequest, refuses
 
 
@@ -51,7 +51,7 @@ def sending(
         return
     sent = request()
     if sent.only_looks:
-        with looking(), reaching(sent.host, str(sent)):
+        with looking(), guarded_host(sent.host, str(sent)):
             yield Exchange()
         return
     # Repeating a PUT or a DELETE has no further effect, as if it had a key.
@@ -69,7 +69,7 @@ def sending(
         exchange = Exchange(act)
         token = _exchange.set(exchange)
         try:
-            with reaching(sent.host, str(sent)):
+            with guarded_host(sent.host, str(sent)):
                 yield exchange
         finally:
             _exchange.reset(token)

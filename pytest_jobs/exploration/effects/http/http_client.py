@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import looking
-from ...engine.sources import reaching
+from ...engine.sources import guarded_host
 from ...messages.http import HttpRequest
 from ..wrapping import surround
 from .exchange import bytes_of, header_text, sending
@@ -62,5 +62,5 @@ def address_of(connection: Any, url: str) -> str:
 
 @contextmanager
 def _connecting(connection: Any) -> Generator[None, None, None]:
-    with looking(), reaching(connection.host, "a connection"):
+    with looking(), guarded_host(connection.host, "a connection"):
         yield

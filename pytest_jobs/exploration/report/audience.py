@@ -1,4 +1,4 @@
-"""Who reads what a check says, and keeps what it came to."""
+"""The test in which a check runs: how its report is read, and the notes for the summary of the session."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from .sources import EffectSource
+    from ..engine.sources import EffectSource
 
 
 class CheckNote(NamedTuple):
-    """What one check came to, in plain values, for the summary of a session."""
+    """The result of one check in plain values, for the summary of a session."""
 
     job: str
     histories: int = 0
-    #: The names of the histories that nobody asked for.
+    #: The names of the histories that the check did not ask for.
     not_asked: tuple[str, ...] = ()
-    #: What was asked for and not explored, each in a few words.
+    #: Everything that was asked for and not explored, each in a few words.
     left_out: tuple[str, ...] = ()
-    #: Of a replay: whether the history passes now, or the check is another than the token names.
+    #: For a replay: whether the history passes now, or the token names another check.
     replay: Literal["", "passes", "other"] = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,24 +47,24 @@ class Audience:
 
         Args:
             nodeid: the full node id of the test, as it is given to pytest.
-            verbose: whether all failing points are told.
-            ascii: whether what is read can show nothing but ASCII.
+            verbose: whether a report lists all failing points.
+            ascii: whether the terminal can show only ASCII.
             replay: the token of the one history that is to be carried out.
-            sources: returns the effect sources of the project.
+            sources: returns the effect sources that the project declares.
         """
         self.nodeid = nodeid
         self.verbose = verbose
         self.ascii = ascii
         self.replay = replay
         self.sources = sources
-        #: What the checks of this test came to.
+        #: The results of the checks in this test.
         self.notes: list[CheckNote] = []
 
 
-#: Who reads; nobody in particular where no test runner says.
+#: The running test; None if no plugin of a test runner sets it.
 audience: ContextVar[Audience | None] = ContextVar("pytest_jobs_audience", default=None)
 
 
 def current_audience() -> Audience:
-    """Return who reads."""
+    """Return the running test, or one with the defaults."""
     return audience.get() or Audience()

@@ -1,35 +1,33 @@
-"""Carrying a history out as it is planned."""
+"""Carrying out one plan in one history."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ...errors import ExplorationError
 from ..engine.acts import Act
 from ..engine.points import Point
-from ..engine.threads import Aside
-from ..engine.watching import Reach, Run, Unwound
+from ..engine.threads import Worker
+from ..engine.watching import AtPoint, Run, Unwound
 from .history import History
 from .plans import Plan
 
 
-class CarryingOut:
-    """One plan, carried out in one history."""
+class PlanRunner:
+    """Carries out one plan in one history."""
 
-    def __init__(
-        self, plan: Plan, history: History, others: Sequence[Callable[[], object]]
-    ) -> None:
+    def __init__(self, plan: Plan, history: History) -> None:
+        """Do nothing yet."""
         self._plan = plan
         self._history = history
-        self._others = others
         self._observed: dict[str, Any] | None = None
         self._counted: int | None = None
         #: The delivery that followed an interruption.
         self.second: Run | None = None
 
     def run(self) -> Run:
-        """Carry it out; return the last delivery."""
+        """Carry the plan out; return the last delivery."""
         plan = self._plan
         if plan.name in ("crash", "late") and plan.index is not None:
             return self._crash()
@@ -37,21 +35,21 @@ class CarryingOut:
             return self._overlap()
         if plan.act is not None:
             return self._fail(plan.act)
-        return self._whole()
+        return self._deliver_again()
 
     def observed(self) -> dict[str, Any]:
-        """Return what was observed when it had ended, before anything dead was cleared away."""
+        """Return what was observed at the end, before a killed delivery was unwound."""
         return self._history.observed() if self._observed is None else self._observed
 
     def runs(self) -> tuple[Run, ...]:
         """Return the deliveries that had been made by then."""
         return tuple(self._history.runs[: self._counted])
 
-    def _whole(self) -> Run:
+    def _deliver_again(self) -> Run:
         plan, history = self._plan, self._history
         last = history.deliver_until_acknowledged(again=False)
         if plan.name == "out_of_order":
-            history.between(self._others[plan.other])
+            history.run_other_job(plan.other)
         if plan.name != "twice":
             history.restart()
         history.wait(plan.gap)
@@ -65,39 +63,44 @@ class CarryingOut:
             history.kill()
             history.wait(self._plan.gap)
             if history.comes_again_after_death(outage=self._plan.outage):
-                self._after_crash(ended)
+                self._deliver_after_crash(ended)
+            # Before the exception unwinds the killed delivery, so that its `finally` blocks change nothing.
             self._observed = self.observed()
             return Unwound()
 
-        first = history.deliver(_at(self._plan, lambda: history.inside(die)))
+        first = history.deliver(self._at_first(lambda: history.while_suspended(die)))
         if first.stopped_at is None:
-            self._missed(first)
+            self._fail_to_come_to(first)
         return ended[-1] if ended else first
 
-    def _after_crash(self, ended: list[Run]) -> None:
+    def _deliver_after_crash(self, ended: list[Run]) -> None:
         plan, history = self._plan, self._history
-        again: Aside[Run]
+        again: Worker[Run] = history.worker()
 
         def die_again() -> BaseException:
             history.kill()
-            third = history.apart(history.deliver_until_acknowledged)
-            if third.start() == "ended":
+            third = history.worker()
+            run = history.in_base_context(history.deliver_until_acknowledged)
+            if third.do(run) == "ended":
                 ended.append(third.result())
             else:
                 history.give_up(third)
-            # What was observed by now is what counts, and who began this one observes it.
+            # The thread that started this delivery observes the world now, before this one is unwound.
             again.pause()
             return Unwound()
 
-        reach = None if plan.second is None else _at_second(plan, lambda: history.inside(die_again))
-        again = history.apart(lambda: history.deliver_until_acknowledged(reach=reach))
-        state = again.start()
+        at_point = None
+        if plan.second is not None:
+            at_point = self._at_second(lambda: history.while_suspended(die_again))
+        state = again.do(
+            history.in_base_context(lambda: history.deliver_until_acknowledged(at_point))
+        )
         self.second = next((run for run in history.runs if run.number == 2), None)
         if state == "blocked":
             history.give_up(again)
         elif state == "paused":
             self._observed = history.observed()
-            # Where the second delivery is cleared away, what delivers until it is acknowledged goes on.
+            # While the second delivery is unwound, its thread goes on delivering until acknowledged.
             self._counted = len(history.runs)
             again.resume()
         else:
@@ -105,50 +108,50 @@ class CarryingOut:
 
     def _overlap(self) -> Run:
         plan, history = self._plan, self._history
-        rest: list[Callable[[], None]] = []
+        unfinished: list[Callable[[], None]] = []
 
         def overtake() -> None:
             history.wait(plan.gap)
             if history.would_wait():
-                self.second = history.waited()
+                self.second = history.add_waiting_delivery()
             else:
-                self._let_overtake(rest)
+                self._let_overtake(unfinished)
 
-        first = history.deliver(_at(plan, lambda: history.inside(overtake)))
+        first = history.deliver(self._at_first(lambda: history.while_suspended(overtake)))
         if self.second is None:
-            self._missed(first)
-        for finish in rest:
+            self._fail_to_come_to(first)
+        for finish in unfinished:
             finish()
         last = first
         for run in (self.second, first):
             if run is not None and not run.acknowledged and history.comes_again(run):
                 history.restart()
-                last = history.go_on_after(run)
+                last = history.continue_after(run)
         return last
 
-    def _let_overtake(self, rest: list[Callable[[], None]]) -> None:
+    def _let_overtake(self, unfinished: list[Callable[[], None]]) -> None:
         plan, history = self._plan, self._history
-        other: Aside[Run]
+        other: Worker[Run] = history.worker()
 
         def hand_over() -> None:
             other.pause()
 
-        reach = None if plan.second is None else _at_second(plan, hand_over)
-        other = history.apart(lambda: history.deliver(reach, again=True))
-        here = history.exchange(None)
-        state = other.start()
+        at_point = None if plan.second is None else self._at_second(hand_over)
+        run = history.in_base_context(lambda: history.deliver(at_point, again=True))
+        here = history.switch_process(None)
+        state = other.do(run)
         self.second = history.runs[1]
-        there = history.exchange(here)
+        there = history.switch_process(here)
         if state == "blocked":
             history.give_way(other)
         if state != "ended":
 
             def finish() -> None:
-                history.exchange(there)
+                history.switch_process(there)
                 if other.resume() == "blocked":
                     history.give_up(other)
 
-            rest.append(finish)
+            unfinished.append(finish)
 
     def _fail(self, act: Act) -> Run:
         plan, history = self._plan, self._history
@@ -159,33 +162,31 @@ class CarryingOut:
             hit.append(plan)
             return None if make is None else make()
 
-        first = history.deliver(_at(plan, fail))
+        first = history.deliver(self._at_first(fail))
         if not hit:
-            self._missed(first)
-        return history.go_on_after(first) if history.comes_again(first) else first
+            self._fail_to_come_to(first)
+        return history.continue_after(first) if history.comes_again(first) else first
 
-    def _missed(self, run: Run) -> None:
+    def _fail_to_come_to(self, run: Run) -> None:
         raise ExplorationError(
             f"A delivery did not come {self._plan.point} again, as the clean run did, so the job is not "
             "deterministic: it depends on time, chance, threads or something that the world does not build anew."
         ) from run.error
 
+    def _at_first(self, interrupt: Callable[[], BaseException | None]) -> AtPoint:
+        return _once(self._plan.index, self._plan.point, interrupt)
 
-def _at(plan: Plan, interrupt: Callable[[], BaseException | None]) -> Reach:
-    return _once(plan.index, plan.point, interrupt)
-
-
-def _at_second(plan: Plan, interrupt: Callable[[], BaseException | None]) -> Reach:
-    return _once(plan.second, plan.second_point, interrupt)
+    def _at_second(self, interrupt: Callable[[], BaseException | None]) -> AtPoint:
+        return _once(self._plan.second, self._plan.second_point, interrupt)
 
 
 def _once(
     wanted: int | None, named: Point | None, interrupt: Callable[[], BaseException | None]
-) -> Reach:
-    """Return what interrupts a delivery at a point, once."""
+) -> AtPoint:
+    """Return what interrupts a delivery once, at the point of an index, if that point has the right name."""
     waiting = [True]
 
-    def reach(index: int, point: Point) -> BaseException | None:
+    def at_point(index: int, point: Point) -> BaseException | None:
         if not waiting or index != wanted:
             return None
         waiting.clear()
@@ -193,4 +194,4 @@ def _once(
             return None
         return interrupt()
 
-    return reach
+    return at_point

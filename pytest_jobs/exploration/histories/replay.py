@@ -1,4 +1,4 @@
-"""Carrying out again the one history that a token names."""
+"""Replay tokens: naming one history, and carrying it out again."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ...core.arguments.encoding import decode, encode
 from ...core.arguments.records import RecordReference, Reference
 from ...errors import DeserializationError, ExplorationError, SerializationError
 from ...harness.records.texts import short_name
-from ..engine.points import Point
-from ..histories.explorer import Exploration, Explorer
-from ..histories.plans import HISTORIES, Plan, deeper
-from .story import enclosing_function
+from ..engine.points import Point, enclosing_function
+from .exploration import Exploration
+from .explorer import Explorer
+from .plans import HISTORIES, Plan, deeper
 
 _DIGITS: Final = 8
 _ARGUMENTS: Final = "args="
 _DIGEST: Final = "drawn="
-#: Between the two places in which deliveries are interrupted.
+#: Stands between the two points at which deliveries are interrupted.
 _AND: Final = "then"
 
 
 @dataclass(frozen=True)
 class Token:
-    """The name of a history, as it stands in a replay line.
+    """The name of a history, as a replay line has it.
 
-    It holds no place in a file and no position in a list, and so survives edits elsewhere.
+    It contains no line numbers and no positions in lists, so that it survives edits elsewhere.
     """
 
-    #: The history, the job, and where the first delivery is interrupted.
+    #: The history, the job, and the point at which the first delivery is interrupted.
     plan: str
-    #: The arguments that were drawn, in whatever form they could be written.
+    #: The arguments that Hypothesis drew: as a whole if they can be encoded, otherwise their digest.
     arguments: str = ""
 
     def __str__(self) -> str:
@@ -52,16 +52,16 @@ class Token:
 
     @property
     def function(self) -> str:
-        """The function in which a delivery is interrupted; empty for none."""
+        """The function in which a delivery is interrupted; empty if it is not."""
         pieces = self.plan.split(":")
         return pieces[2] if len(pieces) > 4 else ""
 
     def is_of(self, job: str) -> bool:
-        """Say whether it is of this job."""
+        """Return whether it names a history of this job."""
         return self.job == _bare(short_name(job))
 
     def drawn(self) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Return the arguments that were drawn; None when the token holds none that can be read.
+        """Return the arguments that were drawn; None if the token has none, or only a digest.
 
         Raises:
             ExplorationError: when they were cut off.
@@ -77,24 +77,24 @@ class Token:
             ) from error
 
     def begins_with(self, other: Token) -> bool:
-        """Say whether it is of the same history as another, and interrupts a second delivery too."""
+        """Return whether it names the same history as another token, with a second delivery interrupted too."""
         return self.plan.startswith(f"{other.plan}:{_AND}:")
 
     @property
     def is_only_a_digest(self) -> bool:
-        """Whether the arguments could not be written into it."""
+        """Whether the arguments could not be encoded."""
         return self.arguments.startswith(_DIGEST)
 
     def fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-        """Say whether arguments are those that were drawn, where the token holds only what tells them."""
+        """Return whether arguments have the digest of this token."""
         return self.arguments == _digest_of(args, kwargs)
 
 
 def parsed_token(text: str) -> Token:
-    """Return the token that a command line holds.
+    """Return the token that was given on the command line.
 
     Raises:
-        ValueError: when it is none; says why.
+        ValueError: when it is not valid; says why.
     """
     plan, _, arguments = text, "", ""
     for kind in (_ARGUMENTS, _DIGEST):
@@ -122,8 +122,8 @@ def token_of(
     Args:
         plan: the history.
         job: the name of the job.
-        others: what may run in between.
-        drawn: the arguments, where they are not those that the test names.
+        others: the jobs that may run in between.
+        drawn: the arguments, if Hypothesis drew them.
     """
     pieces = [plan.name, _bare(short_name(job))]
     if plan.point is not None:
@@ -140,7 +140,7 @@ def token_of(
 
 
 def other_name(others: Sequence[Callable[[], object]], position: int) -> str:
-    """Return the name of another job; among several of one name, with a number."""
+    """Return the name of another job, with a number if several have one name."""
     names = [_bare(getattr(other, "__name__", type(other).__name__)) for other in others]
     before = names[:position].count(names[position])
     return f"{names[position]}.{before + 1}" if before else names[position]
@@ -158,7 +158,7 @@ def _found(reference: Reference, identifier: object) -> object:
 
 
 def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Return arguments such that they can be read back, or at least recognised."""
+    """Encode arguments so that they can be read back, or at least recognised."""
     text = ""
     try:
         text = encode(tuple(args), kwargs, dict)
@@ -171,40 +171,36 @@ def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
 
 
 def _digest_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    # What has an address in it is never found again, and refused: better than another object for it.
+    # A repr with an address in it never fits again. That is refused, which is better than another object.
     text = repr((tuple(args), sorted(kwargs.items())))
     return _DIGEST + hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def _bare(name: str) -> str:
-    """Return a name without what a shell would take for its own."""
+    """Return a name without characters that mean something to a shell."""
     return re.sub(r"[^\w.]+", "", name)
 
 
-def replay(
-    explorer: Explorer, token: Token, job: str, others: Sequence[Callable[[], object]]
-) -> Exploration:
-    """Carry out one history.
+def replay(explorer: Explorer, token: Token) -> None:
+    """Carry out the one history that a token names.
 
     Raises:
-        ExplorationError: when the code has it no more.
+        ExplorationError: when the job does not have this history any more.
     """
-    explorer.reference.refer()
+    explorer.refer()
+    plan = _plan(explorer, token)
     exploration = explorer.exploration
-    exploration.points = explorer.reference.run.points
-    plan = _plan(explorer, token, job, others)
     exploration.planned = exploration.histories = 1
     exploration.failure = explorer.try_out(plan)
-    return exploration
 
 
 def drawn_arguments(
     token: Token, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Return the arguments that a token holds; None when they have to be drawn again.
+    """Return the arguments of a token; None if they have to be drawn again.
 
     Raises:
-        ExplorationError: when it holds others than the check takes now.
+        ExplorationError: when the check takes other arguments now.
     """
     drawn = token.drawn()
     if drawn is not None and (len(drawn[0]) != len(args) or drawn[1].keys() != kwargs.keys()):
@@ -216,10 +212,10 @@ def drawn_arguments(
 
 
 def check_drawn_again(token: Token, explored: Sequence[Exploration]) -> None:
-    """Refuse to pass when the arguments of a token were not among those that were drawn.
+    """Fail if Hypothesis did not draw the arguments of a token again.
 
     Raises:
-        ExplorationError: when they were not.
+        ExplorationError: when it did not.
     """
     if not explored:
         raise ExplorationError(
@@ -229,11 +225,10 @@ def check_drawn_again(token: Token, explored: Sequence[Exploration]) -> None:
         )
 
 
-def _plan(
-    explorer: Explorer, token: Token, job: str, others: Sequence[Callable[[], object]]
-) -> Plan:
-    for plan in _plans(explorer, token, job):
-        if token_of(plan, job, others).plan == token.plan:
+def _plan(explorer: Explorer, token: Token) -> Plan:
+    checked = explorer.checked
+    for plan in _plans(explorer, token):
+        if token_of(plan, checked.name, checked.options.others).plan == token.plan:
             return plan
     if not token.function:
         raise ExplorationError(
@@ -247,13 +242,14 @@ def _plan(
     )
 
 
-def _plans(explorer: Explorer, token: Token, job: str) -> Iterator[Plan]:
-    others = explorer.others
+def _plans(explorer: Explorer, token: Token) -> Iterator[Plan]:
+    checked = explorer.checked
     plans = explorer.plans(HISTORIES)
     yield from plans
     for plan in plans:
         # The points of a second delivery are known only when the first was interrupted.
-        if token.begins_with(token_of(plan, job, others)) and explorer.try_out(plan) is None:
+        named = token_of(plan, checked.name, checked.options.others)
+        if token.begins_with(named) and explorer.try_out(plan) is None:
             yield from deeper(
                 {one: points for one, points in explorer.seconds.items() if one == plan}
             )

@@ -1,4 +1,4 @@
-"""Where a step of a machine interrupts a delivery: as it was drawn, and by name."""
+"""How a step of a machine interrupts a delivery: at a point that was drawn, or named by a script."""
 
 from __future__ import annotations
 
@@ -10,30 +10,29 @@ from ..engine.acts import Act
 from ..engine.points import Point
 from ..engine.watching import Run
 
-#: The lines of a module run when it is imported, under a lock that a dead worker would keep.
+#: These lines run while a module is imported, under a lock that a killed worker would keep.
 _IMPORTING = "<module>"
 
 
-class Place(Protocol):
-    """Says of each point of a delivery whether it is the one."""
+class PointChoice(Protocol):
+    """Chooses one point of a delivery."""
 
     def is_at(self, point: Point, act: Act | None) -> bool:
-        """Say whether this is the point; called for each in turn, and no more once it was."""
+        """Return whether this is the point. Called for each point in turn, until it is."""
         ...
 
 
 @dataclass
-class Drawn:
-    """The point at a position among those of its kind: nobody knows the points before the delivery.
+class DrawnPoint:
+    """Chooses the point at a position among those of its kind: the points are unknown before the delivery.
 
-    Positions are counted from 1; 0 is nowhere.
+    Positions are counted from 1; 0 chooses none.
     """
 
     kind: Literal["effect", "line"]
     position: int
 
     def is_at(self, point: Point, act: Act | None) -> bool:
-        """Count to the position."""
         if (self.kind == "effect") != (act is not None) or point.function == _IMPORTING:
             return False
         self.position -= 1
@@ -41,13 +40,12 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Named:
-    """The point of a name, as scripts have it."""
+class NamedPoint:
+    """Chooses the point with a name, as scripts write it."""
 
     name: str
 
     def is_at(self, point: Point, act: Act | None) -> bool:
-        """Compare the names."""
         return name_of(point) == self.name
 
     def __str__(self) -> str:
@@ -56,12 +54,11 @@ class Named:
 
 @dataclass(frozen=True)
 class NamedEffect:
-    """The effect of a name."""
+    """Chooses an effect with a name, as scripts write it."""
 
     name: str
 
     def is_at(self, point: Point, act: Act | None) -> bool:
-        """Compare the names."""
         return effect_name_of(point) == self.name
 
     def __str__(self) -> str:
@@ -69,46 +66,46 @@ class NamedEffect:
 
 
 def name_of(point: Point) -> str:
-    """Return what scripts call a point: its text, its function, and which time it is."""
+    """Return what scripts call a point: its text, its function, and how often it has come."""
     moment = "" if point.kind == "line" else f"{point.kind} "
     return f"{moment}{effect_name_of(point)}"
 
 
 def effect_name_of(point: Point) -> str:
-    """Return the same without the moment, before or after."""
+    """Return the same without `before` or `after`."""
     time = f", time {point.hit}" if point.hit > 1 else ""
     return f"{point.text} in {point.function}{time}"
 
 
 class Interruption:
-    """Interrupts a delivery at a place, once."""
+    """Interrupts a delivery once, at a point."""
 
     def __init__(
         self,
-        place: Place,
+        choice: PointChoice,
         interrupt: Callable[[Point, Act | None], BaseException | None],
         counts: Callable[[Point, Act | None], bool] = lambda point, act: True,
     ) -> None:
-        """Wait for the place.
+        """Wait for the point.
 
         Args:
-            place: where.
-            interrupt: called there; returns what to raise.
-            counts: says whether a point can be the place at all.
+            choice: chooses it.
+            interrupt: called there; returns the error to raise, or None.
+            counts: returns whether a point can be chosen at all.
         """
-        self._place = place
+        self._choice = choice
         self._interrupt = interrupt
         self._counts = counts
         #: The point; None as long as the delivery has not come to it.
         self.point: Point | None = None
 
-    def reach(self, run: Run, index: int, point: Point) -> BaseException | None:
-        """Hear of a point of a delivery."""
+    def at_point(self, run: Run, index: int, point: Point) -> BaseException | None:
+        """Interrupt a delivery if this is the point."""
         act = run.point_acts[index]
         if (
             self.point is not None
             or not self._counts(point, act)
-            or not self._place.is_at(point, act)
+            or not self._choice.is_at(point, act)
         ):
             return None
         self.point = point

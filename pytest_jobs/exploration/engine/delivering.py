@@ -1,0 +1,247 @@
+"""Making watched deliveries in a world, one after the other or one inside another."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from ...core.batches.ends import has_derived_id
+from ...harness.ledger.ledger import Ledger
+from ...harness.records.delivery import Delivery
+from ...harness.records.record import FIRST, JobRecord, call_text
+from ...harness.running.performer import Performer
+from .acts import Act, watcher
+from .engine import Engine
+from .sameness import Chance, Renaming
+from .scope import leaving_out
+from .unwinding import clear_frames, is_cancellation, isolated
+from .watching import AtPoint, Run, Unwound, Watch, WatchedBody
+from .world import World, open_world, without_garbage_collection
+
+#: The library is done with a job after a delivery with one of these statuses.
+_DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
+
+
+class Deliveries:
+    """A world, and the deliveries that are made in it: the base of `History` and of `Session`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        world: World,
+        accept: tuple[type[BaseException], ...] = (),
+        *,
+        seed: int = 1,
+    ) -> None:
+        """Build nothing yet.
+
+        Args:
+            engine: watches the deliveries.
+            world: builds the world.
+            accept: exceptions with which a delivery may end.
+            seed: the seed of random values.
+        """
+        self.engine = engine
+        self._world = world
+        self._accept = accept
+        self._chance = Chance(seed)
+        #: The deliveries that are being made and are alive: each but the last is suspended.
+        self._watches: list[Watch] = []
+        #: Enqueues that were taken back by the library.
+        self._withdrawn: list[Act] = []
+        self.runs: list[Run] = []
+        #: Why nothing can be shown; None if something can.
+        self.refusal: str | None = None
+
+    @contextmanager
+    def _in_world(self, delay: timedelta = timedelta(0)) -> Generator[None, None, None]:
+        """Build the world for a block, with a ledger of its own.
+
+        Args:
+            delay: how much later it begins than other worlds.
+        """
+        engine = self.engine
+        self.ledger = ledger = Ledger(engine.clock)
+        with ExitStack() as stack:
+            stack.enter_context(without_garbage_collection())
+            stack.enter_context(engine.clock.excursion())
+            engine.clock.advance_ns(int(delay.total_seconds() * 1e9))
+            for bridge in engine.bridges:
+                stack.enter_context(bridge.sandbox(ActSink(ledger, self._withdrawn.append)))
+            stack.enter_context(self._chance.pinned())
+            self._begin = engine.clock.now()
+            stack.callback(self._world_is_gone)
+            token = leaving_out.set(engine.scope.leave_out)
+            try:
+                self._snapshot = stack.enter_context(open_world(self._world))
+            finally:
+                leaving_out.reset(token)
+            # Jobs that are enqueued while the world is torn down go nowhere.
+            stack.callback(ledger.die)
+            yield
+
+    def _world_is_gone(self) -> None:
+        """Do what has to wait until the world is torn down: for subclasses."""
+
+    def state(self) -> Any:
+        """Return the state, as the snapshot of the world returns it."""
+        return self._snapshot()
+
+    def observed(self) -> dict[str, Any]:
+        """Return the state in a form that can be compared with that of another history."""
+        return self._observed_by(self._renaming())
+
+    def _renaming(self) -> Renaming:
+        return Renaming(self._chance, self._begin, self.engine.clock.now())
+
+    def _observed_by(self, renaming: Renaming) -> dict[str, Any]:
+        state = self._snapshot()
+        named = state if isinstance(state, Mapping) else {"state": state}
+        return {str(name): renaming.of(value) for name, value in named.items()}
+
+    def wait(self, gap: timedelta) -> None:
+        """Let virtual time pass."""
+        self.engine.clock.advance_ns(int(gap.total_seconds() * 1e9))
+
+    # Delivering
+
+    def performer(self) -> Performer:
+        """Return what makes one delivery; to be closed."""
+        return Performer(self.engine.clock, self.engine.sleeps, ())
+
+    def begun(self) -> Run:
+        """Return a new delivery that is about to be made."""
+        run = Run(len(self.runs) + 1, self.engine.clock.now_ns())
+        self.runs.append(run)
+        return run
+
+    def redelivered(self, record: JobRecord) -> JobRecord:
+        """Return the record of another delivery of the same payload."""
+        again = record.source.redeliver(record)
+        self.ledger.claim(again)
+        return again
+
+    def make(
+        self,
+        run: Run,
+        record: JobRecord,
+        at_point: AtPoint | None = None,
+        *,
+        lines: bool = True,
+        limited: bool = False,
+    ) -> None:
+        """Make a delivery.
+
+        Args:
+            run: receives everything that happens.
+            record: the job.
+            at_point: called at each point.
+            lines: whether its lines must be traced even if that blinds another tool, such as coverage.
+            limited: whether a delivery that runs very many lines waits for a lock that is never released.
+        """
+        engine = self.engine
+        watch = Watch(
+            run,
+            engine.scope,
+            engine.tracer,
+            at_point,
+            self,
+            rival=bool(self._watches),
+            lines=lines,
+            limited=limited,
+        )
+        performer = self.performer()
+        body = WatchedBody(watch)
+        self._watches.append(watch)
+        token = watcher.set(watch)
+        try:
+            run.delivery = unless_unwound(
+                lambda: performer.deliver(self.ledger, record, lambda _: body)
+            )
+        except BaseException as error:
+            if not is_cancellation(error):
+                raise
+            run.error = error
+        finally:
+            watcher.reset(token)
+            if watch in self._watches:
+                self._watches.remove(watch)
+            watch.close_connections()
+            performer.close()
+        if run.delivery is None:
+            return
+        run.error = run.delivery.error
+        accepted = isinstance(run.error, self._accept)
+        run.acknowledged = (
+            run.delivery.status in _DONE or run.delivery.handled or accepted
+        ) and run.delivery.next is None
+        if run.error is not None:
+            # The frames of the traceback hold connections.
+            run.error.__traceback__ = None
+
+    def kill_current(self) -> None:
+        """Kill the worker of the delivery that is being made: called at one of its points."""
+        self._watches.pop().kill()
+
+    # What watches ask
+
+    def refuse(self, why: str) -> None:
+        """Note why nothing can be shown."""
+        self.refusal = self.refusal or why
+
+    def is_shared(self, connection: object) -> bool:
+        """Return whether a suspended delivery that is alive uses a connection."""
+        return any(watch.holds(connection) for watch in self._watches[:-1])
+
+
+def unless_unwound(make: Callable[[], Delivery]) -> Delivery | None:
+    """Make a delivery in a copy of the context; return None if it was killed or given up."""
+    try:
+        # A killed delivery runs no `finally` that resets a context variable.
+        return contextvars.copy_context().run(isolated, make)
+    except Unwound as death:
+        clear_frames(death)
+        return None
+
+
+class ActSink:
+    """Lets the jobs that a job enqueues be effects, and passes them on to a ledger."""
+
+    def __init__(self, ledger: Ledger, withdrawn: Callable[[Act], object]) -> None:
+        """Stand before a ledger.
+
+        Args:
+            ledger: receives the jobs.
+            withdrawn: called with the effect of a job that was taken back before it was performed.
+        """
+        self._ledger = ledger
+        self._withdrawn = withdrawn
+        self._acts: dict[JobRecord, Act] = {}
+        self.now_ns = ledger.now_ns
+        self.unblocked = ledger.unblocked
+        self.pending_with = ledger.pending_with
+        self.result_of = ledger.result_of
+
+    def added(self, record: JobRecord) -> None:
+        """Let a job be enqueued."""
+        current = watcher.get()
+        if current is None or record.origin is not FIRST:
+            self._ledger.added(record)
+            return
+        value = (record.name, record.args, record.kwargs, record.queue)
+        # A job with a derived id that is enqueued again is a second delivery rather than a second job.
+        key = record.job_id if has_derived_id(record.envelope.headers) else None
+        act = Act("enqueue", call_text(record), value=value, key=key)
+        with current.acting(act):
+            self._acts[record] = act
+            self._ledger.added(record)
+
+    def removed(self, record: JobRecord) -> None:
+        """Let a job be taken back: the job that replaces it counts instead."""
+        self._ledger.removed(record)
+        act = self._acts.pop(record, None)
+        if act is not None:
+            self._withdrawn(act)

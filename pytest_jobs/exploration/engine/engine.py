@@ -1,0 +1,84 @@
+"""The part of a search that stays the same for all its deliveries: clock, traced code, effect sources."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from ...bridges.opening import open_jobs
+from ...harness.jobs import Jobs, current_jobs
+from ...harness.open_harness import open_harnesses
+from ...harness.records.bridge import Bridge
+from ...harness.records.patches import Patches
+from ...harness.records.targets import Target
+from .functions import FunctionBridge
+from .lines import line_tracer
+from .scope import Scope
+from .sources import EffectSource, Sources
+from .threads import follow
+from .unwinding import silenced
+from .watching import Unwound, lengthened
+from .world import time_until_no_midnight
+
+
+class Engine:
+    """Lets the deliveries of one search be watched.
+
+    A call of `check_idempotent`, a search by a `JobMachine` and a script each open one. It uses the
+    harness of the test, or opens one.
+    """
+
+    def __init__(
+        self, harness: Jobs, scope: Scope, stack: ExitStack, sources: Iterable[EffectSource]
+    ) -> None:
+        """See `opened`."""
+        self._stack = stack
+        #: Replaces attributes until the search ends.
+        self.patches = Patches()
+        self.harness = harness
+        self.clock = harness.clock
+        self.sleeps = harness.performer.sleeps
+        self.bridges: tuple[Bridge, ...] = harness.bridges
+        self.scope = scope
+        self.tracer = line_tracer(scope)
+        self.sources = Sources(self.patches, sources)
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls, scope: Scope, sources: Iterable[EffectSource], apps: Iterable[object] = ()
+    ) -> Generator[Engine, None, None]:
+        """Prepare a search for a block.
+
+        Args:
+            scope: decides whose lines are points.
+            sources: the effect sources that the project declares.
+            apps: the applications of the job libraries, if no harness is open.
+        """
+        with ExitStack() as stack:
+            is_open = open_harnesses.any_open()
+            harness = current_jobs() if is_open else stack.enter_context(open_jobs(apps=apps))
+            yield cls(harness, scope, stack, sources)
+
+    def add_function(self, function: Any) -> Target:
+        """Return a plain function as a job, with a bridge of its own."""
+        bridge = FunctionBridge(function)
+        bridge.install(self.harness.ledger, lambda: 0.0)
+        self._stack.callback(bridge.uninstall)
+        self.bridges = (*self.bridges, bridge)
+        return Target(bridge, function, bridge.identify(function) or "")
+
+    def start(self) -> None:
+        """Patch the libraries, stop the clock, and trace lines, until the block ends."""
+        stack, clock = self._stack, self.clock
+        stack.callback(self.patches.restore)
+        self.sources.catch_up()
+        follow(self.patches)
+        stack.enter_context(silenced(Unwound))
+        stack.enter_context(clock.excursion())
+        clock.freeze()
+        clock.advance_ns(int(time_until_no_midnight(clock.now()).total_seconds() * 1e9))
+        stack.enter_context(self.sleeps.passing_time(lambda ns: clock.advance_ns(lengthened(ns))))
+        self.tracer.open()
+        stack.callback(self.tracer.close)

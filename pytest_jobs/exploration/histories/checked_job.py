@@ -1,0 +1,66 @@
+"""The job that a check delivers, and how it is to be delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ...harness.records.bridge import DeliverySemantics
+from ...harness.records.targets import Target
+from ..engine.engine import Engine
+from ..engine.world import World
+from .plans import HistoryName
+
+#: Bridges that keep nothing for each thread.
+_PLAIN: Final = frozenset(("functions", "core"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The parameters of `check_idempotent`, which describes them."""
+
+    world: World
+    names: tuple[HistoryName, ...]
+    at_least_once: Collection[str]
+    accept: tuple[type[BaseException], ...]
+    others: Sequence[Callable[[], object]]
+    trace: object
+    atomic: Iterable[object]
+    same_process: bool
+    depth: int
+    #: Whether a job is delivered again only if its library would do so.
+    as_configured: bool
+    time_limit: float
+    allow_partial: bool
+
+
+@dataclass(frozen=True)
+class CheckedJob:
+    """The job of one check."""
+
+    target: Target
+    options: Options
+    engine: Engine
+
+    @property
+    def name(self) -> str:
+        """The name of the job."""
+        return self.target.name
+
+    @property
+    def semantics(self) -> DeliverySemantics:
+        """What the library does with the job if a delivery fails, or if its worker dies."""
+        return self.target.bridge.delivery_semantics(self.target.job)
+
+    def needs_threads(self) -> bool:
+        """Return whether overlapping deliveries need threads of their own.
+
+        They do if something may be kept for each thread, or if one may have to wait for the other.
+        """
+        return (
+            self.options.depth > 1
+            or self.target.bridge.name not in _PLAIN
+            or self.engine.sources.may_bind_to_threads()
+            or self.engine.scope.may_wait()
+        )

@@ -1,0 +1,102 @@
+"""What a search has found: histories that fail, and how many were tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..engine.points import Point
+from ..engine.watching import Run
+from .plans import HISTORIES, HistoryName, Plan
+from .verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A history that did not end as one clean run does."""
+
+    plan: Plan
+    verdict: Verdict
+    runs: tuple[Run, ...]
+
+
+@dataclass
+class Rest:
+    """The histories that were tried after the first failure, and that failure."""
+
+    #: All failures, the first one included.
+    failures: list[Failure]
+    tried: Counter[HistoryName] = field(default_factory=Counter)
+    #: How many there was no time for, by name.
+    left: Counter[HistoryName] = field(default_factory=Counter)
+    #: How many could not be carried out, by name.
+    unclear: Counter[HistoryName] = field(default_factory=Counter)
+
+    def of(self, name: HistoryName) -> list[Failure]:
+        """Return the failures of one name."""
+        return [failure for failure in self.failures if failure.plan.name == name]
+
+    def passed(self) -> Iterator[HistoryName]:
+        """Yield the names of which all histories were tried and none failed."""
+        for name in HISTORIES:
+            done = self.tried[name] and not self.left[name] and not self.unclear[name]
+            if done and not self.of(name):
+                yield name
+
+
+@dataclass
+class Exploration:
+    """What was explored for one set of arguments."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    #: The names of the histories that the check asked for.
+    names: Sequence[HistoryName]
+    depth: int = 1
+    #: The clean run.
+    reference: Run = field(default_factory=lambda: Run(1))
+    #: The simplest history that fails.
+    failure: Failure | None = None
+    #: What was tried after it; None if nothing failed, or nothing was tried.
+    rest: Rest | None = None
+    histories: int = 0
+    planned: int = 0
+    #: Histories that show nothing because one delivery waited for another, and the line at which it did.
+    inconclusive: list[tuple[Plan, str]] = field(default_factory=list)
+    #: What the job did in threads that it started, where it was not interrupted.
+    elsewhere: Sequence[str] = ()
+    #: Functions of the project that ran and are not traced.
+    untraced: Sequence[str] = ()
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """The points of the clean run."""
+        return self.reference.points
+
+    @property
+    def not_asked(self) -> list[HistoryName]:
+        """The names of the histories that the check did not ask for."""
+        return [name for name in HISTORIES if name not in self.names]
+
+    def __str__(self) -> str:
+        """Return what was explored, and what was not."""
+        count = len(self.points)
+        text = (
+            f"Explored {self.histories} of {self.planned} histories "
+            f"at {count} {'point' if count == 1 else 'points'}."
+        )
+        if self.inconclusive:
+            calls = dict.fromkeys(call for _, call in self.inconclusive)
+            text += (
+                f" {len(self.inconclusive)} of them show nothing, since one delivery waited for the other at "
+                f"{', '.join(calls)}."
+            )
+        if self.not_asked:
+            text += f" Not explored: {', '.join(self.not_asked)}."
+        if self.elsewhere:
+            text += f" In other threads, and so not interrupted: {', '.join(self.elsewhere)}."
+        if self.untraced:
+            text += f" Lines not explored of: {', '.join(self.untraced)}."
+        return text
