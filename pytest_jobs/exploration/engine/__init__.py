@@ -1,1 +1,15 @@
-"""Engine."""
+"""One engine: watched deliveries, for every kind of search.
+
+Read in this order:
+
+- `points`, `lines`, `scope`: what a crash point is, how lines are traced, and whose lines count;
+- `acts`, `sources`: the effects of jobs, and which libraries are patched to report them;
+- `watching`: one watched delivery, which is stopped at a point;
+- `delivering`, `engine`: deliveries in a world, and the set-up that is the same for all of them;
+- `world`, `sameness`: building a world, and comparing its states;
+- `processes`, `threads`, `unwinding`: new processes, deliveries side by side, and the end of a killed one;
+- `functions`: the bridge of plain functions.
+
+`histories` (check_idempotent), `machine` (JobMachine) and `live` (--jobs-crash) stand on it. `effects`
+and `worlds` report to it by `acts`, and name their fakes by `scope`.
+"""

@@ -87,7 +87,6 @@ class Deliveries:
         """Do what has to wait until the world is torn down: for subclasses."""
 
     def state(self) -> Any:
-        """Return the state, as the snapshot of the world returns it."""
         return self._snapshot()
 
     def observed(self) -> dict[str, Any]:
@@ -103,7 +102,6 @@ class Deliveries:
         return {str(name): renaming.of(value) for name, value in named.items()}
 
     def wait(self, gap: timedelta) -> None:
-        """Let virtual time pass."""
         self.engine.clock.advance_ns(int(gap.total_seconds() * 1e9))
 
     # Delivering
@@ -189,11 +187,9 @@ class Deliveries:
     # What watches ask
 
     def refuse(self, why: str) -> None:
-        """Note why nothing can be shown."""
         self.refusal = self.refusal or why
 
     def is_shared(self, connection: object) -> bool:
-        """Return whether a suspended delivery that is alive uses a connection."""
         return any(watch.holds(connection) for watch in self._watches[:-1])
 
 
@@ -226,7 +222,6 @@ class ActSink:
         self.result_of = ledger.result_of
 
     def added(self, record: JobRecord) -> None:
-        """Let a job be enqueued."""
         current = watcher.get()
         if current is None or record.origin is not FIRST:
             self._ledger.added(record)
@@ -240,7 +235,6 @@ class ActSink:
             self._ledger.added(record)
 
     def removed(self, record: JobRecord) -> None:
-        """Let a job be taken back: the job that replaces it counts instead."""
         self._ledger.removed(record)
         act = self._acts.pop(record, None)
         if act is not None:

@@ -32,7 +32,6 @@ class Engine:
     def __init__(
         self, harness: Jobs, scope: Scope, stack: ExitStack, sources: Iterable[EffectSource]
     ) -> None:
-        """See `opened`."""
         self._stack = stack
         #: Replaces attributes until the search ends.
         self.patches = Patches()

@@ -47,16 +47,13 @@ class FunctionBridge:
         self._sink: Sink | None = None
 
     def install(self, sink: Sink, draw: Callable[[], float]) -> None:
-        """Report to a sink."""
         self._sink = sink
 
     def uninstall(self) -> None:
-        """Report no more."""
         self._sink = None
 
     @contextmanager
     def sandbox(self, sink: Sink) -> Generator[None, None, None]:
-        """Report to another sink for a block."""
         before, self._sink = self._sink, sink
         try:
             yield
@@ -64,44 +61,34 @@ class FunctionBridge:
             self._sink = before
 
     def identify(self, job: object) -> str | None:
-        """Return the name of the function."""
         return self._name if job is self._function else None
 
     def matcher(self, job: object) -> Callable[[JobRecord], bool]:
-        """Return what is true of every record: there is one function."""
         return lambda record: True
 
     def job_of(self, record: JobRecord) -> object:
-        """Return the function."""
         return self._function
 
     def resolve(self, job: object) -> Callable[..., Any]:
-        """Return the function."""
         return self._function
 
     def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return a copy of the arguments."""
         call = _call(record)
         return copy.deepcopy(call.args), copy.deepcopy(dict(call.kwargs))
 
     def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
-        """Return nothing."""
         return ()
 
     def signature(self, job: object) -> Binder:
-        """Return what binds arguments to the parameters of the function."""
         return Binder(self._function, label=self._name)
 
     def rank(self, priority: int | None) -> int:
-        """Return 0: there is no priority."""
         return 0
 
     def is_coroutine(self, record: JobRecord) -> bool:
-        """Say whether it is a coroutine function."""
         return self._awaits
 
     def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Report a call."""
         sink = self._installed()
         call = _Call(self._name, str(next(self._ids)), args, kwargs, sink.now_ns())
         sink.added(JobRecord(self, call, call, FIRST))
@@ -109,7 +96,6 @@ class FunctionBridge:
     def perform(
         self, record: JobRecord, *, now_ns: int, around: Around
     ) -> Delivery | Awaitable[Delivery]:
-        """Call the function."""
         args, kwargs = self.arguments_of(record)
 
         def call() -> Any:
@@ -123,13 +109,11 @@ class FunctionBridge:
             return Delivery(record, now_ns, "failed", error=error, handled=False)
 
     def redeliver(self, record: JobRecord) -> JobRecord:
-        """Report the same call once more."""
         again = JobRecord(self, _call(record), record.payload, REDELIVERY)
         self._installed().added(again)
         return again
 
     def delivery_semantics(self, job: object) -> DeliverySemantics:
-        """Return what at least once means."""
         return DeliverySemantics(
             acknowledged="after",
             redelivered_on_raise=True,
@@ -138,11 +122,9 @@ class FunctionBridge:
         )
 
     def retry_policy(self, job: object) -> RetryPolicy | None:
-        """Return None: a function has no retries."""
         return None
 
     def result_of(self, record: JobRecord) -> object:
-        """Return what the last delivery returned."""
         return self._installed().result_of(record)
 
     def _installed(self) -> Sink:

@@ -31,13 +31,9 @@ class TracedCode(Protocol):
 class LineTracer(Protocol):
     """Calls a hook before each line. An exception of the hook is raised in that line."""
 
-    def open(self) -> None:
-        """Begin to trace."""
-        ...
+    def open(self) -> None: ...
 
-    def close(self) -> None:
-        """Give everything back that `open` took."""
-        ...
+    def close(self) -> None: ...
 
     def hooked(self, hook: LineHook, *, needed: bool) -> AbstractContextManager[None]:
         """Call a hook before each line of this thread, for a block.
@@ -62,7 +58,6 @@ class LineTracer(Protocol):
 
 
 def line_tracer(scope: TracedCode) -> LineTracer:
-    """Return a tracer for this version of Python."""
     return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
 
 

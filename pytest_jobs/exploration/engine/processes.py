@@ -27,7 +27,6 @@ ProcessGlobals: TypeAlias = dict[GlobalName, tuple[Any, Any]]
 
 
 def modules_of(files: Iterable[str]) -> list[ModuleType]:
-    """Return the modules that were loaded from some files."""
     wanted = set(files)
     if not wanted:
         return []
@@ -85,7 +84,6 @@ class ModuleGlobals:
         return here
 
     def free_locks(self) -> None:
-        """Replace each lock that is held by a new one."""
         for module in self._modules:
             namespace = vars(module)
             for name, value in list(namespace.items()):
@@ -93,7 +91,6 @@ class ModuleGlobals:
                     namespace[name] = _LOCKS[type(value)]()
 
     def any_lock_held(self) -> bool:
-        """Return whether a lock of a module is held."""
         return bool(held_locks(self._modules))
 
     def changed(self) -> set[GlobalName]:

@@ -25,7 +25,6 @@ class RealServers:
 
     @contextmanager
     def allowed(self, hosts: tuple[str, ...]) -> Generator[None, None, None]:
-        """Allow some hosts for a block."""
         before = list(self._allowed)
         self._allowed += hosts
         try:

@@ -57,9 +57,7 @@ class Worker(Protocol[T]):
         ...
 
     @property
-    def identity(self) -> int:
-        """The identity of the thread."""
-        ...
+    def identity(self) -> int: ...
 
 
 class SameThread(Generic[T]):
@@ -75,12 +73,10 @@ class SameThread(Generic[T]):
         self.identity = threading.get_ident()
 
     def do(self, run: Callable[[], T]) -> State:
-        """Call the function."""
         self._results = [self._nested(run)]
         return "ended"
 
     def wait(self) -> State:
-        """Return at once."""
         return "ended"
 
     def pause(self) -> None:
@@ -88,11 +84,9 @@ class SameThread(Generic[T]):
         raise RuntimeError("a delivery inside another cannot hand over to it")
 
     def resume(self) -> State:
-        """Return at once."""
         return "ended"
 
     def result(self) -> T:
-        """Return the result of the function."""
         return self._results[0]
 
 
@@ -121,7 +115,6 @@ class OwnThread(Generic[T]):
         self._thread = threading.Thread(target=self._work, name="pytest-jobs-delivery", daemon=True)
 
     def do(self, run: Callable[[], T]) -> State:
-        """Call a function, and wait as `wait` does."""
         with self._changed:
             self._function, self._error, self._results = run, None, []
             self._free = False
@@ -131,7 +124,6 @@ class OwnThread(Generic[T]):
         return self.wait()
 
     def wait(self) -> State:
-        """Wait until the function ends or pauses, or until it is blocked."""
         with self._changed:
             if not self._comes_about(lambda: self._function is None or self._paused, self.identity):
                 return "blocked"
@@ -158,7 +150,6 @@ class OwnThread(Generic[T]):
             self._paused = False
 
     def resume(self) -> State:
-        """Let the function go on and pause no more, and wait as `wait` does."""
         with self._changed:
             self._free = True
             self._paused = False
@@ -166,7 +157,6 @@ class OwnThread(Generic[T]):
         return self.wait()
 
     def result(self) -> T:
-        """Return the result of the function, or raise its error."""
         if self._error is not None:
             raise self._error
         return self._results[0]
@@ -191,7 +181,6 @@ class OwnThread(Generic[T]):
 
     @property
     def identity(self) -> int:
-        """The identity of the thread."""
         return self._thread.ident or 0
 
     def _work(self) -> None:

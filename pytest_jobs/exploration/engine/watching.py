@@ -63,13 +63,9 @@ AtPoint: TypeAlias = Callable[[int, Point], BaseException | None]
 class Owner(Protocol):
     """Makes deliveries, one of which may be suspended while another one runs."""
 
-    def refuse(self, why: str) -> None:
-        """Note why nothing can be shown."""
-        ...
+    def refuse(self, why: str) -> None: ...
 
-    def is_shared(self, connection: object) -> bool:
-        """Return whether a suspended delivery that is alive uses a connection."""
-        ...
+    def is_shared(self, connection: object) -> bool: ...
 
 
 _SHARED: Final = (
@@ -238,7 +234,6 @@ class Watch:
 
     @contextmanager
     def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
-        """Let something be read."""
         self._check_alive()
         with PartOfAct(self, busy):
             yield
@@ -253,7 +248,6 @@ class Watch:
             )
 
     def note(self, act: Act) -> None:
-        """Count an effect."""
         self.run.acts.append(act)
 
     def begun(self, function: Callable[..., object]) -> None:
@@ -282,13 +276,11 @@ class Watch:
     # Connections
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
-        """Note a connection of this delivery."""
         if shared is not None and self._rival and self._owner and self._owner.is_shared(shared):
             self.refuse(_SHARED)
         self._connections.append((close, shared))
 
     def holds(self, shared: object) -> bool:
-        """Return whether this delivery uses a connection."""
         return any(held is shared for _, held in self._connections)
 
     def close_connections(self) -> None:
@@ -369,7 +361,6 @@ class PartOfAct:
 
 
 def is_within_act() -> bool:
-    """Return whether code runs as a part of an effect."""
     return _within_act.get()
 
 
@@ -430,7 +421,6 @@ class WatchedBody(Body):
         self.called = False
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
-        """Run the body."""
         self.called = True
         with self._watched():
             result = self._run(call)

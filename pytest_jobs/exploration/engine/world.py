@@ -62,7 +62,6 @@ class TimeLimit:
         self._computed_by = time.process_time() + seconds
 
     def __call__(self) -> bool:
-        """Return whether time is left."""
         # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
         return time.perf_counter() < self._passed_by or time.process_time() < self._computed_by
 

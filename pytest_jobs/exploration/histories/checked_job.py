@@ -45,7 +45,6 @@ class CheckedJob:
 
     @property
     def name(self) -> str:
-        """The name of the job."""
         return self.target.name
 
     @property

@@ -23,7 +23,6 @@ class Reference:
     def __init__(
         self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
-        """Run nothing yet."""
         self._checked = checked
         self._args = args
         self._kwargs = kwargs

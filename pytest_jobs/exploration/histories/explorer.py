@@ -21,7 +21,6 @@ class Explorer:
     def __init__(
         self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
-        """Try nothing yet."""
         self.checked = checked
         self.reference = Reference(checked, args, kwargs)
         self._tried: set[HistoryName] = set()

@@ -18,7 +18,6 @@ class PlanRunner:
     """Carries out one plan in one history."""
 
     def __init__(self, plan: Plan, history: History) -> None:
-        """Do nothing yet."""
         self._plan = plan
         self._history = history
         self._observed: dict[str, Any] | None = None

@@ -42,12 +42,10 @@ class Token:
 
     @property
     def history(self) -> str:
-        """The name of the history."""
         return self.plan.partition(":")[0]
 
     @property
     def job(self) -> str:
-        """The name of the job."""
         return self.plan.partition(":")[2].partition(":")[0]
 
     @property

@@ -135,7 +135,6 @@ class LiveBody(WatchedBody):
     """Runs the body of a job with its lines traced, and clears its frames when it is killed."""
 
     def __init__(self, body: RealBody, watch: LiveWatch) -> None:
-        """Run nothing yet."""
         super().__init__(watch)
         self._body = body
 
@@ -205,7 +204,6 @@ class LiveEffects:
     """Installs the effect sources while a test runs, and knows the sqlite connections that it opens."""
 
     def __init__(self) -> None:
-        """Know no connection yet."""
         self._connections: WeakSet[Any] = WeakSet()
 
     @contextmanager

@@ -39,7 +39,6 @@ class TestCases(TestCaseProperty):
     __test__ = False
 
     def __get__(self, machine: Any, owner: Any = None) -> Any:
-        """Return the test case of a class, the same each time."""
         owner = owner if machine is None else type(machine)
         if "_jobs_test_case" not in vars(owner):
             owner._jobs_test_case = _test_case(owner, super().__get__(None, owner))

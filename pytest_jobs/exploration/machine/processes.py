@@ -121,7 +121,6 @@ class Processes:
 
     @property
     def killed(self) -> bool:
-        """Whether the working process was killed."""
         return self._working is not None and self._working.killed
 
     def pause(self) -> None:
@@ -132,7 +131,6 @@ class Processes:
 
     @property
     def paused(self) -> bool:
-        """Whether the working process stands still until `resume`."""
         return self._working is not None and self._working.paused
 
     def resume(self) -> None:

@@ -27,13 +27,9 @@ from ..report.audience import current_audience
 class Example(Protocol):
     """One world, and the jobs that are delivered in it; see `Session`."""
 
-    def open(self) -> Self:
-        """Build the world."""
-        ...
+    def open(self) -> Self: ...
 
-    def close(self) -> None:
-        """Throw it away."""
-        ...
+    def close(self) -> None: ...
 
 
 E = TypeVar("E", bound=Example)
@@ -55,7 +51,6 @@ class Options:
 
     @property
     def name(self) -> str:
-        """The name of the class."""
         return self.owner.__name__
 
 
@@ -99,14 +94,12 @@ class MachineRun:
             self._stack = stack.pop_all()
 
     def close(self) -> None:
-        """End the example, and close the engine."""
         try:
             self.end()
         finally:
             self._stack.close()
 
     def begin(self, make: Callable[[MachineRun], E]) -> E:
-        """Begin an example."""
         self.end()
         if self._initial is None:
             # A first world, to see in every further one whether it is fresh.
@@ -115,7 +108,6 @@ class MachineRun:
         return example
 
     def end(self) -> None:
-        """End the current example, if there is one."""
         example, self._example = self._example, None
         if example is not None:
             example.close()

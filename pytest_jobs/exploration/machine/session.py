@@ -57,12 +57,10 @@ class Queue:
 
     @property
     def any_job(self) -> bool:
-        """Whether a job was enqueued."""
         return bool(self._labels)
 
     @property
     def done(self) -> list[str]:
-        """The labels of the jobs that are done."""
         return list(self._done)
 
     @property
@@ -72,15 +70,12 @@ class Queue:
 
     @property
     def last_label(self) -> str:
-        """The label of the job that was added last."""
         return self._pending[-1].label
 
     def due(self, now_ns: int) -> list[str]:
-        """Return the labels of the jobs that are due at a time, in nanoseconds since the epoch."""
         return list(dict.fromkeys(item.label for item in self.waiting if item.due_ns <= now_ns))
 
     def take(self, item: Pending) -> None:
-        """Remove a delivery that is about to be made."""
         self._pending.remove(item)
 
     def take_due(self, label: str, now_ns: int) -> Pending:
@@ -113,7 +108,6 @@ class Queue:
         return Pending(label, record, again=True)
 
     def add(self, record: JobRecord) -> None:
-        """Add a job that was enqueued."""
         self.added += 1
         self._pending.append(Pending(self._label(record), record))
 
@@ -124,7 +118,6 @@ class Queue:
         return following
 
     def finish(self, item: Pending) -> None:
-        """Note that a job is done."""
         self._done[item.label] = item.record
 
     def forgive(self) -> None:
@@ -156,7 +149,6 @@ class Session(Deliveries):
     """A world, and the deliveries of several jobs in it, each in one of several processes."""
 
     def __init__(self, run: MachineRun) -> None:
-        """Build nothing yet."""
         super().__init__(run.engine, run.options.world, run.options.accept)
         self._run = run
         self._queue = Queue(run.short_name)
@@ -186,7 +178,6 @@ class Session(Deliveries):
         return self
 
     def close(self) -> None:
-        """Throw the world away, and the deliveries that were killed in it."""
         self._stack.close()
 
     def note_change(self) -> None:
@@ -196,17 +187,14 @@ class Session(Deliveries):
 
     @property
     def due(self) -> list[str]:
-        """The labels of the jobs that are due."""
         return self._queue.due(self.engine.clock.now_ns())
 
     @property
     def any_job(self) -> bool:
-        """Whether a job was enqueued."""
         return self._queue.any_job
 
     @property
     def done(self) -> list[str]:
-        """The labels of the jobs that are done."""
         return self._queue.done
 
     # Steps

@@ -1,1 +1,11 @@
-"""Report."""
+"""What the reader of a test sees of an exploration that has ended.
+
+- `report`: the report on a job that is not safe; it consists of
+- `story`: each delivery beside its source lines,
+- `difference`: the state and the effects that differ, and
+- `hints`: a guess at what may help;
+- `explored`: what a check that passed has explored, and what it left out;
+- `audience`: the running test, and the notes for the summary of the session.
+
+`check` uses it. The plugin sets the audience, and prints the notes.
+"""

@@ -23,7 +23,6 @@ class CheckNote(NamedTuple):
     replay: Literal["", "passes", "other"] = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
         return {
             **self._asdict(),
             "not_asked": list(self.not_asked),
