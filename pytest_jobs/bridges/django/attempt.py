@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ...errors import UnknownJobError
+from ..toolkit import Attempt
 from .results import ResultStore, StoredTask, set_on
 
 
@@ -73,20 +74,21 @@ def _thread_sensitive_in(executor: Executor) -> Generator[None, None, None]:
 WORKER_ID: Final = "pytest-jobs"
 
 
-class Attempt:
+class TaskAttempt(Attempt[StoredTask]):
     """Takes a TaskResult from READY to its end, and sends the signals on the way.
 
     Django has no worker, each backend has its own. These are the steps that `ImmediateBackend` and
     the worker of the database backend have in common.
     """
 
-    def __init__(self, store: ResultStore, stored: StoredTask) -> None:
-        self._store = store
-        self._stored = stored
-        self._family = stored.family
-        self._sender = type(stored.task.get_backend())
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        message = self.message
+        self._family = message.family
+        self._store: ResultStore = self.bridge.store
+        self._sender = type(message.task.get_backend())
         #: The TaskResult of this run, with arguments decoded for it.
-        self.result = store.begin(stored)
+        self.result = self._store.begin(message)
 
     def start(self) -> None:
         """Let the task be running.
@@ -104,13 +106,24 @@ class Attempt:
             last_attempted_at=now,
         )
         result.worker_ids.append(WORKER_ID)
-        self._check_that_a_worker_finds_it()
+        path = self.message.name
+        try:
+            found = import_string(path)
+        except ImportError as error:
+            raise UnknownJobError(
+                f"A worker imports the task from {path!r}, where its function is, and cannot: {error}."
+            ) from error
+        if not isinstance(found, self._family.task_class):
+            raise UnknownJobError(
+                f"A worker imports the task from {path!r}, where its function is, and finds {found!r}, which is "
+                "no Task: give the Task the name of the function, as `@task` does."
+            )
         self._family.signals.task_started.send(sender=self._sender, task_result=result)
 
-    def body(self, *, is_coroutine: bool) -> Callable[[], Any]:
+    def body(self) -> Callable[[], Any]:
         """Return the function with its arguments bound."""
-        task, result = self._stored.task, self.result
-        call = task.acall if is_coroutine else task.call
+        task, result = self.message.task, self.result
+        call = task.acall if self.message.is_coroutine else task.call
         context = (self._family.context(result),) if task.takes_context else ()
         return partial(call, *context, *result.args, **result.kwargs)
 
@@ -136,19 +149,5 @@ class Attempt:
     def _finish(self, status: Any) -> None:
         set_on(self.result, status=status, finished_at=timezone.now())
         if self._family.has_metadata:
-            self._store.save_metadata(self._stored.job_id, self.result.metadata)
+            self._store.save_metadata(self.message.job_id, self.result.metadata)
         self._family.signals.task_finished.send(sender=self._sender, task_result=self.result)
-
-    def _check_that_a_worker_finds_it(self) -> None:
-        path = self._stored.name
-        try:
-            found = import_string(path)
-        except ImportError as error:
-            raise UnknownJobError(
-                f"A worker imports the task from {path!r}, where its function is, and cannot: {error}."
-            ) from error
-        if not isinstance(found, self._family.task_class):
-            raise UnknownJobError(
-                f"A worker imports the task from {path!r}, where its function is, and finds {found!r}, which is "
-                "no Task: give the Task the name of the function, as `@task` does."
-            )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
@@ -13,16 +14,20 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ...core.foundation.signature import Binder
-from ...errors import ApplicationError, BridgeError, CriterionError, NoHarnessError
-from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ...harness.records.delivery import Delivery
-from ...harness.records.record import FIRST, REDELIVERY, JobRecord
+from ...errors import ApplicationError, CriterionError, UnknownJobError
 from ...harness.time.waiting import in_running_loop
-from .attempt import Attempt, SharedConnections
+from ..toolkit import (
+    FIRST,
+    Binder,
+    Delivery,
+    DeliverySemantics,
+    JobRecord,
+    Seam,
+    WrittenMessages,
+)
+from .attempt import SharedConnections, TaskAttempt
 from .families import Family, families
-from .results import ResultStore, StoredTask, enqueued_task, set_on, written_task
-from .seam import Seam, seam_of
+from .results import ResultStore, StoredTask, set_on
 
 #: Backends that run a task at most once. The worker of the database backends commits that a task is
 #: running before it runs it, and nobody looks for tasks that stay so; RQ takes a job from the queue
@@ -69,11 +74,15 @@ def bridge(applications: Sequence[Any]) -> DjangoBridge:
     return DjangoBridge()
 
 
-class DjangoBridge:
+class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     """Brings Django tasks into the harness, in the place of the backends that `TASKS` configures."""
 
     name = "django"
     capabilities = frozenset(("eta", "priority", "async", "serialise"))
+    title = "This bridge to Django"
+    another = "DjangoBridge()"
+    noun = "a Django task"
+    attempt_class = TaskAttempt
 
     def __init__(self) -> None:
         """Prepare a bridge.
@@ -82,6 +91,7 @@ class DjangoBridge:
             ApplicationError: when neither Django 6 nor its backport is installed.
             UnknownVersionError: when the installed version is not known.
         """
+        super().__init__()
         self._families = families()
         if not self._families:
             raise ApplicationError(
@@ -89,211 +99,103 @@ class DjangoBridge:
                 "backport: pip install django-tasks."
             )
         self._task_classes = tuple(family.task_class for family in self._families)
-        self._binders: dict[Callable[..., Any], Binder] = {}
-        self._store = ResultStore()
-        self._sink: Sink | None = None
-        self._seam: Seam | None = None
 
-    def install(self, sink: Sink, draw: Callable[[], float]) -> None:
-        """Take the place of every backend that is configured, or will be."""
-        if self._seam is not None:
-            raise BridgeError(
-                "This bridge to Django is installed already: a bridge is in one harness at a time. Make a second "
-                "DjangoBridge() for the second harness."
-            )
-        seam = seam_of(self._families)
-        seam.enter(self)
-        self._seam, self._sink, self._store = seam, sink, ResultStore()
+    def new_store(self) -> ResultStore:
+        return ResultStore()
 
-    def uninstall(self) -> None:
-        """Give the place back."""
-        seam, self._seam, self._sink = self._seam, None, None
-        if seam is not None:
-            seam.leave(self)
+    # In the place of the backends
 
-    @contextmanager
-    def sandbox(self, sink: Sink) -> Generator[None, None, None]:
-        """Report to another sink for a block, with a store of results of its own."""
-        before = self._installed(), self._store
-        self._sink, self._store = sink, ResultStore()
-        try:
-            yield
-        finally:
-            self._sink, self._store = before
+    def patch(self, seam: Seam) -> None:
+        """Patch the classes of the backends that exist, and of those that a handler makes later.
 
-    # What the backends are asked
+        Classes, and not the backends that `task_backends` returns: that covers an application which keeps a
+        backend in a variable, and the backends that each thread gets for itself. A class is patched when the
+        settings name it, or when the handler makes a backend of it, which `override_settings` leads to.
+        """
+        for family in self._families:
+            seam.wrap(type(family.handler), "create_connection", DjangoBridge._made)
+            for backend_class in _loaded_classes(family.handler):
+                self._take_over(backend_class)
+
+    def _made(self, create_connection: Callable[[str], Any], handler: Any, alias: str) -> Any:
+        backend = create_connection(alias)
+        self._take_over(type(backend))
+        return backend
+
+    def _take_over(self, backend_class: Any) -> None:
+        seam = self.seam
+        if seam.has(backend_class, "enqueue"):
+            return
+        gives_results = all(
+            backend_class.get_result is not family.backend_class.get_result
+            for family in self._families
+        )
+        seam.replace(backend_class, "enqueue", DjangoBridge.enqueued)
+        seam.replace(backend_class, "aenqueue", DjangoBridge._aenqueued)
+        if gives_results:
+            seam.replace(backend_class, "get_result", DjangoBridge._result)
+            seam.replace(backend_class, "aget_result", DjangoBridge._aresult)
+        if hasattr(backend_class, "save_metadata"):
+            seam.replace(backend_class, "save_metadata", DjangoBridge._save_metadata)
+            seam.replace(backend_class, "asave_metadata", DjangoBridge._asave_metadata)
 
     def enqueued(
         self, backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
-        """Take in a task, and return its TaskResult: in the place of `enqueue` of a backend.
+        """Report a task, and return its TaskResult.
 
         Raises:
             Exception: what the backend raises for a task that it does not support, and what Django
                 raises for arguments that JSON does not have.
         """
-        sink = self._installed()
+        now_ns = self.sink.now_ns()
         backend.validate_task(task)
         family = self._family_of(task)
         # A backend may have ids of its own kind, and a UUID is one of each kind.
         result = family.new_result(task, str(uuid.uuid4()), args, kwargs)
         set_on(result, enqueued_at=timezone.now(), backend=backend.alias)
-        stored = StoredTask(family, result, sink.now_ns())
-        self._store.add(stored)
+        stored = StoredTask(family, result, now_ns)
+        self.store.add(stored)
         try:
             family.signals.task_enqueued.send(type(backend), task_result=result)
         finally:
             # Last, since inline mode performs it at once, and in any case, since a backend has it.
-            sink.added(JobRecord(self, stored, stored, FIRST))
+            self.report(stored, FIRST)
         return result
 
-    def result(self, result_id: str) -> Any:
-        """Return a TaskResult; None when the task was not enqueued here."""
-        return self._store.result(result_id)
+    async def _aenqueued(
+        self, backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        enqueue = sync_to_async(backend.enqueue, thread_sensitive=True)
+        return await enqueue(task=task, args=args, kwargs=kwargs)
 
-    def save_metadata(self, result_id: str, metadata: Mapping[str, Any]) -> bool:
-        """Keep the metadata of a task; say whether it was enqueued here."""
-        return self._store.save_metadata(result_id, metadata)
+    def _result(self, backend: Any, result_id: str) -> Any:
+        for bridge in reversed(self.seam.bridges):
+            result = bridge.store.result(result_id)
+            if result is not None:
+                return result
+        raise self._no_such_result(backend, result_id)
 
-    # Knowing jobs
+    async def _aresult(self, backend: Any, result_id: str) -> Any:
+        return backend.get_result(result_id)
 
-    def identify(self, job: object) -> str | None:
-        """Return the path of a Task, also of one that `using` made, or such a path itself."""
-        task = self._find(job)
-        return None if task is None else task.module_path
+    def _save_metadata(self, backend: Any, result_id: str, metadata: Mapping[str, Any]) -> None:
+        stores = [bridge.store for bridge in reversed(self.seam.bridges)]
+        if not any(store.save_metadata(result_id, metadata) for store in stores):
+            raise self._no_such_result(backend, result_id)
 
-    def matcher(self, job: object) -> Callable[[JobRecord], bool]:
-        """Return what says whether a record is of this very function."""
-        if isinstance(job, str):
-            return lambda record: True
-        function = self._known(job).func
-        return lambda record: _stored(record).task.func is function
+    async def _asave_metadata(
+        self, backend: Any, result_id: str, metadata: Mapping[str, Any]
+    ) -> None:
+        backend.save_metadata(result_id, metadata)
 
-    def job_of(self, record: JobRecord) -> object:
-        """Return the Task as its module has it; where it is not there, as it was enqueued."""
-        task = _stored(record).task
-        found = self._find(record.name)
-        return found if found is not None and found.func is task.func else task
+    def _no_such_result(self, backend: Any, result_id: str) -> Exception:
+        of_backend = [f for f in self._families if isinstance(backend, f.backend_class)]
+        return (of_backend or self._families)[0].no_such_result(result_id)
 
-    def resolve(self, job: object) -> Callable[..., Any]:
-        """Return the function of a Task."""
-        function: Callable[..., Any] = self._known(job).func
-        return function
+    # Tasks and messages
 
-    def delivery_semantics(self, job: object) -> DeliverySemantics:
-        """Return what the worker of the task's backend does."""
-        return semantics_of(type(self._known(job).get_backend()))
-
-    def retry_policy(self, job: object) -> RetryPolicy | None:
-        """Return None: Django tasks declare no retries."""
-        self._known(job)
-        return None
-
-    # Reading arguments
-
-    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Decode the arguments of a task."""
-        args, kwargs = _stored(record).decoded()
-        return tuple(args), kwargs
-
-    def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
-        """Return nothing: a task enqueues the next one itself."""
-        return ()
-
-    def signature(self, job: object) -> Binder:
-        """Return what binds arguments to the parameters of the function, without its context."""
-        task = self._known(job)
-        binder = self._binders.get(task.func)
-        if binder is None:
-            skip = 1 if task.takes_context else 0
-            binder = self._binders[task.func] = Binder(task.func, label=task.name, skip=skip)
-        return binder
-
-    # Enqueueing and performing
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: Django's higher number goes first."""
-        return -(priority or 0)
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Say whether the function of the task is a coroutine function."""
-        return _stored(record).is_coroutine
-
-    def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Call `enqueue` of the Task."""
-        self._known(job).enqueue(*args, **kwargs)
-
-    def perform(
-        self, record: JobRecord, *, now_ns: int, around: Around
-    ) -> Delivery | Awaitable[Delivery]:
-        """Make one delivery, as a worker does."""
-        if self.is_coroutine(record):
-            shared = None if in_running_loop() else SharedConnections()
-            return self._awaited(record, now_ns, around, shared)
-        attempt = Attempt(self._store, _stored(record))
-        try:
-            attempt.start()
-            value = attempt.returned(around(attempt.body(is_coroutine=False)))
-        except Exception as error:
-            attempt.fail(error)
-            return Delivery(record, now_ns, "failed", error=error, handled=False)
-        attempt.succeed()
-        return Delivery(record, now_ns, "performed", value)
-
-    async def _awaited(
-        self, record: JobRecord, now_ns: int, around: Around, shared: SharedConnections | None
-    ) -> Delivery:
-        """Do the same with a coroutine; receivers of signals run off the loop, as they may use the ORM."""
-        attempt = Attempt(self._store, _stored(record))
-        with nullcontext() if shared is None else shared.in_force():
-            try:
-                await sync_to_async(attempt.start)()
-                value = attempt.returned(await around(attempt.body(is_coroutine=True)))
-            except Exception as error:
-                await sync_to_async(attempt.fail)(error)
-                return Delivery(record, now_ns, "failed", error=error, handled=False)
-            await sync_to_async(attempt.succeed)()
-        return Delivery(record, now_ns, "performed", value)
-
-    def redeliver(self, record: JobRecord) -> JobRecord:
-        """Report the same task once more."""
-        again = JobRecord(self, _stored(record), record.payload, REDELIVERY)
-        self._installed().added(again)
-        return again
-
-    def written(self, record: JobRecord) -> WrittenPayload:
-        """Return the path of a task, its options and its arguments."""
-        return written_task(_stored(record))
-
-    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
-        """Report a task with these, due at once.
-
-        Raises:
-            UnknownJobError: when there is no task at the path.
-        """
-        sink = self._installed()
-        task = enqueued_task(self._find, data)
-        family = self._family_of(task)
-        result = family.new_result(task, "recorded", data["args"], data["kwargs"])
-        set_on(result, enqueued_at=timezone.now())
-        stored = StoredTask(family, result, sink.now_ns())
-        self._store.add(stored)
-        sink.added(record := JobRecord(self, stored, stored, FIRST))
-        return record
-
-    def result_of(self, record: JobRecord) -> object:
-        """Return what the last delivery of the task returned."""
-        return self._installed().result_of(record)
-
-    def _installed(self) -> Sink:
-        if self._sink is None:
-            raise NoHarnessError
-        return self._sink
-
-    def _family_of(self, task: object) -> Family:
-        return next(family for family in self._families if isinstance(task, family.task_class))
-
-    def _find(self, job: object) -> Any:
+    def find(self, job: object) -> Any:
         if isinstance(job, str):
             try:
                 job = import_string(job)
@@ -302,16 +204,111 @@ class DjangoBridge:
         # The class itself is asked, since a mock answers to anything.
         return job if issubclass(type(job), self._task_classes) else None
 
-    def _known(self, job: object) -> Any:
-        task = self._find(job)
-        if task is None:
-            raise CriterionError(f"{job!r} is no Django task: name what `@task` made.")
-        return task
+    def unknown(self, job: object) -> Exception:
+        return CriterionError(f"{job!r} is no Django task: name what `@task` made.")
+
+    def name_of(self, task: Any) -> str:
+        name: str = task.module_path
+        return name
+
+    def body_of(self, task: Any) -> Callable[..., Any]:
+        function: Callable[..., Any] = task.func
+        return function
+
+    def binder_of(self, task: Any) -> Binder:
+        return Binder(task.func, label=task.name, skip=1 if task.takes_context else 0)
+
+    def task_of(self, message: StoredTask) -> Any:
+        """Return the Task as its module has it; where it is not there, as it was enqueued."""
+        found = self.find(message.name)
+        return found if found is not None and found.func is message.task.func else message.task
+
+    def is_of(self, message: StoredTask, task: Any) -> bool:
+        return message.task.func is task.func
+
+    def decoded(self, message: StoredTask) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, kwargs = message.decoded()
+        return tuple(args), kwargs
+
+    def rank(self, priority: int | None) -> int:
+        """Return the priority with its sign changed: Django's higher number goes first."""
+        return -(priority or 0)
+
+    def is_coroutine(self, record: JobRecord) -> bool:
+        return self.message_of(record).is_coroutine
+
+    def semantics_of(self, task: Any) -> DeliverySemantics:
+        return semantics_of(type(task.get_backend()))
+
+    def send(self, task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        task.enqueue(*args, **kwargs)
+
+    def fields(self, message: StoredTask) -> Mapping[str, Any]:
+        args, kwargs = message.decoded()
+        return {
+            "task": message.name,
+            "args": args,
+            "kwargs": kwargs,
+            "backend": message.task.backend,
+            "queue": message.queue,
+            "priority": message.priority,
+        }
+
+    def message_from(self, fields: Mapping[str, Any]) -> StoredTask:
+        name, args, kwargs = fields["task"], fields["args"], fields["kwargs"]
+        backend, queue, priority = fields["backend"], fields["queue"], fields["priority"]
+        found = self.find(name)
+        if found is None:
+            raise UnknownJobError
+        task = found.using(backend=backend, queue_name=queue, priority=priority)
+        family = self._family_of(task)
+        result = family.new_result(task, "recorded", args, kwargs)
+        set_on(result, enqueued_at=timezone.now())
+        stored = StoredTask(family, result, self.sink.now_ns())
+        self.store.add(stored)
+        return stored
+
+    def _family_of(self, task: object) -> Family:
+        return next(family for family in self._families if isinstance(task, family.task_class))
+
+    # Performing
+
+    def deliver(self, attempt: TaskAttempt) -> Delivery | Awaitable[Delivery]:
+        if attempt.message.is_coroutine:
+            # Here, since the coroutine always is in a running loop.
+            shared = None if in_running_loop() else SharedConnections()
+            return self._delivered_by_loop(attempt, shared)
+        try:
+            attempt.start()
+            value = attempt.returned(attempt.around(attempt.body()))
+        except Exception as error:
+            attempt.fail(error)
+            return attempt.failed(error)
+        attempt.succeed()
+        return attempt.performed(value)
+
+    async def _delivered_by_loop(
+        self, attempt: TaskAttempt, shared: SharedConnections | None
+    ) -> Delivery:
+        """Do the same with a coroutine; receivers of signals run off the loop, as they may use the ORM."""
+        with nullcontext() if shared is None else shared.in_force():
+            try:
+                await sync_to_async(attempt.start)()
+                value = attempt.returned(await attempt.around(attempt.body()))
+            except Exception as error:
+                await sync_to_async(attempt.fail)(error)
+                return attempt.failed(error)
+            await sync_to_async(attempt.succeed)()
+        return attempt.performed(value)
 
 
-def _stored(record: JobRecord) -> StoredTask:
-    stored: Any = record.payload
-    return stored  # type: ignore[no-any-return]
+def _loaded_classes(handler: Any) -> Iterable[type]:
+    """Return the classes that the settings name and that have been imported: backends of them may exist."""
+    for parameters in handler.configure_settings(None).values():
+        module, _, name = str(parameters.get("BACKEND", "")).rpartition(".")
+        backend_class = getattr(sys.modules.get(module), name, None)
+        if isinstance(backend_class, type):
+            yield backend_class
 
 
 def _check_settings() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import django
 
-from ...harness.records.versions import KnownVersions
+from ..toolkit import KnownVersions
 
 _DJANGO: Final = KnownVersions("Django", (6, 0), (6, 1))
 _BACKPORT: Final = KnownVersions("django-tasks", (0, 11), (0, 12))
@@ -29,7 +29,7 @@ class Family:
         #: The name of the package.
         self.package = package
         self.task_class: type = base.Task
-        self.backend_class: type = import_module(f"{package}.backends.base").BaseTaskBackend
+        self.backend_class: Any = import_module(f"{package}.backends.base").BaseTaskBackend
         #: What makes the configured backends, `task_backends`.
         self.handler: Any = import_module(package).task_backends
         self.signals: Any = import_module(f"{package}.signals")

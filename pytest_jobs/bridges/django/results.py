@@ -1,74 +1,45 @@
-"""Enqueued Django tasks as plain values of JSON, and back."""
+"""What the backends of Django tasks would keep: enqueued tasks, and how far each has come."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from inspect import iscoroutinefunction
-from types import MappingProxyType
 from typing import Any
 
-from ...errors import DeserializationError, UnknownJobError
-from ...harness.records.bridge import WrittenPayload
-from ...harness.records.instants import to_ns
+from ..toolkit import Message, to_ns
 from .families import Family
 
 
-class StoredTask:
+class StoredTask(Message):
     """An enqueued task, as a broker would hold it: its arguments are text."""
 
-    __slots__ = (
-        "arguments",
-        "enqueued_at",
-        "enqueued_ns",
-        "family",
-        "is_coroutine",
-        "job_id",
-        "name",
-        "queue",
-        "task",
-    )
+    __slots__ = ("arguments", "enqueued_at", "family", "is_coroutine", "task")
 
     def __init__(self, family: Family, result: Any, enqueued_ns: int) -> None:
-        self.family = family
         #: The Task, with what `using` set.
-        self.task = result.task
-        self.is_coroutine = iscoroutinefunction(result.task.func)
-        self.job_id: str = result.id
-        self.name: str = result.task.module_path
-        self.queue: str = result.task.queue_name
+        self.task = task = result.task
+        run_after = task.run_after
+        super().__init__(
+            task.module_path,
+            result.id,
+            enqueued_ns,
+            queue=task.queue_name,
+            # The higher goes first.
+            priority=task.priority,
+            # Django tasks have no headers; the alias of the backend tells those of two backends apart.
+            headers={"backend": task.backend},
+            # Naive with USE_TZ=False only, where Django means the local time of the process.
+            due_ns=None if run_after is None else to_ns(run_after.astimezone(), "run_after"),
+        )
+        self.family = family
+        self.is_coroutine = iscoroutinefunction(task.func)
         #: The arguments as JSON text.
         self.arguments = json.dumps([result.args, result.kwargs])
         self.enqueued_at = result.enqueued_at
-        self.enqueued_ns = enqueued_ns
 
-    @property
-    def priority(self) -> int:
-        """The priority: the higher goes first."""
-        priority: int = self.task.priority
-        return priority
-
-    @property
-    def headers(self) -> Mapping[str, object]:
-        """The alias of the backend; Django tasks have no headers."""
-        return MappingProxyType({"backend": self.task.backend})
-
-    @property
-    def attempt(self) -> int:
-        """Always 1: Django does not retry."""
-        return 1
-
-    @property
-    def due_ns(self) -> int | None:
-        """When `run_after` lets it run."""
-        run_after = self.task.run_after
-        # Naive with USE_TZ=False only, where Django means the local time of the process.
-        return None if run_after is None else to_ns(run_after.astimezone(), "run_after")
-
-    @property
-    def expires_ns(self) -> None:
-        """Django tasks do not expire."""
-        return
+    def __repr__(self) -> str:
+        return f"<StoredTask {self.name} {self.job_id} {self.arguments}>"
 
     def decoded(self) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments, decoded anew."""
@@ -82,9 +53,6 @@ class StoredTask:
         args, kwargs = self.decoded()
         set_on(result, args=args, kwargs=kwargs, enqueued_at=self.enqueued_at)
         return result
-
-    def __repr__(self) -> str:
-        return f"<StoredTask {self.name} {self.job_id} {self.arguments}>"
 
 
 class ResultStore:
@@ -146,39 +114,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     return value
-
-
-def written_task(stored: StoredTask) -> WrittenPayload:
-    """Return what a backend keeps of a task, without its id and its times."""
-    args, kwargs = stored.decoded()
-    data = {
-        "task": stored.name,
-        "args": args,
-        "kwargs": kwargs,
-        "backend": stored.task.backend,
-        "queue": stored.queue,
-        "priority": stored.priority,
-    }
-    return WrittenPayload(data, args, kwargs)
-
-
-def enqueued_task(find: Callable[[str], Any], data: Mapping[str, Any]) -> Any:
-    """Return the Task that is meant, with the options that it was enqueued with.
-
-    Args:
-        find: returns the Task at a path, or None.
-        data: what `written_task` wrote.
-
-    Raises:
-        UnknownJobError: when there is no Task at the path.
-        DeserializationError: when the data has another layout.
-    """
-    try:
-        name, _, _ = data["task"], data["args"], data["kwargs"]
-        backend, queue, priority = data["backend"], data["queue"], data["priority"]
-    except KeyError as missing:
-        raise DeserializationError(f"It lacks {missing}, which a Django task has.") from None
-    task = find(name)
-    if task is None:
-        raise UnknownJobError
-    return task.using(backend=backend, queue_name=queue, priority=priority)

@@ -1,0 +1,603 @@
+"""The base class of every bridge, and all that a bridge to another job library needs.
+
+A bridge of your own imports from this module and from `pytest_jobs.errors` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+
+from ..core.foundation.signature import Binder
+from ..errors import (
+    BridgeError,
+    CriterionError,
+    DeserializationError,
+    NoHarnessError,
+    NotPerformedError,
+)
+from ..harness.records.bridge import (
+    Around,
+    Bridge,
+    Canvas,
+    CountsAttempts,
+    DeliverySemantics,
+    HoldsLocks,
+    KeepsBatches,
+    KeepsPayloads,
+    RetryPolicy,
+    Sink,
+    Steps,
+    WrittenPayload,
+)
+from ..harness.records.delivery import Delivery, Status
+from ..harness.records.instants import duration_ns, to_datetime, to_ns
+from ..harness.records.patches import Patches
+from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
+from ..harness.records.versions import KnownVersions
+from .seam import Seam
+
+__all__ = [
+    "FIRST",
+    "REDELIVERY",
+    "RETRY",
+    "Around",
+    "Attempt",
+    "Binder",
+    "Bridge",
+    "Canvas",
+    "CountedAttempts",
+    "CountsAttempts",
+    "Delivery",
+    "DeliverySemantics",
+    "Drawn",
+    "Envelope",
+    "HoldsLocks",
+    "JobRecord",
+    "KeepsBatches",
+    "KeepsPayloads",
+    "KnownVersions",
+    "LibraryBridge",
+    "Message",
+    "Origin",
+    "Patches",
+    "PinnedRandom",
+    "RetryPolicy",
+    "Seam",
+    "Sink",
+    "Steps",
+    "WrittenMessages",
+    "WrittenPayload",
+    "current_attempt",
+    "duration_ns",
+    "to_datetime",
+    "to_ns",
+]
+
+#: A task, as an application holds it.
+T = TypeVar("T")
+#: A message, as the library sends it; it is the envelope of its record.
+M = TypeVar("M", bound=Envelope)
+#: What a server would keep: results, for example.
+S = TypeVar("S")
+
+
+class Message:
+    """One message of a library: all that is known of a job before its arguments are read.
+
+    Derive from it and add what the library sends, such as the serialised arguments. Times are nanoseconds since
+    the epoch.
+    """
+
+    __slots__ = (
+        "_headers",
+        "attempt",
+        "due_ns",
+        "enqueued_ns",
+        "expires_ns",
+        "job_id",
+        "name",
+        "priority",
+        "queue",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        job_id: str,
+        enqueued_ns: int,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        headers: Mapping[str, object] | None = None,
+        attempt: int = 1,
+        due_ns: int | None = None,
+        expires_ns: int | None = None,
+    ) -> None:
+        """Describe a message.
+
+        Args:
+            name: the name of the task.
+            job_id: the library's id, which retries and redeliveries keep.
+            enqueued_ns: when it was enqueued, by `sink.now_ns()`.
+            queue: the name of the queue.
+            priority: the priority, in the library's own sense.
+            headers: what travels beside the arguments.
+            attempt: the number of the run that the message asks for, counted from 1.
+            due_ns: when it is due; None for at once.
+            expires_ns: when it is not worth performing any more; None for never.
+        """
+        self.name = name
+        self.job_id = job_id
+        self.enqueued_ns = enqueued_ns
+        self.queue = queue
+        self.priority = priority
+        self._headers = headers
+        self.attempt = attempt
+        self.due_ns = due_ns
+        self.expires_ns = expires_ns
+
+    @property
+    def headers(self) -> Mapping[str, object] | None:
+        """What travels beside the arguments."""
+        return self._headers
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} {self.job_id}>"
+
+
+class Drawn(NamedTuple):
+    """What a library drew at random, and the lowest and the highest that it could have drawn."""
+
+    lowest: float
+    value: float
+    highest: float
+
+
+class Attempt(Generic[M]):
+    """One delivery while it is made: what is performed, and what is noted of it meanwhile."""
+
+    def __init__(
+        self,
+        bridge: LibraryBridge[Any, Any, Any],
+        record: JobRecord,
+        message: M,
+        now_ns: int,
+        around: Around,
+    ) -> None:
+        self.bridge = bridge
+        self.record = record
+        self.message = message
+        #: The time of the harness's clock when the delivery began.
+        self.now_ns = now_ns
+        #: Runs the body: pass a callable without parameters that calls it. Returns what the body returns.
+        self.around = around
+        #: The record of the next attempt, when the library has sent the job again meanwhile.
+        self.again: JobRecord | None = None
+        #: What the library drew for the jitter of a wait.
+        self.drawn: Drawn | None = None
+
+    def performed(self, result: object = None) -> Delivery:
+        """Return the delivery of a job that succeeded."""
+        return Delivery(self.record, self.now_ns, "performed", result)
+
+    def failed(self, error: BaseException, status: Status = "failed") -> Delivery:
+        """Return the delivery of a job that will not run again, for an error that verbs raise."""
+        return Delivery(self.record, self.now_ns, status, error=error, handled=False)
+
+
+#: The delivery that is being made in this context.
+current_attempt: ContextVar[Attempt[Any] | None] = ContextVar("pytest_jobs_attempt", default=None)
+
+
+class PinnedRandom:
+    """Stands in for `random` where a library draws the jitter of a wait.
+
+    During a delivery the harness says what is drawn (`jobs_jitter`), and the attempt notes it. At other times it
+    is left to chance.
+    """
+
+    def __init__(self, real: Any) -> None:
+        """Stand in for something.
+
+        Args:
+            real: the module `random`, or a `random.Random`.
+        """
+        self._real = real
+
+    def random(self) -> float:
+        """Draw a number from 0 up to 1."""
+        return self.uniform(0.0, 1.0)
+
+    def uniform(self, a: float, b: float) -> float:
+        """Draw a number between two others."""
+        attempt = current_attempt.get()
+        if attempt is None:
+            return float(self._real.uniform(a, b))
+        value = a + attempt.bridge.draw() * (b - a)
+        attempt.drawn = Drawn(a, value, b)
+        return value
+
+    def randrange(self, stop: int) -> int:
+        """Draw a whole number from 0 up to, and without, another."""
+        attempt = current_attempt.get()
+        if attempt is None:
+            return int(self._real.randrange(stop))
+        value = int(attempt.bridge.draw() * stop)
+        attempt.drawn = Drawn(0, value, stop - 1)
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class LibraryBridge(Generic[T, M, S]):
+    """A bridge to one job library.
+
+    Derive from it, give the class a `name` and its `capabilities`, and write the methods of the first part, and
+    those of the second part where the library does otherwise. The rest is the same for every library.
+    """
+
+    #: The name of the library.
+    name: ClassVar[str]
+    #: Which of eta, priority, headers, retry, discard, async, serialise, unique, cron, chains it has.
+    capabilities: ClassVar[frozenset[str]]
+    #: The class of what `deliver` gets: a derived one notes more.
+    attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
+    #: What a message advises to make for a second harness.
+    another: ClassVar[str] = "one"
+    #: Where the library is intercepted; each class that has a `patch` has one of its own.
+    seam: ClassVar[Seam]
+
+    # To be written
+
+    def patch(self, seam: Seam) -> None:
+        """Take the place of the server, in the classes of the library.
+
+        It is called for the first bridge and serves those that come after, so it gives the seam functions of the
+        class, as in `seam.replace(Queue, "put", MyBridge.put)`, and leaves it to the seam for which bridge.
+        """
+        raise NotImplementedError
+
+    def find(self, job: object) -> T | None:
+        """Return the task that a test names, by itself or by its name; None when the library has none."""
+        raise NotImplementedError
+
+    def name_of(self, task: T) -> str:
+        """Return the name that messages of a task have."""
+        raise NotImplementedError
+
+    def body_of(self, task: T) -> Callable[..., Any]:
+        """Return the function of a task, which runs inside the library's retry handling."""
+        raise NotImplementedError
+
+    def decoded(self, message: M) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Decode the arguments of a message anew."""
+        raise NotImplementedError
+
+    def send(self, task: T, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Enqueue a task as an application does; return what is to be awaited, if anything."""
+        raise NotImplementedError
+
+    def deliver(self, attempt: Any) -> Delivery | Awaitable[Delivery]:
+        """Make one delivery through the path that a worker of the library takes.
+
+        Args:
+            attempt: an `Attempt`. Its `around` is to be called where the library would call the body.
+
+        Returns:
+            The delivery, or an awaitable of it for a coroutine job. Errors of the job are in it; an error that
+            derives from BaseException alone may pass through.
+        """
+        raise NotImplementedError
+
+    def semantics_of(self, task: T) -> DeliverySemantics:
+        """Return what the library does with a job whose worker fails."""
+        raise NotImplementedError
+
+    # To be written where the library does otherwise
+
+    def new_store(self) -> S:
+        """Return an empty store; a sandbox has one of its own. Default: None, for a library that keeps nothing."""
+        return cast(S, None)
+
+    def prepare(self) -> None:
+        """Change what belongs to this bridge alone, through `self.patches`. Default: nothing."""
+
+    def takes(self, application: object) -> bool:
+        """Say whether messages of an application are recorded here. Default: those of all applications are."""
+        return True
+
+    def task_of(self, message: M) -> T | None:
+        """Return the task of a message; None when it is not known here. Default: `find` by name."""
+        return self.find(message.name)
+
+    def is_of(self, message: M, task: T) -> bool:
+        """Say whether a message that has the name of a task is of this very task. Default: by its function."""
+        found = self.task_of(message)
+        return found is None or self.body_of(found) is self.body_of(task)
+
+    def binder_of(self, task: T) -> Binder:
+        """Return what binds the arguments that a caller passes. Default: all parameters of the function."""
+        return Binder(self.body_of(task), label=self.name_of(task))
+
+    def policy_of(self, task: T) -> RetryPolicy | None:
+        """Return the declared retry schedule. Default: None, only running the job can tell."""
+        return None
+
+    def rank(self, priority: int | None) -> int:
+        """Return a priority as a number, the lower performed first. Default: 0, priorities have no order."""
+        return 0
+
+    def is_coroutine(self, record: JobRecord) -> bool:
+        """Say whether performing a record needs an event loop. Default: False."""
+        return False
+
+    def follow_ups(self, record: JobRecord) -> Collection[str]:
+        """Return the names of the jobs that the library enqueues after a record. Default: none."""
+        return ()
+
+    def payload_of(self, message: M) -> object:
+        """Return what `record.payload` shows. Default: the message."""
+        return message
+
+    def message_of(self, record: JobRecord) -> M:
+        """Return the message behind a record."""
+        return cast(M, record.envelope)
+
+    def unknown(self, job: object) -> Exception:
+        """Return the error for something that is not a task of the library."""
+        return CriterionError(f"{job!r} is no task of {self}.")
+
+    @property
+    def title(self) -> str:
+        """What messages call the bridge."""
+        return f"The bridge to {self}"
+
+    def __str__(self) -> str:
+        """Return what messages call the applications. Default: the name of the library."""
+        return self.name
+
+    # The same for every library
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "patch" in vars(cls):
+            cls.seam = Seam()
+
+    def __init__(self) -> None:
+        #: Undone when the bridge is uninstalled.
+        self.patches = Patches()
+        #: What a server would keep.
+        self.store: S = self.new_store()
+        #: Returns where in its range of jitter a wait lies, from 0 up to 1. Set by `install`.
+        self.draw: Callable[[], float]
+        self._sink: Sink | None = None
+        self._binders: dict[Callable[..., Any], Binder] = {}
+
+    @property
+    def sink(self) -> Sink:
+        """Where enqueues are reported.
+
+        Raises:
+            NoHarnessError: when the bridge is not installed.
+        """
+        if self._sink is None:
+            raise NoHarnessError
+        return self._sink
+
+    def install(self, sink: Sink, draw: Callable[[], float]) -> None:
+        """Take the place of the server.
+
+        Raises:
+            BridgeError: when the bridge is installed already.
+        """
+        if self._sink is not None:
+            raise BridgeError(
+                f"{self.title} is installed already: a bridge is in one harness at a time. Make a second "
+                f"{self.another} for the second harness."
+            )
+        self._sink, self.draw, self.store = sink, draw, self.new_store()
+        try:
+            self.seam.enter(self)
+            self.prepare()
+        except BaseException:
+            self.uninstall()
+            raise
+
+    def uninstall(self) -> None:
+        """Give the place back."""
+        self._sink = None
+        self.seam.leave(self)
+        self.patches.restore()
+
+    @contextmanager
+    def sandbox(self, sink: Sink) -> Generator[None, None, None]:
+        """Report to another sink for a block, with an empty store."""
+        before = self.sink, self.store
+        self._sink, self.store = sink, self.new_store()
+        try:
+            yield
+        finally:
+            self._sink, self.store = before
+
+    def report(self, message: M, origin: Origin | None = None) -> JobRecord:
+        """Report a message as enqueued, and return its record.
+
+        Args:
+            message: what the library sent.
+            origin: FIRST, RETRY or REDELIVERY. By default a message is a retry when it has the id of the job that
+                is being performed, and a first enqueue otherwise.
+        """
+        attempt = current_attempt.get()
+        is_own = attempt is not None and attempt.message.job_id == message.job_id
+        if origin is None:
+            origin = RETRY if is_own else FIRST
+        record = JobRecord(self, message, self.payload_of(message), origin)
+        if attempt is not None and is_own and origin is RETRY:
+            attempt.again = record
+        self.sink.added(record)
+        return record
+
+    def identify(self, job: object) -> str | None:
+        """Return the name of a task; None for anything else."""
+        task = self.find(job)
+        return None if task is None else self.name_of(task)
+
+    def known(self, job: object) -> T:
+        """Return the task that a test names.
+
+        Raises:
+            JobsError: when the library has none; see `unknown`.
+        """
+        task = self.find(job)
+        if task is None:
+            raise self.unknown(job)
+        return task
+
+    def matcher(self, job: object) -> Callable[[JobRecord], bool]:
+        """Return a function that says whether a record is of this very task."""
+        if isinstance(job, str):
+            return lambda record: True
+        task = self.known(job)
+        return lambda record: self.is_of(self.message_of(record), task)
+
+    def job_of(self, record: JobRecord) -> object:
+        """Return the task of a record, or its name when the task is not known here."""
+        task = self.task_of(self.message_of(record))
+        return record.name if task is None else task
+
+    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Decode the arguments of a record anew."""
+        return self.decoded(self.message_of(record))
+
+    def signature(self, job: object) -> Binder:
+        """Return what binds arguments to the parameters of a task."""
+        task = self.known(job)
+        body = self.body_of(task)
+        binder = self._binders.get(body)
+        if binder is None:
+            binder = self._binders[body] = self.binder_of(task)
+        return binder
+
+    def resolve(self, job: object) -> Callable[..., Any]:
+        """Return the function of a task."""
+        return self.body_of(self.known(job))
+
+    def delivery_semantics(self, job: object) -> DeliverySemantics:
+        """Return what the library does with a task whose worker fails."""
+        return self.semantics_of(self.known(job))
+
+    def retry_policy(self, job: object) -> RetryPolicy | None:
+        """Return the declared retry schedule of a task; None when only running it can tell."""
+        return self.policy_of(self.known(job))
+
+    def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Enqueue a task as an application does; return what is to be awaited, if anything."""
+        return self.send(self.known(job), args, kwargs)
+
+    def perform(
+        self, record: JobRecord, *, now_ns: int, around: Around
+    ) -> Delivery | Awaitable[Delivery]:
+        """Make exactly one delivery."""
+        attempt = self.attempt_class(self, record, self.message_of(record), now_ns, around)
+        token = current_attempt.set(attempt)
+        try:
+            delivery = self.deliver(attempt)
+        finally:
+            current_attempt.reset(token)
+        return delivery if isinstance(delivery, Delivery) else _awaited(attempt, delivery)
+
+    def redeliver(self, record: JobRecord) -> JobRecord:
+        """Report the same message once more."""
+        return self.report(self.message_of(record), REDELIVERY)
+
+    def result_of(self, record: JobRecord) -> object:
+        """Return what the last delivery of the job returned."""
+        return self.sink.result_of(record)
+
+    def not_performed(self, job_id: str) -> NotPerformedError:
+        """Return the error for a result that is asked for too early, where the library would wait for ever."""
+        pending = self.sink.pending_with(job_id)
+        if pending is not None:
+            return NotPerformedError(
+                f"{pending!r} has not been performed, so it has no result, and waiting for it would never end: "
+                "drain first."
+            )
+        return NotPerformedError(
+            f"No task with the id {job_id} has been performed here, so it has no result: drain first, in the "
+            "test that enqueued it."
+        )
+
+
+async def _awaited(attempt: Attempt[Any], delivery: Awaitable[Delivery]) -> Delivery:
+    token = current_attempt.set(attempt)
+    try:
+        return await delivery
+    finally:
+        try:  # noqa: SIM105 - `suppress` would cost more than the rest
+            current_attempt.reset(token)
+        except ValueError:
+            pass  # A coroutine that is thrown away ends in the context of whoever does it.
+
+
+class CountedAttempts(LibraryBridge[T, M, S]):
+    """A bridge to a library whose messages carry the number of their attempt: for `jobs.perform(attempt=3)`."""
+
+    def retried(self, message: M, attempt: int) -> M:
+        """Return the message that the library sends for another attempt."""
+        raise NotImplementedError
+
+    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
+        """Return the record of another attempt, which is not reported."""
+        message = self.retried(self.message_of(record), attempt)
+        return JobRecord(self, message, self.payload_of(message), RETRY)
+
+
+class WrittenMessages(LibraryBridge[T, M, S]):
+    """A bridge to a library that writes its messages as text: for `jobs.record_payloads()`."""
+
+    #: What errors call a message.
+    noun: ClassVar[str] = "a message"
+
+    def fields(self, message: M) -> Mapping[str, Any]:
+        """Return a message as values of JSON, `args` and `kwargs` among them, without its id and its times.
+
+        Raises:
+            PayloadError: when the library did not write this one as text.
+        """
+        raise NotImplementedError
+
+    def message_from(self, fields: Mapping[str, Any]) -> M:
+        """Return the message with these fields, enqueued just now.
+
+        Raises:
+            UnknownJobError: when the library cannot have a message of a task that it does not know.
+        """
+        raise NotImplementedError
+
+    def written(self, record: JobRecord) -> WrittenPayload:
+        """Return the payload of a record as values of JSON."""
+        fields = self.fields(self.message_of(record))
+        return WrittenPayload(fields, fields["args"], fields["kwargs"])
+
+    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
+        """Report what was written as enqueued just now.
+
+        Raises:
+            DeserializationError: when a field is missing.
+        """
+        return self.report(self.message_from(_Fields(self.noun, data)), FIRST)
+
+
+class _Fields(dict[str, Any]):
+    """The fields of a message that was read from a file."""
+
+    def __init__(self, noun: str, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        self._noun = noun
+
+    def __missing__(self, name: str) -> Any:
+        raise DeserializationError(f"It lacks {name!r}, which {self._noun} has.")
