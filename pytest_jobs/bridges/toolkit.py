@@ -67,6 +67,7 @@ __all__ = [
     "RetryPolicy",
     "Seam",
     "Sink",
+    "Status",
     "Steps",
     "WrittenMessages",
     "WrittenPayload",
@@ -134,15 +135,16 @@ class Message:
         self.enqueued_ns = enqueued_ns
         self.queue = queue
         self.priority = priority
-        self._headers = headers
+        self._headers: Any = headers
         self.attempt = attempt
         self.due_ns = due_ns
         self.expires_ns = expires_ns
 
     @property
     def headers(self) -> Mapping[str, object] | None:
-        """What travels beside the arguments."""
-        return self._headers
+        """What travels beside the arguments. Derived classes may read it from the message when it is asked for."""
+        headers: Mapping[str, object] | None = self._headers
+        return headers
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.job_id}>"

@@ -1,15 +1,19 @@
-"""The Celery applications of a bridge, and whose tasks are whose."""
+"""Celery applications: whose tasks are whose, what tasks declare, and what stands in for the broker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
 
 from celery import Celery
 from celery.app.task import Task
+from celery.local import Proxy
+from kombu.connection import Connection
 
-from ...harness.records.bridge import DeliverySemantics, RetryPolicy
+from ...errors import BridgeError
+from ..toolkit import DeliverySemantics, RetryPolicy
 
 
 class Applications:
@@ -18,7 +22,8 @@ class Applications:
     __slots__ = ("_apps", "_complete")
 
     def __init__(self, apps: Sequence[Any]) -> None:
-        self._apps = [_real(app) for app in apps]
+        # `current_app` and the like are proxies.
+        self._apps = [app._get_current_object() if isinstance(app, Proxy) else app for app in apps]
         self._complete = False
 
     def __iter__(self) -> Iterator[Celery]:
@@ -48,10 +53,10 @@ class Applications:
         return sender if sender in owners else next(iter(owners), None)
 
     def __str__(self) -> str:
-        return ", ".join(map(title, self._apps))
+        return ", ".join(map(app_text, self._apps))
 
 
-def title(app: Celery) -> str:
+def app_text(app: Celery) -> str:
     """Return what a message calls an application."""
     return f"the Celery app {app.main!r}"
 
@@ -82,10 +87,6 @@ def retry_policy_of(task: Task) -> RetryPolicy | None:
     if not getattr(task, "autoretry_for", ()) or "eta" in options:
         return None
     most = options.get("max_retries", task.max_retries)
-    return RetryPolicy(None if most is None else most + 1, _autoretry_wait(task, options))
-
-
-def _autoretry_wait(task: Task, options: Mapping[str, Any]) -> Callable[[int], timedelta]:
     backoff = float(getattr(task, "retry_backoff", False))
     factor = int(max(1.0, backoff))
     longest = int(getattr(task, "retry_backoff_max", 600))
@@ -95,7 +96,7 @@ def _autoretry_wait(task: Task, options: Mapping[str, Any]) -> Callable[[int], t
             return timedelta(seconds=min(longest, factor * 2 ** (attempt - 1)))
         return timedelta(seconds=options.get("countdown", task.default_retry_delay))
 
-    return wait
+    return RetryPolicy(None if most is None else most + 1, wait)
 
 
 def changing(app: Celery, setting: str, *, value: object) -> Callable[[], None]:
@@ -112,7 +113,61 @@ def changing(app: Celery, setting: str, *, value: object) -> Callable[[], None]:
     return restore
 
 
-def _real(app: Any) -> Celery:
-    """Return the application behind a proxy such as `current_app`."""
-    get = getattr(app, "_get_current_object", None)
-    return app if get is None else get()
+class Producers:
+    """Stands in for the pool of producers of an application: every message goes to one function."""
+
+    limit = None
+
+    def __init__(self, app: Celery, publish: Callable[..., None]) -> None:
+        self._app = app
+        self._producer = _Producer(publish)
+        self.connections = SimpleNamespace(connection=self._producer.connection)
+
+    def acquire(self, *args: Any, **kwargs: Any) -> _Producer:
+        """Lend the producer.
+
+        Raises:
+            BridgeError: when the task would run eagerly, past the harness.
+        """
+        if self._app.conf.task_always_eager:
+            raise BridgeError(
+                "task_always_eager was turned on while a harness is open: the task would run at once, in the "
+                "caller, past the harness. Leave it off: jobs_mode = inline performs each task by itself."
+            )
+        return self._producer
+
+    def force_close_all(self, *args: Any, **kwargs: Any) -> None:
+        """Have nothing to close."""
+
+
+class _Producer:
+    """What a task is published with; as a context manager it gives itself."""
+
+    serializer = None
+    channel = None
+
+    def __init__(self, publish: Callable[..., None]) -> None:
+        self.publish = publish
+        self.connection = memory_connection()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stay open."""
+
+    def revive(self, channel: Any) -> None:
+        """Have no channel."""
+
+    def maybe_declare(self, *args: Any, **kwargs: Any) -> None:
+        """Declare nothing."""
+
+    def release(self) -> None:
+        """Be kept."""
+
+    close = release
+
+
+def memory_connection(*args: Any, **kwargs: Any) -> Connection:
+    """Return a connection to a broker inside this process, whatever is asked for."""
+    return Connection("memory://")

@@ -6,9 +6,7 @@ import functools
 import inspect
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from celery import Celery, _state, states
@@ -17,38 +15,19 @@ from celery.app.trace import build_tracer
 from celery.exceptions import MaxRetriesExceededError, TaskRevokedError
 from celery.worker.request import Request, revoked_tasks
 
-from ...harness.records.bridge import Around
-from ...harness.records.delivery import Delivery
-from ...harness.records.instants import to_ns
-from ...harness.records.patches import Patches
-from ...harness.records.record import FIRST, RETRY, JobRecord
+from ..toolkit import REDELIVERY, Attempt, Delivery, Patches, Status, current_attempt, to_ns
 from .messages import TaskMessage
 
 _SECOND: Final = 1_000_000_000
 _ABSENT: Final = object()
 
 
-class Attempt:
-    """What is known of a task while it runs."""
+class TaskAttempt(Attempt[TaskMessage]):
+    """One delivery of a task, and what is noted of it while it runs."""
 
-    __slots__ = (
-        "around",
-        "bounds",
-        "info",
-        "job_id",
-        "name",
-        "replaced",
-        "requeued",
-        "result",
-        "started",
-        "task",
-    )
-
-    def __init__(self, task: Task, job_id: str, around: Around) -> None:
-        self.task = task
-        self.name = str(task.name)
-        self.job_id = job_id
-        self.around = around
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.task: Task | None = None
         #: Whether the body has begun, so that what calls it again is the task itself.
         self.started = False
         #: What Celery's tracer says of the outcome; None for success.
@@ -58,16 +37,78 @@ class Attempt:
         self.requeued = False
         #: Whether the task has put another one in its own place.
         self.replaced = False
-        #: The shortest and the longest wait, in seconds, that jitter could have drawn.
-        self.bounds: tuple[int, int] | None = None
 
+    def make(self, task: Task, app: Celery) -> Delivery:
+        """Make one delivery as a worker with a pool of one does.
 
-#: The attempt that runs in this context.
-current_attempt: ContextVar[Attempt | None] = ContextVar("pytest_jobs_celery_attempt", default=None)
+        Args:
+            task: the task, prepared.
+            app: the application that performs it.
+        """
+        self.task = task
+
+        def reject(logger: object, errors: object, requeue: bool) -> None:
+            self.requeued = requeue
+
+        received = self.message.received(redelivered=self.record.origin == REDELIVERY)
+        try:
+            request = Request(received, app=app, task=task, on_reject=reject)
+        except Exception as error:
+            return self.failed(self.message.unreadable(error))
+        # In its worker an application is the current one.
+        threads: Any = _state._tls
+        before, threads.current_app = threads.current_app, app
+        try:
+            request.execute_using_pool(_POOL)
+        except TaskRevokedError as error:
+            revoked_tasks.discard(request.id)
+            return Delivery(self.record, self.now_ns, "discarded", error=error)
+        finally:
+            threads.current_app = before
+        return self._outcome(task, request)
+
+    def _outcome(self, task: Task, request: Request) -> Delivery:
+        record, now_ns, info = self.record, self.now_ns, self.info
+        if info is None:
+            return self.performed(self.result)
+        error = info.retval
+        if info.state == states.RETRY:
+            # `when` is a number of seconds, or an instant.
+            when = error.when
+            in_seconds = isinstance(when, int | float)
+            wait_ns = round(when * _SECOND) if in_seconds else max(0, to_ns(when, "eta") - now_ns)
+            bounds_ns = None
+            if self.drawn is not None:
+                bounds_ns = int(self.drawn.lowest) * _SECOND, int(self.drawn.highest) * _SECOND
+            return Delivery(
+                record,
+                now_ns,
+                "retried",
+                error=error.exc or error,
+                wait_ns=wait_ns,
+                wait_bounds_ns=bounds_ns,
+            )
+        if info.state == states.FAILURE:
+            retries = request.request_dict.get("retries") or 0
+            most = getattr(task, "override_max_retries", task.max_retries)
+            used_up = retries > 0 and most is not None and retries >= most
+            exhausted = used_up or isinstance(error, MaxRetriesExceededError)
+            expected = isinstance(error, task.throws or ())
+            status: Status = "exhausted" if exhausted else "failed"
+            return Delivery(record, now_ns, status, error=error, handled=expected)
+        if self.replaced:
+            return self.performed()
+        if self.requeued:
+            return Delivery(record, now_ns, "snoozed", error=error, wait_ns=0)
+        return Delivery(record, now_ns, "discarded", error=error)
 
 
 class TaskPatches:
-    """Lets an attempt into the tasks of an application: into what calls the body, and what traces it."""
+    """Patches tasks, so that an attempt runs their body and learns what came of it.
+
+    A task itself is patched, before its first delivery: Celery keeps the tracer of a task, and what the tracer
+    calls, on the task.
+    """
 
     __slots__ = ("_bodies", "_patches", "_store")
 
@@ -78,7 +119,7 @@ class TaskPatches:
 
     def body(self, task: Task) -> Callable[..., Any]:
         """Return the function that runs inside the retry wrapper."""
-        found: Callable[..., Any] = self._bodies.get(task) or _body(task)
+        found: Callable[..., Any] = self._bodies.get(task) or getattr(task, _body_name(task))
         return found
 
     def keep_results(self, task: Task, app: Celery) -> None:
@@ -93,66 +134,53 @@ class TaskPatches:
         """Patch a task before its first attempt."""
         if task in self._bodies:
             return
-        self._bodies[task] = _body(task)
-        self._patches.undo_by(_keeping(task, "override_max_retries"))
-        self._patches.set(task, _body_name(task), _entered(task, self._bodies[task]))
-        self._patches.set(task, "__trace__", _observed(build_tracer(task.name, task, app=app)))
+        body = self._bodies[task] = self.body(task)
+        self._patches.undo_by(_restoring(task, "override_max_retries"))
+        self._patches.set(task, _body_name(task), _run_by_attempt(task, body))
+        tracer = build_tracer(task.name, task, app=app)
+
+        def trace(
+            task_id: str, args: Any, kwargs: Any, request: Mapping[str, Any] | None = None
+        ) -> Any:
+            traced = tracer(task_id, args, kwargs, request)
+            attempt = current_attempt.get()
+            if isinstance(attempt, TaskAttempt):
+                attempt.result, attempt.info = traced[0], traced[1]
+            return traced
+
+        self._patches.set(task, "__trace__", trace)
 
 
-def make_attempt(
-    record: JobRecord, message: TaskMessage, task: Task, app: Celery, now_ns: int, around: Around
-) -> tuple[Delivery, bool]:
-    """Make one delivery as a worker with a pool of one does.
-
-    Args:
-        record: what is performed.
-        message: its message.
-        task: the task, prepared.
-        app: the application that performs it.
-        now_ns: the time of the harness's clock.
-        around: called with the body.
-
-    Returns:
-        What came of it, and whether the message went back to the queue.
-    """
-    attempt = Attempt(task, message.job_id, around)
-    received = message.received(redelivered=record.origin == "redelivery")
-    rejected = functools.partial(_rejected, attempt)
-    try:
-        request = Request(received, app=app, task=task, on_reject=rejected)
-    except Exception as error:
-        unreadable = message.unreadable(error)
-        return Delivery(record, now_ns, "failed", error=unreadable, handled=False), False
-    token = current_attempt.set(attempt)
-    try:
-        with _current_app(app):
-            request.execute_using_pool(_POOL)
-    except TaskRevokedError as error:
-        revoked_tasks.discard(request.id)
-        return Delivery(record, now_ns, "discarded", error=error), False
-    finally:
-        current_attempt.reset(token)
-    return _delivery(record, now_ns, attempt, request), attempt.requeued
+def _body_name(task: Task) -> str:
+    # `autoretry_for` wraps `run`, and keeps what it wraps.
+    return "_orig_run" if hasattr(task, "_orig_run") else "run"
 
 
-class Draws:
-    """Takes the place of `random` where Celery draws its jitter."""
+def _run_by_attempt(task: Task, body: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a body that is run by the attempt at its task, the first time that it is called."""
 
-    def __init__(self, draw: Callable[[], float], otherwise: Any) -> None:
-        self._draw = draw
-        self._otherwise = otherwise
-
-    def randrange(self, stop: int) -> int:
-        """Draw a wait in seconds, and note how long it could have been."""
+    @functools.wraps(body)
+    def run(*args: Any, **kwargs: Any) -> Any:
         attempt = current_attempt.get()
-        if attempt is None:
-            drawn: int = self._otherwise.randrange(stop)
-            return drawn
-        attempt.bounds = (0, stop - 1)
-        return int(self._draw() * stop)
+        if not isinstance(attempt, TaskAttempt) or attempt.started or attempt.task is not task:
+            return body(*args, **kwargs)
+        attempt.started = True
+        return attempt.around(functools.partial(body, *args, **kwargs))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._otherwise, name)
+    return run
+
+
+def _restoring(task: Task, name: str) -> Callable[[], None]:
+    """Return a function that gives an attribute of a task the value that it has now."""
+    before = vars(task).get(name, _ABSENT)
+
+    def restore() -> None:
+        if before is not _ABSENT:
+            setattr(task, name, before)
+        elif name in vars(task):
+            delattr(task, name)
+
+    return restore
 
 
 class _OneProcess:
@@ -173,122 +201,3 @@ class _OneProcess:
 
 
 _POOL: Final[Any] = _OneProcess()
-
-
-@contextmanager
-def _current_app(app: Celery) -> Generator[None, None, None]:
-    """Have an application be the current one, as it is in its worker."""
-    local: Any = _state._tls
-    before = local.current_app
-    local.current_app = app
-    try:
-        yield
-    finally:
-        local.current_app = before
-
-
-def _rejected(attempt: Attempt, logger: object, errors: object, requeue: bool) -> None:
-    attempt.requeued = requeue
-
-
-def _body_name(task: Task) -> str:
-    return "_orig_run" if hasattr(task, "_orig_run") else "run"
-
-
-def _body(task: Task) -> Callable[..., Any]:
-    body: Callable[..., Any] = getattr(task, _body_name(task))
-    return body
-
-
-def _entered(task: Task, body: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a body that lets the attempt run it, the first time that it is called."""
-
-    @functools.wraps(body)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        attempt = current_attempt.get()
-        if attempt is None or attempt.started or attempt.task is not task:
-            return body(*args, **kwargs)
-        attempt.started = True
-        return attempt.around(functools.partial(body, *args, **kwargs))
-
-    return run
-
-
-def _observed(tracer: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a tracer that tells the attempt what it found."""
-
-    def trace(
-        task_id: str, args: Any, kwargs: Any, request: Mapping[str, Any] | None = None
-    ) -> Any:
-        traced = tracer(task_id, args, kwargs, request)
-        attempt = current_attempt.get()
-        if attempt is not None:
-            attempt.result, attempt.info = traced[0], traced[1]
-        return traced
-
-    return trace
-
-
-def _keeping(task: Task, name: str) -> Callable[[], None]:
-    """Return what gives an attribute of a task the value that it has now."""
-    before = vars(task).get(name, _ABSENT)
-
-    def restore() -> None:
-        if before is not _ABSENT:
-            setattr(task, name, before)
-        elif name in vars(task):
-            delattr(task, name)
-
-    return restore
-
-
-def _delivery(record: JobRecord, now_ns: int, attempt: Attempt, request: Request) -> Delivery:
-    info = attempt.info
-    if info is None:
-        return Delivery(record, now_ns, "performed", attempt.result)
-    outcome = info.retval
-    if info.state == states.RETRY:
-        bounds = attempt.bounds
-        return Delivery(
-            record,
-            now_ns,
-            "retried",
-            error=outcome.exc or outcome,
-            wait_ns=_wait_ns(outcome.when, now_ns),
-            wait_bounds_ns=None if bounds is None else (bounds[0] * _SECOND, bounds[1] * _SECOND),
-        )
-    if info.state == states.FAILURE:
-        expected = isinstance(outcome, attempt.task.throws or ())
-        status = _ended(attempt.task, request, outcome)
-        return Delivery(record, now_ns, status, error=outcome, handled=expected)
-    if attempt.replaced:
-        return Delivery(record, now_ns, "performed")
-    if attempt.requeued:
-        return Delivery(record, now_ns, "snoozed", error=outcome, wait_ns=0)
-    return Delivery(record, now_ns, "discarded", error=outcome)
-
-
-def _ended(task: Task, request: Request, error: object) -> Any:
-    """Say whether a task has used up its retries, or failed without."""
-    retries = request.request_dict.get("retries") or 0
-    most = getattr(task, "override_max_retries", task.max_retries)
-    used_up = retries > 0 and most is not None and retries >= most
-    return "exhausted" if used_up or isinstance(error, MaxRetriesExceededError) else "failed"
-
-
-def _wait_ns(when: Any, now_ns: int) -> int:
-    """Return the wait that a `Retry` names: seconds, or an instant."""
-    if isinstance(when, int | float):
-        return round(when * _SECOND)
-    return max(0, to_ns(when, "eta") - now_ns)
-
-
-def origin_of(message: TaskMessage) -> Any:
-    """Say whether a message is a retry; a task may also put another in its own place, under its id."""
-    attempt = current_attempt.get()
-    if attempt is None or attempt.job_id != message.job_id:
-        return FIRST
-    if message.attempt > 1 and message.name == attempt.name:
-        return RETRY
-    attempt.replaced = True
-    return FIRST

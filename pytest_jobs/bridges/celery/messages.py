@@ -1,51 +1,38 @@
-"""What Celery enqueues when a task has been performed."""
+"""Celery's messages, and what they say of the tasks that follow upon one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from types import SimpleNamespace
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from celery import Celery
 from celery.utils.time import maybe_iso8601, maybe_make_aware
 from kombu import serialization
 from kombu.compression import compress
-from kombu.connection import Connection
-from kombu.message import Message
+from kombu.message import Message as KombuMessage
 
-from ...errors import BridgeError, DeserializationError
-from ...harness.records.bridge import Steps
-from ...harness.records.instants import to_ns
+from ...errors import DeserializationError, PayloadError
+from ..toolkit import Message, Steps, to_ns
 
-#: What `publish` is told that is no property of the message.
+_JSON: Final = "application/json"
+#: What `publish` is given beside the properties of the message.
 _NO_PROPERTIES: Final = frozenset(
     ("confirm_timeout", "declare", "immediate", "mandatory", "retry", "retry_policy", "timeout")
 )
 
 
-class TaskMessage:
+class TaskMessage(Message):
     """One message as Celery published it: the envelope of a record, and its payload."""
 
-    __slots__ = (
-        "app",
-        "body",
-        "content_encoding",
-        "content_type",
-        "due_ns",
-        "enqueued_ns",
-        "expires_ns",
-        "headers",
-        "properties",
-        "queue",
-        "routing",
-    )
+    __slots__ = ("app", "body", "content_encoding", "content_type", "properties", "routing")
 
     def __init__(
         self,
         app: Celery,
         body: Any,
-        headers: dict[str, Any],
+        headers: Mapping[str, Any],
         *,
         serializer: str | None,
         compression: str | None,
@@ -62,47 +49,39 @@ class TaskMessage:
         """
         self.app = app
         self.content_type, self.content_encoding, data = serialization.dumps(body, serializer)
-        self.headers = dict(headers)
+        kept = dict(headers)
         if compression:
-            data, self.headers["compression"] = compress(data, compression)
+            data, kept["compression"] = compress(data, compression)
         self.body = data
         self.properties = {k: v for k, v in properties.items() if k not in _NO_PROPERTIES}
         #: The exchange and the routing key.
         self.routing = (exchange, routing_key)
-        #: The queue, which is not the routing key.
-        self.queue: str | None = declare[0].name if declare else routing_key
-        self.enqueued_ns = enqueued_ns
-        self.due_ns = _instant_ns(headers.get("eta"), app)
-        self.expires_ns = _instant_ns(headers.get("expires"), app)
+        super().__init__(
+            headers["task"],
+            headers["id"],
+            enqueued_ns,
+            # The routing key names the queue only where no queue is declared.
+            queue=declare[0].name if declare else routing_key,
+            # As the broker would be given it.
+            priority=self.properties.get("priority"),
+            headers=kept,
+            # Celery counts retries.
+            attempt=1 + (headers.get("retries") or 0),
+            due_ns=_instant_ns(headers.get("eta"), app),
+            expires_ns=_instant_ns(headers.get("expires"), app),
+        )
 
     @property
-    def name(self) -> str:
-        """The name of the task."""
-        name: str = self.headers["task"]
-        return name
-
-    @property
-    def job_id(self) -> str:
-        """The id of the task."""
-        job_id: str = self.headers["id"]
-        return job_id
-
-    @property
-    def priority(self) -> int | None:
-        """The priority, as the broker would be given it."""
-        priority: int | None = self.properties.get("priority")
-        return priority
-
-    @property
-    def attempt(self) -> int:
-        """The number of the run that this message asks for, counted from 1."""
-        retries: int = self.headers.get("retries") or 0
-        return retries + 1
+    def headers(self) -> dict[str, Any]:
+        """The headers, which say everything about the task but its arguments."""
+        headers: dict[str, Any] = self._headers
+        return headers
 
     def as_attempt(self, attempt: int) -> TaskMessage:
         """Return the message that asks for another attempt."""
         other = copy(self)
-        other.headers = {**self.headers, "retries": attempt - 1}
+        other._headers = {**self.headers, "retries": attempt - 1}
+        other.attempt = attempt
         return other
 
     def decoded(self) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
@@ -127,11 +106,10 @@ class TaskMessage:
         error.__cause__ = cause
         return error
 
-    def received(self, *, redelivered: bool = False) -> Message:
+    def received(self, *, redelivered: bool = False) -> KombuMessage:
         """Return the message as a consumer would be given it."""
         exchange, routing_key = self.routing
-        accept = self.app.conf.accept_content
-        return Message(
+        return KombuMessage(
             body=self.body,
             content_type=self.content_type,
             content_encoding=self.content_encoding,
@@ -142,68 +120,29 @@ class TaskMessage:
                 "routing_key": routing_key,
                 "redelivered": redelivered,
             },
-            accept=serialization.prepare_accept_content(accept),
+            accept=serialization.prepare_accept_content(self.app.conf.accept_content),
         )
 
-
-class Producers:
-    """Stands in for the pool of producers of an application: every message goes to one function."""
-
-    limit = None
-
-    def __init__(self, app: Celery, publish: Callable[..., None]) -> None:
-        self._app = app
-        self._producer = _Producer(publish)
-        self.connections = SimpleNamespace(connection=self._producer.connection)
-
-    def acquire(self, *args: Any, **kwargs: Any) -> _Producer:
-        """Lend the producer.
+    def fields(self) -> dict[str, Any]:
+        """Return what a message says of its task; what follows upon the task is left out.
 
         Raises:
-            BridgeError: when the task would run eagerly, past the harness.
+            PayloadError: when it is written otherwise than in JSON.
         """
-        if self._app.conf.task_always_eager:
-            raise BridgeError(
-                "task_always_eager was turned on while a harness is open: the task would run at once, in the "
-                "caller, past the harness. Leave it off: jobs_mode = inline performs each task by itself."
+        if self.content_type != _JSON or "compression" in self.headers:
+            how = "compressed" if "compression" in self.headers else f"as {self.content_type}"
+            raise PayloadError(
+                f"A message of {self.name} is written {how}, and only those in plain JSON can be recorded: send "
+                "it with serializer='json' and without compression."
             )
-        return self._producer
-
-    def force_close_all(self, *args: Any, **kwargs: Any) -> None:
-        """Have nothing to close."""
-
-
-class _Producer:
-    """What a task is published with; as a context manager it gives itself."""
-
-    serializer = None
-    channel = None
-
-    def __init__(self, publish: Callable[..., None]) -> None:
-        self.publish = publish
-        self.connection = memory_connection()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Stay open."""
-
-    def revive(self, channel: Any) -> None:
-        """Have no channel."""
-
-    def maybe_declare(self, *args: Any, **kwargs: Any) -> None:
-        """Declare nothing."""
-
-    def release(self) -> None:
-        """Be kept."""
-
-    close = release
-
-
-def memory_connection(*args: Any, **kwargs: Any) -> Connection:
-    """Return a connection to a broker inside this process, whatever is asked for."""
-    return Connection("memory://")
+        args, kwargs, _ = json.loads(self.body)
+        return {
+            "task": self.name,
+            "args": args,
+            "kwargs": kwargs,
+            "queue": self.queue,
+            "priority": self.priority,
+        }
 
 
 def _instant_ns(value: Any, app: Celery) -> int | None:
