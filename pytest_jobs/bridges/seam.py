@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any, Final, Protocol
 
 from ..harness.records.patches import Patches
@@ -96,7 +96,8 @@ class Seam:
                 return original(itself, *args, **kwargs)
             return method(bridge, itself, *args, **kwargs)
 
-        self.set(owner, name, stand_in)
+        # So that `inspect` finds the signature and the annotations of the original.
+        self.set(owner, name, update_wrapper(stand_in, original, assigned=(), updated=()))
 
     def wrap(
         self,

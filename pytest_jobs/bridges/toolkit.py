@@ -433,6 +433,12 @@ class LibraryBridge(Generic[T, M, S]):
             origin: FIRST, RETRY or REDELIVERY. By default a message is a retry when it has the id of the job that
                 is being performed, and a first enqueue otherwise.
         """
+        record = self.new_record(message, origin)
+        self.sink.added(record)
+        return record
+
+    def new_record(self, message: M, origin: Origin | None = None) -> JobRecord:
+        """Return the record of a message for `sink.added`; see `report`."""
         attempt = current_attempt.get()
         is_own = attempt is not None and attempt.message.job_id == message.job_id
         if origin is None:
@@ -440,7 +446,6 @@ class LibraryBridge(Generic[T, M, S]):
         record = JobRecord(self, message, self.payload_of(message), origin)
         if attempt is not None and is_own and origin is RETRY:
             attempt.again = record
-        self.sink.added(record)
         return record
 
     def identify(self, job: object) -> str | None:

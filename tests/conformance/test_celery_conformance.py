@@ -50,7 +50,7 @@ class CeleryLibrary:
 
     def patched(self):
         tasks = [app.tasks[task.name] for task in (note, fails, retries, breaks, asserts, parent)]
-        return [app, app.amqp, app.conf, celery_time, *tasks]
+        return [app, app.amqp, app.conf, type(app), type(app.amqp), celery_time, *tasks]
 
 
 class TestCelery(BridgeConformance):

@@ -6,8 +6,10 @@ import pytest
 
 pytest.importorskip("taskiq_redis")
 
-from taskiq import AsyncTaskiqDecoratedTask, SmartRetryMiddleware
+from taskiq import AsyncBroker, SmartRetryMiddleware
 from taskiq.kicker import AsyncKicker
+from taskiq.middlewares import smart_retry_middleware
+from taskiq.task import AsyncTaskiqTask
 from taskiq_redis import ListQueueBroker
 
 from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
@@ -64,7 +66,8 @@ class TaskiqLibrary:
         return job.kicker().with_labels(**given, **(headers or {})).kiq(*args, **(kwargs or {}))
 
     def patched(self):
-        return [broker, AsyncKicker, AsyncTaskiqDecoratedTask]
+        classes = [type(broker), AsyncBroker, AsyncKicker, AsyncTaskiqTask]
+        return [broker, smart_retry_middleware, *classes]
 
 
 class TestTaskiq(BridgeConformance):

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from typing import Any, Final, Literal
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, Literal, TypeAlias
 
 import taskiq
 from taskiq import AsyncBroker, InMemoryBroker
+from taskiq.abc.result_backend import AsyncResultBackend
 from taskiq.abc.schedule_source import ScheduleSource
 from taskiq.acks import AcknowledgeType
+from taskiq.brokers.shared_broker import AsyncSharedBroker
+from taskiq.decor import AsyncTaskiqDecoratedTask
 from taskiq.exceptions import NoResultError
 from taskiq.kicker import AsyncKicker
 from taskiq.message import BrokerMessage, TaskiqMessage
+from taskiq.result import TaskiqResult
 from taskiq.scheduler.scheduled_task import ScheduledTask
+from taskiq.task import AsyncTaskiqTask
 
-from ...core.foundation.signature import Binder
-from ...errors import BridgeError, NoHarnessError, UnknownJobError
-from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink, WrittenPayload
-from ...harness.records.delivery import Delivery
-from ...harness.records.patches import Patches
-from ...harness.records.record import FIRST, REDELIVERY, RETRY, JobRecord, Origin, current_record
-from ...harness.records.versions import KnownVersions
-from .brokers import Tasks, acknowledges, semantics_of, take_over
-from .messages import Envelope, delay_ns, envelope_from, written_message
-from .receiver import HarnessReceiver, Witness, WorkerOptions
-from .results import Store, serve_results
+from ...errors import (
+    AmbiguousJobError,
+    ApplicationError,
+    CriterionError,
+    DeclarationError,
+    NotPerformedError,
+    UnknownJobError,
+)
+from ..toolkit import (
+    Binder,
+    CountedAttempts,
+    Delivery,
+    DeliverySemantics,
+    JobRecord,
+    KnownVersions,
+    RetryPolicy,
+    Seam,
+    WrittenMessages,
+    current_attempt,
+)
+from .brokers import Results, Store, acknowledges, checked, semantics_of, without_dependencies
+from .messages import SentMessage, delay_ns
+from .receiver import HarnessReceiver, TaskAttempt, WorkerOptions
 from .retries import delivery_of, pin_waits, policy_of
-from .schedules import fire, first_due_ns, intercept_schedules, withdraw_by
+from .schedules import Recorder, fire, first_due_ns
 
 _VERSIONS: Final = KnownVersions("taskiq", (0, 12), (0, 13))
+
+Task: TypeAlias = AsyncTaskiqDecoratedTask[Any, Any]
 
 
 def bridge(applications: Sequence[Any]) -> TaskiqBridge:
@@ -38,13 +58,17 @@ def bridge(applications: Sequence[Any]) -> TaskiqBridge:
     return TaskiqBridge(applications)
 
 
-class TaskiqBridge:
+class TaskiqBridge(
+    CountedAttempts[Task, SentMessage, Store], WrittenMessages[Task, SentMessage, Store]
+):
     """Brings the tasks of Taskiq brokers into the harness, in the place of their servers."""
 
     name = "taskiq"
     capabilities = frozenset(
         ("eta", "priority", "headers", "retry", "discard", "async", "serialise")
     )
+    noun = "a message of Taskiq"
+    attempt_class = TaskAttempt
 
     def __init__(
         self,
@@ -67,101 +91,288 @@ class TaskiqBridge:
             ApplicationError: when one of the brokers is none.
         """
         _VERSIONS.check(taskiq.__version__)
-        self._tasks = Tasks(brokers)
+        super().__init__()
+        self._brokers = tuple(checked(broker) for broker in brokers)
+        if not self._brokers:
+            raise ApplicationError(
+                "There is no broker to bridge: name the broker that the tasks are registered with."
+            )
         self._options = WorkerOptions(
             AcknowledgeType(ack_type), validate_params, propagate_exceptions
         )
-        self._patches = Patches()
         self._receivers: dict[AsyncBroker, HarnessReceiver] = {}
-        self._running: dict[JobRecord, Witness] = {}
+        #: What stands in for result backends.
+        self._results: dict[AsyncBroker, Results] = {}
+        #: Schedule sources whose schedules can be withdrawn.
         self._sources: list[ScheduleSource] = []
-        self._store: Store | None = None
+        #: Names of tasks that were enqueued, of other services' tasks too.
+        self._named: set[str] = set()
 
-    def install(self, sink: Sink, draw: Callable[[], float]) -> None:
-        """Take the place of the server and of the result backend of every broker.
+    @property
+    def title(self) -> str:
+        return f"The taskiq bridge to {self}"
 
-        Raises:
-            BridgeError: when it is installed already.
-        """
-        if self._store is not None:
-            raise BridgeError(
-                f"The taskiq bridge to {self._tasks} is installed already: a bridge is in one harness at a time. "
-                "Make a second one for the second harness."
-            )
-        self._store = Store(sink)
-        try:
-            for broker in self._tasks.brokers:
-                take_over(broker, self._patches, partial(self._kicked, broker), self._installed)
-            serve_results(self._patches)
-            intercept_schedules(self._patches, self._tasks.owns, self._scheduled)
-            pin_waits(self._patches, draw, self._now_ns, self._current_witness)
-        except BaseException:
-            self.uninstall()
-            raise
+    def __str__(self) -> str:
+        return " and ".join(repr(broker) for broker in self._brokers)
+
+    def new_store(self) -> Store:
+        return Store()
+
+    # In the place of servers, result backends and schedule sources
+
+    def takes(self, application: object) -> bool:
+        return any(application is broker for broker in self._brokers)
+
+    def patch(self, seam: Seam) -> None:
+        seam.overlay(AsyncBroker, "result_backend", TaskiqBridge._result_backend)
+        for name in ("is_ready", "get_result"):
+            seam.wrap(AsyncTaskiqTask, name, TaskiqBridge._checked, application=_broker_of_result)
+        for name in ("schedule_by_time", "schedule_by_cron", "schedule_by_interval"):
+            seam.wrap(AsyncKicker, name, TaskiqBridge._schedule, application=attrgetter("broker"))
+        pin_waits(seam)
+
+    def prepare(self) -> None:
+        """Keep every broker from its server."""
+        for broker in self._brokers:
+            broker_class, seam = type(broker), self.seam
+            seam.replace(broker_class, "kick", TaskiqBridge._kicked)
+            seam.replace(broker_class, "listen", TaskiqBridge._listen)
+            if not isinstance(broker, InMemoryBroker):
+                # The base class calls event handlers and middlewares; what a derived one adds is connections.
+                seam.replace(broker_class, "startup", TaskiqBridge._startup)
+                seam.replace(broker_class, "shutdown", TaskiqBridge._shutdown)
 
     def uninstall(self) -> None:
-        """Give every place back."""
-        self._store = None
+        super().uninstall()
         self._sources.clear()
-        self._patches.restore()
 
-    @contextmanager
-    def sandbox(self, sink: Sink) -> Generator[None, None, None]:
-        """Use another sink, and no results and schedules, for a block."""
-        before = self._installed()
-        self._store = Store(sink)
-        try:
-            yield
-        finally:
-            self._store = before
+    async def _startup(self, broker: AsyncBroker) -> None:
+        await AsyncBroker.startup(broker)
 
-    # Knowing jobs
+    async def _shutdown(self, broker: AsyncBroker) -> None:
+        await AsyncBroker.shutdown(broker)
+
+    async def _listen(self, broker: AsyncBroker) -> AsyncGenerator[bytes, None]:
+        """Wait, as a worker inside the application does whose messages are performed by the test."""
+        await asyncio.Event().wait()
+        yield b""
+
+    async def _kicked(self, broker: AsyncBroker, message: BrokerMessage) -> None:
+        now_ns = self.sink.now_ns()
+        wait_ns = delay_ns(message.labels)
+        self._named.add(message.task_name)
+        self.report(
+            SentMessage(
+                broker,
+                message.task_name,
+                message.task_id,
+                message.message,
+                message.labels,
+                now_ns,
+                None if wait_ns is None else now_ns + wait_ns,
+                message,
+            )
+        )
+
+    async def _schedule(
+        self,
+        schedule: Callable[..., Coroutine[Any, Any, Any]],
+        kicker: AsyncKicker[Any, Any],
+        source: ScheduleSource,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Record what a kicker schedules, instead of storing it in a source."""
+        recorder = Recorder(lambda scheduled: self._scheduled(kicker.broker, source, scheduled))
+        created = await schedule(recorder, *args, **kwargs)
+        created.source = source
+        return created
+
+    def _scheduled(
+        self, broker: AsyncBroker, source: ScheduleSource, scheduled: ScheduledTask
+    ) -> None:
+        task_id = scheduled.task_id or broker.id_generator()
+        now_ns = self.sink.now_ns()
+        attempt = current_attempt.get()
+        if isinstance(attempt, TaskAttempt) and attempt.message.job_id == task_id:
+            # A retry: its wait counts from the time that the middleware has read.
+            now_ns = attempt.computed_from_ns or now_ns
+        task = scheduled.model_copy(update={"task_id": task_id})
+        labels = {**task.labels, "schedule_id": task.schedule_id}
+        message = TaskiqMessage(
+            task_id=task_id,
+            task_name=task.task_name,
+            labels=labels,
+            args=task.args,
+            kwargs=task.kwargs,
+        )
+        sent = SentMessage(
+            broker,
+            task.task_name,
+            task_id,
+            broker.formatter.dumps(message).message,
+            labels,
+            now_ns,
+            first_due_ns(task, now_ns),
+            task,
+            source,
+        )
+        if all(source is not each for each in self._sources):
+            self._sources.append(source)
+            self.patches.set(source, "delete_schedule", self._delete_schedule)
+        # It takes the place of a schedule that had the same id.
+        self._withdraw(task.schedule_id)
+        self._named.add(sent.name)
+        record = self.store.scheduled[task.schedule_id] = self.new_record(sent)
+        self.sink.added(record)
+
+    async def _delete_schedule(self, schedule_id: str) -> None:
+        self._withdraw(schedule_id)
+
+    def _withdraw(self, schedule_id: str) -> None:
+        record = self.store.scheduled.pop(schedule_id, None)
+        if record is not None:
+            self.sink.removed(record)
+
+    def _result_backend(
+        self, original: Callable[[], AsyncResultBackend[Any]], broker: AsyncBroker
+    ) -> Results:
+        real, results = original(), self._results.get(broker)
+        if results is None or results.real is not real:
+            results = self._results[broker] = Results(broker, real, self._kept, self._result)
+        return results
+
+    def _kept(self) -> Store:
+        self.sink  # noqa: B018 - raises where no harness is open
+        return self.store
+
+    def _result(self, task_id: str) -> TaskiqResult[Any]:
+        result = self._kept().results.get(task_id)
+        if result is None:
+            raise self.not_performed(task_id)
+        return result
+
+    def not_performed(self, job_id: str) -> NotPerformedError:
+        if job_id in self.store.unsaved and self.sink.pending_with(job_id) is None:
+            return NotPerformedError(
+                f"The task {job_id} was performed and raised NoResultError, so no result was saved, and waiting "
+                "for one would never end: look at its delivery instead."
+            )
+        return super().not_performed(job_id)
+
+    async def _checked(
+        self, original: Callable[..., Any], task: AsyncTaskiqTask[Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Let a task that `kiq` returned raise our error as it is: the library wraps each in one of its own."""
+        task.result_backend.check(task.task_id)
+        return await original(*args, **kwargs)
+
+    # Tasks and messages
+
+    def find(self, job: object) -> Task | None:
+        """Return a task of one of the brokers, or a shared task.
+
+        Raises:
+            AmbiguousJobError: when it is a name, and two brokers have tasks of it.
+        """
+        if isinstance(job, AsyncTaskiqDecoratedTask):
+            return job if self.takes(job.broker) or _is_shared(job) else None
+        if not isinstance(job, str):
+            return None
+        tasks = [broker.find_task(job) for broker in self._brokers]
+        found = {id(task): task for task in tasks if task is not None}
+        if len(found) > 1:
+            raise AmbiguousJobError(
+                f"{job!r} names a task of each of {self}, so it can mean any of them: name the task object."
+            )
+        return next(iter(found.values()), None)
 
     def identify(self, job: object) -> str | None:
-        """Return the name of a task of these brokers, of a shared task, or of one that was enqueued."""
-        return self._tasks.identify(job)
+        """Return the name of a task, or a name that was enqueued."""
+        name = super().identify(job)
+        return job if name is None and isinstance(job, str) and job in self._named else name
 
-    def matcher(self, job: object) -> Callable[[JobRecord], bool]:
-        """Return what says whether a record is of this task, and not of a namesake of another broker."""
-        if isinstance(job, str):
-            return lambda record: True
-        task = self._tasks.known(job)
-        return lambda record: self._tasks.is_same(task, _envelope(record).broker)
+    def unknown(self, job: object) -> Exception:
+        if self.identify(job) is None:
+            return super().unknown(job)
+        return DeclarationError(
+            f"{job!r} is registered with none of {self}, so there is no function to look at: import the "
+            "module that declares the task, or name what this service declares."
+        )
 
-    def job_of(self, record: JobRecord) -> Any:
-        """Return the task, or its name when the broker does not know it."""
-        return _envelope(record).broker.find_task(record.name) or record.name
+    def name_of(self, task: Task) -> str:
+        name: str = task.task_name
+        return name
 
-    def resolve(self, job: object) -> Callable[..., Any]:
-        """Return the function under the decorator."""
-        function: Callable[..., Any] = self._tasks.known(job).original_func
+    def body_of(self, task: Task) -> Callable[..., Any]:
+        function: Callable[..., Any] = task.original_func
         return function
 
-    def delivery_semantics(self, job: object) -> DeliverySemantics:
-        """Return what the broker of a task does, as it acknowledges and as the worker is run."""
-        labels = self._tasks.known(job).labels
-        return semantics_of(self._tasks.broker_of(job), labels, self._options.ack_type)
+    def binder_of(self, task: Task) -> Binder:
+        return Binder(without_dependencies(self.body_of(task)), label=task.task_name)
 
-    def retry_policy(self, job: object) -> RetryPolicy | None:
-        """Return the schedule of Taskiq's own retry middleware; None without one, or with another."""
-        return policy_of(self._tasks.known(job), self._tasks.broker_of(job))
+    def task_of(self, message: SentMessage) -> Task | None:
+        return message.broker.find_task(message.name)
 
-    # Reading arguments
+    def is_of(self, message: SentMessage, task: Task) -> bool:
+        found = self.task_of(message)
+        return found is None or found is task or _is_shared(task)
 
-    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def payload_of(self, message: SentMessage) -> object:
+        return message.payload
+
+    def decoded(self, message: SentMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments as a worker does, which parses them by the annotations of the task."""
-        envelope = _envelope(record)
-        message = envelope.read()
-        self._receiver(envelope.broker).parse(message)
-        return tuple(message.args), message.kwargs
+        read = message.read()
+        self._receiver(message.broker).parse(read)
+        return tuple(read.args), read.kwargs
 
-    def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
-        """Return nothing: a task enqueues the next one itself."""
-        return ()
+    def broker_of(self, task: Task) -> AsyncBroker:
+        """Return the broker to which a task is sent.
 
-    def signature(self, job: object) -> Binder:
-        """Return what binds the arguments that a caller passes: those that are no dependencies."""
-        return self._tasks.binder(job)
+        Raises:
+            CriterionError: when it is a shared task and nothing says to which.
+        """
+        broker = task.broker
+        if _is_shared(task):
+            broker = getattr(broker, "_default_broker", None) or broker
+        if self.takes(broker):
+            return broker
+        if len(self._brokers) == 1:
+            return self._brokers[0]
+        raise CriterionError(
+            f"{task.task_name} is a shared task, and which of {self} it goes to is not known: write "
+            "`async_shared_broker.default_broker(broker)`."
+        )
+
+    def semantics_of(self, task: Task) -> DeliverySemantics:
+        """Return what the broker of a task does, as it acknowledges and as the worker is run."""
+        return semantics_of(self.broker_of(task), task.labels, self._options.ack_type)
+
+    def policy_of(self, task: Task) -> RetryPolicy | None:
+        return policy_of(task, self.broker_of(task))
+
+    def retried(self, message: SentMessage, attempt: int) -> SentMessage:
+        return message.as_attempt(attempt)
+
+    def fields(self, message: SentMessage) -> Mapping[str, Any]:
+        return message.fields()
+
+    def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
+        """Return the message for the broker that has the task, or else for the first."""
+        name, labels = fields["task_name"], fields["labels"]
+        having = (broker for broker in self._brokers if broker.find_task(name) is not None)
+        data = json.dumps(dict(fields)).encode()
+        return SentMessage(
+            next(having, self._brokers[0]),
+            name,
+            "recorded",
+            data,
+            labels,
+            self.sink.now_ns(),
+            None,
+            data,
+        )
 
     # Enqueueing and performing
 
@@ -173,16 +384,14 @@ class TaskiqBridge:
         """Return True: the receiver is a coroutine, whatever the task is."""
         return True
 
-    def enqueue(
-        self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    def send(
+        self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Coroutine[Any, Any, object]:
-        """Return the coroutine of `kiq`."""
-        kicker: AsyncKicker[Any, Any] = self._tasks.known(job).kicker()
         kicked: Coroutine[Any, Any, object]
-        kicked = kicker.with_broker(self._tasks.broker_of(job)).kiq(*args, **kwargs)
+        kicked = task.kicker().with_broker(self.broker_of(task)).kiq(*args, **kwargs)
         return kicked
 
-    async def perform(self, record: JobRecord, *, now_ns: int, around: Around) -> Delivery:
+    async def deliver(self, attempt: TaskAttempt) -> Delivery:
         """Make one delivery through the receiver of Taskiq's worker.
 
         Raises:
@@ -190,139 +399,27 @@ class TaskiqBridge:
             DeserializationError: when the message cannot be read.
             BaseException: what the job raised that is no Exception.
         """
-        envelope = _envelope(record)
-        broker = envelope.broker
-        if broker.find_task(envelope.name) is None:
+        message = attempt.message
+        broker = message.broker
+        if broker.find_task(message.name) is None:
             raise UnknownJobError(
-                f"{broker!r} has no task named {envelope.name!r}, so a worker logs that and drops the message: "
+                f"{broker!r} has no task named {message.name!r}, so a worker logs that and drops the message: "
                 "import the module that declares it, or perform it with the broker that has it."
             )
-        data = envelope.data
-        if envelope.source is not None:
-            message = await fire(broker, envelope.source, _scheduled_task(record))
-            if message is None:
-                return Delivery(record, now_ns, "cancelled")
-            data = message.message
-        self._running[record] = witness = Witness()
-        try:
-            await self._receiver(broker).receive(data, around, witness)
-        finally:
-            del self._running[record]
-        if witness.message is None:
-            envelope.read()
-        store = self._installed()
-        if isinstance(witness.error, NoResultError):
-            store.unsaved.add(envelope.job_id)
-        result = store.results.get(envelope.job_id)
-        return delivery_of(record, now_ns, witness, result, broker.middlewares)
-
-    def redeliver(self, record: JobRecord) -> JobRecord:
-        """Report the same message once more."""
-        again = JobRecord(self, record.envelope, record.payload, REDELIVERY)
-        self._installed().sink.added(again)
-        return again
-
-    def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
-        """Return the record of another attempt, counted in the label `_retries`."""
-        other, payload = _envelope(record).as_attempt(attempt), record.payload
-        if other.source is not None:
-            scheduled = _scheduled_task(record)
-            labels = {**scheduled.labels, "_retries": attempt - 1}
-            payload = scheduled.model_copy(update={"labels": labels})
-        return JobRecord(self, other, payload, RETRY)
-
-    def written(self, record: JobRecord) -> WrittenPayload:
-        """Return a message, where its broker writes JSON."""
-        return written_message(_envelope(record))
-
-    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
-        """Report a message that is due at once."""
-        sink = self._installed().sink
-        envelope = envelope_from(self._tasks.brokers, data, sink.now_ns())
-        sink.added(record := JobRecord(self, envelope, envelope.data, FIRST))
-        return record
-
-    def result_of(self, record: JobRecord) -> object:
-        """Return what the last delivery of the task returned."""
-        return self._installed().sink.result_of(record)
-
-    # What brokers and schedule sources are told
-
-    async def _kicked(self, broker: AsyncBroker, message: BrokerMessage) -> None:
-        sink = self._installed().sink
-        now_ns = sink.now_ns()
-        wait_ns = delay_ns(message.labels)
-        envelope = Envelope(
-            broker,
-            message.task_name,
-            message.task_id,
-            message.message,
-            message.labels,
-            now_ns,
-            None if wait_ns is None else now_ns + wait_ns,
-        )
-        sink.added(self._record(envelope, message))
-
-    def _scheduled(
-        self, broker: AsyncBroker, source: ScheduleSource, scheduled: ScheduledTask
-    ) -> None:
-        store = self._installed()
-        task_id = scheduled.task_id or broker.id_generator()
-        now_ns = store.sink.now_ns()
-        witness = self._witness_of(task_id)
-        if witness is not None and witness.computed_from_ns is not None:
-            now_ns = witness.computed_from_ns
-        task = scheduled.model_copy(update={"task_id": task_id})
-        labels = {**task.labels, "schedule_id": task.schedule_id}
-        message = TaskiqMessage(
-            task_id=task_id,
-            task_name=task.task_name,
-            labels=labels,
-            args=task.args,
-            kwargs=task.kwargs,
-        )
-        envelope = Envelope(
-            broker,
-            task.task_name,
-            task_id,
-            broker.formatter.dumps(message).message,
-            labels,
-            now_ns,
-            first_due_ns(task, now_ns),
-            source,
-        )
-        self._take_from(source)
-        store.schedule(task.schedule_id, self._record(envelope, task))
-
-    def _take_from(self, source: ScheduleSource) -> None:
-        if all(source is not each for each in self._sources):
-            self._sources.append(source)
-            withdraw_by(
-                self._patches, source, lambda schedule_id: self._installed().withdraw(schedule_id)
-            )
-
-    def _record(self, envelope: Envelope, payload: object) -> JobRecord:
-        self._tasks.seen.add(envelope.name)
-        witness = self._witness_of(envelope.job_id)
-        origin: Origin = FIRST if witness is None else RETRY
-        record = JobRecord(self, envelope, payload, origin)
-        if witness is not None:
-            witness.next = record
-        return record
-
-    def _witness_of(self, job_id: str) -> Witness | None:
-        """Return that of the delivery that is being made here, when it is one of this very task."""
-        current = current_record.get()
-        if current is None or current.job_id != job_id:
-            return None
-        return self._running.get(current)
-
-    def _now_ns(self) -> int:
-        return self._installed().sink.now_ns()
-
-    def _current_witness(self) -> Witness | None:
-        current = current_record.get()
-        return None if current is None else self._running.get(current)
+        data = message.data
+        if message.source is not None:
+            fired = await fire(broker, message.source, message.payload)
+            if fired is None:
+                return Delivery(attempt.record, attempt.now_ns, "cancelled")
+            data = fired.message
+        await self._receiver(broker).receive(attempt, data)
+        if attempt.run_message is None:
+            # Nothing was run: reading the message raises why.
+            message.read()
+        store = self._kept()
+        if isinstance(attempt.error, NoResultError):
+            store.unsaved.add(message.job_id)
+        return delivery_of(attempt, store.results.get(message.job_id))
 
     def _receiver(self, broker: AsyncBroker) -> HarnessReceiver:
         receiver = self._receivers.get(broker)
@@ -335,17 +432,11 @@ class TaskiqBridge:
             self._receivers[broker] = receiver
         return receiver
 
-    def _installed(self) -> Store:
-        if self._store is None:
-            raise NoHarnessError
-        return self._store
+
+def _is_shared(task: Task) -> bool:
+    return isinstance(task.broker, AsyncSharedBroker)
 
 
-def _envelope(record: JobRecord) -> Envelope:
-    envelope: Any = record.envelope
-    return envelope  # type: ignore[no-any-return]
-
-
-def _scheduled_task(record: JobRecord) -> ScheduledTask:
-    scheduled: Any = record.payload
-    return scheduled
+def _broker_of_result(task: AsyncTaskiqTask[Any]) -> AsyncBroker | None:
+    backend = task.result_backend
+    return backend.broker if isinstance(backend, Results) else None

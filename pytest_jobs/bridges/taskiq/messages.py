@@ -1,10 +1,10 @@
-"""Taskiq's messages as plain values of JSON, and back."""
+"""Taskiq's messages."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from typing import Any, Final
 
@@ -13,28 +13,16 @@ from taskiq.abc.schedule_source import ScheduleSource
 from taskiq.message import TaskiqMessage
 
 from ...errors import DeserializationError, PayloadError
-from ...harness.records.bridge import WrittenPayload
-from ...harness.records.instants import duration_ns
+from ..toolkit import Message, duration_ns
+
+#: The labels that say when a message is due, or differ from run to run.
+_VOLATILE: Final = frozenset(("delay", "schedule_id"))
 
 
-class Envelope:
-    """What is known of a message without reading its arguments."""
+class SentMessage(Message):
+    """One message as a broker sends it, or as a schedule source will send it."""
 
-    __slots__ = (
-        "attempt",
-        "broker",
-        "data",
-        "due_ns",
-        "enqueued_ns",
-        "job_id",
-        "name",
-        "priority",
-        "queue",
-        "source",
-    )
-
-    #: Taskiq has no time after which a task is not worth performing.
-    expires_ns = None
+    __slots__ = ("broker", "data", "payload", "source")
 
     def __init__(
         self,
@@ -45,6 +33,7 @@ class Envelope:
         labels: Mapping[str, Any],
         enqueued_ns: int,
         due_ns: int | None,
+        payload: Any,
         source: ScheduleSource | None = None,
     ) -> None:
         """Take the labels apart.
@@ -57,19 +46,23 @@ class Envelope:
             labels: its labels, whose values may be texts.
             enqueued_ns: when it was sent or scheduled.
             due_ns: when it is due; None for at once.
+            payload: what `record.payload` shows: the BrokerMessage, or the ScheduledTask.
             source: the schedule source that was to send it when it is due.
         """
-        self.broker = broker
-        self.name = name
-        self.job_id = job_id
-        self.data = data
-        self.enqueued_ns = enqueued_ns
-        self.due_ns = due_ns
-        self.source = source
-        self.queue: str | None = labels.get("queue_name") or None
         priority = _number(labels, "priority")
-        self.priority = None if priority is None else int(priority)
-        self.attempt = 1 + int(_number(labels, "_retries") or 0)
+        super().__init__(
+            name,
+            job_id,
+            enqueued_ns,
+            queue=labels.get("queue_name") or None,
+            priority=None if priority is None else int(priority),
+            attempt=1 + int(_number(labels, "_retries") or 0),
+            due_ns=due_ns,
+        )
+        self.broker = broker
+        self.data = data
+        self.payload = payload
+        self.source = source
 
     @property
     def headers(self) -> Mapping[str, object]:
@@ -77,13 +70,16 @@ class Envelope:
         labels: dict[str, object] = self.read().labels
         return labels
 
-    def as_attempt(self, attempt: int) -> Envelope:
+    def as_attempt(self, attempt: int) -> SentMessage:
         """Return the message that asks for another attempt, as the retry middlewares would send it."""
         message = self.broker.formatter.loads(message=self.data)
         message.labels["_retries"] = attempt - 1
         other = copy(self)
         other.data = self.broker.formatter.dumps(message).message
         other.attempt = attempt
+        if self.source is not None:
+            labels = {**self.payload.labels, "_retries": attempt - 1}
+            other.payload = self.payload.model_copy(update={"labels": labels})
         return other
 
     def read(self) -> TaskiqMessage:
@@ -102,6 +98,26 @@ class Envelope:
             ) from error
         return message
 
+    def fields(self) -> dict[str, Any]:
+        """Return the message as it goes over the wire, without its id.
+
+        Raises:
+            PayloadError: when the serializer of the broker writes something else than JSON.
+        """
+        try:
+            wire = json.loads(self.data)
+            _, _, labels = wire["args"], wire["kwargs"], wire["labels"]
+        except (ValueError, LookupError, TypeError) as error:
+            raise PayloadError(
+                f"A message of {self.name} cannot be recorded, since the formatter of its broker does not write "
+                "it as an object of JSON: take the formatter and the serializer of Taskiq in tests."
+            ) from error
+        kept = {name: value for name, value in labels.items() if name not in _VOLATILE}
+        types = wire.get("labels_types")
+        if types is not None:
+            types = {name: kind for name, kind in types.items() if name not in _VOLATILE}
+        return {**wire, "task_id": "recorded", "labels": kept, "labels_types": types}
+
 
 def delay_ns(labels: Mapping[str, Any]) -> int | None:
     """Return the `delay` label, which is in seconds; None when the message is due at once."""
@@ -118,44 +134,3 @@ def _number(labels: Mapping[str, Any], name: str) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
-
-
-#: The labels that say when a message is due, or differ from run to run.
-_VOLATILE: Final = frozenset(("delay", "schedule_id"))
-
-
-def written_message(envelope: Envelope) -> WrittenPayload:
-    """Return a message as it goes over the wire, without its id.
-
-    Raises:
-        PayloadError: when the serializer of the broker writes something else than JSON.
-    """
-    try:
-        wire = json.loads(envelope.data)
-        args, kwargs, labels = wire["args"], wire["kwargs"], wire["labels"]
-    except (ValueError, LookupError, TypeError) as error:
-        raise PayloadError(
-            f"A message of {envelope.name} cannot be recorded, since the formatter of its broker does not write "
-            "it as an object of JSON: take the formatter and the serializer of Taskiq in tests."
-        ) from error
-    kept = {name: value for name, value in labels.items() if name not in _VOLATILE}
-    types = wire.get("labels_types")
-    if types is not None:
-        types = {name: kind for name, kind in types.items() if name not in _VOLATILE}
-    data = {**wire, "task_id": "recorded", "labels": kept, "labels_types": types}
-    return WrittenPayload(data, args, kwargs)
-
-
-def envelope_from(brokers: Sequence[AsyncBroker], data: Mapping[str, Any], now_ns: int) -> Envelope:
-    """Return the envelope of a message for the broker that has the task, or else for the first.
-
-    Raises:
-        DeserializationError: when the data has another layout.
-    """
-    try:
-        name, labels = data["task_name"], data["labels"]
-    except KeyError as missing:
-        raise DeserializationError(f"It lacks {missing}, which a message of Taskiq has.") from None
-    broker = next((each for each in brokers if each.find_task(name) is not None), brokers[0])
-    text = json.dumps(dict(data)).encode()
-    return Envelope(broker, name, "recorded", text, labels, now_ns, None)

@@ -17,42 +17,46 @@ from taskiq.receiver import Receiver
 from taskiq.receiver.params_parser import parse_params
 from taskiq.result import TaskiqResult
 
-from ...harness.records.bridge import Around
-from ...harness.records.record import JobRecord
 from ...harness.time.waiting import off_the_loop
+from ..toolkit import Attempt
+from .messages import SentMessage
 
 T = TypeVar("T")
 
 
-class Witness(TaskiqMiddleware):  # type: ignore[misc]
-    """Notes what becomes of one message, before the middlewares of the application hear of it."""
+class TaskAttempt(Attempt[SentMessage]):
+    """One delivery of a task, and what is noted of it while it runs."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        #: The message, as the middlewares gave it to be run; None when nothing was run.
-        self.message: TaskiqMessage | None = None
-        #: What the task raised, or what gives it its dependencies.
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        #: The message as the middlewares gave it to be run; None when nothing was run.
+        self.run_message: TaskiqMessage | None = None
+        #: The error of the task, or of its dependencies.
         self.error: Exception | None = None
-        #: The record of the same task that was sent meanwhile.
-        self.next: JobRecord | None = None
-        #: What was drawn for the jitter of its wait, in seconds.
-        self.drawn: float | None = None
         #: The time to which a middleware added its wait, in nanoseconds since the epoch.
         self.computed_from_ns: int | None = None
+
+
+class _Witness(TaskiqMiddleware):  # type: ignore[misc]
+    """Notes the error of an attempt, before the middlewares of the application may replace it."""
+
+    def __init__(self, attempt: TaskAttempt) -> None:
+        super().__init__()
+        self._attempt = attempt
 
     def on_error(
         self, message: TaskiqMessage, result: TaskiqResult[Any], exception: BaseException
     ) -> None:
-        """Note the error, which a middleware may replace.
+        """Note the error.
 
         Raises:
-            BaseException: what ends a worker, so that nothing more is heard of this delivery.
+            BaseException: what ends a worker, so that no middleware gets to know of this delivery.
         """
-        if message is not self.message:
+        if message is not self._attempt.run_message:
             return
         if not isinstance(exception, Exception):
             raise exception
-        self.error = exception
+        self._attempt.error = exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ class WorkerOptions:
 class HarnessReceiver(Receiver):  # type: ignore[misc]
     """The receiver of a worker, which runs one message at a time, in this thread."""
 
+    #: What this receiver performs: each attempt has a copy of its own.
+    _attempt: TaskAttempt
+
     def __init__(self, broker: AsyncBroker, options: WorkerOptions, *, is_ackable: bool) -> None:
         """Prepare a receiver.
 
@@ -79,8 +86,6 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
             is_ackable: whether messages of this broker are acknowledged at all.
         """
         self._prepared: dict[str, tuple[Callable[..., Any], bool]] = {}
-        self._around: Around = _call
-        self._witness = Witness()
         super().__init__(
             broker,
             executor=_ThisThread(),
@@ -92,21 +97,20 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
         )
         self._is_ackable = is_ackable
 
-    async def receive(self, data: bytes, around: Around, witness: Witness) -> None:
+    async def receive(self, attempt: TaskAttempt, data: bytes) -> None:
         """Perform one message.
 
         Args:
+            attempt: notes what becomes of it.
             data: the message.
-            around: called with the bound body.
-            witness: notes what becomes of it.
 
         Raises:
             BaseException: what the task raised that is no Exception; and what a middleware raised.
         """
         once = object.__new__(HarnessReceiver)
-        once.__dict__ = {**self.__dict__, "_around": around, "_witness": witness}
+        once.__dict__ = {**self.__dict__, "_attempt": attempt}
         message = AckableMessage(data=data, ack=_acknowledge) if self._is_ackable else data
-        middlewares = self.broker.middlewares
+        middlewares, witness = self.broker.middlewares, _Witness(attempt)
         middlewares.append(witness)
         try:
             await once.callback(message, raise_err=True)
@@ -117,8 +121,19 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
         self, target: Callable[..., Any], message: TaskiqMessage, *rest: Any, **named: Any
     ) -> CoroutineType[Any, Any, TaskiqResult[Any]]:
         """Run a task, its body within `around`."""
-        body = _within(self._around, target, is_coroutine=self._prepare(message.task_name, target))
-        self._witness.message = message
+        around = self._attempt.around
+        body: Callable[..., Any]
+        if self._prepare(message.task_name, target):
+
+            async def body(*args: Any, **kwargs: Any) -> Any:
+                return await around(functools.partial(target, *args, **kwargs))
+
+        else:
+
+            def body(*args: Any, **kwargs: Any) -> Any:
+                return around(functools.partial(target, *args, **kwargs))
+
+        self._attempt.run_message = message
         running: CoroutineType[Any, Any, TaskiqResult[Any]]
         running = super().run_task(body, message, *rest, **named)
         return running
@@ -162,37 +177,17 @@ class _ThisThread(Executor):
             with off_the_loop():
                 result = fn(*args, **kwargs)
         except StopIteration as error:
-            future.set_exception(_carried(error))
+            refused = RuntimeError(
+                "The task raised StopIteration, which asyncio does not carry out of a thread: on some versions of "
+                "Python the worker waits for it for ever. Raise another error."
+            )
+            refused.__cause__ = error
+            future.set_exception(refused)
         except BaseException as error:
             future.set_exception(error)
         else:
             future.set_result(result)
         return future
-
-
-def _carried(error: StopIteration) -> RuntimeError:
-    carried = RuntimeError(
-        "The task raised StopIteration, which asyncio does not carry out of a thread: on some versions of Python "
-        "the worker waits for it for ever. Raise another error."
-    )
-    carried.__cause__ = error
-    return carried
-
-
-def _within(
-    around: Around, target: Callable[..., Any], *, is_coroutine: bool
-) -> Callable[..., Any]:
-    if not is_coroutine:
-        return lambda *args, **kwargs: around(functools.partial(target, *args, **kwargs))
-
-    async def body(*args: Any, **kwargs: Any) -> Any:
-        return await around(functools.partial(target, *args, **kwargs))
-
-    return body
-
-
-def _call(call: Callable[[], Any]) -> Any:
-    return call()
 
 
 async def _acknowledge() -> None:

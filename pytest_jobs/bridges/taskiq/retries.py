@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
 from types import SimpleNamespace
 from typing import Any, Final
@@ -15,102 +15,97 @@ from taskiq.message import TaskiqMessage
 from taskiq.middlewares import smart_retry_middleware
 from taskiq.result import TaskiqResult
 
-from ...harness.records.bridge import RetryPolicy
-from ...harness.records.delivery import Delivery, Status
-from ...harness.records.instants import to_datetime
-from ...harness.records.patches import Patches
-from ...harness.records.record import JobRecord
-from .receiver import Witness
-
-
-def pin_waits(
-    patches: Patches,
-    draw: Callable[[], float],
-    now_ns: Callable[[], int],
-    find_witness: Callable[[], Witness | None],
-) -> None:
-    """Let SmartRetryMiddleware draw its jitter and read the time as the harness says, during a delivery.
-
-    Args:
-        patches: put everything back.
-        draw: where in its range of jitter a wait lies, from 0 up to 1.
-        now_ns: returns the time, in nanoseconds since the epoch.
-        find_witness: returns that of the delivery that is being made; None outside of one.
-    """
-    patches.set(smart_retry_middleware, "random", _PinnedRandom(draw, find_witness))
-    noted = _NotedTime(now_ns, find_witness)
-    module = SimpleNamespace(datetime=noted, timedelta=timedelta, timezone=timezone)
-    patches.set(smart_retry_middleware, "datetime", module)
-
-
-class _PinnedRandom:
-    """Stands in for the `random` module."""
-
-    def __init__(
-        self, draw: Callable[[], float], find_witness: Callable[[], Witness | None]
-    ) -> None:
-        self._draw = draw
-        self._find_witness = find_witness
-
-    def random(self) -> float:
-        witness = self._find_witness()
-        if witness is None:
-            return random.random()  # noqa: S311
-        witness.drawn = self._draw()
-        return witness.drawn
-
-
-class _NotedTime:
-    """Stands in for the class `datetime`: a wait of 60 s ends 60 s after the time that was read."""
-
-    def __init__(
-        self, now_ns: Callable[[], int], find_witness: Callable[[], Witness | None]
-    ) -> None:
-        self._now_ns = now_ns
-        self._find_witness = find_witness
-
-    def now(self, tz: tzinfo) -> datetime:
-        now_ns = self._now_ns()
-        witness = self._find_witness()
-        if witness is not None:
-            witness.computed_from_ns = now_ns - now_ns % 1000
-        return to_datetime(now_ns).astimezone(tz)
-
+from ..toolkit import (
+    Delivery,
+    JobRecord,
+    PinnedRandom,
+    RetryPolicy,
+    Seam,
+    current_attempt,
+    to_datetime,
+)
+from .receiver import TaskAttempt
 
 #: How far jitter lengthens a wait of SmartRetryMiddleware at most.
 _JITTER_NS: Final = 1_000_000_000
 
 
-def delivery_of(
-    record: JobRecord,
-    now_ns: int,
-    witness: Witness,
-    result: TaskiqResult[Any] | None,
-    middlewares: Iterable[object],
-) -> Delivery:
+def pin_waits(seam: Seam) -> None:
+    """Let SmartRetryMiddleware draw its jitter and read the time as the harness says, during a delivery."""
+    seam.set(smart_retry_middleware, "random", PinnedRandom(random))
+    module = SimpleNamespace(datetime=_NotedTime(), timedelta=timedelta, timezone=timezone)
+    seam.set(smart_retry_middleware, "datetime", module)
+
+
+class _NotedTime:
+    """Stands in for the class `datetime`: a wait of 60 s ends 60 s after the time that was read."""
+
+    def now(self, tz: tzinfo) -> datetime:
+        attempt = current_attempt.get()
+        if not isinstance(attempt, TaskAttempt):
+            return datetime.now(tz)
+        now_ns = attempt.bridge.sink.now_ns()
+        attempt.computed_from_ns = now_ns - now_ns % 1000
+        return to_datetime(now_ns).astimezone(tz)
+
+
+def delivery_of(attempt: TaskAttempt, result: TaskiqResult[Any] | None) -> Delivery:
     """Return what a run came to.
 
     Args:
-        record: what was performed.
-        now_ns: when.
-        witness: what was noted of it.
+        attempt: what was noted of it.
         result: what was saved of it; None when nothing was.
-        middlewares: those of the broker.
     """
-    error = witness.error
+    error = attempt.error
     if error is None:
-        value = None if result is None else result.return_value
-        return Delivery(record, now_ns, "performed", value)
-    if witness.next is not None:
-        return _retried(record, now_ns, witness, witness.next, middlewares)
+        return attempt.performed(None if result is None else result.return_value)
+    if attempt.again is not None:
+        return _retried(attempt, error, attempt.again)
     if isinstance(error, NoResultError):
-        return Delivery(record, now_ns, "performed")
+        return attempt.performed()
     if type(error) is TaskRejectedError:
-        return Delivery(record, now_ns, "discarded", error=error)
-    message = witness.message
-    is_last = message is not None and _used_up(middlewares, message, error)
-    status: Status = "exhausted" if is_last else "failed"
-    return Delivery(record, now_ns, status, error=error, handled=False)
+        return Delivery(attempt.record, attempt.now_ns, "discarded", error=error)
+    message = attempt.run_message
+    is_last = message is not None and _used_up(attempt.message.broker.middlewares, message, error)
+    return attempt.failed(error, "exhausted" if is_last else "failed")
+
+
+def _retried(attempt: TaskAttempt, error: Exception, again: JobRecord) -> Delivery:
+    envelope = again.envelope
+    due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
+    wait_ns = due_ns - envelope.enqueued_ns
+    is_requeued = isinstance(error, NoResultError) and again.attempt == attempt.record.attempt
+    bounds_ns: tuple[int, int] | None = None
+    if attempt.drawn is not None:
+        shortest_ns = wait_ns - round(attempt.drawn.value * _JITTER_NS)
+        bounds_ns = shortest_ns, shortest_ns + _JITTER_NS
+    elif is_requeued or all(
+        # A derived middleware with a `make_delay` of its own may have drawn the wait from any range.
+        getattr(type(each), "make_delay", None) in (None, SmartRetryMiddleware.make_delay)
+        for each in attempt.message.broker.middlewares
+        if _retries(each)
+    ):
+        bounds_ns = wait_ns, wait_ns
+    return Delivery(
+        attempt.record,
+        attempt.now_ns,
+        "snoozed" if is_requeued else "retried",
+        error=error,
+        wait_ns=wait_ns,
+        wait_bounds_ns=bounds_ns,
+    )
+
+
+def _used_up(middlewares: Iterable[object], message: TaskiqMessage, error: Exception) -> bool:
+    """Say whether a middleware would have retried this error, had there been fewer attempts."""
+    runs = int(message.labels.get("_retries", 0)) + 1
+    for middleware in middlewares:
+        if _retries(middleware) and _is_enabled(middleware, message.labels):
+            kinds = _kinds_of_errors(middleware, message)
+            is_retried = kinds is None or isinstance(error, tuple(kinds))
+            if is_retried and runs >= _most_runs(middleware, message.labels):
+                return True
+    return False
 
 
 def policy_of(task: AsyncTaskiqDecoratedTask[Any, Any], broker: AsyncBroker) -> RetryPolicy | None:
@@ -131,54 +126,8 @@ def policy_of(task: AsyncTaskiqDecoratedTask[Any, Any], broker: AsyncBroker) -> 
     return RetryPolicy(max(1, _most_runs(middleware, labels)), wait)
 
 
-def _retried(
-    record: JobRecord,
-    now_ns: int,
-    witness: Witness,
-    again: JobRecord,
-    middlewares: Iterable[object],
-) -> Delivery:
-    envelope = again.envelope
-    due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
-    wait_ns = due_ns - envelope.enqueued_ns
-    is_requeued = isinstance(witness.error, NoResultError) and again.attempt == record.attempt
-    bounds_ns: tuple[int, int] | None = None
-    if witness.drawn is not None:
-        shortest_ns = wait_ns - round(witness.drawn * _JITTER_NS)
-        bounds_ns = shortest_ns, shortest_ns + _JITTER_NS
-    elif is_requeued or all(_tells_its_wait(each) for each in middlewares if _retries(each)):
-        bounds_ns = wait_ns, wait_ns
-    return Delivery(
-        record,
-        now_ns,
-        "snoozed" if is_requeued else "retried",
-        error=witness.error,
-        wait_ns=wait_ns,
-        wait_bounds_ns=bounds_ns,
-    )
-
-
-def _used_up(middlewares: Iterable[object], message: TaskiqMessage, error: Exception) -> bool:
-    """Say whether a middleware would have retried this error, had there been fewer attempts."""
-    for middleware in middlewares:
-        if not _retries(middleware) or not _is_enabled(middleware, message.labels):
-            continue
-        kinds = _kinds_of_errors(middleware, message)
-        runs = int(message.labels.get("_retries", 0)) + 1
-        if (kinds is None or isinstance(error, tuple(kinds))) and runs >= _most_runs(
-            middleware, message.labels
-        ):
-            return True
-    return False
-
-
 def _retries(middleware: object) -> bool:
     return isinstance(middleware, (SimpleRetryMiddleware, SmartRetryMiddleware))
-
-
-def _tells_its_wait(middleware: Any) -> bool:
-    make_delay = getattr(type(middleware), "make_delay", None)
-    return make_delay in (None, SmartRetryMiddleware.make_delay)
 
 
 def _is_enabled(middleware: Any, labels: Mapping[str, Any]) -> bool:

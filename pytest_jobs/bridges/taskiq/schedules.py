@@ -10,21 +10,17 @@ from zoneinfo import ZoneInfo
 import pycron
 from taskiq import AsyncBroker, TaskiqScheduler
 from taskiq.abc.schedule_source import ScheduleSource
-from taskiq.kicker import AsyncKicker
 from taskiq.message import BrokerMessage
 from taskiq.scheduler.scheduled_task import ScheduledTask
 
 from ...errors import DeclarationError
-from ...harness.records.instants import to_datetime, to_ns
-from ...harness.records.patches import Patches
+from ..toolkit import to_datetime, to_ns
 
 #: A leap day comes within this time, unless a century leaves it out.
 _HORIZON: Final = timedelta(days=4 * 366)
 #: The offsets of all timezones are multiples of this.
 _QUARTER: Final = timedelta(minutes=15)
 _MINUTE: Final = timedelta(minutes=1)
-
-_METHODS: Final = ("schedule_by_time", "schedule_by_cron", "schedule_by_interval")
 
 
 class Recorder:
@@ -36,53 +32,6 @@ class Recorder:
     async def add_schedule(self, schedule: ScheduledTask) -> None:
         """Record what the source would have stored."""
         self._record(schedule)
-
-
-def intercept_schedules(
-    patches: Patches,
-    is_bridged: Callable[[AsyncBroker], bool],
-    record: Callable[[AsyncBroker, ScheduleSource, ScheduledTask], None],
-) -> None:
-    """Record what kickers of our brokers schedule, instead of storing it in a source.
-
-    Args:
-        patches: put everything back.
-        is_bridged: says whether a broker is ours.
-        record: is told of the broker, the source and what was scheduled.
-    """
-    for method in _METHODS:
-        _intercept(method, patches, is_bridged, record)
-
-
-def _intercept(
-    method: str,
-    patches: Patches,
-    is_bridged: Callable[[AsyncBroker], bool],
-    record: Callable[[AsyncBroker, ScheduleSource, ScheduledTask], None],
-) -> None:
-    original: Any = getattr(AsyncKicker, method)
-
-    async def schedule(
-        self: AsyncKicker[Any, Any], source: ScheduleSource, *args: Any, **kwargs: Any
-    ) -> Any:
-        broker = self.broker
-        if not is_bridged(broker) or isinstance(source, Recorder):
-            return await original(self, source, *args, **kwargs)
-        recorder = Recorder(lambda scheduled: record(broker, source, scheduled))
-        created = await original(self, recorder, *args, **kwargs)
-        created.source = source
-        return created
-
-    patches.set(AsyncKicker, method, schedule)
-
-
-def withdraw_by(patches: Patches, source: ScheduleSource, withdraw: Callable[[str], None]) -> None:
-    """Let a source withdraw from the harness what it did not store."""
-
-    async def delete_schedule(schedule_id: str) -> None:
-        withdraw(schedule_id)
-
-    patches.set(source, "delete_schedule", delete_schedule)
 
 
 async def fire(

@@ -34,6 +34,7 @@ def state(*brokers):
         dict(vars(AsyncKicker)),
         dict(vars(AsyncTaskiqTask)),
         dict(vars(smart_retry_middleware)),
+        *(dict(vars(type(broker))) for broker in brokers),
         *(dict(vars(broker)) for broker in brokers),
         *(list(broker.middlewares) for broker in brokers),
     ]
@@ -61,11 +62,14 @@ def test_a_harness_restores_it_after_an_error_too(broker, open_over):
 
 
 def test_an_installation_that_fails_leaves_nothing(make_broker, ledger):
-    class Fixed(InMemoryBroker):
-        def __setattr__(self, name, value):
+    class FixedClass(type(InMemoryBroker)):
+        def __setattr__(cls, name, value):
             if name == "listen":
                 raise AttributeError(name)
             super().__setattr__(name, value)
+
+    class Fixed(InMemoryBroker, metaclass=FixedClass):
+        pass
 
     brokers = make_broker(), Fixed()
     before = state(*brokers)
