@@ -178,6 +178,8 @@ class Attempt(Generic[M]):
         self.around = around
         #: The record of the next attempt, when the library has sent the job again meanwhile.
         self.again: JobRecord | None = None
+        #: What the body raised, for a bridge to note whose library keeps it to itself.
+        self.error: Exception | None = None
         #: What the library drew for the jitter of a wait.
         self.drawn: Drawn | None = None
 
@@ -188,6 +190,33 @@ class Attempt(Generic[M]):
     def failed(self, error: BaseException, status: Status = "failed") -> Delivery:
         """Return the delivery of a job that will not run again, for an error that verbs raise."""
         return Delivery(self.record, self.now_ns, status, error=error, handled=False)
+
+    def retried(
+        self,
+        error: BaseException | None,
+        *,
+        bounds_ns: tuple[int, int] | None = None,
+        status: Status = "retried",
+    ) -> Delivery:
+        """Return the delivery of a job that the library has sent again.
+
+        Args:
+            error: what the job raised.
+            bounds_ns: the shortest and the longest that jitter could have made the wait.
+            status: `snoozed` for a job that asked for it and has not failed.
+        """
+        if self.again is None:
+            raise BridgeError(f"{self.record!r} was not sent again, so it is not {status}.")
+        envelope = self.again.envelope
+        due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
+        return Delivery(
+            self.record,
+            self.now_ns,
+            status,
+            error=error,
+            wait_ns=due_ns - envelope.enqueued_ns,
+            wait_bounds_ns=bounds_ns,
+        )
 
 
 #: The delivery that is being made in this context.

@@ -31,8 +31,6 @@ class TaskAttempt(Attempt[SentMessage]):
         super().__init__(*given)
         #: The message as the middlewares gave it to be run; None when nothing was run.
         self.run_message: TaskiqMessage | None = None
-        #: The error of the task, or of its dependencies.
-        self.error: Exception | None = None
         #: The time to which a middleware added its wait, in nanoseconds since the epoch.
         self.computed_from_ns: int | None = None
 

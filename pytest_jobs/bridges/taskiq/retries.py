@@ -21,6 +21,7 @@ from ..toolkit import (
     PinnedRandom,
     RetryPolicy,
     Seam,
+    Status,
     current_attempt,
     to_datetime,
 )
@@ -71,9 +72,7 @@ def delivery_of(attempt: TaskAttempt, result: TaskiqResult[Any] | None) -> Deliv
 
 
 def _retried(attempt: TaskAttempt, error: Exception, again: JobRecord) -> Delivery:
-    envelope = again.envelope
-    due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
-    wait_ns = due_ns - envelope.enqueued_ns
+    wait_ns = (again.envelope.due_ns or again.envelope.enqueued_ns) - again.envelope.enqueued_ns
     is_requeued = isinstance(error, NoResultError) and again.attempt == attempt.record.attempt
     bounds_ns: tuple[int, int] | None = None
     if attempt.drawn is not None:
@@ -86,14 +85,8 @@ def _retried(attempt: TaskAttempt, error: Exception, again: JobRecord) -> Delive
         if _retries(each)
     ):
         bounds_ns = wait_ns, wait_ns
-    return Delivery(
-        attempt.record,
-        attempt.now_ns,
-        "snoozed" if is_requeued else "retried",
-        error=error,
-        wait_ns=wait_ns,
-        wait_bounds_ns=bounds_ns,
-    )
+    status: Status = "snoozed" if is_requeued else "retried"
+    return attempt.retried(error, bounds_ns=bounds_ns, status=status)
 
 
 def _used_up(middlewares: Iterable[object], message: TaskiqMessage, error: Exception) -> bool:

@@ -1,0 +1,287 @@
+"""What the base class of bridges does, shown with the smallest library that there can be."""
+
+import random
+
+import pytest
+
+from pytest_jobs.bridges.toolkit import (
+    RETRY,
+    Attempt,
+    DeliverySemantics,
+    Drawn,
+    LibraryBridge,
+    Message,
+    PinnedRandom,
+    WrittenMessages,
+    current_attempt,
+)
+from pytest_jobs.errors import (
+    BridgeError,
+    CriterionError,
+    DeserializationError,
+    NoHarnessError,
+    NotPerformedError,
+)
+from pytest_jobs.harness.jobs import Jobs
+
+
+def greet(name):
+    return f"Hello, {name}!"
+
+
+class Library:
+    """Sends messages to nowhere."""
+
+    def send(self, message):
+        raise ConnectionError
+
+
+library = Library()
+
+
+class Called(Message):
+    __slots__ = ("args",)
+
+    def __init__(self, job_id, args, now_ns, **known):
+        super().__init__("greet", job_id, now_ns, **known)
+        self.args = args
+
+
+class SmallBridge(WrittenMessages):
+    name = "small"
+    capabilities = frozenset()
+    noun = "a call"
+
+    def patch(self, seam):
+        seam.replace(Library, "send", SmallBridge.sent)
+
+    def new_store(self):
+        return []
+
+    def sent(self, library, message):
+        self.store.append(message)
+        self.report(message)
+
+    def find(self, job):
+        return greet if job in ("greet", greet) else None
+
+    def name_of(self, task):
+        return "greet"
+
+    def body_of(self, task):
+        return greet
+
+    def decoded(self, message):
+        return message.args, {}
+
+    def send(self, task, args, kwargs):
+        library.send(Called(str(len(self.store)), args, self.sink.now_ns()))
+
+    def deliver(self, attempt):
+        return attempt.performed(attempt.around(lambda: greet(*attempt.message.args)))
+
+    def semantics_of(self, task):
+        return DeliverySemantics("before", False, False, False)
+
+    def fields(self, message):
+        return {"args": list(message.args), "kwargs": {}}
+
+    def message_from(self, fields):
+        return Called("recorded", tuple(fields["args"]), self.sink.now_ns())
+
+
+@pytest.fixture
+def bridge():
+    return SmallBridge()
+
+
+@pytest.fixture
+def jobs(bridge):
+    with Jobs([bridge]) as jobs:
+        yield jobs
+
+
+def call(bridge, name="Ann", **known):
+    library.send(Called("an-id", (name,), bridge.sink.now_ns(), **known))
+
+
+def test_a_message_has_defaults():
+    message = Message("greet", "an-id", 5)
+
+    assert (message.queue, message.priority, message.headers, message.attempt) == (
+        *(None, None, None),
+        1,
+    )
+    assert (message.due_ns, message.expires_ns) == (None, None)
+    assert repr(message) == "<Message greet an-id>"
+
+
+def test_a_job_is_recorded_and_performed(jobs, bridge):
+    call(bridge)
+    jobs.drain()
+
+    assert [(d.record.job, d.result) for d in jobs.performed] == [(greet, "Hello, Ann!")]
+    assert jobs.performed[0].record.payload is bridge.store[0]
+
+
+def test_a_message_with_the_id_of_the_job_that_runs_is_its_retry(jobs, bridge):
+    def sending_again():
+        library.send(Called("another-id", ("child",), bridge.sink.now_ns()))
+        library.send(Called("an-id", ("Ann",), bridge.sink.now_ns(), attempt=2))
+        return current_attempt.get().again
+
+    call(bridge)
+    (record,) = jobs.pending
+    delivery = bridge.perform(record, now_ns=0, around=lambda body: sending_again())
+
+    assert [record.origin for record in jobs.pending] == ["enqueue", "enqueue", RETRY]
+    assert delivery.result is jobs.pending[2]
+    assert current_attempt.get() is None
+
+
+def test_a_retry_says_how_long_it_waits(jobs, bridge):
+    call(bridge)
+    attempt = Attempt(bridge, jobs.pending[0], bridge.store[0], 0, lambda body: body())
+    attempt.again = bridge.report(Called("an-id", (), 10, due_ns=40), RETRY)
+    delivery = attempt.retried(ValueError("no"), bounds_ns=(20_000, 40_000))
+
+    assert (delivery.status, str(delivery.error), delivery.handled) == ("retried", "no", True)
+    assert delivery.wait.total_seconds() == 0
+    assert [bound.microseconds for bound in delivery.wait_bounds] == [20, 40]
+
+
+def test_a_job_that_was_not_sent_again_is_not_retried(jobs, bridge):
+    call(bridge)
+    attempt = Attempt(bridge, jobs.pending[0], bridge.store[0], 0, lambda body: body())
+
+    with pytest.raises(BridgeError, match="was not sent again, so it is not retried"):
+        attempt.retried(ValueError())
+
+
+def test_a_coroutine_is_awaited_as_an_attempt(jobs, bridge):
+    import asyncio
+
+    async def later(attempt):
+        return attempt.performed(current_attempt.get() is attempt)
+
+    bridge.deliver = later
+    call(bridge)
+    awaitable = bridge.perform(jobs.pending[0], now_ns=0, around=lambda body: body())
+
+    assert current_attempt.get() is None
+    assert asyncio.run(_awaited(awaitable)).result is True
+
+
+def test_a_coroutine_that_is_thrown_away_in_another_context_ends_quietly(jobs, bridge):
+    import contextvars
+    from types import coroutine
+
+    @coroutine
+    def pause():
+        yield
+
+    async def later(attempt):
+        await pause()
+
+    bridge.deliver = later
+    call(bridge)
+    awaitable = bridge.perform(jobs.pending[0], now_ns=0, around=lambda body: body())
+    contextvars.copy_context().run(awaitable.send, None)
+
+    awaitable.close()
+
+
+async def _awaited(awaitable):
+    return await awaitable
+
+
+def test_a_sandbox_has_a_store_of_its_own(jobs, bridge):
+    call(bridge)
+    with bridge.sandbox(jobs.ledger):
+        assert bridge.store == []
+
+    assert len(bridge.store) == 1
+
+
+def test_the_errors_of_the_base_class_name_the_library(bridge, jobs):
+    with pytest.raises(CriterionError, match=r"^7 is no task of small\.$"):
+        bridge.resolve(7)
+    with pytest.raises(BridgeError, match="The bridge to small is installed already"):
+        bridge.install(jobs.ledger, float)
+
+
+def test_without_a_harness_nothing_is_reported(bridge):
+    with pytest.raises(NoHarnessError):
+        bridge.sink  # noqa: B018
+    with pytest.raises(ConnectionError):
+        library.send(None)
+
+
+def test_a_result_that_is_asked_for_too_early_is_an_error(jobs, bridge):
+    call(bridge)
+
+    error = bridge.not_performed("an-id")
+    assert isinstance(error, NotPerformedError)
+    assert "has not been performed, so it has no result" in str(error)
+    assert "No task with the id gone has been performed here" in str(bridge.not_performed("gone"))
+
+
+def test_a_field_that_is_missing_is_named(jobs, bridge):
+    with pytest.raises(DeserializationError, match=r"^It lacks 'args', which a call has\.$"):
+        bridge.record_from({})
+
+
+def test_what_a_library_draws_is_pinned_during_a_delivery(jobs, bridge):
+    pinned = PinnedRandom(random)
+    drawn = []
+
+    def draw():
+        draws = pinned.random, lambda: pinned.uniform(2, 4), lambda: pinned.randrange(10)
+        for one in draws:
+            drawn.append((one(), current_attempt.get().drawn))  # noqa: PERF401 - one after the other
+
+    call(bridge)
+    bridge.draw = lambda: 0.5
+    bridge.perform(jobs.pending[0], now_ns=0, around=lambda body: draw())
+
+    assert drawn == [(0.5, Drawn(0, 0.5, 1)), (3, Drawn(2, 3, 4)), (5, Drawn(0, 5, 9))]
+
+
+def test_what_a_library_draws_at_other_times_is_left_to_chance():
+    pinned = PinnedRandom(random.Random(1))
+    plain = random.Random(1)
+
+    assert pinned.random() == plain.uniform(0, 1)
+    assert pinned.uniform(2, 4) == plain.uniform(2, 4)
+    assert pinned.randrange(10) == plain.randrange(10)
+    assert pinned.choice("a") == "a"
+
+
+def test_a_class_that_patches_has_a_seam_of_its_own():
+    class Other(SmallBridge):
+        def patch(self, seam):
+            """Patch nothing."""
+
+    class Same(SmallBridge):
+        pass
+
+    assert Same.seam is SmallBridge.seam is not Other.seam
+    assert not hasattr(LibraryBridge, "seam")
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("patch", [None]),
+        ("find", [None]),
+        ("name_of", [None]),
+        ("body_of", [None]),
+        ("decoded", [None]),
+        ("send", [None, (), {}]),
+        ("deliver", [None]),
+        ("semantics_of", [None]),
+    ],
+)
+def test_what_is_to_be_written_says_so(method, given):
+    with pytest.raises(NotImplementedError):
+        getattr(LibraryBridge(), method)(*given)
