@@ -1,1 +1,11 @@
-"""One file a job library, all behind `pytest_jobs.harness.records.bridge.Bridge`."""
+"""The bridges: they bring job libraries into a harness.
+
+- `toolkit`: the base class of every bridge, and all that a bridge of your own imports. Read it first.
+- `seam`: patches the classes of a library once for all bridges to it.
+- `opening`: makes the bridges that `jobs_apps` names, and `open_jobs`.
+- `django/`, `celery/`, `taskiq/`: one library each. Django's is the shortest to read.
+- `core/`: the bridge of the reference core, which every harness has.
+
+The contract of the harness with all of them is the protocol `Bridge` in `harness.records.bridge`. The plugin opens
+harnesses with them; `conformance` is the suite that each must pass.
+"""

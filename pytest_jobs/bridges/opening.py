@@ -20,14 +20,21 @@ from ..harness.records.bridge import Bridge
 from ..harness.running.inline import RaiseAt
 from .core.bridge import ReferenceBridge
 
-# By name, since the rooms that know third parties lie above this one.
+# By name, since the integrations lie above this room.
 _DJANGO = "pytest_jobs.integrations.django.transactions"
-#: Django's are committed by the harness, and those of all others by the application.
-_COMMITTED_BY_VERB: Final = "django"
+
+#: What each library calls an application; None for a library that has exactly one.
+_LIBRARIES: Final[Mapping[str, str | None]] = MappingProxyType(
+    {"celery": "app", "django": None, "taskiq": "broker"}
+)
 
 
 class _Integration(Protocol):
     def transactions(self) -> Transactions: ...
+
+
+class _BridgeModule(Protocol):
+    def bridge(self, applications: Sequence[Any]) -> Bridge: ...
 
 
 def transactions_in_use() -> list[Transactions]:
@@ -38,27 +45,12 @@ def transactions_in_use() -> list[Transactions]:
     every = [*sources_in_use(), *(settings.transactions or ())]
     if not every:
         return []
-    found = [_transactions_of(_DJANGO)] if django_is_set_up() else []
-    sources = [source for source in every if source.name != _COMMITTED_BY_VERB]
+    found: list[Transactions] = []
+    if django_is_set_up():
+        found.append(cast(_Integration, importlib.import_module(_DJANGO)).transactions())
+    # Django's transactions are committed by the harness, and all others by the application.
+    sources = [source for source in every if source.name != "django"]
     return [*found, CoreTransactions(sources)] if sources else found
-
-
-def _transactions_of(module: str) -> Transactions:
-    return cast(_Integration, importlib.import_module(module)).transactions()
-
-
-#: What each library calls that which its tasks are registered with; None where there is but one.
-_LIBRARIES: Final[Mapping[str, str | None]] = MappingProxyType(
-    {"celery": "app", "django": None, "taskiq": "broker"}
-)
-
-
-class _BridgeModule(Protocol):
-    """What each module of this package that brings a library in has."""
-
-    def bridge(self, applications: Sequence[Any]) -> Bridge:
-        """Return a new bridge to the applications."""
-        ...
 
 
 def bridges_to(applications: Iterable[object]) -> list[Bridge]:
@@ -73,86 +65,73 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
     """
     by_library: dict[str, list[Any]] = {}
     for application in applications:
-        library, found = (
-            _named(application) if isinstance(application, str) else _itself(application)
-        )
+        found: Any = application
+        if isinstance(application, str):
+            library, found = _named(application)
+        elif (owner := _library_of(application)) is not None:
+            library = owner
+        else:
+            raise ApplicationError(
+                f"{application!r} is no application of a library that pytest-jobs knows "
+                f'({", ".join(_LIBRARIES)}): name a Celery app, a Taskiq broker, or "django".'
+            )
         apps = by_library.setdefault(library, [])
         if any(found is other for other in apps):
             raise ApplicationError(
                 f"{application!r} is named twice: each application is bridged once, so drop one of the two."
             )
         apps.append(found)
-    return [_module(library).bridge(apps) for library, apps in by_library.items()]
-
-
-def _itself(application: object) -> tuple[str, object]:
-    library = _library_of(application)
-    if library is None:
-        raise ApplicationError(
-            f"{application!r} is no application of a library that pytest-jobs knows ({', '.join(_LIBRARIES)}): "
-            'name a Celery app, a Taskiq broker, or "django".'
-        )
-    return library, application
+    return [_bridge_module(library).bridge(apps) for library, apps in by_library.items()]
 
 
 def _named(name: str) -> tuple[str, Any]:
+    """Return the library and the application that a name in `jobs_apps` stands for."""
     library, _, path = name.partition(":")
     if library not in _LIBRARIES:
         raise ApplicationError(
             f"{name!r} names no library that pytest-jobs knows: begin with one of {', '.join(_LIBRARIES)}, "
             'as in "celery:proj.celery:app". A bridge of your own comes in by the pytest_jobs_bridges hook.'
         )
-    attribute = _LIBRARIES[library]
-    if attribute is None:
+    called = _LIBRARIES[library]
+    if called is None:
         if path:
             raise ApplicationError(
                 f"{name!r}: {library} has one application, which it finds itself: write {library!r} alone."
             )
         return library, None
-    if not path.partition(":")[2]:
+    module_name, _, attributes = path.partition(":")
+    if not attributes:
         raise ApplicationError(
-            f'{name!r} does not say where the {attribute} is: write "{library}:package.module:{attribute}".'
+            f'{name!r} does not say where the {called} is: write "{library}:package.module:{called}".'
         )
-    return library, _load(name, *path.split(":", 1))
-
-
-def _load(name: str, module_name: str, attributes: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:
-        raise ApplicationError(
-            f"{name!r}: {module_name} cannot be imported.\n\n{_whole(error)}"
-        ) from error
+        shown = "".join(traceback.format_exception(error)).rstrip()
+        raise ApplicationError(f"{name!r}: {module_name} cannot be imported.\n\n{shown}") from error
     for attribute in attributes.split("."):
         try:
             found = getattr(found, attribute)
         except AttributeError as error:
             raise ApplicationError(f"{name!r}: {module_name} has no {attribute!r}.") from error
-    library = name.partition(":")[0]
     if _library_of(found) != library:
-        raise ApplicationError(
-            f"{name!r} is {found!r}, which is no {_LIBRARIES[library]} of {library}."
-        )
-    return found
+        raise ApplicationError(f"{name!r} is {found!r}, which is no {called} of {library}.")
+    return library, found
 
 
 def _library_of(application: object) -> str | None:
-    """Return the library whose application something is; None for none that is known."""
+    """Return the library of an application; None for a library that is not known."""
     libraries = (base.__module__.partition(".")[0] for base in type(application).__mro__)
     return next((library for library in libraries if library in _LIBRARIES), None)
 
 
-def _module(library: str) -> _BridgeModule:
+def _bridge_module(library: str) -> _BridgeModule:
     try:
         return cast(_BridgeModule, importlib.import_module(f"{__package__}.{library}"))
     except ModuleNotFoundError as error:
         raise ApplicationError(
             f'{error.name} is not installed: pip install "pytest-jobs[{library}]".'
         ) from error
-
-
-def _whole(error: Exception) -> str:
-    return "".join(traceback.format_exception(error)).rstrip()
 
 
 def open_jobs(
