@@ -1,4 +1,4 @@
-"""Searching for the steps that lead several jobs astray together."""
+"""`JobMachine`: searching for steps that break several jobs together."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from .run import MachineRun, Options
 from .session import Session
 from .steps import MachineSteps
 
-#: The search that goes on, or the script that was begun and not torn down.
+#: The current search, or a script that has begun and was not torn down.
 _current: ContextVar[MachineRun | None] = ContextVar("pytest_jobs_machine_run", default=None)
 
 
 class TestCases(TestCaseProperty):
-    """Gives each class of a machine a test case, which is one run for all examples."""
+    """Gives each class of a machine its test case. One `MachineRun` serves all its examples."""
 
     __test__ = False
 
@@ -46,10 +46,10 @@ class TestCases(TestCaseProperty):
 
 
 def checked_options(machine: type[Any]) -> Options:
-    """Return what the class of a machine says.
+    """Return the attributes of the class of a machine.
 
     Raises:
-        DeclarationError: when that is too little to find anything.
+        DeclarationError: when something is missing without which nothing could be found.
     """
     name = machine.__name__
     members = [member for _, member in inspect.getmembers(machine)]
@@ -98,12 +98,12 @@ def checked_options(machine: type[Any]) -> Options:
     )
 
 
-def taken_part(machine: type[Any]) -> MachineRun:
-    """Return the search that a machine is part of, or a run for a script alone.
+def joined_run(machine: type[Any]) -> MachineRun:
+    """Return the current search of a machine, or a new run for a script.
 
     Raises:
-        DeclarationError: when the class says too little to find anything.
-        ExplorationError: when Hypothesis runs the machine, and no test case of ours does.
+        DeclarationError: when an attribute of the class is missing.
+        ExplorationError: when Hypothesis runs the machine without our test case.
     """
     run = _current.get()
     if run is not None and run.searching and run.options.owner is machine:
@@ -123,7 +123,7 @@ def taken_part(machine: type[Any]) -> MachineRun:
 
 
 def leave(run: MachineRun) -> None:
-    """End the part that a machine takes in a run."""
+    """End the example of a run; close the run of a script."""
     try:
         run.end()
     finally:
@@ -149,8 +149,8 @@ def _test_case(owner: type[Any], base: type[Any]) -> type[Any]:
             _current.reset(token)
             run.close()
 
-    # What Hypothesis does to explain a failure prints nothing for a machine, whose steps are no
-    # arguments, and it was seen to make a search twice as long, and on Python 3.11 seven times.
+    # The explain phase prints nothing for a machine, whose steps are no arguments. It made a search
+    # twice as long, and seven times on Python 3.11.
     phases = [phase for phase in base.settings.phases if phase is not Phase.explain]
     members = {
         "__module__": owner.__module__,
@@ -166,15 +166,15 @@ def _is_ours(function: Any) -> bool:
 
 
 def _drop_abandoned() -> None:
-    """Close a script that failed, and so was never torn down."""
+    """Close a script that has failed, and so was never torn down."""
     run = _current.get()
     if run is not None and not run.searching:
         leave(run)
 
 
-#: Positions among the moments of effects, and among the lines, are drawn up to here while no delivery
-#: has come to its end, and up to twice as many as one had from then on. They are counted from 1, and
-#: 0 hinders nothing, so that Hypothesis comes to a plain delivery when it makes an example shorter.
+#: Positions among the points of effects, and among the lines, are drawn up to these numbers while no
+#: delivery has ended yet. Later they are drawn up to twice as many as the longest delivery had. They
+#: are counted from 1. 0 interrupts nothing, so that Hypothesis shrinks to a plain delivery.
 _EFFECTS: Final = 6
 _LINES: Final = 16
 _GAPS: Final = (1, 60, 3_600, 25 * 3_600, 40 * 24 * 3_600)
@@ -203,32 +203,32 @@ _any_due = precondition(lambda machine: bool(machine._jobs_session.due))
 
 
 class JobMachine(MachineSteps):
-    """Search for steps that lead several jobs astray together, as a Hypothesis state machine.
+    """Search for steps that break several jobs together, as a Hypothesis state machine.
 
-    A subclass says which jobs there are, in what world, and by `@invariant` and `settled` what has
-    to hold. Hypothesis enqueues jobs, performs them, makes their effects fail, kills their workers,
-    delivers them again and twice at once, starts new processes and lets time pass, in any order. What
-    fails is printed as a script that runs: steps name a job as `pay#2`, the second `pay` that was
-    enqueued.
+    A subclass names the jobs and their world; `@invariant` and `settled` check what must always hold.
+    Hypothesis enqueues jobs, performs them, makes their effects fail, kills their workers, delivers
+    them again and twice at once, starts new processes and lets time pass, in any order. An example
+    that fails is printed as a script that runs. Its steps name a job as `pay#2`, the second `pay` that
+    was enqueued.
 
-    Rules, invariants, preconditions and initializers of Hypothesis can be added. What they enqueue
-    is pending as well.
+    Rules, invariants, preconditions and initializers of Hypothesis can be added. Jobs that they
+    enqueue are pending as well.
     """
 
     #: Builds everything afresh and yields a callable that returns the state: as for `check_idempotent`.
     world: ClassVar[Any] = None
-    #: The jobs that are enqueued, and their keyword arguments: by name, values or strategies; or one
-    #: strategy that draws all of them.
+    #: The jobs, and the keyword arguments of each: values or strategies by name, or one strategy that
+    #: draws all of them.
     jobs: ClassVar[Mapping[Any, Any]] = {}
-    #: The applications of the job libraries, as for `open_jobs`, where no harness is open.
+    #: The applications of the job libraries, as for `open_jobs`, if no harness is open.
     apps: ClassVar[Iterable[object]] = ()
     #: Exceptions with which a delivery may end.
     accept: ClassVar[Collection[type[BaseException]]] = ()
-    #: Modules, functions or classes whose lines count, instead of the code of the project.
+    #: Modules, functions or classes whose lines count instead of the code of the project.
     trace: ClassVar[object] = None
     #: Modules, functions or classes that are one step.
     atomic: ClassVar[Iterable[object]] = ()
-    #: Seconds of real time after which a delivery is taken to hang.
+    #: A delivery that takes so many seconds of real time hangs.
     time_limit: ClassVar[float] = 30.0
 
     TestCase = TestCases()
@@ -237,26 +237,26 @@ class JobMachine(MachineSteps):
         """Build the world.
 
         Raises:
-            DeclarationError: when the class says too little to find anything.
+            DeclarationError: when an attribute of the class is missing.
             ExplorationError: when the world is not fresh.
         """
         super().__init__()
         self._jobs_error = sys.exc_info()[1]
-        self._jobs_told = ""
-        self._jobs_run = taken_part(type(self))
+        self._jobs_step = ""
+        self._jobs_run = joined_run(type(self))
         self._jobs_session = self._jobs_run.begin(Session)
 
     def settled(self) -> None:
         """Check what has to hold when every job is done: to be overridden.
 
-        It is called at the end of each example, when everything that was pending has been delivered
-        with nothing to hinder it.
+        It is called at the end of each example, after everything pending has been delivered without
+        interruptions.
         """
 
     def teardown(self) -> None:
-        """Drain, check what is settled, and throw the world away.
+        """Drain, call `settled`, and throw the world away.
 
-        An override calls this one. After a failure nothing is checked.
+        An override must call this one. After a failure nothing is checked.
 
         Raises:
             PoisonJob: when a job is never done.
@@ -274,7 +274,7 @@ class JobMachine(MachineSteps):
             leave(self._jobs_run)
 
     def __enter__(self) -> Self:
-        """Use a script as a block, at whose end the world is thrown away."""
+        """Use a script as a block; its world is thrown away at the end."""
         return self
 
     def __exit__(
@@ -283,13 +283,13 @@ class JobMachine(MachineSteps):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Check what is settled, unless the block fails, and throw the world away."""
+        """Drain and call `settled` unless the block fails, and throw the world away."""
         if error is None:
             self.teardown()
         else:
             leave(self._jobs_run)
 
-    # What Hypothesis draws
+    # The rules that Hypothesis draws
 
     @precondition(lambda machine: bool(machine._jobs_run.targets))
     @rule(call=_for_machine(lambda machine: machine._calls()))
@@ -342,8 +342,8 @@ class JobMachine(MachineSteps):
     def _drawn_deliver_again(self, job: str) -> None:
         self.deliver_again(job)
 
-    # The first of the rules for Hypothesis, since it draws nothing. If it were not possible always, the
-    # steps of an example that is made shorter would begin with vain choices, and be too long to go.
+    # The simplest rule for Hypothesis, since it draws nothing. It must always be possible: otherwise the
+    # steps of a shrunk example would begin with failed choices, and be too long to be removed.
     @rule()
     def _drawn_restart(self) -> None:
         self.restart()
@@ -361,12 +361,12 @@ class JobMachine(MachineSteps):
             ]
         )
 
-    # Telling
+    # The script that is printed
 
     def _repr_step(self, rule: Any, data: Any, result: Any) -> str:
-        """Return a step as the call that does the same, whatever was drawn for it."""
-        if rule.function.__module__ == __name__ and self._jobs_told:
-            return f"state.{self._jobs_told}"
+        """Return a step as the call that a script needs, rather than with the values that were drawn."""
+        if rule.function.__module__ == __name__ and self._jobs_step:
+            return f"state.{self._jobs_step}"
         return super()._repr_step(rule, data, result)
 
     def _is_initialized(self) -> bool:

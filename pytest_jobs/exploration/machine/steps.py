@@ -1,4 +1,4 @@
-"""The steps of a machine, as its scripts call them."""
+"""The steps of a machine, as scripts call them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class MachineSteps(RuleBasedStateMachine):
 
     _jobs_session: Session
     _jobs_run: MachineRun
-    #: The step that was made last, as a call.
-    _jobs_told: str = ""
+    #: The last step, as a call.
+    _jobs_step: str = ""
 
     @property
     def state(self) -> Any:
-        """The state of the world now, as its snapshot callable returns it."""
+        """The state of the world, as its snapshot callable returns it."""
         return self._jobs_session.state()
 
     def enqueue(self, job: str, /, *args: Any, **kwargs: Any) -> str | None:
@@ -48,32 +48,32 @@ class MachineSteps(RuleBasedStateMachine):
             kwargs: its keyword arguments.
 
         Returns:
-            What other steps call it; None when its library did not take it.
+            Its label, for other steps; None if its library did not take it.
 
         Raises:
             ExplorationError: when the machine has no such job.
         """
         shown = [repr(job), *map(repr, args)]
-        self._tell("enqueue", *shown, *(f"{name}={value!r}" for name, value in kwargs.items()))
+        self._note_step("enqueue", *shown, *(f"{name}={value!r}" for name, value in kwargs.items()))
         return self._jobs_session.enqueue(job, args, kwargs)
 
     def perform(self, job: str) -> None:
-        """Deliver a job that is due, with nothing to hinder it.
+        """Deliver a job that is due, without an interruption.
 
         Args:
-            job: what to call it, such as `pay#2`.
+            job: its label, such as `pay#2`.
 
         Raises:
             ExplorationError: when it is not pending, or not due.
         """
-        self._tell("perform", repr(job))
-        self._comment(self._jobs_session.deliver(job))
+        self._note_step("perform", repr(job))
+        self._note_error(self._jobs_session.deliver(job))
 
     def crash(self, job: str, at: str) -> None:
         """Deliver a job that is due, and kill its worker at a point. The job is pending again.
 
         Args:
-            job: what to call it.
+            job: its label.
             at: the point, such as `db.commit() in pay`, before that line runs, or
                 `after gateway: charge(7) in pay`.
 
@@ -86,7 +86,7 @@ class MachineSteps(RuleBasedStateMachine):
         """Deliver a job that is due, and let an effect raise instead of happening.
 
         Args:
-            job: what to call it.
+            job: its label.
             at: the effect, such as `gateway: charge(7) in pay`.
 
         Raises:
@@ -98,7 +98,7 @@ class MachineSteps(RuleBasedStateMachine):
         """Deliver a job that is due, and let an effect happen and raise all the same.
 
         Args:
-            job: what to call it.
+            job: its label.
             at: the effect.
 
         Raises:
@@ -109,10 +109,10 @@ class MachineSteps(RuleBasedStateMachine):
     def overlap(self, job: str, at: str) -> None:
         """Deliver a job that is due, and at a point of that delivery a second time, from beginning to end.
 
-        The second one is made in another process. When it finds a lock held, it is pending again.
+        The second delivery runs in another process. If it finds a lock held, it is pending again.
 
         Args:
-            job: what to call it.
+            job: its label.
             at: the point, as for `crash`.
 
         Raises:
@@ -122,29 +122,29 @@ class MachineSteps(RuleBasedStateMachine):
         self._overlap(job, NamedPoint(at))
 
     def deliver_again(self, job: str) -> None:
-        """Deliver a job once more that is done.
+        """Deliver a job again that is done.
 
         Args:
-            job: what to call it.
+            job: its label.
 
         Raises:
             ExplorationError: when it is not done.
         """
-        self._tell("deliver_again", repr(job))
-        self._comment(self._jobs_session.deliver_again(job))
+        self._note_step("deliver_again", repr(job))
+        self._note_error(self._jobs_session.deliver_again(job))
 
     def restart(self) -> None:
-        """Let what follows happen in a new process, with fresh globals in the modules of the jobs."""
-        self._tell("restart")
+        """Let the following deliveries run in a new process, with fresh globals in the modules of the jobs."""
+        self._note_step("restart")
         self._jobs_session.restart()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, with nothing performed.
+        """Let virtual time pass without a delivery.
 
         Args:
             seconds: how much.
         """
-        self._tell("advance", f"seconds={seconds!r}")
+        self._note_step("advance", f"seconds={seconds!r}")
         self._jobs_session.wait(timedelta(seconds=seconds))
 
     def drain(self) -> None:
@@ -154,7 +154,7 @@ class MachineSteps(RuleBasedStateMachine):
             PoisonJob: when a job is never done.
             ExplorationError: when there is no end.
         """
-        self._tell("drain")
+        self._note_step("drain")
         self._jobs_session.drain(self._check_invariants)
 
     # Interrupting
@@ -201,25 +201,25 @@ class MachineSteps(RuleBasedStateMachine):
         name: Callable[[Point], str],
     ) -> None:
         # A position beyond the last point interrupts nothing, so the step is a plain `perform`.
-        self._tell("perform", repr(job))
+        self._note_step("perform", repr(job))
         run = self._jobs_session.deliver(job, interruption)
         if interruption.point is not None:
-            self._tell(step, repr(job), f"at={name(interruption.point)!r}")
+            self._note_step(step, repr(job), f"at={name(interruption.point)!r}")
         elif not isinstance(choice, DrawnPoint):
             came_to = "".join(f"\n  {name_of(point)}" for point in run.points)
             raise ExplorationError(
                 f"{job} did not come to {choice} in this step. It came to:{came_to or ' none'}"
             )
-        self._comment(run)
+        self._note_error(run)
 
     # The script that is printed
 
-    def _tell(self, step: str, *arguments: str) -> None:
-        self._jobs_told = f"{step}({', '.join(arguments)})"
+    def _note_step(self, step: str, *arguments: str) -> None:
+        self._jobs_step = f"{step}({', '.join(arguments)})"
 
-    def _comment(self, run: Run) -> None:
+    def _note_error(self, run: Run) -> None:
         if run.error is not None:
-            self._jobs_told += f"  # it raised {short_repr(run.error)}"
+            self._jobs_step += f"  # it raised {short_repr(run.error)}"
 
     def _check_invariants(self) -> None:
         for invariant in self._jobs_run.options.invariants:
