@@ -1,4 +1,4 @@
-"""A plain function as a job, for an exploration."""
+"""The bridge of a plain function that is explored as a job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, cast
 
 from ...core.foundation.signature import Binder
 from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink
@@ -34,7 +34,7 @@ class _Call:
 
 
 class FunctionBridge:
-    """Delivers calls of one function; each delivery has a copy of the arguments."""
+    """Delivers calls of one function. Each delivery gets a copy of the arguments."""
 
     name = "functions"
     capabilities = frozenset(("async",))
@@ -73,7 +73,7 @@ class FunctionBridge:
         return self._function
 
     def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        call = _call(record)
+        call = cast(_Call, record.payload)
         return copy.deepcopy(call.args), copy.deepcopy(dict(call.kwargs))
 
     def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
@@ -101,15 +101,21 @@ class FunctionBridge:
         def call() -> Any:
             return self._function(*args, **kwargs)
 
+        async def awaited() -> Delivery:
+            try:
+                return Delivery(record, now_ns, "performed", await around(call))
+            except Exception as error:
+                return Delivery(record, now_ns, "failed", error=error, handled=False)
+
         if self._awaits:
-            return _awaited(record, now_ns, around, call)
+            return awaited()
         try:
             return Delivery(record, now_ns, "performed", around(call))
         except Exception as error:
             return Delivery(record, now_ns, "failed", error=error, handled=False)
 
     def redeliver(self, record: JobRecord) -> JobRecord:
-        again = JobRecord(self, _call(record), record.payload, REDELIVERY)
+        again = JobRecord(self, cast(_Call, record.payload), record.payload, REDELIVERY)
         self._installed().added(again)
         return again
 
@@ -128,22 +134,6 @@ class FunctionBridge:
         return self._installed().result_of(record)
 
     def _installed(self) -> Sink:
-        return self._sink if self._sink is not None else _never()
-
-
-async def _awaited(
-    record: JobRecord, now_ns: int, around: Around, call: Callable[[], Any]
-) -> Delivery:
-    try:
-        return Delivery(record, now_ns, "performed", await around(call))
-    except Exception as error:
-        return Delivery(record, now_ns, "failed", error=error, handled=False)
-
-
-def _call(record: JobRecord) -> _Call:
-    call: Any = record.payload
-    return call  # type: ignore[no-any-return]
-
-
-def _never() -> NoReturn:
-    raise RuntimeError("the function's bridge is not installed")
+        if self._sink is None:
+            raise RuntimeError("the function's bridge is not installed")
+        return self._sink

@@ -154,30 +154,26 @@ class ModuleGlobals:
         *,
         anew: bool,
     ) -> None:
-        for module in self._modules:
-            namespace = vars(module)
-            for (owner, name), (value, content) in values.items():
-                if owner != module.__name__ or (owner, name) in kept:
-                    continue
-                if anew and type(value) in _MADE_ANEW:
-                    namespace[name] = _MADE_ANEW[type(value)]()
-                    continue
-                namespace[name] = value
-                if content is not None:
-                    _refill(value, content)
-            for name in _new(namespace, module.__name__, values):
-                if (module.__name__, name) not in kept:
+        namespaces = {module.__name__: vars(module) for module in self._modules}
+        for (owner, name), (value, content) in values.items():
+            namespace = namespaces.get(owner)
+            if namespace is None or (owner, name) in kept:
+                continue
+            if anew and type(value) in _MADE_ANEW:
+                namespace[name] = _MADE_ANEW[type(value)]()
+                continue
+            namespace[name] = value
+            if content is not None:
+                value.clear()
+                if isinstance(value, dict | set):
+                    value.update(content)
+                else:
+                    value.extend(content)
+        for owner, namespace in namespaces.items():
+            for name, value in list(namespace.items()):
+                is_state = not isinstance(value, _NO_STATE) and not name.startswith("__")
+                if is_state and (owner, name) not in values and (owner, name) not in kept:
                     del namespace[name]
-
-
-def _new(namespace: dict[str, Any], module: str, values: ProcessGlobals) -> list[str]:
-    return [
-        name
-        for name, value in namespace.items()
-        if not isinstance(value, _NO_STATE)
-        and not name.startswith("__")
-        and (module, name) not in values
-    ]
 
 
 def _state(observe: Callable[[], object]) -> object:
@@ -197,14 +193,6 @@ def _alike(now: tuple[Any, Any] | None, before: tuple[Any, Any] | None) -> bool:
         return before[1] is None or bool(now[1] == before[1])
     except Exception:
         return False
-
-
-def _refill(container: Any, content: Any) -> None:
-    container.clear()
-    if isinstance(container, dict | set):
-        container.update(content)
-    else:
-        container.extend(content)
 
 
 def held_locks(modules: Iterable[ModuleType]) -> list[Any]:

@@ -150,18 +150,16 @@ class Scope:
     def loaded_modules(self) -> list[ModuleType]:
         """Return the modules whose code may be traced, whether it has run or not."""
         named = self._traced.files() if self._traced is not None else set()
-        return [
-            module
-            for module in list(sys.modules.values())
-            if isinstance(module, ModuleType)
-            and ((file := file_of(module)) in named or self._may_count(file))
-        ]
-
-    def _may_count(self, file: str) -> bool:
-        if not file or not self._is_file_of_project(file):
-            return False
-        filename = self._real_path(file)
-        return filename in self._homes or not _is_test(filename)
+        found = []
+        for module in list(sys.modules.values()):
+            file = file_of(module) if isinstance(module, ModuleType) else ""
+            if file in named:
+                found.append(module)
+            elif file and self._is_file_of_project(file):
+                filename = self._real_path(file)
+                if filename in self._homes or not _is_test(filename):
+                    found.append(module)
+        return found
 
     def _decide(self, code: CodeType) -> bool:
         if self._traced is None and not self._is_file_of_project(code.co_filename):

@@ -42,14 +42,12 @@ def time_until_no_midnight(now: datetime) -> timedelta:
     Otherwise two clean runs of a job that writes the date would differ, if the tests run at night.
     """
     wait = timedelta(0)
-    while _ends_a_day(now + wait):
+    while True:
+        begin, end = now + wait, now + wait + _SPAN
+        is_one_day = begin.date() == end.date()
+        if is_one_day and begin.astimezone().date() == end.astimezone().date():
+            return wait
         wait += _HOUR
-    return wait
-
-
-def _ends_a_day(begin: datetime) -> bool:
-    end = begin + _SPAN
-    return begin.date() != end.date() or begin.astimezone().date() != end.astimezone().date()
 
 
 class TimeLimit:
@@ -97,7 +95,7 @@ def open_world(world: World) -> Generator[Snapshot, None, None]:
     """
     made: Any = world()
     if inspect.isgenerator(made):
-        made = _as_block(made)
+        made = contextmanager(lambda generator: generator)(made)
     if not hasattr(made, "__enter__"):
         raise ExplorationError(
             f"world={world!r} returned {made!r}: it is a generator function that yields a snapshot callable once, "
@@ -110,8 +108,3 @@ def open_world(world: World) -> Generator[Snapshot, None, None]:
                 "in `yield lambda: {'payments': rows('payments')}`."
             )
         yield snapshot
-
-
-@contextmanager
-def _as_block(generator: Generator[Any, Any, Any]) -> Generator[Any, None, None]:
-    yield from generator
