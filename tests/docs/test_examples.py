@@ -28,6 +28,7 @@ def test_an_example_project_is_green(project, tmp_path):
     assert " passed" in run.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "project",
     [path for path in EXAMPLES if path.parent.name not in WITHOUT_HARNESS],
@@ -41,6 +42,7 @@ def test_an_example_project_is_green_when_each_job_is_delivered_twice(project, t
 
 
 # All of it takes minutes.
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
 def test_a_part_of_the_shop_is_green_when_its_jobs_are_killed(tmp_path):
     tests = [f"tests/test_{name}.py" for name in ("webhooks", "notifications", "limits", "stock")]

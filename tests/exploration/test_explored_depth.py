@@ -10,6 +10,7 @@ from pytest_jobs import check_idempotent
 from pytest_jobs.errors import CriterionError, DuplicateEffect, LostEffect, NotIdempotent
 
 
+@pytest.mark.slow
 def test_what_survives_one_crash_and_not_two_is_found_with_depth_two():
     check_idempotent(explored_jobs.recover_once, args=(1,), world=shop, histories=["crash"])
 
@@ -33,6 +34,7 @@ def test_what_survives_one_overlap_and_not_two_is_found_with_depth_two():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "safe", [explored_jobs.charge_with_key, explored_jobs.charge_with_key_in_a_coroutine]
 )

@@ -11,7 +11,7 @@ from explored_worlds import files, shop
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import ExplorationError, NotIdempotent
 
-pytestmark = needs_fork
+pytestmark = [needs_fork, pytest.mark.slow]
 
 on_sqlite = [
     explored_jobs.claim_and_forget,

@@ -363,6 +363,7 @@ def test_nothing_stays_patched():
     assert sys.meta_path == finders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lazy", ["httpx", "requests", "aiohttp"])
 def test_a_library_that_the_job_imports_itself_is_found(lazy):
     pytest.importorskip(LIBRARIES.get(lazy, "json"))

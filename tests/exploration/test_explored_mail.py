@@ -42,6 +42,7 @@ def test_a_mail_that_is_sent_twice_is_found():
         check_idempotent(send, world=silent)
 
 
+@pytest.mark.slow
 def test_a_mail_may_be_declared_to_be_sent_at_least_once():
     sent = []
 

@@ -233,6 +233,7 @@ def test_one_connection_for_two_deliveries_is_refused():
         )
 
 
+@pytest.mark.slow
 def test_a_job_that_imports_django_itself_is_heard(pytester):
     pytester.makepyfile(
         jobs="""

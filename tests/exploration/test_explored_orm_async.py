@@ -36,6 +36,7 @@ def test_two_coroutines_that_overlap_have_connections_of_their_own():
         )
 
 
+@pytest.mark.slow
 def test_synchronous_parts_are_interrupted_at_every_line():
     explored = check_idempotent(
         explored_models.book_off_the_loop, args=(1,), world=shop, histories="all"

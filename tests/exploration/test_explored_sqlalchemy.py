@@ -193,12 +193,14 @@ def test_an_asynchronous_driver_that_cannot_be_ended_is_refused(monkeypatch):
         check(orm.deposit_by_core_async, somewhere)
 
 
+@pytest.mark.slow
 def test_deliveries_of_depth_two_are_explored():
     explored = check(orm.deposit_in_one_commit, histories=["crash", "overlap"], depth=2)
 
     assert explored.histories > 100
 
 
+@pytest.mark.slow
 def test_the_source_is_found_when_the_job_imports_the_library(pytester):
     pytester.makepyfile(
         app="""

@@ -7,7 +7,10 @@ import sys
 import pytest
 
 pytest.importorskip("sqlalchemy")
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+pytestmark = [
+    pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"),
+    pytest.mark.slow,
+]
 
 SHOP = """
     from sqlalchemy import create_engine, update

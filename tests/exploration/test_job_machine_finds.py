@@ -50,6 +50,7 @@ def script_of(failure):
     return [line for line in failure.value.__notes__ if line.startswith("state")]
 
 
+@pytest.mark.slow
 def test_a_guard_that_a_crash_gets_around():
     with pytest.raises(AssertionError) as failure:
         search(machine(machine_jobs.pay_in_a_transaction), THOROUGH)
@@ -71,6 +72,7 @@ def test_a_job_that_undoes_another():
     assert "'delete_profile" in script
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "found", [machine_jobs.look_then_charge, machine_jobs.look_then_charge_in_a_coroutine]
 )

@@ -93,6 +93,7 @@ def test_nothing_fires():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phrase", ["every second", "every 7 seconds"])
 def test_a_window_with_too_many_firings_is_refused(phrase):
     schedule = Schedule({"often": {"class": sync_data, "schedule": phrase}})
