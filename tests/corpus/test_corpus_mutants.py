@@ -66,24 +66,17 @@ MUTANTS = [
 
 
 def _of(mutants):
-    """Parametrise a test; deliveries of S26 wait for each other's locks, which takes seconds."""
-    return pytest.mark.parametrize(
-        "mutant",
-        [
-            pytest.param(
-                mutant, id=mutant.id, marks=[pytest.mark.slow] if mutant.twin.id == "S26" else []
-            )
-            for mutant in mutants
-        ],
-    )
+    return pytest.mark.parametrize("mutant", mutants, ids=lambda mutant: mutant.id)
 
 
+@pytest.mark.slow
 @_of([mutant for mutant in MUTANTS if mutant.id not in {*EQUIVALENT, ENDLESS}])
 def test_a_mutant_is_caught(mutant):
     with pytest.raises(NotIdempotent):
         mutant.twin.check(mutant.job)
 
 
+@pytest.mark.slow
 @_of([mutant for mutant in MUTANTS if mutant.id in EQUIVALENT])
 def test_a_mutant_that_is_still_safe_passes(mutant):
     mutant.twin.check(mutant.job)
