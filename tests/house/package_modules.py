@@ -13,6 +13,8 @@ import pytest_jobs
 PACKAGE = Path(pytest_jobs.__file__).parent
 #: What the standard library of the oldest Python does not have.
 _NEWER = {"annotationlib"}
+#: Private attributes of other libraries that have the name of one of ours, by the module that reads them.
+_OF_OTHERS = {"pytest_jobs.integrations.django.records": {"_state"}}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def private_reads() -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and _is_private(node.attr)
-        and node.attr in everywhere - defined[name] - spelled[name]
+        and node.attr in everywhere - defined[name] - spelled[name] - _OF_OTHERS.get(name, set())
         and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
     ]
 
