@@ -13,7 +13,7 @@ from ..harness.records.delivery import delivery_line, own_traceback
 from ..harness.records.record import PENDING, REDELIVERY, JobRecord, call_text, is_readable
 from ..harness.records.texts import duration, folding, short_name
 from . import messages
-from .messages import Advice, told
+from .messages import Advice, render
 from .search import ENQUEUED, Search
 
 T = TypeVar("T")
@@ -32,18 +32,21 @@ class Assertion:
 
 
 def hide_ours(error: Exception) -> None:
-    """Let the last line shown be the call, or a line of what the test passed as a criterion."""
+    """Cut our frames off, so that the last line shown is the call, or a line of a function given as `where`.
+
+    Under pytest the plugin does so for every error; unittest leaves our frames out of AssertionErrors only.
+    """
     error.__traceback__ = None if isinstance(error, JobsError) else own_traceback(error)
 
 
 def missing(search: Search[T]) -> str:
     """Return the text of an assertion that found too few matches, or too many."""
-    return told(lambda: Failure(search).missing(), search.jobs.reader)
+    return render(lambda: Failure(search).missing(), search.jobs.reader)
 
 
 def unexpected(search: Search[T]) -> str:
     """Return the text of an assertion that found what should not be there."""
-    return told(lambda: Failure(search).unexpected(), search.jobs.reader)
+    return render(lambda: Failure(search).unexpected(), search.jobs.reader)
 
 
 class Failure(Generic[T]):

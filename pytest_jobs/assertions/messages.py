@@ -246,8 +246,6 @@ def whole(parts: Sequence[str], hints: Sequence[str], advice: Advice) -> str:
 # What is left out
 
 SHORTENED: Final = "Shortened: -v shows everything."
-
-
 #: Nobody reads more lines than these. One is kept for saying that something was left out.
 _LINES: Final = 24
 #: The first of them that makes a message short enough is taken, or else the last.
@@ -259,7 +257,7 @@ _FOLDINGS: Final = (
 )
 
 
-def told(text: Callable[[], str], reader: Reader | None) -> str:
+def render(text: Callable[[], str], reader: Reader | None) -> str:
     """Return the text of a failure as it is shown.
 
     Args:
@@ -274,10 +272,10 @@ def told(text: Callable[[], str], reader: Reader | None) -> str:
             break
     if reader is not None:
         with folded(WHOLE):
-            whole = text()
+            complete = text()
         if reader.verbose:
-            brief = whole
-        elif brief != whole:
+            brief = complete
+        elif brief != complete:
             # The last line says where to read on.
             above, _, last = brief.rpartition("\n")
             brief = f"{above}\n{SHORTENED}\n{last}"

@@ -22,7 +22,7 @@ from .messages import (
     closest,
     listing,
     numbered,
-    told,
+    render,
     whole,
 )
 from .question import ENQUEUED_CRITERIA, EnqueuedCriteria, check_names, parse_criteria
@@ -80,7 +80,7 @@ class AssertFollowedBy(Assertion):
             )
             return whole([head], [], OTHER_CHAIN)
 
-        raise AssertionError(told(text, jobs.reader))
+        raise AssertionError(render(text, jobs.reader))
 
 
 class AssertBatched(Assertion):
@@ -135,7 +135,7 @@ class AssertBatched(Assertion):
             listed = listing("Batches enqueued:", shown, len(others) - len(shown))
             return whole([head, such, listed], [], NO_SUCH_BATCH)
 
-        raise AssertionError(told(text, jobs.reader))
+        raise AssertionError(render(text, jobs.reader))
 
 
 def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
@@ -270,7 +270,7 @@ class AssertEnqueuedInOrder(Assertion):
         if index is not None:
             inside = within is not None
             raise AssertionError(
-                told(lambda: _text(wanted, records, index, inside=inside), jobs.reader)
+                render(lambda: _text(wanted, records, index, inside=inside), jobs.reader)
             )
         for record in records:
             ENQUEUED.look(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..harness.jobs import Jobs
 from ..harness.records.record import PENDING, JobRecord
 from ..harness.views import titled_table
-from .messages import MARKED_LENIENT, leaving_alone, leaving_waiting, told
+from .messages import MARKED_LENIENT, leaving_alone, leaving_waiting, render
 
 #: In a test of unittest, no line is to blame.
 __unittest = True
@@ -29,7 +29,7 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         head = f"This test left {records} that it neither looked at nor performed:"
         advice = leaving_alone(leave_out).text
         raise AssertionError(
-            told(lambda: f"{head}\n{titled_table('left', left)}\n\n{advice}", jobs.reader)
+            render(lambda: f"{head}\n{titled_table('left', left)}\n\n{advice}", jobs.reader)
         )
     waiting = jobs.left_waiting()
     if waiting:
@@ -40,4 +40,4 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         head = f"This test left {those} for a commit, and never looked at {them}:"
         table = titled_table("waiting for commit", waiting)
         text = f"{head}\n{table}\n\n{leaving_waiting(leave_out).text}"
-        raise AssertionError(told(lambda: text, jobs.reader))
+        raise AssertionError(render(lambda: text, jobs.reader))

@@ -37,7 +37,7 @@ class JobsHookSpecs:
 
     @pytest.hookspec
     def pytest_jobs_effect_sources(self, config: pytest.Config) -> Sequence[EffectSource] | None:
-        """Return effect sources of the project, which explorations hear of what jobs do through.
+        """Return effect sources of the project, which report to explorations what jobs do.
 
         Use in conftest plugins: any conftest file. Called at the beginning of each exploration.
         """
