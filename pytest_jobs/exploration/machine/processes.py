@@ -19,7 +19,7 @@ class Hanging(BaseException):
     """Ends a search at once: a delivery that hangs would hang in every attempt to shrink the example."""
 
 
-class _Process:
+class Process:
     """A thread that makes one delivery after another.
 
     A killed process stands still where it was: nothing in its frames runs before `end`.
@@ -45,8 +45,14 @@ class _Process:
         """
         self._wait(self._thread.do(run))
 
-    def stand_still(self) -> None:
-        """Hand over to the caller, from within the function, until `resume` or `end`."""
+    def kill(self) -> None:
+        """Stand still until `end`: called by the function."""
+        self.killed = True
+        self._thread.pause(for_good=True)
+
+    def pause(self) -> None:
+        """Stand still until `resume`: called by the function."""
+        self.paused = True
         self._thread.pause(for_good=True)
 
     def resume(self) -> None:
@@ -104,39 +110,9 @@ class Processes:
         self._time_limit = time_limit
         self._globals = ModuleGlobals(self._modules)
         self._of_world: set[GlobalName] = set()
-        self._dead: list[_Process] = []
-        self._working: _Process | None = None
-
-    def do(self, run: Callable[[], object]) -> None:
-        """Call a function in the working process, until it ends, pauses or is killed."""
-        if self._working is None:
-            self._working = _Process(self._time_limit)
-        self._working.do(run)
-
-    def suspend(self) -> None:
-        """Kill the working process: called by what runs in it."""
-        if self._working is not None:
-            self._working.killed = True
-            self._working.stand_still()
-
-    @property
-    def killed(self) -> bool:
-        return self._working is not None and self._working.killed
-
-    def pause(self) -> None:
-        """Let the working process stand still until `resume`: called by what runs in it."""
-        if self._working is not None:
-            self._working.paused = True
-            self._working.stand_still()
-
-    @property
-    def paused(self) -> bool:
-        return self._working is not None and self._working.paused
-
-    def resume(self) -> None:
-        """Let the process go on that has paused, and wait as `do` does."""
-        if self._working is not None:
-            self._working.resume()
+        self._dead: list[Process] = []
+        #: The process that makes the next delivery.
+        self.working = Process(time_limit)
 
     @contextmanager
     def beside(self, files: Callable[[], Collection[str]]) -> Generator[None, None, None]:
@@ -145,13 +121,12 @@ class Processes:
         Args:
             files: returns the files whose code has run.
         """
-        paused = self._working
-        self._working = _Process(self._time_limit)
+        paused, self.working = self.working, Process(self._time_limit)
         here = self._switch_to(None, files())
         try:
             yield
         finally:
-            other, self._working = self._working, paused
+            other, self.working = self.working, paused
             try:
                 other.end()
             finally:
@@ -163,10 +138,10 @@ class Processes:
         Args:
             files: the files whose code has run.
         """
-        working, self._working = self._working, None
-        if working is not None and working.killed:
+        working, self.working = self.working, Process(self._time_limit)
+        if working.killed:
             self._dead.append(working)
-        elif working is not None:
+        else:
             working.end()
         self._restart_only(self._of_processes(files))
 
@@ -176,13 +151,11 @@ class Processes:
         Args:
             files: the files whose code has run.
         """
-        working = [] if self._working is None else [self._working]
         # A hanging delivery may wait for something that a killed one holds, so the killed ones end first.
-        hanging = [process for process in working if not process.killed]
-        dead = [*self._dead, *(process for process in working if process.killed)]
-        self._dead, self._working = [], None
+        last = [*self._dead, self.working] if self.working.killed else [self.working, *self._dead]
+        self._dead = []
         try:
-            _end_all([*hanging, *dead])
+            _end_all(last)
         finally:
             self._restart_only(self._changed_in(files) - self._of_world)
 
@@ -203,7 +176,7 @@ class Processes:
         self._globals.restart(self._globals.changed() - set(names))
 
 
-def _end_all(processes: list[_Process]) -> None:
+def _end_all(processes: list[Process]) -> None:
     if processes:
         try:
             processes[-1].end()

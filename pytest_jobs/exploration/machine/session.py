@@ -224,7 +224,7 @@ class Session(Deliveries):
     def kill(self) -> None:
         """Kill the process that makes a delivery: called at one of its points."""
         self.kill_current()
-        self._processes.suspend()
+        self._processes.working.kill()
 
     def pause(self) -> bool:
         """Let a delivery stand still while another one is made: called at one of its points.
@@ -233,7 +233,7 @@ class Session(Deliveries):
             Whether it is still alive afterwards.
         """
         watch = self._watches[-1]
-        self._processes.pause()
+        self._processes.working.pause()
         return not watch.dead
 
     def restart(self) -> None:
@@ -290,7 +290,7 @@ class Session(Deliveries):
         run = self.begun()
         at_point = None if interruption is None else partial(interruption.at_point, run)
         self._in_process(lambda: self.make(run, record, at_point))
-        if self._processes.paused:
+        if self._processes.working.paused:
             self._let_overtake(item)
         self._note(run)
         return run, self._following(item, run)
@@ -309,12 +309,12 @@ class Session(Deliveries):
             first.dead = True
             raise
         finally:
-            self._unless_hanging(self._processes.resume)
+            self._unless_hanging(self._processes.working.resume)
 
     def _following(self, item: Pending, run: Run) -> Pending | None:
         """Return the delivery of the same payload that has to follow one, if any."""
         failures = 0
-        if self._processes.killed:
+        if self._processes.working.killed:
             self.restart()
         elif run.acknowledged:
             self._queue.finish(item)
@@ -327,7 +327,7 @@ class Session(Deliveries):
 
     def _in_process(self, run: Callable[[], object]) -> None:
         context = self._context.copy()
-        self._unless_hanging(lambda: self._processes.do(lambda: context.run(run)))
+        self._unless_hanging(lambda: self._processes.working.do(lambda: context.run(run)))
 
     def _unless_hanging(self, work: Callable[[], object]) -> None:
         try:
