@@ -1,24 +1,24 @@
-"""The functions that the jobs of the suite run."""
+"""The functions that a library declares as its jobs, for the suite."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Any
 
-#: What was noted in the test that runs.
+#: What jobs have noted in the running test.
 noted: ContextVar[list[Any]] = ContextVar("pytest_jobs_conformance_noted")
 
 
 class Flaky(Exception):
-    """What `retries` raises, and is retried for."""
+    """The error of `retries`, for which it is retried."""
 
 
 class Broken(Exception):
-    """What `fails` raises, and nothing is retried for."""
+    """The error of `fails`, for which nothing is retried."""
 
 
 class Killed(BaseException):
-    """What no library takes for the failure of a job."""
+    """An error that passes through every library: it does not derive from Exception."""
 
 
 def note(value: Any, again: Any = None) -> Any:
@@ -36,13 +36,13 @@ def fails(value: Any) -> None:
 
 
 def retries(value: Any) -> None:
-    """Fail in a way that passes."""
+    """Fail, with an error that is worth a retry."""
     noted.get().append(value)
     raise Flaky("not now")
 
 
 def breaks() -> None:
-    """Die."""
+    """Raise an error that passes through the library."""
     raise Killed("killed")
 
 
@@ -52,7 +52,7 @@ def asserts() -> None:
 
 
 async def coroutine(value: Any) -> Any:
-    """Note a value after a while, and return it."""
+    """Sleep for a minute, then note a value and return it."""
     import asyncio
 
     await asyncio.sleep(60)

@@ -1,4 +1,4 @@
-"""What the parts of the suite share."""
+"""What a library says of itself to the suite, and the fixtures that all its tests share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..harness.records.bridge import Bridge
 from ..harness.records.record import JobRecord
 from .bodies import noted as noted_here
 
-#: What a bridge can say that its library has, and what each word stands for.
+#: The capabilities that a bridge can name, and what each one means.
 CAPABILITIES: Final[Mapping[str, str]] = {
     "eta": "a job can be due later",
     "priority": "a job has a priority",
@@ -43,16 +43,16 @@ class DeclaredJobs:
     retries: Any
     #: A job that enqueues `note` with its argument when it runs.
     parent: Any
-    #: `breaks`, which raises what is no Exception.
+    #: `breaks`, whose error does not derive from Exception.
     breaks: Any
     #: `asserts`, with retries for every error where the library has retries.
     asserts: Any
-    #: `coroutine`; None where coroutine functions are no jobs.
+    #: `coroutine`; None where coroutine functions cannot be jobs.
     coroutine: Any = None
 
 
 class Library(Protocol):
-    """A job library, as those use it who write its jobs.
+    """A job library, as an application uses it.
 
     Nothing may reach a broker: point the application at port 1.
     """
@@ -64,7 +64,7 @@ class Library(Protocol):
 
     @property
     def lacks(self) -> Mapping[str, str]:
-        """Why the library has not each of the capabilities that its bridge does not name."""
+        """For each capability that the bridge does not name, why the library lacks it."""
         ...
 
     def bridge(self) -> Bridge:
@@ -82,11 +82,11 @@ class Library(Protocol):
         priority: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Awaitable[object] | object:
-        """Enqueue a job as an application does, with what options the library has."""
+        """Enqueue a job as an application does, with those options that the library has."""
         ...
 
     def patched(self) -> Sequence[object]:
-        """Return every object whose attributes the bridge replaces while it is installed."""
+        """Return every class, module and object whose attributes the bridge replaces while it is installed."""
         ...
 
 
@@ -107,7 +107,7 @@ class Case:
 
     @pytest.fixture
     def noted(self) -> Iterator[list[Any]]:
-        """Return what the jobs note."""
+        """Return the list of what jobs note."""
         notes: list[Any] = []
         token = noted_here.set(notes)
         yield notes
@@ -115,7 +115,7 @@ class Case:
 
     @pytest.fixture
     def jobs(self, bridge: Bridge, noted: list[Any]) -> Iterator[Jobs]:
-        """Return a harness: not that of the plugin, which need not be loaded."""
+        """Return an open harness; the plugin need not be loaded."""
         core = [] if bridge.name == ReferenceBridge.name else [ReferenceBridge()]
         harness = Jobs([*core, bridge], outcomes=(AssertionError,))
         with harness:
@@ -123,7 +123,7 @@ class Case:
 
 
 def need(library: Library, bridge: Bridge, capability: str) -> None:
-    """Skip the test where the library has not what it is about."""
+    """Skip the test when the bridge does not name a capability."""
     if capability not in CAPABILITIES:
         raise LookupError(f"No capability is named {capability!r}.")
     if capability not in bridge.capabilities:
@@ -131,7 +131,7 @@ def need(library: Library, bridge: Bridge, capability: str) -> None:
 
 
 def send(library: Library, job: Any, *args: Any, **options: Any) -> None:
-    """Enqueue a job, on a loop of its own where the library awaits."""
+    """Enqueue a job, on an event loop if the library awaits."""
     kwargs: Mapping[str, Any] = options.pop("kwargs", {})
     sent = library.enqueue(job, args, kwargs, **options)
     if inspect.isawaitable(sent):
@@ -147,3 +147,24 @@ def sent_record(jobs: Jobs, library: Library, job: Any, *args: Any, **options: A
     """Enqueue a job and return its record."""
     send(library, job, *args, **options)
     return jobs.pending[-1]
+
+
+def capability_matrix(libraries: Sequence[Library]) -> str:
+    """Return a table in Markdown: a line for each capability, a column for each library.
+
+    Args:
+        libraries: the libraries, as the suite knows them.
+    """
+    columns = [(library, library.bridge()) for library in libraries]
+    names = [bridge.name for _, bridge in columns]
+    lines = [
+        f"| | {' | '.join(names)} |",
+        f"|---|{'---|' * len(names)}",
+    ]
+    for capability, meaning in CAPABILITIES.items():
+        cells = [
+            "yes" if capability in bridge.capabilities else f"no: {library.lacks[capability]}"
+            for library, bridge in columns
+        ]
+        lines.append(f"| **{capability}**: {meaning} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What is recorded when an application enqueues."""
+"""Tests of what is recorded when an application enqueues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .case import Case, Library, need, send, sent_record
 
 
 class Enqueueing(Case):
-    """Enqueueing."""
+    """An enqueued job is recorded with all that the library says of it."""
 
     def test_an_enqueued_job_is_recorded_and_not_performed(
         self, library: Library, jobs: Jobs, noted: list[Any]

@@ -1,4 +1,4 @@
-"""What comes of a delivery."""
+"""Tests of deliveries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .case import Case, Library, need, send, sent_record
 
 
 class Performing(Case):
-    """Performing."""
+    """A delivery runs the job once, and says what came of it."""
 
     def test_a_job_is_performed_once(self, library: Library, jobs: Jobs, noted: list[Any]) -> None:
         record = sent_record(jobs, library, library.jobs.note, 7)

@@ -1,4 +1,4 @@
-"""What becomes of a job that fails in a way that passes."""
+"""Tests of retries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WAIT = timedelta(seconds=30)
 
 
 class Retrying(Case):
-    """Retrying."""
+    """A retry is a record of its own, due after its wait."""
 
     @pytest.fixture(autouse=True)
     def _has_retries(

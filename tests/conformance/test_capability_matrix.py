@@ -13,7 +13,7 @@ from test_core_conformance import Core
 from test_django_conformance import DjangoLibrary
 from test_taskiq_conformance import TaskiqLibrary
 
-from pytest_jobs.conformance.matrix import capability_matrix
+from pytest_jobs.conformance.case import capability_matrix
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "bridges.md"
 BEGIN, END = "<!-- begin matrix -->\n", "<!-- end matrix -->"
