@@ -5,121 +5,64 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from ...core.foundation.signature import Binder
-from ...harness.records.bridge import Around, DeliverySemantics, RetryPolicy, Sink
-from ...harness.records.delivery import Delivery
-from ...harness.records.record import FIRST, REDELIVERY, JobRecord
+from ...bridges.seam import Seam
+from ...bridges.toolkit import (
+    FIRST,
+    Attempt,
+    Delivery,
+    DeliverySemantics,
+    JobRecord,
+    LibraryBridge,
+    Message,
+)
 
 
-@dataclass(frozen=True)
-class _Call:
-    """The payload of a call, and its envelope."""
+class _Call(Message):
+    """One call of the function."""
 
-    name: str
-    job_id: str
+    __slots__ = ("args", "kwargs")
+
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    enqueued_ns: int
-    queue: str | None = None
-    priority: int | None = None
-    headers: Mapping[str, object] | None = None
-    attempt: int = 1
-    due_ns: int | None = None
-    expires_ns: int | None = None
 
 
-class FunctionBridge:
+class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
     """Delivers calls of one function. Each delivery gets a copy of the arguments."""
 
     name = "functions"
     capabilities = frozenset(("async",))
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
         self._function = function
-        self._name = getattr(function, "__qualname__", repr(function))
         self._awaits = inspect.iscoroutinefunction(inspect.unwrap(function))
         self._ids = itertools.count(1)
-        self._sink: Sink | None = None
 
-    def install(self, sink: Sink, draw: Callable[[], float]) -> None:
-        self._sink = sink
+    def patch(self, seam: Seam) -> None:
+        """Patch nothing: only a check enqueues the function, by `enqueue`."""
 
-    def uninstall(self) -> None:
-        self._sink = None
+    def find(self, job: object) -> Callable[..., Any] | None:
+        return self._function if job is self._function else None
 
-    @contextmanager
-    def sandbox(self, sink: Sink) -> Generator[None, None, None]:
-        before, self._sink = self._sink, sink
-        try:
-            yield
-        finally:
-            self._sink = before
-
-    def identify(self, job: object) -> str | None:
-        return self._name if job is self._function else None
-
-    def matcher(self, job: object) -> Callable[[JobRecord], bool]:
-        return lambda record: True
-
-    def job_of(self, record: JobRecord) -> object:
+    def task_of(self, message: _Call) -> Callable[..., Any]:
         return self._function
 
-    def resolve(self, job: object) -> Callable[..., Any]:
-        return self._function
+    def name_of(self, task: Callable[..., Any]) -> str:
+        return getattr(task, "__qualname__", repr(task))
 
-    def arguments_of(self, record: JobRecord) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        call = cast(_Call, record.payload)
-        return copy.deepcopy(call.args), copy.deepcopy(dict(call.kwargs))
+    def body_of(self, task: Callable[..., Any]) -> Callable[..., Any]:
+        return task
 
-    def follow_ups(self, record: JobRecord) -> tuple[str, ...]:
-        return ()
-
-    def signature(self, job: object) -> Binder:
-        return Binder(self._function, label=self._name)
-
-    def rank(self, priority: int | None) -> int:
-        return 0
+    def decoded(self, message: _Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return copy.deepcopy(message.args), copy.deepcopy(dict(message.kwargs))
 
     def is_coroutine(self, record: JobRecord) -> bool:
         return self._awaits
 
-    def enqueue(self, job: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        sink = self._installed()
-        call = _Call(self._name, str(next(self._ids)), args, kwargs, sink.now_ns())
-        sink.added(JobRecord(self, call, call, FIRST))
-
-    def perform(
-        self, record: JobRecord, *, now_ns: int, around: Around
-    ) -> Delivery | Awaitable[Delivery]:
-        args, kwargs = self.arguments_of(record)
-
-        def call() -> Any:
-            return self._function(*args, **kwargs)
-
-        async def awaited() -> Delivery:
-            try:
-                return Delivery(record, now_ns, "performed", await around(call))
-            except Exception as error:
-                return Delivery(record, now_ns, "failed", error=error, handled=False)
-
-        if self._awaits:
-            return awaited()
-        try:
-            return Delivery(record, now_ns, "performed", around(call))
-        except Exception as error:
-            return Delivery(record, now_ns, "failed", error=error, handled=False)
-
-    def redeliver(self, record: JobRecord) -> JobRecord:
-        again = JobRecord(self, cast(_Call, record.payload), record.payload, REDELIVERY)
-        self._installed().added(again)
-        return again
-
-    def delivery_semantics(self, job: object) -> DeliverySemantics:
+    def semantics_of(self, task: Callable[..., Any]) -> DeliverySemantics:
         return DeliverySemantics(
             acknowledged="after",
             redelivered_on_raise=True,
@@ -127,13 +70,28 @@ class FunctionBridge:
             redelivered_on_outage=True,
         )
 
-    def retry_policy(self, job: object) -> RetryPolicy | None:
-        return None
+    def send(
+        self, task: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        call = _Call(self.name_of(task), str(next(self._ids)), self.sink.now_ns())
+        call.args, call.kwargs = args, kwargs
+        self.report(call, FIRST)
 
-    def result_of(self, record: JobRecord) -> object:
-        return self._installed().result_of(record)
+    def deliver(self, attempt: Attempt[_Call]) -> Delivery | Awaitable[Delivery]:
+        args, kwargs = self.decoded(attempt.message)
 
-    def _installed(self) -> Sink:
-        if self._sink is None:
-            raise RuntimeError("the function's bridge is not installed")
-        return self._sink
+        def call() -> Any:
+            return self._function(*args, **kwargs)
+
+        async def awaited() -> Delivery:
+            try:
+                return attempt.performed(await attempt.around(call))
+            except Exception as error:
+                return attempt.failed(error)
+
+        if self._awaits:
+            return awaited()
+        try:
+            return attempt.performed(attempt.around(call))
+        except Exception as error:
+            return attempt.failed(error)
