@@ -67,14 +67,14 @@ class EnqueuedCriteria(_Common, total=False):
 
 
 class AwaitedEnqueuedCriteria(EnqueuedCriteria, total=False):
-    """The same, where the job may be on its way."""
+    """What `assert_enqueued` can ask about one job, which may be on its way."""
 
     #: How long to wait for it, in real time: seconds or a timedelta.
     timeout: float | timedelta
 
 
 class CountedEnqueuedCriteria(AwaitedEnqueuedCriteria, total=False):
-    """The same, for several."""
+    """What `assert_enqueued` can ask about several jobs."""
 
     #: How many match.
     count: int
@@ -102,14 +102,14 @@ class DeliveredCriteria(_Common, total=False):
 
 
 class StatusCriteria(DeliveredCriteria, total=False):
-    """The same, of any attempt."""
+    """What `assert_delivered` can ask."""
 
     #: What the attempt came to.
     status: Status
 
 
 class CountedStatusCriteria(StatusCriteria, total=False):
-    """The same, for several."""
+    """What `assert_delivered` can ask about several deliveries."""
 
     #: How many match.
     count: int
@@ -120,7 +120,7 @@ class CountedStatusCriteria(StatusCriteria, total=False):
 
 
 class CountedDeliveredCriteria(DeliveredCriteria, total=False):
-    """The same, for several."""
+    """What the assertions about deliveries can ask about several."""
 
     #: How many match.
     count: int
@@ -146,7 +146,7 @@ _ARGUMENTS: Final = {
 _ELSEWHERE: Final = {"countdown": "wait", "delay": "wait", "eta": "at", "run_at": "at"}
 #: Modules whose types are no matchers: a value of them equals values of its own kind only.
 _PLAIN: Final = frozenset(("builtins", "datetime", "decimal", "fractions"))
-#: Types of which no record can be, and most arguments are.
+#: The types of most arguments. A record is never of one of them.
 _SCALARS: Final = frozenset((str, int, float, bool, bytes, type(None)))
 
 

@@ -57,11 +57,11 @@ class Subject(ABC, Fields[T], Generic[T]):
 
     @abstractmethod
     def line(self, item: T, /) -> str:
-        """Return an item in one line."""
+        """Return an item in one line, for messages."""
 
     @abstractmethod
     def look(self, item: T, /) -> None:
-        """Note that the test has seen an item."""
+        """Note that the test has seen an item, so that `--jobs-strict` does not report it."""
 
 
 class Enqueued(Subject[JobRecord]):

@@ -112,13 +112,24 @@ class AssertBatched(Assertion):
         """
         jobs = self._find_jobs()
         try:
-            wanted, canvas = _named(jobs, batch)
+            given: object = batch
+            if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+                raise CriterionError(
+                    f"assert_batched({batch!r}) is given no list of jobs: name all the jobs of the batch."
+                )
+            wanted = Counter(jobs.targets.get(job).name for job in batch)
+            canvas = _canvas(jobs, batch[0])
             after = None if then is None else _expected(jobs, then)
             batches = _batches(jobs, canvas, jobs.targets.get(batch[0]).bridge.name, within)
         except Exception as error:
             hide_ours(error)
             raise
-        found = [records for records in batches if _is_meant(canvas, records, wanted, after)]
+        found = [
+            records
+            for records in batches
+            if Counter(record.name for record in records) == wanted
+            and (after is None or _steps_after(canvas, records) == {steps_text(after)})
+        ]
         if len(found) == 1:
             for record in found[0]:
                 ENQUEUED.look(record)
@@ -160,14 +171,6 @@ def _canvas(jobs: Jobs, job: object) -> Canvas:
     return bridge
 
 
-def _named(jobs: Jobs, batch: Sequence[object]) -> tuple[Counter[str], Canvas]:
-    if not isinstance(batch, Sequence) or isinstance(batch, str) or not batch:
-        raise CriterionError(
-            f"assert_batched({batch!r}) is given no list of jobs: name all the jobs of the batch."
-        )
-    return Counter(jobs.targets.get(job).name for job in batch), _canvas(jobs, batch[0])
-
-
 def _expected(jobs: Jobs, steps: object) -> Steps:
     if not isinstance(steps, Sequence) or isinstance(steps, str):
         raise CriterionError(
@@ -194,19 +197,14 @@ def _batches(
     return list(batches.values())
 
 
-def _is_meant(
-    canvas: Canvas, records: list[JobRecord], wanted: Counter[str], after: Steps | None
-) -> bool:
-    return Counter(record.name for record in records) == wanted and (
-        after is None
-        or all(steps_text(canvas.steps_after(r)) == steps_text(after) for r in records)
-    )
+def _steps_after(canvas: Canvas, records: list[JobRecord]) -> set[str]:
+    return {steps_text(canvas.steps_after(record)) for record in records}
 
 
 def _batch_text(canvas: Canvas, records: list[JobRecord]) -> str:
-    after = {steps_text(canvas.steps_after(record)): record for record in records}
     steps = canvas.steps_after(records[0])
-    then = _then(steps) if len(after) == 1 else ", then each something else"
+    same = len(_steps_after(canvas, records)) == 1
+    then = _then(steps) if same else ", then each something else"
     return _counted(Counter(record.name for record in records)) + (then if steps else "")
 
 

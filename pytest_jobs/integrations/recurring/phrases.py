@@ -279,14 +279,12 @@ class _Phrase:
     # When exactly
 
     def set_times(self) -> None:
-        """Read times of day."""
         times = self.take_list("a time of day", _time_of_day, also="at")
         units = ("day", "week", "month", "year")
         self._begin("hours", units, "times of day go with days, weeks, months and years")
         self.times = sorted(set(times))
 
     def set_minutes(self) -> None:
-        """Read minutes of the hour."""
         minutes = self.take_list("a number", _number)
         self._begin("minutes", ("hour",), "`at minute` goes with hours")
         if max(minutes) > 59:
@@ -324,7 +322,6 @@ class _Phrase:
         self.beyond_midnight = first > last
 
     def set_weekdays(self) -> None:
-        """Read weekdays."""
         group = self.accept("|".join(_GROUPS))
         others = "weekdays are joined with weekdays alone"
         days = [_GROUPS[group]] if group else self.take_list("a weekday", _weekday_field, others)
@@ -361,7 +358,6 @@ class _Phrase:
             _refuse("days are numbered within a month")
 
     def set_days(self, days: Sequence[int]) -> None:
-        """Set the days of the month."""
         numbers = [day for day in days if day != _LAST]
         for number in numbers:
             if not 1 <= number <= 31:
@@ -379,7 +375,6 @@ class _Phrase:
         self.said.add(what)
 
     def lines(self) -> tuple[str, ...]:
-        """Return the crontab lines."""
         dates = f"{self.days} {self.months} {self.weekdays}"
         if self.interval:
             return ()
