@@ -36,7 +36,6 @@ def test_a_room_has_a_map_of_itself():
     assert {name: lines for name, lines in maps.items() if not 5 <= lines <= 18} == {}
 
 
-@pytest.mark.xfail(reason="the house is being rebuilt")
 def test_nothing_reads_a_private_attribute_of_the_objects_of_another_module():
     assert private_reads() == []
 
