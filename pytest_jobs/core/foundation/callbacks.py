@@ -1,8 +1,7 @@
-"""Callbacks around enqueueing and performing.
+"""Callbacks around enqueueing and performing, and the chain that they form.
 
-They form one chain in the order of their declaration, parents first: `before` and `around`
-callbacks run on the way in, `after` and `around` callbacks unwind on the way out. The semantics
-are ActiveJob's.
+The chain has the order of their declaration, parents first: `before` and `around` callbacks run on
+the way in, `after` and `around` callbacks on the way out. The semantics are ActiveJob's.
 """
 
 from __future__ import annotations
@@ -88,11 +87,24 @@ async def arun_chain(
     result: Any = None
     try:
         for callback in callbacks:
-            await _enter(callback, job, unwinding)
+            generator: Generator[None, Any, None] | None = None
+            if callback.kind == "before":
+                await _settled(callback.call(job))
+                continue
+            if callback.kind == "around":
+                generator = cast("Generator[None, Any, None]", callback.call(job))
+                try:
+                    next(generator)
+                except StopIteration:
+                    raise CallbackError(
+                        f"{callback.function.__qualname__} returned before its `yield`, so the job did not go on: "
+                        "raise Halt to stop a job on purpose."
+                    ) from None
+            unwinding.append((callback, generator))
         result = await _settled(action())
     except BaseException as raised:
         error = raised
-    done = error is None
+    succeeded = error is None
     while unwinding:
         callback, generator = unwinding.pop()
         try:
@@ -101,31 +113,16 @@ async def arun_chain(
             elif error is None:
                 await _settled(callback.call(job))
         except BaseException as raised:
-            error = _too_late(callback, raised) if done and isinstance(raised, Halt) else raised
+            error = raised
+            if succeeded and isinstance(raised, Halt):
+                error = CallbackError(
+                    f"{callback.function.__qualname__} raised Halt after the {callback.event} it would have "
+                    f"stopped: raise it in a before_{callback.event} callback, or before the `yield`."
+                )
+                error.__cause__ = raised
     if error is not None:
         raise error
     return result
-
-
-async def _enter(
-    callback: Callback,
-    job: object,
-    unwinding: list[tuple[Callback, Generator[None, Any, None] | None]],
-) -> None:
-    if callback.kind == "before":
-        await _settled(callback.call(job))
-    elif callback.kind == "after":
-        unwinding.append((callback, None))
-    else:
-        generator = cast("Generator[None, Any, None]", callback.call(job))
-        try:
-            next(generator)
-        except StopIteration:
-            raise CallbackError(
-                f"{callback.function.__qualname__} returned before its `yield`, so the job did not go on: "
-                "raise Halt to stop a job on purpose."
-            ) from None
-        unwinding.append((callback, generator))
 
 
 def _leave_around(
@@ -146,15 +143,6 @@ def _leave_around(
     raise CallbackError(
         f"{callback.function.__qualname__} yielded twice: the job goes on once."
     ) from error
-
-
-def _too_late(callback: Callback, halt: Halt) -> CallbackError:
-    error = CallbackError(
-        f"{callback.function.__qualname__} raised Halt after the {callback.event} it would have stopped: raise it "
-        f"in a before_{callback.event} callback, or before the `yield`."
-    )
-    error.__cause__ = halt
-    return error
 
 
 async def _settled(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Lifecycle hooks: plugins that see every job of the core."""
+"""Lifecycle hooks, by which plugins see every job of the core."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class LifecycleSpecs:
 class LifecycleHooks(pluggy.PluginManager):
     """The registered lifecycle plugins.
 
-    Each hook is an attribute that is None while no plugin implements it: calling a hook that
-    nobody listens to costs more than enqueueing a job.
+    Each hook is an attribute that is None while no plugin implements it: to call a hook without
+    plugins costs more than to enqueue a job.
     """
 
     job_enqueued: Callable[..., Any] | None = None
@@ -64,8 +64,8 @@ class LifecycleHooks(pluggy.PluginManager):
         """Add a plugin: any object with functions marked by `hookimpl`.
 
         Raises:
-            DeclarationError: when it would hear of nothing, has a function for a hook that there is not, or
-                is a class whose methods want an instance.
+            DeclarationError: when it implements no hook, has a function for a hook that does not exist, or
+                is a class whose methods need an instance.
         """
         if isinstance(plugin, type) and any(
             isfunction(getattr_static(plugin, hook, None)) for hook in _HOOKS
@@ -75,10 +75,20 @@ class LifecycleHooks(pluggy.PluginManager):
                 f"hooks.register({plugin.__qualname__}(...))."
             )
         registered = super().register(plugin, name)
-        heard = {caller.name for caller in self.get_hookcallers(plugin) or ()}
-        if not heard or not heard.issubset(_HOOKS):
+        implemented = {caller.name for caller in self.get_hookcallers(plugin) or ()}
+        unknown = sorted(implemented.difference(_HOOKS))
+        if unknown or not implemented:
             super().unregister(plugin)
-            raise DeclarationError(_misnamed(plugin, sorted(heard.difference(_HOOKS))))
+        if unknown:
+            raise DeclarationError(
+                f"hooks.register({plugin!r}) is given a function {unknown[0]!r}, which nothing calls: name it as "
+                f"what it is to hear of, of {', '.join(_HOOKS)}."
+            )
+        if not implemented:
+            raise DeclarationError(
+                f"hooks.register({plugin!r}) is given what would hear of nothing: mark its functions with "
+                f"@hookimpl, and name them as what they are to hear of, of {', '.join(_HOOKS)}."
+            )
         self._refresh()
         return registered
 
@@ -103,20 +113,8 @@ class LifecycleHooks(pluggy.PluginManager):
             setattr(self, name, caller if caller.get_hookimpls() else None)
 
 
-def _misnamed(plugin: object, names: Sequence[str]) -> str:
-    if names:
-        return (
-            f"hooks.register({plugin!r}) is given a function {names[0]!r}, which nothing calls: name it as what "
-            f"it is to hear of, of {', '.join(_HOOKS)}."
-        )
-    return (
-        f"hooks.register({plugin!r}) is given what would hear of nothing: mark its functions with @hookimpl, and "
-        f"name them as what they are to hear of, of {', '.join(_HOOKS)}."
-    )
-
-
 def check_methods(given: object, methods: Sequence[str], taker: str, instead: str) -> None:
-    """Check that what a lifecycle plugin tells has the methods for it.
+    """Check that the logger or client of a lifecycle plugin has the methods that it needs.
 
     Raises:
         DeclarationError: when one is missing.

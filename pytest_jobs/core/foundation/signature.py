@@ -1,4 +1,4 @@
-"""A callable compiled from a signature: it checks a call and puts it into one shape."""
+"""Binders: a signature, compiled into a function that binds calls to parameters."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Binder:
 
         Args:
             error: what `bind` raised.
-            name: how the job is called.
+            name: the name of the job.
         """
         return f"{error}. The job takes {name}{self.signature}."
 
@@ -85,38 +85,30 @@ class Binder:
 
 
 def _compile(parameters: list[inspect.Parameter], label: str) -> Callable[..., tuple[Any, ...]]:
-    defaults: dict[str, Any] = {}
+    """Return a function with these parameters that returns their values."""
+    namespace: dict[str, Any] = {}
     pieces: list[str] = []
+    starred = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    first_keyword = next((p for p in parameters if p.kind is p.KEYWORD_ONLY), None)
     for parameter, following in itertools.zip_longest(parameters, parameters[1:]):
-        pieces.extend(_markers_before(parameter, parameters))
-        pieces.append(_piece(parameter, defaults))
+        if parameter is first_keyword and not starred:
+            pieces.append("*")
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            pieces.append(f"*{parameter.name}")
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            pieces.append(f"**{parameter.name}")
+        elif parameter.default is parameter.empty:
+            pieces.append(parameter.name)
+        else:
+            namespace[f"_default_{parameter.name}"] = parameter.default
+            pieces.append(f"{parameter.name}=_default_{parameter.name}")
         if parameter.kind is parameter.POSITIONAL_ONLY and (
             following is None or following.kind is not following.POSITIONAL_ONLY
         ):
             pieces.append("/")
     values = "".join(f"{p.name}, " for p in parameters)
-    namespace: dict[str, Any] = defaults
     exec(f"def call({', '.join(pieces)}): return ({values})", namespace)  # noqa: S102
     call = namespace["call"]
     call.__name__ = "perform"
     call.__qualname__ = label
     return call  # type: ignore[no-any-return]
-
-
-def _markers_before(parameter: inspect.Parameter, parameters: list[inspect.Parameter]) -> list[str]:
-    if parameter.kind is not parameter.KEYWORD_ONLY:
-        return []
-    starred = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    first = next(p for p in parameters if p.kind is p.KEYWORD_ONLY)
-    return ["*"] if parameter is first and not starred else []
-
-
-def _piece(parameter: inspect.Parameter, defaults: dict[str, Any]) -> str:
-    if parameter.kind is parameter.VAR_POSITIONAL:
-        return f"*{parameter.name}"
-    if parameter.kind is parameter.VAR_KEYWORD:
-        return f"**{parameter.name}"
-    if parameter.default is parameter.empty:
-        return parameter.name
-    defaults[f"_default_{parameter.name}"] = parameter.default
-    return f"{parameter.name}=_default_{parameter.name}"

@@ -77,44 +77,36 @@ def annotations_of(owner: object) -> Mapping[str, object]:
 
 
 def _collect(annotation: object, owner: object, found: dict[str, type]) -> None:
-    """Take in the enums and dataclasses that an annotation names, and those that their fields name."""
+    """Add the enums and dataclasses that an annotation names, and those that their fields name."""
     waiting = [(annotation, owner)]
-    aliases: list[object] = []
+    seen: list[object] = []
     while waiting:
         written, owner = waiting.pop()
         meant = _resolve(written, owner)
-        if isinstance(meant, type):
-            waiting += _fields_of(meant, found)
-        elif not any(meant is alias for alias in aliases):
-            aliases.append(meant)  # It may name itself, as `type Json = list[Json] | int` does.
-            waiting += [(part, owner) for part in _parts(meant)]
-
-
-def _fields_of(cls: type, found: dict[str, type]) -> list[tuple[object, object]]:
-    """Take in a class; return what annotates its fields, if it is a dataclass that was not found before."""
-    if found.get(name_of(cls)) is cls:
-        return []
-    if issubclass(cls, enum.Enum):
-        found[name_of(cls)] = cls
-    elif dataclasses.is_dataclass(cls):
-        found[name_of(cls)] = cls
-        return [(each, base) for base in cls.__mro__ for each in annotations_of(base).values()]
-    return []
+        if not isinstance(meant, type):
+            # It may name itself, as `type Json = list[Json] | int` does.
+            if not any(meant is each for each in seen):
+                seen.append(meant)
+                waiting += [(part, owner) for part in _parts(meant)]
+        elif found.get(name_of(meant)) is meant:
+            continue
+        elif issubclass(meant, enum.Enum):
+            found[name_of(meant)] = meant
+        elif dataclasses.is_dataclass(meant):
+            found[name_of(meant)] = meant
+            for base in meant.__mro__:
+                waiting += [(each, base) for each in annotations_of(base).values()]
 
 
 def _parts(annotation: object) -> tuple[object, ...]:
+    """Return the annotations that an annotation is made of, or that a name of another stands for."""
     origin = typing.get_origin(annotation)
-    if origin is None:
-        return _stood_for(annotation)
     if origin is typing.Literal:  # The texts of a literal are no annotations.
         return ()
-    arguments = typing.get_args(annotation)
-    return arguments[:1] if origin is typing.Annotated else (origin, *arguments)
-
-
-def _stood_for(annotation: object) -> tuple[object, ...]:
-    """Return what a `NewType` or a `type` statement stands for; nothing for any other."""
-    names = ("__supertype__", "__value__")
+    if origin is not None:
+        arguments = typing.get_args(annotation)
+        return arguments[:1] if origin is typing.Annotated else (origin, *arguments)
+    names = ("__supertype__", "__value__")  # Of a `NewType`, and of a `type` statement.
     try:
         return tuple(getattr(annotation, name) for name in names if hasattr(annotation, name))
     except NameError:  # A `type` may name what is imported for type checkers only.
@@ -122,7 +114,7 @@ def _stood_for(annotation: object) -> tuple[object, ...]:
 
 
 def _resolve(annotation: object, owner: object) -> object:
-    """Return what an annotation that is text means, or the text when it cannot be told."""
+    """Return the annotation that a text means; the text itself when its names cannot be found."""
     if isinstance(annotation, typing.ForwardRef):
         annotation = annotation.__forward_arg__
     namespace = getattr(owner, "__globals__", None)

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from datetime import timedelta
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ...errors import DeclarationError, WaitError
 
@@ -82,19 +82,27 @@ class Delay(NamedTuple):
     high: float
 
 
-class WaitRule:
-    """One declared wait, checked once and ready to be asked."""
+#: The largest draw, just below 1.
+_LONGEST_DRAW = 1 - 2**-53
 
-    __slots__ = ("_ask", "wants_error")
+
+class WaitRule:
+    """One declared wait, checked."""
+
+    __slots__ = ("_declared", "_takes_jitter", "_what", "wants_error")
 
     def __init__(self, declared: Wait) -> None:
-        self._ask = _asker(declared)
+        self._declared: Any = declared
+        self._what = "wait"
+        self._takes_jitter = True
         #: Whether the wait depends on the error too, so that no schedule can be told beforehand.
-        self.wants_error = (
-            callable(declared)
-            and not _takes_jitter(declared)
-            and _positional_parameters(declared) > 1
-        )
+        self.wants_error = False
+        if callable(declared):
+            self._what = f"the result of wait={_name(declared)}"
+            self._takes_jitter = _takes_jitter(declared)
+            self.wants_error = not self._takes_jitter and _positional_parameters(declared) > 1
+        else:
+            self._declared = seconds_of(declared, self._what)
 
     def delay(self, failures: int, error: BaseException, jitter: float, draw: float) -> Delay:
         """Return the wait after the given number of failures, counted from 1.
@@ -102,45 +110,19 @@ class WaitRule:
         Raises:
             WaitError: when a callable returns something that is no wait.
         """
-        return self._ask(failures, error, jitter, draw)
-
-
-_Asker: TypeAlias = Callable[[int, BaseException, float, float], Delay]
-
-_LONGEST_DRAW = 1 - 2**-53
-
-
-def _asker(declared: Wait) -> _Asker:
-    if not callable(declared):
-        base = seconds_of(declared, "wait")
-        return _backoff_asker(lambda failures, *, jitter, draw: base + base * jitter * draw, "")
-    what = f"the result of wait={_name(declared)}"
-    return (
-        _backoff_asker(declared, what)
-        if _takes_jitter(declared)
-        else _callable_asker(declared, what)
-    )
-
-
-def _backoff_asker(backoff: Callable[..., object], what: str) -> _Asker:
-    def ask(failures: int, error: BaseException, jitter: float, draw: float) -> Delay:
-        seconds, low, high = (
-            seconds_of(backoff(failures, jitter=jitter, draw=drawn), what)
-            for drawn in (draw, 0.0, _LONGEST_DRAW)
-        )
-        return Delay(seconds, low, high)
-
-    return ask
-
-
-def _callable_asker(function: Callable[..., object], what: str) -> _Asker:
-    wants_error = _positional_parameters(function) > 1
-
-    def ask(failures: int, error: BaseException, jitter: float, draw: float) -> Delay:
-        seconds = seconds_of(function(failures, error) if wants_error else function(failures), what)
-        return Delay(seconds, seconds, seconds)
-
-    return ask
+        declared = self._declared
+        if not self._takes_jitter:
+            said = declared(failures, error) if self.wants_error else declared(failures)
+            seconds = seconds_of(said, self._what)
+            return Delay(seconds, seconds, seconds)
+        waits: list[float] = []
+        for drawn in (draw, 0.0, _LONGEST_DRAW):
+            if callable(declared):
+                said = declared(failures, jitter=jitter, draw=drawn)
+            else:
+                said = declared + declared * jitter * drawn
+            waits.append(seconds_of(said, self._what))
+        return Delay(*waits)
 
 
 def _takes_jitter(function: Callable[..., object]) -> bool:
