@@ -95,7 +95,7 @@ _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_n
 _scan_json = json.JSONDecoder().raw_decode
 
 _ATOMS = frozenset((str, int, bool, float, type(None)))
-#: The key that marks an object which stands for something else.
+#: The key of a JSON object that stands for a value of another type.
 _TAG = "~"
 _TAGGED_PREFIX = '{"tagged":'
 
@@ -131,17 +131,16 @@ def decode(text: str, types: Types, *, find: Find) -> tuple[tuple[Any, ...], dic
     Args:
         text: what `encode` returned.
         types: as for `encode`.
-        find: what looks a record up, or `RecordReference`, by which it stands for itself.
+        find: looks a record up; or `RecordReference`, to leave records as references.
 
     Raises:
         DeserializationError: when they cannot be read, with the reason as its cause.
         RecordNotFoundError: when they refer to a record that is gone.
-        RecordUnavailableError: when they refer to one of which that cannot be told now.
+        RecordUnavailableError: when they refer to a record that could not be looked up.
     """
     try:
-        data, end = _scan_json(
-            text
-        )  # Our text has no white space around it, so it is cheaper than `loads`.
+        # Our text has no white space around it, so this does, and is cheaper than `loads`.
+        data, end = _scan_json(text)
         if end != len(text):
             raise ValueError("more text follows the arguments")
         if type(data) is list:
@@ -163,7 +162,7 @@ def encode_value(value: Any, path: str, types: Types) -> Any:
 
     Args:
         value: what to write.
-        path: what it is called in messages.
+        path: how messages call it.
         types: as for `encode`.
 
     Raises:
@@ -185,7 +184,7 @@ def decode_value(data: Any, types: Types, *, find: Find) -> Any:
 
 
 def may_name_records(text: str) -> bool:
-    """Say whether arguments may name records: what is plain JSON does not."""
+    """Return whether arguments may name records. Arguments of plain JSON values do not."""
     return text.startswith(_TAGGED_PREFIX)
 
 
@@ -194,7 +193,7 @@ async def look_up_records(data: Any, types: Types, unit: UnitOfWork) -> None:
 
     Raises:
         RecordNotFoundError: when one is gone.
-        RecordUnavailableError: when that cannot be told of one.
+        RecordUnavailableError: when one could not be looked up.
     """
     if not unit.awaits:
         return
@@ -230,7 +229,7 @@ def _records_in(data: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Say whether a value that is no atom consists of plain JSON values."""
+    """Return whether a list or dict consists of plain JSON values."""
     kind = type(value)
     if kind is list:
         return all(type(item) in _ATOMS or _is_plain(item) for item in value)
@@ -247,7 +246,7 @@ def _is_plain(value: Any) -> bool:
 
 
 class _Writer:
-    """Writes what the fast path cannot, and finds the value at fault."""
+    """Writes the arguments that are no plain JSON values, and names the one that cannot be written."""
 
     def __init__(self, types: Types) -> None:
         self._types = types
@@ -276,15 +275,11 @@ class _Writer:
             self._open.discard(id(value))
 
     def _write_composite(self, value: Any, kind: type, path: str) -> Any:
-        if kind is list:
-            return [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        if kind is list or kind is tuple:
+            written = [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return written if kind is list else _tagged("tuple", written)
         if kind is dict:
             return self._write_dict(value, path)
-
-        if kind is tuple:
-            return _tagged(
-                "tuple", [self.write(item, f"{path}[{index}]") for index, item in enumerate(value)]
-            )
         # Under freezegun `date.today()` and `datetime.now()` return objects of classes of its own.
         real = kind.__mro__[1] if kind.__module__ == "freezegun.api" else kind
         if (codec := BY_TYPE.get(real)) is not None:
@@ -297,10 +292,19 @@ class _Writer:
             return _tagged("enum", value.name, self._allowed(kind, "enum", path))
         if (found := references.of(kind)) is not None:
             identifier = found.identify(value)
+            if identifier is None:
+                raise SerializationError(
+                    f"{path} is a {found.cls.__qualname__} without an id: save it before you enqueue a job with "
+                    "it."
+                )
             self._records[found.cls, repr(identifier)] = value
-            return self._write_reference(identifier, found.cls, path)
+            return _tagged("record", self.write(identifier, f"{path}.id"), name_of(found.cls))
         if dataclasses.is_dataclass(kind):
-            return self._write_dataclass(value, kind, path)
+            name = self._allowed(kind, "dataclass", path)
+            names = [field.name for field in dataclasses.fields(value) if field.init]
+            fields = {each: self.write(getattr(value, each), f"{path}.{each}") for each in names}
+            self._check_built_anew(value, kind, fields, path)
+            return _tagged("dataclass", fields, name)
         raise SerializationError(
             f"{path} is of type {kind.__qualname__}, which a payload cannot carry: {_advice(value)}."
         )
@@ -315,25 +319,15 @@ class _Writer:
         written = {key: self.write(item, f"{path}[{key!r}]") for key, item in value.items()}
         return _tagged("dict", written) if _TAG in written else written
 
-    def _write_reference(self, identifier: object, cls: type, path: str) -> Any:
-        if identifier is None:
-            raise SerializationError(
-                f"{path} is a {cls.__qualname__} without an id: save it before you enqueue a job with it."
-            )
-        return _tagged("record", self.write(identifier, f"{path}.id"), name_of(cls))
-
-    def _write_dataclass(self, value: Any, kind: type, path: str) -> Any:
-        name = self._allowed(kind, "dataclass", path)
-        fields = [field.name for field in dataclasses.fields(value) if field.init]
-        written = {field: self.write(getattr(value, field), f"{path}.{field}") for field in fields}
-        self._check_built_anew(value, kind, written, path)
-        return _tagged("dataclass", written, name)
-
     def _check_built_anew(
         self, value: Any, kind: type, written: Mapping[str, Any], path: str
     ) -> None:
-        """Refuse a dataclass of which the job would get another: only what __init__ takes travels."""
-        read = _Reader(self._types, self._record).read
+        """Refuse a dataclass that the job would get with other values: only what __init__ takes travels."""
+
+        def record(reference: Reference, identifier: object) -> Any:
+            return self._records[reference.cls, repr(identifier)]
+
+        read = _Reader(self._types, record).read
         try:
             built = kind(**{field: read(data) for field, data in written.items()})
         except Exception as error:
@@ -348,7 +342,10 @@ class _Writer:
                 same = rewriter.write(then, f"{path}.{field.name}") == written[field.name]
                 advice = "let it leave the field as it is"
             else:
-                same = not field.compare or now == then or _is_compared_by_identity(now, then)
+                # Objects without a comparison of their own are never equal to others.
+                equality: object = type(now).__eq__
+                by_identity = type(now) is type(then) and equality is object.__eq__
+                same = not field.compare or now == then or by_identity
                 advice = (
                     "let it take the field, declare that with `compare=False` if it need not travel"
                 )
@@ -357,9 +354,6 @@ class _Writer:
                     f"{path} is a {kind.__qualname__} whose {field.name} is {_shortened(repr(now))}, and built "
                     f"anew by __init__ it would be {_shortened(repr(then))}: {advice}, or pass plain data."
                 )
-
-    def _record(self, reference: Reference, identifier: object) -> Any:
-        return self._records[reference.cls, repr(identifier)]
 
     def _allowed(self, kind: type, noun: str, path: str) -> str:
         name = name_of(kind)
@@ -372,7 +366,7 @@ class _Writer:
 
 
 class _Rewriter(_Writer):
-    """Writes what was built anew of what was written: the dataclasses in it have been checked."""
+    """Writes what was built anew, to compare it: the dataclasses in it have been checked already."""
 
     def _check_built_anew(
         self, value: Any, kind: type, written: Mapping[str, Any], path: str
@@ -381,6 +375,8 @@ class _Rewriter(_Writer):
 
 
 class _Reader:
+    """Builds values anew from JSON data."""
+
     def __init__(self, types: Types, find: Find) -> None:
         self._types = types
         self._find = find
@@ -439,10 +435,6 @@ def _checked_atom(value: Any, path: str) -> Any:
                 f"{path} is an int of more digits than Python writes into text: pass it as bytes or as hex(...)."
             ) from None
     return value
-
-
-def _is_compared_by_identity(one: object, other: object) -> bool:
-    return type(one) is type(other) and type(one).__eq__ is object.__eq__
 
 
 def _advice(value: object) -> str:

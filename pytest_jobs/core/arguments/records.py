@@ -1,4 +1,4 @@
-"""Records of the application, which a payload names by class and id, and which are found again."""
+"""Records of the application: a payload names them by class and id, and a delivery finds them again."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ C = TypeVar("C", bound=type)
 class Reference:
     """How records of a class are named in a payload, and found again.
 
-    What finds a record returns None, or raises a `LookupError`, where it is gone. There is one for
+    A finder returns None, or raises a `LookupError`, where the record is gone. There is one for
     synchronous jobs, one for coroutine jobs, or both.
     """
 
@@ -152,7 +152,7 @@ class Reference:
 
         Raises:
             RecordNotFoundError: when there is none.
-            RecordUnavailableError: when that cannot be told now.
+            RecordUnavailableError: when it could not be looked up.
             DeclarationError: when it is found by a coroutine function only.
         """
         if self.find is None:
@@ -198,14 +198,14 @@ class Reference:
         )
 
 
-#: Makes of a reference and an id what stands among the arguments.
+#: Returns the argument for a reference and an id: the record, or something in its place.
 Find: TypeAlias = Callable[[Reference, object], object]
 
 
 class RecordReference:
     """A record as a payload names it: by class and id, not looked up.
 
-    It equals the record that it names, whatever has become of that since.
+    It equals the record that it names, whatever happened to the record since.
     """
 
     __slots__ = ("_reference", "id")
@@ -225,7 +225,7 @@ class RecordReference:
 
         Raises:
             RecordNotFoundError: when it is gone.
-            RecordUnavailableError: when that cannot be told now.
+            RecordUnavailableError: when it could not be looked up.
         """
 
         async def find() -> object:
@@ -264,7 +264,7 @@ class References:
         self._by_name[name_of(reference.cls)] = reference
 
     def of(self, cls: type) -> Reference | None:
-        """Return how records of this class are found; of its nearest declared base, before it is a model."""
+        """Return the reference of a class: of its nearest declared base, or that of a model."""
         for base in cls.__mro__:
             if base in self._declared:
                 return self._declared[base]
@@ -280,7 +280,7 @@ class References:
         return None
 
     def named(self, name: str) -> Reference:
-        """Return how records of the class of this name, the last that was declared, are found.
+        """Return the reference of the class of this name, the last that was declared.
 
         Raises:
             DeserializationError: when there is no such class of records.
@@ -304,7 +304,7 @@ references = References()
 
 
 def with_references(value: Any) -> Any:
-    """Return a value with every record in it replaced by a reference, as a payload would carry it."""
+    """Return a value with a reference in place of every record, as a payload would carry it."""
     kind = type(value)
     if kind is list or kind is tuple:
         return kind(with_references(item) for item in value)
