@@ -1,4 +1,4 @@
-"""Batches: jobs that are counted together, and what is enqueued when all of them have ended."""
+"""Batches: jobs that are counted together, and the callbacks that are enqueued when all have ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..foundation.base import JobBase, Membership
 from ..foundation.payload import BATCH, BATCH_CALLBACK, Payload
 from ..foundation.protocols import BatchFacts
 from ..foundation.settings import settings
-from .ends import batch_of, derived_id, send
+from .ends import batch_of, derived_id, enqueue_callbacks
 from .stores import COMPLETE, SUCCESS
 
 T = TypeVar("T")
@@ -44,17 +44,13 @@ def slices(items: Iterable[T], size: int) -> Iterator[list[T]]:
     given: Any = size
     if type(given) is not int or given < 1:
         raise BatchError(f"slices(size={size!r}) cuts nothing: write an int of at least 1.")
-    return _cut(iter(items), size)
-
-
-def _cut(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    while piece := list(islice(items, size)):
-        yield piece
+    remaining = iter(items)
+    return iter(lambda: list(islice(remaining, size)), [])
 
 
 J = TypeVar("J", bound=JobBase)
 
-#: The batch to which a job is added that a tool enqueues by itself; see `added_to`.
+#: The batch that gets the jobs which a test tool enqueues by itself; see `added_to`.
 adding: ContextVar[Batch | None] = ContextVar("pytest_jobs_adding", default=None)
 
 
@@ -159,8 +155,7 @@ class Batch:
                 this is called once more.
         """
         every = checked_jobs(jobs, "Batch.enqueue")
-        _check_each_once(every)
-        _check_none_waits(every)
+        _check_members(every)
         adapter, store = settings.adapter, settings.batches
         ids = self._ids(every)
         for job, job_id in zip(every, ids, strict=True):
@@ -173,29 +168,27 @@ class Batch:
                 "all of them at once; what is only known later is added by a job of the batch while it runs: "
                 "Batch.current().enqueue([...])."
             )
-        waiting = set(missing)
+        waiting, refused = set(missing), []
         for job, job_id, enqueue_prepared in zip(every, ids, calls, strict=True):
-            if job_id in waiting:
-                enqueue_prepared()
-                if job.enqueued:
-                    store.handed_over(self._id, job_id)
-                elif not _was_refused(job):
-                    store.withdraw(self._id, job_id)
-            else:
+            if job_id not in waiting:
                 job.enqueued, job.enqueue_error, job.dropped_for = False, None, job_id
-        self._check(every)
-        send(store, self._id, store.settle(self._id, self._id))
-        return every
-
-    def _check(self, jobs: Sequence[JobBase]) -> None:
-        refused = [job for job in jobs if _was_refused(job)]
+                continue
+            enqueue_prepared()
+            if job.enqueued:
+                store.handed_over(self._id, job_id)
+            elif job.enqueue_error is None or isinstance(job.enqueue_error, Halt):
+                store.withdraw(self._id, job_id)  # A rule or a callback keeps it out for good.
+            else:
+                refused.append(job)
         if refused:
             error = refused[0].enqueue_error
             raise EnqueueError(
-                f"The adapter did not take {len(refused)} of {len(jobs)} jobs of the batch {self._id}: {error} "
+                f"The adapter did not take {len(refused)} of {len(every)} jobs of the batch {self._id}: {error} "
                 "The batch waits for them: enqueue the same jobs again, and those that are missing are "
                 "handed over."
             ) from error
+        enqueue_callbacks(store, self._id, store.settle(self._id, self._id))
+        return every
 
     def _ids(self, jobs: Sequence[JobBase]) -> list[str]:
         """Return an id for each job that it has whenever it is enqueued in this batch."""
@@ -244,7 +237,7 @@ class Batch:
 
 @contextmanager
 def added_to(batch: Batch) -> Generator[None, None, None]:
-    """Let a job be one of a batch, in a block, that a test tool enqueues by itself."""
+    """Add the jobs that a test tool enqueues by itself to a batch, in this block."""
     token = adding.set(batch)
     try:
         yield
@@ -263,7 +256,10 @@ def _callback(job: JobBase, name: str) -> Payload:
             f"on_{name}={job!r} was enqueued already, and a callback is enqueued when its batch is done: make it "
             "by `.new(...)`."
         )
-    payload = in_context_of(job, _payload_of_callback, job)
+    payload = in_context_of(job, payload_of, job, 0)
+    exclusion = job.__declaration__.exclusion
+    if exclusion is not None:
+        in_context_of(job, exclusion.write_keys, job, payload)
     if payload.due_ns is not None:
         raise BatchError(
             f"on_{name}={job!r} says when it is due, and a callback is due when its batch is done: leave wait= "
@@ -272,20 +268,8 @@ def _callback(job: JobBase, name: str) -> Payload:
     return payload
 
 
-def _payload_of_callback(job: JobBase) -> Payload:
-    payload = payload_of(job, 0)
-    exclusion = job.__declaration__.exclusion
-    if exclusion is not None:
-        exclusion.write_keys(job, payload)
-    return payload
-
-
-def _was_refused(job: JobBase) -> bool:
-    error = job.enqueue_error
-    return error is not None and not isinstance(error, Halt)
-
-
-def _check_each_once(jobs: Sequence[JobBase]) -> None:
+def _check_members(jobs: Sequence[JobBase]) -> None:
+    """Check that no job is there twice, and that none would wait for a commit."""
     seen: set[int] = set()
     for job in jobs:
         if id(job) in seen:
@@ -293,9 +277,6 @@ def _check_each_once(jobs: Sequence[JobBase]) -> None:
                 f"{job!r} is in the list twice, and is one job with one id: make each by a `.new(...)` of its own."
             )
         seen.add(id(job))
-
-
-def _check_none_waits(jobs: Iterable[JobBase]) -> None:
     for job in jobs:
         if not type(job).enqueue_after_commit:
             continue

@@ -1,4 +1,4 @@
-"""What the end of a job means to its batch."""
+"""The end of a job in its batch, and the callbacks that follow upon the last one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,19 @@ def derived_id(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
+def has_derived_id(headers: Mapping[str, object] | None) -> bool:
+    """Return whether a payload with these headers has the same id whenever it is enqueued."""
+    return headers is not None and (BATCH in headers or BATCH_CALLBACK in headers)
+
+
+def batch_of(headers: Mapping[str, Any] | None) -> str:
+    """Return the id of the batch that a payload carries."""
+    batch_id: str = (headers or {})[BATCH]
+    return batch_id
+
+
 def end_in_batch(payload: Payload, status: str) -> None:
-    """Tell its batch that a job has ended, and enqueue the callbacks that are due by that.
+    """Note in its batch that a job has ended, and enqueue the callbacks that became due.
 
     Raises:
         StoreError: when the store cannot be reached.
@@ -37,20 +48,20 @@ def end_in_batch(payload: Payload, status: str) -> None:
     batch_id = batch_of(payload.headers)
     store = settings.batches
     due = store.end(batch_id, payload.job_id, performed=status == "performed")
-    if due is None:
-        _log.warning(
-            "%s (job %s) has ended %s, and its batch %s is not kept any more: it counts for nothing.",
-            payload.name,
-            payload.job_id,
-            status,
-            batch_id,
-        )
-    else:
-        send(store, batch_id, due)
+    if due is not None:
+        enqueue_callbacks(store, batch_id, due)
+        return
+    _log.warning(
+        "%s (job %s) has ended %s, and its batch %s is not kept any more: it counts for nothing.",
+        payload.name,
+        payload.job_id,
+        status,
+        batch_id,
+    )
 
 
 def end_in_batch_or_log(payload: Payload, status: str) -> None:
-    """Do the same for a job that does not come again by itself: what fails is logged."""
+    """Do the same, and log an error instead of raising it: for a job that is not delivered again."""
     try:
         end_in_batch(payload, status)
     except Exception as error:
@@ -65,43 +76,28 @@ def end_in_batch_or_log(payload: Payload, status: str) -> None:
         )
 
 
-def send(store: BatchStore, batch_id: str, due: Mapping[str, Payload]) -> None:
-    """Enqueue callbacks. The id of each is derived, so that a copy can be told from a second one."""
+def enqueue_callbacks(store: BatchStore, batch_id: str, due: Mapping[str, Payload]) -> None:
+    """Enqueue callbacks. The id of each is derived, so that a copy of it is recognised as one."""
     for name, kept in due.items():
-        _enqueue(kept, batch_id, derived_id(batch_id, name))
+        job_class: type[JobBase] = kept.job
+        adapter = settings.adapter
+        types = job_class.__declaration__.argument_types
+        args, kwargs = decode(kept.arguments, types, find=RecordReference)
+        payload = Payload(
+            job_class,
+            kept.name,
+            derived_id(batch_id, name),
+            kept.queue,
+            kept.priority,
+            kept.arguments,
+            1,
+            None,
+            adapter.now_ns(),
+            None,
+            {**(kept.headers or {}), BATCH_CALLBACK: batch_id},
+        )
+        job = new_job(job_class, args, kwargs)
+        enqueue(job, payload, adapter)
+        if job.enqueue_error is not None:
+            raise job.enqueue_error
         store.sent(batch_id, name)
-
-
-def has_derived_id(headers: Mapping[str, object] | None) -> bool:
-    """Say whether a payload with these headers has the same id whenever it is enqueued."""
-    return headers is not None and (BATCH in headers or BATCH_CALLBACK in headers)
-
-
-def batch_of(headers: Mapping[str, Any] | None) -> str:
-    """Return the id of the batch that a payload carries."""
-    batch_id: str = (headers or {})[BATCH]
-    return batch_id
-
-
-def _enqueue(kept: Payload, batch_id: str, job_id: str) -> None:
-    job_class: type[JobBase] = kept.job
-    adapter = settings.adapter
-    types = job_class.__declaration__.argument_types
-    args, kwargs = decode(kept.arguments, types, find=RecordReference)
-    payload = Payload(
-        job_class,
-        kept.name,
-        job_id,
-        kept.queue,
-        kept.priority,
-        kept.arguments,
-        1,
-        None,
-        adapter.now_ns(),
-        None,
-        {**(kept.headers or {}), BATCH_CALLBACK: batch_id},
-    )
-    job = new_job(job_class, args, kwargs)
-    enqueue(job, payload, adapter)
-    if job.enqueue_error is not None:
-        raise job.enqueue_error

@@ -1,4 +1,4 @@
-"""Where batches are kept: which jobs they have, how each ended, and which callbacks were sent."""
+"""The batches of one process: which jobs each has, how they ended, and which callbacks were sent."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ State: TypeAlias = Literal["announced", "enqueued", "performed", "failed"]
 
 
 def names_of(callbacks: Mapping[str, Payload]) -> str:
-    """Return in one text which jobs the callbacks of a batch are."""
+    """Return the names of the callbacks of a batch as one text."""
     return ", ".join(f"on_{name} {callbacks[name].name}" for name in sorted(callbacks))
 
 
 def another_batch(batch_id: str, kept: str, given: str) -> BatchError:
-    """Return the error of a batch whose id is that of another one."""
+    """Return the error for a batch that has the id of another one."""
     return BatchError(
         f"The batch {batch_id} is kept with {kept}, and is enqueued here with {given}, which would never be "
         'called: give each batch an id of its own, which says what it is for, such as Batch(f"import-{file_id}").'
@@ -64,14 +64,14 @@ class _Kept:
 
 
 class MemoryBatches:
-    """Keeps the batches of one process, for as long as it lives."""
+    """A `BatchStore` in memory, whose methods say there what they do."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
     def copied(self) -> MemoryBatches:
-        """Return the same batches, kept apart from here on."""
+        """Return a copy, which changes on its own from here on."""
         copy = MemoryBatches()
         with self._mutex:
             copy._kept = {batch_id: batch.copied() for batch_id, batch in self._kept.items()}
@@ -84,7 +84,6 @@ class MemoryBatches:
         callbacks: Mapping[str, Payload] | None,
         adder: str = "",
     ) -> Sequence[str] | None:
-        """Announce jobs; see `BatchStore`."""
         with self._mutex:
             batch = self._kept.get(batch_id)
             if batch is None:
@@ -103,14 +102,12 @@ class MemoryBatches:
             return [each for each in job_ids if batch.jobs.get(each) == "announced"]
 
     def handed_over(self, batch_id: str, job_id: str) -> None:
-        """Take note that the adapter has a job; see `BatchStore`."""
         with self._mutex:
             batch = self._kept.get(batch_id)
             if batch is not None and batch.jobs.get(job_id) == "announced":
                 batch.jobs[job_id] = "enqueued"
 
     def withdraw(self, batch_id: str, job_id: str) -> None:
-        """Take a job out; see `BatchStore`."""
         with self._mutex:
             batch = self._kept.get(batch_id)
             if batch is not None and batch.jobs.get(job_id) == "announced":
@@ -119,7 +116,6 @@ class MemoryBatches:
                 batch.pending -= 1
 
     def end(self, batch_id: str, job_id: str, *, performed: bool) -> Mapping[str, Payload] | None:
-        """Take note that a job has ended for good; see `BatchStore`."""
         with self._mutex:
             batch = self._kept.get(batch_id)
             if batch is None or job_id not in batch.jobs:
@@ -133,20 +129,17 @@ class MemoryBatches:
             return batch.due(job_id)
 
     def settle(self, batch_id: str, asker: str) -> Mapping[str, Payload]:
-        """Return the callbacks that are to be sent now; see `BatchStore`."""
         with self._mutex:
             batch = self._kept.get(batch_id)
             return {} if batch is None else batch.due(asker)
 
     def sent(self, batch_id: str, name: str) -> None:
-        """Take note that the adapter has a callback; see `BatchStore`."""
         with self._mutex:
             batch = self._kept.get(batch_id)
             if batch is not None:
                 batch.sent.add(name)
 
     def facts(self, batch_id: str) -> BatchFacts | None:
-        """Return how far a batch is; see `BatchStore`."""
         with self._mutex:
             batch = self._kept.get(batch_id)
             return (

@@ -14,7 +14,7 @@ from ..foundation.settings import settings
 
 
 class WaitingJob:
-    """A job that is enqueued once each of some transactions has committed."""
+    """A job that is enqueued when all of some transactions have committed."""
 
     __slots__ = ("_dropped", "_enqueue", "_left", "job")
 
@@ -25,15 +25,15 @@ class WaitingJob:
         self._dropped = False
 
     def wait_for(self, transactions: Sequence[FoundTransaction]) -> None:
-        """Enqueue it when all of them have committed."""
+        """Begin to wait."""
         self._left = len(transactions)
         for source, transaction in transactions:
             wait = CommitWait(self, transaction, source.name)
-            commit_watches.tell(wait)
+            commit_watches.announce(wait)
             transaction.when_ended(wait)
 
     def one_committed(self) -> None:
-        """Enqueue it, if that was the last of its transactions."""
+        """Enqueue the job, if that was the last of its transactions."""
         self._left -= 1
         if self._left:
             return
@@ -47,7 +47,7 @@ class WaitingJob:
             raise
 
     def drop(self, transaction: OpenTransaction, by: str) -> None:
-        """Give it up, for one of its transactions."""
+        """Drop the job, since one of its transactions will not commit."""
         if self._dropped:
             return
         self._dropped = True
@@ -61,26 +61,26 @@ class WaitingJob:
 
 
 class CommitWatches:
-    """Who is told of each job that begins to wait: the harnesses that are open, the innermost alone."""
+    """The harnesses that list the jobs which wait for a commit. Only the innermost one gets a new wait."""
 
-    __slots__ = ("_told",)
+    __slots__ = ("_watchers",)
 
     def __init__(self) -> None:
-        self._told: list[Callable[[CommitWait], None]] = []
+        self._watchers: list[Callable[[CommitWait], None]] = []
 
-    def tell(self, wait: CommitWait) -> None:
-        """Tell the innermost."""
-        if self._told:
-            self._told[-1](wait)
+    def announce(self, wait: CommitWait) -> None:
+        """Call the innermost function with a wait that begins."""
+        if self._watchers:
+            self._watchers[-1](wait)
 
     def watch(self, added: Callable[[CommitWait], None]) -> Callable[[], None]:
-        """Call a function with each from now on; return what ends that."""
-        self._told.append(added)
-        return lambda: self._told.remove(added)
+        """Call a function with each wait from now on; return the function that ends that."""
+        self._watchers.append(added)
+        return lambda: self._watchers.remove(added)
 
     @contextmanager
     def muted(self) -> Generator[None, None, None]:
-        """Tell nobody for a block."""
+        """Call no function in this block."""
         unwatch = self.watch(lambda wait: None)
         try:
             yield
@@ -91,36 +91,25 @@ class CommitWatches:
 commit_watches = CommitWatches()
 
 
+def sources_in_use() -> list[TransactionSource]:
+    """Return the sources of the libraries that the program has imported and set up."""
+    in_use = integrations_in_use(django="django.records", sqlalchemy="sqlalchemy.commits")
+    return [integration.source() for integration in in_use]
+
+
 def transactions_to_wait_for(job_class: type[JobBase]) -> Sequence[FoundTransaction]:
-    """Return the open transactions whose commit a job of a class waits for, each with what knows it.
+    """Return the open transactions whose commit a job of a class waits for.
 
     Raises:
-        CommitError: when nothing knows of any transaction.
-    """
-    return [
-        (source, transaction) for source in sources(job_class) for transaction in source.open_here()
-    ]
-
-
-def sources(job_class: type[JobBase]) -> Sequence[TransactionSource]:
-    """Return what knows the transactions of each database library in use.
-
-    Raises:
-        CommitError: when no library is in use that is known, and it was not said that there is none.
+        CommitError: when no library that we know is in use, and `configure` was not told that there is none.
     """
     configured = settings.transactions
-    found = [*sources_in_use(), *(configured or ())]
-    if not found and configured is None:
+    sources = [*sources_in_use(), *(configured or ())]
+    if not sources and configured is None:
         raise CommitError(
             f"{job_class.__qualname__} is enqueued after the commit, and no database library whose transactions "
             "pytest-jobs knows is in use: neither is sqlalchemy.orm imported, nor does Django have its settings. "
             "For another one write pytest_jobs.configure(..., transactions=[...]), with what knows its "
             "transactions; in a program without a database transactions=[], and the job is enqueued at once."
         )
-    return found
-
-
-def sources_in_use() -> list[TransactionSource]:
-    """Return the sources of the libraries that the program has imported and set up."""
-    in_use = integrations_in_use(django="django.records", sqlalchemy="sqlalchemy.commits")
-    return [integration.source() for integration in in_use]
+    return [(source, transaction) for source in sources for transaction in source.open_here()]

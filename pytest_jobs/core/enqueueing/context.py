@@ -126,7 +126,7 @@ async def restore(headers: Mapping[str, object] | None, unit: UnitOfWork) -> Cur
     Raises:
         DeserializationError: when a value cannot be read.
         RecordNotFoundError: when it is a record that is gone.
-        RecordUnavailableError: when that cannot be told now.
+        RecordUnavailableError: when it is a record that could not be looked up.
     """
     found: dict[Any, dict[str, Any]] = {}
     for cls, name, data in _written_in(headers):
@@ -217,7 +217,7 @@ def attribute(*, factory: Callable[[], T], carried: bool = True) -> T: ...
 @overload
 def attribute(*, carried: bool = True) -> Any: ...
 def attribute(*, default: Any = _MISSING, factory: Any = None, carried: bool = True) -> Any:
-    """Declare an attribute of `CurrentAttributes` of which there is more to say than its default.
+    """Declare an attribute of `CurrentAttributes` that needs more than a default.
 
     Args:
         default: the value where none was set.
@@ -321,14 +321,14 @@ class CurrentAttributes(metaclass=_CurrentType):
 
     @classmethod
     def before_reset(cls) -> None:
-        """Override it for what is to be done while the values are still there.
+        """Override it to do something while the values are still there.
 
         It runs in `reset`, and at the end of a job in whose context the class had values.
         """
 
     @classmethod
     def after_reset(cls) -> None:
-        """Override it for what is to be done once they are gone; it runs where `before_reset` does."""
+        """Override it to do something once they are gone; it runs where `before_reset` does."""
 
     @classmethod
     def attributes(cls) -> dict[str, Any]:
@@ -337,7 +337,7 @@ class CurrentAttributes(metaclass=_CurrentType):
 
     @classmethod
     def carried_by(cls, job: HasHeaders) -> dict[str, Any]:
-        """Return the values that a record or a payload carries; records in them stand for themselves.
+        """Return the values that a record or a payload carries, with records as references.
 
         Raises:
             DeserializationError: when they cannot be read.
@@ -383,7 +383,7 @@ class _Restore:
 
 def _put_back(cls: type[CurrentAttributes], values: Mapping[str, object] | None) -> None:
     state: CurrentValues = {
-        kind: held for kind, held in current_values.get().items() if kind is not cls
+        other: of_other for other, of_other in current_values.get().items() if other is not cls
     }
     current_values.set(state if values is None else {**state, cls: values})
 
