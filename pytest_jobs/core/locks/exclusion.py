@@ -1,4 +1,4 @@
-"""What keeps jobs apart: locks and places, taken and given back as a job goes its way."""
+"""What keeps jobs apart: locks and places, taken and given back as a job is enqueued and performed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger("pytest_jobs")
 
 
 class Replaced(NamedTuple):
-    """A job that another took the place of."""
+    """A job that another one took the place of."""
 
     payload: Payload
     #: The lock that it had.
@@ -35,7 +35,7 @@ class Replaced(NamedTuple):
 
 
 class Exclusion:
-    """Keeps the jobs of one class apart by what it declares."""
+    """Keeps the jobs of one class apart, by the lock and the limit that it declares or inherits."""
 
     __slots__ = ("limit", "unique")
 
@@ -62,8 +62,23 @@ class Exclusion:
         for heir in declaration.heirs():
             cls.renew(heir)
 
+    # Enqueueing
+
+    def write_keys(self, job: JobBase, payload: Payload | None) -> None:
+        """Give a payload its keys, unless it has them; without a payload, check that they can be made.
+
+        Raises:
+            SerializationError: when a key cannot be written.
+        """
+        if payload is not None and not (payload.headers or {}).keys().isdisjoint((UNIQUE, LIMIT)):
+            return
+        rules = {UNIQUE: self.unique, LIMIT: self.limit}
+        keys = {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
+        if payload is not None:
+            payload.headers = {**(payload.headers or {}), **keys}
+
     def enqueue(self, job: JobBase, payload: Payload, adapter: Adapter) -> bool:
-        """Hand a payload to the adapter, unless another job keeps it out; say whether.
+        """Hand a payload to the adapter, unless another job keeps it out; return whether it did.
 
         Raises:
             StoreError: when the store cannot be reached; nothing was enqueued then.
@@ -87,24 +102,13 @@ class Exclusion:
         except Exception:
             _undo(payload, replaced, adapter, store)
             raise
-        if placed_by is None:
-            _end_in_batches(replaced)
-        else:
+        if placed_by is not None:
             _undo(payload, replaced, adapter, store)
+        else:
+            for former, _ in replaced:
+                if BATCH in (former.headers or {}):
+                    end_in_batch_or_log(former, "replaced")
         return locked_by or placed_by
-
-    def write_keys(self, job: JobBase, payload: Payload | None) -> None:
-        """Give a payload its keys, unless it has them; without one, see that there are keys.
-
-        Raises:
-            SerializationError: when a key is none.
-        """
-        if payload is not None and not (payload.headers or {}).keys().isdisjoint((UNIQUE, LIMIT)):
-            return
-        rules = {UNIQUE: self.unique, LIMIT: self.limit}
-        keys = {name: rule.key.text(job) for name, rule in rules.items() if rule is not None}
-        if payload is not None:
-            payload.headers = {**(payload.headers or {}), **keys}
 
     def _lock(
         self, payload: Payload, adapter: Adapter, store: Store, replaced: list[Replaced]
@@ -115,20 +119,29 @@ class Exclusion:
             return None
         held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
         if held is not None and rule.on_enqueue == "replace":
-            _withdraw(payload, held, adapter, store, replaced)
+            if not isinstance(adapter, Withdraws):
+                raise DeclarationError(
+                    f"{payload.name} is declared unique(on_conflict='replace'), and {type(adapter).__name__} "
+                    "cannot take jobs back: write on_conflict='drop', or give the adapter a method `withdraw`."
+                )
+            # A job that runs cannot be taken back, and loses its lock only.
+            former = adapter.withdraw(held.owner)
+            if former is not None:
+                replaced.append(Replaced(former, held))
+                _give_back(former, adapter, store)
+            store.release(held.key, held.owner, now_ns=payload.enqueued_ns)
             held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
         if held is not None and rule.on_enqueue == "log":
             _log.info("Dropped at enqueue: %s", _locked_text(payload, held))
         return None if held is None else held.owner
 
     def _hand_over(self, payload: Payload, adapter: Adapter, store: Store) -> str | None:
-        """Take a place, if the payload is due, and let the adapter have it; or return who has the place."""
+        """Hand the payload over, with a place if it is due; return the id of the job that has the place."""
         rule = self.limit
-        if rule is None or (payload.due_ns is not None and payload.due_ns > payload.enqueued_ns):
-            adapter.enqueue(payload)
-            return None
-        held = _take_place(payload, rule, store, payload.enqueued_ns)
-        if held is None:
+        held = None
+        if rule is not None and (payload.due_ns is None or payload.due_ns <= payload.enqueued_ns):
+            held = _take_place(payload, rule, store, payload.enqueued_ns)
+        if rule is None or held is None:
             adapter.enqueue(payload)
         elif rule.blocks:
             _block(payload, held, adapter)
@@ -139,7 +152,7 @@ class Exclusion:
     # Performing
 
     def enter(self, payload: Payload) -> Execution | None:
-        """Take what a run needs; return why it may not begin, if it may not.
+        """Take the place and the lock of a run; return the execution of a run that may not begin.
 
         A payload without keys was not enqueued under these rules, and passes.
 
@@ -151,16 +164,22 @@ class Exclusion:
         if UNIQUE not in keys and LIMIT not in keys:
             return None
         adapter, store = settings.adapter, settings.store
-        now_ns = adapter.now_ns()
-        if self.limit is not None and LIMIT in keys:
-            held = _take_place(payload, self.limit, store, now_ns, begins=True)
+        rule = self.limit
+        if rule is not None and LIMIT in keys:
+            now_ns = adapter.now_ns()
+            held = _take_place(payload, rule, store, now_ns, begins=True)
             if held is not None:
-                return _without_place(payload, self.limit, held, adapter, now_ns)
+                error = JobLockedError(_locked_text(payload, held))
+                if not rule.blocks:
+                    return Execution("halted", error=error)
+                _block(payload.snoozed(now_ns, held.expires_ns), held, adapter)
+                wait_ns = None if held.expires_ns is None else max(held.expires_ns - now_ns, 0)
+                return Execution("snoozed", error=error, wait_ns=wait_ns)
         if self.unique is not None and UNIQUE in keys:
-            return self._begin_unique(self.unique, payload, adapter, store)
+            return self._enter_lock(self.unique, payload, adapter, store)
         return None
 
-    def _begin_unique(
+    def _enter_lock(
         self, rule: UniqueRule, payload: Payload, adapter: Adapter, store: Store
     ) -> Execution | None:
         now_ns = adapter.now_ns()
@@ -189,15 +208,25 @@ class Exclusion:
     def leave(self, payload: Payload, status: str, wait_ns: int | None) -> None:
         """Give back what a run had, and what its job had if it has ended.
 
-        A store that cannot be reached is logged: the job has run, and an error would run it again.
+        An unreachable store is logged: the job has run, and an error would run it again.
         """
         keys = payload.headers or {}
         if UNIQUE not in keys and LIMIT not in keys:
             return
+        rule = self.unique
         try:
             adapter, store = settings.adapter, settings.store
-            if self.unique is not None and UNIQUE in keys:
-                _end_unique(self.unique, payload, status, wait_ns, adapter.now_ns(), store)
+            if rule is not None and UNIQUE in keys:
+                now_ns = adapter.now_ns()
+                owner, ends_with_job = payload.job_id, rule.kind.ends != "never"
+                if rule.kind.while_running:
+                    store.release(_key(payload, UNIQUE, RUNNING), owner, now_ns=now_ns)
+                if rule.kind.at_enqueue and status in ("retried", "snoozed"):
+                    if ends_with_job:
+                        due_ns = now_ns + (wait_ns or 0)
+                        _take_lock(payload, rule, store, now_ns, due_ns, renew=True)
+                elif rule.kind.at_enqueue and (ends_with_job or status in GIVEN_UP):
+                    store.release(_key(payload, UNIQUE), owner, now_ns=now_ns)
             if status != "snoozed":
                 _give_place_back(payload, self.limit, adapter, store)
         except StoreError as error:
@@ -207,26 +236,6 @@ class Exclusion:
                 payload.job_id,
                 error,
             )
-
-
-def _end_unique(
-    rule: UniqueRule,
-    payload: Payload,
-    status: str,
-    wait_ns: int | None,
-    now_ns: int,
-    store: Store,
-) -> None:
-    key, owner = _key(payload, UNIQUE), payload.job_id
-    if rule.kind.while_running:
-        store.release(_key(payload, UNIQUE, RUNNING), owner, now_ns=now_ns)
-    if not rule.kind.at_enqueue:
-        return
-    if status in ("retried", "snoozed"):
-        if rule.kind.ends != "never":
-            _take_lock(payload, rule, store, now_ns, now_ns + (wait_ns or 0), renew=True)
-    elif rule.kind.ends != "never" or status in GIVEN_UP:
-        store.release(key, owner, now_ns=now_ns)
 
 
 def _take_lock(
@@ -248,7 +257,7 @@ def _take_lock(
 def _take_place(
     payload: Payload, rule: LimitRule, store: Store, now_ns: int, *, begins: bool = False
 ) -> Held | None:
-    # A job may have waited in its queue for most of the time of its place, and is to run for all of it.
+    # Renewed when the run begins: the job may have waited in its queue for most of the time of its place.
     return store.acquire(
         _key(payload, LIMIT),
         payload.job_id,
@@ -258,17 +267,6 @@ def _take_place(
         rank=(payload.priority or 0) if rule.blocks else None,
         renew=begins,
     )
-
-
-def _without_place(
-    payload: Payload, rule: LimitRule, held: Held, adapter: Adapter, now_ns: int
-) -> Execution:
-    error = JobLockedError(_locked_text(payload, held))
-    if not rule.blocks:
-        return Execution("halted", error=error)
-    _block(payload.snoozed(now_ns, held.expires_ns), held, adapter)
-    wait_ns = None if held.expires_ns is None else max(held.expires_ns - now_ns, 0)
-    return Execution("snoozed", error=error, wait_ns=wait_ns)
 
 
 def _block(payload: Payload, held: Held, adapter: Adapter) -> None:
@@ -296,7 +294,7 @@ def _give_place_back(
 
 
 def _give_back(payload: Payload, adapter: Adapter, store: Store) -> None:
-    """Give back all that a job has that will not be performed."""
+    """Give back the lock and the place of a job that will not be performed."""
     keys = payload.headers or {}
     if UNIQUE in keys:
         store.release(_key(payload, UNIQUE), payload.job_id, now_ns=adapter.now_ns())
@@ -304,24 +302,8 @@ def _give_back(payload: Payload, adapter: Adapter, store: Store) -> None:
     _give_place_back(payload, None if exclusion is None else exclusion.limit, adapter, store)
 
 
-def _withdraw(
-    payload: Payload, held: Held, adapter: Adapter, store: Store, replaced: list[Replaced]
-) -> None:
-    """Take back the job that is to be replaced, wherever it is; one that runs loses its lock only."""
-    if not isinstance(adapter, Withdraws):
-        raise DeclarationError(
-            f"{payload.name} is declared unique(on_conflict='replace'), and {type(adapter).__name__} cannot take "
-            "jobs back: write on_conflict='drop', or give the adapter a method `withdraw`."
-        )
-    former = adapter.withdraw(held.owner)
-    if former is not None:
-        replaced.append(Replaced(former, held))
-        _give_back(former, adapter, store)
-    store.release(held.key, held.owner, now_ns=payload.enqueued_ns)
-
-
 def _undo(payload: Payload, replaced: Iterable[Replaced], adapter: Adapter, store: Store) -> None:
-    """Give back what a job has that was not enqueued, and let the one wait again that it was to replace."""
+    """Give back the lock and the place of a job that was not enqueued, and put the replaced jobs back."""
     with suppress(StoreError):
         _give_back(payload, adapter, store)
     for former, held in replaced:
@@ -330,7 +312,7 @@ def _undo(payload: Payload, replaced: Iterable[Replaced], adapter: Adapter, stor
         with suppress(StoreError):
             store.acquire(held.key, held.owner, now_ns=now_ns, ttl_ns=ttl_ns)
         try:
-            # It was enqueued once, and is no other job for having been taken back meanwhile.
+            # As snoozed: it was enqueued before, so it must not count as a new job.
             adapter.enqueue(former.snoozed(now_ns, former.due_ns))
         except EnqueueError as error:
             _log.error(
@@ -341,13 +323,6 @@ def _undo(payload: Payload, replaced: Iterable[Replaced], adapter: Adapter, stor
                 payload.job_id,
                 error,
             )
-
-
-def _end_in_batches(replaced: Iterable[Replaced]) -> None:
-    """Tell the batches of jobs that were replaced that these do not come any more."""
-    for former, _ in replaced:
-        if BATCH in (former.headers or {}):
-            end_in_batch_or_log(former, "replaced")
 
 
 def _key(payload: Payload, name: str, kind: str | None = None) -> str:

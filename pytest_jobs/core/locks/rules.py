@@ -44,12 +44,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "while_executing": Kind(at_enqueue=False, ends="end", while_running=True),
     "until_and_while_executing": Kind(at_enqueue=True, ends="start", while_running=True),
 }
-#: What can be done about a second job, and where.
+#: What can be done about a second job, by where it is kept out.
 STRATEGIES: Final[Mapping[Side, tuple[Strategy, ...]]] = {
     "enqueue": ("drop", "log", "replace"),
     "perform": ("drop", "log", "raise", "reschedule", "reject"),
 }
 _EVERY_STRATEGY: Final = ("drop", "log", "raise", "replace", "reschedule", "reject")
+#: Why a strategy is not for the other side.
 _INSTEAD: Final[Mapping[str, str]] = {
     "raise": "`perform_later` returns the job, and its `dropped_for` names the other",
     "reject": "a job that was never enqueued is no dead letter",
@@ -73,7 +74,13 @@ class UniqueRule:
             )
         self.kind = KINDS[until]
         self.key = JobKey(key, scope, "unique", "scope")
-        self.ttl_ns = None if ttl is None else duration_ns(_checked_ttl(ttl))
+        seconds = None if ttl is None else seconds_of(ttl, "ttl")
+        if seconds == 0:
+            raise DeclarationError(
+                "unique(ttl=0) is a lock that ends as it begins: write a longer one, or None for a lock without "
+                "a time."
+            )
+        self.ttl_ns = None if seconds is None else duration_ns(seconds)
         if until == "expired" and ttl is None:
             raise DeclarationError(
                 "unique(until='expired') without a ttl would let one job through, and never another: write "
@@ -84,17 +91,8 @@ class UniqueRule:
         self.on_perform: Strategy = chosen.get("perform", "drop")
 
 
-def _checked_ttl(ttl: Seconds) -> float:
-    seconds = seconds_of(ttl, "ttl")
-    if seconds == 0:
-        raise DeclarationError(
-            "unique(ttl=0) is a lock that ends as it begins: write a longer one, or None for a lock without "
-            "a time."
-        )
-    return seconds
-
-
 def _by_side(until: str, kind: Kind, on_conflict: object) -> dict[Side, Strategy]:
+    """Return the strategy of each side on which the lock keeps a job out."""
     if not isinstance(on_conflict, Mapping):
         return {side: _checked(until, side, on_conflict) for side in kind.sides}
     for side in on_conflict:
@@ -115,21 +113,19 @@ def _checked(until: str, side: Side, strategy: Any) -> Strategy:
             f"{nearest(strategy, _EVERY_STRATEGY)} There are {', '.join(_EVERY_STRATEGY)}."
         )
     if strategy not in STRATEGIES[side]:
+        meant = ""
+        for other in KINDS[until].sides:
+            if other != side and strategy in STRATEGIES[other]:
+                meant = (
+                    f" It does so at {other!r} too: if that is meant write "
+                    f"on_conflict={{{other!r}: {strategy!r}}}."
+                )
         raise DeclarationError(
             f"unique(until={until!r}, on_conflict={strategy!r}) cannot be: this lock keeps a job out at "
-            f"{side!r}, and {_INSTEAD[strategy]}. There write {', '.join(STRATEGIES[side])}."
-            f"{_other_side(KINDS[until], side, strategy)}"
+            f"{side!r}, and {_INSTEAD[strategy]}. There write {', '.join(STRATEGIES[side])}.{meant}"
         )
     chosen: Strategy = strategy
     return chosen
-
-
-def _other_side(kind: Kind, side: Side, strategy: Strategy) -> str:
-    """Return a sentence on the other side of a lock, if there is one and the strategy is for that."""
-    for other in kind.sides:
-        if other != side and strategy in STRATEGIES[other]:
-            return f" It does so at {other!r} too: if that is meant write on_conflict={{{other!r}: {strategy!r}}}."
-    return ""
 
 
 OnLimit: TypeAlias = Literal["block", "discard"]

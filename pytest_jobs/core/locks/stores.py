@@ -1,8 +1,9 @@
-"""Who has which place: locks of unique jobs, and places of jobs that are limited."""
+"""The locks and places of one process: `MemoryStore`."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 
 from ..batches.stores import MemoryBatches
@@ -40,8 +41,11 @@ class MemoryStore:
                 self._leave_queue(key, owner)
                 return None
             if rank is not None:
-                self._join_queue(key, owner, rank)
-            first = min(places, key=lambda each: _sortable(places[each]))
+                queue = self._queues.setdefault(key, [])
+                if all(owner != each for _, _, each in queue):
+                    queue.append((rank, next(self._order), owner))
+            ends = {each: math.inf if end is None else end for each, end in places.items()}
+            first = min(ends, key=ends.__getitem__)
             return Held(key, first, places[first])
 
     def release(
@@ -53,8 +57,10 @@ class MemoryStore:
             places = self._unexpired(key, now_ns)
             had_one = owner in places
             places.pop(owner, None)
-            following = self._first_in_queue(key) if had_one else None
-            if following is not None:
+            following = None
+            if had_one and (queue := self._queues.get(key)):
+                following = min(queue)[2]
+                self._leave_queue(key, following)
                 places[following] = _end(now_ns, ttl_ns)
             if not places:
                 del self._places[key]
@@ -84,32 +90,15 @@ class MemoryStore:
             del places[owner]
         return places
 
-    def _join_queue(self, key: str, owner: str, rank: int) -> None:
-        queue = self._queues.setdefault(key, [])
-        if all(owner != each for _, _, each in queue):
-            queue.append((rank, next(self._order), owner))
-
     def _leave_queue(self, key: str, owner: str) -> None:
         queue = [entry for entry in self._queues.pop(key, ()) if entry[2] != owner]
         if queue:
             self._queues[key] = queue
-
-    def _first_in_queue(self, key: str) -> str | None:
-        queue = self._queues.get(key)
-        if not queue:
-            return None
-        owner = min(queue)[2]
-        self._leave_queue(key, owner)
-        return owner
 
     def __repr__(self) -> str:
         return f"<MemoryStore, {len(self._places)} keys>"
 
 
 def _end(now_ns: int, ttl_ns: int | None) -> int | None:
-    # What counts on a place to have ended moves in microseconds.
+    # In whole microseconds, as the clock that tests and `datetime` know moves in microseconds.
     return None if ttl_ns is None else (now_ns + ttl_ns) // 1_000 * 1_000
-
-
-def _sortable(end: int | None) -> float:
-    return float("inf") if end is None else end
