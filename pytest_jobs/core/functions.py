@@ -1,4 +1,4 @@
-"""Functions as jobs."""
+"""Functions and methods as jobs: `job` and `later`."""
 
 from __future__ import annotations
 
@@ -121,34 +121,30 @@ def job(
     Raises:
         DeclarationError: when it decorates something else than a function.
     """
-    if function is not None:
-        return _make(function, {}, base)
     options = {
         "queue": queue,
         "priority": priority,
         "enqueue_after_commit": enqueue_after_commit,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    return lambda decorated: _make(decorated, given, base)
 
+    def decorate(decorated: Callable[..., Any]) -> JobFunction[..., Any]:
+        if isinstance(decorated, JobDecorator):
+            raise DeclarationError(
+                f"@job stands above @{decorated.name} without parentheses, which has taken the function for "
+                f"something else: write @{decorated.name}() above @job."
+            )
+        if not inspect.isfunction(decorated):
+            raise DeclarationError(
+                f"@job decorates {decorated!r}, which is no function: for a class derive from Job, for a method "
+                "write `later(method)`."
+            )
+        job_class = make_job_class(decorated, staticmethod(decorated), given, base)
+        made = JobFunction(decorated, job_class)
+        job_class.public = made
+        return made
 
-def _make(
-    function: Callable[..., Any], options: dict[str, Any], base: type[Job]
-) -> JobFunction[..., Any]:
-    if isinstance(function, JobDecorator):
-        raise DeclarationError(
-            f"@job stands above @{function.name} without parentheses, which has taken the function for something "
-            f"else: write @{function.name}() above @job."
-        )
-    if not inspect.isfunction(function):
-        raise DeclarationError(
-            f"@job decorates {function!r}, which is no function: for a class derive from Job, for a method "
-            "write `later(method)`."
-        )
-    job_class = make_job_class(function, staticmethod(function), options, base)
-    made = JobFunction(function, job_class)
-    job_class.public = made
-    return made
+    return decorate if function is None else decorate(function)
 
 
 def make_job_class(
@@ -211,11 +207,7 @@ class Later(Generic[S, Q]):
                 f"name, and {owner.__qualname__} has no attribute {called!r}: give it a `def` of the class whose "
                 "name does not begin with two underscores, and let its decorators use functools.wraps."
             )
-        perform = _performer(self._method)
-        perform.__name__ = name
-        perform.__qualname__ = f"{owner.__qualname__}.{name}"
-        perform.__module__ = owner.__module__
-        vars(perform)["__signature__"] = _with_record(inspect.signature(self._method))
+        perform = _performer(self._method, owner, name)
         self._job_class = make_job_class(perform, staticmethod(perform), self._options, self._base)
         self._job_class.public = self
 
@@ -265,7 +257,7 @@ class BoundLater(Generic[Q]):
         return f"<later {self.job_class.__qualname__} of {self._record!r}>"
 
 
-def _performer(method: Callable[..., Any]) -> Callable[..., Any]:
+def _performer(method: Callable[..., Any], owner: type, name: str) -> Callable[..., Any]:
     """Return a function that calls the method of a record by name, so that overriding counts."""
     if inspect.iscoroutinefunction(method):
 
@@ -273,20 +265,24 @@ def _performer(method: Callable[..., Any]) -> Callable[..., Any]:
         async def aperform(record: Any, /, *args: Any, **kwargs: Any) -> Any:
             return await getattr(record, method.__name__)(*args, **kwargs)
 
-        return aperform
+        made: Callable[..., Any] = aperform
+    else:
 
-    @functools.wraps(method)
-    def perform(record: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return getattr(record, method.__name__)(*args, **kwargs)
+        @functools.wraps(method)
+        def perform(record: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return getattr(record, method.__name__)(*args, **kwargs)
 
-    return perform
-
-
-def _with_record(signature: inspect.Signature) -> inspect.Signature:
-    """Return the signature of a method with its `self` named for what it is to the job."""
+        made = perform
+    made.__name__ = name
+    made.__qualname__ = f"{owner.__qualname__}.{name}"
+    made.__module__ = owner.__module__
+    # In messages `self` is the record, unless the method has a parameter of that name.
+    signature = inspect.signature(method)
     first, *rest = signature.parameters.values()
-    name = first.name if any(p.name == "record" for p in rest) else "record"
-    return signature.replace(parameters=[first.replace(name=name), *rest])
+    if all(parameter.name != "record" for parameter in rest):
+        first = first.replace(name="record")
+    vars(made)["__signature__"] = signature.replace(parameters=[first, *rest])
+    return made
 
 
 def later(
