@@ -1,4 +1,4 @@
-"""A lifecycle plugin that tells a metrics client what becomes of jobs."""
+"""Lifecycle plugins that log jobs, and that time and count them for a metrics client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def system_ns() -> int:
 
 
 class Stopwatch:
-    """Remembers when each job that runs has begun.
+    """Measures how long each job runs.
 
     Args:
         now_ns: returns the time in nanoseconds.
@@ -38,7 +38,7 @@ class Stopwatch:
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
-        # A job that is killed never ends; it must not be kept for that.
+        # Weak, since a job that is killed never ends and must not stay in memory for that.
         self._begun_ns: weakref.WeakKeyDictionary[Job, int] = weakref.WeakKeyDictionary()
 
     def start(self, job: Job) -> None:
@@ -93,7 +93,7 @@ class JobLog:
 
     @hookimpl
     def job_not_enqueued(self, job: Job) -> None:
-        """Log what kept the job out: another job, a callback that halted it, a rollback, or the adapter."""
+        """Log why the job is not enqueued: another job, a callback, a rollback, or the adapter."""
         error = job.enqueue_error
         if error is None:
             line = _line("job_kept_out", job, job.payload)
@@ -114,7 +114,7 @@ class JobLog:
 
     @hookimpl
     def job_finished(self, job: Job, execution: Execution) -> None:
-        """Log what the delivery came to."""
+        """Log the end of the delivery."""
         line = _line(_ENDS[execution.status], job, job.payload)
         duration_ms = self._stopwatch.stop(job)
         if duration_ms is not None:
@@ -124,7 +124,11 @@ class JobLog:
         if execution.status not in ("performed", "halted"):
             line |= _error(execution.error)
         if execution.status in ("exhausted", "failed"):
-            line["backtrace"] = _backtrace(execution.error)
+            trace = None if execution.error is None else execution.error.__traceback__
+            line["backtrace"] = [
+                f"{frame.filename}:{frame.lineno} in {frame.name}"
+                for frame in traceback.extract_tb(trace)
+            ]
         self._log(logging.ERROR if execution.status in GIVEN_UP else logging.INFO, line)
 
     def _log(self, level: int, line: dict[str, Any]) -> None:
@@ -140,7 +144,7 @@ def _line(event: str, job: Job, payload: Payload | None) -> dict[str, Any]:
 
 
 def _arguments(job: Job, payload: Payload | None) -> dict[str, Any]:
-    """Return the arguments by parameter name, records by what names them; nothing where there are none."""
+    """Return the arguments by parameter name, records as references, under `arguments`; {} for none."""
     if payload is None or not job.log_arguments:
         return {}
     declaration = job.__declaration__
@@ -158,11 +162,6 @@ def _error(error: BaseException | None) -> dict[str, Any]:
     return {"error_class": type(error).__qualname__, "error_message": str(error)}
 
 
-def _backtrace(error: BaseException | None) -> list[str]:
-    frames = traceback.extract_tb(None if error is None else error.__traceback__)
-    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
-
-
 def _seconds(ns: int) -> float:
     return ns / 1_000_000_000
 
@@ -175,7 +174,7 @@ _COUNTERS = {
 
 
 class MetricsClient(Protocol):
-    """What `JobMetrics` asks of a client, such as DogStatsD."""
+    """The methods that `JobMetrics` calls of a client, such as DogStatsD."""
 
     def timing(self, metric: str, value: float, /) -> object:
         """Take a duration in milliseconds."""
@@ -238,7 +237,7 @@ class JobMetrics:
 
     @hookimpl
     def job_finished(self, job: Job, execution: Execution) -> None:
-        """Send how long it took, and count what it came to."""
+        """Send how long the delivery took, and count its end."""
         duration_ms = self._stopwatch.stop(job)
         if duration_ms is not None:
             self._client.timing(self._metric(job, "duration"), duration_ms)

@@ -345,7 +345,7 @@ class RedisStore:
         rank: int | None = None,
         renew: bool = False,
     ) -> Held | None:
-        """Take a place; see `pytest_jobs.core.locks.stores.Store`."""
+        """Take a place; see `pytest_jobs.core.foundation.protocols.Store`."""
         times = (_microseconds(now_ns), _end(now_ns, ttl_ns))
         arguments = (owner, *times, limit, "" if rank is None else rank, _KEPT_MS, int(renew))
         first = self._do(f"take {key}", key, _ACQUIRE, *arguments)
@@ -354,7 +354,7 @@ class RedisStore:
     def release(
         self, key: str, owner: str, *, now_ns: int, ttl_ns: int | None = None
     ) -> str | None:
-        """Give a place back; see `pytest_jobs.core.locks.stores.Store`."""
+        """Give a place back; see `pytest_jobs.core.foundation.protocols.Store`."""
         arguments = (owner, _microseconds(now_ns), _end(now_ns, ttl_ns), _KEPT_MS)
         following = self._do(f"give {key} back", key, _RELEASE, *arguments)
         return None if following is None else _text(following)

@@ -1,4 +1,4 @@
-"""What one enqueue asks for beyond the job's own declarations."""
+"""The options of one enqueue, and the checks that they share with declarations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def to_ns(instant: datetime, what: str) -> int:
         raise SignatureError(
             f"{what} is {instant!r}, which is no datetime: write datetime(..., tzinfo=UTC)."
         )
-    if instant.utcoffset() is None:  # A timezone may know none either.
+    if instant.utcoffset() is None:  # Also where there is a timezone that knows no offset.
         raise NaiveDatetimeError(
             f"{what} is {instant!r}, a datetime without a timezone, which names no instant: write "
             f"{what}.replace(tzinfo=UTC), or .astimezone() when it is local time."
@@ -45,7 +45,7 @@ def checked_queue(queue: object, where: str) -> str:
         raise DeclarationError(
             f"{where} is {queue!r}, which names no queue: write a text such as 'mailers'."
         )
-    # A StrEnum is its value, which `str` alone would not give for every enum.
+    # The value of a StrEnum, for which `str(queue)` may be another text.
     return str.__str__(queue)
 
 
@@ -89,7 +89,7 @@ class Options:
         return self._at_ns if self._wait_ns is None else now_ns + self._wait_ns
 
     def check_now(self, job_class: type, verb: str) -> None:
-        """Raise when they say that the job is due later.
+        """Refuse options that say that the job is due later.
 
         Raises:
             SignatureError: names the option that does.

@@ -1,4 +1,4 @@
-"""Which job class a name means."""
+"""The names of job classes, and the class that a name means."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Registry:
         self._classes.setdefault(name_of(cls), weakref.WeakSet()).add(cls)
 
     def known(self, name: str) -> bool:
-        """Say whether a job class of this name is loaded."""
+        """Return whether a job class of this name is loaded."""
         return bool(self._classes.get(name))
 
     def find(self, name: str) -> type[Any]:
         """Return the job class of this name, importing its module if need be.
 
-        A class that is found where the name says counts too, whatever its own name is: where a job was
-        moved or renamed, the old name goes on as an alias.
+        Where a job was moved or renamed, its old name may go on as an alias: so a job class that a module
+        has under this name counts too, whatever its own name is.
 
         Raises:
             UnknownJobError: when there is none.
@@ -55,7 +55,7 @@ class Registry:
         return found[0]
 
     def check_findable(self, cls: type[Any]) -> None:
-        """Raise unless a worker could find this class by its name.
+        """Check that a worker could find this class by its name.
 
         Raises:
             UnknownJobError: when the class was made inside a function.
@@ -92,7 +92,7 @@ def _ambiguous(name: str, count: int) -> str:
 
 
 def standing_at(name: str) -> object:
-    """Return what stands in a loaded module under a dotted name; None when nothing does."""
+    """Return the object that a loaded module has under a dotted name; None when there is none."""
     module, _, path = name.rpartition(".")
     while module and module not in sys.modules:
         module, _, last = module.rpartition(".")
@@ -104,7 +104,7 @@ def standing_at(name: str) -> object:
 
 
 def import_module_of(name: str) -> None:
-    """Import the module in which something of this name lies, if there is one."""
+    """Import the module of an object of this name, if there is one."""
     module, _, _ = name.rpartition(".")
     while module and "<locals>" not in name:
         try:

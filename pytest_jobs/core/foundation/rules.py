@@ -1,7 +1,7 @@
-"""What becomes of a job that raised: retry it, discard it, or rescue it.
+"""The rules for errors of a job: retry it, discard it, or rescue it.
 
-The most specific rule wins: the one whose exception class stands nearest in the error's method
-resolution order; then the nearest job class; then the topmost decorator.
+The most specific rule wins: the one whose exception class is nearest in the error's method resolution
+order; then the nearest job class; then the topmost decorator.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEFAULT_JITTER = 0.15
 
 
 class Rule:
-    """What happens on certain errors."""
+    """What happens to a job that raises one of certain errors."""
 
     __slots__ = ("errors",)
 
@@ -103,7 +103,7 @@ class DiscardRule(Rule):
 
 
 class RescueRule(Rule):
-    """Let a method of the job deal with the error."""
+    """Call a method of the job with the error."""
 
     __slots__ = ("name",)
 

@@ -1,4 +1,4 @@
-"""What the core is told from outside."""
+"""The settings of the core: the adapter, the store, and what knows transactions and sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...errors import DeclarationError, NoAdapterError, NoStoreError
 from .protocols import Adapter, BatchStore, Store, TransactionSource
 
 
-class _InForce(NamedTuple):
+class _Values(NamedTuple):
     adapter: Adapter | None
     store: Store | None
     draw: Callable[[], float]
@@ -20,16 +20,16 @@ class _InForce(NamedTuple):
 
 
 class Settings:
-    """The adapter and the store in force, what knows the database, and where chance comes from."""
+    """The settings in force: those that were configured, or those of the harness that took over."""
 
     __slots__ = ("_adapter", "_configured", "_store", "_taken", "draw")
 
-    #: Returns where in its range of jitter a wait lies, from 0 up to 1.
+    #: Returns how much of its jitter a wait gets, from 0 up to 1.
     draw: Callable[[], float]
 
     def __init__(self) -> None:
-        self._configured = _InForce(None, None, random.random)
-        self._taken: list[_InForce] = []
+        self._configured = _Values(None, None, random.random)
+        self._taken: list[_Values] = []
         self._put_in_force()
 
     @property
@@ -50,17 +50,17 @@ class Settings:
 
     @property
     def transactions(self) -> Sequence[TransactionSource] | None:
-        """What knows the transactions of further databases; None when that was not said.
+        """The sources of transactions that were configured; None when nothing was said about them.
 
-        It is what was configured, whoever has taken over.
+        A harness that has taken over does not change them.
         """
         return self._configured.transactions
 
     @property
     def session(self) -> Callable[[], object] | None:
-        """What makes sessions of SQLAlchemy; None when there is none.
+        """Makes the sessions of SQLAlchemy, as configured; None when there is none.
 
-        It is what was configured, whoever has taken over.
+        A harness that has taken over does not change it.
         """
         return self._configured.session
 
@@ -99,25 +99,22 @@ class Settings:
         transactions: Sequence[TransactionSource] | None = None,
         session: Callable[[], object] | None = None,
     ) -> Restore:
-        """Configure another adapter and another store; the result undoes it.
-
-        What has taken over stays in force.
-        """
+        """Configure other settings; the result undoes it. A harness that has taken over stays in force."""
         before = self._configured
         self._configure(
-            _InForce(adapter, store, before.draw if draw is None else draw, transactions, session)
+            _Values(adapter, store, before.draw if draw is None else draw, transactions, session)
         )
         return Restore(lambda: self._configure(before))
 
     def take_over(
         self, adapter: Adapter, store: Store, draw: Callable[[], float]
     ) -> Callable[[], None]:
-        """Put an adapter and a store in force over whatever is configured, also later.
+        """Put an adapter and a store in force, whatever is configured now or later.
 
         Returns:
-            What gives way again.
+            A function that ends this.
         """
-        taken = _InForce(adapter, store, draw)
+        taken = _Values(adapter, store, draw)
         self._taken.append(taken)
         self._put_in_force()
 
@@ -127,7 +124,7 @@ class Settings:
 
         return give_way
 
-    def _configure(self, configured: _InForce) -> None:
+    def _configure(self, configured: _Values) -> None:
         self._configured = configured
         self._put_in_force()
 
