@@ -150,7 +150,10 @@ def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
 
 
 def _is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__")
+    # The methods of a NamedTuple are public: the underscore keeps them apart from its fields.
+    return (
+        name.startswith("_") and not name.startswith("__") and name not in ("_asdict", "_replace")
+    )
 
 
 def _private_names(tree: ast.Module) -> set[str]:

