@@ -12,7 +12,7 @@ _ABSENT: Final = object()
 
 
 class Installed(Protocol):
-    """A bridge, as its seam knows it."""
+    """What a seam asks of a bridge."""
 
     def patch(self, seam: Seam) -> None: ...
 
@@ -24,30 +24,30 @@ def _itself(owner: Any) -> Any:
 
 
 class Seam:
-    """The place where a library is intercepted, for every bridge to it that is installed.
+    """Patches the classes of a library, for all bridges to it that are installed.
 
-    Classes are patched, not objects: that catches applications that are made later, and costs a test nothing. They
-    are patched when the first bridge is installed, and restored when the last one is uninstalled. Where
-    `jobs_apps` names applications, the harness of the session holds a bridge, so that happens once a session.
+    The first bridge that is installed patches them, and they are restored after the last one is uninstalled. With
+    `jobs_apps` the harness of the session keeps a bridge installed, so the library is patched once a session, and
+    a test costs one entry in a list.
 
-    At each call the seam looks for the newest bridge that takes the application. It calls that bridge; when there
-    is none, it does what the library does.
+    A patched method looks for the newest bridge that takes the application, and calls it. Without such a bridge it
+    does what the library does, so it may stay in place while nobody uses it.
     """
 
     def __init__(self) -> None:
-        #: Those that are installed, the newest last.
+        #: The installed bridges, the newest last.
         self.bridges: list[Any] = []
         self._patches = Patches()
         self._done: set[tuple[Any, str]] = set()
 
     def enter(self, bridge: Installed) -> None:
-        """Let a bridge take the calls from now on."""
+        """Add a bridge, which gets the calls from now on."""
         self.bridges.append(bridge)
         if len(self.bridges) == 1:
             bridge.patch(self)
 
     def leave(self, bridge: Installed) -> None:
-        """Let the bridge before take the calls, or the library."""
+        """Remove a bridge."""
         if bridge in self.bridges:
             self.bridges.remove(bridge)
         if not self.bridges:
@@ -66,7 +66,7 @@ class Seam:
         return (owner, name) in self._done
 
     def set(self, owner: Any, name: str, value: object) -> None:
-        """Replace an attribute by a value that itself looks at `current_attempt`, such as a `PinnedRandom`."""
+        """Replace an attribute of a class or module by a value for every bridge, such as a `PinnedRandom`."""
         if not self.has(owner, name):
             self._done.add((owner, name))
             self._patches.set(owner, name, value)
@@ -86,7 +86,7 @@ class Seam:
             name: the name of its method.
             method: a method of the bridge's class. It is called with the bridge, the object of the library, and
                 the other arguments.
-            application: returns the application that the object belongs to, which is the object itself by default.
+            application: returns the application of such an object. Default: the object itself.
         """
         original = getattr(owner, name)
 
@@ -107,9 +107,9 @@ class Seam:
         *,
         application: Callable[[Any], object] = _itself,
     ) -> None:
-        """Do as `replace` does, with a method that gets the original as well.
+        """Do as `replace` does, for a method of the bridge that calls the original.
 
-        It is called with the bridge, the original bound to the object, the object, and the other arguments.
+        It is called with the bridge, the original method of the object, the object, and the other arguments.
         """
         original = getattr(owner, name)
 
@@ -126,14 +126,14 @@ class Seam:
         *,
         application: Callable[[Any], object] = _itself,
     ) -> None:
-        """Ask a method of the bridge for the value of an attribute or property, whatever an object has cached.
+        """Let a method of the bridge compute an attribute, also in objects that have a value of their own.
 
         Args:
             owner: a class of the library.
-            name: the name of the attribute.
-            method: a method of the bridge's class. It is called with the bridge, with what returns the value that
-                the attribute has otherwise, and with the object of the library.
-            application: returns the application that the object belongs to, which is the object itself by default.
+            name: the name of the attribute or property.
+            method: a method of the bridge's class. It is called with the bridge, with a function that returns the
+                original value, and with the object of the library.
+            application: returns the application of such an object. Default: the object itself.
         """
 
         def get(obj: Any, original: Callable[[], Any]) -> Any:
@@ -145,10 +145,10 @@ class Seam:
 
 
 class _Overlay:
-    """A data descriptor: it goes before what objects keep in their `__dict__`, in those made long ago as well.
+    """A data descriptor, which Python asks before it looks into the `__dict__` of an object.
 
-    What is written still reaches the object. So each object has what it had, or was given meanwhile, when the
-    overlay is gone.
+    A value that is set still goes to the object. So once the overlay is gone, each object has its own value, also
+    one that was set meanwhile.
     """
 
     def __init__(

@@ -142,7 +142,7 @@ class Message:
 
     @property
     def headers(self) -> Mapping[str, object] | None:
-        """What travels beside the arguments. Derived classes may read it from the message when it is asked for."""
+        """What travels beside the arguments. A derived class may read it from the message each time."""
         headers: Mapping[str, object] | None = self._headers
         return headers
 
@@ -159,7 +159,7 @@ class Drawn(NamedTuple):
 
 
 class Attempt(Generic[M]):
-    """One delivery while it is made: what is performed, and what is noted of it meanwhile."""
+    """One delivery while it is made, with what the bridge notes of it."""
 
     def __init__(
         self,
@@ -174,13 +174,13 @@ class Attempt(Generic[M]):
         self.message = message
         #: The time of the harness's clock when the delivery began.
         self.now_ns = now_ns
-        #: Runs the body: pass a callable without parameters that calls it. Returns what the body returns.
+        #: Runs the body. Takes a callable that calls it, and returns or raises what that does.
         self.around = around
-        #: The record of the next attempt, when the library has sent the job again meanwhile.
+        #: The record of the next attempt, once the library has sent the job again.
         self.again: JobRecord | None = None
-        #: What the body raised, for a bridge to note whose library keeps it to itself.
+        #: What the body raised. A bridge sets it when the library catches the error.
         self.error: Exception | None = None
-        #: What the library drew for the jitter of a wait.
+        #: What the library drew for the jitter of a wait; set by `PinnedRandom`.
         self.drawn: Drawn | None = None
 
     def performed(self, result: object = None) -> Delivery:
@@ -188,7 +188,7 @@ class Attempt(Generic[M]):
         return Delivery(self.record, self.now_ns, "performed", result)
 
     def failed(self, error: BaseException, status: Status = "failed") -> Delivery:
-        """Return the delivery of a job that will not run again, for an error that verbs raise."""
+        """Return the delivery of a job that failed and will not run again, so that a verb raises its error."""
         return Delivery(self.record, self.now_ns, status, error=error, handled=False)
 
     def retried(
@@ -203,7 +203,7 @@ class Attempt(Generic[M]):
         Args:
             error: what the job raised.
             bounds_ns: the shortest and the longest that jitter could have made the wait.
-            status: `snoozed` for a job that asked for it and has not failed.
+            status: `snoozed` for a job that asked to run again and has not failed.
         """
         if self.again is None:
             raise BridgeError(f"{self.record!r} was not sent again, so it is not {status}.")
@@ -226,8 +226,7 @@ current_attempt: ContextVar[Attempt[Any] | None] = ContextVar("pytest_jobs_attem
 class PinnedRandom:
     """Stands in for `random` where a library draws the jitter of a wait.
 
-    During a delivery the harness says what is drawn (`jobs_jitter`), and the attempt notes it. At other times it
-    is left to chance.
+    During a delivery `jobs_jitter` decides what is drawn, and the attempt notes it. At other times chance decides.
     """
 
     def __init__(self, real: Any) -> None:
@@ -252,7 +251,7 @@ class PinnedRandom:
         return value
 
     def randrange(self, stop: int) -> int:
-        """Draw a whole number from 0 up to, and without, another."""
+        """Draw a whole number that is not negative and less than another."""
         attempt = current_attempt.get()
         if attempt is None:
             return int(self._real.randrange(stop))
@@ -267,37 +266,38 @@ class PinnedRandom:
 class LibraryBridge(Generic[T, M, S]):
     """A bridge to one job library.
 
-    Derive from it, give the class a `name` and its `capabilities`, and write the methods of the first part, and
-    those of the second part where the library does otherwise. The rest is the same for every library.
+    A bridge of your own derives from it and has a `name` and `capabilities`. It must write the methods of the
+    first part. It writes one of the second part when the default is wrong for the library. The third part is the
+    same for every library.
     """
 
     #: The name of the library.
     name: ClassVar[str]
     #: Which of eta, priority, headers, retry, discard, async, serialise, unique, cron, chains it has.
     capabilities: ClassVar[frozenset[str]]
-    #: The class of what `deliver` gets: a derived one notes more.
+    #: The class of what `deliver` is given. A library with more to note has a derived class.
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
-    #: What a message advises to make for a second harness.
+    #: What an error advises to make for a second harness.
     another: ClassVar[str] = "one"
-    #: Where the library is intercepted; each class that has a `patch` has one of its own.
+    #: Where the library is intercepted. Each class that writes `patch` gets its own.
     seam: ClassVar[Seam]
 
-    # To be written
+    # First part: to be written
 
     def patch(self, seam: Seam) -> None:
-        """Take the place of the server, in the classes of the library.
+        """Replace the methods of the library by which messages leave the process.
 
-        It is called for the first bridge and serves those that come after, so it gives the seam functions of the
-        class, as in `seam.replace(Queue, "put", MyBridge.put)`, and leaves it to the seam for which bridge.
+        Only the first bridge that is installed is asked; what it replaces serves the later ones as well. So pass
+        functions of the class, as in `seam.replace(Queue, "put", MyBridge.put)`: the seam chooses the bridge.
         """
         raise NotImplementedError
 
     def find(self, job: object) -> T | None:
-        """Return the task that a test names, by itself or by its name; None when the library has none."""
+        """Return the task that a test means: the task itself, or its name. None for anything else."""
         raise NotImplementedError
 
     def name_of(self, task: T) -> str:
-        """Return the name that messages of a task have."""
+        """Return the name of a task, which its messages have too."""
         raise NotImplementedError
 
     def body_of(self, task: T) -> Callable[..., Any]:
@@ -316,11 +316,11 @@ class LibraryBridge(Generic[T, M, S]):
         """Make one delivery through the path that a worker of the library takes.
 
         Args:
-            attempt: an `Attempt`. Its `around` is to be called where the library would call the body.
+            attempt: an `Attempt`. Call its `around` where the library would call the body.
 
         Returns:
-            The delivery, or an awaitable of it for a coroutine job. Errors of the job are in it; an error that
-            derives from BaseException alone may pass through.
+            The delivery, or an awaitable of it for a coroutine job. An error of the job belongs into the delivery;
+            an error that does not derive from Exception may pass through.
         """
         raise NotImplementedError
 
@@ -328,17 +328,17 @@ class LibraryBridge(Generic[T, M, S]):
         """Return what the library does with a job whose worker fails."""
         raise NotImplementedError
 
-    # To be written where the library does otherwise
+    # Second part: to be written where the default is wrong
 
     def new_store(self) -> S:
-        """Return an empty store; a sandbox has one of its own. Default: None, for a library that keeps nothing."""
+        """Return an empty `store`: each harness and each sandbox has its own. Default: None."""
         return cast(S, None)
 
     def prepare(self) -> None:
-        """Change what belongs to this bridge alone, through `self.patches`. Default: nothing."""
+        """Patch what belongs to this bridge alone, through `self.patches`. Default: nothing."""
 
     def takes(self, application: object) -> bool:
-        """Say whether messages of an application are recorded here. Default: those of all applications are."""
+        """Say whether this bridge records the messages of an application. Default: of every application."""
         return True
 
     def task_of(self, message: M) -> T | None:
@@ -355,11 +355,11 @@ class LibraryBridge(Generic[T, M, S]):
         return Binder(self.body_of(task), label=self.name_of(task))
 
     def policy_of(self, task: T) -> RetryPolicy | None:
-        """Return the declared retry schedule. Default: None, only running the job can tell."""
+        """Return the declared retry schedule. Default: None, for one that only running the job shows."""
         return None
 
     def rank(self, priority: int | None) -> int:
-        """Return a priority as a number, the lower performed first. Default: 0, priorities have no order."""
+        """Return a number for a priority; the lowest is performed first. Default: 0, priorities have no order."""
         return 0
 
     def is_coroutine(self, record: JobRecord) -> bool:
@@ -371,7 +371,7 @@ class LibraryBridge(Generic[T, M, S]):
         return ()
 
     def payload_of(self, message: M) -> object:
-        """Return what `record.payload` shows. Default: the message."""
+        """Return the `payload` of a record. Default: the message."""
         return message
 
     def message_of(self, record: JobRecord) -> M:
@@ -379,19 +379,19 @@ class LibraryBridge(Generic[T, M, S]):
         return cast(M, record.envelope)
 
     def unknown(self, job: object) -> Exception:
-        """Return the error for something that is not a task of the library."""
+        """Return the error for a job that `find` does not find."""
         return CriterionError(f"{job!r} is no task of {self}.")
 
     @property
     def title(self) -> str:
-        """What messages call the bridge."""
+        """What errors call the bridge."""
         return f"The bridge to {self}"
 
     def __str__(self) -> str:
-        """Return what messages call the applications. Default: the name of the library."""
+        """Return what errors call the applications. Default: the name of the library."""
         return self.name
 
-    # The same for every library
+    # Third part: the same for every library
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -399,14 +399,14 @@ class LibraryBridge(Generic[T, M, S]):
             cls.seam = Seam()
 
     def __init__(self) -> None:
-        #: Undone when the bridge is uninstalled.
+        #: What is restored when the bridge is uninstalled.
         self.patches = Patches()
-        #: What a server would keep.
-        self.store: S = self.new_store()
+        #: What a server would keep. Set by `install`, and in a sandbox another one.
+        self.store: S
         #: Returns where in its range of jitter a wait lies, from 0 up to 1. Set by `install`.
         self.draw: Callable[[], float]
         self._sink: Sink | None = None
-        self._binders: dict[Callable[..., Any], Binder] = {}
+        self._binders: dict[tuple[str, Callable[..., Any]], Binder] = {}
 
     @property
     def sink(self) -> Sink:
@@ -420,7 +420,7 @@ class LibraryBridge(Generic[T, M, S]):
         return self._sink
 
     def install(self, sink: Sink, draw: Callable[[], float]) -> None:
-        """Take the place of the server.
+        """Keep messages from the server, and report them to a sink.
 
         Raises:
             BridgeError: when the bridge is installed already.
@@ -439,7 +439,7 @@ class LibraryBridge(Generic[T, M, S]):
             raise
 
     def uninstall(self) -> None:
-        """Give the place back."""
+        """Restore everything that `install` has changed."""
         self._sink = None
         self.seam.leave(self)
         self.patches.restore()
@@ -467,7 +467,7 @@ class LibraryBridge(Generic[T, M, S]):
         return record
 
     def new_record(self, message: M, origin: Origin | None = None) -> JobRecord:
-        """Return the record of a message for `sink.added`; see `report`."""
+        """Return the record of a message, which `sink.added` is to be given; see `report`."""
         attempt = current_attempt.get()
         is_own = attempt is not None and attempt.message.job_id == message.job_id
         if origin is None:
@@ -512,10 +512,10 @@ class LibraryBridge(Generic[T, M, S]):
     def signature(self, job: object) -> Binder:
         """Return what binds arguments to the parameters of a task."""
         task = self.known(job)
-        body = self.body_of(task)
-        binder = self._binders.get(body)
+        key = self.name_of(task), self.body_of(task)
+        binder = self._binders.get(key)
         if binder is None:
-            binder = self._binders[body] = self.binder_of(task)
+            binder = self._binders[key] = self.binder_of(task)
         return binder
 
     def resolve(self, job: object) -> Callable[..., Any]:
@@ -547,7 +547,7 @@ class LibraryBridge(Generic[T, M, S]):
         return delivery if isinstance(delivery, Delivery) else _awaited(attempt, delivery)
 
     def redeliver(self, record: JobRecord) -> JobRecord:
-        """Report the same message once more."""
+        """Report the same message again, as a server does that was told of no delivery."""
         return self.report(self.message_of(record), REDELIVERY)
 
     def result_of(self, record: JobRecord) -> object:
@@ -555,7 +555,7 @@ class LibraryBridge(Generic[T, M, S]):
         return self.sink.result_of(record)
 
     def not_performed(self, job_id: str) -> NotPerformedError:
-        """Return the error for a result that is asked for too early, where the library would wait for ever."""
+        """Return the error for a result that a test reads too early: the library would wait for it for ever."""
         pending = self.sink.pending_with(job_id)
         if pending is not None:
             return NotPerformedError(
@@ -576,41 +576,41 @@ async def _awaited(attempt: Attempt[Any], delivery: Awaitable[Delivery]) -> Deli
         try:  # noqa: SIM105 - `suppress` would cost more than the rest
             current_attempt.reset(token)
         except ValueError:
-            pass  # A coroutine that is thrown away ends in the context of whoever does it.
+            pass  # A coroutine that is thrown away ends in another context.
 
 
 class CountedAttempts(LibraryBridge[T, M, S]):
-    """A bridge to a library whose messages carry the number of their attempt: for `jobs.perform(attempt=3)`."""
+    """A bridge whose messages carry the number of their attempt, which `jobs.perform(record, attempt=3)` needs."""
 
     def retried(self, message: M, attempt: int) -> M:
         """Return the message that the library sends for another attempt."""
         raise NotImplementedError
 
     def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
-        """Return the record of another attempt, which is not reported."""
+        """Return a record of another attempt, without reporting it."""
         message = self.retried(self.message_of(record), attempt)
         return JobRecord(self, message, self.payload_of(message), RETRY)
 
 
 class WrittenMessages(LibraryBridge[T, M, S]):
-    """A bridge to a library that writes its messages as text: for `jobs.record_payloads()`."""
+    """A bridge whose messages can be written as JSON, which `jobs.record_payloads()` needs."""
 
-    #: What errors call a message.
+    #: What errors call a message of the library.
     noun: ClassVar[str] = "a message"
 
     def fields(self, message: M) -> Mapping[str, Any]:
-        """Return a message as values of JSON, `args` and `kwargs` among them, without its id and its times.
+        """Return a message as values of JSON, without its id and its times. `args` and `kwargs` are among them.
 
         Raises:
-            PayloadError: when the library did not write this one as text.
+            PayloadError: when the library did not write this message as text.
         """
         raise NotImplementedError
 
     def message_from(self, fields: Mapping[str, Any]) -> M:
-        """Return the message with these fields, enqueued just now.
+        """Return a message that has these fields and is enqueued now.
 
         Raises:
-            UnknownJobError: when the library cannot have a message of a task that it does not know.
+            UnknownJobError: when the library needs the task for that, and does not know it.
         """
         raise NotImplementedError
 
@@ -620,7 +620,7 @@ class WrittenMessages(LibraryBridge[T, M, S]):
         return WrittenPayload(fields, fields["args"], fields["kwargs"])
 
     def record_from(self, data: Mapping[str, Any]) -> JobRecord:
-        """Report what was written as enqueued just now.
+        """Report a message that was written, as enqueued now.
 
         Raises:
             DeserializationError: when a field is missing.

@@ -1,6 +1,6 @@
 """The suite that every bridge must pass: ours, and one of your own.
 
-Derive a test class from `BridgeConformance` and give it a fixture `library`, as in `docs/how-to/bridge-your-own.md`.
+Derive a test class from `BridgeConformance`, with a fixture `library`: see `docs/how-to/bridge-your-own.md`.
 
 - `case`: what a library says of itself, what all tests share, and the table of what bridges can do.
 - `bodies`: the functions that the library declares as its jobs.

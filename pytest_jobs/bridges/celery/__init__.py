@@ -5,7 +5,7 @@ Read in this order:
 - `bridge`: takes the place of broker and result backend, reports messages, and performs them.
 - `messages`: one message as Celery publishes it, and the tasks that follow upon it.
 - `attempt`: one delivery through the path of a worker, and the patches of a task that it needs.
-- `apps`: the applications, what their tasks declare, and the stand-in for their producers.
+- `apps`: the applications, and the stand-in for their producers.
 - `results`: a result backend in memory.
 
 `bridges.opening` calls `bridge()` for what `jobs_apps` names as `celery:package.module:app`.

@@ -1,4 +1,4 @@
-"""One attempt of a Celery task, through the path that a worker takes."""
+"""One delivery of a Celery task, through the path of a worker."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _ABSENT: Final = object()
 
 
 class TaskAttempt(Attempt[TaskMessage]):
-    """One delivery of a task, and what is noted of it while it runs."""
+    """One delivery of a task, with what is noted of it while it runs."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.task: Task | None = None
-        #: Whether the body has begun, so that what calls it again is the task itself.
+        #: Whether the body has begun. A second call comes from the task itself.
         self.started = False
-        #: What Celery's tracer says of the outcome; None for success.
+        #: The outcome by Celery's tracer; None for success.
         self.info: Any = None
         self.result: Any = None
         #: Whether the message went back to the queue.
         self.requeued = False
-        #: Whether the task has put another one in its own place.
+        #: Whether the task has sent another task in its own place, as `self.replace` does.
         self.replaced = False
 
     def make(self, task: Task, app: Celery) -> Delivery:
         """Make one delivery as a worker with a pool of one does.
 
         Args:
-            task: the task, prepared.
+            task: the task, patched by `TaskPatches`.
             app: the application that performs it.
         """
         self.task = task
@@ -59,7 +59,7 @@ class TaskAttempt(Attempt[TaskMessage]):
         threads: Any = _state._tls
         before, threads.current_app = threads.current_app, app
         try:
-            request.execute_using_pool(_POOL)
+            request.execute_using_pool(_OneProcess())
         except TaskRevokedError as error:
             revoked_tasks.discard(request.id)
             return Delivery(self.record, self.now_ns, "discarded", error=error)
@@ -131,7 +131,7 @@ class TaskPatches:
             self._patches.set(task, "_backend", self._store(app))
 
     def prepare(self, task: Task, app: Celery) -> None:
-        """Patch a task before its first attempt."""
+        """Patch a task before its first delivery."""
         if task in self._bodies:
             return
         body = self._bodies[task] = self.body(task)
@@ -195,9 +195,6 @@ class _OneProcess:
         callback: Callable[[Any], object],
         **limits: object,
     ) -> None:
-        """Run a task, and tell its request what came of it."""
+        """Run a task, and report its outcome to the request."""
         accept_callback(os.getpid(), time.monotonic())
         callback(target(*args))
-
-
-_POOL: Final[Any] = _OneProcess()

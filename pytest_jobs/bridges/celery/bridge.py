@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -33,15 +34,7 @@ from ..toolkit import (
     current_attempt,
     to_ns,
 )
-from .apps import (
-    Applications,
-    Producers,
-    app_text,
-    changing,
-    memory_connection,
-    retry_policy_of,
-    semantics_of,
-)
+from .apps import Applications, Producers, app_text, changing, memory_connection
 from .attempt import TaskAttempt, TaskPatches
 from .messages import TaskMessage, following, steps_after
 from .results import ResultStore, has_results
@@ -293,10 +286,40 @@ class CeleryBridge(
         return args, kwargs
 
     def semantics_of(self, task: Task) -> DeliverySemantics:
-        return semantics_of(task)
+        """Return what a worker does by the settings of a task.
+
+        When a pool process is killed, its job is lost. There are two exceptions: `retry_on_worker_lost` retries
+        it while it has retries left, and `acks_late` with `reject_on_worker_lost` puts it back. When a whole
+        worker is gone, the broker delivers again what was not acknowledged.
+        """
+        late = bool(task.acks_late)
+        if getattr(task, "retry_on_worker_lost", False):
+            on_kill = task.max_retries != 0
+        else:
+            on_kill = late and bool(task.reject_on_worker_lost)
+        return DeliverySemantics(
+            acknowledged="after" if late else "before",
+            redelivered_on_raise=False,
+            redelivered_on_kill=on_kill,
+            redelivered_on_outage=late,
+        )
 
     def policy_of(self, task: Task) -> RetryPolicy | None:
-        return retry_policy_of(task)
+        """Return the schedule of a task with `autoretry_for`; None for one that retries by itself."""
+        options: Mapping[str, Any] = getattr(task, "retry_kwargs", {})
+        if not getattr(task, "autoretry_for", ()) or "eta" in options:
+            return None
+        most = options.get("max_retries", task.max_retries)
+        backoff = float(getattr(task, "retry_backoff", False))
+        factor = int(max(1.0, backoff))
+        longest = int(getattr(task, "retry_backoff_max", 600))
+
+        def wait(attempt: int) -> timedelta:
+            if backoff:
+                return timedelta(seconds=min(longest, factor * 2 ** (attempt - 1)))
+            return timedelta(seconds=options.get("countdown", task.default_retry_delay))
+
+        return RetryPolicy(None if most is None else most + 1, wait)
 
     def follow_ups(self, record: JobRecord) -> set[str]:
         return following(self.message_of(record))

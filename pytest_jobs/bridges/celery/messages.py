@@ -1,4 +1,4 @@
-"""Celery's messages, and what they say of the tasks that follow upon one."""
+"""Celery's messages, and the tasks that Celery enqueues after one."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class TaskMessage(Message):
 
     @property
     def headers(self) -> dict[str, Any]:
-        """The headers, which say everything about the task but its arguments."""
+        """The headers: everything about the task except its arguments."""
         headers: dict[str, Any] = self._headers
         return headers
 
@@ -85,10 +85,10 @@ class TaskMessage(Message):
         return other
 
     def decoded(self) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
-        """Return the arguments and what is embedded: the canvas around the task.
+        """Return the arguments, and the embedded canvas: chain, callbacks and chord.
 
         Raises:
-            DeserializationError: when the application does not accept the content, or it is broken.
+            DeserializationError: when the application does not accept the content, or cannot read it.
         """
         try:
             payload: Any = self.received().payload
@@ -98,7 +98,7 @@ class TaskMessage(Message):
         return tuple(args), kwargs, embed or {}
 
     def unreadable(self, cause: Exception) -> DeserializationError:
-        """Return the error that says why the message cannot be read."""
+        """Return the error for a message that cannot be read."""
         error = DeserializationError(
             f"The message of {self.name} cannot be read ({type(cause).__name__}: {cause}): see the "
             "accept_content of the application."
@@ -107,7 +107,7 @@ class TaskMessage(Message):
         return error
 
     def received(self, *, redelivered: bool = False) -> KombuMessage:
-        """Return the message as a consumer would be given it."""
+        """Return the message as a consumer receives it."""
         exchange, routing_key = self.routing
         return KombuMessage(
             body=self.body,
@@ -124,10 +124,10 @@ class TaskMessage(Message):
         )
 
     def fields(self) -> dict[str, Any]:
-        """Return what a message says of its task; what follows upon the task is left out.
+        """Return the message as values of JSON, without the canvas.
 
         Raises:
-            PayloadError: when it is written otherwise than in JSON.
+            PayloadError: when the message is not written in plain JSON.
         """
         if self.content_type != _JSON or "compression" in self.headers:
             how = "compressed" if "compression" in self.headers else f"as {self.content_type}"
@@ -160,7 +160,7 @@ def following(message: TaskMessage) -> set[str]:
 
 
 def steps_after(message: TaskMessage) -> Steps:
-    """Return what comes after a task: its callbacks, the rest of its chain, the body of its chord."""
+    """Return what Celery enqueues after a task: callbacks, the rest of the chain, the body of the chord."""
     _, _, embed = message.decoded()
     return _together(
         [
@@ -172,7 +172,7 @@ def steps_after(message: TaskMessage) -> Steps:
 
 
 def _steps(signature: Mapping[str, Any]) -> Steps:
-    """Return a signature as steps, with what comes after it."""
+    """Return a signature as steps, with the steps after it."""
     inner, options = signature.get("kwargs") or {}, signature.get("options") or {}
     kind = signature.get("subtask_type")
     steps: Steps
@@ -204,7 +204,7 @@ def _together(branches: list[Steps]) -> Steps:
 
 
 def _names(signature: Any) -> Iterator[str]:
-    """Go through the names of the tasks in a signature, whichever part of a canvas it is."""
+    """Yield the names of the tasks in a signature, which may be a chain, group or chord."""
     if not isinstance(signature, Mapping):
         return
     inner = signature.get("kwargs") or {}

@@ -1,4 +1,4 @@
-"""The results of Celery tasks, as their deliveries left them."""
+"""The result backend of Celery under the harness."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from celery.backends.base import DisabledBackend, KeyValueStoreBackend
 
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
-    """A result backend in memory, in which nothing is ever waited for."""
+    """A result backend in memory. A result that is not there is an error, never a wait."""
 
     implements_incr = True
     thread_safe = True
@@ -27,45 +27,41 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
 
         Args:
             app: whose serialisers are used.
-            find_kept: returns where the results are now, which in a sandbox is elsewhere.
+            find_kept: returns where results are kept at present; a sandbox has a place of its own.
             not_performed: returns the error for a task that has no result.
         """
         self._find_kept = find_kept
         self._not_performed = not_performed
         super().__init__(app, url="memory://")
 
-    # What Celery's store asks of a key-value store
+    # The key-value store
 
     def get(self, key: Any) -> Any:
-        """Return a value, or None."""
         return self._find_kept().get(key)
 
     def mget(self, keys: Iterable[Any]) -> list[Any]:
-        """Return several values."""
         return [self.get(key) for key in keys]
 
     def set(self, key: Any, value: Any) -> None:
-        """Keep a value."""
         self._find_kept()[key] = value
 
     def delete(self, key: Any) -> None:
-        """Forget a value."""
         self._find_kept().pop(key, None)
 
     def incr(self, key: Any) -> int:
-        """Count up: how many parts of a chord have ended."""
+        """Count the parts of a chord that have ended."""
         kept = self._find_kept()
         count: int = kept.get(key, 0) + 1
         kept[key] = count
         return count
 
     def expire(self, key: Any, value: Any) -> None:
-        """Keep it: a test is over before anything expires."""
+        """Nothing expires during a test."""
 
-    # What would wait
+    # The methods that wait in production
 
     def wait_for(self, task_id: str, *args: Any, **kwargs: Any) -> Any:
-        """Return what is stored of a task.
+        """Return the stored result of a task.
 
         Raises:
             NotPerformedError: when the task has not ended.
@@ -78,7 +74,7 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
     def get_many(
         self, task_ids: Iterable[str], *args: Any, **kwargs: Any
     ) -> Generator[tuple[str, Any], Any, None]:
-        """Return what is stored of several tasks.
+        """Yield the stored results of several tasks.
 
         Raises:
             NotPerformedError: when one of them has not ended.
@@ -88,6 +84,6 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
 
 
 def has_results(app: Celery) -> bool:
-    """Say whether an application keeps results at all, without connecting to where it does."""
+    """Say whether an application has a result backend, without connecting to it."""
     backend, _ = backends.by_url(app.backend_cls or app.conf.result_backend, app.loader)
     return not (isinstance(backend, type) and issubclass(backend, DisabledBackend))

@@ -45,7 +45,7 @@ class HarnessAdapter:
         self.add(payload, until_ns)
 
     def kept_out(self, payload: Payload, dropped_for: str) -> None:
-        """Keep a job that was dropped for another one, for the test to see."""
+        """Keep a job that was dropped for another one, for `jobs.kept_out`."""
         self.dropped.append((JobRecord(self.bridge, payload, payload, FIRST), dropped_for))
 
     def add(self, payload: Payload, blocked_until_ns: int | None) -> None:
@@ -63,7 +63,7 @@ class HarnessAdapter:
                 self.derived.add(payload.job_id)
 
     def unblock(self, job_id: str) -> None:
-        """Report that a job has the place that it waited for."""
+        """Report that a blocked job got a place."""
         record = self.sink.pending_with(job_id)
         if record is not None:
             payload_of(record).due_ns = None
@@ -87,8 +87,8 @@ class Redriving(HarnessAdapter):
         """Begin.
 
         Args:
-            record: with which the job came in first.
-            adapter: what other jobs are reported by, which are enqueued meanwhile.
+            record: the first record of the job.
+            adapter: reports other jobs, which may be enqueued meanwhile.
         """
         super().__init__(adapter.bridge, adapter.sink)
         self.derived, self.dropped = adapter.derived, adapter.dropped
@@ -110,7 +110,7 @@ class Redriving(HarnessAdapter):
         return self._again
 
     def add(self, payload: Payload, blocked_until_ns: int | None) -> None:
-        """Report the payload as delivered again, and others as ever."""
+        """Report the payload as a redelivery, and other payloads as usual."""
         if payload is not self._payload:
             super().add(payload, blocked_until_ns)
             return
@@ -126,7 +126,7 @@ def payload_of(record: JobRecord) -> Payload:
 
 
 def exclusion_of(payload: Payload) -> Exclusion | None:
-    """Return what keeps the job of a payload apart; None where nothing does, or did when it was enqueued."""
+    """Return the lock or limit of a payload's job; None without one, or when it had none at its enqueue."""
     try:
         exclusion = payload.job.__declaration__.exclusion
     except (UnknownJobError, AmbiguousJobError):

@@ -51,11 +51,11 @@ class ReferenceBridge(
 
     def __init__(self) -> None:
         super().__init__()
-        #: Locks, limits and batches. They outlive a test that is to have no harness, as the records do.
+        #: Locks, limits and batches. They outlive a test without a harness, as the records of the session do.
         self._locks = MemoryStore()
         self._adapter: HarnessAdapter | None = None
 
-    # In the place of the core's adapter
+    # Instead of the configured adapter
 
     def patch(self, seam: Seam) -> None:
         """Patch nothing: the settings of the core have a place for the adapter of a harness."""
@@ -72,7 +72,7 @@ class ReferenceBridge(
     def sandbox(self, sink: Sink, *, with_batches: bool = False) -> Generator[None, None, None]:
         """Report to another sink for a block, and keep locks and batches in another store.
 
-        What waits for a commit is not listed meanwhile.
+        Meanwhile jobs that wait for a commit are not listed.
 
         Args:
             sink: gets what is enqueued.
@@ -85,7 +85,7 @@ class ReferenceBridge(
             locks, self._locks = self._locks, MemoryStore()
             if with_batches:
                 self._locks.batches = locks.batches.copied()
-            # The adapter stays the same: what waits for a commit holds it.
+            # The adapter stays the same: a job that waits for a commit keeps it.
             kept, adapter.sink = adapter.sink, sink
             derived, adapter.derived = adapter.derived, set()
             dropped, adapter.dropped = adapter.dropped, []
@@ -103,7 +103,7 @@ class ReferenceBridge(
         return self.sandbox(sink, with_batches=True)
 
     def locks(self, now_ns: int) -> tuple[Held, ...]:
-        """Return the locks and places that are held."""
+        """Return the locks and places that jobs hold."""
         return self._locks.held(now_ns)
 
     def kept_out(self) -> Sequence[tuple[JobRecord, str]]:
@@ -156,7 +156,7 @@ class ReferenceBridge(
         )
 
     def semantics_of(self, task: type[Job]) -> DeliverySemantics:
-        """Return what the engines of the core do: acknowledged after the run, retried by rule only."""
+        """Return what the engines of the core do: acknowledge after the run, and retry by rule only."""
         return DeliverySemantics(
             acknowledged="after",
             redelivered_on_raise=False,
@@ -188,7 +188,7 @@ class ReferenceBridge(
             return False
 
     def retried(self, message: Payload, attempt: int) -> Payload:
-        """Return the payload of another attempt, its earlier ones failed by the job's only `retry_on`.
+        """Return the payload of another attempt, whose earlier attempts failed by the only `retry_on`.
 
         Raises:
             CriterionError: when there are several, each of which has a counter of its own.
@@ -210,7 +210,7 @@ class ReferenceBridge(
         return other
 
     def written(self, record: JobRecord) -> WrittenPayload:
-        """Return what goes through a transport, without the id and the times.
+        """Return what a transport would carry, without the id and the times.
 
         Raises:
             UnknownJobError: when the class lives inside a function.

@@ -1,4 +1,4 @@
-"""One run of a Django task, as a worker makes it."""
+"""One delivery of a Django task, as a worker makes it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .results import ResultStore, StoredTask, set_on
 
 
 class SharedConnections:
-    """Lets `sync_to_async`, and so the ORM, use the database connections of another thread.
+    """Lets `sync_to_async`, and so the ORM, use the database connections of the test's thread.
 
-    A worker runs a coroutine task under `async_to_sync`, and the ORM runs in the worker's own thread.
-    Where the harness has the loop run in the thread of the test, a thread beside it must do so, and
-    it has to see what the test wrote in its transaction: so it has the same connections, which the
-    test does not use meanwhile. Django's `LiveServerTestCase` shares them in the same way.
+    A worker runs a coroutine task under `async_to_sync`, and the ORM runs in the thread of the worker. The harness
+    runs the event loop in the thread of the test, so the ORM needs another thread. That thread must see what the
+    test wrote in its transaction, so it gets the same connections, and the test does not use them meanwhile.
+    Django's `LiveServerTestCase` shares connections in the same way.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class SharedConnections:
 
     @contextmanager
     def in_force(self) -> Generator[None, None, None]:
-        """Use them for a block of a coroutine."""
+        """Share the connections for a block of a coroutine."""
         for connection in self._connections.values():
             connection.inc_thread_sharing()
         executor = ThreadPoolExecutor(
@@ -43,7 +43,7 @@ class SharedConnections:
             with _thread_sensitive_in(executor):
                 yield
         finally:
-            # Without waiting: what is left over may wait for the loop, which this would block.
+            # Without waiting: a call that is left over may wait for the loop, which waiting would block.
             executor.shutdown(wait=False)
             for connection in self._connections.values():
                 connection.dec_thread_sharing()
@@ -56,7 +56,7 @@ def _adopt(shared: dict[str, Any]) -> None:
 
 @contextmanager
 def _thread_sensitive_in(executor: Executor) -> Generator[None, None, None]:
-    """Have asgiref run in an executor what must run in one thread, as its newest versions offer."""
+    """Let asgiref run thread-sensitive code in an executor, as its newest versions can by themselves."""
     context = ThreadSensitiveContext()
     token = SyncToAsync.thread_sensitive_context.set(context)
     SyncToAsync.context_to_thread_executor[context] = executor
@@ -70,12 +70,12 @@ def _thread_sensitive_in(executor: Executor) -> Generator[None, None, None]:
         SyncToAsync.thread_sensitive_context.reset(token)
 
 
-#: What stands in `TaskResult.worker_ids`.
+#: The only entry of `TaskResult.worker_ids`.
 WORKER_ID: Final = "pytest-jobs"
 
 
 class TaskAttempt(Attempt[StoredTask]):
-    """Takes a TaskResult from READY to its end, and sends the signals on the way.
+    """One delivery of a task: takes its TaskResult from READY to its end, and sends the signals.
 
     Django has no worker, each backend has its own. These are the steps that `ImmediateBackend` and
     the worker of the database backend have in common.
@@ -87,11 +87,11 @@ class TaskAttempt(Attempt[StoredTask]):
         self._family = message.family
         self._store: ResultStore = self.bridge.store
         self._sender = type(message.task.get_backend())
-        #: The TaskResult of this run, with arguments decoded for it.
+        #: The TaskResult of this delivery, with arguments of its own.
         self.result = self._store.begin(message)
 
     def start(self) -> None:
-        """Let the task be running.
+        """Set the task to running.
 
         Raises:
             UnknownJobError: when a worker would not find the task.
@@ -128,21 +128,20 @@ class TaskAttempt(Attempt[StoredTask]):
         return partial(call, *context, *result.args, **result.kwargs)
 
     def returned(self, value: object) -> object:
-        """Take in what the function returned, and return it as JSON has it.
+        """Keep what the function returned, and return it as JSON keeps it.
 
         Raises:
-            TypeError: when JSON does not have it, which fails the task.
+            TypeError: when it cannot be JSON, which fails the task.
         """
         normalised: object = self._family.normalised(value)
         set_on(self.result, _return_value=normalised)
         return normalised
 
     def succeed(self) -> None:
-        """Let the task have ended well."""
         self._finish(self._family.successful)
 
     def fail(self, error: Exception) -> None:
-        """Let the task have ended with an error; to be called while it is handled."""
+        """End the task with an error; to be called in the `except` block."""
         self.result.errors.append(self._family.error(error, "".join(format_exception(error))))
         self._finish(self._family.failed)
 

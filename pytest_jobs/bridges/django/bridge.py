@@ -30,8 +30,8 @@ from .families import Family, families
 from .results import ResultStore, StoredTask, set_on
 
 #: Backends that run a task at most once. The worker of the database backends commits that a task is
-#: running before it runs it, and nobody looks for tasks that stay so; RQ takes a job from the queue
-#: first and marks it as failed when its worker has gone; Immediate runs in the process that enqueues.
+#: running before it runs it, and nobody looks for tasks that stay in that state. RQ takes a job from the
+#: queue first, and marks it as failed when its worker is gone. Immediate runs in the process that enqueues.
 _AT_MOST_ONCE: Final = frozenset(
     (
         "django.tasks.backends.dummy.DummyBackend",
@@ -49,8 +49,8 @@ _AT_MOST_ONCE: Final = frozenset(
 def semantics_of(backend_class: type) -> DeliverySemantics:
     """Return what the worker of a backend does with a task whose run fails.
 
-    A backend that is not known here is taken to deliver at least once, which a task must then
-    survive. Django itself never runs again a task that raised.
+    A backend that is not in the list may deliver more than once, which a task must then survive.
+    Django itself never runs again a task that raised.
     """
     at_most_once = any(
         f"{base.__module__}.{base.__qualname__}" in _AT_MOST_ONCE for base in backend_class.__mro__
@@ -75,7 +75,7 @@ def bridge(applications: Sequence[Any]) -> DjangoBridge:
 
 
 class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
-    """Brings Django tasks into the harness, in the place of the backends that `TASKS` configures."""
+    """Brings Django tasks into the harness, whatever backends `TASKS` configures."""
 
     name = "django"
     capabilities = frozenset(("eta", "priority", "async", "serialise"))
@@ -103,14 +103,14 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     def new_store(self) -> ResultStore:
         return ResultStore()
 
-    # In the place of the backends
+    # Instead of the backends
 
     def patch(self, seam: Seam) -> None:
         """Patch the classes of the backends that exist, and of those that a handler makes later.
 
-        Classes, and not the backends that `task_backends` returns: that covers an application which keeps a
-        backend in a variable, and the backends that each thread gets for itself. A class is patched when the
-        settings name it, or when the handler makes a backend of it, which `override_settings` leads to.
+        Classes are patched, and not the backends that `task_backends` returns. That covers an application which
+        keeps a backend in a variable, and the backends that each thread gets for itself. A class is patched when
+        the settings name it, or when the handler makes a backend of it, for example after `override_settings`.
         """
         for family in self._families:
             seam.wrap(type(family.handler), "create_connection", DjangoBridge._made)
@@ -146,7 +146,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
         Raises:
             Exception: what the backend raises for a task that it does not support, and what Django
-                raises for arguments that JSON does not have.
+                raises for arguments that cannot be JSON.
         """
         now_ns = self.sink.now_ns()
         backend.validate_task(task)
@@ -159,7 +159,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         try:
             family.signals.task_enqueued.send(type(backend), task_result=result)
         finally:
-            # Last, since inline mode performs it at once, and in any case, since a backend has it.
+            # Last, since inline mode performs it at once. After an error too: a real backend has the task by then.
             self.report(stored, FIRST)
         return result
 
@@ -201,7 +201,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
                 job = import_string(job)
             except ImportError:
                 return None
-        # The class itself is asked, since a mock answers to anything.
+        # A mock with a spec passes `isinstance`, so its real class is compared.
         return job if issubclass(type(job), self._task_classes) else None
 
     def unknown(self, job: object) -> Exception:
@@ -219,7 +219,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         return Binder(task.func, label=task.name, skip=1 if task.takes_context else 0)
 
     def task_of(self, message: StoredTask) -> Any:
-        """Return the Task as its module has it; where it is not there, as it was enqueued."""
+        """Return the Task of the module; when the module has it no longer, the one that was enqueued."""
         found = self.find(message.name)
         return found if found is not None and found.func is message.task.func else message.task
 
@@ -231,7 +231,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         return tuple(args), kwargs
 
     def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: Django's higher number goes first."""
+        """Return the priority with its sign changed: in Django the higher number goes first."""
         return -(priority or 0)
 
     def is_coroutine(self, record: JobRecord) -> bool:
@@ -275,7 +275,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
     def deliver(self, attempt: TaskAttempt) -> Delivery | Awaitable[Delivery]:
         if attempt.message.is_coroutine:
-            # Here, since the coroutine always is in a running loop.
+            # Asked here, since inside the coroutine a loop always runs.
             shared = None if in_running_loop() else SharedConnections()
             return self._delivered_by_loop(attempt, shared)
         try:
@@ -290,7 +290,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     async def _delivered_by_loop(
         self, attempt: TaskAttempt, shared: SharedConnections | None
     ) -> Delivery:
-        """Do the same with a coroutine; receivers of signals run off the loop, as they may use the ORM."""
+        """Deliver a coroutine task. Receivers of signals run off the loop, since they may use the ORM."""
         with nullcontext() if shared is None else shared.in_force():
             try:
                 await sync_to_async(attempt.start)()
@@ -303,7 +303,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
 
 def _loaded_classes(handler: Any) -> Iterable[type]:
-    """Return the classes that the settings name and that have been imported: backends of them may exist."""
+    """Yield the classes that the settings name and that have been imported: backends of them may exist."""
     for parameters in handler.configure_settings(None).values():
         module, _, name = str(parameters.get("BACKEND", "")).rpartition(".")
         backend_class = getattr(sys.modules.get(module), name, None)

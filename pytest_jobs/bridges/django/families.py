@@ -1,4 +1,4 @@
-"""The packages that define Django tasks: `django.tasks`, and `django_tasks`, its backport."""
+"""The two packages that define Django tasks, and what differs between their versions."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _BACKPORT: Final = KnownVersions("django-tasks", (0, 11), (0, 12))
 
 
 class Family:
-    """One of the two packages: they have the same names, and classes of their own."""
+    """`django.tasks` or `django_tasks`. They have the same names, and different classes."""
 
     def __init__(self, package: str) -> None:
         base = import_module(f"{package}.base")
         self._base: Any = base
         #: The attributes of a TaskResult that change after its enqueueing.
         self.refreshed: frozenset[str] = frozenset(base.TASK_REFRESH_ATTRS)
-        #: Whether a task can keep something beside its result: up to django-tasks 0.11.
+        #: Whether a task can keep metadata beside its result, as in django-tasks up to 0.11.
         self.has_metadata = "metadata" in self.refreshed
         #: The name of the package.
         self.package = package
         self.task_class: type = base.Task
         self.backend_class: Any = import_module(f"{package}.backends.base").BaseTaskBackend
-        #: What makes the configured backends, `task_backends`.
+        #: `task_backends`, which makes the configured backends.
         self.handler: Any = import_module(package).task_backends
         self.signals: Any = import_module(f"{package}.signals")
         self.no_such_result: type[Exception] = import_module(
@@ -50,7 +50,7 @@ class Family:
         """Return the TaskResult of a task that has just been enqueued.
 
         Raises:
-            TypeError: when an argument is nothing that JSON has.
+            TypeError: when an argument cannot be JSON.
         """
         return self._base.TaskResult(
             task=task,
@@ -69,7 +69,7 @@ class Family:
         )
 
     def context(self, result: Any) -> Any:
-        """Return what a task under `takes_context=True` gets as its first argument."""
+        """Return the first argument of a task with `takes_context=True`."""
         return self._base.TaskContext(task_result=result)
 
     def error(self, error: BaseException, traceback: str) -> Any:
@@ -80,10 +80,10 @@ class Family:
         )
 
     def normalised(self, value: Any) -> Any:
-        """Return a value as JSON has it, in objects of its own.
+        """Return a copy of a value as JSON keeps it.
 
         Raises:
-            TypeError: when it, or something in it, is nothing that JSON has.
+            TypeError: when it cannot be JSON.
         """
         return json.loads(json.dumps(self._base.normalize_json(value)))
 

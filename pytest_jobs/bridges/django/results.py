@@ -1,4 +1,4 @@
-"""What the backends of Django tasks would keep: enqueued tasks, and how far each has come."""
+"""What the backends of Django tasks would keep: enqueued tasks and their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .families import Family
 
 
 class StoredTask(Message):
-    """An enqueued task, as a broker would hold it: its arguments are text."""
+    """An enqueued task, as a database would keep it: its arguments are text."""
 
     __slots__ = ("arguments", "enqueued_at", "family", "is_coroutine", "task")
 
@@ -47,8 +47,8 @@ class StoredTask(Message):
         return args, kwargs
 
     def new_result(self) -> Any:
-        """Return its TaskResult as it was when the task had been enqueued."""
-        # Set afterwards, since a TaskResult would go through all arguments once more.
+        """Return the TaskResult that the task had when it was enqueued."""
+        # The arguments are set afterwards, since the constructor would copy them once more.
         result = self.family.new_result(self.task, self.job_id, (), {})
         args, kwargs = self.decoded()
         set_on(result, args=args, kwargs=kwargs, enqueued_at=self.enqueued_at)
@@ -56,7 +56,7 @@ class StoredTask(Message):
 
 
 class ResultStore:
-    """What `get_result` reads: how far each task has come."""
+    """What `get_result` reads: the status and result of each task."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, StoredTask] = {}
@@ -65,23 +65,23 @@ class ResultStore:
         self._metadata: dict[str, str] = {}
 
     def add(self, stored: StoredTask) -> None:
-        """Keep a task that has been enqueued."""
+        """Keep an enqueued task."""
         self._tasks[stored.job_id] = stored
 
     def result(self, result_id: str) -> Any:
-        """Return a TaskResult of its own; None when the task is not here."""
+        """Return a new TaskResult of a task; None when it was not enqueued here."""
         stored = self._tasks.get(result_id)
         return None if stored is None else self._result_of(stored)
 
     def begin(self, stored: StoredTask) -> Any:
-        """Return the TaskResult of a new run, whose task need not have been enqueued here."""
+        """Return the TaskResult for a new run. The task may have been enqueued outside of this store."""
         result = self._result_of(stored)
         self._tasks[stored.job_id] = stored
         self._runs[stored.job_id] = result
         return result
 
     def save_metadata(self, result_id: str, metadata: Mapping[str, Any]) -> bool:
-        """Keep the metadata of a task; say whether the task is here."""
+        """Keep the metadata of a task; False when it was not enqueued here."""
         stored = self._tasks.get(result_id)
         if stored is None:
             return False
@@ -102,13 +102,13 @@ class ResultStore:
 
 
 def set_on(result: Any, **values: Any) -> None:
-    """Set attributes of a TaskResult, which is frozen, as Django's own backends do."""
+    """Set attributes of a TaskResult, which is frozen, in the way of Django's own backends."""
     for name, value in values.items():
         object.__setattr__(result, name, value)
 
 
 def _copied(value: Any) -> Any:
-    """Return lists and mappings of their own; what is in them is JSON, or cannot be changed."""
+    """Copy lists and mappings; what they hold is JSON or cannot be changed."""
     if isinstance(value, list):
         return [_copied(item) for item in value]
     if isinstance(value, dict):

@@ -42,7 +42,7 @@ from ..toolkit import (
     WrittenMessages,
     current_attempt,
 )
-from .brokers import Results, Store, acknowledges, checked, semantics_of, without_dependencies
+from .brokers import Results, Store, acknowledges, checked, without_dependencies
 from .messages import SentMessage, delay_ns
 from .receiver import HarnessReceiver, TaskAttempt, WorkerOptions
 from .retries import delivery_of, pin_waits, policy_of
@@ -88,7 +88,7 @@ class TaskiqBridge(
 
         Raises:
             UnknownVersionError: when the installed Taskiq is not one of those known.
-            ApplicationError: when one of the brokers is none.
+            ApplicationError: when one of them is not a broker.
         """
         _VERSIONS.check(taskiq.__version__)
         super().__init__()
@@ -101,7 +101,7 @@ class TaskiqBridge(
             AcknowledgeType(ack_type), validate_params, propagate_exceptions
         )
         self._receivers: dict[AsyncBroker, HarnessReceiver] = {}
-        #: What stands in for result backends.
+        #: The stand-ins for result backends.
         self._results: dict[AsyncBroker, Results] = {}
         #: Schedule sources whose schedules can be withdrawn.
         self._sources: list[ScheduleSource] = []
@@ -118,7 +118,7 @@ class TaskiqBridge(
     def new_store(self) -> Store:
         return Store()
 
-    # In the place of servers, result backends and schedule sources
+    # Instead of servers, result backends and schedule sources
 
     def takes(self, application: object) -> bool:
         return any(application is broker for broker in self._brokers)
@@ -138,7 +138,7 @@ class TaskiqBridge(
             seam.replace(broker_class, "kick", TaskiqBridge._kicked)
             seam.replace(broker_class, "listen", TaskiqBridge._listen)
             if not isinstance(broker, InMemoryBroker):
-                # The base class calls event handlers and middlewares; what a derived one adds is connections.
+                # The base class calls event handlers and middlewares. What derived classes add is connections.
                 seam.replace(broker_class, "startup", TaskiqBridge._startup)
                 seam.replace(broker_class, "shutdown", TaskiqBridge._shutdown)
 
@@ -153,7 +153,7 @@ class TaskiqBridge(
         await AsyncBroker.shutdown(broker)
 
     async def _listen(self, broker: AsyncBroker) -> AsyncGenerator[bytes, None]:
-        """Wait, as a worker inside the application does whose messages are performed by the test."""
+        """Wait for ever: a worker inside the application gets no message, since the test performs them."""
         await asyncio.Event().wait()
         yield b""
 
@@ -182,7 +182,7 @@ class TaskiqBridge(
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Record what a kicker schedules, instead of storing it in a source."""
+        """Report what a kicker schedules, instead of storing it in a schedule source."""
         recorder = Recorder(lambda scheduled: self._scheduled(kicker.broker, source, scheduled))
         created = await schedule(recorder, *args, **kwargs)
         created.source = source
@@ -195,7 +195,7 @@ class TaskiqBridge(
         now_ns = self.sink.now_ns()
         attempt = current_attempt.get()
         if isinstance(attempt, TaskAttempt) and attempt.message.job_id == task_id:
-            # A retry: its wait counts from the time that the middleware has read.
+            # A retry, whose wait counts from the time that the middleware has read.
             now_ns = attempt.computed_from_ns or now_ns
         task = scheduled.model_copy(update={"task_id": task_id})
         labels = {**task.labels, "schedule_id": task.schedule_id}
@@ -220,7 +220,7 @@ class TaskiqBridge(
         if all(source is not each for each in self._sources):
             self._sources.append(source)
             self.patches.set(source, "delete_schedule", self._delete_schedule)
-        # It takes the place of a schedule that had the same id.
+        # A schedule with the same id is replaced.
         self._withdraw(task.schedule_id)
         self._named.add(sent.name)
         record = self.store.scheduled[task.schedule_id] = self.new_record(sent)
@@ -263,7 +263,7 @@ class TaskiqBridge(
     async def _checked(
         self, original: Callable[..., Any], task: AsyncTaskiqTask[Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Let a task that `kiq` returned raise our error as it is: the library wraps each in one of its own."""
+        """Raise a NotPerformedError as it is: the library would wrap it in an error of its own."""
         task.result_backend.check(task.task_id)
         return await original(*args, **kwargs)
 
@@ -288,7 +288,7 @@ class TaskiqBridge(
         return next(iter(found.values()), None)
 
     def identify(self, job: object) -> str | None:
-        """Return the name of a task, or a name that was enqueued."""
+        """Return the name of a task, or a name under which something was enqueued."""
         name = super().identify(job)
         return job if name is None and isinstance(job, str) and job in self._named else name
 
@@ -322,7 +322,7 @@ class TaskiqBridge(
         return message.payload
 
     def decoded(self, message: SentMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Decode the arguments as a worker does, which parses them by the annotations of the task."""
+        """Decode the arguments as a worker does, by the annotations of the task."""
         read = message.read()
         self._receiver(message.broker).parse(read)
         return tuple(read.args), read.kwargs
@@ -331,7 +331,7 @@ class TaskiqBridge(
         """Return the broker to which a task is sent.
 
         Raises:
-            CriterionError: when it is a shared task and nothing says to which.
+            CriterionError: when it is a shared task without a default broker, and there are several.
         """
         broker = task.broker
         if _is_shared(task):
@@ -346,8 +346,17 @@ class TaskiqBridge(
         )
 
     def semantics_of(self, task: Task) -> DeliverySemantics:
-        """Return what the broker of a task does, as it acknowledges and as the worker is run."""
-        return semantics_of(self.broker_of(task), task.labels, self._options.ack_type)
+        # The label of a task goes before the option of the worker.
+        named = task.labels.get("ack_type") or self._options.ack_type
+        ack_type = str(getattr(named, "value", named)).lower()
+        is_kept = acknowledges(self.broker_of(task)) and ack_type != "when_received"
+        return DeliverySemantics(
+            acknowledged="after" if is_kept else "before",
+            # A task that acknowledges by hand has not done so when it raises.
+            redelivered_on_raise=is_kept and ack_type == "manual",
+            redelivered_on_kill=is_kept,
+            redelivered_on_outage=is_kept,
+        )
 
     def policy_of(self, task: Task) -> RetryPolicy | None:
         return policy_of(task, self.broker_of(task))
@@ -359,7 +368,7 @@ class TaskiqBridge(
         return message.fields()
 
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
-        """Return the message for the broker that has the task, or else for the first."""
+        """Return a message for the broker that has the task, or for the first one."""
         name, labels = fields["task_name"], fields["labels"]
         having = (broker for broker in self._brokers if broker.find_task(name) is not None)
         data = json.dumps(dict(fields)).encode()
@@ -377,11 +386,11 @@ class TaskiqBridge(
     # Enqueueing and performing
 
     def rank(self, priority: int | None) -> int:
-        """Return the priority turned round: brokers that have one deliver the higher number first."""
+        """Return the priority with its sign changed: brokers deliver the higher number first."""
         return -(priority or 0)
 
     def is_coroutine(self, record: JobRecord) -> bool:
-        """Return True: the receiver is a coroutine, whatever the task is."""
+        """Return True: the receiver is a coroutine, also for tasks that are not."""
         return True
 
     def send(
@@ -397,7 +406,7 @@ class TaskiqBridge(
         Raises:
             UnknownJobError: when the broker has no task of this name.
             DeserializationError: when the message cannot be read.
-            BaseException: what the job raised that is no Exception.
+            BaseException: an error of the job that does not derive from Exception.
         """
         message = attempt.message
         broker = message.broker
@@ -414,7 +423,7 @@ class TaskiqBridge(
             data = fired.message
         await self._receiver(broker).receive(attempt, data)
         if attempt.run_message is None:
-            # Nothing was run: reading the message raises why.
+            # Nothing was run. Reading the message raises the reason.
             message.read()
         store = self._kept()
         if isinstance(attempt.error, NoResultError):

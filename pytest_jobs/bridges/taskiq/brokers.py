@@ -1,25 +1,24 @@
-"""Brokers: how they acknowledge, what callers pass to their tasks, and what stands in for their result backend."""
+"""Brokers: how they acknowledge, the signatures of their tasks, and the stand-in for their result backend."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from taskiq import AsyncBroker
 from taskiq.abc.result_backend import AsyncResultBackend
-from taskiq.acks import AcknowledgeType
 from taskiq.brokers.shared_broker import AsyncSharedBroker
 from taskiq.result import TaskiqResult
 from taskiq.result_backends.dummy import DummyResultBackend
 from taskiq_dependencies import DependencyGraph
 
 from ...errors import ApplicationError
-from ..toolkit import DeliverySemantics, JobRecord
+from ..toolkit import JobRecord
 
 
 def checked(broker: Any) -> AsyncBroker:
-    """Return a broker that can be bridged.
+    """Return a broker, if it can be bridged.
 
     Raises:
         ApplicationError: for anything else.
@@ -36,37 +35,16 @@ def checked(broker: Any) -> AsyncBroker:
 
 
 def acknowledges(broker: AsyncBroker) -> bool:
-    """Say whether a broker keeps a message until the worker acknowledges it, as `listen` is annotated."""
+    """Say whether a broker keeps a message until the worker acknowledges it, by the annotation of `listen`."""
     listen = inspect.unwrap(type(broker).listen)
     annotation = inspect.get_annotations(listen).get("return", "")
     return "AckableMessage" in (annotation if isinstance(annotation, str) else repr(annotation))
 
 
-def semantics_of(
-    broker: AsyncBroker, labels: Mapping[str, Any], ack_type: AcknowledgeType
-) -> DeliverySemantics:
-    """Return what a broker does with a message whose worker fails.
-
-    Args:
-        broker: the broker.
-        labels: those of the task, of which `ack_type` goes before the option of the worker.
-        ack_type: the option of the worker.
-    """
-    named = str(getattr(labels.get("ack_type"), "value", labels.get("ack_type") or ack_type.value))
-    is_kept = acknowledges(broker) and named.lower() != AcknowledgeType.WHEN_RECEIVED.value
-    return DeliverySemantics(
-        acknowledged="after" if is_kept else "before",
-        # A task that acknowledges by hand has not done so when it raises.
-        redelivered_on_raise=is_kept and named.lower() == "manual",
-        redelivered_on_kill=is_kept,
-        redelivered_on_outage=is_kept,
-    )
-
-
 def without_dependencies(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that has the signature which callers of a task see.
+    """Return a function with the signature that callers of a task see.
 
-    A dependency comes by keyword. Parameters after one cannot be passed by position.
+    A dependency is passed by keyword, so the parameters after it cannot be passed by position.
     """
     graph = DependencyGraph(function)
     dependencies = {
@@ -100,16 +78,16 @@ class Store:
     def __init__(self) -> None:
         #: By the id of the task.
         self.results: dict[str, TaskiqResult[Any]] = {}
-        #: Ids of tasks that were performed and asked for no result to be saved.
+        #: Ids of tasks that raised NoResultError when they were performed.
         self.unsaved: set[str] = set()
-        #: How far tasks have come, by the id of the task.
+        #: The progress of tasks, by the id of the task.
         self.progress: dict[str, Any] = {}
         #: By the id of the schedule.
         self.scheduled: dict[str, JobRecord] = {}
 
 
 class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
-    """Serves results from deliveries, and never waits."""
+    """A result backend that returns what deliveries came to, and never waits."""
 
     def __init__(
         self,
@@ -118,14 +96,13 @@ class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
         find_store: Callable[[], Store],
         find_result: Callable[[str], TaskiqResult[Any]],
     ) -> None:
-        """Take the place of a result backend.
+        """Stand in for a result backend.
 
         Args:
-            broker: whose result backend it is.
-            real: that result backend.
-            find_store: returns where the results are now, which in a sandbox is elsewhere.
-            find_result: returns the result of the task with an id. Raises a NotPerformedError when there is none,
-                for which the library would wait.
+            broker: the broker.
+            real: the result backend of the broker.
+            find_store: returns the present store; a sandbox has its own.
+            find_result: returns the result of the task with an id, or raises a NotPerformedError.
         """
         self.broker = broker
         self.real = real
@@ -133,7 +110,6 @@ class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
         self._find_result = find_result
 
     async def set_result(self, task_id: str, result: TaskiqResult[Any]) -> None:
-        """Keep a result."""
         self._find_store().results[task_id] = result
 
     async def is_result_ready(self, task_id: str) -> bool:
@@ -142,21 +118,18 @@ class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
         return True
 
     async def get_result(self, task_id: str, with_logs: bool = False) -> TaskiqResult[Any]:
-        """Return a result."""
         result = self._find_result(task_id)
         if isinstance(self.real, DummyResultBackend):
-            # The application was given no result backend, so it gets no result from a worker either.
+            # The application has no result backend, so it gets no result in production either.
             return await self.real.get_result(task_id, with_logs)
         return result.model_copy()
 
     async def set_progress(self, task_id: str, progress: Any) -> None:
-        """Keep how far a task has come."""
         self._find_store().progress[task_id] = progress
 
     async def get_progress(self, task_id: str) -> Any:
-        """Return how far a task has come; None when it did not say."""
         return self._find_store().progress.get(task_id)
 
     def check(self, task_id: str) -> None:
-        """Raise when a task has no result."""
+        """Raise a NotPerformedError when a task has no result."""
         self._find_result(task_id)

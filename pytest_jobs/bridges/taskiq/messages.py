@@ -36,18 +36,18 @@ class SentMessage(Message):
         payload: Any,
         source: ScheduleSource | None = None,
     ) -> None:
-        """Take the labels apart.
+        """Describe a message; its labels say queue, priority and attempt.
 
         Args:
-            broker: the broker that was to send it.
+            broker: the broker that would send it.
             name: the name of the task.
             job_id: the id of the task.
-            data: the message, as it goes over the wire.
+            data: the message as bytes, as it goes over the wire.
             labels: its labels, whose values may be texts.
             enqueued_ns: when it was sent or scheduled.
             due_ns: when it is due; None for at once.
-            payload: what `record.payload` shows: the BrokerMessage, or the ScheduledTask.
-            source: the schedule source that was to send it when it is due.
+            payload: the `payload` of the record: a BrokerMessage, a ScheduledTask, or bytes from a file.
+            source: the schedule source that would send it when it is due.
         """
         priority = _number(labels, "priority")
         super().__init__(
@@ -102,7 +102,7 @@ class SentMessage(Message):
         """Return the message as it goes over the wire, without its id.
 
         Raises:
-            PayloadError: when the serializer of the broker writes something else than JSON.
+            PayloadError: when the serializer of the broker does not write JSON.
         """
         try:
             wire = json.loads(self.data)

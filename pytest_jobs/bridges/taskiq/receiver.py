@@ -25,18 +25,18 @@ T = TypeVar("T")
 
 
 class TaskAttempt(Attempt[SentMessage]):
-    """One delivery of a task, and what is noted of it while it runs."""
+    """One delivery of a task, with what is noted of it while it runs."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        #: The message as the middlewares gave it to be run; None when nothing was run.
+        #: The message as the middlewares passed it on; None when no task was run.
         self.run_message: TaskiqMessage | None = None
         #: The time to which a middleware added its wait, in nanoseconds since the epoch.
         self.computed_from_ns: int | None = None
 
 
 class _Witness(TaskiqMiddleware):  # type: ignore[misc]
-    """Notes the error of an attempt, before the middlewares of the application may replace it."""
+    """Notes the error of an attempt, before the middlewares of the application can replace it."""
 
     def __init__(self, attempt: TaskAttempt) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Witness(TaskiqMiddleware):  # type: ignore[misc]
         """Note the error.
 
         Raises:
-            BaseException: what ends a worker, so that no middleware gets to know of this delivery.
+            BaseException: an error that ends the worker, so that no other middleware is called.
         """
         if message is not self._attempt.run_message:
             return
@@ -65,14 +65,14 @@ class WorkerOptions:
     ack_type: AcknowledgeType = AcknowledgeType.WHEN_SAVED
     #: Whether arguments are parsed as their annotations say: not `--no-parse`.
     validate_params: bool = True
-    #: Whether dependencies hear of the error of a task: not `--no-propagate-errors`.
+    #: Whether dependencies get the error of a task: not `--no-propagate-errors`.
     propagate_exceptions: bool = True
 
 
 class HarnessReceiver(Receiver):  # type: ignore[misc]
-    """The receiver of a worker, which runs one message at a time, in this thread."""
+    """The receiver of a worker, for one message at a time, in the thread of the test."""
 
-    #: What this receiver performs: each attempt has a copy of its own.
+    #: The attempt that this copy of the receiver makes; see `receive`.
     _attempt: TaskAttempt
 
     def __init__(self, broker: AsyncBroker, options: WorkerOptions, *, is_ackable: bool) -> None:
@@ -103,7 +103,7 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
             data: the message.
 
         Raises:
-            BaseException: what the task raised that is no Exception; and what a middleware raised.
+            BaseException: an error of the task that does not derive from Exception, or the error of a middleware.
         """
         once = object.__new__(HarnessReceiver)
         once.__dict__ = {**self.__dict__, "_attempt": attempt}
@@ -118,7 +118,7 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
     def run_task(
         self, target: Callable[..., Any], message: TaskiqMessage, *rest: Any, **named: Any
     ) -> CoroutineType[Any, Any, TaskiqResult[Any]]:
-        """Run a task, its body within `around`."""
+        """Run a task, whose body is called by `around`."""
         around = self._attempt.around
         body: Callable[..., Any]
         if self._prepare(message.task_name, target):
@@ -158,18 +158,17 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
         return is_coroutine
 
     def _prepare_task(self, name: str, handler: Callable[..., Any]) -> None:
-        """Do nothing yet: a worker prepares all tasks at its start, and a test performs few."""
+        """Do nothing: a worker prepares all tasks when it starts, and a test performs few of them."""
 
 
 class _ThisThread(Executor):
-    """Runs the function of a task that is no coroutine where it is submitted.
+    """Runs the function of a synchronous task in the thread of the test.
 
-    It sees the database connection of the test, and its sleeps move the clock. As in the thread of
-    a worker there is no running event loop, so that it may call `asyncio.run`.
+    So the task sees the database connection of the test, and its sleeps move the clock. As in the thread
+    of a worker, no event loop runs there, and the task may call `asyncio.run`.
     """
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Run a function and return its outcome."""
         future: Future[T] = Future()
         try:
             with off_the_loop():
@@ -189,4 +188,4 @@ class _ThisThread(Executor):
 
 
 async def _acknowledge() -> None:
-    """Acknowledge a message that no broker knows of."""
+    """There is no broker to tell."""

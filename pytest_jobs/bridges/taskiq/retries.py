@@ -32,7 +32,7 @@ _JITTER_NS: Final = 1_000_000_000
 
 
 def pin_waits(seam: Seam) -> None:
-    """Let SmartRetryMiddleware draw its jitter and read the time as the harness says, during a delivery."""
+    """Let SmartRetryMiddleware take its jitter and the time from the harness during a delivery."""
     seam.set(smart_retry_middleware, "random", PinnedRandom(random))
     module = SimpleNamespace(datetime=_NotedTime(), timedelta=timedelta, timezone=timezone)
     seam.set(smart_retry_middleware, "datetime", module)
@@ -54,8 +54,8 @@ def delivery_of(attempt: TaskAttempt, result: TaskiqResult[Any] | None) -> Deliv
     """Return what a run came to.
 
     Args:
-        attempt: what was noted of it.
-        result: what was saved of it; None when nothing was.
+        attempt: the run.
+        result: the result that was saved; None without one.
     """
     error = attempt.error
     if error is None:
@@ -136,7 +136,7 @@ def _most_runs(middleware: Any, labels: Mapping[str, Any]) -> int:
 
 
 def _kinds_of_errors(middleware: Any, message: TaskiqMessage) -> Any:
-    """Ask the middleware which errors it retries; before 0.12.3 a task had no say in it."""
+    """Return the errors that a middleware retries; since taskiq 0.12.3 a task may say more."""
     ask = getattr(middleware, "_get_types_of_exceptions", None)
     return middleware.types_of_exceptions if ask is None else ask(message)
 

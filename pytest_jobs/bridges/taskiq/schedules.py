@@ -1,4 +1,4 @@
-"""Schedule sources: what goes to one is recorded, and due when the scheduler would first send it."""
+"""Schedules: when the scheduler would first send a task, and how it sends the task."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ _MINUTE: Final = timedelta(minutes=1)
 
 
 class Recorder:
-    """Stands in for a schedule source while one task is scheduled."""
+    """Stands in for a schedule source while a kicker schedules one task."""
 
     def __init__(self, record: Callable[[ScheduledTask], None]) -> None:
         self._record = record
 
     async def add_schedule(self, schedule: ScheduledTask) -> None:
-        """Record what the source would have stored."""
         self._record(schedule)
 
 
@@ -40,9 +39,9 @@ async def fire(
     """Send a scheduled task as the scheduler does, and return the message; None when it is cancelled.
 
     Args:
-        broker: whose middlewares hear of it.
-        source: may cancel it.
-        scheduled: what was scheduled.
+        broker: the broker that sends it; its middlewares are called.
+        source: the schedule source, which may cancel it.
+        scheduled: the task.
     """
     catcher: Any = _Catcher(broker)
     task = scheduled.model_copy(update={"labels": dict(scheduled.labels)})
@@ -69,17 +68,17 @@ def first_due_ns(scheduled: ScheduledTask, now_ns: int) -> int | None:
     """Return when the scheduler first sends a task; None for at once.
 
     Args:
-        scheduled: what was scheduled.
+        scheduled: the task.
         now_ns: the time, in nanoseconds since the epoch.
 
     Raises:
-        DeclarationError: when a crontab line has no such time, or is none.
+        DeclarationError: when a crontab line matches no time, or cannot be read.
     """
     if scheduled.time is not None:
         at = scheduled.time
         return to_ns(at.replace(tzinfo=UTC) if at.tzinfo is None else at, "time")
     if scheduled.cron is None:
-        return None  # The scheduler sends what has an interval when it first sees it.
+        return None  # The scheduler sends a task with an interval as soon as it sees it.
     first = _first_match(scheduled.cron, scheduled.cron_offset, to_datetime(now_ns))
     if first is None:
         raise DeclarationError(
@@ -110,7 +109,7 @@ def _first_match(cron: str, offset: str | timedelta | None, now: datetime) -> da
 
 
 def _local(minute: datetime, offset: str | timedelta | None) -> datetime:
-    """Return the time that the fields of a crontab line are compared with."""
+    """Return the local time, with which the fields of a crontab line are compared."""
     if isinstance(offset, timedelta):
         return minute + offset
     return minute.astimezone(ZoneInfo(offset)) if offset else minute
