@@ -1,7 +1,7 @@
-"""Runs of pytest in fresh processes that need not import pytest and Hypothesis first.
+"""Runs of pytest in fresh processes that need not import pytest, Hypothesis and this package first.
 
 The pages of the documentation run pytest 150 times. A process of its own spends a second of computing on
-imports, so one process imports them and is forked for each run.
+imports, so one process imports all that, and is forked for each run.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import json, os, sys, warnings
 from importlib.metadata import entry_points
 
 import hypothesis.internal.observability, hypothesis.stateful, pytest
+import pytest_jobs.assertions.asserts, pytest_jobs.conformance, pytest_jobs.exploration.check
 
 with warnings.catch_warnings(action="ignore"):
     for plugin in entry_points(group="pytest11"):
-        if plugin.name not in ("django", "jobs"):
+        if plugin.name != "django":
             plugin.load()
 
 for line in sys.stdin:
@@ -39,10 +40,13 @@ for line in sys.stdin:
         sys.argv[:] = ["pytest", *order["arguments"]]
         for number, file in ((0, os.devnull), (1, order["printed"]), (2, order["printed"])):
             os.dup2(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), number)
-        code = pytest.main(order["arguments"])
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        code = pytest.ExitCode.INTERNAL_ERROR
+        try:
+            code = pytest.main(order["arguments"])
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
