@@ -211,13 +211,11 @@ class ConfiguredJob(Generic[P]):
 class Performs(Protocol[P, R_co]):
     """Anything with a `perform`."""
 
-    def perform(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Do the work."""
-        ...
+    def perform(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
 class SetOptions(Protocol[P]):
-    """The type of `set`, called."""
+    """The type of `Job.set`, as it is called."""
 
     def __call__(
         self,
@@ -226,21 +224,19 @@ class SetOptions(Protocol[P]):
         at: datetime | None = None,
         queue: str | None = None,
         priority: int | None = None,
-    ) -> ConfiguredJob[P]:
-        """See `Job.set`."""
-        ...
+    ) -> ConfiguredJob[P]: ...
 
 
 class MakesJob(Protocol):
-    """The type of `perform_later` and of `new`."""
+    """The type of `perform_later` and of `new`: a callable with the parameters of `perform`."""
 
-    def __get__(self, instance: object, owner: Callable[..., Performs[P, Any]]) -> Callable[P, Job]:
-        """Return a callable with the parameters of `perform`."""
-        ...
+    def __get__(
+        self, instance: object, owner: Callable[..., Performs[P, Any]]
+    ) -> Callable[P, Job]: ...
 
 
 class PerformsNow(Protocol):
-    """The type of `perform_now`."""
+    """The type of `perform_now`, which returns what `perform` returns or awaits."""
 
     @overload
     def __get__(
@@ -248,9 +244,7 @@ class PerformsNow(Protocol):
     ) -> Callable[P, R]: ...
     @overload
     def __get__(self, instance: object, owner: Callable[..., Performs[P, R]]) -> Callable[P, R]: ...
-    def __get__(self, instance: object, owner: Any) -> Any:
-        """Return a callable with the parameters and the result of `perform`."""
-        ...
+    def __get__(self, instance: object, owner: Any) -> Any: ...
 
 
 class APerformsNow(Protocol):
@@ -264,14 +258,12 @@ class APerformsNow(Protocol):
     def __get__(
         self, instance: object, owner: Callable[..., Performs[P, R]]
     ) -> Callable[P, Coroutine[Any, Any, R]]: ...
-    def __get__(self, instance: object, owner: Any) -> Any:
-        """Return a callable with the parameters and the result of `perform`."""
-        ...
+    def __get__(self, instance: object, owner: Any) -> Any: ...
 
 
 class SetsOptions(Protocol):
-    """The type of the attribute `set`."""
+    """The type of `set`, as an attribute of the class."""
 
-    def __get__(self, instance: object, owner: Callable[..., Performs[P, Any]]) -> SetOptions[P]:
-        """Return a callable whose result takes the parameters of `perform`."""
-        ...
+    def __get__(
+        self, instance: object, owner: Callable[..., Performs[P, Any]]
+    ) -> SetOptions[P]: ...

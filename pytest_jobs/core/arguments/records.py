@@ -30,17 +30,11 @@ class DatabaseSession(Protocol):
     The methods of a session for coroutine jobs return awaitables.
     """
 
-    def commit(self) -> Awaitable[None] | None:
-        """Keep what was done to the records."""
-        ...
+    def commit(self) -> Awaitable[None] | None: ...
 
-    def roll_back(self) -> Awaitable[None] | None:
-        """Take it back."""
-        ...
+    def roll_back(self) -> Awaitable[None] | None: ...
 
-    def close(self) -> Awaitable[None] | None:
-        """Let go of the records."""
-        ...
+    def close(self) -> Awaitable[None] | None: ...
 
 
 S = TypeVar("S", bound=DatabaseSession)
@@ -87,7 +81,6 @@ class UnitOfWork:
         return reference.find_record(identifier, self)
 
     async def commit(self) -> None:
-        """Keep what was done to the records."""
         if self._session is not None:
             await _settled(self._session.commit())
 
@@ -103,7 +96,6 @@ class UnitOfWork:
             )
 
     async def __aenter__(self) -> Self:
-        """Begin."""
         return self
 
     async def __aexit__(
@@ -112,7 +104,6 @@ class UnitOfWork:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the session."""
         if self.awaits and kind is GeneratorExit:
             return  # The coroutine is thrown away, and so can await nothing any more.
         try:
@@ -217,7 +208,6 @@ class RecordReference:
 
     @property
     def cls(self) -> type:
-        """The class of the record."""
         return self._reference.cls
 
     def find(self) -> object:
@@ -241,7 +231,6 @@ class RecordReference:
         return isinstance(other, self.cls) and self._reference.identify(other) == self.id
 
     def __hash__(self) -> int:
-        """Hash the class and the id."""
         return hash((self.cls, self.id))
 
     def __repr__(self) -> str:

@@ -25,7 +25,6 @@ class WaitingJob:
         self._dropped = False
 
     def wait_for(self, transactions: Sequence[FoundTransaction]) -> None:
-        """Begin to wait."""
         self._left = len(transactions)
         for source, transaction in transactions:
             wait = CommitWait(self, transaction, source.name)

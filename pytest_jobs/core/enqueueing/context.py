@@ -194,7 +194,6 @@ class Attribute:
         self.carried = carried
 
     def __get__(self, instance: object, owner: type[CurrentAttributes]) -> Any:
-        """Return the current value."""
         values = current_values.get().get(owner, EMPTY)
         if self.name in values:
             return values[self.name]
@@ -369,7 +368,7 @@ class _Restore:
         self._values = values
 
     def __enter__(self) -> None:
-        """The values are set already."""
+        pass
 
     def __exit__(
         self,
@@ -377,7 +376,6 @@ class _Restore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Put the former values back."""
         _put_back(self._cls, self._values)
 
 

@@ -40,7 +40,6 @@ class Callback:
 
     @property
     def is_coroutine(self) -> bool:
-        """Whether the callback is awaited."""
         return inspect.iscoroutinefunction(self.function)
 
     @property
@@ -49,7 +48,6 @@ class Callback:
         return self.event, self.kind, self.name
 
     def call(self, job: object) -> Any:
-        """Call the method of the job."""
         return getattr(job, self.name)()
 
 

@@ -313,15 +313,11 @@ class BeginsByReading(Protocol):
 
 
 class AwaitsCommit(Protocol):
-    """Waits for the end of one or several transactions."""
+    """Waits for one or several transactions, and gets a call when one has committed or will not."""
 
-    def one_committed(self) -> None:
-        """Note that a transaction has committed."""
-        ...
+    def one_committed(self) -> None: ...
 
-    def drop(self, transaction: OpenTransaction, by: str) -> None:
-        """Note that a transaction will not commit."""
-        ...
+    def drop(self, transaction: OpenTransaction, by: str) -> None: ...
 
 
 #: What became of a wait for a transaction.

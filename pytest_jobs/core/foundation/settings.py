@@ -34,7 +34,6 @@ class Settings:
 
     @property
     def has_adapter(self) -> bool:
-        """Whether an adapter is in force."""
         return self._adapter is not None
 
     @property
@@ -146,7 +145,7 @@ class Restore:
         self._undo()
 
     def __enter__(self) -> None:
-        """The change is in force already."""
+        pass
 
     def __exit__(
         self,
@@ -154,7 +153,6 @@ class Restore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Put the former settings back."""
         self()
 
 
