@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from ...errors import DeserializationError, JobsError, SerializationError
 from ..foundation.registry import name_of
-from ..foundation.types import argument_types
+from ..foundation.types import registered_types
 from .records import Find, RecordReference, Reference, UnitOfWork, references
 
 Walk = Callable[[Any], Any]
@@ -357,7 +357,7 @@ class _Writer:
 
     def _allowed(self, kind: type, noun: str, path: str) -> str:
         name = name_of(kind)
-        if (self._types().get(name) or argument_types.named(name)) is not kind:
+        if (self._types().get(name) or registered_types.get(name)) is not kind:
             raise SerializationError(
                 f"{path} is the {noun} {kind.__qualname__}, which the job does not declare: annotate the "
                 f"parameter with {kind.__qualname__}, or register the class with `@argument_type`."
@@ -409,7 +409,7 @@ class _Reader:
         return BY_TAG[tag].decode(data, self.read)
 
     def _allowed(self, name: str) -> type:
-        cls = self._types().get(name) or argument_types.named(name)
+        cls = self._types().get(name) or registered_types.get(name)
         if cls is None:
             raise DeserializationError(
                 f"The payload carries a {name}, which the job does not declare: annotate the parameter with "

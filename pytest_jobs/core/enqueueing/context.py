@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar, Token
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
 
 from ...errors import ContextError, DeclarationError, DeserializationError, SerializationError
@@ -15,6 +15,7 @@ from ..arguments.encoding import decode_value, encode_value, look_up_records
 from ..arguments.records import RecordReference, UnitOfWork
 from ..foundation.payload import CONTEXT, Payload
 from ..foundation.registry import import_module_of, name_of
+from ..foundation.settings import Restore
 from ..foundation.types import annotated_types, annotations_of
 
 #: The values of each class. It is replaced as a whole, never changed: so a job can keep it.
@@ -305,9 +306,9 @@ class CurrentAttributes(metaclass=_CurrentType):
                 raise ContextError(
                     f"{cls.__qualname__} has no attribute {name!r}, so it cannot be set; its attributes: {known}."
                 )
-        restore = _Restore(cls, current_values.get().get(cls))
+        before = current_values.get().get(cls)
         cls._assign(values)
-        return restore
+        return Restore(lambda: _put_back(cls, before))
 
     @classmethod
     def reset(cls) -> None:
@@ -356,27 +357,6 @@ class CurrentAttributes(metaclass=_CurrentType):
                 found.update(annotated_types(base))
             cls._types.append(found)
         return cls._types[0]
-
-
-class _Restore:
-    """Puts the attributes of a class back to what they were, at the end of its `with` block."""
-
-    __slots__ = ("_cls", "_values")
-
-    def __init__(self, cls: type[CurrentAttributes], values: Mapping[str, object] | None) -> None:
-        self._cls = cls
-        self._values = values
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        _put_back(self._cls, self._values)
 
 
 def _put_back(cls: type[CurrentAttributes], values: Mapping[str, object] | None) -> None:

@@ -133,7 +133,7 @@ class Settings:
 
 
 class Restore:
-    """Undoes a change of settings, when called or at the end of its `with` block."""
+    """Undoes a change, when it is called or at the end of its `with` block."""
 
     __slots__ = ("_undo",)
 
@@ -141,7 +141,7 @@ class Restore:
         self._undo = undo
 
     def __call__(self) -> None:
-        """Put the former settings back."""
+        """Put back what was changed."""
         self._undo()
 
     def __enter__(self) -> None:
@@ -153,7 +153,7 @@ class Restore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self()
+        self._undo()
 
 
 #: The settings of the process.

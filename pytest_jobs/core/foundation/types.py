@@ -19,30 +19,8 @@ from .registry import name_of
 C = TypeVar("C", bound=type)
 
 
-class ArgumentTypes:
-    """The registered classes of an application."""
-
-    __slots__ = ("_classes",)
-
-    def __init__(self) -> None:
-        self._classes: dict[str, type] = {}
-
-    def add(self, cls: type) -> None:
-        """Let payloads of every job carry instances of an enum or a dataclass."""
-        if not (issubclass(cls, enum.Enum) or dataclasses.is_dataclass(cls)):
-            raise DeclarationError(
-                f"{cls.__qualname__} is neither an enum nor a dataclass, so a payload cannot carry it: "
-                "pass its id, or declare it a record with `@reference(id=..., find=...)`."
-            )
-        _collect(cls, cls, self._classes)
-
-    def named(self, name: str) -> type | None:
-        """Return the registered enum or dataclass of this name."""
-        return self._classes.get(name)
-
-
-#: The classes that the application registered.
-argument_types = ArgumentTypes()
+#: The classes that the application registered, by name.
+registered_types: dict[str, type] = {}
 
 
 def argument_type(cls: C) -> C:
@@ -53,7 +31,12 @@ def argument_type(cls: C) -> C:
     Raises:
         DeclarationError: when it is neither an enum nor a dataclass.
     """
-    argument_types.add(cls)
+    if not (issubclass(cls, enum.Enum) or dataclasses.is_dataclass(cls)):
+        raise DeclarationError(
+            f"{cls.__qualname__} is neither an enum nor a dataclass, so a payload cannot carry it: "
+            "pass its id, or declare it a record with `@reference(id=..., find=...)`."
+        )
+    _collect(cls, cls, registered_types)
     return cls
 
 
