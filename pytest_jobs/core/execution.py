@@ -1,4 +1,4 @@
-"""One delivery of a payload: the job is built, performed, and its error dealt with by rule."""
+"""One delivery of a payload: the job is made, performed, and its error handled by rule."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def perform(
     """Perform a payload once.
 
     Args:
-        payload: what an adapter kept.
-        around: called with the bound body, instead of which it runs; for test tools.
+        payload: the payload, as an adapter kept it.
+        around: called with the bound body, in its place; for test tools.
 
     Returns:
-        The execution, or for a coroutine job a coroutine that returns it. Errors of the job are in
-        it, and why its class cannot be found; only those that are no `Exception` are raised.
+        The execution, or for a coroutine job a coroutine that returns it. It has the error of the job,
+        or the reason why its class cannot be found; only errors that are no `Exception` are raised.
     """
     try:
         job_class = payload.job
@@ -98,7 +98,7 @@ class Run:
         self.retry_wait_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
 
     def deliver(self) -> Execution:
-        """Perform a job that has nothing to await, and deal with its error."""
+        """Perform a job that awaits nothing, and handle its error."""
         exclusion = self.declaration.exclusion
         try:
             execution = None if exclusion is None else exclusion.enter(self._payload)
@@ -140,7 +140,7 @@ class Run:
                 leave(before)
 
     async def _found_records(self, unit: UnitOfWork) -> Find:
-        """Set the current attributes that the payload carries, and return what finds its records."""
+        """Set the current attributes of the payload, look up its records, and return their finder."""
         payload = self._payload
         if payload.headers is not None:
             self._job.__context__ = await restore(payload.headers, unit)
@@ -197,7 +197,7 @@ class Run:
     # Errors
 
     def _failed(self, error: Exception) -> Execution:
-        """Return what a job came to that has raised an error."""
+        """Handle the error of the job."""
         try:
             execution = self._outcome_of(error)
         except Exception as raised:
@@ -263,7 +263,7 @@ class Run:
         return Execution("retried", error=error, wait_ns=wait_ns, wait_bounds_ns=bounds_ns)
 
     def _give_up(self, then: Then | None, error: BaseException) -> None:
-        """Call what is declared for a job that is given up; every method runs, the last error is raised."""
+        """Call `then=` and the `after_discard` methods. Each of these runs, and the last error is raised."""
         job = self._job
         if then is not None:
             self._aftermath += (getattr(then, "__name__", repr(then)),)

@@ -30,13 +30,13 @@ T = TypeVar("T")
 
 
 def slices(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Cut what may be long into lists, one for each job.
+    """Cut items into lists, one for each job.
 
-    `itertools.batched` of Python 3.12 makes tuples; lists are what a payload is written with.
+    `itertools.batched` of Python 3.12 makes tuples, which a payload must tag; lists are plain JSON.
 
     Args:
-        items: anything that can be gone through; it is read as the lists are.
-        size: how many a list has, the last one perhaps fewer; at least 1.
+        items: any iterable; it is read as far as the lists are.
+        size: how many items a list has, the last one perhaps fewer; at least 1.
 
     Raises:
         BatchError: when the size is no number of items.
@@ -58,16 +58,15 @@ class Batch:
     """A group of jobs, and the jobs that are enqueued once when all of it has ended.
 
     Args:
-        id: names the batch. A batch of the same id is the same batch, and of its jobs those are not
-            enqueued again that were: so a job that begins a batch can be delivered twice. None, the
-            default, for a batch of its own each time.
-        on_success: a job, made by `new`, for when every job was performed; None for nothing.
-        on_complete: a job, made by `new`, for when every job has ended for good, however; None for
-            nothing.
+        id: names the batch. A second batch of this id is the same batch, and enqueues only the jobs that
+            are not in it: so a job that begins a batch can be delivered twice. None, the default, for a
+            new batch each time.
+        on_success: a job, made by `new`, that is enqueued when every job was performed; None for none.
+        on_complete: a job, made by `new`, that is enqueued when every job has ended for good, however
+            it ended; None for none.
 
     Raises:
-        BatchError: when there is no callback, or it is no job that is due at once, or the id is no
-            text.
+        BatchError: when there is no callback, or one is no job or is due later, or the id is no text.
         SerializationError: when an argument of a callback cannot be written.
     """
 
@@ -98,7 +97,7 @@ class Batch:
 
     @classmethod
     def current(cls) -> Self | None:
-        """Return the batch of the job that is being performed, or of which it is a callback.
+        """Return the batch of the job that is being performed, or the batch whose callback it is.
 
         Returns:
             The batch; None when the job is in none.
@@ -130,29 +129,28 @@ class Batch:
         return batch
 
     def enqueue(self, jobs: Iterable[J]) -> tuple[J, ...]:
-        """Enqueue jobs of the batch, all that it is to have: it is finished when they have ended.
+        """Enqueue the jobs of the batch. It is finished when all of them have ended.
 
-        Only its own jobs can add to it, while they run: `Batch.current().enqueue(...)`; one that had
-        failed, and is redriven, can also when it is finished. Called again,
-        for whatever reason, it enqueues what it has not: of a job with the same arguments there are
-        as many as in the longest list. An argument that cannot be written keeps all of them back.
+        Called again, it enqueues the jobs that are missing: of jobs with the same arguments the batch has
+        as many as the longest list. Jobs can be added later only by a job of the batch while it runs:
+        `Batch.current().enqueue(...)`; a job that had failed, and is redriven, can do so even when the
+        batch is finished. When an argument cannot be written, none of the jobs is enqueued.
 
         Args:
-            jobs: jobs made by `new`, of any classes. Without one the batch is done at once.
+            jobs: jobs made by `new`, of any classes. With an empty list the batch is done at once.
 
         Returns:
-            The jobs. `.enqueued` is False for one that a callback halted or a rule dropped, which is
-            not in the batch, and for one that it has already, whose `.dropped_for` is its own id.
+            The jobs. `.enqueued` is False for a job that a callback halted or a rule dropped, which is
+            not in the batch, and for a job that the batch has already, whose `.dropped_for` is its own id.
 
         Raises:
             BatchError: when the batch is finished, or not kept any more; when its id is that of a batch
-                with other callbacks; when a job is to wait for the commit of a transaction, or is in the
+                with other callbacks; when a job would wait for the commit of a transaction, or is in the
                 list twice.
             EnqueueError: when the adapter did not take all of them. The batch waits for the others:
                 call it again.
             NoStoreError: when no store is configured.
-            StoreError: when it cannot be reached. What was enqueued by then is not enqueued again when
-                this is called once more.
+            StoreError: when it cannot be reached. Call it again: it enqueues only the jobs that are missing.
         """
         every = checked_jobs(jobs, "Batch.enqueue")
         _check_members(every)

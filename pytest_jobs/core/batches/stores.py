@@ -33,11 +33,14 @@ def another_batch(batch_id: str, kept: str, given: str) -> BatchError:
 
 @dataclass(slots=True)
 class _Kept:
+    """One batch."""
+
     callbacks: Mapping[str, Payload]
     jobs: dict[str, State] = field(default_factory=dict)
     pending: int = 0
     failed: int = 0
     withdrawn: set[str] = field(default_factory=set)
+    #: Who asked first for each callback: it alone gets the callback, again and again until it was sent.
     askers: dict[str, str] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
 

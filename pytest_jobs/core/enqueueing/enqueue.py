@@ -82,7 +82,9 @@ def payload_of(job: JobBase, now_ns: int) -> Payload:
 def encoded_arguments(job: JobBase) -> str:
     """Return the arguments of a job as JSON text; see `payload_of`."""
     declaration = type(job).__declaration__
-    signature = declaration.binder or declaration.signature
+    signature = (
+        declaration.binder or declaration.signature
+    )  # Which raises; the binder costs no call.
     try:
         signature.bind(*job.args, **job.kwargs)
     except TypeError as error:
@@ -109,8 +111,8 @@ def enqueue(job: JobBase, payload: Payload | None = None, adapter: Adapter | Non
 
     Args:
         job: the job.
-        payload: its payload, which is handed over as it is. None to make one: then the job is in its context,
-            may have to wait for a commit, and has its callbacks run around the rest.
+        payload: a payload that is handed over as it is. None for a job that begins its way here: it is put
+            into its context, perhaps waits for a commit, its callbacks run, and its payload is made.
         adapter: takes the payload; None for the one in force.
     """
     if adapter is None:
@@ -281,9 +283,9 @@ def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
 
 
 def prepared(job: JobBase, adapter: Adapter) -> Callable[[], None]:
-    """Check a job, and write its payload if no callback can change it; return what enqueues it.
+    """Check a job without enqueueing it, and return the function that enqueues it.
 
-    So that none of many jobs is enqueued when one of them is refused.
+    So none of many jobs is enqueued when one of them is refused.
 
     Raises:
         SignatureError: when the arguments do not fit `perform`.

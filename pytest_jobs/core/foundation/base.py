@@ -1,4 +1,4 @@
-"""What a job is made of: what its class declares, and the data of one requested run."""
+"""A job without its verbs: what its class declares, and the data of one requested run."""
 
 from __future__ import annotations
 
@@ -196,9 +196,9 @@ class Declaration:
 
     @classmethod
     def of(cls, job_class: type[JobBase]) -> Declaration:
-        """Return the declaration of this very class; the first that asks makes it.
+        """Return the declaration of this very class, which is made when it is first asked for.
 
-        That may be a decorated method, while the body of the class is being carried out.
+        A decorated method asks for it before the class is complete.
         """
         if "__declaration__" not in vars(job_class):
             job_class.__declaration__ = cls(job_class)
@@ -244,7 +244,7 @@ class Declaration:
         return (rule for declaration in self.lineage() for rule in declaration.rules)
 
     def find_rule(self, error: BaseException) -> tuple[Rule, BaseException] | None:
-        """Return the rule for an error and the error it is for: of its causes, the first with a rule."""
+        """Return the rule for an error, or for the first of its causes that has one, with that error."""
         seen: set[int] = set()
         candidate: BaseException | None = error
         while candidate is not None and id(candidate) not in seen:
@@ -297,7 +297,7 @@ class Declaration:
         setattr(self, attribute, rule)
 
     def complete(self) -> None:
-        """Check the class, when its body has been carried out, and look up what it inherits."""
+        """Check the class, at the end of its body, and look up the callbacks and locks that it inherits."""
         cls = self.job_class
         where = cls.__qualname__
         if not self._keep_callable("queue"):
@@ -368,7 +368,7 @@ class Declaration:
                 )
 
 
-# Decorators are made of these
+# Parts of decorators
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -404,7 +404,7 @@ class JobDecorator:
 
 
 class DecoratedMethod:
-    """Stands in a class body for a decorated method until the class exists."""
+    """Takes the place of a decorated method in a class body until the class exists."""
 
     def __init__(self, method: Callable[..., Any]) -> None:
         self.method = method

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def django_is_set_up() -> bool:
-    """Say whether Django's databases are imported and it has its settings."""
+    """Return whether Django's databases are imported and it has its settings."""
     if "django.db" not in sys.modules:
         return False
     configured = sys.modules["django.conf"].settings.configured

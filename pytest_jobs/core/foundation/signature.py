@@ -80,7 +80,7 @@ class Binder:
         return (None,) * (len(self.required) - len(named)), named
 
     def accepts(self, name: str) -> bool:
-        """Say whether a call can carry a value of this name."""
+        """Return whether a call can have a value of this name."""
         return name in self.names or self.rest is not None
 
 

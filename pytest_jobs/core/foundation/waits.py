@@ -95,7 +95,7 @@ class WaitRule:
         self._declared: Any = declared
         self._what = "wait"
         self._takes_jitter = True
-        #: Whether the wait depends on the error too, so that no schedule can be told beforehand.
+        #: Whether the wait depends on the error too, so that the schedule is not known beforehand.
         self.wants_error = False
         if callable(declared):
             self._what = f"the result of wait={_name(declared)}"

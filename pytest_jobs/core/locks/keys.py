@@ -1,4 +1,4 @@
-"""What makes two jobs the same, for locks and for limits: a value made from their arguments."""
+"""The keys of locks and limits: two jobs are the same when the value made from their arguments is."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class JobKey:
                     f"and does not take them: {error}."
                 ) from None
             except ValueError:
-                return  # What is built in may have no signature to look at.
+                return  # Some builtin functions have no signature.
 
     def text(self, job: JobBase) -> str:
         """Return the key of a job.
