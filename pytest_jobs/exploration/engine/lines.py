@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -28,47 +28,73 @@ class TracedCode(Protocol):
     def note_untraced(self, code: CodeType) -> None: ...
 
 
-class LineTracer(Protocol):
-    """Calls a hook before each line. An exception of the hook is raised in that line."""
+class LineTracer:
+    """Calls a hook before each line. An exception of the hook is raised in that line.
 
-    def open(self) -> None: ...
+    Python 3.12 and newer have a tracer that stands beside those of debuggers and coverage; see
+    `line_tracer`.
+    """
 
-    def close(self) -> None: ...
+    def __init__(self, scope: TracedCode) -> None:
+        self._scope = scope
+        #: The hook of each thread.
+        self._hooks: dict[int, LineHook] = {}
 
-    def hooked(self, hook: LineHook, *, needed: bool) -> AbstractContextManager[None]:
+    def open(self) -> None:
+        """Begin to trace."""
+
+    def close(self) -> None:
+        """Give everything back that `open` took."""
+
+    @contextmanager
+    def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
         """Call a hook before each line of this thread, for a block.
 
         Args:
             hook: gets the code and the line.
             needed: if False, and another tool such as coverage holds the tracer, it keeps it.
         """
-        ...
+        thread = threading.get_ident()
+        before = self._hooks.get(thread)
+        self._hooks[thread] = hook
+        try:
+            yield
+        finally:
+            if before is None:
+                del self._hooks[thread]
+            else:
+                self._hooks[thread] = before
 
     def nested(self, run: Callable[[], T]) -> T:
         """Call a function inside a hook. The interpreter reports no lines there, unless it goes through here."""
-        ...
+        thread = threading.get_ident()
+        hook = self._hooks.pop(thread, None)
+        try:
+            return sys.call_tracing(run, ())
+        finally:
+            if hook is not None:
+                self._hooks[thread] = hook
 
     def rearm(self) -> None:
-        """Trace the running functions again: an exception raised by a hook has switched it off."""
-        ...
+        """Trace the running functions again: an exception raised by a hook may have switched it off."""
 
     def was_replaced(self) -> bool:
         """Return whether other code, such as a debugger, has taken over the tracer of this thread."""
-        ...
+        return False
 
 
 def line_tracer(scope: TracedCode) -> LineTracer:
+    """Return a tracer for this version of Python."""
     return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
 
 
-class _Monitoring:
+class _Monitoring(LineTracer):
     """Uses `sys.monitoring`, beside debuggers, coverage and Hypothesis."""
 
     def __init__(self, scope: TracedCode) -> None:
+        super().__init__(scope)
         # By name, since Python 3.11 has no `sys.monitoring`.
         self._monitoring: Any = vars(sys)["monitoring"]
-        self._scope = scope
-        self._hooks: dict[int, LineHook] = {}
         self._traced: dict[int, CodeType] = {}
 
     def open(self) -> None:
@@ -98,34 +124,6 @@ class _Monitoring:
             monitoring.register_callback(_TOOL, event, None)
         monitoring.free_tool_id(_TOOL)
 
-    @contextmanager
-    def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
-        thread = threading.get_ident()
-        before = self._hooks.get(thread)
-        self._hooks[thread] = hook
-        try:
-            yield
-        finally:
-            if before is None:
-                del self._hooks[thread]
-            else:
-                self._hooks[thread] = before
-
-    def nested(self, run: Callable[[], T]) -> T:
-        thread = threading.get_ident()
-        hook = self._hooks.pop(thread, None)
-        try:
-            return sys.call_tracing(run, ())
-        finally:
-            if hook is not None:
-                self._hooks[thread] = hook
-
-    def rearm(self) -> None:
-        pass
-
-    def was_replaced(self) -> bool:
-        return False
-
     def _begins(self, code: CodeType, offset: int) -> Any:
         """Trace the lines of a function from now on, if its code is traced."""
         if self._scope.wants(code):
@@ -145,20 +143,13 @@ class _Monitoring:
             hook(code, line)
 
 
-class _Tracing:
+class _Tracing(LineTracer):
     """Uses `sys.settrace`, on Python 3.11. A debugger replaces it."""
 
     def __init__(self, scope: TracedCode) -> None:
-        self._scope = scope
-        self._hooks: dict[int, LineHook] = {}
+        super().__init__(scope)
         #: The tracer that each thread had before ours.
         self._before: dict[int, Any] = {}
-
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
     @contextmanager
     def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
@@ -167,33 +158,25 @@ class _Tracing:
             yield
             return
         thread = threading.get_ident()
-        before = self._hooks.get(thread)
-        self._hooks[thread] = hook
-        if before is None:
+        if thread not in self._hooks:
             self._before[thread] = tracer
-        sys.settrace(self._call)
-        try:
-            yield
-        finally:
-            sys.settrace(tracer)
-            if before is None:
-                del self._hooks[thread]
-            else:
-                self._hooks[thread] = before
+        with super().hooked(hook, needed=needed):
+            sys.settrace(self._call)
+            try:
+                yield
+            finally:
+                sys.settrace(tracer)
 
     def nested(self, run: Callable[[], T]) -> T:
         thread, ours = threading.get_ident(), sys.gettrace()
-        hook = self._hooks.pop(thread, None)
 
         def as_before() -> T:
             sys.settrace(self._before.get(thread))
             return run()
 
         try:
-            return sys.call_tracing(as_before, ())
+            return super().nested(as_before)
         finally:
-            if hook is not None:
-                self._hooks[thread] = hook
             sys.settrace(ours)
 
     def rearm(self) -> None:
