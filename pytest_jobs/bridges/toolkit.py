@@ -272,9 +272,9 @@ class LibraryBridge(Generic[T, M, S]):
     """
 
     #: The name of the library.
-    name: ClassVar[str]
+    name: str
     #: Which of eta, priority, headers, retry, discard, async, serialise, unique, cron, chains it has.
-    capabilities: ClassVar[frozenset[str]]
+    capabilities: frozenset[str]
     #: The class of what `deliver` is given. A library with more to note has a derived class.
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
     #: What an error advises to make for a second harness.
@@ -382,7 +382,6 @@ class LibraryBridge(Generic[T, M, S]):
         """Return the error for a job that `find` does not find."""
         return CriterionError(f"{job!r} is no task of {self}.")
 
-    @property
     def title(self) -> str:
         """What errors call the bridge."""
         return f"The bridge to {self}"
@@ -427,7 +426,7 @@ class LibraryBridge(Generic[T, M, S]):
         """
         if self._sink is not None:
             raise BridgeError(
-                f"{self.title} is installed already: a bridge is in one harness at a time. Make a second "
+                f"{self.title()} is installed already: a bridge is in one harness at a time. Make a second "
                 f"{self.another} for the second harness."
             )
         self._sink, self.draw, self.store = sink, draw, self.new_store()

@@ -58,8 +58,9 @@ class TaskAttempt(Attempt[TaskMessage]):
         # In its worker an application is the current one.
         threads: Any = _state._tls
         before, threads.current_app = threads.current_app, app
+        pool: Any = _OneProcess()
         try:
-            request.execute_using_pool(_OneProcess())
+            request.execute_using_pool(pool)
         except TaskRevokedError as error:
             revoked_tasks.discard(request.id)
             return Delivery(self.record, self.now_ns, "discarded", error=error)

@@ -47,13 +47,15 @@ class ReferenceBridge(
     capabilities = frozenset(
         ("eta", "priority", "retry", "discard", "async", "serialise", "unique")
     )
-    title = "This bridge to the core"
 
     def __init__(self) -> None:
         super().__init__()
         #: Locks, limits and batches. They outlive a test without a harness, as the records of the session do.
         self._locks = MemoryStore()
         self._adapter: HarnessAdapter | None = None
+
+    def title(self) -> str:
+        return "This bridge to the core"
 
     # Instead of the configured adapter
 

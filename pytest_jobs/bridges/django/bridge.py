@@ -79,7 +79,6 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
     name = "django"
     capabilities = frozenset(("eta", "priority", "async", "serialise"))
-    title = "This bridge to Django"
     another = "DjangoBridge()"
     noun = "a Django task"
     attempt_class = TaskAttempt
@@ -99,6 +98,9 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
                 "backport: pip install django-tasks."
             )
         self._task_classes = tuple(family.task_class for family in self._families)
+
+    def title(self) -> str:
+        return "This bridge to Django"
 
     def new_store(self) -> ResultStore:
         return ResultStore()

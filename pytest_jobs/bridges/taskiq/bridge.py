@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import taskiq
 from taskiq import AsyncBroker, InMemoryBroker
@@ -108,7 +108,6 @@ class TaskiqBridge(
         #: Names of tasks that were enqueued, of other services' tasks too.
         self._named: set[str] = set()
 
-    @property
     def title(self) -> str:
         return f"The taskiq bridge to {self}"
 
@@ -264,7 +263,7 @@ class TaskiqBridge(
         self, original: Callable[..., Any], task: AsyncTaskiqTask[Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Raise a NotPerformedError as it is: the library would wrap it in an error of its own."""
-        task.result_backend.check(task.task_id)
+        cast(Results, task.result_backend).check(task.task_id)
         return await original(*args, **kwargs)
 
     # Tasks and messages

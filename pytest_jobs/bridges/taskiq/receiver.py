@@ -120,17 +120,14 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
     ) -> CoroutineType[Any, Any, TaskiqResult[Any]]:
         """Run a task, whose body is called by `around`."""
         around = self._attempt.around
-        body: Callable[..., Any]
-        if self._prepare(message.task_name, target):
 
-            async def body(*args: Any, **kwargs: Any) -> Any:
-                return await around(functools.partial(target, *args, **kwargs))
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            return await around(functools.partial(target, *args, **kwargs))
 
-        else:
+        def called(*args: Any, **kwargs: Any) -> Any:
+            return around(functools.partial(target, *args, **kwargs))
 
-            def body(*args: Any, **kwargs: Any) -> Any:
-                return around(functools.partial(target, *args, **kwargs))
-
+        body = awaited if self._prepare(message.task_name, target) else called
         self._attempt.run_message = message
         running: CoroutineType[Any, Any, TaskiqResult[Any]]
         running = super().run_task(body, message, *rest, **named)
