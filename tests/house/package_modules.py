@@ -6,11 +6,14 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest_jobs
 
 PACKAGE = Path(pytest_jobs.__file__).parent
+#: Private attributes that Django gives to models, and a world sets.
+_OF_THIRD_PARTIES = {"_state"}
 #: What the standard library of the oldest Python does not have.
 _NEWER = {"annotationlib"}
 #: Private attributes of other libraries that have the name of one of ours, by the module that reads them.
@@ -31,6 +34,7 @@ class Import:
         return f"{self.importer}:{self.line} imports {self.imported}"
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return the file of each module by its dotted name."""
     found = {}
@@ -40,6 +44,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def imports() -> list[Import]:
     """Return every import of every module."""
     known = modules()
@@ -168,7 +173,7 @@ def _private_names(tree: ast.Module) -> set[str]:
             found.add(node.id)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__slots__":
             found |= _spelled_names(node.value)
-    return {name for name in found if _is_private(name)}
+    return {name for name in found if _is_private(name)} - _OF_THIRD_PARTIES
 
 
 def _spelled_names(tree: ast.AST) -> set[str]:

@@ -1,9 +1,11 @@
 """Every file says what it is, and a folder holds no more than a reader can take in."""
 
 import ast
+import re
 from collections import Counter
 
 from package_modules import PACKAGE, modules, private_imports, private_reads
+from picture import PAGE, drawn
 
 
 def test_a_module_says_what_it_is():
@@ -40,3 +42,17 @@ def test_nothing_reads_a_private_attribute_of_the_objects_of_another_module():
 
 def test_nothing_imports_a_private_name():
     assert private_imports() == []
+
+
+def test_the_picture_of_the_house_is_as_its_imports_are():
+    """`python tests/house/picture.py` draws it anew."""
+    page = PAGE.read_text("utf-8")
+
+    assert drawn(page) == page
+
+
+def test_the_files_that_the_architecture_names_exist():
+    named = re.findall(r"\(\.\./\.\./(pytest_jobs/[\w/.]+)\)", PAGE.read_text("utf-8"))
+
+    assert len(named) > 30
+    assert [name for name in named if not (PACKAGE.parent / name).is_file()] == []
