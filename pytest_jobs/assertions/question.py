@@ -144,7 +144,7 @@ _ARGUMENTS: Final = {
 }
 #: What job libraries call a criterion.
 _ELSEWHERE: Final = {"countdown": "wait", "delay": "wait", "eta": "at", "run_at": "at"}
-#: Modules whose types are no matchers: a value of them equals values of its own kind only.
+#: Modules whose types are not matchers: a value of them equals values of its own kind only.
 _PLAIN: Final = frozenset(("builtins", "datetime", "decimal", "fractions"))
 #: The types of most arguments. A record is never of one of them.
 _SCALARS: Final = frozenset((str, int, float, bool, bytes, type(None)))
@@ -204,7 +204,7 @@ def parse_timeout(criteria: Mapping[str, Any]) -> float | None:
     """Return how many seconds an assertion waits at most; None when it does not wait.
 
     Raises:
-        CriterionError: when it is no duration above 0.
+        CriterionError: when it is not a duration above 0.
     """
     timeout = criteria.get("timeout")
     if isinstance(timeout, timedelta):

@@ -47,7 +47,7 @@ class AssertFollowedBy(Assertion):
 
         Args:
             job: what stands before the steps.
-            steps: all of what comes after it, in order. In the place of a step a list holds those
+            steps: all of what comes after it, in order. Instead of a step a list holds those
                 that begin together, in any order; a tuple inside it is a chain of its own.
             criteria: those of `assert_enqueued`, for the job.
 
@@ -238,7 +238,7 @@ class AssertEnqueuedInOrder(Assertion):
         """Return the records, in order.
 
         Args:
-            expected: the jobs; in the place of one also `(job, {"params": {...}})`, a job and
+            expected: the jobs; instead of one also `(job, {"params": {...}})`, a job and
                 criteria of `assert_enqueued`.
             within: what to look at instead of the whole test, such as a capture.
 

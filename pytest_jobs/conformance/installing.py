@@ -30,7 +30,7 @@ class Installing(Case):
             _work(library, jobs)
 
         for old, new in zip(before, _attributes(library), strict=True):
-            # A library may have computed some attributes for the first time: those are no concern of ours.
+            # A library may have computed some attributes for the first time: those do not matter here.
             assert {name: id(new.get(name)) for name in old} == {n: id(v) for n, v in old.items()}
             assert [name for name, value in new.items() if _is_ours(value)] == [
                 name for name, value in old.items() if _is_ours(value)

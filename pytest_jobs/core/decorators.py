@@ -50,7 +50,7 @@ def retry_on(
 
     Raises:
         DeclarationError: when an argument cannot be meant.
-        WaitError: when the wait is no wait.
+        WaitError: when the wait is not a time.
     """
     rule = RetryRule(
         errors,
@@ -72,7 +72,7 @@ def discard_on(*errors: type[BaseException], then: Then | None = None) -> Callab
         then: called with the job and the error before the job is dropped.
 
     Raises:
-        DeclarationError: when an error is no exception class.
+        DeclarationError: when an error is not an exception class.
     """
     rule = DiscardRule(errors, then)
     return JobDecorator("discard_on", lambda declaration: declaration.add_rule(rule))
@@ -88,7 +88,7 @@ def rescue_from(*errors: type[BaseException]) -> Callable[[F], F]:
     calls `self.retry()`. An error that the method raises fails the job.
 
     Raises:
-        DeclarationError: when an error is no exception class.
+        DeclarationError: when an error is not an exception class.
     """
     Rule(errors, "rescue_from")  # Refuses wrong errors here, before it is put above a method.
     return lambda method: decorated(method, lambda function: RescueRule(errors, function))

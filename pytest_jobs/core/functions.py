@@ -153,7 +153,7 @@ def make_job_class(
     """Return a job class that goes by the name of a function.
 
     Raises:
-        DeclarationError: when its base is no job class.
+        DeclarationError: when its base is not a job class.
     """
     if not (isinstance(base, type) and issubclass(base, Job)):
         raise DeclarationError(

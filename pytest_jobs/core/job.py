@@ -73,7 +73,7 @@ class Job(JobBase):
         def perform_now(cls, /, *args: Any, **kwargs: Any) -> Any:
             """Perform a job with these arguments here, by the same rules as a worker.
 
-            The arguments make the round trip through the payload. It is no delivery: a harness does
+            The arguments make the round trip through the payload. It is not a delivery: a harness does
             not list it.
 
             Returns:
@@ -110,7 +110,7 @@ class Job(JobBase):
 
             Raises:
                 SignatureError: when both wait and at are given.
-                WaitError: when wait is no wait.
+                WaitError: when wait is not a time.
                 NaiveDatetimeError: when at has no timezone.
             """
             return ConfiguredJob(cls, Options(wait=wait, at=at, queue=queue, priority=priority))

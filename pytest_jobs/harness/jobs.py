@@ -188,7 +188,7 @@ class Jobs(OpenHarness):
             dead: a delivery of `jobs.dead`, or any record of its job.
 
         Returns:
-            The new record, which is no first enqueue; None when it was dropped for another, which
+            The new record, which is not a first enqueue; None when it was dropped for another, which
             `jobs.kept_out` names.
 
         Raises:

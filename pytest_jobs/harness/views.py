@@ -153,7 +153,7 @@ def mark_delivery_seen(delivery: Delivery) -> None:
 
 
 def mark_nothing_seen(item: object) -> None:
-    """Note nothing: the item is no record."""
+    """Note nothing: the item is not a record."""
 
 
 def is_blocked(record: JobRecord) -> bool:

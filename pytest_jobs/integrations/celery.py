@@ -72,7 +72,7 @@ class CeleryAdapter:
         DeclarationError: when the application is none.
         NoAdapterError: when Celery is not installed.
         UnknownVersionError: for a Celery that is not known.
-        WaitError: when timeout is no duration.
+        WaitError: when timeout is not a duration.
     """
 
     def __init__(self, app: Celery, *, timeout: Seconds | None = None) -> None:

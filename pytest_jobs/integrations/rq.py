@@ -56,7 +56,7 @@ class RqAdapter:
     Raises:
         NoAdapterError: when RQ is not installed.
         UnknownVersionError: for an RQ that is not known.
-        WaitError: when timeout is no duration.
+        WaitError: when timeout is not a duration.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ _CONFORMANCE = f"{_PACKAGE / 'conformance'}{os.sep}"
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Shorten what a phase of a test raised.
 
-    This is no wrapper, so that it runs after the hook of pytest's `unittest` support, which puts the error
+    This is not a wrapper, so that it runs after the hook of pytest's `unittest` support, which puts the error
     into `call.excinfo`, and before pytest's own, which describes it.
     """
     if call.excinfo is not None:

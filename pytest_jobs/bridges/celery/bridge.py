@@ -56,7 +56,7 @@ def bridge(applications: Sequence[Any]) -> CeleryBridge:
 class CeleryBridge(
     CountedAttempts[Task, TaskMessage, _Kept], WrittenMessages[Task, TaskMessage, _Kept]
 ):
-    """Brings the tasks of Celery applications into the harness, in the place of their broker."""
+    """Brings the tasks of Celery applications into the harness, instead of their broker."""
 
     name = "celery"
     capabilities = frozenset(
@@ -99,7 +99,7 @@ class CeleryBridge(
         #: Names of tasks that were sent, of other services' tasks too.
         self._named: set[str] = set()
 
-    # In the place of the broker
+    # Instead of the broker
 
     def takes(self, application: object) -> bool:
         return application in self._apps

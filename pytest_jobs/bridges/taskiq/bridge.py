@@ -61,7 +61,7 @@ def bridge(applications: Sequence[Any]) -> TaskiqBridge:
 class TaskiqBridge(
     CountedAttempts[Task, SentMessage, Store], WrittenMessages[Task, SentMessage, Store]
 ):
-    """Brings the tasks of Taskiq brokers into the harness, in the place of their servers."""
+    """Brings the tasks of Taskiq brokers into the harness, instead of their servers."""
 
     name = "taskiq"
     capabilities = frozenset(

@@ -246,7 +246,7 @@ def _is_plain(value: Any) -> bool:
 
 
 class _Writer:
-    """Writes the arguments that are no plain JSON values, and names the one that cannot be written."""
+    """Writes the arguments that are not plain JSON values, and names the one that cannot be written."""
 
     def __init__(self, types: Types) -> None:
         self._types = types

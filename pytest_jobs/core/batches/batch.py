@@ -39,7 +39,7 @@ def slices(items: Iterable[T], size: int) -> Iterator[list[T]]:
         size: how many items a list has, the last one perhaps fewer; at least 1.
 
     Raises:
-        BatchError: when the size is no number of items.
+        BatchError: when the size is not an int above 0.
     """
     given: Any = size
     if type(given) is not int or given < 1:
@@ -66,7 +66,7 @@ class Batch:
             it ended; None for none.
 
     Raises:
-        BatchError: when there is no callback, or one is no job or is due later, or the id is no text.
+        BatchError: when there is no callback, or one is not a job or is due later, or the id is not text.
         SerializationError: when an argument of a callback cannot be written.
     """
 

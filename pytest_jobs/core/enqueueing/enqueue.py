@@ -267,7 +267,7 @@ def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
     """Return the jobs that a verb is given.
 
     Raises:
-        SignatureError: when they are no list, or one is none.
+        SignatureError: when they are not a list, or an item of it is not a job.
     """
     if not isinstance(jobs, Iterable):
         raise SignatureError(

@@ -320,7 +320,7 @@ class Declaration:
                 break
 
     def _keep_callable(self, name: str) -> bool:
-        """Return whether an attribute is a callable; a function that is no method is kept from becoming one."""
+        """Return whether an attribute is a callable; a function that is not a method is kept from becoming one."""
         declared = inspect.getattr_static(self.job_class, name)
         if isinstance(declared, staticmethod | classmethod):
             return True

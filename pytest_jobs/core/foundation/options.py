@@ -39,7 +39,7 @@ def checked_queue(queue: object, where: str) -> str:
     """Return the name of a queue.
 
     Raises:
-        DeclarationError: when it is no text, or empty.
+        DeclarationError: when it is not text, or empty.
     """
     if not isinstance(queue, str) or not queue:
         raise DeclarationError(
@@ -53,7 +53,7 @@ def checked_priority(priority: object, where: str) -> int | None:
     """Return a priority; the lower number is performed first, and None counts as 0.
 
     Raises:
-        DeclarationError: when it is no int.
+        DeclarationError: when it is not an int.
     """
     if priority is not None and type(priority) is not int:
         raise DeclarationError(

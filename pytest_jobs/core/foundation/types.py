@@ -84,7 +84,7 @@ def _collect(annotation: object, owner: object, found: dict[str, type]) -> None:
 def _parts(annotation: object) -> tuple[object, ...]:
     """Return the annotations that an annotation is made of, or that a name of another stands for."""
     origin = typing.get_origin(annotation)
-    if origin is typing.Literal:  # The texts of a literal are no annotations.
+    if origin is typing.Literal:  # The texts of a literal are not annotations.
         return ()
     if origin is not None:
         arguments = typing.get_args(annotation)

@@ -108,7 +108,7 @@ class WaitRule:
         """Return the wait after the given number of failures, counted from 1.
 
         Raises:
-            WaitError: when a callable returns something that is no wait.
+            WaitError: when a callable returns something that is not a time.
         """
         declared = self._declared
         if not self._takes_jitter:

@@ -44,7 +44,7 @@ def unique(
 
     Raises:
         DeclarationError: when an argument cannot be meant, or the strategy does not fit the lock.
-        WaitError: when ttl is no duration.
+        WaitError: when ttl is not a duration.
     """
     job_class = getattr(key, "job_class", None)
     if job_class is not None:
@@ -88,7 +88,7 @@ def limits_concurrency(
 
     Raises:
         DeclarationError: when an argument cannot be meant.
-        WaitError: when duration is no duration.
+        WaitError: when duration is not a duration.
     """
     if _given:
         given: tuple[object, ...] = _given

@@ -46,7 +46,7 @@ install = AuditHook().install
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
-    # Every event of the interpreter comes here, so what is no business of ours returns at once.
+    # Every event of the interpreter comes here, so events that are not ours return at once.
     if event != "open" and event not in _FILE_EVENTS and event not in _OUTSIDE:
         return
     current = watcher.get()

@@ -18,7 +18,7 @@ _LOCKS: Final[dict[type, Callable[[], object]]] = {
 }
 #: Types of which a new process has new objects: a lock excludes only threads of its own process.
 _MADE_ANEW: Final[dict[type, Callable[[], object]]] = {**_LOCKS, threading.local: threading.local}
-#: Globals of these types are no state: code, and other modules.
+#: Globals of these types are not state: code, and other modules.
 _NO_STATE: Final = (ModuleType, FunctionType, type)
 #: The module and the name of a global.
 GlobalName: TypeAlias = tuple[str, str]

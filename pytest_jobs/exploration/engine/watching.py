@@ -82,7 +82,7 @@ _LAST_LINES: Final = 200
 #: A delivery after the first that runs so many lines waits without end for another one.
 _SPINNING: Final = 20_000
 
-#: Whether code runs as a part of an effect, so that it is no effect of its own.
+#: Whether code runs as a part of an effect, so that it is not an effect of its own.
 _within_act: ContextVar[bool] = ContextVar("pytest_jobs_within_act", default=False)
 
 

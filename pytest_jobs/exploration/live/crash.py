@@ -67,7 +67,7 @@ class LiveWatch(Watch):
         """
         self._kill_at = None if kill_at is None else kill_at.name
         super().__init__(Run(1), scope, line_tracer(scope), self._die_at)
-        #: What the delivery did outside of the process that is no point.
+        #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
 
     @property
@@ -292,7 +292,7 @@ class LiveCrash:
         self.killed: CrashPoint | None = None
         #: The delivery that followed; None as long as it has not ended.
         self.again: Delivery | None = None
-        #: What deliveries did outside of the process that is no point.
+        #: What deliveries did outside of the process that is not a point.
         self.reached: set[str] = set()
         #: The calls of deliveries that could not be watched, each with the reason.
         self.unwatched: dict[str, str] = {}

@@ -149,7 +149,7 @@ def _test_case(owner: type[Any], base: type[Any]) -> type[Any]:
             _current.reset(token)
             run.close()
 
-    # The explain phase prints nothing for a machine, whose steps are no arguments. It made a search
+    # The explain phase prints nothing for a machine, whose steps are not arguments. It made a search
     # twice as long, and seven times on Python 3.11.
     phases = [phase for phase in base.settings.phases if phase is not Phase.explain]
     members = {

@@ -24,7 +24,7 @@ def batch_world(
         The batch, whose facts a snapshot can show.
 
     Raises:
-        BatchError: when there is no callback, or it is no job that is due at once.
+        BatchError: when there is no callback, or it is not a job that is due at once.
     """
     batch = Batch(os.urandom(16).hex(), on_success=on_success, on_complete=on_complete)
     with added_to(batch):

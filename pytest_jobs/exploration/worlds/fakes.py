@@ -103,7 +103,7 @@ def fake(
     remembers: timedelta | None = None,
     reads: Collection[str] = (),
 ) -> Generator[Fake, None, None]:
-    """Put a stand-in in the place of a service for a block, and record its calls.
+    """Replace a service by a stand-in for a block, and record its calls.
 
     Args:
         owner: the module or object that has the service.
@@ -112,7 +112,7 @@ def fake(
         key: the parameter that carries an idempotency key. A call with a key that is known is
             answered as the first was, and has no effect.
         remembers: how long keys are known; None for ever.
-        reads: the names of methods that only look things up: calls of them are no effects.
+        reads: the names of methods that only look things up: calls of them are not effects.
 
     Returns:
         The fake; `.calls` are the calls that took effect.

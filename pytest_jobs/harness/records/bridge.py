@@ -15,7 +15,7 @@ from .record import JobRecord, Source
 #: Called with the bound body of a job, and calls it or raises an error instead.
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
 
-#: Jobs that begin one after the other, by name; a list in the place of a name holds those that begin
+#: Jobs that begin one after the other, by name; a list instead of a name holds those that begin
 #: together, each with what comes after it.
 Steps: TypeAlias = "tuple[str | list[Steps], ...]"
 

@@ -165,7 +165,7 @@ def short_name(name: str) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """Return the class and the first line of an error, also when its message is no text or raises."""
+    """Return the class and the first line of an error, also when its message is not text or raises."""
     try:
         message = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
     except (

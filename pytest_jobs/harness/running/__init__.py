@@ -5,7 +5,7 @@
 - `workers`: `drain(workers=)`, where jobs overlap by the time that they sleep.
 - `inline`: performs each job as soon as it is enqueued.
 - `recurring`: schedulers that fire the tasks of a schedule while `run_for` lets time pass.
-- `faults`: errors in the place of a job. `timeline`: the retries of one job, simulated and drawn.
+- `faults`: errors instead of a job. `timeline`: the retries of one job, simulated and drawn.
 - `twice`: delivers each job of a test once more, for `--jobs-twice`.
 
 `jobs` calls the verbs; explorations and `--jobs-crash` use the performer.

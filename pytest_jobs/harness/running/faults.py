@@ -1,4 +1,4 @@
-"""Errors that the harness raises in the place of a job."""
+"""Errors that the harness raises instead of a job."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ async def _succeeding() -> None:
 
 
 class Adversary(Protocol):
-    """Makes the deliveries of a harness in the place of its performer: `--jobs-twice` and `--jobs-crash`."""
+    """Makes the deliveries of a harness instead of its performer: `--jobs-twice` and `--jobs-crash`."""
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
@@ -172,7 +172,7 @@ class Performer:
         Args:
             ledger: records the delivery.
             record: the record to perform.
-            make_body: returns what runs in the place of the body; None for the body itself.
+            make_body: returns what runs instead of the body; None for the body itself.
 
         Raises:
             RunningLoopError: for a coroutine job inside a running loop; the record stays pending.

@@ -198,7 +198,7 @@ class VerbCall:
         try:
             with clock.stopping(firings):
                 while (firing_ns := firings.next_ns) is not None:
-                    # What fires while a job sleeps is enqueued during the verb too, and is no loop.
+                    # What fires while a job sleeps is enqueued during the verb too, and is not a loop.
                     limit = self.limit + firings.left
                     yield from self._perform_until(firing_ns - 1, limit, "run_for")
                     clock.reach_ns(firing_ns)

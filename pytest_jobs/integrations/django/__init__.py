@@ -6,5 +6,5 @@
   gives it to each harness, and `jobs.commit()` reaches it;
 - `hooks`: one such callback and what became of it.
 
-Read `transactions` first. Django's own tasks are no concern of this room: see `bridges/django`.
+Read `transactions` first. Django's own tasks do not belong to this room: see `bridges/django`.
 """

@@ -1,7 +1,7 @@
 """Django's transactions: `on_commit` in tests that never commit.
 
 A `TestCase` wraps each test in atomic blocks that it rolls back, so Django never calls what `on_commit` registers.
-The patches here put a `CommitHook` in the place of each callback, and call it when production would: when the
+The patches here replace each callback by a `CommitHook`, and call it when production would: when the
 outermost block of the application ends, or by `jobs.commit()`. In the code, "own" blocks are the blocks of the job
 that runs, or of the test; the blocks of the TestCase are nobody's.
 """

@@ -268,7 +268,7 @@ class _Phrase:
         self.repeat_after(_duration_seconds(self.accept(rf"{_DURATION}(?: {_DURATION})*")) or 0)
 
     def repeat_month_days(self) -> None:
-        """Read days of the month in the place of a unit."""
+        """Read days of the month instead of a unit."""
         self.repeat(1, "month")
         self.set_month_days()
         if not self.accept("(?:of(?: the| every| each)? )?month|of(?: the| every| each)? months"):

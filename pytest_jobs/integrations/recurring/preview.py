@@ -111,8 +111,8 @@ def preview(schedule: Schedule, window: Seconds, *, start: datetime | None = Non
 
     Raises:
         NaiveDatetimeError: when start has no timezone.
-        WaitError: when the window is no duration.
-        ScheduleError: when it is no schedule, or when more than a million firings lie in it.
+        WaitError: when the window is not a duration.
+        ScheduleError: when it is not a schedule, or when more than a million firings lie in it.
     """
     if not isinstance(schedule, Schedule):
         raise ScheduleError(

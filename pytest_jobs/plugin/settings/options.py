@@ -56,7 +56,7 @@ class JobOptions(NamedTuple):
     attack_by_flag: bool = False
     #: How many points of a test --jobs-crash tries at most.
     crash_points: int = _CRASH_POINTS
-    #: The names of modules whose lines are no points.
+    #: The names of modules whose lines are not points.
     crash_atomic: tuple[str, ...] = ()
     #: Whether the jobs of the test may be attacked.
     idempotent: bool = True

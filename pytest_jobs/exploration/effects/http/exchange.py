@@ -17,7 +17,7 @@ from ...messages.http import HttpRequest, refuses
 class Exchange:
     """A request and its answer."""
 
-    #: None where the request is no act: it only looks, or nobody watches.
+    #: None where the request is not an act: it only looks, or nobody watches.
     act: Act | None = None
     #: The status of the answer to the request itself, before any redirect; None where it is not known.
     status: int | None = None

@@ -169,7 +169,7 @@ class _Clients:
             await self.result(pipeline.reset())
 
     async def _one_by_one(self, execute: Any, pipeline: Any, raise_on_error: bool) -> Any:
-        """Execute a pipeline that is no transaction: on the server each of its commands stands alone."""
+        """Execute a pipeline that is not a transaction: on the server each of its commands stands alone."""
         stack = pipeline.command_stack
         scripts = pipeline.scripts
         answers: list[Any] = []

@@ -152,7 +152,7 @@ def _database(
     version: Any = django.VERSION
     if version >= (5, 1):
         # The file is thrown away, so nothing has to survive a crash of the machine. Before Django 5.1 there
-        # are no statements with which a connection begins.
+        # are not statements with which a connection begins.
         own = options.get("init_command", "")
         fast = f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}"
         options = {**options, "init_command": fast}

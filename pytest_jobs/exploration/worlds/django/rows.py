@@ -69,7 +69,7 @@ class Keys:
     """Numbers the keys that a database gave out in a history, in their order.
 
     A transaction that is rolled back leaves a gap in the sequence of its table. Later rows have other keys
-    than in a clean run then, and that is no difference.
+    than in a clean run then, and that is not a difference.
     """
 
     def __init__(self, wrapper: Any, using: str) -> None:

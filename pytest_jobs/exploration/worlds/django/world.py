@@ -39,7 +39,7 @@ def django_world(
     using: str = "default",
     migrate: bool = False,
 ) -> Generator[DjangoWorld, None, None]:
-    """Put a new database in the place of one of Django's for a block.
+    """Replace one of Django's databases by a new one for a block.
 
     Of sqlite it is a file of its own, with the tables made once in a process. Of a server it is the
     database that the test runner made, whose tables are emptied. Mail goes to a new outbox, and the

@@ -1,4 +1,4 @@
-"""`fake_http`, which answers the HTTP requests of all libraries in the place of the servers.
+"""`fake_http`, which answers the HTTP requests of all libraries instead of the servers.
 
 Read in this order:
 

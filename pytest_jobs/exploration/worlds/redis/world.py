@@ -29,7 +29,7 @@ class RedisWorld:
 
     @property
     def client(self) -> Any:
-        """A client that puts in what there is at first; it returns text, and is no client of a job."""
+        """A client that puts in what there is at first; it returns text, and is not a client of a job."""
         return self._server.client
 
     def dump(self, ignore: str | Collection[str] = ()) -> dict[str, Any]:
