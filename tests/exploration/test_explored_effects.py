@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,12 @@ import pytest
 from explored_worlds import Gateway
 
 from pytest_jobs import check_idempotent, effects, fake
-from pytest_jobs.errors import DuplicateEffect, ExplorationError, PartialExploration
+from pytest_jobs.errors import (
+    DuplicateEffect,
+    ExplorationError,
+    NotIdempotent,
+    PartialExploration,
+)
 
 
 class Service:
@@ -221,3 +227,27 @@ def test_libraries_that_a_job_imports_one_after_the_other_are_heard_of(pytester)
     result = pytester.runpytest("-W", "default::pytest_jobs.errors.JobsWarning")
 
     result.assert_outcomes(passed=1)
+
+
+def test_a_file_is_reported_once_although_its_source_was_imported_again(tmp_path, monkeypatch):
+    """A test that runs pytest forgets the modules that the inner run has imported."""
+    path = tmp_path / "sent.txt"
+
+    def append():
+        with path.open("a") as file:
+            file.write("x")
+
+    def world():
+        path.unlink(missing_ok=True)
+        yield lambda: {"sent": path.read_text() if path.exists() else ""}
+
+    def report():
+        with pytest.raises(NotIdempotent) as found:
+            check_idempotent(append, world=contextmanager(world), histories=["twice"])
+        return str(found.value)
+
+    first = report()
+    monkeypatch.delitem(sys.modules, "pytest_jobs.exploration.effects.audit")
+
+    assert report() == first
+    assert first.count("file: open('sent.txt', 'a')") == 2

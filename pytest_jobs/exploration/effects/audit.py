@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..engine.acts import watcher
+from ..engine.acts import audit_hook, watcher
 from ..engine.sources import check_connection
 
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -28,21 +27,12 @@ _OUTSIDE: Final[Mapping[str, int]] = {
 }
 
 
-class AuditHook:
-    """The one audit hook of this process: Python cannot remove one, so it is added once and stays."""
-
-    def __init__(self) -> None:
-        self._installed = False
-
-    def install(self, patches: Patches) -> None:
-        """Report audit events to watched deliveries from now on."""
-        if not self._installed:
-            self._installed = True
-            sys.addaudithook(_on_event)
-
-
 library: Final = "os"
-install = AuditHook().install
+
+
+def install(patches: Patches) -> None:
+    """Report audit events to watched deliveries from now on."""
+    audit_hook.call(_on_event)
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -82,6 +83,26 @@ class ActWatcher(Protocol):
 
 #: The watch of the delivery that runs in this context.
 watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
+
+
+class AuditHook:
+    """The one audit hook of this process: Python cannot remove one, so it is added once and stays.
+
+    It lies beside the watcher to which it reports, so that both live equally long. An effect source may be
+    imported again in one process, by a test that runs pytest, and its events must not be reported twice.
+    """
+
+    def __init__(self) -> None:
+        self._on_event: Callable[[str, tuple[Any, ...]], None] | None = None
+
+    def call(self, on_event: Callable[[str, tuple[Any, ...]], None]) -> None:
+        """Call a function with the name and the arguments of each event, instead of the function before it."""
+        is_first, self._on_event = self._on_event is None, on_event
+        if is_first:
+            sys.addaudithook(lambda event, args: self._on_event and self._on_event(event, args))
+
+
+audit_hook = AuditHook()
 
 
 def acting(act: Act | None) -> AbstractContextManager[None]:
