@@ -245,14 +245,15 @@ class Declaration:
 
     def find_rule(self, error: BaseException) -> tuple[Rule, BaseException] | None:
         """Return the rule for an error, or for the first of its causes that has one, with that error."""
+        found = self._found_rules  # As it is now: another thread may declare a rule meanwhile.
         seen: set[int] = set()
         candidate: BaseException | None = error
         while candidate is not None and id(candidate) not in seen:
             seen.add(id(candidate))
             kind = type(candidate)
-            if kind not in self._found_rules:
-                self._found_rules[kind] = nearest_rule(self.all_rules(), kind)
-            rule = self._found_rules[kind]
+            if kind not in found:
+                found[kind] = nearest_rule(self.all_rules(), kind)
+            rule = found[kind]
             if rule is not None:
                 return rule, candidate
             candidate = candidate.__cause__
