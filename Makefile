@@ -29,7 +29,7 @@ typing: $(VENV)/.group-typing  ## Check the types with mypy and pyright
 	$(BIN)/mypy pytest_jobs
 	$(BIN)/mypy docs/examples/shop
 	$(BIN)/mypy tests/typing
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(VENV)/.group-docs  ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -n -W -E --keep-going -b html docs docs/_build/html
