@@ -31,7 +31,9 @@ def argument_type(cls: C) -> C:
     Raises:
         DeclarationError: when it is neither an enum nor a dataclass.
     """
-    if not (issubclass(cls, enum.Enum) or dataclasses.is_dataclass(cls)):
+    # Under another name, so that type checkers return the class as it came.
+    declared: type = cls
+    if not (issubclass(declared, enum.Enum) or dataclasses.is_dataclass(declared)):
         raise DeclarationError(
             f"{cls.__qualname__} is neither an enum nor a dataclass, so a payload cannot carry it: "
             "pass its id, or declare it a record with `@reference(id=..., find=...)`."
