@@ -87,7 +87,7 @@ def install(patches: Patches) -> None:
     patches.set(Dialect, "_has_events", True)
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
         _listen(patches, Dialect, name, _statement_listener(name, pools))
-    _listen(patches, Dialect, "handle_error", _keep_connection)
+    _listen(patches, Dialect, "handle_error", _keeping_connections())
 
 
 class _Pools:
@@ -211,17 +211,22 @@ def _no_effect(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
     return looking(_is_busy) if is_explored() else nullcontext()
 
 
-def _keep_connection(context: Any) -> None:
-    """Keep the connection of a killed delivery whose test goes on (`--jobs-crash`): it may hold all the data.
+def _keeping_connections() -> Callable[[Any], None]:
+    """Return a listener of its own, since SQLAlchemy adds the same function only once for nested explorations."""
 
-    SQLAlchemy closes a connection on which anything but an `Exception` was raised, and a killed delivery
-    is unwound by such an error. What was not committed is rolled back all the same.
-    """
-    current = watcher.get()
-    if isinstance(context.original_exception, Exception) or current is None:
-        return
-    if current.dead and not is_explored():
-        context.is_disconnect = False
+    def keep_connection(context: Any) -> None:
+        """Keep the connection of a killed delivery whose test goes on (`--jobs-crash`): it may hold all the data.
+
+        SQLAlchemy closes a connection on which anything but an `Exception` was raised, and a killed delivery
+        is unwound by such an error. What was not committed is rolled back all the same.
+        """
+        current = watcher.get()
+        if isinstance(context.original_exception, Exception) or current is None:
+            return
+        if current.dead and not is_explored():
+            context.is_disconnect = False
+
+    return keep_connection
 
 
 def _listen(patches: Patches, target: Any, name: str, listener: Callable[..., object]) -> None:
