@@ -50,7 +50,8 @@ SEARCH = """
 
 def pasted(pytester, module, job, run=None):
     """Search, and run the script that is printed."""
-    run = run or pytester.runpytest
+    # A script that fails keeps its engine open until the next check of its process.
+    run = run or pytester.runpytest_subprocess
     machine = textwrap.dedent(MACHINE.format(module=module, job=job))
     pytester.makepyfile(machine=machine)
     pytester.makepyfile(test_search=f"from machine import *\n{textwrap.dedent(SEARCH)}")
