@@ -284,8 +284,9 @@ def test_the_parts_of_an_exception_group_show_no_frame_of_ours(pytester):
 
     result = pytester.runpytest()
 
-    shown = re.findall(r"([\w.]+\.py)[:\"]", result.stdout.str())
-    assert set(shown) == {"test_it.py", "shop.py"}
+    text = result.stdout.str()
+    assert "shop.py" in text
+    assert re.findall(r"pytest_jobs[/\\][\w/\\]+\.py", text) == []
 
 
 def test_a_wrong_declaration_in_a_conftest_file_shows_no_frame_of_ours(pytester):

@@ -119,7 +119,7 @@ def test_python_m_unittest_finds_them(pytester):
 def test_cases_pass_under_pytest(pytester):
     pytester.makepyfile(test_cases=CASES)
 
-    pytester.runpytest("-W", "error").assert_outcomes(passed=5, skipped=1)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=5, skipped=1)
 
 
 def test_cases_pass_where_every_test_has_a_harness(pytester):
