@@ -75,12 +75,20 @@ class Explorations:
         as_given = os.path.relpath(root / path, started) + colons + name
         self._audience.nodeid = item.nodeid if started == root else as_given
         self._audience.notes.clear()
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            self._audience.end_script()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
         """Fail a test with checks of which none has the history that is to be replayed."""
-        result = yield
+        # The script of a fixture goes on until the fixture is torn down.
+        of_fixture = self._audience.script
+        try:
+            result = yield
+        finally:
+            self._audience.end_script(of_fixture)
         notes = self._audience.notes
         if notes and all(note.replay == "other" for note in notes):
             jobs = ", ".join(dict.fromkeys(note.job for note in notes))

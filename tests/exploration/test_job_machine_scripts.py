@@ -51,7 +51,7 @@ SEARCH = """
 def pasted(pytester, module, job, run=None):
     """Search, and run the script that is printed."""
     # A script that fails keeps its engine open until the next check of its process.
-    run = run or pytester.runpytest_subprocess
+    run = run or pytester.runpytest
     machine = textwrap.dedent(MACHINE.format(module=module, job=job))
     pytester.makepyfile(machine=machine)
     pytester.makepyfile(test_search=f"from machine import *\n{textwrap.dedent(SEARCH)}")
@@ -178,3 +178,93 @@ def test_of_a_task_of_a_bridged_library(pytester):
     assert "state.enqueue('pay', number=7)" in script
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(["E   AssertionError: 2 charges*"])
+
+
+ENDED = """
+    import asyncio
+    import time
+
+    import pytest
+    from pytest_jobs import JobMachine
+
+    real = time.sleep
+    done = []
+
+
+    def pay(number):
+        done.append(number)
+
+
+    class Shop(JobMachine):
+        jobs = {pay: {"number": 7}}
+
+        def world():
+            done.clear()
+            yield lambda: done
+
+        def settled(self):
+            assert len(done) == 1, f"{len(done)} charges"
+
+
+    @pytest.fixture
+    def shop():
+        state = Shop()
+        yield state
+        state.teardown()
+
+
+    def is_real():
+        return time.sleep is real
+"""
+
+
+def test_that_fails_is_ended_with_its_test(pytester):
+    pytester.makepyfile(
+        textwrap.dedent(ENDED)
+        + textwrap.dedent(
+            """
+            def test_a_script_that_fails():
+                state = Shop()
+                assert not is_real()
+                assert state.state == ["paid"]
+
+
+            def test_after_it():
+                assert is_real()
+
+
+            def test_a_script_that_fails_in_another_context():
+                async def script():
+                    Shop().perform("pay#1")
+
+                asyncio.run(script())
+
+
+            def test_after_that():
+                assert is_real()
+
+
+            def test_a_script_of_a_fixture(shop):
+                shop.enqueue("pay", number=7)
+                assert not is_real()
+
+
+            @pytest.fixture
+            def broken():
+                Shop().perform("pay#1")
+
+
+            def test_a_script_that_fails_in_a_fixture(broken):
+                pass
+
+
+            def test_after_fixtures():
+                assert is_real()
+            """
+        )
+    )
+
+    result = pytester.runpytest("--tb=short")
+
+    result.assert_outcomes(passed=4, failed=2, errors=1)
+    result.stdout.fnmatch_lines(["E  *assert [[][]] == [[]'paid'[]]*"])

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
 from ..engine.world import World
+from ..report.audience import current_audience
 from .interruptions import DrawnPoint
 from .processes import Hanging
 from .run import MachineRun, Options
@@ -119,6 +120,7 @@ def joined_run(machine: type[Any]) -> MachineRun:
     run = MachineRun(options, searching=False)
     run.open()
     _current.set(run)
+    current_audience().script = run
     return run
 
 
@@ -130,6 +132,8 @@ def leave(run: MachineRun) -> None:
         if not run.searching:
             if _current.get() is run:
                 _current.set(None)
+            if current_audience().script is run:
+                current_audience().script = None
             run.close()
 
 

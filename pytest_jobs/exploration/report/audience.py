@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from ..engine.sources import EffectSource
@@ -28,6 +28,12 @@ class CheckNote(NamedTuple):
             "not_asked": list(self.not_asked),
             "left_out": list(self.left_out),
         }
+
+
+class Script(Protocol):
+    """A script of a machine that has begun; see `MachineRun`."""
+
+    def close(self) -> None: ...
 
 
 class Audience:
@@ -58,6 +64,15 @@ class Audience:
         self.sources = sources
         #: The results of the checks in this test.
         self.notes: list[CheckNote] = []
+        #: The script that has begun and was not torn down. Nothing in a script that fails can tear it down.
+        self.script: Script | None = None
+
+    def end_script(self, begun_before: Script | None = None) -> None:
+        """Close the script that was left open, unless it had begun before."""
+        script = self.script
+        if script is not None and script is not begun_before:
+            self.script = None
+            script.close()
 
 
 #: The running test; None if no plugin of a test runner sets it.
