@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from .outcome import ANSWERED, JOBS
-from .settings.cases import applications_of_case, hand_over, is_jobs_case
-from .settings.options import item_options, session_options
+from .settings.options import (
+    applications_of_case,
+    hand_over,
+    is_jobs_case,
+    item_options,
+    session_options,
+)
 
 if TYPE_CHECKING:
     from ..assertions.asserts import (

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pytest
 
-from .cases import is_jobs_case, options_of_case
-
 if TYPE_CHECKING:
+    from ...harness.jobs import Jobs
     from ...harness.ledger.queues import Queues
 
 Mode: TypeAlias = Literal["record", "inline", "off"]
@@ -287,3 +286,44 @@ def _checked(name: str, value: object, where: str) -> str:
     if value not in valid:
         raise pytest.UsageError(f"{where} is {value!r}; valid are {', '.join(valid)}.")
     return str(value)
+
+
+# Tests that derive from `JobsTestCase`, which need not be imported to be known
+
+#: The options that a class can set, by the names of its attributes.
+_OPTIONS_OF_CASE: Final = {
+    "jobs_mode": "mode",
+    "jobs_raise": "raise_at",
+    "jobs_jitter": "jitter",
+    "jobs_strict": "strict",
+}
+
+
+def is_jobs_case(item: pytest.Item) -> bool:
+    """Say whether a test is a method of such a class."""
+    return bool(getattr(_class_of(item), "_is_jobs_case", False))
+
+
+def options_of_case(item: pytest.Item) -> dict[str, Any]:
+    """Return what the class of a test says, by the names that a marker has for it."""
+    said = {option: getattr(_class_of(item), name) for name, option in _OPTIONS_OF_CASE.items()}
+    return {option: value for option, value in said.items() if value is not None}
+
+
+def applications_of_case(item: pytest.Item, applications: Sequence[object]) -> Iterable[object]:
+    """Return the applications, and further ones that the class of a test names."""
+    if not is_jobs_case(item):
+        return applications
+    own = [app for app in _class_of(item).jobs_apps if app not in applications]
+    return [*applications, *own]
+
+
+def hand_over(item: pytest.Item, harness: Jobs) -> None:
+    """Give the harness of a test to its test case, so that the case opens none."""
+    if is_jobs_case(item):
+        instance: Any = getattr(item, "instance", None)
+        instance.jobs = harness
+
+
+def _class_of(item: pytest.Item) -> Any:
+    return getattr(item, "cls", None)
