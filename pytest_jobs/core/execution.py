@@ -70,7 +70,6 @@ class Run:
         "_job",
         "_payload",
         "declaration",
-        "is_running",
         "retry_wait_ns",
     )
 
@@ -78,13 +77,10 @@ class Run:
         job = job_class.__new__(job_class)
         job.payload = payload
         job.enqueued = True
-        job.__run__ = self
         self._job = job
         self._payload = payload
         self._around = around
         self.declaration = job_class.__declaration__
-        #: Whether the job may call `retry`: from when its arguments were read until its end.
-        self.is_running = False
         #: The wait before the next attempt, once the job has called `retry`; None before.
         self.retry_wait_ns: int | None = None
 
@@ -153,7 +149,8 @@ class Run:
         job, payload = self._job, self._payload
         args, kwargs = decode(payload.arguments, self.declaration.argument_types, find=find)
         job.args, job.kwargs = args, kwargs
-        self.is_running = True
+        # From here until the end the job may call `retry`.
+        job.__run__ = self
         if hooks.job_started is not None:
             hooks.job_started(job=job)
         body = partial(job.perform, *args, **kwargs)
@@ -184,7 +181,8 @@ class Run:
 
     def _ended(self, execution: Execution) -> Execution:
         payload, exclusion = self._payload, self.declaration.exclusion
-        self.is_running = False
+        # No cycle keeps the job and its arguments until the next collection of garbage.
+        self._job.__run__ = None
         succeeded = execution.status == "performed" and execution.error is None
         if not succeeded and payload.headers is not None and BATCH in payload.headers:
             end_in_batch_or_log(payload, execution.status)

@@ -157,7 +157,7 @@ class Job(JobBase):
             raise SignatureError(
                 f"{self!r} has asked for its next attempt already, and there is one only."
             )
-        if run is None or not run.is_running:
+        if run is None:
             raise SignatureError(
                 f"{self!r} is not being performed, so it has no next attempt: enqueue it instead."
             )

@@ -1,6 +1,8 @@
 """`perform_now` performs a job here, by the same rules as a worker."""
 
 import asyncio
+import gc
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -228,3 +230,18 @@ def test_arguments_that_cannot_be_built_again_are_an_error():
 
     with pytest.raises(DeserializationError, match="cannot be read back: ValueError: once"):
         take.perform_now(Once(1))
+
+
+def test_a_job_that_has_run_is_gone_before_garbage_is_collected():
+    seen = []
+
+    class Look(Job):
+        def perform(self):
+            seen.append(weakref.ref(self))
+
+    gc.disable()
+    try:
+        Look.perform_now()
+        assert seen[0]() is None
+    finally:
+        gc.enable()

@@ -86,7 +86,6 @@ class TaskAttempt(Attempt[StoredTask]):
         message = self.message
         self._family = message.family
         self._store: ResultStore = self.bridge.store
-        self._sender = type(message.task.get_backend())
         #: The TaskResult of this delivery, with arguments of its own.
         self.result = self._store.begin(message)
 
@@ -118,7 +117,7 @@ class TaskAttempt(Attempt[StoredTask]):
                 f"A worker imports the task from {path!r}, where its function is, and finds {found!r}, which is "
                 "no Task: give the Task the name of the function, as `@task` does."
             )
-        self._family.signals.task_started.send(sender=self._sender, task_result=result)
+        self._family.signals.task_started.send(self.message.sender, task_result=result)
 
     def body(self) -> Callable[[], Any]:
         """Return the function with its arguments bound."""
@@ -149,4 +148,4 @@ class TaskAttempt(Attempt[StoredTask]):
         set_on(self.result, status=status, finished_at=timezone.now())
         if self._family.has_metadata:
             self._store.save_metadata(self.message.job_id, self.result.metadata)
-        self._family.signals.task_finished.send(sender=self._sender, task_result=self.result)
+        self._family.signals.task_finished.send(self.message.sender, task_result=self.result)

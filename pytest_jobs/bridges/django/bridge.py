@@ -156,10 +156,10 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         # A backend may have ids of its own kind, and a UUID is one of each kind.
         result = family.new_result(task, str(uuid.uuid4()), args, kwargs)
         set_on(result, enqueued_at=timezone.now(), backend=backend.alias)
-        stored = StoredTask(family, result, now_ns)
+        stored = StoredTask(family, result, now_ns, type(backend))
         self.store.add(stored)
         try:
-            family.signals.task_enqueued.send(type(backend), task_result=result)
+            family.signals.task_enqueued.send(stored.sender, task_result=result)
         finally:
             # Last, since inline mode performs it at once. After an error too: a real backend has the task by then.
             self.report(stored, FIRST)
@@ -266,7 +266,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         family = self._family_of(task)
         result = family.new_result(task, "recorded", args, kwargs)
         set_on(result, enqueued_at=timezone.now())
-        stored = StoredTask(family, result, self.sink.now_ns())
+        stored = StoredTask(family, result, self.sink.now_ns(), type(task.get_backend()))
         self.store.add(stored)
         return stored
 

@@ -14,9 +14,9 @@ from .families import Family
 class StoredTask(Message):
     """An enqueued task, as a database would keep it: its arguments are text."""
 
-    __slots__ = ("arguments", "enqueued_at", "family", "is_coroutine", "task")
+    __slots__ = ("arguments", "enqueued_at", "family", "is_coroutine", "sender", "task")
 
-    def __init__(self, family: Family, result: Any, enqueued_ns: int) -> None:
+    def __init__(self, family: Family, result: Any, enqueued_ns: int, sender: type) -> None:
         #: The Task, with what `using` set.
         self.task = task = result.task
         run_after = task.run_after
@@ -33,6 +33,8 @@ class StoredTask(Message):
             due_ns=None if run_after is None else to_ns(run_after.astimezone(), "run_after"),
         )
         self.family = family
+        #: The class of the backend, which sends the signals.
+        self.sender = sender
         self.is_coroutine = iscoroutinefunction(task.func)
         #: The arguments as JSON text.
         self.arguments = json.dumps([result.args, result.kwargs])
