@@ -263,6 +263,14 @@ class PinnedRandom:
         return getattr(self._real, name)
 
 
+def not_written(bridge: object, method: str) -> NotImplementedError:
+    """Return the error for a bridge without a method that only the library can tell."""
+    return NotImplementedError(
+        f"{type(bridge).__name__} does not define `{method}`, which is different for each library: "
+        "docs/how-to/bridge-your-own.md says what it returns."
+    )
+
+
 class LibraryBridge(Generic[T, M, S]):
     """A bridge to one job library.
 
@@ -290,27 +298,27 @@ class LibraryBridge(Generic[T, M, S]):
         Only the first bridge that is installed is asked; what it replaces serves the later ones as well. So pass
         functions of the class, as in `seam.replace(Queue, "put", MyBridge.put)`: the seam chooses the bridge.
         """
-        raise NotImplementedError
+        raise not_written(self, "patch")
 
     def find(self, job: object) -> T | None:
         """Return the task that a test means: the task itself, or its name. None for anything else."""
-        raise NotImplementedError
+        raise not_written(self, "find")
 
     def name_of(self, task: T) -> str:
         """Return the name of a task, which its messages have too."""
-        raise NotImplementedError
+        raise not_written(self, "name_of")
 
     def body_of(self, task: T) -> Callable[..., Any]:
         """Return the function of a task, which runs inside the library's retry handling."""
-        raise NotImplementedError
+        raise not_written(self, "body_of")
 
     def decoded(self, message: M) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments of a message anew."""
-        raise NotImplementedError
+        raise not_written(self, "decoded")
 
     def send(self, task: T, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Enqueue a task as an application does; return what is to be awaited, if anything."""
-        raise NotImplementedError
+        raise not_written(self, "send")
 
     def deliver(self, attempt: Any) -> Delivery | Awaitable[Delivery]:
         """Make one delivery through the path that a worker of the library takes.
@@ -322,11 +330,11 @@ class LibraryBridge(Generic[T, M, S]):
             The delivery, or an awaitable of it for a coroutine job. An error of the job belongs into the delivery;
             an error that does not derive from Exception may pass through.
         """
-        raise NotImplementedError
+        raise not_written(self, "deliver")
 
     def semantics_of(self, task: T) -> DeliverySemantics:
         """Return what the library does with a job whose worker fails."""
-        raise NotImplementedError
+        raise not_written(self, "semantics_of")
 
     # Second part: to be written where the default is wrong
 
@@ -583,7 +591,7 @@ class CountedAttempts(LibraryBridge[T, M, S]):
 
     def retried(self, message: M, attempt: int) -> M:
         """Return the message that the library sends for another attempt."""
-        raise NotImplementedError
+        raise not_written(self, "retried")
 
     def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
         """Return a record of another attempt, without reporting it."""
@@ -603,7 +611,7 @@ class WrittenMessages(LibraryBridge[T, M, S]):
         Raises:
             PayloadError: when the library did not write this message as text.
         """
-        raise NotImplementedError
+        raise not_written(self, "fields")
 
     def message_from(self, fields: Mapping[str, Any]) -> M:
         """Return a message that has these fields and is enqueued now.
@@ -611,7 +619,7 @@ class WrittenMessages(LibraryBridge[T, M, S]):
         Raises:
             UnknownJobError: when the library needs the task for that, and does not know it.
         """
-        raise NotImplementedError
+        raise not_written(self, "message_from")
 
     def written(self, record: JobRecord) -> WrittenPayload:
         """Return the payload of a record as values of JSON."""

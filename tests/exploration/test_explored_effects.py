@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -251,3 +252,18 @@ def test_a_file_is_reported_once_although_its_source_was_imported_again(tmp_path
 
     assert report() == first
     assert first.count("file: open('sent.txt', 'a')") == 2
+
+
+def test_an_open_file_that_is_cut_is_reported_by_its_number(tmp_path):
+    path = tmp_path / "sent.txt"
+
+    def cut():
+        with path.open("r+b") as file:
+            os.truncate(file.fileno(), len(file.read()) - 1)
+
+    def world():
+        path.write_text("xxx")
+        yield lambda: {"sent": path.read_text()}
+
+    with pytest.raises(NotIdempotent, match=r"file: os\.truncate\(\d+\)"):
+        check_idempotent(cut, world=contextmanager(world), histories=["twice"])

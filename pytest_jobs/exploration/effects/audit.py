@@ -67,5 +67,6 @@ def _opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
     return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)
 
 
-def _name(path: Any) -> str:
-    return Path(os.fsdecode(path)).name
+def _name(path: Any) -> str | int:
+    # Where the system allows it, an open file may stand for its path.
+    return path if isinstance(path, int) else Path(os.fsdecode(path)).name
