@@ -2,8 +2,65 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
 
-from .integrations.recurring.preview import main
+from .insight import explain
+from .integrations.recurring import preview
 
-sys.exit(main(sys.argv[1:]))
+_EXAMPLES = """\
+examples:
+  python -m pytest_jobs explain other-arguments
+  python -m pytest_jobs explain NoAdapterError
+  python -m pytest_jobs schedule preview config/recurring.yml --days 2
+
+The options of the pytest plugin are listed by `pytest --help`, in the group "jobs".
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says, and return its exit code: 2 when an argument is wrong."""
+    asked = _parser().parse_args(arguments)
+    code: int = asked.act(asked)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_jobs",
+        description="Explains the failures of pytest-jobs, and shows what schedules will fire.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"pytest-jobs {version('pytest-jobs')}"
+    )
+    topics = parser.add_subparsers(title="topics", required=True)
+    explain.take_arguments(
+        topics.add_parser(
+            "explain",
+            help="print what a failure or an error means, and what to do",
+            description="Prints what a failure or an error means, and what to do.",
+        )
+    )
+    schedule = topics.add_parser(
+        "schedule",
+        help="schedules of recurring jobs",
+        description="Works on schedules of recurring jobs.",
+    )
+    verbs = schedule.add_subparsers(title="verbs", required=True)
+    preview.take_arguments(
+        verbs.add_parser(
+            "preview",
+            help="print what a schedule will fire",
+            description="Prints what a schedule will fire.",
+        )
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

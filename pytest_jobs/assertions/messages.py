@@ -24,7 +24,7 @@ class Advice:
     @property
     def text(self) -> str:
         """The end of a message."""
-        return f"Next: {self.step}\nSee: docs/reference/messages.md#{self.anchor}"
+        return f"Next: {self.step}\nSee: python -m pytest_jobs explain {self.anchor}"
 
 
 NOTHING_ENQUEUED: Final = Advice(

@@ -60,7 +60,7 @@ def test_another_status_is_shown_as_such(jobs, assert_delivered, failure):
         "  status  differs  expected 'snoozed', got 'discarded'\n"
         "\n"
         "Next: correct the job, or the expectation; drop a criterion that does not matter here.\n"
-        "See: docs/reference/messages.md#it-came-to-something-else"
+        "See: python -m pytest_jobs explain it-came-to-something-else"
     )
 
 

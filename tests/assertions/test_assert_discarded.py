@@ -45,5 +45,5 @@ def test_a_job_that_failed_is_not_discarded(jobs, assert_discarded, failure):
         "Hint: this became of it: #0 Pay('broken') failed: ValueError: broken\n"
         "\n"
         "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
-        "See: docs/reference/messages.md#another-outcome"
+        "See: python -m pytest_jobs explain another-outcome"
     )

@@ -60,7 +60,7 @@ def test_an_empty_list_is_an_expectation(jobs, assert_enqueued_in_order, failure
         "\n"
         "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
         "place.\n"
-        "See: docs/reference/messages.md#another-list"
+        "See: python -m pytest_jobs explain another-list"
     )
 
 
@@ -93,7 +93,7 @@ def test_another_job_is_named_by_its_index(jobs, assert_enqueued_in_order, failu
         "\n"
         "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
         "place.\n"
-        "See: docs/reference/messages.md#another-list"
+        "See: python -m pytest_jobs explain another-list"
     )
 
 
@@ -118,7 +118,7 @@ def test_another_argument_is_shown_criterion_by_criterion(jobs, assert_enqueued_
         "\n"
         "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
         "place.\n"
-        "See: docs/reference/messages.md#another-list"
+        "See: python -m pytest_jobs explain another-list"
     )
 
 

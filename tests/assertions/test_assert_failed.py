@@ -66,5 +66,5 @@ def test_the_message_says_what_became_of_it(jobs, assert_failed, failure):
         "Hint: this became of it: #1 Sync('') performed\n"
         "\n"
         "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
-        "See: docs/reference/messages.md#another-outcome"
+        "See: python -m pytest_jobs explain another-outcome"
     )

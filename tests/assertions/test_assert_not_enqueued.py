@@ -36,7 +36,7 @@ def test_a_job_that_was_performed_was_enqueued(jobs, assert_not_enqueued, failur
         "  #0 Pay(7) queue='default'\n"
         "\n"
         "Next: keep the code from doing it, or narrow the assertion to what must not happen.\n"
-        "See: docs/reference/messages.md#it-should-not-be-there"
+        "See: python -m pytest_jobs explain it-should-not-be-there"
     )
 
 

@@ -39,7 +39,7 @@ def test_a_delivery_that_succeeded_is_shown(jobs, assert_not_performed, failure)
         "  #0 Pay(7) performed\n"
         "\n"
         "Next: keep the code from doing it, or narrow the assertion to what must not happen.\n"
-        "See: docs/reference/messages.md#it-should-not-be-there"
+        "See: python -m pytest_jobs explain it-should-not-be-there"
     )
     assert failure(assert_not_performed).splitlines()[0] == "Expected no job performed"
 

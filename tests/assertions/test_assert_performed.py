@@ -62,7 +62,7 @@ def test_a_pending_job_is_not_performed(jobs, assert_performed, failure):
         "first.\n"
         "\n"
         "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due.\n"
-        "See: docs/reference/messages.md#not-performed-yet"
+        "See: python -m pytest_jobs explain not-performed-yet"
     )
 
 
@@ -117,7 +117,7 @@ def test_without_a_job_any_will_do(jobs, assert_performed, failure):
         "but no job was performed.\n"
         "\n"
         "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due.\n"
-        "See: docs/reference/messages.md#not-performed-yet"
+        "See: python -m pytest_jobs explain not-performed-yet"
     )
 
     jobs.drain()

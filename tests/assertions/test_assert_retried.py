@@ -107,5 +107,5 @@ def test_a_job_that_succeeded_at_once_says_so(jobs, assert_retried, failure):
         "Hint: this became of it: #0 Sync(1, errors=0) performed\n"
         "\n"
         "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
-        "See: docs/reference/messages.md#another-outcome"
+        "See: python -m pytest_jobs explain another-outcome"
     )

@@ -50,7 +50,7 @@ def test_when_only_a_subclass_was_enqueued_the_message_says_so(jobs, assert_enqu
         "name the subclass.\n"
         "\n"
         "Next: name the class that is enqueued, or enqueue the class that is named.\n"
-        "See: docs/reference/messages.md#only-a-subclass"
+        "See: python -m pytest_jobs explain only-a-subclass"
     )
 
 

@@ -230,7 +230,7 @@ def test_strict_holds_for_tests_and_for_the_class():
         "\n"
         "Next: assert them (assert_enqueued), perform them (jobs.drain()), or set `jobs_strict = False` in a "
         "class of their own if they do not matter here.\n"
-        "See: docs/reference/messages.md#left-alone\n"
+        "See: python -m pytest_jobs explain left-alone\n"
     )
     assert "left 1 job" in of_class
 

@@ -46,7 +46,7 @@ def test_it_is_listed():
             "Next: commit, with jobs.commit() or as the application does, and assert what is enqueued then; look "
             "at jobs.waiting_for_commit, or mark the test with @pytest.mark.jobs(strict=False) if they do not "
             "matter here.\n"
-            "See: docs/reference/messages.md#left-waiting-for-a-commit"
+            "See: python -m pytest_jobs explain left-waiting-for-a-commit"
         )
 
 

@@ -88,7 +88,7 @@ def test_what_is_left_is_listed():
         "\n"
         "Next: assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
         "@pytest.mark.jobs(strict=False) if they do not matter here.\n"
-        "See: docs/reference/messages.md#left-alone"
+        "See: python -m pytest_jobs explain left-alone"
     )
 
 

@@ -84,7 +84,7 @@ def test_what_never_comes_fails_and_says_how_long_was_waited(jobs, assert_enqueu
         "\n"
         "Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain call "
         "and `perform_now` run a job and enqueue nothing.\n"
-        "See: docs/reference/messages.md#nothing-enqueued"
+        "See: python -m pytest_jobs explain nothing-enqueued"
     )
 
 

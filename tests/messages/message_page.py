@@ -12,7 +12,7 @@ HEAD = """\
 # Messages
 
 Every failure that a test can have through us: its cause, its remedy, and what it shows.
-The message of a failed assertion ends with a link to its section here.
+The message of a failed assertion ends with a command that prints its section of this page, without a network.
 Made from `tests/messages`, where each text is pinned word for word.
 """
 ADVICE = [value for value in vars(advice).values() if isinstance(value, advice.Advice)]
@@ -33,7 +33,7 @@ def _sections(situations: list[Situation]) -> Iterator[str]:
         yield f"## {heading(one.anchor)}\n"
         yield f"Remedy: {one.step}\n"
         for shown in situations:
-            if shown.asserts and shown.message().endswith(f"#{one.anchor}"):
+            if shown.asserts and shown.message().endswith(f" explain {one.anchor}"):
                 yield f"### {heading(shown.name)}\n"
                 yield f"{shown.cause}\n"
                 yield _block(shown)

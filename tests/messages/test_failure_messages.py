@@ -15,7 +15,7 @@ ASCII = Reader(ascii=True)
 VERBOSE = Reader(verbose=True)
 SHORTENED = "Shortened: -v shows everything."
 OUTCOMES = ("enqueued", "performed", "retried", "discarded", "failed")
-SEE = re.compile(r"See: docs/reference/messages\.md#(?P<anchor>[a-z-]+)")
+SEE = re.compile(r"See: python -m pytest_jobs explain (?P<anchor>[a-z-]+)")
 HEADINGS = frozenset(re.findall(r"(?m)^## (.*)$", PAGE.read_text("utf-8")))
 
 
@@ -38,7 +38,7 @@ def properties_of_assertions(text, verbose, ascii_only):
     yield "begins with what was expected", text.startswith(("Expected ", "This test left "))
     yield "says what to do next", lines[-2].startswith("Next: ") and lines[-2].endswith(".")
     yield "ends with where to read on", see is not None
-    yield "links to a heading of the page", see and heading(see["anchor"]) in HEADINGS
+    yield "names a heading of the page", see and heading(see["anchor"]) in HEADINGS
     yield "can be shown where there is only ASCII", ascii_only.isascii()
     yield "says where it is shortened", (SHORTENED in text.splitlines()) is (text != verbose)
     yield "is not shortened when verbose", SHORTENED not in verbose
@@ -62,7 +62,7 @@ def test_a_message_is_as_written_down_and_has_each_property(name):
 
 
 def test_a_property_that_a_message_does_not_have_is_named():
-    text = "Wanted \x1b[1m1\x1b[0m at 0x7f \n... and 3 more\nNext: look\nSee: docs/reference/messages.md#away"
+    text = "Wanted \x1b[1m1\x1b[0m at 0x7f \n... and 3 more\nNext: look\nSee: python -m pytest_jobs explain away"
     one = SITUATIONS["a_callable_says_no"]
     found = [*properties_of_all(one, text * 9), *properties_of_assertions(text, text, "\u00e9")]
 
@@ -74,7 +74,7 @@ def test_a_property_that_a_message_does_not_have_is_named():
         "is the same the second time",
         "begins with what was expected",
         "says what to do next",
-        "links to a heading of the page",
+        "names a heading of the page",
         "can be shown where there is only ASCII",
         "shows everything when verbose",
     ]

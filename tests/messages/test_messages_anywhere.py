@@ -113,7 +113,7 @@ def test_a_long_list_is_cut(run):
             "E       ",
             "E       Next: keep the code from doing it, *",
             "E       Shortened: -v shows everything.",
-            "E       See: docs/reference/messages.md#it-should-not-be-there",
+            "E       See: python -m pytest_jobs explain it-should-not-be-there",
         ],
         consecutive=True,
     )

@@ -9,8 +9,8 @@ import pytest
 from recurring_jobs import WeeklyReport, for_tenant, sync_data
 
 from pytest_jobs import Schedule, preview
+from pytest_jobs.__main__ import main
 from pytest_jobs.errors import NaiveDatetimeError, ScheduleError, WaitError
-from pytest_jobs.integrations.recurring.preview import main
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -78,7 +78,7 @@ def test_a_failure_shows_the_line_of_the_test_and_the_whole_message(run_test):
                 "E       Next: correct the queue of the job, or the one that is chosen when it is enqueued, or "
                 "the expectation."
             ),
-            "E       See: docs/reference/messages.md#other-queue",
+            "E       See: python -m pytest_jobs explain other-queue",
             "",
             "test_a_failure_shows_the_line_of_the_test_and_the_whole_message.py:5: AssertionError",
         ],

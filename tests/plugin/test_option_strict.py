@@ -21,7 +21,7 @@ MESSAGE = [
         "Next: assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
         "@pytest.mark.jobs(strict=False) if they do not matter here."
     ),
-    "See: docs/reference/messages.md#left-alone",
+    "See: python -m pytest_jobs explain left-alone",
     "=* short test summary info =*",
 ]
 

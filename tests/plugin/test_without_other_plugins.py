@@ -28,7 +28,7 @@ TEXT = [
         "E       Next: correct the code that enqueues it, or the expectation; drop a criterion that does not "
         "matter here."
     ),
-    "E       See: docs/reference/messages.md#several-criteria-differ",
+    "E       See: python -m pytest_jobs explain several-criteria-differ",
     "",
     "test_it.py:6: AssertionError",
 ]

@@ -127,26 +127,8 @@ def queue_of(task: RecurringTask) -> str:
     return task.sender.queue_of(task.args, task.kwargs) if task.queue is None else task.queue
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says, and return its exit code: 2 when the file or an argument is wrong."""
-    asked = _parser().parse_args(arguments)
-    start = None if asked.start is None else asked.start.replace(tzinfo=asked.start.tzinfo or UTC)
-    try:
-        schedule = load_schedule(asked.file, environment=asked.environment, timezone=asked.timezone)
-        shown = preview(schedule, asked.days * 86_400, start=start).table()
-    except JobsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.write(f"{shown}\n")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pytest_jobs", allow_abbrev=False)
-    topics = parser.add_subparsers(title="topics", required=True)
-    schedule = topics.add_parser("schedule", help="schedules of recurring jobs")
-    verbs = schedule.add_subparsers(title="verbs", required=True)
-    command = verbs.add_parser("preview", help="print what a schedule will fire")
+def take_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command `schedule preview`, and what it does."""
     command.add_argument("file", help="a YAML file, or one of crontab lines")
     command.add_argument("--days", type=_days, default=7.0, help="how many days (default: 7)")
     command.add_argument("--environment", help="which part of the file, where it has several")
@@ -157,7 +139,20 @@ def _parser() -> argparse.ArgumentParser:
         type=_start,
         help="when it begins, as in 2030-01-01T09:00+01:00 (default: now; UTC without an offset)",
     )
-    return parser
+    command.set_defaults(act=_print)
+
+
+def _print(asked: argparse.Namespace) -> int:
+    """Print a preview, and return the exit code: 2 when the file or an argument is wrong."""
+    start = None if asked.start is None else asked.start.replace(tzinfo=asked.start.tzinfo or UTC)
+    try:
+        schedule = load_schedule(asked.file, environment=asked.environment, timezone=asked.timezone)
+        shown = preview(schedule, asked.days * 86_400, start=start).table()
+    except JobsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(f"{shown}\n")
+    return 0
 
 
 def _start(text: str) -> datetime:

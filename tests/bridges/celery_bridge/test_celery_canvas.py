@@ -123,7 +123,7 @@ def test_another_chain_is_shown_beside_the_expected_one(jobs, tasks, followed):
         "\n"
         "Next: correct the code that enqueues it, or the list; a list inside it stands for what begins together, "
         "a tuple inside that for a chain.\n"
-        "See: docs/reference/messages.md#another-chain"
+        "See: python -m pytest_jobs explain another-chain"
     )
 
 
@@ -165,7 +165,7 @@ def test_another_batch_is_listed(jobs, tasks, batched):
         "  2 fetch, then publish\n"
         "\n"
         "Next: correct the code that enqueues it, or the list; narrow it with within=.\n"
-        "See: docs/reference/messages.md#no-such-batch"
+        "See: python -m pytest_jobs explain no-such-batch"
     )
 
 
@@ -179,7 +179,7 @@ def test_without_any_batch_it_says_so(jobs, tasks, batched):
         "but nothing was enqueued as a batch.\n"
         "\n"
         "Next: correct the code that enqueues it, or the list; narrow it with within=.\n"
-        "See: docs/reference/messages.md#no-such-batch"
+        "See: python -m pytest_jobs explain no-such-batch"
     )
 
 

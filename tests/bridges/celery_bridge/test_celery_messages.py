@@ -45,7 +45,7 @@ def test_the_second_step_of_a_chain_has_not_come_yet(jobs, tasks):
 Call jobs.drain() first.
 
         Next: perform what stands before it: call jobs.drain() before the assertion.
-        See: docs/reference/messages.md#a-step-before-it-is-pending
+        See: python -m pytest_jobs explain a-step-before-it-is-pending
     """)
 
 

@@ -66,7 +66,7 @@ def test_an_assertion_that_fails_says_that_it_waits(jobs, session):
         f"Hint: 1 job waits for commit: Ship.perform_later(1), registered at {line}. The commit enqueues it.\n\n"
         "Next: commit as the application does, with session.commit() or at the end of its block; in a test too "
         "that enqueues the job.\n"
-        "See: docs/reference/messages.md#waiting-for-a-commit-of-its-own"
+        "See: python -m pytest_jobs explain waiting-for-a-commit-of-its-own"
     )
 
 
