@@ -38,7 +38,7 @@ from .fixtures import (
 from .hookspecs import pytest_addhooks
 from .outcome import pytest_runtest_call, pytest_runtest_makereport
 from .session import pytest_configure, pytest_report_header
-from .settings.options import pytest_addoption
+from .settings.declared import pytest_addoption
 
 __all__ = [
     "assert_batched",

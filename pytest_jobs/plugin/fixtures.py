@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from .outcome import ANSWERED, JOBS
+from .settings.misspelt import check_marker_names
 from .settings.options import (
     applications_of_case,
     hand_over,
@@ -187,6 +188,7 @@ def assert_not_performed(job_harness: Jobs) -> AssertNotPerformed:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have the harness opened before all other fixtures, where options or a marker want one."""
+    check_marker_names(items, config)
     always = session_options(config).always
     for item in items:
         names = getattr(item, "fixturenames", None)

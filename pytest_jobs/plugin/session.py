@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from .exploring import Explorations
-from .settings.options import MARKER, read_options, session_options
+from .settings.declared import MARKER
+from .settings.options import read_options, session_options
 
 
 def pytest_configure(config: pytest.Config) -> None:

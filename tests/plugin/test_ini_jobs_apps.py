@@ -136,6 +136,22 @@ def test_several_applications_are_mixed(project):
     result.stdout.fnmatch_lines(["jobs: bridged celery:proj:app, celery:other:app"])
 
 
+def test_commas_may_stand_between_applications(project):
+    project.makepyfile(other=APP.replace('"proj', '"other'))
+    project.makeini("[pytest]\njobs_apps = celery:proj:app, celery:other:app,\n")
+    project.makepyfile("""
+        import other
+        import proj
+
+        def test_it(jobs):
+            proj.add.delay(1)
+            other.add.delay(2)
+            assert [record.name for record in jobs.enqueued] == ["proj.add", "other.add"]
+    """)
+
+    project.runpytest().assert_outcomes(passed=1)
+
+
 def test_the_mode_off_leaves_the_application_alone(project):
     project.makeini(INI + "jobs_mode = off\n")
     project.makepyfile("""

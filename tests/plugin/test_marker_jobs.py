@@ -156,7 +156,17 @@ def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
         ("strict='yes'", ": strict is 'yes'; it is True or False."),
         (
             "inline=True",
-            " knows no 'inline': it takes mode, raise_at, jitter, queues, strict, idempotent, crash.",
+            (
+                ": 'inline' is not a keyword of the marker. "
+                "It takes mode, raise_at, jitter, queues, strict, idempotent, crash."
+            ),
+        ),
+        (
+            "raises='enqueue'",
+            (
+                ": 'raises' is not a keyword of the marker: did you mean 'raise_at'? "
+                "It takes mode, raise_at, jitter, queues, strict, idempotent, crash."
+            ),
         ),
     ],
 )

@@ -38,7 +38,7 @@ def test_inline_and_off_exclude_each_other(pytester):
     )
 
 
-@pytest.mark.parametrize("flag", ["--jobs-inlien", "--jobs-mode=inline"])
+@pytest.mark.parametrize("flag", ["--jobs-inlien", "--jobs-nothing=7"])
 def test_an_unknown_flag_stops_the_run(pytester, flag):
     result = pytester.runpytest(flag)
 

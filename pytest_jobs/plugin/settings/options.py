@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pytest
+
+from .declared import CRASH_POINTS, LIBRARIES, ini_name
+from .misspelt import check_names_in_files
 
 if TYPE_CHECKING:
     from ...harness.jobs import Jobs
@@ -27,13 +31,6 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 _SWITCHES: Final = ("strict", "idempotent", "crash")
 #: Settings of a marker that only keep attacks away: for these alone no harness is opened.
 _AGAINST_ATTACKS: Final = frozenset(("idempotent", "crash"))
-#: How many points of one test --jobs-crash tries.
-_CRASH_POINTS: Final = 50
-MARKER: Final = (
-    "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
-    "queues=file, idempotent=bool, crash=bool): open a job harness for the test, with these settings. "
-    "idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter; alone they open none."
-)
 
 
 class JobOptions(NamedTuple):
@@ -47,6 +44,8 @@ class JobOptions(NamedTuple):
     strict: bool = False
     #: The applications to bridge, by name.
     apps: tuple[str, ...] = ()
+    #: The libraries whose jobs are left alone, by name.
+    ignore: tuple[str, ...] = ()
     #: Whether a harness is opened without being asked for.
     always: bool = False
     #: What is done to the jobs of every test.
@@ -54,7 +53,7 @@ class JobOptions(NamedTuple):
     #: Whether the flag asked for the attack, and not the ini file.
     attack_by_flag: bool = False
     #: How many points of a test --jobs-crash tries at most.
-    crash_points: int = _CRASH_POINTS
+    crash_points: int = CRASH_POINTS
     #: The names of modules whose lines are not points.
     crash_atomic: tuple[str, ...] = ()
     #: Whether the jobs of the test may be attacked.
@@ -71,70 +70,6 @@ class JobOptions(NamedTuple):
 
 
 _options = pytest.StashKey[JobOptions]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the flags and their twins in the ini file."""
-    group = parser.getgroup("jobs", "background jobs")
-
-    def flag(name: str, text: str) -> None:
-        group.addoption(name, action="store_true", default=False, help=text)
-
-    def ini(name: str, text: str, default: str = "") -> None:
-        parser.addini(name, text, default=default)
-
-    def ini_bool(name: str, text: str) -> None:
-        parser.addini(name, text, type="bool", default=False)
-
-    def ini_args(name: str, text: str) -> None:
-        parser.addini(name, text, type="args", default=[])
-
-    flag(
-        "--jobs-inline",
-        "Perform each job of every test as soon as it is enqueued: as jobs_mode = inline.",
-    )
-    flag(
-        "--jobs-strict",
-        "Fail a test that leaves jobs it neither looked at nor performed: as jobs_strict = true.",
-    )
-    group.addoption(
-        "--jobs-replay",
-        metavar="TOKEN",
-        default=None,
-        help="Carry out only the history that a report of check_idempotent names in its replay line.",
-    )
-    flag(
-        "--jobs-twice",
-        "Deliver each job that a test performs once more: as jobs_twice = true.",
-    )
-    flag(
-        "--jobs-crash",
-        "Repeat each test that performs jobs, and kill a job at another line each time: jobs_crash.",
-    )
-    group.addoption(
-        "--jobs-crash-points",
-        metavar="N",
-        default=None,
-        help=f"How many points of one test --jobs-crash tries at most, {_CRASH_POINTS} by default.",
-    )
-    ini_bool("jobs_twice", "Whether each job is delivered once more.")
-    ini_bool("jobs_crash", "Whether jobs are killed at each line.")
-    ini("jobs_crash_points", "As --jobs-crash-points.", str(_CRASH_POINTS))
-    ini_args(
-        "jobs_crash_atomic", "Modules whose lines --jobs-crash leaves out, such as fakes: by name."
-    )
-    ini("jobs_mode", "What becomes of enqueued jobs: record, inline or off.")
-    ini_bool("jobs_strict", "Whether a test may leave jobs alone.")
-    ini("jobs_raise", "Where the error of an inline job is raised: end or enqueue.", "end")
-    ini_args(
-        "jobs_apps",
-        "The applications whose jobs are recorded, such as celery:proj.celery:app or django.",
-    )
-    ini("jobs_jitter", "What the jitter of waits is: zero, seeded or live.", "zero")
-    ini_args(
-        "jobs_queues",
-        "The file with the queues of the workers, such as config/sidekiq.yml, and its environment.",
-    )
 
 
 def session_options(config: pytest.Config) -> JobOptions:
@@ -166,34 +101,76 @@ def read_options(config: pytest.Config) -> JobOptions:
     Raises:
         pytest.UsageError: when one of them has no valid value, or two contradict each other.
     """
-    declared = config.getini("jobs_mode")
-    mode = _checked("mode", declared, "jobs_mode") if declared else None
-    inline = bool(config.getoption("--jobs-inline"))
-    if inline and mode == "off":
-        raise pytest.UsageError(
-            "--jobs-inline performs every job, and jobs_mode = off lets none in: drop one of the two."
-        )
+    check_names_in_files(config)
+    mode = _mode(config)
     attack, by_flag = _attack(config)
     if by_flag and mode == "off":
         raise pytest.UsageError(
             f"--jobs-{attack} attacks the jobs of every test, and jobs_mode = off lets none in: "
             "drop one of the two."
         )
-    apps = tuple(config.getini("jobs_apps"))
+    apps = _words(config, "apps")
     options = config.stash[_options] = JobOptions(
-        mode="inline" if inline else cast(Mode, mode or "record"),
-        raise_at=cast(RaiseAt, _checked("raise_at", config.getini("jobs_raise"), "jobs_raise")),
-        jitter=cast(Jitter, _checked("jitter", config.getini("jobs_jitter"), "jobs_jitter")),
-        strict=bool(config.getoption("--jobs-strict") or config.getini("jobs_strict")),
+        mode=mode or "record",
+        raise_at=cast(RaiseAt, _checked("raise_at", *_given(config, "raise"))),
+        jitter=cast(Jitter, _checked("jitter", *_given(config, "jitter"))),
+        strict=_is_on(config, "strict"),
         apps=apps,
-        always=inline or mode is not None or bool(apps),
+        ignore=_ignored(config),
+        always=mode is not None or bool(apps),
         attack=attack,
         attack_by_flag=by_flag,
-        crash_points=_crash_points(config),
-        crash_atomic=tuple(config.getini("jobs_crash_atomic")),
+        crash_points=_crash_points(config, attack),
+        crash_atomic=_words(config, "crash-atomic"),
         queues=_queues(config),
     )
     return options
+
+
+def _given(config: pytest.Config, name: str) -> tuple[Any, str]:
+    """Return the value of an option, and where it was given: the flag goes before the ini file."""
+    flag = config.getoption(f"--jobs-{name}")
+    if flag is None:
+        return config.getini(ini_name(name)), ini_name(name)
+    return flag, f"--jobs-{name}"
+
+
+def _is_on(config: pytest.Config, name: str) -> bool:
+    return bool(config.getoption(f"--jobs-{name}") or config.getini(ini_name(name)))
+
+
+def _words(config: pytest.Config, name: str) -> tuple[str, ...]:
+    """Return the names that an option lists, with commas between them or not."""
+    given, _ = _given(config, name)
+    return tuple(word for text in given for word in text.replace(",", " ").split())
+
+
+def _mode(config: pytest.Config) -> Mode | None:
+    """Return the mode that was asked for; None where nobody asked."""
+    given, where = _given(config, "mode")
+    mode = cast(Mode, _checked("mode", given, where)) if given else None
+    if not config.getoption("--jobs-inline"):
+        return mode
+    if mode == "off" or (where == "--jobs-mode" and mode != "inline"):
+        said = f"{where} = {mode}" if where == "jobs_mode" else f"{where}={mode}"
+        does = "lets none in" if mode == "off" else "keeps them"
+        raise pytest.UsageError(
+            f"--jobs-inline performs every job, and {said} {does}: drop one of the two."
+        )
+    return "inline"
+
+
+def _ignored(config: pytest.Config, known: Sequence[str] = LIBRARIES) -> tuple[str, ...]:
+    ignored = _words(config, "ignore")
+    for name in ignored:
+        if name not in known:
+            from ...core.foundation.options import nearest
+
+            raise pytest.UsageError(
+                f"{_given(config, 'ignore')[1]}: {name!r} is not a job library{nearest(name, known)} "
+                f"The libraries are {', '.join(known)}."
+            )
+    return ignored
 
 
 def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
@@ -216,22 +193,31 @@ def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
     return (wanted[0] if wanted else None), bool(flags)
 
 
-def _crash_points(config: pytest.Config) -> int:
-    flag = config.getoption("--jobs-crash-points")
-    where = "jobs_crash_points" if flag is None else "--jobs-crash-points"
-    given = config.getini("jobs_crash_points") if flag is None else flag
+def _crash_points(config: pytest.Config, attack: Attack | None) -> int:
+    given, where = _given(config, "crash-points")
+    if where == "--jobs-crash-points" and attack != "crash":
+        raise pytest.UsageError(
+            f"--jobs-crash-points={given} says how many points --jobs-crash tries, and this run kills no jobs: "
+            "add --jobs-crash."
+        )
     if not str(given).isdecimal() or int(given) < 1:
         raise pytest.UsageError(f"{where} is {given!r}; valid are whole numbers from 1.")
     return int(given)
 
 
 def _queues(config: pytest.Config) -> Queues | None:
-    words = config.getini("jobs_queues")
+    given, where = _given(config, "queues")
+    words = shlex.split(given) if isinstance(given, str) else given
     if len(words) > 2:
         raise pytest.UsageError(
-            f"jobs_queues is {' '.join(words)!r}; it is a file, and its environment where it has any."
+            f"{where} is {' '.join(words)!r}; it is a file, and its environment where it has any."
         )
-    return _load_queues(config, "jobs_queues", *words) if words else None
+    if not words:
+        return None
+    if where == "--jobs-queues":
+        # As with other paths on the command line.
+        words = [config.invocation_params.dir / words[0], *words[1:]]
+    return _load_queues(config, where, *words)
 
 
 def _load_queues(
@@ -262,8 +248,13 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
         elif name == "queues":
             marked[name] = _marked_queues(value, where, item.config)
         elif name not in _SWITCHES:
-            known = ", ".join((*_VALUES, "queues", *_SWITCHES))
-            raise pytest.UsageError(f"{where} knows no {name!r}: it takes {known}.")
+            from ...core.foundation.options import nearest
+
+            known = (*_VALUES, "queues", *_SWITCHES)
+            raise pytest.UsageError(
+                f"{where}: {name!r} is not a keyword of the marker{nearest(name, known)} "
+                f"It takes {', '.join(known)}."
+            )
         elif not isinstance(value, bool):
             raise pytest.UsageError(f"{where}: {name} is {value!r}; it is True or False.")
     return marked

@@ -1,0 +1,135 @@
+"""What a user can write: the flags, the lines of the ini file and the marker, each with its sentence of help."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+import pytest
+
+#: How many points of one test --jobs-crash tries.
+CRASH_POINTS: Final = 50
+#: The job libraries that can be left alone.
+LIBRARIES: Final = (
+    "arq",
+    "celery",
+    "django",
+    "dramatiq",
+    "huey",
+    "oban",
+    "procrastinate",
+    "rq",
+    "saq",
+    "taskiq",
+)
+MARKER: Final = (
+    "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
+    "queues=file, idempotent=bool, crash=bool): open a job harness for the test, with these settings. "
+    "idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter; alone they open none."
+)
+
+
+class Option(NamedTuple):
+    """An option of the ini file, with a flag of the same name: `jobs_crash_points`, `--jobs-crash-points`."""
+
+    #: As the flag has it, after `--jobs-`.
+    name: str
+    #: One value; true or false; several names; or the name of a file and one word more.
+    kind: Literal["value", "switch", "words", "file"]
+    text: str
+    #: What stands for the value in the help.
+    metavar: str = ""
+    default: str = ""
+
+
+OPTIONS: Final = (
+    Option(
+        "mode",
+        "value",
+        "Open a harness for every test: record keeps jobs until a verb performs them, inline performs each job as "
+        "soon as it is due. With off no test has one.",
+        "MODE",
+    ),
+    Option("strict", "switch", "Fail a test that leaves jobs it neither looked at nor performed."),
+    Option(
+        "raise",
+        "value",
+        "Raise the error of an inline job at the end of the test, or where the job was enqueued: end or enqueue.",
+        "WHERE",
+        "end",
+    ),
+    Option(
+        "apps",
+        "words",
+        "Load these applications, such as celery:proj.celery:app or django, and record their jobs in every test.",
+        "APP",
+    ),
+    Option(
+        "ignore",
+        "words",
+        "Leave the jobs of these libraries alone, such as celery, so that they reach the real broker.",
+        "LIBRARY",
+    ),
+    Option(
+        "jitter",
+        "value",
+        "Add jitter to waits: zero for none, seeded for the same in every run, live for that of production.",
+        "JITTER",
+        "zero",
+    ),
+    Option(
+        "queues",
+        "file",
+        "Take jobs in the order of queues that this file of the workers has, such as config/sidekiq.yml.",
+        "FILE",
+    ),
+    Option("twice", "switch", "Deliver each job that a test performs once more."),
+    Option(
+        "crash",
+        "switch",
+        "Repeat each test that performs jobs, and kill a job at another line each time.",
+    ),
+    Option(
+        "crash-points",
+        "value",
+        f"Try at most so many points of one test with --jobs-crash; {CRASH_POINTS} by default.",
+        "N",
+        str(CRASH_POINTS),
+    ),
+    Option(
+        "crash-atomic",
+        "words",
+        "Kill no job at a line of these modules, such as fakes, with --jobs-crash.",
+        "MODULE",
+    ),
+)
+
+
+def ini_name(name: str) -> str:
+    """Return what an option is called in the ini file."""
+    return f"jobs_{name.replace('-', '_')}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare each option as a flag and as a line of the ini file."""
+    group = parser.getgroup("jobs", "background jobs")
+    for option in OPTIONS:
+        flag, name = f"--jobs-{option.name}", ini_name(option.name)
+        if option.kind == "switch":
+            group.addoption(flag, action="store_true", default=False, help=option.text)
+            parser.addini(name, option.text, type="bool", default=False)
+            continue
+        action = "append" if option.kind == "words" else "store"
+        group.addoption(flag, action=action, metavar=option.metavar, default=None, help=option.text)
+        if option.kind == "value":
+            parser.addini(name, option.text, default=option.default)
+        else:
+            parser.addini(name, option.text, type="args", default=[])
+    group.addoption(
+        "--jobs-inline", action="store_true", default=False, help="The same as --jobs-mode=inline."
+    )
+    group.addoption(
+        "--jobs-replay",
+        metavar="TOKEN",
+        default=None,
+        help="Carry out only the history that a report of check_idempotent names in its replay line.",
+    )

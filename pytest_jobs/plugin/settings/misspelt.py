@@ -1,0 +1,130 @@
+"""Names that look like ours and are not: of options, of tables in pyproject.toml, and of the marker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from .declared import OPTIONS, ini_name
+
+_OURS: Final = tuple(ini_name(option.name) for option in OPTIONS)
+#: A line of an ini file, or of TOML, that may set an option of ours.
+_LINE: Final = re.compile(r"""^[ \t]*["']?(jobs?[-_][\w-]+)["']?[ \t]*[=:]""", re.MULTILINE)
+#: The head of a table that may have been written for us.
+_TABLE: Final = re.compile(
+    r"""^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*["']?pytest[-_]jobs\b""", re.MULTILINE
+)
+
+
+def check_names_in_files(config: pytest.Config) -> None:
+    """Refuse options of ours that there are not, in the ini file and by `-o`, and tables that nobody reads.
+
+    Raises:
+        pytest.UsageError: with the nearest name.
+    """
+    overrides = [text.partition("=")[0] for text in config.getoption("override_ini") or ()]
+    for name in overrides:
+        if _is_unknown(name, config):
+            _refuse(name, f"-o {name}")
+    path = config.inipath
+    if path is not None and path.is_file():
+        # Reading a large file with all its tables takes milliseconds: only where a line of it looks wrong.
+        written = _LINE.findall(path.read_text("utf-8", "replace"))
+        if any(_is_unknown(name, config) for name in written):
+            from ...integrations.ini_file import read_ini_file
+
+            found = read_ini_file(path)
+            for name in () if found is None else found.values:
+                if _is_unknown(name, config):
+                    _refuse(name, f"{path.name}: {name}")
+    project = config.rootpath / "pyproject.toml"
+    if project.is_file() and _TABLE.search(project.read_text("utf-8", "replace")):
+        _refuse_tables(project, path)
+
+
+def _is_unknown(name: str, config: pytest.Config) -> bool:
+    """Say whether a name looks like an option of ours, and neither we nor another plugin declared it."""
+    if not name.startswith("jobs_") and _nearest_option(name) is None:
+        return False
+    try:
+        config.getini(name)
+    except ValueError as error:
+        return "unknown configuration value" in str(error)
+    return False
+
+
+def _nearest_option(name: str) -> str | None:
+    import difflib
+
+    # Without what all of them begin with, which would make any two alike.
+    word = re.sub("^jobs?[-_]?", "", name).replace("-", "_")
+    known = {option.removeprefix("jobs_"): option for option in _OURS}
+    alike = difflib.get_close_matches(word, known, n=1)
+    return known[alike[0]] if alike else None
+
+
+def _refuse(name: str, where: str) -> None:
+    meant = _nearest_option(name)
+    raise pytest.UsageError(
+        f"{where} is not an option of pytest-jobs{f': did you mean {meant}?' if meant else '.'} "
+        f"The options are {', '.join(_OURS)}."
+    )
+
+
+def _refuse_tables(project: Path, ini: Path | None) -> None:
+    from ...integrations.ini_file import read_ini_file, tool_tables
+
+    found = None if ini is None else read_ini_file(ini)
+    place = (
+        "[tool.pytest.ini_options]" if found is None else f"{found.section} of {found.path.name}"
+    )
+    for table in ("pytest-jobs", "pytest_jobs"):
+        written = tool_tables(project).get(table)
+        if written is None:
+            continue
+        meant = ", ".join(_meant(written))
+        raise pytest.UsageError(
+            f"{project.name}: pytest-jobs reads no table [tool.{table}]. Its options stand with those of pytest: "
+            f"write {meant or 'them'} under {place} instead."
+        )
+
+
+def _meant(written: Mapping[str, object]) -> Iterable[str]:
+    """Return the options that the keys of a table stand for."""
+    for key in written:
+        name = key if key.startswith("jobs") else f"jobs_{key}"
+        yield _nearest_option(name) or name
+
+
+def check_marker_names(items: Iterable[pytest.Item], config: pytest.Config) -> None:
+    """Refuse markers whose name is nearly that of ours, unless the project has registered them.
+
+    Raises:
+        pytest.UsageError: with the right name.
+    """
+    found: dict[str, pytest.Item] = {}
+    for item in items:
+        for mark in item.iter_markers():
+            found.setdefault(mark.name, item)
+    for name, item in found.items():
+        if _looks_like_the_marker(name) and name not in _registered(config):
+            raise pytest.UsageError(
+                f"@pytest.mark.{name} of {item.nodeid} is not a marker of pytest-jobs: did you mean "
+                f"@pytest.mark.jobs? If it is a marker of your own, register it under `markers`."
+            )
+
+
+def _looks_like_the_marker(name: str) -> bool:
+    import difflib
+
+    if name == "jobs" or name[:1] not in "jJ":
+        return False
+    return difflib.SequenceMatcher(None, name.casefold(), "jobs").ratio() >= 0.75
+
+
+def _registered(config: pytest.Config) -> Iterable[str]:
+    return [re.split(r"[:(]", line)[0].strip() for line in config.getini("markers")]

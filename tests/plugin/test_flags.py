@@ -1,0 +1,104 @@
+"""Each option of the ini file has a flag of the same name, which goes before it."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+@pytest.mark.parametrize(
+    ("ini", "flags", "header"),
+    [
+        ("", ["--jobs-mode=record"], "mode record"),
+        ("jobs_mode = record", ["--jobs-mode=inline"], "mode inline"),
+        ("jobs_mode = inline", ["--jobs-mode=off"], "mode off"),
+        ("", ["--jobs-mode=inline", "--jobs-inline"], "mode inline"),
+        ("jobs_raise = end", ["--jobs-raise=enqueue"], "errors raised at enqueue"),
+        ("jobs_jitter = live", ["--jobs-jitter=seeded"], "jitter seeded"),
+    ],
+)
+def test_the_flag_goes_before_the_ini_file(pytester, ini, flags, header):
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.makepyfile("def test_it(): pass")
+
+    result = pytester.runpytest(*flags)
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([f"jobs: {header}"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--jobs-mode=inlien", "--jobs-mode is 'inlien'; valid are record, inline, off."),
+        ("--jobs-raise=start", "--jobs-raise is 'start'; valid are end, enqueue."),
+        ("--jobs-jitter=none", "--jobs-jitter is 'none'; valid are zero, seeded, live."),
+        (
+            "--jobs-queues=a b c",
+            "--jobs-queues is 'a b c'; it is a file, and its environment where it has any.",
+        ),
+        (
+            "--jobs-apps=celery",
+            "jobs_apps: 'celery' does not say where the app is: write \"celery:package.module:app\".",
+        ),
+    ],
+)
+def test_a_wrong_value_stops_the_run(pytester, flag, message):
+    pytester.makepyfile("def test_it(): pass")
+
+    result = pytester.runpytest(flag)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {message}" in result.stderr.str().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("ini", "flags", "message"),
+    [
+        ("", ["--jobs-mode=off"], "--jobs-mode=off lets none in"),
+        ("", ["--jobs-mode=record"], "--jobs-mode=record keeps them"),
+        ("jobs_mode = inline", ["--jobs-mode=record"], "--jobs-mode=record keeps them"),
+    ],
+)
+def test_inline_and_another_mode_exclude_each_other(pytester, ini, flags, message):
+    pytester.makeini(f"[pytest]\n{ini}\n")
+
+    result = pytester.runpytest("--jobs-inline", *flags)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (
+        f"ERROR: --jobs-inline performs every job, and {message}: drop one of the two."
+        in result.stderr.str().splitlines()
+    )
+
+
+def test_the_file_of_the_workers_lies_where_pytest_was_started(pytester):
+    config = pytester.mkdir("config")
+    pytester.makeini("[pytest]\n")
+    (config / "queues.yml").write_text(":queues:\n  - critical\n  - default\n", "utf-8")
+    pytester.makepyfile("""
+        from shop import send_receipt
+
+        def test_it(jobs):
+            send_receipt.set(queue="default").perform_later(1)
+            send_receipt.set(queue="critical").perform_later(2)
+            jobs.drain()
+            assert [delivery.record.queue for delivery in jobs.deliveries] == ["critical", "default"]
+    """)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(config)
+
+        pytester.runpytest("--jobs-queues=queues.yml", pytester.path).assert_outcomes(passed=1)
+
+
+def test_modules_that_are_one_step_are_named_by_the_flag_too(pytester):
+    pytester.makeini("[pytest]\njobs_crash_atomic = nothing\n")
+    pytester.makeconftest("""
+        from pytest_jobs.plugin.settings.options import session_options
+
+        def pytest_unconfigure(config):
+            print("atomic:", session_options(config).crash_atomic)
+    """)
+
+    result = pytester.runpytest("-s", "--jobs-crash-atomic=a,b", "--jobs-crash-atomic", "c")
+
+    result.stdout.fnmatch_lines(["atomic: ('a', 'b', 'c')"])

@@ -1,0 +1,128 @@
+"""A name that is nearly one of ours stops the run, and the message has the right one."""
+
+import pytest
+
+OPTIONS = (
+    "jobs_mode, jobs_strict, jobs_raise, jobs_apps, jobs_ignore, jobs_jitter, jobs_queues, jobs_twice, "
+    "jobs_crash, jobs_crash_points, jobs_crash_atomic"
+)
+
+
+@pytest.fixture
+def stopped(pytester):
+    """Return a function that runs a test and returns the message that stopped the run."""
+
+    def stopped(source="def test_it(): print('it ran')", *arguments):
+        pytester.makepyfile(test_it=source)
+        result = pytester.runpytest("-s", *arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
+        assert "it ran" not in result.stdout.str()
+        return result.stderr.str().strip().removeprefix("ERROR: ")
+
+    return stopped
+
+
+@pytest.mark.parametrize(
+    ("written", "question"),
+    [
+        ("jobs_mdoe", ": did you mean jobs_mode?"),
+        ("jobs_app", ": did you mean jobs_apps?"),
+        ("job_apps", ": did you mean jobs_apps?"),
+        ("jobs-jitter", ": did you mean jobs_jitter?"),
+        ("jobs_xyzzy", "."),
+    ],
+)
+def test_an_option_of_the_ini_file(pytester, stopped, written, question):
+    pytester.makeini(f"[pytest]\n{written} = x")
+
+    assert (
+        stopped()
+        == f"tox.ini: {written} is not an option of pytest-jobs{question} The options are {OPTIONS}."
+    )
+
+
+def test_an_option_of_pyproject_toml(pytester, stopped):
+    pytester.makepyprojecttoml("[tool.pytest.ini_options]\njobs_modes = 'record'")
+
+    assert stopped().startswith(
+        "pyproject.toml: jobs_modes is not an option of pytest-jobs: did you mean jobs_mode? "
+    )
+
+
+def test_an_option_of_the_command_line(stopped):
+    assert stopped("", "-o", "jobs_moed=record").startswith(
+        "-o jobs_moed is not an option of pytest-jobs: did you mean jobs_mode? "
+    )
+
+
+@pytest.mark.parametrize(
+    "ini",
+    [
+        "[pytest]\nmarkers =\n    jobs_slow: jobs that take long\n",
+        "[pytest]\njob_location = here\n",
+        "[other]\njobs_mdoe = record\n[pytest]\n",
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Unknown config option:pytest.PytestConfigWarning")
+def test_a_line_that_is_no_option_of_ours_is_left_alone(pytester, run_test, ini):
+    pytester.makeini(ini)
+
+    run_test("def test_it(): pass").assert_outcomes(passed=1)
+
+
+def test_an_option_that_another_plugin_declares_is_left_alone(pytester, run_test):
+    pytester.makeini("[pytest]\njobs_directory = here")
+    pytester.makeconftest("def pytest_addoption(parser): parser.addini('jobs_directory', 'where')")
+
+    run_test("def test_it(): pass").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("table", ["pytest-jobs", "pytest_jobs"])
+def test_a_table_of_our_own_in_pyproject_toml(pytester, stopped, table):
+    pytester.makepyprojecttoml(f"[tool.{table}]\nmode = 'record'\napps = ['django']")
+
+    assert stopped() == (
+        f"pyproject.toml: pytest-jobs reads no table [tool.{table}]. Its options stand with those of pytest: "
+        "write jobs_mode, jobs_apps under [tool.pytest.ini_options] instead."
+    )
+
+
+def test_a_table_of_our_own_beside_another_ini_file(pytester, stopped):
+    pytester.makepyprojecttoml("[tool.pytest-jobs]\njobs_mdoe = 'record'")
+    pytester.makefile(".ini", pytest="[pytest]\n")
+
+    assert stopped().endswith("write jobs_mode under [pytest] of pytest.ini instead.")
+
+
+def test_points_without_a_crash(stopped):
+    assert stopped("", "--jobs-crash-points=7") == (
+        "--jobs-crash-points=7 says how many points --jobs-crash tries, and this run kills no jobs: "
+        "add --jobs-crash."
+    )
+
+
+@pytest.mark.parametrize("name", ["job", "jbos", "Jobs", "jobss"])
+@pytest.mark.parametrize("arguments", ["", "(mode='inline')"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnknownMarkWarning")
+def test_the_marker(stopped, name, arguments):
+    source = f"import pytest\n@pytest.mark.{name}{arguments}\ndef test_it(): print('it ran')"
+
+    assert stopped(source) == (
+        f"@pytest.mark.{name} of test_it.py::test_it is not a marker of pytest-jobs: did you mean "
+        "@pytest.mark.jobs? If it is a marker of your own, register it under `markers`."
+    )
+
+
+def test_a_marker_of_the_project_is_left_alone(pytester, run_test):
+    pytester.makeini("[pytest]\nmarkers =\n    job: of our own\n    jos(n)")
+
+    run_test(
+        "import pytest\n@pytest.mark.job\n@pytest.mark.jos(7)\ndef test_it(): pass"
+    ).assert_outcomes(passed=1)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnknownMarkWarning")
+def test_a_marker_that_is_less_alike_is_left_alone(run_test):
+    run_test(
+        "import pytest\n@pytest.mark.obs\n@pytest.mark.jinja\ndef test_it(): pass"
+    ).assert_outcomes(passed=1)
