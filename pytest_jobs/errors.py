@@ -214,7 +214,7 @@ class BridgeError(JobsError):
 
 
 class UnknownVersionError(BridgeError):
-    """The installed version of a job library is not one that its bridge knows."""
+    """The installed version of a job library lacks something that pytest-jobs patches or calls."""
 
 
 class ApplicationError(BridgeError):

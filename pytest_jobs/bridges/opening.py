@@ -61,7 +61,7 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
 
     Raises:
         ApplicationError: when one of them cannot be found, or belongs to no library that is known.
-        UnknownVersionError: when the installed version of a library is not known.
+        UnknownVersionError: when the installed version of a library lacks what its bridge relies on.
     """
     by_library: dict[str, list[Any]] = {}
     for application in applications:

@@ -35,8 +35,8 @@ from ..harness.records.bridge import (
 from ..harness.records.delivery import Delivery, Status
 from ..harness.records.instants import duration_ns, to_datetime, to_ns
 from ..harness.records.patches import Patches
+from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
-from ..harness.records.versions import KnownVersions
 from .seam import Seam
 
 __all__ = [
@@ -58,12 +58,12 @@ __all__ = [
     "JobRecord",
     "KeepsBatches",
     "KeepsPayloads",
-    "KnownVersions",
     "LibraryBridge",
     "Message",
     "Origin",
     "Patches",
     "PinnedRandom",
+    "Probe",
     "RetryPolicy",
     "Seam",
     "Sink",
@@ -283,6 +283,8 @@ class LibraryBridge(Generic[T, M, S]):
     name: str
     #: Which of eta, priority, headers, retry, discard, async, serialise, unique, cron, chains it has.
     capabilities: frozenset[str]
+    #: The installed version of the library; empty when the bridge does not know it.
+    version: str = ""
     #: The class of what `deliver` is given. A library with more to note has a derived class.
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
     #: What an error advises to make for a second harness.
@@ -389,6 +391,10 @@ class LibraryBridge(Generic[T, M, S]):
     def unknown(self, job: object) -> Exception:
         """Return the error for a job that `find` does not find."""
         return CriterionError(f"{job!r} is no task of {self}.")
+
+    def described(self) -> str:
+        """Return what the header line of a run says after the version: what is captured. Default: nothing."""
+        return ""
 
     def title(self) -> str:
         """What errors call the bridge."""

@@ -16,13 +16,22 @@ from ..core.foundation.payload import Payload
 from ..core.foundation.settings import configure, settings
 from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError
+from ..harness.records.probing import Probe
 from ..harness.records.texts import error_text
-from ..harness.records.versions import KnownVersions
 
 if TYPE_CHECKING:
     from celery import Celery
 
-_VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
+_PROBE: Final = Probe(
+    "celery",
+    "celery.app.base:Celery.task",
+    "celery.app.control:Control.revoke(_, _)",
+    "celery.app.task:Task.apply_async(_, args=, task_id=, shadow=)",
+    "celery.exceptions:Ignore",
+    "celery.exceptions:Retry(exc=, when=)",
+    "kombu.exceptions:OperationalError",
+    tested=((5, 3), (5, 7)),
+)
 
 #: The task that performs every job of the core.
 TASK: Final = "pytest_jobs.perform"
@@ -71,7 +80,7 @@ class CeleryAdapter:
     Raises:
         DeclarationError: when the application is none.
         NoAdapterError: when Celery is not installed.
-        UnknownVersionError: for a Celery that is not known.
+        UnknownVersionError: for a Celery that lacks what the adapter relies on.
         WaitError: when timeout is not a duration.
     """
 
@@ -82,7 +91,7 @@ class CeleryAdapter:
             raise NoAdapterError(
                 'CeleryAdapter needs Celery, which is not installed: pip install "pytest-jobs[celery]".'
             ) from None
-        _VERSIONS.check(celery.__version__)
+        _PROBE.check(celery.__version__)
         given: object = app
         if isinstance(given, type) or not callable(getattr(given, "send_task", None)):
             raise DeclarationError(

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.foundation.payload import Payload
 from ..core.foundation.waits import Seconds, seconds_of
 from ..errors import DeclarationError, EnqueueError, NoAdapterError, StoreError, WaitError
+from ..harness.records.probing import Probe
 from ..harness.records.texts import error_text
-from ..harness.records.versions import KnownVersions
 from .redis import check_client
 
 if TYPE_CHECKING:
@@ -28,7 +28,20 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.job import Job
 
-_VERSIONS: Final = KnownVersions("rq", (2, 12), (3, 0))
+_PROBE: Final = Probe(
+    "rq",
+    "rq:Queue(_, connection=, serializer=)",
+    "rq:Queue.enqueue_at(_, _, _)",
+    "rq:Queue.enqueue_job(_, _, pipeline=, at_front=, unique=)",
+    # A killed attempt must not send the next one twice.
+    "rq:Queue.schedule_job(_, _, _, unique=)",
+    "rq:Queue.scheduled_job_registry",
+    "rq:Queue.remove(_, _)",
+    "rq:Retry(max=, interval=)",
+    "rq.exceptions:DuplicateJobError",
+    "rq.job:Job.fetch(_, connection=, serializer=)",
+    tested=((2, 12), (3, 0)),
+)
 
 #: How often a job is performed again after its worker was killed; then it is a failed job of RQ.
 REDELIVERIES: Final = 10
@@ -55,7 +68,7 @@ class RqAdapter:
 
     Raises:
         NoAdapterError: when RQ is not installed.
-        UnknownVersionError: for an RQ that is not known.
+        UnknownVersionError: for an RQ that lacks what the adapter relies on.
         WaitError: when timeout is not a duration.
     """
 
@@ -68,7 +81,7 @@ class RqAdapter:
             raise NoAdapterError(
                 'RqAdapter needs RQ, which is not installed: pip install "pytest-jobs[rq]".'
             ) from None
-        _VERSIONS.check(rq.__version__)
+        _PROBE.check(rq.__version__)
         self._rq = rq
         check_client(connection, "RqAdapter", "an adapter enqueues")
         self._connection = connection

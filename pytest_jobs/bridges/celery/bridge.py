@@ -24,9 +24,9 @@ from ..toolkit import (
     Delivery,
     DeliverySemantics,
     JobRecord,
-    KnownVersions,
     Origin,
     PinnedRandom,
+    Probe,
     RetryPolicy,
     Seam,
     Steps,
@@ -39,7 +39,16 @@ from .attempt import TaskAttempt, TaskPatches
 from .messages import TaskMessage, following, steps_after
 from .results import ResultStore, has_results
 
-_VERSIONS: Final = KnownVersions("celery", (5, 5), (5, 7))
+_PROBE: Final = Probe(
+    "celery",
+    "celery.app.amqp:AMQP.producer_pool",
+    "celery.app.base:Celery.backend",
+    "celery.app.base:Celery.now(_)",
+    "celery.app.base:Celery.pool",
+    "celery.app.task:Task.apply_async(_, _, _)",
+    "celery.utils.time:random",
+    tested=((5, 5), (5, 7)),
+)
 
 #: The time that Celery last computed an instant from, so that a countdown of 60 is a wait of 60 s.
 _computed_from: ContextVar[int | None] = ContextVar("pytest_jobs_celery_now", default=None)
@@ -72,10 +81,11 @@ class CeleryBridge(
             applications: the Celery apps.
 
         Raises:
-            UnknownVersionError: when the installed Celery is not one of those known.
+            UnknownVersionError: when the installed Celery lacks what the bridge relies on.
         """
-        _VERSIONS.check(celery.__version__)
+        _PROBE.check(celery.__version__)
         super().__init__()
+        self.version = celery.__version__
         self._apps = Applications(applications)
         self._reset()
 

@@ -68,7 +68,7 @@ def bridge(applications: Sequence[Any]) -> DjangoBridge:
 
     Raises:
         ApplicationError: when the settings cannot be read, or there is nothing that has tasks.
-        UnknownVersionError: when the installed version is not known.
+        UnknownVersionError: when the installed version lacks what the bridge relies on.
     """
     _check_settings()
     return DjangoBridge()
@@ -88,7 +88,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
         Raises:
             ApplicationError: when neither Django 6 nor its backport is installed.
-            UnknownVersionError: when the installed version is not known.
+            UnknownVersionError: when the installed version lacks what the bridge relies on.
         """
         super().__init__()
         self._families = families()

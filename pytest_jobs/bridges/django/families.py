@@ -10,10 +10,28 @@ from typing import Any, Final
 
 import django
 
-from ..toolkit import KnownVersions
+from ..toolkit import Probe
 
-_DJANGO: Final = KnownVersions("Django", (6, 0), (6, 1))
-_BACKPORT: Final = KnownVersions("django-tasks", (0, 11), (0, 12))
+
+def _seams(package: str) -> tuple[str, ...]:
+    return (
+        f"{package}:task_backends.create_connection(_)",
+        f"{package}.backends.base:BaseTaskBackend.enqueue(_, _, _, _)",
+        f"{package}.backends.base:BaseTaskBackend.aenqueue(_, _, _, _)",
+        f"{package}.backends.base:BaseTaskBackend.get_result(_, _)",
+        f"{package}.backends.base:BaseTaskBackend.validate_task(_, _)",
+        f"{package}.base:TASK_REFRESH_ATTRS",
+        f"{package}.base:Task",
+        f"{package}.base:TaskContext(task_result=)",
+        f"{package}.base:TaskError(exception_class_path=, traceback=)",
+        f"{package}.base:TaskResultStatus.READY",
+        f"{package}.base:normalize_json(_)",
+        f"{package}.signals:task_enqueued",
+    )
+
+
+_DJANGO: Final = Probe("Django", *_seams("django.tasks"), tested=((6, 0), (6, 1)))
+_BACKPORT: Final = Probe("django-tasks", *_seams("django_tasks"), tested=((0, 11), (0, 12)))
 
 
 class Family:
@@ -98,7 +116,7 @@ def families() -> tuple[Family, ...]:
     module that is imported later may use it.
 
     Raises:
-        UnknownVersionError: when a version of one of them is not known.
+        UnknownVersionError: when one of them lacks what the bridge relies on.
     """
     found = []
     if find_spec("django.tasks") is not None:

@@ -36,7 +36,7 @@ from ..toolkit import (
     Delivery,
     DeliverySemantics,
     JobRecord,
-    KnownVersions,
+    Probe,
     RetryPolicy,
     Seam,
     WrittenMessages,
@@ -48,7 +48,27 @@ from .receiver import HarnessReceiver, TaskAttempt, WorkerOptions
 from .retries import delivery_of, pin_waits, policy_of
 from .schedules import Recorder, fire, first_due_ns
 
-_VERSIONS: Final = KnownVersions("taskiq", (0, 12), (0, 13))
+_PROBE: Final = Probe(
+    "taskiq",
+    "taskiq:AsyncBroker.kick(_, _)",
+    "taskiq:AsyncBroker.startup(_)",
+    "taskiq:AsyncBroker.shutdown(_)",
+    "taskiq:AsyncBroker.listen(_)",
+    "taskiq:AsyncBroker.find_task(_, _)",
+    "taskiq.kicker:AsyncKicker.schedule_by_time",
+    "taskiq.kicker:AsyncKicker.schedule_by_cron",
+    "taskiq.kicker:AsyncKicker.schedule_by_interval",
+    "taskiq.message:TaskiqMessage(task_id=, task_name=, labels=, args=, kwargs=)",
+    "taskiq.middlewares.smart_retry_middleware:random",
+    "taskiq.middlewares.smart_retry_middleware:datetime",
+    "taskiq.receiver:Receiver.callback(_, _, raise_err=)",
+    "taskiq.receiver:Receiver.run_task(_, _, _)",
+    "taskiq.receiver:Receiver._prepare_task(_, _, _)",
+    "taskiq.receiver.params_parser:parse_params(_, _, _)",
+    "taskiq.task:AsyncTaskiqTask.is_ready(_)",
+    "taskiq.task:AsyncTaskiqTask.get_result(_)",
+    tested=((0, 12), (0, 13)),
+)
 
 Task: TypeAlias = AsyncTaskiqDecoratedTask[Any, Any]
 
@@ -87,11 +107,12 @@ class TaskiqBridge(
             propagate_exceptions: False when the worker runs with `--no-propagate-errors`.
 
         Raises:
-            UnknownVersionError: when the installed Taskiq is not one of those known.
+            UnknownVersionError: when the installed Taskiq lacks what the bridge relies on.
             ApplicationError: when one of them is not a broker.
         """
-        _VERSIONS.check(taskiq.__version__)
+        _PROBE.check(taskiq.__version__)
         super().__init__()
+        self.version = taskiq.__version__
         self._brokers = tuple(checked(broker) for broker in brokers)
         if not self._brokers:
             raise ApplicationError(

@@ -24,11 +24,19 @@ from ...errors import BridgeError, CommitError
 from ...harness.commits.callables import calling_line
 from ...harness.commits.transactions import CommitCallback, Transactions
 from ...harness.records.patches import Patches
+from ...harness.records.probing import Probe
 from ...harness.records.record import JobRecord, current_record
-from ...harness.records.versions import KnownVersions
 from .hooks import ROLLED_BACK, CommitHook, note_commit, note_rollbacks, run_in_order
 
-_KNOWN: Final = KnownVersions("Django", (4, 2), (6, 1))
+_PROBE: Final = Probe(
+    "Django",
+    "django.db:connections.all(initialized_only=)",
+    "django.db.backends.base.base:BaseDatabaseWrapper.on_commit(_, _, _)",
+    "django.db.transaction:Atomic.__enter__(_)",
+    "django.db.transaction:Atomic.__exit__(_, _, _, _)",
+    "django.db.transaction:get_connection(_)",
+    tested=((4, 2), (6, 1)),
+)
 #: Packages that pass a callback on to `on_commit`; the line that registered it lies outside of them.
 _PASSING_ON: Final = frozenset(
     ("asgiref", "celery", "contextlib", "django", "django_tasks", "functools", "pytest_jobs")
@@ -41,7 +49,7 @@ def transactions() -> Transactions:
     """Return a new watcher of Django's transactions.
 
     Raises:
-        UnknownVersionError: when this Django is not one that is known.
+        UnknownVersionError: when this Django lacks what the watcher relies on.
     """
     return DjangoTransactions()
 
@@ -52,7 +60,7 @@ class DjangoTransactions:
     name = "django"
 
     def __init__(self) -> None:
-        _KNOWN.check(django.get_version())
+        _PROBE.check(django.get_version())
         self._patches = Patches()
         self._hooks: list[CommitHook] = []
         #: The hooks whose transaction has not ended yet.

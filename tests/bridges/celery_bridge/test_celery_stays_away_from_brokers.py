@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
-from pytest_jobs.errors import BridgeError, UnknownVersionError
+from pytest_jobs.errors import BridgeError, JobsWarning, UnknownVersionError
 from pytest_jobs.harness.jobs import Jobs
 
 
@@ -111,31 +111,28 @@ def test_a_bridge_is_installed_once(app):
         """Never get here."""
 
 
-@pytest.mark.parametrize(
-    ("version", "advice"),
-    [
-        ("5.4.0", "upgrade celery"),
-        ("5.8.0rc1", "upgrade pytest-jobs"),
-        ("main", "install a release"),
-    ],
-)
-def test_a_version_that_is_not_known_is_refused(app, monkeypatch, version, advice):
+@pytest.mark.parametrize("version", ["5.3.6", "5.5.0", "5.7.1rc1", "main"])
+def test_no_version_is_refused_that_has_the_seams(app, monkeypatch, version):
     monkeypatch.setattr("celery.__version__", version)
 
-    with pytest.raises(UnknownVersionError) as refused:
+    assert CeleryBridge([app]).version == version
+
+
+def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(app, monkeypatch):
+    monkeypatch.setattr("celery.__version__", "5.8.0")
+    with pytest.warns(
+        JobsWarning, match="celery 5.8.0 is newer than what pytest-jobs was tested with"
+    ):
         CeleryBridge([app])
 
-    assert str(refused.value) == (
-        f"pytest-jobs knows celery 5.5 to 5.7 and this is {version}: it relies on parts of the library that may "
-        f'have changed, and does not guess. Either {advice}, or install "celery>=5.5,<5.8".'
-    )
 
-
-@pytest.mark.parametrize("version", ["5.5.0", "5.6.2", "5.7.0", "5.7.1rc1"])
-def test_a_version_that_is_known_is_accepted(app, monkeypatch, version):
-    monkeypatch.setattr("celery.__version__", version)
-
-    assert CeleryBridge([app]).name == "celery"
+def test_a_version_without_a_seam_is_refused_by_the_name_of_the_seam(app, monkeypatch):
+    monkeypatch.setattr("celery.__version__", "5.9.0")
+    monkeypatch.delattr("celery.utils.time.random")
+    with pytest.raises(
+        UnknownVersionError, match=r"celery 5.9.0 has no celery.utils.time.random, "
+    ):
+        CeleryBridge([app])
 
 
 def test_an_application_that_cannot_be_patched_leaves_nothing_behind(app):

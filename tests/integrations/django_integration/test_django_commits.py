@@ -392,14 +392,20 @@ def test_installed_twice_is_an_error():
     )
 
 
-def test_another_version_is_an_error(monkeypatch):
+def test_a_version_without_a_seam_is_an_error(monkeypatch):
     import django
 
     from pytest_jobs.errors import UnknownVersionError
     from pytest_jobs.integrations.django.transactions import DjangoTransactions
 
-    monkeypatch.setattr(django, "get_version", lambda: "9.0.1")
-    with pytest.raises(UnknownVersionError, match=r"knows Django .* and this is 9\.0\.1"):
+    monkeypatch.setattr(django, "get_version", lambda: "4.1.1")
+    monkeypatch.setattr(
+        "django.db.backends.base.base.BaseDatabaseWrapper.on_commit", lambda self, func: None
+    )
+    with pytest.raises(
+        UnknownVersionError,
+        match=r"Django 4\.1\.1 does not take the call .*\.on_commit\(_, _, _\) ",
+    ):
         DjangoTransactions()
 
 
