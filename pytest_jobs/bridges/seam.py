@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial, update_wrapper
+from inspect import unwrap
+from types import CodeType
 from typing import Any, Final, Protocol
+from weakref import WeakSet
 
+from ..errors import BridgeError
 from ..harness.records.patches import Patches
 
 _ABSENT: Final = object()
+#: The attribute of a stand-in that says which tree of classes it belongs to, and what it stands for.
+_STANDS_IN: Final = "pytest_jobs_stands_in"
 
 
 class Installed(Protocol):
@@ -39,6 +47,7 @@ class Seam:
         self.bridges: list[Any] = []
         self._patches = Patches()
         self._done: set[tuple[Any, str]] = set()
+        self._trees: dict[type, _Tree] = {}
 
     def enter(self, bridge: Installed) -> None:
         """Add a bridge, which gets the calls from now on."""
@@ -52,6 +61,7 @@ class Seam:
             self.bridges.remove(bridge)
         if not self.bridges:
             self._done.clear()
+            self._trees.clear()
             self._patches.restore()
 
     def bridge_of(self, application: object) -> Any:
@@ -143,6 +153,87 @@ class Seam:
         inherited = next((vars(c)[name] for c in owner.__mro__ if name in vars(c)), _ABSENT)
         self.set(owner, name, _Overlay(name, get, inherited))
 
+    def replace_below(
+        self,
+        base: type,
+        name: str,
+        method: Callable[..., Any],
+        *,
+        application: Callable[[Any], object] = _itself,
+        skip: Collection[type] = (),
+    ) -> None:
+        """Call a method of the bridge instead of a method that classes derived from a class define.
+
+        The classes may be of the library, of another package or of the project, and may be made later.
+
+        Args:
+            base: a class of the library. Its own method stays.
+            name: the name of the method.
+            method: a method of the bridge's class, as for `replace`.
+            application: returns the application of an object. Default: the object itself.
+            skip: classes whose method stays.
+        """
+
+        def stand_in_for(cls: type, own: Any) -> Callable[..., Any]:
+            def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
+                bridge = self.bridge_of(application(itself))
+                if bridge is None:
+                    return _bound(own, itself)(*args, **kwargs)
+                return method(bridge, itself, *args, **kwargs)
+
+            return stand_in
+
+        self._tree(base).replace(name, stand_in_for, skip)
+
+    def replace_sending(
+        self,
+        base: type,
+        name: str,
+        method: Callable[..., Any],
+        *,
+        application: Callable[[Any], object] = _itself,
+        skip: Collection[type] = (),
+    ) -> None:
+        """Call a method of the bridge instead of the method that sends a message, in every class that has one.
+
+        For libraries with an abstract method that brokers, queues or backends define, in the library, in other
+        packages and in projects, before and after this call. A definition that sends by itself is replaced. One
+        that hands the message on, to `super()` or to another broker, runs: what it adds to the message is
+        captured, and the message ends in a definition that is replaced. If it returns without that, it raises a
+        BridgeError, since the message may have left the process.
+
+        Args:
+            base: the class of the library with the abstract method.
+            name: the name of the method. It may be a coroutine function.
+            method: a method of the bridge's class, as for `replace`.
+            application: returns the application of an object. Default: the object itself.
+            skip: classes whose method stays.
+        """
+
+        def stand_in_for(cls: type, own: Any) -> Callable[..., Any]:
+            names = _names_in(own)
+            is_handed_up = name in names and "super" in names and _has_parent_with(cls, name, own)
+            may_hand_on = name in names and not is_handed_up
+
+            def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
+                bridge = self.bridge_of(application(itself))
+                if bridge is None:
+                    return _bound(own, itself)(*args, **kwargs)
+                if is_handed_up or (may_hand_on and _has_another(base, own, names, itself)):
+                    return _HandingOn(cls, name).run(partial(_bound(own, itself), *args, **kwargs))
+                _note_arrival()
+                return method(bridge, itself, *args, **kwargs)
+
+            return stand_in
+
+        self._tree(base).replace(name, stand_in_for, skip)
+
+    def _tree(self, base: type) -> _Tree:
+        tree = self._trees.get(base)
+        if tree is None:
+            tree = self._trees[base] = _Tree(base, self._patches)
+        return tree
+
 
 class _Overlay:
     """A data descriptor, which Python asks before it looks into the `__dict__` of an object.
@@ -183,3 +274,208 @@ class _Overlay:
             raise AttributeError(self._name)
         bind = getattr(type(self._inherited), "__get__", None)
         return self._inherited if bind is None else bind(self._inherited, obj, owner)
+
+
+class _Tree:
+    """The classes derived from a class, those that are made while it is patched included."""
+
+    def __init__(self, base: type, patches: Patches) -> None:
+        self._base: Any = base
+        self._patches = patches
+        self._existing = _derived_from(base)
+        #: Weak, since a class of a test may be gone long before the patches are.
+        self._later: WeakSet[type] = WeakSet()
+        self._methods: list[
+            tuple[str, Callable[[type, Any], Callable[..., Any]], Collection[type]]
+        ] = []
+        self._init_subclass: Any = vars(base).get("__init_subclass__")
+        patches.undo_by(self._restore_later)
+        patches.set(base, "__init_subclass__", classmethod(self._made))
+
+    def replace(
+        self,
+        name: str,
+        stand_in_for: Callable[[type, Any], Callable[..., Any]],
+        skip: Collection[type],
+    ) -> None:
+        """Replace a method in each class that defines it or has it from a class outside of the tree."""
+        self._methods.append((name, stand_in_for, skip))
+        for cls in self._existing:
+            stand_in = self._stand_in(cls, name, stand_in_for, skip)
+            if stand_in is not None:
+                self._patches.set(cls, name, stand_in)
+
+    def _stand_in(
+        self,
+        cls: type,
+        name: str,
+        stand_in_for: Callable[[type, Any], Callable[..., Any]],
+        skip: Collection[type],
+    ) -> Callable[..., Any] | None:
+        before = vars(cls).get(name, _ABSENT)
+        own = self._from_outside(cls, name) if before is _ABSENT else before
+        if own is None or cls in skip or getattr(own, "__isabstractmethod__", False) is True:
+            return None
+        stand_in = stand_in_for(cls, own)
+        # `__wrapped__` is where `inspect` looks for the signature and the annotations.
+        vars(stand_in).update({"__wrapped__": own, _STANDS_IN: (self, before)})
+        return stand_in
+
+    def _from_outside(self, cls: type, name: str) -> Any:
+        """Return the method that a class inherits from a mixin, which is not derived from the base itself."""
+        for each in cls.__mro__[1:]:
+            if self._base in each.__mro__:
+                return None
+            if name in vars(each):
+                return vars(each)[name]
+        return None
+
+    def _made(self, cls: Any, /, **options: Any) -> None:
+        if self._init_subclass is None:
+            super(self._base, cls).__init_subclass__(**options)
+        else:
+            self._init_subclass.__get__(None, cls)(**options)
+        for name, stand_in_for, skip in self._methods:
+            # `dataclass(slots=True)` and the like make a class anew, with the stand-ins of the first.
+            if self._stands_for(cls, name) is None:
+                stand_in = self._stand_in(cls, name, stand_in_for, skip)
+                if stand_in is not None:
+                    setattr(cls, name, stand_in)
+        self._later.add(cls)
+
+    def _stands_for(self, cls: type, name: str) -> tuple[Any] | None:
+        """Return what the stand-in of a class replaced, in a tuple; None where there is no stand-in."""
+        marks = getattr(vars(cls).get(name), "__dict__", {})
+        tree, before = marks.get(_STANDS_IN, (None, None))
+        return (before,) if tree is self else None
+
+    def _restore_later(self) -> None:
+        for cls in list(self._later):
+            for name, _, _ in self._methods:
+                replaced = self._stands_for(cls, name)
+                if replaced == (_ABSENT,):
+                    delattr(cls, name)
+                elif replaced is not None:
+                    setattr(cls, name, *replaced)
+
+
+class _HandingOn:
+    """One call of a method that hands a message on."""
+
+    def __init__(self, cls: type, name: str) -> None:
+        self._cls, self._name = cls, name
+        self.has_arrived = False
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Run it, and raise when no message was captured.
+
+        Raises:
+            BridgeError: when it returned and handed nothing on.
+        """
+        token = _handing_on.set(self)
+        try:
+            result = call()
+        finally:
+            _handing_on.reset(token)
+        if hasattr(result, "__await__"):
+            return self._awaited(result)
+        self._check()
+        return result
+
+    async def _awaited(self, awaitable: Awaitable[Any]) -> Any:
+        token = _handing_on.set(self)
+        try:
+            result = await awaitable
+        finally:
+            try:  # noqa: SIM105 - as in `toolkit`
+                _handing_on.reset(token)
+            except ValueError:
+                pass  # A coroutine that is thrown away ends in another context.
+        self._check()
+        return result
+
+    def _check(self) -> None:
+        if not self.has_arrived:
+            cls, name = self._cls, self._name
+            raise BridgeError(
+                f"{cls.__module__}.{cls.__qualname__}.{name} returned and no message was captured: it dropped the "
+                "message, sends it later, or sent it in a way that pytest-jobs does not see. Call "
+                f"super().{name}() before it returns, or replace {cls.__name__}.{name} in this test."
+            )
+        _note_arrival()
+
+
+#: The innermost call that hands a message on.
+_handing_on: ContextVar[_HandingOn | None] = ContextVar("pytest_jobs_handing_on", default=None)
+
+
+def _note_arrival() -> None:
+    call = _handing_on.get()
+    if call is not None:
+        call.has_arrived = True
+
+
+def _bound(own: Any, itself: Any) -> Any:
+    """Return what a class defines under the name of a method, as an object of the class gets it."""
+    get = getattr(type(own), "__get__", None)
+    return own if get is None else get(own, itself, type(itself))
+
+
+def _derived_from(base: type) -> list[type]:
+    found = [base]
+    for cls in found:
+        # By `type`, since a class may be a metaclass itself.
+        found.extend(type.__subclasses__(cls))
+    return list(dict.fromkeys(found))[1:]
+
+
+def _code_of(function: Any) -> CodeType | None:
+    code = getattr(unwrap(function), "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _names_in(function: Any) -> frozenset[str]:
+    """Return the names of globals, attributes and variables of enclosing functions that a function uses."""
+    code = _code_of(function)
+    names: set[str] = set()
+    codes = [] if code is None else [code]
+    for each in codes:
+        names.update(each.co_names, each.co_freevars)
+        codes.extend(inner for inner in each.co_consts if isinstance(inner, CodeType))
+    return frozenset(names)
+
+
+def _has_parent_with(cls: type, name: str, own: Any) -> bool:
+    """Say whether `super()` of a method leads to a definition that is not abstract."""
+    found = [vars(each)[name] for each in cls.__mro__ if name in vars(each)]
+    after = found[found.index(own) + 1 :] if own in found else found
+    return bool(after) and not getattr(after[0], "__isabstractmethod__", False)
+
+
+def _has_another(base: type, function: Any, names: frozenset[str], itself: Any) -> bool:
+    """Say whether a method can reach another object of a class, or a class: to which it hands on."""
+    return any(
+        value is not itself
+        and value is not base
+        and base in (value if issubclass(type(value), type) else type(value)).__mro__
+        for value in _reachable(function, names, itself)
+    )
+
+
+def _reachable(function: Any, names: frozenset[str], itself: Any) -> Iterator[Any]:
+    """Yield the attributes of an object, what is in their lists, and the variables that a function names."""
+    for value in getattr(itself, "__dict__", {}).values():
+        yield value
+        # By the type, since a lazy object computes its `__class__`.
+        if issubclass(type(value), (list, tuple)):
+            yield from value
+        elif issubclass(type(value), dict):
+            yield from value.values()
+    function = unwrap(function)
+    variables = getattr(function, "__globals__", {})
+    yield from (variables[name] for name in names if name in variables)
+    code, cells = _code_of(function), getattr(function, "__closure__", None) or ()
+    for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
+        if name != "__class__":  # of `super()`
+            with suppress(ValueError):  # not assigned yet
+                yield cell.cell_contents

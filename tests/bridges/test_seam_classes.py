@@ -1,0 +1,392 @@
+"""A seam replaces the methods that classes of a library, and those that a project derives, define."""
+
+import asyncio
+import dataclasses
+import gc
+import inspect
+import weakref
+from abc import ABC, abstractmethod
+from unittest.mock import Mock
+
+import pytest
+
+from pytest_jobs.bridges.seam import Seam
+from pytest_jobs.errors import BridgeError
+
+
+class Queue(ABC):
+    """What a library asks projects and other packages to derive from."""
+
+    @abstractmethod
+    def put(self, message):
+        """Send a message."""
+
+    def connect(self):
+        return "the library starts"
+
+
+class Redis(Queue):
+    def put(self, message: list) -> None:
+        raise AssertionError(f"{message} went to a server")
+
+    def connect(self):
+        raise AssertionError("a server was contacted")
+
+
+class Bridge:
+    def __init__(self):
+        self.sent = []
+
+    def takes(self, application):
+        return True
+
+    def patch(self, seam):
+        seam.replace_sending(Queue, "put", Bridge.put)
+        seam.replace_below(Queue, "connect", Bridge.connect)
+
+    def put(self, queue, message):
+        self.sent.append((type(queue).__name__, message))
+
+    def connect(self, queue):
+        return f"ours, and {Queue.connect(queue)}"
+
+
+def contents():
+    classes = [Queue, *Queue.__subclasses__()]
+    for cls in classes:
+        classes += cls.__subclasses__()
+    return {cls: dict(vars(cls)) for cls in classes}
+
+
+@pytest.fixture
+def seam():
+    gc.collect()
+    return Seam()
+
+
+@pytest.fixture
+def bridge(seam):
+    """Return a bridge that is in, and compare afterwards what classes have."""
+    before = contents()
+    bridge = Bridge()
+    seam.enter(bridge)
+    yield bridge
+    seam.leave(bridge)
+    after = contents()
+    assert {cls: after[cls] for cls in before} == before
+    marks = [
+        vars(each).keys()
+        for cls in after
+        for each in vars(cls).values()
+        if inspect.isfunction(each)
+    ]
+    assert not any("pytest_jobs_stands_in" in each for each in marks)
+
+
+def test_a_method_that_sends_is_replaced_where_it_is_defined(bridge):
+    class Derived(Redis):
+        pass
+
+    Redis().put("a")
+    Derived().put("b")
+
+    assert bridge.sent == [("Redis", "a"), ("Derived", "b")]
+
+
+def test_a_class_that_is_made_later_is_replaced_and_restored(seam):
+    bridge = Bridge()
+    seam.enter(bridge)
+
+    class Later(Queue):
+        def put(self, message):
+            raise AssertionError("sent")
+
+    Later().put("a")
+    patched = vars(Later)["put"]
+    seam.leave(bridge)
+
+    assert bridge.sent == [("Later", "a")]
+    assert vars(Later)["put"] is patched.__wrapped__
+    with pytest.raises(AssertionError, match="sent"):
+        Later().put("b")
+
+
+def test_an_override_that_calls_super_runs(bridge):
+    class Tenant(Redis):
+        def put(self, message):
+            super().put([*message, "tenant"])
+
+    class Audited(Tenant):
+        def put(self, message):
+            return super().put([*message, "audit"])
+
+    Audited().put(["a"])
+
+    assert bridge.sent == [("Audited", ["a", "audit", "tenant"])]
+
+
+def test_an_override_that_names_its_parent_runs(bridge):
+    class Tenant(Redis):
+        def put(self, message):
+            Redis.put(self, [*message, "tenant"])
+
+    Tenant().put(["a"])
+
+    assert bridge.sent == [("Tenant", ["a", "tenant"])]
+
+
+@pytest.mark.parametrize("where", ["an attribute", "a list", "a dict", "a variable"])
+def test_a_queue_that_hands_on_to_another_runs(bridge, where):
+    inner = Redis()
+
+    class Wrapping(Queue):
+        def __init__(self):
+            match where:
+                case "an attribute":
+                    self.inner = inner
+                case "a list":
+                    self.all = [inner]
+                case "a dict":
+                    self.by_name = {"inner": inner}
+
+        def put(self, message):
+            getattr(self, "inner", inner).put(f"{message}, wrapped")
+
+    Wrapping().put("a")
+
+    assert bridge.sent == [("Redis", "a, wrapped")]
+
+
+def test_a_method_of_the_same_name_of_something_else_is_no_handing_on(bridge):
+    client = Mock()
+
+    class Misread(Queue):
+        def put(self, message):
+            client.put(message)
+
+    Misread().put("a")
+
+    assert (bridge.sent, client.put.called) == ([("Misread", "a")], False)
+
+
+def test_a_super_that_is_abstract_is_no_handing_on(bridge):
+    class Polite(Queue):
+        def put(self, message):
+            super().put(message)
+            raise AssertionError("sent")
+
+    Polite().put("a")
+
+    assert bridge.sent == [("Polite", "a")]
+
+
+def test_an_override_that_captures_nothing_is_an_error(bridge):
+    class Dropping(Redis):
+        def put(self, message):
+            if message != "a":
+                super().put(message)
+
+    Dropping().put("b")
+    with pytest.raises(BridgeError) as caught:
+        Dropping().put("a")
+
+    assert str(caught.value) == (
+        f"{__name__}.test_an_override_that_captures_nothing_is_an_error.<locals>.Dropping.put returned and no "
+        "message was captured: it dropped the message, sends it later, or sent it in a way that pytest-jobs does "
+        "not see. Call super().put() before it returns, or replace Dropping.put in this test."
+    )
+
+
+def test_an_override_that_raises_raises_its_own_error(bridge):
+    class Refusing(Redis):
+        def put(self, message):
+            if message == "a":
+                raise KeyError(message)
+            super().put(message)
+
+    with pytest.raises(KeyError):
+        Refusing().put("a")
+
+
+def test_an_override_that_is_a_coroutine_function_is_checked_when_it_has_run(bridge):
+    class Remote(Queue):
+        async def put(self, message):
+            raise AssertionError("sent")
+
+    class Gathering(Remote):
+        async def put(self, message):
+            await asyncio.gather(
+                *(asyncio.to_thread(super(Gathering, self).put, m) for m in message)
+            )
+
+    asyncio.run(Gathering().put(["a"]))
+    with pytest.raises(BridgeError, match=r"Gathering\.put returned and no message was captured"):
+        asyncio.run(Gathering().put([]))
+
+    assert bridge.sent == [("Gathering", "a")]
+
+
+def test_a_mixin_that_is_not_derived_from_the_base_is_replaced(bridge):
+    class Sending:
+        def put(self, message):
+            raise AssertionError("sent")
+
+    class Tenant:
+        def put(self, message):
+            super().put(f"{message}, tenant")
+
+    class Mixed(Sending, Queue):
+        pass
+
+    class Both(Tenant, Redis):
+        pass
+
+    Mixed().put("a")
+    Both().put("b")
+
+    assert bridge.sent == [("Mixed", "a"), ("Both", "b, tenant")]
+
+
+def test_a_class_with_a_mixin_that_was_there_before_is_restored(seam):
+    class Sending:
+        def put(self, message):
+            raise AssertionError("sent")
+
+    class Mixed(Sending, Queue):
+        pass
+
+    bridge = Bridge()
+    seam.enter(bridge)
+    Mixed().put("a")
+    seam.leave(bridge)
+
+    assert (bridge.sent, "put" in vars(Mixed)) == ([("Mixed", "a")], False)
+
+
+def test_a_class_that_is_abstract_stays_abstract(bridge):
+    class Base(Queue):
+        @abstractmethod
+        def put(self, message):
+            pass
+
+    with pytest.raises(TypeError, match="abstract"):
+        Base()
+
+
+def test_a_class_that_is_made_twice_is_restored_twice(seam):
+    bridge = Bridge()
+    seam.enter(bridge)
+
+    @dataclasses.dataclass(slots=True)
+    class Slotted(Queue):
+        url: str
+
+        def put(self, message):
+            raise AssertionError("sent")
+
+    Slotted("x").put("a")
+    seam.leave(bridge)
+
+    assert bridge.sent == [("Slotted", "a")]
+    with pytest.raises(AssertionError, match="sent"):
+        Slotted("x").put("b")
+
+
+def test_a_mock_of_a_test_goes_first(bridge, monkeypatch):
+    queue, mock = Redis(), Mock()
+    queue.put = mock
+    queue.put("a")
+
+    assert (bridge.sent, mock.call_count) == ([], 1)
+
+
+def test_a_class_of_a_test_is_not_kept(bridge):
+    class Short(Queue):
+        def put(self, message):
+            pass
+
+    gone = weakref.ref(Short)
+    del Short
+    gc.collect()
+
+    assert gone() is None
+
+
+def test_the_signature_is_still_found(bridge):
+    assert str(inspect.signature(Redis.put)) == "(self, message: list) -> None"
+
+
+def test_a_method_beside_sending_is_replaced_in_derived_classes_only(bridge):
+    class Plain(Queue):
+        def put(self, message):
+            pass
+
+    class Derived(Redis):
+        def connect(self):
+            super().connect()
+
+    assert Plain().connect() == "the library starts"
+    assert Redis().connect() == Derived().connect() == "ours, and the library starts"
+
+
+def test_a_class_may_be_left_out(seam):
+    class Kept(Queue):
+        def put(self, message):
+            return "kept"
+
+        def connect(self):
+            return "kept"
+
+    class Skipping(Bridge):
+        def patch(self, seam):
+            seam.replace_sending(Queue, "put", Bridge.put, skip=(Kept,))
+            seam.replace_below(Queue, "connect", Bridge.connect, skip=(Kept,))
+
+    bridge = Skipping()
+    seam.enter(bridge)
+
+    assert (Kept().put("a"), Kept().connect()) == ("kept", "kept")
+    seam.leave(bridge)
+
+
+def test_an_application_that_no_bridge_takes_sends_as_ever(seam):
+    class Picky(Bridge):
+        def takes(self, application):
+            return False
+
+    class Tenant(Redis):
+        def put(self, message):
+            super().put(f"{message}, tenant")
+
+    bridge = Picky()
+    seam.enter(bridge)
+    with pytest.raises(AssertionError, match="a, tenant went to a server"):
+        Tenant().put("a")
+    with pytest.raises(AssertionError, match="a server was contacted"):
+        Tenant().connect()
+    seam.leave(bridge)
+
+
+def test_options_of_a_class_reach_the_library(seam):
+    seen = []
+
+    class Base:
+        def __init_subclass__(cls, **options):
+            super().__init_subclass__()
+            seen.append(options)
+
+    class Optional(Bridge):
+        def patch(self, seam):
+            seam.replace_sending(Base, "put", Bridge.put)
+
+    bridge = Optional()
+    seam.enter(bridge)
+
+    class Derived(Base, color="blue"):
+        def put(self, message):
+            raise AssertionError("sent")
+
+    Derived().put("a")
+    seam.leave(bridge)
+
+    assert (seen, bridge.sent) == ([{"color": "blue"}], [("Derived", "a")])
