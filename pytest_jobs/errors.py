@@ -30,6 +30,10 @@ class DeclarationError(JobsError, TypeError):
     """A job class, job function or rule is declared wrongly."""
 
 
+class ForeignNameError(JobsError, AttributeError):
+    """A job was asked for a method that jobs of another library have."""
+
+
 class ContextError(JobsError, AttributeError):
     """Current attributes were asked for a value that there is not, or that none of them has."""
 

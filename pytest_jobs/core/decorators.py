@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
+from ..errors import DeclarationError
 from .foundation.base import JobDecorator, decorated
 from .foundation.callbacks import Callback, Event, Kind
 from .foundation.rules import DEFAULT_JITTER, AfterDiscard, DiscardRule, RescueRule, RetryRule, Rule
+from .foundation.vocabulary import in_our_words
 from .foundation.waits import Wait
 from .job import Job
 
@@ -21,6 +23,7 @@ Then: TypeAlias = Callable[[Job, BaseException], object]
 # Of jobs
 
 
+@in_our_words(DeclarationError)
 def retry_on(
     *errors: type[BaseException],
     wait: Wait = 3,
@@ -64,6 +67,7 @@ def retry_on(
     return JobDecorator("retry_on", lambda declaration: declaration.add_rule(rule))
 
 
+@in_our_words(DeclarationError)
 def discard_on(*errors: type[BaseException], then: Then | None = None) -> Callable[[T], T]:
     """Drop the job when it raises one of these errors: a decorator for jobs. As ActiveJob's.
 
@@ -81,6 +85,7 @@ def discard_on(*errors: type[BaseException], then: Then | None = None) -> Callab
 # Of methods
 
 
+@in_our_words(DeclarationError)
 def rescue_from(*errors: type[BaseException]) -> Callable[[F], F]:
     """Call the method with the error instead of failing: a decorator for methods of a job class.
 

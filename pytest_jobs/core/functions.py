@@ -6,12 +6,13 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from ..errors import DeclarationError
+from ..errors import DeclarationError, SignatureError
 from .enqueueing.enqueue import new_job
 from .foundation.base import JobDecorator
 from .foundation.options import Options
+from .foundation.vocabulary import ENQUEUES, foreign_verb, in_our_words
 from .job import ConfiguredJob, Job
 
 P = ParamSpec("P")
@@ -70,6 +71,7 @@ class JobFunction(Generic[P, R_co]):
         """Return a job with these arguments, not enqueued yet; for `perform_all_later`."""
         return self.job_class.new(*args, **kwargs)
 
+    @in_our_words(SignatureError, by_position="wait")
     def set(
         self,
         *,
@@ -82,6 +84,15 @@ class JobFunction(Generic[P, R_co]):
         return ConfiguredJob(
             self.job_class, Options(wait=wait, at=at, queue=queue, priority=priority)
         )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ENQUEUES:
+                raise foreign_verb(self.__name__, name)
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
 
     def __repr__(self) -> str:
         return f"<job {self.__qualname__}>"
@@ -97,6 +108,7 @@ def job(
     enqueue_after_commit: bool | None = None,
     base: type[Job] = Job,
 ) -> Callable[[Callable[P, R]], JobFunction[P, R]]: ...
+@in_our_words(DeclarationError)
 def job(
     function: Callable[..., Any] | None = None,
     /,
@@ -219,6 +231,16 @@ class Later(Generic[S, Q]):
         """Return the twin itself on the class, and a callable that enqueues on a record."""
         return self if instance is None else BoundLater(self.job_class, instance, None)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ENQUEUES:
+                job = self.job_class.__qualname__
+                raise foreign_verb(job, name, f"record.{self.job_class.__name__}")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
+
     def __repr__(self) -> str:
         return f"<later {'' if self._job_class is None else self._job_class.__qualname__}>"
 
@@ -241,6 +263,7 @@ class BoundLater(Generic[Q]):
         """Return such a job, not enqueued yet; for `perform_all_later`."""
         return new_job(self.job_class, (self._record, *args), kwargs, self._options)
 
+    @in_our_words(SignatureError, by_position="wait")
     def set(
         self,
         *,
@@ -252,6 +275,16 @@ class BoundLater(Generic[Q]):
         """Set options of the next enqueue; see `Job.set`."""
         options = Options(wait=wait, at=at, queue=queue, priority=priority)
         return BoundLater(self.job_class, self._record, options)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ENQUEUES:
+                called = f"record.{self.job_class.__name__}"
+                raise foreign_verb(called, name, called)
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
 
     def __repr__(self) -> str:
         return f"<later {self.job_class.__qualname__} of {self._record!r}>"
@@ -285,6 +318,7 @@ def _performer(method: Callable[..., Any], owner: type, name: str) -> Callable[.
     return made
 
 
+@in_our_words(DeclarationError)
 def later(
     method: Callable[Concatenate[S, Q], object],
     *,

@@ -21,6 +21,7 @@ from . import execution
 from .enqueueing.enqueue import enqueue, new_job, queue_of
 from .foundation.base import JobBase
 from .foundation.options import Options
+from .foundation.vocabulary import ENQUEUES, ForeignVerb, foreign_verb, in_our_words
 from .foundation.waits import Seconds
 
 P = ParamSpec("P")
@@ -97,6 +98,7 @@ class Job(JobBase):
             return new_job(cls, args, kwargs)
 
         @classmethod
+        @in_our_words(SignatureError, by_position="wait")
         def set(
             cls, *, wait: Any = None, at: Any = None, queue: Any = None, priority: Any = None
         ) -> ConfiguredJob[Any]:
@@ -128,6 +130,7 @@ class Job(JobBase):
         enqueue(self)
         return self
 
+    @in_our_words(SignatureError, by_position="wait")
     def retry(
         self,
         *,
@@ -162,6 +165,13 @@ class Job(JobBase):
                 f"{self!r} is not being performed, so it has no next attempt: enqueue it instead."
             )
         run.retry(options)
+
+    if not TYPE_CHECKING:
+        enqueue = ForeignVerb(enqueue)
+        apply_async = ForeignVerb()
+        delay = ForeignVerb()
+        kiq = ForeignVerb()
+        perform_async = ForeignVerb()
 
     @property
     def queue_name(self) -> str:
@@ -200,6 +210,16 @@ class ConfiguredJob(Generic[P]):
         """Perform a job with these arguments on the running event loop; see `perform_now`."""
         self._options.check_now(self.target, "aperform_now")
         return await execution.aperform_now(self.new(*args, **kwargs))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ENQUEUES:
+                job = f"{self.target.__qualname__}.set(...)"
+                raise foreign_verb(job, name)
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
 
     def __repr__(self) -> str:
         return f"<{self.target.__qualname__} with options>"

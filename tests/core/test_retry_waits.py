@@ -87,6 +87,7 @@ KINDS = [
     (timedelta(minutes=2), [120, 120, 120, 120], 0.15),
     (polynomially_longer, [3, 18, 83, 258], None),
     (exponentially_longer(), [1, 2, 4, 8], 0.15),
+    (exponentially_longer, [1, 2, 4, 8], 0.15),
     (exponentially_longer(base=10, factor=3), [10, 30, 90, 270], 0.15),
     (exponentially_longer(base=10, factor=3, cap=100), [10, 30, 90, 100], 0.15),
     (exponentially_longer(factor=1), [1, 1, 1, 1], 0.15),

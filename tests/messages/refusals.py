@@ -361,6 +361,22 @@ def a_class_instead_of_a_job(jobs):
 
 
 @situation
+def a_verb_of_another_library(jobs):
+    """A job of the core is enqueued as another library does it.
+
+    Write `perform_later`."""
+    send_receipt.delay(7)
+
+
+@situation
+def a_keyword_of_another_library(jobs):
+    """An option of the enqueue has the name that another library gives it.
+
+    Use our name for it."""
+    Pay.set(wait_until=NOON).perform_later(7)
+
+
+@situation
 def no_adapter(jobs):
     """Neither a harness is open nor an adapter configured: the core would not know where to put the job.
 
@@ -604,6 +620,19 @@ def a_rule_that_never_runs(jobs):
 
     Count the first run too."""
     retry_on(TimeoutError, attempts=0)(Pay)
+
+
+@situation
+def a_setting_of_another_library(jobs):
+    """The job class has an attribute that another library would read, and nothing here does.
+
+    Write the setting as the message says."""
+
+    class Queued(Job):
+        queue_as = "mailers"
+
+        def perform(self):
+            pass
 
 
 # Bridging

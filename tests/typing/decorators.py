@@ -41,6 +41,7 @@ def note(failed: Job, error: BaseException) -> None:
 @retry_on(TimeoutError, ConnectionError, wait=polynomially_longer, attempts=5)
 @retry_on(KeyError, wait=timedelta(seconds=5), attempts=None, queue="low", priority=1)
 @retry_on(OSError, wait=exponentially_longer(2, 3, cap=60), jitter=0.5, then=note)
+@retry_on(BufferError, wait=exponentially_longer)
 @retry_on(IndexError, wait=sidekiq_backoff)
 @retry_on(AttributeError, wait=30)
 @retry_on(ArithmeticError, wait=0.5)

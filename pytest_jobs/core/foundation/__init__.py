@@ -5,7 +5,8 @@ Read `base` first: `JobBase` is a job without verbs, and `Declaration` is what a
 transactions, which third parties implement).
 
 A declaration consists of `signature` (the parameters of `perform`), `types` (the enums and dataclasses that
-they name), `callbacks`, `rules` with `waits`, and `options` (queue, priority and due time).
+they name), `callbacks`, `rules` with `waits`, and `options` (queue, priority and due time). `vocabulary` has what
+other libraries call all of these, for errors.
 For the process there are `registry` (job classes by name), `settings` (adapter and store in force), `hooks`
 (lifecycle plugins) and `libraries` (the database libraries in use).
 

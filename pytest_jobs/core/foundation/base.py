@@ -15,6 +15,7 @@ from .registry import name_of, registry
 from .rules import AfterDiscard, RescueRule, Rule, nearest_rule
 from .signature import Binder
 from .types import annotated_types
+from .vocabulary import check_no_foreign_settings
 
 
 class Membership(NamedTuple):
@@ -93,6 +94,7 @@ class JobBase:
                 f"{cls.__qualname__} defines __init__, which a worker would never call: what a job needs "
                 "are the parameters of `perform`."
             )
+        check_no_foreign_settings(cls)
         cls.job_class = cls
         cls.public = cls.__dict__.get("public", cls)
         Declaration.of(cls).complete()

@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ...errors import DeclarationError, WaitError
+from .vocabulary import in_our_words
 
 Seconds: TypeAlias = float | timedelta
 WaitCallable: TypeAlias = Callable[[int], Seconds] | Callable[[int, BaseException], Seconds]
-Wait: TypeAlias = "Seconds | Backoff | WaitCallable"
+Wait: TypeAlias = "Seconds | Backoff | WaitCallable | MakesBackoff"
 
 
 class Backoff(Protocol):
@@ -27,6 +28,14 @@ class Backoff(Protocol):
             draw: where in the range of chance this wait lies, from 0 up to 1.
         """
         ...
+
+
+class MakesBackoff(Protocol):
+    """The type of `exponentially_longer`, which is a wait without a call too."""
+
+    def __call__(
+        self, base: float = ..., factor: float = ..., cap: float | None = ...
+    ) -> Backoff: ...
 
 
 def polynomially_longer(failures: int, *, jitter: float = 0.0, draw: float = 0.0) -> float:
@@ -44,6 +53,7 @@ def sidekiq_backoff(failures: int, *, jitter: float = 0.0, draw: float = 0.0) ->
     return base + (int(draw * 10 * failures) if jitter else 0)
 
 
+@in_our_words(DeclarationError)
 def exponentially_longer(
     base: float = 1.0, factor: float = 2.0, cap: float | None = None
 ) -> Backoff:
@@ -97,6 +107,9 @@ class WaitRule:
         self._takes_jitter = True
         #: Whether the wait depends on the error too, so that the schedule is not known beforehand.
         self.wants_error = False
+        if self._declared is exponentially_longer:
+            # Written as the two backoffs are that have no arguments.
+            self._declared = declared = exponentially_longer()
         if callable(declared):
             self._what = f"the result of wait={_name(declared)}"
             self._takes_jitter = _takes_jitter(declared)

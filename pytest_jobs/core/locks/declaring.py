@@ -7,6 +7,7 @@ from typing import Never, TypeVar
 
 from ...errors import DeclarationError
 from ..foundation.base import Declaration, JobDecorator
+from ..foundation.vocabulary import in_our_words
 from ..foundation.waits import Seconds
 from .exclusion import Exclusion
 from .keys import Key
@@ -15,6 +16,7 @@ from .rules import DEFAULT_DURATION, LimitRule, OnConflict, OnLimit, UniqueRule,
 T = TypeVar("T")
 
 
+@in_our_words(DeclarationError)
 def unique(
     key: Key = None,
     *,
@@ -61,6 +63,7 @@ def unique(
     return JobDecorator("unique", declare)
 
 
+@in_our_words(DeclarationError)
 def limits_concurrency(
     *_given: Never,
     to: int = 1,
