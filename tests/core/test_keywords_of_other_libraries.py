@@ -69,7 +69,10 @@ def send_receipt(order_id):
         ),
         (
             lambda: retry_on(ValueError, retries=3),
-            "retry_on() got an unexpected keyword argument 'retries': write attempts=, which counts the first run.",
+            (
+                "retry_on() got an unexpected keyword argument 'retries': write attempts=, which counts "
+                "the first run."
+            ),
         ),
         (
             lambda: retry_on(ValueError, backoff=3),
