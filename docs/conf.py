@@ -9,6 +9,9 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docutils import nodes
+from sphinx.transforms import SphinxTransform
+
 import pytest_jobs
 
 if TYPE_CHECKING:
@@ -84,7 +87,29 @@ def keep_colons(
         lines[:0] = ["..", ""]  # an empty comment
 
 
+class Captions(SphinxTransform):
+    """Make the name of a file above a block, written as **`shop.py`**, the caption of the block."""
+
+    default_priority = 200  # before Sphinx looks for captions
+
+    def apply(self, **options: object) -> None:
+        for block in list(self.document.findall(nodes.literal_block)):
+            above = block.previous_sibling()
+            if not isinstance(above, nodes.paragraph):
+                continue
+            match [node for node in above.children if node.astext()]:
+                case [nodes.strong(children=[nodes.literal()])]:
+                    caption = nodes.caption("", above.astext())
+                    wrapper = nodes.container(
+                        "", caption, literal_block=True, classes=["literal-block-wrapper"]
+                    )
+                    above.parent.remove(above)
+                    block.parent.replace(block, wrapper)
+                    wrapper += block
+
+
 def setup(app: Sphinx) -> None:
     """Register what this file adds to Sphinx."""
+    app.add_transform(Captions)
     app.connect("missing-reference", resolve_own_name)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon

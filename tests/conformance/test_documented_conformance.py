@@ -8,7 +8,7 @@ from types import ModuleType
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bridge-your-own.md"
 FILES = dict(
-    re.findall(r"<!-- file (\w+)\.py -->\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    re.findall(r"\*\*`(\w+)\.py`\*\*\n```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 )
 
 

@@ -1,16 +1,20 @@
-"""Reads a page of the documentation as a script: what its comments say is done with its blocks.
+"""Reads a page of the documentation as a script: what its comments and captions say is done with its blocks.
 
-A comment on the line before a block says what the block is:
+The line before a block is the name of its file, which readers see too:
 
-- `<!-- file NAME -->`: the block is written to a file of this name.
+    **`shop.py`**
+    ```python
+
+Such a block is written to the file. A comment above says that something else is done with it:
+
 - `<!-- python -->`: the block is run as a script.
 - `<!-- output -->`: the block is what the last run printed; a line `...` stands for any lines.
 - `<!-- not run: REASON -->`: the block is only read.
 
-`<!-- pytest ARGUMENTS: OUTCOMES -->` stands alone and runs pytest on the files so far, as in
-`<!-- pytest test_pay.py: 1 passed, 1 failed -->`. `<!-- needs MODULES -->` says without which modules
-the page cannot be run. Blocks of `console` are only read. Any other block without a comment is an
-error.
+Alone stand `<!-- pytest ARGUMENTS: OUTCOMES -->`, which runs pytest on the files so far, as in
+`<!-- pytest test_pay.py: 1 passed, 1 failed -->`, `<!-- empty NAME -->`, which writes an empty file, and
+`<!-- needs MODULES -->`, which says without which modules the page cannot be run. Blocks of `console` are
+only read. Any other block without a name or a comment is an error, and so is source without a name.
 """
 
 from __future__ import annotations
@@ -20,11 +24,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _STEP = re.compile(
-    r"^<!-- (?P<kind>file|python|output|not run|pytest|needs)(?P<rest>[^\n]*?) -->\n|"
+    r"^<!-- (?P<kind>file|empty|python|output|not run|pytest|needs)(?P<rest>[^\n]*?) -->\n|"
+    r"^\*\*`(?P<name>[^`\n]+)`\*\*\n(?=`{3})|"
     r"^(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
 _ALONE = ("console",)
+#: What is written to files.
+_SOURCE = ("python", "ini", "toml", "yaml")
 
 
 @dataclass(frozen=True)
@@ -39,20 +46,30 @@ class Step:
 
 def steps(page: str) -> Iterator[Step]:
     """Go through what a page says is to be done."""
-    announced: tuple[str, str] | None = None
+    announced = name = ""
     for found in _STEP.finditer(page):
         line = page.count("\n", 0, found.start()) + 1
-        if found["kind"] in ("pytest", "needs"):
+        if found["kind"] == "file":
+            raise ValueError(f"line {line}: write **`{found['rest'].strip()}`**, which is shown")
+        if found["kind"] in ("pytest", "needs", "empty"):
             yield Step(found["kind"], found["rest"].strip(), "", line)
         elif found["kind"]:
-            announced = found["kind"], found["rest"].strip(" :")
-        elif announced is not None:
-            yield Step(*announced, found["text"], line)
-            announced = None
-        elif found["language"].strip() not in _ALONE and not found["language"].startswith("{"):
-            raise ValueError(f"line {line}: this block says nothing of what it is")
-    if announced is not None:
-        raise ValueError(f"the last comment ({announced[0]}) has no block")
+            announced = found["kind"]
+        elif found["name"]:
+            name = found["name"]
+        else:
+            language = found["language"].strip()
+            if name or announced:
+                yield Step(announced or "file", name, found["text"], line)
+            elif language not in _ALONE and not language.startswith("{"):
+                raise ValueError(f"line {line}: this block says nothing of what it is")
+            if language in _SOURCE and not name:
+                raise ValueError(f"line {line}: this block does not show the name of its file")
+            if not found["text"].strip():
+                raise ValueError(f"line {line}: this block is empty")
+            announced = name = ""
+    if announced:
+        raise ValueError(f"the last comment ({announced}) has no block")
 
 
 def outcomes(text: str) -> dict[str, int]:

@@ -32,7 +32,7 @@ def test_a_page_does_what_it_says(
         where = f"{page.relative_to(ROOT)}:{step.line}"
         if step.kind == "needs":
             _need(step.argument.split(), monkeypatch)
-        elif step.kind == "file":
+        elif step.kind in ("file", "empty"):
             path = pytester.path / step.argument
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(step.text, encoding="utf-8")
@@ -42,7 +42,8 @@ def test_a_page_does_what_it_says(
             printed = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", result.stdout.str())
             result.assert_outcomes(**outcomes(expected)), where
         elif step.kind == "python":
-            script = pytester.makepyfile(**{f"example_{step.line}": step.text})
+            script = pytester.path / step.argument
+            script.write_text(step.text, encoding="utf-8")
             result = pytester.runpython(script)
             assert result.ret == 0, f"{where}\n{result.stderr.str()}"
             printed = result.stdout.str()
@@ -59,9 +60,19 @@ def _need(modules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTEST_ADDOPTS", options)
 
 
-def test_a_block_that_says_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="line 2: this block says nothing"):
-        list(steps("text\n```python\nprint(1)\n```\n"))
+@pytest.mark.parametrize(
+    ("block", "refused"),
+    [
+        ("```text\n1\n```\n", "line 2: this block says nothing"),
+        ("<!-- python -->\n```python\n1\n```\n", "line 3: this block does not show the name"),
+        ("**`shop.py`**\n```python\n```\n", "line 3: this block is empty"),
+        ("<!-- file shop.py -->\n```python\n1\n```\n", r"line 2: write \*\*`shop.py`\*\*"),
+        ("<!-- output -->\n", "the last comment"),
+    ],
+)
+def test_a_block_that_readers_cannot_place_is_refused(block: str, refused: str) -> None:
+    with pytest.raises(ValueError, match=refused):
+        list(steps(f"text\n{block}"))
 
 
 def test_the_readme_has_at_most_120_lines() -> None:
