@@ -22,6 +22,7 @@ from .search import (
     DELIVERED,
     DISCARDED,
     ENQUEUED,
+    EVERY_JOB,
     FAILED,
     PERFORMED,
     RETRIED,
@@ -207,7 +208,7 @@ class AssertNotEnqueued(_Assertion[JobRecord]):
     _name = "assert_not_enqueued"
     _subject = ENQUEUED
 
-    def __call__(self, job: object | None = None, /, **criteria: Unpack[EnqueuedCriteria]) -> None:
+    def __call__(self, job: object = EVERY_JOB, /, **criteria: Unpack[EnqueuedCriteria]) -> None:
         """Look for it.
 
         Raises:
@@ -223,7 +224,7 @@ class AssertNotPerformed(_Assertion[Delivery]):
     _name = "assert_not_performed"
     _subject = PERFORMED
 
-    def __call__(self, job: object | None = None, /, **criteria: Unpack[DeliveredCriteria]) -> None:
+    def __call__(self, job: object = EVERY_JOB, /, **criteria: Unpack[DeliveredCriteria]) -> None:
         """Look for it.
 
         Raises:

@@ -33,6 +33,8 @@ from .question import (
 
 T = TypeVar("T")
 
+#: Stands for all jobs. None does not: a variable that was never set must not ask about every job.
+EVERY_JOB: Final = object()
 #: Criteria that an assertion without a match cannot have.
 _OF_MATCHES: Final = frozenset((*COUNTS, "timeout"))
 #: Criteria that a record alone can answer, before it is delivered.
@@ -177,6 +179,25 @@ def window_of(within: object) -> Window:
     )
 
 
+def _check_one_job(job: object, assertion: str, *, negative: bool) -> None:
+    """Raise for None, where every job may have been meant, and for several jobs at once."""
+    if job is None and negative:
+        raise CriterionError(
+            "None is not a job: the variable was probably never set. Pass a job class, a job function or a task. "
+            f"To ask about every job, write {assertion}() without a job."
+        )
+    if isinstance(job, list | tuple | set | frozenset):
+        in_order = (
+            ", or write assert_enqueued_in_order([...]) for all that was enqueued, in order"
+            if assertion == "assert_enqueued"
+            else ""
+        )
+        raise CriterionError(
+            f"{assertion}() looks for one job and got a {type(job).__name__} of {len(job)}: call it once for each "
+            f"job{in_order}."
+        )
+
+
 class Search(Generic[T]):
     """One call of an assertion: the question, and what there is."""
 
@@ -184,7 +205,7 @@ class Search(Generic[T]):
         self,
         jobs: Jobs,
         subject: Subject[T],
-        job: object | None,
+        job: object,
         criteria: Mapping[str, Any],
         *,
         assertion: str,
@@ -192,13 +213,24 @@ class Search(Generic[T]):
     ) -> None:
         """Parse the call, and look.
 
+        Args:
+            jobs: the harness to look at.
+            subject: what to look for.
+            job: the job, or `EVERY_JOB`.
+            criteria: the keywords of the call.
+            assertion: its name, for messages.
+            negative: whether no match is expected.
+
         Raises:
             CriterionError: when the call asks for something that can be true of no job.
         """
         known = subject.known - _OF_MATCHES if negative else subject.known
         self.jobs = jobs
         self.subject = subject
-        self.target: Target | None = None if job is None else jobs.targets.get(job)
+        self.target: Target | None = None
+        if job is not EVERY_JOB:
+            _check_one_job(job, assertion, negative=negative)
+            self.target = jobs.targets.get(job)
         check_names(criteria, known, self.target, assertion)
         self.counts: Counts = parse_counts(criteria)
         #: How many seconds the assertion waits at most; None when it does not wait.

@@ -109,22 +109,6 @@ def test_a_job_that_still_runs_is_not_performed(jobs, assert_performed, failure)
     assert_performed(Selfish)
 
 
-def test_without_a_job_any_will_do(jobs, assert_performed, failure):
-    Pay.perform_later(7)
-
-    assert failure(assert_performed, None) == (
-        "Expected exactly 1 job performed\n"
-        "but no job was performed.\n"
-        "\n"
-        "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due.\n"
-        "See: python -m pytest_jobs explain not-performed-yet"
-    )
-
-    jobs.drain()
-
-    assert assert_performed(None).record.job is Pay
-
-
 def test_perform_now_is_no_delivery(jobs, assert_not_performed):
     Pay.perform_now(7)
 

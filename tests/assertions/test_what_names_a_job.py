@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, job, later, reference
+from pytest_jobs.errors import CriterionError
 
 
 class Pay(Job):
@@ -148,3 +149,66 @@ def test_a_base_without_perform_has_no_jobs(jobs, assert_not_enqueued):
         queue = "slow"
 
     assert_not_enqueued(Base)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "assert_enqueued",
+        "assert_performed",
+        "assert_retried",
+        "assert_discarded",
+        "assert_failed",
+        "assert_delivered",
+    ],
+)
+def test_none_is_refused_and_not_read_as_any_job(jobs, request, refusal, name):
+    Pay.perform_later(7)
+    jobs.drain()
+
+    assert refusal(request.getfixturevalue(name), None) == (
+        "None is not a job: the variable was probably never set. Pass a job class, a job function or a task."
+    )
+
+
+@pytest.mark.parametrize("name", ["assert_not_enqueued", "assert_not_performed"])
+def test_none_is_refused_and_not_read_as_every_job(jobs, request, refusal, name):
+    assert refusal(request.getfixturevalue(name), None) == (
+        "None is not a job: the variable was probably never set. Pass a job class, a job function or a task. "
+        f"To ask about every job, write {name}() without a job."
+    )
+
+
+def test_none_is_refused_in_a_list_of_jobs(
+    jobs, assert_enqueued_in_order, assert_batched, assert_followed_by, refusal
+):
+    for check, asked in (
+        (assert_enqueued_in_order, ([None],)),
+        (assert_batched, ([None],)),
+        (assert_followed_by, (None, [Pay])),
+    ):
+        assert refusal(check, *asked).startswith("None is not a job: ")
+
+
+def test_none_is_refused_by_a_fault(jobs):
+    with pytest.raises(CriterionError, match=r"^None is not a job: "):
+        jobs.fail(None, raising=ValueError())
+
+
+@pytest.mark.parametrize("several", [[Pay, sync], (Pay, sync), {Pay}])
+def test_several_jobs_at_once_are_refused(jobs, assert_enqueued, refusal, several):
+    kind = type(several).__name__
+
+    assert refusal(assert_enqueued, several) == (
+        f"assert_enqueued() looks for one job and got a {kind} of {len(several)}: call it once for each job, or "
+        "write assert_enqueued_in_order([...]) for all that was enqueued, in order."
+    )
+
+
+@pytest.mark.parametrize("name", ["assert_performed", "assert_not_enqueued"])
+def test_several_jobs_at_once_are_refused_where_nothing_asks_for_an_order(
+    jobs, request, refusal, name
+):
+    assert refusal(request.getfixturevalue(name), [Pay]) == (
+        f"{name}() looks for one job and got a list of 1: call it once for each job."
+    )

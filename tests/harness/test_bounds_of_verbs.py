@@ -1,6 +1,7 @@
 """`at_least` and `at_most` say how many deliveries a verb is to make."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_nothing_to_do_fails_when_something_was_to_be_done(jobs):
     assert isinstance(caught.value, AssertionError)
     assert str(caught.value) == (
         "jobs.drain() was to make at least 1 delivery and made none. Pending: nothing. Make sure that the code "
-        "which enqueues the jobs ran before it, and that they are due."
+        "which enqueues the jobs ran before it."
     )
 
 
@@ -90,7 +91,28 @@ def test_too_few_say_how_many_there_were_and_what_is_pending(jobs):
     assert str(caught.value) == (
         "jobs.perform_due() was to make at least 3 deliveries and made only 2 (1 performed, 1 retried). Pending: "
         "1 note in 'default' due later, 1 flaky in 'default' due later. Make sure that the code which enqueues "
-        "the jobs ran before it, and that they are due."
+        "the jobs ran before it, and that they are due: jobs.drain() moves the clock to each."
+    )
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda jobs: jobs.run_for(timedelta(minutes=1), at_least=1),
+        lambda jobs: jobs.drain(until=jobs.clock.now() + timedelta(minutes=1), at_least=1),
+    ],
+    ids=["run_for", "drain(until=)"],
+)
+def test_too_few_until_an_instant_may_be_due_after_it(jobs, verb):
+    jobs.clock.freeze()
+    note.set(wait=3600).perform_later(1)
+
+    with pytest.raises(TooFewPerformedError) as caught:
+        verb(jobs)
+
+    assert str(caught.value).endswith(
+        "Pending: 1 note in 'default'. Make sure that the code which enqueues the jobs ran before it, and that "
+        "they are due by its end."
     )
 
 

@@ -59,6 +59,11 @@ class Targets:
         target = self.find(job)
         if target is not None:
             return target
+        if job is None:
+            raise CriterionError(
+                "None is not a job: the variable was probably never set. Pass a job class, a job function or a "
+                "task."
+            )
         owner = getattr(job, "__self__", None)
         if owner is not None and self.find(owner) is not None:
             name = getattr(owner, "__name__", owner)

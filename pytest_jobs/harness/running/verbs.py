@@ -265,10 +265,14 @@ class VerbCall:
             )
         made = ", ".join(f"{count} {status}" for status, count in tally.items())
         deliveries = "1 delivery" if self._at_least == 1 else f"{self._at_least} deliveries"
+        # Draining without an end performs whatever is pending, due or not.
+        due = "" if until_ns is None else ", and that they are due by its end"
+        if verb == "perform_due":
+            due = ", and that they are due: jobs.drain() moves the clock to each"
         raise TooFewPerformedError(
             f"jobs.{verb}() was to make at least {deliveries} and made "
             f"{f'only {tally.total} ({made})' if tally.total else 'none'}. Pending: {waiting}. Make sure that "
-            "the code which enqueues the jobs ran before it, and that they are due."
+            f"the code which enqueues the jobs ran before it{due}."
         )
 
 
