@@ -2,12 +2,15 @@
 
 import builtins
 import sys
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from recurring_jobs import DeleteUnusedTags, WeeklyReport, for_tenant, sync_data
 
 from pytest_jobs import RecurringCommand, Schedule, load_schedule
 from pytest_jobs.errors import DeclarationError, ScheduleError
+from pytest_jobs.integrations.recurring.zones import RAILS_ZONES
 
 TASK = "sync:\n  class: recurring_jobs.sync_data\n  schedule: every day\n"
 
@@ -146,6 +149,22 @@ def test_the_timezone_of_the_file_is_where_a_task_names_none(write):
     assert [task.timezone for task in tasks.values()] == ["Asia/Tokyo", "America/New_York"]
 
 
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    [(ZoneInfo("UTC"), "UTC"), (ZoneInfo("Asia/Tokyo"), "Asia/Tokyo"), (None, "UTC")],
+    ids=str,
+)
+def test_the_timezone_may_be_a_zone_info_or_none_for_utc(write, zone, name):
+    told = {"class": sync_data, "schedule": "every day"}
+    schedules = (
+        Schedule({"sync": told}, timezone=zone),
+        Schedule({"sync": {**told, "timezone": zone}}),
+        load_schedule(write("recurring.yml", TASK), timezone=zone),
+    )
+
+    assert [schedule.tasks["sync"].timezone for schedule in schedules] == [name] * 3
+
+
 def test_tasks_without_environments_are_for_every_environment(write):
     assert list(load_schedule(write("recurring.yml", TASK), environment="test").tasks) == ["sync"]
 
@@ -154,6 +173,14 @@ def test_the_one_environment_of_a_file_need_not_be_named(write):
     path = write("recurring.yml", "production:\n" + TASK.replace("\n", "\n  ").join(["  ", ""]))
 
     assert list(load_schedule(path).tasks) == ["sync"]
+
+
+def test_of_several_environments_production_is_the_default(write):
+    tasks = TASK.replace("\n", "\n  ").join(["  ", ""])
+    path = write("recurring.yml", f"development:\ntest:\nproduction:\n{tasks}")
+
+    assert list(load_schedule(path).tasks) == ["sync"]
+    assert not load_schedule(path, environment="test").tasks
 
 
 def test_an_empty_file_has_no_tasks(write):
@@ -203,10 +230,10 @@ def test_an_environment_that_is_not_there(write):
     )
 
 
-def test_several_environments_and_none_named(write):
-    assert refused(write("recurring.yml", "production:\ntest:\n")) == (
-        "recurring.yml has tasks for several environments: name one of production, test, as in "
-        "environment='production'."
+def test_several_environments_without_production_and_none_named(write):
+    assert refused(write("recurring.yml", "staging:\ntest:\n")) == (
+        "recurring.yml has tasks for several environments, and production is not one of them: name one of "
+        "staging, test, as in environment='staging'."
     )
 
 
@@ -287,7 +314,47 @@ def test_a_timezone_that_is_none(write):
         "'Europe/Paris'."
     )
     assert reason(timezone="UTCC") == "'UTCC' names no timezone; the nearest is 'UTC'."
-    assert reason(timezone="../etc") == "'../etc' names no timezone; the nearest is 'UTC'."
+
+
+def test_a_timezone_that_is_like_none_is_answered_by_how_one_is_written():
+    assert reason(timezone="../etc") == (
+        "'../etc' names no timezone; write a name of the IANA database, such as 'UTC' or 'America/New_York'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("Pacific Time (US & Canada)", "America/Los_Angeles"),
+        ("Eastern Time (US & Canada)", "America/New_York"),
+        ("International Date Line West", "Etc/GMT+12"),
+        ("Mumbai", "Asia/Kolkata"),
+        ("Edinburgh", "Europe/London"),
+        ("Brasilia", "America/Sao_Paulo"),
+        ("Berlin", "Europe/Berlin"),
+        ("Buenos Aires", "America/Argentina/Buenos_Aires"),
+        ("hong kong", "Asia/Hong_Kong"),
+    ],
+)
+def test_the_name_that_rails_has_for_a_timezone_is_answered_by_that_timezone(name, zone):
+    assert reason(timezone=name) == f"{name!r} names no timezone; the nearest is {zone!r}."
+
+
+def test_every_timezone_of_rails_is_one_of_the_iana_database():
+    assert not set(RAILS_ZONES.values()) - available_timezones()
+
+
+@pytest.mark.parametrize("zone", [5, b"UTC", UTC, ["UTC"], datetime.now], ids=repr)
+def test_what_is_no_timezone_is_refused(zone):
+    why = (
+        f"{zone!r} is not a timezone; write a name such as 'America/New_York', or "
+        "ZoneInfo('America/New_York')."
+    )
+    with pytest.raises(ScheduleError) as caught:
+        Schedule({}, timezone=zone)
+
+    assert str(caught.value) == f"the schedule: timezone={zone!r}: {why}"
+    assert reason(timezone=zone) == why
 
 
 @pytest.mark.parametrize(("module", "name"), [("yaml", "PyYAML"), ("cronsim", "cronsim")])

@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, TypeAlias, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from ...errors import ScheduleError
 from .timing import CronLine, Timing
+from .zones import find_zone, nearest_zone
 
 T = TypeVar("T")
 
@@ -461,20 +462,6 @@ _PHRASES: Final = """
 _ZONE = re.compile(r"[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+\-]+)+|UTC|GMT|Z")
 
 
-def find_zone(name: str) -> ZoneInfo:
-    """Return a timezone by its name in the IANA database.
-
-    Raises:
-        ScheduleError: when there is none, with the reason alone.
-    """
-    try:
-        return ZoneInfo("UTC" if name == "Z" else name)
-    except (ValueError, OSError, LookupError):
-        raise ScheduleError(
-            f"{name!r} names no timezone; the nearest is {_nearest_zone(name)!r}"
-        ) from None
-
-
 def read_schedule(text: str, zone: ZoneInfo) -> Timing:
     """Return when a text such as `every monday at 9am` or `0 9 * * 1` fires.
 
@@ -547,7 +534,7 @@ def _nearest(text: str, zone: ZoneInfo) -> str:
     if not words:
         return phrases[0]
     *others, last = text.split()
-    zoned = [*others, _nearest_zone(last) if _ZONE.fullmatch(last) else last]
+    zoned = [*others, (nearest_zone(last) or last) if _ZONE.fullmatch(last) else last]
     respelt = " ".join(map(_respelt, words))
     beginning = words.index("every") if "every" in words else 0
     candidates = [
@@ -577,10 +564,6 @@ def _respelt(word: str) -> str:
     if any(letter.isdigit() for letter in word):
         return word
     return closest(word, _VOCABULARY) or word
-
-
-def _nearest_zone(name: str) -> str:
-    return closest(name, sorted(available_timezones())) or "UTC"
 
 
 def closest(word: str, known: Sequence[str]) -> str | None:

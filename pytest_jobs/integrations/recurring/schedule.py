@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from ...core.functions import JobFunction
 from ...core.job import Job
 from ...errors import ScheduleError
-from .phrases import find_zone
 from .task import RecurringTask, find, read_task, split_command
 from .timing import FoundDays, cronsim
 from .yaml import read_yaml, tasks_of
+from .zones import find_zone
 
 #: More than a year of one task that fires each minute.
 _MOST_FIRINGS = 1_000_000
@@ -39,7 +40,7 @@ class Schedule:
         self,
         tasks: Mapping[str, Mapping[str, object]],
         *,
-        timezone: str = "UTC",
+        timezone: str | ZoneInfo | None = None,
         source: str = "the schedule",
     ) -> None:
         """Read tasks.
@@ -48,7 +49,7 @@ class Schedule:
             tasks: by key what a file says of each: `class` (a job, or its dotted path) or `command`, and
                 one of `schedule`, `cron` and `every`; maybe `args`, `queue`, `priority`, `timezone`,
                 `description`, `enabled`.
-            timezone: where a task names none.
+            timezone: where a task names none; None for UTC.
             source: how messages call it.
 
         Raises:
@@ -56,7 +57,7 @@ class Schedule:
         """
         cronsim()
         try:
-            zone = find_zone(timezone)
+            zone = find_zone("UTC" if timezone is None else timezone)
         except ScheduleError as error:
             raise ScheduleError(f"{source}: timezone={timezone!r}: {error}.") from None
         given: object = tasks
@@ -109,15 +110,20 @@ class Schedule:
 
 
 def load_schedule(
-    path: str | PathLike[str], *, environment: str | None = None, timezone: str = "UTC"
+    path: str | PathLike[str],
+    *,
+    environment: str | None = None,
+    timezone: str | ZoneInfo | None = None,
 ) -> Schedule:
     """Read a file of recurring tasks.
 
     Args:
         path: a YAML file as those of Solid Queue (`recurring.yml`) and of Sidekiq's schedulers, or
             a file of crontab lines, which is what any other ending than `.yml` and `.yaml` means.
-        environment: which part of the file, where it has tasks for several environments.
-        timezone: where a task names none. Solid Queue takes that of the application, or of the machine.
+        environment: which part of the file, where it has tasks for several environments; None for
+            `production`, or for the only one.
+        timezone: where a task names none; None for UTC. Solid Queue takes that of the application, or of
+            the machine.
 
     Raises:
         ScheduleError: when something in it cannot be meant; what to write stands in the message.

@@ -22,8 +22,9 @@ from ...core.foundation.options import checked_priority, checked_queue
 from ...core.functions import JobFunction
 from ...core.job import Job
 from ...errors import DeclarationError, ScheduleError, SerializationError, SignatureError
-from .phrases import closest, find_zone, read_interval, read_schedule
+from .phrases import closest, read_interval, read_schedule
 from .timing import Timing
+from .zones import find_zone
 
 Args: TypeAlias = tuple[Any, ...]
 Kwargs: TypeAlias = Mapping[str, Any]
@@ -425,7 +426,7 @@ def _read_when(written: Mapping[Any, object], zone: ZoneInfo) -> tuple[str, Timi
         )
     own_zone = written.get("timezone")
     if own_zone is not None:
-        zone = find_zone(str(own_zone))
+        zone = find_zone(own_zone)
     try:
         return text, WHEN[name](text, zone)
     except ScheduleError as error:

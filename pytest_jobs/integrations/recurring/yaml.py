@@ -60,7 +60,7 @@ def tasks_of(content: object, environment: str | None, source: str) -> Mapping[A
 
     Args:
         content: tasks, or environments with tasks below them.
-        environment: which of the environments; None when there are none, or one.
+        environment: which of the environments; None for the only one, or for `production`.
         source: the name of the file, for messages.
 
     Raises:
@@ -78,12 +78,13 @@ def tasks_of(content: object, environment: str | None, source: str) -> Mapping[A
         return content
     names = ", ".join(str(name) for name in content)
     if environment is None:
-        if len(content) > 1:
+        # What recurs for the users of the application; the parts for tests and development are mostly empty.
+        environment = next(iter(content)) if len(content) == 1 else "production"
+        if environment not in content:
             raise ScheduleError(
-                f"{source} has tasks for several environments: name one of {names}, as in "
-                f"environment={next(iter(content))!r}."
+                f"{source} has tasks for several environments, and production is not one of them: name one of "
+                f"{names}, as in environment={next(iter(content))!r}."
             )
-        environment = next(iter(content), None)
     if environment not in content:
         raise ScheduleError(f"{source} has no environment {environment!r}: there are {names}.")
     tasks = content[environment]
