@@ -250,7 +250,15 @@ class Run:
         if rule.attempts is not None and failures >= rule.attempts:
             self._give_up(rule.then, matched)
             return Execution("exhausted", error=error, handled=rule.then is not None)
-        delay = rule.wait.delay(failures, matched, rule.jitter, settings.draw())
+        try:
+            delay = rule.wait.delay(failures, matched, rule.jitter, settings.draw())
+        except Exception as raised:
+            # From here on this is the error of the delivery, and nobody would look for the one of the job.
+            raised.add_note(
+                f"The job had raised {type(error).__name__}: {error}. It has no next attempt, since its wait "
+                "could not be computed."
+            )
+            raise
         wait_ns = duration_ns(delay.seconds)
         now_ns = settings.adapter.now_ns()
         counters = {**before, rule.key: failures}

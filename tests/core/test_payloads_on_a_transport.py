@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_jobs import Job, Payload, job, later, reference, retry_on
+from pytest_jobs.core.execution import perform
 from pytest_jobs.errors import DeserializationError
 
 SECOND = 10**9
@@ -128,3 +129,11 @@ def test_a_payload_can_be_passed_on_where_its_class_is_not_known(adapter):
     data = {**Pay.perform_later(Money(7)).payload.to_dict(), "job": "nowhere.Pay"}
 
     assert Payload.from_dict(data).to_dict() == data
+
+
+def test_a_payload_with_attempts_and_no_failures_has_failed_by_no_rule(adapter, clock):
+    payload = _transported(Pay.perform_later(Money(5), fail=True).payload)
+    later_attempt = Payload.from_dict({**payload.to_dict(), "attempt": 3, "failures": {}})
+    execution = perform(later_attempt)
+
+    assert (execution.status, execution.wait_ns) == ("retried", 30 * SECOND)

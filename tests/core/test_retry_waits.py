@@ -47,8 +47,23 @@ def _for_error(failures, error):
 
 
 def _or_error(failures, error=None):
-    assert error is None
-    return failures
+    return timedelta(minutes=failures) if str(error) == "boom" else failures
+
+
+def _or_some_error(failures, error=ValueError("other")):  # noqa: B008 - never changed
+    return failures * len(str(error))
+
+
+def _with_a_base(failures, base=10):
+    return failures * base
+
+
+def _with_a_cap(failures, cap=timedelta(seconds=3)):
+    return min(timedelta(seconds=failures * 2), cap)
+
+
+def _and_rest(failures, *rest):
+    return failures * len(rest)
 
 
 def _only_rest(*rest):
@@ -96,7 +111,13 @@ KINDS = [
     (_thrice, [3, 6, 9, 12], 0),
     (lambda failures: timedelta(seconds=failures), [1, 2, 3, 4], 0),
     (_for_error, [60, 120, 180, 240], 0),
-    (_or_error, [1, 2, 3, 4], 0),
+    (_or_error, [60, 120, 180, 240], 0),
+    (_or_some_error, [4, 8, 12, 16], 0),
+    (lambda failures, error=None: 7 if error else 0, [7, 7, 7, 7], 0),
+    (functools.partial(_or_error), [60, 120, 180, 240], 0),
+    (_with_a_base, [10, 20, 30, 40], 0),
+    (_with_a_cap, [2, 3, 3, 3], 0),
+    (_and_rest, [1, 2, 3, 4], 0),
     (_only_rest, [1, 2, 3, 4], 0),
     (Growing(), [2, 4, 6, 8], 0),
     (Growing().of, [6, 8, 10, 12], 0),
@@ -229,6 +250,26 @@ def test_a_callable_that_returns_no_wait_fails_the_job(adapter, result, problem)
     )
     assert type(execution.error.__context__) is ValueError
     assert len(adapter.dead) == 1
+
+
+def _raise(failures):
+    raise KeyError("no such header")
+
+
+@pytest.mark.parametrize("wait", [_raise, lambda failures: None], ids=["raises", "None"])
+def test_the_error_of_the_job_is_named_when_no_wait_comes_of_it(adapter, wait):
+    @retry_on(ValueError, wait=wait)
+    class Job(Failing):
+        pass
+
+    Job.perform_later()
+    (execution,) = adapter.perform_due()
+
+    assert execution.status == "failed"
+    assert type(execution.error) is (KeyError if wait is _raise else WaitError)
+    assert execution.error.__notes__ == [
+        "The job had raised ValueError: boom. It has no next attempt, since its wait could not be computed."
+    ]
 
 
 def test_a_callable_without_a_name_is_shown_as_it_is(adapter):

@@ -496,6 +496,11 @@ def test_a_firing_whose_store_is_down_is_missed(jobs, start, monkeypatch):
     assert scheduler.fired == ()
     assert [firing.at for firing in scheduler.missed] == [start + DAY]
 
+    monkeypatch.undo()
+    jobs.run_for(DAY)
+
+    assert [firing.at for firing in scheduler.fired] == [start + 2 * DAY]
+
 
 @pytest.mark.jobs(mode="inline", raise_at="enqueue")
 def test_a_firing_whose_job_raises_inline_is_none_that_is_missed(jobs, start):

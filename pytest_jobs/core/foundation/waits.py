@@ -6,6 +6,8 @@ import inspect
 import math
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from types import BuiltinFunctionType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ...errors import DeclarationError, WaitError
@@ -113,7 +115,7 @@ class WaitRule:
         if callable(declared):
             self._what = f"the result of wait={_name(declared)}"
             self._takes_jitter = _takes_jitter(declared)
-            self.wants_error = not self._takes_jitter and _positional_parameters(declared) > 1
+            self.wants_error = not self._takes_jitter and _takes_error(declared)
         else:
             self._declared = seconds_of(declared, self._what)
 
@@ -146,29 +148,31 @@ def _takes_jitter(function: Callable[..., object]) -> bool:
     return "jitter" in parameters and "draw" in parameters
 
 
-def _positional_parameters(function: Callable[..., object]) -> int:
+def _takes_error(function: Callable[..., object]) -> bool:
+    """Return whether a wait is called with the error too.
+
+    A second parameter gets the error, also one with a default. Two defaults are settings of the wait instead:
+    a number or duration, such as `base=10`, and whatever a function written in C has.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return 1
-    positional = [
-        p
-        for p in signature.parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
+        return False
+    parameters = signature.parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in positional if p.default is p.empty]
-    keyword_only = [
-        p
-        for p in signature.parameters.values()
-        if p.kind is p.KEYWORD_ONLY and p.default is p.empty
-    ]
-    takes_rest = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    keyword_only = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    takes_rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if keyword_only or len(required) > 2 or not (positional or takes_rest):
         raise DeclarationError(
             f"wait={_name(function)} takes {signature}, but a wait is called with the number of failures, "
             "or with that number and the error: write `def wait(failures)` or `def wait(failures, error)`."
         )
-    return max(len(required), 1)
+    if len(required) == 2 or len(positional) < 2:
+        return len(required) == 2 or (takes_rest and len(required) == 1)
+    inner = function.func if isinstance(function, partial) else function
+    is_python = not isinstance(inner, BuiltinFunctionType | type)
+    return is_python and not isinstance(positional[1].default, int | float | timedelta)
 
 
 def _name(function: Callable[..., object]) -> str:
