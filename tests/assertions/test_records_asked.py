@@ -64,3 +64,15 @@ def test_a_record_with_a_row_is_compared_by_its_id(jobs, assert_enqueued, assert
 
     assert_enqueued(welcome, args=[[Member(1)], "hello"])
     assert_not_enqueued(welcome, params={"members": [Member(2)]})
+
+
+class Guest(Member): ...
+
+
+def test_a_record_of_a_subclass_is_another_record(jobs, assert_enqueued, assert_not_enqueued):
+    welcome.perform_later([Guest(1)])
+
+    record = assert_enqueued(welcome, args=[[Guest(1)]])
+    assert_not_enqueued(welcome, args=[[Member(1)]])
+    assert record.args == ([Guest(1)],)
+    assert record.args != ([Member(1)],)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -143,6 +144,26 @@ def test_a_synchronous_job_cannot_have_them(adapter):
         "A Member is found by a coroutine function, which a synchronous job cannot await: declare the job "
         "`async def perform`, or give `reference` a plain function as `find`."
     )
+
+
+class Guest(Member):
+    @classmethod
+    async def find(cls, id):
+        return f"guest {id}"
+
+
+def test_a_subclass_is_found_by_its_own_coroutine_function(adapter):
+    execution = asyncio.run(delivered(adapter, Guest(1), Member(1)))
+
+    assert execution.result == ["guest 1", Member(1)]
+
+
+@pytest.mark.parametrize("find", [AsyncMock(return_value="patched"), Mock(return_value="patched")])
+@pytest.mark.parametrize("kind", [Member, Plain])
+def test_a_test_may_patch_the_find_of_a_class_whatever_it_was(adapter, monkeypatch, kind, find):
+    monkeypatch.setattr(kind, "find", find)
+
+    assert asyncio.run(delivered(adapter, kind(1))).result == ["patched"]
 
 
 def test_a_reference_to_one_cannot_be_followed_without_awaiting(adapter):

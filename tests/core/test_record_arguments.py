@@ -32,6 +32,20 @@ class Admin(User):
     pass
 
 
+class Guest(User):
+    @classmethod
+    def find(cls, id):
+        return cls(id, "a guest")
+
+
+class Visitor(Guest):
+    pass
+
+
+class Member(Guest):
+    pass
+
+
 class Account:
     """A class that is not ours."""
 
@@ -94,8 +108,58 @@ def test_a_record_is_looked_up_when_the_job_runs(adapter):
     assert [execution.result for execution in adapter.perform_due()] == [[late]]
 
 
-def test_the_name_of_a_record_is_that_of_the_class_that_can_be_found():
+@pytest.mark.parametrize("kind", [Guest, Visitor])
+def test_a_subclass_travels_as_itself_and_is_found_by_its_own_find(adapter, kind):
+    Greet.perform_later(kind(1, "another object"))
+    (payload,) = adapter.pending
+    (record,) = adapter.perform(payload).result
+
+    assert f'"{__name__}.{kind.__name__}"' in payload.arguments
+    assert (type(record), record.name) == (kind, "a guest")
+
+
+def test_a_subclass_without_a_find_of_its_own_is_found_by_the_one_that_it_inherits():
     assert Greet.perform_now(Admin(1, "Ann")) == [User.users[1]]
+
+
+def test_a_subclass_whose_records_were_never_enqueued_here_is_found_by_its_name(adapter):
+    Greet.perform_later(Guest(1, "Ann"))
+    (payload,) = adapter.pending
+    payload.arguments = payload.arguments.replace(f"{__name__}.Guest", f"{__name__}.Member")
+
+    assert [type(record) for record in adapter.perform(payload).result] == [Member]
+
+
+def test_a_find_is_looked_up_when_it_is_called_so_that_a_test_can_patch_it(monkeypatch):
+    found = object()
+    monkeypatch.setattr(User, "find", lambda identifier: found)
+
+    assert Greet.perform_now(User(1, "Ann"), Admin(1, "Ann")) == [found, found]
+    assert Greet.perform_now(Guest(1, "Ann"))[0].name == "a guest"
+
+
+def test_a_subclass_that_is_declared_itself_is_found_as_it_says():
+    @reference(id="name", find=lambda name: f"found by {name}")
+    class Named(User):
+        pass
+
+    class Derived(Named):
+        pass
+
+    assert Greet.perform_now(Named(1, "Ann"), Derived(1, "Bob")) == ["found by Ann", "found by Bob"]
+
+
+def test_a_class_that_is_declared_again_is_found_anew_and_so_are_its_subclasses():
+    class Order:
+        id = 1
+
+    class Rush(Order):
+        pass
+
+    for place in ("here", "there"):
+        reference(id="id", find=lambda identifier, place=place: place)(Order)
+
+        assert Greet.perform_now(Order(), Rush()) == [place, place]
 
 
 def test_id_and_find_may_be_callables():

@@ -125,14 +125,14 @@ C = TypeVar("C", bound=type)
 class Reference:
     """How records of a class are named in a payload, and found again.
 
-    A finder returns None, or raises a `LookupError`, where the record is gone. There is one for
-    synchronous jobs, one for coroutine jobs, or both.
+    A finder returns None, or raises a `LookupError`, where the record is gone. `find` is for synchronous
+    jobs, `afind` for coroutine jobs.
     """
 
     cls: type
     identify: Callable[[Any], object]
-    find: Callable[[Any, UnitOfWork], object] | None
-    afind: Callable[[Any, UnitOfWork], Awaitable[object]] | None = None
+    find: Callable[[Any, UnitOfWork], object]
+    afind: Callable[[Any, UnitOfWork], Awaitable[object]]
 
     def find_record(self, identifier: object, unit: UnitOfWork) -> object:
         """Look a record up.
@@ -146,11 +146,6 @@ class Reference:
             RecordUnavailableError: when it could not be looked up.
             DeclarationError: when it is found by a coroutine function only.
         """
-        if self.find is None:
-            raise DeclarationError(
-                f"A {self.cls.__qualname__} is found by a coroutine function, which a synchronous job cannot "
-                "await: declare the job `async def perform`, or give `reference` a plain function as `find`."
-            )
         try:
             record = self.find(identifier, unit)
         except Exception as error:
@@ -159,8 +154,6 @@ class Reference:
 
     async def afind_record(self, identifier: object, unit: UnitOfWork) -> object:
         """Look a record up for a coroutine job; see `find_record`."""
-        if self.afind is None:
-            return self.find_record(identifier, unit)
         try:
             record = await self.afind(identifier, unit)
         except Exception as error:
@@ -189,6 +182,8 @@ class Reference:
         )
 
 
+#: Returns the reference of a class, which is the declared one or a subclass of it.
+MakeReference: TypeAlias = Callable[[type], Reference]
 #: Returns the argument for a reference and an id: the record, or something in its place.
 Find: TypeAlias = Callable[[Reference, object], object]
 
@@ -228,7 +223,8 @@ class RecordReference:
         """Compare with a record, or with another reference, by class and id."""
         if isinstance(other, RecordReference):
             return self.cls is other.cls and self.id == other.id
-        return isinstance(other, self.cls) and self._reference.identify(other) == self.id
+        found = references.of(type(other)) if isinstance(other, self.cls) else None
+        return found is not None and found.cls is self.cls and found.identify(other) == self.id
 
     def __hash__(self) -> int:
         return hash((self.cls, self.id))
@@ -240,31 +236,39 @@ class RecordReference:
 class References:
     """How the records of an application are found: those it declared, and the models of its database."""
 
-    __slots__ = ("_by_class", "_by_name", "_declared")
+    __slots__ = ("_by_name", "_declared", "_made")
 
     def __init__(self) -> None:
-        self._declared: dict[type, Reference] = {}
-        self._by_class: dict[type, Reference] = {}
-        self._by_name: dict[str, Reference] = {}
+        #: What makes the reference of a class and of its subclasses.
+        self._declared: dict[type, MakeReference] = {}
+        self._made: dict[type, Reference] = {}
+        self._by_name: dict[str, type] = {}
 
-    def declare(self, reference: Reference) -> None:
-        """Let payloads refer to the records of a class."""
-        self._declared[reference.cls] = reference
-        self._by_name[name_of(reference.cls)] = reference
+    def declare(self, cls: type, make: MakeReference) -> None:
+        """Let payloads refer to the records of a class and of its subclasses."""
+        self._declared[cls] = make
+        self._by_name[name_of(cls)] = cls
+        self._made = {made: how for made, how in self._made.items() if not issubclass(made, cls)}
 
     def of(self, cls: type) -> Reference | None:
-        """Return the reference of a class: of its nearest declared base, or that of a model."""
+        """Return the reference of a class: what its nearest declared base makes of it, or that of a model."""
+        if (known := self._made.get(cls)) is not None:
+            return known
+        made = self._make(cls)
+        if made is not None:
+            self._made[cls] = made
+            self._by_name[name_of(cls)] = cls
+        return made
+
+    def _make(self, cls: type) -> Reference | None:
         for base in cls.__mro__:
             if base in self._declared:
-                return self._declared[base]
-        if (known := self._by_class.get(cls)) is not None:
-            return known
+                return self._declared[base](cls)
         for library in integrations_in_use(
             django="django.records", sqlalchemy="sqlalchemy.sessions"
         ):
             model: Reference | None = library.reference_of(cls)
             if model is not None:
-                self._by_class[cls] = self._by_name[name_of(cls)] = model
                 return model
         return None
 
@@ -274,12 +278,10 @@ class References:
         Raises:
             DeserializationError: when there is no such class of records.
         """
-        if (known := self._by_name.get(name)) is not None:
-            return known
-        import_module_of(name)
-        found = self._by_name.get(name)
-        if found is None and isinstance(cls := standing_at(name), type):
-            found = self.of(cls)
+        if name not in self._by_name:
+            import_module_of(name)
+        cls: object = self._by_name.get(name) or standing_at(name)
+        found = self.of(cls) if isinstance(cls, type) else None
         if found is None:
             raise DeserializationError(
                 f"The payload refers to a {name}, and nothing says how to find it: it is no model of SQLAlchemy "
@@ -309,34 +311,49 @@ def reference(
     """Let jobs take records of this class, carried by id and looked up when the job runs.
 
     A class decorator; for a class that is not yours, call it: `reference(id="pk", find=get)(User)`.
-    Models of SQLAlchemy and Django need none, and where they have one it holds. The semantics are
-    those of ActiveJob's GlobalID.
+    Records of a subclass travel as records of that subclass. Models of SQLAlchemy and Django need no
+    `reference`, and where they have one it holds. The semantics are those of ActiveJob's GlobalID.
 
     Args:
         id: the attribute that identifies a record, or a callable that takes a record.
-        find: the name of a method of the class that takes the id, or a callable that does. For a
-            record that is gone it returns None or raises a LookupError; any other error means that it
-            could not be looked up. A coroutine function finds records for coroutine jobs only.
+        find: the name of a method of the class that takes the id, or a callable that does. The method is
+            looked up each time on the class of the record. For a record that is gone it returns None or
+            raises a LookupError; any other error means that it could not be looked up. A coroutine
+            function finds records for coroutine jobs only.
 
     Raises:
         DeclarationError: when the class has no such method.
     """
+    identify = operator.attrgetter(id) if isinstance(id, str) else id
+
+    def make(cls: type) -> Reference:
+        def look_up(identifier: object) -> Any:
+            # The method as it is now: a subclass may have its own, and a test may have patched it.
+            finder: Any = getattr(cls, find) if isinstance(find, str) else find
+            return finder(identifier)
+
+        def find_at_once(identifier: object, unit: UnitOfWork) -> Any:
+            record = look_up(identifier)
+            if inspect.iscoroutine(record):
+                record.close()
+                raise DeclarationError(
+                    f"A {cls.__qualname__} is found by a coroutine function, which a synchronous job cannot "
+                    "await: declare the job `async def perform`, or give `reference` a plain function as `find`."
+                )
+            return record
+
+        async def find_awaited(identifier: object, unit: UnitOfWork) -> Any:
+            record = look_up(identifier)
+            return await record if inspect.iscoroutine(record) else record
+
+        return Reference(cls, identify, find_at_once, find_awaited)
 
     def register(cls: C) -> C:
         if isinstance(find, str) and not callable(getattr(cls, find, None)):
             raise DeclarationError(
                 f"{cls.__qualname__} has no method {find!r}, which `reference(find={find!r})` names."
             )
-        identify = operator.attrgetter(id) if isinstance(id, str) else id
-        finder: Any = getattr(cls, find) if isinstance(find, str) else find
-
-        def find_alone(identifier: object, unit: UnitOfWork) -> Any:
-            return finder(identifier)
-
-        if inspect.iscoroutinefunction(finder):
-            references.declare(Reference(cls, identify, None, find_alone))
-        else:
-            references.declare(Reference(cls, identify, find_alone))
+        references.declare(cls, make)
         return cls
 
     return register
