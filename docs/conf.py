@@ -27,7 +27,8 @@ version = release = version_of("pytest-jobs")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 default_role = "literal"  # what docstrings have in single backquotes is code
-exclude_patterns = ["_build", "examples"]
+# Decisions are for people who change the package, who read them in the repository.
+exclude_patterns = ["_build", "decisions"]
 templates_path: list[str] = []
 
 html_theme = "furo"

@@ -1,0 +1,38 @@
+"""Every page is in the navigation once, in groups that a reader can take in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+TOCTREE = re.compile(
+    r"^```\{toctree\}\n(?P<options>(?::[^\n]*\n)*)\n(?P<names>.*?)\n```$", re.MULTILINE | re.DOTALL
+)
+
+
+def groups(page: Path) -> dict[str, list[Path]]:
+    """Return the pages that a page leads to, by the caption of the group."""
+    found = {}
+    for group in TOCTREE.finditer(page.read_text("utf-8")):
+        caption = re.search(r"(?m)^:caption: (.+)$", group["options"])
+        names = group["names"].splitlines()
+        found[caption[1] if caption else ""] = [page.parent / f"{name}.md" for name in names]
+    return found
+
+
+def test_each_group_has_a_caption_and_at_most_nine_pages() -> None:
+    found = groups(DOCS / "index.md")
+
+    assert "" not in found
+    assert {caption: len(pages) for caption, pages in found.items() if len(pages) > 9} == {}
+
+
+def test_every_page_is_there_once_and_decisions_are_not() -> None:
+    pages = {path for path in DOCS.rglob("*.md") if not {"_build", "decisions"} & set(path.parts)}
+    listed = Counter(
+        target for page in pages for group in groups(page).values() for target in group
+    )
+
+    assert listed == Counter(pages - {DOCS / "index.md"})
