@@ -19,8 +19,17 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
 
 FREEZEGUN = (
-    "freezegun holds the time, and the clock of pytest-jobs was to move it: only one of them can. Take "
-    "`freeze_time` off this test and write `jobs.clock.move_to(...)` instead."
+    "A `freeze_time` of freezegun was opened over the clock of pytest-jobs after it had moved. Move the jobs' "
+    "clock instead (`jobs.clock.move_to(...)`), or open the `freeze_time` before the clock first moves."
+)
+ENDED = (
+    "The clock of pytest-jobs moved in the time of a `freeze_time` of freezegun, and that has ended. Move the "
+    "clock inside the block, let `freeze_time` surround the whole test, or let the next block freeze a later time."
+)
+RUNS_ON = (
+    "freezegun lets the time run on (`tick=True` or `auto_tick_seconds=`), and the clock of pytest-jobs stands "
+    "still between its moves. Take that argument off `freeze_time`, and move the time with "
+    "`jobs.clock.advance(...)`."
 )
 TRAVEL = (
     "The time is no longer what the clock of pytest-jobs set it to: a `time_machine.travel` block was opened "
@@ -62,14 +71,17 @@ MOVES = {
 }
 
 
+@pytest.mark.parametrize("runs_on", [{"tick": True}, {"auto_tick_seconds": 1}])
 @pytest.mark.parametrize("move", MOVES)
-def test_freezegun_around_the_clock_is_an_error_when_it_is_to_move(time_is_real, move):
-    with freezegun.freeze_time("2030-01-01"), open_jobs() as jobs:
+def test_freezegun_that_lets_the_time_run_on_is_an_error_when_the_clock_is_to_move(
+    time_is_real, move, runs_on
+):
+    with freezegun.freeze_time("2030-01-01", **runs_on), open_jobs() as jobs:
         with pytest.raises(ClockConflictError) as caught:
             MOVES[move](jobs)
         assert not jobs.clock.frozen
 
-    assert str(caught.value) == FREEZEGUN
+    assert str(caught.value) == RUNS_ON
 
 
 def test_freezegun_is_no_matter_as_long_as_the_clock_stands_still(time_is_real):
@@ -106,6 +118,50 @@ def test_freezegun_over_the_moved_clock_is_named_at_the_end(time_is_real):
         jobs.close()
 
     assert str(caught.value) == FREEZEGUN
+
+
+@pytest.mark.parametrize("move", [name for name in MOVES if name != "simulate_retries"])
+def test_another_freeze_over_the_moved_clock_is_an_error_when_it_is_to_move(time_is_real, move):
+    with freezegun.freeze_time(NOON), open_jobs() as jobs:
+        jobs.clock.advance(60)
+        with freezegun.freeze_time(LATER), pytest.raises(ClockConflictError) as caught:
+            MOVES[move](jobs)
+        assert jobs.clock.now() == datetime.now(UTC) == NOON + timedelta(minutes=1)
+
+    assert str(caught.value) == FREEZEGUN
+
+
+def test_another_freeze_that_is_still_open_at_the_end_is_an_error(time_is_real):
+    jobs = open_jobs()
+    with freezegun.freeze_time(NOON):
+        jobs.open()
+        jobs.clock.advance(60)
+        with freezegun.freeze_time(LATER), pytest.raises(ClockConflictError) as caught:
+            jobs.close()
+        assert datetime.now(UTC) == NOON
+
+    assert str(caught.value) == FREEZEGUN
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_freeze_that_has_ended_is_an_error_when_the_clock_is_to_move_again(time_is_real, move):
+    with open_jobs() as jobs:
+        with freezegun.freeze_time(NOON):
+            jobs.clock.advance(60)
+        with pytest.raises(ClockConflictError) as caught:
+            MOVES[move](jobs)
+
+    assert str(caught.value) == ENDED
+
+
+def test_a_freeze_of_an_earlier_time_after_one_that_has_ended_is_an_error(time_is_real):
+    with open_jobs() as jobs:
+        with freezegun.freeze_time(LATER):
+            jobs.clock.advance(60)
+        with freezegun.freeze_time(NOON), pytest.raises(ClockConflictError) as caught:
+            jobs.clock.advance(60)
+
+    assert str(caught.value) == ENDED
 
 
 @pytest.mark.parametrize("move", [name for name in MOVES if name != "simulate_retries"])

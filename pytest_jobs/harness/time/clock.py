@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Generator, Sized
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final, Protocol
 
 from ...core.foundation.waits import Seconds
 from ...errors import ClockConflictError, ClockError
 from ..records.instants import LAST_NS, delta_ns, to_datetime, to_ns
-
-if TYPE_CHECKING:
-    import time_machine
+from .freezes import FREEZE_OVER_OURS, Freeze, current_freeze, is_frozen
 
 #: time-machine shows microseconds, and some versions round them through a float.
 _CLOCK_STEP_NS: Final = 1500
@@ -30,7 +27,11 @@ _TRAVEL_OVER_OURS: Final = (
 
 
 class _Traveller(Protocol):
-    def move_to(self, destination: datetime) -> None: ...
+    def move_to(self, destination: datetime, /) -> None: ...
+
+
+class _Travel(Protocol):
+    def stop(self) -> None: ...
 
 
 class Stops(Protocol):
@@ -52,7 +53,16 @@ class VirtualClock:
     Nothing is patched until it first moves.
     """
 
-    __slots__ = ("_history", "_ns", "_stops", "_travel", "_traveller", "suspended", "travelled_ns")
+    __slots__ = (
+        "_freeze",
+        "_history",
+        "_ns",
+        "_stops",
+        "_travel",
+        "_traveller",
+        "suspended",
+        "travelled_ns",
+    )
 
     def __init__(self, history: Sized | None = None) -> None:
         """Start in the time of the system.
@@ -68,17 +78,27 @@ class VirtualClock:
         #: How far the clock was moved in all; the time of our event loop.
         self.travelled_ns = 0
         self._stops: Stops | None = None
-        self._travel: time_machine.travel | None = None
+        # What sets the time, once the clock has moved: time-machine, or the freeze of the test.
+        self._travel: _Travel | None = None
         self._traveller: _Traveller | None = None
+        self._freeze: Freeze | None = None
 
     @property
     def frozen(self) -> bool:
         """Whether the clock has moved, and so stands still until it moves again."""
         return self._ns is not None
 
+    @property
+    def moves_durations(self) -> bool:
+        """Whether `time.monotonic` and its like move with the clock, as they do when freezegun has the time."""
+        return self._freeze is not None and not self._freeze.over
+
     def now_ns(self) -> int:
         """Return the time in nanoseconds since the epoch."""
-        return time.time_ns() if self._ns is None else self._ns
+        ns = self._ns
+        if ns is None:
+            return time.time_ns()
+        return ns if self._freeze is None else self._follow(ns, self._freeze)
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
@@ -178,15 +198,16 @@ class VirtualClock:
         """Restore the time of the system; the clock is real again.
 
         Raises:
-            ClockConflictError: when a `travel` block that was opened over the clock is still open.
+            ClockConflictError: when a block is still open that was opened over the clock and sets the time.
         """
-        disturbed = self._disturbed()
-        travel, self._travel, self._traveller, self._ns = self._travel, None, None, None
+        # A freeze that has ended took its time with it. A decorator ends before the harness does.
+        conflict = None if self._freeze is not None and self._freeze.over else self._conflict()
+        travel = self._travel
+        self._travel = self._traveller = self._freeze = self._ns = None
         if travel is not None:
             travel.stop()
-        if disturbed:
-            _check_no_freezegun()
-            raise ClockConflictError(_TRAVEL_OVER_OURS)
+        if conflict is not None:
+            raise ClockConflictError(conflict)
 
     def _move(self, now_ns: int, ns: int) -> None:
         stops = self._stops
@@ -199,9 +220,9 @@ class VirtualClock:
         self._jump(now_ns, ns)
 
     def _jump(self, now_ns: int, ns: int) -> None:
-        _check_no_freezegun()
-        if self._disturbed():
-            raise ClockConflictError(_TRAVEL_OVER_OURS)
+        conflict = self._conflict()
+        if conflict is not None:
+            raise ClockConflictError(conflict)
         if ns > LAST_NS:
             raise ClockError(
                 "The clock cannot move beyond the year 9999. If a job is due then, it most likely retries for "
@@ -215,31 +236,45 @@ class VirtualClock:
         self._ns = ns
 
     def _start(self, ns: int) -> None:
-        _check_no_freezegun()
+        instant = to_datetime(ns).astimezone(_NOT_UTC)
+        freeze = current_freeze()
+        if freeze is not None:
+            self._take_over(freeze)
+            freeze.move_to(instant)
+            return
         import time_machine
 
-        self._travel = time_machine.travel(to_datetime(ns).astimezone(_NOT_UTC), tick=False)
-        self._traveller = self._travel.start()
+        travel = self._travel = time_machine.travel(instant, tick=False)
+        self._traveller = travel.start()
 
-    def _disturbed(self) -> bool:
-        """Return whether somebody else has changed the time since it was set."""
+    def _take_over(self, freeze: Freeze) -> None:
+        self._travel = self._traveller = self._freeze = freeze
+
+    def _follow(self, stands_ns: int, freeze: Freeze) -> int:
+        """Return where a freeze stands now, which the test may have moved, or followed by another."""
+        ns = freeze.now_ns if freeze.was_moved else stands_ns
+        if freeze.over:
+            following = current_freeze()
+            if following is not None and following.now_ns >= ns:
+                self._take_over(following)
+                ns = following.now_ns
+        self._ns = ns
+        return ns
+
+    def _conflict(self) -> str | None:
+        """Return why the clock, which has moved, no longer decides what time it is; None if it does."""
         if self._ns is None:
-            return False
+            return None
+        if self._freeze is not None:
+            return self._freeze.conflict
         rounding_ns = _CLOCK_STEP_NS + self._ns // _FLOAT_STEPS
-        return abs(time.time_ns() - self._ns) > rounding_ns
+        if abs(time.time_ns() - self._ns) <= rounding_ns and not is_frozen():
+            return None
+        return FREEZE_OVER_OURS if is_frozen() else _TRAVEL_OVER_OURS
 
     def __repr__(self) -> str:
         state = "frozen" if self.frozen else "real"
         return f"<VirtualClock {self.now().isoformat()} {state}>"
-
-
-def _check_no_freezegun() -> None:
-    api: Any = sys.modules.get("freezegun.api")
-    if api is not None and getattr(api, "freeze_factories", None):
-        raise ClockConflictError(
-            "freezegun holds the time, and the clock of pytest-jobs was to move it: only one of them can. Take "
-            "`freeze_time` off this test and write `jobs.clock.move_to(...)` instead."
-        )
 
 
 class LoopClock(Protocol):

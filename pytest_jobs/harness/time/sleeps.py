@@ -181,7 +181,7 @@ class SleepPatch:
         """Return a clock that measures real time and, in a job, the virtual sleeps in addition."""
 
         def measured() -> Any:
-            if not self._is_virtual_for(sys._getframe(1).f_globals):
+            if not self._is_virtual_for(sys._getframe(1).f_globals) or self._clock.moves_durations:
                 return original()
             slept_ns = self._clock.travelled_ns
             return original() + (slept_ns if is_ns else slept_ns / _NS_PER_SECOND)

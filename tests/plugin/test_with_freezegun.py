@@ -1,0 +1,117 @@
+"""Tests that freeze their time with freezegun, as a decorator, a fixture or a marker."""
+
+import pytest
+
+TEST = """
+    import time
+    from datetime import UTC, datetime, timedelta
+
+    import pytest
+    from freezegun import freeze_time
+    from shop import Sync, rest
+
+    NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+    def moves_along(jobs, assert_performed):
+        Sync.perform_later(failures=1)
+        jobs.drain()
+
+        assert_performed(Sync, attempt=2)
+        assert datetime.now(UTC) == jobs.clock.now() == NOON + timedelta(seconds=3)
+"""
+
+
+@pytest.fixture
+def run(pytester, shop):
+    """Return a function that runs a test in the frozen time, and one after it that finds the real time."""
+    after = "\n    def test_after():\n        assert time.time() < NOON.timestamp()\n"
+
+    def run(test, *plugins, ini=""):
+        pytester.makeini(f"[pytest]\n{ini}")
+        pytester.makepyfile(TEST + test + after)
+        return pytester.runpytest(*plugins)
+
+    return run
+
+
+DECORATED = """
+    @freeze_time(NOON)
+    def test_it(jobs, assert_performed):
+        moves_along(jobs, assert_performed)
+"""
+
+
+@pytest.mark.parametrize("ini", ["", "jobs_mode = record", "jobs_strict = true"])
+def test_a_decorator(run, ini):
+    run(DECORATED, ini=ini).assert_outcomes(passed=2)
+
+
+def test_a_decorated_class(run):
+    run("""
+    @freeze_time(NOON)
+    class TestIt:
+        def test_it(self, jobs, assert_performed):
+            moves_along(jobs, assert_performed)
+
+        def test_again(self, jobs, assert_performed):
+            moves_along(jobs, assert_performed)
+    """).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("fixtures", ["frozen, jobs", "jobs, frozen"])
+def test_a_fixture_whatever_the_order(run, fixtures):
+    run(f"""
+    @pytest.fixture
+    def frozen():
+        with freeze_time(NOON) as frozen:
+            yield frozen
+
+    def test_it({fixtures}, assert_performed):
+        moves_along(jobs, assert_performed)
+    """).assert_outcomes(passed=2)
+
+
+def test_a_unittest_case(run):
+    run("""
+    from pytest_jobs import JobsTestCase
+
+    @freeze_time(NOON)
+    class TestIt(JobsTestCase):
+        def test_it(self):
+            moves_along(self.jobs, self.assert_performed)
+    """).assert_outcomes(passed=2)
+
+
+def test_a_suite_that_delivers_twice(run):
+    run(DECORATED, ini="jobs_twice = true").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        """
+    @pytest.mark.freeze_time("2030-01-01 12:00")
+    def test_it(jobs, assert_performed):
+        moves_along(jobs, assert_performed)
+    """,
+        """
+    def test_it(freezer, jobs, assert_performed):
+        freezer.move_to(NOON)
+        moves_along(jobs, assert_performed)
+    """,
+        """
+    def test_it(jobs, freezer):
+        freezer.move_to(NOON)
+        Sync.set(wait=60).perform_later(failures=0)
+        jobs.clock.advance(30)
+        freezer.tick(30)
+        jobs.perform_due()
+
+        assert jobs.performed[0].at == NOON + timedelta(minutes=1)
+    """,
+    ],
+)
+def test_pytest_freezer(run, test):
+    pytest.importorskip("pytest_freezer")
+
+    run(test).assert_outcomes(passed=2)
