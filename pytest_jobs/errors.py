@@ -198,6 +198,10 @@ class UnusedFaultError(JobsError):
     """A fault was set up and no delivery ever met it."""
 
 
+class ForgottenCallError(JobsError):
+    """A call was made that does nothing until it is awaited, or entered by `with`, and it never was."""
+
+
 class CommitError(JobsError):
     """A commit cannot come here, so nothing that waits for one can run."""
 

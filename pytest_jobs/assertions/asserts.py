@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, Unpack, overload
 
 from ..errors import CriterionError
+from ..harness.jobs import Jobs
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
 from .failure import Assertion, hide_ours, missing, unexpected
@@ -108,19 +109,26 @@ class AssertEnqueued(_Assertion[JobRecord]):
     async def awaited(
         self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
     ) -> tuple[JobRecord, ...]: ...
-    async def awaited(self, job: object, /, **criteria: Any) -> JobRecord | tuple[JobRecord, ...]:
+    def awaited(self, job: object, /, **criteria: Any) -> Any:
         """Wait on the running event loop, and return the same: `await assert_enqueued.awaited(Pay, timeout=5)`.
 
         Raises:
             AssertionError: when another number of jobs matches once `timeout` seconds have passed.
             CriterionError: when a criterion can be true of no job, or `timeout` is missing.
         """
+        jobs = self._find_jobs()
+        coroutine = self._awaited(jobs, job, criteria)
+        jobs.promises.awaitable(f"{self._name}.awaited", coroutine)
+        return coroutine
+
+    async def _awaited(
+        self, jobs: Jobs, job: object, criteria: Mapping[str, Any]
+    ) -> JobRecord | tuple[JobRecord, ...]:
         if criteria.get("timeout") is None:
             raise CriterionError(
                 "assert_enqueued.awaited() waits for a job and does not know how long: write timeout=, in seconds."
             )
-        ledger = self._find_jobs().ledger
-        return self._found(await await_for(lambda: self._search(job, criteria), ledger))
+        return self._found(await await_for(lambda: self._search(job, criteria), jobs.ledger))
 
 
 class _AssertDelivered(_Assertion[Delivery]):

@@ -24,6 +24,7 @@ from .records.texts import short_name
 from .running import verbs
 from .running.faults import Fault, Raising
 from .running.inline import InlineBlock
+from .running.promises import awaitable
 from .running.recurring import Firings, Scheduler
 from .running.timeline import RetryTimeline, Simulation
 from .running.verbs import Plan, VerbCall, VerbFilters
@@ -84,7 +85,11 @@ class Jobs(OpenHarness):
 
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` contains the jobs first-enqueued inside it."""
-        return Capture(self.ledger)
+        window = Capture(self.ledger)
+        self.promises.block(
+            "jobs.capture", window, "nothing looked at it", "with jobs.capture() as sent:"
+        )
+        return window
 
     def record_payloads(self, directory: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Write the payloads of the enqueued jobs to files, for `check_payloads` to read with later code.
@@ -246,6 +251,7 @@ class Jobs(OpenHarness):
             system.commit()
         return self._enqueued_since(before)
 
+    @awaitable
     async def acommit(self) -> tuple[JobRecord, ...]:
         """Do the same where an async application runs its synchronous code; see `commit`."""
         check_outside_jobs("acommit")
@@ -298,6 +304,7 @@ class Jobs(OpenHarness):
         plan = verbs.perform_one(self.ledger, checked, attempt, self._holdings)
         return self._drive("perform", plan, raise_errors=False)
 
+    @awaitable
     async def aperform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
         """Do the same on the running event loop."""
         checked = _checked_record(record, "perform")
@@ -322,6 +329,7 @@ class Jobs(OpenHarness):
         plan = call.perform_due(children=children)
         return self._drive("perform_due", plan, raise_errors=call.raise_errors)
 
+    @awaitable
     async def aperform_due(self, *, children: bool = True, **filters: Unpack[VerbFilters]) -> Tally:
         """Do the same on the running event loop; see `perform_due`."""
         call = self._call("aperform_due", filters)
@@ -363,6 +371,7 @@ class Jobs(OpenHarness):
         self._run_inline()
         return tally
 
+    @awaitable
     async def adrain(
         self,
         *,
@@ -403,6 +412,7 @@ class Jobs(OpenHarness):
         plan = call.run_for(delta_ns(delta, "delta"), self._recurring)
         return self._drive("run_for", plan, raise_errors=call.raise_errors)
 
+    @awaitable
     async def arun_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:
         """Do the same on the running event loop; see `run_for`."""
         call = self._call("arun_for", filters)
@@ -420,7 +430,11 @@ class Jobs(OpenHarness):
             **filters: `only`, `exclude` and `queue`; see `JobFilters`.
         """
         _refuse_unknown("inline", filters, JobFilters.__optional_keys__)
-        return InlineBlock(self._make_inline(**filters), self._put_in_force)
+        block = InlineBlock(self._make_inline(**filters), self._put_in_force)
+        self.promises.block(
+            "jobs.inline", block, "nothing was performed inline", "with jobs.inline():"
+        )
+        return block
 
     def holding(self, held: JobFilter) -> Holding:
         """Keep some jobs pending, whatever verb is called, until they are released.
@@ -595,6 +609,7 @@ class Jobs(OpenHarness):
             )
             return RetryTimeline(short_name(first.name), deliveries)
 
+    @awaitable
     async def asimulate_retries(
         self,
         job: object,

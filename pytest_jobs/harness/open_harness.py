@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias
@@ -23,8 +23,9 @@ from .records.targets import Targets
 from .records.texts import Reader
 from .running.inline import Inline, RaiseAt, RecordsInTransactions
 from .running.performer import Adversary, Performer
+from .running.promises import Promises
 from .running.recurring import Recurring
-from .time.clock import VirtualClock
+from .time.clock import RealTime, VirtualClock
 from .time.sleeps import SleepPatch
 
 Mode: TypeAlias = Literal["record", "inline"]
@@ -153,6 +154,9 @@ class OpenHarness:
         #: Who reads why an assertion failed: set by plugins. None when nobody can ask for more.
         self.reader: Reader | None = None
         self._ambient: CurrentValues | None = None
+        #: The calls of the test that do nothing until they are awaited or entered.
+        self.promises = Promises()
+        self._clock.when_let_through = self.promises.real_time
 
     @property
     def clock(self) -> VirtualClock:
@@ -211,10 +215,12 @@ class OpenHarness:
 
         Raises:
             BaseException: the error of a job that was performed inline.
+            ForgottenCallError: when a call was never awaited, or a block never entered.
             UnusedFaultError: when a fault never met a delivery.
         """
         if self._inline is not None:
             self._inline.raise_errors()
+        self.promises.check()
         faults, self.performer.faults = self.performer.faults, []
         for fault in faults:
             if fault.active:
@@ -271,7 +277,7 @@ class OpenHarness:
         """Call a function with every delivery, after it was recorded: for plugins."""
         self.performer.when_delivered.append(call)
 
-    def real_time(self) -> AbstractContextManager[None]:
+    def real_time(self) -> RealTime:
         """Let the time of the system through for a block, in which sleeping is real too."""
         return self._clock.real_time()
 

@@ -86,14 +86,17 @@ def _item_text(item: object) -> str:
 class Capture(Sequence[JobRecord]):
     """The jobs that were first-enqueued inside a `with jobs.capture()` block."""
 
-    __slots__ = ("_end", "_ledger", "_start")
+    __slots__ = ("_end", "_ledger", "_start", "entered")
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._start = len(ledger.records)
         self._end: int | None = None
+        #: Whether its `with` block has begun, or it was read. One that is not entered begins where it was made.
+        self.entered = False
 
     def __enter__(self) -> Self:
+        self.entered = True
         self._start = len(self._ledger.records)
         self._end = None
         return self
@@ -136,6 +139,7 @@ class Capture(Sequence[JobRecord]):
         return repr(self._view())
 
     def _view(self) -> View[JobRecord]:
+        self.entered = True
         inside = self._ledger.records[self._start : self._end]
         first = (record for record in inside if record.origin is FIRST)
         return View("captured", first, mark_record_seen)

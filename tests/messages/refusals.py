@@ -545,6 +545,28 @@ def a_fault_that_struck_nothing(jobs):
 
 
 @situation
+def a_verb_that_was_never_awaited(jobs):
+    """The twin of a verb was called and not awaited, so it did nothing.
+
+    Await it."""
+    _in_a_test("jobs.adrain()", jobs)
+
+
+@situation
+def a_block_that_was_never_entered(jobs):
+    """The call returns a context manager, and does nothing without `with`.
+
+    Write it as a block."""
+    _in_a_test("jobs.inline()", jobs)
+
+
+def _in_a_test(line, jobs):
+    """Run a line of a test that ends with it. The message has the number of the line."""
+    exec(compile(line, "tests/test_payments.py", "exec"), {"jobs": jobs})
+    jobs.check()
+
+
+@situation
 def a_commit_that_is_the_applications(jobs):
     """The session of the application is open, and commits in a test as it does elsewhere.
 

@@ -283,8 +283,11 @@ class InlineBlock:
         self._inline = inline
         self._put_in_force = put_in_force
         self._before: Inline | None = None
+        #: Whether the block has begun.
+        self.entered = False
 
     def __enter__(self) -> Self:
+        self.entered = True
         self._inline.begin()
         self._before = self._put_in_force(self._inline)
         return self

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sized
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
+from types import TracebackType
 from typing import Final, Protocol
 
 from ...core.foundation.waits import Seconds
@@ -47,6 +48,29 @@ class Stops(Protocol):
         ...
 
 
+class RealTime:
+    """A block in which the time is that of the system."""
+
+    __slots__ = ("_block", "entered")
+
+    def __init__(self, block: AbstractContextManager[None]) -> None:
+        self._block = block
+        #: Whether the block has begun.
+        self.entered = False
+
+    def __enter__(self) -> None:
+        self.entered = True
+        self._block.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._block.__exit__(kind, error, traceback)
+
+
 class VirtualClock:
     """Controls the time of the test: `time.time`, `datetime.now` and their like see it move.
 
@@ -62,6 +86,7 @@ class VirtualClock:
         "_traveller",
         "suspended",
         "travelled_ns",
+        "when_let_through",
     )
 
     def __init__(self, history: Sized | None = None) -> None:
@@ -77,6 +102,8 @@ class VirtualClock:
         self.suspended = False
         #: How far the clock was moved in all; the time of our event loop.
         self.travelled_ns = 0
+        #: Called with each block of `real_time` when it is made: set by the harness.
+        self.when_let_through: Callable[[RealTime], None] | None = None
         self._stops: Stops | None = None
         # What sets the time, once the clock has moved: time-machine, or the freeze of the test.
         self._travel: _Travel | None = None
@@ -156,9 +183,15 @@ class VirtualClock:
         self.advance_ns(0)
         return self.now()
 
-    @contextmanager
-    def real_time(self) -> Generator[None, None, None]:
+    def real_time(self) -> RealTime:
         """Let the time of the system through for a block: for code that measures it."""
+        block = RealTime(self._let_through())
+        if self.when_let_through is not None:
+            self.when_let_through(block)
+        return block
+
+    @contextmanager
+    def _let_through(self) -> Generator[None, None, None]:
         stopped_at, suspended = self._ns, self.suspended
         self.stop()
         self.suspended = True
