@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar, Unpack, overload
+from typing import Any, Generic, Never, TypeVar, Unpack, overload
 
 from ..errors import CriterionError
 from ..harness.jobs import Jobs
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
+from ..harness.records.texts import listed, short_repr
 from .failure import Assertion, hide_ours, missing, unexpected
 from .question import (
     AwaitedEnqueuedCriteria,
@@ -55,6 +56,15 @@ class _Assertion(Assertion, Generic[T]):
             hide_ours(error)
             raise
 
+    def _check_call(self, job: object, arguments: tuple[Any, ...]) -> None:
+        """Raise when arguments of the job are written as those of the assertion."""
+        if arguments:
+            named = getattr(job, "__name__", None) or short_repr(job)
+            raise CriterionError(
+                f"{self._name}({named}, {listed(arguments, {})}) does not compare arguments that stand alone: "
+                f"write {self._name}({named}, args={arguments!r})."
+            )
+
     def _found(self, search: Search[T]) -> T | tuple[T, ...]:
         """Return the match, or a tuple of them where a number is asked for."""
         counts, count = search.counts, len(search.matches)
@@ -89,13 +99,16 @@ class AssertEnqueued(_Assertion[JobRecord]):
     def __call__(
         self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
     ) -> tuple[JobRecord, ...]: ...
-    def __call__(self, job: object, /, **criteria: Any) -> JobRecord | tuple[JobRecord, ...]:
+    def __call__(
+        self, job: object, /, *arguments: Never, **criteria: Any
+    ) -> JobRecord | tuple[JobRecord, ...]:
         """Return the record; the records, as a tuple, when a number is asked for.
 
         Raises:
             AssertionError: when another number of jobs matches.
             CriterionError: when a criterion can be true of no job.
         """
+        self._check_call(job, arguments)
         if criteria.get("timeout") is None:
             return self._found(self._search(job, criteria))
         ledger = self._find_jobs().ledger
@@ -109,13 +122,14 @@ class AssertEnqueued(_Assertion[JobRecord]):
     async def awaited(
         self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
     ) -> tuple[JobRecord, ...]: ...
-    def awaited(self, job: object, /, **criteria: Any) -> Any:
+    def awaited(self, job: object, /, *arguments: Never, **criteria: Any) -> Any:
         """Wait on the running event loop, and return the same: `await assert_enqueued.awaited(Pay, timeout=5)`.
 
         Raises:
             AssertionError: when another number of jobs matches once `timeout` seconds have passed.
             CriterionError: when a criterion can be true of no job, or `timeout` is missing.
         """
+        self._check_call(job, arguments)
         jobs = self._find_jobs()
         coroutine = self._awaited(jobs, job, criteria)
         jobs.promises.awaitable(f"{self._name}.awaited", coroutine)
@@ -140,13 +154,16 @@ class _AssertDelivered(_Assertion[Delivery]):
     def __call__(
         self, job: object, /, **criteria: Unpack[CountedDeliveredCriteria]
     ) -> tuple[Delivery, ...]: ...
-    def __call__(self, job: object, /, **criteria: Any) -> Delivery | tuple[Delivery, ...]:
+    def __call__(
+        self, job: object, /, *arguments: Never, **criteria: Any
+    ) -> Delivery | tuple[Delivery, ...]:
         """Return the delivery; the deliveries, as a tuple, when a number is asked for.
 
         Raises:
             AssertionError: when another number of deliveries matches.
             CriterionError: when a criterion can be true of no delivery.
         """
+        self._check_call(job, arguments)
         return self._found(self._search(job, criteria))
 
 
@@ -200,13 +217,16 @@ class AssertDelivered(_Assertion[Delivery]):
     def __call__(
         self, job: object, /, **criteria: Unpack[CountedStatusCriteria]
     ) -> tuple[Delivery, ...]: ...
-    def __call__(self, job: object, /, **criteria: Any) -> Delivery | tuple[Delivery, ...]:
+    def __call__(
+        self, job: object, /, *arguments: Never, **criteria: Any
+    ) -> Delivery | tuple[Delivery, ...]:
         """Return the delivery; the deliveries, as a tuple, when a number is asked for.
 
         Raises:
             AssertionError: when another number of deliveries matches.
             CriterionError: when a criterion can be true of no delivery.
         """
+        self._check_call(job, arguments)
         return self._found(self._search(job, criteria))
 
 
@@ -216,13 +236,16 @@ class AssertNotEnqueued(_Assertion[JobRecord]):
     _name = "assert_not_enqueued"
     _subject = ENQUEUED
 
-    def __call__(self, job: object = EVERY_JOB, /, **criteria: Unpack[EnqueuedCriteria]) -> None:
+    def __call__(
+        self, job: object = EVERY_JOB, /, *arguments: Never, **criteria: Unpack[EnqueuedCriteria]
+    ) -> None:
         """Look for it.
 
         Raises:
             AssertionError: when there is one.
             CriterionError: when a criterion can be true of no job, or the job is not known here.
         """
+        self._check_call(job, arguments)
         self._find_none(job, criteria)
 
 
@@ -232,13 +255,16 @@ class AssertNotPerformed(_Assertion[Delivery]):
     _name = "assert_not_performed"
     _subject = PERFORMED
 
-    def __call__(self, job: object = EVERY_JOB, /, **criteria: Unpack[DeliveredCriteria]) -> None:
+    def __call__(
+        self, job: object = EVERY_JOB, /, *arguments: Never, **criteria: Unpack[DeliveredCriteria]
+    ) -> None:
         """Look for it.
 
         Raises:
             AssertionError: when there is one.
             CriterionError: when a criterion can be true of no delivery, or the job is not known here.
         """
+        self._check_call(job, arguments)
         self._find_none(job, criteria)
 
 

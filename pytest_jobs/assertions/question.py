@@ -6,7 +6,6 @@ job must not pass because of a slip.
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypedDict, TypeVar
 
 from ..core.arguments.records import RecordReference, references
 from ..core.foundation.options import to_ns
+from ..core.foundation.vocabulary import meant_keyword
 from ..errors import CriterionError
 from ..harness.records.delivery import STATUSES, Delivery, Status
 from ..harness.records.record import JobRecord
@@ -142,8 +142,6 @@ _ARGUMENTS: Final = {
     "kwargs": "a dict of keyword arguments",
     "params": "a dict of arguments by parameter name",
 }
-#: What job libraries call a criterion.
-_ELSEWHERE: Final = {"countdown": "wait", "delay": "wait", "eta": "at", "run_at": "at"}
 #: Modules whose types are not matchers: a value of them equals values of its own kind only.
 _PLAIN: Final = frozenset(("builtins", "datetime", "decimal", "fractions"))
 #: The types of most arguments. A record is never of one of them.
@@ -241,8 +239,8 @@ def check_names(
                 f"{assertion}() knows no criterion {name!r}, which only deliveries have: ask for it with "
                 "assert_performed(), say."
             )
-        near = difflib.get_close_matches(_ELSEWHERE.get(name, name), known, n=1)
-        meant = f"; did you mean {near[0]}=?" if near else "."
+        near = meant_keyword(name, sorted(known))
+        meant = f"; did you mean {near}=?" if near else "."
         raise CriterionError(
             f"{assertion}() knows no criterion {name!r}{meant} It knows {', '.join(sorted(known))}."
         )

@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol, cast
 from ..core.enqueueing.commits import sources_in_use
 from ..core.foundation.libraries import django_is_set_up
 from ..core.foundation.settings import settings
-from ..errors import ApplicationError
+from ..core.foundation.vocabulary import in_our_words
+from ..errors import ApplicationError, CriterionError
 from ..harness.commits.core_transactions import CoreTransactions
 from ..harness.commits.transactions import Transactions
 from ..harness.jobs import Jobs
@@ -134,6 +135,7 @@ def _bridge_module(library: str) -> _BridgeModule:
         ) from error
 
 
+@in_our_words(CriterionError, by_position="apps")
 def open_jobs(
     *,
     apps: Iterable[object] = (),

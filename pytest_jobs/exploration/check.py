@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, Literal
 
+from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop
 from .engine.engine import Engine
@@ -88,6 +89,7 @@ _QUICK: Final = frozenset(("twice", "restart"))
 _SHARE_OF_THE_REST: Final = 0.25
 
 
+@in_our_words(CriterionError, by_position="args")
 def check_idempotent(
     job: Any,
     *,
@@ -166,7 +168,7 @@ def check_idempotent(
     explored = _in_a_thread(run) if in_running_loop() else run()
     warning = note_explored(explored, chosen=trace is not None)
     if warning is not None:
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(warning, stacklevel=3)
     return explored
 
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, Final, TypeVar, Unpack, cast
 
+from ..core.foundation.vocabulary import in_our_words, keyword_advice
 from ..core.foundation.waits import Seconds
 from ..errors import CriterionError, RunningLoopError
 from .commits.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
@@ -83,6 +84,7 @@ class Jobs(OpenHarness):
         """The jobs that were not enqueued, since another had their lock or the last place of their limit."""
         return View("kept out", kept_out_jobs(self.bridges, self.ledger), mark_nothing_seen)
 
+    @in_our_words(CriterionError)
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` contains the jobs first-enqueued inside it."""
         window = Capture(self.ledger)
@@ -164,6 +166,7 @@ class Jobs(OpenHarness):
         """
         return View("dead", self._dead_letters.kept(), mark_delivery_seen)
 
+    @in_our_words(CriterionError, by_position="size")
     def limit_dead(self, *, size: int | None = None, age: Seconds | None = None) -> None:
         """Limit the dead letters from now on; the oldest go first, and do not come back.
 
@@ -178,10 +181,12 @@ class Jobs(OpenHarness):
         """
         self._dead_letters.limit(size, age)
 
+    @in_our_words(CriterionError)
     def redeliver(self, record: JobRecord) -> JobRecord:
         """Enqueue the same payload once more, as a broker does that lost the acknowledgement."""
         return _checked_record(record, "redeliver").source.redeliver(record)
 
+    @in_our_words(CriterionError)
     def redrive(self, dead: Delivery | JobRecord) -> JobRecord | None:
         """Take a dead letter out of `jobs.dead` and enqueue its job anew, with its first payload.
 
@@ -287,6 +292,7 @@ class Jobs(OpenHarness):
 
     # Verbs. They never recurse, and mean the same for every library.
 
+    @in_our_words(CriterionError)
     def perform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
         """Perform one pending job, due or not, and return the delivery. Errors of the job are in it.
 
@@ -305,12 +311,14 @@ class Jobs(OpenHarness):
         return self._drive("perform", plan, raise_errors=False)
 
     @awaitable
+    @in_our_words(CriterionError)
     async def aperform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
         """Do the same on the running event loop."""
         checked = _checked_record(record, "perform")
         plan = verbs.perform_one(self.ledger, checked, attempt, self._holdings)
         return await self._adrive("aperform", plan, raise_errors=False)
 
+    @in_our_words(CriterionError, by_position="only")
     def perform_due(self, *, children: bool = True, **filters: Unpack[VerbFilters]) -> Tally:
         """Perform what is due; the clock stands still.
 
@@ -330,12 +338,14 @@ class Jobs(OpenHarness):
         return self._drive("perform_due", plan, raise_errors=call.raise_errors)
 
     @awaitable
+    @in_our_words(CriterionError, by_position="only")
     async def aperform_due(self, *, children: bool = True, **filters: Unpack[VerbFilters]) -> Tally:
         """Do the same on the running event loop; see `perform_due`."""
         call = self._call("aperform_due", filters)
         plan = call.perform_due(children=children)
         return await self._adrive("aperform_due", plan, raise_errors=call.raise_errors)
 
+    @in_our_words(CriterionError, by_position="only")
     def drain(
         self,
         *,
@@ -372,6 +382,7 @@ class Jobs(OpenHarness):
         return tally
 
     @awaitable
+    @in_our_words(CriterionError, by_position="only")
     async def adrain(
         self,
         *,
@@ -391,6 +402,7 @@ class Jobs(OpenHarness):
         until_ns = None if until is None else to_ns(until, "until")
         return await self._adrive("adrain", call.drain(until_ns), raise_errors=call.raise_errors)
 
+    @in_our_words(CriterionError, by_position="only")
     def run_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:
         """Let time pass and perform what comes due in it; the clock ends `delta` later.
 
@@ -413,12 +425,14 @@ class Jobs(OpenHarness):
         return self._drive("run_for", plan, raise_errors=call.raise_errors)
 
     @awaitable
+    @in_our_words(CriterionError, by_position="only")
     async def arun_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:
         """Do the same on the running event loop; see `run_for`."""
         call = self._call("arun_for", filters)
         plan = call.run_for(delta_ns(delta, "delta"), self._recurring)
         return await self._adrive("arun_for", plan, raise_errors=call.raise_errors)
 
+    @in_our_words(CriterionError, by_position="only")
     def inline(self, **filters: Unpack[JobFilters]) -> InlineBlock:
         """Perform each due job as soon as the one running has ended, for a `with` block.
 
@@ -429,13 +443,14 @@ class Jobs(OpenHarness):
         Args:
             **filters: `only`, `exclude` and `queue`; see `JobFilters`.
         """
-        _refuse_unknown("inline", filters, JobFilters.__optional_keys__)
+        _refuse_unknown("inline", filters, JobFilters.__annotations__)
         block = InlineBlock(self._make_inline(**filters), self._put_in_force)
         self.promises.block(
             "jobs.inline", block, "nothing was performed inline", "with jobs.inline():"
         )
         return block
 
+    @in_our_words(CriterionError)
     def holding(self, held: JobFilter) -> Holding:
         """Keep some jobs pending, whatever verb is called, until they are released.
 
@@ -452,7 +467,8 @@ class Jobs(OpenHarness):
         return Holding(test, repr(held), self._holdings, self._run_inline)
 
     def _call(self, verb: str, filters: VerbFilters) -> VerbCall:
-        _refuse_unknown(verb, filters, VerbFilters.__optional_keys__)
+        own = [word for word, verbs in _OWN_KEYWORDS.items() if verb in verbs]
+        _refuse_unknown(verb, filters, (*VerbFilters.__annotations__, *own))
         return VerbCall(self.ledger, self.targets, self._holdings, **filters)
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
@@ -489,6 +505,7 @@ class Jobs(OpenHarness):
 
     # What jobs are performed with
 
+    @in_our_words(CriterionError, by_position="raising")
     def fail(
         self,
         job: object,
@@ -517,6 +534,7 @@ class Jobs(OpenHarness):
         self.performer.faults.append(fault)
         return fault
 
+    @in_our_words(CriterionError)
     def recurring(self, schedule: Firings) -> Scheduler:
         """Fire the tasks of a schedule from now on, while `run_for` lets time pass.
 
@@ -539,6 +557,7 @@ class Jobs(OpenHarness):
         check_outside_jobs("recurring")
         return self._recurring.add(schedule, self.targets)
 
+    @in_our_words(CriterionError)
     def serve(self, queues: Queues | None) -> None:
         """Let verbs take jobs from now on as workers do that serve these queues, in their order.
 
@@ -565,6 +584,7 @@ class Jobs(OpenHarness):
         serving = self.ledger.serving
         return None if serving is None else serving.queues
 
+    @in_our_words(CriterionError, by_position="raising")
     def simulate_retries(
         self,
         job: object,
@@ -610,6 +630,7 @@ class Jobs(OpenHarness):
             return RetryTimeline(short_name(first.name), deliveries)
 
     @awaitable
+    @in_our_words(CriterionError, by_position="raising")
     async def asimulate_retries(
         self,
         job: object,
@@ -655,11 +676,23 @@ def _checked_record(record: object, verb: str) -> JobRecord:
     return record
 
 
-def _refuse_unknown(verb: str, given: Mapping[str, object], known: frozenset[str]) -> None:
-    """Refuse a keyword as Python does where each has a parameter of its own."""
-    for name in given:
+#: The keywords of the verbs that are no filters.
+_OWN_KEYWORDS: Final = {
+    "until": ("drain", "adrain"),
+    "workers": ("drain", "adrain"),
+    "children": ("perform_due", "aperform_due"),
+    "delta": ("run_for", "arun_for"),
+}
+
+
+def _refuse_unknown(verb: str, given: Mapping[str, object], known: Collection[str]) -> None:
+    """Refuse a keyword that a verb does not take."""
+    for name, value in given.items():
         if name not in known:
-            raise TypeError(f"Jobs.{verb}() got an unexpected keyword argument {name!r}")
+            advice = keyword_advice(name, value, [word for word in known if word not in given])
+            raise CriterionError(
+                f"Jobs.{verb}() got an unexpected keyword argument {name!r}: {advice}"
+            )
 
 
 def _simulated_in_loop(job: object) -> str:

@@ -28,7 +28,16 @@ def test_without_a_likely_one_all_are_named(jobs, assert_enqueued, refusal):
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("countdown", "wait"), ("delay", "wait"), ("eta", "at"), ("run_at", "at")]
+    ("name", "meant"),
+    [
+        ("countdown", "wait"),
+        ("delay", "wait"),
+        ("eta", "at"),
+        ("run_at", "at"),
+        ("wait_until", "at"),
+        ("queue_name", "queue"),
+        ("times", "count"),
+    ],
 )
 def test_the_word_of_another_library_is_understood(jobs, assert_enqueued, refusal, name, meant):
     assert refusal(assert_enqueued, Pay, **{name: 60}).startswith(

@@ -3,12 +3,16 @@
 import pytest
 
 from pytest_jobs import (
+    Batch,
     Job,
+    check_idempotent,
+    configure,
     discard_on,
     exponentially_longer,
     job,
     later,
     limits_concurrency,
+    open_jobs,
     retry_on,
     unique,
 )
@@ -97,6 +101,22 @@ def send_receipt(order_id):
         (
             lambda: limits_concurrency(limit=2),
             "limits_concurrency() got an unexpected keyword argument 'limit': write to=.",
+        ),
+        (
+            lambda: configure(queue_adapter=None),
+            "configure() got an unexpected keyword argument 'queue_adapter': write adapter=.",
+        ),
+        (
+            lambda: Batch(on_sucess=None),
+            "Batch.__init__() got an unexpected keyword argument 'on_sucess': write on_success=.",
+        ),
+        (
+            lambda: open_jobs("celery:proj:app"),
+            "open_jobs() takes 0 positional arguments but 1 was given: write apps=['celery:proj:app'].",
+        ),
+        (
+            lambda: check_idempotent(Pay, 7),
+            "check_idempotent() takes 1 positional argument but 2 were given: write args=(7,).",
         ),
         (
             lambda: exponentially_longer(retry_backoff_max=60),

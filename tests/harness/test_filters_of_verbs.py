@@ -307,11 +307,13 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_an_unknown_filter_is_refused_as_python_refuses_it(pending, verb):
-    with pytest.raises(TypeError) as caught:
+def test_an_unknown_filter_is_refused_with_the_nearest(pending, verb):
+    with pytest.raises(CriterionError) as caught:
         VERBS[verb](pending, onyl=Pay)
 
-    assert str(caught.value) == f"Jobs.{verb}() got an unexpected keyword argument 'onyl'"
+    assert str(caught.value) == (
+        f"Jobs.{verb}() got an unexpected keyword argument 'onyl': write only=."
+    )
     assert len(pending.pending) == 6
 
 

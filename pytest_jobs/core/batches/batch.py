@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import Any, Self, TypeVar, cast
 
-from ...errors import BatchError, EnqueueError, Halt
+from ...errors import BatchError, EnqueueError, Halt, SignatureError
 from ..enqueueing.context import performed
 from ..enqueueing.enqueue import (
     checked_jobs,
@@ -23,6 +23,7 @@ from ..foundation.base import JobBase, Membership
 from ..foundation.payload import BATCH, BATCH_CALLBACK, Payload
 from ..foundation.protocols import BatchFacts
 from ..foundation.settings import settings
+from ..foundation.vocabulary import in_our_words
 from .ends import batch_of, derived_id, enqueue_callbacks
 from .stores import COMPLETE, SUCCESS
 
@@ -70,6 +71,7 @@ class Batch:
         SerializationError: when an argument of a callback cannot be written.
     """
 
+    @in_our_words(SignatureError)
     def __init__(
         self,
         id: str | None = None,

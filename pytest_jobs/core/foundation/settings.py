@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ...errors import DeclarationError, NoAdapterError, NoStoreError
 from .protocols import Adapter, BatchStore, Store, TransactionSource
+from .vocabulary import in_our_words
 
 
 class _Values(NamedTuple):
@@ -160,6 +161,7 @@ class Restore:
 settings = Settings()
 
 
+@in_our_words(DeclarationError, by_position="adapter")
 def configure(
     *,
     adapter: Adapter | None,

@@ -186,48 +186,38 @@ def names_in(code: CodeType) -> set[str]:
 _SYNONYMS: Final = tuple(
     frozenset(words.split())
     for words in (
-        "at wait_until eta run_at scheduled_at schedule_at perform_at due_at when",
+        "at wait_until eta run_at scheduled_at perform_at due_at when",
         "wait countdown delay schedule_in perform_in backoff retry_delay default_retry_delay retry_backoff",
-        "queue queue_name queue_as queues queue_names",
-        "raising raise_ raises error errors exc exception exceptions side_effect with_error",
-        "attempts max_attempts max_retries retries tries retry",
-        "then on_exhausted on_failure fallback block",
-        "only include jobs job classes just job_class task tasks",
-        "exclude except_ without ignore skip excluding",
-        "limit max_jobs maximum max",
-        "at_least least minimum min min_count",
-        "at_most most maximum max max_count times",
-        "count times exactly exact n number",
-        "times count n",
-        "args arguments with_ with_args positional",
-        "kwargs keywords keyword_arguments",
-        "params with_params parameters arguments",
-        "within inside among captured",
-        "where matching match matches predicate",
+        "queue queue_name queue_as queues",
+        "raising raise_ raises error exc exception side_effect",
+        "error errors raising raises exception",
+        "raise_errors raise_exceptions reraise",
+        "attempts max_attempts max_retries retries tries",
+        "then on_exhausted fallback block",
+        "only job jobs task tasks job_class include",
+        "exclude except_ without ignore skip",
+        "count times exactly",
+        "times count",
+        "at_least minimum least",
+        "at_most maximum most",
+        "limit max_jobs",
+        "args arguments with_args",
+        "kwargs keywords",
+        "params with_params",
+        "within inside",
+        "where matching predicate",
         "result returns return_value returning",
-        "error raising raises exception",
-        "raise_errors raise_exceptions raise_on_error reraise",
-        "until to end before",
-        "status state outcome",
-        "timeout wait_at_most within_seconds",
-        "succeed_on success_on succeeds_on",
         "enqueue_after_commit enqueue_after_transaction_commit after_commit on_commit",
-        "key by unique_key lock_args unique_by concurrency_key args",
-        "ttl unique_for expires_in expires lock_ttl timeout",
-        "on_conflict conflict strategy",
-        "to limit limits concurrency max_concurrency",
-        "apps applications app jobs_apps",
-        "mode jobs_mode testing",
+        "key lock_args unique_by unique_key concurrency_key",
+        "ttl unique_for expires_in lock_ttl",
+        "to limit concurrency",
+        "cap max_wait retry_backoff_max",
+        "jitter retry_jitter jobs_jitter",
+        "apps app applications jobs_apps",
+        "mode jobs_mode",
         "raise_at jobs_raise",
-        "jitter jobs_jitter retry_jitter",
-        "adapter queue_adapter backend",
-        "base base_class cls",
-        "cap max maximum max_wait retry_backoff_max",
-        "histories history",
-        "world setup",
-        "time_limit timeout",
-        "size max_jobs limit",
-        "age timeout max_age",
+        "adapter queue_adapter",
+        "delta duration",
     )
 )
 #: Words for a number of retries, which is one less than that of the attempts.
@@ -318,7 +308,8 @@ def _misfit(
     extra = args[len(positions) :]
     if not extra or not by_position:
         return ""
-    return f"write {by_position}={_shown(extra if by_position == 'args' else extra[0])}."
+    collected = {"args": extra, "apps": [*extra]}.get(by_position, extra[0])
+    return f"write {by_position}={_shown(collected)}."
 
 
 def _shown(value: object) -> str:

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import Final, Protocol
 
+from ...core.foundation.vocabulary import in_our_words
 from ...core.foundation.waits import Seconds
-from ...errors import ClockConflictError, ClockError
+from ...errors import ClockConflictError, ClockError, WaitError
 from ..records.instants import LAST_NS, delta_ns, to_datetime, to_ns
 from .freezes import FREEZE_OVER_OURS, Freeze, current_freeze, is_frozen
 
@@ -131,6 +132,7 @@ class VirtualClock:
         """Return the time, in UTC."""
         return to_datetime(self.now_ns())
 
+    @in_our_words(WaitError)
     def advance(self, delta: Seconds) -> datetime:
         """Move on by seconds or a timedelta, without performing anything; return the new time.
 
