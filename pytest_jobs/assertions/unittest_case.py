@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import unittest
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args
 
 from ..bridges.opening import open_jobs
 from ..errors import DeclarationError
 from ..harness.jobs import Jobs, current_jobs
+from ..harness.ledger.queues import Queues
 from ..harness.open_harness import Jitter, Mode, open_harnesses
 from ..harness.records.delivery import own_traceback
 from ..harness.running.inline import RaiseAt
@@ -22,6 +24,7 @@ from .asserts import (
     AssertPerformed,
     AssertRetried,
 )
+from .case_settings import CaseSettings, queues_of, settings_of_ini_file
 from .failure import Assertion
 from .strict import check_nothing_left
 
@@ -57,17 +60,24 @@ class JobsTestCase(unittest.TestCase):
     the harness of the `jobs` fixture.
     """
 
-    #: The applications to bridge, as for `open_jobs`.
+    # What is None here is what pytest is configured to: under pytest with its flags, and elsewhere by the same
+    # ini file.
+
+    #: Applications to bridge besides those of the ini file, as for `open_jobs`.
     jobs_apps: ClassVar[Iterable[object]] = ()
-    #: `record` keeps jobs until a verb performs them, `inline` performs each when due. None for
-    #: `record`, or under pytest for what is configured there, as below.
+    #: `record` keeps jobs until a verb performs them, `inline` performs each when due.
     jobs_mode: ClassVar[Mode | None] = None
-    #: Where the error of an inline job is raised; None for the `end` of the test.
+    #: Where the error of an inline job is raised: at the `end` of the test, or at `enqueue`.
     jobs_raise: ClassVar[RaiseAt | None] = None
-    #: See `open_jobs`; None for `zero`.
+    #: What chance adds to waits, as for `open_jobs`.
     jobs_jitter: ClassVar[Jitter | None] = None
     #: Whether a test fails that leaves a job which it neither looked at nor performed.
     jobs_strict: ClassVar[bool | None] = None
+    #: The queues in whose order jobs are taken, or the file of the workers that has them.
+    jobs_queues: ClassVar[Queues | str | Path | None] = None
+
+    #: What the plugin has read, flags included; None where no plugin is, and for what the ini file says.
+    jobs_configured: ClassVar[CaseSettings | None] = None
 
     #: The harness of the test.
     jobs: Jobs
@@ -148,11 +158,33 @@ class JobsTestCase(unittest.TestCase):
 
     @classmethod
     def _new_jobs(cls) -> Jobs:
-        return open_jobs(
-            apps=cls.jobs_apps,
-            mode=cls.jobs_mode or "record",
-            raise_at=cls.jobs_raise or "end",
-            jitter=cls.jobs_jitter or "zero",
+        settings = cls._settings()
+        jobs = open_jobs(
+            apps=settings.apps,
+            mode=settings.mode,
+            raise_at=settings.raise_at,
+            jitter=settings.jitter,
+        )
+        jobs.serve(settings.queues)
+        return jobs
+
+    @classmethod
+    def _settings(cls) -> CaseSettings:
+        """Return what the class says, and what is configured where it says nothing."""
+        if cls.jobs_configured is None:
+            # Once for a class: a file may be long.
+            cls.jobs_configured = settings_of_ini_file(Path.cwd())
+        settings = cls.jobs_configured
+        own = [app for app in cls.jobs_apps if app not in settings.apps]
+        return CaseSettings(
+            apps=(*settings.apps, *own),
+            mode=cls.jobs_mode or settings.mode,
+            raise_at=cls.jobs_raise or settings.raise_at,
+            jitter=cls.jobs_jitter or settings.jitter,
+            strict=settings.strict if cls.jobs_strict is None else cls.jobs_strict,
+            queues=settings.queues
+            if cls.jobs_queues is None
+            else queues_of(cls.jobs_queues, Path.cwd()),
         )
 
     def _check_jobs(self, result: _WatchedResult) -> None:
@@ -168,7 +200,7 @@ class JobsTestCase(unittest.TestCase):
 
     @classmethod
     def _check_strictly(cls, jobs: Jobs) -> None:
-        if cls.jobs_strict:
+        if cls._settings().strict:
             check_nothing_left(jobs, "set `jobs_strict = False` in a class of their own")
 
 

@@ -11,6 +11,7 @@ from .outcome import ANSWERED, JOBS
 from .settings.misspelt import check_marker_names
 from .settings.options import (
     applications_of_case,
+    configure_case,
     hand_over,
     is_jobs_case,
     item_options,
@@ -193,6 +194,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         names = getattr(item, "fixturenames", None)
         is_case = is_jobs_case(item)
+        if is_case:
+            configure_case(item)
         if names is None or not (always or is_case or item.get_closest_marker("jobs")):
             continue
         # A test case whose mode is off gets the fixture too, which refuses: the case cannot do without a harness.

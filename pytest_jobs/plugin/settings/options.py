@@ -246,7 +246,7 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
         if name in _VALUES:
             _checked(name, value, f"{where}: {name}")
         elif name == "queues":
-            marked[name] = _marked_queues(value, where, item.config)
+            marked[name] = _marked_queues(value, f"{where}: queues", item)
         elif name not in _SWITCHES:
             from ...core.foundation.options import nearest
 
@@ -260,15 +260,15 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
     return marked
 
 
-def _marked_queues(value: object, where: str, config: pytest.Config) -> Queues | None:
+def _marked_queues(value: object, where: str, item: pytest.Item) -> Queues | None:
     from ...harness.ledger.queues import Queues
 
     if value is None or isinstance(value, Queues):
         return value
     if isinstance(value, str | Path):
-        return _load_queues(config, f"{where}: queues", value)
+        return _load_queues(item.config, where, value)
     raise pytest.UsageError(
-        f"{where}: queues is {value!r}; it is a file, Queues(...), or None for all queues alike."
+        f"{where} is {value!r}; it is a file, Queues(...), or None for all queues alike."
     )
 
 
@@ -297,8 +297,26 @@ def is_jobs_case(item: pytest.Item) -> bool:
 
 def options_of_case(item: pytest.Item) -> dict[str, Any]:
     """Return what the class of a test says, by the names that a marker has for it."""
-    said = {option: getattr(_class_of(item), name) for name, option in _OPTIONS_OF_CASE.items()}
+    case = _class_of(item)
+    said = {option: getattr(case, name) for name, option in _OPTIONS_OF_CASE.items()}
+    said["queues"] = _marked_queues(case.jobs_queues, f"{case.__qualname__}.jobs_queues", item)
     return {option: value for option, value in said.items() if value is not None}
+
+
+def configure_case(item: pytest.Item) -> None:
+    """Tell the class of a test what is in force for the session: its `setUpClass` opens a harness too."""
+    from ...assertions.case_settings import CaseSettings
+
+    options = session_options(item.config)
+    _class_of(item).jobs_configured = CaseSettings(
+        apps=options.apps,
+        # A test of the class is refused where no harness is to be open.
+        mode="record" if options.mode == "off" else options.mode,
+        raise_at=options.raise_at,
+        jitter=options.jitter,
+        strict=options.strict,
+        queues=options.queues,
+    )
 
 
 def applications_of_case(item: pytest.Item, applications: Sequence[object]) -> Iterable[object]:
