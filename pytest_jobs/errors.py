@@ -31,7 +31,7 @@ class DeclarationError(JobsError, TypeError):
 
 
 class ForeignNameError(JobsError, AttributeError):
-    """A job was asked for a method that jobs of another library have."""
+    """Something was asked for a method that it has in another library."""
 
 
 class ContextError(JobsError, AttributeError):
@@ -188,6 +188,10 @@ class TooFewPerformedError(JobsError, AssertionError):
 
 class NotPerformedError(JobsError):
     """The job has not been performed yet, so it has no result. Drain first."""
+
+
+class NoSuchItemError(JobsError, IndexError):
+    """A view has no item at this place."""
 
 
 class NotDeadError(JobsError):

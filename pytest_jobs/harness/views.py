@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Generic, Literal, Self, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Final, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
+from ..errors import ForeignNameError, NoSuchItemError
 from .commits.transactions import CommitCallback
 from .ledger.ledger import Ledger
 from .ledger.locks import KeptOut, Lock
@@ -37,9 +38,36 @@ class View(Sequence[T], Generic[T]):
             for item in several:
                 self._mark_seen(item)
             return several
-        one = self._items[index]
+        try:
+            one = self._items[index]
+        except IndexError:
+            raise NoSuchItemError(self._without(index)) from None
         self._mark_seen(one)
         return one
+
+    def _name(self) -> str:
+        """Return how a test writes the view."""
+        return "sent" if self._title == "captured" else f"jobs.{self._title.replace(' ', '_')}"
+
+    def _without(self, index: int) -> str:
+        """Return what to say where there is no item at an index."""
+        view = self._name()
+        if self._items:
+            count = (
+                "is only 1 item" if len(self._items) == 1 else f"are only {len(self._items)} items"
+            )
+            return f"{view}[{index}] does not exist: there {count}. print({view}) shows all."
+        return f"{view}[{index}] does not exist: {view} is empty. {_WHY_EMPTY.get(self._title, '')}".rstrip()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            place = {"first": 0, "last": -1}.get(name)
+            if place is None:
+                text = f"{type(self).__name__!r} object has no attribute {name!r}"
+                raise AttributeError(text, name=name, obj=self)
+            view = self._name()
+            raise ForeignNameError(f"{view} is a sequence without .{name}: write {view}[{place}].")
 
     def __iter__(self) -> Iterator[T]:
         for item in self._items:
@@ -73,6 +101,23 @@ class View(Sequence[T], Generic[T]):
 
 
 _ITEMS_IN_A_LINE = 5
+#: Why a view may be empty, and where to look then.
+_WHY_EMPTY: Final = {
+    "enqueued": "Make sure that the code which enqueues the job ran before.",
+    "pending": "Nothing waits to be performed; jobs.enqueued has every job, performed or not.",
+    "scheduled": "No pending job is due later; jobs.pending has those that are due now too.",
+    "blocked": "No pending job waits for a place of its limit; jobs.pending has the others.",
+    "captured": "Nothing was enqueued inside the block; jobs.enqueued has what was enqueued outside.",
+    "deliveries": "No job was performed; call jobs.drain() first.",
+    "performed": "No job succeeded; call jobs.drain() first, or see in jobs.deliveries what became of it.",
+    "retried": "No attempt failed and is followed by another; jobs.deliveries has every attempt.",
+    "discarded": "No rule dropped a job; jobs.deliveries has every attempt, jobs.pending what is to come.",
+    "failed": "No job ended in failure; jobs.deliveries has every attempt, jobs.pending what is to come.",
+    "dead": "No job was given up; jobs.deliveries has every attempt, jobs.pending what is to come.",
+    "waiting for commit": "Nothing waits for a commit; jobs.enqueued has what was enqueued.",
+    "dropped by rollback": "No rollback dropped anything; jobs.waiting_for_commit has what waits.",
+    "events": "Make sure that the code which enqueues the job ran before.",
+}
 
 
 def _item_text(item: object) -> str:

@@ -536,6 +536,16 @@ def there_is_no_result_yet(jobs):
 
 
 @situation
+def an_item_of_an_empty_view(jobs):
+    """The view has no item, since nothing that it shows has happened.
+
+    Let it happen first, or look where the message says."""
+    Pay.perform_later(7)
+    jobs.drain()
+    jobs.pending[0]
+
+
+@situation
 def a_fault_that_struck_nothing(jobs):
     """Deliveries were to fail, and none came.
 
