@@ -211,15 +211,13 @@ class Seam:
         """
 
         def stand_in_for(cls: type, own: Any) -> Callable[..., Any]:
-            names = _names_in(own)
-            is_handed_up = name in names and "super" in names and _has_parent_with(cls, name, own)
-            may_hand_on = name in names and not is_handed_up
+            definition = _Definition(base, cls, name, own)
 
             def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
                 bridge = self.bridge_of(application(itself))
                 if bridge is None:
                     return _bound(own, itself)(*args, **kwargs)
-                if is_handed_up or (may_hand_on and _has_another(base, own, names, itself)):
+                if definition.hands_on(itself):
                     return _HandingOn(cls, name).run(partial(_bound(own, itself), *args, **kwargs))
                 _note_arrival()
                 return method(bridge, itself, *args, **kwargs)
@@ -359,6 +357,44 @@ class _Tree:
                     setattr(cls, name, *replaced)
 
 
+class _Definition:
+    """The method that sends, as one class defines it."""
+
+    __slots__ = ("_base", "_cls", "_name", "_own", "_uses")
+
+    def __init__(self, base: type, cls: type, name: str, own: Any) -> None:
+        self._base, self._cls, self._name, self._own = base, cls, name, own
+        #: The names that it uses, read at the first call.
+        self._uses: frozenset[str] | None = None
+
+    def hands_on(self, itself: Any) -> bool:
+        """Say whether the message of an object ends in another definition."""
+        uses = self._uses
+        if uses is None:
+            uses = self._uses = _names_in(self._own)
+        if self._name not in uses:
+            return False
+        return ("super" in uses and self._has_parent()) or self._has_another(uses, itself)
+
+    def _has_parent(self) -> bool:
+        """Say whether `super()` leads to a definition that is not abstract."""
+        every = [vars(each)[self._name] for each in self._cls.__mro__ if self._name in vars(each)]
+        # The stand-in of the class, and the mixin that it may stand for.
+        last = max(n for n, each in enumerate(every) if self._own in (each, _wrapped(each)))
+        after = every[last + 1 : last + 2]
+        return bool(after) and not getattr(after[0], "__isabstractmethod__", False)
+
+    def _has_another(self, uses: frozenset[str], itself: Any) -> bool:
+        """Say whether it can reach another object of the library, or a class of such objects."""
+        base = self._base
+        return any(
+            value is not itself
+            and value is not base
+            and base in (value if issubclass(type(value), type) else type(value)).__mro__
+            for value in _reachable(self._own, uses, itself)
+        )
+
+
 class _HandingOn:
     """One call of a method that hands a message on."""
 
@@ -415,6 +451,10 @@ def _note_arrival() -> None:
         call.has_arrived = True
 
 
+def _wrapped(function: Any) -> Any:
+    return getattr(function, "__wrapped__", None)
+
+
 def _bound(own: Any, itself: Any) -> Any:
     """Return what a class defines under the name of a method, as an object of the class gets it."""
     get = getattr(type(own), "__get__", None)
@@ -443,23 +483,6 @@ def _names_in(function: Any) -> frozenset[str]:
         names.update(each.co_names, each.co_freevars)
         codes.extend(inner for inner in each.co_consts if isinstance(inner, CodeType))
     return frozenset(names)
-
-
-def _has_parent_with(cls: type, name: str, own: Any) -> bool:
-    """Say whether `super()` of a method leads to a definition that is not abstract."""
-    found = [vars(each)[name] for each in cls.__mro__ if name in vars(each)]
-    after = found[found.index(own) + 1 :] if own in found else found
-    return bool(after) and not getattr(after[0], "__isabstractmethod__", False)
-
-
-def _has_another(base: type, function: Any, names: frozenset[str], itself: Any) -> bool:
-    """Say whether a method can reach another object of a class, or a class: to which it hands on."""
-    return any(
-        value is not itself
-        and value is not base
-        and base in (value if issubclass(type(value), type) else type(value)).__mro__
-        for value in _reachable(function, names, itself)
-    )
 
 
 def _reachable(function: Any, names: frozenset[str], itself: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ Read in this order:
 - `messages`: one message as a broker or a schedule source sends it.
 - `receiver`: one delivery through the receiver of Taskiq's worker.
 - `retries`: what the retry middlewares declare, and what a delivery came to.
-- `brokers`: how brokers acknowledge, and the stand-in for their result backends.
+- `brokers`: which brokers there are, how they acknowledge, and the stand-in for their result backends.
 - `schedules`: when a schedule is first due, and how the scheduler sends it.
 
 `bridges.opening` calls `bridge()` for what `jobs_apps` names as `taskiq:package.module:broker`.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from operator import attrgetter
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 import taskiq
 from taskiq import AsyncBroker, InMemoryBroker
@@ -23,8 +22,7 @@ from taskiq.scheduler.scheduled_task import ScheduledTask
 from taskiq.task import AsyncTaskiqTask
 
 from ...errors import (
-    AmbiguousJobError,
-    ApplicationError,
+    BridgeError,
     CriterionError,
     DeclarationError,
     NotPerformedError,
@@ -42,7 +40,7 @@ from ..toolkit import (
     WrittenMessages,
     current_attempt,
 )
-from .brokers import Results, Store, acknowledges, checked, without_dependencies
+from .brokers import Brokers, Results, Store, acknowledges, without_dependencies
 from .messages import SentMessage, delay_ns
 from .receiver import HarnessReceiver, TaskAttempt, WorkerOptions
 from .retries import delivery_of, pin_waits, policy_of
@@ -55,6 +53,10 @@ _PROBE: Final = Probe(
     "taskiq:AsyncBroker.shutdown(_)",
     "taskiq:AsyncBroker.listen(_)",
     "taskiq:AsyncBroker.find_task(_, _)",
+    "taskiq:AsyncBroker.global_task_registry",
+    "taskiq.abc.schedule_source:ScheduleSource.add_schedule(_, _)",
+    "taskiq.abc.schedule_source:ScheduleSource.delete_schedule(_, _)",
+    "taskiq.brokers.shared_broker:AsyncSharedBroker",
     "taskiq.kicker:AsyncKicker.schedule_by_time",
     "taskiq.kicker:AsyncKicker.schedule_by_cron",
     "taskiq.kicker:AsyncKicker.schedule_by_interval",
@@ -74,14 +76,18 @@ Task: TypeAlias = AsyncTaskiqDecoratedTask[Any, Any]
 
 
 def bridge(applications: Sequence[Any]) -> TaskiqBridge:
-    """Return a new bridge to brokers."""
+    """Return a new bridge to all brokers.
+
+    Args:
+        applications: the brokers that are asked first for a task that a test names by its name.
+    """
     return TaskiqBridge(applications)
 
 
 class TaskiqBridge(
     CountedAttempts[Task, SentMessage, Store], WrittenMessages[Task, SentMessage, Store]
 ):
-    """Brings the tasks of Taskiq brokers into the harness, instead of their servers."""
+    """Brings the tasks of all Taskiq brokers into the harness, instead of their servers."""
 
     name = "taskiq"
     capabilities = frozenset(
@@ -92,7 +98,7 @@ class TaskiqBridge(
 
     def __init__(
         self,
-        brokers: Sequence[AsyncBroker],
+        brokers: Sequence[AsyncBroker] = (),
         *,
         ack_type: Literal["when_received", "when_executed", "when_saved", "manual"] = "when_saved",
         validate_params: bool = True,
@@ -101,7 +107,8 @@ class TaskiqBridge(
         """Prepare a bridge.
 
         Args:
-            brokers: the brokers that the tasks are registered with.
+            brokers: the brokers that are asked first for a task that a test names by its name. Whatever broker
+                sends a task, the task is recorded.
             ack_type: the option `--ack-type` of the worker.
             validate_params: False when the worker runs with `--no-parse`.
             propagate_exceptions: False when the worker runs with `--no-propagate-errors`.
@@ -113,64 +120,53 @@ class TaskiqBridge(
         _PROBE.check(taskiq.__version__)
         super().__init__()
         self.version = taskiq.__version__
-        self._brokers = tuple(checked(broker) for broker in brokers)
-        if not self._brokers:
-            raise ApplicationError(
-                "There is no broker to bridge: name the broker that the tasks are registered with."
-            )
+        self._brokers = Brokers(brokers)
         self._options = WorkerOptions(
             AcknowledgeType(ack_type), validate_params, propagate_exceptions
         )
         self._receivers: dict[AsyncBroker, HarnessReceiver] = {}
         #: The stand-ins for result backends.
         self._results: dict[AsyncBroker, Results] = {}
-        #: Schedule sources whose schedules can be withdrawn.
-        self._sources: list[ScheduleSource] = []
         #: Names of tasks that were enqueued, of other services' tasks too.
         self._named: set[str] = set()
 
     def title(self) -> str:
-        return f"The taskiq bridge to {self}"
+        return f"The taskiq bridge to {self}" if self._brokers.named else "The taskiq bridge"
 
     def __str__(self) -> str:
-        return " and ".join(repr(broker) for broker in self._brokers)
+        return str(self._brokers)
+
+    def described(self) -> str:
+        return self._brokers.described()
 
     def new_store(self) -> Store:
         return Store()
 
     # Instead of servers, result backends and schedule sources
 
-    def takes(self, application: object) -> bool:
-        return any(application is broker for broker in self._brokers)
-
     def patch(self, seam: Seam) -> None:
+        # The shared broker sends nothing itself, and says so.
+        shared = (AsyncSharedBroker,)
+        seam.replace_sending(AsyncBroker, "kick", TaskiqBridge._kicked, skip=shared)
+        seam.replace_below(AsyncBroker, "listen", TaskiqBridge._listen, skip=shared)
+        # Two classes call event handlers and middlewares. What classes derived from them add is connections.
+        whole = (InMemoryBroker,)
+        seam.replace_below(AsyncBroker, "startup", TaskiqBridge._startup, skip=whole)
+        seam.replace_below(AsyncBroker, "shutdown", TaskiqBridge._shutdown, skip=whole)
         seam.overlay(AsyncBroker, "result_backend", TaskiqBridge._result_backend)
         for name in ("is_ready", "get_result"):
-            seam.wrap(AsyncTaskiqTask, name, TaskiqBridge._checked, application=_broker_of_result)
+            seam.wrap(AsyncTaskiqTask, name, TaskiqBridge._checked)
         for name in ("schedule_by_time", "schedule_by_cron", "schedule_by_interval"):
-            seam.wrap(AsyncKicker, name, TaskiqBridge._schedule, application=attrgetter("broker"))
+            seam.wrap(AsyncKicker, name, TaskiqBridge._schedule)
+        seam.replace_sending(ScheduleSource, "add_schedule", TaskiqBridge._added)
+        seam.replace_below(ScheduleSource, "delete_schedule", TaskiqBridge._deleted)
         pin_waits(seam)
 
-    def prepare(self) -> None:
-        """Keep every broker from its server."""
-        for broker in self._brokers:
-            broker_class, seam = type(broker), self.seam
-            seam.replace(broker_class, "kick", TaskiqBridge._kicked)
-            seam.replace(broker_class, "listen", TaskiqBridge._listen)
-            if not isinstance(broker, InMemoryBroker):
-                # The base class calls event handlers and middlewares. What derived classes add is connections.
-                seam.replace(broker_class, "startup", TaskiqBridge._startup)
-                seam.replace(broker_class, "shutdown", TaskiqBridge._shutdown)
-
-    def uninstall(self) -> None:
-        super().uninstall()
-        self._sources.clear()
-
     async def _startup(self, broker: AsyncBroker) -> None:
-        await AsyncBroker.startup(broker)
+        await _starting(broker).startup(broker)
 
     async def _shutdown(self, broker: AsyncBroker) -> None:
-        await AsyncBroker.shutdown(broker)
+        await _starting(broker).shutdown(broker)
 
     async def _listen(self, broker: AsyncBroker) -> AsyncGenerator[bytes, None]:
         """Wait for ever: a worker inside the application gets no message, since the test performs them."""
@@ -181,6 +177,7 @@ class TaskiqBridge(
         now_ns = self.sink.now_ns()
         wait_ns = delay_ns(message.labels)
         self._named.add(message.task_name)
+        self._brokers.note(broker)
         self.report(
             SentMessage(
                 broker,
@@ -203,10 +200,39 @@ class TaskiqBridge(
         **kwargs: Any,
     ) -> Any:
         """Report what a kicker schedules, instead of storing it in a schedule source."""
-        recorder = Recorder(lambda scheduled: self._scheduled(kicker.broker, source, scheduled))
+        if getattr(type(source), "add_schedule", None) is ScheduleSource.add_schedule:
+            # Such a source keeps no schedules: the library refuses.
+            return await schedule(source, *args, **kwargs)
+
+        def record(scheduled: ScheduledTask) -> None:
+            broker = kicker.broker
+            is_shared = isinstance(broker, AsyncSharedBroker)
+            self._scheduled(self._broker_for(scheduled) if is_shared else broker, source, scheduled)
+
+        recorder = Recorder(record)
         created = await schedule(recorder, *args, **kwargs)
         created.source = source
         return created
+
+    async def _added(self, source: ScheduleSource, scheduled: ScheduledTask) -> None:
+        """Report what an application adds to a schedule source itself."""
+        self._scheduled(self._broker_for(scheduled), source, scheduled)
+
+    def _broker_for(self, scheduled: ScheduledTask) -> AsyncBroker:
+        """Return the broker to which the scheduler would send a task.
+
+        Raises:
+            BridgeError: when it is not known.
+        """
+        task = self.find(scheduled.task_name)
+        broker = self._brokers.only() if task is None else self.broker_of(task)
+        if broker is None:
+            raise BridgeError(
+                f"No broker here has the task {scheduled.task_name!r} of this schedule, so the broker that the "
+                "scheduler sends it to is not known: import the module that declares the task, or schedule it by "
+                "a kicker: AsyncKicker(name, broker, labels).schedule_by_time(source, time)."
+            )
+        return broker
 
     def _scheduled(
         self, broker: AsyncBroker, source: ScheduleSource, scheduled: ScheduledTask
@@ -237,22 +263,23 @@ class TaskiqBridge(
             task,
             source,
         )
-        if all(source is not each for each in self._sources):
-            self._sources.append(source)
-            self.patches.set(source, "delete_schedule", self._delete_schedule)
         # A schedule with the same id is replaced.
-        self._withdraw(task.schedule_id)
+        self.withdraw(task.schedule_id)
         self._named.add(sent.name)
+        self._brokers.note(broker)
         record = self.store.scheduled[task.schedule_id] = self.new_record(sent)
         self.sink.added(record)
 
-    async def _delete_schedule(self, schedule_id: str) -> None:
-        self._withdraw(schedule_id)
+    async def _deleted(self, source: ScheduleSource, schedule_id: str) -> None:
+        # A fixture of a wider scope may have scheduled it, in a harness of its own.
+        any(bridge.withdraw(schedule_id) for bridge in reversed(self.seam.bridges))
 
-    def _withdraw(self, schedule_id: str) -> None:
+    def withdraw(self, schedule_id: str) -> bool:
+        """Withdraw what was scheduled under an id, and say whether there was anything."""
         record = self.store.scheduled.pop(schedule_id, None)
         if record is not None:
             self.sink.removed(record)
+        return record is not None
 
     def _result_backend(
         self, original: Callable[[], AsyncResultBackend[Any]], broker: AsyncBroker
@@ -284,28 +311,22 @@ class TaskiqBridge(
         self, original: Callable[..., Any], task: AsyncTaskiqTask[Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Raise a NotPerformedError as it is: the library would wrap it in an error of its own."""
-        cast(Results, task.result_backend).check(task.task_id)
+        backend = task.result_backend
+        if isinstance(backend, Results):
+            backend.check(task.task_id)
         return await original(*args, **kwargs)
 
     # Tasks and messages
 
     def find(self, job: object) -> Task | None:
-        """Return a task of one of the brokers, or a shared task.
+        """Return a task of any broker, or a shared task.
 
         Raises:
-            AmbiguousJobError: when it is a name, and two brokers have tasks of it.
+            AmbiguousJobError: when it is a name, and two brokers that are asked together have tasks of it.
         """
         if isinstance(job, AsyncTaskiqDecoratedTask):
-            return job if self.takes(job.broker) or _is_shared(job) else None
-        if not isinstance(job, str):
-            return None
-        tasks = [broker.find_task(job) for broker in self._brokers]
-        found = {id(task): task for task in tasks if task is not None}
-        if len(found) > 1:
-            raise AmbiguousJobError(
-                f"{job!r} names a task of each of {self}, so it can mean any of them: name the task object."
-            )
-        return next(iter(found.values()), None)
+            return job
+        return self._brokers.task(job) if isinstance(job, str) else None
 
     def identify(self, job: object) -> str | None:
         """Return the name of a task, or a name under which something was enqueued."""
@@ -351,15 +372,13 @@ class TaskiqBridge(
         """Return the broker to which a task is sent.
 
         Raises:
-            CriterionError: when it is a shared task without a default broker, and there are several.
+            CriterionError: when it is a shared task without a default broker, and there is not one broker alone.
         """
-        broker = task.broker
+        broker: AsyncBroker | None = task.broker
         if _is_shared(task):
-            broker = getattr(broker, "_default_broker", None) or broker
-        if self.takes(broker):
+            broker = getattr(broker, "_default_broker", None) or self._brokers.only()
+        if broker is not None:
             return broker
-        if len(self._brokers) == 1:
-            return self._brokers[0]
         raise CriterionError(
             f"{task.task_name} is a shared task, and which of {self} it goes to is not known: write "
             "`async_shared_broker.default_broker(broker)`."
@@ -388,12 +407,18 @@ class TaskiqBridge(
         return message.fields()
 
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
-        """Return a message for the broker that has the task, or for the first one."""
+        """Return a message for the broker that has the task, or for the first one.
+
+        Raises:
+            UnknownJobError: when no broker is known here.
+        """
         name, labels = fields["task_name"], fields["labels"]
-        having = (broker for broker in self._brokers if broker.find_task(name) is not None)
+        broker = self._brokers.having(name)
+        if broker is None:
+            raise UnknownJobError
         data = json.dumps(dict(fields)).encode()
         return SentMessage(
-            next(having, self._brokers[0]),
+            broker,
             name,
             "recorded",
             data,
@@ -466,6 +491,6 @@ def _is_shared(task: Task) -> bool:
     return isinstance(task.broker, AsyncSharedBroker)
 
 
-def _broker_of_result(task: AsyncTaskiqTask[Any]) -> AsyncBroker | None:
-    backend = task.result_backend
-    return backend.broker if isinstance(backend, Results) else None
+def _starting(broker: AsyncBroker) -> Any:
+    """Return the class whose startup and shutdown a broker has, without what derived classes add."""
+    return InMemoryBroker if isinstance(broker, InMemoryBroker) else AsyncBroker

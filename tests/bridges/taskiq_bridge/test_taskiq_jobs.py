@@ -41,12 +41,14 @@ def test_a_name_matches_whatever_has_it(jobs, bridge, add, run):
     assert bridge.matcher("add")(jobs.enqueued[0])
 
 
-def test_what_is_no_task_of_these_brokers_has_no_name(bridge, make_broker):
-    foreign = make_broker().register_task(body, "foreign")
+def test_a_task_of_any_broker_goes_by_its_name(bridge, make_broker):
+    other = make_broker().register_task(body, "other")
 
-    assert [bridge.identify(each) for each in (foreign, "nowhere", body, 5, None, int)] == [
-        None
-    ] * 6
+    assert bridge.identify(other) == "other"
+
+
+def test_what_is_no_task_has_no_name(bridge):
+    assert [bridge.identify(each) for each in ("nowhere", body, 5, None, int)] == [None] * 5
 
 
 @pytest.mark.parametrize("ask", ["resolve", "signature", "retry_policy", "delivery_semantics"])

@@ -1,0 +1,534 @@
+"""Whatever broker sends a task, the task is captured: no broker is named here."""
+
+import asyncio
+import gc
+import socket
+import sys
+import types
+from datetime import UTC, datetime
+
+import pytest
+
+pytest.importorskip("taskiq.receiver")
+pytest.importorskip("taskiq_redis")
+
+from taskiq import (
+    AsyncBroker,
+    InMemoryBroker,
+    ScheduledTask,
+    ScheduleSource,
+    SmartRetryMiddleware,
+    TaskiqEvents,
+    async_shared_broker,
+)
+from taskiq.exceptions import SendTaskError
+from taskiq.kicker import AsyncKicker
+from taskiq.middlewares import smart_retry_middleware
+from taskiq.schedule_sources import LabelScheduleSource
+from taskiq.task import AsyncTaskiqTask
+from taskiq_redis import (
+    ListQueueBroker,
+    ListRedisScheduleSource,
+    PubSubBroker,
+    RedisAsyncResultBackend,
+    RedisStreamBroker,
+)
+
+from pytest_jobs import open_jobs
+from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
+from pytest_jobs.errors import AmbiguousJobError, BridgeError, CriterionError, UnknownJobError
+from pytest_jobs.harness.jobs import Jobs
+
+URL = "redis://localhost:1"
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def no_connections(monkeypatch):
+    def connect(self, address):
+        raise AssertionError(f"a connection to {address} was made")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", connect)
+
+
+@pytest.fixture
+def jobs(open_over):
+    """Override the fixture: no broker is named."""
+    with open_over() as jobs:
+        yield jobs
+
+
+@pytest.fixture
+def bridge(jobs):
+    return jobs.bridges[0]
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Hide the brokers of other test modules."""
+    for name, module in list(sys.modules.items()):
+        values = list(getattr(module, "__dict__", {}).values())
+        kinds = {type(value) for value in values}
+        if any(AsyncBroker in kind.__mro__ for kind in kinds - {type(async_shared_broker)}):
+            monkeypatch.delitem(sys.modules, name)
+
+
+def add(a: int, b: int = 0) -> int:
+    return a + b
+
+
+def started():
+    raise AssertionError("it has connected")
+
+
+@pytest.mark.parametrize("kind", [ListQueueBroker, PubSubBroker, RedisStreamBroker])
+def test_a_broker_that_was_made_before_is_captured(open_over, run, kind):
+    task = kind(URL).register_task(add, "add")
+    with open_over() as jobs:
+        run(task.kiq(1, b=2))
+
+        assert [(record.job, record.params) for record in jobs.enqueued] == [
+            (task, {"a": 1, "b": 2})
+        ]
+        assert jobs.drain() == {"performed": 1}
+        assert jobs.performed[0].result == 3
+
+
+def test_a_broker_of_a_factory_is_captured(jobs, run):
+    def make():
+        broker = ListQueueBroker(URL)
+        return broker, broker.register_task(add, "add")
+
+    async def serve():
+        broker, task = make()
+        await broker.startup()
+        await task.kiq(1)
+        await broker.shutdown()
+
+    run(serve())
+
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_an_in_memory_broker_runs_nothing_when_a_task_is_sent(jobs, run):
+    ran = []
+    broker = InMemoryBroker(await_inplace=True)
+
+    @broker.task("append")
+    def append(number):
+        ran.append(number)
+
+    run(append.kiq(1))
+
+    assert ran == []
+    assert jobs.drain() == {"performed": 1}
+    assert ran == [1]
+
+
+def test_a_broker_class_of_the_test_is_captured(jobs, run):
+    class Own(AsyncBroker):
+        async def kick(self, message):
+            started()
+
+        async def startup(self):
+            started()
+
+        async def shutdown(self):
+            started()
+
+        async def listen(self):
+            yield started()
+
+    broker = Own()
+    task = broker.register_task(add, "add")
+
+    async def serve():
+        await broker.startup()
+        await task.kiq(1)
+        await broker.shutdown()
+
+    run(serve())
+
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_an_in_memory_broker_of_a_project_starts_as_that_of_the_library(jobs, run):
+    events = []
+
+    class Own(InMemoryBroker):
+        async def startup(self):
+            started()
+
+    broker = Own()
+    for event in (TaskiqEvents.CLIENT_STARTUP, TaskiqEvents.WORKER_STARTUP):
+        broker.add_event_handler(event, lambda state, event=event: events.append(event.name))
+    run(broker.startup())
+
+    assert events == ["CLIENT_STARTUP", "WORKER_STARTUP"]
+
+
+def test_a_kick_that_calls_super_runs_and_its_labels_travel(jobs, run):
+    class Tenant(ListQueueBroker):
+        async def kick(self, message):
+            message.labels["queue_name"] = "blue"
+            await super().kick(message)
+
+    task = Tenant(URL).register_task(add, "add")
+    run(task.kiq(1))
+
+    assert [record.queue for record in jobs.enqueued] == ["blue"]
+
+
+def test_a_kick_that_hands_on_to_another_broker_lands_in_that_one(jobs, run):
+    class Forwarding(AsyncBroker):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        async def kick(self, message):
+            await self.inner.kick(message)
+
+        async def listen(self):
+            yield started()
+
+    inner = ListQueueBroker(URL)
+    task = Forwarding(inner).register_task(add, "add")
+    run(task.kiq(1))
+
+    assert [record.envelope.broker for record in jobs.enqueued] == [inner]
+
+
+def test_a_kick_that_captures_nothing_is_an_error(jobs, run):
+    class Dropping(ListQueueBroker):
+        async def kick(self, message):
+            if message.labels:
+                await super().kick(message)
+
+    task = Dropping(URL).register_task(add, "add")
+    with pytest.raises(SendTaskError) as caught:
+        run(task.kiq(1))
+
+    assert isinstance(caught.value.__cause__, BridgeError)
+    assert "Dropping.kick returned and no message was captured" in str(caught.value.__cause__)
+
+
+@pytest.fixture
+def shared():
+    task = async_shared_broker.register_task(add, "shared")
+    yield task
+    async_shared_broker.default_broker(None)
+    del AsyncBroker.global_task_registry["shared"]
+
+
+def test_a_shared_task_is_sent_by_its_default_broker(jobs, shared, run):
+    broker = ListQueueBroker(URL)
+    async_shared_broker.default_broker(broker)
+    run(shared.kiq(1))
+
+    assert [record.envelope.broker for record in jobs.enqueued] == [broker]
+    assert jobs.drain() == {"performed": 1}
+
+
+def test_a_shared_task_without_a_broker_is_refused_by_the_library(jobs, shared, run):
+    with pytest.raises(SendTaskError):
+        run(shared.kiq(1))
+
+    assert jobs.enqueued == []
+
+
+@pytest.mark.usefixtures("alone")
+def test_which_broker_a_shared_task_is_for_may_be_unknown(bridge, shared):
+    with pytest.raises(
+        CriterionError, match="which of the brokers of taskiq it goes to is not known"
+    ):
+        bridge.enqueue(shared, (1,), {})
+
+
+def test_a_result_backend_that_is_set_later_is_not_reached(jobs, run):
+    broker = ListQueueBroker(URL)
+    task = broker.register_task(add, "add")
+    broker.with_result_backend(RedisAsyncResultBackend(URL))
+    sent = run(task.kiq(1, 2))
+    jobs.drain()
+
+    assert run(sent.wait_result()).return_value == 3
+
+
+def test_a_result_that_is_asked_for_from_before_the_harness_is_the_library_s(open_over, run):
+    class Backend(RedisAsyncResultBackend):
+        async def is_result_ready(self, task_id):
+            return "asked"
+
+    sent = AsyncTaskiqTask("an-id", Backend(URL))
+    with open_over():
+        assert run(sent.is_ready()) == "asked"
+
+
+def test_a_retry_of_a_middleware_with_a_schedule_source_is_captured(jobs, run):
+    source = ListRedisScheduleSource(URL)
+    broker = ListQueueBroker(URL).with_middlewares(
+        SmartRetryMiddleware(default_delay=60, schedule_source=source)
+    )
+
+    @broker.task("fail", retry_on_error=True, max_retries=2)
+    def fail():
+        raise KeyError
+
+    run(fail.kiq())
+    with pytest.raises(KeyError):
+        jobs.drain()
+
+    assert [delivery.status for delivery in jobs.deliveries] == ["retried", "exhausted"]
+
+
+def test_a_schedule_that_an_application_adds_itself_is_captured(jobs, run):
+    broker = ListQueueBroker(URL)
+    task = broker.register_task(add, "add")
+    run(task.kiq(1))
+    source = ListRedisScheduleSource(URL)
+    schedule = ScheduledTask(
+        task_name="add", labels={}, args=[5], kwargs={}, schedule_id="one", time=NOON
+    )
+    run(source.add_schedule(schedule))
+
+    assert [(record.job, record.due_at) for record in jobs.enqueued] == [(task, None), (task, NOON)]
+    assert jobs.drain() == {"performed": 2}
+
+
+def test_a_schedule_that_an_application_deletes_itself_is_withdrawn(jobs, run):
+    source = ListRedisScheduleSource(URL)
+    task = ListQueueBroker(URL).register_task(add, "add")
+    run(task.kicker().with_schedule_id("one").schedule_by_time(source, NOON, 1))
+    with open_jobs(apps=[ListQueueBroker(URL)]):
+        run(source.delete_schedule("one"))
+
+    assert jobs.pending == []
+
+
+def test_a_source_of_a_project_that_adds_by_super_runs(jobs, run):
+    class Tenant(ListRedisScheduleSource):
+        async def add_schedule(self, schedule):
+            schedule.labels["tenant"] = "blue"
+            await super().add_schedule(schedule)
+
+    run(ListQueueBroker(URL).register_task(add, "add").kiq(1))
+    schedule = ScheduledTask(
+        task_name="add", labels={}, args=[5], kwargs={}, schedule_id="one", time=NOON
+    )
+    run(Tenant(URL).add_schedule(schedule))
+
+    assert jobs.enqueued[1].headers["tenant"] == "blue"
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_schedule_of_a_task_that_no_broker_has_is_an_error(jobs, run):
+    schedule = ScheduledTask(
+        task_name="billing:charge", labels={}, args=[], kwargs={}, schedule_id="one", time=NOON
+    )
+    with pytest.raises(BridgeError) as caught:
+        run(ListRedisScheduleSource(URL).add_schedule(schedule))
+
+    assert str(caught.value) == (
+        "No broker here has the task 'billing:charge' of this schedule, so the broker that the scheduler sends it "
+        "to is not known: import the module that declares the task, or schedule it by a kicker: "
+        "AsyncKicker(name, broker, labels).schedule_by_time(source, time)."
+    )
+
+
+def test_a_source_that_keeps_no_schedules_refuses_as_ever(jobs, run):
+    broker = ListQueueBroker(URL)
+    task = broker.register_task(add, "add")
+    with pytest.raises(NotImplementedError, match="does not support adding schedules"):
+        run(task.schedule_by_time(LabelScheduleSource(broker), NOON, 1))
+
+    assert jobs.enqueued == []
+
+
+def test_a_shared_task_that_is_scheduled_goes_to_the_broker_of_the_test(jobs, shared, run):
+    broker = ListQueueBroker(URL)
+    async_shared_broker.default_broker(broker)
+    kicker = shared.kicker().with_broker(async_shared_broker)
+    run(kicker.schedule_by_time(ListRedisScheduleSource(URL), NOON, 1))
+
+    assert [record.envelope.broker for record in jobs.enqueued] == [broker]
+
+
+# Names
+
+
+def test_a_name_is_looked_up_among_brokers_that_have_sent(jobs, bridge, run):
+    first, second = (ListQueueBroker(URL) for _ in range(2))
+    task = first.register_task(add, "same")
+    second.register_task(add, "same")
+    run(task.kiq(1))
+
+    assert bridge.known("same") is task
+
+
+def test_the_named_brokers_are_asked_before_those_that_have_sent(open_over, run):
+    named, other = ListQueueBroker(URL), ListQueueBroker(URL)
+    task = named.register_task(add, "same")
+    with open_over(named) as jobs:
+        run(other.register_task(add, "same").kiq(1))
+
+        assert jobs.bridges[0].known("same") is task
+
+
+@pytest.fixture
+def module(monkeypatch, alone):
+    """Return a module that has been imported."""
+    module = types.ModuleType("parcels")
+    monkeypatch.setitem(sys.modules, "parcels", module)
+    return module
+
+
+def test_a_name_is_looked_up_among_brokers_of_modules(bridge, module):
+    module.broker = ListQueueBroker(URL)
+    task = module.broker.register_task(add, "same")
+
+    assert bridge.known("same") is task
+
+
+def test_a_name_of_two_brokers_of_modules_is_ambiguous(bridge, module):
+    module.first, module.second = ListQueueBroker(URL), ListQueueBroker(URL)
+    for broker in (module.first, module.second):
+        broker.register_task(add, "same")
+
+    with pytest.raises(
+        AmbiguousJobError, match=r"'same' names a task of each of .* and .*, so it can"
+    ):
+        bridge.known("same")
+
+
+def test_a_written_message_goes_to_the_broker_that_has_the_task(jobs, bridge, module, run):
+    module.first, module.second = ListQueueBroker(URL), ListQueueBroker(URL)
+    run(module.second.register_task(add, "add").kiq(1))
+    again = bridge.record_from(bridge.written(jobs.enqueued[0]).data)
+
+    assert again.envelope.broker is module.second
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_written_message_needs_a_broker(bridge):
+    data = {"task_id": "x", "task_name": "add", "labels": {}, "args": [], "kwargs": {}}
+    with pytest.raises(UnknownJobError):
+        bridge.record_from(data)
+
+
+# What is said
+
+
+def test_an_error_names_no_broker_when_none_is_named(bridge, ledger):
+    with pytest.raises(BridgeError, match="The taskiq bridge is installed already"):
+        bridge.install(ledger, lambda: 0.0)
+
+
+def write(tmp_path, monkeypatch, **modules):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in modules.items():
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / f"{name}.py").write_text(text)
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_brokers_of_modules_are_described_by_where_they_are_made(tmp_path, monkeypatch):
+    make = "from taskiq_redis import ListQueueBroker\nbroker = ListQueueBroker('redis://localhost:1')\n"
+    write(
+        tmp_path,
+        monkeypatch,
+        a_tasks_of_parcels="from parcels_of_a_shop import broker\n",
+        parcels_of_a_shop=make,
+        letters_of_a_shop=make,
+    )
+    import a_tasks_of_parcels
+
+    assert TaskiqBridge().described() == "parcels_of_a_shop:broker; nothing is contacted"
+
+    import letters_of_a_shop
+
+    described = TaskiqBridge([letters_of_a_shop.broker]).described()
+    assert described == "letters_of_a_shop:broker and 1 more; nothing is contacted"
+    assert a_tasks_of_parcels.broker is not letters_of_a_shop.broker
+
+
+@pytest.mark.usefixtures("alone")
+def test_without_a_broker_it_is_said_that_nothing_is_contacted():
+    assert TaskiqBridge().described() == "nothing is contacted"
+
+
+# Restoring
+
+
+def test_every_class_and_object_is_as_before(open_over, run):
+    class Tenant(ListQueueBroker):
+        async def kick(self, message):
+            await super().kick(message)
+
+    brokers = [Tenant(URL), RedisStreamBroker(URL), InMemoryBroker()]
+    source = ListRedisScheduleSource(URL)
+    tasks = [broker.register_task(add, "add") for broker in brokers]
+
+    def state():
+        gc.collect()
+        classes = [AsyncBroker, ScheduleSource, AsyncKicker, AsyncTaskiqTask]
+        for cls in classes:
+            classes += type.__subclasses__(cls)
+        owners = [*classes, *brokers, source, smart_retry_middleware]
+        return [
+            {k: v for k, v in vars(owner).items() if not k.startswith("_abc_")} for owner in owners
+        ]
+
+    async def use():
+        for task in tasks:
+            await task.kiq(1)
+        await tasks[0].schedule_by_time(source, NOON, 1)
+        raise KeyError
+
+    before = state()
+    with pytest.raises(KeyError), open_over():
+        run(use())
+
+    assert state() == before
+
+
+def test_a_task_goes_to_its_server_again_afterwards(open_over, run):
+    class Own(ListQueueBroker):
+        async def kick(self, message):
+            raise LookupError
+
+    task = Own(URL).register_task(add, "add")
+    with open_over() as jobs:
+        run(task.kiq(1))
+    with pytest.raises(SendTaskError) as caught:
+        run(task.kiq(1))
+
+    assert len(jobs.enqueued) == 1
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
+def test_a_source_deletes_by_itself_again_afterwards(open_over, run):
+    class Source(ScheduleSource):
+        async def get_schedules(self):
+            return []
+
+        async def add_schedule(self, schedule):
+            started()
+
+        async def delete_schedule(self, schedule_id):
+            return f"{schedule_id} is deleted"
+
+    source = Source()
+    task = ListQueueBroker(URL).register_task(add, "add")
+    with open_over():
+        run(task.schedule_by_time(source, NOON, 1))
+
+    assert (run(source.delete_schedule("x")), vars(source)) == ("x is deleted", {})
+
+
+def test_the_inner_of_two_harnesses_gets_every_broker(run):
+    task = ListQueueBroker(URL).register_task(add, "add")
+    with Jobs([TaskiqBridge()]) as outer, Jobs([TaskiqBridge([ListQueueBroker(URL)])]) as inner:
+        run(task.kiq(1))
+
+    assert (len(outer.enqueued), len(inner.enqueued)) == (0, 1)
