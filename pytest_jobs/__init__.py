@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         CurrentAttributes as CurrentAttributes,
         attribute as attribute,
     )
-    from .core.enqueueing.enqueue import perform_all_later as perform_all_later
+    from .core.enqueueing.many import perform_all_later as perform_all_later
     from .core.foundation.hooks import hookimpl as hookimpl, hooks as hooks
     from .core.foundation.payload import Payload as Payload
     from .core.foundation.settings import configure as configure
@@ -145,7 +145,7 @@ _HOMES = {
     "integrations.instruments": ("JobLog", "JobMetrics"),
     # Sending jobs
     "core.foundation.settings": ("configure",),
-    "core.enqueueing.enqueue": ("perform_all_later",),
+    "core.enqueueing.many": ("perform_all_later",),
     "core.batches.batch": ("Batch", "slices"),
     "core.foundation.payload": ("Payload",),
     "adapters": ("InlineAdapter", "TestAdapter"),

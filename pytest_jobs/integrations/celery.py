@@ -6,7 +6,8 @@ One task, `pytest_jobs.perform`, performs every job of the core; a message holds
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _PROBE: Final = Probe(
     "celery",
     "celery.app.base:Celery.task",
+    "celery.app.base:Celery.producer_or_acquire",
     "celery.app.control:Control.revoke(_, _)",
     "celery.app.task:Task.apply_async(_, args=, task_id=, shadow=)",
     "celery.exceptions:Ignore",
@@ -116,6 +118,39 @@ class CeleryAdapter:
             UnknownJobError: when a worker could not find its class.
             AmbiguousJobError: when another class has the same name.
         """
+        options = self._options(payload)
+        try:
+            self._task.apply_async(**options)
+        except _outages() as error:
+            raise _refused(payload, error) from error
+
+    def enqueue_all(self, payloads: Sequence[Payload]) -> Sequence[EnqueueError | None]:
+        """Send payloads of first attempts over one connection of the pool, on redis in one round trip.
+
+        Raises:
+            DeclarationError: as `enqueue`, and UnknownJobError and AmbiguousJobError; none is sent then.
+        """
+        every = [self._options(payload) for payload in payloads]
+        refusals: list[EnqueueError | None] = [None] * len(payloads)
+        outages = _outages()
+        try:
+            with self._app.producer_or_acquire() as producer:
+                outages += tuple(producer.connection.connection_errors)
+                with self._in_one_pipeline(producer.channel):
+                    for place, options in enumerate(every):
+                        try:
+                            self._task.apply_async(producer=producer, **options)
+                        except outages as error:
+                            refusals[place] = _refused(payloads[place], error)
+        except outages as error:
+            return [_refused(payload, error) for payload in payloads]
+        return refusals
+
+    def _in_one_pipeline(self, channel: Any) -> AbstractContextManager[None]:
+        # Other brokers are not waited for after each message.
+        return _pipelined(channel) if self._transport in _LOWEST_FIRST else nullcontext()
+
+    def _options(self, payload: Payload) -> dict[str, Any]:
         if self._app.conf.task_always_eager:
             raise DeclarationError(
                 f"{self!r} sends messages, and task_always_eager has its application send none: in a test ask for "
@@ -137,13 +172,7 @@ class CeleryAdapter:
             options["queue"] = payload.queue
         if payload.priority is not None:
             options["priority"] = self._priority(payload)
-        try:
-            self._task.apply_async(**options)
-        except _outages() as error:
-            raise EnqueueError(
-                f"Could not enqueue {payload.name} (job {payload.job_id}) on Celery: the broker answers with "
-                f"{error_text(error).rstrip('.')}."
-            ) from error
+        return options
 
     def withdraw(self, job_id: str) -> Payload | None:
         """Have the workers that run now drop a job, for `unique(on_conflict="replace")`.
@@ -194,6 +223,50 @@ class CeleryAdapter:
 
     def __repr__(self) -> str:
         return f"<CeleryAdapter {self._app.main}>"
+
+
+def _refused(payload: Payload, error: Exception) -> EnqueueError:
+    return EnqueueError(
+        f"Could not enqueue {payload.name} (job {payload.job_id}) on Celery: the broker answers with "
+        f"{error_text(error).rstrip('.')}."
+    )
+
+
+class _PipelinedClient:
+    """Stands in for the client of a channel: messages wait for one pipeline, and each exchange is read once."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._pipeline = client.pipeline(transaction=False)
+        self._members: dict[str, Any] = {}
+
+    def lpush(self, *arguments: Any) -> None:
+        self._pipeline.lpush(*arguments)
+
+    def smembers(self, key: str) -> Any:
+        if key not in self._members:
+            self._members[key] = self._client.smembers(key)
+        return self._members[key]
+
+    def execute(self) -> None:
+        self._pipeline.execute()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@contextmanager
+def _pipelined(channel: Any) -> Generator[None]:
+    """Send what a channel of kombu's redis transport publishes in a block at its end, in one round trip."""
+    with channel.conn_or_acquire() as client:
+        pipelined = _PipelinedClient(client)
+        # An attribute of this one channel, which stands in front of the method.
+        channel.conn_or_acquire = lambda client=None: nullcontext(client or pipelined)
+        try:
+            yield
+        finally:
+            del channel.conn_or_acquire
+        pipelined.execute()
 
 
 def _perform(task: Any, data: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ class that sends them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ..core.batches.stores import another_batch, names_of
 from ..core.foundation.payload import Payload
-from ..core.foundation.protocols import BatchFacts, Held, Waiting
+from ..core.foundation.protocols import BatchFacts, Held, Waiting, Wanted
 from ..errors import DeclarationError, StoreError
 from ..harness.records.texts import error_text
 
@@ -282,6 +283,7 @@ else
 end
 return {}
 """
+_ACQUIRE_DIGEST: Final = hashlib.sha1(_ACQUIRE.encode(), usedforsecurity=False).hexdigest()
 _RELEASE: Final = """
 local places, queue, names = KEYS[1], KEYS[2], KEYS[3]
 local owner, now, ends = ARGV[1], ARGV[2], ARGV[3]
@@ -346,10 +348,24 @@ class RedisStore:
         renew: bool = False,
     ) -> Held | None:
         """Take a place; see `pytest_jobs.core.foundation.protocols.Store`."""
-        times = (_microseconds(now_ns), _end(now_ns, ttl_ns))
-        arguments = (owner, *times, limit, "" if rank is None else rank, _KEPT_MS, int(renew))
-        first = self._do(f"take {key}", key, _ACQUIRE, *arguments)
-        return Held(key, _text(first[0]), _end_of(first[1])) if first else None
+        wanted = Wanted(key, owner, now_ns, ttl_ns, limit, rank, renew)
+        return _held(key, self._do(f"take {key}", key, _ACQUIRE, *_arguments(wanted)))
+
+    def acquire_all(self, wanted: Sequence[Wanted]) -> Sequence[Held | None]:
+        """Take places in one round trip; see `pytest_jobs.core.foundation.protocols.AcquiresMany`."""
+
+        def take() -> list[Any]:
+            with self._client.pipeline(transaction=False) as pipeline:
+                # Redis knows the script by its digest once the first of them has run.
+                run, script = pipeline.eval, _ACQUIRE
+                for each in wanted:
+                    run(script, 3, *self._keys(each.key), *_arguments(each))
+                    run, script = pipeline.evalsha, _ACQUIRE_DIGEST
+                answers: list[Any] = pipeline.execute()
+                return answers
+
+        answers = self._ask(f"take {len(wanted)} places", take)
+        return [_held(each.key, first) for each, first in zip(wanted, answers, strict=True)]
 
     def release(
         self, key: str, owner: str, *, now_ns: int, ttl_ns: int | None = None
@@ -392,8 +408,10 @@ class RedisStore:
         return [(name, name.removeprefix(start)) for name in sorted(names)]
 
     def _do(self, what: str, key: str, script: str, *arguments: str | int) -> Any:
-        keys = [f"{self._prefix}{part}:{key}" for part in ("places", "queue", "names")]
-        return self._ask(what, lambda: self._client.eval(script, 3, *keys, *arguments))
+        return self._ask(what, lambda: self._client.eval(script, 3, *self._keys(key), *arguments))
+
+    def _keys(self, key: str) -> list[str]:
+        return [f"{self._prefix}{part}:{key}" for part in ("places", "queue", "names")]
 
     def _ask(self, what: str, ask: Callable[[], T]) -> T:
         from redis.exceptions import RedisError
@@ -408,6 +426,17 @@ class RedisStore:
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._prefix}>"
+
+
+def _arguments(wanted: Wanted) -> tuple[str | int, ...]:
+    """Return what _ACQUIRE takes."""
+    now_ns, rank = wanted.now_ns, "" if wanted.rank is None else wanted.rank
+    times = (_microseconds(now_ns), _end(now_ns, wanted.ttl_ns))
+    return (wanted.owner, *times, wanted.limit, rank, _KEPT_MS, int(wanted.renew))
+
+
+def _held(key: str, first: Sequence[object]) -> Held | None:
+    return Held(key, _text(first[0]), _end_of(first[1])) if first else None
 
 
 def _microseconds(ns: int) -> int:

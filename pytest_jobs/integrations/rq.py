@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -32,9 +32,11 @@ _PROBE: Final = Probe(
     "rq",
     "rq:Queue(_, connection=, serializer=)",
     "rq:Queue.enqueue_at(_, _, _)",
+    "rq:Queue.enqueue_call(_, _, pipeline=)",
     "rq:Queue.enqueue_job(_, _, pipeline=, at_front=, unique=)",
     # A killed attempt must not send the next one twice.
     "rq:Queue.schedule_job(_, _, _, unique=)",
+    "rq:Queue.schedule_job(_, _, _, pipeline=)",
     "rq:Queue.scheduled_job_registry",
     "rq:Queue.remove(_, _)",
     "rq:Retry(max=, interval=)",
@@ -115,39 +117,59 @@ class RqAdapter:
             UnknownJobError: when a worker could not find its class.
             AmbiguousJobError: when another class has the same name.
         """
-        data, front = payload.to_dict(), at_front(payload)
+        options = self._options(payload)
         delivery = current.get()
         if delivery is not None and delivery.goes_on_with(payload):
             return
+        from redis.exceptions import RedisError
+        from rq.exceptions import DuplicateJobError
+
+        try:
+            self._send(payload, options)
+        except DuplicateJobError:
+            _log.info("%s (job %s) was sent before.", payload.name, options["job_id"])
+        except RedisError as error:
+            raise _refused(payload, error) from error
+
+    def enqueue_all(self, payloads: Sequence[Payload]) -> Sequence[EnqueueError | None]:
+        """Send payloads of first attempts in one round trip: redis takes all of them, or none.
+
+        Raises:
+            DeclarationError: as `enqueue`, and UnknownJobError and AmbiguousJobError; none is sent then.
+        """
+        every = [(payload, self._options(payload)) for payload in payloads]
+        from redis.exceptions import RedisError
+
+        try:
+            with self._connection.pipeline() as pipeline:
+                for payload, options in every:
+                    self._send(payload, {**options, "pipeline": pipeline})
+                pipeline.execute()
+        except RedisError as error:
+            return [_refused(payload, error) for payload in payloads]
+        return [None] * len(payloads)
+
+    def _options(self, payload: Payload) -> dict[str, Any]:
         job_id = payload.job_id
-        options: dict[str, Any] = {
-            "args": (data,),
+        return {
+            "args": (payload.to_dict(),),
             # A later attempt is sent only when it goes to another queue; there it needs an id of its own.
             "job_id": job_id if payload.attempt == 1 else f"{job_id}-{payload.attempt}",
             "job_timeout": self._timeout,
             "description": payload.name,
             "retry": self._rq.Retry(max=REDELIVERIES),
-            "at_front": front,
+            "at_front": at_front(payload),
             # An attempt may be killed after it sent the next one: its repetition must not send that again.
             "unique": payload.attempt > 1,
         }
-        queue = self._queue(payload.queue)
-        from redis.exceptions import RedisError
-        from rq.exceptions import DuplicateJobError
 
-        try:
-            if payload.due_ns is None or payload.due_ns <= self.now_ns():
-                queue.enqueue(_ENTRY, **options)
-            else:
-                due = datetime.fromtimestamp(_rounded_up(payload.due_ns), UTC)
-                queue.enqueue_at(due, _ENTRY, **options)
-        except DuplicateJobError:
-            _log.info("%s (job %s) was sent before.", payload.name, options["job_id"])
-        except RedisError as error:
-            raise EnqueueError(
-                f"Could not enqueue {payload.name} (job {job_id}) on RQ: redis answers with "
-                f"{error_text(error).rstrip('.')}."
-            ) from error
+    def _send(self, payload: Payload, options: dict[str, Any]) -> None:
+        queue = self._queue(payload.queue)
+        if payload.due_ns is None or payload.due_ns <= self.now_ns():
+            queue.enqueue(_ENTRY, **options)
+        else:
+            due = datetime.fromtimestamp(_rounded_up(payload.due_ns), UTC)
+            queue.enqueue_at(due, _ENTRY, **options)
 
     def withdraw(self, job_id: str) -> Payload | None:
         """Take back and return what waits of a job, for `unique(on_conflict="replace")`.
@@ -213,6 +235,13 @@ class RqAdapter:
 
     def __repr__(self) -> str:
         return "<RqAdapter>"
+
+
+def _refused(payload: Payload, error: Exception) -> EnqueueError:
+    return EnqueueError(
+        f"Could not enqueue {payload.name} (job {payload.job_id}) on RQ: redis answers with "
+        f"{error_text(error).rstrip('.')}."
+    )
 
 
 class Delivery:

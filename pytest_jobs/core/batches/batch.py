@@ -12,13 +12,8 @@ from typing import Any, Self, TypeVar, cast
 
 from ...errors import BatchError, EnqueueError, Halt, SignatureError
 from ..enqueueing.context import performed
-from ..enqueueing.enqueue import (
-    checked_jobs,
-    encoded_arguments,
-    in_context_of,
-    payload_of,
-    prepared,
-)
+from ..enqueueing.enqueue import encoded_arguments, in_context_of, payload_of
+from ..enqueueing.many import PreparedJob, checked_jobs
 from ..foundation.base import JobBase, Membership
 from ..foundation.payload import BATCH, BATCH_CALLBACK, Payload
 from ..foundation.protocols import BatchFacts
@@ -160,7 +155,7 @@ class Batch:
         ids = self._ids(every)
         for job, job_id in zip(every, ids, strict=True):
             job.__membership__ = Membership(self._id, job_id)
-        calls = [prepared(job, adapter) for job in every]
+        prepared = [PreparedJob(job, adapter) for job in every]
         missing = store.add(self._id, ids, self._callbacks, self._adder)
         if missing is None:
             raise BatchError(
@@ -169,11 +164,11 @@ class Batch:
                 "Batch.current().enqueue([...])."
             )
         waiting, refused = set(missing), []
-        for job, job_id, enqueue_prepared in zip(every, ids, calls, strict=True):
+        for job, job_id, each in zip(every, ids, prepared, strict=True):
             if job_id not in waiting:
                 job.enqueued, job.enqueue_error, job.dropped_for = False, None, job_id
                 continue
-            enqueue_prepared()
+            each.enqueue()
             if job.enqueued:
                 store.handed_over(self._id, job_id)
             elif job.enqueue_error is None or isinstance(job.enqueue_error, Halt):

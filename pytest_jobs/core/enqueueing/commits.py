@@ -16,13 +16,13 @@ from ..foundation.settings import settings
 class WaitingJob:
     """A job that is enqueued when all of some transactions have committed."""
 
-    __slots__ = ("_dropped", "_enqueue", "_left", "job")
+    __slots__ = ("_enqueue", "_left", "_settled", "job")
 
     def __init__(self, job: JobBase, enqueue: Callable[[], None]) -> None:
         self.job = job
         self._enqueue = enqueue
         self._left = 0
-        self._dropped = False
+        self._settled = False
 
     def wait_for(self, transactions: Sequence[FoundTransaction]) -> None:
         self._left = len(transactions)
@@ -45,11 +45,15 @@ class WaitingJob:
             )
             raise
 
+    def settle(self) -> None:
+        """Note that the job is enqueued, so that nothing can drop it any more."""
+        self._settled = True
+
     def drop(self, transaction: OpenTransaction, by: str) -> None:
         """Drop the job, since one of its transactions will not commit."""
-        if self._dropped:
+        if self._settled:
             return
-        self._dropped = True
+        self._settled = True
         job = self.job
         job.enqueued = False
         job.enqueue_error = RolledBackError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import EnqueueError, Halt, SignatureError
 from ..arguments.encoding import encode
@@ -17,6 +16,9 @@ from ..foundation.payload import BATCH, Payload
 from ..foundation.protocols import Adapter, FoundTransaction, NotesKeptOut
 from ..foundation.settings import settings
 from .context import current_classes, current_values, headers_of
+
+if TYPE_CHECKING:
+    from .commits import WaitingJob
 
 J = TypeVar("J", bound=JobBase)
 T = TypeVar("T")
@@ -123,14 +125,14 @@ def enqueue(job: JobBase, payload: Payload | None = None, adapter: Adapter | Non
         if job.__context__ is not None and job.__context__ is not current_values.get():
             in_context_of(job, enqueue, job)
             return
-        if cls.enqueue_after_commit and (transactions := _transactions_to_wait_for(cls)):
+        if cls.enqueue_after_commit and (transactions := transactions_of(cls)):
             payload = payload_of(job, adapter.now_ns())
             if declaration.exclusion is not None:
                 declaration.exclusion.write_keys(job, payload)
-            _wait_for_commit(job, payload, adapter, transactions)
+            wait_for_commit(job, payload, adapter, transactions)
             return
         if declaration.enqueue_callbacks:
-            _enqueue_inside_callbacks(job, None, adapter)
+            enqueue_inside_callbacks(job, None, adapter)
             return
         payload = payload_of(job, adapter.now_ns())
     job.payload = payload
@@ -146,7 +148,7 @@ def enqueue(job: JobBase, payload: Payload | None = None, adapter: Adapter | Non
                 hooks.job_not_enqueued(job=job)
             return
     except EnqueueError as error:
-        _not_enqueued(job, error)
+        not_enqueued(job, error)
         return
     job.enqueued = True
     if hooks.job_enqueued is not None:
@@ -164,7 +166,9 @@ def in_context_of(job: JobBase, do: Callable[..., T], *args: Any) -> T:
         current_values.reset(token)
 
 
-def _enqueue_inside_callbacks(job: JobBase, payload: Payload | None, adapter: Adapter) -> None:
+def enqueue_inside_callbacks(job: JobBase, payload: Payload | None, adapter: Adapter) -> None:
+    """Enqueue a job whose class has enqueue callbacks; without a payload, one is made inside of them."""
+
     def hand_over() -> None:
         # A callback may change the arguments, so a payload is made when the last of them has run.
         enqueue(job, payload or payload_of(job, adapter.now_ns()), adapter)
@@ -172,35 +176,51 @@ def _enqueue_inside_callbacks(job: JobBase, payload: Payload | None, adapter: Ad
     try:
         run_chain(type(job).__declaration__.enqueue_callbacks, job, hand_over)
     except Halt as halt:
-        _not_enqueued(job, halt)
+        not_enqueued(job, halt)
 
 
-def _transactions_to_wait_for(job_class: type[JobBase]) -> Sequence[FoundTransaction]:
+def transactions_of(job_class: type[JobBase]) -> Sequence[FoundTransaction]:
+    """Return the transactions that are open and that jobs of a class wait for."""
     # Not at the top: a program whose jobs wait for no commit does not load it.
     from .commits import transactions_to_wait_for
 
     return transactions_to_wait_for(job_class)
 
 
-def _wait_for_commit(
-    job: JobBase, payload: Payload, adapter: Adapter, transactions: Sequence[FoundTransaction]
-) -> None:
-    """Postpone the enqueue until commit. The payload and the adapter are those of now."""
+def wait_for_commit(
+    job: JobBase,
+    payload: Payload,
+    adapter: Adapter,
+    transactions: Sequence[FoundTransaction],
+    enqueue_now: Callable[[], None] | None = None,
+) -> WaitingJob:
+    """Postpone the enqueue until commit. The payload and the adapter are those of now.
+
+    Args:
+        job: the job.
+        payload: its payload.
+        adapter: what takes it.
+        transactions: whose commit it waits for.
+        enqueue_now: what enqueues it then; None for what enqueues it alone.
+    """
     from .commits import WaitingJob
 
-    def enqueue_now() -> None:
+    def enqueue_alone() -> None:
         payload.enqueued_ns = adapter.now_ns()
         has_callbacks = type(job).__declaration__.enqueue_callbacks
-        hand_over = _enqueue_inside_callbacks if has_callbacks else enqueue
+        hand_over = enqueue_inside_callbacks if has_callbacks else enqueue
         in_context_of(job, hand_over, job, payload, adapter)
 
     job.payload = payload
     job.enqueued = True
     job.enqueue_error = None
-    WaitingJob(job, enqueue_now).wait_for(transactions)
+    waiting = WaitingJob(job, enqueue_now or enqueue_alone)
+    waiting.wait_for(transactions)
+    return waiting
 
 
-def _not_enqueued(job: JobBase, why: EnqueueError | Halt) -> None:
+def not_enqueued(job: JobBase, why: EnqueueError | Halt) -> None:
+    """Note on a job, and for lifecycle plugins, why it was not enqueued."""
     job.enqueued = False
     job.enqueue_error = why
     if hooks.job_not_enqueued is not None:
@@ -236,77 +256,3 @@ def enqueue_retry(
     settings.adapter.enqueue(payload)
     if hooks.job_enqueued is not None:
         hooks.job_enqueued(job=job, payload=payload)
-
-
-# Many at once
-
-
-def perform_all_later(jobs: Iterable[J]) -> tuple[J, ...]:
-    """Enqueue many jobs.
-
-    When one of them has an argument that cannot be written, none is enqueued. Callbacks run, for
-    each job its own; ActiveJob skips them. Those that are enqueued after the commit wait for it.
-
-    Args:
-        jobs: jobs made by `new`, of any classes.
-
-    Returns:
-        The jobs; `.enqueued` of each says whether an adapter took it.
-
-    Raises:
-        StoreError: when the store of locks and limits cannot be reached; those before that job are enqueued.
-    """
-    adapter = settings.adapter
-    every = checked_jobs(jobs, "perform_all_later")
-    for enqueue_prepared in [prepared(job, adapter) for job in every]:
-        enqueue_prepared()
-    return every
-
-
-def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
-    """Return the jobs that a verb is given.
-
-    Raises:
-        SignatureError: when they are not a list, or an item of it is not a job.
-    """
-    if not isinstance(jobs, Iterable):
-        raise SignatureError(
-            f"{verb} is given {jobs!r}, and takes a list: write {verb}([job.new(...), ...])."
-        )
-    every = tuple(jobs)
-    for job in every:
-        if not isinstance(job, JobBase):
-            raise SignatureError(
-                f"{verb} is given {job!r}, which is no job yet: write `.new(...)` of it, with the arguments."
-            )
-    return every
-
-
-def prepared(job: JobBase, adapter: Adapter) -> Callable[[], None]:
-    """Check a job without enqueueing it, and return the function that enqueues it.
-
-    So none of many jobs is enqueued when one of them is refused.
-
-    Raises:
-        SignatureError: when the arguments do not fit `perform`.
-        SerializationError: when one, or the key of a lock or limit, cannot be written.
-    """
-    return partial(in_context_of, job, in_context_of(job, _prepared, job, adapter))
-
-
-def _prepared(job: JobBase, adapter: Adapter) -> Callable[[], None]:
-    declaration = type(job).__declaration__
-    waits = type(job).enqueue_after_commit
-    transactions = _transactions_to_wait_for(type(job)) if waits else ()
-    payload = None
-    if transactions or not declaration.enqueue_callbacks:
-        payload = payload_of(job, adapter.now_ns())
-    else:
-        encoded_arguments(job)
-    if declaration.exclusion is not None:
-        declaration.exclusion.write_keys(job, payload)
-    if payload is None:
-        return partial(_enqueue_inside_callbacks, job, None, adapter)
-    if transactions:
-        return partial(_wait_for_commit, job, payload, adapter, transactions)
-    return partial(enqueue, job, payload, adapter)

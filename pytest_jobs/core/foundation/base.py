@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from ...errors import DeclarationError, SignatureError
@@ -132,6 +132,19 @@ class Exclusion(Protocol):
 
     def write_keys(self, job: JobBase, payload: Payload | None) -> None:
         """Write the keys of a job into its payload; without a payload, check that they can be made."""
+        ...
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a job takes back the one that has its lock."""
+        ...
+
+    def admit_together(self, ready: Sequence[tuple[JobBase, Payload]]) -> None:
+        """Take the locks and places of many jobs; one that is kept out gets `dropped_for`."""
+        ...
+
+    def give_back(self, payload: Payload, adapter: Adapter) -> None:
+        """Give back the lock and the place of a job that was not enqueued."""
         ...
 
     def enqueue(self, job: JobBase, payload: Payload, adapter: Adapter) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from ...errors import EnqueueError
 from .payload import Payload
 
 # Adapters
@@ -14,7 +15,7 @@ from .payload import Payload
 class Adapter(Protocol):
     """Keeps payloads, or runs them. Two methods are all that the core asks for.
 
-    An adapter may also be one that `Withdraws`, that `Unblocks` or that `NotesKeptOut`.
+    An adapter may also be one that `EnqueuesMany`, that `Withdraws`, that `Unblocks` or that `NotesKeptOut`.
     """
 
     def now_ns(self) -> int:
@@ -26,6 +27,21 @@ class Adapter(Protocol):
 
         Raises:
             EnqueueError: when the queue does not accept it; `perform_later` keeps the error.
+        """
+        ...
+
+
+@runtime_checkable
+class EnqueuesMany(Adapter, Protocol):
+    """An adapter that takes many payloads in one round trip, for `perform_all_later`."""
+
+    def enqueue_all(self, payloads: Sequence[Payload]) -> Sequence[EnqueueError | None]:
+        """Take payloads of first attempts, in this order.
+
+        A job that waits for a place of its limit is among them, due when the first place expires.
+
+        Returns:
+            For each payload None, or why the queue does not accept it.
         """
         ...
 
@@ -91,6 +107,19 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A place that is asked for; the fields are the arguments of `Store.acquire`."""
+
+    key: str
+    owner: str
+    now_ns: int
+    ttl_ns: int | None = None
+    limit: int = 1
+    rank: int | None = None
+    renew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A job that waits for a place."""
 
@@ -105,7 +134,8 @@ class Store(Protocol):
     Every method is atomic. Times are nanoseconds, by the clock of the adapter; a place ends at a
     whole microsecond. A place that has expired counts as given back.
 
-    Each method raises a `StoreError` when the store cannot be reached.
+    Each method raises a `StoreError` when the store cannot be reached. A store may also be one that
+    `AcquiresMany`.
     """
 
     def acquire(
@@ -157,6 +187,15 @@ class Store(Protocol):
 
     def waiting(self) -> Sequence[Waiting]:
         """Return the jobs that wait, by key, the next one first."""
+        ...
+
+
+@runtime_checkable
+class AcquiresMany(Protocol):
+    """A store that takes many places in one round trip."""
+
+    def acquire_all(self, wanted: Sequence[Wanted]) -> Sequence[Held | None]:
+        """Take places, one after the other; return for each what `Store.acquire` would."""
         ...
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ...errors import DeclarationError, EnqueueError, JobLockedError, StoreError
 from ..batches.ends import end_in_batch_or_log
 from ..foundation.base import Declaration, JobBase
 from ..foundation.payload import BATCH, GIVEN_UP, LIMIT, UNIQUE, Execution, Payload
-from ..foundation.protocols import Adapter, Held, Store, Unblocks, Withdraws
+from ..foundation.protocols import (
+    AcquiresMany,
+    Adapter,
+    Held,
+    Store,
+    Unblocks,
+    Wanted,
+    Withdraws,
+)
 from ..foundation.settings import settings
 from .rules import LimitRule, UniqueRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 #: Begins, instead of the former, the key of a lock that is held while a job runs.
@@ -149,6 +157,61 @@ class Exclusion:
             return held.owner
         return None
 
+    # Enqueueing many
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a job takes back the one that has its lock, which no other job may come between."""
+        return self.unique is not None and self.unique.on_enqueue == "replace"
+
+    def admit_together(self, ready: Sequence[tuple[JobBase, Payload]]) -> None:
+        """Take the locks and the places of jobs of any classes, each in one round trip if the store can.
+
+        A job that another one keeps out gets `dropped_for`; one that waits for a place is due when the first
+        place expires.
+
+        Raises:
+            StoreError: when the store cannot be reached.
+        """
+        store, adapter = settings.store, settings.adapter
+        try:
+            locked: list[tuple[JobBase, Payload, UniqueRule]] = []
+            for job, payload in ready:
+                rule = _exclusion_of(job).unique
+                if rule is not None and rule.kind.at_enqueue:
+                    locked.append((job, payload, rule))
+            locks = [
+                _lock_of(each, rule, each.enqueued_ns, each.due_ns) for _, each, rule in locked
+            ]
+            for (job, payload, rule), held in zip(locked, _acquire_all(store, locks), strict=True):
+                if held is not None:
+                    job.dropped_for = held.owner
+                    if rule.on_enqueue == "log":
+                        _log.info("Dropped at enqueue: %s", _locked_text(payload, held))
+            placed: list[tuple[JobBase, Payload, LimitRule]] = []
+            for job, payload in ready:
+                limit = _exclusion_of(job).limit
+                due = payload.due_ns is None or payload.due_ns <= payload.enqueued_ns
+                if limit is not None and due and job.dropped_for is None:
+                    placed.append((job, payload, limit))
+            places = [_place_of(each, limit, each.enqueued_ns) for _, each, limit in placed]
+            for (job, payload, limit), held in zip(
+                placed, _acquire_all(store, places), strict=True
+            ):
+                if held is not None and limit.blocks:
+                    payload.due_ns = held.expires_ns
+                elif held is not None:
+                    job.dropped_for = held.owner
+                    self.give_back(payload, adapter)
+        except Exception:
+            for _, payload in ready:
+                self.give_back(payload, adapter)
+            raise
+
+    def give_back(self, payload: Payload, adapter: Adapter) -> None:
+        """Give back the lock and the place of a job that was not enqueued."""
+        _undo(payload, (), adapter, settings.store)
+
     # Performing
 
     def enter(self, payload: Payload) -> Execution | None:
@@ -238,6 +301,10 @@ class Exclusion:
             )
 
 
+def _exclusion_of(job: JobBase) -> Exclusion:
+    return cast(Exclusion, type(job).__declaration__.exclusion)
+
+
 def _take_lock(
     payload: Payload,
     rule: UniqueRule,
@@ -247,26 +314,46 @@ def _take_lock(
     *,
     renew: bool = False,
 ) -> Held | None:
+    return _acquire(store, _lock_of(payload, rule, now_ns, due_ns, renew=renew))
+
+
+def _lock_of(
+    payload: Payload, rule: UniqueRule, now_ns: int, due_ns: int | None, *, renew: bool = False
+) -> Wanted:
     until_due_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
     ttl_ns = None if rule.ttl_ns is None else rule.ttl_ns + until_due_ns
-    return store.acquire(
-        _key(payload, UNIQUE), payload.job_id, now_ns=now_ns, ttl_ns=ttl_ns, renew=renew
-    )
+    return Wanted(_key(payload, UNIQUE), payload.job_id, now_ns, ttl_ns, renew=renew)
 
 
 def _take_place(
     payload: Payload, rule: LimitRule, store: Store, now_ns: int, *, begins: bool = False
 ) -> Held | None:
     # Renewed when the run begins: the job may have waited in its queue for most of the time of its place.
+    return _acquire(store, _place_of(payload, rule, now_ns, renew=begins))
+
+
+def _place_of(payload: Payload, rule: LimitRule, now_ns: int, *, renew: bool = False) -> Wanted:
+    rank = (payload.priority or 0) if rule.blocks else None
+    key = _key(payload, LIMIT)
+    return Wanted(key, payload.job_id, now_ns, rule.duration_ns, rule.to, rank, renew)
+
+
+def _acquire(store: Store, wanted: Wanted) -> Held | None:
     return store.acquire(
-        _key(payload, LIMIT),
-        payload.job_id,
-        now_ns=now_ns,
-        ttl_ns=rule.duration_ns,
-        limit=rule.to,
-        rank=(payload.priority or 0) if rule.blocks else None,
-        renew=begins,
+        wanted.key,
+        wanted.owner,
+        now_ns=wanted.now_ns,
+        ttl_ns=wanted.ttl_ns,
+        limit=wanted.limit,
+        rank=wanted.rank,
+        renew=wanted.renew,
     )
+
+
+def _acquire_all(store: Store, wanted: Sequence[Wanted]) -> Sequence[Held | None]:
+    if len(wanted) > 1 and isinstance(store, AcquiresMany):
+        return store.acquire_all(wanted)
+    return [_acquire(store, each) for each in wanted]
 
 
 def _block(payload: Payload, held: Held, adapter: Adapter) -> None:
