@@ -380,6 +380,10 @@ class LibraryBridge(Generic[T, M, S]):
         """Return the names of the jobs that the library enqueues after a record. Default: none."""
         return ()
 
+    def known_names(self) -> Collection[str]:
+        """Return the names of the tasks that are known here, to suggest the nearest. Default: none."""
+        return ()
+
     def payload_of(self, message: M) -> object:
         """Return the `payload` of a record. Default: the message."""
         return message

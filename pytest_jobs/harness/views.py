@@ -12,7 +12,15 @@ from .commits.transactions import CommitCallback
 from .ledger.ledger import Ledger
 from .ledger.locks import KeptOut, Lock
 from .records.delivery import Delivery, Status
-from .records.record import FIRST, PENDING, RETRY, JobRecord, arguments_text, call_text
+from .records.record import (
+    FIRST,
+    PENDING,
+    RETRY,
+    JobRecord,
+    arguments_text,
+    call_text,
+    unknown_text,
+)
 from .records.texts import duration, error_text, folded, folding, instant, short_name, table
 
 T = TypeVar("T")
@@ -263,7 +271,7 @@ def _row(item: object) -> dict[str, str]:
     if isinstance(item, JobRecord):
         return {
             "#": str(item.sequence),
-            "job": short_name(item.name),
+            "job": _job_cell(item),
             "arguments": arguments_text(item),
             "queue": item.queue or "-",
             "wait": "-" if item.wait is None else duration(item.wait),
@@ -271,6 +279,11 @@ def _row(item: object) -> dict[str, str]:
             "state": "blocked" if is_blocked(item) else item.state,
         }
     return {"item": repr(item)}
+
+
+def _job_cell(record: JobRecord) -> str:
+    unknown = unknown_text(record)
+    return f"{short_name(record.name)} ({unknown})" if unknown else short_name(record.name)
 
 
 Kind: TypeAlias = Literal["enqueued", "redelivered", "removed", "started"] | Status

@@ -137,10 +137,18 @@ def test_a_requested_run_is_no_job(jobs, assert_not_enqueued, refusal):
     assert refusal(assert_not_enqueued, requested).startswith("<Pay(7) job_id=")
 
 
-@pytest.mark.parametrize("name", ["Pay", "no.such.Job", "", f"{__name__}.Order", f"{__name__}.pay"])
+@pytest.mark.parametrize("name", ["no.such.JobOfNobody", "", f"{__name__}.Order"])
 def test_an_unknown_name_is_refused(jobs, assert_not_enqueued, refusal, name):
     assert refusal(assert_not_enqueued, name) == (
         f"No job is named {name!r} in what is bridged here (core): give the full name, or the job itself."
+    )
+
+
+@pytest.mark.parametrize("name", [f"{__name__}.pay", f"{__name__}.Pya"])
+def test_a_name_that_is_nearly_one_names_it(jobs, assert_not_enqueued, refusal, name):
+    assert refusal(assert_not_enqueued, name) == (
+        f"No job is named {name!r} in what is bridged here (core): did you mean '{__name__}.Pay'? Give the full "
+        "name, or the job itself."
     )
 
 

@@ -306,7 +306,7 @@ def test_a_class_that_is_gone_fails_the_delivery_and_keeps_the_payload(jobs, nam
     delivery = jobs.perform(jobs.pending[0])
 
     assert (delivery.status, delivery.raises) == ("failed", True)
-    assert str(delivery.error).startswith(f"No job is named {name!r}.")
+    assert str(delivery.error).startswith(f"No job is named {name!r}")
     assert jobs.dead == [delivery]
     assert delivery.record.payload.arguments == "[[7],{}]"
 

@@ -87,7 +87,7 @@ def test_a_module_inside_a_package_is_imported(adapter, module):
 
 @pytest.mark.parametrize(
     "name",
-    ["nowhere.jobs.Pay", "warehouse_jobs.Refund", "warehouse_jobs.Outer.Refund", "Pay", "json.Pay"],
+    ["nowhere.jobs.Gone", "warehouse_jobs.Gone", "warehouse_jobs.Outer.Gone", "Gone", "json.Gone"],
 )
 def test_a_job_that_is_gone_is_a_failed_execution_and_its_payload_is_kept(adapter, module, name):
     module("warehouse_jobs", SHOP)

@@ -89,7 +89,7 @@ class StubBridge:
         return lambda record: True
 
     def job_of(self, record):
-        return record.name
+        return self
 
     def arguments_of(self, record):
         self.decoded += 1

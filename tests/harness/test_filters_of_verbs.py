@@ -262,9 +262,7 @@ def test_an_unknown_name_in_a_list_cannot_be_a_filter(pending):
     with pytest.raises(CriterionError) as caught:
         pending.drain(only=["Pay"])
 
-    assert str(caught.value) == (
-        "No job is named 'Pay' in what is bridged here (core): give the full name, or the job itself."
-    )
+    assert str(caught.value).startswith("No job is named 'Pay' in what is bridged here (core): ")
 
 
 @pytest.mark.parametrize("queue", [5, b"low", ["low", None]])

@@ -173,7 +173,9 @@ def test_the_arguments_of_a_class_that_is_gone_are_unreadable(jobs):
 
     with pytest.raises(UnknownJobError):
         last(jobs).args  # noqa: B018
-    assert repr(last(jobs)) == "<#0 Gone(unreadable: UnknownJobError) queue='default'>"
+    assert repr(last(jobs)) == (
+        "<#0 Gone(unreadable: UnknownJobError) queue='default' (not known here)>"
+    )
 
 
 def test_the_job_of_a_payload_that_carries_only_a_name_is_found_by_it(jobs):

@@ -140,7 +140,7 @@ def a_name_that_is_no_job(jobs):
     """No job has this name in what is bridged here.
 
     Write the full name with its module, or pass the job itself."""
-    assert_enqueued("shop.jobs.send_reciept")
+    assert_enqueued("failures.send_reciept")
 
 
 @situation

@@ -124,6 +124,9 @@ class ReferenceBridge(
     def find(self, job: object) -> type[Job] | None:
         return registry.find(job) if isinstance(job, str) else _job_class(job)
 
+    def known_names(self) -> list[str]:
+        return registry.names()
+
     def unknown(self, job: object) -> Exception:
         return CriterionError(f"{job!r} is no job of the core.")
 

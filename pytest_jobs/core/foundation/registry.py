@@ -6,6 +6,7 @@ import gc
 import importlib
 import sys
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 from ...errors import AmbiguousJobError, UnknownJobError
@@ -14,6 +15,31 @@ from ...errors import AmbiguousJobError, UnknownJobError
 def name_of(cls: type) -> str:
     """Return the name under which a class travels: `package.module.Class`."""
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the dotted name that was most likely meant; None when none is near.
+
+    That is one with the same last part in another module, or one whose last part is spelt alike, first in the same
+    module.
+    """
+    import difflib
+
+    module, _, last = name.rpartition(".")
+    elsewhere: dict[str, str] = {}
+    siblings: dict[str, str] = {}
+    for other in sorted(names):
+        its_module, _, its_last = other.rpartition(".")
+        elsewhere.setdefault(its_last, other)
+        if its_module == module:
+            siblings[its_last] = other
+    if last in elsewhere:
+        return elsewhere[last]
+    for found, cutoff in ((siblings, 0.6), (elsewhere, 0.85)):
+        near = difflib.get_close_matches(last, found, n=1, cutoff=cutoff)
+        if near:
+            return found[near[0]]
+    return None
 
 
 class Registry:
@@ -32,6 +58,14 @@ class Registry:
         """Return whether a job class of this name is loaded."""
         return bool(self._classes.get(name))
 
+    def names(self) -> list[str]:
+        """Return the names of the loaded job classes that a worker could find and perform."""
+        return [
+            name
+            for name, found in [*self._classes.items()]
+            if "<locals>" not in name and any(hasattr(cls, "perform") for cls in [*found])
+        ]
+
     def find(self, name: str) -> type[Any]:
         """Return the job class of this name, importing its module if need be.
 
@@ -46,9 +80,11 @@ class Registry:
             import_module_of(name)
         found = self._sharing(name) or self._aliased(name)
         if not found:
+            near = nearest_name(name, self.names())
+            nearest = f"; the nearest is {near!r}" if near else ""
             raise UnknownJobError(
-                f"No job is named {name!r}. It was moved or renamed while its jobs were waiting: keep the "
-                "old name as an alias until they are done, or make sure that its module can be imported here."
+                f"No job is named {name!r}{nearest}. It was moved or renamed while its jobs were waiting: keep "
+                "the old name as an alias until they are done, or make sure that its module can be imported here."
             )
         if len(found) > 1:
             raise AmbiguousJobError(_ambiguous(name, len(found)))

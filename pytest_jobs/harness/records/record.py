@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from ...core.enqueueing.context import described
+from ...core.foundation.registry import nearest_name
 from ...core.foundation.signature import Binder
 from .instants import to_datetime, to_timedelta
 from .texts import duration, listed, short_name
@@ -132,6 +133,15 @@ class Source(Protocol):
         Raises:
             NotPerformedError: when the job has not been performed; it never waits.
         """
+        ...
+
+
+@runtime_checkable
+class KnowsNames(Protocol):
+    """Further method of a bridge that can list the jobs of its library."""
+
+    def known_names(self) -> Collection[str]:
+        """Return the names of the jobs that are known here."""
         ...
 
 
@@ -342,6 +352,22 @@ def arguments_text(record: JobRecord) -> str:
     return listed(positional, named)
 
 
+def unknown_text(record: JobRecord) -> str:
+    """Return that a job is not known here, with the nearest name; empty for a job that is known.
+
+    An application may send a job to another service by its name, so this is no error.
+    """
+    try:
+        if not isinstance(record.job, str):
+            return ""
+    except Exception:  # Two jobs have the name, say, which is said when it is performed.
+        return ""
+    source = record.source
+    names = source.known_names() if isinstance(source, KnowsNames) else ()
+    near = nearest_name(record.name, names)
+    return f"not known here, nearest: {near}" if near else "not known here"
+
+
 def is_readable(record: JobRecord) -> bool:
     """Return whether the arguments of a record can be decoded."""
     try:
@@ -358,6 +384,8 @@ def record_line(record: JobRecord) -> str:
         line += f" wait={duration(record.wait)}"
     if record.attempt > 1:
         line += f" attempt={record.attempt}"
+    if unknown := unknown_text(record):
+        line += f" ({unknown})"
     # Only the core carries current attributes in its headers.
     context = described(record.envelope.headers) if record.bridge == "core" else ""
     return f"{line} context={context}" if context else line

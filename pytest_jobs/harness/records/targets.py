@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
+from ...core.foundation.registry import nearest_name
 from ...errors import CriterionError
 from .bridge import Bridge
-from .record import JobRecord
+from .record import JobRecord, KnowsNames
 
 
 class Target:
@@ -72,8 +73,16 @@ class Targets:
             )
         libraries = ", ".join(bridge.name for bridge in self._bridges)
         if isinstance(job, str):
+            every = [
+                name
+                for bridge in self._bridges
+                if isinstance(bridge, KnowsNames)
+                for name in bridge.known_names()
+            ]
+            near = nearest_name(job, every)
+            meant = f": did you mean {near!r}? Give" if near else ": give"
             raise CriterionError(
-                f"No job is named {job!r} in what is bridged here ({libraries}): give the full name, "
+                f"No job is named {job!r} in what is bridged here ({libraries}){meant} the full name, "
                 "or the job itself."
             )
         shown = (
