@@ -8,6 +8,7 @@ pytest loads this module, which collects what the files define. Read them in thi
 - `outcome`: what fails a test after its body, and what its report shows;
 - `guard`: the harness of the session, for wider fixtures;
 - `exploring`: replay of one history, and the summary of what checks explored;
+- `colours`: a failure on a terminal;
 - `adversary/`: `--jobs-twice` and `--jobs-crash`;
 - `frames` (no frame of ours in a report) and `hookspecs` (what conftest files implement).
 
@@ -16,6 +17,7 @@ Loading imports nothing but these files; the harness is imported when the first 
 
 from __future__ import annotations
 
+from .colours import pytest_sessionfinish
 from .fixtures import (
     assert_batched,
     assert_delivered,
@@ -63,5 +65,6 @@ __all__ = [
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_sessionfinish",
     "session_jobs",
 ]

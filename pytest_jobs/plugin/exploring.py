@@ -7,23 +7,24 @@ shown, and leave notes. Reports carry the notes to the process that writes the s
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from ..exploration.report.audience import Audience, audience
+from .colours import IS_STORY
 
 if TYPE_CHECKING:
     from ..exploration.engine.sources import EffectSource
 
 
-#: Attributes of a report: the notes of the checks, and whether the failure is a story to be coloured.
+#: The attribute of a report that has the notes of the checks.
 _NOTES: Final = "jobs_explored"
-_IS_STORY: Final = "jobs_not_idempotent"
+#: How many jobs the summary names.
+_NAMED: Final = 5
 #: How the controller of pytest-xdist tells its workers what the terminal can show.
 _ASCII: Final = "pytest_jobs_ascii"
 
@@ -109,7 +110,7 @@ class Explorations:
             vars(report)[_NOTES] = [note.to_dict() for note in self._audience.notes]
             self._audience.notes.clear()
         if call.excinfo is not None and getattr(call.excinfo.value, "report", None) is not None:
-            vars(report)[_IS_STORY] = True
+            vars(report)[IS_STORY] = True
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -123,15 +124,7 @@ class Explorations:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a session that did not replay the history; colour the stories that are about to be shown."""
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and terminal.hasmarkup:
-            markup = self._config.get_terminal_writer().markup
-            for report in (*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())):
-                shown = getattr(report.longrepr, "reprtraceback", None)
-                entries = getattr(shown, "reprentries", ())
-                if _IS_STORY in vars(report) and entries:
-                    entries[-1].lines[:] = painted(entries[-1].lines, markup)
+        """Fail a session that did not replay the history."""
         is_worker = hasattr(self._config, "workerinput")
         nothing = self._audience.replay is not None and not self._replayed()
         if nothing and not is_worker and session.exitstatus == pytest.ExitCode.OK:
@@ -169,11 +162,15 @@ class Explorations:
 
 
 def _total(notes: Sequence[dict[str, Any]]) -> str:
-    """Return how much some checks explored, and which histories not all of them did."""
+    """Return how much some checks explored, of which jobs, and which histories not all of them did."""
     from ..exploration.histories.plans import HISTORIES
 
     histories = sum(note["histories"] for note in notes)
-    text = f"{_counted(len(notes), 'check')}, {_counted(histories, 'history', 'histories')}"
+    jobs = list(dict.fromkeys(note["job"] for note in notes))
+    named = ", ".join(jobs[:_NAMED])
+    more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+    checks = f"{_counted(len(notes), 'check')} of {named}{more}"
+    text = f"{checks}, {_counted(histories, 'history', 'histories')}"
     left = Counter(name for note in notes for name in note["not_asked"])
     told = [
         name if left[name] == len(notes) else f"{name} (by {_counted(left[name], 'check')})"
@@ -195,49 +192,3 @@ def shows_only_ascii(config: pytest.Config) -> bool:
     # `sys.stdout` may be captured, and a capture takes every character.
     encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
     return encoding.lower().replace("-", "").replace("_", "") != "utf8"
-
-
-# Colours of a story
-
-_ERROR: Final = "pytest_jobs.errors."
-_STYLES: Final = (
-    (re.compile(r" +(x|!|\|\|)  "), {"red": True, "bold": True}),
-    (re.compile(r"(another job|deliver(y|ies)) "), {"bold": True}),
-    (re.compile(r"  once: "), {"green": True}),
-    (re.compile(r"  now:  "), {"red": True}),
-    (re.compile(r"hint: "), {"cyan": True}),
-    (re.compile(r"replay: "), {"bold": True}),
-)
-_DONE: Final = re.compile(r"(?P<source>.*?)(?P<note>  <- .*)")
-_NEVER: Final = re.compile(r"(?P<source>.*?)(?P<note>  never (ran|done: .*))")
-
-
-def painted(lines: Sequence[str], markup: Callable[..., str]) -> list[str]:
-    """Return the lines of a failure, with the story in colours.
-
-    Args:
-        lines: as pytest shows them; lines of the message begin with an `E`.
-        markup: colours a text, in the colours that its keywords name.
-    """
-    begin = next((at for at, line in enumerate(lines) if _ERROR in line), None)
-    if begin is None:
-        return list(lines)
-    width = lines[begin].index(_ERROR)
-    shown = list(lines)
-    for at in range(begin + 1, len(lines)):
-        margin, text = lines[at][:width], lines[at][width:]
-        if text.strip() and margin.startswith("E"):
-            # pytest shows the whole line in red, which ends where the first colour does.
-            shown[at] = markup(margin, red=True, bold=True) + _coloured(text, markup)
-    return shown
-
-
-def _coloured(text: str, markup: Callable[..., str]) -> str:
-    for pattern, style in _STYLES:
-        if pattern.match(text):
-            return markup(text, **style)
-    for pattern, style in ((_DONE, {"yellow": True}), (_NEVER, {"light": True})):
-        found = pattern.fullmatch(text)
-        if found:
-            return found["source"] + markup(found["note"], **style)
-    return text

@@ -156,4 +156,4 @@ def test_they_are_shown_where_they_can_be(run, monkeypatch):
 
 def test_there_are_colours_on_a_terminal_only(run):
     assert "\x1b[" not in str(run(MANY, "--color=no"))
-    assert "\x1b[31mE         ... and 14 more\x1b[0m" in str(run(MANY, "--color=yes"))
+    assert "\x1b[31m  ... and 14 more\x1b[0m" in str(run(MANY, "--color=yes"))

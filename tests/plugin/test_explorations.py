@@ -54,7 +54,9 @@ def test_what_checks_explored_is_said(checks, run):
     result = run()
 
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["=* explored jobs =*", "passed: 2 checks, * histories; *"])
+    result.stdout.fnmatch_lines(
+        ["=* explored jobs =*", "passed: 2 checks of charge_with_key, * histories; *"]
+    )
     assert (
         "; not explored: twice (by 1 check), restart (by 1 check), crash (by 1 check), effect_fails (by 1 check), "
         "reply_lost (by 1 check), overlap (by 1 check), late (by 1 check), lease_expires, out_of_order\n"
@@ -66,7 +68,10 @@ def test_where_more_is_asked_for_each_test_is_told(checks, run):
 
     run("-v").stdout.fnmatch_lines(
         [
-            "test_it.py::test_safe: 1 check, * histories; not explored: late, lease_expires, out_of_order"
+            (
+                "test_it.py::test_safe: 1 check of charge_with_key, * histories; "
+                "not explored: late, lease_expires, out_of_order"
+            )
         ]
     )
 
@@ -117,6 +122,22 @@ def test_lines_of_the_project_that_were_not_looked_at_are_warned_of(pytester, ch
     )
 
 
+def test_no_more_than_five_jobs_are_named(checks, run):
+    checks(
+        "@pytest.mark.parametrize('number', range(7))\n"
+        "def test_safe(number):\n"
+        "    job = lambda number: paying.gateway.charge(number, key=number)\n"
+        "    job.__name__ = job.__qualname__ = f'charge_{number}'\n"
+        "    check(job, histories=['twice'])\n",
+    )
+
+    run().stdout.fnmatch_lines(
+        [
+            "passed: 7 checks of charge_0, charge_1, charge_2, charge_3, charge_4 and 2 more, 7 histories; *"
+        ]
+    )
+
+
 def test_a_session_without_checks_says_nothing_of_them(pytester, run):
     pytester.makepyfile("def test_it(): pass")
 
@@ -129,7 +150,7 @@ def test_checks_in_fixtures_count(checks, run):
         "def test_it(checked): check(paying.charge_with_key)\n",
     )
 
-    run().stdout.fnmatch_lines(["passed: 2 checks, *"])
+    run().stdout.fnmatch_lines(["passed: 2 checks of charge_with_key, *"])
 
 
 def test_the_replay_line_names_the_test_from_where_pytest_was_started(pytester, run):

@@ -46,7 +46,7 @@ OPTIONS: Final = (
         "mode",
         "value",
         "Open a harness for every test: record keeps jobs until a verb performs them, inline performs each job as "
-        "soon as it is due. With off no test has one.",
+        "soon as it is due, off opens none.",
         "MODE",
     ),
     Option("strict", "switch", "Fail a test that leaves jobs it neither looked at nor performed."),

@@ -1,0 +1,154 @@
+"""A failed assertion tells apart by colours what was expected, what there is, the closest job, and what to do."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+CLOSEST = """
+    from shop import Pay
+
+    def test_it(jobs, assert_enqueued):
+        Pay.perform_later(7)
+        assert_enqueued(Pay, args=(8,))
+"""
+UNEXPECTED = """
+    from shop import Pay
+
+    def test_it(jobs, assert_not_enqueued):
+        Pay.perform_later(7)
+        assert_not_enqueued(Pay)
+"""
+HINTED = """
+    from shop import Pay
+
+    def test_it(jobs, assert_performed):
+        Pay.perform_later(7)
+        assert_performed(Pay)
+"""
+LISTED = """
+    from shop import Pay
+
+    def test_it(jobs, assert_enqueued_in_order):
+        Pay.perform_later(7)
+        assert_enqueued_in_order([Pay, Pay])
+"""
+TEXT = """
+    from shop import call
+
+    def test_it(jobs, assert_enqueued):
+        call.perform_later("one line\\nand another\\nand a third one that makes it long\\n" * 2)
+        assert_enqueued(call, args=("one line\\nand more\\nand a third one that makes it long\\n" * 2,))
+"""
+OTHERS = """
+    def test_a_comparison(jobs):
+        assert "Expected" == "Next: "
+
+    def test_words(jobs):
+        raise AssertionError("Expected nothing\\nbut something.")
+
+    def test_another_error(jobs):
+        raise ValueError("Expected\\nNext: nothing")
+"""
+COLOURS = {"31": "red", "32": "green", "33": "yellow", "36": "cyan", "1": "bold", "2": "light"}
+
+
+@pytest.fixture
+def failure(pytester):
+    """Return a function that runs a failing test, and returns its message."""
+
+    def failure(source, *flags):
+        pytester.makepyfile(test_it=source)
+        lines = pytester.runpytest(*flags).outlines
+        return [line for line in lines if re.match(r"(\x1b\[[0-9;]*m)*E ", line)]
+
+    return failure
+
+
+def plain(line):
+    return re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()
+
+
+def painted(lines, begin):
+    """Return the parts of a line of the message that have a colour of their own, each with its colour."""
+    (line,) = [line for line in lines if plain(line).startswith(begin)]
+    text = line[re.search(r"(E +(AssertionError: )?)", line).end() :]
+    parts = re.findall(r"\x1b\[(\d+)m([^\x1b]+)\x1b\[0m", text)
+    return [(COLOURS[code], part.strip()) for code, part in parts]
+
+
+def test_what_was_expected_and_what_is_not_as_expected(failure):
+    lines = failure(CLOSEST, "--color=yes")
+
+    assert painted(lines, "E       AssertionError: Expected") == [
+        ("green", "Expected exactly 1 Pay enqueued with")
+    ]
+    assert painted(lines, "E         args  (8)") == [("green", "args  (8)")]
+    assert painted(lines, "E       but") == [("red", "but the only Pay enqueued does not match.")]
+
+
+def test_the_closest_job_and_in_what_it_differs(failure):
+    lines = failure(CLOSEST, "--color=yes")
+
+    assert painted(lines, "E       Closest") == [("yellow", "Closest: #0 Pay(7) queue='payments'")]
+    assert painted(lines, "E         args  differs") == [
+        ("green", "expected 8"),
+        ("red", "got 7"),
+    ]
+
+
+def test_what_differs_in_a_long_text(failure):
+    lines = failure(TEXT, "--color=yes", "-v")
+    removed, added = [
+        [line for line in lines if re.match(rf"E +{sign} ", plain(line))] for sign in ("-", "\\+")
+    ]
+
+    assert removed
+    assert added
+    assert all("\x1b[32m" in line for line in removed)
+    assert all("\x1b[31m" in line.removeprefix("\x1b[1m\x1b[31m\x1b[31m") for line in added)
+
+
+def test_what_to_do(failure):
+    lines = failure(HINTED, "--color=yes")
+
+    assert [colour for colour, _ in painted(lines, "E       Hint")] == ["cyan"]
+    assert [colour for colour, _ in painted(lines, "E       Next")] == ["bold"]
+    assert [colour for colour, _ in painted(lines, "E       See")] == ["light"]
+
+
+def test_jobs_that_should_not_be_there(failure):
+    lines = failure(UNEXPECTED, "--color=yes")
+
+    assert painted(lines, "E         #0") == [("red", "#0 Pay(7) queue='payments'")]
+
+
+def test_two_lists(failure):
+    lines = failure(LISTED, "--color=yes")
+
+    assert painted(lines, "E       >   1  Pay") == [("green", ">   1  Pay")]
+    assert painted(lines, "E       >   1  (none)") == [("red", ">   1  (none)")]
+
+
+@pytest.mark.parametrize("source", [CLOSEST, UNEXPECTED, HINTED, LISTED, TEXT])
+def test_without_colours_the_text_is_the_same(failure, source):
+    coloured = [plain(line) for line in failure(source, "--color=yes")]
+    without = failure(source, "--color=no")
+
+    assert coloured == [line.rstrip() for line in without]
+    assert "\x1b" not in "".join(without)
+
+
+def test_a_file_of_results_has_no_colours(failure, pytester):
+    failure(CLOSEST, "--color=yes", "--junitxml=found.xml")
+
+    assert "#x1B" not in (pytester.path / "found.xml").read_text("utf-8")
+
+
+def test_failures_of_others_are_as_pytest_shows_them(failure):
+    ours = failure(OTHERS, "--color=yes")
+    theirs = failure(OTHERS.replace("(jobs)", "()"), "--color=yes", "-p", "no:jobs")
+
+    assert len(ours) > 5
+    assert ours == theirs
