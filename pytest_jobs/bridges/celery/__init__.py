@@ -7,8 +7,10 @@ Read in this order:
 - `attempt`: one delivery through the path of a worker, and the patches of a task that it needs.
 - `apps`: the applications, and the stand-in for their producers.
 - `results`: a result backend in memory.
+- `description`: what the header line of a run says about the applications.
 
-`bridges.opening` calls `bridge()` for what `jobs_apps` names as `celery:package.module:app`.
+`bridge()` takes the applications that `jobs_apps` names as `celery:package.module:app`. The bridge captures
+every application of the process; those named perform a task that several have.
 """
 
 from __future__ import annotations

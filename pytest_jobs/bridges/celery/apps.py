@@ -2,53 +2,106 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any, Self
 
-from celery import Celery
+from celery import Celery, _state
 from celery.local import Proxy
 from kombu.connection import Connection
 
-from ...errors import BridgeError
-
 
 class Applications:
-    """The applications of one bridge; finds tasks by name."""
+    """The Celery applications of the process; finds tasks by name.
 
-    __slots__ = ("_apps", "_complete")
+    Some are nearer than others: those that `jobs_apps` names come first, then those that sent a task in this
+    harness, then those at the top of a module. Python never frees the applications that earlier tests made, so
+    the others make a name known, and perform nothing.
+    """
 
-    def __init__(self, apps: Sequence[Any]) -> None:
+    __slots__ = ("_complete", "_named", "_sent")
+
+    def __init__(self, named: Sequence[Any]) -> None:
         # `current_app` and the like are proxies.
-        self._apps = [app._get_current_object() if isinstance(app, Proxy) else app for app in apps]
-        self._complete = False
+        self._named = [
+            app._get_current_object() if isinstance(app, Proxy) else app for app in named
+        ]
+        self._sent: list[Celery] = []
+        #: The applications that have imported what a worker imports when it starts.
+        self._complete: list[Celery] = []
 
-    def __iter__(self) -> Iterator[Celery]:
-        return iter(self._apps)
+    @property
+    def named(self) -> Sequence[Celery]:
+        """The applications that `jobs_apps` names."""
+        return self._named
 
-    def __contains__(self, app: object) -> bool:
-        return any(app is other for other in self._apps)
+    def sent(self, app: Celery) -> None:
+        """Note that an application has sent something."""
+        if not _is_among(app, self._sent):
+            self._sent.append(app)
+
+    def forget(self) -> None:
+        """Forget who has sent something: a new harness begins."""
+        self._sent.clear()
+        self._complete.clear()
 
     def owners(self, name: str) -> list[Celery]:
-        """Return the applications that have a task of this name.
+        """Return the applications that perform a task of this name: of the nearest kind that has it.
 
-        The first time that a name is missing, the modules are imported that a worker imports when it starts.
+        When no application has it, the modules are imported that a worker imports when it starts.
         """
-        owners = [app for app in self._apps if name in app.tasks]
-        if owners or self._complete:
+        for apps in (self._named, self._sent):
+            if owners := [app for app in apps if name in app.tasks]:
+                return owners
+        at_top = list(apps_of_modules())
+        if owners := [app for app in at_top if _has(app, name)]:
             return owners
-        self._complete = True
-        for app in self._apps:
-            app.loader.import_default_modules()
-        return self.owners(name)
+        new = [
+            app
+            for app in (*self._named, *self._sent, *at_top)
+            if not _is_among(app, self._complete)
+        ]
+        for app in new:
+            self._complete.append(app)
+            is_near = _is_among(app, self._named) or _is_among(app, self._sent)
+            with nullcontext() if is_near else suppress(Exception):
+                app.loader.import_default_modules()
+        return self.owners(name) if new else []
 
     def performing(self, name: str, sender: Celery) -> Celery | None:
         """Return the application whose worker performs a task: the one that sent it, if it can."""
-        owners = self.owners(name)
-        return sender if sender in owners else next(iter(owners), None)
+        return sender if name in sender.tasks else next(iter(self.owners(name)), None)
+
+    def knowing(self, name: str) -> Celery | None:
+        """Return an application that has a task of this name, the nearest one first."""
+        near = next((app for app in (*self._named, *self._sent) if name in app.tasks), None)
+        far = (app for app in _state._get_active_apps() if _has(app, name))
+        return near or next(far, None) or next(iter(self.owners(name)), None)
+
+    def sending(self, name: str) -> Celery:
+        """Return the application that a simulation sends a task by, or else the current one."""
+        current: Celery = _state.get_current_app()
+        return next(iter((*self.owners(name), *self._named, *self._sent)), current)
 
     def __str__(self) -> str:
-        return ", ".join(map(app_text, self._apps))
+        return ", ".join(map(app_text, self._named)) or "any Celery app"
+
+
+def apps_of_modules() -> Iterator[Celery]:
+    """Yield each application that is at the top of a module, once."""
+    return iter({id(app): app for _, app in named_apps()}.values())
+
+
+def named_apps() -> Iterator[tuple[str, Celery]]:
+    """Yield each application at the top of a module, with its place as `package.module:app`."""
+    # Copies, since a module may be imported meanwhile by another thread.
+    for module_name, module in list(sys.modules.items()):
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            # The class is asked, since `isinstance` would evaluate the proxies of lazy packages.
+            if Celery in type(value).__mro__:
+                yield f"{module_name}:{name}", value
 
 
 def app_text(app: Celery) -> str:
@@ -56,18 +109,16 @@ def app_text(app: Celery) -> str:
     return f"the Celery app {app.main!r}"
 
 
-def changing(app: Celery, setting: str, *, value: object) -> Callable[[], None]:
-    """Change a setting, and return a function that changes it back."""
-    configuration: Any = app.conf
-    changes = configuration.changes
-    before = dict(changes)
-    app.conf[setting] = value
+def _has(app: Celery, name: str) -> bool:
+    """Say whether an application that nobody has named or used has a task; one that cannot be set up has none."""
+    try:
+        return name in app.tasks
+    except Exception:
+        return False
 
-    def restore() -> None:
-        changes.clear()
-        changes.update(before)
 
-    return restore
+def _is_among(app: Celery, apps: Sequence[Celery]) -> bool:
+    return any(app is other for other in apps)
 
 
 class Producers:
@@ -75,29 +126,18 @@ class Producers:
 
     limit = None
 
-    def __init__(self, app: Celery, publish: Callable[..., None]) -> None:
-        self._app = app
-        self._producer = _Producer(publish)
-        self.connections = SimpleNamespace(connection=self._producer.connection)
+    def __init__(self, publish: Callable[..., None]) -> None:
+        self.producer = Producer(publish)
+        self.connections = SimpleNamespace(connection=self.producer.connection)
 
-    def acquire(self, *args: Any, **kwargs: Any) -> _Producer:
-        """Return the producer.
-
-        Raises:
-            BridgeError: when the task would run eagerly, past the harness.
-        """
-        if self._app.conf.task_always_eager:
-            raise BridgeError(
-                "task_always_eager was turned on while a harness is open: the task would run at once, in the "
-                "caller, past the harness. Leave it off: jobs_mode = inline performs each task by itself."
-            )
-        return self._producer
+    def acquire(self, *args: Any, **kwargs: Any) -> Producer:
+        return self.producer
 
     def force_close_all(self, *args: Any, **kwargs: Any) -> None:
         """There is nothing to close."""
 
 
-class _Producer:
+class Producer:
     """What Celery publishes a task with. As a context manager it returns itself."""
 
     serializer = None
@@ -127,4 +167,4 @@ class _Producer:
 
 def memory_connection(*args: Any, **kwargs: Any) -> Connection:
     """Return a connection to a broker inside this process, whatever URL is asked for."""
-    return Connection("memory://")
+    return Connection("memory://localhost")

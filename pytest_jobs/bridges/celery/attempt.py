@@ -7,16 +7,37 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import celery
 from celery import Celery, _state, states
 from celery.app.task import Task
-from celery.app.trace import build_tracer
 from celery.exceptions import MaxRetriesExceededError, TaskRevokedError
-from celery.worker.request import Request, revoked_tasks
 
-from ..toolkit import REDELIVERY, Attempt, Delivery, Patches, Status, current_attempt, to_ns
+from ..toolkit import (
+    REDELIVERY,
+    Attempt,
+    Delivery,
+    Patches,
+    Probe,
+    Status,
+    current_attempt,
+    to_ns,
+)
 from .messages import TaskMessage
+
+if TYPE_CHECKING:
+    from celery.worker.request import Request
+
+#: What a worker has. It is probed and imported at the first delivery, since it takes longer than all the rest.
+_WORKER: Final = Probe(
+    "celery",
+    "celery.app.trace:build_tracer(_, _, app=)",
+    "celery.worker.request:Request(_, app=, task=, on_reject=)",
+    "celery.worker.request:Request.execute_using_pool(_, _)",
+    "celery.worker.request:revoked_tasks.discard(_)",
+    tested=((5, 3), (5, 7)),
+)
 
 _SECOND: Final = 1_000_000_000
 _ABSENT: Final = object()
@@ -45,6 +66,8 @@ class TaskAttempt(Attempt[TaskMessage]):
             task: the task, patched by `TaskPatches`.
             app: the application that performs it.
         """
+        from celery.worker.request import Request, revoked_tasks
+
         self.task = task
 
         def reject(logger: object, errors: object, requeue: bool) -> None:
@@ -135,6 +158,9 @@ class TaskPatches:
         """Patch a task before its first delivery."""
         if task in self._bodies:
             return
+        _WORKER.check(celery.__version__)
+        from celery.app.trace import build_tracer
+
         body = self._bodies[task] = self.body(task)
         self._patches.undo_by(_restoring(task, "override_max_retries"))
         self._patches.set(task, _body_name(task), _run_by_attempt(task, body))

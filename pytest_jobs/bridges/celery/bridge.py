@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import timedelta
 from operator import attrgetter
@@ -10,10 +11,13 @@ from typing import Any, Final, TypeAlias
 
 import celery
 from celery import Celery
+from celery.app.amqp import AMQP
+from celery.app.base import PendingConfiguration
 from celery.app.task import Task
+from celery.app.utils import Settings
+from celery.backends.base import Backend
 from celery.canvas import Signature
 from celery.utils import time as celery_time
-from kombu import pools
 
 from ...errors import AmbiguousJobError, DeclarationError, NotPerformedError, UnknownJobError
 from ..toolkit import (
@@ -34,20 +38,41 @@ from ..toolkit import (
     current_attempt,
     to_ns,
 )
-from .apps import Applications, Producers, app_text, changing, memory_connection
+from .apps import Applications, Producer, Producers, app_text, memory_connection
 from .attempt import TaskAttempt, TaskPatches
+from .description import describe
 from .messages import TaskMessage, following, steps_after
-from .results import ResultStore, has_results
+from .results import ResultStore, has_results, no_results
 
 _PROBE: Final = Probe(
     "celery",
+    "celery._state:_get_active_apps()",
+    "celery._state:_tls",
+    "celery._state:get_current_app()",
+    "celery.app.amqp:AMQP.Connection",
+    "celery.app.amqp:AMQP.create_task_message",
     "celery.app.amqp:AMQP.producer_pool",
+    "celery.app.amqp:AMQP.publisher_pool",
+    "celery.app.amqp:AMQP.send_task_message",
+    "celery.app.backends:by_url(_, _)",
     "celery.app.base:Celery.backend",
+    "celery.app.base:Celery.connection_or_acquire(_, _)",
+    "celery.app.base:Celery.default_connection",
+    "celery.app.base:Celery.default_producer",
     "celery.app.base:Celery.now(_)",
     "celery.app.base:Celery.pool",
+    "celery.app.base:Celery.producer_or_acquire(_, _)",
+    "celery.app.base:Celery.send_task(_, _, _, _)",
+    "celery.app.base:PendingConfiguration",
     "celery.app.task:Task.apply_async(_, _, _)",
+    "celery.app.task:Task.backend",
+    "celery.app.utils:Settings",
+    "celery.backends.base:DisabledBackend(app=)",
+    "celery.backends.base:KeyValueStoreBackend(_, url=)",
     "celery.utils.time:random",
-    tested=((5, 5), (5, 7)),
+    "kombu.message:Message(body=, content_type=, headers=, properties=, delivery_info=, accept=)",
+    "kombu.serialization:dumps(_, _)",
+    tested=((5, 3), (5, 7)),
 )
 
 #: The time that Celery last computed an instant from, so that a countdown of 60 is a wait of 60 s.
@@ -65,7 +90,7 @@ def bridge(applications: Sequence[Any]) -> CeleryBridge:
 class CeleryBridge(
     CountedAttempts[Task, TaskMessage, _Kept], WrittenMessages[Task, TaskMessage, _Kept]
 ):
-    """Brings the tasks of Celery applications into the harness, instead of their broker."""
+    """Brings the tasks of all Celery applications of the process into the harness, instead of their brokers."""
 
     name = "celery"
     capabilities = frozenset(
@@ -74,11 +99,11 @@ class CeleryBridge(
     noun = "a message of Celery"
     attempt_class = TaskAttempt
 
-    def __init__(self, applications: Sequence[Celery]) -> None:
+    def __init__(self, applications: Sequence[Celery] = ()) -> None:
         """Prepare a bridge.
 
         Args:
-            applications: the Celery apps.
+            applications: the Celery apps that perform a task which several have, and that others send by name.
 
         Raises:
             UnknownVersionError: when the installed Celery lacks what the bridge relies on.
@@ -92,11 +117,18 @@ class CeleryBridge(
     def __str__(self) -> str:
         return str(self._apps)
 
+    def described(self) -> str:
+        """Return which applications there are, and which of their settings no longer matter."""
+        return describe(self._apps.named)
+
     def new_store(self) -> _Kept:
         return {}
 
     def uninstall(self) -> None:
         super().uninstall()
+        self._apps.forget()
+        for pool in self._pools.values():
+            pool.force_close_all()
         self._reset()
 
     def _reset(self) -> None:
@@ -104,55 +136,80 @@ class CeleryBridge(
         #: For each application what stands in for its servers; made when it is asked for.
         self._producers: dict[Celery, Producers] = {}
         self._pools: dict[Celery, Any] = {}
+        self._backends: dict[Celery, Backend] = {}
         self._stores: dict[Celery, ResultStore] = {}
-        self._has_results: dict[Celery, bool] = {}
         #: Names of tasks that were sent, of other services' tasks too.
         self._named: set[str] = set()
 
     # Instead of the broker
 
-    def takes(self, application: object) -> bool:
-        return application in self._apps
-
     def patch(self, seam: Seam) -> None:
-        seam.set(celery_time, "random", PinnedRandom(vars(celery_time)["random"]))
+        """Stand in for the servers of every application, whenever it is made.
 
-    def prepare(self) -> None:
-        """Take the place of the broker and of the result backend of every application."""
+        An overlay also wins over what an application has cached: its pools, its sender and its backend.
+        """
         app_of = attrgetter("app")
-        for app in self._apps:
-            amqp_class, app_class, seam = type(app.amqp), type(app), self.seam
-            for name in ("producer_pool", "publisher_pool"):
-                seam.overlay(amqp_class, name, CeleryBridge._pool_of_producers, application=app_of)
-            seam.overlay(amqp_class, "Connection", CeleryBridge._connecting, application=app_of)
-            seam.overlay(app_class, "pool", CeleryBridge._pool_of_connections)
-            seam.overlay(app_class, "backend", CeleryBridge._result_backend)
-            seam.wrap(app_class, "now", CeleryBridge._now)
-            if app.conf.task_always_eager:
-                self.patches.undo_by(changing(app, "task_always_eager", value=False))
+        seam.set(celery_time, "random", PinnedRandom(vars(celery_time)["random"]))
+        for name in ("producer_pool", "publisher_pool"):
+            seam.overlay(AMQP, name, CeleryBridge._pool_of_producers, application=app_of)
+        seam.overlay(AMQP, "send_task_message", CeleryBridge._sender, application=app_of)
+        seam.overlay(AMQP, "Connection", CeleryBridge._connecting, application=app_of)
+        for name in ("producer_or_acquire", "default_producer"):
+            seam.replace(Celery, name, CeleryBridge._acquired_producer)
+        for name in ("connection_or_acquire", "default_connection"):
+            seam.replace(Celery, name, CeleryBridge._acquired_connection)
+        seam.overlay(Celery, "pool", CeleryBridge._pool_of_connections)
+        seam.overlay(Celery, "backend", CeleryBridge._result_backend)
+        seam.wrap(Celery, "now", CeleryBridge._now)
+        for settings in (Settings, PendingConfiguration):
+            seam.overlay(settings, "task_always_eager", CeleryBridge._always_eager)
 
-    def _pool_of_producers(self, original: object, amqp: Any) -> Producers:
-        app = amqp.app
+    def _pool_of_producers(self, original: object, amqp: AMQP) -> Producers:
+        return self._producers_of(amqp.app)
+
+    def _producers_of(self, app: Celery) -> Producers:
         if app not in self._producers:
 
             def publish(body: Any, **options: Any) -> None:
                 self._publish(app, body, **options)
 
-            self._producers[app] = Producers(app, publish)
+            self._producers[app] = Producers(publish)
         return self._producers[app]
+
+    def _sender(self, original: Callable[[], Callable[..., Any]], amqp: AMQP) -> Callable[..., Any]:
+        """Return what sends a task, but for the producer that the caller passes."""
+        send, producer = original(), self._producers_of(amqp.app).producer
+
+        def send_task_message(given: object, *args: Any, **options: Any) -> Any:
+            return send(producer, *args, **options)
+
+        return send_task_message
+
+    def _acquired_producer(self, app: Celery, producer: object = None) -> Producer:
+        return self._producers_of(app).producer
+
+    def _acquired_connection(
+        self, app: Celery, connection: object = None, *args: Any, **kwargs: Any
+    ) -> AbstractContextManager[Any]:
+        acquired: AbstractContextManager[Any] = app.pool.acquire()
+        return acquired
 
     def _connecting(self, original: object, amqp: object) -> Callable[..., Any]:
         return memory_connection
 
     def _pool_of_connections(self, original: object, app: Celery) -> Any:
         if app not in self._pools:
-            self._pools[app] = pools.connections[app.connection_for_write()]
+            self._pools[app] = memory_connection().Pool(limit=None)
         return self._pools[app]
 
-    def _result_backend(self, original: Callable[[], Any], app: Celery) -> Any:
-        if app not in self._has_results:
-            self._has_results[app] = has_results(app)
-        return self._results(app) if self._has_results[app] else original()
+    def _always_eager(self, original: object, settings: object) -> bool:
+        """Return False: a task is recorded, and `jobs_mode = inline` performs it by itself."""
+        return False
+
+    def _result_backend(self, original: object, app: Celery) -> Backend:
+        if app not in self._backends:
+            self._backends[app] = self._results(app) if has_results(app) else no_results(app)
+        return self._backends[app]
 
     def _results(self, app: Celery) -> ResultStore:
         if app not in self._stores:
@@ -198,6 +255,7 @@ class CeleryBridge(
             if isinstance(body, Mapping) and body.get("method") == "revoke":
                 self._revoke(app, body["arguments"]["task_id"])
             return
+        self._apps.sent(app)
         now_ns = sink.now_ns()
         message = TaskMessage(
             app,
@@ -239,11 +297,10 @@ class CeleryBridge(
     def identify(self, job: object) -> str | None:
         """Return the name of a task, of a signature, or a name that is registered or was sent."""
         if isinstance(job, Task):
-            name = str(job.name)
-            return name if job.app in self._apps or self._apps.owners(name) else None
+            return str(job.name)
         if isinstance(job, Signature):
             return None if job.subtask_type else str(job.task)
-        if isinstance(job, str) and (job in self._named or self._apps.owners(job)):
+        if isinstance(job, str) and (job in self._named or self._apps.knowing(job)):
             return job
         return None
 
@@ -266,8 +323,8 @@ class CeleryBridge(
         if isinstance(job, Task):
             return job
         name = self.identify(job) or str(job)
-        owners = self._apps.owners(name)
-        return owners[0].tasks[name] if owners else None
+        app = self._apps.knowing(name)
+        return None if app is None else app.tasks[name]
 
     def unknown(self, job: object) -> Exception:
         return DeclarationError(
@@ -350,10 +407,17 @@ class CeleryBridge(
         return message.fields()
 
     def message_from(self, fields: Mapping[str, Any]) -> TaskMessage:
-        """Return the message as the application that has the task would send it now."""
+        """Return the message as the application that has the task would send it now.
+
+        Raises:
+            UnknownJobError: when no application performs it.
+        """
         name, args, kwargs = fields["task"], fields["args"], fields["kwargs"]
         queue, priority = fields["queue"], fields["priority"]
-        app = next(iter((*self._apps.owners(name), *self._apps)))
+        owners = self._apps.owners(name)
+        if not owners:
+            raise UnknownJobError
+        app = owners[0]
         made = app.amqp.create_task_message("recorded", name, args, kwargs)
         return TaskMessage(
             app,
@@ -374,7 +438,8 @@ class CeleryBridge(
         if isinstance(job, Task):
             job.apply_async(args, dict(kwargs))
         else:
-            next(iter(self._apps)).send_task(self.identify(job), args, dict(kwargs))
+            name = self.identify(job) or str(job)
+            self._apps.sending(name).send_task(name, args, dict(kwargs))
 
     def deliver(self, attempt: TaskAttempt) -> Delivery:
         message = attempt.message

@@ -106,15 +106,6 @@ def test_a_proxy_of_an_application_is_that_application():
         _state._tls.current_app = None
 
 
-def test_a_task_of_an_application_that_is_not_bridged_is_an_error_also_if_nothing_is_expected(
-    jobs,
-):
-    foreign = make_app("foreign").task(name="foreign.work", shared=False)(_make("x"))
-
-    with pytest.raises(CriterionError, match="is no job of what is bridged here"):
-        AssertNotEnqueued(lambda: jobs)(foreign)
-
-
 def test_the_task_of_another_service_is_named_by_a_signature(jobs, apps):
     elsewhere = signature("elsewhere.work", app=apps[0])
     assert_not_enqueued = AssertNotEnqueued(lambda: jobs)

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from celery import Celery
 
 from pytest_jobs import RecurringCommand, Schedule, preview
-from pytest_jobs.errors import CriterionError, ScheduleError
+from pytest_jobs.errors import ScheduleError
 
 MONDAY = datetime(2030, 1, 7, tzinfo=UTC)
 
@@ -85,20 +84,6 @@ def test_arguments_that_it_cannot_take(app, cleanup):
         "its arguments do not fit shop.cleanup: cleanup() takes 1 positional argument but 2 were given."
     )
     assert schedule(loose, args=[1, 2])
-
-
-def test_a_task_of_an_application_that_is_not_bridged_is_refused(jobs):
-    other = Celery("other", broker="redis://127.0.0.1:1/0", set_as_current=False)
-
-    @other.task(name="other.cleanup", shared=False)
-    def task(days): ...
-
-    with pytest.raises(CriterionError) as caught:
-        jobs.recurring(schedule(task))
-    assert str(caught.value) == (
-        f"jobs.recurring(<Schedule cleanup>) has a task 'cleanup', whose job {task!r} is of no application that "
-        "is bridged here, so that its firings would leave the test: name the application in jobs_apps."
-    )
 
 
 def test_a_signature_is_no_job(cleanup):

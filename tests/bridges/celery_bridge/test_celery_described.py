@@ -1,0 +1,135 @@
+"""What the header line of a run says about Celery."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from celery import Celery
+
+from pytest_jobs.bridges.celery.bridge import CeleryBridge
+
+
+@pytest.fixture(autouse=True)
+def no_other_applications(monkeypatch):
+    """Hide the applications at the top of test modules that other tests have imported."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    for name, module in list(sys.modules.items()):
+        if any(Celery in type(value).__mro__ for value in list(vars(module).values())):
+            monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.fixture
+def project(monkeypatch):
+    """Return a function that puts values at the top of a module."""
+
+    def project(name, **values):
+        module = ModuleType(name)
+        vars(module).update(values)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    return project
+
+
+def make_app(name="proj", broker="redis://127.0.0.1:1/0", **options):
+    return Celery(name, broker=broker, set_as_current=False, **options)
+
+
+def described(*named):
+    return CeleryBridge(named).described()
+
+
+def test_the_application_is_named_as_a_worker_is_given_it(project):
+    project("proj.celery", app=make_app())
+
+    assert described() == "proj.celery:app; broker redis://127.0.0.1:1/0 is not contacted"
+
+
+def test_of_several_applications_one_is_named(project):
+    project("proj.celery", app=make_app())
+    project("other", first=make_app(), second=make_app())
+
+    assert (
+        described() == "proj.celery:app and 2 more; broker redis://127.0.0.1:1/0 is not contacted"
+    )
+
+
+def test_an_application_that_jobs_apps_names_comes_first(project):
+    named = make_app("billing")
+    project("proj.celery", app=make_app())
+
+    assert described(named).startswith("the Celery app 'billing' and 1 more; ")
+
+
+def test_an_application_that_many_modules_import_is_named_where_it_is_made(project):
+    app = make_app()
+    project("proj", celery_app=app)
+    project("proj.celery", app=app)
+    project("proj.tasks", app=app)
+
+    assert described().startswith("proj.celery:app; ")
+
+
+def test_passwords_are_masked(project):
+    project("proj", app=make_app(broker="amqp://user:secret@rabbit//;amqp://user:secret@hare//"))
+
+    assert described() == (
+        "proj:app; brokers amqp://user:**@rabbit// and amqp://user:**@hare// are not contacted"
+    )
+
+
+def test_a_broker_inside_the_process_is_not_mentioned(project):
+    project("proj", app=make_app(broker="memory://"))
+
+    assert described() == "proj:app"
+
+
+def test_an_eager_application_is_mentioned(project):
+    project("proj", app=make_app(broker=None, task_always_eager=True))
+
+    assert described() == "proj:app; task_always_eager is ignored"
+
+
+def test_without_any_application_there_is_nothing_to_say():
+    assert described() == ""
+
+
+def test_a_configuration_that_was_not_loaded_yet_is_not_loaded(project):
+    project("proj_settings", CELERY_BROKER_URL="redis://h/1", CELERY_TASK_ALWAYS_EAGER=True)
+    app = Celery("proj", set_as_current=False)
+    app.config_from_object("proj_settings", namespace="CELERY")
+    project("proj", app=app)
+
+    assert (
+        described() == "proj:app; broker redis://h/1 is not contacted; task_always_eager is ignored"
+    )
+    assert app.configured is False
+
+
+@pytest.mark.parametrize(
+    "source", ["not_imported_yet", "not_imported_yet:settings", SimpleNamespace(configured=False)]
+)
+def test_settings_that_cannot_be_seen_yet_are_left_out(project, source):
+    app = Celery("proj", set_as_current=False)
+    app.config_from_object(source)
+    project("proj", app=app)
+
+    assert described() == "proj:app"
+
+
+def test_a_configuration_that_was_loaded_is_read(project):
+    app = make_app()
+    app.conf.update(broker_url="redis://later:1/0", task_always_eager=True)
+    assert app.conf.broker_url == "redis://later:1/0"
+    project("proj", app=app)
+
+    assert (
+        described()
+        == "proj:app; broker redis://later:1/0 is not contacted; task_always_eager is ignored"
+    )
+
+
+def test_the_broker_of_the_environment_goes_before_that_of_the_settings(project, monkeypatch):
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://env:1/0")
+    project("proj", app=make_app())
+
+    assert described() == "proj:app; broker redis://env:1/0 is not contacted"
