@@ -20,13 +20,13 @@ from .bodies import noted as noted_here
 CAPABILITIES: Final[Mapping[str, str]] = {
     "eta": "a job can be due later",
     "priority": "a job has a priority",
-    "headers": "something travels beside the arguments",
+    "headers": "whoever enqueues can send something beside the arguments",
     "retry": "a job that failed is tried again",
     "discard": "a job can be dropped by rule",
     "async": "coroutine functions are jobs",
     "serialise": "arguments that cannot be written down are refused at enqueue",
     "unique": "a job is enqueued once only",
-    "cron": "jobs are enqueued by a schedule",
+    "cron": "what the library schedules to recur is enqueued again and again",
     "chains": "jobs follow upon jobs",
 }
 

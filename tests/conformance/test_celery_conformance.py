@@ -34,7 +34,7 @@ class CeleryLibrary:
     lacks = MappingProxyType(
         {
             "async": "Celery runs functions only",
-            "cron": "the schedule of celery beat is not simulated",
+            "cron": "celery beat is not simulated, and jobs.recurring fires a schedule instead",
             "unique": "Celery has no unique tasks",
         }
     )

@@ -27,8 +27,8 @@ class Core:
     lacks = MappingProxyType(
         {
             "chains": "a job enqueues the one that follows itself",
-            "cron": "there is no schedule yet",
-            "headers": "a job carries nothing but its arguments",
+            "cron": "jobs.recurring fires a schedule instead",
+            "headers": "only current attributes travel beside the arguments",
         }
     )
     jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine)

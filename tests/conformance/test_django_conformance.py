@@ -51,7 +51,7 @@ class DjangoLibrary:
     lacks = MappingProxyType(
         {
             "chains": "a task enqueues the one that follows itself",
-            "cron": "Django tasks have no schedule",
+            "cron": "Django tasks have no schedule, and jobs.recurring fires one",
             "discard": "Django tasks have no rules for errors",
             "headers": "a task carries nothing but its arguments",
             "retry": "Django tasks are not retried",

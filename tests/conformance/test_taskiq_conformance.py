@@ -46,7 +46,7 @@ class TaskiqLibrary:
                 name: reason
                 for name, reason in {
                     "chains": "taskiq-pipelines is a package of its own",
-                    "cron": "schedules are not simulated",
+                    "cron": "what is scheduled comes once, when it is first due",
                     "discard": "a task cannot drop itself",
                     "unique": "Taskiq has no unique tasks",
                     "serialise": "?",
