@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .bridges.opening import open_jobs as open_jobs
     from .core.arguments.records import reference as reference
     from .core.batches.batch import Batch as Batch, slices as slices
+    from .core.creation import after_create_commit as after_create_commit
     from .core.decorators import (
         after_discard as after_discard,
         after_enqueue as after_enqueue,
@@ -146,6 +147,7 @@ _HOMES = {
     # Sending jobs
     "core.foundation.settings": ("configure",),
     "core.enqueueing.many": ("perform_all_later",),
+    "core.creation": ("after_create_commit",),
     "core.batches.batch": ("Batch", "slices"),
     "core.foundation.payload": ("Payload",),
     "adapters": ("InlineAdapter", "TestAdapter"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
+from django.db.models.signals import post_save
 
 from ...core.arguments.records import Reference, UnitOfWork
 from ...core.foundation.protocols import CommitWait, TransactionSource
@@ -74,6 +75,21 @@ def reference_of(cls: type) -> Reference | None:
     ):
         return None
     return Reference(cls, _identify, partial(_find, cls), partial(_afind, cls))
+
+
+def call_when_created(cls: type, call: Callable[[object], None]) -> bool:
+    """Call a function with each new record of a model, inside its transaction; return whether it is a model."""
+    if reference_of(cls) is None:
+        return False
+
+    def saved(*, instance: object, created: bool, raw: bool, **more: object) -> None:
+        # A raw record comes out of a fixture file: it is no news.
+        if created and not raw and isinstance(instance, cls):
+            call(instance)
+
+    # Without a sender, since a signal of a model is not sent for those that derive from it.
+    post_save.connect(saved, weak=False)
+    return True
 
 
 def _identify(record: Any) -> object:

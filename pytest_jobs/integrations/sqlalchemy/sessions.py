@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
-from sqlalchemy import inspect
+from sqlalchemy import event, inspect
 from sqlalchemy.orm import Mapper, Session, scoped_session
 
 from ...core.arguments.records import Reference, UnitOfWork
@@ -141,9 +141,23 @@ def reference_of(cls: type) -> Reference | None:
     return Reference(cls, _identify, partial(_find, cls), partial(_afind, cls))
 
 
+def call_when_created(cls: type, call: Callable[[object], None]) -> bool:
+    """Call a function with each new record of a model, inside its transaction; return whether it is a model."""
+    if reference_of(cls) is None:
+        return False
+    # `propagate` is for the models that derive from it.
+    event.listen(cls, "after_insert", lambda mapper, connection, new: call(new), propagate=True)
+    return True
+
+
 def _identify(record: Any) -> object:
     """Return the primary key; None where there is no row yet."""
-    identity: tuple[Any, ...] | None = inspect(record).identity
+    state = inspect(record)
+    identity: tuple[Any, ...] | None = state.identity
+    if identity is None and state.session is not None and state.session._flushing:
+        # In `after_insert` there is a row, and the session notes it at the end of the flush.
+        key = tuple(state.mapper.primary_key_from_instance(record))
+        identity = None if None in key else key
     return identity[0] if identity is not None and len(identity) == 1 else identity
 
 

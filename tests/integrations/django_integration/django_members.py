@@ -60,3 +60,19 @@ class Badge(models.Model):
 
 
 MODELS = (Member, Guest, Ticket, Badge)
+
+
+class Delivery(models.Model):
+    url = models.CharField(max_length=20)
+
+    class Meta:
+        app_label = "deliveries"
+
+    def deliver(self) -> None: ...
+
+    deliver_later = later(deliver, queue="webhooks", enqueue_after_commit=True)
+
+
+class Urgent(Delivery):
+    class Meta:
+        app_label = "deliveries"
