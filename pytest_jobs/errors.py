@@ -229,6 +229,10 @@ class UnknownVersionError(BridgeError):
     """The installed version of a job library lacks something that pytest-jobs patches or calls."""
 
 
+class RefusedEnqueueError(BridgeError):
+    """A job library that cannot be captured would have sent a job to a real queue, unseen by the test."""
+
+
 class ApplicationError(BridgeError):
     """An application that `jobs_apps` names cannot be loaded."""
 

@@ -77,6 +77,7 @@ class _Assertion(Assertion, Generic[T]):
         search = self._search(job, criteria, negative=True)
         if search.matches:
             raise AssertionError(unexpected(search))
+        self._find_jobs().ledger.check_nothing_refused(f"{self._name} found no job")
 
 
 class AssertEnqueued(_Assertion[JobRecord]):

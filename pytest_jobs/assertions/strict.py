@@ -21,6 +21,7 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
     Raises:
         AssertionError: lists them.
     """
+    jobs.ledger.check_nothing_refused("This test left no job alone")
     left: list[JobRecord] = [
         record for record in jobs.ledger.records if record.state is PENDING and not record.seen
     ]

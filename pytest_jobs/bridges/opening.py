@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
@@ -19,23 +19,20 @@ from ..harness.jobs import Jobs
 from ..harness.open_harness import Jitter, Mode
 from ..harness.records.bridge import Bridge
 from ..harness.running.inline import RaiseAt
+from .capture import LibraryCapture, bridge_module
 from .core.bridge import ReferenceBridge
 
 # By name, since the integrations lie above this room.
 _DJANGO = "pytest_jobs.integrations.django.transactions"
 
-#: What each library calls an application; None for a library that has exactly one.
-_LIBRARIES: Final[Mapping[str, str | None]] = MappingProxyType(
+#: What each library with a bridge calls an application; None for a library that has exactly one.
+_APPLICATIONS: Final[Mapping[str, str | None]] = MappingProxyType(
     {"celery": "app", "django": None, "taskiq": "broker"}
 )
 
 
 class _Integration(Protocol):
     def transactions(self) -> Transactions: ...
-
-
-class _BridgeModule(Protocol):
-    def bridge(self, applications: Sequence[Any]) -> Bridge: ...
 
 
 def transactions_in_use() -> list[Transactions]:
@@ -55,7 +52,7 @@ def transactions_in_use() -> list[Transactions]:
 
 
 def bridges_to(applications: Iterable[object]) -> list[Bridge]:
-    """Return new bridges, one for each library.
+    """Return new bridges, one for each library of which an application is named.
 
     Args:
         applications: names such as "celery:proj.celery:app" or "django", or the objects themselves.
@@ -74,7 +71,7 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
         else:
             raise ApplicationError(
                 f"{application!r} is no application of a library that pytest-jobs knows "
-                f'({", ".join(_LIBRARIES)}): name a Celery app, a Taskiq broker, or "django".'
+                f'({", ".join(_APPLICATIONS)}): name a Celery app, a Taskiq broker, or "django".'
             )
         apps = by_library.setdefault(library, [])
         if any(found is other for other in apps):
@@ -82,18 +79,27 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
                 f"{application!r} is named twice: each application is bridged once, so drop one of the two."
             )
         apps.append(found)
-    return [_bridge_module(library).bridge(apps) for library, apps in by_library.items()]
+    bridges = []
+    for library, apps in by_library.items():
+        try:
+            module = bridge_module(library)
+        except ModuleNotFoundError as error:
+            raise ApplicationError(
+                f'{error.name} is not installed: pip install "pytest-jobs[{library}]".'
+            ) from error
+        bridges.append(module.bridge(apps))
+    return bridges
 
 
 def _named(name: str) -> tuple[str, Any]:
     """Return the library and the application that a name in `jobs_apps` stands for."""
     library, _, path = name.partition(":")
-    if library not in _LIBRARIES:
+    if library not in _APPLICATIONS:
         raise ApplicationError(
-            f"{name!r} names no library that pytest-jobs knows: begin with one of {', '.join(_LIBRARIES)}, "
+            f"{name!r} names no library that pytest-jobs knows: begin with one of {', '.join(_APPLICATIONS)}, "
             'as in "celery:proj.celery:app". A bridge of your own comes in by the pytest_jobs_bridges hook.'
         )
-    called = _LIBRARIES[library]
+    called = _APPLICATIONS[library]
     if called is None:
         if path:
             raise ApplicationError(
@@ -123,16 +129,7 @@ def _named(name: str) -> tuple[str, Any]:
 def _library_of(application: object) -> str | None:
     """Return the library of an application; None for a library that is not known."""
     libraries = (base.__module__.partition(".")[0] for base in type(application).__mro__)
-    return next((library for library in libraries if library in _LIBRARIES), None)
-
-
-def _bridge_module(library: str) -> _BridgeModule:
-    try:
-        return cast(_BridgeModule, importlib.import_module(f"{__package__}.{library}"))
-    except ModuleNotFoundError as error:
-        raise ApplicationError(
-            f'{error.name} is not installed: pip install "pytest-jobs[{library}]".'
-        ) from error
+    return next((library for library in libraries if library in _APPLICATIONS), None)
 
 
 @in_our_words(CriterionError, by_position="apps")
@@ -142,17 +139,20 @@ def open_jobs(
     mode: Mode = "record",
     raise_at: RaiseAt = "end",
     jitter: Jitter = "zero",
+    ignore: Collection[str] = (),
 ) -> Jobs:
     """Return a harness to be opened by `with`: for test runners other than pytest, and for scripts.
 
     Args:
-        apps: the applications of job libraries to bridge, themselves or by names such as
-            "celery:proj.celery:app" or "django".
+        apps: applications that nothing imports, or that go before others which know a job of the same name:
+            themselves, or names such as "celery:proj.celery:app" or "django". Every job library that the program
+            imports is captured without them.
         mode: `record` keeps jobs until a verb performs them, `inline` performs each when due.
         raise_at: where the error of an inline job is raised: at the `end` of the block, or at
             `enqueue`, in the caller.
         jitter: `zero` for the shortest wait always, `seeded` for the same waits in every run,
             `live` for chance.
+        ignore: names of libraries whose jobs are let through to their real queues, unseen.
 
     Raises:
         ApplicationError: when an application cannot be found.
@@ -160,6 +160,7 @@ def open_jobs(
     bridges = [ReferenceBridge(), *bridges_to(apps)]
     return Jobs(
         bridges,
+        capture=LibraryCapture(ignore),
         # After the bridges, which may be the first to set a database library up.
         transactions=transactions_in_use(),
         mode=mode,

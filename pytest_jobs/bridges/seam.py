@@ -34,9 +34,9 @@ def _itself(owner: Any) -> Any:
 class Seam:
     """Patches the classes of a library, for all bridges to it that are installed.
 
-    The first bridge that is installed patches them, and they are restored after the last one is uninstalled. With
-    `jobs_apps` the harness of the session keeps a bridge installed, so the library is patched once a session, and
-    a test costs one entry in a list.
+    The first bridge that is installed patches them, and they are restored after the last one is uninstalled. A
+    session of pytest holds the seam meanwhile, so the library is patched once a session, and a test costs one
+    entry in a list.
 
     A patched method looks for the newest bridge that takes the application, and calls it. Without such a bridge it
     does what the library does, so it may stay in place while nobody uses it.
@@ -46,20 +46,36 @@ class Seam:
         #: The installed bridges, the newest last.
         self.bridges: list[Any] = []
         self._patches = Patches()
+        self._is_patched = False
+        self._holders = 0
         self._done: set[tuple[Any, str]] = set()
         self._trees: dict[type, _Tree] = {}
 
     def enter(self, bridge: Installed) -> None:
         """Add a bridge, which gets the calls from now on."""
         self.bridges.append(bridge)
-        if len(self.bridges) == 1:
+        if not self._is_patched:
+            self._is_patched = True
             bridge.patch(self)
 
     def leave(self, bridge: Installed) -> None:
         """Remove a bridge."""
         if bridge in self.bridges:
             self.bridges.remove(bridge)
-        if not self.bridges:
+        self._restore_if_unused()
+
+    def hold(self) -> None:
+        """Leave the classes patched also while there is no bridge, until `release`."""
+        self._holders += 1
+
+    def release(self) -> None:
+        """Undo one `hold`."""
+        self._holders -= 1
+        self._restore_if_unused()
+
+    def _restore_if_unused(self) -> None:
+        if not self.bridges and not self._holders:
+            self._is_patched = False
             self._done.clear()
             self._trees.clear()
             self._patches.restore()

@@ -206,7 +206,8 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         if target is None:
             if not callable(job) or isinstance(job, type):
                 raise CriterionError(
-                    f"{job!r} is no job of what is bridged here, and no function: name a job, or a function."
+                    f"{job!r} is not a job or a function: pass a task of a captured library, a Job class, or a "
+                    "function."
                 )
             target = engine.add_function(job)
         scope.add(target.bridge.resolve(target.job))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias
 
 from ..core.enqueueing.context import CurrentValues, current_values
-from ..errors import CriterionError, NoHarnessError, VerbInsideJobError
+from ..errors import CriterionError, NoHarnessError, RefusedEnqueueError, VerbInsideJobError
 from .commits.early_enqueues import EarlyEnqueues
 from .commits.transactions import Transactions, TransactionSystems
 from .ledger.dead_letters import DeadLetters
 from .ledger.ledger import Ledger
 from .ledger.selection import Holding, JobFilter, Selection
-from .records.bridge import Bridge
+from .records.bridge import Bridge, Bridges
 from .records.delivery import Delivery
 from .records.record import JobRecord, call_text, current_record
 from .records.targets import Targets
@@ -34,7 +34,7 @@ Mode: TypeAlias = Literal["record", "inline"]
 Jitter: TypeAlias = Literal["zero", "seeded", "live"]
 
 #: Errors of the test itself: a job that calls a verb or an assertion wrongly must not pass by a rule of its own.
-_MISUSES: Final = (VerbInsideJobError, CriterionError)
+_MISUSES: Final = (VerbInsideJobError, CriterionError, RefusedEnqueueError)
 
 
 class OpenHarnesses:
@@ -87,7 +87,7 @@ def check_outside_jobs(verb: str) -> None:
 
 
 @contextmanager
-def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger, None, None]:
+def sandbox(bridges: Bridges, clock: VirtualClock) -> Generator[Ledger, None, None]:
     """Let every bridge report to a fresh ledger for a block.
 
     At its end the ledger is dead, the bridges report to where they did before, and the clock is
@@ -98,10 +98,21 @@ def sandbox(bridges: Sequence[Bridge], clock: VirtualClock) -> Generator[Ledger,
     with ExitStack() as stack:
         stack.callback(current_record.reset, token)
         stack.enter_context(clock.excursion())
-        for bridge in bridges:
-            stack.enter_context(bridge.sandbox(ledger))
+        stack.enter_context(bridges.sandboxed(lambda bridge: bridge.sandbox(ledger)))
         stack.callback(ledger.die)
         yield ledger
+
+
+class Capture(Protocol):
+    """Brings in the job libraries that the program has imported, and those that it imports later."""
+
+    def begin(self, harness: OpenHarness) -> None:
+        """Bring in every library that is imported from now on, and those that are imported already."""
+        ...
+
+    def end(self, harness: OpenHarness) -> None:
+        """Bring in no more."""
+        ...
 
 
 class OpenHarness:
@@ -112,8 +123,9 @@ class OpenHarness:
 
     def __init__(
         self,
-        bridges: Sequence[Bridge],
+        bridges: Iterable[Bridge],
         *,
+        capture: Capture | None = None,
         transactions: Sequence[Transactions] = (),
         mode: Mode = "record",
         raise_at: RaiseAt = "end",
@@ -124,6 +136,7 @@ class OpenHarness:
 
         Args:
             bridges: bring in the job libraries.
+            capture: brings in the libraries that nobody names; None for those of `bridges` alone.
             transactions: watch the transactions of the database libraries.
             mode: `record` keeps jobs until a verb performs them, `inline` performs each when due.
             raise_at: where the error of an inline job is raised: at the `end` of the test or block,
@@ -132,7 +145,8 @@ class OpenHarness:
             outcomes: exceptions that fail the test whatever a library does with them.
         """
         #: Bring in the job libraries.
-        self.bridges = tuple(bridges)
+        self.bridges = Bridges(bridges)
+        self._capture = capture
         self._transactions = TransactionSystems(transactions)
         self._callbacks_seen: set[tuple[str, str, str]] = set()
         self._draw = _shortest
@@ -195,20 +209,21 @@ class OpenHarness:
             _call_all([found.uninstall for found in reversed(installed)])
             raise
         open_harnesses.push(self)
+        if self._capture is not None:
+            self._capture.begin(self)
 
     def stand_aside(self) -> None:
         """Give the application its own queues back, and keep all records: for plugins."""
         open_harnesses.remove(self)
         in_force = [*self.bridges, *self._transactions]
-        _call_all([found.uninstall for found in reversed(in_force)])
+        ending = [] if self._capture is None else [partial(self._capture.end, self)]
+        _call_all([*ending, *(found.uninstall for found in reversed(in_force))])
 
-    def bring_in(self, bridges: Sequence[Bridge]) -> None:
+    def bring_in(self, bridges: Iterable[Bridge]) -> None:
         """Install further bridges in an open harness: for plugins."""
         for bridge in bridges:
             bridge.install(self.ledger, self._draw)
-            self.bridges = (*self.bridges, bridge)
-        self.performer.bridges = self.bridges
-        self.targets = Targets(self.bridges)
+            self.bridges.add(bridge)
 
     def check(self) -> None:
         """Raise the errors that are left at the end of a test.
@@ -268,9 +283,7 @@ class OpenHarness:
     @contextmanager
     def reporting_to(self, other: OpenHarness) -> Generator[None, None, None]:
         """Record into another harness what is enqueued during a block: for plugins."""
-        with ExitStack() as stack:
-            for bridge in self.bridges:
-                stack.enter_context(bridge.sandbox(other.ledger))
+        with self.bridges.sandboxed(lambda bridge: bridge.sandbox(other.ledger)):
             yield
 
     def when_delivered(self, call: Callable[[Delivery], None]) -> None:

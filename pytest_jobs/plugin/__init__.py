@@ -39,7 +39,7 @@ from .fixtures import (
 )
 from .hookspecs import pytest_addhooks
 from .outcome import pytest_runtest_call, pytest_runtest_makereport
-from .session import pytest_configure, pytest_report_header
+from .session import pytest_configure, pytest_report_collectionfinish, pytest_report_header
 from .settings.declared import pytest_addoption
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",

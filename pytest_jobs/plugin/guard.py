@@ -71,11 +71,6 @@ class SessionGuard:
             self._aside = False
             self.jobs.stand_in()
 
-    def pytest_report_collectionfinish(self) -> str | None:
-        """Say what is bridged."""
-        apps = session_options(self._config).apps
-        return f"jobs: bridged {', '.join(apps)}" if apps else None
-
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ..harness.jobs import Jobs
 from .exploring import shows_only_ascii
 from .settings.options import JobOptions
+
+if TYPE_CHECKING:
+    from ..bridges.capture import HeldSeams
+
+_HELD: pytest.StashKey[HeldSeams] = pytest.StashKey()
 
 
 def open_harness(
@@ -26,6 +32,7 @@ def open_harness(
         ApplicationError: when an application cannot be found.
         pytest.UsageError: when the mode is off.
     """
+    from ..bridges.capture import LibraryCapture
     from ..bridges.core.bridge import ReferenceBridge
     from ..bridges.opening import bridges_to, transactions_in_use
     from ..harness.records.texts import Reader
@@ -44,6 +51,7 @@ def open_harness(
     bridges = [ReferenceBridge(), *bridges_to(applications), *further]
     jobs = Jobs(
         bridges,
+        capture=LibraryCapture(options.ignore, _held_seams(config)),
         # After the bridges, which may be the first to set a database library up.
         transactions=transactions_in_use(),
         mode=options.mode,
@@ -67,3 +75,14 @@ def open_harness(
         jobs.close()
         raise
     return jobs
+
+
+def _held_seams(config: pytest.Config) -> HeldSeams:
+    """Return what keeps the libraries patched until the session ends."""
+    from ..bridges.capture import HeldSeams
+
+    held = config.stash.get(_HELD, None)
+    if held is None:
+        held = config.stash[_HELD] = HeldSeams()
+        config.add_cleanup(held.close)
+    return held

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from .exploring import Explorations
@@ -28,6 +30,17 @@ def pytest_configure(config: pytest.Config) -> None:
         from .adversary.crash import CrashPlugin
 
         register(CrashPlugin(config, options), "pytest_jobs_adversary")
+
+
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: Sequence[pytest.Item]
+) -> list[str]:
+    """Say which libraries are captured, when there are tests with a harness and their modules are imported."""
+    if not any("job_harness" in getattr(item, "fixturenames", ()) for item in items):
+        return []
+    from ..bridges.capture import described_libraries
+
+    return [f"jobs: {line}" for line in described_libraries(session_options(config).ignore)]
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

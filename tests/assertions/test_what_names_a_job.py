@@ -126,8 +126,8 @@ def test_what_is_no_job_is_refused(jobs, request, refusal, name, thing):
     shown = f"The function {__name__}.plain" if thing is plain else repr(thing)
 
     assert refusal(request.getfixturevalue(name), thing) == (
-        f"{shown} is no job of what is bridged here (core): name a class derived from Job, a function "
-        "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
+        f"{shown} is not a job: pass a task of a captured library, a class derived from Job, "
+        "a function under @job, or a `later` twin."
     )
 
 
@@ -140,14 +140,14 @@ def test_a_requested_run_is_no_job(jobs, assert_not_enqueued, refusal):
 @pytest.mark.parametrize("name", ["no.such.JobOfNobody", "", f"{__name__}.Order"])
 def test_an_unknown_name_is_refused(jobs, assert_not_enqueued, refusal, name):
     assert refusal(assert_not_enqueued, name) == (
-        f"No job is named {name!r} in what is bridged here (core): give the full name, or the job itself."
+        f"No job is named {name!r} here: give the full name, or the job itself."
     )
 
 
 @pytest.mark.parametrize("name", [f"{__name__}.pay", f"{__name__}.Pya"])
 def test_a_name_that_is_nearly_one_names_it(jobs, assert_not_enqueued, refusal, name):
     assert refusal(assert_not_enqueued, name) == (
-        f"No job is named {name!r} in what is bridged here (core): did you mean '{__name__}.Pay'? Give the full "
+        f"No job is named {name!r} here: did you mean '{__name__}.Pay'? Give the full "
         "name, or the job itself."
     )
 

@@ -121,7 +121,7 @@ def test_what_cannot_be_faked_or_bound():
 @pytest.mark.parametrize(
     ("job", "options", "message"),
     [
-        (7, {}, "7 is no job of what is bridged here, and no function"),
+        (7, {}, "7 is not a job or a function"),
         (explored_jobs.overwrite, {"histories": ["thrice"]}, "There is no history 'thrice'"),
         (explored_jobs.overwrite, {"histories": []}, "No history is named"),
         (explored_jobs.overwrite, {"histories": ["out_of_order"]}, "out_of_order needs others="),

@@ -61,7 +61,7 @@ def test_an_invariant_is_something_that_has_to_hold():
 
 
 def test_what_is_no_job():
-    with pytest.raises(CriterionError, match="is no job of what is bridged here"):
+    with pytest.raises(CriterionError, match="is not a job"):
         search(machine(jobs={int: {"number": 1}}))
     with pytest.raises(CriterionError, match="is a method of a job"):
         search(machine(jobs={machine_jobs.PayLater.perform_later: {"number": 1}}))

@@ -455,8 +455,8 @@ def test_a_fault_is_for_a_job(jobs):
         jobs.fail(Unavailable, raising=Unavailable)
 
     assert str(caught.value) == (
-        f"{Unavailable!r} is no job of what is bridged here (core): name a class derived from Job, a function "
-        "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
+        f"{Unavailable!r} is not a job: pass a task of a captured library, a class derived from Job, "
+        "a function under @job, or a `later` twin."
     )
 
 

@@ -246,8 +246,8 @@ def test_a_list_with_something_that_is_no_job_cannot_be_a_filter(pending):
         pending.drain(only=[Pay, Unrelated])
 
     assert str(caught.value) == (
-        f"{Unrelated!r} is no job of what is bridged here (core): name a class derived from Job, a function "
-        "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
+        f"{Unrelated!r} is not a job: pass a task of a captured library, a class derived from Job, "
+        "a function under @job, or a `later` twin."
     )
 
 
@@ -262,7 +262,7 @@ def test_an_unknown_name_in_a_list_cannot_be_a_filter(pending):
     with pytest.raises(CriterionError) as caught:
         pending.drain(only=["Pay"])
 
-    assert str(caught.value).startswith("No job is named 'Pay' in what is bridged here (core): ")
+    assert str(caught.value).startswith("No job is named 'Pay' here: ")
 
 
 @pytest.mark.parametrize("queue", [5, b"low", ["low", None]])

@@ -338,7 +338,7 @@ async def test_an_async_block_that_is_cancelled_stops_performing(jobs):
 
 
 async def test_an_error_of_a_bridge_is_raised_at_the_end(jobs, monkeypatch):
-    (bridge,) = jobs.bridges
+    bridge = jobs.bridges[0]
     monkeypatch.setattr(
         type(bridge), "perform", lambda self, record, **options: {}["the bridge is broken"]
     )

@@ -492,7 +492,7 @@ def test_what_is_raised_is_an_error(jobs, raising):
 
 
 def test_what_is_simulated_is_a_job(jobs):
-    with pytest.raises(CriterionError, match="is no job of what is bridged here"):
+    with pytest.raises(CriterionError, match="is not a job"):
         jobs.simulate_retries(Unavailable, raising=Unavailable)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime, timedelta
 
 import time_machine
@@ -22,8 +23,9 @@ from pytest_jobs import (
     retry_on,
 )
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
-from pytest_jobs.bridges.opening import bridges_to
+from pytest_jobs.bridges.opening import bridges_to, open_jobs
 from pytest_jobs.core.foundation.settings import settings
+from pytest_jobs.errors import BridgeError
 from pytest_jobs.harness.commits.core_transactions import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.harness.open_harness import OpenHarness
@@ -57,15 +59,6 @@ async def fetch(page):
 
 def plain(order_id):
     pass
-
-
-class Elsewhere:
-    """Stands for a task of another library."""
-
-    name = "shop.tasks.send"
-
-    def __repr__(self):
-        return "<@task: shop.tasks.send>"
 
 
 # What an assertion is asked
@@ -137,7 +130,7 @@ def arguments_without_a_job(jobs):
 
 @situation
 def a_name_that_is_no_job(jobs):
-    """No job has this name in what is bridged here.
+    """No job has this name.
 
     Write the full name with its module, or pass the job itself."""
     assert_enqueued("failures.send_reciept")
@@ -149,14 +142,6 @@ def a_function_that_is_no_job(jobs):
 
     Decorate it, or name the job that calls it."""
     assert_not_enqueued(plain)
-
-
-@situation
-def an_application_that_is_not_bridged(jobs):
-    """The task is of an application that the harness does not watch, so that the assertion could not fail.
-
-    Name the application in `jobs_apps`, or in `jobs_apps=` of the test."""
-    assert_not_enqueued(Elsewhere())
 
 
 @situation
@@ -695,3 +680,29 @@ def a_bridge_in_two_harnesses(jobs):
     first = type(jobs)([bridge])
     with first, type(jobs)([bridge]):
         pass
+
+
+@situation
+def an_enqueue_of_a_library_that_has_no_bridge(jobs):
+    """The library has no bridge, so its job would leave the test for the real queue.
+
+    Replace the call in this test, or let the library through with `jobs_ignore`."""
+    from redis import Redis
+    from rq import Queue
+
+    with open_jobs():
+        Queue("mail", connection=Redis(port=1)).enqueue(plain, 7)
+
+
+@situation
+def nothing_is_enqueued_although_an_enqueue_was_refused(jobs):
+    """The application has caught the error of an enqueue that was refused, so nobody can say that there was none.
+
+    Replace the call in this test, or let the library through with `jobs_ignore`."""
+    from redis import Redis
+    from rq import Queue
+
+    with open_jobs():
+        with contextlib.suppress(BridgeError):
+            Queue("mail", connection=Redis(port=1)).enqueue(plain, 7)
+        assert_not_enqueued()

@@ -43,7 +43,7 @@ def test_two_lines_are_enough(project):
     result = project.runpytest()
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["jobs: bridged celery:proj:app"])
+    result.stdout.fnmatch_lines(["jobs: celery 5.*"])
 
 
 def test_a_test_that_asks_for_nothing_is_guarded_too(project):
@@ -133,7 +133,7 @@ def test_several_applications_are_mixed(project):
     result = project.runpytest()
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["jobs: bridged celery:proj:app, celery:other:app"])
+    result.stdout.fnmatch_lines(["jobs: celery 5.*"])
 
 
 def test_commas_may_stand_between_applications(project):
@@ -164,7 +164,7 @@ def test_the_mode_off_leaves_the_application_alone(project):
     result = project.runpytest()
 
     result.assert_outcomes(passed=1)
-    result.stdout.no_fnmatch_line("jobs: bridged*")
+    result.stdout.no_fnmatch_line("jobs: celery*")
 
 
 def test_an_application_is_not_loaded_at_start_up(project):

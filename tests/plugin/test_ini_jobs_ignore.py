@@ -2,7 +2,7 @@
 
 import pytest
 
-LIBRARIES = "arq, celery, django, dramatiq, huey, oban, procrastinate, rq, saq, taskiq"
+from pytest_jobs.bridges.libraries import LIBRARIES
 
 
 @pytest.mark.parametrize(
@@ -26,5 +26,6 @@ def test_a_library_that_there_is_not_stops_the_run(pytester, ini, arguments, whe
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().strip() == (
-        f"ERROR: {where}: 'celry' is not a job library: did you mean 'celery'? The libraries are {LIBRARIES}."
+        f"ERROR: {where}: 'celry' is not a job library: did you mean 'celery'? The libraries are "
+        f"{', '.join(sorted(LIBRARIES))}."
     )

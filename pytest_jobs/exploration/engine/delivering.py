@@ -69,8 +69,7 @@ class Deliveries:
             stack.enter_context(without_garbage_collection())
             stack.enter_context(engine.clock.excursion())
             engine.clock.advance_ns(int(delay.total_seconds() * 1e9))
-            for bridge in engine.bridges:
-                stack.enter_context(bridge.sandbox(ActSink(ledger, self._withdrawn.append)))
+            stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
             stack.enter_context(self._chance.pinned())
             self._begin = engine.clock.now()
             stack.callback(self._world_is_gone)

@@ -9,7 +9,7 @@ from typing import Any
 from ...bridges.opening import open_jobs
 from ...harness.jobs import Jobs, current_jobs
 from ...harness.open_harness import open_harnesses
-from ...harness.records.bridge import Bridge
+from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from .functions import FunctionBridge
@@ -38,7 +38,8 @@ class Engine:
         self.harness = harness
         self.clock = harness.clock
         self.sleeps = harness.performer.sleeps
-        self.bridges: tuple[Bridge, ...] = harness.bridges
+        #: Bridges to plain functions, which only this search knows.
+        self._functions: list[FunctionBridge] = []
         self.scope = scope
         self.tracer = line_tracer(scope)
         self.sources = Sources(self.patches, sources)
@@ -65,8 +66,17 @@ class Engine:
         bridge = FunctionBridge(function)
         bridge.install(self.harness.ledger, lambda: 0.0)
         self._stack.callback(bridge.uninstall)
-        self.bridges = (*self.bridges, bridge)
+        self._functions.append(bridge)
         return Target(bridge, function, bridge.identify(function) or "")
+
+    @contextmanager
+    def sandboxed(self, sink: Sink) -> Generator[None, None, None]:
+        """Let all jobs be reported to another sink for a block."""
+        with ExitStack() as stack:
+            stack.enter_context(self.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(sink)))
+            for bridge in self._functions:
+                stack.enter_context(bridge.sandbox(sink))
+            yield
 
     def start(self) -> None:
         """Patch the libraries, stop the clock, and trace lines, until the block ends."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from ...errors import NotPerformedError, UnservedQueueError
+from ...errors import NotPerformedError, RefusedEnqueueError, UnservedQueueError
 from ..records.delivery import Delivery
 from ..records.record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, current_record
 from ..time.clock import VirtualClock
@@ -43,6 +43,7 @@ class Ledger:
         "gate",
         "now_ns",
         "records",
+        "refusals",
         "serving",
     )
 
@@ -67,6 +68,9 @@ class Ledger:
         self._dead = False
         #: Called with each record before it is added; True keeps the record out.
         self.gate: Callable[[JobRecord], bool] | None = None
+        #: Why enqueues were refused that would have gone to a real queue. No assertion can say then that nothing
+        #: was enqueued, since the application may have caught the error.
+        self.refusals: list[str] = []
         #: The queues that workers serve; None when they serve all queues alike. Set by `serve`.
         self.serving: Serving | None = None
 
@@ -113,6 +117,17 @@ class Ledger:
 
     def pending_with(self, job_id: str) -> JobRecord | None:
         return next((record for record in self.pending() if record.job_id == job_id), None)
+
+    def check_nothing_refused(self, claim: str) -> None:
+        """Raise when an enqueue was refused, since the claim that there was none would be false then.
+
+        Raises:
+            RefusedEnqueueError: with the claim, and the first refusal.
+        """
+        if self.refusals:
+            raise RefusedEnqueueError(
+                f"{claim}, but an enqueue was refused before. {self.refusals[0]}"
+            )
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, cast
 
@@ -55,7 +55,7 @@ class Lock:
         return f"<{self.kind} lock {self.key} of job {self.job_id[:8]}{until}>"
 
 
-def held_locks(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[Lock]:
+def held_locks(bridges: Iterable[Bridge], ledger: Ledger) -> Iterator[Lock]:
     """Yield the locks that jobs hold, for the libraries that have locks."""
     now_ns = ledger.now_ns()
     for bridge in bridges:
@@ -128,7 +128,7 @@ class KeptOut:
         return f"#{self._by.sequence} {call_text(self._by)}"
 
 
-def kept_out_jobs(bridges: Sequence[Bridge], ledger: Ledger) -> Iterator[KeptOut]:
+def kept_out_jobs(bridges: Iterable[Bridge], ledger: Ledger) -> Iterator[KeptOut]:
     """Yield the jobs that were kept out, in order, for the libraries that have locks."""
     for bridge in bridges:
         if "unique" in bridge.capabilities:

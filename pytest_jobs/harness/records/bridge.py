@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, overload, runtime_checkable
 
 from ...core.foundation.protocols import Held
 from .delivery import Delivery
@@ -224,3 +224,44 @@ class KeepsPayloads(Protocol):
             DeserializationError: when the data has another layout.
         """
         ...
+
+
+#: Makes the block in which a bridge reports to another sink.
+Sandboxing: TypeAlias = Callable[[Bridge], AbstractContextManager[None]]
+
+
+class Bridges(Sequence[Bridge]):
+    """The bridges of one harness. A library that is imported while the harness is open adds its own."""
+
+    def __init__(self, bridges: Iterable[Bridge]) -> None:
+        self._bridges = list(bridges)
+        #: The sandboxes that are open, the innermost last.
+        self._sandboxes: list[tuple[ExitStack, Sandboxing]] = []
+
+    @overload
+    def __getitem__(self, index: int) -> Bridge: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Bridge]: ...
+    def __getitem__(self, index: int | slice) -> Bridge | Sequence[Bridge]:
+        return self._bridges[index]
+
+    def __len__(self) -> int:
+        return len(self._bridges)
+
+    def add(self, bridge: Bridge) -> None:
+        """Add an installed bridge, which takes part in the sandboxes that are open."""
+        self._bridges.append(bridge)
+        for stack, sandboxing in self._sandboxes:
+            stack.enter_context(sandboxing(bridge))
+
+    @contextmanager
+    def sandboxed(self, sandboxing: Sandboxing) -> Generator[None, None, None]:
+        """Put every bridge into a sandbox for a block."""
+        with ExitStack() as stack:
+            for bridge in self._bridges:
+                stack.enter_context(sandboxing(bridge))
+            self._sandboxes.append((stack, sandboxing))
+            try:
+                yield
+            finally:
+                self._sandboxes.remove((stack, sandboxing))

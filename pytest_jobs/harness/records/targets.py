@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
@@ -38,7 +38,7 @@ class Targets:
 
     __slots__ = ("_bridges",)
 
-    def __init__(self, bridges: Sequence[Bridge]) -> None:
+    def __init__(self, bridges: Iterable[Bridge]) -> None:
         self._bridges = bridges
 
     def find(self, job: object) -> Target | None:
@@ -71,7 +71,6 @@ class Targets:
             raise CriterionError(
                 f"{name}.{getattr(job, '__name__', '...')} is a method of a job: name {name} itself."
             )
-        libraries = ", ".join(bridge.name for bridge in self._bridges)
         if isinstance(job, str):
             every = [
                 name
@@ -82,8 +81,7 @@ class Targets:
             near = nearest_name(job, every)
             meant = f": did you mean {near!r}? Give" if near else ": give"
             raise CriterionError(
-                f"No job is named {job!r} in what is bridged here ({libraries}){meant} the full name, "
-                "or the job itself."
+                f"No job is named {job!r} here{meant} the full name, or the job itself."
             )
         shown = (
             f"The function {job.__module__}.{job.__qualname__}"
@@ -91,6 +89,6 @@ class Targets:
             else repr(job)
         )
         raise CriterionError(
-            f"{shown} is no job of what is bridged here ({libraries}): name a class derived from Job, a function "
-            "under @job, or a `later` twin. For a job of another library, name its application in jobs_apps."
+            f"{shown} is not a job: pass a task of a captured library, a class derived from Job, a function under "
+            "@job, or a `later` twin."
         )

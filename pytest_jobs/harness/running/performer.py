@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Token
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ...errors import NothingPerformedError, RunningLoopError
 from ..ledger.ledger import Ledger
-from ..records.bridge import Bridge
+from ..records.bridge import Bridge, Bridges
 from ..records.delivery import Delivery, own_traceback
 from ..records.record import JobRecord, call_text, current_record
 from ..time.clock import LoopClock, VirtualClock
@@ -152,7 +152,7 @@ class Performer:
         #: Called with every delivery after it was recorded.
         self.when_delivered: list[Callable[[Delivery], None]] = []
         #: Every bridge of the harness.
-        self.bridges: Sequence[Bridge] = ()
+        self.bridges = Bridges(())
         #: Makes the deliveries of the test instead, when there is one.
         self.adversary: Adversary | None = None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..ledger.ledger import Ledger
-from ..records.bridge import KeepsBatches
+from ..records.bridge import Bridge, KeepsBatches
 from ..records.delivery import Delivery
 from ..records.record import JobRecord, call_text, current_record
 from . import verbs
@@ -130,14 +130,15 @@ class _HiddenLedger:
         """Let the bridges report here for a block; at its end the clock is back where it was."""
         with ExitStack() as stack:
             stack.enter_context(self.ledger.clock.excursion())
-            for bridge in self._performer.bridges:
-                if isinstance(bridge, KeepsBatches):
-                    # The copy belongs to a batch of the test, which a fresh sandbox would not know.
-                    stack.enter_context(bridge.sandbox_with_batches(self))
-                else:
-                    stack.enter_context(bridge.sandbox(self))
+            stack.enter_context(self._performer.bridges.sandboxed(self._sandbox))
             stack.callback(self.ledger.die)
             yield
+
+    def _sandbox(self, bridge: Bridge) -> AbstractContextManager[None]:
+        if isinstance(bridge, KeepsBatches):
+            # The copy belongs to a batch of the test, which a fresh sandbox would not know.
+            return bridge.sandbox_with_batches(self)
+        return bridge.sandbox(self)
 
     def deliver(self, record: JobRecord) -> Delivery:
         body, before = RealBody(self._performer.outcomes, None), len(self.ledger.records)

@@ -247,6 +247,8 @@ class VerbCall:
             unserved = ledger.unserved(selection, f"jobs.{verb}()", until_ns)
             if unserved is not None:
                 raise unserved
+        if not tally.total:
+            ledger.check_nothing_refused(f"jobs.{verb}() had nothing to perform")
         unmatched = not selection.unfiltered and not selection.selected
         if not unmatched and tally.total >= self._at_least:
             return

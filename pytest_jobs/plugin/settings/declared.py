@@ -8,19 +8,6 @@ import pytest
 
 #: How many points of one test --jobs-crash tries.
 CRASH_POINTS: Final = 50
-#: The job libraries that can be left alone.
-LIBRARIES: Final = (
-    "arq",
-    "celery",
-    "django",
-    "dramatiq",
-    "huey",
-    "oban",
-    "procrastinate",
-    "rq",
-    "saq",
-    "taskiq",
-)
 MARKER: Final = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
     "queues=file, idempotent=bool, crash=bool): open a job harness for the test, with these settings. "

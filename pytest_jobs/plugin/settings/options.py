@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 
 import pytest
 
-from .declared import CRASH_POINTS, LIBRARIES, ini_name
+from .declared import CRASH_POINTS, ini_name
 from .misspelt import check_names_in_files
 
 if TYPE_CHECKING:
@@ -160,16 +160,19 @@ def _mode(config: pytest.Config) -> Mode | None:
     return "inline"
 
 
-def _ignored(config: pytest.Config, known: Sequence[str] = LIBRARIES) -> tuple[str, ...]:
+def _ignored(config: pytest.Config) -> tuple[str, ...]:
     ignored = _words(config, "ignore")
-    for name in ignored:
-        if name not in known:
-            from ...core.foundation.options import nearest
+    if ignored:
+        from ...bridges.libraries import LIBRARIES
 
-            raise pytest.UsageError(
-                f"{_given(config, 'ignore')[1]}: {name!r} is not a job library{nearest(name, known)} "
-                f"The libraries are {', '.join(known)}."
-            )
+        for name in ignored:
+            if name not in LIBRARIES:
+                from ...core.foundation.options import nearest
+
+                raise pytest.UsageError(
+                    f"{_given(config, 'ignore')[1]}: {name!r} is not a job library{nearest(name, LIBRARIES)} "
+                    f"The libraries are {', '.join(sorted(LIBRARIES))}."
+                )
     return ignored
 
 

@@ -1,0 +1,194 @@
+"""Capturing the job libraries that a program imports, without being told which."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from ..errors import BridgeError
+from ..harness.open_harness import OpenHarness
+from ..harness.records.bridge import Bridge
+from .libraries import LIBRARIES, Library, Refusal
+from .seam import Seam
+
+
+class BridgeModule(Protocol):
+    """What the module of a bridge offers."""
+
+    def bridge(self, applications: Sequence[Any]) -> Bridge:
+        """Return a new bridge to the library.
+
+        Args:
+            applications: those that `jobs_apps` names. They go before others, which are captured as well.
+        """
+        ...
+
+
+class HeldSeams:
+    """Keeps the classes of libraries patched from the first test that uses them to the end of the session.
+
+    Patching them anew for each test would cost three times what a test costs so.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, Seam] = {}
+        self._stack = ExitStack()
+
+    def hold(self, bridge: object) -> None:
+        """Keep the patches of an installed bridge in place."""
+        seam = getattr(bridge, "seam", None)
+        if isinstance(seam, Seam) and id(seam) not in self._held:
+            self._held[id(seam)] = seam
+            seam.hold()
+            self._stack.callback(seam.release)
+
+    def close(self) -> None:
+        """Restore the libraries."""
+        self._held.clear()
+        self._stack.close()
+
+
+class LibraryCapture:
+    """Brings the job libraries of a program into one harness: those that are imported, and later ones then."""
+
+    def __init__(self, ignore: Collection[str] = (), held: HeldSeams | None = None) -> None:
+        """Capture nothing yet.
+
+        Args:
+            ignore: names of libraries that are let through unseen.
+            held: keeps the libraries patched when the harness is closed; None to restore them then.
+        """
+        self._libraries = [each for each in LIBRARIES.values() if each.name not in ignore]
+        self._held = held
+        self._refusals: list[Refusal] = []
+        self._waiting: ImportWatch | None = None
+
+    def begin(self, harness: OpenHarness) -> None:
+        """Bring in what is imported, and wait for the rest."""
+        if self._held is not None:
+            for bridge in harness.bridges:
+                self._held.hold(bridge)
+        waiting = []
+        for library in self._libraries:
+            if library.is_imported:
+                self._bring_in(library, harness)
+            else:
+                waiting.append(library)
+        self._waiting = ImportWatch(waiting, lambda library: self._bring_in(library, harness))
+        sys.meta_path.insert(0, self._waiting)
+
+    def end(self, harness: OpenHarness) -> None:
+        if self._waiting is not None:
+            sys.meta_path.remove(self._waiting)
+            self._waiting = None
+        while self._refusals:
+            self._refusals.pop().uninstall()
+
+    def _bring_in(self, library: Library, harness: OpenHarness) -> None:
+        if any(bridge.name == library.name for bridge in harness.bridges):
+            return
+        found = bridge_or_reason(library)
+        brought: Bridge | Refusal
+        if isinstance(found, str):
+            brought = Refusal(library, harness.ledger, found)
+            brought.install()
+            self._refusals.append(brought)
+        else:
+            brought = found
+            harness.bring_in([found])
+        if self._held is not None:
+            self._held.hold(brought)
+
+
+def bridge_or_reason(library: Library) -> Bridge | str:
+    """Return a new bridge to a library, or why there is none.
+
+    A library that is merely imported must not fail the tests that never use it, so nothing is raised.
+    """
+    if not library.is_bridged:
+        return f"pytest-jobs has no bridge to {library.title}"
+    try:
+        return bridge_module(library.name).bridge(())
+    except (BridgeError, ImportError) as error:
+        return str(error).rstrip(".")
+
+
+def described_libraries(ignore: Collection[str] = ()) -> Iterator[str]:
+    """Yield a line for each library that is imported: what is captured of it, or that it is not."""
+    for library in LIBRARIES.values():
+        if not library.is_imported:
+            continue
+        if library.name in ignore:
+            yield f"{library.title} is let through unseen (jobs_ignore)"
+            continue
+        found = bridge_or_reason(library)
+        if isinstance(found, str):
+            yield f"{library.title} is refused: {found}"
+        else:
+            version, details = getattr(found, "version", ""), getattr(found, "described", str)()
+            yield ": ".join(filter(None, (f"{library.name} {version}".rstrip(), details)))
+
+
+def bridge_module(library: str) -> BridgeModule:
+    """Return the module of the bridge to a library.
+
+    Raises:
+        ModuleNotFoundError: when the library is not installed.
+    """
+    return cast(BridgeModule, importlib.import_module(f"{__package__}.{library}"))
+
+
+class ImportWatch(MetaPathFinder):
+    """Notices that a library is imported while a harness is open: Python asks it for each new module."""
+
+    def __init__(self, libraries: Iterable[Library], found: Callable[[Library], object]) -> None:
+        """Wait for libraries.
+
+        Args:
+            libraries: those that are not imported yet.
+            found: called with a library when its import has ended.
+        """
+        self._waiting = {module: library for library in libraries for module in library.modules}
+        self._found = found
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        library = self._waiting.get(name)
+        if library is None:
+            return None
+        # Python has asked the earlier ones. One of them may be another watch, which asks this one in turn.
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None and spec.loader is not None:
+                spec.loader = _NoticedLoader(spec.loader, lambda: self._found(library))
+                return spec
+        return None
+
+
+class _NoticedLoader(Loader):
+    """Loads a module as its own loader does, and calls a function when that has ended."""
+
+    def __init__(self, loader: Any, ended: Callable[[], object]) -> None:
+        self._loader = loader
+        self._ended = ended
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return cast("ModuleType | None", self._loader.create_module(spec))
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module shall look as if nobody had waited for it.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._ended()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)

@@ -1,0 +1,224 @@
+"""The job libraries that are known, and the refusal of an enqueue that nobody could record."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import ModuleType
+from typing import Any, Final, Protocol
+
+from ..errors import RefusedEnqueueError
+from .seam import Seam
+
+
+@dataclass(frozen=True)
+class Library:
+    """A job library."""
+
+    #: Its name in `jobs_apps` and in `jobs_ignore`.
+    name: str
+    #: Its name in sentences.
+    title: str
+    #: Its modules after whose import it can be captured; one of them is enough.
+    modules: tuple[str, ...]
+    #: The methods that put a job into a real queue, as "module:Class.method". A version may lack some of them.
+    enqueues: tuple[str, ...]
+    #: Whether pytest-jobs has a bridge to it, which is the module of its name beside this one.
+    is_bridged: bool = False
+    #: Where its enqueues are refused.
+    seam: Seam = field(default_factory=Seam, repr=False, compare=False)
+
+    @property
+    def is_imported(self) -> bool:
+        return any(module in sys.modules for module in self.modules)
+
+
+#: For a library with a bridge the methods matter only when its version cannot be captured.
+LIBRARIES: Final[Mapping[str, Library]] = {
+    library.name: library
+    for library in (
+        Library(
+            "celery",
+            "Celery",
+            # `celery` alone imports nothing: it finds its parts when they are asked for.
+            ("celery.app",),
+            ("celery.app.base:Celery.send_task", "celery.app.task:Task.apply_async"),
+            is_bridged=True,
+        ),
+        Library(
+            "django",
+            "Django tasks",
+            ("django.tasks", "django_tasks"),
+            (
+                "django.tasks.base:Task.enqueue",
+                "django.tasks.base:Task.aenqueue",
+                "django_tasks.base:Task.enqueue",
+                "django_tasks.base:Task.aenqueue",
+            ),
+            is_bridged=True,
+        ),
+        Library(
+            "taskiq",
+            "Taskiq",
+            ("taskiq",),
+            (
+                "taskiq.kicker:AsyncKicker.kiq",
+                "taskiq.kicker:AsyncKicker.schedule_by_time",
+                "taskiq.kicker:AsyncKicker.schedule_by_cron",
+            ),
+            is_bridged=True,
+        ),
+        Library(
+            "rq",
+            "RQ",
+            ("rq",),
+            (
+                "rq.queue:Queue.enqueue_call",
+                "rq.queue:Queue.enqueue_job",
+                "rq.queue:Queue.enqueue_many",
+                "rq.queue:Queue.enqueue_at",
+                "rq.queue:Queue.schedule_job",
+            ),
+        ),
+        Library("dramatiq", "Dramatiq", ("dramatiq",), ("dramatiq.broker:Broker.enqueue",)),
+        Library("huey", "Huey", ("huey",), ("huey.api:Huey.enqueue",)),
+        Library(
+            "procrastinate",
+            "Procrastinate",
+            ("procrastinate",),
+            (
+                "procrastinate.manager:JobManager.batch_defer_jobs",
+                "procrastinate.manager:JobManager.batch_defer_jobs_async",
+                "procrastinate.manager:JobManager.defer_job",
+                "procrastinate.manager:JobManager.defer_job_async",
+            ),
+        ),
+        Library("arq", "arq", ("arq",), ("arq.connections:ArqRedis.enqueue_job",)),
+        Library(
+            "saq", "SAQ", ("saq",), ("saq.queue.base:Queue.enqueue", "saq.queue:Queue.enqueue")
+        ),
+        Library(
+            "oban", "Oban", ("oban",), ("oban.oban:Oban.enqueue", "oban.oban:Oban.enqueue_many")
+        ),
+        Library(
+            "django_q",
+            "Django Q2",
+            ("django_q.tasks",),
+            ("django_q.brokers:Broker.enqueue",),
+        ),
+        Library(
+            "background_task",
+            "django-background-tasks",
+            ("background_task.tasks",),
+            ("background_task.tasks:DBTaskRunner.schedule",),
+        ),
+        Library(
+            "streaq",
+            "streaQ",
+            ("streaq",),
+            ("streaq.task:Task.__await__", "streaq.worker:Worker.publish_task"),
+        ),
+        Library("pgqueuer", "PgQueuer", ("pgqueuer",), ("pgqueuer.queries:Queries.enqueue",)),
+        Library(
+            "chancy",
+            "Chancy",
+            ("chancy",),
+            tuple(
+                f"chancy.app:Chancy.{verb}"
+                for push in ("push", "push_ex", "push_many", "push_many_ex")
+                for verb in (push, f"sync_{push}")
+            ),
+        ),
+        Library(
+            "spinach",
+            "Spinach",
+            ("spinach",),
+            ("spinach.engine:Engine.schedule_at", "spinach.engine:Engine.schedule_batch"),
+        ),
+        Library(
+            "wakaq",
+            "WakaQ",
+            ("wakaq",),
+            (
+                "wakaq:WakaQ._enqueue_at_front",
+                "wakaq:WakaQ._enqueue_at_end",
+                "wakaq:WakaQ._enqueue_with_eta",
+            ),
+        ),
+    )
+}
+
+
+class Refused(Protocol):
+    """Where refusals are noted: the ledger of a harness."""
+
+    refusals: list[str]
+
+
+class Refusal:
+    """Refuses every enqueue of a library for one harness: the job would go to the real queue, unseen."""
+
+    def __init__(self, library: Library, ledger: Refused, why: str) -> None:
+        """Prepare it; `install` puts it in force.
+
+        Args:
+            library: the library.
+            ledger: where refusals are noted.
+            why: why the library cannot be captured.
+        """
+        self._library = library
+        self._ledger = ledger
+        self._why = why
+        self.seam = library.seam
+
+    def install(self) -> None:
+        self.seam.enter(self)
+
+    def uninstall(self) -> None:
+        self.seam.leave(self)
+
+    def takes(self, application: object) -> bool:
+        return True
+
+    def patch(self, seam: Seam) -> None:
+        for path in self._library.enqueues:
+            module_name, _, attributes = path.partition(":")
+            class_name, _, name = attributes.partition(".")
+            owner = getattr(_imported(module_name), class_name, None)
+            if owner is not None and hasattr(owner, name):
+                method = partial(Refusal._refuse, call=name)
+                seam.replace(owner, name, method)
+                seam.replace_below(owner, name, method)
+
+    def _refuse(self, sender: object, /, *args: Any, call: str, **kwargs: Any) -> Any:
+        shown = ", ".join(_shown(args, kwargs))
+        error = RefusedEnqueueError(
+            f"{type(sender).__name__}.{call}({shown}) was refused: {self._why}, so the job would go to the real "
+            "queue and no assertion would see it. Replace the call in this test, or say "
+            f"jobs_ignore = {self._library.name} to let {self._library.title} through unseen."
+        )
+        self._ledger.refusals.append(str(error))
+        raise error
+
+
+def _imported(name: str) -> ModuleType | None:
+    """Return a module of a library; None when this version has no such module."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def _shown(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the functions, tasks and messages among some arguments."""
+    for value in (*args, *kwargs.values()):
+        name = value
+        for attribute in ("__qualname__", "func_name", "actor_name", "task_name", "name"):
+            if isinstance(name, str):
+                break
+            name = getattr(value, attribute, None)
+        if isinstance(name, str):
+            yield name

@@ -1,0 +1,280 @@
+"""A library that pytest-jobs cannot capture is refused while a harness is open: with each library itself."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import pytest
+
+from pytest_jobs import assert_not_enqueued, assert_not_performed, open_jobs
+from pytest_jobs.bridges.libraries import LIBRARIES
+from pytest_jobs.errors import RefusedEnqueueError
+
+
+def work(number):
+    """Do nothing."""
+
+
+def rq():
+    redis, rq = pytest.importorskip("redis"), pytest.importorskip("rq")
+    return rq.Queue("mail", connection=redis.Redis(port=1))
+
+
+def rq_at_once():
+    rq().enqueue(work, 7)
+
+
+def rq_later():
+    rq().enqueue_in(timedelta(days=1), work, 7)
+
+
+def rq_many():
+    queue = rq()
+    queue.enqueue_many([type(queue).prepare_data(work, (7,))])
+
+
+def dramatiq():
+    dramatiq = pytest.importorskip("dramatiq")
+    from dramatiq.brokers.redis import RedisBroker
+
+    @dramatiq.actor(broker=RedisBroker(port=1))
+    def send(number):
+        """Do nothing."""
+
+    send.send(7)
+
+
+def dramatiq_with_a_broker_of_its_own():
+    dramatiq = pytest.importorskip("dramatiq")
+
+    class OwnBroker(dramatiq.Broker):
+        def declare_queue(self, queue_name):
+            """Declare nothing."""
+
+        def enqueue(self, message, *, delay=None):
+            raise ConnectionError
+
+    @dramatiq.actor(broker=OwnBroker())
+    def send(number):
+        """Do nothing."""
+
+    send.send_with_options(args=(7,), delay=1_000)
+
+
+def huey():
+    huey = pytest.importorskip("huey").RedisHuey("mail", port=1)
+    huey.task()(work)(7)
+
+
+def huey_immediate():
+    huey = pytest.importorskip("huey").MemoryHuey("mail", immediate=True)
+    huey.task()(work)(7)
+
+
+def procrastinate():
+    procrastinate = pytest.importorskip("procrastinate")
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+    app.task(work).defer(number=7)
+
+
+def procrastinate_awaited():
+    procrastinate = pytest.importorskip("procrastinate")
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+    asyncio.run(app.task(work).defer_async(number=7))
+
+
+def arq():
+    connections = pytest.importorskip("arq.connections")
+
+    async def send():
+        await connections.ArqRedis(port=1).enqueue_job("work", 7)
+
+    asyncio.run(send())
+
+
+def saq():
+    saq = pytest.importorskip("saq")
+
+    async def send():
+        await saq.Queue.from_url("redis://localhost:1").enqueue("work", number=7)
+
+    asyncio.run(send())
+
+
+def oban():
+    oban = pytest.importorskip("oban")
+
+    @oban.worker()
+    class Work:
+        async def process(self, job):
+            """Do nothing."""
+
+    async def send():
+        # One that is not connected.
+        await oban.Oban.__new__(oban.Oban).enqueue(Work.new({"number": 7}))
+
+    asyncio.run(send())
+
+
+def streaq():
+    worker = pytest.importorskip("streaq").Worker(redis_url="redis://localhost:1")
+
+    @worker.task
+    async def send(number: int):
+        """Do nothing."""
+
+    async def enqueue():
+        await send.enqueue(7)
+
+    asyncio.run(enqueue())
+
+
+def pgqueuer():
+    queries = pytest.importorskip("pgqueuer.queries")
+
+    async def send():
+        # Those of no connection.
+        await queries.Queries.__new__(queries.Queries).enqueue("work", b"7")
+
+    asyncio.run(send())
+
+
+def chancy():
+    chancy = pytest.importorskip("chancy")
+
+    async def send():
+        job = chancy.job()(work).job
+        await chancy.Chancy("postgresql://localhost:1/mail").push(job.with_kwargs(number=7))
+
+    asyncio.run(send())
+
+
+def spinach():
+    spinach = pytest.importorskip("spinach")
+    engine = spinach.Engine(spinach.MemoryBroker())
+    engine.task(name="work")(work)
+    engine.schedule("work", 7)
+
+
+def wakaq():
+    wakaq = pytest.importorskip("wakaq")
+    queue = wakaq.WakaQ(queues=[wakaq.Queue("mail", priority=1)], host="localhost", port=1)
+    queue.task(work).delay(7)
+
+
+def configure_django():
+    settings = pytest.importorskip("django.conf").settings
+    if not settings.configured:
+        settings.configure(
+            SECRET_KEY="secret",
+            INSTALLED_APPS=[
+                "django.contrib.contenttypes",
+                "django.contrib.auth",
+                "django_q",
+                "background_task",
+            ],
+            Q_CLUSTER={"redis": {"port": 1}, "name": "mail", "retry": 120},
+            DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+            USE_TZ=True,
+        )
+        import django
+
+        django.setup()
+
+
+def django_q():
+    pytest.importorskip("django_q")
+    configure_django()
+    from django_q.tasks import async_task
+
+    async_task(work, 7)
+
+
+def django_background_tasks():
+    pytest.importorskip("background_task")
+    configure_django()
+    from background_task import background
+
+    background(schedule=3)(work)(7)
+
+
+ENQUEUES = {
+    rq_at_once: "rq",
+    rq_later: "rq",
+    rq_many: "rq",
+    dramatiq: "dramatiq",
+    dramatiq_with_a_broker_of_its_own: "dramatiq",
+    huey: "huey",
+    huey_immediate: "huey",
+    procrastinate: "procrastinate",
+    procrastinate_awaited: "procrastinate",
+    arq: "arq",
+    saq: "saq",
+    oban: "oban",
+    streaq: "streaq",
+    pgqueuer: "pgqueuer",
+    chancy: "chancy",
+    spinach: "spinach",
+    wakaq: "wakaq",
+    django_q: "django_q",
+    django_background_tasks: "background_task",
+}
+
+
+@pytest.mark.parametrize("enqueue", ENQUEUES, ids=lambda enqueue: enqueue.__name__)
+def test_an_enqueue_is_refused_with_the_way_out(enqueue):
+    library = LIBRARIES[ENQUEUES[enqueue]]
+
+    with open_jobs(), pytest.raises(RefusedEnqueueError) as refused:
+        enqueue()
+
+    text = str(refused.value)
+    assert (
+        f" was refused: pytest-jobs has no bridge to {library.title}, so the job would go to the real queue"
+        in text
+    )
+    assert text.endswith(
+        f"or say jobs_ignore = {library.name} to let {library.title} through unseen."
+    )
+
+
+def test_every_library_without_a_bridge_is_refused_in_a_test():
+    without = {name for name, library in LIBRARIES.items() if not library.is_bridged}
+
+    assert set(ENQUEUES.values()) == without
+
+
+def test_nothing_can_be_claimed_after_an_enqueue_was_refused():
+    """The application may have caught the error, so that the test would not know."""
+    with open_jobs() as jobs:
+        with contextlib.suppress(RefusedEnqueueError):
+            rq_at_once()
+
+        for claim in (assert_not_enqueued, assert_not_performed, jobs.drain, jobs.perform_due):
+            with pytest.raises(
+                RefusedEnqueueError,
+                match=r"but an enqueue was refused before\. Queue\.enqueue_call\(",
+            ):
+                claim()
+
+
+@pytest.mark.parametrize("ignore", [(), ("rq",)], ids=["no harness", "ignored"])
+def test_a_library_is_let_through_where_nobody_captures(ignore):
+    """The redis at port 1 cannot be reached: the library itself says so."""
+    from redis.exceptions import ConnectionError as NotReached
+
+    harness = open_jobs(ignore=ignore) if ignore else contextlib.nullcontext()
+
+    with harness, pytest.raises(NotReached):
+        rq_at_once()
+
+
+def test_the_library_is_restored_after_the_harness():
+    pytest.importorskip("rq")
+    from rq.queue import Queue
+
+    before = dict(vars(Queue))
+    with open_jobs():
+        assert dict(vars(Queue)) != before
+
+    assert dict(vars(Queue)) == before
