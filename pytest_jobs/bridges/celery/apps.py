@@ -21,7 +21,7 @@ class Applications:
     the others make a name known, and perform nothing.
     """
 
-    __slots__ = ("_complete", "_named", "_sent")
+    __slots__ = ("_complete", "_found", "_named", "_sent")
 
     def __init__(self, named: Sequence[Any]) -> None:
         # `current_app` and the like are proxies.
@@ -31,6 +31,8 @@ class Applications:
         self._sent: list[Celery] = []
         #: The applications that have imported what a worker imports when it starts.
         self._complete: list[Celery] = []
+        #: The applications at the top of modules, and how many modules there were when they were found.
+        self._found: tuple[int, list[Celery]] = 0, []
 
     @property
     def named(self) -> Sequence[Celery]:
@@ -55,7 +57,7 @@ class Applications:
         for apps in (self._named, self._sent):
             if owners := [app for app in apps if name in app.tasks]:
                 return owners
-        at_top = list(apps_of_modules())
+        at_top = self._at_top()
         if owners := [app for app in at_top if _has(app, name)]:
             return owners
         new = [
@@ -85,13 +87,24 @@ class Applications:
         current: Celery = _state.get_current_app()
         return next(iter((*self.owners(name), *self._named, *self._sent)), current)
 
+    def names(self) -> set[str]:
+        """Return the names of the tasks that are performed here, without those of Celery itself."""
+        names = {name for app in (*self._named, *self._sent) for name in app.tasks}
+        for app in self._at_top():
+            with suppress(Exception):
+                names.update(app.tasks)
+        return {name for name in names if not name.startswith("celery.")}
+
+    def _at_top(self) -> list[Celery]:
+        """Return the applications at the top of modules; looking takes some 10 ms, so only for new modules."""
+        modules, found = self._found
+        if modules != len(sys.modules):
+            found = [*dict.fromkeys(app for _, app in named_apps())]
+            self._found = len(sys.modules), found
+        return found
+
     def __str__(self) -> str:
         return ", ".join(map(app_text, self._named)) or "any Celery app"
-
-
-def apps_of_modules() -> Iterator[Celery]:
-    """Yield each application that is at the top of a module, once."""
-    return iter({id(app): app for _, app in named_apps()}.values())
 
 
 def named_apps() -> Iterator[tuple[str, Celery]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -313,7 +314,7 @@ class CeleryBridge(
         if isinstance(job, Task):
             return super().matcher(job)
         owners = [] if isinstance(job, Signature) else self._apps.owners(str(job))
-        if len({self.body_of(app.tasks[job]) for app in owners}) > 1:
+        if len({self._declared(app.tasks[job]) for app in owners}) > 1:
             raise AmbiguousJobError(
                 f"{job!r} names a task of {' and another of '.join(map(app_text, owners))}: name the task itself."
             )
@@ -339,6 +340,15 @@ class CeleryBridge(
         body = self._tasks.body(task)
         function: Callable[..., Any] = getattr(body, "__func__", body)
         return function
+
+    def _declared(self, task: Task) -> Callable[..., Any]:
+        """Return the function that the project wrote: `pydantic=True` wraps it anew for each application."""
+        function: Callable[..., Any] = inspect.unwrap(self.body_of(task))
+        return function
+
+    def is_of(self, message: TaskMessage, task: Task) -> bool:
+        found = self.task_of(message)
+        return found is None or self._declared(found) is self._declared(task)
 
     def binder_of(self, task: Task) -> Binder:
         # The bound method, whose `self` no caller passes.
@@ -399,6 +409,9 @@ class CeleryBridge(
         """Return the id of the group, or of the header of a chord, that a record is part of."""
         batch: str | None = self.message_of(record).headers.get("group")
         return batch
+
+    def known_names(self) -> set[str]:
+        return self._apps.names()
 
     def retried(self, message: TaskMessage, attempt: int) -> TaskMessage:
         return message.as_attempt(attempt)

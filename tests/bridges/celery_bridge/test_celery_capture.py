@@ -9,6 +9,7 @@ from types import ModuleType
 import kombu
 import pytest
 from celery import Celery, Task, chain, group, shared_task
+from celery.app import base
 from celery.app.amqp import AMQP
 from celery.app.base import PendingConfiguration
 from celery.app.utils import Settings
@@ -16,7 +17,7 @@ from celery.app.utils import Settings
 from pytest_jobs import open_jobs
 from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
-from pytest_jobs.errors import NotPerformedError, UnknownJobError
+from pytest_jobs.errors import CriterionError, NotPerformedError, UnknownJobError
 from pytest_jobs.harness.jobs import Jobs
 
 
@@ -281,6 +282,24 @@ def test_a_task_with_self_that_two_applications_share_is_asked_for_by_name(made_
         assert len(AssertEnqueued(lambda: jobs)("capture.bound", count=2)) == 2
 
 
+@pytest.mark.skipif(
+    not hasattr(base, "pydantic_wrapper"), reason="This Celery has no pydantic=True."
+)
+def test_a_task_with_pydantic_that_two_applications_share_is_one_task(made_before):
+    pytest.importorskip("pydantic")
+
+    @shared_task(pydantic=True, name="capture.pydantic")
+    def checked(n: int): ...
+
+    other = make_app("other")
+    with Jobs([CeleryBridge([made_before, other])]) as jobs:
+        made_before.tasks["capture.pydantic"].delay(7)
+        other.tasks["capture.pydantic"].delay(7)
+
+        assert len(AssertEnqueued(lambda: jobs)(checked, count=2)) == 2
+        assert len(AssertEnqueued(lambda: jobs)("capture.pydantic", count=2)) == 2
+
+
 def test_of_a_task_that_two_have_the_sender_performs_its_own(made_before):
     named = make_app("named")
     make_task(named)
@@ -345,6 +364,24 @@ def test_an_application_that_another_test_left_performs_nothing(made_before, job
 
     with pytest.raises(UnknownJobError, match=r"No task named 'left\.over' is registered"):
         jobs.drain()
+
+
+def test_of_a_name_that_nobody_knows_the_nearest_is_suggested(made_before):
+    make_task(made_before, "shop.send_receipt")
+    with Jobs([CeleryBridge([made_before])]) as jobs:
+        made_before.send_task("shop.send_reciept")
+
+        assert "(not known here, nearest: shop.send_receipt)" in str(jobs.pending)
+        with pytest.raises(CriterionError, match=r"did you mean 'shop\.send_receipt'"):
+            AssertNotEnqueued(lambda: jobs)("shop.send_recepit")
+
+
+def test_what_another_test_left_is_not_suggested(made_before, jobs):
+    make_task(made_before, "left.over")
+
+    make_app("stranger").send_task("left.ovre")
+
+    assert "(not known here)" in str(jobs.pending)
 
 
 def test_an_application_that_cannot_be_set_up_spoils_no_question_about_names(made_before, jobs):
