@@ -7,7 +7,8 @@ Reading order, for a call that passes:
 - `search`: where to look (`Subject`), what matches (`Search`), and waiting for jobs that other threads enqueue.
 
 For a call that fails: `failure` (what was found, the likely slip) and `messages` (what to do, layout, what is left
-out). `strict` finds jobs that a test left alone. `unittest_case` has the assertions for `unittest.TestCase`,
+out). `strict` finds jobs that a test left alone, and `remaining` those that the report of a failed test ends with.
+`unittest_case` has the assertions for `unittest.TestCase`,
 and `case_settings` what configures it.
 
 The fixtures of the plugin, `JobsTestCase` and the conformance suite use them; nothing below this room does.

@@ -279,11 +279,15 @@ def render(text: Callable[[], str], reader: Reader | None) -> str:
             # The last line says where to read on.
             above, _, last = brief.rpartition("\n")
             brief = f"{above}\n{SHORTENED}\n{last}"
-    # Without control characters, such as the colours in the message of an error.
+    return shown_to(reader, brief)
+
+
+def shown_to(reader: Reader | None, text: str) -> str:
+    """Return a text without control characters, such as the colours in the message of an error."""
     only_ascii = reader is not None and reader.ascii
     return "".join(
         char
         if char == "\n" or (char.isprintable() and (char.isascii() or not only_ascii))
         else char.encode("unicode_escape").decode("ascii")
-        for char in brief
+        for char in text
     )

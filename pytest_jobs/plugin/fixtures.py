@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from .outcome import ANSWERED, JOBS
+from .outcome import ANSWERED, CLOSED, JOBS
 from .settings.misspelt import check_marker_names
 from .settings.options import (
     applications_of_case,
@@ -61,6 +61,7 @@ def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> 
             harness.check()
     finally:
         del item.stash[JOBS]
+        item.stash[CLOSED] = harness
         harness.close()
 
 

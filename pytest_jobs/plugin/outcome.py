@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: The harness of a test.
 JOBS: pytest.StashKey[Jobs] = pytest.StashKey()
+#: The harness of a test until the report of its teardown is made; it is closed then.
+CLOSED: pytest.StashKey[Jobs | None] = pytest.StashKey()
 #: Whether the jobs were checked after the body of the test, so that later errors come from its fixtures.
 ANSWERED = pytest.StashKey[bool]()
 
@@ -44,27 +46,30 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the jobs that failed in a test that failed."""
+    """End the report of a test that failed with its jobs."""
     report = yield
     harness = item.stash.get(JOBS, None)
+    if call.when == "teardown":
+        harness = item.stash.get(CLOSED, None)
+        item.stash[CLOSED] = None
     if harness is not None and report.failed:
-        text = _failed_jobs(harness, None if call.excinfo is None else call.excinfo.value)
-        if text:
-            report.sections.append(("Jobs that failed", text))
+        from ..assertions.remaining import jobs_in_this_test
+
+        tracebacks = _tracebacks(harness, None if call.excinfo is None else call.excinfo.value)
+        sections = {"Jobs that failed": tracebacks, "jobs in this test": jobs_in_this_test(harness)}
+        report.sections += [(title, text) for title, text in sections.items() if text]
     return report
 
 
-def _failed_jobs(harness: Jobs, shown_already: BaseException | None) -> str:
+def _tracebacks(harness: Jobs, shown_already: BaseException | None) -> str:
+    """Return the tracebacks of the last jobs that failed, without that of the error which failed the test."""
     from ..harness.records.delivery import ENDED_IN_FAILURE, own_traceback
-    from ..harness.views import titled_table
 
     failed = [d for d in harness.ledger.deliveries if d.status in ENDED_IN_FAILURE]
-    if not failed:
-        return ""
     errors = [delivery.error for delivery in failed[-_TRACEBACKS_SHOWN:]]
     shown = [
         "".join(traceback.format_exception(type(error), error, own_traceback(error))).rstrip()
         for error in errors
         if error is not None and error is not shown_already and error.__traceback__ is not None
     ]
-    return "\n\n".join((titled_table("failed", failed), *shown))
+    return "\n\n".join(shown)

@@ -1,4 +1,4 @@
-"""A test that failed shows which of its jobs failed, in a section of its report."""
+"""A test that failed shows the tracebacks of the jobs that failed in it, in a section of its report."""
 
 import pytest
 
@@ -26,10 +26,6 @@ def test_it_shows_the_job_its_error_and_where_that_was_raised(run_test):
             "",
             "*.py:7: AssertionError",
             "-* Jobs that failed -*",
-            "failed: 1",
-            "#  job     arguments  attempt  status  at                         again in  error",
-            "0  Refuse             1        failed  2030-01-01 12:00:00+00:00  -         ValueError: no money",
-            "",
             "Traceback (most recent call last):",
             '  File "*shop.py", line 18, in perform',
             "    refuse(reason)",
@@ -41,6 +37,9 @@ def test_it_shows_the_job_its_error_and_where_that_was_raised(run_test):
             '  File "*shop.py", line 22, in refuse',
             "    raise ValueError(reason)",
             "ValueError: no money",
+            "-* jobs in this test -*",
+            "failed: 1",
+            "  #0 Refuse() failed: ValueError: no money",
             "=* short test summary info =*",
         ],
         consecutive=True,
@@ -94,16 +93,7 @@ def test_the_error_that_failed_the_test_is_not_repeated(run_test):
     """)
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "-* Jobs that failed -*",
-            "failed: 1",
-            "#  job *",
-            "0  Refuse *ValueError: no money",
-            "=* short test summary info =*",
-        ],
-        consecutive=True,
-    )
+    result.stdout.no_fnmatch_line("*Jobs that failed*")
     assert result.stdout.str().count("raise ValueError(reason)") == 1
 
 
@@ -125,18 +115,12 @@ def test_exhausted_jobs_are_shown_retried_and_discarded_ones_not(run_test):
     """)
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "-* Jobs that failed -*",
-            "failed: 1",
-            "#  job *",
-            "3  Sync  9          3        exhausted  *  TimeoutError: attempt 3",
-        ],
-        consecutive=True,
-    )
+    result.stdout.fnmatch_lines(["-* Jobs that failed -*", "TimeoutError: attempt 3"])
+    result.stdout.no_fnmatch_line("TimeoutError: attempt 2")
+    result.stdout.no_fnmatch_line("KeyError")
 
 
-def test_all_are_listed_and_the_last_three_with_their_tracebacks(run_test):
+def test_of_many_the_last_three_are_shown(run_test):
     result = run_test("""
         from shop import Refuse
 
@@ -147,19 +131,6 @@ def test_all_are_listed_and_the_last_three_with_their_tracebacks(run_test):
             assert 1 == 2
     """)
 
-    result.stdout.fnmatch_lines(
-        [
-            "failed: 4",
-            "#  job *",
-            "0  Refuse  'one' *",
-            "1  Refuse  'two' *",
-            "2  Refuse  'three' *",
-            "3  Refuse  'four' *",
-            "",
-            "Traceback (most recent call last):",
-        ],
-        consecutive=True,
-    )
     assert result.stdout.str().count("Traceback (most recent call last):") == 3
     result.stdout.no_fnmatch_line("ValueError: one")
     result.stdout.fnmatch_lines(["ValueError: two", "ValueError: three", "ValueError: four"])

@@ -161,7 +161,7 @@ def test_failures_under_pytest(pytester):
     result.stdout.fnmatch_lines(
         ["E *AssertionError: Expected exactly 1 Pay enqueued", "*test_cases.py:6: AssertionError"]
     )
-    result.stdout.fnmatch_lines(["E *ValueError: no money", "*- Jobs that failed -*"])
+    result.stdout.fnmatch_lines(["E *ValueError: no money", "*- jobs in this test -*"])
 
 
 def test_the_flags_of_pytest_hold_for_cases(pytester):

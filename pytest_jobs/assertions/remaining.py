@@ -1,0 +1,57 @@
+"""The jobs of a test that failed, in a few lines: pending, waiting for commit, failed, dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..harness.jobs import Jobs
+from ..harness.records.delivery import delivery_line
+from ..harness.records.record import record_line
+from .messages import listing, shown_to
+
+#: How many lines of each kind are shown, so that there are at most some 15 in all.
+_SHOWN: Final = 3
+
+
+def jobs_in_this_test(jobs: Jobs) -> str:
+    """Return what became of the jobs of a test; empty when each was performed, or there was none."""
+    pending = [record_line(record) for record in jobs.ledger.pending()]
+    waiting = jobs.waiting_for_commit.peek()
+    by_verb = any(not callback.commits_itself for callback in waiting)
+    failed = [delivery_line(delivery) for delivery in jobs.failed.peek()]
+    dropped = [
+        *map(delivery_line, jobs.discarded.peek()),
+        *(f"{job} was kept out by {job.holder}" for job in jobs.kept_out.peek()),
+        *(f"{call.text} was dropped {call.dropped}" for call in jobs.dropped_by_rollback.peek()),
+    ]
+    kinds = [
+        ("pending", "jobs.drain() performs", pending, "jobs.pending"),
+        (
+            "waiting for commit",
+            "jobs.commit() runs" if by_verb else "the commit of the application enqueues",
+            [
+                f"{call.text}, registered "
+                f"{f'at {call.registered_at}' if call.registered_at else 'before the harness was opened'}"
+                for call in waiting
+            ],
+            "jobs.waiting_for_commit",
+        ),
+        ("failed", "", failed, "jobs.failed"),
+        ("dropped", "", dropped, "jobs.discarded, jobs.kept_out and jobs.dropped_by_rollback"),
+    ]
+    verbose = jobs.reader is not None and jobs.reader.verbose
+    blocks = [
+        _block(title, step, lines, view, len(lines) if verbose else _SHOWN)
+        for title, step, lines, view in kinds
+        if lines
+    ]
+    return shown_to(jobs.reader, "\n".join(blocks))
+
+
+def _block(title: str, step: str, lines: Sequence[str], view: str, most: int) -> str:
+    them = "it" if len(lines) == 1 else "them"
+    head = f"{title}: {len(lines)}" + (f". Next: {step} {them}." if step else "")
+    text = listing(head, lines[:most], 0)
+    left = len(lines) - most
+    return f"{text}\n  ... and {left} more: print({view.partition(',')[0]})" if left > 0 else text
