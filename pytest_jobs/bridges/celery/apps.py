@@ -84,7 +84,7 @@ class Applications:
 
     def sending(self, name: str) -> Celery:
         """Return the application that a simulation sends a task by, or else the current one."""
-        current: Celery = _state.get_current_app()
+        current: Any = _state.get_current_app()
         return next(iter((*self.owners(name), *self._named, *self._sent)), current)
 
     def names(self) -> set[str]:
