@@ -34,6 +34,7 @@ from .fixtures import (
     jobs,
     jobs_apps,
     jobs_clock,
+    jobs_recurring,
     pytest_collection_modifyitems,
     session_jobs,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "jobs",
     "jobs_apps",
     "jobs_clock",
+    "jobs_recurring",
     "pytest_addhooks",
     "pytest_addoption",
     "pytest_collection_modifyitems",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from ..assertions.several import AssertBatched, AssertEnqueuedInOrder, AssertFollowedBy
     from ..harness.jobs import Jobs
+    from ..harness.running.recurring import Scheduler
     from ..harness.time.clock import VirtualClock
 
 
@@ -75,6 +76,14 @@ def jobs(job_harness: Jobs) -> Jobs:
 def jobs_clock(job_harness: Jobs) -> VirtualClock:
     """The virtual clock of the test: real until it first moves."""
     return job_harness.clock
+
+
+@pytest.fixture
+def jobs_recurring(request: pytest.FixtureRequest, job_harness: Jobs) -> Scheduler:
+    """Fires the schedule that the option `jobs_recurring` names, while `jobs.run_for` lets time pass."""
+    from .opening import configured_schedule
+
+    return job_harness.recurring(configured_schedule(request.config))
 
 
 @pytest.fixture(scope="session")

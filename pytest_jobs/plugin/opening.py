@@ -9,12 +9,14 @@ import pytest
 
 from ..harness.jobs import Jobs
 from .exploring import shows_only_ascii
-from .settings.options import JobOptions
+from .settings.options import JobOptions, session_options
 
 if TYPE_CHECKING:
     from ..bridges.capture import HeldSeams
+    from ..integrations.recurring.schedule import Schedule
 
 _HELD: pytest.StashKey[HeldSeams] = pytest.StashKey()
+_SCHEDULE: pytest.StashKey[Schedule] = pytest.StashKey()
 
 
 def open_harness(
@@ -86,3 +88,31 @@ def _held_seams(config: pytest.Config) -> HeldSeams:
         held = config.stash[_HELD] = HeldSeams()
         config.add_cleanup(held.close)
     return held
+
+
+def configured_schedule(config: pytest.Config) -> Schedule:
+    """Return the schedule of the option `jobs_recurring`, which is read when it is first asked for.
+
+    It is not read when the session begins: that would import the jobs of the application.
+
+    Raises:
+        pytest.UsageError: when no option names a file, or something in it cannot be meant.
+    """
+    from ..errors import ScheduleError
+    from ..integrations.recurring.schedule import load_schedule
+
+    if _SCHEDULE in config.stash:
+        return config.stash[_SCHEDULE]
+    file = session_options(config).recurring
+    if file is None:
+        raise pytest.UsageError(
+            "jobs_recurring fires a schedule, and no option names its file: write jobs_recurring = "
+            "config/recurring.yml into the ini file, or override the fixture and return "
+            "jobs.recurring(Schedule({...}))."
+        )
+    try:
+        schedule = load_schedule(file.path, environment=file.environment)
+    except ScheduleError as error:
+        raise pytest.UsageError(f"{file.where}: {error}") from None
+    config.stash[_SCHEDULE] = schedule
+    return schedule

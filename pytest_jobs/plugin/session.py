@@ -61,6 +61,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         idle = [name for name, count in counts.items() if count is not None] + [*queues.left_out]
         without = f" (not its {', '.join(idle)})" if idle else ""
         shown.append(f"queues {queues.described} by {queues.source}{without}")
+    if options.recurring is not None:
+        shown.append(f"recurring jobs of {options.recurring.written}")
     if options.attack == "twice":
         shown.append("every delivery twice")
     if options.attack == "crash":

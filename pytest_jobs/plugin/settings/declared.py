@@ -69,6 +69,13 @@ OPTIONS: Final = (
         "Take jobs in the order of queues that this file of the workers has, such as config/sidekiq.yml.",
         "FILE",
     ),
+    Option(
+        "recurring",
+        "file",
+        "Fire the recurring jobs of this file, such as config/recurring.yml, in tests that ask for the fixture "
+        "jobs_recurring.",
+        "FILE",
+    ),
     Option("twice", "switch", "Deliver each job that a test performs once more."),
     Option(
         "crash",

@@ -33,6 +33,18 @@ _SWITCHES: Final = ("strict", "idempotent", "crash")
 _AGAINST_ATTACKS: Final = frozenset(("idempotent", "crash"))
 
 
+class NamedFile(NamedTuple):
+    """A file that an option names."""
+
+    #: Where it was named: `jobs_recurring`, or the flag.
+    where: str
+    path: Path
+    #: The part of the file that is read; None where nobody says which.
+    environment: str | None
+    #: As the user wrote it.
+    written: str
+
+
 class JobOptions(NamedTuple):
     """The settings in force for a test, or for the session."""
 
@@ -62,6 +74,8 @@ class JobOptions(NamedTuple):
     crash: bool = True
     #: The queues that the workers serve; None for all queues alike.
     queues: Queues | None = None
+    #: The file of the recurring jobs, which is read when a test asks for it.
+    recurring: NamedFile | None = None
 
     @property
     def opens(self) -> bool:
@@ -123,6 +137,7 @@ def read_options(config: pytest.Config) -> JobOptions:
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
         queues=_queues(config),
+        recurring=_recurring(config),
     )
     return options
 
@@ -208,8 +223,9 @@ def _crash_points(config: pytest.Config, attack: Attack | None) -> int:
     return int(given)
 
 
-def _queues(config: pytest.Config) -> Queues | None:
-    given, where = _given(config, "queues")
+def _file(config: pytest.Config, name: str) -> NamedFile | None:
+    """Return the file that an option names; None where nobody named one."""
+    given, where = _given(config, name)
     words = shlex.split(given) if isinstance(given, str) else given
     if len(words) > 2:
         raise pytest.UsageError(
@@ -217,21 +233,35 @@ def _queues(config: pytest.Config) -> Queues | None:
         )
     if not words:
         return None
-    if where == "--jobs-queues":
-        # As with other paths on the command line.
-        words = [config.invocation_params.dir / words[0], *words[1:]]
-    return _load_queues(config, where, *words)
+    # As with other paths on the command line, those of flags begin where pytest was started.
+    is_flag = where.startswith("--")
+    directory = config.invocation_params.dir if is_flag else _beside_ini_file(config)
+    environment = words[1] if len(words) == 2 else None
+    return NamedFile(where, directory / words[0], environment, words[0])
 
 
-def _load_queues(
-    config: pytest.Config, where: str, name: str | Path, environment: str | None = None
-) -> Queues:
+def _beside_ini_file(config: pytest.Config) -> Path:
+    return config.rootpath if config.inipath is None else config.inipath.parent
+
+
+def _queues(config: pytest.Config) -> Queues | None:
+    file = _file(config, "queues")
+    return None if file is None else _load_queues(file.where, file.path, file.environment)
+
+
+def _recurring(config: pytest.Config) -> NamedFile | None:
+    file = _file(config, "recurring")
+    if file is not None and not file.path.is_file():
+        raise pytest.UsageError(f"{file.where}: there is no file {file.path}.")
+    return file
+
+
+def _load_queues(where: str, path: Path, environment: str | None = None) -> Queues:
     from ...errors import QueuesError
     from ...integrations.queues import load_queues
 
-    directory = config.rootpath if config.inipath is None else config.inipath.parent
     try:
-        return load_queues(directory / name, environment=environment)
+        return load_queues(path, environment=environment)
     except QueuesError as error:
         raise pytest.UsageError(f"{where}: {error}") from None
 
@@ -269,7 +299,7 @@ def _marked_queues(value: object, where: str, item: pytest.Item) -> Queues | Non
     if value is None or isinstance(value, Queues):
         return value
     if isinstance(value, str | Path):
-        return _load_queues(item.config, where, value)
+        return _load_queues(where, _beside_ini_file(item.config) / value)
     raise pytest.UsageError(
         f"{where} is {value!r}; it is a file, Queues(...), or None for all queues alike."
     )
