@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial, update_wrapper
-from inspect import unwrap
+from inspect import CO_COROUTINE, unwrap
 from types import CodeType
 from typing import Any, Final, Protocol
 from weakref import WeakSet
@@ -122,8 +122,9 @@ class Seam:
                 return original(itself, *args, **kwargs)
             return method(bridge, itself, *args, **kwargs)
 
+        alike = _alike(stand_in, original)
         # So that `inspect` finds the signature and the annotations of the original.
-        self.set(owner, name, update_wrapper(stand_in, original, assigned=(), updated=()))
+        self.set(owner, name, update_wrapper(alike, original, assigned=(), updated=()))
 
     def wrap(
         self,
@@ -330,7 +331,7 @@ class _Tree:
         own = self._from_outside(cls, name) if before is _ABSENT else before
         if own is None or cls in skip or getattr(own, "__isabstractmethod__", False) is True:
             return None
-        stand_in = stand_in_for(cls, own)
+        stand_in = _alike(stand_in_for(cls, own), own)
         # `__wrapped__` is where `inspect` looks for the signature and the annotations.
         vars(stand_in).update({"__wrapped__": own, _STANDS_IN: (self, before)})
         return stand_in
@@ -465,6 +466,18 @@ def _note_arrival() -> None:
     call = _handing_on.get()
     if call is not None:
         call.has_arrived = True
+
+
+def _alike(stand_in: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    """Return a function that is a coroutine function if the original is one, which callers may ask."""
+    code = getattr(original, "__code__", None)
+    if not getattr(code, "co_flags", 0) & CO_COROUTINE:
+        return stand_in
+
+    async def awaited(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return await stand_in(itself, *args, **kwargs)
+
+    return awaited
 
 
 def _wrapped(function: Any) -> Any:

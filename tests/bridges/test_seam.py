@@ -1,5 +1,6 @@
 """A seam patches the classes of a library once, for all bridges to it."""
 
+import asyncio
 import inspect
 from operator import attrgetter
 
@@ -156,6 +157,27 @@ def test_the_signature_of_what_is_replaced_is_still_found(seam):
     seam.enter(Bridge("shop"))
 
     assert inspect.signature(Connection.send) == signature
+
+
+def test_a_coroutine_function_goes_on_to_be_one(seam):
+    class Remote:
+        async def send(self, message):
+            raise AssertionError(f"{message} was sent")
+
+    class Waiting(Bridge):
+        def patch(self, seam):
+            seam.replace(Remote, "send", Waiting.send)
+
+        async def send(self, remote, message):
+            return f"{message} is kept"
+
+        def takes(self, application):
+            return True
+
+    seam.enter(Waiting())
+
+    assert inspect.iscoroutinefunction(Remote.send)
+    assert asyncio.run(Remote().send("it")) == "it is kept"
 
 
 def test_a_class_that_comes_later_is_patched_while_a_bridge_is_in(seam):

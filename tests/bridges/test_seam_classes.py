@@ -208,22 +208,46 @@ def test_an_override_that_raises_raises_its_own_error(bridge):
         Refusing().put("a")
 
 
-def test_an_override_that_is_a_coroutine_function_is_checked_when_it_has_run(bridge):
-    class Remote(Queue):
+def test_an_override_that_is_a_coroutine_function_is_checked_when_it_has_run(seam):
+    class Remote(ABC):
+        @abstractmethod
+        async def put(self, message):
+            pass
+
+    class Server(Remote):
         async def put(self, message):
             raise AssertionError("sent")
 
-    class Gathering(Remote):
+    class Gathering(Server):
         async def put(self, message):
-            await asyncio.gather(
-                *(asyncio.to_thread(super(Gathering, self).put, m) for m in message)
-            )
+            await asyncio.gather(*(super(Gathering, self).put(each) for each in message))
 
+    class Waiting(Bridge):
+        def patch(self, seam):
+            seam.replace_sending(Remote, "put", Waiting.aput)
+
+        async def aput(self, remote, message):
+            self.put(remote, message)
+
+    bridge = Waiting()
+    seam.enter(bridge)
     asyncio.run(Gathering().put(["a"]))
     with pytest.raises(BridgeError, match=r"Gathering\.put returned and no message was captured"):
         asyncio.run(Gathering().put([]))
 
     assert bridge.sent == [("Gathering", "a")]
+    assert inspect.iscoroutinefunction(Server.put)
+    seam.leave(bridge)
+
+
+def test_an_override_may_hand_on_in_another_thread(bridge):
+    class Threaded(Redis):
+        async def put(self, message):
+            await asyncio.to_thread(super().put, message)
+
+    asyncio.run(Threaded().put("a"))
+
+    assert bridge.sent == [("Threaded", "a")]
 
 
 def test_a_mixin_that_is_not_derived_from_the_base_is_replaced(bridge):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
+import django
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -66,11 +66,15 @@ def semantics_of(backend_class: type) -> DeliverySemantics:
 def bridge(applications: Sequence[Any]) -> DjangoBridge:
     """Return a new bridge; Django has one application, which its settings describe.
 
+    Args:
+        applications: empty when nobody has asked for Django: then its settings may be read later or never.
+
     Raises:
-        ApplicationError: when the settings cannot be read, or there is nothing that has tasks.
+        ApplicationError: when somebody asked and the settings cannot be read, or when nothing has tasks.
         UnknownVersionError: when the installed version lacks what the bridge relies on.
     """
-    _check_settings()
+    if applications:
+        _check_settings()
     return DjangoBridge()
 
 
@@ -98,6 +102,9 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
                 "backport: pip install django-tasks."
             )
         self._task_classes = tuple(family.task_class for family in self._families)
+        self.version = " with ".join(
+            (django.__version__, *filter(None, (f.backport for f in self._families)))
+        )
 
     def title(self) -> str:
         return "This bridge to Django"
@@ -108,38 +115,34 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     # Instead of the backends
 
     def patch(self, seam: Seam) -> None:
-        """Patch the classes of the backends that exist, and of those that a handler makes later.
+        """Patch the classes of the backends, whenever they are made, and whatever settings name them.
 
         Classes are patched, and not the backends that `task_backends` returns. That covers an application which
-        keeps a backend in a variable, and the backends that each thread gets for itself. A class is patched when
-        the settings name it, or when the handler makes a backend of it, for example after `override_settings`.
+        keeps a backend in a variable, and the backends that each thread gets for itself.
         """
         for family in self._families:
-            seam.wrap(type(family.handler), "create_connection", DjangoBridge._made)
-            for backend_class in _loaded_classes(family.handler):
-                self._take_over(backend_class)
+            backend_class = family.backend_class
+            seam.replace_sending(backend_class, "enqueue", DjangoBridge.enqueued)
+            seam.replace_sending(backend_class, "aenqueue", DjangoBridge._aenqueued)
+            seam.replace_below(backend_class, "get_result", DjangoBridge._result)
+            seam.replace_below(backend_class, "aget_result", DjangoBridge._aresult)
+            if hasattr(backend_class, "save_metadata"):
+                seam.replace_below(backend_class, "save_metadata", DjangoBridge._save_metadata)
+                seam.replace_below(backend_class, "asave_metadata", DjangoBridge._asave_metadata)
 
-    def _made(self, create_connection: Callable[[str], Any], handler: Any, alias: str) -> Any:
-        backend = create_connection(alias)
-        self._take_over(type(backend))
-        return backend
-
-    def _take_over(self, backend_class: Any) -> None:
-        seam = self.seam
-        if seam.has(backend_class, "enqueue"):
-            return
-        gives_results = all(
-            backend_class.get_result is not family.backend_class.get_result
-            for family in self._families
+    def described(self) -> str:
+        # Settings that nobody has read yet stay unread: reading them may import half of the project.
+        if not settings.configured:
+            return ""
+        backends = self._families[0].handler.configure_settings(None)
+        if not isinstance(backends, dict) or not backends:
+            return ""
+        alias = next(iter(backends))
+        name = str(backends[alias].get("BACKEND", "")).rpartition(".")[2]
+        more = len(backends) - 1
+        return f"TASKS {alias} ({name}) " + (
+            f"and {more} more are not used" if more else "is not used"
         )
-        seam.replace(backend_class, "enqueue", DjangoBridge.enqueued)
-        seam.replace(backend_class, "aenqueue", DjangoBridge._aenqueued)
-        if gives_results:
-            seam.replace(backend_class, "get_result", DjangoBridge._result)
-            seam.replace(backend_class, "aget_result", DjangoBridge._aresult)
-        if hasattr(backend_class, "save_metadata"):
-            seam.replace(backend_class, "save_metadata", DjangoBridge._save_metadata)
-            seam.replace(backend_class, "asave_metadata", DjangoBridge._asave_metadata)
 
     def enqueued(
         self, backend: Any, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -179,7 +182,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         raise self._no_such_result(backend, result_id)
 
     async def _aresult(self, backend: Any, result_id: str) -> Any:
-        return backend.get_result(result_id)
+        return self._result(backend, result_id)
 
     def _save_metadata(self, backend: Any, result_id: str, metadata: Mapping[str, Any]) -> None:
         stores = [bridge.store for bridge in reversed(self.seam.bridges)]
@@ -189,7 +192,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     async def _asave_metadata(
         self, backend: Any, result_id: str, metadata: Mapping[str, Any]
     ) -> None:
-        backend.save_metadata(result_id, metadata)
+        self._save_metadata(backend, result_id, metadata)
 
     def _no_such_result(self, backend: Any, result_id: str) -> Exception:
         of_backend = [f for f in self._families if isinstance(backend, f.backend_class)]
@@ -302,15 +305,6 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
                 return attempt.failed(error)
             await sync_to_async(attempt.succeed)()
         return attempt.performed(value)
-
-
-def _loaded_classes(handler: Any) -> Iterable[type]:
-    """Yield the classes that the settings name and that have been imported: backends of them may exist."""
-    for parameters in handler.configure_settings(None).values():
-        module, _, name = str(parameters.get("BACKEND", "")).rpartition(".")
-        backend_class = getattr(sys.modules.get(module), name, None)
-        if isinstance(backend_class, type):
-            yield backend_class
 
 
 def _check_settings() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -15,13 +16,14 @@ from ..toolkit import Probe
 
 def _seams(package: str) -> tuple[str, ...]:
     return (
-        f"{package}:task_backends.create_connection(_)",
+        f"{package}:task_backends.configure_settings(_)",
         f"{package}.backends.base:BaseTaskBackend.enqueue(_, _, _, _)",
         f"{package}.backends.base:BaseTaskBackend.aenqueue(_, _, _, _)",
         f"{package}.backends.base:BaseTaskBackend.get_result(_, _)",
         f"{package}.backends.base:BaseTaskBackend.validate_task(_, _)",
         f"{package}.base:TASK_REFRESH_ATTRS",
-        f"{package}.base:Task",
+        # Up to django-tasks 0.9 there is one argument more, by which a task waits for a commit.
+        f"{package}.base:Task(func=, priority=, backend=, queue_name=, run_after=, takes_context=)",
         f"{package}.base:TaskContext(task_result=)",
         f"{package}.base:TaskError(exception_class_path=, traceback=)",
         f"{package}.base:TaskResultStatus.READY",
@@ -31,19 +33,21 @@ def _seams(package: str) -> tuple[str, ...]:
 
 
 _DJANGO: Final = Probe("Django", *_seams("django.tasks"), tested=((6, 0), (6, 1)))
-_BACKPORT: Final = Probe("django-tasks", *_seams("django_tasks"), tested=((0, 11), (0, 12)))
+_BACKPORT: Final = Probe("django-tasks", *_seams("django_tasks"), tested=((0, 10), (0, 12)))
 
 
 class Family:
     """`django.tasks` or `django_tasks`. They have the same names, and different classes."""
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, backport: str = "") -> None:
         base = import_module(f"{package}.base")
         self._base: Any = base
         #: The attributes of a TaskResult that change after its enqueueing.
         self.refreshed: frozenset[str] = frozenset(base.TASK_REFRESH_ATTRS)
         #: Whether a task can keep metadata beside its result, as in django-tasks up to 0.11.
         self.has_metadata = "metadata" in self.refreshed
+        #: The name and version of the backport; empty for what Django has itself.
+        self.backport = backport
         #: The name of the package.
         self.package = package
         self.task_class: type = base.Task
@@ -109,6 +113,7 @@ class Family:
         return f"<Family {self.package}>"
 
 
+@cache
 def families() -> tuple[Family, ...]:
     """Return the families that are installed here.
 
@@ -123,6 +128,7 @@ def families() -> tuple[Family, ...]:
         _DJANGO.check(django.__version__)
         found.append(Family("django.tasks"))
     if find_spec("django_tasks") is not None:
-        _BACKPORT.check(import_module("django_tasks").__version__)
-        found.append(Family("django_tasks"))
+        version = import_module("django_tasks").__version__
+        _BACKPORT.check(version)
+        found.append(Family("django_tasks", f"django-tasks {version}"))
     return tuple(found)

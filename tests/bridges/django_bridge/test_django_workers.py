@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib.metadata import version
 
 import pytest
 
@@ -63,6 +64,8 @@ def backend(request):
 
 
 def test_the_database_worker_runs_a_task_at_most_once(backend, tmp_path):
+    if backend == "django_tasks.backends.database" and version("django_tasks") < "0.11":
+        pytest.skip("its models cannot make a TaskResult on this Python")
     python = _project(backend, tmp_path)
     python("-m", "django", "migrate", "-v0")
     python("-c", ENQUEUE)
