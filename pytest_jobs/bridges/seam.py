@@ -55,8 +55,12 @@ class Seam:
         """Add a bridge, which gets the calls from now on."""
         self.bridges.append(bridge)
         if not self._is_patched:
+            try:
+                bridge.patch(self)
+            except BaseException:
+                self._restore()
+                raise
             self._is_patched = True
-            bridge.patch(self)
 
     def leave(self, bridge: Installed) -> None:
         """Remove a bridge."""
@@ -75,10 +79,13 @@ class Seam:
 
     def _restore_if_unused(self) -> None:
         if not self.bridges and not self._holders:
-            self._is_patched = False
-            self._done.clear()
-            self._trees.clear()
-            self._patches.restore()
+            self._restore()
+
+    def _restore(self) -> None:
+        self._is_patched = False
+        self._done.clear()
+        self._trees.clear()
+        self._patches.restore()
 
     def bridge_of(self, application: object) -> Any:
         """Return the newest bridge that takes an application; None when there is none."""

@@ -119,6 +119,23 @@ def test_a_bridge_may_leave_that_never_entered(seam):
     assert seam.bridges == []
 
 
+def test_a_seam_that_is_held_has_nothing_of_a_bridge_that_could_not_patch(seam, connection):
+    class Failing(Bridge):
+        def patch(self, seam):
+            super().patch(seam)
+            raise KeyError
+
+    send = Connection.send
+    seam.hold()
+    with pytest.raises(KeyError):
+        seam.enter(Failing("shop"))
+
+    assert Connection.send is send
+    seam.enter(Bridge("shop"))
+    assert Connection.send is not send
+    seam.release()
+
+
 def test_an_attribute_is_replaced_in_objects_that_have_it_already(seam, connection):
     seam.enter(Bridge("shop"))
 

@@ -125,8 +125,12 @@ def _path(variables: Sequence[tuple[ModuleType, str]]) -> str:
 
 def _is_made_in(module: ModuleType, name: str) -> bool:
     """Say whether the code of a module gives a variable its value, and does not import it."""
-    get_code = getattr(getattr(module.__spec__, "loader", None), "get_code", None)
-    code = None if get_code is None else get_code(module.__name__)
+    loader: Any = getattr(getattr(module, "__spec__", None), "loader", None)
+    try:
+        # The loader of pytest, which rewrites assertions, has no code to show.
+        code = loader.get_code(module.__name__)
+    except (AttributeError, ImportError, OSError, SyntaxError):
+        return False
     return code is not None and any(
         after.opname == "STORE_NAME" and after.argval == name and before.opname != "IMPORT_FROM"
         for before, after in pairwise(dis.get_instructions(code))
