@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from ..errors import BridgeError
 from ..harness.open_harness import OpenHarness
 from ..harness.records.bridge import Bridge
 from .libraries import LIBRARIES, Library, Refusal
 from .seam import Seam
+
+#: The library of each module after whose import it can be captured.
+BY_MODULE: Final = {module: each for each in LIBRARIES.values() for module in each.modules}
 
 
 class BridgeModule(Protocol):
@@ -64,34 +67,31 @@ class LibraryCapture:
             ignore: names of libraries that are let through unseen.
             held: keeps the libraries patched when the harness is closed; None to restore them then.
         """
-        self._libraries = [each for each in LIBRARIES.values() if each.name not in ignore]
+        self._ignore = ignore
         self._held = held
         self._refusals: list[Refusal] = []
-        self._waiting: ImportWatch | None = None
+        self._watch: ImportWatch | None = None
 
     def begin(self, harness: OpenHarness) -> None:
         """Bring in what is imported, and wait for the rest."""
         if self._held is not None:
             for bridge in harness.bridges:
                 self._held.hold(bridge)
-        waiting = []
-        for library in self._libraries:
-            if library.is_imported:
-                self._bring_in(library, harness)
-            else:
-                waiting.append(library)
-        self._waiting = ImportWatch(waiting, lambda library: self._bring_in(library, harness))
-        sys.meta_path.insert(0, self._waiting)
+        for module in sorted(BY_MODULE.keys() & sys.modules.keys()):
+            self._bring_in(BY_MODULE[module], harness)
+        self._watch = ImportWatch(lambda library: self._bring_in(library, harness))
+        sys.meta_path.insert(0, self._watch)
 
     def end(self, harness: OpenHarness) -> None:
-        if self._waiting is not None:
-            sys.meta_path.remove(self._waiting)
-            self._waiting = None
+        if self._watch is not None:
+            sys.meta_path.remove(self._watch)
+            self._watch = None
         while self._refusals:
             self._refusals.pop().uninstall()
 
     def _bring_in(self, library: Library, harness: OpenHarness) -> None:
-        if any(bridge.name == library.name for bridge in harness.bridges):
+        name = library.name
+        if name in self._ignore or any(bridge.name == name for bridge in harness.bridges):
             return
         found = bridge_or_reason(library)
         brought: Bridge | Refusal
@@ -147,20 +147,18 @@ def bridge_module(library: str) -> BridgeModule:
 class ImportWatch(MetaPathFinder):
     """Notices that a library is imported while a harness is open: Python asks it for each new module."""
 
-    def __init__(self, libraries: Iterable[Library], found: Callable[[Library], object]) -> None:
-        """Wait for libraries.
+    def __init__(self, found: Callable[[Library], object]) -> None:
+        """Wait.
 
         Args:
-            libraries: those that are not imported yet.
-            found: called with a library when its import has ended.
+            found: called with a library when the import of one of its modules has ended.
         """
-        self._waiting = {module: library for library in libraries for module in library.modules}
         self._found = found
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        library = self._waiting.get(name)
+        library = BY_MODULE.get(name)
         if library is None:
             return None
         # Python has asked the earlier ones. One of them may be another watch, which asks this one in turn.

@@ -92,8 +92,10 @@ class SessionGuard:
         if fixturedef.argname == "jobs_apps":
             from ..bridges.opening import bridges_to
 
-            known = session_options(self._config).apps
-            jobs.bring_in(bridges_to(app for app in cast(Any, value) if app not in known))
+            # The named applications only rank, which matters to nobody but a test: each has a harness of its own.
+            captured = {bridge.name for bridge in jobs.bridges}
+            named = bridges_to(cast(Any, value))
+            jobs.bring_in(bridge for bridge in named if bridge.name not in captured)
         return value
 
     @pytest.hookimpl(trylast=True)

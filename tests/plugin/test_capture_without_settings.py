@@ -1,0 +1,228 @@
+"""A project that has no setting: its job libraries are captured as soon as they are imported."""
+
+import sys
+
+import pytest
+
+pytest.importorskip("celery")
+
+PROJECT = """
+    from celery import Celery, shared_task
+
+    app = Celery("proj", broker="redis://localhost:1/0")
+
+
+    @app.task
+    def charge(number):
+        receipt.delay(number)
+
+
+    @shared_task
+    def receipt(number):
+        return number
+"""
+
+
+@pytest.fixture
+def project(pytester):
+    pytester.makepyfile(proj=PROJECT)
+    pytester.syspathinsert()
+    return pytester
+
+
+def test_the_first_test_of_a_project_with_celery_passes(project):
+    """In a process of its own, so that nothing is imported before: the broker at port 1 cannot be reached."""
+    project.makepyfile("""
+        from proj import charge, receipt
+
+        def test_it(jobs, assert_enqueued, assert_performed):
+            charge.delay(7)
+            assert_enqueued(charge, args=(7,))
+
+            jobs.drain()
+            assert_performed(receipt, args=(7,))
+    """)
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["jobs: celery 5.*: proj:app; broker redis://localhost:1/0 is not contacted"]
+    )
+
+
+def test_a_library_that_is_imported_in_a_test_is_captured_then(project):
+    project.makepyfile("""
+        import sys
+
+        def test_it(jobs, assert_enqueued):
+            assert "celery.app" not in sys.modules
+            from proj import charge
+
+            charge.delay(7)
+            assert_enqueued(charge)
+
+        def test_again(jobs, assert_enqueued):
+            from proj import charge
+
+            charge.delay(8)
+            assert_enqueued(charge, args=(8,))
+    """)
+
+    result = project.runpytest_subprocess("-p", "no:randomly")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("jobs: celery*")
+
+
+def test_the_libraries_are_as_they_were_after_the_session(project):
+    from celery import Celery
+    from celery.app.amqp import AMQP
+    from celery.app.task import Task
+
+    def seen():
+        return [dict(vars(cls)) for cls in (Celery, AMQP, Task)], list(sys.meta_path)
+
+    project.makepyfile("""
+        from celery.app.amqp import AMQP
+        from proj import charge
+
+        patched = []
+
+        def test_it(jobs):
+            charge.delay(7)
+            patched.append(dict(vars(AMQP)))
+
+        def test_between_harnesses_it_stays_patched():
+            assert dict(vars(AMQP)) == patched[0]
+    """)
+    before = seen()
+
+    project.runpytest("-p", "no:randomly").assert_outcomes(passed=2)
+
+    assert seen() == before
+
+
+def test_without_a_harness_the_library_is_left_alone(project):
+    project.makepyfile("""
+        import pytest
+        from kombu.exceptions import OperationalError
+        from proj import app, charge
+
+        def test_with_a_harness(jobs):
+            charge.delay(7)
+
+        def test_without():
+            app.conf.broker_transport_options = {"max_retries": 0, "socket_connect_timeout": 1}
+            with pytest.raises(OperationalError):
+                charge.apply_async((7,), retry=False)
+    """)
+
+    project.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_an_ignored_library_is_let_through(project):
+    project.makeini("[pytest]\njobs_ignore = celery\n")
+    project.makepyfile("""
+        import pytest
+        from kombu.exceptions import OperationalError
+        from proj import app, charge
+
+        def test_it(jobs):
+            app.conf.broker_transport_options = {"max_retries": 0, "socket_connect_timeout": 1}
+            with pytest.raises(OperationalError):
+                charge.apply_async((7,), retry=False)
+            assert not jobs.enqueued
+    """)
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["jobs: Celery is let through unseen (jobs_ignore)"])
+
+
+def test_an_application_in_the_ini_file_hides_no_other(project):
+    project.makeini("[pytest]\njobs_apps = celery:proj:app\n")
+    project.makepyfile("""
+        from celery import Celery
+
+        other = Celery("other", broker="redis://localhost:1/0")
+
+        @other.task(shared=False)
+        def elsewhere():
+            pass
+
+        def test_it(jobs, assert_enqueued):
+            elsewhere.delay()
+            assert_enqueued(elsewhere)
+    """)
+
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_library_without_a_bridge_is_named_in_the_header(pytester):
+    pytest.importorskip("rq")
+    pytester.makepyfile("""
+        import rq
+
+        def test_it(jobs):
+            pass
+    """)
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["jobs: RQ is refused: pytest-jobs has no bridge to RQ"])
+
+
+def test_a_session_whose_tests_have_no_harness_prints_and_patches_nothing(project):
+    project.makepyfile("""
+        from celery.app.amqp import AMQP
+        from proj import charge
+
+        def test_it():
+            assert not any("pytest_jobs" in repr(value) for value in vars(AMQP).values())
+    """)
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("jobs: *")
+
+
+def test_a_job_that_imports_a_library_in_the_middle_of_a_check_is_checked(project):
+    """The library joins the sandbox of the history: what it enqueues is an effect, and the test sees nothing."""
+    project.makepyfile(r"""
+        import pytest
+        from pytest_jobs import check_idempotent
+        from pytest_jobs.errors import DuplicateEffect
+
+        def settle():
+            from proj import receipt
+
+            receipt.delay(7)
+
+        def world():
+            yield lambda: {}
+
+        def test_it(jobs):
+            with pytest.raises(DuplicateEffect, match=r"DUPLICATE enqueue proj\.receipt"):
+                check_idempotent(settle, world=world, histories=["twice"])
+            assert not jobs.enqueued
+    """)
+
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_module_that_was_waited_for_looks_like_any_other(pytester):
+    pytester.makepyfile("""
+        import sys
+        from importlib.machinery import SourceFileLoader
+
+        def test_it(jobs):
+            assert "taskiq" not in sys.modules
+            import taskiq
+
+            assert type(taskiq.__loader__) is type(taskiq.__spec__.loader) is SourceFileLoader
+    """)
+
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
