@@ -3,7 +3,7 @@
 pytest loads this module, which collects what the files define. Read them in this order:
 
 - `settings/`: what the command line, the ini file, markers and test cases say;
-- `session`: the beginning of a session, which registers the plugins below when options ask for them;
+- `session`: the beginning of a session, which registers the plugins below when options ask for them, and its end;
 - `fixtures` and `opening`: the harness of a test, and how it is opened;
 - `outcome`: what fails a test after its body, and what its report shows;
 - `guard`: the harness of the session, for wider fixtures;
@@ -17,7 +17,6 @@ Loading imports nothing but these files; the harness is imported when the first 
 
 from __future__ import annotations
 
-from .colours import pytest_sessionfinish
 from .fixtures import (
     assert_batched,
     assert_delivered,
@@ -40,7 +39,12 @@ from .fixtures import (
 )
 from .hookspecs import pytest_addhooks
 from .outcome import pytest_runtest_call, pytest_runtest_makereport
-from .session import pytest_configure, pytest_report_collectionfinish, pytest_report_header
+from .session import (
+    pytest_configure,
+    pytest_report_collectionfinish,
+    pytest_report_header,
+    pytest_sessionfinish,
+)
 from .settings.declared import pytest_addoption
 
 __all__ = [

@@ -6,16 +6,15 @@ A message itself has no colours. Its lines are painted when they are about to be
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import pytest
 
+from .exploring import IS_STORY
+
 Markup: TypeAlias = Callable[..., str]
 Style: TypeAlias = Mapping[str, bool]
-
-#: An attribute of a report: whether its failure is the story of a history.
-IS_STORY: Final = "jobs_not_idempotent"
 
 #: As pytest shows a failure.
 _FAILURE: Final[Style] = {"red": True, "bold": True}
@@ -27,19 +26,14 @@ _NEXT: Final[Style] = {"bold": True}
 _ASIDE: Final[Style] = {"light": True}
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Paint the failures: reports in files are written by now, and the terminal shows them next."""
-    terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is None or not terminal.hasmarkup:
-        return
-    markup = session.config.get_terminal_writer().markup
-    for report in (*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())):
+def paint(reports: Iterable[pytest.TestReport], markup: Markup) -> None:
+    """Paint the failures of reports that are about to be shown."""
+    for report in reports:
         shown = getattr(report.longrepr, "reprtraceback", None)
         entries = getattr(shown, "reprentries", ())
         if entries:
             lines = entries[-1].lines
-            lines[:] = painted(lines, markup, is_story=IS_STORY in vars(report))
+            lines[:] = painted(lines, markup, is_story=hasattr(report, IS_STORY))
 
 
 def painted(lines: Sequence[str], markup: Markup, *, is_story: bool) -> list[str]:

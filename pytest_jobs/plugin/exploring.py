@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..exploration.report.audience import Audience, audience
-from .colours import IS_STORY
 
 if TYPE_CHECKING:
     from ..exploration.engine.sources import EffectSource
 
 
-#: The attribute of a report that has the notes of the checks.
+#: Attributes of a report: the notes of the checks, and whether the failure is the story of a history.
 _NOTES: Final = "jobs_explored"
+IS_STORY: Final = "jobs_not_idempotent"
 #: How many jobs the summary names.
 _NAMED: Final = 5
 #: How the controller of pytest-xdist tells its workers what the terminal can show.

@@ -1,8 +1,9 @@
-"""The beginning of a session: read the options, and register the plugins that they ask for."""
+"""A session: its options and the plugins that they ask for at the beginning, and the colours at its end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,20 @@ def pytest_report_collectionfinish(
     from ..bridges.capture import described_libraries
 
     return [f"jobs: {line}" for line in described_libraries(session_options(config).ignore)]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Paint the failures: reports in files are written by now, and the terminal shows them next."""
+    terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None or not terminal.hasmarkup:
+        return
+    reports = [*terminal.stats.get("failed", ()), *terminal.stats.get("error", ())]
+    if reports:
+        # Its patterns take a millisecond.
+        from .colours import paint
+
+        paint(reports, session.config.get_terminal_writer().markup)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -106,6 +106,9 @@ def ini_name(name: str) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare each option as a flag and as a line of the ini file."""
     group = parser.getgroup("jobs", "background jobs")
+    group.addoption(
+        "--jobs-inline", action="store_true", default=False, help="The same as --jobs-mode=inline."
+    )
     for option in OPTIONS:
         flag, name = f"--jobs-{option.name}", ini_name(option.name)
         if option.kind == "switch":
@@ -118,9 +121,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             parser.addini(name, option.text, default=option.default)
         else:
             parser.addini(name, option.text, type="args", default=[])
-    group.addoption(
-        "--jobs-inline", action="store_true", default=False, help="The same as --jobs-mode=inline."
-    )
     group.addoption(
         "--jobs-replay",
         metavar="TOKEN",

@@ -12,12 +12,6 @@ import pytest
 from .declared import OPTIONS, ini_name
 
 _OURS: Final = tuple(ini_name(option.name) for option in OPTIONS)
-#: A line of an ini file, or of TOML, that may set an option of ours.
-_LINE: Final = re.compile(r"""^[ \t]*["']?(jobs?[-_][\w-]+)["']?[ \t]*[=:]""", re.MULTILINE)
-#: The head of a table that may have been written for us.
-_TABLE: Final = re.compile(
-    r"""^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*["']?pytest[-_]jobs\b""", re.MULTILINE
-)
 
 
 def check_names_in_files(config: pytest.Config) -> None:
@@ -30,24 +24,39 @@ def check_names_in_files(config: pytest.Config) -> None:
     for name in overrides:
         if _is_unknown(name, config):
             _refuse(name, f"-o {name}")
-    path = config.inipath
-    if path is not None and path.is_file():
-        # Reading a large file with all its tables takes milliseconds: only where a line of it looks wrong.
-        written = _LINE.findall(path.read_text("utf-8", "replace"))
-        if any(_is_unknown(name, config) for name in written):
-            from ...integrations.ini_file import read_ini_file
+    path, project = config.inipath, config.rootpath / "pyproject.toml"
+    lines = _lines_about_jobs(path)
+    # Parsing a large file takes milliseconds of every start-up: only where a line of it looks wrong.
+    if path is not None and any(_is_unknown(_name_in(line), config) for line in lines):
+        from ...integrations.ini_file import read_ini_file
 
-            found = read_ini_file(path)
-            for name in () if found is None else found.values:
-                if _is_unknown(name, config):
-                    _refuse(name, f"{path.name}: {name}")
-    project = config.rootpath / "pyproject.toml"
-    if project.is_file() and _TABLE.search(project.read_text("utf-8", "replace")):
+        found = read_ini_file(path)
+        for name in () if found is None else found.values:
+            if _is_unknown(name, config):
+                _refuse(name, f"{path.name}: {name}")
+    if path != project:
+        lines = _lines_about_jobs(project)
+    if any(line.startswith("[") and "pytest" in line for line in lines):
         _refuse_tables(project, path)
+
+
+def _lines_about_jobs(path: Path | None) -> list[str]:
+    """Return the lines of a file that may be about jobs, stripped."""
+    if path is None or not path.is_file():
+        return []
+    text = path.read_text("utf-8", "replace")
+    return [line.strip() for line in text.splitlines() if "job" in line]
+
+
+def _name_in(line: str) -> str:
+    """Return the name that a line of an ini file or of TOML may set."""
+    return line.partition("=")[0].partition(":")[0].strip(" \t\"'")
 
 
 def _is_unknown(name: str, config: pytest.Config) -> bool:
     """Say whether a name looks like an option of ours, and neither we nor another plugin declared it."""
+    if not name.startswith(("jobs_", "jobs-", "job_", "job-")):
+        return False
     if not name.startswith("jobs_") and _nearest_option(name) is None:
         return False
     try:
