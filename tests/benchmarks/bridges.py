@@ -16,10 +16,12 @@ from rows import Row
 from taskiq import InMemoryBroker
 
 from pytest_jobs import open_jobs
+from pytest_jobs.bridges.capture import HeldSeams, bridge_module
 
 _CALLS = 1_000
 _BUDGET = 1.3
 _SETUP_BUDGET_US = 1_000.0
+_UNUSED_BUDGET_US = 20.0
 
 celery_app = Celery("bench", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/1")
 memory_app = Celery("memory", broker="memory://", backend="cache+memory://")
@@ -71,6 +73,25 @@ def set_up(applications: list[Any]) -> float:
             pass
 
     return median(loop(once), 200)
+
+
+def unused(library: str) -> float:
+    """Return what a test pays for a library that is imported, while the session keeps it patched."""
+    module, held = bridge_module(library), HeldSeams()
+    nowhere: Any = None
+
+    def once(*, kept: bool = False) -> None:
+        bridge = module.bridge(())
+        bridge.install(nowhere, float)
+        if kept:
+            held.hold(bridge)
+        bridge.uninstall()
+
+    once(kept=True)
+    try:
+        return median(loop(once), 2_000, 5)
+    finally:
+        held.close()
 
 
 # Celery
@@ -159,10 +180,10 @@ def bridge_rows() -> Iterator[Row]:
             declared.enqueue(7)
 
     django_alone = loop(declared.enqueue, 7)
-    for name, applications, enqueue, alone in (
-        ("celery", [celery_app], celery_enqueue, celery_alone),
-        (package, ["django"], django_enqueue, django_alone),
-        ("taskiq", [taskiq_broker], taskiq_enqueue, taskiq_alone),
+    for library, name, applications, enqueue, alone in (
+        ("celery", "celery", [celery_app], celery_enqueue, celery_alone),
+        ("django", package, ["django"], django_enqueue, django_alone),
+        ("taskiq", "taskiq", [taskiq_broker], taskiq_enqueue, taskiq_alone),
     ):
         ours = median(bridged(applications, enqueue), _CALLS, 5)
         theirs = median(alone, _CALLS, 5)
@@ -171,4 +192,12 @@ def bridge_rows() -> Iterator[Row]:
         opened = set_up(applications)
         yield Row(
             f"{name}: set-up and teardown", f"{opened:.1f} us", opened, _SETUP_BUDGET_US, "us"
+        )
+        idle = unused(library)
+        yield Row(
+            f"{name}: imported and not used, a test",
+            f"{idle:.1f} us",
+            idle,
+            _UNUSED_BUDGET_US,
+            "us",
         )

@@ -31,10 +31,11 @@ def describe(named: Sequence[Celery]) -> str:
     if others:
         parts[0] += f" and {len(others)} more"
     brokers = [*dict.fromkeys(shown for app in apps for shown in _brokers(app))]
-    if brokers:
-        verb = "is" if len(brokers) == 1 else "are"
-        noun = "broker" if len(brokers) == 1 else "brokers"
-        parts.append(f"{noun} {' and '.join(brokers)} {verb} not contacted")
+    if len(brokers) == 1:
+        parts.append(f"broker {brokers[0]} is not contacted")
+    elif brokers:
+        rest = brokers[1] if len(brokers) == 2 else f"{len(brokers) - 1} more"
+        parts.append(f"brokers {brokers[0]} and {rest} are not contacted")
     if any(_setting(app, "task_always_eager") for app in apps):
         parts.append("task_always_eager is ignored")
     return "; ".join(parts)

@@ -226,6 +226,15 @@ def test_an_application_without_a_result_backend_has_none_here_either(jobs):
         sent.get()
 
 
+def test_a_harness_in_which_nothing_is_sent_touches_no_application(made_before):
+    before = dict(vars(made_before))
+
+    with Jobs([CeleryBridge([made_before])]) as jobs:
+        jobs.drain()
+
+    assert vars(made_before) == before
+
+
 def test_afterwards_a_task_is_sent_to_the_broker_again(made_before):
     task = make_task(made_before)
     with Jobs([CeleryBridge()]) as jobs:

@@ -77,6 +77,14 @@ def test_passwords_are_masked(project):
     )
 
 
+def test_of_many_brokers_one_is_named(project):
+    project("proj", **{f"app{n}": make_app(broker=f"redis://host{n}/0") for n in range(4)})
+
+    assert described() == (
+        "proj:app0 and 3 more; brokers redis://host0/0 and 3 more are not contacted"
+    )
+
+
 def test_a_broker_inside_the_process_is_not_mentioned(project):
     project("proj", app=make_app(broker="memory://"))
 
