@@ -105,6 +105,23 @@ def test_of_a_newer_version_with_every_seam_one_warning_says_so():
     )
 
 
+def test_a_second_probe_of_the_library_does_not_say_so_again():
+    with pytest.warns(JobsWarning):
+        probe("postbox.queues:Queue").check("2.6.0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+
+        probe("postbox.queues:Queue.pool").check("2.6.0")
+
+
+def test_where_warnings_are_errors_it_is_a_warning_all_the_same():
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("error")
+        probe("postbox.queues:Queue").check("2.7.0")
+
+    assert [warning.category for warning in warned] == [JobsWarning]
+
+
 def test_a_library_is_looked_at_once(library):
     once = probe("postbox.queues:Queue.pool")
     once.check("2.4.0")

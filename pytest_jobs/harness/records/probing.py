@@ -59,7 +59,7 @@ class Probe:
             else:
                 found = _PASSED
                 if is_newer:
-                    warnings.warn(self._news(version), JobsWarning, stacklevel=2)
+                    _announcements.make(self._news(version))
             self._found[version] = found
         if found:
             raise UnknownVersionError(found)
@@ -83,6 +83,30 @@ class Probe:
 
     def _range(self) -> str:
         return " to ".join(map(_text, self._tested))
+
+
+class Announcements:
+    """The warnings of newer versions, once a process: several probes may look at one library."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: set[str] = set()
+
+    def make(self, text: str) -> None:
+        if text in self._made:
+            return
+        self._made.add(text)
+        try:
+            warnings.warn(text, JobsWarning, stacklevel=4)
+        except JobsWarning:
+            # A suite that takes warnings for errors shall not stop at each release of a library.
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", JobsWarning)
+                warnings.warn(text, JobsWarning, stacklevel=4)
+
+
+_announcements: Final = Announcements()
 
 
 def _missing(seam: str) -> str:
