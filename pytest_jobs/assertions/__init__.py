@@ -6,10 +6,10 @@ Reading order, for a call that passes:
 - `question`: the keywords of a call, their types, and how they are checked; `criteria`: one class for each kind;
 - `search`: where to look (`Subject`), what matches (`Search`), and waiting for jobs that other threads enqueue.
 
-For a call that fails: `failure` (what was found, the likely slip) and `messages` (what to do, layout, what is left
-out). `strict` finds jobs that a test left alone, and `remaining` those that the report of a failed test ends with.
-`unittest_case` has the assertions for `unittest.TestCase`,
-and `case_settings` what configures it.
+For a call that fails: `failure` (what was found, the likely slip), `parents` (which pending job may enqueue it)
+and `messages` (what to do, layout, what is left out). `strict` finds jobs that a test left alone, and `remaining`
+those that the report of a failed test ends with. `unittest_case` has the assertions for `unittest.TestCase`, and
+`case_settings` what configures it.
 
 The fixtures of the plugin, `JobsTestCase` and the conformance suite use them; nothing below this room does.
 """

@@ -8,6 +8,7 @@ from typing import Any, Generic, Never, TypeVar, Unpack, overload
 from ..errors import CriterionError
 from ..harness.jobs import Jobs
 from ..harness.records.delivery import Delivery
+from ..harness.records.mocks import mock_text, mocked_methods
 from ..harness.records.record import JobRecord
 from ..harness.records.texts import listed, short_repr
 from .failure import Assertion, hide_ours, missing, unexpected
@@ -75,6 +76,16 @@ class _Assertion(Assertion, Generic[T]):
 
     def _find_none(self, job: object, criteria: Mapping[str, Any]) -> None:
         search = self._search(job, criteria, negative=True)
+        target = search.target
+        mocked = None if target is None else next(mocked_methods(target.job), None)
+        if mocked is not None:
+            name, mock = mocked
+            named = getattr(job, "__name__", None) or short_repr(job)
+            raise CriterionError(
+                f"{self._name}({named}) would pass whatever the application does, since {named}.{name} is "
+                f"{mock_text(mock)}: take the mock out. Under the harness the job is recorded, and nothing of it "
+                "leaves the process."
+            )
         if search.matches:
             raise AssertionError(unexpected(search))
         self._find_jobs().ledger.check_nothing_refused(f"{self._name} found no job")

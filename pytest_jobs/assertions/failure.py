@@ -10,10 +10,12 @@ from ..errors import JobsError
 from ..harness.commits.transactions import CommitCallback
 from ..harness.jobs import Jobs, current_jobs
 from ..harness.records.delivery import delivery_line, own_traceback
+from ..harness.records.mocks import mock_text, mocked_methods, mocks_named
 from ..harness.records.record import PENDING, REDELIVERY, JobRecord, call_text, is_readable
 from ..harness.records.texts import duration, folding, short_name
 from . import messages
 from .messages import Advice, render
+from .parents import likely_parents
 from .search import ENQUEUED, Search
 
 T = TypeVar("T")
@@ -108,7 +110,11 @@ class Failure(Generic[T]):
             return messages.whole([head, listing], self._differences(), advice)
         others = [item for item in search.candidates if item not in search.matches]
         rest = self._listing(others, f"Other {self._job} {self._outcome}:") if others else ""
-        advice = messages.KEPT_OUT if search.kept_out() else messages.TOO_FEW
+        advice = messages.TOO_FEW
+        if search.kept_out():
+            advice = messages.KEPT_OUT
+        elif any(self._parents()):
+            advice = messages.MAY_FOLLOW
         if self._may_be_performed():
             advice = messages.NOT_PERFORMED
         return messages.whole([head, listing, rest], self._hints(), advice)
@@ -188,6 +194,8 @@ class Failure(Generic[T]):
     def _first_step(self) -> Advice:
         """Return what to do where nothing of the job is there."""
         search = self._search
+        if any(self._mocks()):
+            return messages.MOCKED
         enqueued = [] if self._of_records else search.enqueued()
         if self._may_be_performed():
             return messages.NOT_PERFORMED
@@ -201,6 +209,8 @@ class Failure(Generic[T]):
             return messages.OUTSIDE_WINDOW
         if any(self._subclasses()):
             return messages.SUBCLASS
+        if any(self._parents()):
+            return messages.MAY_FOLLOW
         if any(record.state is PENDING for record in enqueued):
             return messages.NOT_PERFORMED
         if enqueued:
@@ -222,6 +232,7 @@ class Failure(Generic[T]):
     def _hints(self) -> list[str]:
         """Return the likely slips behind a search that found too little."""
         found = [
+            *self._mocks(),
             *self._commits(),
             *self._kept_out(),
             *self._outside_window(),
@@ -229,6 +240,8 @@ class Failure(Generic[T]):
         ]
         if not self._search.candidates:
             found += [*self._follow_ups(), *self._subclasses()]
+        if self._search.matches or not self._search.candidates:
+            found += self._parents()
         if not self._of_records:
             found += self._not_delivered()
             if not found and not self._search.enqueued():
@@ -344,6 +357,29 @@ class Failure(Generic[T]):
     def _named(self, item: T) -> str:
         record = self._search.subject.record_of(item)
         return f"#{record.sequence} {call_text(record)}"
+
+    def _mocks(self) -> Iterator[str]:
+        """Name the mocks that stand for the job, or for a method that enqueues it."""
+        if self._target is None:
+            return
+        called = short_name(self._target.name)
+        for name, mock in mocked_methods(self._target.job):
+            yield f"{called}.{name} is {mock_text(mock)}: it enqueues nothing."
+        for place, mock in mocks_named(self._target.name.rpartition(".")[2]):
+            yield f"{place} is {mock_text(mock)}: if it stands for {called}, it enqueues nothing."
+
+    def _parents(self) -> Iterator[str]:
+        """Name the pending jobs that may enqueue the job when they are performed."""
+        if self._target is None:
+            return
+        for record, before in likely_parents(self._search.jobs, self._target):
+            why = (
+                f"since its code mentions {self._job}"
+                if before is None
+                else f"as #{before.sequence} {call_text(before)} did"
+            )
+            named = f"#{record.sequence} {call_text(record)}"
+            yield f"{named} is pending and may enqueue it, {why}. Call jobs.drain() first."
 
     def _follow_ups(self) -> Iterator[str]:
         """Name what has to succeed before the library enqueues the job, and has not."""

@@ -53,6 +53,14 @@ FOLLOWS: Final = Advice(
     "a-step-before-it-is-pending",
     "perform what stands before it: call jobs.drain() before the assertion.",
 )
+MOCKED: Final = Advice(
+    "a-mock-enqueues-nothing",
+    "take the mock out: under the harness the job is recorded, and nothing of it leaves the process.",
+)
+MAY_FOLLOW: Final = Advice(
+    "a-pending-job-may-enqueue-it",
+    "perform what is pending, whose code runs only then: call jobs.drain() before the assertion.",
+)
 OUTSIDE_WINDOW: Final = Advice(
     "outside-of-within",
     "have `within` hold what is meant, or leave it out to look at the whole test.",
@@ -170,6 +178,18 @@ def leaving_waiting(leave_out: str) -> Advice:
 
 
 LEFT_WAITING: Final = leaving_waiting(MARKED_LENIENT)
+
+
+def draining_nothing(leave_out: str) -> Advice:
+    """Return the advice about a drain that had nothing to perform; see `leaving_alone`."""
+    return Advice(
+        "nothing-to-drain",
+        "enqueue the job before the drain, or take the drain out; write jobs.drain(at_least=0) where there may be "
+        f"nothing, or {leave_out}.",
+    )
+
+
+NOTHING_TO_DRAIN: Final = draining_nothing(MARKED_LENIENT)
 
 
 #: What to do when one criterion alone differs, by its name.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from ..harness.jobs import Jobs
 from ..harness.records.record import PENDING, JobRecord
 from ..harness.views import titled_table
-from .messages import MARKED_LENIENT, leaving_alone, leaving_waiting, render
+from .messages import MARKED_LENIENT, draining_nothing, leaving_alone, leaving_waiting, render
 
 #: In a test of unittest, no line is to blame.
 __unittest = True
 
 
 def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
-    """Raise when the test left a job that it neither looked at nor performed, or that waits for a commit.
+    """Raise when the test left a job alone or waiting for a commit, or drained where nothing was pending.
 
     Args:
         jobs: the harness.
@@ -41,4 +41,10 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         head = f"This test left {those} for a commit, and never looked at {them}:"
         table = titled_table("waiting for commit", waiting)
         text = f"{head}\n{table}\n\n{leaving_waiting(leave_out).text}"
+        raise AssertionError(render(lambda: text, jobs.reader))
+    if jobs.idle_drains:
+        first, *others = jobs.idle_drains
+        more = f", and so did {len(others)} more like it" if others else ""
+        head = f"Expected {first} to perform a job\nbut it found nothing pending{more}."
+        text = f"{head}\n\n{draining_nothing(leave_out).text}"
         raise AssertionError(render(lambda: text, jobs.reader))

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, Unpack, cast
 from ..core.foundation.vocabulary import in_our_words, keyword_advice
 from ..core.foundation.waits import Seconds
 from ..errors import CriterionError, RunningLoopError
+from .commits.callables import calling_line
 from .commits.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
 from .ledger.locks import KeptOut, Lock, held_locks, kept_out_jobs
 from .ledger.queues import Queues, Serving, checked_queues
@@ -374,11 +375,13 @@ class Jobs(OpenHarness):
         call = self._call("drain", filters)
         until_ns = None if until is None else to_ns(until, "until")
         if workers is None:
-            return self._drive("drain", call.drain(until_ns), raise_errors=call.raise_errors)
-        check_outside_jobs("drain")
-        pool = Workers(workers, self.performer, self.ledger)
-        tally = OverlappingDrain(call, pool, until_ns).run()
-        self._run_inline()
+            tally = self._drive("drain", call.drain(until_ns), raise_errors=call.raise_errors)
+        else:
+            check_outside_jobs("drain")
+            pool = Workers(workers, self.performer, self.ledger)
+            tally = OverlappingDrain(call, pool, until_ns).run()
+            self._run_inline()
+        self._note_idle("jobs.drain()", call, until)
         return tally
 
     @awaitable
@@ -400,7 +403,17 @@ class Jobs(OpenHarness):
             )
         call = self._call("adrain", filters)
         until_ns = None if until is None else to_ns(until, "until")
-        return await self._adrive("adrain", call.drain(until_ns), raise_errors=call.raise_errors)
+        tally = await self._adrive("adrain", call.drain(until_ns), raise_errors=call.raise_errors)
+        self._note_idle("jobs.adrain()", call, until)
+        return tally
+
+    def _note_idle(self, verb: str, call: VerbCall, until: datetime | None) -> None:
+        """Note a drain that had nothing to perform, for strict mode.
+
+        Inline nothing is left for it, and one with `until` asks about the time as well.
+        """
+        if not (call.tally or call.may_be_idle or until is not None or self._inline is not None):
+            self.idle_drains.append(f"{verb} at {calling_line()}")
 
     @in_our_words(CriterionError, by_position="only")
     def run_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:

@@ -170,6 +170,8 @@ class OpenHarness:
         self._ambient: CurrentValues | None = None
         #: The calls of the test that do nothing until they are awaited or entered.
         self.promises = Promises()
+        #: The drains that had nothing to perform, with their lines.
+        self.idle_drains: list[str] = []
         self._clock.when_let_through = self.promises.real_time
 
     @property

@@ -144,7 +144,7 @@ def test_an_unknown_name_is_refused(jobs, assert_not_enqueued, refusal, name):
     )
 
 
-@pytest.mark.parametrize("name", [f"{__name__}.pay", f"{__name__}.Pya"])
+@pytest.mark.parametrize("name", [f"{__name__}.Payy", f"{__name__}.Pya"])
 def test_a_name_that_is_nearly_one_names_it(jobs, assert_not_enqueued, refusal, name):
     assert refusal(assert_not_enqueued, name) == (
         f"No job is named {name!r} here: did you mean '{__name__}.Pay'? Give the full "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from unittest.mock import ANY
+from unittest.mock import ANY, patch
 
 from failures import NOON, Charge, Pay, Refund, ShipItems, send_receipt, transactions
 from message_gallery import situation
@@ -32,6 +32,48 @@ from pytest_jobs.harness.jobs import Jobs
 class Deliver(Job):
     def perform(self, parcel, *, options=None):
         pass
+
+
+class PlaceOrder(Job):
+    def perform(self, order_id):
+        Deliver.perform_later(order_id)
+
+
+# What enqueues it did not run, or enqueues nothing
+
+
+@situation
+def a_mock_stands_for_the_method_that_enqueues(jobs):
+    """A mock was put in the place of the method that enqueues the job."""
+    with patch.object(Deliver, "perform_later"):
+        Deliver.perform_later(7)
+        assert_enqueued(Deliver)
+
+
+@situation
+def a_mock_stands_for_the_job(jobs):
+    """A mock was put in the place of the job, where the application looks it up."""
+    job = Deliver
+    with patch(f"{__name__}.Deliver"):
+        PlaceOrder.perform_later(7)
+        jobs.drain()
+        assert_enqueued(job)
+
+
+@situation
+def a_pending_job_may_enqueue_it_when_it_runs(jobs):
+    """A job that is pending mentions the job in its code, and has not run yet."""
+    PlaceOrder.perform_later(7)
+    assert_enqueued(Deliver)
+
+
+@situation
+def a_pending_job_did_enqueue_it_before(jobs):
+    """An earlier job enqueued such a job, and another like the earlier one is pending."""
+    PlaceOrder.perform_later(7)
+    jobs.drain(only=PlaceOrder)
+    PlaceOrder.perform_later(8)
+    assert_enqueued(Deliver, count=2)
 
 
 # One criterion by itself
@@ -427,6 +469,13 @@ def make_raising(message):
 def a_job_was_left_alone(jobs):
     """The test is strict, and enqueued a job that it neither looked at nor performed."""
     Pay.perform_later(7)
+    check_nothing_left(jobs)
+
+
+@situation
+def a_strict_test_drained_nothing(jobs):
+    """The test is strict, and the drain came before anything was enqueued."""
+    exec(compile("jobs.drain()", "tests/test_payments.py", "exec"), {"jobs": jobs})
     check_nothing_left(jobs)
 
 

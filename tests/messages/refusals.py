@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from datetime import datetime, timedelta
+from unittest.mock import MagicMock, patch
 
 import time_machine
 from failures import NOON, Charge, Order, Pay, ShipItems, send_receipt
@@ -134,6 +135,23 @@ def a_name_that_is_no_job(jobs):
 
     Write the full name with its module, or pass the job itself."""
     assert_enqueued("failures.send_reciept")
+
+
+@situation
+def a_mock_that_is_no_job(jobs):
+    """A mock stands in the place of the job, so that the application enqueues nothing.
+
+    Take the mock out: under the harness nothing leaves the process."""
+    assert_enqueued(MagicMock(name="send_receipt"))
+
+
+@situation
+def a_negative_assertion_about_a_mock(jobs):
+    """A mock stands for the method that enqueues the job, so that the assertion could not fail.
+
+    Take the mock out: under the harness nothing leaves the process."""
+    with patch.object(Pay, "perform_later"):
+        assert_not_enqueued(Pay)
 
 
 @situation

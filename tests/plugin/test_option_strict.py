@@ -22,7 +22,7 @@ MESSAGE = [
         "@pytest.mark.jobs(strict=False) if they do not matter here."
     ),
     "See: python -m pytest_jobs explain left-alone",
-    "=* short test summary info =*",
+    "-* jobs in this test -*",
 ]
 
 
@@ -153,3 +153,61 @@ def test_with_jobs_mode_it_holds_for_every_test(pytester, run_test):
         def test_it():
             Pay.perform_later(7)
     """).assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize(
+    ("drain", "verb"),
+    [
+        ("jobs.drain()", "jobs.drain()"),
+        ("jobs.drain(workers=2)", "jobs.drain()"),
+        ("asyncio.run(jobs.adrain())", "jobs.adrain()"),
+    ],
+)
+def test_a_drain_that_has_nothing_to_perform_fails_the_test(pytester, drain, verb):
+    pytester.makepyfile(f"""
+        import asyncio
+
+        def test_it(jobs):
+            {drain}
+    """)
+
+    result = pytester.runpytest("--jobs-strict")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"Expected {verb} at *.py:4 to perform a job",
+            "but it found nothing pending.",
+            "",
+            "Next: enqueue the job before the drain, *",
+        ],
+        consecutive=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "jobs.drain(at_least=0)",
+        "jobs.drain(until=jobs.clock.now())",
+        "Pay.perform_later(7); jobs.drain()",
+        "jobs.perform_due(); jobs.run_for(60)",
+        "with jobs.inline(): jobs.drain()",
+    ],
+)
+def test_a_test_that_says_so_may_perform_nothing(pytester, body):
+    pytester.makepyfile(f"""
+        from shop import Pay
+
+        def test_it(jobs):
+            {body}
+    """)
+
+    pytester.runpytest("--jobs-strict").assert_outcomes(passed=1)
+
+
+def test_without_it_an_idle_drain_returns_an_empty_tally(run_test):
+    run_test("""
+        def test_it(jobs):
+            assert jobs.drain() == {}
+    """).assert_outcomes(passed=1)

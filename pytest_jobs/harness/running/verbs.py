@@ -100,7 +100,7 @@ class VerbFilters(JobFilters, total=False):
 
     #: How many jobs that are enqueued meanwhile are performed at most. Default: 10,000.
     limit: int
-    #: How many deliveries there must be. Default: 0.
+    #: How many deliveries there must be. Default: 0. Written down, 0 says that none are right too, in strict mode.
     at_least: int
     #: The number of deliveries after which the verb stops; None, the default, for no end.
     at_most: int | None
@@ -117,6 +117,7 @@ class VerbCall:
         "at_most",
         "ledger",
         "limit",
+        "may_be_idle",
         "raise_errors",
         "selection",
         "tally",
@@ -132,7 +133,7 @@ class VerbCall:
         exclude: JobFilter | None = None,
         queue: str | Iterable[str] | None = None,
         limit: int = DEFAULT_LIMIT,
-        at_least: int = 0,
+        at_least: int | None = None,
         at_most: int | None = None,
         raise_errors: bool = True,
     ) -> None:
@@ -141,6 +142,10 @@ class VerbCall:
         Raises:
             CriterionError: when a keyword has a value that makes no sense.
         """
+        #: Whether the test says that there may be nothing to perform.
+        self.may_be_idle = at_least == 0
+        if at_least is None:
+            at_least = 0
         if type(at_least) is not int or at_least < 0:
             raise CriterionError(
                 f"at_least={at_least!r} is no number of deliveries: write an int of at least 0."

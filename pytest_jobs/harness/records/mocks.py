@@ -1,0 +1,96 @@
+"""Mocks of `unittest.mock` in the place of a job, or of the method that enqueues it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from ...core.foundation.vocabulary import ENQUEUES
+from .texts import shortened
+
+#: The modules of the mocks: of Python, and of the package that has newer ones for older Pythons.
+_MODULES: Final = frozenset(("unittest.mock", "mock", "mock.mock"))
+#: The methods with which an application enqueues a job.
+_METHODS: Final = (
+    "perform_later",
+    *ENQUEUES,
+    "aenqueue",
+    "apply_async_on_commit",
+    "delay_on_commit",
+    "kicker",
+)
+_WIDTH: Final = 60
+_NAME = re.compile(r"name='([^']*)'")
+
+
+def mock_of(value: object) -> Any:
+    """Return the mock that a value is, or that an autospecced function calls; None for anything else."""
+    if "unittest.mock" not in sys.modules:
+        return None
+    value = getattr(value, "__func__", value)
+    if isinstance(value, FunctionType):
+        value = vars(value).get("mock")
+    # Not isinstance: a mock with a specification is an instance of that.
+    known = any(
+        base.__name__ == "NonCallableMock" and base.__module__ in _MODULES
+        for base in type(value).__mro__
+    )
+    return value if known else None
+
+
+def swallowing_mock_of(value: object) -> Any:
+    """Return the same, unless the mock passes calls on, as a spy does."""
+    mock = mock_of(value)
+    if mock is None or vars(mock).get("_mock_wraps") is not None:
+        return None
+    effect = getattr(mock, "side_effect", None)
+    passes_on = callable(effect) and not isinstance(effect, type)
+    return None if passes_on and mock_of(effect) is None else mock
+
+
+def mock_text(mock: Any) -> str:
+    """Return a mock in words, with what it was called with: `a MagicMock that was called once with (7)`."""
+    kind = type(mock).__name__
+    text = f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+    calls = [str(call).removeprefix("call") for call in mock.mock_calls]
+    if not calls:
+        return text
+    times = "once" if len(calls) == 1 else f"{len(calls)} times, last"
+    how = "as" if calls[-1].startswith(".") else "with"
+    return f"{text} that was called {times} {how} {shortened(calls[-1], _WIDTH)}"
+
+
+def mock_name(mock: Any) -> str:
+    """Return the name that a mock was given, in parentheses and with a blank before; empty without one."""
+    found = _NAME.search(repr(mock))
+    return f" ({found[1]})" if found else ""
+
+
+def mocked_methods(job: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each method of a job that a mock stands for, and the mock."""
+    if "unittest.mock" not in sys.modules:
+        return
+    # The class that it gives, since that of a proxy of Celery is not its type.
+    classes = job.__mro__ if isinstance(job, type) else job.__class__.__mro__
+    spaces = [getattr(job, "__dict__", {}), *map(vars, classes)]
+    for name in _METHODS:
+        value = next((space[name] for space in spaces if name in space), None)
+        if value is not None and (mock := swallowing_mock_of(value)) is not None:
+            yield name, mock
+
+
+def mocks_named(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield where a loaded module has a mock under a name, as in `shop.views.send_receipt`, and the mock."""
+    if "unittest.mock" not in sys.modules:
+        return
+    loaded: list[tuple[str, object]] = [*sys.modules.items()]
+    for module_name, module in loaded:
+        if not isinstance(module, ModuleType):
+            continue
+        # Read so that a module which is loaded when it is first used stays unloaded.
+        value = object.__getattribute__(module, "__dict__").get(name)
+        if value is not None and (mock := swallowing_mock_of(value)) is not None:
+            yield f"{module_name}.{name}", mock
