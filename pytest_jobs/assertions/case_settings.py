@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast, get_args
 
+from ..bridges.libraries import LIBRARIES
+from ..core.foundation.options import nearest
 from ..errors import DeclarationError
 from ..harness.ledger.queues import Queues
 from ..harness.open_harness import Jitter, Mode
@@ -29,6 +31,8 @@ class CaseSettings(NamedTuple):
     strict: bool = False
     #: The queues that the workers serve; None for all queues alike.
     queues: Queues | None = None
+    #: Names of the libraries whose jobs are let through unseen.
+    ignore: tuple[str, ...] = ()
 
 
 def settings_of_ini_file(directory: Path) -> CaseSettings:
@@ -59,6 +63,22 @@ def queues_of(given: Queues | str | Path, directory: Path, *environment: str) ->
     return load_queues(directory / given, environment=next(iter(environment), None))
 
 
+def libraries_of(names: Iterable[str], where: str) -> tuple[str, ...]:
+    """Return the names of libraries that are let through, checked.
+
+    Raises:
+        DeclarationError: when one of them is not the name of a job library; with the nearest.
+    """
+    found = (names,) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if name not in LIBRARIES:
+            raise DeclarationError(
+                f"{where}: {name!r} is not a job library{nearest(name, LIBRARIES)} "
+                f"The libraries are {', '.join(sorted(LIBRARIES))}."
+            )
+    return found
+
+
 class _Options:
     def __init__(self, path: Path, values: Mapping[str, Any]) -> None:
         self._path = path
@@ -72,14 +92,13 @@ class _Options:
                 "a JobsTestCase cannot do without a harness: set jobs_mode to 'record' or 'inline' in the class",
             )
         return CaseSettings(
-            apps=tuple(
-                word for text in self._words("jobs_apps") for word in text.split(",") if word
-            ),
+            apps=self._names("jobs_apps"),
             mode=cast(Mode, mode),
             raise_at=cast(RaiseAt, self._choice("jobs_raise", get_args(RaiseAt), "end")),
             jitter=cast(Jitter, self._choice("jobs_jitter", get_args(Jitter), "zero")),
             strict=self._switch("jobs_strict"),
             queues=self._queues(),
+            ignore=libraries_of(self._names("jobs_ignore"), f"{self._path.name}: jobs_ignore"),
         )
 
     def _choice(self, name: str, valid: tuple[str, ...], default: str) -> str:
@@ -98,6 +117,9 @@ class _Options:
     def _words(self, name: str) -> list[str]:
         given = self._values.get(name, [])
         return shlex.split(given) if isinstance(given, str) else list(given)
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        return tuple(word for text in self._words(name) for word in text.split(",") if word)
 
     def _queues(self) -> Queues | None:
         words = self._words("jobs_queues")

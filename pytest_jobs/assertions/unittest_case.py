@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import unittest
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args
 
@@ -24,7 +24,7 @@ from .asserts import (
     AssertPerformed,
     AssertRetried,
 )
-from .case_settings import CaseSettings, queues_of, settings_of_ini_file
+from .case_settings import CaseSettings, libraries_of, queues_of, settings_of_ini_file
 from .failure import Assertion
 from .strict import check_nothing_left
 
@@ -73,6 +73,8 @@ class JobsTestCase(unittest.TestCase):
     jobs_jitter: ClassVar[Jitter | None] = None
     #: Whether a test fails that leaves a job which it neither looked at nor performed.
     jobs_strict: ClassVar[bool | None] = None
+    #: Names of the libraries whose jobs are let through unseen, such as `["celery"]`.
+    jobs_ignore: ClassVar[Collection[str] | None] = None
     #: The queues in whose order jobs are taken, or the file of the workers that has them.
     jobs_queues: ClassVar[Queues | str | Path | None] = None
 
@@ -100,6 +102,7 @@ class JobsTestCase(unittest.TestCase):
                 raise DeclarationError(
                     f"{cls.__qualname__}.{name} is {value!r}; valid are {', '.join(map(repr, valid))}."
                 )
+        libraries_of(cls.jobs_ignore or (), f"{cls.__qualname__}.jobs_ignore")
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -164,6 +167,7 @@ class JobsTestCase(unittest.TestCase):
             mode=settings.mode,
             raise_at=settings.raise_at,
             jitter=settings.jitter,
+            ignore=settings.ignore,
         )
         jobs.serve(settings.queues)
         return jobs
@@ -185,6 +189,9 @@ class JobsTestCase(unittest.TestCase):
             queues=settings.queues
             if cls.jobs_queues is None
             else queues_of(cls.jobs_queues, Path.cwd()),
+            ignore=settings.ignore
+            if cls.jobs_ignore is None
+            else libraries_of(cls.jobs_ignore, f"{cls.__qualname__}.jobs_ignore"),
         )
 
     def _check_jobs(self, result: _WatchedResult) -> None:

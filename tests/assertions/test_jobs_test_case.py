@@ -42,6 +42,16 @@ def test_an_attribute_without_a_valid_value_is_refused(name, value, valid):
     assert str(raised.value) == f"Case.{name} is {value!r}; valid are {valid}."
 
 
+@pytest.mark.parametrize("names", [["celry"], "celry", ("rq", "celry")])
+def test_a_library_that_is_not_known_is_refused(names):
+    with pytest.raises(DeclarationError) as raised:
+        type("Case", (JobsTestCase,), {"jobs_ignore": names})
+
+    assert str(raised.value).startswith(
+        "Case.jobs_ignore: 'celry' is not a job library: did you mean 'celery'? The libraries are arq, "
+    )
+
+
 def test_each_test_has_a_harness_of_its_own_around_set_up_and_cleanups():
     seen = []
 

@@ -239,6 +239,52 @@ def test_the_applications_of_the_file_and_those_of_the_class(pytester, run):
     assert is_green(run(source, ("tox.ini", "[pytest]\njobs_apps = celery:proj:app,\n")))
 
 
+IGNORED = """
+    from celery import Celery
+    from pytest_jobs import JobsTestCase
+
+    app = Celery("proj", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    app.conf.task_always_eager = True
+
+    @app.task(shared=False)
+    def add(a, b):
+        return a + b
+
+    class Case(JobsTestCase):
+        def enqueued(self):
+            add.delay(1, 2)
+            return len(self.jobs.enqueued)
+
+    class OrderTest(Case):
+        def test_it(self):
+            self.assertEqual(self.enqueued(), OF_THE_FILE)
+
+    class OwnTest(Case):
+        jobs_ignore = ["celery"]
+
+        def test_it(self):
+            self.assertEqual(self.enqueued(), 0)
+
+    class NoneTest(Case):
+        jobs_ignore = ()
+
+        def test_it(self):
+            self.assertEqual(self.enqueued(), 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ini", "of_the_file"),
+    [("jobs_ignore = celery, rq", "0"), ("jobs_strict = no", "1")],
+)
+def test_libraries_that_are_let_through(pytester, run, ini, of_the_file):
+    pytest.importorskip("celery")
+    source = IGNORED.replace("OF_THE_FILE", of_the_file)
+
+    assert is_green(run(source, ("tox.ini", f"[pytest]\n{ini}\n")))
+    pytester.runpytest_subprocess("test_cases.py").assert_outcomes(passed=3)
+
+
 def test_manage_py_test(pytester):
     pytest.importorskip("django")
     pytester.makepyfile(

@@ -333,6 +333,10 @@ def options_of_case(item: pytest.Item) -> dict[str, Any]:
     case = _class_of(item)
     said = {option: getattr(case, name) for name, option in _OPTIONS_OF_CASE.items()}
     said["queues"] = _marked_queues(case.jobs_queues, f"{case.__qualname__}.jobs_queues", item)
+    if case.jobs_ignore is not None:
+        from ...assertions.case_settings import libraries_of
+
+        said["ignore"] = libraries_of(case.jobs_ignore, f"{case.__qualname__}.jobs_ignore")
     return {option: value for option, value in said.items() if value is not None}
 
 
@@ -349,6 +353,7 @@ def configure_case(item: pytest.Item) -> None:
         jitter=options.jitter,
         strict=options.strict,
         queues=options.queues,
+        ignore=options.ignore,
     )
 
 
