@@ -224,7 +224,7 @@ class Seam:
         packages and in projects, before and after this call. A definition that sends by itself is replaced. One
         that hands the message on, to `super()` or to another broker, runs: what it adds to the message is
         captured, and the message ends in a definition that is replaced. If it returns without that, it raises a
-        BridgeError, since the message may have left the process.
+        BridgeError, since the message may have left the process, and the bridge notes that by its `refused`.
 
         Args:
             base: the class of the library with the abstract method.
@@ -242,7 +242,8 @@ class Seam:
                 if bridge is None:
                     return _bound(own, itself)(*args, **kwargs)
                 if definition.hands_on(itself):
-                    return _HandingOn(cls, name).run(partial(_bound(own, itself), *args, **kwargs))
+                    call = partial(_bound(own, itself), *args, **kwargs)
+                    return _HandingOn(cls, name, bridge).run(call)
                 _note_arrival()
                 return method(bridge, itself, *args, **kwargs)
 
@@ -422,8 +423,8 @@ class _Definition:
 class _HandingOn:
     """One call of a method that hands a message on."""
 
-    def __init__(self, cls: type, name: str) -> None:
-        self._cls, self._name = cls, name
+    def __init__(self, cls: type, name: str, bridge: Any) -> None:
+        self._cls, self._name, self._bridge = cls, name, bridge
         self.has_arrived = False
 
     def run(self, call: Callable[[], Any]) -> Any:
@@ -457,11 +458,14 @@ class _HandingOn:
     def _check(self) -> None:
         if not self.has_arrived:
             cls, name = self._cls, self._name
-            raise BridgeError(
+            error = BridgeError(
                 f"{cls.__module__}.{cls.__qualname__}.{name} returned and no message was captured: it dropped the "
                 "message, sends it later, or sent it in a way that pytest-jobs does not see. Call "
                 f"super().{name}() before it returns, or replace {cls.__name__}.{name} in this test."
             )
+            # A program may swallow the error, and no assertion may say then that nothing was enqueued.
+            self._bridge.refused(str(error))
+            raise error
         _note_arrival()
 
 

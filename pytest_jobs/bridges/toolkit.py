@@ -494,6 +494,10 @@ class LibraryBridge(Generic[T, M, S]):
             attempt.again = record
         return record
 
+    def refused(self, why: str) -> None:
+        """Note that an enqueue raised, although a message may have been sent: see `Seam.replace_sending`."""
+        self.sink.refused(why)
+
     def identify(self, job: object) -> str | None:
         """Return the name of a task; None for anything else."""
         task = self.find(job)

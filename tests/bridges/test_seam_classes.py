@@ -36,6 +36,10 @@ class Redis(Queue):
 class Bridge:
     def __init__(self):
         self.sent = []
+        self.refusals = []
+
+    def refused(self, why):
+        self.refusals.append(why)
 
     def takes(self, application):
         return True
@@ -195,6 +199,7 @@ def test_an_override_that_captures_nothing_is_an_error(bridge):
         "message was captured: it dropped the message, sends it later, or sent it in a way that pytest-jobs does "
         "not see. Call super().put() before it returns, or replace Dropping.put in this test."
     )
+    assert bridge.refusals == [str(caught.value)]
 
 
 def test_an_override_that_raises_raises_its_own_error(bridge):

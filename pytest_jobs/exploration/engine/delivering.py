@@ -218,6 +218,7 @@ class ActSink:
         self.now_ns = ledger.now_ns
         self.unblocked = ledger.unblocked
         self.pending_with = ledger.pending_with
+        self.refused = ledger.refused
         self.result_of = ledger.result_of
 
     def added(self, record: JobRecord) -> None:

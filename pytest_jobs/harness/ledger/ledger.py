@@ -118,6 +118,9 @@ class Ledger:
     def pending_with(self, job_id: str) -> JobRecord | None:
         return next((record for record in self.pending() if record.job_id == job_id), None)
 
+    def refused(self, why: str) -> None:
+        self.refusals.append(why)
+
     def check_nothing_refused(self, claim: str) -> None:
         """Raise when an enqueue was refused, since the claim that there was none would be false then.
 

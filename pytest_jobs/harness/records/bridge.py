@@ -39,6 +39,10 @@ class Sink(Protocol):
         """Note that a blocked job has got the place it waited for."""
         ...
 
+    def refused(self, why: str) -> None:
+        """Note that an enqueue was refused, so that no assertion says afterwards that there was none."""
+        ...
+
     def pending_with(self, job_id: str) -> JobRecord | None:
         """Return the oldest pending record with this id, for a bridge whose library withdraws it."""
         ...

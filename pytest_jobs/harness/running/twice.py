@@ -124,6 +124,7 @@ class _HiddenLedger:
         self._on_loop = on_loop
         self.ledger = Ledger(live.clock)
         self.now_ns = live.now_ns
+        self.refused = live.refused
 
     @contextmanager
     def installed(self) -> Generator[None, None, None]:

@@ -34,9 +34,15 @@ from taskiq_redis import (
     RedisStreamBroker,
 )
 
-from pytest_jobs import open_jobs
+from pytest_jobs import assert_not_enqueued, open_jobs
 from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
-from pytest_jobs.errors import AmbiguousJobError, BridgeError, CriterionError, UnknownJobError
+from pytest_jobs.errors import (
+    AmbiguousJobError,
+    BridgeError,
+    CriterionError,
+    RefusedEnqueueError,
+    UnknownJobError,
+)
 from pytest_jobs.harness.jobs import Jobs
 
 URL = "redis://localhost:1"
@@ -209,6 +215,10 @@ def test_a_kick_that_captures_nothing_is_an_error(jobs, run):
     with pytest.raises(SendTaskError) as caught:
         run(task.kiq(1))
 
+    with pytest.raises(
+        RefusedEnqueueError, match=r"Dropping\.kick returned and no message was captured"
+    ):
+        assert_not_enqueued(task, within=jobs.enqueued)
     assert isinstance(caught.value.__cause__, BridgeError)
     assert "Dropping.kick returned and no message was captured" in str(caught.value.__cause__)
 
