@@ -277,7 +277,7 @@ def _check_members(jobs: Sequence[JobBase]) -> None:
             continue
         from ..enqueueing.commits import transactions_to_wait_for
 
-        for _, transaction in transactions_to_wait_for(type(job)):
+        for _, transaction in transactions_to_wait_for(type(job), is_member=True):
             raise BatchError(
                 f"{job!r} is to be enqueued after the commit of {transaction.text}, and a batch counts its jobs "
                 "when they are enqueued: enqueue the batch after the transaction, or have a job enqueue it."

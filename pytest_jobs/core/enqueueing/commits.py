@@ -9,7 +9,13 @@ from ...errors import CommitError, RolledBackError
 from ..foundation.base import JobBase
 from ..foundation.hooks import hooks
 from ..foundation.libraries import integrations_in_use
-from ..foundation.protocols import CommitWait, FoundTransaction, OpenTransaction, TransactionSource
+from ..foundation.protocols import (
+    CommitWait,
+    EndsWithDelivery,
+    FoundTransaction,
+    OpenTransaction,
+    TransactionSource,
+)
 from ..foundation.settings import settings
 
 
@@ -100,8 +106,15 @@ def sources_in_use() -> list[TransactionSource]:
     return [integration.source() for integration in in_use]
 
 
-def transactions_to_wait_for(job_class: type[JobBase]) -> Sequence[FoundTransaction]:
+def transactions_to_wait_for(
+    job_class: type[JobBase], *, is_member: bool = False
+) -> Sequence[FoundTransaction]:
     """Return the open transactions whose commit a job of a class waits for.
+
+    Args:
+        job_class: the class of the job.
+        is_member: whether the job is of a batch, which waits for no transaction but those that may be rolled back
+            with changes.
 
     Raises:
         CommitError: when no library that we know is in use, and `configure` was not told that there is none.
@@ -115,4 +128,9 @@ def transactions_to_wait_for(job_class: type[JobBase]) -> Sequence[FoundTransact
             "For another one write pytest_jobs.configure(..., transactions=[...]), with what knows its "
             "transactions; in a program without a database transactions=[], and the job is enqueued at once."
         )
-    return [(source, transaction) for source in sources for transaction in source.open_here()]
+    return [
+        (source, transaction)
+        for source in sources
+        for transaction in source.open_here()
+        if not (is_member and isinstance(transaction, EndsWithDelivery) and transaction.is_idle)
+    ]

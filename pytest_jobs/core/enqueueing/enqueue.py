@@ -125,7 +125,7 @@ def enqueue(job: JobBase, payload: Payload | None = None, adapter: Adapter | Non
         if job.__context__ is not None and job.__context__ is not current_values.get():
             in_context_of(job, enqueue, job)
             return
-        if cls.enqueue_after_commit and (transactions := transactions_of(cls)):
+        if cls.enqueue_after_commit and (transactions := transactions_of(job)):
             payload = payload_of(job, adapter.now_ns())
             if declaration.exclusion is not None:
                 declaration.exclusion.write_keys(job, payload)
@@ -179,12 +179,12 @@ def enqueue_inside_callbacks(job: JobBase, payload: Payload | None, adapter: Ada
         not_enqueued(job, halt)
 
 
-def transactions_of(job_class: type[JobBase]) -> Sequence[FoundTransaction]:
-    """Return the transactions that are open and that jobs of a class wait for."""
+def transactions_of(job: JobBase) -> Sequence[FoundTransaction]:
+    """Return the transactions that are open and that a job waits for."""
     # Not at the top: a program whose jobs wait for no commit does not load it.
     from .commits import transactions_to_wait_for
 
-    return transactions_to_wait_for(job_class)
+    return transactions_to_wait_for(type(job), is_member=job.__membership__ is not None)
 
 
 def wait_for_commit(

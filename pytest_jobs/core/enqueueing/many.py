@@ -105,7 +105,7 @@ class PreparedJob:
         job = self.job
         declaration = type(job).__declaration__
         if type(job).enqueue_after_commit:
-            self.transactions = transactions_of(type(job))
+            self.transactions = transactions_of(job)
         if self.transactions or not declaration.enqueue_callbacks:
             self.payload = payload_of(job, self._adapter.now_ns())
         else:

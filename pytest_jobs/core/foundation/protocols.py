@@ -309,6 +309,16 @@ class OpenTransaction(Protocol):
         ...
 
 
+@runtime_checkable
+class EndsWithDelivery(Protocol):
+    """A transaction that may be waited for although nothing was written in it, since a delivery will end it."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it began by itself, and nothing was written in it so far."""
+        ...
+
+
 class TransactionSource(Protocol):
     """Knows which transactions of one database library are open."""
 

@@ -23,6 +23,9 @@ from sqlalchemy.orm import (
 from ...core.foundation.protocols import CommitWait, TransactionSource
 from ...errors import CommitError
 
+#: In `Session.info` of the session in which a delivery has its records: its transaction ends with the delivery.
+OF_DELIVERY: Final = "pytest_jobs_of_delivery"
+
 #: The sessions that were used in this context: in this thread or task, or before it was started.
 _used_here: ContextVar[tuple[SessionWatch, ...]] = ContextVar(
     "pytest_jobs_sqlalchemy_sessions", default=()
@@ -76,13 +79,24 @@ class SessionWatch:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has a transaction that the application began, or in which it writes."""
+        """Whether it has a transaction that somebody is sure to end.
+
+        The application is, if it began the transaction or writes in it; so is the delivery of a job.
+        """
+        session = self._session()
+        if session is None or not session.in_transaction():
+            return False
+        return OF_DELIVERY in session.info or not self.is_idle
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has a transaction that began by itself, and in which nothing was written."""
         session = self._session()
         transaction = None if session is None else session.get_transaction()
         if session is None or transaction is None:
             return False
         begun = transaction.origin is not SessionTransactionOrigin.AUTOBEGIN
-        return begun or session.in_nested_transaction() or self.changed
+        return not (begun or session.in_nested_transaction() or self.changed)
 
     def when_ended(self, wait: CommitWait) -> None:
         """Let a job wait for the innermost savepoint, or for the transaction."""

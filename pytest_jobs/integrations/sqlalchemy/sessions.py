@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapper, Session, scoped_session
 from ...core.arguments.records import Reference, UnitOfWork
 from ...core.foundation.settings import settings
 from ...errors import DeclarationError, NoSessionError
+from .commits import OF_DELIVERY
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
@@ -29,18 +30,18 @@ Ended: TypeAlias = Awaitable[None] | None
 class SessionUnit:
     """A session that lives as long as a delivery."""
 
-    __slots__ = ("_put_back", "session")
+    __slots__ = ("_inner", "_put_back", "session")
 
     def __init__(self, session: AnySession, put_back: Callable[[], None]) -> None:
         self.session = session
         self._put_back = put_back
+        self._inner: Any = session.sync_session if is_awaited(session) else session
+        self._inner.info[OF_DELIVERY] = True
 
     def commit(self) -> Ended:
-        session = self.session
-        inner: Any = session.sync_session if is_awaited(session) else session
         # The caller may read records that the job returned, after the session is closed.
-        inner.expire_on_commit = False
-        ended: Ended = session.commit()
+        self._inner.expire_on_commit = False
+        ended: Ended = self.session.commit()
         return ended
 
     def roll_back(self) -> Ended:
@@ -49,6 +50,7 @@ class SessionUnit:
 
     def close(self) -> Ended:
         """Close it, and put back the session that was in its place."""
+        self._inner.info.pop(OF_DELIVERY, None)
         if is_awaited(self.session):
             return self._aclose(self.session)
         try:

@@ -1,0 +1,124 @@
+"""A job that finds rows in batches and enqueues a job for each is warned of nothing: these wait for the commit."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from sessions import Base
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, sessionmaker
+
+from pytest_jobs import Batch, TestAdapter, configure, job, perform_all_later
+
+
+class Campaign(Base):
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    processed_count: Mapped[int] = mapped_column(default=0)
+
+
+class Subscriber(Base):
+    __tablename__ = "subscribers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+@job(enqueue_after_commit=True)
+def send_email(campaign_id, subscriber_id): ...
+
+
+def in_batches(session):
+    found = select(Subscriber.id).order_by(Subscriber.id)
+    yield from session.scalars(found).partitions(2)
+
+
+@job
+def bulk_email(campaign: Campaign):
+    """The form of the seed, with the session in which the job has its record."""
+    for batch in in_batches(object_session(campaign)):
+        for subscriber_id in batch:
+            send_email.perform_later(campaign.id, subscriber_id)
+        campaign.processed_count += len(batch)
+
+
+@pytest.fixture
+def campaign(jobs, engine):
+    with Session(engine) as session:
+        campaign = Campaign(id=7)
+        session.add_all([campaign, *(Subscriber(id=number) for number in range(1, 6))])
+        session.commit()
+        with (
+            configure(adapter=TestAdapter(), session=sessionmaker(engine)),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("error")
+            yield campaign
+
+
+def test_a_job_with_a_record_enqueues_when_what_it_did_is_committed(jobs, campaign):
+    bulk_email.perform_later(campaign)
+    jobs.perform(jobs.pending[0])
+
+    assert [record.args for record in jobs.enqueued[1:]] == [(7, n) for n in range(1, 6)]
+    assert jobs.dropped_by_rollback == []
+
+
+def test_a_job_that_fails_enqueues_nothing(jobs, campaign):
+    @job
+    def fails(campaign: Campaign):
+        bulk_email(campaign)
+        raise ValueError
+
+    fails.perform_later(campaign)
+    jobs.perform(jobs.pending[0])
+
+    assert len(jobs.enqueued) == 1
+    assert len(jobs.dropped_by_rollback) == 5
+
+
+def test_a_transaction_for_each_batch_is_waited_for(jobs, campaign, engine):
+    @job
+    def one_by_one(campaign_id, size=2):
+        after = 0
+        while True:
+            with Session(engine) as session, session.begin():
+                campaign = session.get_one(Campaign, campaign_id)
+                rows = select(Subscriber.id).where(Subscriber.id > after).limit(size)
+                ids = session.scalars(rows.order_by(Subscriber.id)).all()
+                if not ids:
+                    return
+                perform_all_later([send_email.new(campaign_id, each) for each in ids])
+                campaign.processed_count += len(ids)
+                after = ids[-1]
+
+    one_by_one.perform_later(7)
+    jobs.perform(jobs.pending[0])
+
+    assert [record.args[1] for record in jobs.enqueued[1:]] == [1, 2, 3, 4, 5]
+
+
+def test_members_of_a_batch_are_enqueued_at_once_while_the_job_has_only_read(jobs, campaign):
+    @job
+    def in_a_batch(campaign: Campaign):
+        Batch.current().enqueue([send_email.new(campaign.id, each) for each in (1, 2)])
+        assert len(jobs.enqueued) == 3
+
+    Batch("of 7", on_success=send_email.new(7, 0)).enqueue([in_a_batch.new(campaign)])
+    jobs.drain()
+
+    assert [record.args[-1] for record in jobs.enqueued[1:]] == [1, 2, 0]
+
+
+def test_a_session_that_outlives_its_delivery_is_one_like_others_afterwards(jobs, campaign, engine):
+    @job
+    def look(campaign: Campaign): ...
+
+    with Session(engine) as session, configure(adapter=TestAdapter(), session=lambda: session):
+        look.perform_later(campaign)
+        jobs.drain()
+        session.get_one(Campaign, 7)
+        send_email.perform_later(7, 1)
+
+        assert len(jobs.enqueued) == 2
