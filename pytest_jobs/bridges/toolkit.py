@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
+from ..core.foundation.registry import nearest_name
 from ..core.foundation.signature import Binder
 from ..errors import (
     BridgeError,
@@ -383,6 +384,11 @@ class LibraryBridge(Generic[T, M, S]):
     def known_names(self) -> Collection[str]:
         """Return the names of the tasks that are known here, to suggest the nearest. Default: none."""
         return ()
+
+    def nearest(self, name: str) -> str:
+        """Return the end of an error about a name that is not known: the nearest one; empty when none is near."""
+        near = nearest_name(name, self.known_names())
+        return f" The nearest name is {near!r}." if near else ""
 
     def payload_of(self, message: M) -> object:
         """Return the `payload` of a record. Default: the message."""

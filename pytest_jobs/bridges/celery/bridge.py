@@ -462,7 +462,7 @@ class CeleryBridge(
                 UnknownJobError(
                     f"No task named {message.name!r} is registered in {self._apps}: import its module "
                     "(`include`, `imports` or `autodiscover_tasks`), or leave it to its own service: "
-                    f"jobs.drain(exclude={message.name!r})."
+                    f"jobs.drain(exclude={message.name!r}).{self.nearest(message.name)}"
                 )
             )
         task = app.tasks[message.name]

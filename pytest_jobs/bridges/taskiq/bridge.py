@@ -333,6 +333,9 @@ class TaskiqBridge(
         name = super().identify(job)
         return job if name is None and isinstance(job, str) and job in self._named else name
 
+    def known_names(self) -> set[str]:
+        return self._brokers.names()
+
     def unknown(self, job: object) -> Exception:
         if self.identify(job) is None:
             return super().unknown(job)
@@ -459,6 +462,7 @@ class TaskiqBridge(
             raise UnknownJobError(
                 f"{broker!r} has no task named {message.name!r}, so a worker logs that and drops the message: "
                 "import the module that declares it, or perform it with the broker that has it."
+                f"{self.nearest(message.name)}"
             )
         data = message.data
         if message.source is not None:

@@ -59,6 +59,11 @@ class Brokers:
                 return next(iter(found.values()))
         return AsyncBroker.global_task_registry.get(name)
 
+    def names(self) -> set[str]:
+        """Return the names of all tasks, shared ones included."""
+        every = [broker for brokers in self._ranked() for broker in brokers]
+        return {name for broker in every for name in broker.get_all_tasks()}
+
     def having(self, name: str) -> AsyncBroker | None:
         """Return the first broker that has a task with a name; without one, the first broker."""
         every = [broker for brokers in self._ranked() for broker in brokers]

@@ -383,6 +383,8 @@ def test_of_a_name_that_nobody_knows_the_nearest_is_suggested(made_before):
         assert "(not known here, nearest: shop.send_receipt)" in str(jobs.pending)
         with pytest.raises(CriterionError, match=r"did you mean 'shop\.send_receipt'"):
             AssertNotEnqueued(lambda: jobs)("shop.send_recepit")
+        with pytest.raises(UnknownJobError, match=r"The nearest name is 'shop\.send_receipt'\.$"):
+            jobs.drain()
 
 
 def test_what_another_test_left_is_not_suggested(made_before, jobs):
