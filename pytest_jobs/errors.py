@@ -245,7 +245,7 @@ class ClockError(JobsError):
 
 
 class NaiveDatetimeError(ClockError, ValueError):
-    """A datetime without a timezone names no instant."""
+    """A datetime must have a timezone."""
 
 
 class ClockConflictError(ClockError):

@@ -185,7 +185,7 @@ def parse_counts(criteria: Mapping[str, Any]) -> Counts:
     for name, value in zip(COUNTS, given, strict=True):
         if value is not None and (type(value) is not int or value < 0):
             raise CriterionError(
-                f"{name}={value!r} is no number of jobs: write an int of at least 0."
+                f"{name}={value!r} is not a number of jobs: write an int of at least 0."
             )
     if count is not None:
         if least is not None or most is not None:
@@ -210,7 +210,7 @@ def parse_timeout(criteria: Mapping[str, Any]) -> float | None:
     if timeout is None or (type(timeout) in (int, float) and 0 < timeout <= threading.TIMEOUT_MAX):
         return timeout
     raise CriterionError(
-        f"timeout={criteria['timeout']!r} is no time to wait: write seconds above 0, or a timedelta."
+        f"timeout={criteria['timeout']!r} is not a time to wait: write seconds above 0, or a timedelta."
     )
 
 
@@ -365,7 +365,7 @@ def _parse_tolerance(criteria: Mapping[str, Any]) -> timedelta:
     tolerance = criteria.get("tolerance", timedelta(seconds=1))
     if not isinstance(tolerance, timedelta) or tolerance < timedelta(0):
         raise CriterionError(
-            f"tolerance={tolerance!r} is no timedelta: write timedelta(seconds=5), say."
+            f"tolerance={tolerance!r} is not a timedelta: write timedelta(seconds=5), say."
         )
     if "tolerance" in criteria and "at" not in criteria and "wait" not in criteria:
         raise CriterionError(
@@ -379,7 +379,7 @@ def _instant(expected: Any) -> Any:
         to_ns(expected, "at")
     elif expected is not None and _is_plain(expected):
         raise CriterionError(
-            f"at={expected!r} is no instant: write an aware datetime, or wait= for a delay."
+            f"at={expected!r} is not an instant: write an aware datetime, or wait= for a delay."
         )
     return expected
 
@@ -393,7 +393,7 @@ def _duration(expected: Any) -> Any:
     else:
         if isinstance(expected, timedelta | None) or not _is_plain(expected):
             return expected
-    raise CriterionError(f"wait={expected!r} is no delay: write a timedelta or seconds.")
+    raise CriterionError(f"wait={expected!r} is not a delay: write a timedelta or seconds.")
 
 
 def _error(expected: Any) -> Any:
@@ -401,7 +401,7 @@ def _error(expected: Any) -> Any:
     if is_class or isinstance(expected, BaseException | None) or not _is_plain(expected):
         return expected
     raise CriterionError(
-        f"error={expected!r} is no exception: write a class such as ValueError, an exception, or a matcher."
+        f"error={expected!r} is not an exception: write a class such as ValueError, an exception, or a matcher."
     )
 
 

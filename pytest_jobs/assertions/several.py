@@ -174,7 +174,8 @@ def _canvas(jobs: Jobs, job: object) -> Canvas:
 def _expected(jobs: Jobs, steps: object) -> Steps:
     if not isinstance(steps, Sequence) or isinstance(steps, str):
         raise CriterionError(
-            f"{steps!r} is no list of steps: write the jobs that follow, as in [Resize, [Thumb, Index], Publish]."
+            f"{steps!r} is not a list of steps: write the jobs that follow, as in [Resize, [Thumb, Index], "
+            "Publish]."
         )
     return tuple(
         [_expected(jobs, each if isinstance(each, tuple) else (each,)) for each in step]
@@ -284,7 +285,8 @@ class _Wanted:
         if isinstance(item, tuple):
             if len(item) != 2 or not isinstance(item[1], Mapping):
                 raise CriterionError(
-                    f"{item!r} is no place in a list of jobs: write a job, or a pair such as (Resize, {{'params': "
+                    f"{item!r} is not a place in a list of jobs: write a job, or a pair such as (Resize, "
+                    f"{{'params': "
                     "{'size': 10}})."
                 )
             job, criteria = item

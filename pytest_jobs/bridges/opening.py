@@ -70,7 +70,7 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
             library = owner
         else:
             raise ApplicationError(
-                f"{application!r} is no application of a library that pytest-jobs knows "
+                f"{application!r} is not an application of a library that pytest-jobs knows "
                 f'({", ".join(_APPLICATIONS)}): name a Celery app, a Taskiq broker, or "django".'
             )
         apps = by_library.setdefault(library, [])

@@ -400,7 +400,7 @@ class LibraryBridge(Generic[T, M, S]):
 
     def unknown(self, job: object) -> Exception:
         """Return the error for a job that `find` does not find."""
-        return CriterionError(f"{job!r} is no task of {self}.")
+        return CriterionError(f"{job!r} is not a task of {self}.")
 
     def described(self) -> str:
         """Return what the header line of a run says after the version: what is captured. Default: nothing."""

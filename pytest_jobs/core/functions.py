@@ -148,7 +148,8 @@ def job(
             )
         if not inspect.isfunction(decorated):
             raise DeclarationError(
-                f"@job decorates {decorated!r}, which is no function: for a class derive from Job, for a method "
+                f"@job decorates {decorated!r}, which is not a function: for a class derive from Job, for a "
+                "method "
                 "write `later(method)`."
             )
         job_class = make_job_class(decorated, staticmethod(decorated), given, base)
@@ -169,7 +170,7 @@ def make_job_class(
     """
     if not (isinstance(base, type) and issubclass(base, Job)):
         raise DeclarationError(
-            f"{function.__qualname__} has base={base!r}, which is no job class: write a class derived from Job."
+            f"{function.__qualname__} has base={base!r}, which is not a job class: write a class derived from Job."
         )
     options = {
         name: staticmethod(value) if callable(value) else value for name, value in options.items()

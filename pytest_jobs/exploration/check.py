@@ -44,7 +44,7 @@ def checked_names(
     unknown = [name for name in wanted if name not in HISTORIES]
     if unknown:
         raise CriterionError(
-            f"There is no history {unknown[0]!r}: those there are, are {', '.join(HISTORIES)}."
+            f"A history must be one of {', '.join(HISTORIES)}, got {unknown[0]!r}."
         )
     if "out_of_order" in wanted and not others:
         raise CriterionError("out_of_order needs others=[...]: what runs between the deliveries.")
@@ -60,10 +60,10 @@ def check_choices(depth: object, delivery: object) -> None:
         CriterionError: when one of them has another value.
     """
     if depth not in (1, 2):
-        raise CriterionError(f"depth={depth!r} is none: 1 and 2 are, the deliveries interrupted.")
+        raise CriterionError(f"depth must be 1 or 2, the deliveries interrupted, got {depth!r}.")
     if delivery not in ("at-least-once", "as configured"):
         raise CriterionError(
-            f"delivery={delivery!r} is none: 'at-least-once' and 'as configured' are."
+            f"delivery must be 'at-least-once' or 'as configured', got {delivery!r}."
         )
 
 
@@ -75,11 +75,11 @@ def check_arguments(args: object, kwargs: object) -> None:
     """
     if isinstance(args, str | bytes) or not isinstance(args, Iterable):
         raise ExplorationError(
-            f"args={args!r} are no arguments: write them in a tuple, as in args=({args!r},)."
+            f"args={args!r} are not arguments: write them in a tuple, as in args=({args!r},)."
         )
     if kwargs is not None and not isinstance(kwargs, Mapping):
         raise ExplorationError(
-            f"kwargs={kwargs!r} are no keyword arguments: write a mapping, as in kwargs={{'user_id': 7}}."
+            f"kwargs={kwargs!r} are not keyword arguments: write a mapping, as in kwargs={{'user_id': 7}}."
         )
 
 

@@ -94,7 +94,7 @@ def check_payloads(
     shown = folder.as_posix()
     paths = tuple(sorted(folder.rglob("*.json")))
     if not paths and not folder.is_dir():
-        what = "is no directory" if folder.exists() else "does not exist"
+        what = "is not a directory" if folder.exists() else "does not exist"
         raise PayloadError(
             f"{shown} {what}, so no payload was looked at: write its path relative to the test, as in "
             "`Path(__file__).parent / 'payloads'`, and record with `jobs.record_payloads` first."

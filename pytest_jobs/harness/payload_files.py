@@ -89,7 +89,7 @@ def read_payload(path: Path) -> PayloadFile:
     except (OSError, ValueError) as error:
         raise PayloadError(f"It cannot be read: {type(error).__name__}: {error}") from error
     if not isinstance(data, Mapping) or "format" not in data:
-        raise PayloadError("It is no payload that `jobs.record_payloads` wrote.")
+        raise PayloadError("It is not a payload that `jobs.record_payloads` wrote.")
     if data["format"] != FORMAT:
         raise PayloadError(
             f"It has format {data['format']!r}, and this version of pytest-jobs reads format {FORMAT}."

@@ -166,7 +166,7 @@ def _sidekiq_queues(queues: object, source: str) -> list[Any]:
     for name in listed:
         if isinstance(name, str) and "*" in name:
             raise QueuesError(
-                f"{source}: {name!r} has a *, which is no wildcard to Sidekiq: name the queues."
+                f"{source}: {name!r} has a *, which is not a wildcard to Sidekiq: name the queues."
             )
     return listed
 

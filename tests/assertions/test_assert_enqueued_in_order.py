@@ -148,7 +148,7 @@ def test_what_is_no_list_is_refused(jobs, assert_enqueued_in_order, refusal, exp
 
 def test_what_is_no_pair_is_refused(jobs, assert_enqueued_in_order, refusal):
     assert refusal(assert_enqueued_in_order, [(fetch, 1)]) == (
-        f"({fetch!r}, 1) is no place in a list of jobs: write a job, or a pair such as (Resize, {{'params': "
+        f"({fetch!r}, 1) is not a place in a list of jobs: write a job, or a pair such as (Resize, {{'params': "
         "{'size': 10}})."
     )
 

@@ -134,7 +134,7 @@ def test_the_number_is_named(jobs, assert_enqueued, failure, criteria, text):
 @pytest.mark.parametrize("value", [-1, 1.0, "2", True])
 def test_what_is_no_number_of_jobs_is_refused(jobs, assert_enqueued, refusal, name, value):
     assert refusal(assert_enqueued, Pay, **{name: value}) == (
-        f"{name}={value!r} is no number of jobs: write an int of at least 0."
+        f"{name}={value!r} is not a number of jobs: write an int of at least 0."
     )
 
 

@@ -122,7 +122,7 @@ def test_a_naive_datetime_is_refused(jobs, assert_not_enqueued):
         assert_not_enqueued(Pay, at=datetime(2030, 1, 1))  # noqa: DTZ001
 
     assert str(caught.value) == (
-        "at is datetime.datetime(2030, 1, 1, 0, 0), a datetime without a timezone, which names no instant: "
+        "at must have a timezone, got datetime.datetime(2030, 1, 1, 0, 0): "
         "write at.replace(tzinfo=UTC), or .astimezone() when it is local time."
     )
 
@@ -133,14 +133,14 @@ def test_a_naive_datetime_is_refused(jobs, assert_not_enqueued):
 )
 def test_what_is_no_instant_is_refused(jobs, assert_not_enqueued, refusal, at):
     assert refusal(assert_not_enqueued, Pay, at=at) == (
-        f"at={at!r} is no instant: write an aware datetime, or wait= for a delay."
+        f"at={at!r} is not an instant: write an aware datetime, or wait= for a delay."
     )
 
 
 @pytest.mark.parametrize("tolerance", [5, -SECOND, None, "1s"])
 def test_what_is_no_tolerance_is_refused(jobs, noon, assert_enqueued, refusal, tolerance):
     assert refusal(assert_enqueued, Pay, at=noon, tolerance=tolerance) == (
-        f"tolerance={tolerance!r} is no timedelta: write timedelta(seconds=5), say."
+        f"tolerance={tolerance!r} is not a timedelta: write timedelta(seconds=5), say."
     )
 
 

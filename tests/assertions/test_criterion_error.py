@@ -115,5 +115,5 @@ def test_a_discarded_job_has_its_error(jobs, assert_discarded):
 @pytest.mark.parametrize("error", [int, "no such payment", 404, (Refused, Expired)])
 def test_what_is_no_exception_is_refused(jobs, assert_failed, refusal, error):
     assert refusal(assert_failed, Pay, error=error) == (
-        f"error={error!r} is no exception: write a class such as ValueError, an exception, or a matcher."
+        f"error={error!r} is not an exception: write a class such as ValueError, an exception, or a matcher."
     )

@@ -87,5 +87,5 @@ def test_of_a_delivery_it_is_the_wait_until_the_next_attempt(
 )
 def test_what_is_no_wait_is_refused(jobs, assert_not_enqueued, refusal, wait):
     assert refusal(assert_not_enqueued, Pay, wait=wait) == (
-        f"wait={wait!r} is no delay: write a timedelta or seconds."
+        f"wait={wait!r} is not a delay: write a timedelta or seconds."
     )

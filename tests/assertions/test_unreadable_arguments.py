@@ -47,7 +47,7 @@ def test_the_message_says_so(shipped, assert_enqueued, failure, name, value):
         "Closest: #0 Ship(unreadable: DeserializationError) queue='default'",
         (
             f"  {name}  differs  the arguments cannot be read: DeserializationError: The payload refers to a "
-            "shop.Order, and nothing says how to find it: it is no model of SQLAlchemy or Django that can be "
+            "shop.Order, and nothing says how to find it: it is not a model of SQLAlchemy or Django that can be "
             "imported here, and no `@reference(id=..., find=...)` declares it."
         ),
     ]

@@ -160,7 +160,7 @@ def test_the_twin_needs_a_timeout(jobs, assert_enqueued):
 @pytest.mark.parametrize("timeout", [0, -1, True, "5", float("nan"), timedelta(0)])
 def test_what_is_no_time_to_wait_is_refused(jobs, assert_enqueued, refusal, timeout):
     assert refusal(assert_enqueued, note, timeout=timeout) == (
-        f"timeout={timeout!r} is no time to wait: write seconds above 0, or a timedelta."
+        f"timeout={timeout!r} is not a time to wait: write seconds above 0, or a timedelta."
     )
 
 

@@ -125,7 +125,7 @@ def test_what_is_no_job_cannot_be_asked_about(bridge, ask, unknown):
     with pytest.raises(CriterionError) as caught:
         getattr(bridge, ask)(unknown)
 
-    assert str(caught.value) == f"{unknown!r} is no job of the core."
+    assert str(caught.value) == f"{unknown!r} is not a job of the core."
 
 
 def test_the_job_of_a_record_is_what_the_application_calls_it(jobs):

@@ -204,7 +204,7 @@ def test_a_sandbox_has_a_store_of_its_own(jobs, bridge):
 
 
 def test_the_errors_of_the_base_class_name_the_library(bridge, jobs):
-    with pytest.raises(CriterionError, match=r"^7 is no task of small\.$"):
+    with pytest.raises(CriterionError, match=r"^7 is not a task of small\.$"):
         bridge.resolve(7)
     with pytest.raises(BridgeError, match="The bridge to small is installed already"):
         bridge.install(jobs.ledger, float)

@@ -116,6 +116,7 @@ def test_what_knows_transactions_comes_in_a_list(adapter):
         configure(adapter=adapter, transactions=ledger)
 
     assert str(caught.value) == (
-        f"configure(transactions=...) is given {ledger!r}, which is no list: write transactions=[...], with one "
+        f"configure(transactions=...) is given {ledger!r}, which is not a list: write transactions=[...], "
+        "with one "
         "for each library."
     )

@@ -493,7 +493,7 @@ def test_an_attribute_without_an_annotation_is_refused():
         type("Wrong", (CurrentAttributes,), {"world": "one"})
 
     assert str(caught.value) == (
-        "Wrong.world = 'one' is no attribute without an annotation: write `world: SomeType = ...`, or "
+        "Wrong.world = 'one' is not an attribute without an annotation: write `world: SomeType = ...`, or "
         "`ClassVar[...]` for what is the same everywhere."
     )
 

@@ -117,7 +117,7 @@ def test_a_mark_in_a_class_that_is_no_job_is_refused(mark):
 
     error = raised.value
     assert str(error.__cause__ if type(error) is RuntimeError else error) == (
-        "Order.check is marked as a callback or handler of a job, and Order is no job class: derive it "
+        "Order.check is marked as a callback or handler of a job, and Order is not a job class: derive it "
         "from Job."
     )
 

@@ -62,7 +62,7 @@ def test_a_queue_that_is_no_text_is_refused(queue):
         type("Pay", (Job,), {"queue": queue})
 
     assert str(raised.value) == (
-        f"Pay.queue is {queue!r}, which names no queue: write a text such as 'mailers'."
+        f"Pay.queue must be the name of a queue such as 'mailers', got {queue!r}."
     )
 
 
@@ -71,9 +71,7 @@ def test_a_priority_that_is_no_int_is_refused(priority):
     with pytest.raises(DeclarationError) as raised:
         type("Pay", (Job,), {"priority": priority})
 
-    assert str(raised.value) == (
-        f"Pay.priority is {priority!r}, which is no priority: write an int, lower first."
-    )
+    assert str(raised.value) == (f"Pay.priority must be an int, lower first, got {priority!r}.")
 
 
 class ApplicationJob(Job):

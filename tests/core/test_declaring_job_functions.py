@@ -135,7 +135,7 @@ def test_job_on_a_class_is_refused():
 
     assert str(raised.value).startswith("@job decorates <class '")
     assert str(raised.value).endswith(
-        "Pay'>, which is no function: for a class derive from Job, for a method write `later(method)`."
+        "Pay'>, which is not a function: for a class derive from Job, for a method write `later(method)`."
     )
 
 
@@ -156,7 +156,9 @@ def test_job_on_a_method_is_refused():
 
 
 def test_job_on_a_job_function_is_refused():
-    with pytest.raises(DeclarationError, match=r"^@job decorates <job add>, which is no function"):
+    with pytest.raises(
+        DeclarationError, match=r"^@job decorates <job add>, which is not a function"
+    ):
         job(add)
 
 
@@ -174,13 +176,13 @@ def test_bad_options_of_a_job_function_are_refused():
     with pytest.raises(DeclarationError) as priority:
         job(priority="high")(lambda: None)
 
-    assert "which names no queue" in str(queue.value)
-    assert "which is no priority" in str(priority.value)
+    assert "must be the name of a queue" in str(queue.value)
+    assert "must be an int, lower first" in str(priority.value)
 
 
 @pytest.mark.parametrize(
     "base", [int, None, job(lambda: None)], ids=["a class", "none", "a job function"]
 )
 def test_a_base_that_is_no_job_class_is_refused(base):
-    with pytest.raises(DeclarationError, match="which is no job class: write a class derived"):
+    with pytest.raises(DeclarationError, match="which is not a job class: write a class derived"):
         job(base=base)(lambda: None)

@@ -27,7 +27,7 @@ def test_what_is_no_exception_class_is_refused(declare, name, error):
         declare(KeyError, error)
 
     assert str(raised.value) == (
-        f"{name}({error!r}) is given something that is no exception class: name the class, as in "
+        f"{name}({error!r}) is given something that is not an exception class: name the class, as in "
         f"{name}(SomeError)."
     )
 
@@ -38,7 +38,7 @@ def test_attempts_is_an_int_of_at_least_one(attempts):
         retry_on(ValueError, attempts=attempts)
 
     assert str(raised.value) == (
-        f"retry_on(attempts={attempts!r}) is no number of runs: write an int of at least 1, the first run "
+        f"retry_on(attempts={attempts!r}) is not a number of runs: write an int of at least 1, the first run "
         "included, or None to retry for ever."
     )
 
@@ -49,7 +49,7 @@ def test_jitter_is_a_share(jitter):
         retry_on(ValueError, jitter=jitter)
 
     assert str(raised.value) == (
-        f"retry_on(jitter={jitter!r}) is no share of the wait: write a number from 0 to 1."
+        f"retry_on(jitter={jitter!r}) is not a share of the wait: write a number from 0 to 1."
     )
 
 
@@ -59,8 +59,7 @@ def test_a_wait_that_is_no_number_is_refused(wait):
         retry_on(ValueError, wait=wait)
 
     assert str(raised.value) == (
-        f"wait is {wait!r}, which is no wait: write a number of seconds such as 30, or "
-        "timedelta(minutes=5)."
+        f"wait must be a number of seconds such as 30, or timedelta(minutes=5), got {wait!r}."
     )
 
 
@@ -110,7 +109,7 @@ def test_the_queue_of_the_retries_is_text(queue):
         retry_on(ValueError, queue=queue)
 
     assert str(raised.value) == (
-        f"retry_on(queue=...) is {queue!r}, which names no queue: write a text such as 'mailers'."
+        f"retry_on(queue=...) must be the name of a queue such as 'mailers', got {queue!r}."
     )
 
 
@@ -118,9 +117,7 @@ def test_the_priority_of_the_retries_is_an_int():
     with pytest.raises(DeclarationError) as raised:
         retry_on(ValueError, priority="high")
 
-    assert str(raised.value) == (
-        "retry_on(priority=...) is 'high', which is no priority: write an int, lower first."
-    )
+    assert str(raised.value) == ("retry_on(priority=...) must be an int, lower first, got 'high'.")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +171,7 @@ def test_a_rule_below_job_is_refused(declare):
 
     assert str(raised.value).startswith(f"@{declare.__name__} decorates <function ")
     assert str(raised.value).endswith(
-        ">, which is no job: put it above a class derived from Job, or above @job."
+        ">, which is not a job: put it above a class derived from Job, or above @job."
     )
 
 
@@ -187,7 +184,7 @@ def test_what_marks_a_method_does_not_decorate_a_class(mark):
         mark(Pay)
 
     assert str(raised.value) == (
-        f"{Pay!r} is no method: decorate a `def` in the body of a job class."
+        f"{Pay!r} is not a method: decorate a `def` in the body of a job class."
     )
 
 
@@ -196,5 +193,5 @@ def test_what_cannot_be_called_is_not_marked():
         after_discard("notify")
 
     assert str(raised.value) == (
-        "'notify' is no method: decorate a `def` in the body of a job class."
+        "'notify' is not a method: decorate a `def` in the body of a job class."
     )

@@ -118,7 +118,7 @@ class Nowhere(tzinfo):
 
 @both
 def test_a_datetime_whose_timezone_knows_no_offset_is_refused(job):
-    with pytest.raises(NaiveDatetimeError, match="which names no instant"):
+    with pytest.raises(NaiveDatetimeError, match="must have a timezone"):
         job.set(at=datetime(2026, 1, 1, 10, tzinfo=Nowhere()))
 
 
@@ -130,7 +130,7 @@ def test_a_naive_datetime_is_refused(job):
         job.set(at=naive)
 
     assert str(raised.value) == (
-        f"at is {naive!r}, a datetime without a timezone, which names no instant: write "
+        f"at must have a timezone, got {naive!r}: write "
         "at.replace(tzinfo=UTC), or .astimezone() when it is local time."
     )
 
@@ -142,7 +142,7 @@ def test_an_at_that_is_no_datetime_is_refused(job, at):
         job.set(at=at)
 
     assert str(raised.value) == (
-        f"at is {at!r}, which is no datetime: write datetime(..., tzinfo=UTC)."
+        f"at must be a datetime such as datetime(..., tzinfo=UTC), got {at!r}."
     )
 
 
@@ -153,8 +153,7 @@ def test_a_wait_that_is_no_number_is_refused(job, wait):
         job.set(wait=wait)
 
     assert str(raised.value) == (
-        f"wait is {wait!r}, which is no wait: write a number of seconds such as 30, or "
-        "timedelta(minutes=5)."
+        f"wait must be a number of seconds such as 30, or timedelta(minutes=5), got {wait!r}."
     )
 
 
@@ -176,7 +175,7 @@ def test_a_queue_that_is_no_text_is_refused(job, queue):
         job.set(queue=queue)
 
     assert str(raised.value) == (
-        f"queue is {queue!r}, which names no queue: write a text such as 'mailers'."
+        f"queue must be the name of a queue such as 'mailers', got {queue!r}."
     )
 
 
@@ -186,9 +185,7 @@ def test_a_priority_that_is_no_int_is_refused(job, priority):
     with pytest.raises(DeclarationError) as raised:
         job.set(priority=priority)
 
-    assert str(raised.value) == (
-        f"priority is {priority!r}, which is no priority: write an int, lower first."
-    )
+    assert str(raised.value) == (f"priority must be an int, lower first, got {priority!r}.")
 
 
 @both

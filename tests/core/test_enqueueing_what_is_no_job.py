@@ -33,7 +33,7 @@ class Endless(Job):
 
 @pytest.mark.parametrize("given", [send, Mail, 7])
 def test_perform_all_later_takes_jobs_only(adapter, given):
-    with pytest.raises(SignatureError, match=r"which is no job yet: write `.new\(...\)` of it"):
+    with pytest.raises(SignatureError, match=r"which is not a job yet: write `.new\(...\)` of it"):
         perform_all_later([Mail.new(), given])
 
     assert adapter.enqueued == []

@@ -253,7 +253,9 @@ def test_bad_options_of_a_twin_are_refused():
             ship_later = later(ship, queue="")
 
     error = raised.value
-    assert "which names no queue" in str(error.__cause__ if type(error) is RuntimeError else error)
+    assert "must be the name of a queue" in str(
+        error.__cause__ if type(error) is RuntimeError else error
+    )
 
 
 @pytest.mark.parametrize("given", [3, "deliver", None])

@@ -83,6 +83,6 @@ def test_a_rule_for_what_ends_the_worker_is_refused(rule, error):
         rule(error)
 
     assert str(caught.value) == (
-        f"{rule.__name__}({error.__name__}) would never take effect: what is no Exception, such as "
-        "KeyboardInterrupt, ends the worker and is no error of the job. Name an Exception."
+        f"{rule.__name__}({error.__name__}) would never take effect: what is not an Exception, such as "
+        "KeyboardInterrupt, ends the worker and is not an error of the job. Name an Exception."
     )

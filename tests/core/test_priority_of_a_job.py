@@ -110,7 +110,7 @@ def test_a_priority_that_comes_to_no_int_is_refused_at_enqueue(adapter, result):
         pay.perform_later()
 
     assert str(raised.value) == (
-        f"the result of Pay.priority is {result!r}, which is no priority: write an int, lower first."
+        f"the result of Pay.priority must be an int, lower first, got {result!r}."
     )
     assert adapter.enqueued == []
 

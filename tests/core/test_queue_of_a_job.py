@@ -144,7 +144,7 @@ def test_a_queue_that_comes_to_no_text_is_refused_at_enqueue(adapter, result):
         pay.perform_later()
 
     assert str(raised.value) == (
-        f"the result of Pay.queue is {result!r}, which names no queue: write a text such as 'mailers'."
+        f"the result of Pay.queue must be the name of a queue such as 'mailers', got {result!r}."
     )
     assert adapter.enqueued == []
 

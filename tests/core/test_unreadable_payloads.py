@@ -81,7 +81,7 @@ def test_a_payload_finds_no_record_of_a_class_that_is_no_reference(adapter):
 
     assert type(execution.error) is DeserializationError
     assert str(execution.error) == (
-        "The payload refers to a shop.User, and nothing says how to find it: it is no model of SQLAlchemy or "
+        "The payload refers to a shop.User, and nothing says how to find it: it is not a model of SQLAlchemy or "
         "Django that can be imported here, and no `@reference(id=..., find=...)` declares it."
     )
 

@@ -40,7 +40,7 @@ def shop_with_courier() -> Generator[Callable[[], dict[str, Any]], None, None]:
 
 @contextmanager
 def shop_with_fence() -> Generator[Callable[[], dict[str, Any]], None, None]:
-    """A shop whose payments are shown without their version: which token is the newest is no outcome."""
+    """A shop whose payments are shown without their version: which token is the newest is not an outcome."""
     with shop_with_redis() as state:
         yield lambda: {
             **state(),

@@ -182,7 +182,7 @@ def _writes(statement: ast.stmt) -> bool:
 
 
 def _goes_on(block: list[ast.stmt], place: int) -> bool:
-    """Say whether a statement is followed by another that is no commit."""
+    """Say whether a statement is followed by another that is not a commit."""
     return len(block) > place + 1 and not _commits(block[place + 1])
 
 

@@ -137,7 +137,7 @@ def number_an_entry_then_charge(number):
 
 
 def number_an_entry(number):
-    """Sends the number of a row that is committed: a gap after a rollback is no difference."""
+    """Sends the number of a row that is committed: a gap after a rollback is not a difference."""
     with connect() as db:
         if _status(db, number, "for update") != "done":
             db.execute("insert into entries (payment_id) values (%s)", (number,))

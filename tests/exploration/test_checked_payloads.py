@@ -371,7 +371,7 @@ def test_a_directory_that_is_not_there(folder):
 def test_a_file_instead_of_a_directory(folder):
     folder.write_text("")
 
-    with pytest.raises(PayloadError, match=r"^payloads is no directory, so no payload"):
+    with pytest.raises(PayloadError, match=r"^payloads is not a directory, so no payload"):
         check_payloads(folder)
 
 
@@ -406,8 +406,8 @@ def test_a_file_that_cannot_be_read(folder):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ("[]", "It is no payload that `jobs.record_payloads` wrote."),
-        ("{}", "It is no payload that `jobs.record_payloads` wrote."),
+        ("[]", "It is not a payload that `jobs.record_payloads` wrote."),
+        ("{}", "It is not a payload that `jobs.record_payloads` wrote."),
         (
             {"format": 2},
             "It has format 2, and this version of pytest-jobs reads format 1.",

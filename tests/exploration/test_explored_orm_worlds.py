@@ -91,7 +91,7 @@ def test_several_databases():
 def test_a_database_that_there_is_not_is_refused():
     with (
         pytest.raises(
-            ExplorationError, match=r"using='othr' is no database: DATABASES has default"
+            ExplorationError, match=r"using='othr' is not a database: DATABASES has default"
         ),
         django_world([Payment], using="othr"),
     ):
@@ -100,7 +100,7 @@ def test_a_database_that_there_is_not_is_refused():
 
 def test_what_is_no_model_is_refused():
     with (
-        pytest.raises(ExplorationError, match="models= names 'Payment', which is no model"),
+        pytest.raises(ExplorationError, match="models= names 'Payment', which is not a model"),
         django_world(["Payment"]),
     ):
         pass

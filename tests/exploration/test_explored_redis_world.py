@@ -96,8 +96,8 @@ def test_what_is_there_at_first(server):
     ("found", "text"),
     [
         (None, "'client' of"),
-        (7, "is 7, which is no client of redis"),
-        (lambda: "text", "returned is 'text', which is no client of redis"),
+        (7, "is 7, which is not a client of redis"),
+        (lambda: "text", "returned is 'text', which is not a client of redis"),
     ],
 )
 def test_what_is_no_client_is_refused(found, text):

@@ -88,7 +88,7 @@ def test_a_world_that_yields_no_snapshot():
     def world():
         yield {"state": 1}
 
-    assert "which is no snapshot" in refused(explored_jobs.charge_always, world)
+    assert "which is not a snapshot" in refused(explored_jobs.charge_always, world)
 
 
 def test_a_world_that_is_none():
@@ -122,7 +122,7 @@ def test_what_cannot_be_faked_or_bound():
     ("job", "options", "message"),
     [
         (7, {}, "7 is not a job or a function"),
-        (explored_jobs.overwrite, {"histories": ["thrice"]}, "There is no history 'thrice'"),
+        (explored_jobs.overwrite, {"histories": ["thrice"]}, "got 'thrice'"),
         (explored_jobs.overwrite, {"histories": []}, "No history is named"),
         (explored_jobs.overwrite, {"histories": ["out_of_order"]}, "out_of_order needs others="),
     ],
@@ -193,7 +193,7 @@ def test_arguments_that_are_no_list(args):
         check_idempotent(explored_jobs.charge_always, args=args, world=shop)
 
     assert str(refusal.value) == (
-        f"args={args!r} are no arguments: write them in a tuple, as in args=({args!r},)."
+        f"args={args!r} are not arguments: write them in a tuple, as in args=({args!r},)."
     )
 
 

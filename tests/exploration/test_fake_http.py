@@ -80,7 +80,7 @@ def test_a_route_that_does_not_fit(route):
 @pytest.mark.parametrize("route", ["charges", "POST charges", "PO/ST /charges", ""])
 def test_what_is_no_route_is_refused(route):
     with (
-        pytest.raises(ExplorationError, match="is no route: write a method"),
+        pytest.raises(ExplorationError, match="is not a route: write a method"),
         fake_http({route: 1}),
     ):
         pass
@@ -106,7 +106,10 @@ def test_a_function_that_answers_nothing_is_named():
 
 
 def test_what_is_no_answer_is_refused():
-    with pytest.raises(ExplorationError, match="is no answer of fake_http"), fake_http({"*": 1.5}):
+    with (
+        pytest.raises(ExplorationError, match="is not an answer of fake_http"),
+        fake_http({"*": 1.5}),
+    ):
         send("GET", URL)
 
 

@@ -119,9 +119,15 @@ def test_too_few_until_an_instant_may_be_due_after_it(jobs, verb):
 @pytest.mark.parametrize(
     ("bounds", "text"),
     [
-        ({"at_least": -1}, "at_least=-1 is no number of deliveries: write an int of at least 0."),
-        ({"at_most": 0}, "at_most=0 is no number of deliveries: write an int of at least 1."),
-        ({"at_most": True}, "at_most=True is no number of deliveries: write an int of at least 1."),
+        (
+            {"at_least": -1},
+            "at_least=-1 is not a number of deliveries: write an int of at least 0.",
+        ),
+        ({"at_most": 0}, "at_most=0 is not a number of deliveries: write an int of at least 1."),
+        (
+            {"at_most": True},
+            "at_most=True is not a number of deliveries: write an int of at least 1.",
+        ),
         (
             {"at_least": 3, "at_most": 2},
             "at_least=3 is more than at_most=2: no number of deliveries is both.",

@@ -131,7 +131,7 @@ def test_what_is_no_number_is_refused(jobs, attempt):
 
     with pytest.raises(CriterionError) as caught:
         jobs.perform(jobs.pending[0], attempt=attempt)
-    assert str(caught.value) == f"attempt={attempt!r} is no attempt: they are counted from 1."
+    assert str(caught.value) == f"attempt={attempt!r} is not an attempt: they are counted from 1."
 
 
 def test_a_library_that_does_not_count_says_so(stub_bridge, make_jobs, make_record):

@@ -246,7 +246,7 @@ def test_a_size_that_is_none_is_refused(jobs, size):
     with pytest.raises(CriterionError) as caught:
         jobs.limit_dead(size=size)
     assert str(caught.value) == (
-        f"jobs.limit_dead(size={size!r}) is no number of dead letters: write an int of at least 1, or None "
+        f"jobs.limit_dead(size={size!r}) is not a number of dead letters: write an int of at least 1, or None "
         "for no limit."
     )
 

@@ -219,7 +219,7 @@ def test_until_takes_an_aware_datetime(jobs):
         jobs.drain(until=datetime(2030, 1, 1))  # noqa: DTZ001
 
     assert str(caught.value) == (
-        "until is datetime.datetime(2030, 1, 1, 0, 0), a datetime without a timezone, which names no instant: "
+        "until must have a timezone, got datetime.datetime(2030, 1, 1, 0, 0): "
         "write until.replace(tzinfo=UTC), or .astimezone() when it is local time."
     )
     assert len(jobs.pending) == 1

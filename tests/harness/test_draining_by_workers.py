@@ -265,7 +265,7 @@ def test_a_number_of_workers_is_an_int_of_at_least_one(jobs, workers):
         jobs.drain(workers=workers)
 
     assert str(caught.value) == (
-        f"jobs.drain(workers={workers!r}) is no number of workers: write an int of at least 1."
+        f"jobs.drain(workers={workers!r}) is not a number of workers: write an int of at least 1."
     )
 
 

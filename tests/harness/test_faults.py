@@ -403,7 +403,7 @@ def test_times_is_a_number_of_at_least_one(jobs, times):
         jobs.fail(Charge, raising=Unavailable, times=times)
 
     assert str(caught.value) == (
-        f"times={times!r} is no number of deliveries: write an int of at least 1."
+        f"times={times!r} is not a number of deliveries: write an int of at least 1."
     )
 
 
@@ -430,7 +430,7 @@ def test_what_is_raised_is_an_error(jobs, raising):
         jobs.fail(Charge, raising=raising)
 
     assert str(caught.value) == (
-        f"raising={raising!r} is no error: write an exception such as TimeoutError()."
+        f"raising={raising!r} is not an error: write an exception such as TimeoutError()."
     )
 
 

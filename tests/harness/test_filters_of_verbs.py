@@ -236,7 +236,7 @@ def test_what_is_no_job_cannot_be_a_filter(pending, name, wanted):
         pending.drain(**{name: wanted})
 
     assert str(caught.value) == (
-        f"{name}={wanted!r} is no job: name a job, a list of jobs, or write a callable that takes a record."
+        f"{name}={wanted!r} is not a job: name a job, a list of jobs, or write a callable that takes a record."
     )
     assert left(pending) == [0, 1, 2, 3, 4, 5]
 

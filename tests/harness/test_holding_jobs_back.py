@@ -125,5 +125,5 @@ def test_asking_for_one_of_them_says_that_it_is_held_back(jobs):
 
 
 def test_what_is_no_job_is_refused(jobs):
-    with pytest.raises(CriterionError, match="held=3 is no job: name a job"):
+    with pytest.raises(CriterionError, match="held=3 is not a job: name a job"):
         jobs.holding(3)

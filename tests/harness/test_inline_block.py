@@ -199,7 +199,7 @@ def test_a_filter_that_is_none_is_refused_where_it_is_written(jobs):
         jobs.inline(only=5)
 
     assert str(caught.value) == (
-        "only=5 is no job: name a job, a list of jobs, or write a callable that takes a record."
+        "only=5 is not a job: name a job, a list of jobs, or write a callable that takes a record."
     )
 
 

@@ -170,4 +170,6 @@ def test_a_limit_that_is_no_number_is_refused(jobs, verb, limit):
     with pytest.raises(CriterionError) as caught:
         verb(jobs, limit)
 
-    assert str(caught.value) == f"limit={limit!r} is no number of jobs: write an int of at least 0."
+    assert (
+        str(caught.value) == f"limit={limit!r} is not a number of jobs: write an int of at least 0."
+    )

@@ -1,4 +1,4 @@
-"""A delivery whose body never ran is no success, whatever its bridge says."""
+"""A delivery whose body never ran is not a success, whatever its bridge says."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Waiting in real time: a machine that stands still is no sign that nothing comes."""
+"""Waiting in real time: a machine that stands still is not a sign that nothing comes."""
 
 import itertools
 

@@ -113,12 +113,12 @@ def test_a_filter_that_matches_nothing_leaves_the_clock_alone(jobs, noon):
         (-1, "delta is -1: a wait is finite and not negative. Write 0 for no wait."),
         (
             "60",
-            "delta is '60', which is no wait: write a number of seconds such as 30, or timedelta(minutes=5).",
+            "delta must be a number of seconds such as 30, or timedelta(minutes=5), got '60'.",
         ),
         (float("inf"), "delta is inf: a wait is finite and not negative. Write 0 for no wait."),
         (
             None,
-            "delta is None, which is no wait: write a number of seconds such as 30, or timedelta(minutes=5).",
+            "delta must be a number of seconds such as 30, or timedelta(minutes=5), got None.",
         ),
     ],
 )

@@ -467,7 +467,7 @@ def test_succeed_on_is_the_number_of_an_attempt(jobs, succeed_on):
         jobs.simulate_retries(Charge, raising=Unavailable, succeed_on=succeed_on)
 
     assert str(caught.value) == (
-        f"succeed_on={succeed_on!r} is no attempt: write the number of the attempt that succeeds, from 1."
+        f"succeed_on={succeed_on!r} is not an attempt: write the number of the attempt that succeeds, from 1."
     )
 
 
@@ -477,7 +477,7 @@ def test_the_limit_is_a_number_of_attempts(jobs, limit):
         jobs.simulate_retries(Charge, raising=Unavailable, limit=limit)
 
     assert str(caught.value) == (
-        f"limit={limit!r} is no number of attempts: write an int of at least 1."
+        f"limit={limit!r} is not a number of attempts: write an int of at least 1."
     )
 
 
@@ -487,7 +487,7 @@ def test_what_is_raised_is_an_error(jobs, raising):
         jobs.simulate_retries(Charge, raising=raising)
 
     assert str(caught.value) == (
-        f"raising={raising!r} is no error: write an exception such as TimeoutError()."
+        f"raising={raising!r} is not an error: write an exception such as TimeoutError()."
     )
 
 

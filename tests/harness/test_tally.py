@@ -51,7 +51,7 @@ def test_what_is_no_status_is_an_error(tally):
 
     (message,) = caught.value.args
     assert message == (
-        "'done' is no status: performed, retried, discarded, exhausted, failed, halted, snoozed, cancelled, "
+        "'done' is not a status: performed, retried, discarded, exhausted, failed, halted, snoozed, cancelled, "
         "crashed"
     )
 

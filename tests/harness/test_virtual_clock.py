@@ -160,7 +160,7 @@ def test_a_delta_that_is_no_number_is_refused(clock):
         clock.advance("90")
 
     assert str(caught.value) == (
-        "delta is '90', which is no wait: write a number of seconds such as 30, or timedelta(minutes=5)."
+        "delta must be a number of seconds such as 30, or timedelta(minutes=5), got '90'."
     )
 
 
@@ -169,7 +169,7 @@ def test_a_naive_datetime_is_refused(clock):
         clock.move_to(datetime(2030, 1, 1))  # noqa: DTZ001
 
     assert str(caught.value) == (
-        "instant is datetime.datetime(2030, 1, 1, 0, 0), a datetime without a timezone, which names no instant: "
+        "instant must have a timezone, got datetime.datetime(2030, 1, 1, 0, 0): "
         "write instant.replace(tzinfo=UTC), or .astimezone() when it is local time."
     )
     assert not clock.frozen
@@ -177,7 +177,7 @@ def test_a_naive_datetime_is_refused(clock):
 
 @pytest.mark.parametrize("instant", [date(2030, 1, 1), "2030-01-01", 1_900_000_000])
 def test_what_is_no_datetime_is_refused(clock, instant):
-    with pytest.raises(TypeError, match="which is no datetime"):
+    with pytest.raises(TypeError, match="must be a datetime such as"):
         clock.move_to(instant)
 
 

@@ -212,7 +212,7 @@ def an_attempt_below_one(jobs):
 
 @situation
 def at_is_a_text(jobs):
-    """`at` is no instant.
+    """`at` is not an instant.
 
     Write an aware datetime, or `wait=`."""
     assert_enqueued(Pay, at="noon")
@@ -220,7 +220,7 @@ def at_is_a_text(jobs):
 
 @situation
 def wait_is_a_text(jobs):
-    """`wait` is no delay.
+    """`wait` is not a delay.
 
     Write a timedelta, or a number of seconds."""
     assert_enqueued(Pay, wait="5m")
@@ -244,7 +244,7 @@ def within_holds_no_records(jobs):
 
 @situation
 def where_cannot_be_called(jobs):
-    """`where` is no function.
+    """`where` is not a function.
 
     Write a function that takes the record."""
     assert_enqueued(Pay, where=True)
@@ -264,7 +264,7 @@ def where_is_a_coroutine_function(jobs):
 
 @situation
 def an_error_that_is_a_text(jobs):
-    """`error` is no exception.
+    """`error` is not an exception.
 
     Write a class, an exception, or a matcher."""
     assert_performed(Pay, error="declined")
@@ -272,7 +272,7 @@ def an_error_that_is_a_text(jobs):
 
 @situation
 def a_naive_datetime_is_expected(jobs):
-    """`at` has no timezone, so that it names no instant.
+    """`at` has no timezone, so it can mean many instants.
 
     Give it a timezone."""
     assert_enqueued(Pay, at=NAIVE)

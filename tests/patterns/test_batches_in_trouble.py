@@ -99,7 +99,7 @@ def test_a_callback_that_is_no_job_is_refused(callback):
         Batch(on_complete=callback)
 
     assert str(caught.value) == (
-        f"on_complete={callback!r} is no job yet: write `.new(...)` of it, with the arguments."
+        f"on_complete={callback!r} is not a job yet: write `.new(...)` of it, with the arguments."
     )
 
 
@@ -129,7 +129,7 @@ def test_an_id_that_is_no_text_is_refused(name):
         Batch(name, on_success=notify.new(1))
 
     assert str(caught.value) == (
-        f"Batch({name!r}) names a batch by what is no text: write what it is for, such as "
+        f"Batch({name!r}) names a batch by what is not a text: write what it is for, such as "
         'Batch(f"import-{file_id}"), or leave it out.'
     )
 
@@ -141,7 +141,7 @@ def test_something_in_the_list_that_is_no_job_keeps_all_back(jobs, wrong):
     with pytest.raises(SignatureError) as caught:
         batch.enqueue([load.new(1), wrong])
     assert str(caught.value) == (
-        f"Batch.enqueue is given {wrong!r}, which is no job yet: write `.new(...)` of it, with the arguments."
+        f"Batch.enqueue is given {wrong!r}, which is not a job yet: write `.new(...)` of it, with the arguments."
     )
     assert (len(jobs.enqueued), batch.total) == (0, 0)
 

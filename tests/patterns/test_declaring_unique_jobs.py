@@ -17,28 +17,28 @@ NAMES = "`perform_later` returns the job, and its `dropped_for` names the other"
     [
         (
             {"until": "until_executed"},
-            f"unique(until='until_executed') is no kind of lock: did you mean 'executed'? {ALL}",
+            f"unique(until='until_executed') is not a kind of lock: did you mean 'executed'? {ALL}",
         ),
-        ({"until": "ever"}, f"unique(until='ever') is no kind of lock. {ALL}"),
-        ({"until": None}, f"unique(until=None) is no kind of lock. {ALL}"),
+        ({"until": "ever"}, f"unique(until='ever') is not a kind of lock. {ALL}"),
+        ({"until": None}, f"unique(until=None) is not a kind of lock. {ALL}"),
         (
             {"until": ["executed"]},
-            f"unique(until=['executed']) is no kind of lock: did you mean 'executed'? {ALL}",
+            f"unique(until=['executed']) is not a kind of lock: did you mean 'executed'? {ALL}",
         ),
         (
             {"on_conflict": "reshedule"},
             (
-                f"unique(on_conflict='reshedule') is no way to deal with a conflict: "
+                f"unique(on_conflict='reshedule') is not a way to deal with a conflict: "
                 f"did you mean 'reschedule'? {WAYS}"
             ),
         ),
         (
             {"on_conflict": None},
-            f"unique(on_conflict=None) is no way to deal with a conflict. {WAYS}",
+            f"unique(on_conflict=None) is not a way to deal with a conflict. {WAYS}",
         ),
         (
             {"on_conflict": {"enqueue": "no"}},
-            f"unique(on_conflict='no') is no way to deal with a conflict. {WAYS}",
+            f"unique(on_conflict='no') is not a way to deal with a conflict. {WAYS}",
         ),
         (
             {"until": "expired"},
@@ -65,7 +65,7 @@ NAMES = "`perform_later` returns the job, and its `dropped_for` names the other"
             {"until": "executing", "on_conflict": "reject"},
             (
                 "unique(until='executing', on_conflict='reject') cannot be: this lock keeps a job out at "
-                f"'enqueue', and a job that was never enqueued is no dead letter. {AT_ENQUEUE}"
+                f"'enqueue', and a job that was never enqueued is not a dead letter. {AT_ENQUEUE}"
             ),
         ),
         (
@@ -122,14 +122,15 @@ NAMES = "`perform_later` returns the job, and its `dropped_for` names the other"
         (
             {"key": 7},
             (
-                "unique(key=7) is no key: write the name of a parameter, several in a tuple, or a function of "
+                "unique(key=7) is not a key: write the name of a parameter, several in a tuple, or a function of "
                 "the arguments of the job."
             ),
         ),
         (
             {"key": [7]},
             (
-                "unique(key=[7]) is no key: write the name of a parameter, several in a tuple, or a function of "
+                "unique(key=[7]) is not a key: write the name of a parameter, several in a tuple, or a "
+                "function of "
                 "the arguments of the job."
             ),
         ),
@@ -144,7 +145,7 @@ def test_what_cannot_be_meant_is_refused(options, message):
 
 @pytest.mark.parametrize("ttl", [-1, "1h"])
 def test_a_time_that_is_no_duration_is_refused(ttl):
-    with pytest.raises(WaitError, match=r"^ttl is "):
+    with pytest.raises(WaitError, match=r"^ttl (is|must be) "):
         unique(ttl=ttl)
 
 
@@ -216,7 +217,7 @@ def test_what_is_no_job_is_refused():
         unique()(perform)
 
     assert str(caught.value) == (
-        f"@unique decorates {perform!r}, which is no job: put it above a class derived from Job, or above @job."
+        f"@unique decorates {perform!r}, which is not a job: put it above a class derived from Job, or above @job."
     )
 
 

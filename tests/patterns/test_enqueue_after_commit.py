@@ -376,7 +376,7 @@ def test_a_key_that_is_none_is_refused_at_the_call(adapter, database):
     @job(enqueue_after_commit=True)
     def post(number): ...
 
-    with database.transaction(), pytest.raises(SerializationError, match="which is no key"):
+    with database.transaction(), pytest.raises(SerializationError, match="which is not a key"):
         post.perform_later(1)
 
     assert adapter.enqueued == []

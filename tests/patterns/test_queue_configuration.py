@@ -162,7 +162,7 @@ def test_a_weight_in_a_text_is_one_too(sidekiq):
 
 def test_entries_that_are_no_queues(sidekiq):
     assert sidekiq(":queues: [[critical, 6, 7]]\n") == (
-        "sidekiq.yml: ('critical', 6, 7) is no queue: write a name, or a name and its weight."
+        "sidekiq.yml: ('critical', 6, 7) is not a queue: write a name, or a name and its weight."
     )
     assert sidekiq(":queues: [5]\n") == (
         "sidekiq.yml: 5 names no queue: write a text such as 'mailers'."
@@ -171,7 +171,7 @@ def test_entries_that_are_no_queues(sidekiq):
         "sidekiq.yml: '' names no queue: write a text such as 'mailers'."
     )
     assert sidekiq(":queues: [[]]\n") == (
-        "sidekiq.yml: [] is no queue: write a name, or a name and its weight."
+        "sidekiq.yml: [] is not a queue: write a name, or a name and its weight."
     )
     assert sidekiq(":queues: critical\n") == (
         "sidekiq.yml: queues is 'critical': write a list, as in `- [critical, 2]` and `- default`."
@@ -186,7 +186,7 @@ def test_a_queue_is_named_once(sidekiq):
 
 def test_sidekiq_knows_no_wildcards(sidekiq):
     assert sidekiq(":queues: ['mail*']\n") == (
-        "sidekiq.yml: 'mail*' has a *, which is no wildcard to Sidekiq: name the queues."
+        "sidekiq.yml: 'mail*' has a *, which is not a wildcard to Sidekiq: name the queues."
     )
     assert sidekiq(":queues: [['mail*', 2]]\n") == (
         "sidekiq.yml: 'mail*' stands for several queues and cannot have a weight: name them."
@@ -305,7 +305,7 @@ def test_a_file_that_cannot_be_read(tmp_path, sidekiq):
         f"{tmp_path / 'none.yml'} cannot be read: [Errno 2] No such file or directory: "
         f"'{tmp_path / 'none.yml'}'."
     )
-    assert sidekiq(":queues: [\n").startswith("sidekiq.yml is no YAML: ")
+    assert sidekiq(":queues: [\n").startswith("sidekiq.yml is not a YAML: ")
     assert sidekiq("- critical\n") == (
         "sidekiq.yml holds ['critical']: write what workers serve, such as `:queues:` with a list below it."
     )
@@ -356,7 +356,7 @@ def test_queues_in_python():
         (
             "critical",
             (
-                "'critical' is no list of queues: write ['critical', 'default'], or weights as in "
+                "'critical' is not a list of queues: write ['critical', 'default'], or weights as in "
                 "{'critical': 3, 'default': 1}."
             ),
         ),
@@ -381,4 +381,4 @@ def test_a_seed_is_an_int():
     with pytest.raises(QueuesError) as caught:
         Queues(["low"], seed="7")
 
-    assert str(caught.value) == "the queues: seed='7' is no seed: write an int."
+    assert str(caught.value) == "the queues: seed='7' is not a seed: write an int."

@@ -68,7 +68,7 @@ def test_a_command_may_enqueue(jobs, assert_performed, done):
     ],
 )
 def test_what_is_no_dotted_path_is_refused(command):
-    assert reason(command) == f"command is {command!r}, which is no command: {HELP}"
+    assert reason(command) == f"command is {command!r}, which is not a command: {HELP}"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_is_no_dotted_path_is_refused(command):
             "deliver",
             "command is 'deliver', without its module: write a dotted path, as in 'shop.reports.deliver'.",
         ),
-        (7, "command is 7, which is no text: write a dotted path."),
+        (7, "command is 7, which is not a text: write a dotted path."),
     ],
 )
 def test_a_command_that_cannot_be_called_so(command, message):

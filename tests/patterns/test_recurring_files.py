@@ -252,7 +252,7 @@ def test_several_environments_without_production_and_none_named(write):
         ),
         (
             TASK + "yes:\n  class: a\n",
-            "recurring.yml: task True: its key is no text: put it in quotes.",
+            "recurring.yml: task True: its key is not a text: put it in quotes.",
         ),
     ],
 )
@@ -262,7 +262,7 @@ def test_yaml_of_another_shape(write, text, message):
 
 @pytest.mark.parametrize("text", ["a: [", "a: {{ b }}", "? [a, b]\n: c"])
 def test_what_is_no_yaml(write, text):
-    assert refused(write("recurring.yml", text)).startswith("recurring.yml is no YAML: ")
+    assert refused(write("recurring.yml", text)).startswith("recurring.yml is not a YAML: ")
 
 
 def test_a_file_that_is_not_there(tmp_path):
@@ -285,7 +285,8 @@ def test_a_crontab_has_no_environments(write):
         (
             "0 9 * * 1 /usr/bin/backup --all",
             (
-                "command is '/usr/bin/backup --all', which is no command: write a dotted path to a callable, with "
+                "command is '/usr/bin/backup --all', which is not a command: write a dotted path to a "
+                "callable, with "
                 "plain values as arguments if there are any, as in 'shop.cards.postpone_due' or "
                 "'shop.cards.postpone_due(limit=50)'."
             ),
@@ -304,7 +305,7 @@ def test_a_crontab_line_at_no_time(write):
     message = refused(write("crontab", "0 25 * * * recurring_jobs.sync_data\n"))
 
     assert message.startswith(
-        "crontab: task 'recurring_jobs.sync_data': cron '0 25 * * *' is no schedule: bad hour. "
+        "crontab: task 'recurring_jobs.sync_data': cron '0 25 * * *' is not a schedule: bad hour. "
     )
 
 
@@ -373,7 +374,7 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
 
     assert name in message
     assert 'pip install "pytest-jobs[recurring]"' in message
-    assert "is no schedule" not in message
+    assert "is not a schedule" not in message
 
 
 # What is wrong with tasks
@@ -417,11 +418,11 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         ),
         (
             {"schedule": 990},
-            "schedule is 990, which is no text: put it in quotes, as in '0 9 * * 1'.",
+            "schedule is 990, which is not a text: put it in quotes, as in '0 9 * * 1'.",
         ),
         ({"enabled": "no"}, "enabled is 'no': write true or false."),
-        ({"queue": ""}, "queue is '', which names no queue: write a text such as 'mailers'."),
-        ({"priority": "5"}, "priority is '5', which is no priority: write an int, lower first."),
+        ({"queue": ""}, "queue must be the name of a queue such as 'mailers', got ''."),
+        ({"priority": "5"}, "priority must be an int, lower first, got '5'."),
         (
             {"class": "SyncData"},
             "class is 'SyncData', without its module: write a dotted path, as in 'shop.reports.SyncData'.",
@@ -440,14 +441,15 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         (
             {"class": "recurring_jobs.Card"},
             (
-                "class is recurring_jobs.Card, which is no job: derive it from Job or decorate it with @job; what "
+                "class is recurring_jobs.Card, which is not a job: derive it from Job or decorate it with "
+                "@job; what "
                 "is only to be called is a `command:`."
             ),
         ),
         (
             {"class": 5},
             (
-                "class is 5, which is no job: derive it from Job or decorate it with @job; what is only to be "
+                "class is 5, which is not a job: derive it from Job or decorate it with @job; what is only to be "
                 "called is a `command:`."
             ),
         ),
@@ -474,7 +476,7 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
         ),
         (
             {"args": {1: "today"}},
-            "args ends with {1: 'today'}, whose keys are no names of parameters.",
+            "args ends with {1: 'today'}, whose keys are not names of parameters.",
         ),
         (
             {"args": [object]},

@@ -16,7 +16,7 @@ def reason(text, word="schedule"):
     with pytest.raises(ScheduleError) as caught:
         task_of(text, word)
     return str(caught.value).removeprefix(
-        f"the schedule: task 'it': {word} {text!r} is no schedule: "
+        f"the schedule: task 'it': {word} {text!r} is not a schedule: "
     )
 
 
@@ -190,7 +190,7 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
         ("", "a phrase begins with `every` or `at`", "every day"),
         ("every", "it ends where how often should be", "every day"),
         ("every secnod", "'secnod' says nothing of how often", "every second"),
-        ("every 5 fortnights", "'fortnights' is no unit of time", "every fortnight"),
+        ("every 5 fortnights", "'fortnights' is not a unit of time", "every fortnight"),
         ("every 0 minutes", "nothing happens every 0 times", "every 30 minutes"),
         ("every 0m", "nothing happens every 0 times", "every 1h30m"),
         (
@@ -203,11 +203,11 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
             "2 years do not divide a year, so no calendar has that rhythm",
             "every year",
         ),
-        ("every day at 25:00", "25:00 is no time of day", "every day at 23:00"),
-        ("every day at 9:75", "9:75 is no time of day", "every day at 09:59"),
-        ("every day at 13pm", "13pm is no time of day", "every day"),
+        ("every day at 25:00", "25:00 is not a time of day", "every day at 23:00"),
+        ("every day at 9:75", "9:75 is not a time of day", "every day at 09:59"),
+        ("every day at 13pm", "13pm is not a time of day", "every day"),
         ("every day at", "it ends where a time of day should be", "every day"),
-        ("every day at dawn", "'dawn' is no time of day", "every day"),
+        ("every day at dawn", "'dawn' is not a time of day", "every day"),
         ("every day at 9am at 5pm", "its hours are said twice", "every day at 9am"),
         (
             "every day at 9am from 10am to noon",
@@ -217,7 +217,7 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
         ("every hour at 9am", "times of day go with days, weeks, months and years", "every hour"),
         ("every day at minute 5", "`at minute` goes with hours", "every hour at minute 15"),
         ("every hour at minute 60", "an hour has no minute 60", "every hour at minute 15"),
-        ("every hour at minute x", "'x' is no number", "every hour at minute 15"),
+        ("every hour at minute x", "'x' is not a number", "every hour at minute 15"),
         (
             "every 5 hours from 9am to 5pm",
             "`from ... to` goes with minutes that divide an hour, and hours that divide a day",
@@ -283,11 +283,11 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
         ),
         (
             "every month on the 1st and monday",
-            "'monday' is no day of a month",
+            "'monday' is not a day of a month",
             "every month on the 1st",
         ),
         ("every month on monday", "weekdays go with what is shorter than a month", "every month"),
-        ("every month on christmas", "'christmas' is no day", "every month"),
+        ("every month on christmas", "'christmas' is not a day", "every month"),
         ("every day on the 1st", "days of the month go with months", "every month on the 1st"),
         (
             "every 2 days on monday",
@@ -295,7 +295,7 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
             "every 2 days",
         ),
         ("every monday and 9am", "weekdays are joined with weekdays alone", "every monday"),
-        ("every mon-9am", "'9am' is no weekday", "every mon-fri at 9am"),
+        ("every mon-9am", "'9am' is not a weekday", "every mon-fri at 9am"),
         ("every day please", "'please' is out of place", "every day"),
         (
             "every 45 minutes at 9am",

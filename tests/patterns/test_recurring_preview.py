@@ -163,7 +163,7 @@ def test_days_that_are_none(write, capsys, days):
 
     assert left.value.code == 2
     assert capsys.readouterr().err.endswith(
-        f"error: argument --days: {days!r} is no number of days: write one such as 7, or 0.5\n"
+        f"error: argument --days: {days!r} is not a number of days: write one such as 7, or 0.5\n"
     )
 
 
@@ -173,7 +173,8 @@ def test_an_error_is_printed_without_a_traceback(write, capsys):
 
     assert code == 2
     assert capsys.readouterr().err == (
-        "recurring.yml: task 'sync': schedule 'evry day at 9am' is no schedule: a phrase begins with `every` or "
+        "recurring.yml: task 'sync': schedule 'evry day at 9am' is not a schedule: a phrase begins with "
+        "`every` or "
         "`at`. The nearest that is: 'every day at 9am'.\n"
     )
 
@@ -206,7 +207,7 @@ def test_a_beginning_that_is_none(write, capsys):
         main(["schedule", "preview", str(write("recurring.yml", "")), "--from", "yesterday"])
 
     assert (
-        "'yesterday' is no time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
+        "'yesterday' is not a time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
         in capsys.readouterr().err
     )
 

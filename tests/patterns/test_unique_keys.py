@@ -206,7 +206,8 @@ def test_a_key_that_cannot_be_written_is_refused_and_nothing_is_enqueued(jobs):
         sync.perform_later(1)
 
     assert str(caught.value) == (
-        f"limits_concurrency(key=...) returned {{'more': {sync!r}}} for {sync.__qualname__}, which is no key: let "
+        f"limits_concurrency(key=...) returned {{'more': {sync!r}}} for {sync.__qualname__}, which is not a "
+        "key: let "
         "it return what a payload can carry, such as an id, or several in a tuple."
     )
     assert (jobs.enqueued, jobs.locks) == ([], [])

@@ -142,7 +142,7 @@ def test_what_is_no_application_is_told(project):
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["*ApplicationError: 7 is no application of a library that pytest-jobs knows*"]
+        ["*ApplicationError: 7 is not an application of a library that pytest-jobs knows*"]
     )
 
 

@@ -128,7 +128,7 @@ class ReferenceBridge(
         return registry.names()
 
     def unknown(self, job: object) -> Exception:
-        return CriterionError(f"{job!r} is no job of the core.")
+        return CriterionError(f"{job!r} is not a job of the core.")
 
     def matcher(self, job: object) -> Callable[[JobRecord], bool]:
         job_class = _job_class(job)

@@ -114,8 +114,8 @@ class TaskAttempt(Attempt[StoredTask]):
             ) from error
         if not isinstance(found, self._family.task_class):
             raise UnknownJobError(
-                f"A worker imports the task from {path!r}, where its function is, and finds {found!r}, which is "
-                "no Task: give the Task the name of the function, as `@task` does."
+                f"A worker imports the task from {path!r}, where its function is, and finds {found!r}, "
+                "which is not a Task: give the Task the name of the function, as `@task` does."
             )
         self._family.signals.task_started.send(self.message.sender, task_result=result)
 

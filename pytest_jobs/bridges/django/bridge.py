@@ -210,7 +210,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         return job if issubclass(type(job), self._task_classes) else None
 
     def unknown(self, job: object) -> Exception:
-        return CriterionError(f"{job!r} is no Django task: name what `@task` made.")
+        return CriterionError(f"{job!r} is not a Django task: name what `@task` made.")
 
     def name_of(self, task: Any) -> str:
         name: str = task.module_path

@@ -104,7 +104,7 @@ def _checked(broker: Any) -> AsyncBroker:
         )
     if not isinstance(broker, AsyncBroker):
         raise ApplicationError(
-            f"{broker!r} is no broker of taskiq: name the broker that the tasks are registered with."
+            f"{broker!r} is not a broker of taskiq: name the broker that the tasks are registered with."
         )
     return broker
 

@@ -103,7 +103,7 @@ def _first_match(cron: str, offset: str | timedelta | None, now: datetime) -> da
                 return minute
     except ValueError as error:
         raise DeclarationError(
-            f"cron={cron!r} is no line that the scheduler can read: write five fields, as in '0 9 * * 1'."
+            f"cron={cron!r} is not a line that the scheduler can read: write five fields, as in '0 9 * * 1'."
         ) from error
     return None
 

@@ -284,7 +284,8 @@ class References:
         found = self.of(cls) if isinstance(cls, type) else None
         if found is None:
             raise DeserializationError(
-                f"The payload refers to a {name}, and nothing says how to find it: it is no model of SQLAlchemy "
+                f"The payload refers to a {name}, and nothing says how to find it: it is not a model of "
+                "SQLAlchemy "
                 "or Django that can be imported here, and no `@reference(id=..., find=...)` declares it."
             )
         return found

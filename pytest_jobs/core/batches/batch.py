@@ -77,7 +77,7 @@ class Batch:
         given: Any = id
         if given is not None and (not isinstance(given, str) or not given):
             raise BatchError(
-                f"Batch({id!r}) names a batch by what is no text: write what it is for, such as "
+                f"Batch({id!r}) names a batch by what is not a text: write what it is for, such as "
                 'Batch(f"import-{file_id}"), or leave it out.'
             )
         if on_success is None and on_complete is None:
@@ -244,7 +244,7 @@ def _callback(job: JobBase, name: str) -> Payload:
     checked: Any = job
     if not isinstance(checked, JobBase):
         raise BatchError(
-            f"on_{name}={job!r} is no job yet: write `.new(...)` of it, with the arguments."
+            f"on_{name}={job!r} is not a job yet: write `.new(...)` of it, with the arguments."
         )
     if job.payload is not None:
         raise BatchError(

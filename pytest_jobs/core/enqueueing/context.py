@@ -383,7 +383,7 @@ def _declared(cls: type) -> dict[str, Attribute]:
             )
         text = "attribute(...)" if isinstance(value, Attribute) else repr(value)
         raise DeclarationError(
-            f"{cls.__qualname__}.{name} = {text} is no attribute without an annotation: write "
+            f"{cls.__qualname__}.{name} = {text} is not an attribute without an annotation: write "
             f"`{name}: SomeType = ...`, or `ClassVar[...]` for what is the same everywhere."
         )
     return declared

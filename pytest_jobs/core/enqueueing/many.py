@@ -76,7 +76,7 @@ def checked_jobs(jobs: Iterable[J], verb: str) -> tuple[J, ...]:
     for job in every:
         if not isinstance(job, JobBase):
             raise SignatureError(
-                f"{verb} is given {job!r}, which is no job yet: write `.new(...)` of it, with the arguments."
+                f"{verb} is given {job!r}, which is not a job yet: write `.new(...)` of it, with the arguments."
             )
     return every
 

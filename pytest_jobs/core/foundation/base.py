@@ -409,7 +409,8 @@ class JobDecorator:
         job_class = getattr(target, "job_class", None)
         if job_class is None:
             raise DeclarationError(
-                f"@{self.name} decorates {target!r}, which is no job: put it above a class derived from Job, or "
+                f"@{self.name} decorates {target!r}, which is not a job: put it above a class derived from "
+                "Job, or "
                 "above @job."
             )
         self._declare(Declaration.of(job_class))
@@ -431,7 +432,7 @@ class DecoratedMethod:
         if not issubclass(owner, JobBase):
             raise DeclarationError(
                 f"{owner.__qualname__}.{name} is marked as a callback or handler of a job, and "
-                f"{owner.__qualname__} is no job class: derive it from Job."
+                f"{owner.__qualname__} is not a job class: derive it from Job."
             )
         for meaning in self.meanings:
             Declaration.of(owner).add_method(meaning, name)
@@ -447,7 +448,7 @@ def decorated(method: F, make: Callable[[Callable[..., Any]], Meaning]) -> F:
     if not isinstance(standing, DecoratedMethod):
         if not callable(method) or isinstance(method, type):
             raise DeclarationError(
-                f"{method!r} is no method: decorate a `def` in the body of a job class."
+                f"{method!r} is not a method: decorate a `def` in the body of a job class."
             )
         standing = DecoratedMethod(method)
     standing.meanings.append(make(standing.method))

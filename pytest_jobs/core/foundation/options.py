@@ -20,12 +20,12 @@ def to_ns(instant: datetime, what: str) -> int:
     """
     if not isinstance(instant, datetime):
         raise SignatureError(
-            f"{what} is {instant!r}, which is no datetime: write datetime(..., tzinfo=UTC)."
+            f"{what} must be a datetime such as datetime(..., tzinfo=UTC), got {instant!r}."
         )
     if instant.utcoffset() is None:  # Also where there is a timezone that knows no offset.
         raise NaiveDatetimeError(
-            f"{what} is {instant!r}, a datetime without a timezone, which names no instant: write "
-            f"{what}.replace(tzinfo=UTC), or .astimezone() when it is local time."
+            f"{what} must have a timezone, got {instant!r}: write {what}.replace(tzinfo=UTC), or "
+            ".astimezone() when it is local time."
         )
     return (instant - _EPOCH) // _MICROSECOND * 1000
 
@@ -43,7 +43,7 @@ def checked_queue(queue: object, where: str) -> str:
     """
     if not isinstance(queue, str) or not queue:
         raise DeclarationError(
-            f"{where} is {queue!r}, which names no queue: write a text such as 'mailers'."
+            f"{where} must be the name of a queue such as 'mailers', got {queue!r}."
         )
     # The value of a StrEnum, for which `str(queue)` may be another text.
     return str.__str__(queue)
@@ -56,9 +56,7 @@ def checked_priority(priority: object, where: str) -> int | None:
         DeclarationError: when it is not an int.
     """
     if priority is not None and type(priority) is not int:
-        raise DeclarationError(
-            f"{where} is {priority!r}, which is no priority: write an int, lower first."
-        )
+        raise DeclarationError(f"{where} must be an int, lower first, got {priority!r}.")
     return priority
 
 

@@ -40,12 +40,12 @@ class Rule:
                 and issubclass(error, BaseException)
             ):
                 raise DeclarationError(
-                    f"{declared_by}({error.__name__}) would never take effect: what is no Exception, such as "
-                    "KeyboardInterrupt, ends the worker and is no error of the job. Name an Exception."
+                    f"{declared_by}({error.__name__}) would never take effect: what is not an Exception, such as "
+                    "KeyboardInterrupt, ends the worker and is not an error of the job. Name an Exception."
                 )
             if not (isinstance(error, type) and issubclass(error, Exception)):
                 raise DeclarationError(
-                    f"{declared_by}({error!r}) is given something that is no exception class: "
+                    f"{declared_by}({error!r}) is given something that is not an exception class: "
                     f"name the class, as in {declared_by}(SomeError)."
                 )
         self.errors = errors
@@ -75,12 +75,12 @@ class RetryRule(Rule):
         super().__init__(errors, "retry_on")
         if attempts is not None and (type(attempts) is not int or attempts < 1):
             raise DeclarationError(
-                f"retry_on(attempts={attempts!r}) is no number of runs: write an int of at least 1, "
+                f"retry_on(attempts={attempts!r}) is not a number of runs: write an int of at least 1, "
                 "the first run included, or None to retry for ever."
             )
         if isinstance(jitter, bool) or not isinstance(jitter, int | float) or not 0 <= jitter <= 1:
             raise DeclarationError(
-                f"retry_on(jitter={jitter!r}) is no share of the wait: write a number from 0 to 1."
+                f"retry_on(jitter={jitter!r}) is not a share of the wait: write a number from 0 to 1."
             )
         self.wait = WaitRule(wait)
         self.attempts = attempts

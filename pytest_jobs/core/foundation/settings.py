@@ -198,7 +198,8 @@ def configure(
     _check("store", store, ("acquire", "release"), "RedisStore(client), or MemoryStore()")
     if transactions is not None and not isinstance(transactions, Sequence):
         raise DeclarationError(
-            f"configure(transactions=...) is given {transactions!r}, which is no list: write transactions=[...], "
+            f"configure(transactions=...) is given {transactions!r}, which is not a list: write "
+            "transactions=[...], "
             "with one for each library."
         )
     for source in transactions or ():

@@ -195,8 +195,7 @@ def seconds_of(value: object, what: str) -> float:
         seconds = value
     else:
         raise WaitError(
-            f"{what} is {value!r}, which is no wait: write a number of seconds such as 30, "
-            "or timedelta(minutes=5)."
+            f"{what} must be a number of seconds such as 30, or timedelta(minutes=5), got {value!r}."
         )
     if not 0 <= seconds < math.inf:
         raise WaitError(

@@ -44,7 +44,7 @@ class JobKey:
             names = tuple(given) if isinstance(given, list | tuple) else None
             if names is None or not all(isinstance(name, str) for name in names):
                 raise DeclarationError(
-                    f"{declared_by}(key={key!r}) is no key: write the name of a parameter, several in a tuple, "
+                    f"{declared_by}(key={key!r}) is not a key: write the name of a parameter, several in a tuple, "
                     "or a function of the arguments of the job."
                 )
             self._names = names
@@ -93,7 +93,7 @@ class JobKey:
                 values = [encode_value(made, "key", types)]
             except SerializationError as error:
                 raise SerializationError(
-                    f"{self._declared_by}(key=...) returned {made!r} for {type(job).__qualname__}, which is no "
+                    f"{self._declared_by}(key=...) returned {made!r} for {type(job).__qualname__}, which is not a "
                     "key: let it return what a payload can carry, such as an id, or several in a tuple."
                 ) from error
         else:

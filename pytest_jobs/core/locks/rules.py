@@ -53,7 +53,7 @@ _EVERY_STRATEGY: Final = ("drop", "log", "raise", "replace", "reschedule", "reje
 #: Why a strategy is not for the other side.
 _INSTEAD: Final[Mapping[str, str]] = {
     "raise": "`perform_later` returns the job, and its `dropped_for` names the other",
-    "reject": "a job that was never enqueued is no dead letter",
+    "reject": "a job that was never enqueued is not a dead letter",
     "reschedule": "a job that is to come later is enqueued with `set(wait=...)`",
     "replace": "a job that runs cannot be replaced",
 }
@@ -69,7 +69,7 @@ class UniqueRule:
     ) -> None:
         if not isinstance(until, str) or until not in KINDS:
             raise DeclarationError(
-                f"unique(until={until!r}) is no kind of lock{nearest(until, KINDS)} "
+                f"unique(until={until!r}) is not a kind of lock{nearest(until, KINDS)} "
                 f"There are {', '.join(KINDS)}."
             )
         self.kind = KINDS[until]
@@ -109,7 +109,7 @@ def _by_side(until: str, kind: Kind, on_conflict: object) -> dict[Side, Strategy
 def _checked(until: str, side: Side, strategy: Any) -> Strategy:
     if strategy not in _EVERY_STRATEGY:
         raise DeclarationError(
-            f"unique(on_conflict={strategy!r}) is no way to deal with a conflict"
+            f"unique(on_conflict={strategy!r}) is not a way to deal with a conflict"
             f"{nearest(strategy, _EVERY_STRATEGY)} There are {', '.join(_EVERY_STRATEGY)}."
         )
     if strategy not in STRATEGIES[side]:
@@ -145,11 +145,11 @@ class LimitRule:
         given: Any = to
         if type(given) is not int or given < 1:
             raise DeclarationError(
-                f"limits_concurrency(to={to!r}) is no number of jobs at once: write an int of at least 1."
+                f"limits_concurrency(to={to!r}) is not a number of jobs at once: write an int of at least 1."
             )
         if on_conflict not in get_args(OnLimit):
             raise DeclarationError(
-                f"limits_concurrency(on_conflict={on_conflict!r}) is no way to deal with a job beyond the limit"
+                f"limits_concurrency(on_conflict={on_conflict!r}) is not a way to deal with a job beyond the limit"
                 f"{nearest(on_conflict, get_args(OnLimit))} There are block, discard."
             )
         seconds = seconds_of(duration, "duration")

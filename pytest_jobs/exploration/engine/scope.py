@@ -221,7 +221,7 @@ class _Parts:
                 self._codes.add(_code(part))
             else:
                 raise ExplorationError(
-                    f"{argument}= names {part!r}, which is no module, function or class."
+                    f"{argument}= names {part!r}, which is not a module, function or class."
                 )
 
     def files(self) -> set[str]:

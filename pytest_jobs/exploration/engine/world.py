@@ -104,7 +104,8 @@ def open_world(world: World) -> Generator[Snapshot, None, None]:
     with made as snapshot:
         if not callable(snapshot):
             raise ExplorationError(
-                f"The world gave {snapshot!r}, which is no snapshot: yield a callable that returns the state, as "
+                f"The world gave {snapshot!r}, which is not a snapshot: yield a callable that returns the "
+                "state, as "
                 "in `yield lambda: {'payments': rows('payments')}`."
             )
         yield snapshot

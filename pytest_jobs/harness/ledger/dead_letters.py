@@ -45,7 +45,7 @@ class DeadLetters:
         """Set the limits. Dropped letters do not come back with higher limits; see `Jobs.limit_dead`."""
         if size is not None and (type(size) is not int or size < 1):
             raise CriterionError(
-                f"jobs.limit_dead(size={size!r}) is no number of dead letters: write an int of at least 1, or "
+                f"jobs.limit_dead(size={size!r}) is not a number of dead letters: write an int of at least 1, or "
                 "None for no limit."
             )
         age_ns = None if age is None else delta_ns(age, "age")

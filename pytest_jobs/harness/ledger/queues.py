@@ -105,7 +105,7 @@ class Queues:
                 "so that the others would mean nothing: write '*' alone, or leave it out."
             )
         if type(seed) is not int:
-            raise QueuesError(f"{source}: seed={seed!r} is no seed: write an int.")
+            raise QueuesError(f"{source}: seed={seed!r} is not a seed: write an int.")
         self.seed = seed
         self.concurrency = _number(concurrency, "concurrency", 1, source)
         self.max_retries = _number(max_retries, "max_retries", 0, source)
@@ -148,7 +148,7 @@ def _listed(queues: object, source: str) -> list[tuple[str, int | None]]:
     """Return names with their weights, or None for those that have none."""
     if isinstance(queues, str) or not isinstance(queues, Iterable):
         raise QueuesError(
-            f"{source}: {queues!r} is no list of queues: write ['critical', 'default'], or weights as in "
+            f"{source}: {queues!r} is not a list of queues: write ['critical', 'default'], or weights as in "
             "{'critical': 3, 'default': 1}."
         )
     entries: list[object] = [*queues.items()] if isinstance(queues, Mapping) else [*queues]
@@ -160,7 +160,7 @@ def _listed(queues: object, source: str) -> list[tuple[str, int | None]]:
         if isinstance(entry, tuple | list):
             if len(entry) != 2:
                 raise QueuesError(
-                    f"{source}: {entry!r} is no queue: write a name, or a name and its weight."
+                    f"{source}: {entry!r} is not a queue: write a name, or a name and its weight."
                 )
             name, weight = entry
             if type(weight) is not int or weight < 1:

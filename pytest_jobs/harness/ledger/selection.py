@@ -209,5 +209,5 @@ def record_test(wanted: Any, targets: Targets, name: str) -> Callable[[JobRecord
     if callable(wanted) and not isinstance(wanted, type):
         return lambda record: bool(wanted(record))
     raise CriterionError(
-        f"{name}={wanted!r} is no job: name a job, a list of jobs, or write a callable that takes a record."
+        f"{name}={wanted!r} is not a job: name a job, a list of jobs, or write a callable that takes a record."
     )

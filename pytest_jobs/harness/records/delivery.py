@@ -212,7 +212,7 @@ class Tally(Mapping[str, int]):
             KeyError: when there is no such status.
         """
         if status not in STATUSES:
-            raise KeyError(f"{status!r} is no status: {', '.join(STATUSES)}")
+            raise KeyError(f"{status!r} is not a status: {', '.join(STATUSES)}")
         return self._counts.get(status, 0)
 
     def __contains__(self, status: object) -> bool:

@@ -47,7 +47,7 @@ class Fault:
             )
         if times is not None and (type(times) is not int or times < 1):
             raise CriterionError(
-                f"times={times!r} is no number of deliveries: write an int of at least 1."
+                f"times={times!r} is not a number of deliveries: write an int of at least 1."
             )
         if on is not None and not (
             isinstance(on, Collection) and on and all(type(n) is int and n >= 1 for n in on)
@@ -139,7 +139,7 @@ def checked_error(raising: object, name: str) -> Raising:
         return raising
     if not (isinstance(raising, type) and issubclass(raising, BaseException)):
         raise CriterionError(
-            f"{name}={raising!r} is no error: write an exception such as TimeoutError()."
+            f"{name}={raising!r} is not an error: write an exception such as TimeoutError()."
         )
     try:
         raising()

@@ -150,11 +150,12 @@ class Simulation:
         self._raising = checked_error(raising, "raising")
         if succeed_on is not None and (type(succeed_on) is not int or succeed_on < 1):
             raise CriterionError(
-                f"succeed_on={succeed_on!r} is no attempt: write the number of the attempt that succeeds, from 1."
+                f"succeed_on={succeed_on!r} is not an attempt: write the number of the attempt that succeeds, "
+                "from 1."
             )
         if type(limit) is not int or limit < 1:
             raise CriterionError(
-                f"limit={limit!r} is no number of attempts: write an int of at least 1."
+                f"limit={limit!r} is not a number of attempts: write an int of at least 1."
             )
         self._succeed_on = succeed_on
         self._limit = limit

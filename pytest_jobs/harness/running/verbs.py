@@ -80,7 +80,7 @@ def perform_one(
                 f"{record!r} is held back by jobs.holding({holding.described}): release it first."
             )
     if attempt is not None and (type(attempt) is not int or attempt < 1):
-        raise CriterionError(f"attempt={attempt!r} is no attempt: they are counted from 1.")
+        raise CriterionError(f"attempt={attempt!r} is not an attempt: they are counted from 1.")
     if attempt is None or attempt == record.attempt:
         ledger.claim(record)
         return (yield record)
@@ -148,11 +148,11 @@ class VerbCall:
             at_least = 0
         if type(at_least) is not int or at_least < 0:
             raise CriterionError(
-                f"at_least={at_least!r} is no number of deliveries: write an int of at least 0."
+                f"at_least={at_least!r} is not a number of deliveries: write an int of at least 0."
             )
         if at_most is not None and (type(at_most) is not int or at_most < 1):
             raise CriterionError(
-                f"at_most={at_most!r} is no number of deliveries: write an int of at least 1."
+                f"at_most={at_most!r} is not a number of deliveries: write an int of at least 1."
             )
         if at_most is not None and at_least > at_most:
             raise CriterionError(
@@ -161,7 +161,7 @@ class VerbCall:
         self.selection = Selection(targets, only, exclude, queue, holdings=holdings)
         if type(limit) is not int or limit < 0:
             raise CriterionError(
-                f"limit={limit!r} is no number of jobs: write an int of at least 0."
+                f"limit={limit!r} is not a number of jobs: write an int of at least 0."
             )
         self.ledger = ledger
         self.limit = limit

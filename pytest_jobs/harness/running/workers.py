@@ -77,7 +77,7 @@ class Workers:
     def __init__(self, count: int, performer: Performer, ledger: Ledger) -> None:
         if type(count) is not int or count < 1:
             raise CriterionError(
-                f"jobs.drain(workers={count!r}) is no number of workers: write an int of at least 1."
+                f"jobs.drain(workers={count!r}) is not a number of workers: write an int of at least 1."
             )
         if performer.adversary is not None:
             raise CriterionError(

@@ -109,7 +109,7 @@ def _time_of_day(word: str) -> tuple[int, int] | None:
         return None
     hour, minute, half = int(found[1]), int(found[2] or 0), found[3]
     if minute > 59 or hour > (12 if half else 23) or (half and hour == 0):
-        _refuse(f"{word} is no time of day")
+        _refuse(f"{word} is not a time of day")
     return (hour % 12 + (12 if half == "pm" else 0) if half else hour), minute
 
 
@@ -121,7 +121,7 @@ def _weekday_field(word: str) -> str | None:
     if not dash:
         return str(_WEEKDAYS[first])
     if last not in _WEEKDAYS:
-        _refuse(f"{last!r} is no weekday" if last else "it ends where a weekday should be")
+        _refuse(f"{last!r} is not a weekday" if last else "it ends where a weekday should be")
     start, end = _WEEKDAYS[first], _WEEKDAYS[last]
     if start <= end:
         return f"{start}-{end}"
@@ -208,7 +208,7 @@ class _Phrase:
             _refuse(f"it ends where {noun} should be")
         value = read(word)
         if value is None:
-            _refuse((otherwise or f"{{!r}} is no {noun.partition(' ')[2]}").format(word))
+            _refuse((otherwise or f"{{!r}} is not a {noun.partition(' ')[2]}").format(word))
         self.rest = rest
         return value
 
@@ -348,7 +348,7 @@ class _Phrase:
         days = [first]
         if self.accept(_AND):
             self.accept("the")
-            days += self.take_list("a day", _month_day, "{!r} is no day of a month", "the")
+            days += self.take_list("a day", _month_day, "{!r} is not a day of a month", "the")
         self.accept("days?")
         self.set_days(days)
 
@@ -482,7 +482,7 @@ def read_schedule(text: str, zone: ZoneInfo) -> Timing:
             )
         else:
             advice = f"The nearest that is: {_nearest(text, zone)!r}."
-        raise ScheduleError(f"{text!r} is no schedule: {error}. {advice}") from None
+        raise ScheduleError(f"{text!r} is not a schedule: {error}. {advice}") from None
 
 
 def read_interval(text: str, zone: ZoneInfo) -> Timing:

@@ -160,7 +160,7 @@ def _start(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
+            f"{text!r} is not a time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
         ) from None
 
 
@@ -171,6 +171,6 @@ def _days(text: str) -> float:
         days = math.nan
     if not 0 <= days < math.inf:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of days: write one such as 7, or 0.5"
+            f"{text!r} is not a number of days: write one such as 7, or 0.5"
         )
     return days

@@ -70,7 +70,7 @@ class Schedule:
         for key, written in given.items():
             try:
                 if not isinstance(key, str):
-                    raise ScheduleError("its key is no text: put it in quotes")
+                    raise ScheduleError("its key is not a text: put it in quotes")
                 read[key] = read_task(key, written, zone)
             except ScheduleError as error:
                 reason = str(error).removesuffix(".")

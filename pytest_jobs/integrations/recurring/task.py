@@ -103,7 +103,8 @@ def split_command(text: str) -> tuple[str, Args, dict[str, Any]]:
         named = {str(word.arg): ast.literal_eval(word.value) for word in expression.keywords}
     except (SyntaxError, ValueError, TypeError):
         raise ScheduleError(
-            f"command is {text!r}, which is no command: write a dotted path to a callable, with plain values as "
+            f"command is {text!r}, which is not a command: write a dotted path to a callable, with plain "
+            "values as "
             "arguments if there are any, as in 'shop.cards.postpone_due' or 'shop.cards.postpone_due(limit=50)'"
         ) from None
     return path, args, named
@@ -292,7 +293,7 @@ def sender_of(job: Any, shown: object) -> Sender:
             "Taskiq, or write a job of the core that awaits its `kiq`"
         )
     raise ScheduleError(
-        f"class is {name}, which is no job: derive it from Job or decorate it with @job; what is only to "
+        f"class is {name}, which is not a job: derive it from Job or decorate it with @job; what is only to "
         "be called is a `command:`"
     )
 
@@ -422,7 +423,7 @@ def _read_when(written: Mapping[Any, object], zone: ZoneInfo) -> tuple[str, Timi
     text = written[name]
     if not isinstance(text, str):
         raise ScheduleError(
-            f"{name} is {text!r}, which is no text: put it in quotes, as in '0 9 * * 1'"
+            f"{name} is {text!r}, which is not a text: put it in quotes, as in '0 9 * * 1'"
         )
     own_zone = written.get("timezone")
     if own_zone is not None:
@@ -446,7 +447,7 @@ def _read_job(written: Mapping[Any, object]) -> tuple[Any, Args, Kwargs]:
                 "a command has no args: write them into it, as in 'shop.cards.postpone_due(limit=50)'"
             )
         if not isinstance(command, str):
-            raise ScheduleError(f"command is {command!r}, which is no text: write a dotted path")
+            raise ScheduleError(f"command is {command!r}, which is not a text: write a dotted path")
         read_command(command)
         return RecurringCommand, (command,), {}
     found = find(job, "class") if isinstance(job, str) else job
@@ -457,5 +458,5 @@ def _read_job(written: Mapping[Any, object]) -> tuple[Any, Args, Kwargs]:
     # A mapping at the end holds the keyword arguments, as in Solid Queue.
     named = positional.pop()
     if not all(isinstance(name, str) for name in named):
-        raise ScheduleError(f"args ends with {named!r}, whose keys are no names of parameters")
+        raise ScheduleError(f"args ends with {named!r}, whose keys are not names of parameters")
     return found, tuple(positional), dict(named)

@@ -52,7 +52,7 @@ def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
     try:
         return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
-        raise refusal(f"{source} is no YAML: {error}") from None
+        raise refusal(f"{source} is not a YAML: {error}") from None
 
 
 def tasks_of(content: object, environment: str | None, source: str) -> Mapping[Any, Any]:

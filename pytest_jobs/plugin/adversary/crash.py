@@ -27,7 +27,7 @@ If the test asserts what a killed delivery rightly changes: @pytest.mark.jobs(cr
 _NOT_MODELLED = """\
 Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
 blocks of installed packages run; a transaction on a connection from before the test stays open; locks that are no
-globals stay held; what no effect source hears of is no point of its own."""
+globals stay held; what no effect source hears of is not a point of its own."""
 
 
 class CrashPlugin(AdversaryPlugin):

@@ -205,7 +205,7 @@ def test_the_core_has_no_chains(jobs, followed, batched):
 
 def test_what_are_no_steps_is_refused(jobs, tasks, followed, batched):
     fetch, *_ = tasks
-    with pytest.raises(CriterionError, match="is no list of steps"):
+    with pytest.raises(CriterionError, match="is not a list of steps"):
         followed(fetch, "resize")
     with pytest.raises(CriterionError, match="is given no list of jobs"):
         batched([])

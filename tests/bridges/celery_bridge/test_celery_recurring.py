@@ -88,7 +88,8 @@ def test_arguments_that_it_cannot_take(app, cleanup):
 
 def test_a_signature_is_no_job(cleanup):
     assert reason(cleanup.s(1)) == (
-        "class is shop.cleanup(1), which is no job: derive it from Job or decorate it with @job; what is only to "
+        "class is shop.cleanup(1), which is not a job: derive it from Job or decorate it with @job; what is "
+        "only to "
         "be called is a `command:`."
     )
 

@@ -38,7 +38,7 @@ def test_what_is_no_task_cannot_be_asked_about(bridge, ask):
     with pytest.raises(CriterionError) as caught:
         getattr(bridge, ask)(5)
 
-    assert str(caught.value) == "5 is no Django task: name what `@task` made."
+    assert str(caught.value) == "5 is not a Django task: name what `@task` made."
 
 
 def test_assertions_find_a_task_by_itself_by_its_path_and_under_using(jobs, tasks):

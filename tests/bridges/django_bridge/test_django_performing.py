@@ -181,7 +181,7 @@ def test_a_task_that_no_worker_finds_is_enqueued_and_fails(jobs, tasks):
     assert isinstance(delivery.error, UnknownJobError)
     assert str(delivery.error) == (
         f"A worker imports the task from '{tasks.__name__}.hidden', where its function is, and finds "
-        f"{tasks.hidden!r}, which is no Task: give the Task the name of the function, as `@task` does."
+        f"{tasks.hidden!r}, which is not a Task: give the Task the name of the function, as `@task` does."
     )
     assert str(result.status) == "FAILED"
 

@@ -53,7 +53,7 @@ def test_what_is_no_task_has_no_name(bridge):
 
 @pytest.mark.parametrize("ask", ["resolve", "signature", "retry_policy", "delivery_semantics"])
 def test_what_is_no_task_cannot_be_asked_about(bridge, ask):
-    with pytest.raises(CriterionError, match="is no task of"):
+    with pytest.raises(CriterionError, match="is not a task of"):
         getattr(bridge, ask)(body)
 
 

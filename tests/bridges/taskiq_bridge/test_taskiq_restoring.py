@@ -169,7 +169,7 @@ def test_a_version_without_a_seam_is_refused(broker, monkeypatch):
     ("brokers", "message"),
     [
         ([async_shared_broker], "is the broker of shared tasks and sends nothing itself"),
-        ([TaskiqMiddleware()], "is no broker of taskiq"),
+        ([TaskiqMiddleware()], "is not a broker of taskiq"),
     ],
 )
 def test_what_is_no_broker_is_refused(brokers, message):

@@ -171,7 +171,7 @@ def test_a_crontab_line_is_sent_once(jobs, remind, source, run):
     ("cron", "message"),
     [
         ("0 0 30 2 *", "matches no minute of the next four years"),
-        ("every day", "is no line that the scheduler can read"),
+        ("every day", "is not a line that the scheduler can read"),
     ],
 )
 def test_a_crontab_line_that_never_matches_is_refused(jobs, remind, source, run, cron, message):

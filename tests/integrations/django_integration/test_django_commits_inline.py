@@ -1,4 +1,4 @@
-"""Inline, what waits for a commit runs at the end of the outermost block that is no test case's."""
+"""Inline, what waits for a commit runs at the end of the outermost block that is not a test case's."""
 
 from __future__ import annotations
 

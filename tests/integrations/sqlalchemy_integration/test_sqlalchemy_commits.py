@@ -330,7 +330,7 @@ def test_the_sessions_of_a_scope(adapter, engine):
 
 
 def test_a_session_inside_the_transaction_of_a_test(adapter, engine):
-    """What a test case rolls back at its end is no transaction of the application."""
+    """What a test case rolls back at its end is not a transaction of the application."""
     with engine.connect() as connection:
         transaction = connection.begin()
         with Session(connection, join_transaction_mode="create_savepoint") as session:

@@ -51,7 +51,7 @@ def new_database(
     known: Any = connections
     if using not in known.settings:
         raise ExplorationError(
-            f"using={using!r} is no database: DATABASES has {', '.join(known.settings)}."
+            f"using={using!r} is not a database: DATABASES has {', '.join(known.settings)}."
         )
     shown = _models_of(models, using)
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def _models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any
     for model in named:
         if not (isinstance(model, type) and issubclass(model, Model)):
             raise ExplorationError(
-                f"models= names {model!r}, which is no model: name classes, as in models=[Order]."
+                f"models= names {model!r}, which is not a model: name classes, as in models=[Order]."
             )
     if models is None:
         named = [model for model in named if router.allow_migrate_model(using, model)]

@@ -41,7 +41,7 @@ class Pattern:
             method == "" or _METHOD.match(method)
         ):
             raise ExplorationError(
-                f"{text!r} is no route: write a method and an address, as in 'POST /charges' or "
+                f"{text!r} is not a route: write a method and an address, as in 'POST /charges' or "
                 "'POST https://api.example.com/charges'; `*` stands for any characters."
             )
         self._method = method
@@ -146,7 +146,8 @@ def _response(answer: Any) -> HttpResponse:
     if answer is None or isinstance(answer, Mapping | list | tuple | str | bytes):
         return HttpResponse(200, answer)
     raise ExplorationError(
-        f"{answer!r} is no answer of fake_http: give an HttpResponse, values for JSON, text, bytes or a status."
+        f"{answer!r} is not an answer of fake_http: give an HttpResponse, values for JSON, text, bytes or a "
+        "status."
     )
 
 

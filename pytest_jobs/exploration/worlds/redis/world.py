@@ -140,7 +140,7 @@ def _making(make: Callable[..., Any], name: str, server: Server) -> Callable[...
 
 def _no_client(what: str, found: object) -> str:
     return (
-        f"{what} is {found!r}, which is no client of redis, no connection pool, and no function that returns a "
+        f"{what} is {found!r}, which is not a client of redis, no connection pool, and no function that returns a "
         "client. A client may be made when its module is imported, since it connects at its first command: "
         "`client = redis.Redis(...)`."
     )

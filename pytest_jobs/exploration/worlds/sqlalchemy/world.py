@@ -126,7 +126,8 @@ def _fill(connection: Connection, rows: Iterable[Any]) -> None:
             continue
         if not inspect(row).transient:
             raise ExplorationError(
-                f"{row!r} was stored in a database before, so it is no new row: make the rows inside the world, "
+                f"{row!r} was stored in a database before, so it is not a new row: make the rows inside the "
+                "world, "
                 "as in `rows=[Order(id=1)]`."
             )
         objects.append(row)
