@@ -162,6 +162,8 @@ class Seam:
     ) -> None:
         """Let a method of the bridge compute an attribute, also in objects that have a value of their own.
 
+        And in classes that are derived from the class and define the attribute themselves, now or later.
+
         Args:
             owner: a class of the library.
             name: the name of the attribute or property.
@@ -176,6 +178,11 @@ class Seam:
 
         inherited = next((vars(c)[name] for c in owner.__mro__ if name in vars(c)), _ABSENT)
         self.set(owner, name, _Overlay(name, get, inherited))
+
+        def in_derived(cls: type, own: Any) -> _Overlay:
+            return _Overlay(name, get, own)
+
+        self._tree(owner).replace(name, in_derived, ())
 
     def replace_below(
         self,
@@ -308,9 +315,7 @@ class _Tree:
         self._existing = _derived_from(base)
         #: Weak, since a class of a test may be gone long before the patches are.
         self._later: WeakSet[type] = WeakSet()
-        self._methods: list[
-            tuple[str, Callable[[type, Any], Callable[..., Any]], Collection[type]]
-        ] = []
+        self._methods: list[tuple[str, Callable[[type, Any], Any], Collection[type]]] = []
         self._init_subclass: Any = vars(base).get("__init_subclass__")
         patches.undo_by(self._restore_later)
         patches.set(base, "__init_subclass__", classmethod(self._made))
@@ -318,10 +323,10 @@ class _Tree:
     def replace(
         self,
         name: str,
-        stand_in_for: Callable[[type, Any], Callable[..., Any]],
+        stand_in_for: Callable[[type, Any], Any],
         skip: Collection[type],
     ) -> None:
-        """Replace a method in each class that defines it or has it from a class outside of the tree."""
+        """Replace what each class defines under a name, or has from a class outside of the tree."""
         self._methods.append((name, stand_in_for, skip))
         for cls in self._existing:
             stand_in = self._stand_in(cls, name, stand_in_for, skip)
@@ -332,9 +337,9 @@ class _Tree:
         self,
         cls: type,
         name: str,
-        stand_in_for: Callable[[type, Any], Callable[..., Any]],
+        stand_in_for: Callable[[type, Any], Any],
         skip: Collection[type],
-    ) -> Callable[..., Any] | None:
+    ) -> Any:
         before = vars(cls).get(name, _ABSENT)
         own = self._from_outside(cls, name) if before is _ABSENT else before
         if own is None or cls in skip or getattr(own, "__isabstractmethod__", False) is True:
@@ -479,7 +484,7 @@ def _note_arrival() -> None:
         call.has_arrived = True
 
 
-def _alike(stand_in: Callable[..., Any], original: Any) -> Callable[..., Any]:
+def _alike(stand_in: Any, original: Any) -> Any:
     """Return a function that is a coroutine function if the original is one, which callers may ask."""
     code = getattr(original, "__code__", None)
     if not getattr(code, "co_flags", 0) & CO_COROUTINE:

@@ -147,6 +147,30 @@ def test_an_attribute_is_replaced_in_objects_that_have_it_already(seam, connecti
         Connection.pool  # noqa: B018
 
 
+@pytest.mark.parametrize("made", ["before", "later"])
+def test_an_attribute_that_a_derived_class_defines_is_replaced_as_well(seam, made):
+    def derive():
+        class Derived(Connection):
+            port = 3
+
+            @property
+            def backend(self):
+                return "the backend of a derived class"
+
+        return Derived
+
+    derived = derive() if made == "before" else None
+    bridge = Bridge("shop")
+    seam.enter(bridge)
+    derived = derived or derive()
+    ours, billing = derived("shop"), derived("billing")
+
+    assert (ours.port, ours.backend) == (4, "ours, instead of the backend of a derived class")
+    assert (billing.port, billing.backend) == (3, "the backend of a derived class")
+    seam.leave(bridge)
+    assert (vars(derived)["port"], type(vars(derived)["backend"])) == (3, property)
+
+
 def test_what_is_written_meanwhile_is_there_afterwards(seam, connection):
     bridge = Bridge("shop")
     seam.enter(bridge)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any, Self
 
 from celery import Celery, _state
+from celery.app.task import Task
 from celery.local import Proxy
 from kombu.connection import Connection
 
@@ -55,7 +56,7 @@ class Applications:
         When no application has it, the modules are imported that a worker imports when it starts.
         """
         for apps in (self._named, self._sent):
-            if owners := [app for app in apps if name in app.tasks]:
+            if owners := [app for app in apps if name in tasks_of(app)]:
                 return owners
         at_top = self._at_top()
         if owners := [app for app in at_top if _has(app, name)]:
@@ -74,11 +75,11 @@ class Applications:
 
     def performing(self, name: str, sender: Celery) -> Celery | None:
         """Return the application whose worker performs a task: the one that sent it, if it can."""
-        return sender if name in sender.tasks else next(iter(self.owners(name)), None)
+        return sender if name in tasks_of(sender) else next(iter(self.owners(name)), None)
 
     def knowing(self, name: str) -> Celery | None:
         """Return an application that has a task of this name, the nearest one first."""
-        near = next((app for app in (*self._named, *self._sent) if name in app.tasks), None)
+        near = next((app for app in (*self._named, *self._sent) if name in tasks_of(app)), None)
         far = (app for app in _state._get_active_apps() if _has(app, name))
         return near or next(far, None) or next(iter(self.owners(name)), None)
 
@@ -89,10 +90,10 @@ class Applications:
 
     def names(self) -> set[str]:
         """Return the names of the tasks that are performed here, without those of Celery itself."""
-        names = {name for app in (*self._named, *self._sent) for name in app.tasks}
+        names = {name for app in (*self._named, *self._sent) for name in tasks_of(app)}
         for app in self._at_top():
             with suppress(Exception):
-                names.update(app.tasks)
+                names.update(tasks_of(app))
         return {name for name in names if not name.startswith("celery.")}
 
     def _at_top(self) -> list[Celery]:
@@ -117,6 +118,11 @@ def named_apps() -> Iterator[tuple[str, Celery]]:
                 yield f"{module_name}:{name}", value
 
 
+def tasks_of(app: Celery) -> Mapping[str, Task]:
+    """Return the tasks of an application by name; none of one that is still to be finalized, by its project."""
+    return app.tasks if app.finalized or app.autofinalize else {}
+
+
 def app_text(app: Celery) -> str:
     """Return what errors call an application."""
     return f"the Celery app {app.main!r}"
@@ -125,7 +131,7 @@ def app_text(app: Celery) -> str:
 def _has(app: Celery, name: str) -> bool:
     """Say whether an application that nobody has named or used has a task; one that cannot be set up has none."""
     try:
-        return name in app.tasks
+        return name in tasks_of(app)
     except Exception:
         return False
 

@@ -39,7 +39,7 @@ from ..toolkit import (
     current_attempt,
     to_ns,
 )
-from .apps import Applications, Producer, Producers, app_text, memory_connection
+from .apps import Applications, Producer, Producers, app_text, memory_connection, tasks_of
 from .attempt import TaskAttempt, TaskPatches
 from .description import describe
 from .messages import TaskMessage, following, steps_after
@@ -272,7 +272,7 @@ class CeleryBridge(
         )
         if message.name not in self._named:
             self._named.add(message.name)
-            if message.name in app.tasks:
+            if message.name in tasks_of(app):
                 self._tasks.keep_results(app.tasks[message.name], app)
         origin: Origin = FIRST
         attempt = current_attempt.get()

@@ -90,6 +90,10 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
 
 def has_results(app: Celery) -> bool:
     """Say whether an application has a result backend, without connecting to it."""
+    kinds = type(app).__mro__
+    if any("backend" in vars(kind) for kind in kinds[: kinds.index(Celery)]):
+        # A class of the project that makes the backend itself.
+        return True
     backend, _ = backends.by_url(app.backend_cls or app.conf.result_backend, app.loader)
     return not (isinstance(backend, type) and issubclass(backend, DisabledBackend))
 

@@ -13,6 +13,7 @@ from celery.app import base
 from celery.app.amqp import AMQP
 from celery.app.base import PendingConfiguration
 from celery.app.utils import Settings
+from celery.backends.redis import RedisBackend
 
 from pytest_jobs import open_jobs
 from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
@@ -110,6 +111,29 @@ def test_an_application_of_a_derived_class_is_captured(jobs):
     make_task(app).delay()
 
     assert jobs.enqueued[0].headers["tenant"] == "blue"
+
+
+def test_a_backend_that_a_derived_class_makes_itself_is_not_contacted(jobs):
+    class OwnBackend(Celery):
+        @property
+        def backend(self):
+            return RedisBackend(app=self, url="redis://127.0.0.1:1/0")
+
+    app = OwnBackend("own", broker="redis://127.0.0.1:1/0", set_as_current=False)
+
+    sent = make_task(app).delay()
+    jobs.drain()
+
+    assert sent.get() == "own"
+
+
+def test_an_application_that_is_still_to_be_finalized_sends_by_name(jobs):
+    app = make_app("unfinished", autofinalize=False)
+
+    app.send_task("elsewhere.work", (7,))
+
+    assert [record.args for record in jobs.enqueued] == [(7,)]
+    AssertEnqueued(lambda: jobs)("elsewhere.work")
 
 
 def test_a_task_class_that_sends_in_its_own_way_is_captured_with_what_it_adds(made_before, jobs):
