@@ -8,7 +8,6 @@ import json
 
 import pytest
 import redis
-from celery import Celery
 from engine_jobs import Say
 from servers import patient
 
@@ -68,6 +67,7 @@ def packets(monkeypatch):
 
 @pytest.fixture
 def on_rq(client):
+    pytest.importorskip("rq")
     with configure(adapter=RqAdapter(client), store=RedisStore(client)):
         Say.perform_later("the first, for which the version of the server is asked")
         client.flushdb()
@@ -76,12 +76,18 @@ def on_rq(client):
 
 @pytest.fixture
 def on_celery(redis_url, client):
-    app = Celery("engine", broker=f"{redis_url}/5", backend=None, set_as_current=False)
+    celery = pytest.importorskip("celery")
+    app = celery.Celery("engine", broker=f"{redis_url}/5", backend=None, set_as_current=False)
     with configure(adapter=CeleryAdapter(app), store=RedisStore(client)):
         Say.perform_later("the first, which opens a connection and declares the queue")
         client.delete("celery")
         yield app
     app.close()
+
+
+def alone(scheduled):
+    """Return how many round trips of their own scheduled jobs are: RQ 2 writes the time of each by itself."""
+    return scheduled if importlib.import_module("rq").VERSION.startswith("2.") else 0
 
 
 def texts(client):
@@ -108,7 +114,7 @@ def test_so_are_jobs_of_several_queues_and_those_that_are_due_later(client, pack
         [Say.new("now"), Say.set(queue="low").new("low"), Say.set(wait=60).new("later")]
     )
 
-    assert len(packets) == 1
+    assert len(packets) == 1 + alone(1)
     assert client.zcard("rq:scheduled:default") == 1
     assert client.llen("rq:queue:low") == 1
 
@@ -135,9 +141,9 @@ def test_a_connection_of_the_pool_sends_single_jobs_afterwards_as_before(client)
 def test_the_locks_and_places_of_all_of_them_are_one_more(client, packets, kind):
     jobs = perform_all_later([kind.new(f"{number}") for number in range(MANY)])
 
-    assert len(packets) == 2
-    assert [job.enqueued for job in jobs] == [True] * MANY
     ready = 2 if kind is SayTwoAtOnce else MANY
+    assert len(packets) == 2 + alone(MANY - ready)
+    assert [job.enqueued for job in jobs] == [True] * MANY
     assert client.llen("rq:queue:default") == ready
     # The others are due when the first place expires.
     assert client.zcard("rq:scheduled:default") == MANY - ready
