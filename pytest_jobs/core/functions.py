@@ -12,6 +12,7 @@ from ..errors import DeclarationError, SignatureError
 from .enqueueing.enqueue import new_job
 from .foundation.base import JobDecorator
 from .foundation.options import Options
+from .foundation.settings import returns_coroutine
 from .foundation.vocabulary import ENQUEUES, foreign_verb, in_our_words
 from .job import ConfiguredJob, Job
 
@@ -63,9 +64,10 @@ class JobFunction(Generic[P, R_co]):
     ) -> T: ...
     @overload
     async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
-    async def aperform_now(self, /, *args: Any, **kwargs: Any) -> Any:
+    @returns_coroutine
+    def aperform_now(self, /, *args: Any, **kwargs: Any) -> Any:
         """Perform a job with these arguments on the running event loop."""
-        return await self.job_class.aperform_now(*args, **kwargs)
+        return self.job_class.aperform_now(*args, **kwargs)
 
     def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return a job with these arguments, not enqueued yet; for `perform_all_later`."""

@@ -21,6 +21,7 @@ from . import execution
 from .enqueueing.enqueue import enqueue, new_job, queue_of
 from .foundation.base import JobBase
 from .foundation.options import Options
+from .foundation.settings import returns_coroutine, settings
 from .foundation.vocabulary import ENQUEUES, ForeignVerb, foreign_verb, in_our_words
 from .foundation.waits import Seconds
 
@@ -88,9 +89,11 @@ class Job(JobBase):
             return execution.perform_now(new_job(cls, args, kwargs))
 
         @classmethod
-        async def aperform_now(cls, /, *args: Any, **kwargs: Any) -> Any:
+        @returns_coroutine
+        def aperform_now(cls, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
             """Perform a job with these arguments on the running event loop; see `perform_now`."""
-            return await execution.aperform_now(new_job(cls, args, kwargs))
+            performing = execution.aperform_now(new_job(cls, args, kwargs))
+            return settings.to_be_awaited(f"{cls.__qualname__}.aperform_now", performing)
 
         @classmethod
         def new(cls, /, *args: Any, **kwargs: Any) -> Job:
@@ -206,10 +209,14 @@ class ConfiguredJob(Generic[P]):
         self._options.check_now(self.target, "perform_now")
         return execution.perform_now(self.new(*args, **kwargs))
 
-    async def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+    @returns_coroutine
+    def aperform_now(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
         """Perform a job with these arguments on the running event loop; see `perform_now`."""
         self._options.check_now(self.target, "aperform_now")
-        return await execution.aperform_now(self.new(*args, **kwargs))
+        performing = execution.aperform_now(self.new(*args, **kwargs))
+        return settings.to_be_awaited(
+            f"{self.target.__qualname__}.set(...).aperform_now", performing
+        )
 
     if not TYPE_CHECKING:
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Protocol, Self, TypeAlias
 
 from ..core.enqueueing.context import CurrentValues, current_values
+from ..core.foundation.settings import settings
 from ..errors import CriterionError, NoHarnessError, RefusedEnqueueError, VerbInsideJobError
 from .commits.early_enqueues import EarlyEnqueues
 from .commits.transactions import Transactions, TransactionSystems
@@ -210,6 +211,7 @@ class OpenHarness:
         except BaseException:
             _call_all([found.uninstall for found in reversed(installed)])
             raise
+        settings.when_made.append(self.promises.awaitable)
         open_harnesses.push(self)
         if self._capture is not None:
             self._capture.begin(self)
@@ -217,6 +219,7 @@ class OpenHarness:
     def stand_aside(self) -> None:
         """Give the application its own queues back, and keep all records: for plugins."""
         open_harnesses.remove(self)
+        settings.when_made = [w for w in settings.when_made if w != self.promises.awaitable]
         in_force = [*self.bridges, *self._transactions]
         ending = [] if self._capture is None else [partial(self._capture.end, self)]
         _call_all([*ending, *(found.uninstall for found in reversed(in_force))])

@@ -15,12 +15,14 @@ pytestmark = pytest.mark.usefixtures("shop")
         ("jobs.acommit()", "committed nothing"),
         ("jobs.asimulate_retries(Pay, raising=ValueError)", "simulated nothing"),
         ("assert_enqueued.awaited(Pay, timeout=5)", "asserted nothing"),
+        ("Pay.aperform_now(7)", "performed nothing"),
+        ("fetch.aperform_now('index')", "performed nothing"),
     ],
 )
 def test_a_verb_that_is_never_awaited(run_test, call, undone):
     result = run_test(f"""
         import asyncio
-        from shop import Pay
+        from shop import Pay, fetch
 
         def test_it(jobs, assert_enqueued):
             Pay.perform_later(7)
@@ -138,4 +140,18 @@ def test_a_jobs_test_case_fails_too(run_test):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["E *ForgottenCallError: jobs.inline() at *.py:5 was never entered*"]
+    )
+
+
+def test_a_job_that_is_performed_with_options_is_called_with_them(run_test):
+    result = run_test("""
+        from shop import Pay
+
+        def test_it(jobs):
+            Pay.set(queue="low").aperform_now(7)
+    """)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["E *ForgottenCallError: Pay.set(...).aperform_now() at *.py:4 was never awaited, so it *"]
     )

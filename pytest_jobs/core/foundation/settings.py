@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import random
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ...errors import DeclarationError, NoAdapterError, NoStoreError
 from .protocols import Adapter, BatchStore, Store, TransactionSource
 from .vocabulary import in_our_words
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+def returns_coroutine(function: F) -> F:
+    """Declare to `inspect` that what a function returns is to be awaited, as of an `async def`."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(function)
+    return function
 
 
 class _Values(NamedTuple):
@@ -23,7 +35,7 @@ class _Values(NamedTuple):
 class Settings:
     """The settings in force: those that were configured, or those of the harness that took over."""
 
-    __slots__ = ("_adapter", "_configured", "_store", "_taken", "draw")
+    __slots__ = ("_adapter", "_configured", "_store", "_taken", "draw", "when_made")
 
     #: Returns how much of its jitter a wait gets, from 0 up to 1.
     draw: Callable[[], float]
@@ -31,7 +43,16 @@ class Settings:
     def __init__(self) -> None:
         self._configured = _Values(None, None, random.random)
         self._taken: list[_Values] = []
+        #: Of the harnesses that are open: the last is called with each coroutine that a caller is to await, and
+        #: with the call that made it.
+        self.when_made: list[Callable[[str, Coroutine[Any, Any, Any]], None]] = []
         self._put_in_force()
+
+    def to_be_awaited(self, call: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Return a coroutine that a caller is to await, and let the harness know of it."""
+        if self.when_made:
+            self.when_made[-1](call, coroutine)
+        return coroutine
 
     @property
     def has_adapter(self) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar, cast
 
+from ...core.foundation.settings import returns_coroutine
 from ...errors import ForgottenCallError
 from ..commits.callables import calling_place, line_text
 
@@ -131,6 +131,4 @@ def awaitable(verb: F) -> F:
         self.promises.awaitable(f"jobs.{verb.__name__}", coroutine)
         return coroutine
 
-    if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(call)
-    return cast(F, call)
+    return cast(F, returns_coroutine(call))
