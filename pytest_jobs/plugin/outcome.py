@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..errors import ForgottenCallError, UnusedFaultError
 from .settings.options import item_options
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     harness = item.stash.get(JOBS, None)
     if harness is not None:
-        harness.check()
+        try:
+            harness.check()
+        except (ForgottenCallError, UnusedFaultError) as error:
+            # Raised after the test, whose lines are not in its traceback: what it shows are frames of pytest.
+            name = f"{type(error).__module__}.{type(error).__qualname__}"
+            raise pytest.fail.Exception(f"{name}: {error}", pytrace=False) from None
         if item_options(item).strict:
             from ..assertions.strict import check_nothing_left
 

@@ -37,10 +37,12 @@ def test_a_verb_that_is_never_awaited(run_test, call, undone):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            f"E *ForgottenCallError: {name}() at *.py:8 was never awaited, so it {undone}: write `await {name}(*"
+            f"*ForgottenCallError: {name}() at *.py:8 was never awaited, so it {undone}: write `await {name}(*"
         ]
     )
     result.stdout.no_fnmatch_line("*RuntimeWarning*")
+    # No line of the test is to blame, and none of pytest either.
+    result.stdout.no_fnmatch_line("*hookwrapper*")
 
 
 def test_each_such_call_is_named(run_test):
@@ -53,8 +55,8 @@ def test_each_such_call_is_named(run_test):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E *ForgottenCallError: jobs.adrain() at *.py:2 was never awaited, *",
-            "E * jobs.inline() at *.py:3 was never entered, *",
+            "*ForgottenCallError: jobs.adrain() at *.py:2 was never awaited, *",
+            "*jobs.inline() at *.py:3 was never entered, *",
         ],
         consecutive=True,
     )
@@ -91,7 +93,7 @@ def test_a_block_that_is_never_entered(run_test, call, name, undone, instead):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            f"E *ForgottenCallError: {name}() at *.py:4 was never entered, so {undone}: write `{instead}`.",
+            f"*ForgottenCallError: {name}() at *.py:4 was never entered, so {undone}: write `{instead}`.",
         ]
     )
 
@@ -138,9 +140,7 @@ def test_a_jobs_test_case_fails_too(run_test):
     """)
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["E *ForgottenCallError: jobs.inline() at *.py:5 was never entered*"]
-    )
+    result.stdout.fnmatch_lines(["*ForgottenCallError: jobs.inline() at *.py:5 was never entered*"])
 
 
 def test_a_job_that_is_performed_with_options_is_called_with_them(run_test):
@@ -153,5 +153,5 @@ def test_a_job_that_is_performed_with_options_is_called_with_them(run_test):
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["E *ForgottenCallError: Pay.set(...).aperform_now() at *.py:4 was never awaited, so it *"]
+        ["*ForgottenCallError: Pay.set(...).aperform_now() at *.py:4 was never awaited, so it *"]
     )
