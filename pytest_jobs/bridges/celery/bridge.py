@@ -78,9 +78,18 @@ _PROBE: Final = Probe(
 
 #: The time that Celery last computed an instant from, so that a countdown of 60 is a wait of 60 s.
 _computed_from: ContextVar[int | None] = ContextVar("pytest_jobs_celery_now", default=None)
+#: What Celery computed longer ago than this, in nanoseconds, it computed for something else.
+_RECENT_NS: Final = 1_000_000_000
 
 #: What the result backend of each application keeps.
 _Kept: TypeAlias = dict[Celery, dict[Any, Any]]
+
+
+def _computed_before(now_ns: int) -> int:
+    """Return the time that Celery computed the instant of a message from; now, where it was given the instant."""
+    computed_ns = _computed_from.get()
+    is_recent = computed_ns is not None and 0 <= now_ns - computed_ns < _RECENT_NS
+    return computed_ns if computed_ns is not None and is_recent else now_ns
 
 
 def bridge(applications: Sequence[Any]) -> CeleryBridge:
@@ -268,7 +277,7 @@ class CeleryBridge(
             exchange=exchange,
             routing_key=routing_key,
             properties=properties,
-            enqueued_ns=now_ns if headers.get("eta") is None else _computed_from.get() or now_ns,
+            enqueued_ns=now_ns if headers.get("eta") is None else _computed_before(now_ns),
         )
         if message.name not in self._named:
             self._named.add(message.name)

@@ -201,6 +201,15 @@ def test_from_threads(jobs, add):
     assert [record.sequence for record in jobs.enqueued] == [0, 1, 2, 3]
 
 
+def test_an_instant_is_a_wait_from_now_on_when_another_task_had_a_countdown(jobs, add):
+    jobs.clock.move_to(datetime(2040, 1, 1, tzinfo=UTC))
+    add.apply_async((1,), countdown=60)
+    jobs.clock.advance(30)
+    add.apply_async((2,), eta=jobs.clock.now() + timedelta(hours=1))
+
+    assert jobs.pending[1].wait == timedelta(hours=1)
+
+
 def test_a_countdown_is_a_wait_to_the_second(jobs, add):
     add.apply_async((1,), countdown=60)
 
