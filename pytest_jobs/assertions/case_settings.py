@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast, get_args
 
@@ -16,6 +17,21 @@ from ..harness.running.inline import RaiseAt
 
 T = TypeVar("T")
 
+#: Every option of the ini file. Those that are not read here belong to pytest's ways of running tests.
+OPTIONS: Final = (
+    "jobs_mode",
+    "jobs_strict",
+    "jobs_raise",
+    "jobs_apps",
+    "jobs_ignore",
+    "jobs_jitter",
+    "jobs_queues",
+    "jobs_recurring",
+    "jobs_twice",
+    "jobs_crash",
+    "jobs_crash_points",
+    "jobs_crash_atomic",
+)
 _TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 _FALSE: Final = ("0", "false", "f", "no", "n", "off")
 
@@ -47,7 +63,9 @@ def settings_of_ini_file(directory: Path) -> CaseSettings:
     found = find_ini_file(directory)
     if found is None:
         return CaseSettings()
-    return _Options(found.path, found.values).settings()
+    options = _Options(found.path, found.values)
+    options.check_names()
+    return options.settings()
 
 
 def queues_of(given: Queues | str | Path, directory: Path, *environment: str) -> Queues:
@@ -100,6 +118,18 @@ class _Options:
             queues=self._queues(),
             ignore=libraries_of(self._names("jobs_ignore"), f"{self._path.name}: jobs_ignore"),
         )
+
+    def check_names(self) -> None:
+        """Refuse a name that is nearly one of ours. Others may belong to a plugin that is not asked here."""
+        known = {name.removeprefix("jobs_"): name for name in OPTIONS}
+        for name in self._values:
+            word = name.removeprefix("jobs_")
+            alike = [] if name in OPTIONS or word == name else get_close_matches(word, known, n=1)
+            if alike:
+                raise DeclarationError(
+                    f"{self._path.name}: {name} is not an option of pytest-jobs: did you mean {known[alike[0]]}? "
+                    f"The options are {', '.join(OPTIONS)}."
+                )
 
     def _choice(self, name: str, valid: tuple[str, ...], default: str) -> str:
         given = self._values.get(name, default)

@@ -47,7 +47,9 @@ def painted(lines: Sequence[str], markup: Markup, *, is_story: bool) -> list[str
     head = _STORY if is_story else _ASSERTION
     begin = next((at for at, line in enumerate(lines) if head.match(line)), None)
     if begin is None:
-        return list(lines)
+        # A failure without a traceback, as of strict mode, has no margin.
+        is_ours = bool(lines) and lines[-1].startswith(_COMMAND)
+        return list(_of_assertion(lines, markup)) if is_ours else list(lines)
     width = lines[begin].index(_ERROR if is_story else _FAILED)
     message = [line[width:] for line in lines[begin:]]
     if not is_story and not any(line.startswith("Next: ") for line in message):
@@ -63,6 +65,9 @@ def painted(lines: Sequence[str], markup: Markup, *, is_story: bool) -> list[str
 
 
 # Assertions
+
+#: How the last line of a message begins.
+_COMMAND: Final = "See: python -m pytest_jobs explain "
 
 _FAILED: Final = "AssertionError: "
 _ASSERTION: Final = re.compile(rf"E +{_FAILED}")

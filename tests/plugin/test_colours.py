@@ -118,6 +118,21 @@ def test_what_to_do(failure):
     assert [colour for colour, _ in painted(lines, "E       See")] == ["light"]
 
 
+def test_what_to_do_about_jobs_that_were_left_alone(pytester):
+    pytester.makepyfile("""
+        from shop import Pay
+
+        def test_it(jobs):
+            Pay.perform_later(7)
+    """)
+    plain_lines = pytester.runpytest("--jobs-strict", "--color=no").outlines
+    coloured = pytester.runpytest("--jobs-strict", "--color=yes").outlines
+
+    (line,) = [line for line in coloured if plain(line).startswith("Next: ")]
+    assert line.startswith("\x1b[1mNext: ")
+    assert plain(line) in plain_lines
+
+
 def test_jobs_that_should_not_be_there(failure):
     lines = failure(UNEXPECTED, "--color=yes")
 

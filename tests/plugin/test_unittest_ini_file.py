@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from pytest_jobs.plugin.settings.declared import OPTIONS, ini_name
+
 pytestmark = pytest.mark.usefixtures("shop")
 
 INLINE = """
@@ -80,6 +82,12 @@ def is_green(output):
 )
 def test_each_file_that_pytest_reads(run, name, text):
     assert is_green(run(INLINE, (name, text)))
+
+
+def test_an_option_of_another_plugin_is_left_alone(run):
+    ini = "[pytest]\njobs_mode = inline\njobs_directory = here\njob_mode = x\n"
+
+    assert is_green(run(INLINE, ("tox.ini", ini)))
 
 
 def test_a_file_without_a_section_of_pytest_is_passed_over(run):
@@ -334,6 +342,13 @@ def test_manage_py_test(pytester):
             ),
         ),
         ("jobs_raise = ", "jobs_raise is ''; valid are end, enqueue."),
+        (
+            "jobs_mdoe = inline",
+            (
+                "jobs_mdoe is not an option of pytest-jobs: did you mean jobs_mode? The options are "
+                f"{', '.join(ini_name(option.name) for option in OPTIONS)}."
+            ),
+        ),
         ("jobs_jitter = none", "jobs_jitter is 'none'; valid are zero, seeded, live."),
         ("jobs_strict = maybe", "jobs_strict is 'maybe'; valid are true and false."),
         (

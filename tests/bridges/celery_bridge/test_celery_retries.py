@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from freezegun import freeze_time
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.harness.jobs import Jobs
@@ -30,6 +31,22 @@ def test_a_declared_backoff(jobs, app):
 
     assert waits(jobs) == seconds(5, 10, 20, 40)
     assert jobs.failed[0].status == "exhausted"
+
+
+def test_retries_in_a_time_that_freezegun_has_frozen(jobs, app):
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    seen = []
+
+    @app.task(autoretry_for=(Busy,), retry_backoff=5, retry_jitter=False, max_retries=2)
+    def fetch():
+        seen.append((datetime.now(UTC) - noon).total_seconds())
+        raise Busy
+
+    with freeze_time(noon):
+        fetch.apply_async(countdown=60)
+        jobs.drain(raise_errors=False)
+
+    assert seen == [60, 65, 75]
 
 
 def test_a_declared_backoff_has_a_longest_wait(jobs, app):
