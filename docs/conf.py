@@ -25,7 +25,12 @@ author = "the pytest-jobs developers"
 copyright = "2026, the pytest-jobs developers"  # noqa: A001  Sphinx reads this name
 version = release = version_of("pytest-jobs")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_inline_tabs",
+]
 default_role = "literal"  # what docstrings have in single backquotes is code
 # Decisions are for people who change the package, who read them in the repository.
 exclude_patterns = ["_build", "decisions"]

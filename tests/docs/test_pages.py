@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,26 @@ from pages import contains, outcomes, steps
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "examples" not in page.parts and "_build" not in page.parts]
+
+
+#: The settings of a project that has Django, and what pytest-django does with them.
+DJANGO_PROJECT = {
+    "proj_settings.py": """
+SECRET_KEY = "tests"
+INSTALLED_APPS = []
+TASKS = {"default": {"BACKEND": "TASKS_PACKAGE.backends.dummy.DummyBackend", "QUEUES": []}}
+""",
+    "conftest.py": """
+import os
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "proj_settings"
+django.setup()
+""",
+}
+#: What has the tasks of Django here. Before Django 6.0 a backport has them, under another name.
+DJANGO_TASKS = (
+    "django.tasks" if find_spec("django") and find_spec("django.tasks") else "django_tasks"
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +49,7 @@ def test_a_page_does_what_it_says(
     page: Path, fresh: FreshRuns, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = ""
+    tasks_of_django = "django.tasks"
     for step in steps(page.read_text(encoding="utf-8")):
         where = f"{page.relative_to(ROOT)}:{step.line}"
         if step.kind == "needs":
@@ -35,7 +57,12 @@ def test_a_page_does_what_it_says(
         elif step.kind in ("file", "empty"):
             path = pytester.path / step.argument
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(step.text, encoding="utf-8")
+            path.write_text(step.text.replace("django.tasks", tasks_of_django), encoding="utf-8")
+        elif step.kind == "django project":
+            tasks_of_django = DJANGO_TASKS
+            for name, text in DJANGO_PROJECT.items():
+                path = pytester.path / name
+                path.write_text(text.replace("TASKS_PACKAGE", DJANGO_TASKS), encoding="utf-8")
         elif step.kind == "pytest":
             arguments, _, expected = step.argument.rpartition(":")
             result = fresh.run(pytester, *arguments.split())

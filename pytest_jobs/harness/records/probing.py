@@ -72,16 +72,18 @@ class Probe:
         )
         return (
             f"{self._library} {version} {missing}, and pytest-jobs relies on that: it was tested with "
-            f"{self._library} {self._range()}. {advice}"
+            f"{self._library} {self.range}. {advice}"
         )
 
     def _news(self, version: str) -> str:
         return (
-            f"{self._library} {version} is newer than what pytest-jobs was tested with ({self._range()}); its "
+            f"{self._library} {version} is newer than what pytest-jobs was tested with ({self.range}); its "
             "seams are where they were."
         )
 
-    def _range(self) -> str:
+    @property
+    def range(self) -> str:
+        """The versions that our tests ran with, as in "5.5 to 5.7"."""
         return " to ".join(map(_text, self._tested))
 
 
