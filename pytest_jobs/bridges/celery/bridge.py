@@ -93,7 +93,7 @@ def _computed_before(now_ns: int) -> int:
 
 
 def bridge(applications: Sequence[Any]) -> CeleryBridge:
-    """Return a new bridge to applications."""
+    """Return a new bridge to Celery; the applications that are named go before others."""
     return CeleryBridge(applications)
 
 
@@ -113,7 +113,7 @@ class CeleryBridge(
         """Prepare a bridge.
 
         Args:
-            applications: the Celery apps that perform a task which several have, and that others send by name.
+            applications: the apps that `jobs_apps` names. They go before others that have a task of the same name.
 
         Raises:
             UnknownVersionError: when the installed Celery lacks what the bridge relies on.
@@ -187,7 +187,7 @@ class CeleryBridge(
         return self._producers[app]
 
     def _sender(self, original: Callable[[], Callable[..., Any]], amqp: AMQP) -> Callable[..., Any]:
-        """Return what sends a task, but for the producer that the caller passes."""
+        """Return the function that sends a task. It uses our producer, whichever one the caller passes."""
         send, producer = original(), self._producers_of(amqp.app).producer
 
         def send_task_message(given: object, *args: Any, **options: Any) -> Any:
