@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import CodeType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from ...errors import DeclarationError, ForeignNameError, JobsError
 
@@ -32,16 +32,19 @@ class ForeignVerb:
         """
         self._method = method
         self._name = ""
-        self._owner: type | None = None
+        self._owner: type = object
         self.__doc__ = method.__doc__ if method is not None else None
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner, self._name = owner, name
 
     def __get__(self, instance: object, owner: type) -> Any:
-        if self._method is not None:
+        method = self._method
+        if method is not None:
             return (
-                self._of_jobs(owner) if instance is None else self._method.__get__(instance, owner)
+                self._of_jobs(method, owner)
+                if instance is None
+                else method.__get__(instance, owner)
             )
         found = super(self._owner, owner if instance is None else instance)
         try:
@@ -49,10 +52,10 @@ class ForeignVerb:
         except AttributeError:
             raise foreign_verb(owner.__qualname__, self._name) from None
 
-    def _of_jobs(self, owner: type) -> Callable[..., Any]:
+    def _of_jobs(self, method: Callable[..., Any], owner: type) -> Callable[..., Any]:
         """Return the method as a function of a job, for `map(Job.enqueue, jobs)`, which takes nothing else."""
 
-        @functools.wraps(self._method)  # type: ignore[arg-type]
+        @functools.wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
             if args and isinstance(args[0], owner):
                 return getattr(args[0], self._name)(*args[1:], **kwargs)
@@ -257,15 +260,12 @@ def keyword_advice(name: str, value: object, known: Collection[str]) -> str:
     return f"write {meant}={counted}."
 
 
-def in_our_words(
-    error: type[JobsError], *, by_position: str = "", more: Iterable[str] = ()
-) -> Callable[[F], F]:
+def in_our_words(error: type[JobsError], *, by_position: str = "") -> Callable[[F], F]:
     """Let a function say what to write when it is called with a keyword, or a position, that it has not.
 
     Args:
         error: what is raised: a TypeError of ours.
         by_position: the keyword that an argument without one stands for; empty for none.
-        more: keywords that the function takes in its `**`.
     """
 
     def decorate(function: F) -> F:
@@ -276,12 +276,12 @@ def in_our_words(
             except TypeError as wrong:
                 if wrong.__traceback__ is not None and wrong.__traceback__.tb_next is not None:
                     raise  # It was not the call that was wrong.
-                text = _misfit(function, args, kwargs, by_position, more)
+                text = _misfit(function, args, kwargs, by_position)
                 if not text:
                     raise
                 raise error(f"{wrong}: {text}") from None
 
-        return call  # type: ignore[return-value]
+        return cast(F, call)
 
     return decorate
 
@@ -291,7 +291,6 @@ def _misfit(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     by_position: str,
-    more: Iterable[str],
 ) -> str:
     """Return what to write instead of a call that does not fit; empty when Python has said all."""
     parameters = inspect.signature(function).parameters.values()
@@ -301,7 +300,6 @@ def _misfit(
         for p in parameters
         if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in ("self", "cls")
     ]
-    known += more
     for name, value in kwargs.items():
         if name not in known:
             return keyword_advice(name, value, [word for word in known if word not in kwargs])
