@@ -124,6 +124,12 @@ def test_a_negative_assertion_about_a_mocked_job_is_refused(request, jobs, refus
     )
 
 
+@pytest.mark.parametrize("error", [ConnectionError, ConnectionError("no broker")], ids=repr)
+def test_one_that_was_told_to_raise_is_on_purpose(jobs, assert_not_enqueued, error):
+    with patch.object(Pay, "perform_later", side_effect=error):
+        assert_not_enqueued(Pay)
+
+
 def test_it_holds_for_what_a_spy_lets_through(jobs, assert_not_enqueued):
     real = send_receipt.perform_later
     with patch.object(send_receipt, "perform_later", wraps=real):

@@ -51,6 +51,14 @@ def swallowing_mock_of(value: object) -> Any:
     return None if passes_on and mock_of(effect) is None else mock
 
 
+def raises(mock: Any) -> bool:
+    """Return whether a mock was told to raise, as for a broker that is down."""
+    effect = getattr(mock, "side_effect", None)
+    return isinstance(effect, BaseException) or (
+        isinstance(effect, type) and issubclass(effect, BaseException)
+    )
+
+
 def mock_text(mock: Any) -> str:
     """Return a mock in words, with what it was called with: `a MagicMock that was called once with (7)`."""
     kind = type(mock).__name__
