@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from functools import partial, update_wrapper
 from inspect import CO_COROUTINE, unwrap
 from types import CodeType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from weakref import WeakSet
 
 from ..errors import BridgeError
@@ -36,7 +36,7 @@ class Seam:
 
     The first bridge that is installed patches them, and they are restored after the last one is uninstalled. A
     session of pytest holds the seam meanwhile, so the library is patched once a session, and a test costs one
-    entry in a list.
+    entry in a list, and a look whether everything is in place.
 
     A patched method looks for the newest bridge that takes the application, and calls it. Without such a bridge it
     does what the library does, so it may stay in place while nobody uses it.
@@ -49,6 +49,9 @@ class Seam:
         self._is_patched = False
         self._holders = 0
         self._done: set[tuple[Any, str]] = set()
+        #: Owners of attributes, their names, and what these were and are.
+        self._placed: list[tuple[Any, str, Any, Any]] = []
+        self._places = _Places()
         self._trees: dict[type, _Tree] = {}
 
     def enter(self, bridge: Installed) -> None:
@@ -61,6 +64,17 @@ class Seam:
                 self._restore()
                 raise
             self._is_patched = True
+        elif len(self.bridges) == 1:
+            self._patch_again()
+
+    def _patch_again(self) -> None:
+        """Put back what a test has removed: it mocked a method before the library was patched, and ended later."""
+        if self._places.have_changed():
+            for owner, name, before, value in self._placed:
+                if vars(owner).get(name, _ABSENT) is before:
+                    setattr(owner, name, value)
+        for tree in self._trees.values():
+            tree.patch_again()
 
     def leave(self, bridge: Installed) -> None:
         """Remove a bridge."""
@@ -84,6 +98,8 @@ class Seam:
     def _restore(self) -> None:
         self._is_patched = False
         self._done.clear()
+        self._placed.clear()
+        self._places = _Places()
         self._trees.clear()
         self._patches.restore()
 
@@ -102,7 +118,9 @@ class Seam:
         """Replace an attribute of a class or module by a value for every bridge, such as a `PinnedRandom`."""
         if not self.has(owner, name):
             self._done.add((owner, name))
+            self._placed.append((owner, name, vars(owner).get(name, _ABSENT), value))
             self._patches.set(owner, name, value)
+            self._places.add(owner, name)
 
     def replace(
         self,
@@ -306,18 +324,52 @@ class _Overlay:
         return self._inherited if bind is None else bind(self._inherited, obj, owner)
 
 
+class _Places:
+    """Attributes, and what they were when they were added. Each test looks at them, so that takes little time."""
+
+    def __init__(self) -> None:
+        self._reads: list[tuple[Callable[[str], Any], str]] = []
+        self._values: list[Any] = []
+
+    def add(self, owner: Any, name: str) -> None:
+        self._reads.append((vars(owner).get, name))
+        self._values.append(vars(owner).get(name))
+
+    def have_changed(self) -> bool:
+        return self._read() != self._values
+
+    def note(self) -> None:
+        """Take the present values for those to expect."""
+        self._values = self._read()
+
+    def _read(self) -> list[Any]:
+        return [get(name) for get, name in self._reads]
+
+
+class _Method(NamedTuple):
+    """What is replaced in the classes of a tree."""
+
+    name: str
+    #: Returns the stand-in for what a class defines.
+    stand_in_for: Callable[[type, Any], Any]
+    #: The classes that keep what they define.
+    skip: Collection[type]
+
+
 class _Tree:
     """The classes derived from a class, those that are made while it is patched included."""
 
     def __init__(self, base: type, patches: Patches) -> None:
         self._base: Any = base
-        self._patches = patches
         self._existing = _derived_from(base)
         #: Weak, since a class of a test may be gone long before the patches are.
         self._later: WeakSet[type] = WeakSet()
-        self._methods: list[tuple[str, Callable[[type, Any], Any], Collection[type]]] = []
+        self._methods: list[_Method] = []
+        #: What has been put into the existing classes.
+        self._placed: list[tuple[type, _Method]] = []
+        self._places = _Places()
         self._init_subclass: Any = vars(base).get("__init_subclass__")
-        patches.undo_by(self._restore_later)
+        patches.undo_by(self._restore)
         patches.set(base, "__init_subclass__", classmethod(self._made))
 
     def replace(
@@ -327,27 +379,37 @@ class _Tree:
         skip: Collection[type],
     ) -> None:
         """Replace what each class defines under a name, or has from a class outside of the tree."""
-        self._methods.append((name, stand_in_for, skip))
+        method = _Method(name, stand_in_for, skip)
+        self._methods.append(method)
         for cls in self._existing:
-            stand_in = self._stand_in(cls, name, stand_in_for, skip)
-            if stand_in is not None:
-                self._patches.set(cls, name, stand_in)
+            if self._place(cls, method):
+                self._placed.append((cls, method))
+                self._places.add(cls, name)
 
-    def _stand_in(
-        self,
-        cls: type,
-        name: str,
-        stand_in_for: Callable[[type, Any], Any],
-        skip: Collection[type],
-    ) -> Any:
+    def patch_again(self) -> None:
+        """Replace what has been put into the classes since then."""
+        if self._places.have_changed():
+            for cls, method in self._placed:
+                self._place(cls, method)
+            self._places.note()
+        for cls in self._later:
+            for method in self._methods:
+                self._place(cls, method)
+
+    def _place(self, cls: type, method: _Method) -> bool:
+        """Put a stand-in into a class, if it defines something that is replaced; say whether it does."""
+        name = method.name
         before = vars(cls).get(name, _ABSENT)
         own = self._from_outside(cls, name) if before is _ABSENT else before
-        if own is None or cls in skip or getattr(own, "__isabstractmethod__", False) is True:
-            return None
-        stand_in = _alike(stand_in_for(cls, own), own)
-        # `__wrapped__` is where `inspect` looks for the signature and the annotations.
-        vars(stand_in).update({"__wrapped__": own, _STANDS_IN: (self, before)})
-        return stand_in
+        if own is None or cls in method.skip or getattr(own, "__isabstractmethod__", False) is True:
+            return False
+        # `dataclass(slots=True)` and the like make a class anew, with the stand-ins of the first.
+        if not _is_mock(own) and self._stands_for(own) is None:
+            stand_in = _alike(method.stand_in_for(cls, own), own)
+            # `__wrapped__` is where `inspect` looks for the signature and the annotations.
+            vars(stand_in).update({"__wrapped__": own, _STANDS_IN: (self, before)})
+            setattr(cls, name, stand_in)
+        return True
 
     def _from_outside(self, cls: type, name: str) -> Any:
         """Return the method that a class inherits from a mixin, which is not derived from the base itself."""
@@ -363,28 +425,24 @@ class _Tree:
             super(self._base, cls).__init_subclass__(**options)
         else:
             self._init_subclass.__get__(None, cls)(**options)
-        for name, stand_in_for, skip in self._methods:
-            # `dataclass(slots=True)` and the like make a class anew, with the stand-ins of the first.
-            if self._stands_for(cls, name) is None:
-                stand_in = self._stand_in(cls, name, stand_in_for, skip)
-                if stand_in is not None:
-                    setattr(cls, name, stand_in)
+        for method in self._methods:
+            self._place(cls, method)
         self._later.add(cls)
 
-    def _stands_for(self, cls: type, name: str) -> tuple[Any] | None:
-        """Return what the stand-in of a class replaced, in a tuple; None where there is no stand-in."""
-        marks = getattr(vars(cls).get(name), "__dict__", {})
-        tree, before = marks.get(_STANDS_IN, (None, None))
+    def _stands_for(self, found: Any) -> tuple[Any] | None:
+        """Return what a stand-in replaced, in a tuple; None for anything else."""
+        tree, before = getattr(found, "__dict__", {}).get(_STANDS_IN, (None, None))
         return (before,) if tree is self else None
 
-    def _restore_later(self) -> None:
-        for cls in list(self._later):
-            for name, _, _ in self._methods:
-                replaced = self._stands_for(cls, name)
-                if replaced == (_ABSENT,):
-                    delattr(cls, name)
-                elif replaced is not None:
-                    setattr(cls, name, *replaced)
+    def _restore(self) -> None:
+        every = [(cls, method.name) for cls, method in self._placed]
+        every += [(cls, method.name) for cls in self._later for method in self._methods]
+        for cls, name in every:
+            replaced = self._stands_for(vars(cls).get(name))
+            if replaced == (_ABSENT,):
+                delattr(cls, name)
+            elif replaced is not None:
+                setattr(cls, name, *replaced)
 
 
 class _Definition:
@@ -496,6 +554,11 @@ def _alike(stand_in: Any, original: Any) -> Any:
     return awaited
 
 
+def _is_mock(found: Any) -> bool:
+    """Say whether a test has put something in the place of a method. It goes on to be called then."""
+    return type(found).__module__ == "unittest.mock" or hasattr(found, "mock")
+
+
 def _wrapped(function: Any) -> Any:
     return getattr(function, "__wrapped__", None)
 
@@ -516,7 +579,7 @@ def _derived_from(base: type) -> list[type]:
 
 def _code_of(function: Any) -> CodeType | None:
     code = getattr(unwrap(function), "__code__", None)
-    return code if isinstance(code, CodeType) else None
+    return code if type(code) is CodeType else None
 
 
 def _names_in(function: Any) -> frozenset[str]:

@@ -136,6 +136,21 @@ def test_a_seam_that_is_held_has_nothing_of_a_bridge_that_could_not_patch(seam, 
     seam.release()
 
 
+def test_what_a_test_has_put_back_is_replaced_again_while_the_seam_is_held(seam, connection):
+    send, bridge = Connection.send, Bridge("shop")
+    seam.hold()
+    seam.enter(bridge)
+    seam.leave(bridge)
+    Connection.send = send
+    seam.enter(bridge)
+    connection.send("1")
+    seam.leave(bridge)
+    seam.release()
+
+    assert bridge.sent == ["1"]
+    assert Connection.send is send
+
+
 def test_an_attribute_is_replaced_in_objects_that_have_it_already(seam, connection):
     seam.enter(Bridge("shop"))
 

@@ -6,7 +6,7 @@ import gc
 import inspect
 import weakref
 from abc import ABC, abstractmethod
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -327,6 +327,64 @@ def test_a_mock_of_a_test_goes_first(bridge, monkeypatch):
     queue.put("a")
 
     assert (bridge.sent, mock.call_count) == ([], 1)
+
+
+@pytest.mark.parametrize("kind", [Mock, AsyncMock])
+def test_a_mock_in_a_class_goes_first(bridge, seam, monkeypatch, kind):
+    seam.leave(bridge)
+    mock = kind()
+    monkeypatch.setattr(Redis, "put", mock)
+    seam.enter(bridge)
+    result = Redis().put("a")
+    if kind is AsyncMock:
+        asyncio.run(result)
+
+    assert (bridge.sent, mock.call_count) == ([], 1)
+
+
+def test_a_class_that_a_test_had_mocked_before_is_captured_afterwards(seam):
+    put = vars(Redis)["put"]
+    bridge = Bridge()
+    seam.hold()
+    Redis.put = Mock()
+    seam.enter(bridge)
+    seam.leave(bridge)
+    Redis.put = put
+    seam.enter(bridge)
+    Redis().put("a")
+    seam.leave(bridge)
+    seam.release()
+
+    assert bridge.sent == [("Redis", "a")]
+    assert vars(Redis)["put"] is put
+
+
+def test_a_class_that_a_test_had_replaced_before_is_captured_afterwards(seam):
+    class Later(Redis):
+        pass
+
+    put = vars(Redis)["put"]
+    bridge = Bridge()
+    seam.hold()
+    Redis.put = lambda itself, message: None
+    seam.enter(bridge)
+
+    class Latest(Queue):
+        def put(self, message):
+            pass
+
+    latest = vars(Latest)["put"].__wrapped__
+    seam.leave(bridge)
+    Redis.put = put
+    Latest.put = latest
+    seam.enter(bridge)
+    for cls in (Redis, Later, Latest):
+        cls().put("a")
+    seam.leave(bridge)
+    seam.release()
+
+    assert bridge.sent == [("Redis", "a"), ("Later", "a"), ("Latest", "a")]
+    assert (vars(Redis)["put"], vars(Latest)["put"]) == (put, latest)
 
 
 def test_a_class_of_a_test_is_not_kept(bridge):

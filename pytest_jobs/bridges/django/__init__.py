@@ -7,7 +7,8 @@ Read in this order:
 - `attempt`: one run of a task, from READY to its end, with its signals.
 - `families`: what differs between the two packages, and between their versions.
 
-`bridges.opening` calls `bridge()` for `jobs_apps = django`.
+`bridges.capture` calls `bridge()` when one of the packages is imported, and `bridges.opening` for
+`jobs_apps = django`.
 """
 
 from __future__ import annotations
