@@ -46,6 +46,8 @@ class _Assertion(Assertion, Generic[T]):
     """An assertion about one job, or one kind of delivery."""
 
     _subject: Subject[T]
+    #: Whether the assertion is about every job when it names none.
+    _may_ask_for_all = False
 
     def _search(
         self, job: object, criteria: Mapping[str, Any], *, negative: bool = False
@@ -58,7 +60,12 @@ class _Assertion(Assertion, Generic[T]):
             raise
 
     def _check_call(self, job: object, arguments: tuple[Any, ...]) -> None:
-        """Raise when arguments of the job are written as those of the assertion."""
+        """Raise when the job is missing, or its arguments are written as those of the assertion."""
+        if job is EVERY_JOB and not self._may_ask_for_all:
+            raise CriterionError(
+                f"{self._name}() does not say which job: write it first, without a keyword, as in "
+                f"{self._name}(Pay)."
+            )
         if arguments:
             named = getattr(job, "__name__", None) or short_repr(job)
             raise CriterionError(
@@ -113,7 +120,7 @@ class AssertEnqueued(_Assertion[JobRecord]):
         self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
     ) -> tuple[JobRecord, ...]: ...
     def __call__(
-        self, job: object, /, *arguments: Never, **criteria: Any
+        self, job: object = EVERY_JOB, /, *arguments: Never, **criteria: Any
     ) -> JobRecord | tuple[JobRecord, ...]:
         """Return the record; the records, as a tuple, when a number is asked for.
 
@@ -135,7 +142,7 @@ class AssertEnqueued(_Assertion[JobRecord]):
     async def awaited(
         self, job: object, /, **criteria: Unpack[CountedEnqueuedCriteria]
     ) -> tuple[JobRecord, ...]: ...
-    def awaited(self, job: object, /, *arguments: Never, **criteria: Any) -> Any:
+    def awaited(self, job: object = EVERY_JOB, /, *arguments: Never, **criteria: Any) -> Any:
         """Wait on the running event loop, and return the same: `await assert_enqueued.awaited(Pay, timeout=5)`.
 
         Raises:
@@ -168,7 +175,7 @@ class _AssertDelivered(_Assertion[Delivery]):
         self, job: object, /, **criteria: Unpack[CountedDeliveredCriteria]
     ) -> tuple[Delivery, ...]: ...
     def __call__(
-        self, job: object, /, *arguments: Never, **criteria: Any
+        self, job: object = EVERY_JOB, /, *arguments: Never, **criteria: Any
     ) -> Delivery | tuple[Delivery, ...]:
         """Return the delivery; the deliveries, as a tuple, when a number is asked for.
 
@@ -231,7 +238,7 @@ class AssertDelivered(_Assertion[Delivery]):
         self, job: object, /, **criteria: Unpack[CountedStatusCriteria]
     ) -> tuple[Delivery, ...]: ...
     def __call__(
-        self, job: object, /, *arguments: Never, **criteria: Any
+        self, job: object = EVERY_JOB, /, *arguments: Never, **criteria: Any
     ) -> Delivery | tuple[Delivery, ...]:
         """Return the delivery; the deliveries, as a tuple, when a number is asked for.
 
@@ -247,6 +254,7 @@ class AssertNotEnqueued(_Assertion[JobRecord]):
     """Assert that the application did not enqueue such a job; without a job, nothing at all."""
 
     _name = "assert_not_enqueued"
+    _may_ask_for_all = True
     _subject = ENQUEUED
 
     def __call__(
@@ -266,6 +274,7 @@ class AssertNotPerformed(_Assertion[Delivery]):
     """Assert that no delivery of such a job succeeded; without a job, of none at all."""
 
     _name = "assert_not_performed"
+    _may_ask_for_all = True
     _subject = PERFORMED
 
     def __call__(

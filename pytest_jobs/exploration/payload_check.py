@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from ..bridges.opening import open_jobs
 from ..core.foundation.signature import Binder
+from ..core.foundation.vocabulary import in_our_words
 from ..errors import (
     AmbiguousJobError,
+    CriterionError,
     IncompatiblePayload,
     JobsError,
     PayloadError,
@@ -61,6 +63,7 @@ _ADVICE: Final = {
 }
 
 
+@in_our_words(CriterionError, by_position="apps")
 def check_payloads(
     directory: str | os.PathLike[str],
     *,

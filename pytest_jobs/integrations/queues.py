@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.foundation.options import nearest
-from ..errors import QueuesError
+from ..core.foundation.vocabulary import in_our_words
+from ..errors import QueuesError, SignatureError
 from ..harness.ledger.queues import Queues
 from .recurring.yaml import read_yaml
 
@@ -44,6 +45,7 @@ _THREADS: Final = 3
 _IN_PYTHON: Final = "Write down the order that is meant, as in Queues(['critical', 'default'])."
 
 
+@in_our_words(SignatureError, by_position="environment")
 def load_queues(
     path: str | PathLike[str], *, environment: str | None = None, seed: int = 0
 ) -> Queues:

@@ -1,4 +1,4 @@
-"""Arguments of the job that are written as arguments of the assertion are refused, with `args=`."""
+"""Arguments of the job that are written as those of the assertion are refused, and so is a missing job."""
 
 import pytest
 
@@ -33,6 +33,24 @@ def test_args_is_named(request, refusal, name):
 
     assert refusal(assertion, Pay, 7) == (
         f"{name}(Pay, 7) does not compare arguments that stand alone: write {name}(Pay, args=(7,))."
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "assert_enqueued",
+        "assert_performed",
+        "assert_retried",
+        "assert_discarded",
+        "assert_failed",
+        "assert_delivered",
+    ],
+)
+@pytest.mark.parametrize("criteria", [{}, {"job": Pay}, {"args": (7,)}], ids=["", "job", "args"])
+def test_without_a_job_it_is_asked_for(request, refusal, name, criteria):
+    assert refusal(request.getfixturevalue(name), **criteria) == (
+        f"{name}() does not say which job: write it first, without a keyword, as in {name}(Pay)."
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 from pytest_jobs import (
     Batch,
     Job,
+    Schedule,
     check_idempotent,
     configure,
     discard_on,
@@ -12,7 +13,11 @@ from pytest_jobs import (
     job,
     later,
     limits_concurrency,
+    load_queues,
+    load_schedule,
     open_jobs,
+    reference,
+    rescue_from,
     retry_on,
     unique,
 )
@@ -101,6 +106,26 @@ def send_receipt(order_id):
         (
             lambda: limits_concurrency(limit=2),
             "limits_concurrency() got an unexpected keyword argument 'limit': write to=.",
+        ),
+        (
+            lambda: load_schedule("recurring.yml", env="production"),
+            "load_schedule() got an unexpected keyword argument 'env': write environment=.",
+        ),
+        (
+            lambda: load_queues("queue.yml", "production"),
+            "load_queues() takes 1 positional argument but 2 were given: write environment='production'.",
+        ),
+        (
+            lambda: Schedule({}, tz="UTC"),
+            "Schedule.__init__() got an unexpected keyword argument 'tz': write timezone=.",
+        ),
+        (
+            lambda: reference(id="pk", finder="get"),
+            "reference() got an unexpected keyword argument 'finder': write find=.",
+        ),
+        (
+            lambda: rescue_from(ValueError, then=print),
+            "rescue_from() got an unexpected keyword argument 'then': it takes no keywords.",
         ),
         (
             lambda: configure(queue_adapter=None),

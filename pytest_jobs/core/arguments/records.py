@@ -20,6 +20,7 @@ from ...errors import (
 from ..foundation.callbacks import without_awaiting
 from ..foundation.libraries import integrations_in_use
 from ..foundation.registry import import_module_of, name_of, standing_at
+from ..foundation.vocabulary import in_our_words
 
 _log: Final = logging.getLogger(__name__)
 
@@ -306,6 +307,7 @@ def with_references(value: Any) -> Any:
     return value if found is None else RecordReference(found, found.identify(value))
 
 
+@in_our_words(DeclarationError)
 def reference(
     *, id: str | Callable[[Any], object], find: str | Callable[[Any], object]
 ) -> Callable[[C], C]:

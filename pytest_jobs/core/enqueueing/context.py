@@ -17,6 +17,7 @@ from ..foundation.payload import CONTEXT, Payload
 from ..foundation.registry import import_module_of, name_of
 from ..foundation.settings import Restore
 from ..foundation.types import annotated_types, annotations_of
+from ..foundation.vocabulary import in_our_words
 
 #: The values of each class. It is replaced as a whole, never changed: so a job can keep it.
 CurrentValues: TypeAlias = Mapping[type["CurrentAttributes"], Mapping[str, Any]]
@@ -216,6 +217,7 @@ def attribute(*, default: T, carried: bool = True) -> T: ...
 def attribute(*, factory: Callable[[], T], carried: bool = True) -> T: ...
 @overload
 def attribute(*, carried: bool = True) -> Any: ...
+@in_our_words(DeclarationError, by_position="default")
 def attribute(*, default: Any = _MISSING, factory: Any = None, carried: bool = True) -> Any:
     """Declare an attribute of `CurrentAttributes` that needs more than a default.
 

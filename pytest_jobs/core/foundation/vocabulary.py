@@ -221,6 +221,8 @@ _SYNONYMS: Final = tuple(
         "raise_at jobs_raise",
         "adapter queue_adapter",
         "delta duration",
+        "environment env",
+        "timezone tz zone time_zone",
     )
 )
 #: Words for a number of retries, which is one less than that of the attempts.
@@ -255,7 +257,7 @@ def keyword_advice(name: str, value: object, known: Collection[str]) -> str:
             return f"write wait={unit}."
     meant = meant_keyword(name, known)
     if meant is None:
-        return f"it takes {', '.join(known)}."
+        return f"it takes {', '.join(known) or 'no keywords'}."
     counted = ", which counts the first run" if name in _COUNT_RETRIES else ""
     return f"write {meant}={counted}."
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ...core.foundation.options import nearest
-from ...errors import CriterionError, QueuesError, UnservedQueueError
+from ...core.foundation.vocabulary import in_our_words
+from ...errors import CriterionError, QueuesError, SignatureError, UnservedQueueError
 from ..records.record import JobRecord
 from ..records.texts import short_name
 
@@ -54,6 +55,7 @@ class Queues:
     #: Further settings of the file, which have no effect here.
     left_out: tuple[str, ...]
 
+    @in_our_words(SignatureError)
     def __init__(
         self,
         queues: Iterable[Listed] | Mapping[str, int],

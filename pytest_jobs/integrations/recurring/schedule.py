@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from ...core.foundation.vocabulary import in_our_words
 from ...core.functions import JobFunction
 from ...core.job import Job
-from ...errors import ScheduleError
+from ...errors import ScheduleError, SignatureError
 from .task import RecurringTask, find, read_task, split_command
 from .timing import FoundDays, cronsim
 from .yaml import read_yaml, tasks_of
@@ -36,6 +37,7 @@ class Schedule:
     #: The keys of tasks that say `enabled: false`, which never fire.
     disabled: tuple[str, ...]
 
+    @in_our_words(SignatureError)
     def __init__(
         self,
         tasks: Mapping[str, Mapping[str, object]],
@@ -109,6 +111,7 @@ class Schedule:
         return f"<Schedule {', '.join(self.tasks) or 'without tasks'}>"
 
 
+@in_our_words(SignatureError, by_position="environment")
 def load_schedule(
     path: str | PathLike[str],
     *,
