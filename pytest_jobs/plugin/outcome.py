@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..errors import ForgottenCallError, UnusedFaultError
 from .settings.options import item_options
 
 if TYPE_CHECKING:
@@ -32,7 +31,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if harness is not None:
         try:
             harness.check()
-        except (ForgottenCallError, UnusedFaultError) as error:
+        except Exception as error:
+            from ..errors import ForgottenCallError, UnusedFaultError
+
+            if not isinstance(error, ForgottenCallError | UnusedFaultError):
+                raise
             # Raised after the test, whose lines are not in its traceback: what it shows are frames of pytest.
             name = f"{type(error).__module__}.{type(error).__qualname__}"
             raise pytest.fail.Exception(f"{name}: {error}", pytrace=False) from None
