@@ -103,11 +103,11 @@ class Halt(JobsError):
 
 
 class ScheduleError(JobsError, ValueError):
-    """A schedule of recurring jobs says what cannot be meant."""
+    """A schedule of recurring jobs has a mistake."""
 
 
 class QueuesError(JobsError, ValueError):
-    """A configuration of queues says what cannot be meant."""
+    """A configuration of queues has a mistake."""
 
 
 # Performing
