@@ -1,8 +1,11 @@
 """Whatever was replaced is put back exactly."""
 
 import asyncio
+import tomllib
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
@@ -19,6 +22,7 @@ from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge, bridge
 from pytest_jobs.errors import (
     ApplicationError,
     BridgeError,
+    JobsWarning,
     NoHarnessError,
     NotPerformedError,
     UnknownVersionError,
@@ -153,6 +157,22 @@ def test_a_sandbox_ends_with_its_block_also_when_the_block_raises(broker, open_o
 def test_a_bridge_that_is_not_installed_has_no_sandbox(broker, ledger):
     with pytest.raises(NoHarnessError), TaskiqBridge([broker]).sandbox(ledger):
         pass
+
+
+@pytest.mark.parametrize("version", ["0.12.0", "0.13.0", "0.14.0", "1.0"])
+def test_installing_pytest_jobs_leaves_the_taskiq_of_a_project_alone(version):
+    project = tomllib.loads(Path(__file__).parents[3].joinpath("pyproject.toml").read_text("utf-8"))
+    (requirement,) = project["project"]["optional-dependencies"]["taskiq"]
+
+    assert version in Requirement(requirement).specifier
+
+
+def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
+    monkeypatch.setattr("taskiq.__version__", "0.99.0")
+    with pytest.warns(
+        JobsWarning, match=r"taskiq 0\.99\.0 is newer than what pytest-jobs was tested with"
+    ):
+        assert TaskiqBridge().version == "0.99.0"
 
 
 def test_a_version_without_a_seam_is_refused(broker, monkeypatch):
