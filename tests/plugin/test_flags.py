@@ -71,6 +71,15 @@ def test_inline_and_another_mode_exclude_each_other(pytester, ini, flags, messag
     )
 
 
+def test_an_attack_and_no_harness_exclude_each_other(pytester):
+    result = pytester.runpytest("--jobs-twice", "--jobs-mode=off")
+
+    assert (
+        "ERROR: --jobs-twice attacks the jobs of every test, and --jobs-mode=off lets none in: "
+        "drop one of the two." in result.stderr.str().splitlines()
+    )
+
+
 def test_the_file_of_the_workers_lies_where_pytest_was_started(pytester):
     config = pytester.mkdir("config")
     pytester.makeini("[pytest]\n")

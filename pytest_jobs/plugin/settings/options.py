@@ -120,7 +120,7 @@ def read_options(config: pytest.Config) -> JobOptions:
     attack, by_flag = _attack(config)
     if by_flag and mode == "off":
         raise pytest.UsageError(
-            f"--jobs-{attack} attacks the jobs of every test, and jobs_mode = off lets none in: "
+            f"--jobs-{attack} attacks the jobs of every test, and {_written(config, 'mode')} lets none in: "
             "drop one of the two."
         )
     apps = _words(config, "apps")
@@ -150,6 +150,12 @@ def _given(config: pytest.Config, name: str) -> tuple[Any, str]:
     return flag, f"--jobs-{name}"
 
 
+def _written(config: pytest.Config, name: str) -> str:
+    """Return an option as it was written in the ini file, or on the command line."""
+    given, where = _given(config, name)
+    return f"{where}={given}" if where.startswith("--") else f"{where} = {given}"
+
+
 def _is_on(config: pytest.Config, name: str) -> bool:
     return bool(config.getoption(f"--jobs-{name}") or config.getini(ini_name(name)))
 
@@ -167,10 +173,9 @@ def _mode(config: pytest.Config) -> Mode | None:
     if not config.getoption("--jobs-inline"):
         return mode
     if mode == "off" or (where == "--jobs-mode" and mode != "inline"):
-        said = f"{where} = {mode}" if where == "jobs_mode" else f"{where}={mode}"
         does = "lets none in" if mode == "off" else "keeps them"
         raise pytest.UsageError(
-            f"--jobs-inline performs every job, and {said} {does}: drop one of the two."
+            f"--jobs-inline performs every job, and {_written(config, 'mode')} {does}: drop one of the two."
         )
     return "inline"
 
