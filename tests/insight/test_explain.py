@@ -76,7 +76,7 @@ def test_a_chapter_of_the_errors_is_a_page_too(explain):
 
 def test_links_are_printed_without_their_targets(explain):
     assert (
-        "PayloadError\n============\n\nCause: payloads of which nothing"
+        "PayloadError\n============\n\nCause: no payloads were recorded, or none"
         in explain("PayloadError")[1]
     )
 
