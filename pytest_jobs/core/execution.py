@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from ..errors import DeclarationError, Halt, RunningLoopError
 from .arguments.encoding import decode, look_up_records_of_arguments, may_name_records
-from .arguments.records import Find, RecordReference, UnitOfWork
+from .arguments.records import Find, RecordReference, UnitOfWork, units
 from .batches.ends import end_in_batch, end_in_batch_or_log
 from .enqueueing.context import current_classes, enter, leave, performed, restore
 from .enqueueing.enqueue import enqueue_retry, payload_of
@@ -46,7 +46,7 @@ def perform(
         return Execution("failed", error=error, handled=False)
     run = Run(job_class, payload, around)
     carries = payload.headers is not None or may_name_records(payload.arguments)
-    if carries or current_classes.any or performed.get() is not None:
+    if carries or current_classes.any or units.in_use or performed.get() is not None:
         delivery = run.deliver_with_records()
     elif run.declaration.is_coroutine:
         delivery = run.adeliver()

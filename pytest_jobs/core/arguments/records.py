@@ -6,6 +6,8 @@ import inspect
 import logging
 import operator
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, cast
@@ -19,6 +21,7 @@ from ...errors import (
 )
 from ..foundation.callbacks import without_awaiting
 from ..foundation.libraries import integrations_in_use
+from ..foundation.protocols import CommitWait, WasIdle
 from ..foundation.registry import import_module_of, name_of, standing_at
 from ..foundation.vocabulary import in_our_words
 
@@ -49,7 +52,7 @@ class UnitOfWork:
     for a synchronous job none of them awaits anything.
     """
 
-    __slots__ = ("_looked_up", "_session", "awaits")
+    __slots__ = ("_decided", "_looked_up", "_outer", "_session", "awaits")
 
     def __init__(self, *, awaits: bool) -> None:
         """Begin; no session is open yet.
@@ -62,6 +65,18 @@ class UnitOfWork:
         self._session: DatabaseSession | None = None
         # By the text of the id, since an id need not be hashable.
         self._looked_up: dict[tuple[type, str], object] = {}
+        #: The jobs that wait for a transaction in which nothing was written, unless that is written in.
+        self._decided: list[tuple[WasIdle, CommitWait]] = []
+        self._outer: Token[UnitOfWork | None] | None = None
+
+    def decide(self, transaction: WasIdle, wait: CommitWait) -> None:
+        """Let this delivery decide about a job that waits for a transaction in which nothing was written."""
+        self._decided.append((transaction, wait))
+
+    @property
+    def decides(self) -> bool:
+        """Whether the delivery has not ended yet."""
+        return self._outer is not None
 
     def session(self, open: Callable[[], S]) -> S:
         """Return the session of this delivery, which is opened for the first record."""
@@ -84,6 +99,8 @@ class UnitOfWork:
     async def commit(self) -> None:
         if self._session is not None:
             await _settled(self._session.commit())
+        for wait in self._take_decided():
+            wait.committed()
 
     async def roll_back(self, error: Exception) -> None:
         """Take it back for an error of the job, which gets a note if that fails too."""
@@ -95,8 +112,20 @@ class UnitOfWork:
                 "What the job did to its records could not be rolled back either: "
                 f"{type(raised).__name__}: {raised}"
             )
+        self._drop("since the job that enqueued it failed")
+
+    def _take_decided(self) -> list[CommitWait]:
+        """Return the jobs that no transaction decides about, by its commit or its rollback, any more."""
+        found = [wait for transaction, wait in self._decided if not transaction.is_written]
+        self._decided = [each for each in self._decided if each[0].is_written]
+        return found
+
+    def _drop(self, by: str) -> None:
+        for wait in self._take_decided():
+            wait.dropped(by)
 
     async def __aenter__(self) -> Self:
+        self._outer = units.enter(self)
         return self
 
     async def __aexit__(
@@ -105,6 +134,9 @@ class UnitOfWork:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        units.leave(self._outer)
+        self._outer = None
+        self._drop("since the delivery that enqueued it did not end")
         if self.awaits and kind is GeneratorExit:
             return  # The coroutine is thrown away, and so can await nothing any more.
         try:
@@ -112,6 +144,38 @@ class UnitOfWork:
                 await _settled(self._session.close())
         except Exception:
             _log.warning("What held the records of a job could not be closed.", exc_info=True)
+
+
+class Units:
+    """The units of work of the deliveries that are being made."""
+
+    __slots__ = ("_here", "in_use")
+
+    def __init__(self) -> None:
+        #: Whether a database library asks for them: without one, plain jobs spend no time on them.
+        self.in_use = False
+        self._here: ContextVar[UnitOfWork | None] = ContextVar("pytest_jobs_unit", default=None)
+
+    def here(self) -> UnitOfWork | None:
+        """Return the unit of the delivery that is made in this thread or task; None outside of deliveries."""
+        unit = self._here.get()
+        # A task may go on when the delivery that began it has ended.
+        return unit if unit is not None and unit.decides else None
+
+    def enter(self, unit: UnitOfWork) -> Token[UnitOfWork | None]:
+        """Begin a unit; return what `leave` takes."""
+        return self._here.set(unit)
+
+    def leave(self, outer: Token[UnitOfWork | None] | None) -> None:
+        """Bring the unit around it back."""
+        # A coroutine that is thrown away ends in the context of whoever throws it away.
+        with suppress(ValueError):
+            if outer is not None:
+                self._here.reset(outer)
+
+
+#: Where the unit of work of a delivery is found.
+units = Units()
 
 
 async def _settled(waiting: Awaitable[None] | None) -> None:

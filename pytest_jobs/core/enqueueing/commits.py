@@ -11,8 +11,8 @@ from ..foundation.hooks import hooks
 from ..foundation.libraries import integrations_in_use
 from ..foundation.protocols import (
     CommitWait,
-    EndsWithDelivery,
     FoundTransaction,
+    MayBeIdle,
     OpenTransaction,
     TransactionSource,
 )
@@ -132,5 +132,5 @@ def transactions_to_wait_for(
         (source, transaction)
         for source in sources
         for transaction in source.open_here()
-        if not (is_member and isinstance(transaction, EndsWithDelivery) and transaction.is_idle)
+        if not (is_member and isinstance(transaction, MayBeIdle) and transaction.is_idle)
     ]

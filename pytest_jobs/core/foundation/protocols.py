@@ -310,12 +310,24 @@ class OpenTransaction(Protocol):
 
 
 @runtime_checkable
-class EndsWithDelivery(Protocol):
-    """A transaction that may be waited for although nothing was written in it, since a delivery will end it."""
+class MayBeIdle(Protocol):
+    """A transaction that jobs wait for inside a delivery, although nothing was written in it."""
 
     @property
     def is_idle(self) -> bool:
         """Whether it began by itself, and nothing was written in it so far."""
+        ...
+
+
+class WasIdle(Protocol):
+    """A transaction in which nothing was written when a job began to wait for it.
+
+    If nothing is, the delivery decides: the job is enqueued when it was performed, and dropped when it failed.
+    """
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it goes on, and something was written in it since."""
         ...
 
 

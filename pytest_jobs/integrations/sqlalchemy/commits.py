@@ -20,11 +20,9 @@ from sqlalchemy.orm import (
     session as session_module,
 )
 
+from ...core.arguments.records import UnitOfWork, units
 from ...core.foundation.protocols import CommitWait, TransactionSource
 from ...errors import CommitError
-
-#: In `Session.info` of the session in which a delivery has its records: its transaction ends with the delivery.
-OF_DELIVERY: Final = "pytest_jobs_of_delivery"
 
 #: The sessions that were used in this context: in this thread or task, or before it was started.
 _used_here: ContextVar[tuple[SessionWatch, ...]] = ContextVar(
@@ -45,6 +43,7 @@ class SessionWatch:
         "__weakref__",
         "_changed",
         "_committed",
+        "_early",
         "_session",
         "_waiting",
         "_when_written",
@@ -64,6 +63,8 @@ class SessionWatch:
         #: The jobs that wait, with the savepoint or the transaction in which each was enqueued: by a weak
         #: reference, since a transaction keeps its session alive.
         self._waiting: list[tuple[weakref.ref[SessionTransaction], CommitWait]] = []
+        #: Those of them that came when nothing was written: if nothing is, their delivery decides.
+        self._early: list[tuple[UnitOfWork, CommitWait]] = []
 
     @property
     def text(self) -> str:
@@ -79,20 +80,20 @@ class SessionWatch:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has a transaction that somebody is sure to end.
-
-        The application is, if it began the transaction or writes in it; so is the delivery of a job.
-        """
+        """Whether it has a transaction that the application began, or in which it writes."""
         session = self._session()
-        if session is None or not session.in_transaction():
-            return False
-        return OF_DELIVERY in session.info or not self.is_idle
+        return session is not None and session.in_transaction() and not self.is_idle
+
+    @property
+    def transaction(self) -> SessionTransaction | None:
+        """The transaction of the session, without its savepoints."""
+        session = self._session()
+        return None if session is None else session.get_transaction()
 
     @property
     def is_idle(self) -> bool:
         """Whether it has a transaction that began by itself, and in which nothing was written."""
-        session = self._session()
-        transaction = None if session is None else session.get_transaction()
+        session, transaction = self._session(), self.transaction
         if session is None or transaction is None:
             return False
         begun = transaction.origin is not SessionTransactionOrigin.AUTOBEGIN
@@ -104,8 +105,11 @@ class SessionWatch:
         inner = session and (session.get_nested_transaction() or session.get_transaction())
         if inner is None:
             wait.dropped(_THROWN_AWAY)
-        else:
-            self._waiting.append((weakref.ref(inner), wait))
+            return
+        if self.is_idle and (unit := units.here()) is not None:
+            unit.decide(IdleTransaction(self, inner), wait)
+            self._early.append((unit, wait))
+        self._waiting.append((weakref.ref(inner), wait))
 
     @property
     def has_only_read(self) -> bool:
@@ -138,14 +142,17 @@ class SessionWatch:
         """
         outer = transaction.parent
         committed, self._committed = self._committed, False
+        decided = self._decided_by_deliveries()
         if outer is None:
+            self._early = []
             self._changed = False
             self._when_written = []
         mine = [wait for inner, wait in self._waiting if inner() is transaction]
         self._waiting = [entry for entry in self._waiting if entry[0]() is not transaction]
         if not committed:
             for wait in mine:
-                wait.dropped()
+                if wait not in decided:
+                    wait.dropped()
         elif outer is None:
             _commit_all(mine)
         else:
@@ -157,8 +164,29 @@ class SessionWatch:
 
     def _thrown_away(self, reference: weakref.ref[Session]) -> None:
         waiting, self._waiting = self._waiting, []
+        decided = self._decided_by_deliveries()
         for _, wait in waiting:
-            wait.dropped(_THROWN_AWAY)
+            if wait not in decided:
+                wait.dropped(_THROWN_AWAY)
+
+    def _decided_by_deliveries(self) -> list[CommitWait]:
+        """Return the jobs about which a delivery decides, since nothing was written."""
+        return [] if self._changed else [wait for unit, wait in self._early if unit.decides]
+
+
+class IdleTransaction:
+    """A transaction of a session in which nothing was written when a job began to wait for it."""
+
+    __slots__ = ("_transaction", "_watch")
+
+    def __init__(self, watch: SessionWatch, transaction: SessionTransaction) -> None:
+        self._watch = watch
+        self._transaction = weakref.ref(transaction)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it goes on, and something was written in it: then its end decides about the job."""
+        return self._watch.is_open and self._watch.transaction is self._transaction()
 
 
 _THROWN_AWAY: Final = "since its session was thrown away before it committed"
@@ -181,6 +209,7 @@ class Sessions:
         if self._listening:
             return
         self._listening = True
+        units.in_use = True
         # Nobody knows which thread or task began the sessions that are open already.
         self._unseen.update(
             session for session in session_module._sessions.values() if session.in_transaction()
@@ -205,7 +234,13 @@ class Sessions:
                 "on that is enqueued after the commit: import sqlalchemy.orm before that class is defined."
             )
         self._unseen.clear()
-        return [watch for watch in _used_here.get() if watch.is_open]
+        # A delivery ends what has only read, too; elsewhere nobody may ever do so.
+        in_delivery = units.here() is not None
+        return [
+            watch
+            for watch in _used_here.get()
+            if watch.is_open or (in_delivery and watch.has_only_read)
+        ]
 
     def reading_here(self) -> Sequence[SessionWatch]:
         """Return the sessions of this context whose transaction has only read so far."""

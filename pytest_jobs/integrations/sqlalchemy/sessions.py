@@ -16,7 +16,6 @@ from sqlalchemy.orm import Mapper, Session, scoped_session
 from ...core.arguments.records import Reference, UnitOfWork
 from ...core.foundation.settings import settings
 from ...errors import DeclarationError, NoSessionError
-from .commits import OF_DELIVERY
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
@@ -36,7 +35,6 @@ class SessionUnit:
         self.session = session
         self._put_back = put_back
         self._inner: Any = session.sync_session if is_awaited(session) else session
-        self._inner.info[OF_DELIVERY] = True
 
     def commit(self) -> Ended:
         # The caller may read records that the job returned, after the session is closed.
@@ -50,7 +48,6 @@ class SessionUnit:
 
     def close(self) -> Ended:
         """Close it, and put back the session that was in its place."""
-        self._inner.info.pop(OF_DELIVERY, None)
         if is_awaited(self.session):
             return self._aclose(self.session)
         try:

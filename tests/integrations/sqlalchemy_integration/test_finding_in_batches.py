@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 from sessions import Base
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, sessionmaker
 
 from pytest_jobs import Batch, TestAdapter, configure, job, perform_all_later
@@ -122,3 +122,100 @@ def test_a_session_that_outlives_its_delivery_is_one_like_others_afterwards(jobs
         send_email.perform_later(7, 1)
 
         assert len(jobs.enqueued) == 2
+
+
+@job
+def bulk_email_by_id(engine_url, campaign_id):
+    """The form of the seed: the id of the campaign, a session of its own, and a commit after each batch."""
+    with Session(create_engine(engine_url)) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        for batch in in_batches(session):
+            for subscriber_id in batch:
+                send_email.perform_later(campaign_id, subscriber_id)
+            campaign.processed_count += len(batch)
+            session.commit()
+
+
+@job
+def only_reads(engine_url, *, fails=False):
+    with Session(create_engine(engine_url)) as session:
+        for subscriber_id in session.scalars(select(Subscriber.id)).all():
+            send_email.perform_later(7, subscriber_id)
+    if fails:
+        raise ValueError
+
+
+@pytest.fixture
+def url(engine):
+    return str(engine.url)
+
+
+def test_the_form_of_the_seed_enqueues_each_batch_at_its_commit(jobs, campaign, url):
+    bulk_email_by_id.perform_later(url, 7)
+    jobs.perform(jobs.pending[0])
+
+    assert [record.args[1] for record in jobs.enqueued[1:]] == [1, 2, 3, 4, 5]
+    assert jobs.dropped_by_rollback == []
+
+
+def test_what_a_job_enqueues_that_has_only_read_comes_when_it_was_performed(jobs, campaign, url):
+    only_reads.perform_later(url)
+    delivery = jobs.perform(jobs.pending[0])
+
+    assert len(delivery.enqueued) == 5
+
+
+def test_and_not_at_all_when_it_fails(jobs, campaign, url):
+    only_reads.perform_later(url, fails=True)
+    jobs.perform(jobs.pending[0])
+
+    assert len(jobs.enqueued) == 1
+    assert {callback.dropped for callback in jobs.dropped_by_rollback} == {
+        "since the job that enqueued it failed"
+    }
+
+
+def test_a_transaction_that_comes_after_the_one_that_was_read_in_decides_nothing(
+    jobs, campaign, url
+):
+    with Session(create_engine(url)) as session:
+
+        @job
+        def goes_on(campaign_id):
+            session.get_one(Campaign, campaign_id)
+            send_email.perform_later(campaign_id, 1)
+            session.rollback()
+            session.get_one(Campaign, campaign_id).processed_count = 9
+            session.flush()
+
+        goes_on.perform_later(7)
+        jobs.perform(jobs.pending[0])
+
+        assert len(jobs.enqueued) == 2
+
+
+def test_what_was_written_and_never_committed_drops_it_when_the_session_ends(jobs, campaign, url):
+    with Session(create_engine(url)) as session:
+
+        @job
+        def forgets_to_commit(campaign_id):
+            campaign = session.get_one(Campaign, campaign_id)
+            send_email.perform_later(campaign_id, 1)
+            campaign.processed_count = 9
+
+        forgets_to_commit.perform_later(7)
+        jobs.perform(jobs.pending[0])
+        assert len(jobs.waiting_for_commit) == 1
+
+    assert len(jobs.enqueued) == 1
+    assert len(jobs.dropped_by_rollback) == 1
+
+
+def test_outside_of_a_delivery_a_session_that_has_only_read_is_none_to_wait_for(
+    jobs, campaign, url
+):
+    with Session(create_engine(url)) as session:
+        session.get_one(Campaign, 7)
+        send_email.perform_later(7, 1)
+
+        assert len(jobs.enqueued) == 1
