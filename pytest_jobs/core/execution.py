@@ -46,12 +46,12 @@ def perform(
         return Execution("failed", error=error, handled=False)
     run = Run(job_class, payload, around)
     carries = payload.headers is not None or may_name_records(payload.arguments)
-    if carries or current_classes.any or units.in_use or performed.get() is not None:
+    if carries or current_classes.any or performed.get() is not None:
         delivery = run.deliver_with_records()
     elif run.declaration.is_coroutine:
-        delivery = run.adeliver()
+        delivery = run.deliver_with_records() if units.in_use else run.adeliver()
     else:
-        return run.deliver()
+        return run.deliver_in_unit() if units.in_use else run.deliver()
     if run.declaration.is_coroutine:
         return delivery
     return without_awaiting(delivery, payload.name)
@@ -93,17 +93,28 @@ class Run:
         )
         self.retry_wait_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
 
-    def deliver(self) -> Execution:
+    def deliver(self, unit: UnitOfWork | None = None) -> Execution:
         """Perform a job that awaits nothing, and handle its error."""
         exclusion = self.declaration.exclusion
         try:
             execution = None if exclusion is None else exclusion.enter(self._payload)
             if execution is None:
                 result = self._call(self._begin(RecordReference))
+                if unit is not None:
+                    unit.performed()
                 execution = self._performed(result)
         except Exception as error:
-            execution = self._failed(error)
+            execution = self._failed(error) if unit is None else self._failed_in(unit, error)
         return self._ended(execution)
+
+    def deliver_in_unit(self) -> Execution:
+        """Do the same, and decide about jobs that no transaction decides about."""
+        unit = UnitOfWork(awaits=False)
+        unit.begin()
+        try:
+            return self.deliver(unit)
+        finally:
+            unit.end()
 
     async def adeliver(self, unit: UnitOfWork | None = None) -> Execution:
         """Do the same for a coroutine job, or for one with records."""
@@ -201,6 +212,16 @@ class Run:
         except Exception as raised:
             execution = Execution("failed", error=raised, handled=False)
         execution.aftermath = self._aftermath
+        return execution
+
+    def _failed_in(self, unit: UnitOfWork, error: Exception) -> Execution:
+        """Do the same, between what the job and what its rules enqueued."""
+        unit.failed()
+        execution = self._failed(error)
+        try:
+            unit.performed()
+        except Exception as raised:
+            execution = Execution("failed", error=raised, handled=False)
         return execution
 
     async def _afailed(self, error: Exception, unit: UnitOfWork) -> Execution:

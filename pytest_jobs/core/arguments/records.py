@@ -6,7 +6,6 @@ import inspect
 import logging
 import operator
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
@@ -99,8 +98,7 @@ class UnitOfWork:
     async def commit(self) -> None:
         if self._session is not None:
             await _settled(self._session.commit())
-        for wait in self._take_decided():
-            wait.committed()
+        self.performed()
 
     async def roll_back(self, error: Exception) -> None:
         """Take it back for an error of the job, which gets a note if that fails too."""
@@ -112,10 +110,32 @@ class UnitOfWork:
                 "What the job did to its records could not be rolled back either: "
                 f"{type(raised).__name__}: {raised}"
             )
+        self.failed()
+
+    def begin(self) -> None:
+        """Have jobs that are enqueued from now on find this unit; for a delivery without records."""
+        self._outer = units.enter(self)
+
+    def performed(self) -> None:
+        """Enqueue the jobs that this delivery decides about."""
+        for wait in self._take_decided():
+            wait.committed()
+
+    def failed(self) -> None:
+        """Drop the jobs that this delivery decides about."""
         self._drop("since the job that enqueued it failed")
+
+    def end(self) -> None:
+        """Decide about nothing any more."""
+        units.leave(self._outer)
+        self._outer = None
+        if self._decided:
+            self._drop("since the delivery that enqueued it did not end")
 
     def _take_decided(self) -> list[CommitWait]:
         """Return the jobs that no transaction decides about, by its commit or its rollback, any more."""
+        if not self._decided:
+            return []
         found = [wait for transaction, wait in self._decided if not transaction.is_written]
         self._decided = [each for each in self._decided if each[0].is_written]
         return found
@@ -125,7 +145,7 @@ class UnitOfWork:
             wait.dropped(by)
 
     async def __aenter__(self) -> Self:
-        self._outer = units.enter(self)
+        self.begin()
         return self
 
     async def __aexit__(
@@ -134,9 +154,7 @@ class UnitOfWork:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        units.leave(self._outer)
-        self._outer = None
-        self._drop("since the delivery that enqueued it did not end")
+        self.end()
         if self.awaits and kind is GeneratorExit:
             return  # The coroutine is thrown away, and so can await nothing any more.
         try:
@@ -168,10 +186,12 @@ class Units:
 
     def leave(self, outer: Token[UnitOfWork | None] | None) -> None:
         """Bring the unit around it back."""
-        # A coroutine that is thrown away ends in the context of whoever throws it away.
-        with suppress(ValueError):
-            if outer is not None:
-                self._here.reset(outer)
+        if outer is None:
+            return
+        try:
+            self._here.reset(outer)
+        except ValueError:
+            return  # A coroutine that is thrown away ends in the context of whoever throws it away.
 
 
 #: Where the unit of work of a delivery is found.

@@ -9,7 +9,7 @@ from sessions import Base
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, sessionmaker
 
-from pytest_jobs import Batch, TestAdapter, configure, job, perform_all_later
+from pytest_jobs import Batch, TestAdapter, configure, discard_on, job, perform_all_later
 
 
 class Campaign(Base):
@@ -219,3 +219,32 @@ def test_outside_of_a_delivery_a_session_that_has_only_read_is_none_to_wait_for(
         send_email.perform_later(7, 1)
 
         assert len(jobs.enqueued) == 1
+
+
+def test_what_a_rule_of_a_failed_job_enqueues_comes_all_the_same(jobs, campaign, url):
+    def tell(job, error):
+        with Session(create_engine(url)) as session:
+            session.get_one(Campaign, 7)
+            send_email.perform_later(7, 99)
+
+    @discard_on(ValueError, then=tell)
+    @job
+    def fails(url):
+        only_reads(url, fails=True)
+
+    fails.perform_later(url)
+    jobs.perform(jobs.pending[0])
+
+    assert [record.args for record in jobs.enqueued[1:]] == [(7, 99)]
+
+
+def test_a_coroutine_job_decides_as_well(jobs, campaign, url):
+    @job
+    async def reads(url, *, fails):
+        only_reads(url, fails=fails)
+
+    for fails in (False, True):
+        reads.perform_later(url, fails=fails)
+        jobs.perform(next(record for record in jobs.pending if record.job is reads))
+
+    assert len(jobs.enqueued) == 2 + 5
