@@ -167,7 +167,7 @@ class Refusal:
         Args:
             library: the library.
             ledger: where refusals are noted.
-            why: why the library cannot be captured.
+            why: why the library cannot be captured, as a sentence without its full stop.
         """
         self._library = library
         self._ledger = ledger
@@ -196,8 +196,8 @@ class Refusal:
     def _refuse(self, sender: object, /, *args: Any, call: str, **kwargs: Any) -> Any:
         shown = ", ".join(_shown(args, kwargs))
         error = RefusedEnqueueError(
-            f"{type(sender).__name__}.{call}({shown}) was refused: {self._why}, so the job would go to the real "
-            "queue and no assertion would see it. Replace the call in this test, or say "
+            f"{type(sender).__name__}.{call}({shown}) was refused: the job would go to the real queue, where no "
+            f"assertion sees it. {self._why}. Replace the call in this test, or say "
             f"jobs_ignore = {self._library.name} to let {self._library.title} through unseen."
         )
         self._ledger.refusals.append(str(error))

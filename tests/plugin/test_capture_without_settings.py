@@ -174,6 +174,32 @@ def test_a_library_without_a_bridge_is_named_in_the_header(pytester):
     result.stdout.fnmatch_lines(["jobs: RQ is refused: pytest-jobs has no bridge to RQ"])
 
 
+def test_a_library_that_is_not_as_its_bridge_expects_is_refused_when_it_enqueues(project):
+    project.makeconftest("""
+        from celery.app.amqp import AMQP
+
+        del AMQP.producer_pool
+    """)
+    project.makepyfile("""
+        from proj import charge
+
+        def test_that_enqueues(jobs):
+            charge.delay(7)
+
+        def test_that_does_not(jobs):
+            assert not jobs.enqueued
+    """)
+
+    result = project.runpytest_subprocess("-p", "no:randomly")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *RefusedEnqueueError: charge.apply_async(*) was refused: *celery.app.amqp.AMQP.producer_pool*"
+        ]
+    )
+
+
 def test_a_session_whose_tests_have_no_harness_prints_and_patches_nothing(project):
     project.makepyfile("""
         from celery.app.amqp import AMQP
