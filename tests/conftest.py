@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.world import TimeLimit
+from pytest_jobs.plugin.opening import HELD_SEAMS
 
 pytest_plugins = ["pytester"]
 
@@ -69,6 +70,15 @@ def _unhurried():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "TimeLimit", lambda seconds: TimeLimit(100 * seconds))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _libraries_are_restored(request):
+    """Restore the libraries after each test. The session keeps them patched, and tests look at their classes."""
+    yield
+    held = request.config.stash.get(HELD_SEAMS, None)
+    if held is not None:
+        held.close()
 
 
 @pytest.fixture(autouse=True)

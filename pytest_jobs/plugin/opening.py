@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ..bridges.capture import HeldSeams
     from ..integrations.recurring.schedule import Schedule
 
-_HELD: pytest.StashKey[HeldSeams] = pytest.StashKey()
+#: What keeps the libraries patched until the session ends.
+HELD_SEAMS: pytest.StashKey[HeldSeams] = pytest.StashKey()
 _SCHEDULE: pytest.StashKey[Schedule] = pytest.StashKey()
 
 
@@ -83,9 +84,9 @@ def _held_seams(config: pytest.Config) -> HeldSeams:
     """Return what keeps the libraries patched until the session ends."""
     from ..bridges.capture import HeldSeams
 
-    held = config.stash.get(_HELD, None)
+    held = config.stash.get(HELD_SEAMS, None)
     if held is None:
-        held = config.stash[_HELD] = HeldSeams()
+        held = config.stash[HELD_SEAMS] = HeldSeams()
         config.add_cleanup(held.close)
     return held
 
