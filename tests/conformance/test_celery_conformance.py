@@ -1,5 +1,6 @@
 """The Celery bridge does what every bridge must."""
 
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -57,3 +58,15 @@ class TestCelery(BridgeConformance):
     @pytest.fixture
     def library(self):
         return CeleryLibrary()
+
+
+def test_it_passes_after_other_tests_too(pytester):
+    """The session has kept the classes of the library patched since the first test with a harness."""
+    pytester.makepyfile(
+        test_first="from celery import Celery\n\n\ndef test_it(jobs):\n    assert Celery()\n",
+        test_second=Path(__file__).read_text("utf-8").partition("\n\ndef test_it_passes_after")[0],
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-k", "test_it or as_it_was")
+
+    result.assert_outcomes(passed=3)
