@@ -281,7 +281,9 @@ def in_our_words(error: type[JobsError], *, by_position: str = "") -> Callable[[
                 text = _misfit(function, args, kwargs, by_position)
                 if not text:
                     raise
-                raise error(f"{wrong}: {text}") from None
+                # Python 3.13 adds a guess of its own, which may be another word.
+                said = str(wrong).partition(". Did you mean ")[0]
+                raise error(f"{said}: {text}") from None
 
         return cast(F, call)
 

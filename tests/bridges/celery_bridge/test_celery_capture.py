@@ -420,11 +420,12 @@ def test_what_another_test_left_is_not_suggested(made_before, jobs):
 
 
 def test_an_application_that_cannot_be_set_up_spoils_no_question_about_names(made_before, jobs):
-    broken = Celery("broken", config_source="no_such_module", set_as_current=False)
-    make_task(broken, "broken.work")
-    make_task(made_before, "left.over")
+    # Closed at the end, or every shared task of a later test would set it up.
+    with Celery("broken", config_source="no_such_module", set_as_current=False) as broken:
+        make_task(broken, "broken.work")
+        make_task(made_before, "left.over")
 
-    AssertNotEnqueued(lambda: jobs)("left.over")
+        AssertNotEnqueued(lambda: jobs)("left.over")
 
 
 def test_what_an_application_sent_in_an_earlier_harness_does_not_count(made_before):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 
 import pytest
 from sessions import Base
@@ -27,6 +28,16 @@ class Subscriber(Base):
 
 @job(enqueue_after_commit=True)
 def send_email(campaign_id, subscriber_id): ...
+
+
+@contextmanager
+def new_session(url):
+    engine = create_engine(url)
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
 
 
 def in_batches(session):
@@ -127,7 +138,7 @@ def test_a_session_that_outlives_its_delivery_is_one_like_others_afterwards(jobs
 @job
 def bulk_email_by_id(engine_url, campaign_id):
     """The form of the seed: the id of the campaign, a session of its own, and a commit after each batch."""
-    with Session(create_engine(engine_url)) as session:
+    with new_session(engine_url) as session:
         campaign = session.get_one(Campaign, campaign_id)
         for batch in in_batches(session):
             for subscriber_id in batch:
@@ -138,7 +149,7 @@ def bulk_email_by_id(engine_url, campaign_id):
 
 @job
 def only_reads(engine_url, *, fails=False):
-    with Session(create_engine(engine_url)) as session:
+    with new_session(engine_url) as session:
         for subscriber_id in session.scalars(select(Subscriber.id)).all():
             send_email.perform_later(7, subscriber_id)
     if fails:
@@ -178,7 +189,7 @@ def test_and_not_at_all_when_it_fails(jobs, campaign, url):
 def test_a_transaction_that_comes_after_the_one_that_was_read_in_decides_nothing(
     jobs, campaign, url
 ):
-    with Session(create_engine(url)) as session:
+    with new_session(url) as session:
 
         @job
         def goes_on(campaign_id):
@@ -195,7 +206,7 @@ def test_a_transaction_that_comes_after_the_one_that_was_read_in_decides_nothing
 
 
 def test_what_was_written_and_never_committed_drops_it_when_the_session_ends(jobs, campaign, url):
-    with Session(create_engine(url)) as session:
+    with new_session(url) as session:
 
         @job
         def forgets_to_commit(campaign_id):
@@ -214,7 +225,7 @@ def test_what_was_written_and_never_committed_drops_it_when_the_session_ends(job
 def test_outside_of_a_delivery_a_session_that_has_only_read_is_none_to_wait_for(
     jobs, campaign, url
 ):
-    with Session(create_engine(url)) as session:
+    with new_session(url) as session:
         session.get_one(Campaign, 7)
         send_email.perform_later(7, 1)
 
@@ -223,7 +234,7 @@ def test_outside_of_a_delivery_a_session_that_has_only_read_is_none_to_wait_for(
 
 def test_what_a_rule_of_a_failed_job_enqueues_comes_all_the_same(jobs, campaign, url):
     def tell(job, error):
-        with Session(create_engine(url)) as session:
+        with new_session(url) as session:
             session.get_one(Campaign, 7)
             send_email.perform_later(7, 99)
 
