@@ -173,7 +173,7 @@ def configure_django():
                 "django_q",
                 "background_task",
             ],
-            Q_CLUSTER={"redis": {"port": 1}, "name": "mail", "retry": 120},
+            Q_CLUSTER={"redis": {"port": 1}, "name": "mail", "timeout": 60, "retry": 120},
             DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
             USE_TZ=True,
         )
