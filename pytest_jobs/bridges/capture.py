@@ -83,9 +83,9 @@ class LibraryCapture:
         sys.meta_path.insert(0, self._watch)
 
     def end(self, harness: OpenHarness) -> None:
-        if self._watch is not None:
-            sys.meta_path.remove(self._watch)
-            self._watch = None
+        # A test may have put back a list of finders from before the harness.
+        if self._watch in sys.meta_path:
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self._watch]
         while self._refusals:
             self._refusals.pop().uninstall()
 

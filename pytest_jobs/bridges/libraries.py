@@ -155,7 +155,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
 class Refused(Protocol):
     """Where refusals are noted: the ledger of a harness."""
 
-    refusals: list[str]
+    def refused(self, why: str) -> None: ...
 
 
 class Refusal:
@@ -200,7 +200,7 @@ class Refusal:
             f"assertion sees it. {self._why}. Replace the call in this test, or say "
             f"jobs_ignore = {self._library.name} to let {self._library.title} through unseen."
         )
-        self._ledger.refusals.append(str(error))
+        self._ledger.refused(str(error))
         raise error
 
 

@@ -252,3 +252,22 @@ def test_a_module_that_was_waited_for_looks_like_any_other(pytester):
     """)
 
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_test_may_put_back_the_finders_from_before_the_harness(pytester):
+    pytester.makepyfile("""
+        import sys
+        import pytest
+
+        before = list(sys.meta_path)
+
+        @pytest.fixture
+        def finders():
+            yield
+            assert sys.meta_path == before
+
+        def test_it(finders, jobs):
+            sys.meta_path[:] = before
+    """)
+
+    pytester.runpytest().assert_outcomes(passed=1)
