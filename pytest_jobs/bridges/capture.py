@@ -86,6 +86,8 @@ class LibraryCapture:
         # A test may have put back a list of finders from before the harness.
         if self._watch in sys.meta_path:
             sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self._watch]
+        # The watch knows the harness: kept, the two would wait for the garbage collector.
+        self._watch = None
         while self._refusals:
             self._refusals.pop().uninstall()
 
