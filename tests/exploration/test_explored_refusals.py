@@ -1,5 +1,6 @@
 """What shows nothing is an error, and never a pass."""
 
+import asyncio
 import contextlib
 
 import explored_jobs
@@ -200,3 +201,58 @@ def test_arguments_that_are_no_list(args):
 def test_keyword_arguments_that_are_no_mapping():
     with pytest.raises(ExplorationError, match=r"as in kwargs=\{'user_id': 7\}"):
         check_idempotent(explored_jobs.charge_always, kwargs=[1], world=shop)
+
+
+def test_the_error_of_a_refused_job_is_what_it_did_and_it_leaves_no_lock_file(tmp_path):
+    lock = tmp_path / "job.lock"
+
+    def look_up_under_a_lock(number):
+        if lock.exists():
+            return
+        lock.touch()
+        try:
+            explored_jobs.connect_somewhere(number)
+        finally:
+            lock.unlink()
+
+    for _ in range(2):
+        assert refused(look_up_under_a_lock).startswith("The job called socket.connect(")
+        assert not lock.exists()
+
+
+def test_the_error_of_a_refused_job_that_catches_everything_is_what_it_did():
+    marked = []
+
+    def mark_as_failed(number):
+        try:
+            explored_jobs.connect_somewhere(number)
+        except BaseException:
+            marked.append(number)
+            raise ValueError("the service is down") from None
+
+    assert refused(mark_as_failed).startswith("The job called socket.connect(")
+
+
+def test_the_error_of_a_refused_coroutine_is_what_it_did_and_its_cleanup_may_wait():
+    released = []
+
+    async def connect_under_a_lock(number):
+        try:
+            explored_jobs.connect_somewhere(number)
+        finally:
+            await asyncio.sleep(0)
+            released.append(number)
+
+    assert refused(connect_under_a_lock).startswith("The job called socket.connect(")
+    assert released == [1]
+
+
+def test_the_error_of_a_refused_task_of_a_group_is_what_it_did():
+    async def connect(number):
+        explored_jobs.connect_somewhere(number)
+
+    async def connect_in_a_group(number):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(connect(number))
+
+    assert refused(connect_in_a_group).startswith("The job called socket.connect(")

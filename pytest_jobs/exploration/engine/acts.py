@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -79,6 +80,12 @@ class ActWatcher(Protocol):
     def may_wait(self) -> bool: ...
 
     def refuse(self, why: str) -> None: ...
+
+    def process_id(self) -> int | None: ...
+
+    def is_alive(self, process_id: int) -> bool | None: ...
+
+    def is_of_project(self, code: CodeType) -> bool: ...
 
 
 #: The watch of the delivery that runs in this context.

@@ -15,10 +15,11 @@ from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
 from .acts import Act, watcher
 from .engine import Engine
-from .sameness import Chance, Renaming
+from .processes import ProcessIds
+from .sameness import Chance, Renaming, numbering
 from .scope import leaving_out
 from .unwinding import clear_frames, is_cancellation, isolated
-from .watching import AtPoint, Run, Unwound, Watch, WatchedBody
+from .watching import AtPoint, Run, Unwound, Watch, WatchedBody, is_death
 from .world import World, open_world, without_garbage_collection
 
 #: The library is done with a job after a delivery with one of these statuses.
@@ -72,6 +73,7 @@ class Deliveries:
             stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
             stack.enter_context(self._chance.pinned())
             self._begin = engine.clock.now()
+            self._process_ids = ProcessIds(_process_id_numbering())
             stack.callback(self._world_is_gone)
             token = leaving_out.set(engine.scope.leave_out)
             try:
@@ -178,10 +180,18 @@ class Deliveries:
         if run.error is not None:
             # The frames of the traceback hold connections.
             run.error.__traceback__ = None
+            if watch.dead:
+                # The job raised an error of its own while it was unwound.
+                clear_frames(run.error)
 
     def kill_current(self) -> None:
         """Kill the worker of the delivery that is being made: called at one of its points."""
         self._watches.pop().kill()
+        self.end_processes()
+
+    def end_processes(self) -> None:
+        """End the processes of all deliveries but the suspended ones."""
+        self._process_ids.end_all_but(watch.own_process_id for watch in self._watches)
 
     # What watches ask
 
@@ -191,13 +201,28 @@ class Deliveries:
     def is_shared(self, connection: object) -> bool:
         return any(watch.holds(connection) for watch in self._watches[:-1])
 
+    def begin_process(self) -> int | None:
+        """Return the id of a new process, for a delivery that asks for it."""
+        return self._process_ids.begin()
+
+    def is_alive(self, process_id: int) -> bool | None:
+        return self._process_ids.is_alive(process_id)
+
+
+def _process_id_numbering() -> Callable[[int], object]:
+    """Return what lets process ids be compared by the order in which they appear."""
+    number = numbering.get()
+    return lambda process_id: number and number(range(process_id, process_id + 1), "pid")
+
 
 def unless_unwound(make: Callable[[], Delivery]) -> Delivery | None:
     """Make a delivery in a copy of the context; return None if it was killed or given up."""
     try:
         # A killed delivery runs no `finally` that resets a context variable.
         return contextvars.copy_context().run(isolated, make)
-    except Unwound as death:
+    except (Unwound, BaseExceptionGroup) as death:
+        if not is_death(death):
+            raise
         clear_frames(death)
         return None
 

@@ -1,4 +1,4 @@
-"""The globals of modules: each process has its own, and a new process has fresh ones."""
+"""What each process has of its own: an id, and the globals of modules, which are fresh in a new process."""
 
 from __future__ import annotations
 
@@ -24,6 +24,40 @@ _NO_STATE: Final = (ModuleType, FunctionType, type)
 GlobalName: TypeAlias = tuple[str, str]
 #: The globals of a process: the value of each, and a copy of its content if it is a container.
 ProcessGlobals: TypeAlias = dict[GlobalName, tuple[Any, Any]]
+
+
+class ProcessIds:
+    """The ids of the worker processes of one history: each delivery has its own.
+
+    They are above the highest id that an operating system gives, so that a dead one never belongs to a real
+    process, and a signal that is sent to one never arrives anywhere.
+    """
+
+    _FIRST: Final = 738_204_001
+
+    def __init__(self, note: Callable[[int], object]) -> None:
+        """Begin without processes.
+
+        Args:
+            note: called with each id, which is a different one in each delivery.
+        """
+        self._note = note
+        self._next = self._FIRST
+        self._alive: set[int] = set()
+
+    def begin(self) -> int:
+        """Return the id of a new process."""
+        number, self._next = self._next, self._next + 1
+        self._alive.add(number)
+        self._note(number)
+        return number
+
+    def end_all_but(self, alive: Iterable[int | None]) -> None:
+        self._alive.intersection_update(alive)
+
+    def is_alive(self, number: int) -> bool | None:
+        """Return whether a process is alive; None if its id is not one of these."""
+        return number in self._alive if self._FIRST <= number < self._next else None
 
 
 def modules_of(files: Iterable[str]) -> list[ModuleType]:

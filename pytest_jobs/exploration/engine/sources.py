@@ -117,6 +117,8 @@ _OWN: Final = {
     "psycopg": "psycopg",
     "requests": "http.requests",
     "os": "audit",
+    "posix": "system.pids",
+    "psutil": "system.pids:psutil",
     "smtplib": "mail",
     "redis": "redis.clients",
     "sqlalchemy": "sqlalchemy",
@@ -129,7 +131,9 @@ _OWN: Final = {
     "asgiref.sync": "asgiref",
 }
 #: Libraries that keep nothing for each thread, and that never wait for another delivery.
-_PLAIN: Final = frozenset(("http.client", "os", "smtplib", "sqlite3", "subprocess"))
+_PLAIN: Final = frozenset(
+    ("http.client", "os", "posix", "psutil", "smtplib", "sqlite3", "subprocess")
+)
 
 
 class Sources:

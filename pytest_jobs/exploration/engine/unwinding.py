@@ -6,7 +6,7 @@ import functools
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
@@ -118,10 +118,22 @@ def clear_frames(death: BaseException) -> None:
         # A suspended generator may end here. Its effects are refused by an exception, which is shown nowhere.
         patches.set(sys, "unraisablehook", lambda unraisable: None)
         try:
-            traceback.clear_frames(death.__traceback__)
-            death.__traceback__ = None
+            for error in _parts_of(death):
+                traceback.clear_frames(error.__traceback__)
+                error.__traceback__ = None
         finally:
             patches.restore()
+
+
+def _parts_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, the errors before it, and the errors in the group of a `TaskGroup`."""
+    if error is None:
+        return
+    yield error
+    yield from _parts_of(error.__context__)
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _parts_of(part)
 
 
 def is_cancellation(error: BaseException) -> bool:

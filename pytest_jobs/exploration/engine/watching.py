@@ -31,6 +31,13 @@ class Unwound(BaseException):
     """Unwinds a delivery that was killed or given up. Code of the project is not to catch it."""
 
 
+def is_death(error: BaseException) -> bool:
+    """Return whether an error unwinds a delivery, by itself or in the group of a `TaskGroup`."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(Unwound) is not None
+    return isinstance(error, Unwound)
+
+
 @dataclass(eq=False)
 class Run:
     """One delivery of a history, as it went."""
@@ -66,6 +73,10 @@ class Owner(Protocol):
     def refuse(self, why: str) -> None: ...
 
     def is_shared(self, connection: object) -> bool: ...
+
+    def begin_process(self) -> int | None: ...
+
+    def is_alive(self, process_id: int) -> bool | None: ...
 
 
 _SHARED: Final = (
@@ -134,10 +145,16 @@ class Watch:
         self._lines = self._last_lines = 0
         self._hand_over: Callable[[], object] | None = None
         self._patience = Patience()
+        #: Texts that are different in each delivery, with the names that points give them.
+        self._volatile: dict[str, str] = {}
+        #: The id of the process of this delivery; None if the job has not asked for it, or has the real one.
+        self.own_process_id: int | None = None
         #: Grows with each point and each effect: a sign of life.
         self.beats = 0
         self.dead = False
         self.killed = False
+        #: Whether the check failed because of what it did, so that its `finally` blocks may clear up.
+        self.refused = False
 
     # Points
 
@@ -159,11 +176,15 @@ class Watch:
     def acting(self, act: Act) -> Generator[None, None, None]:
         """Let an effect happen, with a point before it and one after it."""
         self._check_alive()
+        if self.refused:
+            with PartOfAct(self, act.busy):
+                yield
+            return
         alone = self._interrupts_this_thread() and not _within_act.get()
         name = f"{act.kind}: {act.text}"
         if alone:
             self._counter.place = self._current_place()
-            self._come_to(self._counter.act("before", name), act)
+            self._come_to(self._act_point("before", name), act)
         counts = act.counts and not _within_act.get()
         with PartOfAct(self, act.busy):
             yield
@@ -172,13 +193,13 @@ class Watch:
             self.run.acts.append(act)
         if alone:
             self._counter.place = self._current_place()
-            self._come_to(self._counter.act("after", name), act)
+            self._come_to(self._act_point("after", name), act)
         elif not self._interrupts_this_thread():
             self.run.elsewhere.append(name)
 
     def changing(self, text: str) -> None:
         """Let a file be changed, with a point before it. Nothing reports when it has been changed."""
-        if _within_act.get():
+        if _within_act.get() or self.refused:
             return
         self._check_alive()
         if not self._interrupts_this_thread():
@@ -186,12 +207,12 @@ class Watch:
             return
         act = Act("file", text, counts=False, refused=_no_space, answer_lost=None)
         self._counter.place = self._current_place()
-        self._come_to(self._counter.act("before", f"file: {text}"), act)
+        self._come_to(self._act_point("before", f"file: {text}"), act)
 
     def pausing(self, kind: PointKind, coroutine: Any) -> None:
         """Count an await of the coroutine of the job: while it waits, or when it has the answer."""
         self._check_alive()
-        if _within_act.get():
+        if _within_act.get() or self.refused:
             # An effect is one step, however often its driver waits for a socket or a thread.
             return
         place = self._counter.place
@@ -202,6 +223,15 @@ class Watch:
             coroutine = getattr(coroutine, "cr_await", None)
         self._counter.place = place
         self._come_to(self._counter.pause(kind))
+
+    def rename(self, text: str, name: str) -> None:
+        """Let points call a text, which is a different one in each delivery, by a name."""
+        self._volatile[text] = name
+
+    def _act_point(self, kind: PointKind, text: str) -> Point:
+        for volatile, name in self._volatile.items():
+            text = text.replace(volatile, name)
+        return self._counter.act(kind, text)
 
     def _come_to(self, point: Point, act: Act | None = None) -> None:
         index = len(self.run.points)
@@ -259,19 +289,39 @@ class Watch:
     def refuse(self, why: str) -> None:
         """Stop the delivery and fail the check, since nothing can be shown.
 
+        Its `finally` blocks run as in production, so that they remove its lock files, for example.
+
         Raises:
             Unwound: always.
         """
         self._check_alive()
         if self._owner is not None:
             self._owner.refuse(why)
-        self.dead = True
+        self.dead = self.refused = True
         raise Unwound
 
     def refuse_other_tracer(self) -> None:
         """Fail the check, since lines were missed: other code has taken over the tracer."""
         if self._owner is not None:
             self._owner.refuse(_TAKEN)
+
+    # Processes
+
+    def process_id(self) -> int | None:
+        """Return the id of the process that makes this delivery; None if it is the real one."""
+        if self.own_process_id is None and self._owner is not None:
+            self.own_process_id = self._owner.begin_process()
+            if self.own_process_id is not None:
+                self.rename(str(self.own_process_id), "<pid>")
+        return self.own_process_id
+
+    def is_alive(self, process_id: int) -> bool | None:
+        """Return whether a delivery with this process id is alive; None if it is the id of no delivery."""
+        return None if self._owner is None else self._owner.is_alive(process_id)
+
+    def is_of_project(self, code: CodeType) -> bool:
+        """Return whether code belongs to the project rather than to an installed package."""
+        return self._scope.wants(code) or self._scope.is_of_project(code)
 
     # Connections
 
@@ -330,7 +380,7 @@ class Watch:
         if self._hand_over is not None:
             hand_over, self._hand_over = self._hand_over, None
             hand_over()
-        if self.dead:
+        if self.dead and not self.refused:
             # The job may catch this exception and try again for ever, so tracing must go on.
             self.tracer.rearm()
             raise Unwound

@@ -91,7 +91,10 @@ class Reference:
         """Run the job once so that its libraries get imported, and patch those.
 
         Returns:
-            True if that run failed only because a library was not patched yet.
+            True if that run may have failed only because a library was not patched yet.
+
+        Raises:
+            ExplorationError: when it did what shows nothing.
         """
         # The modules of the traced code are known only after the run, which has changed their globals.
         scope = self._checked.engine.scope
@@ -100,7 +103,11 @@ class Reference:
         self._clean(history)
         globals_before.keep_only(scope.modules())
         globals_before.restart()
-        return self._checked.engine.sources.catch_up() and history.refusal is not None
+        if self._checked.engine.sources.catch_up() and history.refusal is not None:
+            return True
+        # Before another run meets what the refused one has left, such as a lock file.
+        check_not_refused(history)
+        return False
 
     def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
         with history.opened():

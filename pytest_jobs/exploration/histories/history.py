@@ -124,7 +124,7 @@ class History(Deliveries):
 
     def _until_acknowledged(self, run: Run, gaps: Sequence[timedelta]) -> Run:
         for gap in gaps:
-            if run.acknowledged:
+            if run.acknowledged or self.refusal is not None:
                 break
             following = None if run.delivery is None else run.delivery.next
             if following is None:
@@ -180,7 +180,12 @@ class History(Deliveries):
         if self._options.same_process:
             self.globals.free_locks()
             return
+        self.end_processes()
         self.globals.restart(self.belonging_to_world())
+
+    def begin_process(self) -> int | None:
+        """Return the id of a new process; None if all deliveries run in one."""
+        return None if self._options.same_process else super().begin_process()
 
     def belonging_to_world(self) -> frozenset[GlobalName]:
         """Return the globals that change the state if they are reset."""

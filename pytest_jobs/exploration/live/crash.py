@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import os
 import sqlite3
 import threading
 from collections import Counter
@@ -27,7 +28,7 @@ from ...harness.running.performer import Performer, RealBody
 from ..engine.acts import Act, ActWatcher, watcher
 from ..engine.lines import line_tracer
 from ..engine.points import Point
-from ..engine.processes import held_locks
+from ..engine.processes import ProcessIds, held_locks
 from ..engine.scope import Scope
 from ..engine.sources import Sources
 from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, silenced
@@ -43,6 +44,8 @@ from ..engine.watching import (
 from ..report.audience import current_audience
 
 _LOCK: Final = type(threading.Lock())
+#: Up to here a number in the text of a point is most likely no process id.
+_SMALL: Final = 999
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,6 +72,7 @@ class LiveWatch(Watch):
         super().__init__(Run(1), scope, line_tracer(scope), self._die_at)
         #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
+        self._process_ids = ProcessIds(lambda process_id: None)
 
     @property
     def kills(self) -> bool:
@@ -120,6 +124,18 @@ class LiveWatch(Watch):
 
     def begun(self, function: Callable[..., object]) -> None:
         """Do nothing: threads that a job starts are not watched."""
+
+    def process_id(self) -> int | None:
+        """Return an id of its own only for a delivery that is killed: the test may know the real one."""
+        if self.kills and self.own_process_id is None:
+            self.own_process_id = self._process_ids.begin()
+        real = os.getpid()
+        if self.own_process_id is not None or real > _SMALL:
+            self.rename(str(self.own_process_id or real), "<pid>")
+        return self.own_process_id
+
+    def is_alive(self, process_id: int) -> bool | None:
+        return self._process_ids.is_alive(process_id) and not self.dead
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
         """Note a connection of this delivery, unless it may be the one of the test."""

@@ -238,6 +238,7 @@ class Session(Deliveries):
 
     def restart(self) -> None:
         """Let the following deliveries run in a new process."""
+        self.end_processes()
         self._processes.restart(self._files())
 
     def drain(self, after_each: Callable[[], object]) -> None:
