@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 
 import pytest
+
+GENUINE_CONNECT = sqlite3.connect
 
 needs_monitoring = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
@@ -937,3 +940,96 @@ def test_it_is_refused_on_an_old_python(pytester):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--jobs-crash needs Python 3.12 or newer: *"])
+
+
+@needs_monitoring
+def test_a_second_run_that_fails_before_a_job_is_killed_is_an_error_of_its_own(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        signed_up = set()
+
+        def test_it(jobs):
+            assert "ann" not in signed_up
+            signed_up.add("ann")
+            shop.mark.perform_later()
+            jobs.drain()
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*assert 'ann' not in *",
+            "*Run again*",
+            "this test fails when it is run again, with no job killed: --jobs-crash runs it once more for each *",
+            "",
+            "- its first run passed",
+            "- 0 of 8 points tried before it failed",
+            "",
+            "Something that the test changes outlives it: *",
+            "Let a fixture set it up for each run, or leave the test out: *crash=False*",
+            "test_it.py::test_it: fails when it is run again, with no job killed: 0 of 8 points",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*points that no second run came to*")
+
+
+@needs_monitoring
+def test_a_job_is_not_blamed_for_what_a_killed_run_finds_left_by_the_first(pytester):
+    result = run(
+        pytester,
+        """
+        import shop
+
+        orders = []
+
+        def test_it(jobs):
+            orders.append(7)
+            shop.mark.perform_later()
+            jobs.drain()
+
+            assert orders == [7]
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Run again*", "- 1 of 8 points tried before it failed"])
+    result.stdout.no_fnmatch_line("*mark, killed and delivered again*")
+
+
+@needs_monitoring
+def test_what_a_fixture_of_a_module_puts_in_place_stays_there_in_every_run(pytester):
+    result = run(
+        pytester,
+        """
+        import sqlite3
+        import pytest
+        import shop
+
+        opened = []
+
+        @pytest.fixture(scope="module", autouse=True)
+        def counted():
+            connect = sqlite3.connect
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sqlite3, "connect", lambda path: opened.append(path) or connect(path))
+                yield
+
+        def test_it(jobs):
+            opened.clear()
+            shop.mark.perform_later()
+            jobs.drain()
+
+            assert opened
+
+        def test_restored():
+            pass
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 2."])
+    assert sqlite3.connect is GENUINE_CONNECT

@@ -19,6 +19,7 @@ from celery.app.utils import Settings
 from celery.backends.base import Backend
 from celery.canvas import Signature
 from celery.utils import time as celery_time
+from kombu.utils.functional import maybe_list
 
 from ...errors import AmbiguousJobError, DeclarationError, NotPerformedError, UnknownJobError
 from ..toolkit import (
@@ -293,8 +294,9 @@ class CeleryBridge(
                 attempt.replaced = True
         self.report(message, origin)
 
-    def _revoke(self, app: Celery, task_ids: str | Sequence[str]) -> None:
-        ids = [task_ids] if isinstance(task_ids, str) else list(task_ids)
+    def _revoke(self, app: Celery, task_ids: str | Sequence[str] | None) -> None:
+        # A worker does the same: `None`, the id of a task that was never sent, is no task.
+        ids = list(maybe_list(task_ids) or ())
         withdrawn = [record for record in map(self.sink.pending_with, ids) if record is not None]
         for record in withdrawn:
             self.sink.removed(record)

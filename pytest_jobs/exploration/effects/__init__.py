@@ -5,6 +5,7 @@
 - `audit`: changes of files, and what leaves the process without a source.
 - The sources: `sqlite`, `aiosqlite`, `psycopg`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and
   the rooms `http` and `redis`. Read `sqlite` or `http/requests` first, and `engine/acts` beside it.
+- `rollback`: what databases do for a dead worker whose test goes on.
 
 `engine/sources.py` names them, and takes each into use when its library is imported. A library that has none
 here gets a file here and a line there; or `wrap`, or an `EffectSource` of the project's own.

@@ -64,11 +64,33 @@ def install(patches: Patches) -> None:
         (of_django if is_explored() else on_commit)(wrapper, func, robust)
 
     patches.set(BaseDatabaseWrapper, "ensure_connection", ensure_connection)
+    patches.set(BaseDatabaseWrapper, "connect", _connecting(BaseDatabaseWrapper.connect))
     patches.set(BaseDatabaseWrapper, "on_commit", register)
     surround(patches, BaseDatabaseWrapper, "_commit", _commit)
     surround(patches, CursorWrapper, "execute", _statement)
     surround(patches, CursorWrapper, "executemany", _statement)
     surround(patches, CursorWrapper, "callproc", _procedure)
+
+
+def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return `connect`, so that what a delivery opens in a test that goes on ends when it is killed.
+
+    The connections of the test stay. `ensure_connection` would not do here: pytest-django replaces it for as
+    long as the fixtures of a class live.
+    """
+
+    @functools.wraps(connect)
+    def connected(wrapper: Any) -> None:
+        current = watcher.get()
+        if current is None or is_explored():
+            connect(wrapper)
+            return
+        with looking(_is_busy):
+            connect(wrapper)
+        if not _is_in_memory(wrapper):
+            note_connection(functools.partial(_die, wrapper, wrapper.connection))
+
+    return connected
 
 
 class _Connections:
@@ -82,17 +104,10 @@ class _Connections:
     def ensure(self, wrapper: Any) -> None:
         current = watcher.get()
         # Opening a connection calls this again.
-        if current is None or id(wrapper) in self._opening:
-            self._ensure_connection(wrapper)
-        elif is_explored():
-            self._ensure_own(wrapper, current)
-        elif wrapper.connection is not None:
-            # The test goes on when a delivery in it has died, so its connections stay.
+        if current is None or not is_explored() or id(wrapper) in self._opening:
             self._ensure_connection(wrapper)
         else:
-            self._open(wrapper)
-            if not _is_in_memory(wrapper):
-                note_connection(functools.partial(_die, wrapper, wrapper.connection))
+            self._ensure_own(wrapper, current)
 
     def _ensure_own(self, wrapper: Any, current: ActWatcher) -> None:
         if _is_in_memory(wrapper):

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
-import functools
 import os
-import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from sqlite3 import dbapi2
 from types import CodeType
 from typing import Any, Final, ParamSpec, TypeVar
-from weakref import WeakSet
 
 from ...errors import ExplorationError, JobsError
 from ...harness.ledger.ledger import Ledger
@@ -42,6 +37,7 @@ from ..engine.watching import (
     is_within_act,
 )
 from ..report.audience import current_audience
+from .databases import Databases
 
 _LOCK: Final = type(threading.Lock())
 #: Up to here a number in the text of a point is most likely no process id.
@@ -217,54 +213,35 @@ class LiveScopes:
 
 
 class LiveEffects:
-    """Installs the effect sources while a test runs, and knows the sqlite connections that it opens."""
+    """The effect sources and the databases of a session.
+
+    They stay installed from the first test to the last: a fixture that lives longer than one run of a test
+    may put something in the place of a function of ours, and puts ours back when it ends.
+    """
 
     def __init__(self) -> None:
-        self._connections: WeakSet[Any] = WeakSet()
+        self._patches = Patches()
+        self._sources: Sources | None = None
+        self._databases = Databases(self._patches)
 
-    @contextmanager
-    def heard(self) -> Generator[None, None, None]:
-        """Install the effect sources for a block."""
-        patches = Patches()
-        Sources(patches, current_audience().sources()).catch_up()
-        connect = functools.partial(self._connect, sqlite3.connect)
-        patches.set(sqlite3, "connect", connect)
-        patches.set(dbapi2, "connect", connect)
-        try:
-            yield
-        finally:
-            patches.restore()
+    def catch_up(self) -> None:
+        """Install the sources of all libraries that are imported by now."""
+        if self._sources is None:
+            self._sources = Sources(self._patches, current_audience().sources())
+        self._sources.catch_up()
+        # On top of the sources, which make the connections of sqlite.
+        self._databases.catch_up()
 
-    def roll_back(self) -> Callable[[], None]:
-        """Return a function that rolls back the transactions that begin from now on.
+    def close(self) -> None:
+        """Take everything back."""
+        self._patches.restore()
+
+    def delivery(self, watch: LiveWatch) -> AbstractContextManager[None]:
+        """Roll back the transactions that begin in a block, if the delivery is killed in it.
 
         A database does that for a worker that died.
         """
-        before = {id(connection) for connection in self._in_transaction()}
-
-        def roll_back() -> None:
-            for connection in self._in_transaction():
-                # The connection may belong to another thread.
-                with contextlib.suppress(sqlite3.Error):
-                    if id(connection) not in before:
-                        connection.rollback()
-
-        return roll_back
-
-    def _in_transaction(self) -> Iterator[Any]:
-        for connection in list(self._connections):
-            # A closed connection raises.
-            with contextlib.suppress(sqlite3.ProgrammingError):
-                if connection.in_transaction:
-                    yield connection
-
-    def _connect(self, connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        connection = connect(*args, **kwargs)
-        self._connections.add(connection)
-        # In a check nobody waits for a lock. Here deliveries run one after the other, and wait as usual.
-        seconds = args[1] if len(args) > 1 else kwargs.get("timeout", 5.0)
-        sqlite3.Cursor(connection).execute(f"pragma busy_timeout = {int(seconds * 1000)}").close()
-        return connection
+        return self._databases.delivery(lambda: watch.dead) if watch.kills else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -290,19 +267,21 @@ class LiveCrash:
     it had enqueued stay enqueued.
     """
 
-    def __init__(self, scopes: LiveScopes, target: CrashPoint | None = None) -> None:
+    def __init__(
+        self, scopes: LiveScopes, effects: LiveEffects, target: CrashPoint | None = None
+    ) -> None:
         """Make no delivery yet.
 
         Args:
             scopes: decides whose lines are points.
+            effects: reports the effects of deliveries.
             target: the point at which a delivery is killed; None for nowhere.
         """
         self._scopes = scopes
         self._target = target
         self._deliveries: Counter[str] = Counter()
         self._watching = False
-        #: Reports effects while the test runs.
-        self.effects = LiveEffects()
+        self._effects = effects
         self.points: list[CrashPoint] = []
         #: The point at which a delivery was killed.
         self.killed: CrashPoint | None = None
@@ -362,8 +341,9 @@ class LiveCrash:
             self.unwatched[call_text(record)] = str(error)
             return None
         self._watching = True
+        self._effects.catch_up()
         watch = LiveWatch(scope, kill_at)
-        return _Attempt(ledger, record, body, scope, watch, self.effects, self._ended, number)
+        return _Attempt(ledger, record, body, scope, watch, self._effects, self._ended, number)
 
     def _ended(self, attempt: _Attempt) -> None:
         self._watching = False
@@ -400,7 +380,7 @@ class _Attempt:
         self.before = ledger.begin(record)
         self.delivery: Delivery | None = None
         self._is_killed = watch.kills
-        self._roll_back = effects.roll_back()
+        self._effects = effects
         self._locks_before = self._locks_held() if self._is_killed else []
 
     @contextmanager
@@ -410,23 +390,29 @@ class _Attempt:
         watch.tracer.open()
         self._ledger.gate = self._holds_back
         try:
-            yield
-        except Unwound:
-            pass
-        except BaseException:
-            self._ledger.put_back([self.record])
-            raise
-        finally:
-            self._ledger.gate = None
-            watch.tracer.close()
+            with self._effects.delivery(watch):
+                try:
+                    yield
+                except Unwound:
+                    pass
+                except BaseException:
+                    self._ledger.put_back([self.record])
+                    raise
+                finally:
+                    self._ledger.gate = None
+                    watch.tracer.close()
+                    if watch.dead:
+                        watch.close_connections()
             if watch.dead:
-                watch.close_connections()
-                self._roll_back()
-                for lock in self._locks_held():
-                    # It was memory of the killed process.
-                    if not any(lock is before for before in self._locks_before):
-                        lock.release()
+                self._release_locks()
+        finally:
             self._ended(self)
+
+    def _release_locks(self) -> None:
+        for lock in self._locks_held():
+            # It was memory of the killed process.
+            if not any(lock is before for before in self._locks_before):
+                lock.release()
 
     def result(self) -> Delivery | None:
         """Return the delivery; None if it was killed."""

@@ -23,10 +23,17 @@ class Patches:
         """
         before = vars(owner).get(name, _ABSENT)
         setattr(owner, name, value)
-        if before is _ABSENT:
-            self._restores.append(lambda: delattr(owner, name))
-        else:
-            self._restores.append(lambda: setattr(owner, name, before))
+
+        def restore() -> None:
+            if vars(owner).get(name, _ABSENT) is not value:
+                # Somebody has put something else there meanwhile, and puts it back when it is time.
+                return
+            if before is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
+
+        self._restores.append(restore)
 
     def undo_by(self, undo: Callable[[], object]) -> None:
         """Call a function in its turn when everything is put back."""

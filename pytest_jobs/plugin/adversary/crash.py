@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from ...errors import ExplorationError
-from ...exploration.live.crash import CrashPoint, LiveCrash, LiveScopes, chosen
+from ...exploration.live.crash import CrashPoint, LiveCrash, LiveEffects, LiveScopes, chosen
 from ...harness.records.delivery import Delivery
 from ...harness.records.texts import error_text, short_name
 from ..settings.options import JobOptions
@@ -24,10 +25,19 @@ _STORY = """\
 To see it line by line: check_idempotent({job}, ..., world=...).
 What it had enqueued by then stays enqueued: a test that counts jobs may find one twice.
 If the test asserts what a killed delivery rightly changes: @pytest.mark.jobs(crash=False)."""
+_AGAIN = "this test fails when it is run again, with no job killed"
+_AGAIN_STORY = """\
+{again}: --jobs-crash runs it once more for each point, so this shows nothing about its jobs.
+
+- its first run passed
+- {tried} tried before it failed
+
+Something that the test changes outlives it: a row, a file, a global of a module, a fixture of a wider scope.
+Let a fixture set it up for each run, or leave the test out: @pytest.mark.jobs(crash=False)."""
 _NOT_MODELLED = """\
 Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
-blocks of installed packages run; a transaction on a connection from before the test stays open; locks that are no
-globals stay held; what no effect source hears of is not a point of its own."""
+blocks of installed packages run; a transaction that the test began stays open; locks that are not globals stay
+held; what no effect source reports is not a point of its own."""
 
 
 class CrashPlugin(AdversaryPlugin):
@@ -38,12 +48,13 @@ class CrashPlugin(AdversaryPlugin):
     def __init__(self, config: pytest.Config, options: JobOptions) -> None:
         super().__init__(config, options)
         self._made: LiveScopes | None = None
+        self._effects = LiveEffects()
 
     def attacked(self, runs: Runs, nodeid: str) -> None:
         """Run a test once, and again for each point when it passes."""
-        seen = LiveCrash(self._scopes())
-        with seen.effects.heard():
-            run = runs.once(seen, last=lambda run: run.failed or not seen.points)
+        self._effects.catch_up()
+        seen = LiveCrash(self._scopes(), self._effects)
+        run = runs.once(seen, last=lambda run: run.failed or not seen.points)
         for text in seen.reached:
             self.tally.name("reached", text)
         for call, why in seen.unwatched.items():
@@ -51,6 +62,14 @@ class CrashPlugin(AdversaryPlugin):
         if not run.failed and seen.points:
             run = self._killed_at_each(runs, nodeid, seen, run)
         runs.report(run)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Take the effect sources back after the last test."""
+        try:
+            return (yield)
+        finally:
+            self._effects.close()
 
     def summary(self) -> list[str]:
         tally = self.tally
@@ -61,6 +80,7 @@ class CrashPlugin(AdversaryPlugin):
             jobs = several(tally.number("jobs"), "job")
             lines.append(f"{jobs} killed at {points}, in {tests} of {tally.number('tests')}.")
         lines += self._named("stopped", "no further points tried after the one that broke it")
+        lines += self._named("again", "fails when it is run again, with no job killed")
         lines += self._named("cut", "more points than --jobs-crash-points lets it have")
         lines += self._named("lost", "points that no second run came to")
         lines += self._named("unsteady", "failed once and then not again: it may be flaky")
@@ -96,13 +116,17 @@ class CrashPlugin(AdversaryPlugin):
         for point in points:
             self.tally.name("jobs", point.job)
             crash, run = self._killed_at(runs, point)
-            if crash.killed is None:
+            if crash.killed is not None:
+                tried += 1
+            elif not run.failed:
                 self.tally.name("lost", nodeid, str(point))
-                continue
-            tried += 1
             if not run.failed:
                 continue
-            if self._killed_at(runs, point)[1].failed:
+            if runs.once(LiveCrash(self._scopes(), self._effects)).failed:
+                self._blame_test(run, nodeid, f"{tried} of {several(len(points), 'point')}")
+                plain = run
+                break
+            if crash.killed is not None and self._killed_at(runs, point)[1].failed:
                 self._blame(run, nodeid, point, _outcome(crash.again))
                 self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
                 plain = run
@@ -112,9 +136,8 @@ class CrashPlugin(AdversaryPlugin):
         return plain
 
     def _killed_at(self, runs: Runs, point: CrashPoint) -> tuple[LiveCrash, Run]:
-        crash = LiveCrash(self._scopes(), point)
-        with crash.effects.heard():
-            return crash, runs.once(crash)
+        crash = LiveCrash(self._scopes(), self._effects, point)
+        return crash, runs.once(crash)
 
     def _blame(self, run: Run, nodeid: str, point: CrashPoint, outcome: str) -> None:
         self.tally.name("broken", point.job, nodeid)
@@ -126,6 +149,12 @@ class CrashPlugin(AdversaryPlugin):
             headline=headline, call=point.call, point=where, place=place, outcome=outcome, job=job
         )
         blame(run.failure, headline, "Killed and delivered again", story)
+
+    def _blame_test(self, run: Run, nodeid: str, tried: str) -> None:
+        """Say that a test cannot be run twice, which is not the fault of a job."""
+        self.tally.name("again", nodeid, tried)
+        story = _AGAIN_STORY.format(again=_AGAIN, tried=tried)
+        blame(run.failure, _AGAIN, "Run again", story)
 
     def _named(self, key: str, what: str) -> list[str]:
         lines = []

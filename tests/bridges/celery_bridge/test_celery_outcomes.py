@@ -134,6 +134,19 @@ def test_several_tasks_are_revoked_at_once(jobs, app):
     assert [d.record.job_id for d in jobs.deliveries] == [second.id]
 
 
+@pytest.mark.parametrize("nothing", [None, (), [None], {"unknown"}])
+def test_nothing_is_revoked_by_an_id_that_no_task_has(jobs, app, nothing):
+    @app.task
+    def wanted():
+        return 7
+
+    wanted.delay()
+    app.control.revoke(nothing, terminate=True)
+    app.control.terminate(nothing)
+
+    assert len(jobs.pending) == 1
+
+
 def test_a_task_that_is_not_registered_is_enqueued_and_cannot_be_performed(jobs, app):
     app.send_task("billing.charge", (7,))
 

@@ -1,0 +1,8 @@
+"""What databases do for a worker that died: they roll back what it did not commit.
+
+- `connections`: the protocol, and the part that all drivers share;
+- `sqlite`, `psycopg`: connections of a driver; `sqlalchemy`: sessions; `django`: atomic blocks.
+
+For `--jobs-crash`, where the connections of a test outlive a killed delivery: see `live/databases.py`.
+A check closes the connections of a delivery instead.
+"""
