@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop
+from .engine.delivering import accepted
 from .engine.engine import Engine
 from .engine.scope import Scope
 from .engine.world import TimeLimit, World, check_world
@@ -154,7 +155,7 @@ def check_idempotent(
         world=world,
         names=names,
         at_least_once=at_least_once,
-        accept=tuple(accept),
+        accept=accepted(accept),
         others=others,
         trace=trace,
         atomic=atomic,

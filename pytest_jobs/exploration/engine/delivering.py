@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
 from ...core.batches.ends import has_derived_id
+from ...errors import ExplorationError
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
+from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
 from .acts import Act, watcher
 from .engine import Engine
+from .points import Point
 from .processes import ProcessIds
-from .sameness import Chance, Renaming, numbering
+from .sameness.chance import Chance, numbering
+from .sameness.renaming import Renaming
+from .sameness.times import Times
+from .sameness.volatile import Volatile
 from .scope import leaving_out
 from .unwinding import clear_frames, is_cancellation, isolated
 from .watching import AtPoint, Run, Unwound, Watch, WatchedBody, is_death
@@ -24,6 +30,7 @@ from .world import World, open_world, without_garbage_collection
 
 #: The library is done with a job after a delivery with one of these statuses.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
+_SECOND_NS: Final = 1_000_000_000
 
 
 class Deliveries:
@@ -53,6 +60,9 @@ class Deliveries:
         self._watches: list[Watch] = []
         #: Enqueues that were taken back by the library.
         self._withdrawn: list[Act] = []
+        #: When the world was built and when each delivery began; also when a delivery would have begun if it
+        #: had not been suspended. What deliveries store is compared by its distance from there.
+        self._begins: set[int] = set()
         self.runs: list[Run] = []
         #: Why nothing can be shown; None if something can.
         self.refusal: str | None = None
@@ -72,8 +82,9 @@ class Deliveries:
             engine.clock.advance_ns(int(delay.total_seconds() * 1e9))
             stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
             stack.enter_context(self._chance.pinned())
-            self._begin = engine.clock.now()
             self._process_ids = ProcessIds(_process_id_numbering())
+            self._wait_for_whole_second()
+            self._begins.add(engine.clock.now_ns())
             stack.callback(self._world_is_gone)
             token = leaving_out.set(engine.scope.leave_out)
             try:
@@ -95,12 +106,12 @@ class Deliveries:
         return self._observed_by(self._renaming())
 
     def _renaming(self) -> Renaming:
-        return Renaming(self._chance, self._begin, self.engine.clock.now())
+        return Renaming(Volatile(self._chance, Times(map(to_datetime, self._begins))))
 
     def _observed_by(self, renaming: Renaming) -> dict[str, Any]:
         state = self._snapshot()
         named = state if isinstance(state, Mapping) else {"state": state}
-        return {str(name): renaming.of(value) for name, value in named.items()}
+        return {str(name): renaming.of_state(str(name), value) for name, value in named.items()}
 
     def wait(self, gap: timedelta) -> None:
         self.engine.clock.advance_ns(int(gap.total_seconds() * 1e9))
@@ -113,9 +124,32 @@ class Deliveries:
 
     def begun(self) -> Run:
         """Return a new delivery that is about to be made."""
+        self._wait_for_whole_second()
         run = Run(len(self.runs) + 1, self.engine.clock.now_ns())
+        self._begins.add(run.at_ns)
         self.runs.append(run)
         return run
+
+    def _wait_for_whole_second(self) -> None:
+        """Let a delivery begin at a whole second: databases cut times to seconds, which no distance may change."""
+        self.engine.clock.advance_ns(-self.engine.clock.now_ns() % _SECOND_NS)
+
+    def _noting_suspensions(self, run: Run, at_point: AtPoint) -> AtPoint:
+        """Return the same, which also notes how long the delivery was suspended."""
+        clock, begin_ns = self.engine.clock, run.at_ns
+
+        def at_this_point(index: int, point: Point) -> BaseException | None:
+            nonlocal begin_ns
+            before_ns = clock.now_ns()
+            error = at_point(index, point)
+            passed_ns = clock.now_ns() - before_ns
+            if passed_ns:
+                clock.advance_ns(-passed_ns % _SECOND_NS)
+                begin_ns += clock.now_ns() - before_ns
+                self._begins.add(begin_ns)
+            return error
+
+        return at_this_point
 
     def redelivered(self, record: JobRecord) -> JobRecord:
         """Return the record of another delivery of the same payload."""
@@ -146,7 +180,7 @@ class Deliveries:
             run,
             engine.scope,
             engine.tracer,
-            at_point,
+            None if at_point is None else self._noting_suspensions(run, at_point),
             self,
             rival=bool(self._watches),
             lines=lines,
@@ -225,6 +259,27 @@ def unless_unwound(make: Callable[[], Delivery]) -> Delivery | None:
             raise
         clear_frames(death)
         return None
+
+
+def accepted(accept: Any) -> tuple[type[BaseException], ...]:
+    """Check the exceptions with which a delivery may end.
+
+    Raises:
+        ExplorationError: when they are not classes of exceptions.
+    """
+    several = isinstance(accept, Collection) and not isinstance(accept, str)
+    given = tuple(accept) if several else (accept,)
+    if not several or not all(map(_is_exception, given)):
+        classes = [one if isinstance(one, type) else type(one) for one in given]
+        names = [one.__name__ if _is_exception(one) else "AlreadyPaid" for one in classes]
+        raise ExplorationError(
+            f"accept={accept!r} is not a collection of classes of exceptions: write accept=({', '.join(names)},)."
+        )
+    return given
+
+
+def _is_exception(one: Any) -> bool:
+    return isinstance(one, type) and issubclass(one, BaseException)
 
 
 class ActSink:

@@ -6,11 +6,13 @@ import gc
 import inspect
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias, cast
 
 from ...errors import ExplorationError
+from ...harness.records.texts import error_text
 
 
 @contextmanager
@@ -91,21 +93,92 @@ def open_world(world: World) -> Generator[Snapshot, None, None]:
     """Build a world for a block, and yield the function that returns its state.
 
     Raises:
-        ExplorationError: when it builds no world, or gives no such function.
+        ExplorationError: when it builds no world, gives no such function, or fails while it is left.
     """
     made: Any = world()
-    if inspect.isgenerator(made):
-        made = contextmanager(lambda generator: generator)(made)
+    # Of a function that `contextlib.contextmanager` decorates, the same generator.
+    generator = getattr(made, "gen", None) if type(made).__module__ == "contextlib" else made
+    if inspect.isgenerator(generator):
+        made = _Generated(world, cast("Generator[Snapshot, None, None]", generator))
     if not hasattr(made, "__enter__"):
         raise ExplorationError(
             f"world={world!r} returned {made!r}: it is a generator function that yields a snapshot callable once, "
             "or returns a context manager that gives one."
         )
-    with made as snapshot:
+    with _leaving(world, made) as snapshot:
         if not callable(snapshot):
             raise ExplorationError(
                 f"The world gave {snapshot!r}, which is not a snapshot: yield a callable that returns the "
                 "state, as "
                 "in `yield lambda: {'payments': rows('payments')}`."
             )
-        yield snapshot
+        yield partial(_state_of, snapshot)
+
+
+def _state_of(snapshot: Snapshot) -> Any:
+    state = snapshot()
+    if state is None or inspect.isawaitable(state):
+        if inspect.iscoroutine(state):
+            state.close()
+        kind = "None" if state is None else f"an awaitable, a {type(state).__name__}"
+        raise ExplorationError(
+            f"The snapshot of the world returned {kind}, which is not a state: return the values that the job "
+            "changes, by name, as in `yield lambda: {'payments': rows('payments')}`."
+        )
+    return state
+
+
+@contextmanager
+def _leaving(world: World, made: AbstractContextManager[Any]) -> Generator[Any, None, None]:
+    """Enter a world for a block, and say so if it fails while it is left."""
+    given = made.__enter__()
+    try:
+        yield given
+    except BaseException as error:
+        # An error of the world that follows from this one would only hide it.
+        with suppress(Exception):
+            made.__exit__(type(error), error, error.__traceback__)
+        raise
+    try:
+        made.__exit__(None, None, None)
+    except ExplorationError:
+        raise
+    except Exception as error:
+        raise ExplorationError(
+            f"world={world!r} ended with {error_text(error)} while it was left. It is left after every history, "
+            "also when the job was killed or did nothing: let the lines after its `yield` succeed then too, for "
+            f"example within `with contextlib.suppress({type(error).__name__}):`."
+        ) from error
+
+
+class _Generated:
+    """A generator that yields a snapshot, as a context manager that says what is wrong with it."""
+
+    def __init__(self, world: World, generator: Generator[Snapshot, None, None]) -> None:
+        self._world = world
+        self._generator = generator
+
+    def __enter__(self) -> Snapshot:
+        try:
+            return next(self._generator)
+        except StopIteration:
+            raise ExplorationError(
+                f"world={self._world!r} ended without a `yield`, so it shows no state: yield a callable that "
+                "returns the state, as in `yield lambda: {'payments': rows('payments')}`."
+            ) from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        try:
+            if error is None:
+                next(self._generator)
+            else:
+                self._generator.throw(error)
+        except StopIteration:
+            return
+        self._generator.close()
+        raise ExplorationError(
+            f"world={self._world!r} yields more than once: yield one callable that returns the whole state, as in "
+            "`yield lambda: {'payments': rows('payments'), 'mails': mailer.calls}`."
+        )

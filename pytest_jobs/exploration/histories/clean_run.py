@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ..engine.processes import GlobalName, ModuleGlobals
-from ..engine.sameness import differences, not_fresh
+from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import Run
 from .checked_job import CheckedJob
 from .history import History

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from ...errors import ExplorationError
+from ...harness.records.instants import duration_ns
 from ...harness.records.record import current_record
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, watcher
@@ -22,6 +23,8 @@ from .checked_job import CheckedJob
 
 T = TypeVar("T")
 
+#: How long after the end of a delivery that slept the next one begins.
+_PAUSE: Final = timedelta(seconds=3)
 #: How long after one another a job is delivered until it is acknowledged.
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
@@ -62,6 +65,8 @@ class History(Deliveries):
         self._delay = delay
         self._context = contextvars.copy_context()
         self._given_up: list[Worker[Run]] = []
+        #: How long nothing was delivered since the last delivery began.
+        self._waited_ns = 0
         #: The line at which a delivery waited for a suspended one, so that this history shows nothing.
         self.inconclusive: str | None = None
 
@@ -118,6 +123,26 @@ class History(Deliveries):
         """Deliver until the library is done with the job, at most four times, with growing gaps."""
         return self._until_acknowledged(self.deliver(at_point, again=again), _GAPS)
 
+    def begun(self) -> Run:
+        if self.runs and not self._watches and self._slept_since(self.runs[-1].at_ns):
+            # Otherwise this delivery would begin at the very time that the last one may have stored as the
+            # end of what it slept for, and nobody could say which of both a time is.
+            self.wait(_PAUSE)
+        self._waited_ns = 0
+        return super().begun()
+
+    def _slept_since(self, begin_ns: int) -> bool:
+        return self.engine.clock.now_ns() - begin_ns > self._waited_ns
+
+    def wait(self, gap: timedelta) -> None:
+        self._wait_until(self.engine.clock.now_ns() + duration_ns(gap.total_seconds()))
+
+    def _wait_until(self, ns: int) -> None:
+        clock = self.engine.clock
+        before_ns = clock.now_ns()
+        clock.reach_ns(ns)
+        self._waited_ns += clock.now_ns() - before_ns
+
     def continue_after(self, run: Run) -> Run:
         """Do the same after a delivery with which the library was not done. Its retry, if any, comes first."""
         return run if run.acknowledged else self._until_acknowledged(run, (_GAPS[0], *_GAPS))
@@ -134,7 +159,7 @@ class History(Deliveries):
                 following = self.redelivered(self._record)
             else:
                 self.ledger.claim(following)
-                self.engine.clock.reach_ns(following.envelope.due_ns or 0)
+                self._wait_until(following.envelope.due_ns or 0)
             run = self.begun()
             self.make(run, following, lines=False, limited=True)
         return run
@@ -271,7 +296,7 @@ class History(Deliveries):
         done: dict[str, Counter[Any]] = {}
         for act in self._effects_that_count():
             value = act.text if act.value is None else act.value
-            done.setdefault(act.kind, Counter())[renaming.of(value)] += 1
+            done.setdefault(act.kind, Counter())[renaming.of_call(value)] += 1
         return {**seen, **{f"{kind} calls": dict(count) for kind, count in done.items()}}
 
     def _effects_that_count(self) -> Iterator[Act]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from ...errors import DivergedState, DuplicateEffect, LostEffect, NotIdempotent, PoisonJob, StuckJob
-from ..engine.sameness import differences
+from ..engine.sameness.differences import MISSING, differences
 from ..engine.watching import Run
 
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK"]
@@ -61,11 +61,14 @@ def judge(
     if not differing:
         return None
     words: list[tuple[Word, str]] = [
-        (_word(once, now, initial.get(name)), name) for name, once, now in _worst_first(differing)
+        (_word(once, now, initial.get(name, MISSING)), name)
+        for name, once, now in _worst_first(differing)
     ]
     ranks = {word: rank for rank, word in enumerate(ERRORS)}
     word, name = min(words, key=lambda pair: ranks[pair[0]])
-    return Verdict(word, _what(name, wanted.get(name), found.get(name)), tuple(differing))
+    return Verdict(
+        word, _what(name, wanted.get(name, MISSING), found.get(name, MISSING)), tuple(differing)
+    )
 
 
 def _what(name: str, once: Any, now: Any) -> str:
@@ -101,10 +104,10 @@ def _word(once: Any, now: Any, before: Any) -> Word:
 def _counted(value: Any) -> Counter[Any] | None:
     if isinstance(value, dict):
         return Counter(value)
-    if value is None:
+    if value is None or value is MISSING:
         return Counter()
     if isinstance(value, tuple):
-        return Counter(map(repr, value))
+        return Counter(value)
     return None
 
 

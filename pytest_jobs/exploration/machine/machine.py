@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 
 from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
+from ..engine.delivering import accepted
 from ..engine.world import World
 from ..report.audience import current_audience
 from .interruptions import DrawnPoint
@@ -92,7 +93,7 @@ def checked_options(machine: type[Any]) -> Options:
         tuple(machine.jobs),
         tuple(invariants),
         tuple(machine.apps),
-        tuple(machine.accept),
+        accepted(machine.accept),
         machine.trace,
         machine.atomic,
         machine.time_limit,

@@ -18,7 +18,7 @@ from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
 from ..engine.engine import Engine
-from ..engine.sameness import not_fresh
+from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
 from ..report.audience import current_audience

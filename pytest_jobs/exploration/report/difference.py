@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...harness.records.texts import shortened
+from ..engine.sameness.differences import MISSING
 
 _WIDTH: Final = 96
 _ITEMS: Final = 4
@@ -45,11 +46,11 @@ def _pair(once: Any, now: Any) -> tuple[str, str]:
 
 
 def _single(value: Any) -> str:
-    return "nothing" if value is None else shortened(repr(value), _WIDTH)
+    return shortened(repr(value), _WIDTH)
 
 
 def _counted(value: Any) -> Counter[str] | None:
-    if value is None:
+    if value is MISSING:
         return Counter()
     if isinstance(value, Mapping):
         return Counter({repr(key): count for key, count in value.items()})

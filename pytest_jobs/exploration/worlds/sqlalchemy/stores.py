@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import CompileError, DBAPIError, IntegrityError
 
 from ....errors import ExplorationError
-from ...engine.sameness import numbering
+from ...engine.sameness.chance import numbering
 
 #: Puts the first rows in.
 Fill: TypeAlias = Callable[[Connection], None]

@@ -1,0 +1,147 @@
+"""Random values that can be recognised."""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from ....harness.records.patches import Patches
+
+#: Called by a world whose database numbers rows, with the numbers of a sequence and its name. The numbers
+#: must occur nowhere else. Two states with different gaps in a sequence, as a rollback leaves, are the same.
+numbering: ContextVar[Callable[[range, str], None] | None] = ContextVar(
+    "pytest_jobs_numbering", default=None
+)
+
+#: Fewer random bytes are a number in a range, such as an index, which also occurs where nothing is random.
+_LEAST_BYTES: Final = 2
+#: A part of a random text is recognised if it is a word of its own and has so many characters,
+_LEAST_WORD: Final = 6
+#: and within a word if it has so many.
+_LEAST_PART: Final = 8
+#: No more of a random text is looked for in longer texts.
+_LONGEST: Final = 200
+
+
+class Chance:
+    """A source of random bytes that recognises them later on."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - repeatable, and no secret
+        self._seed = seed
+        self._forms: dict[str, int] = {}
+        self._values: dict[int | bytes, int] = {}
+        #: The drawing of each form in small letters, and where each `_LEAST_WORD` characters are in which of
+        #: these forms. Made when a longer text is compared.
+        self._small: dict[str, int] = {}
+        self._grams: dict[str, list[tuple[str, int]]] = {}
+        self._indexed = 0
+        self._drawn = 0
+        self._numbers: list[tuple[range, str]] = []
+
+    @contextmanager
+    def pinned(self) -> Generator[None, None, None]:
+        """Let a block draw its random bytes from here, also by `uuid` and `secrets`, and seed `random`."""
+        patches = Patches()
+        state = random.getstate()
+        patches.set(os, "urandom", self._urandom)
+        patches.set(random, "_urandom", self._urandom)
+        random.seed(self._seed)
+        token = numbering.set(lambda numbers, name: self._numbers.append((numbers, name)))
+        try:
+            yield
+        finally:
+            numbering.reset(token)
+            patches.restore()
+            random.setstate(state)
+
+    @property
+    def any_drawn(self) -> bool:
+        return bool(self._forms)
+
+    def number(self, text: str) -> int | None:
+        """Return the number of the drawing that a text is made of; None if it is not random."""
+        return self._forms.get(text)
+
+    def number_of(self, value: int | bytes) -> int | None:
+        """Return the number of the drawing that a number or some bytes are made of; None for others."""
+        return self._values.get(value)
+
+    def parts(self, text: str) -> Iterator[tuple[int, int, int, str]]:
+        """Yield what is random in a text: where it begins and ends, the drawing, and which part of it this is."""
+        self._index()
+        lower = text.lower()
+        if len(lower) != len(text):
+            lower = text
+        begin, last = 0, len(text) - _LEAST_WORD
+        while begin <= last:
+            places = self._grams.get(lower[begin : begin + _LEAST_WORD])
+            found = None if places is None else self._longest(lower, begin, places)
+            if found is None:
+                begin += 1
+                continue
+            length, form, at = found
+            whole = length == len(form)
+            yield begin, begin + length, self._small[form], "" if whole else f"[{at}:{at + length}]"
+            begin += length
+
+    def numbered(self, value: float) -> str | None:
+        """Return the sequence of a database that a number is from; None if it is from none."""
+        return next((name for numbers, name in self._numbers if value in numbers), None)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether a database has reported any sequence."""
+        return bool(self._numbers)
+
+    def _longest(
+        self, text: str, begin: int, places: list[tuple[str, int]]
+    ) -> tuple[int, str, int] | None:
+        """Return the longest part of a drawing at a place of a text: its length, the form, and where in that."""
+        length, form, at = max((_common(text, begin, form, at), form, at) for form, at in places)
+        end = begin + length
+        is_word = not (text[begin - 1 : begin].isalnum() or text[end : end + 1].isalnum())
+        return (length, form, at) if is_word or length >= _LEAST_PART else None
+
+    def _index(self) -> None:
+        if self._indexed == len(self._forms):
+            return
+        new = list(self._forms)[self._indexed :]
+        self._indexed = len(self._forms)
+        for text in new:
+            form = text.lower()[:_LONGEST]
+            for at in range(len(form) - _LEAST_WORD + 1):
+                self._grams.setdefault(form[at : at + _LEAST_WORD], []).append((form, at))
+            self._small.setdefault(form, self._forms[text])
+
+    def _urandom(self, size: int) -> bytes:
+        drawn = self._random.randbytes(size)
+        if size < _LEAST_BYTES:
+            return drawn
+        self._drawn += 1
+        forms = [drawn.hex(), base64.urlsafe_b64encode(drawn).rstrip(b"=").decode()]
+        values: list[int | bytes] = [drawn]
+        if size == 16:
+            unique = uuid.UUID(bytes=drawn, version=4)
+            forms += [str(unique), unique.hex]
+            values += [unique.int, unique.bytes]
+        for form in forms:
+            self._forms[form] = self._drawn
+        for value in values:
+            self._values[value] = self._drawn
+        return drawn
+
+
+def _common(text: str, begin: int, form: str, at: int) -> int:
+    """Return how many characters are the same in both, from a place in each."""
+    length = _LEAST_WORD
+    longest = min(len(text) - begin, len(form) - at)
+    while length < longest and text[begin + length] == form[at + length]:
+        length += 1
+    return length

@@ -1,0 +1,316 @@
+"""The form of a state, by which it is compared with the state of another history."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import sys
+import types
+import uuid
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Set as AbstractSet,
+)
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from pathlib import PurePath
+from typing import Any, Final, TypeAlias
+
+from ....errors import ExplorationError
+from .fields import (
+    Pairs,
+    declared_fields,
+    own_fields,
+    public_fields,
+    record_of,
+    rows_of,
+    values_of,
+)
+from .volatile import Volatile
+
+#: Returns the form of a value.
+_Former: TypeAlias = "Callable[[Any], Any]"
+
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+#: Values that are equal exactly if they are the same.
+_PLAIN: Final = (type(None), bool, complex, Fraction, timedelta, time)
+_NAMED: Final = (
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.MethodWrapperType,
+    types.MethodDescriptorType,
+)
+
+
+class _Unfit(Exception):
+    """Part of a state cannot be compared."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self._steps: list[str] = []
+
+    def within(self, step: str) -> None:
+        """Note that the part is within another one."""
+        self._steps.insert(0, step)
+
+    def error(self, name: str) -> ExplorationError:
+        return ExplorationError(self.why.format(path=f"{name}{''.join(self._steps)}"))
+
+
+class Renaming:
+    """Gives values of one history a form that can be compared with that of another history.
+
+    A value is compared by its structure: a mapping by its keys, an object by its fields. What is random
+    in its texts and numbers is renamed, and times become distances; see `Volatile`.
+    """
+
+    def __init__(self, volatile: Volatile) -> None:
+        self._volatile = volatile
+        #: Whether something that cannot be compared is named by its type, rather than an error.
+        self._lenient = False
+        #: The values that are being formed, each within the one before it.
+        self._open: set[int] = set()
+        self._formers: dict[type, _Former] = {
+            int: volatile.number,
+            float: volatile.number,
+            str: volatile.text,
+            bytes: volatile.content,
+            dict: self._by_key,
+            list: self._sequence,
+            tuple: self._sequence,
+            datetime: volatile.instant,
+            date: volatile.day,
+            **dict.fromkeys(_PLAIN, _itself),
+        }
+
+    def of_state(self, name: str, value: Any) -> Any:
+        """Return the form of a part of the state.
+
+        Args:
+            name: its name.
+            value: what it holds.
+
+        Raises:
+            ExplorationError: when it cannot be compared; says what to write instead.
+        """
+        try:
+            return self.of(value)
+        except _Unfit as unfit:
+            raise unfit.error(name) from None
+
+    def of_call(self, value: Any) -> Any:
+        """Return the form of the arguments of a call. What cannot be compared stands as its type."""
+        self._lenient = True
+        try:
+            return self.of(value)
+        finally:
+            self._lenient = False
+
+    def of(self, value: Any) -> Any:
+        """Return the form of a value: hashable, and equal exactly if the values are the same."""
+        kind = type(value)
+        former = self._formers.get(kind)
+        if former is None:
+            former = self._formers[kind] = self._former(kind)
+        return former(value)
+
+    def _former(self, kind: type) -> _Former:
+        """Return what forms the values of a class."""
+        for find in (self._scalar, self._of_library, self._collection):
+            former = find(kind)
+            if former is not None:
+                return former
+        return self._object
+
+    def _scalar(self, kind: type) -> _Former | None:
+        volatile = self._volatile
+        if issubclass(kind, Enum | re.Pattern):
+            return repr
+        if issubclass(kind, datetime):
+            return self._datetime
+        for bases, former in (
+            ((bool, timedelta, time, Fraction, complex), _itself),
+            ((int, float), volatile.number),
+            (str, lambda value: volatile.text(str.__str__(value))),
+            (bytes, lambda value: volatile.content(bytes(value))),
+            ((bytearray, memoryview), lambda value: volatile.content(bytes(value))),
+            ((uuid.UUID, PurePath), lambda value: volatile.text(str(value))),
+            (date, volatile.day),
+            (Decimal, lambda value: "<nan>" if value.is_nan() else value),
+            (logging.Logger, lambda value: f"<logger {value.name}>"),
+        ):
+            if issubclass(kind, bases):
+                return former
+        return None
+
+    def _datetime(self, value: Any) -> Any:
+        # pandas.NaT is a datetime, and not equal to itself.
+        return self._volatile.instant(value) if value == value else "<nan>"  # noqa: PLR0124
+
+    def _of_library(self, kind: type) -> _Former | None:
+        values = values_of(kind)
+        if values is not None:
+            return lambda value: self.of(values(value))
+        rows = rows_of(kind)
+        if rows is not None:
+            return lambda value: self._rows(*rows(value))
+        fields = declared_fields(kind)
+        if fields is not None:
+            return lambda value: self._by_name(value, fields(value))
+        mock = sys.modules.get("unittest.mock")
+        if mock is not None and issubclass(kind, mock.NonCallableMock):
+            return lambda value: self._sequence(value.mock_calls)
+        if mock is not None and issubclass(kind, type(mock.call)):
+            return self._sequence
+        return None
+
+    def _collection(self, kind: type) -> _Former | None:
+        for base in (dict, list, tuple, set, frozenset):
+            if issubclass(kind, base):
+                former = self._formers.get(base) or self._set
+                # By the method of the base: that of Django's MultiValueDict gives each last value only.
+                return lambda value: self._with_fields(value, former)
+        if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+            return lambda value: self._unfit(value, _ITERATOR)
+        if issubclass(kind, Mapping):
+            return self._by_key
+        if issubclass(kind, AbstractSet):
+            return self._set
+        return (
+            self._sequence if issubclass(kind, Collection) and not issubclass(kind, type) else None
+        )
+
+    def _with_fields(self, value: Any, former: _Former) -> Any:
+        members, more = former(value), public_fields(value)
+        return (members, self._by_name(value, more)) if more else members
+
+    # Values with values in them
+
+    def _by_key(self, value: Mapping[Any, Any]) -> Any:
+        items = dict.items(value) if isinstance(value, dict) else value.items()
+        pairs: list[tuple[Any, Any]] = []
+        key = None
+        self._begin(value)
+        try:
+            for key, inner in items:
+                pairs.append((self.of(key), self.of(inner)))
+        except _Unfit as unfit:
+            unfit.within(f"[{key!r}]")
+            raise
+        finally:
+            self._open.discard(id(value))
+        return tuple(_ordered(pairs))
+
+    def _sequence(self, value: Iterable[Any]) -> Any:
+        forms: list[Any] = []
+        self._begin(value)
+        try:
+            for inner in value:
+                forms.append(self.of(inner))  # noqa: PERF401 - its length is the place of an error
+        except _Unfit as unfit:
+            unfit.within(f"[{len(forms)}]")
+            raise
+        finally:
+            self._open.discard(id(value))
+        return tuple(forms)
+
+    def _set(self, value: AbstractSet[Any]) -> Any:
+        members = sorted(value, key=self._volatile.drawn_order) if len(value) > 1 else value
+        return tuple(_ordered(self._sequence(members)))
+
+    def _rows(self, ordered: bool, rows: list[Any]) -> Any:
+        forms = self._sequence(rows)
+        return forms if ordered else tuple(_ordered(forms))
+
+    def _by_name(self, value: Any, pairs: Pairs) -> Any:
+        forms: list[tuple[str, Any]] = []
+        name = ""
+        self._begin(value)
+        try:
+            for name, inner in pairs:
+                forms.append((name, self.of(inner)))
+        except _Unfit as unfit:
+            unfit.within(f".{name}")
+            raise
+        finally:
+            self._open.discard(id(value))
+        return type(value).__name__, tuple(sorted(forms, key=lambda form: form[0]))
+
+    def _object(self, value: Any) -> Any:
+        if isinstance(value, _NAMED):
+            return _qualified(value)
+        if isinstance(value, functools.partial):
+            return self._by_name(
+                value, [("func", value.func), ("args", value.args), ("keywords", value.keywords)]
+            )
+        if isinstance(value, BaseException):
+            return self._by_name(value, [("args", value.args), *own_fields(value)])
+        record = record_of(value)
+        if record is not None:
+            return self._by_key(record)
+        pairs = own_fields(value)
+        if pairs:
+            return self._by_name(value, pairs)
+        shown = repr(value)
+        if not _has_default_repr(type(value)) and not _ADDRESS.search(shown):
+            return self._volatile.text(shown)
+        locked = getattr(value, "locked", None)
+        if callable(locked):
+            return type(value).__name__, bool(locked())
+        return self._unfit(value, _NO_FIELDS)
+
+    def _begin(self, value: Any) -> None:
+        if id(value) in self._open:
+            raise _Unfit(_CYCLE)
+        self._open.add(id(value))
+
+    def _unfit(self, value: Any, why: str) -> Any:
+        kind = type(value).__name__
+        if self._lenient:
+            return f"<{kind}>"
+        raise _Unfit(why.replace("{kind}", kind))
+
+
+_ITERATOR: Final = (
+    "The state holds an iterator, {path} (a {kind}), which is used up when it is read once: put "
+    "`list(...)` around it."
+)
+_NO_FIELDS: Final = (
+    "The state holds {path} (a {kind}), which has no fields and only the repr that every object has, so that "
+    "two of them cannot be compared: put the values into the state that count, such as "
+    "`{{'balance': account.balance}}`."
+)
+_CYCLE: Final = (
+    "The state holds a cycle: {path} is an object that it is itself a part of. Put the values into the state that "
+    "count, such as `{{'children': [child.name for child in parent.children]}}`."
+)
+
+
+def _has_default_repr(kind: Any) -> bool:
+    return bool(kind.__repr__ is object.__repr__)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _qualified(value: Any) -> str:
+    module = getattr(value, "__module__", None)
+    name = getattr(value, "__qualname__", None) or value.__name__
+    return f"{module}.{name}" if module else name
+
+
+def _ordered(forms: Iterable[Any]) -> Iterator[Any]:
+    """Return forms in an order that does not depend on where they were found."""
+    return iter(sorted(forms, key=repr))

@@ -1,0 +1,118 @@
+"""Texts and numbers whose random values, numbers of rows and times differ from history to history."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Any, Final
+
+from .chance import Chance
+from .times import Time, Timed, Times
+
+_DIGITS: Final = re.compile(r"(?<!\d)\d{4,}(?!\d)")
+_SHORTEST_RANDOM: Final = 6
+_DATE: Final = len("2026-01-31")
+
+
+class Volatile:
+    """Gives texts, numbers and times of one history a form that can be compared with that of another history.
+
+    Random values are renamed in the order in which they appear: a token that was sent and the same
+    token in the database get one name, and a fresh one gets another. Times become distances.
+    """
+
+    def __init__(self, chance: Chance, times: Times) -> None:
+        self._chance = chance
+        self._times = times
+        self._names: dict[int, str] = {}
+        self._numbers: dict[str, dict[int, str]] = {}
+
+    def number(self, value: float) -> Any:
+        if value != value:  # noqa: PLR0124 - NaN, which is not equal to itself
+            return "<nan>"
+        numbered = self._chance.numbered(value) if self._chance.numbers else None
+        if numbered is not None:
+            return self._row(numbered, int(value))
+        time = self._times.of_number(value)
+        if time is not None:
+            return time
+        drawn = self._chance.number_of(value) if isinstance(value, int) else None
+        return value if drawn is None else self._name(drawn)
+
+    def text(self, text: str) -> str:
+        number = self._chance.number(text)
+        if number is not None:
+            return self._name(number)
+        if len(text) == _DATE and text[4] == "-":
+            day = self._times.of_date_text(text)
+            if day is not None:
+                return day
+        return self._cut(text)
+
+    def content(self, value: bytes) -> Any:
+        number = self._chance.number_of(value)
+        if number is not None:
+            return self._name(number)
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            return value
+        form = self.text(text)
+        return value if form is text else form
+
+    def instant(self, value: datetime) -> Timed:
+        return self._times.of_datetime(value)
+
+    def day(self, value: date) -> Timed:
+        return self._times.of_date(value)
+
+    def drawn_order(self, value: object) -> int:
+        """Return when a random value was drawn, to visit the members of a set in an order that repeats."""
+        if isinstance(value, int | bytes):
+            return self._chance.number_of(value) or 0
+        return self._chance.number(str(value)) or 0
+
+    def _cut(self, text: str) -> str:
+        """Return a text with names for its parts that are random, numbers of rows or times."""
+        found: list[tuple[int, int, str]] = []
+        if self._chance.any_drawn and len(text) >= _SHORTEST_RANDOM:
+            found += [
+                (begin, end, self._name(number, part))
+                for begin, end, number, part in self._chance.parts(text)
+            ]
+        if len(text) >= _DATE:
+            found += self._times.in_text(text)
+        if self._chance.numbers:
+            found += self._rows(text)
+        return _joined(text, found) if found else text
+
+    def _rows(self, text: str) -> list[tuple[int, int, str]]:
+        rows = []
+        for digits in _DIGITS.finditer(text):
+            numbered = self._chance.numbered(int(digits[0]))
+            if numbered is not None:
+                rows.append((*digits.span(), self._row(numbered, int(digits[0]))))
+        return rows
+
+    def _row(self, sequence: str, number: int) -> str:
+        names = self._numbers.setdefault(sequence, {})
+        return names.setdefault(number, f"<{sequence} {len(names) + 1}>")
+
+    def _name(self, number: int, part: str = "") -> str:
+        name = self._names.setdefault(number, f"random {len(self._names) + 1}")
+        return f"<{name}{part}>"
+
+
+def _joined(text: str, found: list[tuple[int, int, str]]) -> str:
+    """Return a text with some of its parts replaced; of two that overlap, the first one."""
+    pieces: list[str | Time] = []
+    at = 0
+    for begin, end, name in sorted(found, key=lambda part: part[0]):
+        if begin < at:
+            continue
+        pieces.append(text[at:begin])
+        pieces += name.pieces if isinstance(name, Timed) else [name]
+        at = end
+    pieces.append(text[at:])
+    is_timed = any(isinstance(piece, Time) for piece in pieces)
+    return Timed.of(pieces) if is_timed else "".join(map(str, pieces))
