@@ -669,6 +669,51 @@ def test_a_bound_cuts_the_points_and_says_so(pytester):
             "jobs: killed at up to 2 points of each test",
             "1 job killed at 2 points, in 1 test of 1.",
             "test_it.py::test_payment: more points than --jobs-crash-points lets it have: 2 of 8",
+            "test_it.py::test_payment: points left out: mark(), *; mark(), *; mark(), *; and 3 more",
+            "--jobs-crash-points=8 tries all points of each test.",
+        ]
+    )
+
+
+@needs_monitoring
+def test_the_points_around_effects_come_before_the_many_lines_of_a_long_job(pytester):
+    lines = "\n".join(f"    shop.ended.append({number})" for number in range(300))
+    pytester.makepyfile(
+        long=f"""
+import shop
+from pytest_jobs import job
+
+@job
+def pay():
+{lines}
+    with shop.connect() as db:
+        for number in range(100):
+            shop.ended.append(number)
+        db.execute("update payments set status = status || '!'")
+        db.commit()
+    shop.ended.clear()
+"""
+    )
+    result = run(
+        pytester,
+        """
+        import long
+        import shop
+
+        def test_it(jobs):
+            long.pay.perform_later()
+            jobs.drain()
+
+            assert shop.status() == "open!"
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "- killed after sqlite: commit (long.py:*)",
+            "1 job killed at 1 point, in 1 test of 1.",
+            "test_it.py::test_it: more points than --jobs-crash-points lets it have: 50 of 5*",
         ]
     )
 

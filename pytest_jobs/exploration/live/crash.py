@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
@@ -38,6 +37,7 @@ from ..engine.watching import (
 )
 from ..report.audience import current_audience
 from .databases import Databases
+from .worth import CrashPoint
 
 _LOCK: Final = type(threading.Lock())
 #: Up to here a number in the text of a point is most likely no process id.
@@ -244,22 +244,6 @@ class LiveEffects:
         return self._databases.delivery(lambda: watch.dead) if watch.kills else nullcontext()
 
 
-@dataclass(frozen=True)
-class CrashPoint:
-    """A point of one delivery of a test."""
-
-    #: The name of the job.
-    job: str
-    #: Which delivery of this job in the test it is, counted from 1.
-    delivery: int
-    point: Point
-    #: The job as a call.
-    call: str
-
-    def __str__(self) -> str:
-        return f"{self.call}, {self.point}"
-
-
 class LiveCrash:
     """Makes the deliveries of one run of a test, notes their points, and kills one of them.
 
@@ -350,7 +334,8 @@ class LiveCrash:
         watch, name = attempt.watch, attempt.record.name
         call, number = call_text(attempt.record), attempt.number
         self.reached.update(watch.reached)
-        self.points += [CrashPoint(name, number, point, call) for point in watch.run.points]
+        points = zip(watch.run.points, watch.run.point_acts, strict=True)
+        self.points += [CrashPoint(name, number, point, call, act) for point, act in points]
         if watch.run.stopped_at is not None:
             self.killed = CrashPoint(name, number, watch.run.stopped_at, call)
 
@@ -454,10 +439,3 @@ class _Attempt:
             finally:
                 self._passing = False
         return True
-
-
-def chosen(points: Iterable[CrashPoint], most: int) -> list[CrashPoint]:
-    """Return at most so many points, in their order: those of repeated lines are left out first."""
-    every = list(enumerate(points))
-    every.sort(key=lambda item: item[1].point.hit)
-    return [point for _, point in sorted(every[:most], key=lambda item: item[0])]

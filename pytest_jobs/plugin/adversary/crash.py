@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ...errors import ExplorationError
-from ...exploration.live.crash import CrashPoint, LiveCrash, LiveEffects, LiveScopes, chosen
+from ...exploration.live.crash import LiveCrash, LiveEffects, LiveScopes
+from ...exploration.live.worth import CrashPoint, by_worth
 from ...harness.records.delivery import Delivery
 from ...harness.records.texts import error_text, short_name
 from ..settings.options import JobOptions
@@ -25,6 +26,8 @@ _STORY = """\
 To see it line by line: check_idempotent({job}, ..., world=...).
 What it had enqueued by then stays enqueued: a test that counts jobs may find one twice.
 If the test asserts what a killed delivery rightly changes: @pytest.mark.jobs(crash=False)."""
+#: How many points the summary names of those that were left out.
+_POINTS_NAMED = 3
 _AGAIN = "this test fails when it is run again, with no job killed"
 _AGAIN_STORY = """\
 {again}: --jobs-crash runs it once more for each point, so this shows nothing about its jobs.
@@ -82,6 +85,11 @@ class CrashPlugin(AdversaryPlugin):
         lines += self._named("stopped", "no further points tried after the one that broke it")
         lines += self._named("again", "fails when it is run again, with no job killed")
         lines += self._named("cut", "more points than --jobs-crash-points lets it have")
+        lines += self._named("left out", "points left out")
+        if tally.highest("points"):
+            lines.append(
+                f"--jobs-crash-points={tally.highest('points')} tries all points of each test."
+            )
         lines += self._named("lost", "points that no second run came to")
         lines += self._named("unsteady", "failed once and then not again: it may be flaky")
         lines += self._named("unwatched", "not watched")
@@ -108,10 +116,8 @@ class CrashPlugin(AdversaryPlugin):
 
     def _killed_at_each(self, runs: Runs, nodeid: str, seen: LiveCrash, plain: Run) -> Run:
         """Run the test once for each point; return the run that broke it, or else the plain run."""
-        points = chosen(seen.points, self._options.crash_points)
+        points = self._chosen(nodeid, seen.points)
         self.tally.count("tests with points")
-        if len(points) < len(seen.points):
-            self.tally.name("cut", nodeid, f"{len(points)} of {len(seen.points)}")
         tried = 0
         for point in points:
             self.tally.name("jobs", point.job)
@@ -134,6 +140,20 @@ class CrashPlugin(AdversaryPlugin):
             self.tally.name("unsteady", nodeid, str(point))
         self.tally.count("points tried", tried)
         return plain
+
+    def _chosen(self, nodeid: str, points: list[CrashPoint]) -> list[CrashPoint]:
+        """Return all points in their order; or if they are too many the best, and name those left out."""
+        most = self._options.crash_points
+        ranked = by_worth(points)
+        left = ranked[most:]
+        if not left:
+            return points
+        self.tally.name("cut", nodeid, f"{most} of {len(points)}")
+        named = "; ".join(map(str, left[:_POINTS_NAMED]))
+        more = len(left) - _POINTS_NAMED
+        self.tally.name("left out", nodeid, f"{named}; and {more} more" if more > 0 else named)
+        self.tally.most("points", len(points))
+        return ranked[:most]
 
     def _killed_at(self, runs: Runs, point: CrashPoint) -> tuple[LiveCrash, Run]:
         crash = LiveCrash(self._scopes(), self._effects, point)

@@ -20,9 +20,14 @@ class Tally:
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._names: dict[str, Names] = {}
+        self._highest: dict[str, int] = {}
 
     def count(self, key: str, number: int = 1) -> None:
         self._counts[key] = self._counts.get(key, 0) + number
+
+    def most(self, key: str, number: int) -> None:
+        """Keep the highest of the numbers under a key."""
+        self._highest[key] = max(number, self.highest(key))
 
     def name(self, key: str, name: str, detail: str = "") -> None:
         """Note a name, and a detail of it unless it is empty."""
@@ -34,6 +39,10 @@ class Tally:
         """Return how many were counted, or how many names were noted under a key."""
         return self._counts.get(key, 0) + len(self._names.get(key, {}))
 
+    def highest(self, key: str) -> int:
+        """Return the highest number under a key; 0 if there is none."""
+        return self._highest.get(key, 0)
+
     def names(self, key: str) -> Iterable[tuple[str, list[str]]]:
         """Return the names in order, each with its details."""
         return (
@@ -41,12 +50,14 @@ class Tally:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        return {"counts": self._counts, "names": self._names}
+        return {"counts": self._counts, "names": self._names, "highest": self._highest}
 
     def add(self, found: dict[str, Any]) -> None:
         """Take over what another process counted."""
         for key, number in found["counts"].items():
             self.count(key, number)
+        for key, number in found["highest"].items():
+            self.most(key, number)
         for key, names in found["names"].items():
             for name, details in names.items():
                 self.name(key, name)

@@ -1,0 +1,148 @@
+"""Which points of a test are tried first, where there are more than the limit lets it have.
+
+What a kill shows depends on what had happened by then. Most defects lie beside an effect: it has happened, and
+nothing says so yet. So the points around effects come before plain lines, each place in the source once before any
+a second time, and of points between which nothing happens only one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from ..engine.acts import Act
+from ..engine.points import Point
+
+#: What differs between two rounds of a loop that do the same.
+_VALUES: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
+#: Effects that a database takes back when their transaction is not committed, by the kind of the act.
+_IN_TRANSACTIONS: Final = frozenset(("sqlite", "aiosqlite", "psycopg", "sqlalchemy", "django"))
+
+#: After an effect that lasts; before it; around a statement that awaits its commit; at a plain line; where nothing
+#: has happened since the point before.
+Beside: TypeAlias = Literal["after", "before", "statement", "line", "nothing new"]
+#: Which time it is that a delivery comes to a place.
+Time: TypeAlias = Literal["first", "last", "second", "between"]
+
+#: The best first. What is not listed comes last, in this order of `Beside`.
+_TIERS: Final[Sequence[tuple[Beside, Time]]] = (
+    ("after", "first"),
+    ("before", "first"),
+    ("after", "last"),
+    ("after", "second"),
+    ("statement", "first"),
+    ("line", "first"),
+    ("before", "last"),
+    ("statement", "last"),
+    ("line", "last"),
+    ("before", "second"),
+    ("statement", "second"),
+    ("line", "second"),
+)
+_OTHERS: Final[Sequence[Beside]] = ("after", "before", "statement", "line", "nothing new")
+
+
+@dataclass(frozen=True)
+class CrashPoint:
+    """A point of one delivery of a test."""
+
+    #: The name of the job.
+    job: str
+    #: Which delivery of this job in the test it is, counted from 1.
+    delivery: int
+    point: Point
+    #: The job as a call.
+    call: str
+    #: The effect that it comes before or after; None at lines.
+    act: Act | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.call}, {self.point}"
+
+
+def by_worth(points: Sequence[CrashPoint]) -> list[CrashPoint]:
+    """Return the points, those first that are most likely to show a defect.
+
+    Those of equal worth are spread: any number of them taken from the front lies all over the test.
+    """
+    tiers: dict[int, list[CrashPoint]] = {}
+    for point, beside, time in zip(points, _surroundings(points), _times(points), strict=True):
+        known = (beside, time) in _TIERS
+        tier = _TIERS.index((beside, time)) if known else len(_TIERS) + _OTHERS.index(beside)
+        tiers.setdefault(tier, []).append(point)
+    return [point for tier in sorted(tiers) for point in _spread(tiers[tier])]
+
+
+def _surroundings(points: Sequence[CrashPoint]) -> Iterable[Beside]:
+    """Yield for each point what it lies beside."""
+    commits = {
+        (point.job, point.delivery, point.act.kind): position
+        for position, point in enumerate(points)
+        if point.act is not None and point.act.text.lower() == "commit"
+    }
+    for position, point in enumerate(points):
+        act = point.act
+        if act is None:
+            yield "nothing new" if _is_beside_its_effect(points, position) else "line"
+        elif (
+            act.kind in _IN_TRANSACTIONS
+            and position < commits.get((point.job, point.delivery, act.kind), -1)
+            and act.text.lower() != "commit"
+        ):
+            yield "statement"
+        else:
+            yield "after" if point.point.kind == "after" else "before"
+
+
+def _is_beside_its_effect(points: Sequence[CrashPoint], position: int) -> bool:
+    """Return whether a line is the one whose effect comes next, or follows at once upon an effect."""
+    point = points[position]
+    before = points[position - 1] if position else None
+    after = points[position + 1] if position + 1 < len(points) else None
+    if before is not None and before.point.kind == "after" and _same_delivery(before, point):
+        return True
+    return (
+        after is not None
+        and after.point.kind == "before"
+        and _same_delivery(after, point)
+        and (after.point.filename, after.point.line) == (point.point.filename, point.point.line)
+    )
+
+
+def _same_delivery(one: CrashPoint, other: CrashPoint) -> bool:
+    return (one.job, one.delivery) == (other.job, other.delivery)
+
+
+def _times(points: Sequence[CrashPoint]) -> Iterable[Time]:
+    """Yield for each point which time it is that the job comes to this place, in all its deliveries."""
+    places = [_place(point) for point in points]
+    in_all, so_far = Counter(places), Counter[tuple[object, ...]]()
+    for place in places:
+        so_far[place] += 1
+        if so_far[place] == 1:
+            yield "first"
+        elif so_far[place] == in_all[place]:
+            yield "last"
+        else:
+            yield "second" if so_far[place] == 2 else "between"
+
+
+def _place(point: CrashPoint) -> tuple[object, ...]:
+    where = point.point
+    text = _VALUES.sub("?", where.text)
+    return point.job, where.kind, where.function, where.filename, where.line, text
+
+
+def _spread(points: Sequence[CrashPoint]) -> list[CrashPoint]:
+    """Return points so that those in front lie all over the sequence: both ends, the middle, and so on."""
+    last = len(points) - 1
+    order = dict.fromkeys((0, last) if last >= 0 else ())
+    parts = 2
+    while len(order) < len(points):
+        for part in range(1, parts, 2):
+            order.setdefault(round(last * part / parts))
+        parts *= 2
+    return [points[position] for position in order]
