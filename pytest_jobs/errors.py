@@ -277,6 +277,10 @@ class ExplorationError(JobsError):
     """An exploration could not be carried out, so it shows nothing."""
 
 
+class ReusedKeyError(JobsError, ValueError):
+    """An idempotency key belongs to another call, so the service refuses this one."""
+
+
 class NotIdempotent(JobsError, AssertionError):
     """A job that was delivered more than once did not end as one clean run."""
 

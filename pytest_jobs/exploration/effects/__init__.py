@@ -1,10 +1,11 @@
 """What jobs do outside of themselves: one effect source a library. Public as `pytest_jobs.effects`.
 
-- `wrapping`: the tool of all sources, which puts each call of a method in a block; and `wrap` for tests.
+- `wrapping`: the tool of all sources, which puts each call of a method in a block.
 - `statements`: what a statement in SQL does, for the sources of databases.
 - `audit`: changes of files, and what leaves the process without a source.
 - The sources: `sqlite`, `aiosqlite`, `psycopg`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and
   the rooms `http` and `redis`. Read `sqlite` or `http/requests` first, and `engine/acts` beside it.
+- `doubles`: `wrap`, which tests put around a service, and the mocks that they put in place.
 - `rollback`: what databases do for a dead worker whose test goes on.
 
 `engine/sources.py` names them, and takes each into use when its library is imported. A library that has none
@@ -24,7 +25,7 @@ from ..engine.acts import (
     refuse_delivery,
 )
 from ..engine.sources import EffectSource, reach
-from .wrapping import wrap
+from .doubles.wrapping import wrap
 
 __all__ = [
     "Act",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Hashable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -52,8 +52,43 @@ class Act:
         return self.counts or self.value is not None
 
 
+class Kept:
+    """What effect sources keep while a history or a search lasts."""
+
+    __slots__ = ("_ends", "_things")
+
+    def __init__(self) -> None:
+        self._things: dict[object, Any] = {}
+        self._ends: list[Callable[[], object]] = []
+
+    def of(self, owner: Hashable, make: Callable[[], T]) -> T:
+        """Return what belongs to an owner; it is made when it is asked for the first time."""
+        if owner not in self._things:
+            self._things[owner] = make()
+        return self._things[owner]  # type: ignore[no-any-return]
+
+    def undo_by(self, undo: Callable[[], object]) -> None:
+        """Call a function in its turn when the history or the search ends."""
+        self._ends.append(undo)
+
+    def end(self) -> None:
+        """Undo everything, the newest first, and forget it."""
+        while self._ends:
+            self._ends.pop()()
+        self._things.clear()
+
+
 class ActWatcher(Protocol):
     """Watches one delivery. `Watch` implements it and describes its methods."""
+
+    @property
+    def of_history(self) -> Kept: ...
+
+    @property
+    def of_search(self) -> Kept: ...
+
+    @property
+    def undisturbed(self) -> bool: ...
 
     @property
     def isolated(self) -> bool: ...

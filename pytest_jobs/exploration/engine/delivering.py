@@ -15,7 +15,7 @@ from ...harness.records.delivery import Delivery
 from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
-from .acts import Act, watcher
+from .acts import Act, Kept, watcher
 from .engine import Engine
 from .points import Point
 from .processes import ProcessIds
@@ -64,6 +64,8 @@ class Deliveries:
         #: had not been suspended. What deliveries store is compared by its distance from there.
         self._begins: set[int] = set()
         self.runs: list[Run] = []
+        #: What effect sources keep as long as the world lasts.
+        self.of_history = Kept()
         #: Why nothing can be shown; None if something can.
         self.refusal: str | None = None
 
@@ -85,6 +87,7 @@ class Deliveries:
             self._process_ids = ProcessIds(_process_id_numbering())
             self._wait_for_whole_second()
             self._begins.add(engine.clock.now_ns())
+            stack.callback(self.of_history.end)
             stack.callback(self._world_is_gone)
             token = leaving_out.set(engine.scope.leave_out)
             try:
@@ -228,6 +231,11 @@ class Deliveries:
         self._process_ids.end_all_but(watch.own_process_id for watch in self._watches)
 
     # What watches ask
+
+    @property
+    def of_search(self) -> Kept:
+        """What effect sources keep as long as the search lasts."""
+        return self.engine.kept
 
     def refuse(self, why: str) -> None:
         self.refusal = self.refusal or why

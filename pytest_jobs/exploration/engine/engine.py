@@ -12,6 +12,7 @@ from ...harness.open_harness import open_harnesses
 from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
+from .acts import Kept
 from .functions import FunctionBridge
 from .lines import line_tracer
 from .scope import Scope
@@ -43,6 +44,8 @@ class Engine:
         self.scope = scope
         self.tracer = line_tracer(scope)
         self.sources = Sources(self.patches, sources)
+        #: What effect sources keep as long as the search lasts.
+        self.kept = Kept()
 
     @classmethod
     @contextmanager
@@ -81,6 +84,7 @@ class Engine:
     def start(self) -> None:
         """Patch the libraries, stop the clock, and trace lines, until the block ends."""
         stack, clock = self._stack, self.clock
+        stack.callback(self.kept.end)
         stack.callback(self.patches.restore)
         self.sources.catch_up()
         follow(self.patches)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
 from ...errors import ExplorationError
@@ -28,6 +28,8 @@ _INSTALLED: Final = tuple(
 )
 _OURS: Final = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 _ELSEWHERE: Final = (*_INSTALLED, _OURS)
+#: The frames of a delivery end where one of this file begins.
+_WATCHING: Final = str(Path(__file__).with_name("watching.py"))
 
 #: Called by a world with each of its stand-ins, whose code is not traced.
 leaving_out: ContextVar[Callable[[object], None] | None] = ContextVar(
@@ -66,8 +68,19 @@ class Scope:
         self._traced = None if trace is None else _Parts(_several(trace), "trace")
         self._atomic = _Parts(_several(atomic), "atomic")
         self._world: tuple[str, str] | None = None
+        #: The file of the world, and how the names of the functions begin that are defined in it.
+        self._inside_world: tuple[str, str] | None = None
+        #: Whether such a function has run in a delivery.
+        self._world_runs = False
         if world is not None:
-            self._world = _outermost(_code(world))
+            code = _code(world)
+            self._world = _outermost(code)
+            # The world may be an object with a method `__call__`, and put its other methods in place.
+            own = code.co_qualname.removesuffix("__call__")
+            self._inside_world = (
+                code.co_filename,
+                f"{own}{'' if own.endswith('.') else '.<locals>.'}",
+            )
         self._root = root
         self._fakes: set[CodeType] = set()
         self._left_out: set[object] = set()
@@ -122,8 +135,22 @@ class Scope:
         """Return whether code belongs to the project, rather than to an installed package or to this one."""
         return self._is_file_of_project(code.co_filename)
 
+    def is_below_world(self) -> bool:
+        """Return whether the line that is about to run was called by a function that the world defines."""
+        if not self._world_runs:
+            return False
+        # The two frames above are those of the watch and of the tracer. Below a watch is another delivery.
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and frame.f_code.co_filename != _WATCHING:
+            if self._is_inside_world(frame.f_code):
+                return True
+            frame = frame.f_back
+        return False
+
     def note_untraced(self, code: CodeType) -> None:
         """Remember a function that runs in a delivery and is not traced."""
+        if self._is_inside_world(code):
+            self._world_runs = True
         filename = self._real_path(code.co_filename)
         if (
             code in self._fakes
@@ -175,6 +202,12 @@ class Scope:
             return not _is_test(filename) and not self._is_in_test_folder(code.co_filename)
         is_test_code = code.co_name == "<module>" or code.co_name.startswith("test_")
         return not (is_test_code and _is_test(filename))
+
+    def _is_inside_world(self, code: CodeType) -> bool:
+        if self._inside_world is None or code in self._bodies:
+            return False
+        filename, begin = self._inside_world
+        return code.co_filename == filename and code.co_qualname.startswith(begin)
 
     def _is_in_test_folder(self, filename: str) -> bool:
         # A folder above the project does not matter, such as the one of pytest's temporary folders.

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
-from .acts import Act, watcher
+from .acts import Act, Kept, watcher
 from .lines import LineTracer, TracedCode
 from .points import Point, PointCounter, PointKind, SourceLine
 from .unwinding import silence_loop
@@ -69,6 +69,12 @@ AtPoint: TypeAlias = Callable[[int, Point], BaseException | None]
 
 class Owner(Protocol):
     """Makes deliveries, one of which may be suspended while another one runs."""
+
+    @property
+    def of_history(self) -> Kept: ...
+
+    @property
+    def of_search(self) -> Kept: ...
 
     def refuse(self, why: str) -> None: ...
 
@@ -149,12 +155,28 @@ class Watch:
         self._volatile: dict[str, str] = {}
         #: The id of the process of this delivery; None if the job has not asked for it, or has the real one.
         self.own_process_id: int | None = None
+        self._of_history = Kept()
         #: Grows with each point and each effect: a sign of life.
         self.beats = 0
         self.dead = False
         self.killed = False
         #: Whether the check failed because of what it did, so that its `finally` blocks may clear up.
         self.refused = False
+
+    @property
+    def of_history(self) -> Kept:
+        """What effect sources keep as long as the history of this delivery lasts."""
+        return self._of_history if self._owner is None else self._owner.of_history
+
+    @property
+    def of_search(self) -> Kept:
+        """What effect sources keep as long as the search lasts."""
+        return self._of_history if self._owner is None else self._owner.of_search
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether this is the first delivery of its history, and none of its points interrupts it."""
+        return self.run.number == 1 and self._at_point is None
 
     # Points
 
@@ -169,6 +191,8 @@ class Watch:
         self._check_alive()
         if self._limited and self._lines > _SPINNING:
             self._stop_spinning()
+        if _within_act.get() or self._scope.is_below_world():
+            return
         if not self._counter.is_inlined(code, line):
             self._come_to(self._counter.line(code, line))
 

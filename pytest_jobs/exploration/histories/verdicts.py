@@ -78,8 +78,9 @@ def _what(name: str, once: Any, now: Any) -> str:
     if kind == name or wanted is None or found is None:
         return name
     key = next(iter((found - wanted) or (wanted - found)), None)
-    if isinstance(key, tuple) and key and isinstance(key[0], str):
-        joint = "." if kind != "enqueue" and key[0].isidentifier() else " "
+    if isinstance(key, tuple) and key and isinstance(key[0], str) and key[0] != kind:
+        is_method = key[0].replace("().", ".").replace(".", "").isidentifier()
+        joint = "." if kind != "enqueue" and is_method else " "
         return f"{kind}{joint}{key[0]}"
     return kind
 

@@ -1,0 +1,85 @@
+"""The arguments of a call: as a text, in a form that can be compared, and the idempotency key among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from typing import Any, Final
+
+from ....harness.records.texts import call_of
+
+#: Numbers, texts and None: their text is the same in each history.
+_SIMPLE: Final = (str, bytes, int, float, complex, type(None))
+#: How Python shows an object without a text of its own, a function, and a mock.
+_ADDRESS: Final = re.compile(r"<(?:[\w.<>]+\.)?(\w+|<lambda>)(?: object)? at 0x[0-9a-fA-F]+>")
+_FUNCTION: Final = re.compile(r"<(?:bound method|function|built-in method) (\S+)[^>]* at 0x[^>]*>+")
+_MOCK: Final = re.compile(r"<(\w+)(?: [^>]*)? id='\d+'>")
+#: So deep are the fields of objects looked into.
+_DEPTH: Final = 4
+#: The names of parameters and headers that carry an idempotency key, at all services that we know.
+_KEY: Final = re.compile(r"idempoten|dedup|client_?(request_?)?token", re.IGNORECASE)
+
+
+class _Shown:
+    """A value that is shown by a text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def text_of(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return a call as it would be written. The addresses of objects differ in each history, so none is shown."""
+    shown = {word: _without_address(value) for word, value in kwargs.items()}
+    return call_of(name, tuple(map(_without_address, args)), shown)
+
+
+def _without_address(value: Any) -> Any:
+    if isinstance(value, _SIMPLE):
+        return value
+    text = repr(value)
+    if " at 0x" not in text and " id='" not in text:
+        return value
+    for pattern in (_FUNCTION, _ADDRESS, _MOCK):
+        text = pattern.sub(r"<\1>", text)
+    return _Shown(text)
+
+
+def comparable(value: Any, depth: int = _DEPTH) -> Any:
+    """Return a value as it is now, in a form in which it can be compared with that of another history."""
+    if isinstance(value, _SIMPLE):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            comparable(key, depth - 1): comparable(inner, depth - 1) for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return tuple(comparable(inner, depth - 1) for inner in value)
+    if isinstance(value, AbstractSet):
+        return frozenset(comparable(inner, depth - 1) for inner in value)
+    if depth > 0 and _has_no_text(type(value)):
+        fields = getattr(value, "__dict__", {})
+        return (f"<{type(value).__name__}>", comparable(fields, depth - 1))
+    shown = _without_address(value)
+    return repr(shown) if isinstance(shown, _Shown) else value
+
+
+def _has_no_text(kind: Any) -> bool:
+    return kind.__repr__ is object.__repr__
+
+
+def usual_key(arguments: Mapping[str, Any]) -> Any:
+    """Return the idempotency key among arguments or in their headers, by its usual names; None for none."""
+    for word, value in arguments.items():
+        if value is not None and _KEY.search(word):
+            return value
+    for value in arguments.values():
+        if isinstance(value, Mapping):
+            for word, inner in value.items():
+                if isinstance(word, str) and inner is not None and _KEY.search(word):
+                    return inner
+    return None

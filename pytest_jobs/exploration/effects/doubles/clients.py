@@ -1,0 +1,192 @@
+"""Clients of services, which have methods, and data, which is only looked at."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import re
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from ....errors import ExplorationError
+
+#: The parameter that carries an idempotency key, for all methods or by the names of methods.
+Keys: TypeAlias = str | Mapping[str, str] | None
+
+_FUNCTIONS: Final = (
+    types.FunctionType,
+    types.MethodType,
+    types.BuiltinFunctionType,
+    types.MethodWrapperType,
+    types.WrapperDescriptorType,
+    types.MethodDescriptorType,
+    functools.partial,
+)
+#: They have methods, and are values none the less.
+_DATA: Final = (str, bytes, Mapping, Sequence, AbstractSet, BaseException, Enum)
+#: By these attributes the classes of data of libraries can be recognised: attrs, pydantic, SQLAlchemy and Django.
+_MARKS_OF_DATA: Final = (
+    "__attrs_attrs__",
+    "model_fields",
+    "__pydantic_fields__",
+    "__mapper__",
+    "_meta",
+)
+#: So deep is a client looked into for others.
+_DEPTH: Final = 4
+_CONTEXTS: Final = ("__enter__", "__aenter__")
+#: Classes of the standard library whose objects lead to clients.
+_LEADING: Final = (
+    types.SimpleNamespace,
+    contextlib.AbstractContextManager,
+    contextlib.AbstractAsyncContextManager,
+)
+#: A method that begins with one of these does something by itself, whatever it returns.
+_DOES: Final = re.compile(
+    r"_*(add|append|apply|authori[sz]e|book|buy|cancel|capture|charge|commit|complete|confirm|create|credit|debit"
+    r"|deduct|delete|deliver|deposit|dispatch|do|email|emit|enqueue|execute|fire|grant|increment|insert|invite"
+    r"|invoke|issue|mail|make|notify|order|patch|pay|perform|place|post|print|process|publish|purchase|push|put"
+    r"|record|refund|register|remove|request|reserve|run|save|schedule|sell|send|ship|start|store|submit"
+    r"|subscribe|trigger|transfer|update|upload|withdraw|write)(?=_|[A-Z]|$)"
+)
+
+
+def does_something(method: str) -> bool:
+    """Return whether the name of a method says that it does something, rather than that it returns a client."""
+    return _DOES.match(method) is not None
+
+
+def is_function(value: object) -> bool:
+    return isinstance(value, _FUNCTIONS)
+
+
+def is_client(value: Any, *, returned: bool, depth: int = _DEPTH) -> bool:
+    """Return whether a value has methods that reach a service, so that their calls have to be seen.
+
+    Args:
+        value: an attribute of a client, or what one of its methods returned.
+        returned: whether it was returned. A model with methods that is returned is data.
+        depth: how far to look for other clients in it.
+    """
+    if isinstance(value, type):
+        return not (_is_class_of_data(value) or dataclasses.is_dataclass(value))
+    if is_function(value) or isinstance(value, types.ModuleType):
+        return True
+    kind = type(value)
+    if _is_class_of_data(kind) or (returned and dataclasses.is_dataclass(kind)):
+        return False
+    if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        return isinstance(value, _LEADING) or hasattr(kind, "mock_calls")
+    return (
+        hasattr(kind, "__getattr__")
+        or any(hasattr(kind, name) for name in _CONTEXTS)
+        or any(_is_method(kind, name) for name in dir(kind))
+        or any(map(callable, getattr(value, "__dict__", {}).values()))
+        # A client may have nothing but other clients.
+        or (
+            depth > 0
+            and any(is_client(part, returned=True, depth=depth - 1) for part in _parts(value))
+        )
+    )
+
+
+def _is_class_of_data(kind: type) -> bool:
+    return issubclass(kind, _DATA) or any(hasattr(kind, mark) for mark in _MARKS_OF_DATA)
+
+
+def _is_method(kind: type, name: str) -> bool:
+    return (name == "__call__" or not name.startswith("_")) and callable(getattr(kind, name, None))
+
+
+def _parts(value: Any) -> list[Any]:
+    held = getattr(value, "__dict__", {}).items()
+    return [part for name, part in held if not name.startswith("_")]
+
+
+def owner_of(owner: Any, attribute: str) -> tuple[Any, str]:
+    """Return the object that has an attribute, which may be one of an attribute: `messages.sender`."""
+    *way, last = attribute.split(".")
+    for step in way:
+        if not hasattr(owner, step):
+            break
+        owner = getattr(owner, step)
+    else:
+        return owner, last
+    return owner, attribute
+
+
+def check_keys(value: Any, keys: Keys) -> None:
+    """Check that a client has a method which takes each idempotency key.
+
+    Args:
+        value: the client, or a function.
+        keys: the parameter that carries the key, or a mapping by the names of methods.
+
+    Raises:
+        ExplorationError: when none does.
+    """
+    parameters = keys.values() if isinstance(keys, Mapping) else () if keys is None else (keys,)
+    for parameter in parameters:
+        if not may_take(value, parameter):
+            where = f"{value.__qualname__}()" if is_function(value) else f"No method of {value!r}"
+            verb = "has no parameter" if is_function(value) else "has a parameter"
+            raise ExplorationError(
+                f"{where} {verb} {parameter!r}, so no call has a key: name the parameter that carries it."
+            )
+
+
+def may_take(value: Any, parameter: str) -> bool:
+    """Return whether a method of a client, or of what it may lead to, has a parameter of this name."""
+    return any(_takes(function, parameter) for function in _functions_of(value, _DEPTH)) or any(
+        # What its methods return is most often defined beside it.
+        _takes(function, parameter)
+        for neighbour in vars(sys.modules.get(_home(value), object)).values()
+        if isinstance(neighbour, type)
+        and neighbour.__module__ == _home(value)
+        and is_client(neighbour, returned=False)
+        for function in _functions_of(neighbour, 0)
+    )
+
+
+def _home(value: Any) -> str:
+    return str(getattr(value, "__module__", None) or type(value).__module__)
+
+
+def _takes(function: Any, parameter: str) -> bool:
+    if hasattr(type(function), "mock_calls"):
+        return True
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        # A function in C, which may take anything.
+        return True
+    return parameter in parameters or any(
+        each.kind is each.VAR_KEYWORD for each in parameters.values()
+    )
+
+
+def _functions_of(value: Any, depth: int) -> Iterator[Any]:
+    kind = value if isinstance(value, type) else type(value)
+    if is_function(value) or hasattr(kind, "mock_calls") or hasattr(kind, "__getattr__"):
+        yield value if is_function(value) or hasattr(kind, "mock_calls") else _anything
+        return
+    held = vars(value) if hasattr(value, "__dict__") else {}
+    names = [*held] if isinstance(value, types.ModuleType) else {*dir(kind), *held}
+    for name in names:
+        if name.startswith("_") and name != "__call__":
+            continue
+        found = inspect.getattr_static(value, name, None)
+        found = getattr(found, "__func__", found)
+        if is_function(found):
+            yield found
+        elif depth > 0 and is_client(found, returned=False):
+            yield from _functions_of(found, depth - 1)
+
+
+def _anything(**kwargs: object) -> None:
+    """Stand for the methods of a client that makes them when they are asked for."""

@@ -1,0 +1,166 @@
+"""What an application finds where a client of a service was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from .receiver import Place, Receiver
+
+#: Python looks for these in the class of an object only. They reach the object itself.
+_PASSED_ON: Final = (
+    *(
+        "__bool__",
+        "__contains__",
+        "__delitem__",
+        "__dir__",
+        "__eq__",
+        "__float__",
+        "__format__",
+        "__ge__",
+    ),
+    *(
+        "__getitem__",
+        "__gt__",
+        "__hash__",
+        "__int__",
+        "__index__",
+        "__instancecheck__",
+        "__le__",
+        "__len__",
+    ),
+    *(
+        "__lt__",
+        "__ne__",
+        "__repr__",
+        "__reversed__",
+        "__setitem__",
+        "__str__",
+        "__subclasscheck__",
+    ),
+)
+#: What these return may be a client of its own.
+_LEADING: Final = ("__iter__", "__next__", "__aiter__")
+#: What these return when they are awaited may be one.
+_AWAITED: Final = ("__anext__", "__aenter__", "__aexit__")
+
+
+class Proxy:
+    """Stands in the place of a client, and leads its calls to a receiver."""
+
+    __slots__ = ("_pytest_jobs_place", "_pytest_jobs_receiver", "_pytest_jobs_target")
+
+    def __init__(self, receiver: Receiver, place: Place, target: object) -> None:
+        # Attributes that the application sets go to the target.
+        object.__setattr__(self, "_pytest_jobs_receiver", receiver)
+        object.__setattr__(self, "_pytest_jobs_place", place)
+        object.__setattr__(self, "_pytest_jobs_target", target)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._pytest_jobs_target, name)
+        if name.startswith("_"):
+            return found
+        receiver: Receiver = self._pytest_jobs_receiver
+        place: Place = self._pytest_jobs_place
+        return receiver.found(place.attribute(name), found)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._pytest_jobs_target, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._pytest_jobs_target, name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._pytest_jobs_target.__reduce_ex__(protocol)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (self._pytest_jobs_target,)
+
+
+class ProxyingReceiver(Receiver):
+    """A receiver that makes the proxies for the clients of its service."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._kinds: dict[type, type[Proxy]] = {}
+
+    def proxy_of(self, place: Place, value: Any) -> Any:
+        if isinstance(value, Proxy):
+            return value
+        kind = type(value)
+        if kind not in self._kinds:
+            self._kinds[kind] = _proxy_class(kind)
+        return self._kinds[kind](self, place, value)
+
+
+def _proxy_class(kind: type) -> type[Proxy]:
+    """Return a class of proxies that have the same special methods as the objects of a class."""
+    members: dict[str, Any] = {"__slots__": (), "__class__": property(lambda self: kind)}
+    for name in _PASSED_ON:
+        if hasattr(kind, name):
+            members[name] = _passed_on(name)
+    # What defines its own equality and no hash has None there.
+    if getattr(kind, "__hash__", None) is None:
+        members["__hash__"] = None
+    for name in _LEADING:
+        if hasattr(kind, name):
+            members[name] = _leading(name)
+    for name in _AWAITED:
+        if hasattr(kind, name):
+            members[name] = _leading_when_awaited(name)
+    if hasattr(kind, "__await__"):
+        members["__await__"] = _await
+    if hasattr(kind, "__enter__"):
+        members["__enter__"] = _enter
+        members["__exit__"] = _passed_on("__exit__")
+    if hasattr(kind, "__call__"):  # noqa: B004 - whether its objects can be called
+        members["__call__"] = _call
+    return type(f"ProxyOf{kind.__name__}", (Proxy,), members)
+
+
+def _passed_on(name: str) -> Callable[..., Any]:
+    def pass_on(self: Any, *args: Any) -> Any:
+        others = (arg._pytest_jobs_target if isinstance(arg, Proxy) else arg for arg in args)
+        return getattr(self._pytest_jobs_target, name)(*others)
+
+    return pass_on
+
+
+def _leading(name: str) -> Callable[..., Any]:
+    def lead(self: Any) -> Any:
+        found = getattr(self._pytest_jobs_target, name)()
+        if found is self._pytest_jobs_target:
+            return self
+        receiver: Receiver = self._pytest_jobs_receiver
+        return receiver.found(self._pytest_jobs_place, found, returned=True)
+
+    return lead
+
+
+def _leading_when_awaited(name: str) -> Callable[..., Any]:
+    async def lead(self: Any, *args: Any) -> Any:
+        receiver: Receiver = self._pytest_jobs_receiver
+        if name == "__aenter__":
+            receiver.entered(self._pytest_jobs_place)
+        found = await getattr(self._pytest_jobs_target, name)(*args)
+        if found is self._pytest_jobs_target:
+            return self
+        return receiver.found(self._pytest_jobs_place, found, returned=True)
+
+    return lead
+
+
+def _enter(self: Any) -> Any:
+    self._pytest_jobs_receiver.entered(self._pytest_jobs_place)
+    return _leading("__enter__")(self)
+
+
+def _await(self: Any) -> Any:
+    found = yield from self._pytest_jobs_target.__await__()
+    receiver: Receiver = self._pytest_jobs_receiver
+    return receiver.found(self._pytest_jobs_place, found, returned=True)
+
+
+def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    receiver: Receiver = self._pytest_jobs_receiver
+    return receiver.call(self._pytest_jobs_place, self._pytest_jobs_target, args, kwargs)

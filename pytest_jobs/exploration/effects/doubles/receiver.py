@@ -1,0 +1,296 @@
+"""The receiving end of a service: which of its calls are effects, and what it remembers of them."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import GeneratorType
+from typing import Any, Final
+
+from ....errors import ReusedKeyError
+from ...engine.acts import Act, acting, looking, note_effect, watcher
+from .arguments import comparable, text_of, usual_key
+from .clients import Keys, does_something, is_client
+
+_NOTHING: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a service something is, such as `messages` or `bucket().put`."""
+
+    path: str = ""
+    #: The arguments of the calls on the way there.
+    through: tuple[Any, ...] = ()
+
+    @property
+    def word(self) -> str:
+        return self.path.rpartition(".")[2]
+
+    def attribute(self, name: str) -> Place:
+        return Place(f"{self.path}.{name}" if self.path else name, self.through)
+
+    def made(self) -> Place:
+        """Return the place of an object of the class that is here."""
+        return Place(f"{self.path}()" if self.path else "", self.through)
+
+    def returned(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Place:
+        """Return the place of what a call returned."""
+        return Place(f"{self.path}()", (*self.through, *args, *sorted(kwargs.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that may be an effect."""
+
+    place: Place
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    act: Act
+    #: As `calls` of a fake has it: its name and its arguments, the key left out.
+    made: tuple[Any, ...]
+    key: object
+
+
+class Receiver:
+    """Lets calls of the methods of a service be effects, each in its place."""
+
+    #: Whether the keys, and the answers to them, are those of a stand-in, which lasts as long as it does itself.
+    answers_by_key = False
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        key: Keys = None,
+        remembers: timedelta | None = None,
+        reads: Collection[str] = (),
+        counts: bool = True,
+    ) -> None:
+        self.name = name
+        self._key = key
+        self._remembers = remembers
+        self._reads = frozenset([reads] if isinstance(reads, str) else reads)
+        self._counts = counts
+        # Threads of a job may call at the same time. Like a service, one of them finds the key known.
+        self._one_at_a_time = threading.RLock()
+        self._answers: dict[object, tuple[float, str, str, object]] = {}
+        #: Each call that took effect: its name, and its arguments, the key left out.
+        self.calls: list[tuple[Any, ...]] = []
+
+    # What is here
+
+    def found(self, place: Place, value: Any, *, returned: bool = False) -> Any:
+        """Return what the application gets in a place: data as it is, and a client by a proxy.
+
+        A proxy that `proxy_of` of a subclass makes leads its calls back here.
+        """
+        if isinstance(value, list | tuple) and type(value) in (list, tuple) and returned:
+            return type(value)(self.found(place, item, returned=True) for item in value)
+        if isinstance(value, GeneratorType) and returned:
+            return (self.found(place, item, returned=True) for item in value)
+        return self.proxy_of(place, value) if is_client(value, returned=returned) else value
+
+    def proxy_of(self, place: Place, value: Any) -> Any:
+        raise NotImplementedError
+
+    # Calls
+
+    def call(
+        self,
+        place: Place,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Call a function of the service. A coroutine function is called when it is awaited."""
+        if isinstance(function, type):
+            # Making an object is no effect.
+            return self.found(place.made(), function(*args, **kwargs))
+        if not place.path:
+            place = Place(self.name)
+        if self._is_no_effect(place):
+            return self._looked_up(place, function, args, kwargs)
+        call = self._prepared(place, function, args, kwargs)
+        if inspect.iscoroutinefunction(function) or place.path in self._awaited():
+            return self._awaiting(call)
+        self._learn_of(place)
+        with acting(call.act), self._one_at_a_time:
+            answer = self._known_answer(call)
+            if answer is _NOTHING:
+                answer = function(*args, **kwargs)
+                if inspect.iscoroutine(answer):
+                    self._awaited().add(place.path)
+                    return answer
+                self._has_happened(call, answer)
+        return self.found(place.returned(args, kwargs), answer, returned=True)
+
+    async def _awaiting(self, call: Call) -> Any:
+        self._learn_of(call.place)
+        with acting(call.act):
+            answer = self._known_answer(call)
+            if answer is _NOTHING:
+                answer = await call.function(*call.args, **call.kwargs)
+                # Meanwhile another task may have made the call with the same key.
+                known = self._known_answer(call)
+                if known is _NOTHING:
+                    self._has_happened(call, answer)
+        return self.found(call.place.returned(call.args, call.kwargs), answer, returned=True)
+
+    def _looked_up(
+        self,
+        place: Place,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        there = place.returned(args, kwargs)
+        with looking():
+            answer = function(*args, **kwargs)
+        if not inspect.iscoroutine(answer):
+            return self.found(there, answer, returned=True)
+
+        async def awaiting() -> Any:
+            with looking():
+                looked_up = await answer
+            return self.found(there, looked_up, returned=True)
+
+        return awaiting()
+
+    def _is_no_effect(self, place: Place) -> bool:
+        return (
+            place.path in self._reads
+            or place.word in self._reads
+            or place.path in self._factories()
+        )
+
+    def _prepared(
+        self,
+        place: Place,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Call:
+        parameter = self._parameter_of_key(place)
+        key = self._key_of(function, parameter, args, kwargs)
+        others = {word: value for word, value in kwargs.items() if word != parameter or key is None}
+        made = (place.path, *place.through, *args, *sorted(others.items()))
+        compared = comparable(made)
+        by_itself = self._counts and not self.answers_by_key
+        act = Act(
+            self.name,
+            text_of(place.path, args, kwargs),
+            # Only the stand-in knows whether the call takes effect.
+            counts=by_itself,
+            value=compared if self._counts else None,
+            key=None if key is None or self.answers_by_key else (place.path, key),
+        )
+        return Call(place, function, args, kwargs, act, made, key)
+
+    # Keys
+
+    def _parameter_of_key(self, place: Place) -> str | None:
+        if isinstance(self._key, Mapping):
+            return self._key.get(place.path, self._key.get(place.word))
+        return self._key
+
+    def _key_of(
+        self,
+        function: Callable[..., Any],
+        parameter: str | None,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        if parameter is not None and kwargs.get(parameter) is not None:
+            return kwargs[parameter]
+        arguments: Mapping[str, Any] = kwargs
+        if args:
+            try:
+                arguments = {
+                    **kwargs,
+                    **inspect.signature(function).bind(*args, **kwargs).arguments,
+                }
+            except (TypeError, ValueError):
+                # A function in C has no signature; a wrong call fails by itself.
+                arguments = kwargs
+        if parameter is not None:
+            return arguments.get(parameter)
+        return usual_key(arguments) if self._key is None else None
+
+    def _known_answer(self, call: Call) -> object:
+        """Return the answer to a call with a key that is known; `_NOTHING` if it has to be made.
+
+        Raises:
+            ReusedKeyError: when the key belongs to another call.
+        """
+        if call.key is None:
+            return _NOTHING
+        known = self._memory().get(call.key)
+        if known is None:
+            return _NOTHING
+        since, identity, text, answer = known
+        if self._remembers is not None and time.time() - since >= self._remembers.total_seconds():
+            return _NOTHING
+        if identity != repr(comparable(call.made)):
+            raise ReusedKeyError(
+                f"{self.name} knows the key {call.key!r} from {text}, and now {call.act.text} has it: a service "
+                "refuses one key for two different calls. Give each call a key of its own."
+            )
+        if not self.answers_by_key:
+            return _NOTHING
+        return answer if is_client(answer, returned=True) else copy.deepcopy(answer)
+
+    def _has_happened(self, call: Call, answer: object) -> None:
+        if call.key is not None:
+            known = time.time(), repr(comparable(call.made)), call.act.text, answer
+            self._memory()[call.key] = known
+        if self._counts and self.answers_by_key:
+            self.calls.append(call.made)
+            note_effect(call.act)
+
+    # What it remembers
+
+    def _memory(self) -> dict[object, tuple[float, str, str, object]]:
+        current = watcher.get()
+        if self.answers_by_key or current is None:
+            return self._answers
+        return current.of_history.of(("keys", self.name), dict)
+
+    def _factories(self) -> set[str]:
+        """Return the paths of the methods that only return a client: an effect follows on what they return."""
+        return self._of_search("factories")
+
+    def _awaited(self) -> set[str]:
+        """Return the paths of plain functions that return coroutines."""
+        return self._of_search("awaited")
+
+    def _of_search(self, what: str) -> set[str]:
+        current = watcher.get()
+        if current is None:
+            return set()
+        kept: set[str] = current.of_search.of((what, self.name), set)
+        return kept
+
+    def _learn_of(self, place: Place) -> None:
+        """Learn that the calls on the way to an effect are none themselves.
+
+        Only a delivery that nothing interrupts teaches it: all others are compared with that one.
+        """
+        current = watcher.get()
+        if current is None or not current.undisturbed:
+            return
+        beginning, *rest = place.path.split("()")
+        for piece in rest:
+            if not does_something(beginning.rpartition(".")[2]):
+                self._factories().add(beginning)
+            beginning += f"(){piece}"
+
+    def entered(self, place: Place) -> None:
+        """Learn that a call returns a context manager, which its `with` block has just entered."""
+        self._learn_of(Place(f"{place.path}.__enter__"))

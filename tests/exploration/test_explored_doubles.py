@@ -1,0 +1,525 @@
+"""What `fake` and `effects.wrap` put in the place of a service: its clients, classes, keys and look-ups."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import types
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import explored_helpers
+import pytest
+
+from pytest_jobs import check_idempotent, effects, fake
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, ReusedKeyError
+
+#: The application: a world puts its services here.
+app = types.SimpleNamespace(service=None, db=None)
+
+
+def world_of(make, *, by=fake, **options):
+    """Return a world with a database in memory and a service, which is faked or wrapped."""
+
+    def world():
+        app.db = {}
+        app.service = make()
+        if by is fake:
+            with fake(app, "service", make(), **options):
+                yield lambda: dict(app.db)
+        else:
+            with effects.wrap(app, "service", **options):
+                yield lambda: dict(app.db)
+
+    return world
+
+
+both = pytest.mark.parametrize("by", [fake, effects.wrap], ids=["fake", "wrap"])
+
+
+def marked_after(do):
+    """Return a job that does something unless it is marked as done, and marks it then."""
+
+    def job():
+        if not app.db.get("done"):
+            do()
+            app.db["done"] = True
+
+    return job
+
+
+# Nested attributes
+
+
+class Messages:
+    def create(self, to, idempotency_key=None):
+        return "SM1"
+
+
+class Twilio:
+    def __init__(self):
+        self.messages = Messages()
+
+
+class Account:
+    """Has nothing but other clients."""
+
+    def __init__(self):
+        self.v1 = types.SimpleNamespace(charges=types.SimpleNamespace(create=lambda order: "ch_1"))
+
+
+@both
+@pytest.mark.parametrize(
+    ("make", "do", "what"),
+    [
+        (Twilio, lambda: app.service.messages.create("+1"), r"service\.messages\.create"),
+        (Account, lambda: app.service.v1.charges.create(7), r"service\.v1\.charges\.create"),
+        (
+            lambda: functools.partial(Messages.create, None),
+            lambda: app.service("+1"),
+            r"(SimpleNamespace\.)?service",
+        ),
+    ],
+    ids=["object", "namespaces", "partial"],
+)
+def test_a_method_at_any_depth_is_an_effect(make, do, what, by):
+    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE {what} \[crash"):
+        check_idempotent(marked_after(do), world=world_of(make, by=by))
+
+
+def test_the_calls_of_a_fake_have_the_names_of_their_attributes():
+    with fake(app, "service", Twilio()) as service:
+        app.service.messages.create(to="+1")
+
+    assert service.calls == [("messages.create", ("to", "+1"))]
+
+
+@dataclass
+class Receipt:
+    number: int
+
+    def total(self):
+        return 100
+
+
+def test_data_of_a_service_is_what_it_was():
+    @dataclass
+    class Shop:
+        receipt: Receipt
+        names: list
+
+        def pay(self):
+            return self.receipt
+
+    receipt, names = Receipt(7), ["a"]
+    with fake(app, "service", Shop(receipt, names)) as service:
+        assert app.service.names is names
+        assert app.service.pay() is receipt
+        assert app.service.pay().total() == 100
+
+    assert service.calls == [("pay",), ("pay",)]
+
+
+# Clients that methods return
+
+
+class Bucket:
+    def put(self, name, idempotency_key=None):
+        pass
+
+
+class Storage:
+    def bucket(self, name):
+        return Bucket()
+
+    def buckets(self):
+        return [Bucket()]
+
+    @contextmanager
+    def opened(self):
+        yield Bucket()
+
+
+def put_by_key():
+    app.service.bucket("a").put("x", idempotency_key="x")
+
+
+def put_in_each_by_key():
+    for bucket in app.service.buckets():
+        bucket.put("x", idempotency_key="x")
+
+
+def put_in_a_block_by_key():
+    with app.service.opened() as bucket:
+        bucket.put("x", idempotency_key="x")
+
+
+@both
+@pytest.mark.parametrize("job", [put_by_key, put_in_each_by_key, put_in_a_block_by_key])
+def test_a_method_that_returns_a_client_is_no_effect(job, by):
+    check_idempotent(job, world=world_of(Storage, by=by))
+
+
+def put_in_each():
+    for bucket in app.service.buckets():
+        bucket.put("x")
+
+
+def put_in_a_block():
+    with app.service.opened() as bucket:
+        bucket.put("x")
+
+
+@both
+@pytest.mark.parametrize(
+    ("job", "what"),
+    [
+        (lambda: app.service.bucket("a").put("x"), r"bucket\(\)\.put"),
+        (put_in_each, r"buckets\(\)\.put"),
+        (put_in_a_block, r"opened\(\)\.put"),
+    ],
+)
+def test_a_method_of_a_returned_client_is_an_effect(job, what, by):
+    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what}"):
+        check_idempotent(marked_after(job), world=world_of(Storage, by=by))
+
+
+class Orders:
+    def create(self, number):
+        return self
+
+    def confirm(self, key=None):
+        pass
+
+
+def test_a_method_that_creates_something_is_an_effect_although_it_returns_a_client():
+    def order():
+        app.service.create(7).confirm(key="order-7")
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.create"):
+        check_idempotent(order, world=world_of(Orders, key="key"))
+
+
+# Classes
+
+
+class Gateway:
+    def __init__(self, token="t"):
+        self.token = token
+
+    @staticmethod
+    def ping(text):
+        pass
+
+    def charge(self, order, key=None):
+        return "ch_1"
+
+
+def charge_by_a_new_gateway():
+    app.service("token").charge(7)
+
+
+def charge_by_a_new_gateway_by_key():
+    assert isinstance(app.service("token"), Gateway)
+    app.service("token").charge(7, key="order-7")
+
+
+@both
+def test_the_constructor_of_a_class_is_no_effect_and_the_methods_of_its_objects_are(by):
+    check_idempotent(
+        charge_by_a_new_gateway_by_key, world=world_of(lambda: Gateway, by=by, key="key")
+    )
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.charge"):
+        check_idempotent(
+            marked_after(charge_by_a_new_gateway), world=world_of(lambda: Gateway, by=by)
+        )
+
+
+@both
+def test_a_static_method_of_a_class_is_an_effect(by):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.ping"):
+        check_idempotent(
+            marked_after(lambda: app.service.ping("x")), world=world_of(lambda: Gateway, by=by)
+        )
+
+
+def test_a_method_in_a_class_is_wrapped_for_all_objects():
+    def world():
+        with effects.wrap(Gateway, "charge", name="bank"):
+            yield dict
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE bank\.charge "):
+        check_idempotent(lambda: Gateway().charge(7), world=world)
+
+
+class CardError(Exception):
+    pass
+
+
+def test_an_exception_of_a_service_can_be_caught_by_its_name():
+    def decline():
+        raise CardError
+
+    service = types.SimpleNamespace(CardError=CardError, decline=decline)
+    with fake(app, "service", service), pytest.raises(app.service.CardError):
+        app.service.decline()
+
+
+# Coroutine methods
+
+
+class Mailer:
+    async def send(self, to, key=None):
+        await asyncio.sleep(0)
+        return "sent"
+
+    def send_soon(self, to):
+        return self.send(to)
+
+
+async def mail_later():
+    mail = app.service.send("ann")
+    if app.db.get("done"):
+        mail.close()
+        return
+    app.db["done"] = True
+    await mail
+
+
+async def mail_by_key():
+    assert await app.service.send("ann", key="ann") == "sent"
+
+
+async def mail_a_plain_function():
+    await app.service.send_soon("ann")
+
+
+@both
+def test_a_coroutine_method_has_its_effect_when_it_is_awaited(by):
+    with pytest.raises(LostEffect, match=r"LOST service\.send "):
+        check_idempotent(mail_later, world=world_of(Mailer, by=by), histories=["crash"])
+
+
+@both
+def test_a_coroutine_method_takes_a_known_key_for_the_same_call(by):
+    check_idempotent(mail_by_key, world=world_of(Mailer, by=by, key="key"))
+
+
+@both
+def test_a_function_that_returns_a_coroutine_has_its_effect_when_it_is_awaited(by):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.send_soon") as found:
+        check_idempotent(mail_a_plain_function, world=world_of(Mailer, by=by))
+
+    assert "2 x ('send_soon', 'ann')" in str(found.value)
+
+
+def test_of_two_tasks_with_one_key_one_has_the_effect():
+    async def both_at_once():
+        await asyncio.gather(app.service.send(1, key="k"), app.service.send(1, key="k"))
+
+    with fake(app, "service", Mailer(), key="key") as service:
+        asyncio.run(both_at_once())
+
+    assert service.calls == [("send", 1)]
+
+
+# Names, keys, look-ups, and receivers that are idempotent by nature
+
+
+def test_a_name_stands_for_a_service_in_the_report():
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE bank\.charge "):
+        check_idempotent(
+            lambda: app.service.charge(7), world=world_of(Gateway, by=fake, name="bank")
+        )
+
+
+@both
+def test_calls_that_do_not_count_may_be_repeated(by):
+    def world():
+        app.db = {}
+        app.service = types.SimpleNamespace(put=app.db.__setitem__)
+        with contextlib.ExitStack() as stack:
+            if by is fake:
+                service = types.SimpleNamespace(put=app.db.__setitem__)
+                stack.enter_context(fake(app, "service", service, counts=False))
+            else:
+                stack.enter_context(effects.wrap(app, "service", counts=False))
+            yield lambda: dict(app.db)
+
+    explored = check_idempotent(lambda: app.service.put("x", 1), world=world)
+
+    assert "before service: put('x', 1)" in map(str, explored.explorations[0].points)
+
+
+def test_calls_that_do_not_count_show_nothing_by_themselves():
+    with pytest.raises(ExplorationError, match="the same as before"):
+        check_idempotent(lambda: app.service.charge(7), world=world_of(Gateway, counts=False))
+
+
+@both
+def test_the_usual_names_of_keys_are_known(by):
+    def send():
+        app.service.messages.create("+1", idempotency_key="sms-1")
+
+    check_idempotent(send, world=world_of(Twilio, by=by))
+
+
+class Payments:
+    def charge(self, order, amount=1, key=None):
+        return "ch_1"
+
+    def capture(self, charge, token=None, key=None):
+        return "captured"
+
+    def find(self, order):
+        return explored_helpers.looked_up([order])
+
+
+def charge_and_capture_by_keys():
+    app.service.charge(7, key="a")
+    app.service.capture("ch_1", token="b")
+
+
+@both
+def test_methods_have_keys_by_different_parameters(by):
+    check_idempotent(
+        charge_and_capture_by_keys,
+        world=world_of(Payments, by=by, key={"charge": "key", "capture": "token"}),
+    )
+
+
+def charge_and_capture_by_one_key():
+    app.service.charge(7, key="a")
+    app.service.capture("ch_1", key="a")
+
+
+@both
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda: app.service.capture("ch_1", key="a"),
+        lambda: app.service.charge(8, key="a"),
+        lambda: app.service.charge(7, amount=2, key="a"),
+    ],
+    ids=["another method", "another argument", "another keyword"],
+)
+def test_a_key_is_refused_for_another_call(again, by):
+    def job():
+        app.service.charge(7, key="a")
+        again()
+
+    with pytest.raises(ExplorationError, match="a service refuses one key for two") as found:
+        check_idempotent(job, world=world_of(Payments, by=by, key="key"))
+
+    assert isinstance(found.value.__cause__, ReusedKeyError)
+
+
+def test_the_fake_forgets_a_key_with_its_call():
+    app.db = {}
+    with fake(app, "service", Payments(), key="key") as service:
+        assert app.service.charge(7, key="a") == "ch_1"
+        with pytest.raises(ReusedKeyError):
+            app.service.capture("ch_1", key="a")
+        assert app.service.charge(7, key="a") == "ch_1"
+
+    assert service.calls == [("charge", 7)]
+
+
+@both
+def test_a_look_up_is_no_effect_and_its_lines_are_no_points(by):
+    def pay():
+        if app.service.find(7):
+            app.service.charge(7, key="order-7")
+
+    explored = check_idempotent(pay, world=world_of(Payments, by=by, key="key", reads={"find"}))
+
+    points = explored.explorations[0].points
+    assert not any(
+        point.function == "looked_up" or "find(" in str(point)
+        for point in points
+        if point.kind != "line"
+    )
+
+
+@both
+@pytest.mark.parametrize("key", ["tokn", {"charge": "tokn"}])
+def test_a_key_that_no_method_takes_is_refused(key, by):
+    with pytest.raises(ExplorationError, match=r"No method of .* has a parameter 'tokn'"):
+        check_idempotent(charge_and_capture_by_keys, world=world_of(Payments, by=by, key=key))
+
+
+@both
+def test_a_key_of_a_method_of_a_returned_client_is_taken(by):
+    check_idempotent(put_by_key, world=world_of(Storage, by=by, key="idempotency_key"))
+
+
+@pytest.mark.parametrize(
+    "double", [lambda name: fake(app, name, Gateway()), lambda name: effects.wrap(app, name)]
+)
+@pytest.mark.parametrize("name", ["servise", "service.mesages.create"])
+def test_a_name_that_is_not_there_is_refused(double, name):
+    app.service = Twilio()
+    with pytest.raises(ExplorationError, match=f"has no '{name}' to be"), double(name):
+        pass
+
+
+def test_one_method_of_an_attribute_is_faked():
+    app.service = Twilio()
+    with fake(app, "service.messages.create", lambda to: "SM2") as create:
+        assert app.service.messages.create("+1") == "SM2"
+
+    assert create.calls == [("create", "+1")]
+    assert app.service.messages.create("+1") == "SM1"
+
+
+# Lines of doubles and of worlds
+
+
+class Keeping:
+    """Keeps what it gets by a helper of the project."""
+
+    def __init__(self):
+        self.log = []
+
+    def charge(self, order, key=None):
+        explored_helpers.kept(self.log, order)
+
+
+@both
+def test_lines_that_a_service_runs_are_one_step(by):
+    explored = check_idempotent(
+        lambda: app.service.charge(7, key="order-7"), world=world_of(Keeping, by=by, key="key")
+    )
+
+    assert not any(point.function == "kept" for point in explored.explorations[0].points)
+
+
+def test_lines_that_a_function_of_the_world_runs_are_one_step():
+    def world():
+        sent = []
+
+        def send(to):
+            if to not in sent:
+                explored_helpers.kept(sent, to)
+
+        app.service = send
+        yield lambda: {"sent": sent}
+
+    explored = check_idempotent(lambda: app.service("ann"), world=world)
+
+    assert not any(point.function == "kept" for point in explored.explorations[0].points)
+
+
+def keep_by_itself(to):
+    explored_helpers.kept(app.db, to)
+
+
+def test_the_same_lines_are_points_where_the_job_runs_them():
+    def world():
+        app.db = []
+        yield lambda: {"kept": set(app.db)}
+
+    explored = check_idempotent(keep_by_itself, args=(1,), world=world)
+
+    assert any(point.function == "kept" for point in explored.explorations[0].points)
