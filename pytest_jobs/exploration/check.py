@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop
+from .effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, check_mocks, kinds_of
 from .engine.delivering import accepted
 from .engine.engine import Engine
 from .engine.scope import Scope
@@ -103,6 +104,7 @@ def check_idempotent(
     others: Sequence[Callable[[], object]] = (),
     trace: object = None,
     atomic: Iterable[object] = (),
+    mocks: Mapping[str, MockKind] | None = None,
     same_process: bool = False,
     depth: Literal[1, 2] = 1,
     delivery: Literal["at-least-once", "as configured"] = "at-least-once",
@@ -127,6 +129,9 @@ def check_idempotent(
         others: for `out_of_order`: what is called between the deliveries, with the world in force.
         trace: modules, functions or classes whose lines count, instead of the code of the project.
         atomic: modules, functions or classes that are one step.
+        mocks: by the name of a mock that the test has put in place, such as `shop.tasks.crm.tag`, or a pattern of
+            names: whether its calls are an "effect", a "put" (which has no further effect when it is repeated), a
+            "read", or "nothing". By default the name of the mock decides.
         same_process: whether all deliveries share the memory of one process.
         depth: how many deliveries are interrupted in one history: with 2, the delivery after a crash
             is killed as well, and two deliveries overtake one another.
@@ -151,6 +156,7 @@ def check_idempotent(
     check_choices(depth, delivery)
     check_world(world)
     check_arguments(args, kwargs)
+    check_mocks({} if mocks is None else mocks)
     options = Options(
         world=world,
         names=names,
@@ -159,6 +165,7 @@ def check_idempotent(
         others=others,
         trace=trace,
         atomic=atomic,
+        mocks=mocks or {},
         same_process=same_process,
         depth=depth,
         as_configured=delivery == "as configured",
@@ -194,8 +201,15 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         explorations = [explorer.exploration for explorer in search.explorers.values()]
         if token is not None:
             check_drawn_again(token, explorations)
+        kinds = kinds_of(checked.engine.kept)
+        if token is None:
+            kinds.check_all_used()
     return Explored(
-        explorations, options.names, checked.name, "passes" if token is not None else ""
+        explorations,
+        options.names,
+        checked.name,
+        "passes" if token is not None else "",
+        mocks=tuple(kinds.uncounted()),
     )
 
 
@@ -213,6 +227,7 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
             target = engine.add_function(job)
         scope.add(target.bridge.resolve(target.job))
         engine.start()
+        engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(options.mocks))
         yield CheckedJob(target, options, engine)
 
 

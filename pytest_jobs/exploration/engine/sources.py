@@ -110,8 +110,10 @@ class EffectSource(Protocol):
 
 #: The library, and the module of `effects` that is its source, or has it after a colon.
 _OWN: Final = {
+    "aiobotocore.client": "doubles.botocore:awaited",
     "aiohttp": "http.aiohttp",
     "aiosqlite": "aiosqlite",
+    "botocore.client": "doubles.botocore",
     "http.client": "http.http_client",
     "httpx": "http.httpx",
     "psycopg": "psycopg",
@@ -125,6 +127,8 @@ _OWN: Final = {
     "sqlalchemy.orm": "sqlalchemy:sessions",
     "sqlite3": "sqlite",
     "subprocess": "subprocess",
+    "unittest.mock": "doubles.mocks",
+    "mock.mock": "doubles.mocks:backport",
     "urllib3": "http.urllib3",
     "django.db.backends.utils": "django",
     "django.core.mail": "mail:django",
@@ -132,7 +136,10 @@ _OWN: Final = {
 }
 #: Libraries that keep nothing for each thread, and that never wait for another delivery.
 _PLAIN: Final = frozenset(
-    ("http.client", "os", "posix", "psutil", "smtplib", "sqlite3", "subprocess")
+    (
+        *("http.client", "mock.mock", "os", "posix", "psutil", "smtplib", "sqlite3", "subprocess"),
+        "unittest.mock",
+    )
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ...harness.records.bridge import DeliverySemantics
 from ...harness.records.targets import Target
+from ..effects.doubles.mock_kinds import MockKind
 from ..engine.engine import Engine
 from ..engine.world import World
 from .plans import HistoryName
@@ -27,6 +28,8 @@ class Options:
     others: Sequence[Callable[[], object]]
     trace: object
     atomic: Iterable[object]
+    #: What the calls of mocks are, by their names.
+    mocks: Mapping[str, MockKind]
     same_process: bool
     depth: int
     #: Whether a job is delivered again only if its library would do so.

@@ -25,6 +25,8 @@ class Explored:
         names: Sequence[HistoryName],
         job: str = "",
         replay: Literal["", "passes", "other"] = "",
+        *,
+        mocks: Sequence[str] = (),
     ) -> None:
         self.explorations = tuple(explorations)
         #: The names of the histories that were asked for.
@@ -33,6 +35,8 @@ class Explored:
         self.job = job
         #: Whether a token was replayed, or meant another check.
         self.replay: Literal["", "passes", "other"] = replay
+        #: The mocks whose calls were not taken for effects, each with what they were taken for.
+        self.mocks = tuple(mocks)
 
     @property
     def histories(self) -> int:
@@ -59,7 +63,12 @@ class Explored:
     def __str__(self) -> str:
         if self.replay:
             return _REPLAYS[self.replay].format(self.job)
-        return "\n".join(map(str, self.explorations))
+        lines = list(map(str, self.explorations))
+        if self.mocks:
+            lines.append(
+                f"Mocks whose calls are not effects, by their names (mocks= changes it): {', '.join(self.mocks)}."
+            )
+        return "\n".join(lines)
 
 
 def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | None:

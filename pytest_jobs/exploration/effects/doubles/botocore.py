@@ -1,0 +1,126 @@
+"""What jobs do by the clients of AWS, with moto, a Stubber or a server of the test behind them.
+
+All operations of all services go through one method of a client. moto and the Stubber answer below it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from ....harness.records.patches import Patches
+from ...engine.acts import Act, acting, looking, watcher
+from .arguments import comparable, text_of, usual_key
+
+library: Final = "botocore.client"
+
+_READS: Final = re.compile(
+    r"(Get|List|Describe|Head|Query|Scan|BatchGet|Select|Search|Lookup|TransactGet|Receive|Test|Validate)(?=[A-Z]|$)"
+)
+#: Repeating these has no further effect, although services that know only POST are asked for them.
+_REPEATABLE: Final = re.compile(
+    r"(Delete|Tag|Untag|Set|PutItem|PutObject|ChangeMessageVisibility)(?=[A-Z]|$)"
+)
+_METHOD: Final = "_make_api_call"
+
+
+class Awaited:
+    """aiobotocore, whose clients have a coroutine method of the same name."""
+
+    library: Final = "aiobotocore.client"
+
+    def install(self, patches: Patches) -> None:
+        _install(patches, sys.modules[self.library].AioBaseClient)
+
+
+awaited: Final = Awaited()
+
+
+def install(patches: Patches) -> None:
+    """Let the operations of all clients that block be acts."""
+    _install(patches, sys.modules[library].BaseClient)
+
+
+def _install(patches: Patches, client: Any) -> None:
+    original: Callable[..., Any] = getattr(client, _METHOD)
+    if inspect.iscoroutinefunction(original):
+
+        @functools.wraps(original)
+        async def call_async(self: Any, operation_name: str, api_params: Any) -> Any:
+            if watcher.get() is None:
+                return await original(self, operation_name, api_params)
+            with _block(self, operation_name, api_params):
+                return await original(self, operation_name, api_params)
+
+        patches.set(client, _METHOD, call_async)
+        return
+
+    @functools.wraps(original)
+    def call(self: Any, operation_name: str, api_params: Any) -> Any:
+        if watcher.get() is None:
+            return original(self, operation_name, api_params)
+        with _block(self, operation_name, api_params):
+            return original(self, operation_name, api_params)
+
+    patches.set(client, _METHOD, call)
+
+
+def _block(
+    client: Any, operation: str, parameters: Mapping[str, Any]
+) -> AbstractContextManager[None]:
+    service = client.meta.service_model
+    model = service.operation_model(operation)
+    method = model.http.get("method", "POST")
+    if method in ("GET", "HEAD") or _READS.match(operation):
+        return looking()
+    tokens = [name for name in model.idempotent_members if parameters.get(name) is not None]
+    key = parameters[tokens[0]] if tokens else usual_key(parameters)
+    others = {name: value for name, value in parameters.items() if name not in tokens}
+    value = (operation, *sorted(comparable(_without_streams(others)).items()))
+    if key is None and (method in ("PUT", "DELETE") or _REPEATABLE.match(operation)):
+        # It is as if it had a key.
+        key = repr(value)
+    return acting(
+        Act(
+            str(service.service_name),
+            text_of(operation, (), parameters),
+            value=value,
+            key=None if key is None else (operation, key),
+            refused=_refused,
+            answer_lost=_answer_lost,
+        )
+    )
+
+
+def _without_streams(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with the content of files in the place of the files."""
+    return {
+        name: _content(value) if hasattr(value, "read") and hasattr(value, "seek") else value
+        for name, value in parameters.items()
+    }
+
+
+def _content(stream: Any) -> bytes:
+    place = stream.tell()
+    read = stream.read()
+    stream.seek(place)
+    return read if isinstance(read, bytes) else str(read).encode()
+
+
+def _refused() -> Exception:
+    return _error("EndpointConnectionError")
+
+
+def _answer_lost() -> Exception:
+    return _error("ReadTimeoutError")
+
+
+def _error(name: str) -> Exception:
+    # The package of the clients has always imported it.
+    kind: Callable[..., Exception] = getattr(sys.modules["botocore.exceptions"], name)
+    return kind(endpoint_url="https://aws")

@@ -1,0 +1,416 @@
+"""Mocks that a test has put in place: their calls are acts, and their counts are put back."""
+
+from __future__ import annotations
+
+import contextlib
+from unittest import mock
+from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, mock_open, patch
+
+import mocked_shop as shop
+import pytest
+
+from pytest_jobs import check_idempotent, effects, fake
+from pytest_jobs.errors import CriterionError, DuplicateEffect, ExplorationError, LostEffect
+
+
+def world():
+    shop.db.clear()
+    yield lambda: dict(shop.db)
+
+
+def check(job, argument=7, **options):
+    return check_idempotent(job, args=(argument,), world=world, **options)
+
+
+def put(name, made=None, **options):
+    return patch.object(shop, name, made or MagicMock(**options))
+
+
+# Bugs
+
+IN_A_MODULE = {
+    "an attribute of a module": (
+        lambda: patch("mocked_shop.gateway"),
+        shop.charge,
+        r"mocked_shop\.gateway\.charge",
+    ),
+    "a plain Mock": (
+        lambda: put("gateway", Mock()),
+        shop.charge,
+        r"mocked_shop\.gateway\.charge",
+    ),
+    "a method of an object": (
+        lambda: patch("mocked_shop.gateway.charge"),
+        shop.charge,
+        r"mocked_shop\.gateway\.charge",
+    ),
+    "a method of a class": (
+        lambda: patch("mocked_shop.Gateway.charge"),
+        shop.charge,
+        r"mocked_shop\.Gateway\.charge",
+    ),
+    "a method with a specification": (
+        lambda: patch.object(shop.Gateway, "charge", autospec=True),
+        shop.charge,
+        r"mocked_shop\.Gateway\.charge",
+    ),
+    "a function with a specification": (
+        lambda: patch("mocked_shop.total", autospec=True),
+        lambda order: shop.once(lambda: shop.total(order)),
+        r"mocked_shop\.total",
+    ),
+    "a class": (
+        lambda: patch("mocked_shop.Gateway"),
+        shop.charge_by_a_new_gateway,
+        r"mocked_shop\.Gateway\(\)\.charge",
+    ),
+    "a class with a specification": (
+        lambda: patch("mocked_shop.Gateway", autospec=True),
+        shop.charge_by_a_new_gateway,
+        r"mocked_shop\.Gateway\(\)\.charge",
+    ),
+    "an object of a specification": (
+        lambda: put("gateway", create_autospec(shop.Gateway, instance=True)),
+        shop.charge,
+        r"mocked_shop\.gateway\.charge",
+    ),
+    "an attribute of an object": (
+        lambda: patch.object(shop.service, "client", Mock()),
+        shop.charge_by_the_service,
+        r"mocked_shop\.service\.client\.charge",
+    ),
+    "nested attributes": (
+        lambda: put("gateway"),
+        shop.create_nested,
+        r"mocked_shop\.gateway\.v1\.charges\.create",
+    ),
+    "what a block returns": (
+        lambda: patch("mocked_shop.Session"),
+        shop.post_in_a_session,
+        r"mocked_shop\.Session\(\)\.__enter__\(\)\.post",
+    ),
+    "a queue": (lambda: put("queue"), shop.put_in_a_queue, r"mocked_shop\.queue\.put"),
+    "a method that looks like one that reads": (
+        lambda: put("crm"),
+        shop.check_in,
+        r"mocked_shop\.crm\.check_in",
+    ),
+    "an object without a text": (
+        lambda: put("gateway"),
+        shop.charge_an_object,
+        r"mocked_shop\.gateway\.charge",
+    ),
+}
+
+
+@pytest.mark.parametrize(("double", "job", "what"), IN_A_MODULE.values(), ids=IN_A_MODULE)
+def test_what_a_mock_gets_twice_is_a_duplicate_by_the_name_of_its_place(double, job, what):
+    with double(), pytest.raises(DuplicateEffect, match=rf"DUPLICATE {what} \[crash"):
+        check(job)
+
+
+def test_a_mock_that_was_started_has_the_name_that_the_test_gave():
+    started = patch("mocked_shop.gateway.charge")
+    started.start()
+    try:
+        with pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.gateway\.charge"):
+            check(shop.charge)
+    finally:
+        started.stop()
+
+
+def test_a_mock_that_lies_in_no_module_has_its_own_name():
+    paid = Mock(name="hooks.paid")
+
+    def hooked():
+        shop.db.clear()
+        shop.db["hooks"] = {"paid": paid}
+        yield lambda: {"done": shop.db.get("done")}
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE hooks\.paid"):
+        check_idempotent(shop.call_what_it_gets, args=(7,), world=hooked)
+
+
+def test_what_a_mock_never_gets_is_lost():
+    with put("send_sms"), pytest.raises(LostEffect, match=r"LOST mocked_shop\.send_sms"):
+        check(shop.mark_and_text)
+
+
+def test_a_mock_in_the_world_is_like_one_of_the_test():
+    def mocked():
+        shop.db.clear()
+        with put("gateway"):
+            yield lambda: dict(shop.db)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.gateway\.charge"):
+        check_idempotent(shop.charge, args=(7,), world=mocked)
+
+
+@pytest.mark.parametrize(
+    "mailer",
+    [
+        lambda: patch("mocked_shop.mailer.send"),
+        lambda: patch("mocked_shop.mailer", autospec=True),
+        lambda: patch.object(shop.mailer, "send", AsyncMock()),
+    ],
+    ids=["by the function", "by the object", "AsyncMock"],
+)
+def test_a_coroutine_mock_has_its_effect_when_it_is_awaited(mailer):
+    with mailer(), pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.mailer\.send"):
+        check(shop.mail)
+    with mailer(), pytest.raises(LostEffect, match=r"LOST mocked_shop\.mailer\.send"):
+        check(shop.mail_both_and_swallow, histories=["effect_fails"])
+
+
+def test_a_plain_mock_that_answers_by_coroutines_has_its_effect_when_it_is_awaited():
+    async def send(to, text):
+        return "sent"
+
+    with patch.object(shop.mailer, "send", Mock(side_effect=send)), pytest.raises(LostEffect):
+        check(shop.mail_both_and_swallow, histories=["effect_fails"])
+
+
+def test_a_method_that_creates_something_is_an_effect_although_another_one_follows():
+    with put("gateway"), pytest.raises(DuplicateEffect, match=r"gateway\.orders\.create"):
+        check(shop.create_and_confirm)
+
+
+def test_a_fake_may_be_a_mock():
+    def faked():
+        shop.db.clear()
+        with fake(shop, "gateway", Mock()) as gateway:
+            yield lambda: {"charges": gateway.calls}
+
+    with pytest.raises(DuplicateEffect) as found:
+        check_idempotent(shop.charge, args=(7,), world=faked)
+
+    assert "2 x ('charge', 7)" in str(found.value)
+    assert "mocked_shop.gateway" not in str(found.value)
+
+
+# What is safe
+
+SAFE = {
+    "a key": (lambda: put("gateway"), shop.charge_by_key),
+    "a key in a header": (lambda: put("gateway"), shop.charge_by_a_key_in_a_header),
+    "a look-up": (
+        lambda: put("crm", **{"get_customer.return_value": {"name": "Ann"}}),
+        shop.name_and_tag,
+    ),
+    "a put": (lambda: put("storage"), shop.upload),
+}
+
+
+@pytest.mark.parametrize(("double", "job"), SAFE.values(), ids=SAFE)
+def test_what_may_be_repeated_is_safe(double, job):
+    with double():
+        check(job)
+
+
+def test_logs_settings_and_sleep_are_nothing():
+    with put("logger"), put("settings"), patch("time.sleep"), put("gateway"):
+        explored = check(shop.log_and_charge)
+
+    points = [str(point) for point in explored.explorations[0].points if point.kind != "line"]
+    assert len(points) == 2
+    assert all("mocked_shop.gateway: charge" in point for point in points)
+
+
+def test_a_mock_that_passes_its_calls_on_is_no_act():
+    with put("gateway"), put("total", Mock(wraps=shop.total)) as total:
+        explored = check(shop.charge_the_total)
+
+        total.assert_not_called()
+    assert not any("mocked_shop: total" in str(point) for point in explored.explorations[0].points)
+
+
+def test_a_wrapped_service_with_a_mock_inside_has_one_effect():
+    def wrapped():
+        shop.db.clear()
+        with patch.object(shop.gateway, "charge"), effects.wrap(shop, "gateway", name="bank"):
+            yield lambda: dict(shop.db)
+
+    with pytest.raises(DuplicateEffect) as found:
+        check_idempotent(shop.charge, args=(7,), world=wrapped)
+
+    assert "DUPLICATE bank.charge" in str(found.value)
+    assert "mocked_shop.gateway" not in str(found.value)
+
+
+# What the test says of them
+
+
+def test_a_test_says_that_a_mock_is_no_effect():
+    with put("gateway"):
+        check(shop.charge, mocks={"mocked_shop.gateway.charge": "nothing"})
+
+
+def test_a_test_says_that_a_mock_may_be_repeated_by_a_pattern():
+    with put("gateway"):
+        check(shop.charge, mocks={"mocked_shop.gateway.*": "put"})
+
+
+def test_a_test_says_that_a_look_up_is_an_effect():
+    with put("crm"), pytest.raises(DuplicateEffect, match=r"crm\.get_customer"):
+        check(shop.look_up, mocks={"*.get_customer": "effect"})
+
+
+def test_a_name_of_a_mock_that_the_job_does_not_call_is_refused():
+    with (
+        put("gateway"),
+        pytest.raises(
+            ExplorationError,
+            match=r"mocks= names 'shop\.charge', and the job calls no mock of this name\. It calls: "
+            r"mocked_shop\.gateway\.charge\.",
+        ),
+    ):
+        check(shop.charge_by_key, mocks={"shop.charge": "nothing"})
+
+
+@pytest.mark.parametrize(
+    ("mocks", "refused"),
+    [
+        ({"shop.charge": "efect"}, "a call of a mock must be one of effect, put, read, nothing"),
+        (["shop.charge"], "mocks must be a mapping of the names of mocks"),
+    ],
+)
+def test_what_a_mock_cannot_be_is_refused(mocks, refused):
+    with pytest.raises(CriterionError, match=refused):
+        check(shop.charge, mocks=mocks)
+
+
+def test_a_check_that_passes_names_the_mocks_that_it_did_not_count():
+    with put("crm", **{"get_customer.return_value": {"name": "Ann"}}):
+        explored = check(shop.name_and_tag)
+
+    assert (
+        "Mocks whose calls are not effects, by their names (mocks= changes it): "
+        "mocked_shop.crm.get_customer (read)."
+    ) in str(explored)
+
+
+def test_a_job_that_only_looks_something_up_shows_nothing():
+    with put("crm"), pytest.raises(ExplorationError, match="changes nothing that the world shows"):
+        check(shop.look_up)
+
+
+# What is left behind
+
+
+def test_the_counts_of_a_mock_are_those_of_the_test():
+    with put("gateway") as gateway:
+        gateway.charge(1)
+        before = list(gateway.mock_calls), list(gateway.method_calls)
+        check(shop.charge_by_key)
+
+        gateway.charge.assert_called_once_with(1)
+        assert (gateway.mock_calls, gateway.method_calls) == before
+
+
+def test_the_counts_of_a_function_with_a_specification_are_those_of_the_test():
+    with patch("mocked_shop.total", autospec=True) as total:
+        check(shop.add_up, mocks={"*.total": "put"})
+
+        total.assert_not_called()
+        assert total.mock_calls == []
+
+
+def test_the_counts_of_a_coroutine_mock_are_those_of_the_test():
+    with patch.object(shop.mailer, "send", AsyncMock()) as send:
+        check(shop.mail, mocks={"*.send": "nothing"})
+
+        send.assert_not_awaited()
+        send.assert_not_called()
+
+
+def test_a_state_shows_what_a_mock_got_in_its_history():
+    def shown():
+        shop.db.clear()
+        yield lambda: {"sent": [call.args for call in shop.gateway.charge.call_args_list]}
+
+    with put("gateway"), pytest.raises(DuplicateEffect):
+        check_idempotent(shop.charge, args=(7,), world=shown)
+
+
+def test_a_call_that_is_refused_is_not_counted():
+    counted = []
+
+    def counting():
+        shop.db.clear()
+        yield lambda: {"done": shop.db.get("done")}
+        counted.append(shop.gateway.charge.call_count)
+
+    def charge_once_more(order):
+        try:
+            shop.gateway.charge(order)
+        except ConnectionError:
+            shop.gateway.charge(order)
+
+    with put("gateway"):
+        check_idempotent(
+            charge_once_more,
+            args=(7,),
+            world=counting,
+            histories=["effect_fails"],
+        )
+
+    assert set(counted) == {1}
+
+
+@pytest.mark.parametrize("spec", [None, True])
+def test_each_delivery_gets_the_answers_of_a_list_from_the_first(spec):
+    answers = [ConnectionError(), {"EUR": 1.1}]
+    with patch("mocked_shop.fetch_rates", autospec=spec, side_effect=answers) as rates:
+        check_idempotent(shop.rates_of_the_second_try, world=world)
+
+        with pytest.raises(ConnectionError):
+            rates()
+        assert rates() == {"EUR": 1.1}
+
+
+def test_a_coroutine_mock_gives_each_delivery_its_answers_from_the_first():
+    async def mail_at_the_second_try(user):
+        for _ in range(3):
+            with contextlib.suppress(ConnectionError):
+                shop.db["mail"] = await shop.mailer.send(user, "hello")
+                return
+
+    answers = [ConnectionError(), "sent"]
+    with patch.object(shop.mailer, "send", AsyncMock(side_effect=answers)):
+        check(mail_at_the_second_try, mocks={"*.send": "put"})
+
+
+def test_the_lines_of_a_function_that_answers_are_one_step():
+    with patch("mocked_shop.fetch_rates", side_effect=lambda: shop.total(7)):
+        explored = check(lambda order: shop.db.update(rates=shop.fetch_rates()))
+
+    assert not any(point.function == "total" for point in explored.explorations[0].points)
+
+
+def test_mocks_are_as_they_were_outside_of_a_check():
+    def call_of_mocks():
+        return vars(mock.CallableMixin)["__call__"]
+
+    before = call_of_mocks()
+    seen = []
+
+    def watched():
+        shop.db.clear()
+        seen.append(call_of_mocks())
+        yield lambda: dict(shop.db)
+
+    with put("gateway"):
+        check_idempotent(shop.charge_by_key, args=(7,), world=watched)
+
+    assert call_of_mocks() is before
+    assert before not in seen
+
+
+def test_a_file_that_is_mocked_is_nothing():
+    def write(order):
+        with open("report.txt", "w") as file:  # noqa: PTH123 - it is what the test replaces
+            file.write(str(order))
+        shop.db["done"] = True
+
+    with patch("builtins.open", mock_open()):
+        check(write)
