@@ -1078,3 +1078,54 @@ def test_what_a_fixture_of_a_module_puts_in_place_stays_there_in_every_run(pytes
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 2."])
     assert sqlite3.connect is GENUINE_CONNECT
+
+
+@needs_monitoring
+def test_a_defect_that_breaks_several_tests_is_one_finding(pytester):
+    result = run(
+        pytester,
+        """
+        import pytest
+        import shop
+        from pytest_jobs import job
+
+        @job
+        def swap():
+            shop.ended.append(1)
+            shop.mark()
+            shop.ended.append(1)
+
+        @pytest.mark.parametrize("number", [1, 2, 3])
+        def test_payment(number, jobs):
+            shop.charge_and_mark.perform_later()
+            jobs.drain()
+            assert shop.charges == [7]
+
+        def test_another_job(jobs):
+            swap.perform_later()
+            jobs.drain()
+            assert shop.ended == [1, 1]
+        """,
+    )
+
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*assert shop.charges == [[]7]",
+            "charge_and_mark, killed and delivered again, breaks this test; when nothing is killed it passes.",
+            "*test_payment[[]2]*",
+            "charge_and_mark, *, breaks this test, as it breaks test_it.py::test_payment[[]1], whose report has *",
+            "*Killed and delivered again*",
+            "- charge_and_mark()",
+            "- killed before line *",
+            "- delivered again at once, and done",
+            "*test_payment[[]3]*",
+            "swap, killed and delivered again, breaks this test; *",
+            "shop.charge_and_mark broke 3 tests:",
+            "One finding in 3 tests: charge_and_mark, killed before line * (shop.py:*).",
+            "FAILED test_it.py::test_payment[[]2] - charge_and_mark, killed and delivered *",
+        ]
+    )
+    assert result.stdout.str().count("assert shop.charges == [7]") == 1
+    # Points of the first test, and in each other test the one that is known to break it.
+    result.stdout.fnmatch_lines(["2 jobs killed at 10 points, in 4 tests of 4."])

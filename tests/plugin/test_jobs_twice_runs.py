@@ -365,3 +365,93 @@ def test_both_attacks_at_once_are_an_error(pytester):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--jobs-twice and --jobs-crash each *: give one, *"])
+
+
+def test_a_job_that_breaks_several_tests_is_one_finding(pytester):
+    result = run(
+        pytester,
+        """
+        import pytest
+        from ledger import add, book, refuse_again
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_sum(number, jobs):
+            add.perform_later(5)
+            jobs.drain()
+            assert sum(book) == 5
+
+        def test_refused(jobs):
+            refuse_again.perform_later(5)
+            jobs.drain()
+        """,
+    )
+
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "add, delivered twice, breaks this test; without second deliveries it passes.",
+            "add, delivered twice, breaks this test, as it breaks test_it.py::test_sum[[]1], whose report *",
+            "*Delivered twice*",
+            "- add(5) was delivered again",
+            "refuse_again, delivered twice, breaks this test; without second deliveries it passes.",
+            "ledger.add broke 2 tests:",
+            "One finding in 2 tests: add delivered twice.",
+        ]
+    )
+    assert result.stdout.str().count("assert sum(book) == 5") == 1
+
+
+def test_a_test_that_fails_without_copies_too_says_which_ran_before_it_failed(pytester):
+    result = run(
+        pytester,
+        """
+        from ledger import put, add
+
+        kept = []
+
+        def test_it(jobs):
+            add.perform_later(5)
+            put.perform_later(1)
+            jobs.drain()
+            kept.extend(jobs.performed)
+            assert len(kept) == 1
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Delivered twice*",
+            "This is the failure of a run without second deliveries. If the test passes without --jobs-twice, *",
+            "twice, or it found what the run before had left. There these were delivered again *",
+            "",
+            "- put(1) was delivered again",
+            "- add(5) was delivered again",
+        ]
+    )
+
+
+def test_a_failure_that_does_not_come_again_says_which_copies_ran_before_it(pytester):
+    result = run(
+        pytester,
+        """
+        from ledger import put
+
+        runs = []
+
+        def test_it(jobs):
+            put.perform_later(1)
+            jobs.drain()
+            runs.append(1)
+            assert len(runs) > 1
+        """,
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "This test failed with second deliveries once, and then not again: *",
+            "before it failed, the last first:",
+            "",
+            "- put(1) was delivered again",
+        ]
+    )

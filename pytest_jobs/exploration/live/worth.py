@@ -59,6 +59,13 @@ class CrashPoint:
     #: The effect that it comes before or after; None at lines.
     act: Act | None = field(default=None, compare=False)
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """The job, and the place in its source, whatever the values are."""
+        where = self.point
+        text = _VALUES.sub("?", where.text)
+        return self.job, where.kind, where.function, where.filename, where.line, text
+
     def __str__(self) -> str:
         return f"{self.call}, {self.point}"
 
@@ -118,7 +125,7 @@ def _same_delivery(one: CrashPoint, other: CrashPoint) -> bool:
 
 def _times(points: Sequence[CrashPoint]) -> Iterable[Time]:
     """Yield for each point which time it is that the job comes to this place, in all its deliveries."""
-    places = [_place(point) for point in points]
+    places = [point.place for point in points]
     in_all, so_far = Counter(places), Counter[tuple[object, ...]]()
     for place in places:
         so_far[place] += 1
@@ -128,12 +135,6 @@ def _times(points: Sequence[CrashPoint]) -> Iterable[Time]:
             yield "last"
         else:
             yield "second" if so_far[place] == 2 else "between"
-
-
-def _place(point: CrashPoint) -> tuple[object, ...]:
-    where = point.point
-    text = _VALUES.sub("?", where.text)
-    return point.job, where.kind, where.function, where.filename, where.line, text
 
 
 def _spread(points: Sequence[CrashPoint]) -> list[CrashPoint]:

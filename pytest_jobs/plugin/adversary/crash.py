@@ -13,19 +13,23 @@ from ...exploration.live.worth import CrashPoint, by_worth
 from ...harness.records.delivery import Delivery
 from ...harness.records.texts import error_text, short_name
 from ..settings.options import JobOptions
-from .plugin import AdversaryPlugin, blame, several
+from .plugin import AdversaryPlugin, blame, refer, several
 from .runs import Run, Runs
 
 _STORY = """\
 {headline}; when nothing is killed it passes.
 
 - {call}
-- killed {point}{place}
+- {killed}
 - delivered again at once, and {outcome}
 
 To see it line by line: check_idempotent({job}, ..., world=...).
 What it had enqueued by then stays enqueued: a test that counts jobs may find one twice.
 If the test asserts what a killed delivery rightly changes: @pytest.mark.jobs(crash=False)."""
+_SHORT = """\
+- {call}
+- {killed}
+- delivered again at once, and {outcome}"""
 #: How many points the summary names of those that were left out.
 _POINTS_NAMED = 3
 _AGAIN = "this test fails when it is run again, with no job killed"
@@ -128,11 +132,12 @@ class CrashPlugin(AdversaryPlugin):
                 self.tally.name("lost", nodeid, str(point))
             if not run.failed:
                 continue
-            if runs.once(LiveCrash(self._scopes(), self._effects)).failed:
+            known = crash.killed is not None and self.findings.known(point.place)
+            if not known and runs.once(LiveCrash(self._scopes(), self._effects)).failed:
                 self._blame_test(run, nodeid, f"{tried} of {several(len(points), 'point')}")
                 plain = run
                 break
-            if crash.killed is not None and self._killed_at(runs, point)[1].failed:
+            if known or (crash.killed is not None and self._killed_at(runs, point)[1].failed):
                 self._blame(run, nodeid, point, _outcome(crash.again))
                 self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
                 plain = run
@@ -144,10 +149,12 @@ class CrashPlugin(AdversaryPlugin):
     def _chosen(self, nodeid: str, points: list[CrashPoint]) -> list[CrashPoint]:
         """Return all points in their order; or if they are too many the best, and name those left out."""
         most = self._options.crash_points
-        ranked = by_worth(points)
+        ranked = points if len(points) <= most else by_worth(points)
+        # What breaks other tests most likely breaks this one too.
+        ranked = sorted(ranked, key=lambda point: not self.findings.known(point.place))
         left = ranked[most:]
         if not left:
-            return points
+            return ranked
         self.tally.name("cut", nodeid, f"{most} of {len(points)}")
         named = "; ".join(map(str, left[:_POINTS_NAMED]))
         more = len(left) - _POINTS_NAMED
@@ -165,8 +172,14 @@ class CrashPlugin(AdversaryPlugin):
         headline = f"{job}, killed and delivered again, breaks this test"
         where = point.point
         place = f" ({Path(where.filename).name}:{where.line})" if where.filename else ""
+        killed = f"killed {where}{place}"
+        first = self.findings.found(point.place, f"{job}, {killed}", nodeid)
+        if first is not None:
+            short = _SHORT.format(call=point.call, killed=killed, outcome=outcome)
+            refer(run.failure, headline, first, "Killed and delivered again", short)
+            return
         story = _STORY.format(
-            headline=headline, call=point.call, point=where, place=place, outcome=outcome, job=job
+            headline=headline, call=point.call, killed=killed, outcome=outcome, job=job
         )
         blame(run.failure, headline, "Killed and delivered again", story)
 

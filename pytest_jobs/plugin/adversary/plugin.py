@@ -84,6 +84,7 @@ class AdversaryPlugin(ABC):
         self._config = config
         self._options = options
         self.tally = Tally()
+        self.findings = Findings(self.tally)
 
     @abstractmethod
     def attacked(self, runs: Runs, nodeid: str) -> None:
@@ -162,6 +163,9 @@ class AdversaryPlugin(ABC):
         for job, tests in self.tally.names("broken"):
             lines.append(f"{job} broke {several(len(tests), 'test')}:")
             lines += [f"  {test}" for test in tests]
+        for cause, tests in self.tally.names("findings"):
+            if len(tests) > 1:
+                lines.append(f"One finding in {len(tests)} tests: {cause}.")
         return lines
 
     def _runs_nothing(self) -> bool:
@@ -170,9 +174,49 @@ class AdversaryPlugin(ABC):
         return any(getattr(option, name, False) for name in names)
 
 
+class Findings:
+    """What was found in this process: one finding for each job and cause, however many tests it breaks."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        #: For each cause the test in which it was found.
+        self._first: dict[object, str] = {}
+
+    def known(self, cause: object) -> bool:
+        """Return whether a test has been broken by this cause before."""
+        return cause in self._first
+
+    def found(self, cause: object, shown: str, nodeid: str) -> str | None:
+        """Note that a cause breaks a test; return the test in which it was found before, if there is one.
+
+        Args:
+            cause: what is the same in all tests that it breaks.
+            shown: the cause in a few words.
+            nodeid: the test.
+        """
+        self._tally.name("findings", shown, nodeid)
+        first = self._first.setdefault(cause, nodeid)
+        return None if first == nodeid else first
+
+
 def blame(report: pytest.TestReport, headline: str, title: str, text: str) -> None:
     """Name the job that broke a test in the report of the test."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         crash.message = f"{headline}: {crash.message}"
     report.sections.append((title, text))
+
+
+def refer(report: pytest.TestReport, headline: str, first: str, title: str, text: str) -> None:
+    """Shorten the report of a test that is broken as an earlier one is, whose report has the story."""
+    shown = f"{headline}, as it breaks {first}, whose report has the whole story."
+    failure: Any = report.longrepr
+    if hasattr(failure, "reprcrash") and failure.reprcrash is not None:
+        failure.reprcrash.message = shown
+        failure.reprtraceback.reprentries = []
+        failure.reprtraceback.extraline = shown
+        if hasattr(failure, "chain"):
+            failure.chain = failure.chain[-1:]
+    else:
+        report.longrepr = shown
+    report.sections[:] = [(title, text)]

@@ -9,12 +9,21 @@ import pytest
 from ...harness.records.delivery import own_traceback
 from ...harness.records.texts import error_text, short_name
 from ...harness.running.twice import Copy, Twice
-from .plugin import AdversaryPlugin, blame, several
+from .plugin import AdversaryPlugin, blame, refer, several
 from .runs import Run, Runs
 
 _WHAT_TO_DO = """\
 To see the shortest story of how it breaks: check_idempotent({job}, ..., world=...).
 If a second delivery rightly changes what this test asserts: @pytest.mark.jobs(idempotent=False)."""
+_FAILS_ANYWAY = """\
+This is the failure of a run without second deliveries. If the test passes without --jobs-twice, it cannot be run
+twice, or it found what the run before had left. There these were delivered again before it failed, the last first:
+"""
+_UNSTEADY = """\
+This test failed with second deliveries once, and then not again: it may be flaky. These were delivered again
+before it failed, the last first:
+"""
+_TITLE = "Delivered twice"
 _CALLS_SHOWN = 5
 
 
@@ -38,6 +47,7 @@ class TwicePlugin(AdversaryPlugin):
             plain = runs.once(None)
             if plain.failed:
                 run = plain
+                run.failure.sections.append((_TITLE, _listed(_FAILS_ANYWAY, twice.copies[::-1])))
             else:
                 self._find_guilty(runs, nodeid, twice, run)
         runs.report(run)
@@ -103,6 +113,7 @@ class TwicePlugin(AdversaryPlugin):
         together = not guilty and len(jobs) > 1 and self._with_copies(runs)[1].failed
         if not guilty and not together:
             self.tally.name("unsteady", nodeid)
+            run.failure.sections.append((_TITLE, _listed(_UNSTEADY, twice.copies[::-1])))
             return
         for job in guilty or jobs:
             self.tally.name("broken", job, nodeid)
@@ -110,7 +121,14 @@ class TwicePlugin(AdversaryPlugin):
         verb = "only together break" if together else "breaks" if len(guilty) == 1 else "break"
         headline = f"{named}, delivered twice, {verb} this test"
         copies = [copy for copy in twice.copies if copy.job in (guilty or jobs)]
-        blame(run.failure, headline, "Delivered twice", _story(headline, copies))
+        cause = ", ".join(
+            (f"{named} delivered twice", *(_failure(copy) for copy in copies if copy.failed))
+        )
+        first = self.findings.found(cause, cause, nodeid)
+        if first is None:
+            blame(run.failure, headline, _TITLE, _story(headline, copies))
+        else:
+            refer(run.failure, headline, first, _TITLE, _listed("", copies))
 
     def _raise_failed_copy(self, after: int = 0) -> None:
         if self._twice is None:
@@ -123,13 +141,24 @@ class TwicePlugin(AdversaryPlugin):
 
 
 def _story(headline: str, copies: list[Copy]) -> str:
-    lines = [f"{headline}; without second deliveries it passes.", ""]
+    heading = f"{headline}; without second deliveries it passes.\n"
+    what_to_do = _WHAT_TO_DO.format(job=short_name(copies[0].job))
+    return f"{_listed(heading, copies)}\n\n{what_to_do}"
+
+
+def _listed(heading: str, copies: list[Copy]) -> str:
+    """Return the copies, one a line, below a heading; empty for none."""
+    lines = [heading] if heading else []
     lines += [f"- {_line(copy)}" for copy in copies[:_CALLS_SHOWN]]
     left = len(copies) - _CALLS_SHOWN
     if left > 0:
         lines.append(f"- and {several(left, 'delivery')} more")
-    lines += ["", _WHAT_TO_DO.format(job=short_name(copies[0].job))]
     return "\n".join(lines)
+
+
+def _failure(copy: Copy) -> str:
+    """Describe in one word how a copy failed."""
+    return "not done" if copy.error is None else type(copy.error).__name__
 
 
 def _line(copy: Copy) -> str:
