@@ -17,7 +17,7 @@ from .effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, che
 from .engine.delivering import accepted
 from .engine.engine import Engine
 from .engine.scope import Scope
-from .engine.world import TimeLimit, World, check_world
+from .engine.world import TimeLimit, World, check_world, keeping
 from .histories.checked_job import CheckedJob, Options
 from .histories.explorer import Explorer
 from .histories.plans import DEFAULT, HISTORIES, HistoryName
@@ -26,6 +26,7 @@ from .histories.verdicts import ERRORS
 from .report.audience import current_audience
 from .report.explored import Explored, note_explored
 from .report.report import report_on
+from .worlds.here.here import Here, copied_text, copy_test, here, nothing_seen
 
 
 def checked_names(
@@ -97,7 +98,7 @@ def check_idempotent(
     *,
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
-    world: World,
+    world: World | None = None,
     histories: Literal["all"] | Collection[HistoryName] = DEFAULT,
     at_least_once: Collection[str] = (),
     accept: Collection[type[BaseException]] = (),
@@ -121,7 +122,8 @@ def check_idempotent(
         args: its positional arguments; Hypothesis strategies among them are searched.
         kwargs: its keyword arguments, likewise.
         world: a generator function that builds everything afresh and yields a callable which
-            returns the state, by name; or what returns such a context manager.
+            returns the state, by name; or what returns such a context manager. Default: `here()`, copies
+            of what the test's fixtures have built.
         histories: the names of those to try, or "all". Six by default.
         at_least_once: names of state, or kinds of effect, that may happen more often than in one
             clean run if a delivery was cut off.
@@ -154,7 +156,9 @@ def check_idempotent(
     """
     names = checked_names(histories, others)
     check_choices(depth, delivery)
-    check_world(world)
+    world = here() if world is None else world
+    if not isinstance(world, Here):
+        check_world(world)
     check_arguments(args, kwargs)
     check_mocks({} if mocks is None else mocks)
     options = Options(
@@ -171,9 +175,13 @@ def check_idempotent(
         as_configured=delivery == "as configured",
         time_limit=time_limit,
         allow_partial=allow_partial,
+        nothing_seen=nothing_seen if isinstance(world, Here) else None,
     )
     run = partial(_check, job, tuple(args), dict(kwargs or {}), options)
-    explored = _in_a_thread(run) if in_running_loop() else run()
+    with keeping():
+        if isinstance(world, Here):
+            copy_test()
+        explored = _in_a_thread(run) if in_running_loop() else run()
     warning = note_explored(explored, chosen=trace is not None)
     if warning is not None:
         warnings.warn(warning, stacklevel=3)
@@ -199,6 +207,8 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
             search.complete(raised, draws=draws)
             raise
         explorations = [explorer.exploration for explorer in search.explorers.values()]
+        for exploration in explorations:
+            exploration.world = copied_text()
         if token is not None:
             check_drawn_again(token, explorations)
         kinds = kinds_of(checked.engine.kept)
@@ -308,6 +318,7 @@ class _Search:
                 continue
             failed, explorer = self._failed[id(error)]
             exploration = explorer.exploration
+            exploration.world = copied_text()
             if self._token is None:
                 explorer.explore_rest(go_on)
             if exploration.failure is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from ...bridges.opening import open_jobs
 from ...harness.jobs import Jobs, current_jobs
@@ -21,6 +22,9 @@ from .threads import follow
 from .unwinding import silenced
 from .watching import Unwound, lengthened
 from .world import time_until_no_midnight
+
+#: How much later than the test a search begins, so that a time which a fixture has just stored is past then.
+_LATER: Final = timedelta(minutes=1)
 
 
 class Engine:
@@ -91,7 +95,8 @@ class Engine:
         stack.enter_context(silenced(Unwound))
         stack.enter_context(clock.excursion())
         clock.freeze()
-        clock.advance_ns(int(time_until_no_midnight(clock.now()).total_seconds() * 1e9))
+        wait = _LATER + time_until_no_midnight(clock.now() + _LATER)
+        clock.advance_ns(int(wait.total_seconds() * 1e9))
         stack.enter_context(self.sleeps.passing_time(lambda ns: clock.advance_ns(lengthened(ns))))
         self.tracer.open()
         stack.callback(self.tracer.close)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import inspect
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from ...errors import ExplorationError
 from ...harness.records.texts import error_text
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -182,3 +185,56 @@ class _Generated:
             f"world={self._world!r} yields more than once: yield one callable that returns the whole state, as in "
             "`yield lambda: {'payments': rows('payments'), 'mails': mailer.calls}`."
         )
+
+
+class Kept:
+    """What worlds keep from one history to the next, such as a connection to a server. It ends with the search."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        """Keep nothing yet.
+
+        Args:
+            stack: ends what is kept.
+        """
+        self._stack = stack
+        self._things: dict[Hashable, Any] = {}
+
+    def get(self, key: Hashable, make: Callable[[], AbstractContextManager[T]]) -> T:
+        """Return what is kept under a key; the first time it is made."""
+        if key not in self._things:
+            self._things[key] = self._stack.enter_context(make())
+        found: T = self._things[key]
+        return found
+
+    def find(self, key: Hashable) -> Any:
+        """Return what is kept under a key; None if there is nothing."""
+        return self._things.get(key)
+
+
+#: What the worlds of the running search keep; None outside of a search.
+kept: ContextVar[Kept | None] = ContextVar("pytest_jobs_kept_by_worlds", default=None)
+
+
+@contextmanager
+def keeping() -> Generator[None, None, None]:
+    """Let worlds keep things for a block, unless a block around it does."""
+    if kept.get() is not None:
+        yield
+        return
+    with ExitStack() as stack:
+        token = kept.set(Kept(stack))
+        stack.callback(kept.reset, token)
+        yield
+
+
+@contextmanager
+def kept_for_search(
+    key: Hashable, make: Callable[[], AbstractContextManager[T]]
+) -> Generator[T, None, None]:
+    """Yield a thing that ends with the search; outside of a search it ends with the block."""
+    search = kept.get()
+    if search is not None:
+        yield search.get(key, make)
+        return
+    with make() as made:
+        yield made

@@ -36,6 +36,8 @@ class Options:
     as_configured: bool
     time_limit: float
     allow_partial: bool
+    #: Returns the error for a clean run that does nothing that is compared; None for the usual one.
+    nothing_seen: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)

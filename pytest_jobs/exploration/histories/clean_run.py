@@ -75,6 +75,9 @@ class Reference:
     def _check_any_effect(self) -> None:
         """Raise if the clean run did nothing that is compared, neither by itself nor in the state."""
         acts = [act for act in self.run.point_acts if act is not None]
+        nothing_seen = self._checked.options.nothing_seen
+        if not acts and nothing_seen is not None:
+            raise ExplorationError(nothing_seen())
         if not acts:
             raise ExplorationError(
                 "One clean run of the job changes nothing that the world shows, and does nothing that is heard "

@@ -69,6 +69,8 @@ class Exploration:
     elsewhere: Sequence[str] = ()
     #: Functions of the project that ran and are not traced.
     untraced: Sequence[str] = ()
+    #: What the world copied from the test; "" if it copied nothing.
+    world: str = ""
 
     @property
     def points(self) -> Sequence[Point]:
@@ -99,4 +101,6 @@ class Exploration:
             text += f" In other threads, and so not interrupted: {', '.join(self.elsewhere)}."
         if self.untraced:
             text += f" Lines not explored of: {', '.join(self.untraced)}."
+        if self.world:
+            text += f"\nworld: {self.world}"
         return text

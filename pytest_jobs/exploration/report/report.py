@@ -167,6 +167,7 @@ class Report:
         return [
             "" if self.audience.verbose else self._also_fails(),
             self._explored(),
+            f"world: {self.exploration.world}" if self.exploration.world else "",
             f"hint: {self.hint}",
             self.semantics,
             self._replay(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,21 +47,48 @@ def new_database(
         ExplorationError: when there is no such database, when the test may not use it, or when it is
             that of a server and no test database.
     """
-    # The settings as Django has completed them; its stubs do not know this attribute.
-    known: Any = connections
-    if using not in known.settings:
-        raise ExplorationError(
-            f"using={using!r} is not a database: DATABASES has {', '.join(known.settings)}."
-        )
-    shown = _models_of(models, using)
-    with ExitStack() as stack:
-        before = known.settings[using]
-        known.settings[using] = stack.enter_context(_database(shown, using, before, migrate))
-        stack.callback(known.settings.__setitem__, using, before)
-        wrapper: Any = connections.create_connection(using)
-        stack.callback(wrapper.close)
-        stack.enter_context(in_place(using, wrapper))
+    before = settings_of(using)
+    shown = models_of(models, using)
+    with (
+        _database(shown, using, before, migrate) as settings,
+        behind_alias(using, settings),
+    ):
         yield shown
+
+
+def settings_of(using: str) -> dict[str, Any]:
+    """Return the settings of a database, as Django has completed them.
+
+    Raises:
+        ExplorationError: when there is no such database.
+    """
+    known = _all_settings()
+    if using not in known:
+        raise ExplorationError(
+            f"using={using!r} is not a database: DATABASES has {', '.join(known)}."
+        )
+    settings: dict[str, Any] = known[using]
+    return settings
+
+
+def _all_settings() -> Any:
+    # Django's stubs do not know this attribute.
+    known: Any = connections
+    return known.settings
+
+
+@contextmanager
+def behind_alias(using: str, settings: dict[str, Any]) -> Generator[None, None, None]:
+    """Let everyone who opens a connection behind an alias connect by these settings, for a block."""
+    known = _all_settings()
+    before = known[using]
+    known[using] = settings
+    try:
+        wrapper: Any = connections.create_connection(using)
+        with closing(wrapper), in_place(using, wrapper):
+            yield
+    finally:
+        known[using] = before
 
 
 @contextmanager
@@ -113,7 +140,7 @@ def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
     return [model for model in found if _has_table(model) and not model._meta.auto_created]
 
 
-def _models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:
+def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:
     """Return the models whose rows are shown, and the models that link them many to many."""
     named = apps.get_models() if models is None else list(models)
     for model in named:
@@ -148,6 +175,15 @@ def _database(
         yield settings
         return
     content = allowed(using, lambda: _templates.content(models, using, settings, migrate))
+    with sqlite_file(content, using, settings) as new:
+        yield new
+
+
+@contextmanager
+def sqlite_file(
+    content: bytes, using: str, settings: dict[str, Any]
+) -> Generator[dict[str, Any], None, None]:
+    """Have a sqlite file for a block, and return the settings of a connection to it."""
     options: dict[str, Any] = settings["OPTIONS"]
     version: Any = django.VERSION
     if version >= (5, 1):

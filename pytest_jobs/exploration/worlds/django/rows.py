@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any, TypeAlias
 
 from django.core.management.color import no_style
 from django.db import connections, transaction
@@ -14,27 +15,38 @@ from django.db.models.base import ModelState
 
 from .databases import allowed, in_place, with_referred
 
+#: The rows of tables that were read before, by what they depend on.
+Known: TypeAlias = dict[Hashable, list[dict[str, Any]]]
+
 
 class Rows:
     """The rows of a database, read by a connection that no delivery uses."""
 
-    def __init__(self, models: Sequence[type[Any]], using: str, wrapper: Any) -> None:
+    def __init__(
+        self, models: Sequence[type[Any]], using: str, wrapper: Any, known: Known | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            models: whose rows are the state.
+            using: the alias of the database.
+            wrapper: the connection.
+            known: the rows that other histories have read, so that only tables with other rows are read.
+        """
         self._models = models
         self._using = using
         self._wrapper = wrapper
+        self._known: Known = {} if known is None else known
         self._keys = Keys(wrapper, using)
 
     @classmethod
     @contextmanager
-    def opened(cls, models: Sequence[type[Any]], using: str) -> Generator[Rows, None, None]:
+    def opened(
+        cls, models: Sequence[type[Any]], using: str, known: Known | None = None
+    ) -> Generator[Rows, None, None]:
         """Open a connection for a block, and return the rows that it reads."""
-        wrapper: Any = connections.create_connection(using)
-        wrapper.inc_thread_sharing()
-        try:
-            allowed(using, wrapper.ensure_connection)
-            yield cls(models, using, wrapper)
-        finally:
-            wrapper.close()
+        with opened_wrapper(using) as wrapper:
+            yield cls(models, using, wrapper, known)
 
     def save(self, rows: Iterable[Any] | Callable[[], object]) -> None:
         """Save the first rows."""
@@ -49,20 +61,94 @@ class Rows:
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of all models, by the name of the model."""
+        prints = fingerprints(self._wrapper, [model._meta.db_table for model in self._models])
+        return {name: self._read(model, prints) for name, model in self.names().items()}
+
+    def names(self) -> dict[str, type[Any]]:
+        """Return the models by their names, or by their labels where two have the same name."""
         names = Counter(model.__name__ for model in self._models)
         return {
-            model.__name__ if names[model.__name__] == 1 else model._meta.label: self.rows(model)
+            model.__name__ if names[model.__name__] == 1 else model._meta.label: model
             for model in self._models
         }
 
+    def tables(self) -> Generator[tuple[str, str, Callable[[], list[Any]]], None, None]:
+        """Yield each table of the database: its name in a state, the table, and what reads its rows.
+
+        The name is the name of the model, or the table if it has none.
+        """
+        names = self.names()
+        of_models = {model._meta.db_table for model in self._models}
+        others = [table for table in table_names(self._wrapper) if table not in of_models]
+        prints = fingerprints(self._wrapper, [*of_models, *others])
+        for name, model in names.items():
+            yield name, model._meta.db_table, partial(self._read, model, prints)
+        for table in others:
+            yield table, table, partial(self._raw, table)
+
+    def _raw(self, table: str) -> list[tuple[Any, ...]]:
+        with closing(self._wrapper.cursor()) as cursor:
+            cursor.execute(f"SELECT * FROM {self._wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
+            return sorted(cursor.fetchall(), key=repr)
+
     def rows(self, model: type[Any]) -> list[dict[str, Any]]:
         """Return the rows of a model, each by the names of its fields, in the order of their keys."""
+        tables = dict.fromkeys(
+            named._meta.db_table for named in (model, *self._keys.named_by(model))
+        )
+        return self._read(model, fingerprints(self._wrapper, list(tables)))
+
+    def _read(self, model: type[Any], prints: Mapping[str, Hashable]) -> list[dict[str, Any]]:
+        """Return the rows of a model: those that are known if its table is as it was then."""
+        depends = (model, *self._keys.named_by(model))
+        missing = {named._meta.db_table for named in depends} - prints.keys()
+        prints = {**prints, **fingerprints(self._wrapper, list(missing))} if missing else prints
+        if not all(named._meta.db_table in prints for named in depends):
+            return self._read_anew(model)
+        key = (
+            model,
+            *(prints[named._meta.db_table] for named in depends),
+            *map(self._keys.last, depends),
+        )
+        if key not in self._known:
+            self._known[key] = self._read_anew(model)
+        return [dict(row) for row in self._known[key]]
+
+    def _read_anew(self, model: type[Any]) -> list[dict[str, Any]]:
         fields = [field.attname for field in model._meta.concrete_fields]
         with in_place(self._using, self._wrapper):
             # A query set of its own, since the managers of a model may hide rows.
             rows = list(QuerySet(model, using=self._using).order_by("pk").values(*fields))
             self._keys.renumber(model, rows)
             return rows
+
+
+@contextmanager
+def opened_wrapper(using: str) -> Generator[Any, None, None]:
+    """Have a connection to a database for a block, which any thread may use."""
+    wrapper: Any = connections.create_connection(using)
+    wrapper.inc_thread_sharing()
+    try:
+        allowed(using, wrapper.ensure_connection)
+        yield wrapper
+    finally:
+        wrapper.close()
+
+
+def table_names(wrapper: Any) -> list[str]:
+    """Return the tables of a database, without those in which Django notes its migrations."""
+    with closing(wrapper.cursor()) as cursor:
+        names: list[str] = wrapper.introspection.table_names(cursor)
+    return [name for name in names if name != "django_migrations"]
+
+
+def fingerprints(wrapper: Any, tables: Sequence[str]) -> dict[str, Hashable]:
+    """Return for each table a value that changes with its rows; nothing for a server other than PostgreSQL."""
+    if wrapper.vendor == "sqlite":
+        read = wrapper.connection.execute
+        quoted = wrapper.ops.quote_name
+        return {table: tuple(read(f"SELECT * FROM {quoted(table)}").fetchall()) for table in tables}  # noqa: S608 - a table of the models
+    return {}
 
 
 class Keys:
@@ -87,9 +173,26 @@ class Keys:
         with self._wrapper.cursor() as cursor:
             for statement in self._wrapper.ops.sequence_reset_sql(no_style(), models):
                 cursor.execute(statement)
+        self.go_on(models)
+
+    def go_on(self, models: Sequence[type[Any]]) -> None:
+        """Take the keys that are there now for those of the first rows."""
+        if not self._has_gaps:
+            return
         for model in models:
             if isinstance(model._meta.pk, AutoField):
                 self._last[model] = max(self._keys(model), default=0)
+
+    def last(self, model: type[Any]) -> int | None:
+        """Return the last key of the first rows of a model; None if its keys have no gaps."""
+        return self._last.get(model)
+
+    def named_by(self, model: type[Any]) -> list[type[Any]]:
+        """Return the models whose keys the rows of a model have, if a database leaves gaps between these."""
+        if not self._has_gaps:
+            return []
+        found = map(_model_of_key, model._meta.concrete_fields)
+        return [named for named in dict.fromkeys(found) if named is not None and named is not model]
 
     def renumber(self, model: type[Any], rows: list[dict[str, Any]]) -> None:
         """Replace new keys by their numbers in the rows of a model, and where these rows refer to others."""

@@ -22,18 +22,18 @@ _LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
 def fresh_surroundings() -> Generator[None, None, None]:
     """Have a new outbox, and empty caches, for a block."""
     with ExitStack() as stack:
-        stack.enter_context(_mail_in_memory())
+        stack.enter_context(mail_in_memory())
         patches = Patches()
         stack.callback(patches.restore)
         patches.set(mail, "outbox", [])
         stack.enter_context(_empty_caches())
-        _forget_rows()
-        stack.callback(_forget_rows)
+        forget_rows()
+        stack.callback(forget_rows)
         yield
 
 
 @contextmanager
-def _mail_in_memory() -> Generator[None, None, None]:
+def mail_in_memory() -> Generator[None, None, None]:
     """Let no mail leave the process, as Django's test runner does."""
     # MAILERS is the newer setting, and each of the two forbids the other.
     wanted: dict[str, Any] = {"EMAIL_BACKEND": _LOCMEM}
@@ -61,19 +61,19 @@ def _unwarned() -> Generator[None, None, None]:
 @contextmanager
 def _empty_caches() -> Generator[None, None, None]:
     """Empty the caches in memory for a block; they stand for one cache that all workers share."""
-    before = [(store, dict(store)) for store in _stores()]
+    before = [(store, dict(store)) for store in memory_of_caches()]
     for store, _ in before:
         store.clear()
     try:
         yield
     finally:
-        for store in _stores():
+        for store in memory_of_caches():
             store.clear()
         for store, content in before:
             store.update(content)
 
 
-def _stores() -> list[dict[str, Any]]:
+def memory_of_caches() -> list[dict[str, Any]]:
     """Return the dictionaries of the caches in memory: of values, and of the times when they expire."""
     module: Any = sys.modules.get("django.core.cache.backends.locmem")
     if module is None:
@@ -81,7 +81,7 @@ def _stores() -> list[dict[str, Any]]:
     return [*module._caches.values(), *module._expire_info.values()]
 
 
-def _forget_rows() -> None:
+def forget_rows() -> None:
     """Forget the rows that Django's own applications keep in memory: they are those of another database."""
     for application, name in (("contenttypes", "ContentType"), ("sites", "Site")):
         if apps.is_installed(f"django.contrib.{application}"):

@@ -1,0 +1,12 @@
+"""`here`: a world of copies of what the test has. `check_idempotent` uses it when it gets no `world=`.
+
+Read in this order:
+
+- `here`: what a test calls and gets, and when the copies are made.
+- `copied`: what all kinds of copies have in common, and the patterns of `ignore=`.
+- `django_databases`: the databases of Django, as the connections of the test see them.
+- `django_memory`: what Django keeps in memory: caches and the outbox.
+- `direct`: refuses connections that go past the copies.
+
+Nothing here is imported before a check needs it, and a library only if the test has imported it.
+"""

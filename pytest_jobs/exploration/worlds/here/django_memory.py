@@ -1,0 +1,81 @@
+"""What Django keeps in memory: the caches and the outbox of the test."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core import mail
+
+from ....harness.records.patches import Patches
+from ..django.surroundings import forget_rows, memory_of_caches
+from .copied import Ignored, counted
+
+
+class Memory:
+    """The caches and the outbox, which each history finds as the test has filled them."""
+
+    def __init__(self) -> None:
+        self._made_at = time.time()
+        self._entries = sum(map(len, _values().values()))
+
+    @contextmanager
+    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        patches = Patches()
+        before = [(store, dict(store)) for store in memory_of_caches()]
+        if hasattr(mail, "outbox"):
+            patches.set(mail, "outbox", list(mail.outbox))
+        self._postpone_ends()
+        forget_rows()
+        try:
+            yield lambda: _state(ignored)
+        finally:
+            patches.restore()
+            for store in memory_of_caches():
+                store.clear()
+            for store, content in before:
+                store.update(content)
+            forget_rows()
+
+    def described(self) -> str:
+        return f"cache: {counted(self._entries, 'key')}" if self._entries else ""
+
+    def _postpone_ends(self) -> None:
+        """Let what the test has put into a cache be there as long in a history that begins later."""
+        passed = time.time() - self._made_at
+        for ends in _ends().values():
+            for key, end in ends.items():
+                if end is not None:
+                    ends[key] = end + passed
+
+
+def _state(ignored: Ignored) -> dict[str, Any]:
+    """Return the values in each cache that is not empty, by their keys."""
+    return {
+        f"cache {name}".strip(): {
+            key: pickle.loads(value)  # noqa: S301 - the cache of the test has made it
+            for key, value in store.items()
+            if not ignored.has(key, _short(key))
+        }
+        for name, store in _values().items()
+        if store
+    }
+
+
+def _short(key: str) -> str:
+    """Return a key as the application writes it, without the prefix and the version of the cache."""
+    return key.split(":", 2)[-1]
+
+
+def _values() -> dict[str, dict[str, Any]]:
+    module: Any = sys.modules.get("django.core.cache.backends.locmem")
+    return {} if module is None else module._caches
+
+
+def _ends() -> dict[str, dict[str, float | None]]:
+    module: Any = sys.modules.get("django.core.cache.backends.locmem")
+    return {} if module is None else module._expire_info

@@ -1,0 +1,130 @@
+"""A world of what the test has: its fixtures have built it, and each history gets a copy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from types import TracebackType
+from typing import Any, Final
+
+from ....harness.time.waiting import in_running_loop, off_the_loop
+from ...engine.world import Snapshot, kept, kept_for_search
+from .copied import Copied, Ignored
+
+#: The key under which a search keeps the copies.
+_COPIES: Final = "here"
+
+
+class Here:
+    """The world that `here` returns: a function that makes a history's copies, and a block that has them."""
+
+    def __init__(self, ignored: Ignored) -> None:
+        self._ignored = ignored
+        self._open: list[ExitStack] = []
+
+    def __call__(self) -> AbstractContextManager[Snapshot]:
+        """Return a block with copies for one history, which yields what returns their state."""
+        return self._opened()
+
+    def __enter__(self) -> Snapshot:
+        with ExitStack() as stack:
+            snapshot = stack.enter_context(self._opened())
+            self._open.append(stack.pop_all())
+        return snapshot
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return self._open.pop().__exit__(kind, error, traceback)
+
+    @contextmanager
+    def _opened(self) -> Generator[Snapshot, None, None]:
+        with kept_for_search(_COPIES, copies_of_test) as copies, ExitStack() as stack:
+            shown = [stack.enter_context(copy.opened(self._ignored)) for copy in copies]
+            yield lambda: _merged(shown)
+
+
+def _merged(shown: list[Callable[[], dict[str, Any]]]) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for show in shown:
+        state.update(show())
+    return state
+
+
+def here(*, ignore: str | Collection[str] = ()) -> Here:
+    """Take what the test's fixtures have built as the world; each history gets copies of it.
+
+    Copied are the databases of Django that the test may use, with what it has not committed, and Django's
+    caches in memory and outbox. What the test has stays as it is. Outside of `check_idempotent` the copies
+    are made when the block is entered.
+
+    Args:
+        ignore: names, or patterns such as `lock:*`, of models, tables and keys that are left out of the
+            state.
+
+    Returns:
+        A world for `world=here(...)`, and a block for use inside a world: `with here(...) as state:`,
+        where `state()` returns the state by name.
+
+    Raises:
+        ExplorationError: when something of the test cannot be copied.
+    """
+    return Here(Ignored(ignore))
+
+
+def copy_test() -> None:
+    """Copy what the test has, for the search that is about to begin.
+
+    Called in the thread of the test, since Django keeps connections for each thread.
+    """
+    search = kept.get()
+    if search is not None:
+        with off_the_loop() if in_running_loop() else nullcontext():
+            search.get(_COPIES, copies_of_test)
+
+
+def copied_text() -> str:
+    """Return what was copied for the running search, in a few words; "" if no world of it is `here`."""
+    search = kept.get()
+    copies: list[Copied] | None = None if search is None else search.find(_COPIES)
+    if copies is None:
+        return ""
+    parts = [text for text in (copy.described() for copy in copies) if text]
+    return f"here ({'; '.join(parts)})" if parts else "here (nothing was copied)"
+
+
+def nothing_seen() -> str:
+    """Return the error for a job whose clean run changes nothing that was copied, and does nothing else."""
+    return (
+        "One clean run of the job changes nothing that the check compares. There is no world=, so the check "
+        f"compares copies of what the test has: {copied_text()}. Let the test prepare what the job needs before "
+        "the check, for example with the fixture `db` of pytest-django. Or write a world that builds the rest, "
+        "and name it: check_idempotent(job, world=shop)."
+    )
+
+
+@contextmanager
+def copies_of_test() -> Generator[list[Copied], None, None]:
+    """Copy everything that the test has, for a block."""
+    with ExitStack() as stack:
+        copies: list[Copied] = []
+        if _has_django():
+            from .django_databases import copied_databases
+            from .django_memory import Memory
+
+            copies += stack.enter_context(copied_databases())
+            copies.append(Memory())
+        yield copies
+
+
+def _has_django() -> bool:
+    """Return whether the test has a project of Django."""
+    if "django.db" not in sys.modules:
+        return False
+    from django.conf import settings
+
+    return bool(settings.configured)
