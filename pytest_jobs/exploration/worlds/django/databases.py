@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from django.db.models import Model
 from django.db.utils import load_backend
 
 from ....errors import ExplorationError
+from ...engine.world import kept_for_search
+from .postgresql import Emptying
 
 #: A folder in memory, where the system has it.
 _FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
@@ -169,9 +171,11 @@ def _database(
     models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
 ) -> Generator[dict[str, Any], None, None]:
     """Make a database with empty tables for a block, and return the settings of a connection to it."""
-    backend = load_backend(settings["ENGINE"])
-    if backend.DatabaseWrapper.vendor != "sqlite":
-        allowed(using, lambda: _empty(backend.DatabaseWrapper(settings, using), models))
+    vendor = vendor_of(settings)
+    if vendor != "sqlite":
+        _check_emptying(using, settings)
+        with server_connection(using) as wrapper:
+            _empty(wrapper, using, models)
         yield settings
         return
     content = allowed(using, lambda: _templates.content(models, using, settings, migrate))
@@ -199,30 +203,65 @@ def sqlite_file(
         yield {**settings, "NAME": str(path), "OPTIONS": options}
 
 
-def _empty(wrapper: Any, models: Sequence[type[Any]]) -> None:
-    """Empty the tables of the test database of a server, and let its sequences begin again."""
-    using, name = wrapper.alias, str(wrapper.settings_dict["NAME"])
+def vendor_of(settings: Mapping[str, Any]) -> str:
+    """Return the kind of a database, such as `sqlite` or `postgresql`."""
+    vendor: str = load_backend(settings["ENGINE"]).DatabaseWrapper.vendor
+    return vendor
+
+
+@contextmanager
+def opened_connection(using: str) -> Generator[Any, None, None]:
+    """Have a connection to a database for a block, which any thread may use."""
+    wrapper: Any = connections.create_connection(using)
+    wrapper.inc_thread_sharing()
+    try:
+        allowed(using, wrapper.ensure_connection)
+        yield wrapper
+    finally:
+        wrapper.close()
+
+
+def server_connection(using: str) -> AbstractContextManager[Any]:
+    """Return a block with a connection to a server, which all histories of a search share."""
+    settings = settings_of(using)
+    place = tuple(str(settings[name]) for name in ("NAME", "HOST", "PORT"))
+    return kept_for_search(("django", using, *place), lambda: opened_connection(using))
+
+
+def _check_emptying(using: str, settings: Mapping[str, Any]) -> None:
+    """Check that a world may empty the tables of a database.
+
+    Raises:
+        ExplorationError: when the test holds a transaction on it, or it is not a test database.
+    """
     if any(
         found.in_atomic_block
         for found in connections.all(initialized_only=True)
         if found.alias == using
     ):
         raise ExplorationError(_HELD.format(using=using))
-    if not name.startswith("test_") and name != wrapper.settings_dict["TEST"]["NAME"]:
+    name = str(settings["NAME"])
+    if not name.startswith("test_") and name != settings["TEST"]["NAME"]:
         raise ExplorationError(_NO_TEST_DATABASE.format(using=using, name=name))
+
+
+def _empty(wrapper: Any, using: str, models: Sequence[type[Any]]) -> None:
+    """Empty the tables of the test database of a server, and let its sequences begin again."""
     tables = [model._meta.db_table for model in with_referred(models)]
     tables += [
         field.m2m_db_table()
         for model in with_referred(models)
         for field in model._meta.local_many_to_many
     ]
-    try:
-        statements = wrapper.ops.sql_flush(
-            no_style(), list(dict.fromkeys(tables)), reset_sequences=True, allow_cascade=True
-        )
-        wrapper.ops.execute_sql_flush(statements)
-    finally:
-        wrapper.close()
+    if wrapper.vendor == "postgresql":
+        key = ("emptying", using, *tables)
+        with kept_for_search(key, lambda: nullcontext(Emptying(wrapper, tables))) as emptying:
+            emptying.empty()
+        return
+    statements = wrapper.ops.sql_flush(
+        no_style(), list(dict.fromkeys(tables)), reset_sequences=True, allow_cascade=True
+    )
+    wrapper.ops.execute_sql_flush(statements)
 
 
 class _Templates:

@@ -6,17 +6,28 @@ from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.core.management.color import no_style
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import AutoField, QuerySet
 from django.db.models.base import ModelState
 
-from .databases import allowed, in_place, with_referred
+from .databases import (
+    in_place,
+    opened_connection,
+    server_connection,
+    settings_of,
+    vendor_of,
+    with_referred,
+)
+from .postgresql import fingerprints_of
 
 #: The rows of tables that were read before, by what they depend on.
 Known: TypeAlias = dict[Hashable, list[dict[str, Any]]]
+
+#: So many tables are remembered at most, since each is there as a whole.
+_KNOWN_AT_MOST: Final = 500
 
 
 class Rows:
@@ -45,7 +56,9 @@ class Rows:
         cls, models: Sequence[type[Any]], using: str, known: Known | None = None
     ) -> Generator[Rows, None, None]:
         """Open a connection for a block, and return the rows that it reads."""
-        with opened_wrapper(using) as wrapper:
+        is_file = vendor_of(settings_of(using)) == "sqlite"
+        connected = opened_connection(using) if is_file else server_connection(using)
+        with connected as wrapper:
             yield cls(models, using, wrapper, known)
 
     def save(self, rows: Iterable[Any] | Callable[[], object]) -> None:
@@ -61,7 +74,7 @@ class Rows:
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of all models, by the name of the model."""
-        prints = fingerprints(self._wrapper, [model._meta.db_table for model in self._models])
+        prints = self._prints(self._models)
         return {name: self._read(model, prints) for name, model in self.names().items()}
 
     def names(self) -> dict[str, type[Any]]:
@@ -80,7 +93,7 @@ class Rows:
         names = self.names()
         of_models = {model._meta.db_table for model in self._models}
         others = [table for table in table_names(self._wrapper) if table not in of_models]
-        prints = fingerprints(self._wrapper, [*of_models, *others])
+        prints = self._prints(self._models)
         for name, model in names.items():
             yield name, model._meta.db_table, partial(self._read, model, prints)
         for table in others:
@@ -93,24 +106,28 @@ class Rows:
 
     def rows(self, model: type[Any]) -> list[dict[str, Any]]:
         """Return the rows of a model, each by the names of its fields, in the order of their keys."""
-        tables = dict.fromkeys(
-            named._meta.db_table for named in (model, *self._keys.named_by(model))
+        return self._read(model, self._prints([model]))
+
+    def _prints(self, models: Sequence[type[Any]]) -> dict[str, Hashable]:
+        """Return the fingerprints of the tables on which the rows of models depend, as `_read` takes them."""
+        depends = [named for model in models for named in (model, *self._keys.named_by(model))]
+        return fingerprints(
+            self._wrapper, list(dict.fromkeys(named._meta.db_table for named in depends))
         )
-        return self._read(model, fingerprints(self._wrapper, list(tables)))
 
     def _read(self, model: type[Any], prints: Mapping[str, Hashable]) -> list[dict[str, Any]]:
         """Return the rows of a model: those that are known if its table is as it was then."""
-        depends = (model, *self._keys.named_by(model))
-        missing = {named._meta.db_table for named in depends} - prints.keys()
-        prints = {**prints, **fingerprints(self._wrapper, list(missing))} if missing else prints
-        if not all(named._meta.db_table in prints for named in depends):
+        if not prints:
             return self._read_anew(model)
+        depends = (model, *self._keys.named_by(model))
         key = (
             model,
             *(prints[named._meta.db_table] for named in depends),
             *map(self._keys.last, depends),
         )
         if key not in self._known:
+            if len(self._known) >= _KNOWN_AT_MOST:
+                self._known.clear()
             self._known[key] = self._read_anew(model)
         return [dict(row) for row in self._known[key]]
 
@@ -121,18 +138,6 @@ class Rows:
             rows = list(QuerySet(model, using=self._using).order_by("pk").values(*fields))
             self._keys.renumber(model, rows)
             return rows
-
-
-@contextmanager
-def opened_wrapper(using: str) -> Generator[Any, None, None]:
-    """Have a connection to a database for a block, which any thread may use."""
-    wrapper: Any = connections.create_connection(using)
-    wrapper.inc_thread_sharing()
-    try:
-        allowed(using, wrapper.ensure_connection)
-        yield wrapper
-    finally:
-        wrapper.close()
 
 
 def table_names(wrapper: Any) -> list[str]:
@@ -148,6 +153,9 @@ def fingerprints(wrapper: Any, tables: Sequence[str]) -> dict[str, Hashable]:
         read = wrapper.connection.execute
         quoted = wrapper.ops.quote_name
         return {table: tuple(read(f"SELECT * FROM {quoted(table)}").fetchall()) for table in tables}  # noqa: S608 - a table of the models
+    if wrapper.vendor == "postgresql":
+        quoted = {wrapper.ops.quote_name(table): table for table in tables}
+        return {quoted[name]: mark for name, mark in fingerprints_of(wrapper, list(quoted)).items()}
     return {}
 
 
@@ -170,18 +178,31 @@ class Keys:
         """Let the sequences go on behind the keys of the first rows, which stay as they are."""
         if not self._has_gaps:
             return
+        statements = self._wrapper.ops.sequence_reset_sql(no_style(), models)
         with self._wrapper.cursor() as cursor:
-            for statement in self._wrapper.ops.sequence_reset_sql(no_style(), models):
-                cursor.execute(statement)
+            # PostgreSQL takes them at once, which is faster.
+            for sql in (
+                [" ".join(statements)] if self._wrapper.vendor == "postgresql" else statements
+            ):
+                cursor.execute(sql)
         self.go_on(models)
 
     def go_on(self, models: Sequence[type[Any]]) -> None:
         """Take the keys that are there now for those of the first rows."""
         if not self._has_gaps:
             return
-        for model in models:
-            if isinstance(model._meta.pk, AutoField):
-                self._last[model] = max(self._keys(model), default=0)
+        quote = self._wrapper.ops.quote_name
+        numbered = [model for model in models if isinstance(model._meta.pk, AutoField)]
+        questions = [
+            f"SELECT {place}, max({quote(model._meta.pk.column)}) FROM {quote(model._meta.db_table)}"  # noqa: S608 - names of the models
+            for place, model in enumerate(numbered)
+        ]
+        if not questions:
+            return
+        with closing(self._wrapper.cursor()) as cursor:
+            cursor.execute(" UNION ALL ".join(questions))
+            for place, last in cursor.fetchall():
+                self._last[numbered[place]] = last or 0
 
     def last(self, model: type[Any]) -> int | None:
         """Return the last key of the first rows of a model; None if its keys have no gaps."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....errors import ExplorationError
+from ...engine.world import kept_for_search
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -63,7 +64,7 @@ def django_world(
     """
     try:
         from .databases import new_database
-        from .rows import Rows
+        from .rows import Known, Rows
         from .surroundings import fresh_surroundings
     except ImportError as error:
         raise ExplorationError(
@@ -72,6 +73,9 @@ def django_world(
     with ExitStack() as stack:
         stack.enter_context(fresh_surroundings())
         shown = stack.enter_context(new_database(models, using, migrate=migrate))
-        world = stack.enter_context(Rows.opened(shown, using))
+        known = stack.enter_context(
+            kept_for_search(("rows", using, tuple(shown)), lambda: nullcontext(Known()))
+        )
+        world = stack.enter_context(Rows.opened(shown, using, known))
         world.save(rows)
         yield world
