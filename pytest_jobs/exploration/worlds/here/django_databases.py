@@ -78,7 +78,7 @@ def state_of(rows: Rows, using: str, ignored: Ignored) -> dict[str, Any]:
 
 
 def described(using: str, tables: int, rows: int) -> str:
-    return f"{using}: {counted(tables, 'table')}, {counted(rows, 'row')}"
+    return f"{using}: {counted(tables, 'table')}, {counted(rows, 'row')}" if tables else ""
 
 
 def _count(wrapper: Any, table: str) -> int:
