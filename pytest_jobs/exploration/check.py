@@ -14,6 +14,7 @@ from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop
 from .effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, check_mocks, kinds_of
+from .effects.doubles.receiver import guessed_reads
 from .engine.delivering import accepted
 from .engine.engine import Engine
 from .engine.scope import Scope
@@ -211,7 +212,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
             exploration.world = copied_text()
         if token is not None:
             check_drawn_again(token, explorations)
-        kinds = kinds_of(checked.engine.kept)
+        kinds, reads = kinds_of(checked.engine.kept), tuple(guessed_reads(checked.engine.kept))
         if token is None:
             kinds.check_all_used()
     return Explored(
@@ -220,6 +221,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         checked.name,
         "passes" if token is not None else "",
         mocks=tuple(kinds.uncounted()),
+        reads=reads,
     )
 
 

@@ -373,7 +373,7 @@ class Payments:
         return "captured"
 
     def find(self, order):
-        return explored_helpers.looked_up([order])
+        return explored_helpers.looked_up([])
 
 
 def charge_and_capture_by_keys():
@@ -428,11 +428,9 @@ def test_the_fake_forgets_a_key_with_its_call():
 
 @both
 def test_a_look_up_is_no_effect_and_its_lines_are_no_points(by):
-    def pay():
-        if app.service.find(7):
-            app.service.charge(7, key="order-7")
-
-    explored = check_idempotent(pay, world=world_of(Payments, by=by, key="key", reads={"find"}))
+    explored = check_idempotent(
+        pay_unless_paid, world=world_of(Payments, by=by, key="key", reads={"find"})
+    )
 
     points = explored.explorations[0].points
     assert not any(
@@ -440,6 +438,47 @@ def test_a_look_up_is_no_effect_and_its_lines_are_no_points(by):
         for point in points
         if point.kind != "line"
     )
+
+
+def pay_unless_paid():
+    if not app.service.find(8):
+        app.service.charge(7, key="order-7")
+    app.service.find(7)
+
+
+@both
+def test_the_names_of_methods_say_that_they_only_look_something_up(by):
+    explored = check_idempotent(pay_unless_paid, world=world_of(Payments, by=by, key="key"))
+
+    assert (
+        "Methods that only look something up, by their names (reads= changes it): service.find."
+    ) in str(explored)
+
+
+@both
+def test_where_reads_are_named_all_other_methods_are_effects(by):
+    with pytest.raises(DuplicateEffect, match=r"service\.find"):
+        check_idempotent(
+            pay_unless_paid, world=world_of(Payments, by=by, key="key", reads={"found"})
+        )
+
+
+class Desk:
+    def get_or_create(self, ticket):
+        return ticket
+
+    def is_sent_and_marked(self, ticket):
+        return ticket
+
+    def geturl(self, ticket):
+        return ticket
+
+
+@both
+@pytest.mark.parametrize("method", ["get_or_create", "is_sent_and_marked", "geturl"])
+def test_a_method_that_does_more_than_looking_up_is_an_effect(method, by):
+    with pytest.raises(DuplicateEffect, match=rf"service\.{method}"):
+        check_idempotent(lambda: getattr(app.service, method)(7), world=world_of(Desk, by=by))
 
 
 @both

@@ -27,6 +27,7 @@ class Explored:
         replay: Literal["", "passes", "other"] = "",
         *,
         mocks: Sequence[str] = (),
+        reads: Sequence[str] = (),
     ) -> None:
         self.explorations = tuple(explorations)
         #: The names of the histories that were asked for.
@@ -37,6 +38,8 @@ class Explored:
         self.replay: Literal["", "passes", "other"] = replay
         #: The mocks whose calls were not taken for effects, each with what they were taken for.
         self.mocks = tuple(mocks)
+        #: The methods of fakes and of wrapped services that count as look-ups because of their names.
+        self.reads = tuple(reads)
 
     @property
     def histories(self) -> int:
@@ -67,6 +70,11 @@ class Explored:
         if self.mocks:
             lines.append(
                 f"Mocks whose calls are not effects, by their names (mocks= changes it): {', '.join(self.mocks)}."
+            )
+        if self.reads:
+            lines.append(
+                "Methods that only look something up, by their names (reads= changes it): "
+                f"{', '.join(self.reads)}."
             )
         return "\n".join(lines)
 

@@ -30,7 +30,7 @@ def fake(
     name: str | None = None,
     key: Keys = None,
     remembers: timedelta | None = None,
-    reads: Collection[str] = (),
+    reads: Collection[str] | None = None,
     counts: bool = True,
 ) -> Generator[Fake, None, None]:
     """Replace a service by a stand-in for a block, and record its calls.
@@ -49,7 +49,8 @@ def fake(
             key that is known is answered as the first was, and has no effect. If it is another method or
             has other arguments, it raises ReusedKeyError, as services do.
         remembers: how long keys are known; None for ever.
-        reads: the names of methods that only look things up: calls of them are not effects.
+        reads: the names of methods that only look things up: calls of them are not effects. By default the
+            names decide, such as `find_order` or `is_paid`; a check that passes lists those.
         counts: False for a service for which calling twice is as calling once: its calls are points, and are
             not counted.
 

@@ -17,7 +17,9 @@ _MOCK: Final = re.compile(r"<(\w+)(?: [^>]*)? id='\d+'>")
 #: So deep are the fields of objects looked into.
 _DEPTH: Final = 4
 #: The names of parameters and headers that carry an idempotency key, at all services that we know.
-_KEY: Final = re.compile(r"idempoten|dedup|client_?(request_?)?token", re.IGNORECASE)
+_KEY: Final = re.compile(
+    r"idempoten|dedup|client_?(request_?)?token|^unique(_key)?$", re.IGNORECASE
+)
 
 
 class _Shown:

@@ -56,6 +56,18 @@ _DOES: Final = re.compile(
 )
 
 
+#: A method that begins with one of these looks something up, unless it does something else, too.
+_LOOKS_UP: Final = re.compile(
+    r"(?!.*(_or_|_and_|Or[A-Z]|And[A-Z]))"
+    r"_*(get|find|fetch|list|look_?up|search|query|exists?|is|has|count|retrieve|describe|head)(_|s?$|[A-Z])"
+)
+
+
+def looks_up(method: str) -> bool:
+    """Return whether the name of a method says that it only looks something up."""
+    return _LOOKS_UP.match(method) is not None
+
+
 def does_something(method: str) -> bool:
     """Return whether the name of a method says that it does something, rather than that it returns a client."""
     return _DOES.match(method) is not None

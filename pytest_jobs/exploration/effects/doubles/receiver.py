@@ -13,11 +13,20 @@ from types import GeneratorType
 from typing import Any, Final
 
 from ....errors import ReusedKeyError
-from ...engine.acts import Act, acting, looking, note_effect, watcher
+from ...engine.acts import Act, Kept, acting, looking, note_effect, watcher
 from .arguments import comparable, text_of, usual_key
-from .clients import Keys, does_something, is_client
+from .clients import Keys, does_something, is_client, looks_up
 
 _NOTHING: Final = object()
+
+
+def guessed_reads(search: Kept) -> dict[str, None]:
+    """Return the names of methods that count as look-ups in a search because of their names.
+
+    Args:
+        search: what is kept for the search.
+    """
+    return search.of("guessed reads", dict[str, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,14 @@ class Receiver:
         *,
         key: Keys = None,
         remembers: timedelta | None = None,
-        reads: Collection[str] = (),
+        reads: Collection[str] | None = None,
         counts: bool = True,
     ) -> None:
         self.name = name
         self._key = key
         self._remembers = remembers
-        self._reads = frozenset([reads] if isinstance(reads, str) else reads)
+        self._guesses_reads = reads is None
+        self._reads = frozenset([reads] if isinstance(reads, str) else reads or ())
         self._counts = counts
         # Threads of a job may call at the same time. Like a service, one of them finds the key known.
         self._one_at_a_time = threading.RLock()
@@ -168,7 +178,16 @@ class Receiver:
             place.path in self._reads
             or place.word in self._reads
             or place.path in self._factories()
+            or self._is_guessed_read(place)
         )
+
+    def _is_guessed_read(self, place: Place) -> bool:
+        if not self._guesses_reads or not looks_up(place.word):
+            return False
+        current = watcher.get()
+        if current is not None:
+            guessed_reads(current.of_search)[f"{self.name}.{place.path}"] = None
+        return True
 
     def _prepared(
         self,

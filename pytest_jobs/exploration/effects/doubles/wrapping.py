@@ -22,7 +22,7 @@ def wrap(
     *,
     name: str | None = None,
     key: Keys = None,
-    reads: Collection[str] = (),
+    reads: Collection[str] | None = None,
     counts: bool = True,
 ) -> Generator[None, None, None]:
     """Let each call of a function, or of the methods of an object or class, be an effect, for a block.
@@ -39,7 +39,9 @@ def wrap(
             default all arguments count whose names are usual for it, such as `idempotency_key`. A call with a
             key that was used before is the same call, and no second effect. If it is another method or
             has other arguments, it raises ReusedKeyError, as services do.
-        reads: the names of methods that only look things up: calls of them are not effects.
+        reads: the names of methods that only look things up: calls of them are not effects. By default the
+            names of the methods of an object decide, such as `find_order` or `is_paid`; a check that passes
+            lists those.
         counts: False for a service for which calling twice is as calling once: its calls are points, and are
             not counted.
 
@@ -58,7 +60,10 @@ def wrap(
     if is_function(found):
         named = owner if hasattr(owner, "__name__") else type(owner)
         receiver = ProxyingReceiver(
-            name or str(named.__name__).rpartition(".")[2], key=key, reads=reads, counts=counts
+            name or str(named.__name__).rpartition(".")[2],
+            key=key,
+            reads=reads or (),
+            counts=counts,
         )
         put: object = _calling(receiver, owner, attribute, found)
     else:
