@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import explored_helpers
 import pytest
+from hypothesis import strategies as st
 
 from pytest_jobs import check_idempotent, effects, fake
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, ReusedKeyError
@@ -199,6 +200,21 @@ def test_a_method_that_creates_something_is_an_effect_although_it_returns_a_clie
 
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.create"):
         check_idempotent(order, world=world_of(Orders, key="key"))
+
+
+def put_some(names):
+    if app.db.get("done"):
+        return
+    bucket = app.service.bucket("a")
+    for name in names:
+        bucket.put(name, idempotency_key=name)
+    app.db["done"] = True
+
+
+def test_what_other_arguments_show_of_a_service_holds_for_all():
+    names = st.sampled_from([(), ("x",)])
+
+    check_idempotent(put_some, args=(names,), world=world_of(Storage))
 
 
 # Classes

@@ -95,6 +95,11 @@ IN_A_MODULE = {
         shop.check_in,
         r"mocked_shop\.crm\.check_in",
     ),
+    "a request that posts": (
+        lambda: put("gateway"),
+        lambda order: shop.once(lambda: shop.gateway.request("POST", "/orders")),
+        r"mocked_shop\.gateway\.request",
+    ),
     "an object without a text": (
         lambda: put("gateway"),
         shop.charge_an_object,
@@ -175,6 +180,29 @@ def test_a_method_that_creates_something_is_an_effect_although_another_one_follo
         check(shop.create_and_confirm)
 
 
+def test_an_object_of_a_library_is_shown_by_its_class():
+    class Pool:
+        pass
+
+    Pool.__module__ = "pytest"
+    with put("gateway"), pytest.raises(DuplicateEffect) as found:
+        check(lambda order: shop.once(lambda: shop.gateway.charge(order, Pool())))
+
+    assert "2 x ('charge', 7, '<Pool>')" in str(found.value)
+
+
+def test_a_coroutine_mock_in_a_fake_has_its_effect_when_it_is_awaited():
+    def faked():
+        shop.db.clear()
+        with fake(shop, "mailer", AsyncMock()):
+            yield lambda: dict(shop.db)
+
+    with pytest.raises(LostEffect, match=r"LOST mailer\.send"):
+        check_idempotent(
+            shop.mail_both_and_swallow, args=(7,), world=faked, histories=["effect_fails"]
+        )
+
+
 def test_a_fake_may_be_a_mock():
     def faked():
         shop.db.clear()
@@ -198,6 +226,14 @@ SAFE = {
         shop.name_and_tag,
     ),
     "a put": (lambda: put("storage"), shop.upload),
+    "a request that reads": (
+        lambda: put("gateway"),
+        lambda order: shop.db.update(rates=bool(shop.gateway.request("GET", "/rates"))),
+    ),
+    "a request that puts": (
+        lambda: put("gateway"),
+        lambda order: shop.gateway.request("PUT", f"/orders/{order}"),
+    ),
 }
 
 

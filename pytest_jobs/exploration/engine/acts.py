@@ -55,17 +55,25 @@ class Act:
 class Kept:
     """What effect sources keep while a history or a search lasts."""
 
-    __slots__ = ("_ends", "_things")
+    __slots__ = ("_ends", "_things", "lessons")
 
     def __init__(self) -> None:
         self._things: dict[object, Any] = {}
         self._ends: list[Callable[[], object]] = []
+        #: How often something was learned here that changes which acts count.
+        self.lessons = 0
 
     def of(self, owner: Hashable, make: Callable[[], T]) -> T:
         """Return what belongs to an owner; it is made when it is asked for the first time."""
         if owner not in self._things:
             self._things[owner] = make()
         return self._things[owner]  # type: ignore[no-any-return]
+
+    def learn(self, known: set[str], lesson: str) -> None:
+        """Add something to a set that is kept here. What was observed before is observed anew."""
+        if lesson not in known:
+            known.add(lesson)
+            self.lessons += 1
 
     def undo_by(self, undo: Callable[[], object]) -> None:
         """Call a function in its turn when the history or the search ends."""

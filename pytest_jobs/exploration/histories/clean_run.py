@@ -28,6 +28,8 @@ class Reference:
         self._kwargs = kwargs
         self._kept: frozenset[GlobalName] = frozenset()
         self._known = False
+        #: How much was known of the services then: with other arguments, a job may show more of them.
+        self._lessons = 0
         self._threads = True
         #: What is observed after the clean run.
         self.wanted: Mapping[str, Any] = {}
@@ -39,7 +41,8 @@ class Reference:
         Raises:
             ExplorationError: when it fails, does nothing, or the second one ends differently.
         """
-        if self._known:
+        kept = self._checked.engine.kept
+        if self._known and self._lessons == kept.lessons:
             return
         while self._imports_libraries():
             pass
@@ -69,7 +72,7 @@ class Reference:
                 f"after one and {second!r} after the other. Leave what differs out of the state, or take it "
                 "from the arguments."
             )
-        self._known = True
+        self._known, self._lessons = True, kept.lessons
         self._threads = self._checked.needs_threads()
 
     def _check_any_effect(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence, Set as AbstractSet
+from types import SimpleNamespace
 from typing import Any, Final
 
 from ....harness.records.texts import call_of
@@ -63,7 +65,7 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
         return tuple(comparable(inner, depth - 1) for inner in value)
     if isinstance(value, AbstractSet):
         return frozenset(comparable(inner, depth - 1) for inner in value)
-    if depth > 0 and _has_no_text(type(value)):
+    if depth > 0 and _has_no_text(type(value)) and not _is_installed(type(value)):
         fields = getattr(value, "__dict__", {})
         return (f"<{type(value).__name__}>", comparable(fields, depth - 1))
     shown = _without_address(value)
@@ -72,6 +74,14 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
 
 def _has_no_text(kind: Any) -> bool:
     return kind.__repr__ is object.__repr__
+
+
+def _is_installed(kind: type) -> bool:
+    """Return whether a class is of a library, the objects of which may lead to everything that there is."""
+    if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        return kind is not SimpleNamespace
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
 
 
 def usual_key(arguments: Mapping[str, Any]) -> Any:

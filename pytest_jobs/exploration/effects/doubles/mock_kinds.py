@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias, get_args
 
 from ....errors import CriterionError, ExplorationError
@@ -52,6 +52,10 @@ _READ: Final = re.compile(
 _PUT: Final = re.compile(r"_*(put|set|upsert|delete|replace|overwrite|remove|upload)(_|$|[A-Z])")
 #: What is put here twice is there twice.
 _QUEUE: Final = re.compile(r"queue|stream|topic|channel|bus|broker|producer", re.IGNORECASE)
+_METHODS: Final[Mapping[object, MockKind]] = {
+    **dict.fromkeys(("GET", "HEAD", "OPTIONS"), "read"),
+    **dict.fromkeys(("PUT", "DELETE"), "put"),
+}
 #: A look-up that may do something, too.
 _BOTH: Final = re.compile(r"_(or|and)_|^check_(in|out)")
 
@@ -71,25 +75,33 @@ class MockKinds:
         #: The mocks that were called, and what their calls are.
         self.seen: dict[str, MockKind] = {}
 
-    def of(self, name: str, own: str) -> MockKind:
+    def of(self, name: str, own: str, args: Sequence[object]) -> MockKind:
         """Return what a call is.
 
         Args:
             name: the whole name of the mock, such as `shop.tasks.gateway.charge`.
             own: the part of it from where the mock was put in place, such as `gateway.charge`.
+            args: the positional arguments. A request over HTTP has its method there.
         """
         kind = self._said_of(name)
+        if kind is None and _PIECES.split(own)[-1] == "request" and args:
+            kind = _METHODS.get(args[0])
         if kind is None:
             kind = "nothing" if name in self._factories else _guessed(own)
         self.seen[name] = kind
         return kind
 
-    def learn_of(self, name: str) -> None:
-        """Learn that the calls on the way to an effect only return what it is called on."""
+    def learn_of(self, name: str, search: Kept) -> None:
+        """Learn that the calls on the way to an effect only return what it is called on.
+
+        Args:
+            name: the whole name of the mock that is called.
+            search: what is kept for the search.
+        """
         beginning, *rest = name.split("()")
         for piece in rest:
             if not does_something(beginning.rpartition(".")[2]):
-                self._factories.add(beginning)
+                search.learn(self._factories, beginning)
             beginning += f"(){piece}"
 
     def uncounted(self) -> Iterator[str]:

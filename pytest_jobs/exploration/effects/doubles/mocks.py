@@ -119,19 +119,19 @@ class _CallOfMock:
         kinds = kinds_of(search)
         awaited: set[str] = search.of("awaited mocks", set)
         name, own = names.of(self._mock, _root(self._mock), _active_patches(self._module))
-        kind = kinds.of(name, own)
+        kind = kinds.of(name, own, self._args)
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
             return self._looked_up_later() if is_awaited else self._looked_up()
         if current.undisturbed:
-            kinds.learn_of(name)
+            kinds.learn_of(name, search)
         act = self._act(name, is_put=kind == "put")
         if is_awaited:
             return self._awaiting(act)
         with acting(act), self._answers(current):
             answer = self._original(self._mock, *self._args, **self._kwargs)
         if inspect.iscoroutine(answer):
-            awaited.add(name)
+            current.of_search.learn(awaited, name)
         return answer
 
     def _act(self, name: str, *, is_put: bool) -> Act:

@@ -136,7 +136,7 @@ class Receiver:
             if answer is _NOTHING:
                 answer = function(*args, **kwargs)
                 if inspect.iscoroutine(answer):
-                    self._awaited().add(place.path)
+                    self._learn(self._awaited(), place.path)
                     return answer
                 self._has_happened(call, answer)
         return self.found(place.returned(args, kwargs), answer, returned=True)
@@ -289,6 +289,11 @@ class Receiver:
         """Return the paths of plain functions that return coroutines."""
         return self._of_search("awaited")
 
+    def _learn(self, known: set[str], path: str) -> None:
+        current = watcher.get()
+        if current is not None:
+            current.of_search.learn(known, path)
+
     def _of_search(self, what: str) -> set[str]:
         current = watcher.get()
         if current is None:
@@ -307,7 +312,7 @@ class Receiver:
         beginning, *rest = place.path.split("()")
         for piece in rest:
             if not does_something(beginning.rpartition(".")[2]):
-                self._factories().add(beginning)
+                self._learn(self._factories(), beginning)
             beginning += f"(){piece}"
 
     def entered(self, place: Place) -> None:
