@@ -1,5 +1,6 @@
 """A mock in the place of a job, or of the method that enqueues it, is recognised and named."""
 
+import sys
 from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
 import pytest
@@ -146,3 +147,15 @@ def test_mocks_inside_of_arguments_are_none_of_ours(jobs, assert_enqueued):
         __hash__ = None
 
     assert_enqueued(Pay, args=(Any7(),), where=Mock(return_value=True))
+
+
+def test_what_only_says_that_it_is_a_module_is_passed_over(
+    jobs, assert_enqueued, failure, monkeypatch
+):
+    class Lib:
+        __slots__ = ()
+        __class__ = type(sys)
+
+    monkeypatch.setitem(sys.modules, "compiled.lib", Lib())
+
+    assert "Pay" in failure(assert_enqueued, Pay)

@@ -37,7 +37,7 @@ from ..engine.watching import (
 )
 from ..report.audience import current_audience
 from .databases import Databases
-from .worth import CrashPoint
+from .worth import CrashPoint, place_of
 
 _LOCK: Final = type(threading.Lock())
 #: Up to here a number in the text of a point is most likely no process id.
@@ -57,14 +57,16 @@ class LiveWatch(Watch):
 
     isolated = False
 
-    def __init__(self, scope: Scope, kill_at: Point | None) -> None:
+    def __init__(self, scope: Scope, kill_at: CrashPoint | None) -> None:
         """Prepare to watch.
 
         Args:
             scope: decides whose lines are points.
             kill_at: the point at which the delivery is killed; None for nowhere.
         """
-        self._kill_at = None if kill_at is None else kill_at.name
+        self._kill_at = kill_at
+        #: How often the delivery has come to the place of that point.
+        self._times = 0
         super().__init__(Run(1), scope, line_tracer(scope), self._die_at)
         #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
@@ -76,7 +78,11 @@ class LiveWatch(Watch):
         return self._kill_at is not None
 
     def _die_at(self, index: int, point: Point) -> BaseException | None:
-        if point.name != self._kill_at:
+        target = self._kill_at
+        if target is None or place_of(point) != place_of(target.point):
+            return None
+        self._times += 1
+        if self._times != target.time:
             return None
         silence_loop(Unwound)
         return Unwound()
@@ -315,7 +321,7 @@ class LiveCrash:
         if target is not None:
             if self.killed is not None or (target.job, target.delivery) != (name, number):
                 return None
-            kill_at = target.point
+            kill_at = target
         if self._watching:
             self.unwatched[call_text(record)] = "another delivery was being made at the same time"
             return None
@@ -334,8 +340,11 @@ class LiveCrash:
         watch, name = attempt.watch, attempt.record.name
         call, number = call_text(attempt.record), attempt.number
         self.reached.update(watch.reached)
-        points = zip(watch.run.points, watch.run.point_acts, strict=True)
-        self.points += [CrashPoint(name, number, point, call, act) for point, act in points]
+        times: Counter[object] = Counter()
+        for point, act in zip(watch.run.points, watch.run.point_acts, strict=True):
+            times[place_of(point)] += 1
+            time = times[place_of(point)]
+            self.points.append(CrashPoint(name, number, point, call, act, time))
         if watch.run.stopped_at is not None:
             self.killed = CrashPoint(name, number, watch.run.stopped_at, call)
 

@@ -58,16 +58,22 @@ class CrashPoint:
     call: str
     #: The effect that it comes before or after; None at lines.
     act: Act | None = field(default=None, compare=False)
+    #: How often the delivery had come to this place by then, this time included.
+    time: int = 1
 
     @property
     def place(self) -> tuple[object, ...]:
         """The job, and the place in its source, whatever the values are."""
-        where = self.point
-        text = _VALUES.sub("?", where.text)
-        return self.job, where.kind, where.function, where.filename, where.line, text
+        return self.job, *place_of(self.point)
 
     def __str__(self) -> str:
         return f"{self.call}, {self.point}"
+
+
+def place_of(point: Point) -> tuple[object, ...]:
+    """Return where a point lies. Its values may differ in each run of a test, such as ids from a sequence."""
+    text = _VALUES.sub("?", point.text)
+    return point.kind, point.function, point.filename, point.line, text
 
 
 def by_worth(points: Sequence[CrashPoint]) -> list[CrashPoint]:

@@ -96,7 +96,8 @@ def mocks_named(name: str) -> Iterator[tuple[str, Any]]:
         return
     loaded: list[tuple[str, object]] = [*sys.modules.items()]
     for module_name, module in loaded:
-        if not isinstance(module, ModuleType):
+        # The libraries of cffi say of themselves that they are modules, and have no `__dict__`.
+        if not issubclass(type(module), ModuleType):
             continue
         # Read so that a module which is loaded when it is first used stays unloaded.
         value = object.__getattribute__(module, "__dict__").get(name)

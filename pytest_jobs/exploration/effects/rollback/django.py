@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db.transaction import Atomic, get_connection
 
 from ....harness.records.patches import Patches
@@ -52,10 +53,24 @@ class _AtomicBlocks:
 
     def __init__(self, django: Blocks) -> None:
         self._django = django
+        #: The connections that were in no transaction and commit each statement.
+        self._idle: list[Any] = []
         django.depths = WeakKeyDictionary()
         for connection in connections.all(initialized_only=True):
             django.depths[connection] = len(connection.atomic_blocks)
+            if not connection.in_atomic_block and connection.autocommit:
+                self._idle.append(connection)
 
     def ended(self, *, dead: bool) -> None:
-        """Give no more savepoints. Django has left the blocks of a dead delivery, and rolled back to them."""
+        """Give no more savepoints, and take idle connections out of the transaction of a dead delivery.
+
+        Django has left the blocks, and rolled back to their savepoints. But a block that was left at its
+        commit has neither committed nor rolled back, and could not switch to autocommit again.
+        """
         self._django.depths = None
+        for connection in self._idle if dead else ():
+            if connection.connection is not None and not connection.autocommit:
+                with contextlib.suppress(DatabaseError):
+                    connection.connection.rollback()
+                    connection.run_on_commit = []
+                    connection.set_autocommit(True)
