@@ -22,6 +22,58 @@ _TRACEBACKS_KEPT = 8
 Listener: TypeAlias = Callable[[JobRecord], None]
 
 
+class _Turn:
+    """The block in which one thread at a time changes the ledger.
+
+    A signal handler may enqueue while its own thread is in the middle of such a change. That thread would
+    wait for itself, so the record is put off until the change has ended, and numbered then.
+    """
+
+    __slots__ = ("_add", "_announce", "_depth", "_lock", "_put_off")
+
+    def __init__(self, add: Listener, announce: Listener) -> None:
+        """Take no turn yet.
+
+        Args:
+            add: adds a record that was put off, at the end of the turn.
+            announce: called with that record when the turn is over.
+        """
+        self._lock = threading.RLock()
+        self._add = add
+        self._announce = announce
+        self._put_off: deque[JobRecord] = deque()
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+
+    def put_off(self, record: JobRecord) -> bool:
+        """Put a record off if this turn began within another one; return whether it is put off."""
+        if self._depth == 1:
+            return False
+        self._put_off.append(record)
+        return True
+
+    def __exit__(self, *error: object) -> None:
+        added: list[JobRecord] = []
+        try:
+            while True:
+                while self._depth == 1 and self._put_off:
+                    record = self._put_off.popleft()
+                    self._add(record)
+                    added.append(record)
+                self._depth -= 1
+                # A handler may have run since the last look, while this was still a turn.
+                if self._depth or not self._put_off:
+                    break
+                self._depth = 1
+        finally:
+            self._lock.release()
+        for record in added:
+            self._announce(record)
+
+
 class Ledger:
     """Numbers records, keeps them by job name, and knows which are pending.
 
@@ -33,8 +85,8 @@ class Ledger:
         "_by_name",
         "_dead",
         "_errors",
-        "_lock",
         "_queues",
+        "_turn",
         "_wakers",
         "_when_added",
         "clock",
@@ -62,7 +114,7 @@ class Ledger:
         #: By the name of the bridge; by that and the shelf where workers serve certain queues.
         self._queues: dict[str | tuple[str, str], PendingQueue] = {}
         self._errors: deque[BaseException] = deque()
-        self._lock = threading.Lock()
+        self._turn = _Turn(self._add, self._announce)
         self._when_added: Listener | None = None
         self._wakers: list[Callable[[], object]] = []
         self._dead = False
@@ -87,15 +139,24 @@ class Ledger:
                 record.relate(current.parent, retry_of=current.sequence)
             else:
                 record.relate(current.sequence)
-        with self._lock:
-            record.place(len(self.records))
-            self.records.append(record)
-            self.events.append(record)
-            try:
-                self._by_name[envelope.name].append(record)
-            except KeyError:
-                self._by_name[envelope.name] = [record]
-            self._push(record)
+        with self._turn:
+            if self._turn.put_off(record):
+                return
+            self._add(record)
+        self._announce(record)
+
+    def _add(self, record: JobRecord) -> None:
+        record.place(len(self.records))
+        self.records.append(record)
+        self.events.append(record)
+        name = record.envelope.name
+        try:
+            self._by_name[name].append(record)
+        except KeyError:
+            self._by_name[name] = [record]
+        self._push(record)
+
+    def _announce(self, record: JobRecord) -> None:
         if self._wakers:
             for wake in tuple(self._wakers):
                 wake()
@@ -110,7 +171,7 @@ class Ledger:
     def unblocked(self, record: JobRecord) -> None:
         record.blocked_until_ns = None
         if not self._dead and record.state is PENDING:
-            with self._lock:
+            with self._turn:
                 self._push(record)
             if self._when_added is not None:
                 self._when_added(record)
@@ -162,13 +223,13 @@ class Ledger:
         return (record for record in self.records if record.state is PENDING)
 
     def has_due(self, selection: Selection) -> bool:
-        with self._lock:
+        with self._turn:
             return any(q.peek(self.clock, selection) is not None for q in self._queues.values())
 
     def next_due_ns(self, selection: Selection) -> int | None:
         """Return when the next selected record is due that is not due yet; None when there is none."""
         first_ns = None
-        with self._lock:
+        with self._turn:
             for queue in self._queues.values():
                 due_ns = queue.next_due_ns(selection)
                 if due_ns is not None and (first_ns is None or due_ns < first_ns):
@@ -201,7 +262,7 @@ class Ledger:
 
     def take(self, selection: Selection) -> JobRecord | None:
         """Take out the next record that is due and selected."""
-        with self._lock:
+        with self._turn:
             due = []
             for queue in self._queues.values():
                 key = queue.peek(self.clock, selection)
@@ -227,7 +288,7 @@ class Ledger:
     def replace(self, record: JobRecord, other: JobRecord) -> None:
         """Take a pending record out for good; another that is performed at once takes its place."""
         other.relate(record.parent, retry_of=record.sequence)
-        with self._lock:
+        with self._turn:
             record.state = other.state = TAKEN
             other.place(len(self.records))
             self.records.append(other)
@@ -236,7 +297,7 @@ class Ledger:
 
     def put_back(self, records: list[JobRecord]) -> None:
         """Return records that were taken or passed over and not performed."""
-        with self._lock:
+        with self._turn:
             for record in records:
                 if record.state is not REMOVED:
                     record.state = PENDING
@@ -244,7 +305,7 @@ class Ledger:
 
     def serve(self, serving: Serving | None) -> None:
         """Let workers take jobs from certain queues from now on, in their order; None for all queues alike."""
-        with self._lock:
+        with self._turn:
             self.serving = serving
             self._queues = {}
             for record in self.pending():
