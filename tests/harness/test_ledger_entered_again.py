@@ -32,6 +32,8 @@ class Interrupter:
 
     def __enter__(self):
         self._before = sys.gettrace()
+        # Python 3.12 reports instructions only if a frame had asked for them before.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._trace)
         return self
 

@@ -17,7 +17,10 @@ _OF_THIRD_PARTIES = {"_state"}
 #: What the standard library of the oldest Python does not have.
 _NEWER = {"annotationlib"}
 #: Private attributes of other libraries that have the name of one of ours, by the module that reads them.
-_OF_OTHERS = {"pytest_jobs.integrations.django.records": {"_state"}}
+_OF_OTHERS = {
+    "pytest_jobs.harness.time.job_loops": {"_scheduled"},
+    "pytest_jobs.integrations.django.records": {"_state"},
+}
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ HEAVY = {
     "sqlalchemy",
 }
 
+#: Modules that import asyncio at once, and are imported only when a coroutine is run or asyncio is there.
+OF_ASYNCIO = {"pytest_jobs.harness.time.loop", "pytest_jobs.harness.time.job_loops"}
 #: Packages whose flat files are what their rooms stand on.
 GROUND_FLOORS = ("pytest_jobs.bridges", "pytest_jobs.exploration.effects")
 
@@ -193,14 +195,14 @@ def test_asyncio_is_imported_late():
         and not lies_in(found.importer, OWN_FILES)
     }
 
-    assert early == {"pytest_jobs.harness.time.loop"}
+    assert early == OF_ASYNCIO
 
 
-def test_the_module_that_imports_asyncio_is_imported_late():
+def test_the_modules_that_import_asyncio_are_imported_late():
     early = [
         str(found)
         for found in IMPORTS
-        if found.imported == "pytest_jobs.harness.time.loop" and found.early
+        if found.imported in OF_ASYNCIO and found.early and found.importer not in OF_ASYNCIO
     ]
 
     assert early == []

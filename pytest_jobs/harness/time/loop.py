@@ -40,7 +40,7 @@ class OwnLoop:
     """Runs coroutines to their end, one at a time."""
 
     def __init__(self, clock: LoopClock) -> None:
-        self._runner = asyncio.Runner(loop_factory=lambda: _VirtualLoop(clock))
+        self._runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(clock))
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """Run an awaitable to its end and return its result."""
@@ -67,17 +67,26 @@ class OwnLoop:
             closer.join()
 
 
-class _VirtualLoop(asyncio.SelectorEventLoop):
+def resolution(seconds: float) -> float:
+    """Return how near a timer of a loop must be to be due at a time.
+
+    When the clock has travelled for months, a float no longer shows a nanosecond, and a timer that
+    must be as near as that would never be due.
+    """
+    return max(_NANOSECOND, 2 * math.ulp(seconds))
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop whose time is the virtual clock."""
+
     def __init__(self, clock: LoopClock) -> None:
         self._virtual_clock = clock
         self._threads_busy = 0
-        super().__init__(_JumpingSelector(clock, lambda: self._threads_busy > 0))
+        super().__init__(JumpingSelector(clock, lambda: self._threads_busy > 0))
 
     def time(self) -> float:
         seconds = self._virtual_clock.travelled_ns / 1_000_000_000
-        # A timer is due when it is nearer than this. When the clock has travelled for months, a float
-        # no longer shows a nanosecond, and a timer that must be as near as that would never be due.
-        self._clock_resolution = max(_NANOSECOND, 2 * math.ulp(seconds))
+        self._clock_resolution = resolution(seconds)
         return seconds
 
     def run_in_executor(
@@ -96,11 +105,18 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         await super().shutdown_default_executor()
 
 
-class _JumpingSelector(selectors.BaseSelector):
-    def __init__(self, clock: LoopClock, threads_busy: Callable[[], bool]) -> None:
+class JumpingSelector(selectors.BaseSelector):
+    """Waits for files as another selector does, and moves the clock where that would wait for a timer."""
+
+    def __init__(
+        self,
+        clock: LoopClock,
+        threads_busy: Callable[[], bool],
+        real: selectors.BaseSelector | None = None,
+    ) -> None:
         self._clock = clock
         self._threads_busy = threads_busy
-        self._real = selectors.DefaultSelector()
+        self._real = selectors.DefaultSelector() if real is None else real
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
@@ -145,7 +161,7 @@ def until_woken(frame: FrameType) -> bool:
 
     All its coroutines wait for each other, or for other threads to wake them.
     """
-    return frame.f_code is _JumpingSelector._until_woken.__code__
+    return frame.f_code is JumpingSelector._until_woken.__code__
 
 
 @contextmanager

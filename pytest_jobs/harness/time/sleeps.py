@@ -9,11 +9,14 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from operator import index
 from types import ModuleType
-from typing import Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 from ..records.instants import duration_ns
 from ..records.record import current_record
 from .clock import VirtualClock
+
+if TYPE_CHECKING:
+    from .job_loops import JobLoops
 
 _NS_PER_SECOND = 1_000_000_000
 
@@ -101,7 +104,7 @@ class SleepPatch:
     ones: it waits for real threads, locks and sockets.
     """
 
-    __slots__ = ("_clock", "_installed", "_pass", "_real", "_replaced", "threads")
+    __slots__ = ("_clock", "_installed", "_loops", "_pass", "_real", "_replaced", "threads")
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -111,6 +114,7 @@ class SleepPatch:
         #: The thread of each delivery that is being made.
         self.threads: list[int] = []
         self._pass: Callable[[int], None] = clock.advance_ns
+        self._loops: JobLoops | None = None
 
     def install(self) -> None:
         self._real = time.sleep
@@ -120,6 +124,9 @@ class SleepPatch:
     def uninstall(self) -> None:
         """Restore every place where no other patch is."""
         self._installed = False
+        if self._loops is not None:
+            self._loops.uninstall()
+            self._loops = None
         if self._replaced:
             bound_sleeps.restore(self._replaced)
             self._replaced = []
@@ -138,9 +145,19 @@ class SleepPatch:
                 (time.perf_counter_ns, True),
             ):
                 self._replace(clock, self._with_sleeps(clock, is_ns=is_ns))
+        if "asyncio" in sys.modules:
+            self._virtualize_loops()
         thread = threading.get_ident()
         self.threads.append(thread)
         return thread
+
+    def _virtualize_loops(self) -> None:
+        if self._loops is None:
+            from .job_loops import JobLoops
+
+            self._loops = JobLoops(self, self)
+            self._loops.install()
+        self._loops.catch_up()
 
     def leave(self, thread: int) -> None:
         """Note that a delivery of this thread has ended."""
@@ -194,10 +211,31 @@ class SleepPatch:
         Args:
             caller: the namespace of the module that calls.
         """
+        return self.performs_job() and not in_standard_library(caller.get("__name__", ""))
+
+    def performs_job(self) -> bool:
+        """Return whether this thread performs a job, and not within a block of real time."""
         return (
             self._installed
             and threading.get_ident() in self.threads
             and current_record.get() is not None
             and not self._clock.suspended
-            and not in_standard_library(caller.get("__name__", ""))
         )
+
+    # The clock of the loops that a job makes
+
+    @property
+    def suspended(self) -> bool:
+        return self._clock.suspended
+
+    @property
+    def travelled_ns(self) -> int:
+        return self._clock.travelled_ns
+
+    @travelled_ns.setter
+    def travelled_ns(self, ns: int) -> None:
+        self._clock.travelled_ns = ns
+
+    def advance_ns(self, ns: int) -> None:
+        """Let a job sleep."""
+        self._pass(ns)
