@@ -28,6 +28,9 @@ _NAMED: Final = 5
 #: How the controller of pytest-xdist tells its workers what the terminal can show.
 _ASCII: Final = "pytest_jobs_ascii"
 
+#: The module of `check_idempotent`, which is imported where it is used.
+_CHECK: Final = "pytest_jobs.exploration.check"
+
 
 class Explorations:
     """Tells checks who reads them, and the reader what checks explored.
@@ -58,6 +61,14 @@ class Explorations:
     def _sources(self) -> list[EffectSource]:
         found = self._config.hook.pytest_jobs_effect_sources(config=self._config)
         return [source for several in found for source in several]
+
+    def pytest_collection_finish(self) -> None:
+        """Prepare copies of test databases if a module has imported `check_idempotent`."""
+        manager = self._config.pluginmanager
+        if _CHECK in sys.modules and manager.hasplugin("django"):
+            from .cloning import Cloning
+
+            manager.register(Cloning(), "pytest_jobs_clones")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:

@@ -72,6 +72,10 @@ class Rows:
                     row.save(using=self._using, force_insert=True)
             self._keys.begin(with_referred(self._models))
 
+    def begin(self) -> None:
+        """Take the rows that are there now for the first rows."""
+        self._keys.go_on(with_referred(self._models))
+
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of all models, by the name of the model."""
         prints = self._prints(self._models)

@@ -4,7 +4,9 @@ Read in this order:
 
 - `here`: what a test calls and gets, and when the copies are made.
 - `copied`: what all kinds of copies have in common, and the patterns of `ignore=`.
-- `django_databases`: the databases of Django, as the connections of the test see them.
+- `django_databases`: the databases of Django that the test may use; `django_sqlite`: a copy of one in sqlite;
+  `django_servers`: a copy of one in PostgreSQL; `django_clones`: the second databases on a server, made before
+  the first test.
 - `django_memory`: what Django keeps in memory: caches and the outbox.
 - `direct`: refuses connections that go past the copies.
 

@@ -1,0 +1,202 @@
+"""Copies of databases of Django that are on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ....errors import ExplorationError
+from ....harness.records.patches import Patches
+from ...engine.acts import is_explored, refuse_delivery
+from ..django.databases import behind_alias, models_of, opened_connection, settings_of
+from ..django.postgresql import asked, fingerprints_of, replace_rows, set_sequences
+from ..django.rows import Known, Rows
+from .copied import Ignored
+from .django_clones import Clones
+from .django_sqlite import described, state_of
+
+_NOT_COPIED: Final = (
+    "The job uses the database {using!r}, of which there is no copy, so that it would change the rows of the "
+    "test: {why}. Build the database in a world, with the fixture `transactional_db`: `with django_world("
+    "models=[...], using={using!r}) as database:`, and name the world: check_idempotent(job, world=shop)."
+)
+_OTHER_SERVER: Final = "databases of {vendor} are not copied"
+_NO_PLUGIN: Final = (
+    "a copy on the server is made once, before the first test, by the plugin of pytest-jobs with pytest-django, "
+    "where a test module imports check_idempotent at its top"
+)
+_REFUSED: Final = "the server refused to copy it ({error})"
+_OLD_DRIVER: Final = "rows are copied by psycopg 3, and {driver} is installed"
+_TABLE_OF_TEST: Final = (
+    "The table {table} of the database {using!r} was made after the test database, so there is no copy of it on "
+    "the server: make it in a migration, or in a fixture that overrides `django_db_setup`. Or build it in a "
+    "world: `with django_world(models=[...]) as database:`."
+)
+_NOT_PUT_BACK: Final = (
+    "The rows of {tables} could not be put back to what they are in the test: something in the database, such as "
+    "a trigger, changes them. Build these tables in a world: `with django_world(models=[...]) as database:`."
+)
+_TABLES: Final = """
+SELECT c.oid::regclass::text, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
+    AND c.relname <> 'django_migrations'
+ORDER BY 1
+"""
+#: Each foreign key: the table, that to which it refers, and whether it may be broken within a transaction.
+_KEYS: Final = """
+SELECT conrelid::regclass::text, confrelid::regclass::text, condeferrable AND confdeltype = 'a'
+FROM pg_constraint WHERE contype = 'f'
+"""
+_SEQUENCES: Final = """
+SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename), coalesce(last_value, start_value),
+    last_value IS NOT NULL
+FROM pg_sequences
+"""
+#: A trigger or a cascade may change tables that were put back.
+_ROUNDS: Final = 3
+
+
+def copy_of_server(
+    using: str, wrapper: Any, clones: Clones | None, stack: ExitStack
+) -> PostgresqlCopy | NotCopied:
+    """Copy a database of a server, or return what refuses deliveries that use it."""
+    settings = wrapper.settings_dict
+    if wrapper.vendor != "postgresql":
+        return NotCopied(using, _OTHER_SERVER.format(vendor=wrapper.display_name))
+    name = "" if clones is None else clones.name_of(settings)
+    if not name:
+        refused = "" if clones is None else clones.refusal_of(settings)
+        return NotCopied(using, _REFUSED.format(error=refused) if refused else _NO_PLUGIN)
+    driver = type(wrapper.connection).__module__.partition(".")[0]
+    if not hasattr(wrapper.connection, "pgconn"):
+        return NotCopied(using, _OLD_DRIVER.format(driver=driver))
+    return PostgresqlCopy(using, wrapper, name, stack)
+
+
+class PostgresqlCopy:
+    """A database of PostgreSQL. All histories have one second database, put back to the rows of the test."""
+
+    def __init__(self, using: str, wrapper: Any, name: str, stack: ExitStack) -> None:
+        """Read the rows of the test.
+
+        Args:
+            using: the alias.
+            wrapper: the connection of the test: it sees what the test has not committed.
+            name: the name of the second database.
+            stack: closes the connection to it.
+        """
+        self._using = using
+        self._settings = {**settings_of(using), "NAME": name}
+        found = dict(asked(wrapper, _TABLES))
+        self._tables = _in_order(list(found), asked(wrapper, _KEYS))
+        self._marks = fingerprints_of(wrapper, self._tables)
+        filled = [table for table in self._tables if self._marks[table] is not None]
+        self._contents = {table: _rows_of(wrapper, table) for table in filled}
+        self._count = sum(content.count(b"\n") for content in self._contents.values())
+        self._sequences = set_sequences(asked(wrapper, _SEQUENCES))
+        self._models = [
+            model for model in models_of(None, using) if model._meta.db_table in found.values()
+        ]
+        self._known: Known = {}
+        with behind_alias(using, self._settings):
+            self._own = stack.enter_context(opened_connection(using))
+        there = dict(asked(self._own, _TABLES))
+        for table in found:
+            if table not in there:
+                raise ExplorationError(_TABLE_OF_TEST.format(table=table, using=using))
+        self._keys = asked(self._own, _KEYS)
+
+    @contextmanager
+    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        self._put_back()
+        rows = Rows(self._models, self._using, self._own, self._known)
+        rows.begin()
+        with behind_alias(self._using, self._settings):
+            yield lambda: state_of(rows, self._using, ignored)
+
+    def described(self) -> str:
+        return described(self._using, len(self._tables), self._count)
+
+    def _put_back(self) -> None:
+        """Give the tables that a history has changed the rows of the test again."""
+        changed = self._changed()
+        for _ in range(_ROUNDS):
+            if not changed:
+                break
+            replace_rows(self._own, self._with_referring(changed), self._contents)
+            changed = self._changed()
+        if changed:
+            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(changed)))
+        asked(self._own, self._sequences)
+
+    def _changed(self) -> list[str]:
+        marks = fingerprints_of(self._own, self._tables)
+        return [table for table in self._tables if marks[table] != self._marks[table]]
+
+    def _with_referring(self, tables: Collection[str]) -> list[str]:
+        """Return tables, and those whose rows would keep theirs from being deleted, or go with them."""
+        found = set(tables)
+        while True:
+            more = {table for table, to, may_wait in self._keys if to in found and not may_wait}
+            if more <= found:
+                return [table for table in self._tables if table in found]
+            found |= more
+
+
+class NotCopied:
+    """A database that the test may use and that cannot be copied: deliveries that use it are refused."""
+
+    def __init__(self, using: str, why: str) -> None:
+        self._using = using
+        self._why = why
+
+    @contextmanager
+    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        patches = Patches()
+        ensure = BaseDatabaseWrapper.ensure_connection
+
+        def refuse(wrapper: Any) -> None:
+            if is_explored() and wrapper.alias == self._using:
+                refuse_delivery(_NOT_COPIED.format(using=self._using, why=self._why))
+            ensure(wrapper)
+
+        patches.set(BaseDatabaseWrapper, "ensure_connection", refuse)
+        try:
+            yield dict
+        finally:
+            patches.restore()
+
+    def described(self) -> str:
+        return ""
+
+
+def _rows_of(wrapper: Any, table: str) -> bytes:
+    with (
+        closing(wrapper.connection.cursor()) as cursor,
+        cursor.copy(f"COPY {table} TO STDOUT") as rows,
+    ):
+        return b"".join(map(bytes, rows))
+
+
+def _in_order(tables: Collection[str], keys: Collection[tuple[Any, ...]]) -> list[str]:
+    """Return tables such that each comes after those to which it refers, where that is possible."""
+    referred: dict[str, list[str]] = {table: [] for table in tables}
+    for table, to, _ in keys:
+        if table in referred and to in referred:
+            referred[table].append(to)
+    ordered: dict[str, None] = {}
+    begun: set[str] = set()
+
+    def add(table: str) -> None:
+        if table not in begun:
+            begun.add(table)
+            for to in referred[table]:
+                add(to)
+            ordered[table] = None
+
+    for table in tables:
+        add(table)
+    return list(ordered)
