@@ -167,6 +167,18 @@ def test_one_that_outlives_its_worker_is_ended_with_the_exploration():
     assert all(process.stdin.closed and process.stdout.closed for process in processes)
 
 
+def test_a_dead_worker_does_not_wait_for_its_program():
+    def start_and_stop():
+        with subprocess.Popen(WAITING) as process:
+            process.kill()
+
+    explored = check_idempotent(
+        start_and_stop, world=world, histories=["crash"], at_least_once=["subprocess"]
+    )
+
+    assert explored.histories
+
+
 def test_nothing_stays_patched():
     before = (subprocess.Popen.__init__, subprocess.run, os.system)
 

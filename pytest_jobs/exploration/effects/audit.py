@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..engine.acts import audit_hook, watcher
-from ..engine.sources import check_connection
+from ..engine.acts import ActWatcher, audit_hook, watcher
+from ..engine.sources import check_connection, is_near_name
+from .system.callers import logs
+from .system.open_files import name_of_open_file
 
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_FILE_EVENTS: Final = frozenset(
-    ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate")
-)
+#: Events that change a file, and how many of their arguments are paths.
+_FILE_EVENTS: Final[Mapping[str, int]] = {
+    "os.remove": 1,
+    "os.rename": 2,
+    "os.rmdir": 1,
+    "os.mkdir": 1,
+    "os.link": 2,
+    "os.symlink": 2,
+    "os.truncate": 1,
+    "os.chmod": 1,
+    "os.chown": 1,
+    "os.utime": 1,
+    "os.setxattr": 1,
+    "os.removexattr": 1,
+}
 #: Events that leave the process, and the place of the argument that names the target.
 _OUTSIDE: Final[Mapping[str, int]] = {
     "socket.connect": 1,
@@ -24,7 +38,14 @@ _OUTSIDE: Final[Mapping[str, int]] = {
     "os.exec": 0,
     "os.posix_spawn": 0,
     "os.fork": 0,
+    "os.forkpty": 0,
+    "os.kill": 0,
+    "os.killpg": 0,
 }
+#: Events that ask for the address of a host, or for the name of an address.
+_SIGNALS: Final = ("os.kill", "os.killpg")
+_FOR_ADDRESSES: Final = ("socket.getaddrinfo", "socket.gethostbyname")
+_LOOK_UPS: Final = (*_FOR_ADDRESSES, "socket.gethostbyaddr", "socket.getnameinfo")
 
 
 library: Final = "os"
@@ -37,23 +58,72 @@ def install(patches: Patches) -> None:
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     # Every event of the interpreter comes here, so events that are not ours return at once.
-    if event != "open" and event not in _FILE_EVENTS and event not in _OUTSIDE:
+    report = _REPORTS.get(event)
+    if report is None:
         return
     current = watcher.get()
-    if current is None:
-        return
-    if event in _OUTSIDE:
-        if event == "socket.connect":
-            # Checked within acts as well: an effect source may be about to reach a real server.
-            check_connection(args[1])
+    if current is not None:
+        report(current, event, args)
+
+
+def _outside(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        # Checked within acts as well: an effect source may be about to reach a real server.
+        check_connection(args[1])
+    if not (event in _SIGNALS and _is_own_signal(*args)) and not logs():
         place = _OUTSIDE[event]
-        current.outside(f"{event}({args[place] if place < len(args) else ''!r})")
-    elif event == "open":
-        if _opens_for_writing(*args[:3]):
-            current.changing(f"open({_name(args[0])!r}, {args[1]!r})")
-    else:
-        names = args[:2] if event in ("os.rename", "os.link", "os.symlink") else args[:1]
-        current.changing(f"{event}({', '.join(repr(_name(name)) for name in names)})")
+        current.outside(f"{event}({repr(args[place]) if place < len(args) else ''})")
+
+
+def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    host = args[0]
+    if not is_near_name(host, asks_for_address=event in _FOR_ADDRESSES) and not logs():
+        # Checked within acts as well, and before the question leaves the machine.
+        check_connection(host if isinstance(host, tuple) else (host, None))
+        current.outside(f"{event}({host!r})")
+
+
+def _opened(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    if _opens_for_writing(*args[:3]):
+        current.changing(f"open({_name(args[0])!r}, {args[1]!r})")
+
+
+def _changed(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    names = [repr(_name(path)) for path in args[: _FILE_EVENTS[event]]]
+    if event == "os.chmod":
+        names.append(oct(args[1]))
+    current.changing(f"{event}({', '.join(names)})")
+
+
+def _opened_database(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    from .sqlite import is_watched
+
+    if not is_watched(args[0]):
+        current.outside("sqlite3.connect, under a name that it had before the check")
+
+
+_REPORTS: Final[Mapping[str, Callable[[ActWatcher, str, tuple[Any, ...]], None]]] = {
+    "open": _opened,
+    "sqlite3.connect/handle": _opened_database,
+    **dict.fromkeys(_FILE_EVENTS, _changed),
+    **dict.fromkeys(_OUTSIDE, _outside),
+    **dict.fromkeys(_LOOK_UPS, _looked_up),
+}
+
+
+def _is_own_signal(process_id: int, sig: int) -> bool:
+    """Return whether a signal only asks for a process, or goes to a program that the job has started."""
+    if sig == 0:
+        return True
+    waits: Any = getattr(os, "waitid", None)
+    if waits is None or process_id <= 0:
+        return False
+    try:
+        # Succeeds for the children of this process alone, and takes nothing away from who waits for them.
+        waits(os.P_PID, process_id, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except OSError:
+        return False
+    return True
 
 
 def _opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
@@ -67,6 +137,6 @@ def _opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
     return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)
 
 
-def _name(path: Any) -> str | int:
-    # Where the system allows it, an open file may stand for its path.
-    return path if isinstance(path, int) else Path(os.fsdecode(path)).name
+def _name(path: Any) -> str:
+    """Return the name of a file without its folder. Where the system allows it, an open file may stand for it."""
+    return name_of_open_file(path) if isinstance(path, int) else Path(os.fsdecode(path)).name

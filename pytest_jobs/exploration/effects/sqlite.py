@@ -133,6 +133,11 @@ class _WatchedCursor(sqlite3.Cursor):
             return super().executescript(script)
 
 
+def is_watched(connection: object) -> bool:
+    """Return whether the statements of a connection are seen."""
+    return isinstance(connection, _WatchedConnection)
+
+
 def _block_of(sql: str) -> AbstractContextManager[None]:
     if any(map(changes, sql.split(";"))):
         return acting(act_of(shown(sql)))

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..engine.acts import Act, acting, note_connection, note_effect
+from ..engine.acts import Act, acting, note_connection, note_effect, watcher
 from .wrapping import surround
 
 library: Final = "subprocess"
@@ -50,8 +50,17 @@ def install(patches: Patches) -> None:
             note_connection(functools.partial(leave, self))
             note_effect(act)
 
+    wait: Any = subprocess.Popen.wait
+
+    @functools.wraps(wait)
+    def wait_watched(self: Any, timeout: float | None = None) -> Any:
+        current = watcher.get()
+        # A dead worker waits for nobody, also where its `with` block ends.
+        return self.poll() if current is not None and current.dead else wait(self, timeout)
+
     patches.undo_by(end_all)
     patches.set(subprocess.Popen, "__init__", start_watched)
+    patches.set(subprocess.Popen, "wait", wait_watched)
     surround(patches, subprocess, "run", _run)
     surround(patches, os, "system", lambda command: acting(_act(command, counts=True)))
 

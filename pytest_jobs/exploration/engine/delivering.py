@@ -189,6 +189,8 @@ class Deliveries:
             lines=lines,
             limited=limited,
         )
+        for text in self._chance.noted:
+            watch.rename(text, "<random>")
         performer = self.performer()
         body = WatchedBody(watch)
         self._watches.append(watch)
@@ -242,6 +244,10 @@ class Deliveries:
 
     def is_shared(self, connection: object) -> bool:
         return any(watch.holds(connection) for watch in self._watches[:-1])
+
+    def note_random(self, text: str) -> None:
+        """Let a text be compared as a random one."""
+        self._chance.note(text)
 
     def begin_process(self) -> int | None:
         """Return the id of a new process, for a delivery that asks for it."""

@@ -47,7 +47,7 @@ class Engine:
         self._functions: list[FunctionBridge] = []
         self.scope = scope
         self.tracer = line_tracer(scope)
-        self.sources = Sources(self.patches, sources)
+        self.sources = Sources(self.patches, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
         self.kept = Kept()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from dataclasses import dataclass
+from pathlib import Path
 from types import CodeType
 from typing import Final, Literal, TypeAlias
 
@@ -60,6 +61,11 @@ class PointCounter:
         self._hits: dict[tuple[str, str, str], int] = {}
         #: The line of the project that runs now.
         self.place: SourceLine = ("", "", 0)
+
+    def located(self) -> str:
+        """Return where the current line is, such as " in pay, at shop.py:12"; "" if it is not known."""
+        function, filename, line = self.place
+        return f" in {function}, at {Path(filename).name}:{line}" if filename else ""
 
     def line(self, code: CodeType, line: int) -> Point:
         """Return the point of a line that is about to run."""

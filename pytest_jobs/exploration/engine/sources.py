@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import importlib
+import os
 import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any, Final, Protocol
 
 from ...harness.records.patches import Patches
@@ -81,6 +83,27 @@ def check_connection(address: Any) -> None:
         )
 
 
+def is_near_name(host: Any, *, asks_for_address: bool) -> bool:
+    """Return whether a look-up of a host stays on this machine.
+
+    Args:
+        host: its name or its address, or a tuple with its address and a port.
+        asks_for_address: whether its address is asked for rather than its name.
+    """
+    import ipaddress
+    import socket
+
+    if isinstance(host, tuple) or not host:
+        return not host or _is_near(host)
+    name, own = os.fsdecode(host), socket.gethostname()
+    if name == own or name.startswith(f"{own}.") or _is_near((name, None)):
+        return True
+    try:
+        return asks_for_address and bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
+
+
 def _is_near(address: Any) -> bool:
     # Late, since the plugin imports this module in every session.
     import ipaddress
@@ -119,8 +142,20 @@ _OWN: Final = {
     "psycopg": "psycopg",
     "requests": "http.requests",
     "os": "audit",
+    "asyncio.runners": "system.tasks",
+    "atexit": "system.calls:exit_handlers",
+    "concurrent.futures.process": "system.processes:executor",
+    "ctypes": "system.calls:foreign_functions",
+    "multiprocessing.connection": "system.processes:connection",
+    "multiprocessing.pool": "system.processes:pools",
+    "multiprocessing.process": "system.processes:process",
+    "multiprocessing.queues": "system.processes:queues",
+    "multiprocessing.shared_memory": "system.processes:shared_memory",
     "posix": "system.pids",
     "psutil": "system.pids:psutil",
+    "socket": "system.open_files",
+    "syslog": "system.calls:syslog",
+    "tempfile": "system.names",
     "smtplib": "mail",
     "redis": "redis.clients",
     "sqlalchemy": "sqlalchemy",
@@ -137,23 +172,67 @@ _OWN: Final = {
 #: Libraries that keep nothing for each thread, and that never wait for another delivery.
 _PLAIN: Final = frozenset(
     (
-        *("http.client", "mock.mock", "os", "posix", "psutil", "smtplib", "sqlite3", "subprocess"),
-        "unittest.mock",
+        *("http.client", "mock.mock", "os", "smtplib", "sqlite3", "subprocess", "unittest.mock"),
+        *(library for library, name in _OWN.items() if name.startswith("system.")),
     )
 )
+
+
+class _Noting(Patches):
+    """Replaces functions of libraries, also where a module has them under a name of its own.
+
+    Such a name is from `from sqlite3 import connect`, for example.
+    """
+
+    __slots__ = ("_patches", "_replaced")
+
+    def __init__(self, patches: Patches) -> None:
+        """Replace nothing yet.
+
+        Args:
+            patches: puts everything back.
+        """
+        super().__init__()
+        self._patches = patches
+        # By identity, since not everything that is replaced has a hash; with the original, which keeps its id.
+        self._replaced: dict[int, tuple[object, object]] = {}
+
+    def set(self, owner: Any, name: str, value: object) -> None:
+        original = getattr(owner, name, None)
+        if isinstance(owner, ModuleType) and callable(original):
+            self._replaced[id(original)] = original, value
+        self._patches.set(owner, name, value)
+
+    def undo_by(self, undo: Callable[[], object]) -> None:
+        self._patches.undo_by(undo)
+
+    def replace_in(self, modules: Iterable[ModuleType]) -> None:
+        """Replace the functions where some modules have them."""
+        replaced = self._replaced
+        for module in modules:
+            for name, value in list(vars(module).items()):
+                if id(value) in replaced:
+                    self._patches.set(module, name, replaced[id(value)][1])
 
 
 class Sources:
     """The effect sources of one search. Each is installed once its library has been imported."""
 
-    def __init__(self, patches: Patches, of_project: Iterable[EffectSource] = ()) -> None:
+    def __init__(
+        self,
+        patches: Patches,
+        of_project: Iterable[EffectSource] = (),
+        modules: Callable[[], Iterable[ModuleType]] = tuple,
+    ) -> None:
         """Install none yet.
 
         Args:
             patches: puts everything back.
             of_project: the effect sources that the project declares.
+            modules: returns the modules of the project, which may have functions under names of their own.
         """
-        self._patches = patches
+        self._patches = _Noting(patches)
+        self._modules = modules
         self._in_use: set[str] = set()
         self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
         for library, name in _OWN.items():
@@ -168,6 +247,7 @@ class Sources:
             for source in self._waiting.pop(library):
                 source().install(self._patches)
                 self._in_use.add(library)
+        self._patches.replace_in(self._modules())
         return bool(imported)
 
     def may_bind_to_threads(self) -> bool:

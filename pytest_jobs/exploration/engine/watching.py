@@ -61,6 +61,8 @@ class Run:
     dropped: bool = False
     #: What it did in threads that it started.
     elsewhere: list[str] = field(default_factory=list)
+    #: The functions of tasks that it started and that had not ended when it ended.
+    unfinished: list[str] = field(default_factory=list)
 
 
 #: Called at each point of a delivery, with its index; returns the error to raise there, or None.
@@ -79,6 +81,8 @@ class Owner(Protocol):
     def refuse(self, why: str) -> None: ...
 
     def is_shared(self, connection: object) -> bool: ...
+
+    def note_random(self, text: str) -> None: ...
 
     def begin_process(self) -> int | None: ...
 
@@ -252,6 +256,12 @@ class Watch:
         """Let points call a text, which is a different one in each delivery, by a name."""
         self._volatile[text] = name
 
+    def draw(self, text: str) -> None:
+        """Note a random text of this delivery."""
+        self.rename(text, "<random>")
+        if self._owner is not None:
+            self._owner.note_random(text)
+
     def _act_point(self, kind: PointKind, text: str) -> Point:
         for volatile, name in self._volatile.items():
             text = text.replace(volatile, name)
@@ -295,11 +305,32 @@ class Watch:
     def outside(self, text: str) -> None:
         """Fail the check because of a call that leaves the process, unless it is part of an effect."""
         if not _within_act.get():
+            self._counter.place = self._current_place()
             self.refuse(
-                f"The job called {text}, which reaches outside of the world, and nothing that pytest-jobs knows "
-                "owns it: put a fake in the place of what does it (`fake(module, name, ...)`), or declare what "
-                "does it an effect (`effects.wrap(object, name)`)."
+                f"The job called {text}, which reaches outside of the world{self._counter.located()}. No effect "
+                "source owns it, so each history would do it again, and nothing would show it. Put a fake in "
+                "the place of what does it (`fake(module, name, ...)`), declare it an effect "
+                "(`effects.wrap(object, name)`), or, if it changes nothing, let it run inside of "
+                "`effects.looking()`."
             )
+
+    def leave_tasks(self, loop: Any = None) -> None:
+        """Note the tasks of the project that go on when the job has ended.
+
+        Args:
+            loop: their event loop; None for the running one.
+        """
+        asyncio: Any = sys.modules.get("asyncio")
+        if asyncio is None or self.dead:
+            return
+        ending = None if loop is not None else asyncio.current_task()
+        for task in asyncio.all_tasks(loop):
+            code = getattr(task.get_coro(), "cr_code", None)
+            if task is ending or task.cancelling() or code is None:
+                continue
+            if not self._scope.wants(code):
+                continue
+            self.run.unfinished.append(f"{code.co_qualname}()")
 
     def note(self, act: Act) -> None:
         self.run.acts.append(act)
@@ -516,7 +547,9 @@ class WatchedBody(Body):
         try:
             with self._watched():
                 if isolated and inspect.iscoroutine(awaitable):
-                    return await _with_pauses(awaitable, self._watch)
+                    result = await _with_pauses(awaitable, self._watch)
+                    self._watch.leave_tasks()
+                    return result
                 return await awaitable
         finally:
             if isolated and self._watch.dead:

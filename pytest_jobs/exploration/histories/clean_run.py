@@ -55,6 +55,7 @@ class Reference:
                     f"One clean run of the job ends with {run.error!r}: make the world such that the job "
                     "succeeds in it, or say accept=... when that is how it is to end."
                 ) from run.error
+            _check_finished(run)
             self.wanted = history.observed()
             self._kept = history.belonging_to_world()
             nothing_happened = self.wanted == history.initial
@@ -148,6 +149,16 @@ class Reference:
             history.deliver_until_acknowledged(again=False)
             history.run_other_job(plan.other)
             return history.observed()
+
+
+def _check_finished(run: Run) -> None:
+    """Raise if the job ended before the tasks that it had started."""
+    if run.unfinished:
+        raise ExplorationError(
+            f"The job has ended, and its task {run.unfinished[0]} has not: nothing waits for the task, so a "
+            "worker that stops now loses its work, and no history shows it. Await the task, start it in an "
+            "`asyncio.TaskGroup`, or cancel it before the job ends."
+        )
 
 
 def check_not_refused(history: History) -> None:

@@ -1,6 +1,12 @@
 """What jobs ask of the operating system: one effect source for each part of it.
 
 - `pids`: the process id of each delivery, and signals to processes.
+- `open_files`: what is written to sockets and files that are open.
+- `names`: the names of temporary files.
+- `processes`: other processes of the program, and the memory that they share.
+- `calls`: the log of the system, exit handlers, and functions in C.
+- `tasks`: tasks that nobody awaits.
+- `callers`: who calls, for all of them.
 
 `effects/audit` has what Python reports by itself: changes of files, connections and new processes. The sources
 here patch the functions of which Python reports nothing, or too late.

@@ -53,7 +53,7 @@ def install(patches: Patches) -> None:
         elif not alive:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         elif sig:
-            current.outside(f"os.kill({pid}, {sig}), a signal to the worker of a delivery,")
+            current.outside(f"os.kill({pid}, {sig}), a signal to the worker of a delivery")
 
     patches.set(os, "getpid", own_id)
     patches.set(os, "kill", kill_watched)

@@ -18,6 +18,8 @@ from ....harness.records.patches import Patches
 numbering: ContextVar[Callable[[range, str], None] | None] = ContextVar(
     "pytest_jobs_numbering", default=None
 )
+#: Called with a random text that the world draws elsewhere, such as the name of a temporary folder.
+drawing: ContextVar[Callable[[str], None] | None] = ContextVar("pytest_jobs_drawing", default=None)
 
 #: Fewer random bytes are a number in a range, such as an index, which also occurs where nothing is random.
 _LEAST_BYTES: Final = 2
@@ -44,6 +46,8 @@ class Chance:
         self._indexed = 0
         self._drawn = 0
         self._numbers: list[tuple[range, str]] = []
+        #: The texts that were drawn elsewhere.
+        self.noted: list[str] = []
 
     @contextmanager
     def pinned(self) -> Generator[None, None, None]:
@@ -54,9 +58,11 @@ class Chance:
         patches.set(random, "_urandom", self._urandom)
         random.seed(self._seed)
         token = numbering.set(lambda numbers, name: self._numbers.append((numbers, name)))
+        token_of_drawing = drawing.set(self.note)
         try:
             yield
         finally:
+            drawing.reset(token_of_drawing)
             numbering.reset(token)
             patches.restore()
             random.setstate(state)
@@ -64,6 +70,12 @@ class Chance:
     @property
     def any_drawn(self) -> bool:
         return bool(self._forms)
+
+    def note(self, text: str) -> None:
+        """Recognise a text that was drawn elsewhere."""
+        self._drawn += 1
+        self._forms[text] = self._drawn
+        self.noted.append(text)
 
     def number(self, text: str) -> int | None:
         """Return the number of the drawing that a text is made of; None if it is not random."""

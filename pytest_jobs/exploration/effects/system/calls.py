@@ -1,0 +1,96 @@
+"""Calls of the operating system that Python reports nowhere: the log of the system, exit handlers, and C."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
+
+from ....harness.records.patches import Patches
+from ...engine.acts import Act, acting, watcher
+from ..wrapping import surround
+from .callers import is_of_project, logs
+
+
+class _Syslog:
+    """The source for the log of the system: each message is an effect that counts."""
+
+    library: Final = "syslog"
+
+    def install(self, patches: Patches) -> None:
+        surround(patches, sys.modules[self.library], "syslog", _message)
+
+
+def _message(*args: Any) -> AbstractContextManager[None]:
+    if logs():
+        return nullcontext()
+    return acting(Act("syslog", f"syslog({args[-1]!r})", value=args, answer_lost=None))
+
+
+syslog: Final = _Syslog()
+
+
+class _ExitHandlers:
+    """The source for what runs when the worker ends: in no history, and never if it is killed."""
+
+    library: Final = "atexit"
+
+    def install(self, patches: Patches) -> None:
+        """Refuse handlers of the project; those of libraries end what they have begun."""
+        module: Any = sys.modules[self.library]
+        register: Callable[..., Any] = module.register
+
+        @functools.wraps(register)
+        def register_watched(func: Any, *args: Any, **kwargs: Any) -> Any:
+            current = watcher.get()
+            if current is not None and is_of_project(current, sys._getframe(1)):
+                current.outside(f"atexit.register({getattr(func, '__name__', func)})")
+            return register(func, *args, **kwargs)
+
+        patches.set(module, "register", register_watched)
+
+
+exit_handlers: Final = _ExitHandlers()
+
+
+class _ForeignFunctions:
+    """The source for functions in C that the project calls by `ctypes`."""
+
+    library: Final = "ctypes"
+
+    def install(self, patches: Patches) -> None:
+        """Refuse to look such a function up, unless a library does it or a module that is imported."""
+        module: Any = sys.modules[self.library]
+        get: Callable[[Any, str], Any] = module.CDLL.__getattribute__
+        look_up: Callable[[Any, Any], Any] = module.CDLL.__getitem__
+        foreign: Any = module._CFuncPtr
+
+        def get_watched(opened: Any, name: str) -> Any:
+            found = get(opened, name)
+            if isinstance(found, foreign):
+                _refuse_foreign(get(opened, "_name"), name)
+            return found
+
+        @functools.wraps(look_up)
+        def look_up_watched(opened: Any, name: Any) -> Any:
+            _refuse_foreign(get(opened, "_name"), name)
+            return look_up(opened, name)
+
+        patches.set(module.CDLL, "__getattribute__", get_watched)
+        patches.set(module.CDLL, "__getitem__", look_up_watched)
+
+
+def _refuse_foreign(opened: str | None, name: object) -> None:
+    current = watcher.get()
+    if current is None:
+        return
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
+        frame = frame.f_back
+    if is_of_project(current, frame):
+        current.outside(f"{name} of {opened or 'the C library'} by ctypes")
+
+
+foreign_functions: Final = _ForeignFunctions()

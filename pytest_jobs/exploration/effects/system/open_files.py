@@ -1,0 +1,139 @@
+"""What jobs write to sockets and files that are open, by functions of which Python reports nothing."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+from weakref import WeakSet
+
+from ....harness.records.patches import Patches
+from ...engine.acts import ActWatcher, watcher
+from .callers import is_installed, logs
+
+library: Final = "socket"
+
+#: Functions of `os` that write at once, and the place of the argument with the number of the open file.
+_WRITING: Final = {
+    "write": 0,
+    "writev": 0,
+    "pwrite": 0,
+    "pwritev": 0,
+    "sendfile": 0,
+    "copy_file_range": 1,
+    "splice": 1,
+}
+#: The output of the program, which is no effect, like a log.
+_STANDARD: Final = (1, 2)
+
+
+def install(patches: Patches) -> None:
+    """Refuse bytes on sockets that are older than the check, and let each write to an open file be a point.
+
+    A socket that is made later was either connected by an act or by the world, or its connection was refused.
+    """
+    sockets = _Sockets()
+    patches.set(socket.socket, "__init__", sockets.noting(socket.socket.__init__))
+    ways: list[tuple[Any, str]] = [
+        (socket.socket, name) for name in ("send", "sendall", "sendmsg", "sendfile")
+    ]
+    if "ssl" in sys.modules:
+        # What TLS sends does not pass through the methods of the plain class. If `ssl` is imported later, all
+        # its connections are new.
+        ways += [(sys.modules["ssl"].SSLSocket, name) for name in ("send", "sendall", "write")]
+    for owner, name in ways:
+        if hasattr(owner, name):
+            patches.set(owner, name, sockets.sending(getattr(owner, name), name))
+    for name, place in _WRITING.items():
+        if hasattr(os, name):
+            patches.set(os, name, _writing(getattr(os, name), name, place, sockets))
+
+
+class _Sockets:
+    """The sockets that were made since the check began."""
+
+    def __init__(self) -> None:
+        self._new: WeakSet[socket.socket] = WeakSet()
+
+    def noting(self, init: Callable[..., None]) -> Callable[..., None]:
+        """Return an `__init__` that notes the socket."""
+
+        @functools.wraps(init)
+        def noted(connection: Any, *args: Any, **kwargs: Any) -> None:
+            init(connection, *args, **kwargs)
+            self._new.add(connection)
+
+        return noted
+
+    def sending(self, send: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return a method that refuses to send on an older socket."""
+
+        @functools.wraps(send)
+        def sent(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            current = watcher.get()
+            if current is not None and connection not in self._new:
+                _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(1))
+            return send(connection, *args, **kwargs)
+
+        return sent
+
+    def peer_of(self, number: int) -> object:
+        """Return the other end of the older socket of an open file; None if it is a new one."""
+        if any(each.fileno() == number for each in list(self._new)):
+            return None
+        with socket.socket(fileno=os.dup(number)) as copy:
+            return _peer(copy)
+
+
+def _peer(connection: socket.socket) -> object:
+    """Return the address of the other end; "" for one of a pair of sockets."""
+    try:
+        return connection.getpeername()
+    except OSError:
+        return "an unknown address"
+
+
+def _refuse(current: ActWatcher, function: str, peer: object, caller: FrameType) -> None:
+    """Refuse bytes for an address.
+
+    Libraries wake their event loops by pairs of sockets, and those bytes do not leave the process.
+    """
+    if peer == "" and (caller.f_code.co_name == "_write_to_self" or is_installed(current, caller)):
+        return
+    if not logs():
+        end = f"the open connection {peer!r}" if peer else "a pair of sockets that was open before"
+        current.outside(f"{function} on {end}")
+
+
+def _writing(
+    write: Callable[..., Any], name: str, place: int, sockets: _Sockets
+) -> Callable[..., Any]:
+    @functools.wraps(write)
+    def written(*args: Any, **kwargs: Any) -> Any:
+        current = watcher.get()
+        number = args[place] if len(args) > place else None
+        if current is not None and isinstance(number, int) and number not in _STANDARD:
+            kind = os.fstat(number).st_mode
+            if stat.S_ISSOCK(kind):
+                peer = sockets.peer_of(number)
+                if peer is not None:
+                    _refuse(current, f"os.{name}", peer, sys._getframe(1))
+            elif stat.S_ISREG(kind) and not logs():
+                current.changing(f"os.{name}({name_of_open_file(number)!r})")
+        return write(*args, **kwargs)
+
+    return written
+
+
+def name_of_open_file(number: int) -> str:
+    """Return the name of an open file without its folder. Its number means nothing."""
+    try:
+        return Path(f"/proc/self/fd/{number}").readlink().name
+    except OSError:
+        return "an open file"
