@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import explored_jobs
 import pytest
 from explored_worlds import Gateway, files, shop
@@ -80,3 +82,20 @@ def test_sqlite_has_no_update_that_is_lost_between_two_transactions():
         db.execute("commit")
 
     check_idempotent(add_in_one_transaction, args=(1,), world=shop, histories="all")
+
+
+def test_the_hash_of_a_text_is_the_same_in_a_new_process():
+    def charge_by_hash(number):
+        explored_jobs.gateway.charge(number, key=hash(f"payment-{number}"))
+
+    check_idempotent(charge_by_hash, args=(1,), world=keyed, histories=["restart", "crash"])
+
+
+def test_a_function_in_c_under_a_name_of_its_own_is_not_seen():
+    ask_for_the_parent = ctypes.CDLL(None).getppid
+
+    def charge(number):
+        ask_for_the_parent()
+        explored_jobs.gateway.charge(number, key=number)
+
+    check_idempotent(charge, args=(1,), world=keyed)
