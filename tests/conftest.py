@@ -31,6 +31,7 @@ for name in (
     "pytest_jobs.bridges.opening",
     "pytest_jobs.core.batches.batch",
     "pytest_jobs.core.enqueueing.commits",
+    "pytest_jobs.core.functions",
     "pytest_jobs.core.locks.exclusion",
     "pytest_jobs.core.arguments.records",
     "pytest_jobs.core.locks.declaring",

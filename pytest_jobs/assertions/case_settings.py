@@ -30,6 +30,7 @@ OPTIONS: Final = (
     "jobs_twice",
     "jobs_crash",
     "jobs_crash_points",
+    "jobs_attack_calls",
     "jobs_crash_atomic",
 )
 _TRUE: Final = ("1", "true", "t", "yes", "y", "on")

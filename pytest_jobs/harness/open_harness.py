@@ -59,6 +59,10 @@ class OpenHarnesses:
     def any_open(self) -> bool:
         return bool(self._open)
 
+    def innermost_or_none(self) -> Any:
+        """Return the harness that was opened last; None when none is open."""
+        return self._open[-1] if self._open else None
+
     def innermost(self) -> Any:
         """Return the harness that was opened last; `current_jobs` is the typed way to it.
 

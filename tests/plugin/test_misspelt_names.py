@@ -4,7 +4,7 @@ import pytest
 
 OPTIONS = (
     "jobs_mode, jobs_strict, jobs_raise, jobs_apps, jobs_ignore, jobs_jitter, jobs_queues, "
-    "jobs_recurring, jobs_twice, jobs_crash, jobs_crash_points, jobs_crash_atomic"
+    "jobs_recurring, jobs_twice, jobs_crash, jobs_crash_points, jobs_attack_calls, jobs_crash_atomic"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import os
 import threading
 from collections import Counter
@@ -18,7 +19,9 @@ from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
 from ...harness.records.patches import Patches
 from ...harness.records.record import FIRST, JobRecord, call_text, current_record
+from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
+from ...harness.running.twice import HasLedger
 from ..engine.acts import Act, ActWatcher, watcher
 from ..engine.lines import line_tracer
 from ..engine.points import Point
@@ -209,7 +212,14 @@ class LiveScopes:
         Raises:
             JobsError: when the job has no body that is written in Python.
         """
-        body = record.source.resolve(record.job)
+        return self.of_body(record.source.resolve(record.job))
+
+    def of_body(self, body: Callable[..., Any]) -> Scope:
+        """Return the scope of the function that runs as a job.
+
+        Raises:
+            ExplorationError: when it is not written in Python.
+        """
         scope = self._scopes.get(body)
         if scope is None:
             scope = Scope(atomic=self._atomic, root=self._root)
@@ -225,8 +235,13 @@ class LiveEffects:
     may put something in the place of a function of ours, and puts ours back when it ends.
     """
 
-    def __init__(self) -> None:
-        self._patches = Patches()
+    def __init__(self, patches: Patches) -> None:
+        """Install none yet.
+
+        Args:
+            patches: puts everything back, after the last test.
+        """
+        self._patches = patches
         self._sources: Sources | None = None
         self._databases = Databases(self._patches)
 
@@ -237,10 +252,6 @@ class LiveEffects:
         self._sources.catch_up()
         # On top of the sources, which make the connections of sqlite.
         self._databases.catch_up()
-
-    def close(self) -> None:
-        """Take everything back."""
-        self._patches.restore()
 
     def delivery(self, watch: LiveWatch) -> AbstractContextManager[None]:
         """Roll back the transactions that begin in a block, if the delivery is killed in it.
@@ -277,6 +288,10 @@ class LiveCrash:
         self.killed: CrashPoint | None = None
         #: The delivery that followed; None as long as it has not ended.
         self.again: Delivery | None = None
+        #: Whether the direct call that followed has ended.
+        self.ended_again = False
+        #: Returns the open harness in which a direct call enqueues; None if there is none.
+        self.harness: Callable[[], HasLedger | None] = lambda: None
         #: What deliveries did outside of the process that is not a point.
         self.reached: set[str] = set()
         #: The calls of deliveries that could not be watched, each with the reason.
@@ -312,9 +327,54 @@ class LiveCrash:
         self.again = await performer.amake(ledger, record, body.anew(), attempt.before)
         return self.again
 
+    def call(self, call: DirectCall) -> Any:
+        """Make a direct call, and once more if it is killed."""
+        with calling():
+            attempt = self._begin_call(call)
+            if attempt is None:
+                return call.make()
+            with attempt.watched():
+                attempt.value = attempt.in_context(attempt.body, call.make)
+            if not attempt.watch.dead:
+                return attempt.value
+            return self._called_again(call.make())
+
+    async def acall(self, call: DirectCall) -> Any:
+        """Do the same for a coroutine function."""
+        with calling():
+            attempt = self._begin_call(call)
+            if attempt is None:
+                return await call.make()
+            with attempt.watched():
+                attempt.value = await attempt.awaited(attempt.body(call.make))
+            if not attempt.watch.dead:
+                return attempt.value
+            return self._called_again(await call.make())
+
+    def _called_again(self, value: Any) -> Any:
+        self.ended_again = True
+        return value
+
+    def _begin_call(self, call: DirectCall) -> _Attempt | None:
+        harness = self.harness()
+        ledger = None if harness is None else harness.ledger
+        scope = functools.partial(self._scopes.of_body, call.body)
+        return self._begin_job(ledger, None, call.name, call.text, RealBody((), None), scope)
+
     def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
+        scope = functools.partial(self._scopes.of, record)
+        return self._begin_job(ledger, record, record.name, call_text(record), body, scope)
+
+    def _begin_job(
+        self,
+        ledger: Ledger | None,
+        record: JobRecord | None,
+        name: str,
+        text: str,
+        body: RealBody,
+        find_scope: Callable[[], Scope],
+    ) -> _Attempt | None:
         """Prepare to watch a delivery; return None if that is impossible, or if another one is killed."""
-        name = record.name
         self._deliveries[name] += 1
         number, target = self._deliveries[name], self._target
         kill_at = None
@@ -323,22 +383,21 @@ class LiveCrash:
                 return None
             kill_at = target
         if self._watching:
-            self.unwatched[call_text(record)] = "another delivery was being made at the same time"
+            self.unwatched[text] = "another delivery was being made at the same time"
             return None
         try:
-            scope = self._scopes.of(record)
+            scope = find_scope()
         except JobsError as error:
-            self.unwatched[call_text(record)] = str(error)
+            self.unwatched[text] = str(error)
             return None
         self._watching = True
         self._effects.catch_up()
         watch = LiveWatch(scope, kill_at)
-        return _Attempt(ledger, record, body, scope, watch, self._effects, self._ended, number)
+        ended = functools.partial(self._ended, name, text, number)
+        return _Attempt(ledger, record, body, scope, watch, self._effects, ended)
 
-    def _ended(self, attempt: _Attempt) -> None:
+    def _ended(self, name: str, call: str, number: int, watch: LiveWatch) -> None:
         self._watching = False
-        watch, name = attempt.watch, attempt.record.name
-        call, number = call_text(attempt.record), attempt.number
         self.reached.update(watch.reached)
         times: Counter[object] = Counter()
         for point, act in zip(watch.run.points, watch.run.point_acts, strict=True):
@@ -354,25 +413,36 @@ class _Attempt:
 
     def __init__(
         self,
-        ledger: Ledger,
-        record: JobRecord,
+        ledger: Ledger | None,
+        record: JobRecord | None,
         body: RealBody,
         scope: Scope,
         watch: LiveWatch,
         effects: LiveEffects,
-        ended: Callable[[_Attempt], None],
-        number: int,
+        ended: Callable[[LiveWatch], None],
     ) -> None:
+        """Begin it.
+
+        Args:
+            ledger: records its enqueues; None if no harness is open.
+            record: the record of the job; None for a direct call.
+            body: runs the body.
+            scope: decides whose lines are points.
+            watch: watches it.
+            effects: clears up after it.
+            ended: called at its end.
+        """
         self._ledger = ledger
         self._passing = False
         self._scope = scope
         self._ended = ended
         self.record = record
         self.watch = watch
-        self.number = number
         self.body = LiveBody(body, watch)
-        self.before = ledger.begin(record)
+        self.before = 0 if ledger is None or record is None else ledger.begin(record)
         self.delivery: Delivery | None = None
+        #: What a direct call returned.
+        self.value: Any = None
         self._is_killed = watch.kills
         self._effects = effects
         self._locks_before = self._locks_held() if self._is_killed else []
@@ -382,7 +452,8 @@ class _Attempt:
         """Trace lines and count enqueues for a block, and clear up after a killed delivery."""
         watch = self.watch
         watch.tracer.open()
-        self._ledger.gate = self._holds_back
+        if self._ledger is not None:
+            self._ledger.gate = self._holds_back
         try:
             with self._effects.delivery(watch):
                 try:
@@ -390,17 +461,19 @@ class _Attempt:
                 except Unwound:
                     pass
                 except BaseException:
-                    self._ledger.put_back([self.record])
+                    if self._ledger is not None and self.record is not None:
+                        self._ledger.put_back([self.record])
                     raise
                 finally:
-                    self._ledger.gate = None
+                    if self._ledger is not None:
+                        self._ledger.gate = None
                     watch.tracer.close()
                     if watch.dead:
                         watch.close_connections()
             if watch.dead:
                 self._release_locks()
         finally:
-            self._ended(self)
+            self._ended(self.watch)
 
     def _release_locks(self) -> None:
         for lock in self._locks_held():
@@ -434,7 +507,7 @@ class _Attempt:
 
     def _holds_back(self, record: JobRecord) -> bool:
         """Count an enqueue as an effect, and drop it if the delivery is dead: the gate of the ledger."""
-        if self._passing or current_record.get() is not self.record:
+        if self._ledger is None or self._passing or current_record.get() is not self.record:
             return False
         if self.watch.dead:
             return True

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..ledger.ledger import Ledger
 from ..records.bridge import Bridge, KeepsBatches
 from ..records.delivery import Delivery
 from ..records.record import JobRecord, call_text, current_record
 from . import verbs
+from .calls import DirectCall, calling
 from .performer import Performer, RealBody
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ class Copy:
         return self.error is not None or self.unfinished > 0
 
 
+class HasLedger(Protocol):
+    """A harness."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def performer(self) -> Performer: ...
+
+
 class Twice:
     """Delivers each job once more as soon as the library is done with it: an adversary.
 
@@ -57,6 +68,8 @@ class Twice:
             only: the name of the jobs that are delivered twice; None for all.
         """
         self._only = only
+        #: Returns the open harness in which a direct call enqueues; None if there is none.
+        self.harness: Callable[[], HasLedger | None] = lambda: None
         self._turn: asyncio.Lock | None = None
         self.copies: list[Copy] = []
         #: The calls that were not delivered again, since the test had made their delivery fail.
@@ -87,6 +100,47 @@ class Twice:
                 hidden = _HiddenLedger(ledger, performer, on_loop=True)
                 await verbs.adrive(self._plan(hidden, delivery), hidden.adeliver)
         return delivery
+
+    def call(self, call: DirectCall) -> Any:
+        """Make a direct call, and once more if it did not fail."""
+        with calling():
+            result = call.make()
+            if self._is_worth_a_second_call(call, result):
+                with self._hidden():
+                    try:
+                        self._note_call(call, call.error_in(call.make()))
+                    except Exception as error:
+                        self._note_call(call, error)
+        return result
+
+    async def acall(self, call: DirectCall) -> Any:
+        """Do the same for a coroutine function."""
+        with calling():
+            result = await call.make()
+            if self._is_worth_a_second_call(call, result):
+                with self._hidden():
+                    try:
+                        await call.make()
+                        self._note_call(call, None)
+                    except Exception as error:
+                        self._note_call(call, error)
+        return result
+
+    def _is_worth_a_second_call(self, call: DirectCall, result: object) -> bool:
+        return self._only in (None, call.name) and call.error_in(result) is None
+
+    def _note_call(self, call: DirectCall, error: BaseException | None) -> None:
+        self.copies.append(Copy(call.name, call.text, error))
+
+    @contextmanager
+    def _hidden(self) -> Generator[None, None, None]:
+        """Hide what the second call enqueues from the harness of the test, if it has one."""
+        harness = self.harness()
+        if harness is None:
+            yield
+            return
+        with _HiddenLedger(harness.ledger, harness.performer, on_loop=False).installed():
+            yield
 
     def _is_worth_a_copy(self, delivery: Delivery, body: RealBody) -> bool:
         if self._only is not None and delivery.record.name != self._only:

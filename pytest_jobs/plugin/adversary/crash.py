@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from ...errors import ExplorationError
 from ...exploration.live.crash import LiveCrash, LiveEffects, LiveScopes
 from ...exploration.live.worth import CrashPoint, by_worth
-from ...harness.records.delivery import Delivery
 from ...harness.records.texts import error_text, short_name
 from ..settings.options import JobOptions
 from .plugin import AdversaryPlugin, blame, refer, several
@@ -55,7 +53,7 @@ class CrashPlugin(AdversaryPlugin):
     def __init__(self, config: pytest.Config, options: JobOptions) -> None:
         super().__init__(config, options)
         self._made: LiveScopes | None = None
-        self._effects = LiveEffects()
+        self._effects = LiveEffects(self._patches)
 
     def attacked(self, runs: Runs, nodeid: str) -> None:
         """Run a test once, and again for each point when it passes."""
@@ -69,14 +67,6 @@ class CrashPlugin(AdversaryPlugin):
         if not run.failed and seen.points:
             run = self._killed_at_each(runs, nodeid, seen, run)
         runs.report(run)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Take the effect sources back after the last test."""
-        try:
-            return (yield)
-        finally:
-            self._effects.close()
 
     def summary(self) -> list[str]:
         tally = self.tally
@@ -107,7 +97,7 @@ class CrashPlugin(AdversaryPlugin):
             return None
         return (
             "No job was killed, so this run shows nothing: no test that was run performed a job that has lines in "
-            "the project's own code, or those that did opted out or failed."
+            f"the project's own code, or those that did opted out or failed.{self.hint_of_calls()}"
         )
 
     def _scopes(self) -> LiveScopes:
@@ -138,7 +128,7 @@ class CrashPlugin(AdversaryPlugin):
                 plain = run
                 break
             if known or (crash.killed is not None and self._killed_at(runs, point)[1].failed):
-                self._blame(run, nodeid, point, _outcome(crash.again))
+                self._blame(run, nodeid, point, _outcome(crash))
                 self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
                 plain = run
                 break
@@ -196,9 +186,10 @@ class CrashPlugin(AdversaryPlugin):
         return lines
 
 
-def _outcome(again: Delivery | None) -> str:
+def _outcome(crash: LiveCrash) -> str:
     """Describe the delivery that followed the killed one."""
+    again = crash.again
     if again is None:
-        return "not to its end"
+        return "done" if crash.ended_again else "not to its end"
     why = "" if again.error is None else f": {error_text(again.error)}"
     return f"{'done' if again.status == 'performed' else again.status}{why}"

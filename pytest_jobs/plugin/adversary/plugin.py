@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from ...harness.records.patches import Patches
 from ..settings.options import Attack, JobOptions, item_options
 from .runs import Runs
+
+if TYPE_CHECKING:
+    from ...bridges.calls import DirectCallCapture
 
 Names = dict[str, list[str]]
 
@@ -85,6 +89,12 @@ class AdversaryPlugin(ABC):
         self._options = options
         self.tally = Tally()
         self.findings = Findings(self.tally)
+        self._patches = Patches()
+        self._calls: DirectCallCapture | None = None
+        if options.attack_calls:
+            from ...bridges.calls import DirectCallCapture
+
+            self._calls = DirectCallCapture(self._patches)
 
     @abstractmethod
     def attacked(self, runs: Runs, nodeid: str) -> None:
@@ -98,6 +108,14 @@ class AdversaryPlugin(ABC):
     def nothing_done(self) -> str | None:
         """Return what to say when no job was attacked; None when one was."""
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Capture no direct calls after the last test."""
+        try:
+            return (yield)
+        finally:
+            self._patches.restore()
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         """Run a test that may be attacked, instead of pytest."""
@@ -110,7 +128,7 @@ class AdversaryPlugin(ABC):
             return None
         self.tally.count("tests")
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        self.attacked(Runs(item, nextitem), item.nodeid)
+        self.attacked(Runs(item, nextitem, self._calls), item.nodeid)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
@@ -146,6 +164,12 @@ class AdversaryPlugin(ABC):
             terminalreporter.line(nothing, red=True)
         for line in self.summary():
             terminalreporter.line(line)
+
+    def hint_of_calls(self) -> str:
+        """Return the sentence about direct calls for a run in which nothing was attacked."""
+        if self._options.attack_calls:
+            return ""
+        return " For tests that call tasks directly, such as task(1), add --jobs-attack-calls."
 
     def opted_out(self) -> list[str]:
         """Return the lines about tests that were left alone."""

@@ -7,12 +7,24 @@ it resets private attributes of the item (`_begin`, `_end`), and ends wider fixt
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import pytest
 
 from ...harness.open_harness import open_harnesses
+from ...harness.running.calls import CallAdversary, direct_calls
 from ...harness.running.performer import Adversary
+from ...harness.running.twice import HasLedger
+
+if TYPE_CHECKING:
+    from ...bridges.calls import DirectCallCapture
+
+
+class Attacker(Adversary, CallAdversary, Protocol):
+    """Makes the deliveries of a test, and its direct calls."""
+
+    harness: Callable[[], HasLedger | None]
+
 
 Phase = Literal["setup", "call", "teardown"]
 
@@ -72,14 +84,27 @@ class Run:
 class Runs:
     """The runs of one test."""
 
-    def __init__(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    def __init__(
+        self,
+        item: pytest.Item,
+        nextitem: pytest.Item | None,
+        calls: DirectCallCapture | None = None,
+    ) -> None:
+        """Begin without a run.
+
+        Args:
+            item: the test.
+            nextitem: the test that follows.
+            calls: captures direct calls; None if they are not attacked.
+        """
+        self._calls = calls
         self._item = item
         self._nextitem = nextitem
         self._properties = list(item.user_properties)
         self._torn_down = True
 
     def once(
-        self, adversary: Adversary | None, *, last: Callable[[Run], bool] = lambda run: False
+        self, adversary: Attacker | None, *, last: Callable[[Run], bool] = lambda run: False
     ) -> Run:
         """Run the test, its function-scoped fixtures included.
 
@@ -92,7 +117,8 @@ class Runs:
         before, open_harnesses.adversary = open_harnesses.adversary, adversary
         try:
             if run.phase(item, "setup"):
-                run.phase(item, "call")
+                with direct_calls.made_by(self._caller_of(adversary)):
+                    run.phase(item, "call")
             ends = last(run) or bool(item.session.shouldfail or item.session.shouldstop)
             # The fixtures of a wider scope live on between two runs.
             following = self._nextitem if ends else item.parent
@@ -102,6 +128,14 @@ class Runs:
         self._torn_down = ends
         self._end()
         return run
+
+    def _caller_of(self, adversary: Attacker | None) -> Attacker | None:
+        """Return the adversary if it makes direct calls too."""
+        if adversary is None or self._calls is None:
+            return None
+        self._calls.catch_up()
+        adversary.harness = open_harnesses.innermost_or_none
+        return adversary
 
     def report(self, run: Run) -> None:
         """Report one of the runs; the fixtures of a wider scope end now."""

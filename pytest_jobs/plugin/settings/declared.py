@@ -90,6 +90,12 @@ OPTIONS: Final = (
         str(CRASH_POINTS),
     ),
     Option(
+        "attack-calls",
+        "switch",
+        "Let --jobs-twice and --jobs-crash treat direct calls of a task in a test, such as task(1) or "
+        "task.apply((1,)), as deliveries too.",
+    ),
+    Option(
         "crash-atomic",
         "words",
         "Kill no job at a line of these modules, such as fakes, with --jobs-crash.",

@@ -64,6 +64,8 @@ class JobOptions(NamedTuple):
     attack: Attack | None = None
     #: Whether the flag asked for the attack, and not the ini file.
     attack_by_flag: bool = False
+    #: Whether direct calls of tasks are attacked too.
+    attack_calls: bool = False
     #: How many points of a test --jobs-crash tries at most.
     crash_points: int = CRASH_POINTS
     #: The names of modules whose lines are not points.
@@ -134,6 +136,7 @@ def read_options(config: pytest.Config) -> JobOptions:
         always=mode is not None or bool(apps),
         attack=attack,
         attack_by_flag=by_flag,
+        attack_calls=_attack_calls(config, attack),
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
         queues=_queues(config),
@@ -214,6 +217,15 @@ def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
             "would go on in the world of the test. Use --jobs-twice here, or check_idempotent."
         )
     return (wanted[0] if wanted else None), bool(flags)
+
+
+def _attack_calls(config: pytest.Config, attack: Attack | None) -> bool:
+    if config.getoption("--jobs-attack-calls") and attack is None:
+        raise pytest.UsageError(
+            "--jobs-attack-calls says that direct calls of tasks are attacked too, and this run attacks nothing: "
+            "add --jobs-twice or --jobs-crash."
+        )
+    return _is_on(config, "attack-calls")
 
 
 def _crash_points(config: pytest.Config, attack: Attack | None) -> int:

@@ -1,0 +1,157 @@
+"""Seeing direct calls of tasks: `task(1)`, `task.run(1)`, `task.apply((1,))`, for `--jobs-attack-calls`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from ..harness.records.patches import Patches
+from ..harness.records.texts import call_of, short_name
+from ..harness.running.calls import DirectCall, direct_calls
+
+
+class Called(NamedTuple):
+    """The task of a call, and what the call gives to it."""
+
+    name: str
+    body: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+#: Returns it from the first argument of a captured function, and the others.
+Reader = Callable[[Any, tuple[Any, ...], dict[str, Any]], Called]
+#: Whether the captured function returns a coroutine; "as body" if it does when the task is a coroutine function.
+Awaited = Literal["never", "always", "as body"]
+
+
+class DirectCallCapture:
+    """Lets the adversary of a session make the direct calls of tasks, once their library is imported."""
+
+    def __init__(self, patches: Patches) -> None:
+        """Capture nothing yet.
+
+        Args:
+            patches: puts everything back.
+        """
+        self._patches = patches
+        self._waiting: dict[str, Callable[[Any], None]] = {
+            "celery.app.task": self._celery,
+            "django.tasks.base": self._django,
+            "django_tasks.base": self._django,
+            "taskiq.decor": self._taskiq,
+            "pytest_jobs.core.functions": self._functions,
+            "pytest_jobs.core.execution": self._core,
+        }
+
+    def catch_up(self) -> None:
+        """Capture the calls of all libraries that are imported by now."""
+        for name in [name for name in self._waiting if name in sys.modules]:
+            self._waiting.pop(name)(sys.modules[name])
+
+    def _celery(self, module: Any) -> None:
+        self._capture(module.Task, "__call__", _read_celery, "never")
+        self._capture(module.Task, "apply", _read_apply, "never")
+        find = module.Task.__getattribute__
+
+        def found(task: Any, name: str) -> Any:
+            value = find(task, name)
+            if name != "run" or direct_calls.adversary() is None:
+                return value
+            # Each task has a `run` of its own, so that there is no one place to capture it.
+            return _capturing(value, lambda args, kwargs: _read_celery(task, args, kwargs), "never")
+
+        self._patches.set(module.Task, "__getattribute__", found)
+
+    def _django(self, module: Any) -> None:
+        self._capture(module.Task, "call", _read_django, "never")
+        self._capture(module.Task, "acall", _read_django, "always")
+
+    def _taskiq(self, module: Any) -> None:
+        self._capture(module.AsyncTaskiqDecoratedTask, "__call__", _read_taskiq, "as body")
+
+    def _functions(self, module: Any) -> None:
+        self._capture(module.JobFunction, "__call__", _read_function, "as body")
+
+    def _core(self, module: Any) -> None:
+        self._capture(module, "perform_now", _read_job, "never")
+        self._capture(module, "aperform_now", _read_job, "always")
+
+    def _capture(self, owner: Any, name: str, read: Reader, awaited: Awaited) -> None:
+        genuine = getattr(owner, name)
+
+        @functools.wraps(genuine)
+        def captured(task: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if direct_calls.adversary() is None:
+                return genuine(task, *args, **kwargs)
+            call = functools.partial(genuine, task)
+            reading = functools.partial(read, task)
+            return _capturing(call, reading, awaited)(*args, **kwargs)
+
+        self._patches.set(owner, name, captured)
+
+
+def _capturing(
+    call: Callable[..., Any],
+    read: Callable[[tuple[Any, ...], dict[str, Any]], Called],
+    awaited: Awaited,
+) -> Callable[..., Any]:
+    """Return a function that makes a call by the adversary."""
+
+    @functools.wraps(call, updated=())
+    def captured(*args: Any, **kwargs: Any) -> Any:
+        adversary = direct_calls.adversary()
+        if adversary is None:
+            return call(*args, **kwargs)
+        called = read(args, kwargs)
+        kept_args, kept_kwargs = _kept(args), _kept(kwargs)
+
+        def make() -> Any:
+            return call(*_kept(kept_args), **_kept(kept_kwargs))
+
+        text = call_of(short_name(called.name), called.args, called.kwargs)
+        direct = DirectCall(called.name, text, called.body, make)
+        is_coroutine = awaited == "always" or (
+            awaited == "as body" and inspect.iscoroutinefunction(inspect.unwrap(called.body))
+        )
+        return adversary.acall(direct) if is_coroutine else adversary.call(direct)
+
+    return captured
+
+
+def _kept(value: Any) -> Any:
+    """Copy containers at any depth: the message of a job has its arguments as they were at first."""
+    if type(value) in {list, tuple}:
+        return type(value)(map(_kept, value))
+    if type(value) is dict:
+        return {name: _kept(each) for name, each in value.items()}
+    return value
+
+
+def _read_celery(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    return Called(str(task.name), type(task).run, args, kwargs)
+
+
+def _read_apply(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    given = (args[0] if args else kwargs.get("args")) or ()
+    named = (args[1] if len(args) > 1 else kwargs.get("kwargs")) or {}
+    return _read_celery(task, tuple(given), dict(named))
+
+
+def _read_django(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    return Called(str(task.module_path), task.func, args, kwargs)
+
+
+def _read_taskiq(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    return Called(str(task.task_name), task.original_func, args, kwargs)
+
+
+def _read_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    return Called(function.job_class.__declaration__.name, function.__wrapped__, args, kwargs)
+
+
+def _read_job(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    return Called(type(job).__declaration__.name, type(job).perform, job.args, dict(job.kwargs))

@@ -1,0 +1,83 @@
+"""Direct calls of a task in a test, such as `task(1)`: past the library, and so past every delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..records.record import current_record
+
+#: Whether a direct call is being made: calls of tasks within it are a part of it.
+_calling: ContextVar[bool] = ContextVar("pytest_jobs_calling", default=False)
+
+
+@dataclass(frozen=True)
+class DirectCall:
+    """A task that is called instead of enqueued."""
+
+    #: The name of the job.
+    name: str
+    #: The job as a call.
+    text: str
+    #: The function that runs as the job.
+    body: Callable[..., Any]
+    #: Makes the call, each time with the arguments as they were at first.
+    make: Callable[[], Any]
+
+    def error_in(self, result: object) -> BaseException | None:
+        """Return the error that a result stands for, as the result of `task.apply()` may; None for none."""
+        error = getattr(result, "result", None)
+        failed = getattr(result, "failed", None)
+        return error if callable(failed) and isinstance(error, BaseException) else None
+
+
+class CallAdversary(Protocol):
+    """Makes the direct calls of a test as it makes deliveries: see `Adversary`."""
+
+    def call(self, call: DirectCall) -> Any:
+        """Make a call, and return what the test gets."""
+        ...
+
+    async def acall(self, call: DirectCall) -> Any:
+        """Make the call of a coroutine function, and return what the test gets."""
+        ...
+
+
+class DirectCalls:
+    """Who makes the direct calls of the test that runs."""
+
+    __slots__ = ("_adversary",)
+
+    def __init__(self) -> None:
+        self._adversary: CallAdversary | None = None
+
+    @contextmanager
+    def made_by(self, adversary: CallAdversary | None) -> Generator[None, None, None]:
+        """Let an adversary make the direct calls in a block."""
+        before, self._adversary = self._adversary, adversary
+        try:
+            yield
+        finally:
+            self._adversary = before
+
+    def adversary(self) -> CallAdversary | None:
+        """Return who makes a call that begins now; None for a call that is part of a job."""
+        if self._adversary is None or _calling.get() or current_record.get() is not None:
+            return None
+        return self._adversary
+
+
+direct_calls = DirectCalls()
+
+
+@contextmanager
+def calling() -> Generator[None, None, None]:
+    """Make a direct call in a block."""
+    token = _calling.set(True)
+    try:
+        yield
+    finally:
+        _calling.reset(token)

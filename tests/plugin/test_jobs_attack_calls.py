@@ -1,0 +1,365 @@
+"""`--jobs-attack-calls`: direct calls of a task in a test are attacked like deliveries."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+needs_monitoring = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
+)
+
+CORE = """
+    from pytest_jobs import Job, job
+
+    points = []
+    paid = set()
+
+    @job
+    def add(number):
+        points.append(number)
+        return len(points)
+
+    @job
+    def pay(number):
+        paid.add(number)
+
+    @job
+    def pay_and_tell(number):
+        if number in paid:
+            return
+        pay.perform_later(number)
+        paid.add(number)
+
+    @job
+    async def add_on_loop(number):
+        points.append(number)
+
+    @job
+    def refuse(number):
+        points.append(number)
+        raise LookupError(number)
+
+    @job
+    def refuse_again(numbers):
+        number = numbers.pop()
+        if number in paid:
+            raise LookupError(number)
+        paid.add(number)
+
+    @job
+    def outer(number):
+        if not points:
+            add(number)
+
+    class Add(Job):
+        def perform(self, number):
+            points.append(number)
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(pytester):
+    pytester.makepyfile(ledger=CORE)
+    pytester.makeconftest(
+        """
+        import pytest
+        import ledger
+
+        @pytest.fixture(autouse=True)
+        def fresh():
+            ledger.points.clear()
+            ledger.paid.clear()
+        """
+    )
+
+
+def run(pytester, text, *arguments):
+    pytester.makepyfile(test_it=text)
+    return pytester.runpytest(*arguments)
+
+
+TESTS = """
+    import asyncio
+    import ledger
+
+    def test_adding():
+        assert ledger.add(5) == 1
+        assert ledger.points == [5]
+
+    def test_adding_by_name():
+        ledger.Add.perform_now(5)
+        assert ledger.points == [5]
+
+    def test_adding_on_a_loop():
+        asyncio.run(ledger.add_on_loop(5))
+        assert ledger.points == [5]
+
+    def test_paying():
+        ledger.pay(7)
+        assert ledger.paid == {7}
+"""
+
+
+def test_a_direct_call_is_made_twice_and_the_test_gets_what_the_first_returned(pytester):
+    result = run(pytester, TESTS, "--jobs-twice", "--jobs-attack-calls")
+
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "add, delivered twice, breaks this test; without second deliveries it passes.",
+            "- add(5) was delivered again",
+            "Add, delivered twice, breaks this test; without second deliveries it passes.",
+            "add_on_loop, delivered twice, breaks this test; without second deliveries it passes.",
+            "4 deliveries of 4 jobs made once more, in 4 tests of 4.",
+        ]
+    )
+
+
+@needs_monitoring
+def test_a_direct_call_is_killed_at_its_points_and_made_again(pytester):
+    result = run(
+        pytester,
+        """
+        import ledger
+
+        def test_adding():
+            ledger.outer(5)
+            assert ledger.points == [5]
+
+        def test_adding_twice():
+            ledger.add(5)
+            ledger.add(6)
+            assert ledger.points == [5, 6]
+
+        def test_enqueueing(jobs, assert_enqueued):
+            ledger.pay_and_tell(7)
+            assert_enqueued(ledger.pay)
+        """,
+        "--jobs-crash",
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "- add(5)",
+            "- killed before line * of add: return len(points) (ledger.py:*)",
+            "- delivered again at once, and done",
+            "- pay_and_tell(7)",
+            "- killed after enqueue: pay(7) (ledger.py:*)",
+        ]
+    )
+
+
+def test_without_the_option_they_are_left_alone_and_it_is_named(pytester):
+    result = run(pytester, TESTS, "--jobs-twice")
+
+    result.assert_outcomes(passed=4)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "No job was delivered twice, *: * For tests that call tasks directly, such as task(1), add *"
+        ]
+    )
+
+
+def test_the_ini_file_asks_for_it(pytester):
+    pytester.makeini("[pytest]\njobs_attack_calls = true")
+
+    run(pytester, TESTS, "--jobs-twice").assert_outcomes(passed=1, failed=3)
+
+
+def test_it_needs_an_attack(pytester):
+    result = run(pytester, TESTS, "--jobs-attack-calls")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*this run attacks nothing: add --jobs-twice or --jobs-crash."])
+
+
+def test_a_call_that_raises_is_not_repeated_and_calls_within_a_call_are_a_part_of_it(pytester):
+    result = run(
+        pytester,
+        """
+        import pytest
+        import ledger
+
+        @pytest.fixture
+        def seeded():
+            ledger.add(1)
+
+        def test_raising():
+            with pytest.raises(LookupError):
+                ledger.refuse(5)
+            assert ledger.points == [5]
+
+        def test_nested():
+            ledger.outer(5)
+            assert ledger.points == [5]
+
+        def test_of_a_fixture(seeded):
+            assert ledger.points == [1]
+        """,
+        "--jobs-twice",
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["1 delivery of 1 job made once more, in 1 test of 3."])
+
+
+def test_a_second_call_that_fails_breaks_the_test_and_gets_the_arguments_of_the_first(pytester):
+    result = run(
+        pytester,
+        """
+        import ledger
+
+        def test_it(jobs):
+            ledger.refuse_again([7])
+        """,
+        "--jobs-twice",
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["- refuse_again([[]7]) was delivered again, and failed: LookupError: 7"]
+    )
+
+
+def test_what_a_second_call_enqueues_is_hidden_from_the_test(pytester):
+    result = run(
+        pytester,
+        """
+        import ledger
+
+        def test_it(jobs, assert_enqueued):
+            ledger.paid.add(8)
+            send(8)
+            assert_enqueued(ledger.pay)
+
+        @ledger.job
+        def send(number):
+            ledger.pay.perform_later(number)
+        """,
+        "--jobs-twice",
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_direct_calls_of_celery(pytester):
+    pytest.importorskip("celery")
+    result = run(
+        pytester,
+        """
+        import ledger
+        from celery import Celery
+
+        app = Celery("shop", broker="redis://redis.invalid/0")
+
+        @app.task
+        def add(number):
+            ledger.points.append(number)
+            return number
+
+        @app.task(bind=True)
+        def bound(self, number):
+            ledger.points.append(self.request.id)
+
+        def test_calling():
+            assert add(5) == 5
+            assert ledger.points == [5]
+
+        def test_running():
+            assert add.run(5) == 5
+            assert ledger.points == [5]
+
+        def test_applying():
+            assert add.apply((5,)).get() == 5
+            assert ledger.points == [5]
+
+        def test_bound():
+            bound.apply(args=[5])
+            assert len(ledger.points) == 1
+        """,
+        "--jobs-twice",
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        ["test_it.add broke 3 tests:", "4 deliveries of 2 jobs made once more, in 4 tests of 4."]
+    )
+
+
+def test_direct_calls_of_taskiq(pytester):
+    pytest.importorskip("taskiq")
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import ledger
+        from taskiq import InMemoryBroker
+
+        broker = InMemoryBroker()
+
+        @broker.task
+        async def add(number):
+            ledger.points.append(number)
+            return number
+
+        @broker.task
+        def add_here(number):
+            ledger.points.append(number)
+
+        def test_awaiting():
+            assert asyncio.run(add(5)) == 5
+            assert ledger.points == [5]
+
+        def test_calling():
+            add_here(5)
+            assert ledger.points == [5]
+        """,
+        "--jobs-twice",
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["2 deliveries of 2 jobs made once more, in 2 tests of 2."])
+
+
+def test_direct_calls_of_django_tasks(pytester):
+    pytest.importorskip("django_tasks")
+    result = run(
+        pytester,
+        """
+        import asyncio
+        import django_project
+        import ledger
+
+        django_project.configure()
+
+        from django_tasks import task
+
+        @task()
+        def add(number):
+            ledger.points.append(number)
+            return number
+
+        def test_calling():
+            assert add.call(5) == 5
+            assert ledger.points == [5]
+
+        def test_awaiting():
+            assert asyncio.run(add.acall(5)) == 5
+            assert ledger.points == [5]
+        """,
+        "--jobs-twice",
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["test_it.add broke 2 tests:"])
