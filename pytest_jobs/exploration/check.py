@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import random
 import threading
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -20,8 +21,9 @@ from .engine.engine import Engine
 from .engine.scope import Scope
 from .engine.world import TimeLimit, World, check_world, keeping
 from .histories.checked_job import CheckedJob, Options
+from .histories.exploration import Exploration
 from .histories.explorer import Explorer
-from .histories.plans import DEFAULT, HISTORIES, HistoryName
+from .histories.plans import DEFAULT, HISTORIES, TWICE_INTERRUPTED, HistoryName, why_nothing_to_try
 from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
 from .histories.verdicts import ERRORS
 from .report.audience import current_audience
@@ -57,8 +59,13 @@ def checked_names(
     return tuple(name for name in HISTORIES if name in wanted)
 
 
-def check_choices(depth: object, delivery: object) -> None:
-    """Check the parameters that have only a few values.
+def check_choices(
+    depth: object,
+    delivery: object,
+    names: Collection[HistoryName],
+    others: Sequence[object],
+) -> None:
+    """Check the parameters that have only a few values, or take effect only in some histories.
 
     Raises:
         CriterionError: when one of them has another value.
@@ -68,6 +75,16 @@ def check_choices(depth: object, delivery: object) -> None:
     if delivery not in ("at-least-once", "as configured"):
         raise CriterionError(
             f"delivery must be 'at-least-once' or 'as configured', got {delivery!r}."
+        )
+    if depth == 2 and not {*names} & {*TWICE_INTERRUPTED}:
+        raise CriterionError(
+            f"depth=2 interrupts the second delivery of {' and of '.join(TWICE_INTERRUPTED)}, and histories= has "
+            "neither of them: add one, or leave depth= out."
+        )
+    if others and "out_of_order" not in names:
+        raise CriterionError(
+            "others= are called in out_of_order only, which is not among the histories: add it to histories=, or "
+            "write histories='all'."
         )
 
 
@@ -89,6 +106,8 @@ def check_arguments(args: object, kwargs: object) -> None:
 
 #: Histories without a point of interruption: there is one of each.
 _QUICK: Final = frozenset(("twice", "restart"))
+#: What notes of Hypothesis on our own function contain.
+_SEARCH_NOTES: Final = ("search(", "@reproduce_failure")
 #: The share of the time limit that may be spent on the other histories, once one has failed.
 _SHARE_OF_THE_REST: Final = 0.25
 
@@ -156,7 +175,7 @@ def check_idempotent(
             deterministic, or nothing that it does is seen.
     """
     names = checked_names(histories, others)
-    check_choices(depth, delivery)
+    check_choices(depth, delivery, names, others)
     world = here() if world is None else world
     if not isinstance(world, Here):
         check_world(world)
@@ -165,6 +184,7 @@ def check_idempotent(
     options = Options(
         world=world,
         names=names,
+        by_name=histories is not DEFAULT and histories != "all",
         at_least_once=at_least_once,
         accept=accepted(accept),
         others=others,
@@ -190,22 +210,23 @@ def check_idempotent(
 
 
 def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Explored:
-    draws = any(map(_is_strategy, (*args, *kwargs.values())))
+    given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+    drawn_places = [place for place, value in given if _is_strategy(value)]
+    draws = bool(drawn_places)
     text = current_audience().replay
     token = None if text is None else parsed_token(text)
     with _checked_job(job, options) as checked:
         if token is not None and not (token.is_of(checked.name) and bool(token.arguments) is draws):
             return Explored((), options.names, checked.name, "other")
-        search = _Search(checked, token)
+        search = _Search(checked, token, drawn_places)
         drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
         try:
             if draws and drawn is None:
-                for names in _rounds(options):
-                    _search_arguments(partial(search.explore, names), args, kwargs)
+                _search_arguments(search.explore, _rounds(options), args, kwargs)
             else:
                 search.explore(options.names, *(drawn or (args, kwargs)))
         except BaseException as raised:
-            search.complete(raised, draws=draws)
+            search.complete(raised)
             raise
         explorations = [explorer.exploration for explorer in search.explorers.values()]
         for exploration in explorations:
@@ -215,6 +236,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         kinds, reads = kinds_of(checked.engine.kept), tuple(guessed_reads(checked.engine.kept))
         if token is None:
             kinds.check_all_used()
+            check_something_tried(explorations, by_name=options.by_name)
     return Explored(
         explorations,
         options.names,
@@ -254,9 +276,13 @@ def _rounds(options: Options) -> list[Sequence[HistoryName]]:
 class _Search:
     """Explores one set of arguments after another, and reports on those that fail."""
 
-    def __init__(self, checked: CheckedJob, token: Token | None) -> None:
+    def __init__(
+        self, checked: CheckedJob, token: Token | None, drawn: Sequence[int | str]
+    ) -> None:
         self._checked = checked
         self._token = token
+        #: The positions and the names of the arguments that Hypothesis draws.
+        self._drawn = drawn
         #: By the arguments.
         self.explorers: dict[str, Explorer] = {}
         self._failed: dict[int, tuple[NotIdempotent, Explorer]] = {}
@@ -277,11 +303,19 @@ class _Search:
         if key not in self.explorers:
             self.explorers[key] = Explorer(self._checked, args, kwargs)
         explorer = self.explorers[key]
-        if token is None:
-            explorer.explore(names, TimeLimit(options.time_limit))
-        else:
-            replay(explorer, token)
         exploration = explorer.exploration
+        try:
+            explorer.refer()
+            if exploration.unseen and not self._drawn:
+                raise ExplorationError(exploration.unseen)
+            if token is None:
+                explorer.explore(names, TimeLimit(options.time_limit))
+            else:
+                replay(explorer, token)
+        except ExplorationError as refusal:
+            if self._drawn:
+                refusal.add_note(f"Hypothesis drew the arguments {exploration.call}.")
+            raise
         if exploration.failure is not None:
             verdict = exploration.failure.verdict
             error = ERRORS[verdict.word]()
@@ -304,7 +338,7 @@ class _Search:
                 "time_limit=, make the world faster, or accept a part by allow_partial=True."
             )
 
-    def complete(self, raised: BaseException, *, draws: bool) -> None:
+    def complete(self, raised: BaseException) -> None:
         """Give the errors that are about to leave the check their reports.
 
         Only now, since Hypothesis makes many errors and raises the simplest. The search ends first:
@@ -312,10 +346,10 @@ class _Search:
 
         Args:
             raised: the error, or a group of errors.
-            draws: whether Hypothesis drew the arguments.
         """
         go_on = TimeLimit(self._checked.options.time_limit * _SHARE_OF_THE_REST)
         for error in _errors_in(raised):
+            _drop_notes_on_the_search(error)
             if id(error) not in self._failed:
                 continue
             failed, explorer = self._failed[id(error)]
@@ -325,7 +359,11 @@ class _Search:
                 explorer.explore_rest(go_on)
             if exploration.failure is not None:
                 failed.report = report_on(
-                    self._checked, exploration, exploration.failure, current_audience(), draws=draws
+                    self._checked,
+                    exploration,
+                    exploration.failure,
+                    current_audience(),
+                    drawn=self._drawn,
                 )
                 failed.args = (str(failed.report),)
 
@@ -338,30 +376,84 @@ def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:
         yield raised
 
 
+def _drop_notes_on_the_search(error: BaseException) -> None:
+    """Drop the notes in which Hypothesis shows a call of our own function, and how to reproduce that."""
+    notes = getattr(error, "__notes__", [])
+    notes[:] = [note for note in notes if not any(ours in note for ours in _SEARCH_NOTES)]
+
+
+def check_something_tried(explorations: Sequence[Exploration], *, by_name: bool) -> None:
+    """Check that the job does something, and that each history had something to try.
+
+    With arguments that are drawn, some may be harmless, but not all.
+
+    Args:
+        explorations: one for each set of arguments.
+        by_name: whether the test names the histories, rather than taking the default or "all".
+
+    Raises:
+        ExplorationError: says which history had nothing to try, or why nothing would be seen.
+    """
+    if all(one.unseen for one in explorations):
+        raise ExplorationError(explorations[0].unseen)
+    if not by_name:
+        return
+    for name in explorations[0].nothing_to_try:
+        if all(name in one.nothing_to_try for one in explorations):
+            raise ExplorationError(
+                f"The check names {name}, and there is nothing to try: {why_nothing_to_try(name)}, or leave "
+                f"{name} out of histories=."
+            )
+
+
 def _is_strategy(value: object) -> bool:
     return any(base.__module__.startswith("hypothesis.") for base in type(value).__mro__)
 
 
 def _search_arguments(
-    explore: Callable[[tuple[Any, ...], dict[str, Any]], None],
+    explore: Callable[[Sequence[HistoryName], tuple[Any, ...], dict[str, Any]], None],
+    rounds: Sequence[Sequence[HistoryName]],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """Let Hypothesis search the arguments. It never draws the points: those are all tried."""
-    from hypothesis import HealthCheck, given, settings, strategies
+    """Let Hypothesis search the arguments. It never draws the points: those are all tried.
+
+    Args:
+        explore: tries the histories of some names with one set of arguments.
+        rounds: the names of each search.
+        args: the positional arguments, with strategies among them.
+        kwargs: the keyword arguments, likewise.
+    """
+    from hypothesis import HealthCheck, Phase, core, given, seed, settings, strategies
 
     def strategy(value: Any) -> Any:
         return value if _is_strategy(value) else strategies.just(value)
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(
-        strategies.tuples(*map(strategy, args)),
-        strategies.fixed_dictionaries({name: strategy(value) for name, value in kwargs.items()}),
-    )
-    def search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        explore(args, kwargs)
+    def searching(names: Sequence[HistoryName]) -> Any:
+        # Two bugs would leave as a group of errors, and the reader mends one at a time.
+        @settings(
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+            report_multiple_bugs=False,
+            phases=phases,
+        )
+        @given(
+            strategies.tuples(*map(strategy, args)),
+            strategies.fixed_dictionaries({name: strategy(kwargs[name]) for name in kwargs}),
+        )
+        def search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            explore(names, args, kwargs)
 
-    search()
+        return search
+
+    # It would explain the failure by lines of ours.
+    phases = [phase for phase in settings().phases if phase is not Phase.explain]
+    # Each round draws the same arguments, so that all of them are explored by all names.
+    is_fixed = settings().derandomize or core.global_force_seed is not None
+    number = random.getrandbits(64)
+    for names in rounds:
+        search = searching(names)
+        (search if is_fixed else seed(number)(search))()
 
 
 def _in_a_thread(run: Callable[[], Explored]) -> Explored:

@@ -14,6 +14,7 @@ SourceLine: TypeAlias = tuple[str, str, int]
 
 #: Python 3.12 inlines these and reports no line for each round. Points of 3.11 are to be the same.
 _INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
+_NO_SOURCE: Final = "(no source)"
 _PAUSES: Final = {
     "await": "while it awaited, on",
     "awaited": "before it had the answer, on",
@@ -70,7 +71,7 @@ class PointCounter:
     def line(self, code: CodeType, line: int) -> Point:
         """Return the point of a line that is about to run."""
         self.place = (code.co_qualname, code.co_filename, line)
-        return self._next("line", linecache.getline(code.co_filename, line).strip())
+        return self._next("line", source_text(code.co_filename, line))
 
     def is_inlined(self, code: CodeType, line: int) -> bool:
         """Return whether this is another round of a comprehension that is written in one line."""
@@ -79,7 +80,7 @@ class PointCounter:
     def pause(self, kind: PointKind) -> Point:
         """Return the point at which a coroutine waits, or has got what it waited for."""
         _, filename, line = self.place
-        return self._next(kind, linecache.getline(filename, line).strip())
+        return self._next(kind, source_text(filename, line))
 
     def act(self, kind: PointKind, text: str) -> Point:
         """Return the point before or after an effect."""
@@ -90,6 +91,11 @@ class PointCounter:
         key = (kind, function, text)
         hit = self._hits[key] = self._hits.get(key, 0) + 1
         return Point(kind, function, text, hit, filename, line)
+
+
+def source_text(filename: str, line: int) -> str:
+    """Return the text of a line; a remark if its code was generated and its source was not kept."""
+    return linecache.getline(filename, line).strip() or (_NO_SOURCE if line else "")
 
 
 def enclosing_function(function: str) -> str:

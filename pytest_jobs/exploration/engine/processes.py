@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Set as AbstractSet
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 _CONTAINERS: Final = (dict, list, set, deque, bytearray)
 _LOCKS: Final[dict[type, Callable[[], object]]] = {
@@ -60,6 +60,13 @@ class ProcessIds:
         return number in self._alive if self._FIRST <= number < self._next else None
 
 
+class Namespace(Protocol):
+    """A module, or what stands for one: `vars` of it are the globals of some code."""
+
+    @property
+    def __name__(self) -> str: ...
+
+
 def modules_of(files: Iterable[str]) -> list[ModuleType]:
     wanted = set(files)
     if not wanted:
@@ -71,7 +78,7 @@ def modules_of(files: Iterable[str]) -> list[ModuleType]:
     ]
 
 
-def file_of(module: ModuleType) -> str:
+def file_of(module: Namespace) -> str:
     """Return the file of a module, without loading a lazy one; "" if it has none."""
     return str(vars(module).get("__file__") or "")
 
@@ -79,7 +86,7 @@ def file_of(module: ModuleType) -> str:
 class ModuleGlobals:
     """Gives each process of a history its own values of the globals of some modules."""
 
-    def __init__(self, modules: Iterable[ModuleType], kept: Iterable[GlobalName] = ()) -> None:
+    def __init__(self, modules: Iterable[Namespace], kept: Iterable[GlobalName] = ()) -> None:
         """Remember the globals as they are.
 
         Args:
@@ -95,10 +102,10 @@ class ModuleGlobals:
         self._kept |= frozenset(kept)
         self._put(self._first, self._kept, anew=True)
 
-    def keep_only(self, modules: Iterable[ModuleType]) -> None:
+    def keep_only(self, modules: Iterable[Namespace]) -> None:
         """Ignore the other modules from now on."""
-        wanted = set(modules)
-        self._modules = tuple(module for module in self._modules if module in wanted)
+        wanted = {id(module) for module in modules}
+        self._modules = tuple(module for module in self._modules if id(module) in wanted)
 
     def switch_to(
         self, there: ProcessGlobals | None, kept: Iterable[GlobalName] = ()
@@ -229,7 +236,7 @@ def _alike(now: tuple[Any, Any] | None, before: tuple[Any, Any] | None) -> bool:
         return False
 
 
-def held_locks(modules: Iterable[ModuleType]) -> list[Any]:
+def held_locks(modules: Iterable[Namespace]) -> list[Any]:
     """Return the locks among the globals of modules that are held."""
     return [
         value

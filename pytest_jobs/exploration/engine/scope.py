@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import fnmatch
 import inspect
+import linecache
 import os
 import sys
 import sysconfig
@@ -16,7 +17,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from .processes import file_of, modules_of
+from .processes import Namespace, file_of, modules_of
 
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
@@ -25,6 +26,9 @@ _TEST_FOLDERS: Final = frozenset(("tests", "test", "testing"))
 _INSTALLED: Final = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_PACKAGES: Final = tuple(
+    os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("purelib", "platlib")
 )
 _OURS: Final = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 _ELSEWHERE: Final = (*_INSTALLED, _OURS)
@@ -42,7 +46,8 @@ class Scope:
 
     By default the code of the project counts, without tests, the world, the fakes of the world and
     installed packages. If a job is defined in a test module, the functions of that module count too,
-    except its tests and the world.
+    except its tests and the world. The file of a job counts wherever it lies: in an installed package, in
+    a zip, or nowhere, as the code of a notebook or of `exec`.
     """
 
     def __init__(
@@ -65,6 +70,10 @@ class Scope:
         self._bodies: set[CodeType] = set()
         #: The files in which the jobs are defined.
         self._homes: set[str] = set()
+        #: The installed packages and the zips of those files, whose other code is named if it ran.
+        self._neighbours: tuple[str, ...] = ()
+        #: The globals of the jobs, by their identity: those of generated code belong to no file.
+        self._globals: dict[int, Namespace] = {}
         self._traced = None if trace is None else _Parts(_several(trace), "trace")
         self._atomic = _Parts(_several(atomic), "atomic")
         self._world: tuple[str, str] | None = None
@@ -88,8 +97,8 @@ class Scope:
         self._decided: dict[int, tuple[bool, CodeType]] = {}
         self._untraced: dict[str, None] = {}
         self._real: dict[str, str] = {}
-        self._modules: list[ModuleType] = []
-        self._modules_of = (-1, -1)
+        self._modules: list[Namespace] = []
+        self._modules_of = (-1, -1, -1)
         self._files: set[str] = set()
 
     def add(self, body: Callable[..., Any]) -> bool:
@@ -103,8 +112,29 @@ class Scope:
             return False
         self._bodies.add(code)
         self._homes |= {code.co_filename, os.path.realpath(code.co_filename)}
+        self._neighbours = (*self._neighbours, *_neighbours(code.co_filename))
+        namespace = _globals_of(body)
+        if namespace is not None:
+            self._add_globals(code, namespace)
         self._decided.clear()
         return True
+
+    def _add_globals(self, code: CodeType, namespace: dict[str, Any]) -> None:
+        # Only a loader knows the source of a module in a zip.
+        linecache.lazycache(code.co_filename, namespace)
+        module = sys.modules.get(str(namespace.get("__name__")))
+        is_its_module = module is not None and vars(module) is namespace
+        self._globals[id(namespace)] = (
+            module if module is not None and is_its_module else LooseGlobals(namespace)
+        )
+        if self._real_path(code.co_filename):
+            return
+        # Each cell of a notebook is a file of its own, and the helpers of a job lie in other cells.
+        for value in list(namespace.values()):
+            if getattr(value, "__globals__", None) is namespace:
+                filename = value.__code__.co_filename
+                if not self._real_path(filename):
+                    self._homes.add(filename)
 
     def leave_out(self, fake: object) -> None:
         """Do not trace a function, or the methods of an object."""
@@ -132,8 +162,9 @@ class Scope:
         return tuple(self._untraced)
 
     def is_of_project(self, code: CodeType) -> bool:
-        """Return whether code belongs to the project, rather than to an installed package or to this one."""
-        return self._is_file_of_project(code.co_filename)
+        """Return whether code belongs to the project, or lies in the installed package of a job."""
+        filename = code.co_filename
+        return self._is_file_of_project(filename) or filename.startswith(self._neighbours)
 
     def is_below_world(self) -> bool:
         """Return whether the line that is about to run was called by a function that the world defines."""
@@ -151,22 +182,24 @@ class Scope:
         """Remember a function that runs in a delivery and is not traced."""
         if self._is_inside_world(code):
             self._world_runs = True
-        filename = self._real_path(code.co_filename)
         if (
             code in self._fakes
             or _outermost(code) == self._world
             or self._atomic.have(code)
-            or not self._is_file_of_project(filename)
+            or not self.is_of_project(code)
             or code.co_name == "<module>"
         ):
             return
-        self._untraced[f"{Path(filename).name}: {code.co_qualname}"] = None
+        self._untraced[f"{Path(code.co_filename).name}: {code.co_qualname}"] = None
 
-    def modules(self) -> list[ModuleType]:
-        """Return the modules of the traced code that has run."""
-        state = (len(self._files), len(sys.modules))
+    def modules(self) -> list[Namespace]:
+        """Return the modules of the traced code that has run, and the globals of generated jobs."""
+        state = (len(self._files), len(sys.modules), len(self._globals))
         if self._modules_of != state:
-            self._modules = modules_of(self._files)
+            by_file = modules_of(self._files)
+            known = {id(vars(module)) for module in by_file}
+            loose = (found for key, found in self._globals.items() if key not in known)
+            self._modules = [*by_file, *loose]
             self._modules_of = state
         return self._modules
 
@@ -174,34 +207,41 @@ class Scope:
         """Return whether the traced code may take a lock, or keep something for each thread."""
         return any(wanted and _may_wait(code) for wanted, code in list(self._decided.values()))
 
-    def loaded_modules(self) -> list[ModuleType]:
+    def loaded_modules(self) -> list[Namespace]:
         """Return the modules whose code may be traced, whether it has run or not."""
         named = self._traced.files() if self._traced is not None else set()
-        found = []
+        found: dict[int, Namespace] = dict(self._globals)
         for module in list(sys.modules.values()):
             file = file_of(module) if isinstance(module, ModuleType) else ""
-            if file in named:
-                found.append(module)
-            elif file and self._is_file_of_project(file):
-                filename = self._real_path(file)
-                if filename in self._homes or not _is_test(filename):
-                    found.append(module)
-        return found
+            if file in named or (file and self._may_count(file)):
+                found[id(vars(module))] = module
+        return list(found.values())
+
+    def _may_count(self, file: str) -> bool:
+        if file in self._homes or self._real_path(file) in self._homes:
+            return True
+        return self._is_file_of_project(file) and not _is_test(file)
 
     def _decide(self, code: CodeType) -> bool:
-        if self._traced is None and not self._is_file_of_project(code.co_filename):
-            return False
+        is_at_home = code.co_filename in self._homes
+        if self._traced is None and not is_at_home:
+            # Most code is ruled out here, by the path of its file alone.
+            if not self._is_file_of_project(code.co_filename):
+                return False
+            is_at_home = self._real_path(code.co_filename) in self._homes
         if code in self._fakes or self._atomic.have(code):
             return False
+        if code in self._bodies:
+            return True
         if self._traced is not None:
-            return self._traced.have(code) or code in self._bodies
-        if _outermost(code) == self._world and code not in self._bodies:
+            return self._traced.have(code)
+        if _outermost(code) == self._world:
             return False
-        filename = self._real_path(code.co_filename)
-        if filename not in self._homes:
+        if not is_at_home:
+            filename = self._real_path(code.co_filename)
             return not _is_test(filename) and not self._is_in_test_folder(code.co_filename)
         is_test_code = code.co_name == "<module>" or code.co_name.startswith("test_")
-        return not (is_test_code and _is_test(filename))
+        return not (is_test_code and _is_test(code.co_filename))
 
     def _is_inside_world(self, code: CodeType) -> bool:
         if self._inside_world is None or code in self._bodies:
@@ -229,6 +269,30 @@ class Scope:
             path = os.path.realpath(filename)
             self._real[filename] = real = path if Path(path).is_file() else ""
         return real
+
+
+class LooseGlobals:
+    """Stands for the module that generated code does not have: `exec` was given a dictionary."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.__dict__ = namespace
+
+    @property
+    def __name__(self) -> str:
+        # The dictionary may be the copy of a module's, with its name in it.
+        return f"<globals {id(self.__dict__)}>"
+
+
+def _neighbours(filename: str) -> Iterator[str]:
+    """Yield the installed package, or the package in a zip, in which a file lies with others."""
+    real = os.path.realpath(filename)
+    for packages in _PACKAGES:
+        package, inside, _ = real.removeprefix(packages).partition(os.sep)
+        if real.startswith(packages) and inside:
+            yield f"{packages}{package}{os.sep}"
+    archive = next((path for path in Path(filename).parents if path.is_file()), None)
+    if archive is not None:
+        yield f"{archive}{os.sep}"
 
 
 def _may_wait(code: CodeType) -> bool:
@@ -271,13 +335,21 @@ def _several(parts: object) -> Iterable[object]:
     return parts if isinstance(parts, list | tuple | set | frozenset) else (parts,)
 
 
+def _function(body: Any) -> Any:
+    """Return the function behind a job, without what wraps it or is bound to it."""
+    while isinstance(body, partial):
+        body = body.func
+    unwrapped: Any = inspect.unwrap(body)
+    unwrapped = getattr(unwrapped, "__func__", unwrapped)
+    return unwrapped if hasattr(unwrapped, "__code__") else type(unwrapped).__call__
+
+
+def _globals_of(body: Any) -> dict[str, Any] | None:
+    return getattr(_function(body), "__globals__", None)
+
+
 def _code(function: Any) -> CodeType:
-    while isinstance(function, partial):
-        function = function.func
-    unwrapped: Any = inspect.unwrap(function)
-    code = getattr(getattr(unwrapped, "__func__", unwrapped), "__code__", None)
-    if code is None:
-        code = getattr(type(unwrapped).__call__, "__code__", None)
+    code = getattr(_function(function), "__code__", None)
     if code is None:
         raise ExplorationError(f"{function!r} is not written in Python, so it has no lines.")
     return code  # type: ignore[no-any-return]

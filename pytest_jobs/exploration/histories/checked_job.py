@@ -23,6 +23,8 @@ class Options:
 
     world: World
     names: tuple[HistoryName, ...]
+    #: Whether the test names them, rather than taking the default or "all".
+    by_name: bool
     at_least_once: Collection[str]
     accept: tuple[type[BaseException], ...]
     others: Sequence[Callable[[], object]]

@@ -34,6 +34,8 @@ class Reference:
         #: What is observed after the clean run.
         self.wanted: Mapping[str, Any] = {}
         self.run = Run(1)
+        #: Why nobody would see what the job does twice; empty if somebody would.
+        self.unseen = ""
 
     def refer(self) -> None:
         """Make one clean run, and another one at another time with other random values; the first time only.
@@ -60,8 +62,14 @@ class Reference:
             self._kept = history.belonging_to_world()
             nothing_happened = self.wanted == history.initial
         self.run = history.runs[0]
+        if not self.run.points:
+            raise ExplorationError(
+                "One clean run of the job comes to no point at which it could be interrupted, since none of its "
+                "lines counts and it has no effect that is seen: let trace= name the code that does the work, and "
+                "atomic= only the code that is one step."
+            )
         if nothing_happened:
-            self._check_any_effect()
+            self.unseen = self._why_unseen()
         other, initial = self._clean(self.history(seed=2, delay=timedelta(seconds=12_345)))
         if initial != history.initial:
             raise not_fresh(history.initial, initial)
@@ -76,23 +84,24 @@ class Reference:
         self._known, self._lessons = True, kept.lessons
         self._threads = self._checked.needs_threads()
 
-    def _check_any_effect(self) -> None:
-        """Raise if the clean run did nothing that is compared, neither by itself nor in the state."""
+    def _why_unseen(self) -> str:
+        """Return why the state and the effects of a clean run show nothing; empty if they show something."""
         acts = [act for act in self.run.point_acts if act is not None]
         nothing_seen = self._checked.options.nothing_seen
         if not acts and nothing_seen is not None:
             raise ExplorationError(nothing_seen())
         if not acts:
-            raise ExplorationError(
+            return (
                 "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
                 "of: the state that the world yields has to show its work."
             )
         if not any(act.tells_itself for act in acts):
-            raise ExplorationError(
+            return (
                 f"One clean run of the job does {acts[0].kind}: {acts[0].text}, and the state that the world "
                 "yields is the same as before, so nobody would see that it is done twice: let the state show "
                 "what the job changes, and begin as it is before the job."
             )
+        return ""
 
     def _imports_libraries(self) -> bool:
         """Run the job once so that its libraries get imported, and patch those.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...harness.records.texts import short_repr
 from ..engine.points import Point
 from ..engine.watching import Run
 from .plans import HISTORIES, HistoryName, Plan
@@ -63,6 +64,10 @@ class Exploration:
     rest: Rest | None = None
     histories: int = 0
     planned: int = 0
+    #: The names of the histories that the job, or its library as configured, gives nothing to try for.
+    nothing_to_try: Sequence[HistoryName] = ()
+    #: Why nobody would see what the job does twice; empty if somebody would.
+    unseen: str = ""
     #: Histories that show nothing because one delivery waited for another, and the line at which it did.
     inconclusive: list[tuple[Plan, str]] = field(default_factory=list)
     #: What the job did in threads that it started, where it was not interrupted.
@@ -78,9 +83,21 @@ class Exploration:
         return self.reference.points
 
     @property
+    def call(self) -> str:
+        """The arguments, as in a call."""
+        named = (f"{name}={short_repr(value)}" for name, value in self.kwargs.items())
+        return f"({', '.join((*map(short_repr, self.args), *named))})"
+
+    @property
     def not_asked(self) -> list[HistoryName]:
         """The names of the histories that the check did not ask for."""
         return [name for name in HISTORIES if name not in self.names]
+
+    @property
+    def depth_reached(self) -> int:
+        """How many deliveries were interrupted in one history: less than asked for if a simpler one failed."""
+        failure = self.failure
+        return 1 if failure is not None and failure.plan.second is None else self.depth
 
     def __str__(self) -> str:
         """Return what was explored, and what was not."""
@@ -95,6 +112,10 @@ class Exploration:
                 f" {len(self.inconclusive)} of them show nothing, since one delivery waited for the other at "
                 f"{', '.join(calls)}."
             )
+        if self.unseen:
+            text += " With these arguments the job changes nothing that is compared."
+        if self.nothing_to_try:
+            text += f" Nothing to try for: {', '.join(self.nothing_to_try)}."
         if self.not_asked:
             text += f" Not explored: {', '.join(self.not_asked)}."
         if self.elsewhere:

@@ -38,6 +38,12 @@ class Explorer:
         """
         self.reference.refer()
         self.exploration.reference = self.reference.run
+        self.exploration.unseen = self.reference.unseen
+        plans = self.plans(self.exploration.names)
+        possible = {plan.name for plan in plans}
+        self.exploration.nothing_to_try = [
+            name for name in self.exploration.names if name not in possible
+        ]
 
     def explore(self, names: Collection[HistoryName], go_on: Callable[[], bool]) -> None:
         """Try the histories of some names that were not tried yet, up to the first that fails.
@@ -89,7 +95,8 @@ class Explorer:
             else:
                 rest.failures += [] if failure is None else [failure]
         rest.unclear.update(plan.name for plan, _ in exploration.inconclusive)
-        exploration.histories = sum(rest.tried.values())
+        exploration.planned = len(plans)
+        exploration.histories = rest.tried.total() - rest.unclear.total()
 
     def plans(self, names: Collection[HistoryName]) -> list[Plan]:
         """Return the plans of some names, the simplest first.

@@ -30,6 +30,22 @@ DEFAULT: Final[tuple[HistoryName, ...]] = HISTORIES[:6]
 #: The histories whose second delivery is interrupted as well, with `depth=2`.
 TWICE_INTERRUPTED: Final[tuple[HistoryName, ...]] = ("crash", "overlap")
 
+_FORGOTTEN: Final = (
+    "by the settings of its library a job that has begun is not delivered again. "
+    "Drop delivery='as configured'"
+)
+_FAKES: Final = "Fake or wrap what it calls"
+_NOTHING_TO_TRY: Final[Mapping[HistoryName, str]] = {
+    "effect_fails": f"a clean run of the job has no effect that could fail. {_FAKES}",
+    "reply_lost": f"a clean run of the job has no effect whose answer could be lost. {_FAKES}",
+}
+
+
+def why_nothing_to_try(name: HistoryName) -> str:
+    """Return why a job gives no history of a name to try, and what would change that."""
+    return _NOTHING_TO_TRY.get(name, _FORGOTTEN)
+
+
 _AT_ONCE: Final = timedelta(0)
 _NEXT_DAY: Final = timedelta(hours=25)
 _LATER: Final = (timedelta(hours=1), _NEXT_DAY, timedelta(days=40))

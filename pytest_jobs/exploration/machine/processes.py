@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any, Final
 
 from ...harness.time.waiting import comes_about
-from ..engine.processes import GlobalName, ModuleGlobals, ProcessGlobals, file_of
+from ..engine.processes import GlobalName, ModuleGlobals, Namespace, ProcessGlobals, file_of
 from ..engine.threads import OwnThread, State
 
 #: Seconds in which a hanging thread may still end, once the killed ones have released everything.
@@ -93,7 +92,7 @@ class Processes:
 
     def __init__(
         self,
-        modules: Iterable[ModuleType],
+        modules: Iterable[Namespace],
         observe: Callable[[], Mapping[str, Any]],
         time_limit: float,
     ) -> None:

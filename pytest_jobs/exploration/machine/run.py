@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any, Protocol, Self, TypeVar
 
 from ...errors import CriterionError, ExplorationError
@@ -18,6 +17,7 @@ from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
 from ..engine.engine import Engine
+from ..engine.processes import Namespace
 from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
@@ -74,7 +74,7 @@ class MachineRun:
         self.any_change = False
         self._example: Example | None = None
         self._initial: Mapping[str, Any] | None = None
-        self._modules: list[ModuleType] = []
+        self._modules: list[Namespace] = []
         self._modules_of = 0
         self._stack = ExitStack()
 
@@ -150,7 +150,7 @@ class MachineRun:
         """Return the name by which steps call the job of a record, without its number."""
         return self._names.get((record.source, record.name), short_name(record.name))
 
-    def modules(self) -> list[ModuleType]:
+    def modules(self) -> list[Namespace]:
         """Return the modules whose globals may be those of jobs."""
         if len(sys.modules) != self._modules_of:
             self._modules = self.engine.scope.loaded_modules()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from inspect import signature
 from typing import Any, Final
 
 from ...harness.records.texts import duration, error_text, short_name, short_repr, shortened
@@ -38,6 +39,7 @@ _AND_AGAIN: Final[Mapping[HistoryName, str]] = {
     "overlap": " It was interrupted in turn.",
 }
 _CALL_WIDTH: Final = 100
+_DRAWN_WIDTH: Final = 400
 _SHELL: Final = frozenset('"$`!\\')
 
 
@@ -56,6 +58,8 @@ class Report:
     audience: Audience
     #: The name of the other job, of `out_of_order`.
     other: str = ""
+    #: The arguments that Hypothesis drew, by the names of their parameters.
+    drawn: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def is_replay(self) -> bool:
@@ -119,6 +123,7 @@ class Report:
                 "histories": self.exploration.histories,
                 "planned": self.exploration.planned,
                 "points": len(self.exploration.points),
+                "nothing_to_try": list(self.exploration.nothing_to_try),
                 "passed": [] if self.rest is None else list(self.rest.passed()),
                 "not_looked_at": {} if self.rest is None else dict(self.rest.left),
                 "unclear": {} if self.rest is None else dict(self.rest.unclear),
@@ -133,11 +138,7 @@ class Report:
     # The first line
 
     def _headline(self) -> str:
-        arguments = [
-            *map(short_repr, self.exploration.args),
-            *(f"{name}={short_repr(value)}" for name, value in self.exploration.kwargs.items()),
-        ]
-        call = shortened(f"{short_name(self.job)}({', '.join(arguments)})", _CALL_WIDTH)
+        call = shortened(f"{short_name(self.job)}{self.exploration.call}", _CALL_WIDTH)
         return (
             f"{call} is not safe to deliver twice: {self.verdict} {self.effect} "
             f"[{self.history}{self._share()}]"
@@ -165,6 +166,7 @@ class Report:
 
     def _closing(self) -> list[str]:
         return [
+            self._what_was_drawn(),
             "" if self.audience.verbose else self._also_fails(),
             self._explored(),
             f"world: {self.exploration.world}" if self.exploration.world else "",
@@ -172,6 +174,12 @@ class Report:
             self.semantics,
             self._replay(),
         ]
+
+    def _what_was_drawn(self) -> str:
+        told = ", ".join(
+            f"{name}={shortened(repr(value), _DRAWN_WIDTH)}" for name, value in self.drawn.items()
+        )
+        return f"drawn: {told} (the simplest arguments that Hypothesis found)" if told else ""
 
     def _replay(self) -> str:
         nodeid = self.audience.nodeid
@@ -213,7 +221,9 @@ class Report:
             text += f"; passed: {passed}" if passed else ""
             text += _amounts("; not looked at for want of time", self.rest.left)
             text += _amounts("; could not be carried out", self.rest.unclear)
-        left = [*found.not_asked, *(["depth=2"] if found.depth == 1 else [])]
+        if found.nothing_to_try:
+            text += f"; nothing to try for: {', '.join(found.nothing_to_try)}"
+        left = [*found.not_asked, *(["depth=2"] if found.depth_reached == 1 else [])]
         return f"{text}. Not explored: {', '.join((*left, 'three deliveries at once'))}."
 
 
@@ -223,7 +233,7 @@ def report_on(
     failure: Failure,
     audience: Audience,
     *,
-    draws: bool,
+    drawn: Sequence[int | str] = (),
 ) -> Report:
     """Return the report on an exploration that has failed.
 
@@ -232,19 +242,36 @@ def report_on(
         exploration: what was explored.
         failure: the simplest history that fails.
         audience: the test in which the check runs.
-        draws: whether Hypothesis drew the arguments.
+        drawn: the positions and the names of the arguments that Hypothesis drew.
     """
     others, plan = checked.options.others, failure.plan
-    drawn = (exploration.args, exploration.kwargs) if draws else None
+    arguments = (exploration.args, exploration.kwargs) if drawn else None
     return Report(
         checked.name,
         exploration,
         failure,
-        token_of(plan, checked.name, others, drawn),
+        token_of(plan, checked.name, others, arguments),
         _semantics_text(checked),
         audience,
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
+        dict(_named(checked, exploration, drawn)),
     )
+
+
+def _named(
+    checked: CheckedJob, exploration: Exploration, drawn: Sequence[int | str]
+) -> Iterator[tuple[str, object]]:
+    """Yield the arguments of some places, by the names of the job's parameters if they are known."""
+    try:
+        parameters = list(signature(checked.target.bridge.resolve(checked.target.job)).parameters)
+    except (TypeError, ValueError):
+        parameters = []
+    for place in drawn:
+        if isinstance(place, str):
+            yield place, exploration.kwargs[place]
+        else:
+            known = place < len(parameters)
+            yield parameters[place] if known else f"args[{place}]", exploration.args[place]
 
 
 def _semantics_text(checked: CheckedJob) -> str:

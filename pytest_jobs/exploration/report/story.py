@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,7 +10,7 @@ from typing import Final
 
 from ...harness.records.texts import duration, error_text, shortened
 from ..engine.acts import Act
-from ..engine.points import Point, enclosing_function
+from ..engine.points import Point, enclosing_function, source_text
 from ..engine.watching import Run
 from ..histories.exploration import Failure
 from ..histories.plans import HistoryName
@@ -88,7 +87,7 @@ def _line_of(
     else:
         stack.append(here)
     # If another tool kept the tracer, no line was reported, and only the effects in it are known.
-    text = linecache.getline(point.filename, point.line).strip()
+    text = source_text(point.filename, point.line)
     found.append(ExecutedLine(*place, text, index, len(stack) - 1))
     return found[-1]
 
