@@ -23,7 +23,14 @@ from .engine.world import TimeLimit, World, check_world, keeping
 from .histories.checked_job import CheckedJob, Options
 from .histories.exploration import Exploration
 from .histories.explorer import Explorer
-from .histories.plans import DEFAULT, HISTORIES, TWICE_INTERRUPTED, HistoryName, why_nothing_to_try
+from .histories.plans import (
+    DEFAULT,
+    EVERY_JOB_HAS,
+    HISTORIES,
+    TWICE_INTERRUPTED,
+    HistoryName,
+    why_nothing_to_try,
+)
 from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
 from .histories.verdicts import ERRORS
 from .report.audience import current_audience
@@ -184,7 +191,7 @@ def check_idempotent(
     options = Options(
         world=world,
         names=names,
-        by_name=histories is not DEFAULT and histories != "all",
+        by_name=not {*names} >= EVERY_JOB_HAS,
         at_least_once=at_least_once,
         accept=accepted(accept),
         others=others,
@@ -220,14 +227,18 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
             return Explored((), options.names, checked.name, "other")
         search = _Search(checked, token, drawn_places)
         drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
+        failed: BaseException | None = None
         try:
             if draws and drawn is None:
                 _search_arguments(search.explore, _rounds(options), args, kwargs)
             else:
                 search.explore(options.names, *(drawn or (args, kwargs)))
         except BaseException as raised:
-            search.complete(raised)
-            raise
+            failed = raised
+        if failed is not None:
+            # Here no error is being handled, so that none of the deliveries that follow shows it as its context.
+            search.complete(failed)
+            raise failed
         explorations = [explorer.exploration for explorer in search.explorers.values()]
         for exploration in explorations:
             exploration.world = copied_text()
@@ -389,7 +400,7 @@ def check_something_tried(explorations: Sequence[Exploration], *, by_name: bool)
 
     Args:
         explorations: one for each set of arguments.
-        by_name: whether the test names the histories, rather than taking the default or "all".
+        by_name: whether the test has picked some histories by their names.
 
     Raises:
         ExplorationError: says which history had nothing to try, or why nothing would be seen.

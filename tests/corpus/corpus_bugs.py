@@ -204,7 +204,7 @@ BUGS: Final = [
     Bug(
         "B24",
         counters.push_to_feed,
-        DivergedState,
+        DuplicateEffect,
         "redis",
         f"{AGAIN} crash reply_lost",
         world=shop_with_redis,

@@ -16,6 +16,7 @@ from pytest_jobs.errors import (
     ExplorationError,
     NotIdempotent,
 )
+from pytest_jobs.exploration.histories.plans import DEFAULT
 
 seen = set()
 
@@ -52,7 +53,7 @@ def test_a_history_that_is_named_and_has_no_answer_to_lose():
 def test_a_history_that_is_named_and_that_the_library_never_makes():
     app = Celery("shop", broker="memory://")
 
-    @app.task(name="shop.charge")
+    @app.task(name="shop.charge_early")
     def charge(number):
         explored_jobs.gateway.charge(number, key=number)
 
@@ -62,8 +63,8 @@ def test_a_history_that_is_named_and_that_the_library_never_makes():
     )
 
 
-@pytest.mark.parametrize("histories", [None, "all"])
-def test_a_history_that_nobody_named_may_have_nothing_to_try_and_is_named_then(histories):
+@pytest.mark.parametrize("histories", [None, "all", DEFAULT])
+def test_a_history_that_nobody_picked_may_have_nothing_to_try_and_is_named_then(histories):
     options = {} if histories is None else {"histories": histories}
 
     explored = check_idempotent(remember, args=(1,), world=memory, **options)

@@ -214,7 +214,26 @@ def test_many_effects_are_told_in_few_lines():
 def test_of_state_only_what_differs_is_shown():
     text = str(failure(gallery_jobs.claim))
 
-    assert "payments\n  once: (1, 'paid')\n  now:  (1, 'working')\n\n" in text
+    assert "payments\n  once: (1, 'paid'); 2 in all\n  now:  (1, 'working'); 2 in all\n\n" in text
+
+
+def test_a_list_of_which_a_part_is_missing_is_not_called_nothing():
+    def mail_all(number):
+        if gallery_jobs.seen:
+            return
+        for customer in ("ann", "bob", "eve"):
+            gallery_jobs.seen.add(customer)
+
+    def world():
+        gallery_jobs.seen.clear()
+        yield lambda: {"seen": sorted(gallery_jobs.seen)}
+
+    with pytest.raises(NotIdempotent) as found:
+        check_idempotent(mail_all, args=(1,), world=world, histories=["crash"])
+
+    assert "seen\n  once: 'bob', 'eve'; 3 in all\n  now:  none of these; 1 in all\n" in str(
+        found.value
+    )
 
 
 def test_deliveries_that_go_the_same_way_are_told_of_once():

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from pytest_jobs import check_idempotent
+from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import DuplicateEffect, PartialExploration
 from pytest_jobs.exploration.engine import scope
 
@@ -32,6 +32,13 @@ def send(number):
         seen.add(number)
         sent.append(number)
 """
+
+
+class FakeClock:
+    tick = None
+
+
+fake_clock = FakeClock()
 
 
 @pytest.fixture
@@ -169,3 +176,28 @@ def test_a_job_whose_name_begins_like_that_of_a_test():
     explored = check_idempotent(test_delivery, args=(7,), world=world_of(state))
 
     assert len(explored.explorations[0].points) == 1
+
+
+def test_the_functions_that_show_the_state_are_not_named_as_lines_that_were_not_explored(
+    tmp_path, imported
+):
+    (tmp_path / "shown_shop.py").write_text(
+        "def rows(state): return sorted(state)\ndef opened(state): return lambda: {'seen': rows(state)}\n"
+    )
+    shown = imported(tmp_path, "shown_shop")
+    seen = set()
+
+    def note(number):
+        fake_clock.tick()
+        seen.add(number)
+
+    def world():
+        seen.clear()
+        with fake(fake_clock, "tick", lambda: None):
+            yield shown.opened(seen)
+
+    explored = check_idempotent(
+        note, args=(7,), world=world, trace=[note], at_least_once={"tick"}, histories=["crash"]
+    )
+
+    assert explored.explorations[0].untraced == ()

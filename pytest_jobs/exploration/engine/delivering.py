@@ -17,7 +17,7 @@ from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
 from .acts import Act, Kept, watcher
 from .engine import Engine
-from .points import Point
+from .points import Point, origin_of
 from .processes import ProcessIds
 from .sameness.chance import Chance, numbering
 from .sameness.renaming import Renaming
@@ -112,6 +112,10 @@ class Deliveries:
         return Renaming(Volatile(self._chance, Times(map(to_datetime, self._begins))))
 
     def _observed_by(self, renaming: Renaming) -> dict[str, Any]:
+        # A delivery may be suspended, and functions that show the state are not a part of it.
+        return self.engine.tracer.unhooked(lambda: self._formed_by(renaming))
+
+    def _formed_by(self, renaming: Renaming) -> dict[str, Any]:
         state = self._snapshot()
         named = state if isinstance(state, Mapping) else {"state": state}
         return {str(name): renaming.of_state(str(name), value) for name, value in named.items()}
@@ -217,6 +221,7 @@ class Deliveries:
             run.delivery.status in _DONE or run.delivery.handled or accepted
         ) and run.delivery.next is None
         if run.error is not None:
+            run.origin = origin_of(run.error, engine.scope)
             # The frames of the traceback hold connections.
             run.error.__traceback__ = None
             if watch.dead:

@@ -19,7 +19,7 @@ from .lines import line_tracer
 from .scope import Scope
 from .sources import EffectSource, Sources
 from .threads import follow
-from .unwinding import silenced
+from .unwinding import quiet_libraries, silenced
 from .watching import Unwound, lengthened
 from .world import time_until_no_midnight
 
@@ -93,6 +93,7 @@ class Engine:
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(Unwound))
+        stack.enter_context(quiet_libraries())
         stack.enter_context(clock.excursion())
         clock.freeze()
         wait = _LATER + time_until_no_midnight(clock.now() + _LATER)

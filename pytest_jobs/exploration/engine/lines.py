@@ -77,6 +77,16 @@ class LineTracer:
             if hook is not None:
                 self._hooks[thread] = hook
 
+    def unhooked(self, run: Callable[[], T]) -> T:
+        """Call a function without the hook of this thread: its lines, and those of what it calls, do not count."""
+        thread = threading.get_ident()
+        hook = self._hooks.pop(thread, None)
+        try:
+            return run()
+        finally:
+            if hook is not None:
+                self._hooks[thread] = hook
+
     def rearm(self) -> None:
         """Trace the running functions again: an exception raised by a hook may have switched it off."""
 
@@ -196,6 +206,8 @@ class _Tracing(LineTracer):
         return threading.get_ident() in self._hooks and sys.gettrace() not in (None, self._call)
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if threading.get_ident() not in self._hooks:
+            return None
         if self._scope.wants(frame.f_code):
             return self._line
         if self._scope.is_of_project(frame.f_code):

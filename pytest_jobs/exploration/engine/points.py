@@ -1,12 +1,12 @@
-"""Where a delivery can be stopped."""
+"""Where a delivery can be stopped, and where it failed."""
 
 from __future__ import annotations
 
 import linecache
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
-from typing import Final, Literal, TypeAlias
+from types import CodeType, TracebackType
+from typing import Final, Literal, Protocol, TypeAlias
 
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
 #: The qualified name of a function, its file, and a line in it.
@@ -103,3 +103,38 @@ def enclosing_function(function: str) -> str:
     for kind in ("listcomp", "dictcomp", "setcomp", "genexpr"):
         function = function.removesuffix(f".<locals>.<{kind}>")
     return function
+
+
+class Counted(Protocol):
+    """Decides whose lines count; see `Scope`."""
+
+    def wants(self, code: CodeType) -> bool: ...
+
+    def is_of_project(self, code: CodeType) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an error was raised."""
+
+    #: The innermost line of the project.
+    place: SourceLine
+
+    def __str__(self) -> str:
+        function, _, line = self.place
+        return f"line {line} of {enclosing_function(function)}"
+
+
+def origin_of(error: BaseException, scope: Counted) -> Origin | None:
+    """Return where an error was raised; None if no code of the project was on the way."""
+    found: TracebackType | None = None
+    entry = error.__traceback__
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        if scope.wants(code) or scope.is_of_project(code):
+            found = entry
+        entry = entry.tb_next
+    if found is None:
+        return None
+    code = found.tb_frame.f_code
+    return Origin((code.co_qualname, code.co_filename, found.tb_lineno))

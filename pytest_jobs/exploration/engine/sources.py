@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from ...harness.records.patches import Patches
 from .acts import watcher
+from .processes import Namespace
 
 #: What is being sent to a real server that is not allowed; None if nothing is.
 _forbidden: ContextVar[str | None] = ContextVar("pytest_jobs_forbidden_server", default=None)
@@ -206,7 +207,7 @@ class _Noting(Patches):
     def undo_by(self, undo: Callable[[], object]) -> None:
         self._patches.undo_by(undo)
 
-    def replace_in(self, modules: Iterable[ModuleType]) -> None:
+    def replace_in(self, modules: Iterable[Namespace]) -> None:
         """Replace the functions where some modules have them."""
         replaced = self._replaced
         for module in modules:
@@ -222,7 +223,7 @@ class Sources:
         self,
         patches: Patches,
         of_project: Iterable[EffectSource] = (),
-        modules: Callable[[], Iterable[ModuleType]] = tuple,
+        modules: Callable[[], Iterable[Namespace]] = tuple,
     ) -> None:
         """Install none yet.
 

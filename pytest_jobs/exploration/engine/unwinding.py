@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 import traceback
 import warnings
@@ -60,9 +61,44 @@ class InContext(Generic[T]):
                 step = functools.partial(self._coroutine.send, sent)
 
 
+#: Loggers by which libraries report that a job failed. A check has its own report, on many deliveries.
+_LIBRARIES: Final = ("celery.app.trace", "django.tasks", "django_tasks", "taskiq")
+
+
+@contextmanager
+def quiet_libraries() -> Generator[None, None, None]:
+    """Let job libraries not log how the deliveries of a check end, for a block."""
+    with _filtered(lambda record: not record.name.startswith(_LIBRARIES)):
+        yield
+
+
+@contextmanager
+def _filtered(shown: Callable[[logging.LogRecord], bool]) -> Generator[None, None, None]:
+    patches = Patches()
+    handle = logging.Logger.handle
+
+    def handle_some(logger: logging.Logger, record: logging.LogRecord) -> None:
+        if shown(record):
+            handle(logger, record)
+
+    patches.set(logging.Logger, "handle", handle_some)
+    try:
+        yield
+    finally:
+        patches.restore()
+
+
+def _is_of_the_living(record: logging.LogRecord) -> bool:
+    current = watcher.get()
+    return current is None or not current.dead
+
+
 @contextmanager
 def silenced(death: type[BaseException]) -> Generator[None, None, None]:
-    """Let the generators and coroutines of a killed delivery end without a message, for a block."""
+    """Let a killed delivery end without a message, for a block.
+
+    Its generators and coroutines end, and libraries clean up connections that are closed already.
+    """
     patches = Patches()
     show = sys.unraisablehook
     warn = getattr(warnings, _NEVER_AWAITED)
@@ -79,7 +115,8 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
     patches.set(sys, "unraisablehook", show_others)
     patches.set(warnings, _NEVER_AWAITED, warn_of_others)
     try:
-        yield
+        with _filtered(_is_of_the_living):
+            yield
     finally:
         patches.restore()
 

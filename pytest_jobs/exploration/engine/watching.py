@@ -23,8 +23,8 @@ from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from .acts import Act, Kept, watcher
 from .lines import LineTracer, TracedCode
-from .points import Point, PointCounter, PointKind, SourceLine
-from .unwinding import silence_loop
+from .points import Origin, Point, PointCounter, PointKind, SourceLine
+from .unwinding import isolated, silence_loop
 
 
 class Unwound(BaseException):
@@ -50,10 +50,14 @@ class Run:
     point_acts: list[Act | None] = field(default_factory=list)
     #: The effects that count and have happened.
     acts: list[Act] = field(default_factory=list)
+    #: The points after calls that had no effect, such as one with a known idempotency key, by their index.
+    without_effect: set[int] = field(default_factory=set)
     #: Where it was killed; None if it came to its end.
     stopped_at: Point | None = None
     delivery: Delivery | None = None
     error: BaseException | None = None
+    #: Where the error was raised; None if there is no error, or none of a line of the project.
+    origin: Origin | None = None
     acknowledged: bool = False
     #: Whether it was given up, since it waited without end.
     spinning: bool = False
@@ -63,6 +67,11 @@ class Run:
     elsewhere: list[str] = field(default_factory=list)
     #: The functions of tasks that it started and that had not ended when it ended.
     unfinished: list[str] = field(default_factory=list)
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether the job asked its library to deliver it again, and is not simply failing."""
+        return self.delivery is not None and self.delivery.next is not None
 
 
 #: Called at each point of a delivery, with its index; returns the error to raise there, or None.
@@ -214,12 +223,15 @@ class Watch:
             self._counter.place = self._current_place()
             self._come_to(self._act_point("before", name), act)
         counts = act.counts and not _within_act.get()
+        known = len(self.run.acts)
         with PartOfAct(self, act.busy):
             yield
         self.beats += 1
         if counts:
             self.run.acts.append(act)
         if alone:
+            if act.tells_itself and len(self.run.acts) == known:
+                self.run.without_effect.add(len(self.run.points))
             self._counter.place = self._current_place()
             self._come_to(self._act_point("after", name), act)
         elif not self._interrupts_this_thread():
@@ -284,7 +296,8 @@ class Watch:
 
     def _current_place(self) -> SourceLine:
         frame: FrameType | None = sys._getframe(2)
-        while frame is not None:
+        # Below these frames stand the test, whatever launched it, and a delivery that is suspended.
+        while frame is not None and frame.f_code not in _BEGINS_DELIVERY:
             if self._scope.wants(frame.f_code):
                 return frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno
             frame = frame.f_back
@@ -554,6 +567,11 @@ class WatchedBody(Body):
         finally:
             if isolated and self._watch.dead:
                 silence_loop()
+
+
+_BEGINS_DELIVERY: Final = frozenset(
+    (isolated.__code__, WatchedBody.__call__.__code__, WatchedBody._awaited.__code__)
+)
 
 
 @types.coroutine

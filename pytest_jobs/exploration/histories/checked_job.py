@@ -23,7 +23,7 @@ class Options:
 
     world: World
     names: tuple[HistoryName, ...]
-    #: Whether the test names them, rather than taking the default or "all".
+    #: Whether the test has picked some by their names, so that each must have something to try.
     by_name: bool
     at_least_once: Collection[str]
     accept: tuple[type[BaseException], ...]

@@ -27,6 +27,9 @@ HistoryName: TypeAlias = Literal[
 #: Every history, in the order in which they are tried: the simplest first.
 HISTORIES: Final[tuple[HistoryName, ...]] = get_args(HistoryName)
 DEFAULT: Final[tuple[HistoryName, ...]] = HISTORIES[:6]
+#: A check of all of these asks for everything, and for the others wherever a job has effects. One that names
+#: only some picks them, and each must have something to try.
+EVERY_JOB_HAS: Final[frozenset[HistoryName]] = frozenset(("twice", "restart", "crash", "overlap"))
 #: The histories whose second delivery is interrupted as well, with `depth=2`.
 TWICE_INTERRUPTED: Final[tuple[HistoryName, ...]] = ("crash", "overlap")
 

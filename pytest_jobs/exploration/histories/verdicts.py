@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from ...errors import DivergedState, DuplicateEffect, LostEffect, NotIdempotent, PoisonJob, StuckJob
+from ..engine.points import Origin
 from ..engine.sameness.differences import MISSING, differences
 from ..engine.watching import Run
 
@@ -22,6 +23,10 @@ ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {
 }
 
 
+#: Verdicts by which something of the work was not done.
+_UNDONE: Final = frozenset(("LOST", "STUCK"))
+
+
 @dataclass(frozen=True)
 class Verdict:
     """How the end of a history differs from that of one clean run."""
@@ -32,6 +37,16 @@ class Verdict:
     #: Each name that differs, its value after one clean run, and its value now.
     differences: tuple[tuple[str, Any, Any], ...]
     error: BaseException | None = None
+    #: Where the error was raised.
+    origin: Origin | None = None
+
+    def __str__(self) -> str:
+        return f"{self.word} {self.what}"
+
+    @property
+    def where(self) -> str:
+        """Where a job that always fails does so; empty for other verdicts."""
+        return f" at {self.origin}" if self.word == "POISON" and self.origin is not None else ""
 
 
 def judge(
@@ -55,20 +70,19 @@ def judge(
         for difference in differences(wanted, found)
         if not _is_accepted(difference, at_least_once)
     ]
-    if not (last.acknowledged or last.dropped):
+    ranked = sorted(differing, key=lambda difference: _rank(difference, initial))
+    words = {name: _word(once, now, initial.get(name, MISSING)) for name, once, now in ranked}
+    is_done = last.acknowledged or last.dropped
+    undone = [name for name, word in words.items() if word in _UNDONE]
+    if not is_done and not (undone and last.asks_again):
         name = type(last.error).__name__ if last.error is not None else "no end"
-        return Verdict("POISON", name, tuple(differing), last.error)
+        return Verdict("POISON", name, tuple(differing), last.error, last.origin)
     if not differing:
         return None
-    words: list[tuple[Word, str]] = [
-        (_word(once, now, initial.get(name, MISSING)), name)
-        for name, once, now in _worst_first(differing)
-    ]
-    ranks = {word: rank for rank, word in enumerate(ERRORS)}
-    word, name = min(words, key=lambda pair: ranks[pair[0]])
-    return Verdict(
-        word, _what(name, wanted.get(name, MISSING), found.get(name, MISSING)), tuple(differing)
-    )
+    name = ranked[0][0] if is_done else undone[0]
+    word = words[name] if is_done else "STUCK"
+    what = _what(name, wanted.get(name, MISSING), found.get(name, MISSING))
+    return Verdict(word, what, tuple(differing), last.error, last.origin)
 
 
 def _what(name: str, once: Any, now: Any) -> str:
@@ -85,21 +99,41 @@ def _what(name: str, once: Any, now: Any) -> str:
     return kind
 
 
-def _worst_first(differing: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
-    """Sort effects before state: they are the cause, and cannot be undone."""
-    return sorted(differing, key=lambda difference: not difference[0].endswith(" calls"))
+def _rank(difference: tuple[str, Any, Any], initial: Mapping[str, Any]) -> tuple[bool, bool, int]:
+    """Return a number by which the difference that the reader cares about most comes first.
+
+    Effects come before state: they are the cause, and cannot be undone. A part of the state of which one clean
+    run leaves nothing, such as the lock of a delivery that died, comes after the work.
+    """
+    name, once, now = difference
+    is_state = not name.endswith(" calls")
+    word = _word(once, now, initial.get(name, MISSING))
+    return is_state, is_state and _counted(once) == Counter(), list(ERRORS).index(word)
 
 
 def _word(once: Any, now: Any, before: Any) -> Word:
     wanted, found = _counted(once), _counted(now)
-    if wanted is not None and found is not None:
-        if found - wanted and not wanted - found:
-            return "DUPLICATE"
-        if wanted - found and not found - wanted:
-            return "LOST"
+    if wanted is not None and found is not None and wanted - found and not found - wanted:
+        return "LOST"
+    if _has_only_more(once, now):
+        return "DUPLICATE"
     if now == before and once != before:
         return "STUCK"
     return "DIVERGED"
+
+
+def _has_only_more(once: Any, now: Any) -> bool:
+    """Return whether a value differs by further items alone: its own, or those of a list somewhere within it."""
+    wanted, found = _counted(once), _counted(now)
+    if wanted is None or found is None or wanted == found:
+        return False
+    if not wanted - found:
+        return True
+    if not isinstance(once, tuple) or not isinstance(now, tuple) or len(once) != len(now):
+        return False
+    return all(
+        one == other or _has_only_more(one, other) for one, other in zip(once, now, strict=True)
+    )
 
 
 def _counted(value: Any) -> Counter[Any] | None:

@@ -24,7 +24,7 @@ def difference_text(differences: tuple[tuple[str, Any, Any], ...]) -> str:
         if pair not in told:
             told.append(pair)
             lines += [name, f"  once: {pair[0]}", f"  now:  {pair[1]}"]
-    return "\n".join(lines) or "the state is as after one clean run, but the job is never done."
+    return "\n".join(lines)
 
 
 def plain(value: Any) -> Any:
@@ -42,7 +42,11 @@ def _pair(once: Any, now: Any) -> tuple[str, str]:
     wanted, found = _counted(once), _counted(now)
     if wanted is None or found is None or wanted == found:
         return _single(once), _single(now)
-    return _items(wanted, beside=found), _items(found, beside=wanted)
+    texts = _items(wanted, beside=found), _items(found, beside=wanted)
+    if not any(found[item] == count for item, count in wanted.items()):
+        return texts
+    # Items that are there as often on the other side are left out, so that only the number speaks of them.
+    return f"{texts[0]}; {wanted.total()} in all", f"{texts[1]}; {found.total()} in all"
 
 
 def _single(value: Any) -> str:
@@ -67,7 +71,7 @@ def _items(counted: Counter[str], beside: Counter[str]) -> str:
     left = len(differing) - len(shown)
     if left:
         shown.append(f"and {left} more")
-    return shortened(", ".join(shown), _WIDTH * 2) or "nothing"
+    return shortened(", ".join(shown), _WIDTH * 2) or ("none of these" if counted else "nothing")
 
 
 def _texts(once: str, now: str) -> tuple[str, str]:

@@ -99,7 +99,7 @@ class Report:
         parts = [
             f"{self._headline()}\n{self._in_short()}",
             story(self.failure, self.exploration.reference, self.other),
-            difference_text(self.failure.verdict.differences),
+            self._difference(),
             "\n".join(self._failing_points()) if self.audience.verbose else "",
             "\n".join(line for line in self._closing() if line),
         ]
@@ -140,9 +140,19 @@ class Report:
     def _headline(self) -> str:
         call = shortened(f"{short_name(self.job)}{self.exploration.call}", _CALL_WIDTH)
         return (
-            f"{call} is not safe to deliver twice: {self.verdict} {self.effect} "
-            f"[{self.history}{self._share()}]"
+            f"{call} is not safe to deliver twice: {self.failure.verdict} "
+            f"[{self.history}{self._share()}]{self.failure.verdict.where}"
         )
+
+    def _difference(self) -> str:
+        verdict = self.failure.verdict
+        kept = difference_text(verdict.differences)
+        if verdict.error is None and kept:
+            return kept
+        error = verdict.error
+        end = "waited without end" if error is None else f"failed: {error_text(error)}"
+        where = "" if verdict.origin is None else f", at {verdict.origin}"
+        return f"the last delivery {end}{where}\n{kept or 'the state is as after one clean run.'}"
 
     def _in_short(self) -> str:
         text = _STORY[self.history]
@@ -194,8 +204,8 @@ class Report:
             failures = [] if self.rest is None else self.rest.of(name)
             if not failures or name == self.history:
                 continue
-            kinds = dict.fromkeys(f"{f.verdict.word} {f.verdict.what}" for f in failures)
-            other = [kind for kind in kinds if kind != f"{self.verdict} {self.effect}"]
+            kinds = dict.fromkeys(str(failure.verdict) for failure in failures)
+            other = [kind for kind in kinds if kind != str(self.failure.verdict)]
             points = "" if failures[0].plan.point is None else _counted(len(failures), "point")
             details = ", ".join(filter(None, (points, *other[:2])))
             told.append(f"{name} ({details})" if details else name)
@@ -205,9 +215,8 @@ class Report:
         failures = [self.failure, *self._others()]
         lines = [f"{_counted(len(failures), 'history', 'histories')} failed:"]
         for failure in failures:
-            verdict = failure.verdict
             where = f" {_where(failure)}" if _where(failure) else ""
-            lines.append(f"  {failure.plan.name}{where}: {verdict.word} {verdict.what}")
+            lines.append(f"  {failure.plan.name}{where}: {failure.verdict}")
         return lines
 
     def _explored(self) -> str:

@@ -59,7 +59,8 @@ def executed_lines(run: Run, begin: int = 0, end: int | None = None) -> list[Exe
             continue
         # Nothing reports when a file has been changed, so its effect counts from the point before it.
         if point.kind == ("before" if act.kind == "file" else "after"):
-            executed.done[index] = act_text(act) + _effect_of(run, act)
+            remark = " had no effect" if index in run.without_effect else ""
+            executed.done[index] = act_text(act) + remark
         elif point.kind == "before" and _failed(act, run.point_acts, index + 1):
             executed.done[index] = f"{act_text(act)} failed"
     last = len(pairs) if end is None else end
@@ -90,14 +91,6 @@ def _line_of(
     text = source_text(point.filename, point.line)
     found.append(ExecutedLine(*place, text, index, len(stack) - 1))
     return found[-1]
-
-
-def _effect_of(run: Run, act: Act) -> str:
-    """Return a remark on a call that had a known idempotency key, and so no effect."""
-    may_do_nothing = not act.counts and act.value is not None
-    if not may_do_nothing or any(made is act for made in run.acts):
-        return ""
-    return " had no effect"
 
 
 def _failed(act: Act, acts: Sequence[Act | None], begin: int) -> bool:
@@ -183,7 +176,7 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
             _killed(first.stopped_at, outage=plan.outage),
         )
         ending = _DROPPED if first.dropped else ""
-        blocks.append(Block(f"delivery 1{ending}", (*rows, *_never_ran(reference, cut))))
+        blocks.append(Block(f"delivery 1{ending}", (*rows, *_never_ran(reference, cut, first))))
     elif plan.index is not None and plan.point is not None:
         mark = _failing(plan.point, plan.name)
         begin = _rows(first, end=_cut(plan.point, plan.index))
@@ -199,7 +192,10 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
 def _paused(failure: Failure, index: int) -> list[Block]:
     first, second = failure.runs[:2]
     cut = _cut(first.points[index], index)
-    where = Row("||", f"paused here, {_place(first.points[index])}, while delivery 2 runs")
+    paused = first.points[index]
+    where = Row(
+        "||", f"paused here, {_place(paused)}, while delivery 2 runs", filename=paused.filename
+    )
     begin = Block("delivery 1", (*_rows(first, end=cut), where))
     end = Block(f"delivery 1 goes on{_ending(first)}", _rows(first, begin=cut))
     halt = failure.plan.second
@@ -207,7 +203,9 @@ def _paused(failure: Failure, index: int) -> list[Block]:
         return [begin, _whole(second, failure), end]
     point = second.points[halt]
     cut = _cut(point, halt)
-    where = Row("||", f"paused here, {_place(point)}, while delivery 1 goes on")
+    where = Row(
+        "||", f"paused here, {_place(point)}, while delivery 1 goes on", filename=point.filename
+    )
     title = f"delivery 2 ({_circumstances(second, failure)})"
     return [
         begin,
@@ -255,12 +253,12 @@ def _lost(run: Run) -> str:
 
 def _killed(point: Point, *, outage: bool = False) -> Row:
     what = "machine gone here" if outage else "worker killed here"
-    return Row("x", f"{what}, {_place(point)}")
+    return Row("x", f"{what}, {_place(point)}", filename=point.filename)
 
 
 def _failing(point: Point, history: HistoryName) -> Row:
     what = "the answer is lost here" if history == "reply_lost" else "an effect fails here"
-    return Row("!", f"{what}, {_place(point)}")
+    return Row("!", f"{what}, {_place(point)}", filename=point.filename)
 
 
 def _place(point: Point) -> str:
@@ -270,16 +268,27 @@ def _place(point: Point) -> str:
     return f"{point.kind} {shortened(point.text, _SOURCE_WIDTH)}{times}"
 
 
-def _never_ran(reference: Run, index: int) -> list[Row]:
-    """Return the first lines and the effects of the clean run after a point."""
+def _never_ran(reference: Run, index: int, first: Run) -> list[Row]:
+    """Return the lines of the clean run after a point that a killed delivery did not come to, and its effects.
+
+    Args:
+        reference: the clean run.
+        index: the index of the first point that the delivery did not come to.
+        first: the delivery.
+    """
+    ran = {line.place for line in executed_lines(first, end=index)}
     left = executed_lines(reference, begin=index)
-    wanted = [line for line in left[1:] if line.done][: _NEVER_RAN - 1]
-    shown = [line for line in left if line is left[0] or line in wanted]
-    return [_row(line, _missing(line, index)) for line in shown]
+    fresh = [line for line in left if line.place not in ran]
+    wanted = [line for line in left if line.done and line is not next(iter(fresh), None)]
+    wanted = [*fresh[:1], *wanted][:_NEVER_RAN]
+    return [
+        _row(line, _missing(line, has_begun=line.place in ran)) for line in left if line in wanted
+    ]
 
 
-def _missing(line: ExecutedLine, index: int) -> str:
-    if line.index >= index:
+def _missing(line: ExecutedLine, *, has_begun: bool) -> str:
+    """Return a remark on a line: one that has run before in the delivery lacks only its effects."""
+    if not has_begun:
         return "never ran"
     return shortened(f"never done: {', '.join(line.done.values())}", _NOTE_WIDTH)
 
@@ -291,10 +300,14 @@ def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
     for position, executed in enumerate(found):
         if executed.done:
             telling |= {position, position - 1}
-    chosen = sorted(position for position in telling if 0 <= position < len(found))
+    shown = {position for position in telling if 0 <= position < len(found)}
+    needed = {*_failed_at(run, found), len(found) - 1} - {-1}
+    needed |= {caller for position in needed for caller in _callers(found, position)}
+    chosen = sorted(shown)
     if len(chosen) > _ROWS:
         half = _ROWS // 2
         chosen = [*chosen[:half], *chosen[-half:]]
+    chosen = sorted({*chosen, *needed})
     rows: list[Row] = []
     for before, position in zip([-1, *chosen], chosen, strict=False):
         if position - before == 2:
@@ -303,6 +316,27 @@ def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
             rows.append(Row("", "..."))
         rows.append(_row(found[position]))
     return tuple(rows)
+
+
+def _failed_at(run: Run, found: Sequence[ExecutedLine]) -> set[int]:
+    """Return the position of the line at which the error of a delivery was raised, if it is among some lines."""
+    if run.origin is None:
+        return set()
+    function, filename, line = run.origin.place
+    place = filename, enclosing_function(function), line
+    positions = [position for position, executed in enumerate(found) if executed.place == place]
+    return set(positions[-1:])
+
+
+def _callers(found: Sequence[ExecutedLine], position: int) -> set[int]:
+    """Return the positions of the lines that called each other to come to a line."""
+    callers = set()
+    depth = found[position].depth if found else 0
+    for before in range(position - 1, -1, -1):
+        if found[before].depth < depth:
+            callers.add(before)
+            depth = found[before].depth
+    return callers
 
 
 def _row(line: ExecutedLine, note: str = "") -> Row:
