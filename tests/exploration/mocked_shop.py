@@ -99,6 +99,12 @@ def charge_by_the_service(order):
     once(lambda: service.client.charge(order))
 
 
+def charge_by_a_library(order):
+    import stripe
+
+    once(lambda: stripe.Charge.create(order=order))
+
+
 def charge_an_object(order):
     once(lambda: gateway.charge(Order(order)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 import types
 from contextlib import contextmanager
@@ -184,6 +185,76 @@ def put_in_a_block():
 def test_a_method_of_a_returned_client_is_an_effect(job, what, by):
     with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what}"):
         check_idempotent(marked_after(job), world=world_of(Storage, by=by))
+
+
+class Chats:
+    """Gives its clients by a key, one after the other, and in a dict."""
+
+    def __getitem__(self, name):
+        return Bucket()
+
+    def __iter__(self):
+        return iter([Bucket()])
+
+    def by_name(self):
+        return {"a": Bucket()}
+
+    async def each(self):
+        yield Bucket()
+
+
+async def put_in_each_that_comes():
+    if not app.db.get("done"):
+        async for bucket in app.service.each():
+            bucket.put("x")
+        app.db["done"] = True
+
+
+@both
+@pytest.mark.parametrize(
+    ("job", "what"),
+    [
+        (marked_after(lambda: app.service["a"].put("x")), r"put"),
+        (marked_after(lambda: [bucket.put("x") for bucket in app.service]), r"put"),
+        (marked_after(lambda: app.service.by_name()["a"].put("x")), r"by_name\(\)\.put"),
+        (put_in_each_that_comes, r"each\(\)\.put"),
+    ],
+    ids=["by a key", "in a loop", "in a dict", "in an async loop"],
+)
+def test_a_method_of_a_client_in_a_collection_is_an_effect(job, what, by):
+    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what}"):
+        check_idempotent(job, world=world_of(Chats, by=by))
+
+
+def test_a_collection_without_clients_is_the_very_one_that_the_service_has():
+    names = ["a"]
+    with fake(app, "service", types.SimpleNamespace(names=lambda: names)):
+        assert app.service.names() is names
+
+
+class Reservation:
+    def __init__(self, number):
+        self.number = number
+
+    def cancel(self):
+        pass
+
+
+def test_a_returned_client_is_compared_by_its_fields_in_a_state():
+    def reserve(order):
+        app.db["reservation"] = app.service.reserve(order, idempotency_key=order)
+
+    service = types.SimpleNamespace(reserve=lambda order, idempotency_key: Reservation(order))
+
+    check_idempotent(reserve, args=(7,), world=world_of(lambda: service))
+
+
+def test_a_copy_of_a_faked_object_is_the_object():
+    with fake(app, "service", Reservation(7)):
+        copied = copy.deepcopy(app.service)
+
+    assert type(copied) is Reservation
+    assert copied.number == 7
 
 
 class Orders:

@@ -79,6 +79,11 @@ IN_A_MODULE = {
         shop.charge_by_the_service,
         r"mocked_shop\.service\.client\.charge",
     ),
+    "a library": (
+        lambda: patch.dict("sys.modules", stripe=MagicMock()),
+        shop.charge_by_a_library,
+        r"stripe\.Charge\.create",
+    ),
     "nested attributes": (
         lambda: put("gateway"),
         shop.create_nested,

@@ -70,7 +70,7 @@ def _is_one_of(value: object, wanted: list[Any]) -> bool:
 
 def _held(owner: Any) -> Any:
     try:
-        return vars(owner)
+        return owner if owner is sys.modules else vars(owner)
     except TypeError:
         return {}
 
@@ -83,6 +83,10 @@ def _places(wanted: list[Any], hint: str, patches: list[Any]) -> Iterator[_Place
         # The test has named it by a text.
         if isinstance(getter, partial) and _is_one_of(_held(owner).get(attribute), wanted):
             yield f"{getter.args[0]}.{attribute}", owner, attribute
+    for name, module in list(sys.modules.items()):
+        # In the place of a library that is not installed.
+        if _is_one_of(module, wanted):
+            yield name, sys.modules, name
     modules = sorted(_modules(), key=lambda named: _is_of_test(named[0]))
     for name, module in modules:
         if _is_one_of(vars(module).get(hint), wanted):

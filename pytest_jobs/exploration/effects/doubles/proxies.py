@@ -40,7 +40,7 @@ _PASSED_ON: Final = (
     ),
 )
 #: What these return may be a client of its own.
-_LEADING: Final = ("__iter__", "__next__", "__aiter__")
+_LEADING: Final = ("__aiter__", "__getitem__", "__iter__", "__next__")
 #: What these return when they are awaited may be one.
 _AWAITED: Final = ("__anext__", "__aenter__", "__aexit__")
 
@@ -71,7 +71,9 @@ class Proxy:
         delattr(self._pytest_jobs_target, name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self._pytest_jobs_target.__reduce_ex__(protocol)
+        target = self._pytest_jobs_target
+        # A class or a function is copied by its name.
+        return getattr(target, "__qualname__", None) or target.__reduce_ex__(protocol)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         return (self._pytest_jobs_target,)
@@ -127,8 +129,8 @@ def _passed_on(name: str) -> Callable[..., Any]:
 
 
 def _leading(name: str) -> Callable[..., Any]:
-    def lead(self: Any) -> Any:
-        found = getattr(self._pytest_jobs_target, name)()
+    def lead(self: Any, *args: Any) -> Any:
+        found = getattr(self._pytest_jobs_target, name)(*args)
         if found is self._pytest_jobs_target:
             return self
         receiver: Receiver = self._pytest_jobs_receiver

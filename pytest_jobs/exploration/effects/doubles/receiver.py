@@ -6,10 +6,10 @@ import copy
 import inspect
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from types import GeneratorType
+from types import AsyncGeneratorType
 from typing import Any, Final
 
 from ....errors import ReusedKeyError
@@ -101,11 +101,28 @@ class Receiver:
 
         A proxy that `proxy_of` of a subclass makes leads its calls back here.
         """
-        if isinstance(value, list | tuple) and type(value) in (list, tuple) and returned:
-            return type(value)(self.found(place, item, returned=True) for item in value)
-        if isinstance(value, GeneratorType) and returned:
-            return (self.found(place, item, returned=True) for item in value)
+        if returned:
+            led = self._found_in(place, value)
+            if led is not None:
+                return led
         return self.proxy_of(place, value) if is_client(value, returned=returned) else value
+
+    def _found_in(self, place: Place, value: Any) -> Any:
+        """Return a collection or an iterator with proxies in it; None if a value has no clients in it."""
+        kind = type(value)
+        if kind in (list, tuple) and any(is_client(item, returned=True) for item in value):
+            return kind(self.found(place, item, returned=True) for item in value)
+        if kind is dict and any(is_client(item, returned=True) for item in value.values()):
+            return {key: self.found(place, item, returned=True) for key, item in value.items()}
+        if kind.__module__ == "builtins" and isinstance(value, Iterator):
+            return (self.found(place, item, returned=True) for item in value)
+        if isinstance(value, AsyncGeneratorType):
+            return self._each_of(place, value)
+        return None
+
+    async def _each_of(self, place: Place, value: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for item in value:
+            yield self.found(place, item, returned=True)
 
     def proxy_of(self, place: Place, value: Any) -> Any:
         raise NotImplementedError

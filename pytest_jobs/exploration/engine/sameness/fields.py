@@ -16,6 +16,8 @@ Pairs: TypeAlias = "list[tuple[str, Any]]"
 Reader: TypeAlias = Callable[[Any], Pairs]
 
 _ABSENT: Final = object()
+#: The attribute by which a stand-in for an object leads to the object itself; no class of a project has it.
+STANDS_FOR: Final = "_pytest_jobs_target"
 _NOT_FIELDS: Final = frozenset(("__dict__", "__weakref__"))
 
 

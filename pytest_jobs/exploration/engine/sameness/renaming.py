@@ -25,6 +25,7 @@ from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
 from .fields import (
+    STANDS_FOR,
     Pairs,
     declared_fields,
     own_fields,
@@ -127,6 +128,8 @@ class Renaming:
 
     def _former(self, kind: type) -> _Former:
         """Return what forms the values of a class."""
+        if hasattr(kind, STANDS_FOR):
+            return lambda value: self.of(getattr(value, STANDS_FOR))
         for find in (self._scalar, self._of_library, self._collection):
             former = find(kind)
             if former is not None:
