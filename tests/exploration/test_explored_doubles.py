@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import copy
 import functools
+import time
 import types
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -500,6 +502,22 @@ def test_a_key_is_refused_for_another_call(again, by):
         check_idempotent(job, world=world_of(Payments, by=by, key="key"))
 
     assert isinstance(found.value.__cause__, ReusedKeyError)
+
+
+@both
+@pytest.mark.parametrize(
+    "traced",
+    [
+        lambda: app.service.charge(7, amount=uuid.uuid4(), key="a"),
+        lambda: app.service.charge(7, amount=f"trace-{uuid.uuid4()}", key="a"),
+        lambda: app.service.charge(7, amount=time.time(), key="a"),
+    ],
+    ids=["a random id", "a text with a random id", "a time"],
+)
+def test_a_key_is_taken_with_another_random_value_or_time(traced, by):
+    check_idempotent(
+        traced, world=world_of(Payments, by=by, key="key"), histories=["twice", "late"]
+    )
 
 
 def test_the_fake_forgets_a_key_with_its_call():

@@ -1129,3 +1129,38 @@ def test_a_defect_that_breaks_several_tests_is_one_finding(pytester):
     assert result.stdout.str().count("assert shop.charges == [7]") == 1
     # Points of the first test, and in each other test the one that is known to break it.
     result.stdout.fnmatch_lines(["2 jobs killed at 10 points, in 4 tests of 4."])
+
+
+@needs_monitoring
+def test_a_delivery_is_killed_around_the_call_of_a_mock(pytester):
+    pytester.makepyfile(
+        bank="""
+        from pytest_jobs import job
+
+        gateway = None
+        done = []
+
+        @job
+        def pay(order):
+            if order not in done:
+                gateway.charge(order)
+                done.append(order)
+        """,
+        test_bank="""
+        from unittest.mock import patch
+
+        import bank
+
+        def test_it(jobs):
+            bank.done.clear()
+            with patch("bank.gateway") as gateway:
+                bank.pay.perform_later(7)
+                jobs.drain()
+                gateway.charge.assert_called_once_with(7)
+        """,
+    )
+
+    result = pytester.runpytest("--jobs-crash")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*killed after bank.gateway: charge(7) (bank.py:9)"])

@@ -239,6 +239,10 @@ class Deliveries:
 
     # What watches ask
 
+    def form_of(self, value: object) -> object:
+        """Return the form of a value in which random parts and times of two deliveries are the same."""
+        return self._renaming().of_call(value)
+
     @property
     def of_search(self) -> Kept:
         """What effect sources keep as long as the search lasts."""

@@ -87,6 +87,8 @@ class Owner(Protocol):
     @property
     def of_search(self) -> Kept: ...
 
+    def form_of(self, value: object) -> object: ...
+
     def refuse(self, why: str) -> None: ...
 
     def is_shared(self, connection: object) -> bool: ...
@@ -190,6 +192,10 @@ class Watch:
     def undisturbed(self) -> bool:
         """Whether this is the first delivery of its history, and none of its points interrupts it."""
         return self.run.number == 1 and self._at_point is None
+
+    def form_of(self, value: object) -> object:
+        """Return the form of a value in which random parts and times of two deliveries are the same."""
+        return value if self._owner is None else self._owner.form_of(value)
 
     # Points
 

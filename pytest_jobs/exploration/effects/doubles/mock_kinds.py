@@ -69,7 +69,7 @@ class MockKinds:
         Args:
             said: what the calls of some mocks are, by their names or patterns of names.
         """
-        self._said = dict(said or {})
+        self._said: dict[str, MockKind] = dict(said or {})
         self._said_of_none = dict.fromkeys(self._said)
         self._factories: set[str] = set()
         #: The mocks that were called, and what their calls are.

@@ -90,7 +90,7 @@ class Receiver:
         self._counts = counts
         # Threads of a job may call at the same time. Like a service, one of them finds the key known.
         self._one_at_a_time = threading.RLock()
-        self._answers: dict[object, tuple[float, str, str, object]] = {}
+        self._answers: dict[object, tuple[float, object, str, object]] = {}
         #: Each call that took effect: its name, and its arguments, the key left out.
         self.calls: list[tuple[Any, ...]] = []
 
@@ -270,10 +270,10 @@ class Receiver:
         known = self._memory().get(call.key)
         if known is None:
             return _NOTHING
-        since, identity, text, answer = known
+        since, before, text, answer = known
         if self._remembers is not None and time.time() - since >= self._remembers.total_seconds():
             return _NOTHING
-        if identity != repr(comparable(call.made)):
+        if not _is_same(before, comparable(call.made)):
             raise ReusedKeyError(
                 f"{self.name} knows the key {call.key!r} from {text}, and now {call.act.text} has it: a service "
                 "refuses one key for two different calls. Give each call a key of its own."
@@ -284,7 +284,7 @@ class Receiver:
 
     def _has_happened(self, call: Call, answer: object) -> None:
         if call.key is not None:
-            known = time.time(), repr(comparable(call.made)), call.act.text, answer
+            known = time.time(), comparable(call.made), call.act.text, answer
             self._memory()[call.key] = known
         if self._counts and self.answers_by_key:
             self.calls.append(call.made)
@@ -292,7 +292,7 @@ class Receiver:
 
     # What it remembers
 
-    def _memory(self) -> dict[object, tuple[float, str, str, object]]:
+    def _memory(self) -> dict[object, tuple[float, object, str, object]]:
         current = watcher.get()
         if self.answers_by_key or current is None:
             return self._answers
@@ -335,3 +335,11 @@ class Receiver:
     def entered(self, place: Place) -> None:
         """Learn that a call returns a context manager, which its `with` block has just entered."""
         self._learn_of(Place(f"{place.path}.__enter__"))
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Return whether two calls are the same, but for what is random or a time in their arguments."""
+    if repr(one) == repr(other):
+        return True
+    current = watcher.get()
+    return current is not None and current.form_of(one) == current.form_of(other)
