@@ -8,6 +8,7 @@ Read in this order:
   `django_servers`: a copy of one in PostgreSQL; `django_clones`: the second databases on a server, made before
   the first test.
 - `django_memory`: what Django keeps in memory: caches and the outbox.
+- `sqlalchemy`: the sqlite databases of SQLAlchemy's engines, by first use.
 - `direct`: refuses connections that go past the copies.
 
 Nothing here is imported before a check needs it, and a library only if the test has imported it.

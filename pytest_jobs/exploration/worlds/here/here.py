@@ -58,8 +58,8 @@ def _merged(shown: list[Callable[[], dict[str, Any]]]) -> dict[str, Any]:
 def here(*, ignore: str | Collection[str] = ()) -> Here:
     """Take what the test's fixtures have built as the world; each history gets copies of it.
 
-    Copied are the databases of Django that the test may use, with what it has not committed, and Django's
-    caches in memory and outbox. What the test has stays as it is. Outside of `check_idempotent` the copies
+    Copied are the databases of Django that the test may use, with what it has not committed, Django's caches
+    in memory and its outbox, and the sqlite databases of the engines of SQLAlchemy that the job uses. What the test has stays as it is. Outside of `check_idempotent` the copies
     are made when the block is entered.
 
     Args:
@@ -118,6 +118,10 @@ def copies_of_test() -> Generator[list[Copied], None, None]:
 
             copies += stack.enter_context(copied_databases())
             copies.append(Memory())
+        if "sqlalchemy" in sys.modules:
+            from .sqlalchemy import Engines
+
+            copies.append(Engines())
         yield copies
 
 

@@ -1,0 +1,304 @@
+"""Copies of the sqlite databases that SQLAlchemy's engines have, each made when a job first uses its engine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary, WeakSet
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.engine import Engine
+
+from ....harness.records.patches import Patches
+from ...effects.wrapping import surround
+from ...engine.acts import is_explored, refuse_delivery, watcher
+from ..sqlalchemy.binding import redirect
+from .copied import Ignored, counted
+from .direct import refusing_direct_connections
+
+#: A folder in memory, where the system has it.
+_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
+_SESSION_OF_TEST: Final = (
+    "The job uses a Session that the test has made, and a worker has sessions of its own: let the job make it by "
+    "a sessionmaker, `with Session() as session:`, or keep it in a scoped_session, which makes one for each "
+    "worker."
+)
+_NOT_FLUSHED: Final = (
+    "A session of the test has objects that it has not flushed, such as {example}, so that the job would not find "
+    "them: flush or commit in the fixture, `session.flush()`."
+)
+_NOT_COPIED: Final = (
+    "The job uses {engine!r}, of which there is no copy, so that it would change the rows of the test: only "
+    "engines of sqlite with a blocking driver are copied. Build the database in a world, and name it: `with "
+    "sqlalchemy_world(Base.metadata, bind=(module, 'engine')) as database:` and check_idempotent(job, world=shop)."
+)
+_ORM: Final = "sqlalchemy.orm"
+#: Every use of a session begins with one of these.
+_USES: Final = (
+    *("add", "add_all", "begin", "commit", "connection", "delete", "execute", "flush", "get"),
+    *("merge", "query", "refresh", "scalar", "scalars"),
+)
+
+
+class Engines:
+    """The engines that the job has used in any history, and the content of their databases in the test."""
+
+    def __init__(self) -> None:
+        self._contents: dict[Engine, bytes] = {}
+        #: The engines that were known before the clean run, whose tables are all shown.
+        self._shown: list[Engine] = []
+        self._histories = 0
+        self._sessions: WeakSet[Any] = WeakSet(_sessions())
+
+    @contextmanager
+    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        self._histories += 1
+        if self._histories > 1 and not self._shown:
+            self._shown = list(self._contents)
+        patches = Patches()
+        with ExitStack() as stack:
+            stack.callback(patches.restore)
+            history = _History(self, patches, stack)
+            history.install()
+            yield lambda: self._state(history, ignored)
+
+    def described(self) -> str:
+        return "; ".join(
+            f"{self.name_of(engine)}: {counted(len(tables), 'table')}, "
+            f"{counted(sum(map(len, tables.values())), 'row')}"
+            for engine in self._contents
+            for tables in [_tables_in(self._contents[engine])]
+        )
+
+    def content_of(self, engine: Engine, held: Connection | None) -> bytes:
+        """Return the content of a database as the test sees it.
+
+        Args:
+            engine: leads to it.
+            held: the connection on which the test has a transaction; None if no session has one.
+        """
+        if engine not in self._contents:
+            self._check_flushed(engine)
+            with _unwatched():
+                self._contents[engine] = _content(engine, held)
+        return self._contents[engine]
+
+    def is_of_test(self, session: object) -> bool:
+        return session in self._sessions
+
+    def name_of(self, engine: Engine) -> str:
+        """Return the name of a database, as the description says it."""
+        database = engine.url.database
+        return Path(database).name if database and database != ":memory:" else "sqlite"
+
+    def _check_flushed(self, engine: Engine) -> None:
+        for session in list(self._sessions):
+            waiting = [*session.new, *session.dirty, *session.deleted]
+            if waiting and _engine_of(session.get_bind(type(waiting[0]))) is engine:
+                refuse_delivery(_NOT_FLUSHED.format(example=type(waiting[0]).__name__))
+
+    def _state(self, history: _History, ignored: Ignored) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        for place, (engine, content) in enumerate(self._contents.items()):
+            before = _tables_in(content)
+            now = history.tables_of(engine)
+            found = before if now is None else now
+            for table, rows in found.items():
+                name = table if place == 0 else f"{self.name_of(engine)} {table}"
+                is_shown = engine in self._shown or rows != before.get(table)
+                if is_shown and not ignored.has(table, name):
+                    state[name] = rows
+        return state
+
+
+class _History:
+    """The engines of one history, which lead to copies from their first use on."""
+
+    def __init__(self, engines: Engines, patches: Patches, stack: ExitStack) -> None:
+        self._engines = engines
+        self._patches = patches
+        self._stack = stack
+        self._files: dict[Engine, Path] = {}
+        #: The connection of the test to which a session is bound.
+        self._held: dict[Engine, Connection] = {}
+
+    def install(self) -> None:
+        raw_connection = Engine.raw_connection
+
+        @functools.wraps(raw_connection)
+        def connected(engine: Engine) -> Any:
+            if is_explored():
+                self._redirect(engine)
+            return raw_connection(engine)
+
+        self._patches.set(Engine, "raw_connection", connected)
+        if _ORM in sys.modules:
+            self._install_sessions()
+
+    def tables_of(self, engine: Engine) -> dict[str, list[dict[str, Any]]] | None:
+        """Return the rows of a copy by table; None if no delivery has used it."""
+        file = self._files.get(engine)
+        return None if file is None else _tables_of_file(file)
+
+    def _redirect(self, engine: Engine) -> None:
+        if engine in self._files:
+            return
+        if engine.dialect.name != "sqlite" or engine.dialect.is_async:
+            refuse_delivery(_NOT_COPIED.format(engine=engine))
+        database = engine.url.database or ":memory:"
+        content = self._engines.content_of(engine, self._held.get(engine))
+        place = _FAST if os.access(_FAST, os.W_OK) else None
+        with _unwatched():
+            folder = self._stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place)
+            )
+            file = self._files[engine] = Path(folder) / "copy.sqlite3"
+            file.write_bytes(content)
+            redirect(self._patches, engine, URL.create("sqlite", database=str(file)))
+            self._stack.enter_context(refusing_direct_connections([database], "SQLAlchemy"))
+
+    def _install_sessions(self) -> None:
+        """Give each delivery sessions of its own, whose engines are those of the sessions of the test."""
+        from sqlalchemy.orm import Session
+        from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
+
+        for kind in _with_subclasses(Session):
+            if "get_bind" in vars(kind):
+                self._patches.set(kind, "get_bind", self._binding_to_engines(kind.get_bind))
+        for name in _USES:
+            surround(self._patches, Session, name, self._check_session)
+        registries = _Registries()
+        for registry in (ThreadLocalRegistry, ScopedRegistry):
+            registries.install(self._patches, registry)
+
+    def _binding_to_engines(self, get_bind: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(get_bind)
+        def bound(session: Any, *args: Any, **kwargs: Any) -> Any:
+            found = get_bind(session, *args, **kwargs)
+            if not is_explored() or not isinstance(found, Connection):
+                return found
+            self._held[found.engine] = found
+            return found.engine
+
+        return bound
+
+    @contextmanager
+    def _check_session(self, session: Any, *args: Any, **kwargs: Any) -> Iterator[None]:
+        if is_explored() and self._engines.is_of_test(session):
+            refuse_delivery(_SESSION_OF_TEST)
+        yield
+
+
+class _Registries:
+    """The sessions that scoped_sessions keep: each delivery has its own, and the test keeps its own."""
+
+    def __init__(self) -> None:
+        self._made: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+
+    def install(self, patches: Patches, kind: Any) -> None:
+        call, has, put, clear = kind.__call__, kind.has, kind.set, kind.clear
+
+        def found(registry: Any) -> Any:
+            own = self._own()
+            if own is None:
+                return call(registry)
+            if registry not in own:
+                own[registry] = registry.createfunc()
+            return own[registry]
+
+        def is_there(registry: Any) -> bool:
+            own = self._own()
+            return bool(has(registry)) if own is None else registry in own
+
+        def replace(registry: Any, session: Any) -> None:
+            own = self._own()
+            if own is None:
+                put(registry, session)
+            else:
+                own[registry] = session
+
+        def forget(registry: Any) -> None:
+            own = self._own()
+            if own is None:
+                clear(registry)
+            else:
+                own.pop(registry, None)
+
+        patches.set(kind, "__call__", found)
+        patches.set(kind, "has", is_there)
+        patches.set(kind, "set", replace)
+        patches.set(kind, "clear", forget)
+
+    def _own(self) -> dict[Any, Any] | None:
+        return self._made.setdefault(watcher.get(), {}) if is_explored() else None
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """Do something for a block within a delivery that is not an act of its job."""
+    token = watcher.set(None)
+    try:
+        yield
+    finally:
+        watcher.reset(token)
+
+
+def _sessions() -> list[Any]:
+    """Return the sessions that there are."""
+    if _ORM not in sys.modules:
+        return []
+    from sqlalchemy.orm import session
+
+    # SQLAlchemy keeps them all, each as long as it is in use.
+    return list(session._sessions.values())
+
+
+def _with_subclasses(kind: type[Any]) -> Iterator[type[Any]]:
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from _with_subclasses(inner)
+
+
+def _engine_of(bind: Any) -> Any:
+    return getattr(bind, "engine", bind)
+
+
+def _content(engine: Engine, held: Connection | None) -> bytes:
+    if held is not None:
+        raw: Any = held.connection.driver_connection
+        return bytes(raw.serialize())
+    with closing(engine.raw_connection()) as pooled:
+        raw = pooled.driver_connection
+        return bytes(raw.serialize())
+
+
+def _tables_in(content: bytes) -> dict[str, list[dict[str, Any]]]:
+    with closing(sqlite3.Connection(":memory:")) as connection:
+        if content:
+            connection.deserialize(content)
+        return _tables(connection)
+
+
+def _tables_of_file(file: Path) -> dict[str, list[dict[str, Any]]]:
+    with closing(sqlite3.Connection(str(file), isolation_level=None)) as connection:
+        return _tables(connection)
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    names: Iterable[tuple[str]] = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+    ).fetchall()
+    for (name,) in names:
+        quoted = name.replace('"', '""')
+        cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - a table that is there
+        columns = [column[0] for column in cursor.description]
+        found[name] = [dict(zip(columns, row, strict=True)) for row in cursor]
+    return found

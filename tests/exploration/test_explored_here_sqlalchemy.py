@@ -1,0 +1,203 @@
+"""`check_idempotent` without a world, in tests that SQLAlchemy's engines and sessions have prepared."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+
+from sqlalchemy import ForeignKey, StaticPool, create_engine, select, update
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    scoped_session,
+    sessionmaker,
+)
+
+from pytest_jobs import check_idempotent, here
+from pytest_jobs.errors import ExplorationError, NotIdempotent
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    paid: Mapped[bool] = mapped_column(default=False)
+
+
+class Line(Base):
+    __tablename__ = "lines"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+
+
+Maker = sessionmaker()
+Scoped = scoped_session(sessionmaker())
+#: The session or engine of a test, for jobs that take it from there.
+shop = SimpleNamespace(session=None, engine=None)
+
+
+def is_new(session, number):
+    """Take the lock of the database, and return whether the order was not paid before."""
+    unpaid = update(Order).where(Order.id == number, Order.paid.is_(False))
+    return session.execute(unpaid.values(paid=True)).rowcount
+
+
+def pay(number):
+    with Maker() as session:
+        if is_new(session, number):
+            session.add(Line(order=number))
+            session.commit()
+
+
+def pay_in_two_steps(number):
+    with Maker() as session:
+        if not session.get_one(Order, number).paid:
+            session.add(Line(order=number))
+            session.commit()
+            session.get_one(Order, number).paid = True
+            session.commit()
+
+
+def pay_in_scope(number):
+    if is_new(Scoped, number):
+        Scoped.add(Line(order=number))
+    Scoped.commit()
+
+
+def add_in_scope(number):
+    Scoped.add(Line(order=number))
+    Scoped.commit()
+
+
+def pay_with_session_of_test(number):
+    shop.session.get_one(Order, number).paid = True
+    shop.session.commit()
+
+
+def pay_with_engine(number):
+    with Session(shop.engine) as session:
+        session.get_one(Order, number).paid = True
+        session.commit()
+
+
+@pytest.fixture(params=["memory", "file"])
+def engine(request, tmp_path):
+    """An engine with tables, in memory or in a file."""
+    if request.param == "memory":
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+    else:
+        engine = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    Base.metadata.create_all(engine)
+    Maker.configure(bind=engine)
+    Scoped.configure(bind=engine)
+    yield engine
+    Scoped.remove()
+    Maker.configure(bind=None)
+    Scoped.session_factory.configure(bind=None)
+    engine.dispose()
+
+
+@pytest.fixture
+def committed(engine):
+    with Session(engine) as session:
+        session.add(Order(id=1))
+        session.commit()
+    return engine
+
+
+@pytest.fixture
+def held(engine):
+    """Let a transaction of the test be rolled back at its end, as the documentation of SQLAlchemy does it."""
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        options = {"bind": connection, "join_transaction_mode": "create_savepoint"}
+        Maker.configure(**options)
+        Scoped.configure(**options)
+        with Maker() as session:
+            session.add(Order(id=1))
+            session.commit()
+        yield connection
+        transaction.rollback()
+    for name in options:
+        Maker.kw.pop(name, None)
+        Scoped.session_factory.kw.pop(name, None)
+
+
+@pytest.fixture(params=["committed", "held"])
+def prepared(request, engine):
+    """The test's rows, committed or in a transaction of the test."""
+    return request.getfixturevalue(request.param)
+
+
+def rows(bind):
+    with Session(bind) as session:
+        return session.execute(select(Order.id, Order.paid)).all(), session.scalars(
+            select(Line)
+        ).all()
+
+
+def test_each_history_has_a_copy_and_the_test_keeps_its_rows(prepared):
+    explored = check_idempotent(pay, args=(1,), histories="all")
+    with pytest.raises(NotIdempotent, match="lines"):
+        check_idempotent(pay_in_two_steps, args=(1,))
+
+    assert "2 tables, 1 row)" in str(explored)
+    assert rows(prepared) == ([(1, False)], [])
+
+
+@pytest.mark.usefixtures("prepared")
+def test_each_delivery_has_a_scope_and_the_test_keeps_its_session():
+    order = Scoped.get_one(Order, 1)
+
+    check_idempotent(pay_in_scope, args=(1,))
+    with pytest.raises(NotIdempotent, match="lines"):
+        check_idempotent(add_in_scope, args=(1,))
+
+    assert Scoped.get_one(Order, 1) is order
+    assert not order.paid
+
+
+def test_the_session_of_the_test_is_refused_and_still_works(committed):
+    with Session(committed) as shop.session:
+        order = shop.session.get_one(Order, 1)
+
+        with pytest.raises(
+            ExplorationError, match=r"uses a Session that the test has made.*sessionmaker"
+        ):
+            check_idempotent(pay_with_session_of_test, args=(1,))
+
+        assert shop.session.get_one(Order, 1) is order
+        order.paid = True
+        shop.session.commit()
+    assert rows(committed) == ([(1, True)], [])
+
+
+def test_what_was_not_flushed_is_refused(committed):
+    with Session(committed) as session:
+        session.add(Line(order=1))
+
+        with pytest.raises(
+            ExplorationError, match=r"has not flushed, such as Line.*session\.flush"
+        ):
+            check_idempotent(pay, args=(1,))
+
+
+def test_tables_that_are_left_out(committed):
+    check_idempotent(pay_in_two_steps, args=(1,), world=here(ignore="lin*"))
+
+
+def test_an_engine_of_a_server_is_refused():
+    shop.engine = create_engine("postgresql+psycopg://nobody@localhost:1/nothing")
+
+    with pytest.raises(
+        ExplorationError, match=r"no copy.*only engines of sqlite.*sqlalchemy_world"
+    ):
+        check_idempotent(pay_with_engine, args=(1,))
