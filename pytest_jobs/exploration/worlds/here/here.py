@@ -59,8 +59,8 @@ def here(*, ignore: str | Collection[str] = ()) -> Here:
     """Take what the test's fixtures have built as the world; each history gets copies of it.
 
     Copied are the databases of Django that the test may use, with what it has not committed, Django's caches
-    in memory and its outbox, and the sqlite databases of the engines of SQLAlchemy that the job uses. What the test has stays as it is. Outside of `check_idempotent` the copies
-    are made when the block is entered.
+    in memory and its outbox, and the sqlite databases of the engines of SQLAlchemy that the job uses. What
+    the test has stays as it is. Outside of `check_idempotent` the copies are made when the block is entered.
 
     Args:
         ignore: names, or patterns such as `lock:*`, of models, tables and keys that are left out of the

@@ -55,7 +55,7 @@ class Engines:
         #: The engines that were known before the clean run, whose tables are all shown.
         self._shown: list[Engine] = []
         self._histories = 0
-        self._sessions: WeakSet[Any] = WeakSet(_sessions())
+        self._of_test: WeakSet[Any] = WeakSet(_living_sessions())
 
     @contextmanager
     def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
@@ -91,7 +91,7 @@ class Engines:
         return self._contents[engine]
 
     def is_of_test(self, session: object) -> bool:
-        return session in self._sessions
+        return session in self._of_test
 
     def name_of(self, engine: Engine) -> str:
         """Return the name of a database, as the description says it."""
@@ -99,7 +99,7 @@ class Engines:
         return Path(database).name if database and database != ":memory:" else "sqlite"
 
     def _check_flushed(self, engine: Engine) -> None:
-        for session in list(self._sessions):
+        for session in list(self._of_test):
             waiting = [*session.new, *session.dirty, *session.deleted]
             if waiting and _engine_of(session.get_bind(type(waiting[0]))) is engine:
                 refuse_delivery(_NOT_FLUSHED.format(example=type(waiting[0]).__name__))
@@ -250,7 +250,7 @@ def _unwatched() -> Iterator[None]:
         watcher.reset(token)
 
 
-def _sessions() -> list[Any]:
+def _living_sessions() -> list[Any]:
     """Return the sessions that there are."""
     if _ORM not in sys.modules:
         return []
