@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import random
-import threading
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any, Final, Literal
 
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
-from ..harness.time.waiting import in_running_loop
+from ..harness.time.waiting import in_running_loop, off_the_loop
 from .effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, check_mocks, kinds_of
 from .effects.doubles.receiver import guessed_reads
 from .engine.delivering import accepted
@@ -209,7 +208,7 @@ def check_idempotent(
     with keeping():
         if isinstance(world, Here):
             copy_test()
-        explored = _in_a_thread(run) if in_running_loop() else run()
+        explored = _off_the_loop(run) if in_running_loop() else run()
     warning = note_explored(explored, chosen=trace is not None)
     if warning is not None:
         warnings.warn(warning, stacklevel=3)
@@ -261,7 +260,9 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
 @contextmanager
 def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None]:
     scope = Scope(options.world, options.trace, options.atomic)
-    with Engine.opened(scope, current_audience().sources()) as engine:
+    with Engine.opened(
+        scope, current_audience().sources(), time_limit=options.time_limit
+    ) as engine:
         target = engine.harness.targets.find(job)
         if target is None:
             if not callable(job) or isinstance(job, type):
@@ -467,21 +468,7 @@ def _search_arguments(
         (search if is_fixed else seed(number)(search))()
 
 
-def _in_a_thread(run: Callable[[], Explored]) -> Explored:
-    """Run a check in another thread, since an event loop runs in this one."""
-    ended: list[Explored] = []
-    failed: list[BaseException] = []
-    context = contextvars.copy_context()
-
-    def work() -> None:
-        try:
-            ended.append(context.run(run))
-        except BaseException as error:
-            failed.append(error)
-
-    worker = threading.Thread(target=work, name="pytest-jobs-exploration")
-    worker.start()
-    worker.join()
-    if failed:
-        raise failed[0]
-    return ended[0]
+def _off_the_loop(run: Callable[[], Explored]) -> Explored:
+    """Run a check in this thread although an event loop runs here: only the main thread handles signals."""
+    with off_the_loop():
+        return contextvars.copy_context().run(run)

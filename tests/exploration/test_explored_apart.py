@@ -7,13 +7,14 @@ import threading
 import pytest
 
 from pytest_jobs.exploration.engine import threads
+from pytest_jobs.exploration.engine.ending import signs
 from pytest_jobs.harness.time.clock import VirtualClock
 from pytest_jobs.harness.time.loop import OwnLoop
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(threads, "PATIENCE", 0.05)
+    monkeypatch.setattr(signs, "PATIENCE", 0.05)
 
 
 def own_thread():
@@ -43,7 +44,7 @@ def test_a_lock_is_given_up_soon():
 
 def test_a_coroutine_that_waits_for_another_is_given_up_as_soon(monkeypatch):
     # An answer from outside would never be given up.
-    monkeypatch.setattr(threads, "_TIMES_OUTSIDE", 1_000_000)
+    monkeypatch.setattr(signs, "TIMES_OUTSIDE", 1_000_000)
     loop = OwnLoop(VirtualClock())
     go_on = threading.Event()
 

@@ -10,13 +10,13 @@ from explored_worlds import Gateway, shop
 
 from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, PartialExploration
-from pytest_jobs.exploration.engine import threads
+from pytest_jobs.exploration.engine.ending import signs
 
 
 @pytest.fixture
 def soon(monkeypatch):
     """Take a delivery for one that waits sooner than in earnest: here it is one that does."""
-    monkeypatch.setattr(threads, "PATIENCE", 0.4)
+    monkeypatch.setattr(signs, "PATIENCE", 0.4)
 
 
 def gateway():

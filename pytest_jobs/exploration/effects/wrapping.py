@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 from ...harness.records.patches import Patches
+from ..engine.acts import skippable
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
 BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
@@ -37,14 +38,16 @@ def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any
 
         @functools.wraps(function)
         async def call_async(*args: Any, **kwargs: Any) -> Any:
-            with block_of(*args, **kwargs):
+            with skippable(), block_of(*args, **kwargs):
                 return await function(*args, **kwargs)
+            return None
 
         return call_async
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with block_of(*args, **kwargs):
+        with skippable(), block_of(*args, **kwargs):
             return function(*args, **kwargs)
+        return None
 
     return call

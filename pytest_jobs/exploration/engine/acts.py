@@ -8,9 +8,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 T = TypeVar("T")
+
+
+class Unwound(BaseException):
+    """Unwinds a delivery that was killed or given up. Code of the project is not to catch it."""
+
+
+class Skipped(Unwound):
+    """Says that an effect is skipped: its delivery is dead, and only ends what it began."""
 
 
 def _refused() -> Exception:
@@ -167,6 +175,31 @@ def acting(act: Act | None) -> AbstractContextManager[None]:
     return nullcontext() if current is None or act is None else current.acting(act)
 
 
+class _Skippable:
+    """See `skippable`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        return kind is Skipped
+
+
+_skippable: Final = _Skippable()
+
+
+def skippable() -> AbstractContextManager[None, bool]:
+    """Return a block that is left in silence where a dead delivery skips an effect: for effect sources.
+
+    It surrounds the block of the effect, so that the clean-up of a dead delivery goes on behind it.
+    """
+    return _skippable
+
+
 def perform_act(act: Act, do: Callable[[], T]) -> T:
     """Let an effect happen, so that the check can interrupt it: for effect sources.
 
@@ -176,8 +209,9 @@ def perform_act(act: Act, do: Callable[[], T]) -> T:
         act: describes the effect.
         do: lets it happen.
     """
-    with acting(act):
+    with skippable(), acting(act):
         return do()
+    return cast(T, None)
 
 
 async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
@@ -187,8 +221,9 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
         act: describes the effect.
         do: returns the awaitable that lets it happen.
     """
-    with acting(act):
+    with skippable(), acting(act):
         return await do()
+    return cast(T, None)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import contextvars
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
+from types import FrameType
 from typing import Any, Final
 
 from ...core.batches.ends import has_derived_id
@@ -15,7 +17,9 @@ from ...harness.records.delivery import Delivery
 from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
-from .acts import Act, Kept, watcher
+from .acts import Act, Kept, Unwound, skippable, watcher
+from .ending.death import holds
+from .ending.signs import stack_of
 from .engine import Engine
 from .points import Point, origin_of
 from .processes import ProcessIds
@@ -25,7 +29,7 @@ from .sameness.times import Times
 from .sameness.volatile import Volatile
 from .scope import leaving_out
 from .unwinding import clear_frames, is_cancellation, isolated
-from .watching import AtPoint, Run, Unwound, Watch, WatchedBody, is_death
+from .watching import AtPoint, Run, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
 
 #: The library is done with a job after a delivery with one of these statuses.
@@ -68,6 +72,10 @@ class Deliveries:
         self.of_history = Kept()
         #: Why nothing can be shown; None if something can.
         self.refusal: str | None = None
+        #: Whether a delivery was interrupted since it would not have ended.
+        self.hangs = False
+        #: Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody.
+        self.settled = False
 
     @contextmanager
     def _in_world(self, delay: timedelta = timedelta(0)) -> Generator[None, None, None]:
@@ -200,9 +208,10 @@ class Deliveries:
         self._watches.append(watch)
         token = watcher.set(watch)
         try:
-            run.delivery = unless_unwound(
-                lambda: performer.deliver(self.ledger, record, lambda _: body)
-            )
+            with engine.watchdog.guarding(watch, partial(self._note_hang, watch)):
+                run.delivery = unless_dead(
+                    watch, lambda: performer.deliver(self.ledger, record, lambda _: body)
+                )
         except BaseException as error:
             if not is_cancellation(error):
                 raise
@@ -236,6 +245,16 @@ class Deliveries:
     def end_processes(self) -> None:
         """End the processes of all deliveries but the suspended ones."""
         self._process_ids.end_all_but(watch.own_process_id for watch in self._watches)
+
+    def _note_hang(self, watch: Watch, how: str, frames: list[FrameType]) -> None:
+        """Note that a delivery does not end. Another thread calls it."""
+        self.hangs = True
+        self.refuse(
+            f"Delivery {watch.run.number} of the job {how}, so nothing was proved. It stands at:\n"
+            f"{stack_of(frames)}\n"
+            "Let the world or a fake answer at once, give the wait a timeout, or raise time_limit= if the job "
+            "takes so long."
+        )
 
     # What watches ask
 
@@ -272,16 +291,30 @@ def _process_id_numbering() -> Callable[[int], object]:
     return lambda process_id: number and number(range(process_id, process_id + 1), "pid")
 
 
-def unless_unwound(make: Callable[[], Delivery]) -> Delivery | None:
+def unless_dead(watch: Watch, make: Callable[[], Delivery]) -> Delivery | None:
     """Make a delivery in a copy of the context; return None if it was killed or given up."""
     try:
-        # A killed delivery runs no `finally` that resets a context variable.
-        return contextvars.copy_context().run(isolated, make)
-    except (Unwound, BaseExceptionGroup) as death:
-        if not is_death(death):
+        # In the copy, context variables that a dead delivery has set do not matter.
+        delivery = contextvars.copy_context().run(isolated, make)
+    except BaseException as error:
+        if not _ends_a_dead_delivery(error, watch):
             raise
-        clear_frames(death)
+        clear_frames(error)
         return None
+    if not watch.dead:
+        return delivery
+    # It has caught the exception that unwound it.
+    if delivery.error is not None:
+        clear_frames(delivery.error)
+    return None
+
+
+def _ends_a_dead_delivery(error: BaseException, watch: Watch) -> bool:
+    """Return whether an error ended a dead delivery, rather than what stops the tests."""
+    if holds(error, Unwound):
+        return not isinstance(error, KeyboardInterrupt)
+    ended_itself = isinstance(error, Exception | SystemExit | GeneratorExit | BaseExceptionGroup)
+    return watch.dead and (ended_itself or is_cancellation(error))
 
 
 def accepted(accept: Any) -> tuple[type[BaseException], ...]:
@@ -333,7 +366,7 @@ class ActSink:
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.
         key = record.job_id if has_derived_id(record.envelope.headers) else None
         act = Act("enqueue", call_text(record), value=value, key=key)
-        with current.acting(act):
+        with skippable(), current.acting(act):
             self._acts[record] = act
             self._ledger.added(record)
 

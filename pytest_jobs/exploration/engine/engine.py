@@ -13,14 +13,19 @@ from ...harness.open_harness import open_harnesses
 from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
-from .acts import Kept
+from .acts import Kept, Unwound, watcher
+from .ending.patchers import Patchers
+from .ending.process_state import ProcessState, SignalHandlers
+from .ending.synchronisers import Synchronisers
+from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
+from .processes import Namespace
 from .scope import Scope
 from .sources import EffectSource, Sources
 from .threads import follow
 from .unwinding import quiet_libraries, silenced
-from .watching import Unwound, lengthened
+from .watching import lengthened
 from .world import time_until_no_midnight
 
 #: How much later than the test a search begins, so that a time which a fixture has just stored is past then.
@@ -35,7 +40,12 @@ class Engine:
     """
 
     def __init__(
-        self, harness: Jobs, scope: Scope, stack: ExitStack, sources: Iterable[EffectSource]
+        self,
+        harness: Jobs,
+        scope: Scope,
+        stack: ExitStack,
+        sources: Iterable[EffectSource],
+        time_limit: float,
     ) -> None:
         self._stack = stack
         #: Replaces attributes until the search ends.
@@ -50,11 +60,19 @@ class Engine:
         self.sources = Sources(self.patches, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
         self.kept = Kept()
+        self.watchdog = Watchdog(time_limit, Unwound)
+        self._synchronisers: Synchronisers | None = None
+        self._patchers = Patchers(self.patches, _is_in_delivery)
 
     @classmethod
     @contextmanager
     def opened(
-        cls, scope: Scope, sources: Iterable[EffectSource], apps: Iterable[object] = ()
+        cls,
+        scope: Scope,
+        sources: Iterable[EffectSource],
+        apps: Iterable[object] = (),
+        *,
+        time_limit: float,
     ) -> Generator[Engine, None, None]:
         """Prepare a search for a block.
 
@@ -62,11 +80,12 @@ class Engine:
             scope: decides whose lines are points.
             sources: the effect sources that the project declares.
             apps: the applications of the job libraries, if no harness is open.
+            time_limit: how many seconds one delivery may compute.
         """
         with ExitStack() as stack:
             is_open = open_harnesses.any_open()
             harness = current_jobs() if is_open else stack.enter_context(open_jobs(apps=apps))
-            yield cls(harness, scope, stack, sources)
+            yield cls(harness, scope, stack, sources, time_limit)
 
     def add_function(self, function: Any) -> Target:
         """Return a plain function as a job, with a bridge of its own."""
@@ -85,11 +104,33 @@ class Engine:
                 stack.enter_context(bridge.sandbox(sink))
             yield
 
+    def remember_locks(self, modules: Iterable[Namespace]) -> None:
+        """Remember which locks of some modules are free before the first delivery."""
+        if self._synchronisers is None:
+            self._synchronisers = Synchronisers(modules)
+
+    def renew_process(self) -> None:
+        """Let a new process begin: nothing of the deliveries before it is in force."""
+        self.first_state.put_back()
+        self._signal_handlers.renew()
+        self._patchers.catch_up()
+        if self._synchronisers is not None and (self._synchronisers or self.scope.may_wait()):
+            self._synchronisers.renew(self.scope.modules())
+
+    def leave_nothing(self) -> None:
+        """Take back what is still in force of the deliveries."""
+        self.renew_process()
+        self._patchers.renew()
+
     def start(self) -> None:
         """Patch the libraries, stop the clock, and trace lines, until the block ends."""
         stack, clock = self._stack, self.clock
         stack.callback(self.kept.end)
         stack.callback(self.patches.restore)
+        #: The state of the process before the search.
+        self.first_state = ProcessState.taken()
+        self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)
+        stack.callback(self.leave_nothing)
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(Unwound))
@@ -101,3 +142,9 @@ class Engine:
         stack.enter_context(self.sleeps.passing_time(lambda ns: clock.advance_ns(lengthened(ns))))
         self.tracer.open()
         stack.callback(self.tracer.close)
+        stack.enter_context(self.watchdog.on_duty())
+
+
+def _is_in_delivery() -> bool:
+    current = watcher.get()
+    return current is not None and current.isolated

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ...errors import ExplorationError
+from .ending.leaving import Leaving
 
 T = TypeVar("T")
 LineHook: TypeAlias = Callable[[CodeType, int], None]
@@ -39,6 +40,8 @@ class LineTracer:
 
     def __init__(self, scope: TracedCode) -> None:
         self._scope = scope
+        #: What is known of the code in which a delivery may be killed.
+        self.leaving = Leaving()
         #: The hook of each thread.
         self._hooks: dict[int, LineHook] = {}
 
@@ -90,6 +93,9 @@ class LineTracer:
     def rearm(self) -> None:
         """Trace the running functions again: an exception raised by a hook may have switched it off."""
 
+    def trace_running(self, frames: Iterable[FrameType]) -> None:
+        """Trace running functions, whosever code they are, until the hook of this thread is taken away."""
+
     def was_replaced(self) -> bool:
         """Return whether other code, such as a debugger, has taken over the tracer of this thread."""
         return False
@@ -108,6 +114,8 @@ class _Monitoring(LineTracer):
         # By name, since Python 3.11 has no `sys.monitoring`.
         self._monitoring: Any = vars(sys)["monitoring"]
         self._traced: dict[int, CodeType] = {}
+        #: Code that is traced for one delivery only.
+        self._traced_for_now: list[CodeType] = []
 
     def open(self) -> None:
         monitoring = self._monitoring
@@ -135,6 +143,21 @@ class _Monitoring(LineTracer):
         for event in (events.PY_START, events.PY_RESUME, events.LINE):
             monitoring.register_callback(_TOOL, event, None)
         monitoring.free_tool_id(_TOOL)
+
+    @contextmanager
+    def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
+        with super().hooked(hook, needed=needed):
+            try:
+                yield
+            finally:
+                while self._traced_for_now:
+                    self._monitoring.set_local_events(_TOOL, self._traced_for_now.pop(), 0)
+
+    def trace_running(self, frames: Iterable[FrameType]) -> None:
+        for code in {id(frame.f_code): frame.f_code for frame in frames}.values():
+            if id(code) not in self._traced:
+                self._traced_for_now.append(code)
+                self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
 
     def _begins(self, code: CodeType, offset: int) -> Any:
         """Trace the lines of a function from now on, if its code is traced."""
@@ -201,6 +224,10 @@ class _Tracing(LineTracer):
                 frame.f_trace = self._line
             frame = frame.f_back
         sys.settrace(self._call)
+
+    def trace_running(self, frames: Iterable[FrameType]) -> None:
+        for frame in frames:
+            frame.f_trace = self._line
 
     def was_replaced(self) -> bool:
         return threading.get_ident() in self._hooks and sys.gettrace() not in (None, self._call)

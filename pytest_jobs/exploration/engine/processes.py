@@ -95,7 +95,7 @@ class ModuleGlobals:
         """
         self._modules = tuple(modules)
         self._kept = frozenset(kept)
-        self._first = self._taken()
+        self._first = self.taken()
 
     def restart(self, kept: Iterable[GlobalName] = ()) -> None:
         """Start a new process: give every global its first value, and every container its first content."""
@@ -117,7 +117,7 @@ class ModuleGlobals:
             kept: further globals that belong to the world.
         """
         self._kept |= frozenset(kept)
-        here = self._taken()
+        here = self.taken()
         if there is None:
             self.restart()
         else:
@@ -136,7 +136,7 @@ class ModuleGlobals:
 
     def changed(self) -> set[GlobalName]:
         """Return the globals that have changed since the first process began."""
-        now = self._taken()
+        now = self.taken()
         return {
             place
             for place in {*now, *self._first}
@@ -169,7 +169,7 @@ class ModuleGlobals:
     @contextmanager
     def _reset(self, places: AbstractSet[GlobalName]) -> Generator[None, None, None]:
         """Give some globals their first values for a block."""
-        here = self._taken()
+        here = self.taken()
         others = {*self._first, *here} - places
         self._put(self._first, self._kept | others, anew=False)
         try:
@@ -177,7 +177,8 @@ class ModuleGlobals:
         finally:
             self._put(here, self._kept, anew=False)
 
-    def _taken(self) -> ProcessGlobals:
+    def taken(self) -> ProcessGlobals:
+        """Return the globals as they are."""
         return {
             (module.__name__, name): (
                 value,

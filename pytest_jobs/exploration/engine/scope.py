@@ -95,6 +95,8 @@ class Scope:
         self._left_out: set[object] = set()
         # By identity, since hashing a code object is slow.
         self._decided: dict[int, tuple[bool, CodeType]] = {}
+        #: Of the decided code, what may take a lock.
+        self._may_wait: dict[int, bool] = {}
         self._untraced: dict[str, None] = {}
         self._real: dict[str, str] = {}
         self._modules: list[Namespace] = []
@@ -117,6 +119,7 @@ class Scope:
         if namespace is not None:
             self._add_globals(code, namespace)
         self._decided.clear()
+        self._may_wait.clear()
         return True
 
     def _add_globals(self, code: CodeType, namespace: dict[str, Any]) -> None:
@@ -147,6 +150,7 @@ class Scope:
             if code is not None:
                 self._fakes.add(code)
                 self._decided.pop(id(code), None)
+                self._may_wait.pop(id(code), None)
 
     def wants(self, code: CodeType) -> bool:
         """Return whether the lines of a function are points."""
@@ -205,7 +209,12 @@ class Scope:
 
     def may_wait(self) -> bool:
         """Return whether the traced code may take a lock, or keep something for each thread."""
-        return any(wanted and _may_wait(code) for wanted, code in list(self._decided.values()))
+        known = self._may_wait
+        if len(known) < len(self._decided):
+            for place, (wanted, code) in list(self._decided.items()):
+                if place not in known:
+                    known[place] = wanted and _may_wait(code)
+        return any(known.values())
 
     def loaded_modules(self) -> list[Namespace]:
         """Return the modules whose code may be traced, whether it has run or not."""

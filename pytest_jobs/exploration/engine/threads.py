@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import linecache
-import sys
+import math
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from ...harness.records.patches import Patches
 from ...harness.time.waiting import comes_about
 from .acts import watcher
+from .ending import signs
 from .watching import Watch
 
 T = TypeVar("T")
@@ -23,14 +21,6 @@ State: TypeAlias = Literal["ended", "paused", "blocked"]
 #: Waits for something that another thread does, and returns whether it came. Gets a function that waits
 #: for so many seconds, and the identity of that thread.
 Waits: TypeAlias = Callable[[Callable[[float], bool], int], bool]
-
-#: A thread without a line, an effect or any computing for so many real seconds is blocked.
-PATIENCE: Final = 2.0
-#: A thread that waits for an answer from outside gets so many times as long: a busy server still answers.
-_TIMES_OUTSIDE: Final = 15
-#: Modules that read from sockets. The drivers of databases are in installed packages.
-_READING: Final = frozenset(("selectors", "socket", "ssl"))
-_INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 
 
 class Worker(Protocol[T]):
@@ -205,56 +195,29 @@ class OwnThread(Generic[T]):
         return self._waits(lambda seconds: self._changed.wait_for(what, seconds), thread)
 
 
-def while_alive(pulse: Callable[[], int]) -> Waits:
+def while_alive(pulse: Callable[[], int], seconds: float = math.inf) -> Waits:
     """Return what waits for a thread as long as it shows signs of life.
 
     Args:
         pulse: returns a number that grows with each line and each effect.
+        seconds: how long the thread may compute without a line or an effect.
     """
 
     def waits(wait: Callable[[float], bool], thread: int) -> bool:
-        for _ in range(_TIMES_OUTSIDE):
-            if comes_about(wait, PATIENCE, lambda: (pulse(), _computed(thread))):
+        begun = signs.computed(thread) or 0.0
+
+        def life() -> object:
+            now = signs.computed(thread)
+            return pulse(), None if now is None or now - begun > seconds else now
+
+        for _ in range(signs.TIMES_OUTSIDE):
+            if comes_about(wait, signs.PATIENCE, life):
                 return True
-            if not _waits_for_outside(thread):
+            if not signs.waits_for_outside(thread):
                 break
         return False
 
     return waits
-
-
-def _computed(thread: int) -> Any:
-    """Return how long a thread has computed, in hundredths of a second; None if the system does not say."""
-    clock_of = getattr(time, "pthread_getcpuclockid", None)
-    if clock_of is None:
-        return None
-    try:
-        return round(time.clock_gettime(clock_of(thread)), 2)
-    except OSError:
-        return None
-
-
-def _waits_for_outside(thread: int) -> bool:
-    """Return whether a thread waits for an answer, rather than for a lock of the job or of its world."""
-    # Late, since it imports asyncio.
-    from ...harness.time.loop import until_woken
-
-    frame = sys._current_frames().get(thread)
-    if frame is None or (frame.f_back is not None and until_woken(frame.f_back)):
-        return False
-    return frame.f_globals.get("__name__", "") in _READING or not _INSTALLED.isdisjoint(
-        Path(frame.f_code.co_filename).parts
-    )
-
-
-def blocking_call(thread: int) -> str:
-    """Return the line at which a thread waits."""
-    frame = sys._current_frames().get(thread)
-    if frame is None:
-        return "somewhere"
-    code, line = frame.f_code, frame.f_lineno
-    text = linecache.getline(code.co_filename, line).strip()
-    return f"{Path(code.co_filename).name}:{line}: {text}"
 
 
 def follow(patches: Patches) -> None:

@@ -7,13 +7,14 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
 
 from ...harness.records.patches import Patches
 from .acts import watcher
+from .ending.death import related
 
 T = TypeVar("T")
 
@@ -141,13 +142,27 @@ def silence_loop(death: type[BaseException] | None = None) -> None:
     loop.set_exception_handler(report_others)
 
 
+#: So many steps may the other tasks of a dead delivery make, to leave their blocks before they are cancelled.
+_LAST_STEPS: Final = 100
+
+
+async def let_tasks_end() -> None:
+    """Let the other tasks of a dead delivery, whose loop this is, end what they began."""
+    import asyncio
+
+    for _ in range(_LAST_STEPS):
+        if len(asyncio.all_tasks()) == 1:
+            return
+        await asyncio.sleep(0)
+
+
 def clear_frames(death: BaseException) -> None:
     """Clear the frames of a killed delivery, and silence its ResourceWarnings.
 
     A kernel closes the files of a killed process without a word, too.
 
     Args:
-        death: the exception that unwound the delivery.
+        death: the exception that unwound the delivery, or that came about while it was unwound.
     """
     patches = Patches()
     with warnings.catch_warnings():
@@ -155,22 +170,11 @@ def clear_frames(death: BaseException) -> None:
         # A suspended generator may end here. Its effects are refused by an exception, which is shown nowhere.
         patches.set(sys, "unraisablehook", lambda unraisable: None)
         try:
-            for error in _parts_of(death):
+            for error in related(death):
                 traceback.clear_frames(error.__traceback__)
                 error.__traceback__ = None
         finally:
             patches.restore()
-
-
-def _parts_of(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, the errors before it, and the errors in the group of a `TaskGroup`."""
-    if error is None:
-        return
-    yield error
-    yield from _parts_of(error.__context__)
-    if isinstance(error, BaseExceptionGroup):
-        for part in error.exceptions:
-            yield from _parts_of(part)
 
 
 def is_cancellation(error: BaseException) -> bool:

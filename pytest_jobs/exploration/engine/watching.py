@@ -21,21 +21,12 @@ from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
-from .acts import Act, Kept, watcher
+from .acts import Act, Kept, Skipped, Unwound, watcher
+from .ending.death import holds
+from .ending.leaving import frames_of_delivery, waiting_frames
 from .lines import LineTracer, TracedCode
 from .points import Origin, Point, PointCounter, PointKind, SourceLine
-from .unwinding import isolated, silence_loop
-
-
-class Unwound(BaseException):
-    """Unwinds a delivery that was killed or given up. Code of the project is not to catch it."""
-
-
-def is_death(error: BaseException) -> bool:
-    """Return whether an error unwinds a delivery, by itself or in the group of a `TaskGroup`."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup(Unwound) is not None
-    return isinstance(error, Unwound)
+from .unwinding import isolated, let_tasks_end, silence_loop
 
 
 @dataclass(eq=False)
@@ -63,6 +54,8 @@ class Run:
     spinning: bool = False
     #: Whether the library, as configured, would never deliver the job again.
     dropped: bool = False
+    #: Whether it changed files after its death, while it ended what it had begun.
+    changed_files_at_its_end: bool = False
     #: What it did in threads that it started.
     elsewhere: list[str] = field(default_factory=list)
     #: The functions of tasks that it started and that had not ended when it ended.
@@ -98,6 +91,10 @@ class Owner(Protocol):
     def begin_process(self) -> int | None: ...
 
     def is_alive(self, process_id: int) -> bool | None: ...
+    @property
+    def settled(self) -> bool:
+        """Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody."""
+        ...
 
 
 _SHARED: Final = (
@@ -109,8 +106,10 @@ _TAKEN: Final = (
     "A debugger, or other code that calls sys.settrace, took the place of what hears of the lines of the job, so "
     "that the lines after it would not be explored: take it out, or run on Python 3.12 or newer."
 )
-#: A killed delivery may run so many more lines, so that its `finally` blocks release in-memory locks.
-_LAST_LINES: Final = 200
+#: A dead delivery may run so many more lines, so that its blocks and its `finally` end what they began.
+_LAST_LINES: Final = 2_000
+#: An installed package may catch the exception that unwinds a delivery so often, and then its lines raise too.
+_CATCHES: Final = 50
 #: A delivery after the first that runs so many lines waits without end for another one.
 _SPINNING: Final = 20_000
 
@@ -163,7 +162,9 @@ class Watch:
         self.thread = threading.get_ident()
         self._counter = PointCounter()
         self._connections: list[tuple[Callable[[], object], object]] = []
-        self._lines = self._last_lines = 0
+        self._lines = self._last_lines = self._raised = 0
+        self._leaving = tracer.leaving
+        self._coroutine: Any = None
         self._hand_over: Callable[[], object] | None = None
         self._patience = Patience()
         #: Texts that are different in each delivery, with the names that points give them.
@@ -202,22 +203,29 @@ class Watch:
     def line(self, code: CodeType, line: int) -> None:
         """Count a line that is about to run. The tracer calls it."""
         self._lines += 1
+        self._give_way()
+        if self._limited and self._lines > _SPINNING and not self.dead:
+            self.give_up()
         if self.dead:
-            self._last_lines += 1
-            if self._last_lines > _LAST_LINES:
-                raise Unwound
+            if self._ends_here(code):
+                self._raise_again()
             return
-        self._check_alive()
-        if self._limited and self._lines > _SPINNING:
-            self._stop_spinning()
         if _within_act.get() or self._scope.is_below_world():
             return
         if not self._counter.is_inlined(code, line):
-            self._come_to(self._counter.line(code, line))
+            try:
+                self._come_to(self._counter.line(code, line))
+            except Unwound:
+                if self._may_leave(code):
+                    raise
 
     @contextmanager
     def acting(self, act: Act) -> Generator[None, None, None]:
-        """Let an effect happen, with a point before it and one after it."""
+        """Let an effect happen, with a point before it and one after it.
+
+        Raises:
+            Skipped: if the delivery is dead and only ends what it began, so that the effect must not happen.
+        """
         self._check_alive()
         if self.refused:
             with PartOfAct(self, act.busy):
@@ -227,7 +235,12 @@ class Watch:
         name = f"{act.kind}: {act.text}"
         if alone:
             self._counter.place = self._current_place()
-            self._come_to(self._act_point("before", name), act)
+            try:
+                self._come_to(self._act_point("before", name), act)
+            except Unwound:
+                if self._may_leave():
+                    raise
+                raise Skipped from None
         counts = act.counts and not _within_act.get()
         known = len(self.run.acts)
         with PartOfAct(self, act.busy):
@@ -239,13 +252,21 @@ class Watch:
             if act.tells_itself and len(self.run.acts) == known:
                 self.run.without_effect.add(len(self.run.points))
             self._counter.place = self._current_place()
-            self._come_to(self._act_point("after", name), act)
+            try:
+                self._come_to(self._act_point("after", name), act)
+            except Unwound:
+                if self._may_leave():
+                    raise
         elif not self._interrupts_this_thread():
             self.run.elsewhere.append(name)
 
     def changing(self, text: str) -> None:
         """Let a file be changed, with a point before it. Nothing reports when it has been changed."""
         if _within_act.get() or self.refused:
+            return
+        if self.dead and self._owner is not None and self._owner.settled and not self._ends_here():
+            # A temporary folder of the dead delivery, or its lock file.
+            self.run.changed_files_at_its_end = True
             return
         self._check_alive()
         if not self._interrupts_this_thread():
@@ -257,18 +278,27 @@ class Watch:
 
     def pausing(self, kind: PointKind, coroutine: Any) -> None:
         """Count an await of the coroutine of the job: while it waits, or when it has the answer."""
-        self._check_alive()
+        self._give_way()
+        if self.dead and not self.refused:
+            self._last_lines += 1
+            if self._last_lines > _LAST_LINES or self._leaving.may_leave_await(coroutine):
+                self._raise_again()
+            return
         if _within_act.get() or self.refused:
             # An effect is one step, however often its driver waits for a socket or a thread.
             return
-        place = self._counter.place
-        while coroutine is not None:
-            frame = getattr(coroutine, "cr_frame", None)
+        place, waiting = self._counter.place, coroutine
+        while waiting is not None:
+            frame = getattr(waiting, "cr_frame", None)
             if frame is not None and self._scope.wants(frame.f_code):
                 place = (frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno)
-            coroutine = getattr(coroutine, "cr_await", None)
+            waiting = getattr(waiting, "cr_await", None)
         self._counter.place = place
-        self._come_to(self._counter.pause(kind))
+        try:
+            self._come_to(self._counter.pause(kind))
+        except Unwound:
+            if self._leaving.may_leave_await(coroutine):
+                raise
 
     def rename(self, text: str, name: str) -> None:
         """Let points call a text, which is a different one in each delivery, by a name."""
@@ -312,6 +342,10 @@ class Watch:
     def _interrupts_this_thread(self) -> bool:
         # Threads of a job run in an order that nobody controls, so they cannot be stopped at a point.
         return threading.get_ident() == self.thread
+
+    def driving(self, coroutine: Any) -> None:
+        """Note the coroutine of the job."""
+        self._coroutine = coroutine
 
     # What effect sources report
 
@@ -421,12 +455,16 @@ class Watch:
 
     def sleeping(self, ns: int) -> int:
         """Return how long a sleep of so many nanoseconds takes."""
-        if not self._limited or self.dead:
-            return ns
-        length = self._patience.lengthened(ns, holder_is_alive=self._rival)
-        if length is None:
-            self._stop_spinning()
-        return length
+        if not self.dead:
+            if not self._limited:
+                return ns
+            length = self._patience.lengthened(ns, holder_is_alive=self._rival)
+            if length is not None:
+                return length
+            self.give_up()
+        if self._ends_here():
+            self._raise_again()
+        return 0
 
     def kill(self) -> None:
         """Kill the worker of this delivery: its connections close. Its frames are unwound later."""
@@ -444,20 +482,73 @@ class Watch:
     def found_busy(self) -> None:
         """Give this delivery up if it found a lock that a suspended delivery may hold."""
         if self._rival:
-            self._stop_spinning()
+            self.give_up()
+            if self._may_leave():
+                raise Unwound
 
-    def _stop_spinning(self) -> NoReturn:
-        self.give_up()
-        raise Unwound
-
-    def _check_alive(self) -> None:
+    def _give_way(self) -> None:
         if self._hand_over is not None:
             hand_over, self._hand_over = self._hand_over, None
             hand_over()
+
+    def _check_alive(self) -> None:
+        """Raise if the delivery is dead.
+
+        Raises:
+            Unwound: if it may be left here.
+            Skipped: if it ends what it began.
+        """
+        self._give_way()
         if self.dead and not self.refused:
-            # The job may catch this exception and try again for ever, so tracing must go on.
-            self.tracer.rearm()
-            raise Unwound
+            if self._ends_here():
+                self._raise_again()
+            raise Skipped
+
+    # The end
+
+    @property
+    def progress(self) -> object:
+        """A value that changes as long as the delivery goes on."""
+        return self.beats, self._lines
+
+    def standing(self, frame: FrameType | None) -> list[FrameType]:
+        """Return the functions in which the delivery stands, the innermost first.
+
+        Args:
+            frame: what its thread runs.
+        """
+        return [*reversed(list(waiting_frames(self._coroutine))), *frames_of_delivery(frame)]
+
+    def may_be_left(self, frame: FrameType | None) -> bool:
+        """Return whether an exception that is raised in a running function skips nothing."""
+        return self._leaving.may_leave(frame)
+
+    def is_in_block(self) -> bool:
+        """Return whether the delivery, which is at a point, is inside a block that it has to leave."""
+        return self._leaving.is_in_block(
+            sys._getframe(1), self._coroutine, self._scope.is_of_project
+        )
+
+    def _may_leave(self, code: CodeType | None = None) -> bool:
+        return self._leaving.may_leave(sys._getframe(2), code)
+
+    def _ends_here(self, code: CodeType | None = None) -> bool:
+        """Return whether the dead delivery goes no further; if not, it may do a little more to clean up."""
+        self._last_lines += 1
+        if self._last_lines > _LAST_LINES:
+            return True
+        if self._raised < _CATCHES and holds(sys.exception(), Unwound):
+            # A handler of the exception that unwinds it.
+            return False
+        return self._leaving.may_leave(sys._getframe(2), code)
+
+    def _raise_again(self) -> NoReturn:
+        """Unwind the delivery, which may have caught the exception before and tries again for ever."""
+        self._raised += 1
+        self.tracer.rearm()
+        if self._raised == _CATCHES:
+            self.tracer.trace_running(frames_of_delivery(sys._getframe(1)))
+        raise Unwound
 
 
 class PartOfAct:
@@ -565,11 +656,16 @@ class WatchedBody(Body):
         isolated = self._watch.isolated
         try:
             with self._watched():
-                if isolated and inspect.iscoroutine(awaitable):
-                    result = await _with_pauses(awaitable, self._watch)
-                    self._watch.leave_tasks()
-                    return result
-                return await awaitable
+                self._watch.driving(awaitable)
+                try:
+                    if isolated and inspect.iscoroutine(awaitable):
+                        result = await _with_pauses(awaitable, self._watch)
+                        self._watch.leave_tasks()
+                        return result
+                    return await awaitable
+                finally:
+                    if isolated and self._watch.dead:
+                        await let_tasks_end()
         finally:
             if isolated and self._watch.dead:
                 silence_loop()

@@ -114,9 +114,13 @@ class Reference:
         """
         # The modules of the traced code are known only after the run, which has changed their globals.
         scope = self._checked.engine.scope
-        globals_before = ModuleGlobals(scope.loaded_modules())
+        modules = scope.loaded_modules()
+        globals_before = ModuleGlobals(modules)
+        self._checked.engine.remember_locks(modules)
         history = self.history()
         self._clean(history)
+        if history.hangs:
+            check_not_refused(history)
         globals_before.keep_only(scope.modules())
         globals_before.restart()
         if self._checked.engine.sources.catch_up() and history.refusal is not None:

@@ -128,10 +128,19 @@ class Explorer:
 
     def try_out(self, plan: Plan) -> Failure | None:
         """Carry one plan out; return how it failed."""
+        return self._carried_out(plan, unwinds_last=False)
+
+    def _carried_out(self, plan: Plan, *, unwinds_last: bool) -> Failure | None:
+        """Do so.
+
+        Args:
+            plan: the plan.
+            unwinds_last: whether a killed delivery is unwound only when the verdict is taken.
+        """
         reference, options = self.reference, self.checked.options
         # Two deliveries that are both interrupted hand over to each other, which needs two threads.
         with reference.history(threads=plan.second is not None).opened() as history:
-            runner = PlanRunner(plan, history)
+            runner = PlanRunner(plan, history, unwinds_last=unwinds_last)
             last = runner.run()
             check_not_refused(history)
             if history.inconclusive is not None:
@@ -141,6 +150,8 @@ class Explorer:
             accepted = options.at_least_once if plan.cuts_off else ()
             verdict = judge(reference.wanted_after(plan), found, history.initial, last, accepted)
             runs = runner.runs()
+        if runner.disturbed:
+            return self._carried_out(plan, unwinds_last=True)
         if verdict is not None:
             return Failure(plan, verdict, runs)
         second = runner.second

@@ -7,18 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
 from ...harness.records.record import current_record
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import Act, watcher
+from ..engine.acts import Act, Unwound, watcher
 from ..engine.delivering import Deliveries
+from ..engine.ending.process_state import ProcessState
+from ..engine.ending.signs import blocking_call
 from ..engine.processes import GlobalName, ModuleGlobals, ProcessGlobals
-from ..engine.threads import OwnThread, SameThread, Worker, blocking_call, while_alive
+from ..engine.threads import OwnThread, SameThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
-from ..engine.watching import AtPoint, Run, Unwound, Watch
+from ..engine.watching import AtPoint, Run, Watch
 from .checked_job import CheckedJob
 
 T = TypeVar("T")
@@ -27,6 +29,10 @@ T = TypeVar("T")
 _PAUSE: Final = timedelta(seconds=3)
 #: How long after one another a job is delivered until it is acknowledged.
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
+
+
+#: The memory of one process: the globals of its modules, and what belongs to all of it.
+Memory: TypeAlias = tuple[ProcessGlobals, ProcessState]
 
 
 class History(Deliveries):
@@ -78,7 +84,7 @@ class History(Deliveries):
             stack.callback(current_record.reset, token)
             stack.enter_context(self._in_world(self._delay))
             self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
-            stack.callback(self.globals.restart)
+            stack.callback(self._leave_nothing)
             self.initial = self.observed()
             target = self._checked.target
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
@@ -91,6 +97,10 @@ class History(Deliveries):
             self._record = self.ledger.records[0]
             self.ledger.claim(self._record)
             yield self
+
+    def _leave_nothing(self) -> None:
+        self.globals.restart()
+        self.engine.leave_nothing()
 
     def _world_is_gone(self) -> None:
         # They may have waited for something that the world has released just now.
@@ -149,7 +159,8 @@ class History(Deliveries):
 
     def _until_acknowledged(self, run: Run, gaps: Sequence[timedelta]) -> Run:
         for gap in gaps:
-            if run.acknowledged or self.refusal is not None:
+            if run.acknowledged or self._shows_nothing():
+                # What follows may run while the world is torn down.
                 break
             following = None if run.delivery is None else run.delivery.next
             if following is None:
@@ -163,6 +174,10 @@ class History(Deliveries):
             run = self.begun()
             self.make(run, following, lines=False, limited=True)
         return run
+
+    def _shows_nothing(self) -> bool:
+        stopped = self.refusal is not None or self.inconclusive is not None
+        return stopped or bool(self._given_up)
 
     def run_other_job(self, position: int) -> None:
         """Call one of `others=`. Its effects are not those of the job, and its connections close with it."""
@@ -207,6 +222,7 @@ class History(Deliveries):
             return
         self.end_processes()
         self.globals.restart(self.belonging_to_world())
+        self.engine.renew_process()
 
     def begin_process(self) -> int | None:
         """Return the id of a new process; None if all deliveries run in one."""
@@ -216,12 +232,35 @@ class History(Deliveries):
         """Return the globals that change the state if they are reset."""
         return self.globals.shown_by(self.observed, self.globals.changed())
 
-    def kill(self) -> None:
-        """Kill the worker of the delivery that is being made: its connections close, its memory is gone."""
-        self.kill_current()
-        self.restart()
+    def kill(self) -> Memory:
+        """Kill the worker of the delivery that is being made: its connections close, its memory is gone.
 
-    def switch_process(self, there: ProcessGlobals | None) -> ProcessGlobals | None:
+        Returns:
+            Its memory, for `unwind_in`.
+        """
+        self.kill_current()
+        memory = self.globals.taken(), ProcessState.taken()
+        self.restart()
+        return memory
+
+    def unwind_in(self, memory: Memory) -> None:
+        """Let a killed delivery end what it began, in its own memory.
+
+        Either the verdict is taken, or the state is compared with that before.
+
+        Args:
+            memory: the result of `kill`.
+        """
+        self.settled = True
+        names, state = memory
+        self.globals.switch_to(names)
+        state.put_back()
+
+    def is_in_block(self) -> bool:
+        """Return whether the delivery that is being made is inside a block that it has to leave."""
+        return self._watches[-1].is_in_block()
+
+    def switch_process(self, there: Memory | None) -> Memory | None:
         """Switch to another process, unless all deliveries run in one.
 
         Args:
@@ -232,8 +271,14 @@ class History(Deliveries):
         """
         if self._options.same_process:
             return None
-        kept = self.belonging_to_world() if there is None else frozenset[GlobalName]()
-        return self.globals.switch_to(there, kept)
+        state = ProcessState.taken()
+        if there is None:
+            names = self.globals.switch_to(None, self.belonging_to_world())
+            self.engine.first_state.put_back()
+        else:
+            names = self.globals.switch_to(there[0])
+            there[1].put_back()
+        return names, state
 
     def would_wait(self) -> bool:
         """Return whether the suspended delivery holds a lock for which another one of its process waits."""
@@ -249,13 +294,13 @@ class History(Deliveries):
 
     def while_suspended(self, run: Callable[[], T]) -> T:
         """Call a function at a point of a delivery, in the base context and without its event loop."""
-        with off_the_loop():
+        with off_the_loop(), self.engine.watchdog.off_duty():
             return self._context.copy().run(run)
 
     def worker(self) -> Worker[Run]:
         """Return what makes deliveries beside a suspended one, as another process does."""
         if self._threads:
-            return OwnThread(while_alive(self._beats))
+            return OwnThread(while_alive(self._beats, self._options.time_limit))
         return SameThread(self.engine.tracer.nested)
 
     def in_base_context(self, run: Callable[[], Run]) -> Callable[[], Run]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ExplorationError
-from ..engine.acts import Act
+from ..engine.acts import Act, Unwound
 from ..engine.points import Point
 from ..engine.threads import Worker
-from ..engine.watching import AtPoint, Run, Unwound
+from ..engine.watching import AtPoint, Run
 from .history import History
 from .plans import Plan
 
@@ -17,8 +17,19 @@ from .plans import Plan
 class PlanRunner:
     """Carries out one plan in one history."""
 
-    def __init__(self, plan: Plan, history: History) -> None:
+    def __init__(self, plan: Plan, history: History, *, unwinds_last: bool = False) -> None:
+        """Begin with nothing.
+
+        Args:
+            plan: the plan.
+            history: a new history.
+            unwinds_last: whether a killed delivery is unwound only when the verdict is taken.
+        """
         self._plan = plan
+        self._unwinds_last = unwinds_last or plan.second is not None
+        #: Whether a killed delivery, when it was unwound, changed what a killed process leaves as it is, so
+        #: that nothing is shown.
+        self.disturbed = False
         self._history = history
         self._observed: dict[str, Any] | None = None
         self._counted: int | None = None
@@ -57,27 +68,54 @@ class PlanRunner:
     def _crash(self) -> Run:
         history = self._history
         ended: list[Run] = []
+        before: list[dict[str, Any]] = []
 
         def die() -> BaseException:
-            history.kill()
+            unwinds_first = not self._unwinds_last and history.is_in_block()
+            memory = history.kill()
+            if unwinds_first:
+                before.append(history.observed())
+                history.unwind_in(memory)
+                return Unwound()
             history.wait(self._plan.gap)
             if history.comes_again_after_death(outage=self._plan.outage):
                 self._deliver_after_crash(ended)
             # Before the exception unwinds the killed delivery, so that its `finally` blocks change nothing.
             self._observed = self.observed()
+            history.unwind_in(memory)
             return Unwound()
 
         first = history.deliver(self._at_first(lambda: history.while_suspended(die)))
         if first.stopped_at is None:
             self._fail_to_come_to(first)
+        if before:
+            return self._deliver_after_unwinding(first, before[0])
         return ended[-1] if ended else first
+
+    def _deliver_after_unwinding(self, first: Run, before: dict[str, Any]) -> Run:
+        """Deliver again when the killed delivery has left its blocks, and has released what they held.
+
+        Locks, patches and the working directory belong to a process, so that a new one finds none of them
+        taken.
+        """
+        history = self._history
+        history.restart()
+        self.disturbed = first.changed_files_at_its_end or history.observed() != before
+        if self.disturbed:
+            return first
+        history.wait(self._plan.gap)
+        if not history.comes_again_after_death(outage=self._plan.outage):
+            return first
+        last = history.deliver_until_acknowledged()
+        self.second = history.runs[1]
+        return last
 
     def _deliver_after_crash(self, ended: list[Run]) -> None:
         plan, history = self._plan, self._history
         again: Worker[Run] = history.worker()
 
         def die_again() -> BaseException:
-            history.kill()
+            memory = history.kill()
             third = history.worker()
             run = history.in_base_context(history.deliver_until_acknowledged)
             if third.do(run) == "ended":
@@ -86,6 +124,7 @@ class PlanRunner:
                 history.give_up(third)
             # The thread that started this delivery observes the world now, before this one is unwound.
             again.pause()
+            history.unwind_in(memory)
             return Unwound()
 
         at_point = None

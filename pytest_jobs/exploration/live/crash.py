@@ -22,7 +22,7 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..engine.acts import Act, ActWatcher, watcher
+from ..engine.acts import Act, ActWatcher, Unwound, watcher
 from ..engine.lines import line_tracer
 from ..engine.points import Point
 from ..engine.processes import ProcessIds, held_locks
@@ -32,7 +32,6 @@ from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, 
 from ..engine.watching import (
     PartOfAct,
     Run,
-    Unwound,
     Watch,
     WatchedBody,
     block_end,
@@ -105,6 +104,12 @@ class LiveWatch(Watch):
         if end is None:
             # An exception in a line at which a block is left does not reach its context manager.
             self._come_to(self._counter.line(code, line))
+
+    def _may_leave(self, code: CodeType | None = None) -> bool:
+        return True
+
+    def _ends_here(self, code: CodeType | None = None) -> bool:
+        return True
 
     def _interrupts_this_thread(self) -> bool:
         # Of several threads only those count that run in the context of the delivery, such as the one of

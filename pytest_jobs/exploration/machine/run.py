@@ -83,7 +83,12 @@ class MachineRun:
         with ExitStack() as stack:
             scope = Scope(self.options.world, self.options.trace, self.options.atomic)
             self.engine = engine = stack.enter_context(
-                Engine.opened(scope, current_audience().sources(), self.options.apps)
+                Engine.opened(
+                    scope,
+                    current_audience().sources(),
+                    self.options.apps,
+                    time_limit=self.options.time_limit,
+                )
             )
             targets = [self._target(job) for job in self.options.jobs]
             self._name(targets)

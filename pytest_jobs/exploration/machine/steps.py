@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from ...errors import ExplorationError
 from ...harness.records.texts import short_repr
-from ..engine.acts import Act
+from ..engine.acts import Act, Unwound
 from ..engine.points import Point
-from ..engine.watching import Run, Unwound
+from ..engine.watching import Run
 from .interruptions import (
     DrawnPoint,
     Interruption,

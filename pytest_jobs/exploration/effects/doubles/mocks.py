@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, ActWatcher, acting, looking, watcher
+from ...engine.acts import Act, ActWatcher, acting, looking, skippable, watcher
 from .arguments import comparable, text_of, usual_key
 from .mock_kinds import kinds_of
 from .mock_names import MockNames
@@ -128,7 +128,8 @@ class _CallOfMock:
         act = self._act(name, is_put=kind == "put")
         if is_awaited:
             return self._awaiting(act)
-        with acting(act), self._answers(current):
+        answer: Any = None
+        with skippable(), acting(act), self._answers(current):
             answer = self._original(self._mock, *self._args, **self._kwargs)
         if inspect.iscoroutine(answer):
             current.of_search.learn(awaited, name)
@@ -147,18 +148,21 @@ class _CallOfMock:
 
     def _looked_up(self) -> Any:
         current = watcher.get()
-        with looking(), self._answers(current):
+        with skippable(), looking(), self._answers(current):
             return self._original(self._mock, *self._args, **self._kwargs)
+        return None
 
     async def _looked_up_later(self) -> Any:
         current = watcher.get()
-        with looking(), self._answers(current):
+        with skippable(), looking(), self._answers(current):
             return await self._original(self._mock, *self._args, **self._kwargs)
+        return None
 
     async def _awaiting(self, act: Act) -> Any:
         current = watcher.get()
-        with acting(act), self._answers(current):
+        with skippable(), acting(act), self._answers(current):
             return await self._original(self._mock, *self._args, **self._kwargs)
+        return None
 
     @contextmanager
     def _answers(self, current: ActWatcher | None) -> Generator[None, None, None]:

@@ -13,7 +13,7 @@ from types import AsyncGeneratorType
 from typing import Any, Final
 
 from ....errors import ReusedKeyError
-from ...engine.acts import Act, Kept, acting, looking, note_effect, watcher
+from ...engine.acts import Act, Kept, acting, looking, note_effect, skippable, watcher
 from .arguments import comparable, text_of, usual_key
 from .clients import Keys, does_something, is_client, looks_up
 
@@ -148,7 +148,8 @@ class Receiver:
         if inspect.iscoroutinefunction(function) or place.path in self._awaited():
             return self._awaiting(call)
         self._learn_of(place)
-        with acting(call.act), self._one_at_a_time:
+        answer: Any = None
+        with skippable(), acting(call.act), self._one_at_a_time:
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = function(*args, **kwargs)
@@ -160,7 +161,8 @@ class Receiver:
 
     async def _awaiting(self, call: Call) -> Any:
         self._learn_of(call.place)
-        with acting(call.act):
+        answer: Any = None
+        with skippable(), acting(call.act):
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = await call.function(*call.args, **call.kwargs)
@@ -178,13 +180,15 @@ class Receiver:
         kwargs: Mapping[str, Any],
     ) -> Any:
         there = place.returned(args, kwargs)
-        with looking():
+        answer: Any = None
+        with skippable(), looking():
             answer = function(*args, **kwargs)
         if not inspect.iscoroutine(answer):
             return self.found(there, answer, returned=True)
 
         async def awaiting() -> Any:
-            with looking():
+            looked_up: Any = None
+            with skippable(), looking():
                 looked_up = await answer
             return self.found(there, looked_up, returned=True)
 

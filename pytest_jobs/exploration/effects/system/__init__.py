@@ -1,6 +1,7 @@
 """What jobs ask of the operating system: one effect source for each part of it.
 
 - `pids`: the process id of each delivery, and signals to processes.
+- `file_locks`: locks on files, which end with their process.
 - `open_files`: what is written to sockets and files that are open.
 - `names`: the names of temporary files.
 - `processes`: other processes of the program, and the memory that they share.

@@ -1,0 +1,9 @@
+"""How a delivery ends that was killed, given up or interrupted: it ends what it began, and leaves nothing.
+
+- `leaving`: where such a delivery may be left without skipping an `__exit__` or a `finally`;
+- `death`: how its end arrives, in a group of errors for example;
+- `watchdog`, `signs`: interrupting a delivery that would never end, and where it stands;
+- `synchronisers`: locks and queues that a dead delivery would keep.
+
+The files of the engine, which lie above this room, use it.
+"""

@@ -1,0 +1,142 @@
+"""What belongs to a whole process: its working directory, environment, warning filters, locale and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import locale
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ....harness.records.patches import Patches
+
+
+class ProcessState(NamedTuple):
+    """The state of one process."""
+
+    folder: str | None
+    environment: dict[Any, Any]
+    filters: Any
+    rules: list[Any]
+    show_warning: Any
+    locale: str
+    output: Any
+    errors: Any
+
+    @classmethod
+    def taken(cls) -> ProcessState:
+        """Return the state of this process as it is."""
+        folder = None
+        with contextlib.suppress(OSError):
+            folder = os.getcwd()  # noqa: PTH109 - a path object costs several times as much
+        return cls(
+            folder,
+            dict(_raw_environment()),
+            warnings.filters,
+            list(warnings.filters),
+            warnings.showwarning,
+            locale.setlocale(locale.LC_ALL),
+            sys.stdout,
+            sys.stderr,
+        )
+
+    def put_back(self) -> None:
+        """Make the state of this process what it was."""
+        now = ProcessState.taken()
+        if now.folder != self.folder and self.folder is not None:
+            os.chdir(self.folder)
+        if now.environment != self.environment:
+            zone = os.environ.get("TZ")
+            # By name, so that the process outside of Python has it too.
+            for name in now.environment.keys() - self.environment.keys():
+                del os.environ[_decoded(name)]
+            for name, value in self.environment.items():
+                if now.environment.get(name) != value:
+                    os.environ[_decoded(name)] = _decoded(value)
+            if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
+                time.tzset()
+        if now.filters is not self.filters or now.rules != self.rules:
+            warnings.filters = self.filters
+            self.filters[:] = self.rules
+            # What was decided by other filters is remembered.
+            getattr(warnings, "_filters_mutated", lambda: None)()
+        warnings.showwarning = self.show_warning
+        if now.locale != self.locale:
+            locale.setlocale(locale.LC_ALL, self.locale)
+        sys.stdout, sys.stderr = self.output, self.errors
+
+
+def _raw_environment() -> dict[Any, Any]:
+    """Return the environment without decoding it, which takes longer than all else here."""
+    return vars(os.environ).get("_data") or dict(os.environ)
+
+
+def _decoded(text: str | bytes) -> str:
+    return os.fsdecode(text)
+
+
+class SignalHandlers:
+    """The signal handlers that jobs set: they are taken back, and no alarm of a job goes off.
+
+    A delivery may run in another thread, beside a suspended one, and is the main thread of its process there.
+    So its handlers are only remembered.
+    """
+
+    def __init__(self, patches: Patches, is_in_delivery: Callable[[], bool]) -> None:
+        """Patch the functions of `signal`.
+
+        Args:
+            patches: puts them back.
+            is_in_delivery: returns whether a delivery calls them.
+        """
+        self._is_in_delivery = is_in_delivery
+        self._set = signal.signal
+        #: The handlers that were replaced, by number.
+        self._first: dict[int, Any] = {}
+        self._only_remembered: dict[tuple[int, int], Any] = {}
+        patches.set(signal, "signal", self._set_handler)
+        patches.set(signal, "getsignal", self._looking_up(signal.getsignal))
+        for name, nothing in (("alarm", 0), ("setitimer", (0.0, 0.0))):
+            if hasattr(signal, name):
+                patches.set(signal, name, self._unless_in_delivery(getattr(signal, name), nothing))
+
+    def renew(self) -> None:
+        """Put the handlers back that a delivery has replaced."""
+        self._only_remembered.clear()
+        if threading.current_thread() is threading.main_thread():
+            while self._first:
+                number, handler = self._first.popitem()
+                if handler is not None:
+                    self._set(number, handler)
+
+    def _set_handler(self, number: int, handler: Any) -> Any:
+        if not self._is_in_delivery():
+            return self._set(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            before = self._set(number, handler)
+            self._first.setdefault(number, before)
+            return before
+        key = threading.get_ident(), number
+        before = self._only_remembered.get(key, signal.getsignal(number))
+        self._only_remembered[key] = handler
+        return before
+
+    def _looking_up(self, look_up: Callable[[int], Any]) -> Callable[[int], Any]:
+        @functools.wraps(look_up)
+        def looked_up(number: int, /) -> Any:
+            return self._only_remembered.get((threading.get_ident(), number), look_up(number))
+
+        return looked_up
+
+    def _unless_in_delivery(self, function: Callable[..., Any], nothing: Any) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def called(*args: Any) -> Any:
+            return nothing if self._is_in_delivery() else function(*args)
+
+        return called

@@ -1,0 +1,154 @@
+"""Locks, queues and the like, wherever the modules of a project keep them: a dead process holds none of them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any, Final, NamedTuple, Protocol
+
+_LOCK: Final = type(threading.Lock())
+_RLOCK: Final = type(threading.RLock())
+_SYNCHRONISERS: Final = (
+    _LOCK,
+    _RLOCK,
+    threading.Semaphore,
+    threading.Condition,
+    threading.Event,
+    queue.Queue,
+)
+_NO_STATE: Final = (ModuleType, FunctionType, str, int, float, bytes, type(None))
+
+
+class Namespace(Protocol):
+    """A module, or the globals of a function that has none."""
+
+    @property
+    def __name__(self) -> str: ...
+
+
+class _Slot(NamedTuple):
+    """A place that holds a synchroniser: an attribute of a class or object, or an item of a dictionary."""
+
+    place: Hashable
+    value: Any
+    put: Callable[[Any], object]
+
+
+class Synchronisers:
+    """Remembers which locks are free and what is in which queue, and makes it so again."""
+
+    def __init__(self, modules: Iterable[Namespace]) -> None:
+        """Remember what some modules, and their classes and objects, hold now."""
+        self._first = {slot.place: _state(slot.value) for slot in _slots(modules)}
+
+    def __bool__(self) -> bool:
+        return bool(self._first)
+
+    def renew(self, modules: Iterable[Namespace]) -> None:
+        """Replace each synchroniser that is not as it was at first: a dead delivery may still hold it.
+
+        Args:
+            modules: where to look. A lock that is new there must be free.
+        """
+        for slot in list(_slots(modules)):
+            first = self._first.get(slot.place, _FREE)
+            if _state(slot.value) != first and (first is not _FREE or _is_held(slot.value)):
+                slot.put(_made(slot.value, first))
+
+
+_FREE: Final = object()
+
+
+def _slots(modules: Iterable[Namespace]) -> Iterator[_Slot]:
+    for module in modules:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, _NO_STATE) or name.startswith("__"):
+                continue
+            if isinstance(value, _SYNCHRONISERS):
+                yield _of_names((module.__name__, name), vars(module), name, value)
+            else:
+                yield from _inside(module.__name__, name, value)
+
+
+def _inside(module: str, name: str, owner: Any) -> Iterator[_Slot]:
+    """Yield the slots of a class of a module, or of an object or dictionary that it holds."""
+    if isinstance(owner, type):
+        names = dict(vars(owner)) if owner.__module__ == module else {}
+    elif isinstance(owner, dict):
+        names = dict(owner)
+    else:
+        names = dict(_names_of(owner))
+    for key, value in names.items():
+        place = (module, name, repr(key))
+        if isinstance(value, _SYNCHRONISERS):
+            if isinstance(owner, type):
+                yield _Slot(place, value, lambda new, key=key: setattr(owner, key, new))  # type: ignore[misc]
+            elif isinstance(owner, dict):
+                yield _of_names(place, owner, key, value)
+            else:
+                yield _of_names(place, _names_of(owner), key, value)
+        elif isinstance(value, dict) and not isinstance(owner, dict):
+            for inner, held in list(value.items()):
+                if isinstance(held, _SYNCHRONISERS):
+                    yield _of_names((*place, repr(inner)), value, inner, held)
+
+
+def _names_of(owner: Any) -> dict[Any, Any]:
+    """Return the attributes of an object. A lazy one is not asked for them, which would load it."""
+    try:
+        names = object.__getattribute__(owner, "__dict__")
+    except AttributeError:
+        return {}
+    return names if isinstance(names, dict) else {}
+
+
+def _of_names(place: Hashable, names: dict[Any, Any], key: Any, value: Any) -> _Slot:
+    return _Slot(place, value, lambda new: names.__setitem__(key, new))
+
+
+def _state(value: Any) -> Any:
+    """Return the state of a synchroniser, in a form that can be compared."""
+    if isinstance(value, threading.Semaphore):
+        return vars(value)["_value"]
+    if isinstance(value, threading.Event):
+        return value.is_set()
+    if isinstance(value, queue.Queue):
+        return list(value.queue)
+    return _is_held(value)
+
+
+def _is_held(value: Any) -> bool:
+    if isinstance(value, _LOCK):
+        return value.locked()
+    if isinstance(value, _RLOCK):
+        if not value.acquire(blocking=False):
+            return True
+        value.release()
+        # Of this thread, it is held if it has to be released once more.
+        return "count=0" not in repr(value)
+    return isinstance(value, threading.Condition) and _is_held(vars(value)["_lock"])
+
+
+def _made(old: Any, state: Any) -> Any:
+    """Return a new synchroniser like another one, in another state."""
+    if isinstance(old, _LOCK):
+        return threading.Lock()
+    if isinstance(old, _RLOCK):
+        return threading.RLock()
+    if isinstance(old, threading.Condition):
+        return type(old)(_made(vars(old)["_lock"], state))
+    if isinstance(old, queue.Queue):
+        made = type(old)(old.maxsize)
+        for item in state:
+            made.put_nowait(item)
+        return made
+    if isinstance(old, threading.Event):
+        event = type(old)()
+        if state:
+            event.set()
+        return event
+    semaphore = type(old)(vars(old).get("_initial_value", state))
+    vars(semaphore)["_value"] = state
+    return semaphore

@@ -1,0 +1,93 @@
+"""A check always ends: a delivery that would not is interrupted, and the error shows where it stood."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+
+import explored_hangs
+import pytest
+
+from pytest_jobs import check_idempotent
+from pytest_jobs.errors import ExplorationError, PartialExploration
+from pytest_jobs.exploration.engine.ending import signs
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    """Take a delivery for one that hangs sooner than in earnest: these truly do."""
+    monkeypatch.setattr(signs, "PATIENCE", 0.2)
+    monkeypatch.setattr(signs, "TIMES_OUTSIDE", 2)
+
+
+def refused(job, histories=("twice",)):
+    with pytest.raises(ExplorationError) as refusal:
+        check_idempotent(
+            job, args=(1,), world=explored_hangs.world, histories=histories, time_limit=0.2
+        )
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("job", "line"), explored_hangs.WAITING, ids=lambda each: getattr(each, "__name__", "")
+)
+def test_a_first_delivery_that_waits(job, line):
+    said = refused(job)
+
+    assert said.startswith(
+        "Delivery 1 of the job waits for something that does not come, so nothing was proved. It stands at:\n"
+    )
+    assert f": {line}\n" in said
+
+
+@pytest.mark.parametrize("job", explored_hangs.COMPUTING)
+def test_a_first_delivery_that_computes(job):
+    said = refused(job)
+
+    assert said.startswith(
+        "Delivery 1 of the job has computed for more than 0.2 s, so nothing was proved."
+    )
+    assert "explored_hangs.py" in said
+
+
+def test_the_whole_error():
+    lines = explored_hangs.for_its_own_lock.__code__.co_firstlineno
+
+    assert refused(explored_hangs.for_its_own_lock) == (
+        "Delivery 1 of the job waits for something that does not come, so nothing was proved. It stands at:\n"
+        f"  explored_hangs.py:{lines + 5}: with lock:\n"
+        "Let the world or a fake answer at once, give the wait a timeout, or raise time_limit= if the job "
+        "takes so long."
+    )
+
+
+def test_a_coroutine_that_waits_for_one_that_has_failed():
+    said = refused(explored_hangs.wait_for_a_consumer, ["effect_fails"])
+
+    assert ": await waiting.join()\n" in said
+
+
+def test_a_check_inside_a_running_loop():
+    async def check():
+        return refused(explored_hangs.for_an_event)
+
+    assert ": NEVER.wait()\n" in asyncio.run(check())
+
+
+def test_nothing_of_the_watchdog_stays():
+    before = [signal.getsignal(each) for each in signal.valid_signals()]
+    refused(explored_hangs.for_an_event)
+
+    assert [signal.getsignal(each) for each in signal.valid_signals()] == before
+    assert "pytest-jobs-watchdog" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_delivery_that_waits_for_a_thread_that_works_is_let_go_on():
+    with pytest.warns(PartialExploration, match="interruptions in other threads"):
+        check_idempotent(
+            explored_hangs.let_a_thread_compute,
+            args=(1,),
+            world=explored_hangs.world,
+            histories=["twice"],
+        )
