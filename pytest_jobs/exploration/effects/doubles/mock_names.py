@@ -45,9 +45,10 @@ class MockNames:
 
     def _place_of(self, root: Any, patches: list[Any]) -> str | None:
         # A function with a specification stands before its mock.
-        wanted = [root, *(each for each in [vars(root).get("_mock_delegate")] if each is not None)]
+        # By identity: all attributes of all modules may have to be looked at.
+        wanted = {id(root), id(vars(root).get("_mock_delegate") or root)}
         for name, owner, attribute in self._places:
-            if _is_one_of(_held(owner).get(attribute), wanted):
+            if id(_held(owner).get(attribute)) in wanted:
                 return name
         hint = str(root._extract_mock_name())
         if hint in self._nowhere:
@@ -64,10 +65,6 @@ def _first_word(name: str) -> int:
     return 0 if found is None else found.end()
 
 
-def _is_one_of(value: object, wanted: list[Any]) -> bool:
-    return any(value is each for each in wanted)
-
-
 def _held(owner: Any) -> Any:
     try:
         return owner if owner is sys.modules else vars(owner)
@@ -75,21 +72,21 @@ def _held(owner: Any) -> Any:
         return {}
 
 
-def _places(wanted: list[Any], hint: str, patches: list[Any]) -> Iterator[_Place]:
+def _places(wanted: set[int], hint: str, patches: list[Any]) -> Iterator[_Place]:
     """Yield the places where a mock lies, those first that its test has named."""
     for patch in patches:
         owner, attribute = getattr(patch, "target", None), getattr(patch, "attribute", "")
         getter = getattr(patch, "getter", None)
         # The test has named it by a text.
-        if isinstance(getter, partial) and _is_one_of(_held(owner).get(attribute), wanted):
+        if isinstance(getter, partial) and id(_held(owner).get(attribute)) in wanted:
             yield f"{getter.args[0]}.{attribute}", owner, attribute
     for name, module in list(sys.modules.items()):
         # In the place of a library that is not installed.
-        if _is_one_of(module, wanted):
+        if id(module) in wanted:
             yield name, sys.modules, name
     modules = sorted(_modules(), key=lambda named: _is_of_test(named[0]))
     for name, module in modules:
-        if _is_one_of(vars(module).get(hint), wanted):
+        if id(vars(module).get(hint)) in wanted:
             yield f"{name}{hint}", module, hint
     for name, module in modules:
         yield from _in(module, name, wanted)
@@ -100,9 +97,9 @@ def _places(wanted: list[Any], hint: str, patches: list[Any]) -> Iterator[_Place
                     yield from _in(value, f"{name}{attribute}.", wanted)
 
 
-def _in(owner: Any, beginning: str, wanted: list[Any]) -> Iterator[_Place]:
+def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[_Place]:
     for attribute, value in list(_held(owner).items()):
-        if _is_one_of(value, wanted):
+        if id(value) in wanted:
             yield f"{beginning}{attribute}", owner, attribute
 
 
