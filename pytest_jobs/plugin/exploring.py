@@ -93,13 +93,15 @@ class Explorations:
             self._audience.end_script()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None, object, object]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail a test with checks of which none has the history that is to be replayed."""
         # The script of a fixture goes on until the fixture is torn down.
         of_fixture = self._audience.script
+        self._audience.folder = getattr(item, "funcargs", {}).get("tmp_path")
         try:
             result = yield
         finally:
+            self._audience.folder = None
             self._audience.end_script(of_fixture)
         notes = self._audience.notes
         if notes and all(note.replay == "other" for note in notes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_jobs import check_idempotent, here, job
-from pytest_jobs.errors import DuplicateEffect, ExplorationError
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
 
 
 @job
@@ -37,3 +37,39 @@ def test_nothing_to_copy_is_an_error_with_what_to_write():
 def test_the_patterns_of_ignore_must_be_names():
     with pytest.raises(ExplorationError, match=r"ignore= names 7, which is not a name"):
         here(ignore=[7])
+
+
+def append_line(path):
+    with (path / "report.csv").open("a") as file:
+        file.write("line\n")
+
+
+def write_anew(path):
+    (path / "new").mkdir(exist_ok=True)
+    (path / "new" / "report.csv").write_text("line\n")
+    (path / "old.csv").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("job", [append_line, write_anew])
+def test_the_files_of_the_test_are_there_in_each_history_and_afterwards(tmp_path, job):
+    (tmp_path / "report.csv").write_text("head\n")
+    (tmp_path / "old.csv").write_bytes(b"\xff")
+    (tmp_path / "empty").mkdir()
+
+    if job is append_line:
+        with pytest.raises(NotIdempotent, match="files"):
+            check_idempotent(job, args=(tmp_path,))
+    else:
+        assert "here (tmp_path: 2 files" in str(check_idempotent(job, args=(tmp_path,)))
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "old.csv", "report.csv"]
+    assert (tmp_path / "report.csv").read_text() == "head\n"
+    assert (tmp_path / "old.csv").read_bytes() == b"\xff"
+
+
+def test_files_are_left_out_by_their_names(tmp_path):
+    def append_and_touch(path):
+        append_line(path)
+        (path / "done").write_text("done")
+
+    check_idempotent(append_and_touch, args=(tmp_path,), world=here(ignore="*.csv"))

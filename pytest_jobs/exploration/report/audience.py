@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..engine.sources import EffectSource
 
 
@@ -62,6 +64,8 @@ class Audience:
         self.ascii = ascii
         self.replay = replay
         self.sources = sources
+        #: The temporary folder of the test, `tmp_path`; None if it asks for none.
+        self.folder: Path | None = None
         #: The results of the checks in this test.
         self.notes: list[CheckNote] = []
         #: The script that has begun and was not torn down. Nothing in a script that fails can tear it down.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ....harness.time.waiting import in_running_loop, off_the_loop
 from ...engine.world import Snapshot, kept, kept_for_search
+from ...report.audience import current_audience
 from .copied import Copied, Ignored
 
 #: The key under which a search keeps the copies.
@@ -59,11 +60,12 @@ def here(*, ignore: str | Collection[str] = ()) -> Here:
     """Take what the test's fixtures have built as the world; each history gets copies of it.
 
     Copied are the databases of Django that the test may use, with what it has not committed, Django's caches
-    in memory and its outbox, and the sqlite databases of the engines of SQLAlchemy that the job uses. What
-    the test has stays as it is. Outside of `check_idempotent` the copies are made when the block is entered.
+    in memory and its outbox, the sqlite databases of the engines of SQLAlchemy that the job uses, and the files
+    in the `tmp_path` of the test. What the test has stays as it is. Outside of `check_idempotent` the copies
+    are made when the block is entered.
 
     Args:
-        ignore: names, or patterns such as `lock:*`, of models, tables and keys that are left out of the
+        ignore: names, or patterns such as `lock:*`, of models, tables, keys and files that are left out of the
             state.
 
     Returns:
@@ -112,6 +114,11 @@ def copies_of_test() -> Generator[list[Copied], None, None]:
     """Copy everything that the test has, for a block."""
     with ExitStack() as stack:
         copies: list[Copied] = []
+        folder = current_audience().folder
+        if folder is not None:
+            from .files import Files
+
+            copies.append(Files(folder))
         if _has_django():
             from .django_databases import copied_databases
             from .django_memory import Memory
