@@ -73,3 +73,25 @@ def test_files_are_left_out_by_their_names(tmp_path):
         (path / "done").write_text("done")
 
     check_idempotent(append_and_touch, args=(tmp_path,), world=here(ignore="*.csv"))
+
+
+@pytest.mark.parametrize("name", ["FakeRedis", "FakeAsyncRedis"])
+def test_redis_is_refused_and_keeps_what_the_test_has_stored(name, tmp_path):
+    fakeredis = pytest.importorskip("fakeredis")
+    server = fakeredis.FakeServer()
+    fakeredis.FakeRedis(server=server).set("seen", 0)
+    client = getattr(fakeredis, name)(server=server)
+
+    def count(number):
+        client.incr("seen", number)
+        (tmp_path / "done").touch()
+
+    async def count_later(number):
+        await client.incr("seen", number)
+        (tmp_path / "done").touch()
+
+    job = count if name == "FakeRedis" else count_later
+    with pytest.raises(ExplorationError, match=r"uses redis, .* not copy.*redis_world"):
+        check_idempotent(job, args=(1,))
+
+    assert fakeredis.FakeRedis(server=server).get("seen") == b"0"

@@ -12,6 +12,7 @@ from ....harness.time.waiting import in_running_loop, off_the_loop
 from ...engine.world import Snapshot, kept, kept_for_search
 from ...report.audience import current_audience
 from .copied import Copied, Ignored
+from .redis import refusing_redis
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
@@ -26,7 +27,7 @@ class Here:
 
     def __call__(self) -> AbstractContextManager[Snapshot]:
         """Return a block with copies for one history, which yields what returns their state."""
-        return self._opened()
+        return self._alone()
 
     def __enter__(self) -> Snapshot:
         with ExitStack() as stack:
@@ -41,6 +42,12 @@ class Here:
         traceback: TracebackType | None,
     ) -> bool | None:
         return self._open.pop().__exit__(kind, error, traceback)
+
+    @contextmanager
+    def _alone(self) -> Generator[Snapshot, None, None]:
+        """Open the copies as a whole world; where they are a part of one, the other part may have a redis."""
+        with refusing_redis(), self._opened() as snapshot:
+            yield snapshot
 
     @contextmanager
     def _opened(self) -> Generator[Snapshot, None, None]:
