@@ -231,7 +231,7 @@ def test_a_list_of_which_a_part_is_missing_is_not_called_nothing():
     with pytest.raises(NotIdempotent) as found:
         check_idempotent(mail_all, args=(1,), world=world, histories=["crash"])
 
-    assert "seen\n  once: 'bob', 'eve'; 3 in all\n  now:  none of these; 1 in all\n" in str(
+    assert "seen\n  once: 'bob', 'eve'; 3 in all\n  now:  only the others; 1 in all\n" in str(
         found.value
     )
 

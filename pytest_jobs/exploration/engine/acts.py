@@ -47,6 +47,8 @@ class Act:
     value: object = None
     #: The idempotency key: a second effect with the same key does not count. None for no key.
     key: object = None
+    #: The idempotency key that was sent, also if the receiver itself finds out which keys it knows.
+    sent_key: object = None
     #: Returns whether an error means that another delivery holds a lock.
     busy: Callable[[BaseException], bool] = _never_busy
     #: Makes the error of an effect that fails before it happens.

@@ -68,7 +68,7 @@ def judge(
     differing = [
         difference
         for difference in differences(wanted, found)
-        if not _is_accepted(difference, at_least_once)
+        if not is_accepted(difference, at_least_once)
     ]
     ranked = sorted(differing, key=lambda difference: _rank(difference, initial))
     words = {name: _word(once, now, initial.get(name, MISSING)) for name, once, now in ranked}
@@ -146,7 +146,8 @@ def _counted(value: Any) -> Counter[Any] | None:
     return None
 
 
-def _is_accepted(difference: tuple[str, Any, Any], at_least_once: Collection[str]) -> bool:
+def is_accepted(difference: tuple[str, Any, Any], at_least_once: Collection[str]) -> bool:
+    """Return whether a part differs only by how often something happened, and its name is among those."""
     name, once, now = difference
     if name.removesuffix(" calls") not in at_least_once and name not in at_least_once:
         return False

@@ -71,7 +71,7 @@ def _items(counted: Counter[str], beside: Counter[str]) -> str:
     left = len(differing) - len(shown)
     if left:
         shown.append(f"and {left} more")
-    return shortened(", ".join(shown), _WIDTH * 2) or ("none of these" if counted else "nothing")
+    return shortened(", ".join(shown), _WIDTH * 2) or ("only the others" if counted else "nothing")
 
 
 def _texts(once: str, now: str) -> tuple[str, str]:

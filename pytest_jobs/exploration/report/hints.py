@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final
 
+from ..engine.acts import Act
+from ..engine.watching import Run
+from ..histories.exploration import Failure
 from ..histories.plans import HistoryName
 from ..histories.verdicts import Word
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a job does already, so that no hint advises it."""
+
+    #: The idempotency keys that were sent with the effect of the verdict.
+    keys: frozenset[str] = frozenset()
+    #: How many transactions it commits in one clean run.
+    commits: int = 2
+    #: Whether all of its work is done when it fails.
+    is_done: bool = True
+    #: Whether the library drops it as configured.
+    is_dropped: bool = False
+
+    @classmethod
+    def of(cls, failure: Failure, reference: Run) -> Habits:
+        """Return them as a history and the clean run show them."""
+        what = failure.verdict.what
+        acts = [act for run in failure.runs for act in run.point_acts if act is not None]
+        keys = [_key_of(act) for act in acts if what == act.kind or what.startswith(f"{act.kind}.")]
+        committing = [
+            act
+            for act, point in zip(reference.point_acts, reference.points, strict=True)
+            if act is not None and point.kind == "before" and act.text.lower() == "commit"
+        ]
+        return cls(
+            frozenset(repr(key) for key in keys if key is not None),
+            len(committing),
+            not failure.verdict.differences,
+            failure.runs[-1].dropped,
+        )
+
+
+def _key_of(act: Act) -> object:
+    return act.key if act.sent_key is None else act.sent_key
+
 
 _KEY: Final = (
     "give the effect an idempotency key that is derived from the arguments, "
@@ -15,6 +56,24 @@ _KEY: Final = (
 _DROPPED: Final = (
     "the library gives the job up: let it be acknowledged after it ran and delivered again when it "
     "fails, by its settings or a retry rule."
+)
+#: So many commits have a moment between them.
+_SEVERAL: Final = 2
+_HALF_DONE: Final = (
+    "a delivery that ends between two commits leaves half of the work, which the next takes for the whole: do "
+    "everything in one transaction."
+)
+_ABSOLUTE: Final = (
+    "each delivery changes what the one before it left: write absolute values, or look first whether the work is "
+    "done."
+)
+_TAKE_UP: Final = "let a later delivery take up what an earlier one left."
+_OTHER_KEYS: Final = (
+    "the deliveries sent different idempotency keys: derive the key from the arguments alone."
+)
+_FORGOTTEN_KEY: Final = (
+    "the receiver did not know the key any more: look the effect up before making it, or let the job keep a mark "
+    "of it for as long as a broker may deliver."
 )
 _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
     ("DUPLICATE", "twice"): f"nothing tells the job that its work is done: {_KEY}",
@@ -66,6 +125,10 @@ _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
         "overlap",
     ): "the loser of a race fails for ever: let it return when the work is done.",
     ("POISON", None): "let a delivery that finds the work done return, instead of failing.",
+    ("DIVERGED", "crash"): _HALF_DONE,
+    ("DIVERGED", "effect_fails"): _HALF_DONE,
+    ("DIVERGED", "twice"): _ABSOLUTE,
+    ("DIVERGED", "restart"): _ABSOLUTE,
     ("DIVERGED", "reply_lost"): (
         "an error does not say that nothing happened: do not record a failure before looking the effect up."
     ),
@@ -76,18 +139,32 @@ _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
     ("DIVERGED", "out_of_order"): (
         "a late delivery overwrites what is newer: compare a version or a time before writing."
     ),
-    ("DIVERGED", None): "write absolute values, or do everything in one transaction.",
+    ("DIVERGED", None): _TAKE_UP,
 }
 
 
-def hint(word: Word, history: HistoryName, *, dropped: bool = False) -> str:
+def hint(word: Word, history: HistoryName, does: Habits | None = None) -> str:
     """Return a hint.
 
     Args:
         word: the verdict.
         history: the history that failed.
-        dropped: whether the library would never have delivered the job again.
+        does: what the job does already; None if nothing is known of it.
     """
-    if dropped:
+    does = does or Habits()
+    if does.is_dropped:
         return _DROPPED
-    return _HINTS.get((word, history)) or _HINTS[word, None]
+    if word == "DUPLICATE" and does.keys:
+        return _OTHER_KEYS if len(does.keys) > 1 else _FORGOTTEN_KEY
+    if word == "POISON" and not does.is_done:
+        return f"{_TAKE_UP.rstrip('.')}, instead of failing."
+    found = _HINTS.get((word, history)) or _HINTS[word, None]
+    if found == _HALF_DONE and does.commits < _SEVERAL:
+        return _TAKE_UP
+    return found
+
+
+def accepting(names: Collection[str]) -> str:
+    """Return the hint that the test may accept that effects happen more often."""
+    told = ", ".join(map(repr, sorted(names)))
+    return f"If that may happen more often than once, write at_least_once={{{told}}}."

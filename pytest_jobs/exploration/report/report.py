@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from inspect import signature
@@ -17,9 +17,10 @@ from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import HISTORIES, HistoryName
 from ..histories.replay import Token, other_name, token_of
+from ..histories.verdicts import is_accepted
 from .audience import Audience
 from .difference import difference_text, plain
-from .hints import hint
+from .hints import Habits, accepting, hint
 from .story import executed_lines, story
 
 _AGAIN: Final = ", and the job was delivered again."
@@ -58,6 +59,8 @@ class Report:
     audience: Audience
     #: The name of the other job, of `out_of_order`.
     other: str = ""
+    #: What may happen more often, as the test says.
+    at_least_once: Collection[str] = ()
     #: The arguments that Hypothesis drew, by the names of their parameters.
     drawn: Mapping[str, object] = field(default_factory=dict)
 
@@ -89,7 +92,26 @@ class Report:
     @property
     def hint(self) -> str:
         """A guess at what may help."""
-        return hint(self.failure.verdict.word, self.history, dropped=self._is_dropped)
+        does = Habits.of(self.failure, self.exploration.reference)
+        text = hint(self.failure.verdict.word, self.history, does)
+        names = self._to_accept()
+        return f"{text} {accepting(names)}" if names else text
+
+    def _to_accept(self) -> set[str]:
+        """Return the names for `at_least_once=` with which the check would pass; none if there are none."""
+        if self.rest is None or self.rest.left or self.rest.unclear:
+            return set()
+        names = set(self.at_least_once)
+        for failure in self.rest.failures:
+            verdict = failure.verdict
+            parts = {name.removesuffix(" calls") for name, _, _ in verdict.differences}
+            may_repeat = failure.plan.cuts_off and verdict.word == "DUPLICATE"
+            if not may_repeat or not all(
+                is_accepted(difference, parts) for difference in verdict.differences
+            ):
+                return set()
+            names |= parts
+        return names
 
     @property
     def _is_dropped(self) -> bool:
@@ -263,6 +285,7 @@ def report_on(
         _semantics_text(checked),
         audience,
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
+        checked.options.at_least_once,
         dict(_named(checked, exploration, drawn)),
     )
 

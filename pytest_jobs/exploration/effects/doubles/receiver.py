@@ -230,6 +230,7 @@ class Receiver:
             counts=by_itself,
             value=compared if self._counts else None,
             key=None if key is None or self.answers_by_key else (place.path, key),
+            sent_key=key,
         )
         return Call(place, function, args, kwargs, act, made, key)
 
