@@ -159,7 +159,19 @@ def test_a_report_shows_the_field_that_differs():
     with pytest.raises(DivergedState) as found:
         check_stored(lambda: Account(5), lambda: Account(10))
 
-    assert "stored\n  once: (('balance', 5),)\n  now:  (('balance', 10),)" in str(found.value)
+    assert "stored\n  once: Account(balance=5)\n  now:  Account(balance=10)\n" in str(found.value)
+
+
+def test_a_report_shows_the_object_that_came_twice():
+    with pytest.raises(DuplicateEffect) as found:
+        check_stored(lambda: [Account(5)], lambda: [Account(5), Account(5)])
+
+    assert "now:  2 x Account(balance=5)" in str(found.value)
+
+
+def test_a_list_within_an_object_that_has_more_of_the_same_is_a_duplicate():
+    with pytest.raises(DuplicateEffect):
+        check_stored(lambda: Account([1]), lambda: Account([1, 1]))
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...harness.records.texts import shortened
 from ..engine.sameness.differences import MISSING
+from ..engine.sameness.renaming import Fields
 
 _WIDTH: Final = 96
 _ITEMS: Final = 4
@@ -58,7 +59,9 @@ def _counted(value: Any) -> Counter[str] | None:
         return Counter()
     if isinstance(value, Mapping):
         return Counter({repr(key): count for key, count in value.items()})
-    return Counter(map(repr, value)) if isinstance(value, tuple) else None
+    if isinstance(value, tuple) and not isinstance(value, Fields):
+        return Counter(map(repr, value))
+    return None
 
 
 def _items(counted: Counter[str], beside: Counter[str]) -> str:

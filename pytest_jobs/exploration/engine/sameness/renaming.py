@@ -69,6 +69,16 @@ class _Unfit(Exception):
         return ExplorationError(self.why.format(path=f"{name}{''.join(self._steps)}"))
 
 
+class Fields(tuple[str, tuple[tuple[str, Any], ...]]):
+    """The form of an object: the name of its class, and its fields."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        name, fields = self
+        return f"{name}({', '.join(f'{field}={form!r}' for field, form in fields)})"
+
+
 class Renaming:
     """Gives values of one history a form that can be compared with that of another history.
 
@@ -248,7 +258,7 @@ class Renaming:
             raise
         finally:
             self._open.discard(id(value))
-        return type(value).__name__, tuple(sorted(forms, key=lambda form: form[0]))
+        return Fields((type(value).__name__, tuple(sorted(forms, key=lambda form: form[0]))))
 
     def _object(self, value: Any) -> Any:
         if isinstance(value, _NAMED):
