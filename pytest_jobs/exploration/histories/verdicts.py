@@ -80,7 +80,7 @@ def judge(
     if not differing:
         return None
     name = ranked[0][0] if is_done else undone[0]
-    word = words[name] if is_done else "STUCK"
+    word: Word = words[name] if is_done else "STUCK"
     what = _what(name, wanted.get(name, MISSING), found.get(name, MISSING))
     return Verdict(word, what, tuple(differing), last.error, last.origin)
 
