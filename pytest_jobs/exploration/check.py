@@ -35,6 +35,7 @@ from .histories.verdicts import ERRORS
 from .report.audience import current_audience
 from .report.explored import Explored, note_explored
 from .report.report import report_on
+from .stores.account import Ignore, follow_files
 from .worlds.here.here import Here, copied_text, copy_test, here, nothing_seen
 
 
@@ -129,6 +130,7 @@ def check_idempotent(
     at_least_once: Collection[str] = (),
     accept: Collection[type[BaseException]] = (),
     others: Sequence[Callable[[], object]] = (),
+    ignore: Collection[str] = (),
     trace: object = None,
     atomic: Iterable[object] = (),
     mocks: Mapping[str, MockKind] | None = None,
@@ -155,6 +157,8 @@ def check_idempotent(
             clean run if a delivery was cut off.
         accept: exceptions with which a delivery may end.
         others: for `out_of_order`: what is called between the deliveries, with the world in force.
+        ignore: names or patterns of tables, keys, files and whole stores that the job writes and the
+            world does not show: they are compared all the same, unless they are named here.
         trace: modules, functions or classes whose lines count, instead of the code of the project.
         atomic: modules, functions or classes that are one step.
         mocks: by the name of a mock that the test has put in place, such as `shop.tasks.crm.tag`, or a pattern of
@@ -194,6 +198,7 @@ def check_idempotent(
         at_least_once=at_least_once,
         accept=accepted(accept),
         others=others,
+        ignore=Ignore(ignore),
         trace=trace,
         atomic=atomic,
         mocks=mocks or {},
@@ -246,6 +251,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         kinds, reads = kinds_of(checked.engine.kept), tuple(guessed_reads(checked.engine.kept))
         if token is None:
             kinds.check_all_used()
+            options.ignore.check_used()
             check_something_tried(explorations, by_name=options.by_name)
     return Explored(
         explorations,
@@ -274,6 +280,7 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         scope.add(target.bridge.resolve(target.job))
         engine.start()
         engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(options.mocks))
+        follow_files()
         yield CheckedJob(target, options, engine)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
 from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
@@ -25,7 +25,16 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .statements import changes, is_busy, set_lock_timeout, shown
+from ..stores.account import accounts
+from .statements import (
+    all_names,
+    changes,
+    is_busy,
+    set_lock_timeout,
+    shown,
+    table_name,
+    written_tables,
+)
 from .wrapping import surround, within
 
 library: Final = "psycopg"
@@ -35,6 +44,8 @@ _FOREIGN: Final = (
     "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
     "`with psycopg.connect(...)`, or take it out of the pool of an engine of SQLAlchemy."
 )
+#: The attribute of a connection with the parameters that it was opened with.
+_PLACE: Final = "_pytest_jobs_place"
 #: The attribute of a connection that has changed something since its last commit.
 _CHANGED: Final = "_pytest_jobs_changed"
 
@@ -151,24 +162,106 @@ def _awaited_statement(
 
 def _act_of(cursor: Any, query: Any) -> Act | None:
     """Return what a statement does; None when it only reads, or nobody watches."""
-    if watcher.get() is None:
+    if watcher.get() is None and accounts.current is None:
         return None
     connection = cursor.connection
+    text = _text_of(query)
+    _note_tables(connection, text)
+    if watcher.get() is None:
+        return None
     _use(connection)
-    if isinstance(query, bytes):
-        text = query.decode("utf-8", "replace")
-    elif isinstance(query, str):
-        text = query
-    elif hasattr(query, "as_string"):
-        text = str(query.as_string(None))
-    else:
-        # A template string of Python 3.14.
-        text = "".join(query.strings)
     if not changes(text):
         return None
     setattr(connection, _CHANGED, True)
     commits = connection.autocommit and not _in_transaction(connection)
     return _act(connection, shown(text), commits=commits)
+
+
+def _text_of(query: Any) -> str:
+    if isinstance(query, bytes):
+        return query.decode("utf-8", "replace")
+    if isinstance(query, str):
+        return query
+    if hasattr(query, "as_string"):
+        return str(query.as_string(None))
+    # A template string of Python 3.14.
+    return "".join(query.strings)
+
+
+class PostgresqlStore:
+    """One database of a server, whose tables statements name."""
+
+    noun = "table"
+
+    def __init__(self, label: str, place: Mapping[str, str]) -> None:
+        self.label = self.short = label
+        #: What connects to it as the last connection that a delivery used.
+        self.place = place
+        #: Each table as a statement has named it, which may have a schema.
+        self.named: dict[str, str] = {}
+
+    def is_bound(self, name: str) -> bool:
+        return False
+
+    def shows(self, read: str, name: str) -> bool:
+        return False
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        return None
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        import psycopg
+        from psycopg.conninfo import make_conninfo
+
+        table = self.named.get(name, name)
+        with psycopg.connect(make_conninfo(**self.place), autocommit=True) as connection:
+            connection.execute("SET lock_timeout = 1000")
+            try:
+                # What a sequence has numbered has gaps after a rollback, which are no difference.
+                columns = [column for (column,) in connection.execute(_COLUMNS, (table,))]
+            except psycopg.errors.UndefinedTable:
+                # It was a temporary one.
+                return ()
+            query = psycopg.sql.SQL("SELECT {} FROM {}").format(
+                psycopg.sql.SQL(",").join(map(psycopg.sql.Identifier, columns)),
+                psycopg.sql.SQL(table),
+            )
+            rows = connection.execute(query).fetchall()
+        return tuple(sorted((renamed(row) for row in rows), key=repr))
+
+
+_COLUMNS: Final = """
+SELECT attname FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''
+AND coalesce(pg_get_expr(adbin, adrelid), '') NOT LIKE 'nextval(%%' ORDER BY attnum
+"""
+
+
+def _note_tables(connection: Any, text: str) -> None:
+    """Report the tables of a statement to the account of the history that is open."""
+    account = accounts.current
+    if account is None or account.phase == "comparison":
+        return
+    place = getattr(connection, _PLACE, None)
+    if place is None:
+        place = {
+            option.keyword.decode(): option.val.decode()
+            for option in connection.pgconn.info
+            if option.val is not None
+        }
+        setattr(connection, _PLACE, place)
+    name = f"{place.get('host', '')}:{place.get('port', '')}/{place.get('dbname', '')}"
+    label = account.label("postgresql", name, name)
+    key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label, place))
+    if account.phase == "snapshot":
+        for read in all_names(text):
+            account.read(key, read)
+    elif account.phase == "delivery":
+        for written in written_tables(text):
+            store = account.store_of(key)
+            store.place = place
+            store.named.setdefault(table_name(written), written)
+            account.wrote(key, table_name(written), shown(text))
 
 
 def _commit(connection: Any) -> Act | None:

@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, is_explored, looking, note_connection
+from ..stores.sqlite import Authorizer
 from .statements import changes, shown
 
 library: Final = "sqlite3"
@@ -61,6 +62,23 @@ class _WatchedConnection(sqlite3.Connection):
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         self._dead = False
         super().__init__(*args, **kwargs)
+        self._authorizer = Authorizer(self, args[0] if args else kwargs["database"])
+
+    def set_authorizer(self, authorizer_callback: Callable[..., int] | None) -> None:
+        super().set_authorizer(authorizer_callback)
+        self._authorizer.replace(authorizer_callback)
+
+    def execute_by(self, execute: Callable[..., Any], *args: Any) -> Any:
+        """Execute a statement, and let the account of the history know which tables it reads and writes."""
+        self._let_sqlite_ask()
+        result = execute(*args)
+        self._authorizer.note_attached()
+        return result
+
+    def _let_sqlite_ask(self) -> None:
+        """Let sqlite ask the authorizer again, also about prepared statements, where another phase has begun."""
+        if self._authorizer.is_behind():
+            super().set_authorizer(self._authorizer.allow)
 
     def die(self) -> None:
         """End as with the process.
@@ -77,6 +95,8 @@ class _WatchedConnection(sqlite3.Connection):
         self._dead = True
 
     def cursor(self, factory: Any = None) -> Any:
+        # A cursor of the application's own class executes its statements by itself.
+        self._let_sqlite_ask()
         cursor = super().cursor(factory or _WatchedCursor)
         self._cursors.add(cursor)
         return cursor
@@ -120,17 +140,19 @@ class _WatchedConnection(sqlite3.Connection):
 
 
 class _WatchedCursor(sqlite3.Cursor):
+    connection: _WatchedConnection
+
     def execute(self, sql: str, *args: Any) -> Any:
         with _block_of(sql):
-            return super().execute(without_patience(sql), *args)
+            return self.connection.execute_by(super().execute, without_patience(sql), *args)
 
     def executemany(self, sql: str, *args: Any) -> Any:
         with _block_of(sql):
-            return super().executemany(sql, *args)
+            return self.connection.execute_by(super().executemany, sql, *args)
 
     def executescript(self, script: str, /) -> Any:
         with _block_of(script):
-            return super().executescript(script)
+            return self.connection.execute_by(super().executescript, script)
 
 
 def is_watched(connection: object) -> bool:

@@ -17,6 +17,16 @@ begin start savepoint release rollback abort set reset lock
 listen unlisten discard prepare deallocate
 """
 _READING: Final = frozenset(_READING_WORDS.split())
+_TEXT: Final = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+_NAME: Final = r"""(?:"[^"]+"|`[^`]+`|\w+)"""
+_NAMES: Final = re.compile(_NAME)
+#: A table that is written. ON CONFLICT DO UPDATE, ON DUPLICATE KEY UPDATE and FOR UPDATE name none.
+_WRITTEN: Final = re.compile(
+    r"(?:\b(?:insert|replace)\s+(?:or\s+\w+\s+|ignore\s+)?into|\bmerge\s+into|\bdelete\s+from"
+    r"|(?<!for )(?<!do )(?<!key )\bupdate|\btruncate(?:\s+table)?|\bcopy)"
+    rf"\s+(?:only\s+|ignore\s+)?({_NAME}(?:\s*\.\s*{_NAME})*)",
+    re.IGNORECASE,
+)
 _LONGEST: Final = 80
 #: SQLSTATEs: lock not available, deadlock, serialization failure, and cancelled by a timeout.
 _BUSY: Final = frozenset(("55P03", "40P01", "40001", "57014"))
@@ -43,6 +53,24 @@ def changes(sql: str) -> bool:
     if word == "copy":
         return re.search(r"\bto\s+stdout\b", bare, re.IGNORECASE) is None
     return word not in _READING
+
+
+def written_tables(sql: str) -> list[str]:
+    """Return the tables that a statement writes, as it names them."""
+    bare = " ".join(_TEXT.sub("''", _COMMENT.sub(" ", sql)).split())
+    return _WRITTEN.findall(bare) if changes(bare) else []
+
+
+def all_names(sql: str) -> set[str]:
+    """Return every name in a statement, so also those of the tables that it reads."""
+    bare = _TEXT.sub("''", _COMMENT.sub(" ", sql))
+    return set(map(table_name, _NAMES.findall(bare)))
+
+
+def table_name(name: str) -> str:
+    """Return the name of a table without its schema and its quotes."""
+    last: str = _NAMES.findall(name)[-1]
+    return last[1:-1] if last[0] in '"`' else last.lower()
 
 
 def shown(sql: str) -> str:

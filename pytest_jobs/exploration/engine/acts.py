@@ -151,6 +151,11 @@ class ActWatcher(Protocol):
 watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
+#: Whether this runs as a part of an act that is compared by itself, as the call of a fake is: what it writes to
+#: stores is a part of it.
+told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
+
+
 class AuditHook:
     """The one audit hook of this process: Python cannot remove one, so it is added once and stays.
 
@@ -159,13 +164,26 @@ class AuditHook:
     """
 
     def __init__(self) -> None:
-        self._on_event: Callable[[str, tuple[Any, ...]], None] | None = None
+        self._functions: dict[str, Callable[[str, tuple[Any, ...]], None]] = {}
 
-    def call(self, on_event: Callable[[str, tuple[Any, ...]], None]) -> None:
-        """Call a function with the name and the arguments of each event, instead of the function before it."""
-        is_first, self._on_event = self._on_event is None, on_event
+    def call(
+        self, on_event: Callable[[str, tuple[Any, ...]], None], instead_of: str = "acts"
+    ) -> None:
+        """Call a function with the name and the arguments of each event.
+
+        Args:
+            on_event: the function.
+            instead_of: the name of the function before it, which is not called any more.
+        """
+        is_first = not self._functions
+        # A new dictionary, since an event of another thread may be reading this one.
+        self._functions = {**self._functions, instead_of: on_event}
         if is_first:
-            sys.addaudithook(lambda event, args: self._on_event and self._on_event(event, args))
+            sys.addaudithook(self._on_event)
+
+    def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
+        for function in self._functions.values():
+            function(event, args)
 
 
 audit_hook = AuditHook()

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
-from .acts import Act, Kept, Skipped, Unwound, watcher
+from .acts import Act, Kept, Skipped, Unwound, told, watcher
 from .ending.death import holds
 from .ending.leaving import frames_of_delivery, waiting_frames
 from .lines import LineTracer, TracedCode
@@ -243,8 +243,14 @@ class Watch:
                 raise Skipped from None
         counts = act.counts and not _within_act.get()
         known = len(self.run.acts)
-        with PartOfAct(self, act.busy):
-            yield
+        token = told.set(told.get() or act.tells_itself)
+        try:
+            with PartOfAct(self, act.busy):
+                yield
+        finally:
+            # A coroutine that is thrown away ends in the context of whoever does it.
+            with contextlib.suppress(ValueError):
+                told.reset(token)
         self.beats += 1
         if counts:
             self.run.acts.append(act)

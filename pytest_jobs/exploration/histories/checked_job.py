@@ -11,6 +11,7 @@ from ...harness.records.targets import Target
 from ..effects.doubles.mock_kinds import MockKind
 from ..engine.engine import Engine
 from ..engine.world import World
+from ..stores.account import Ignore
 from .plans import HistoryName
 
 #: Bridges that keep nothing for each thread.
@@ -28,6 +29,7 @@ class Options:
     at_least_once: Collection[str]
     accept: tuple[type[BaseException], ...]
     others: Sequence[Callable[[], object]]
+    ignore: Ignore
     trace: object
     atomic: Iterable[object]
     #: What the calls of mocks are, by their names.

@@ -10,6 +10,7 @@ from ...errors import ExplorationError
 from ..engine.processes import GlobalName, ModuleGlobals
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import Run
+from ..stores.account import Account, Item
 from .checked_job import CheckedJob
 from .history import History
 from .plans import Plan
@@ -36,6 +37,8 @@ class Reference:
         self.run = Run(1)
         #: Why nobody would see what the job does twice; empty if somebody would.
         self.unseen = ""
+        #: What the clean run did to stores.
+        self.account = Account()
 
     def refer(self) -> None:
         """Make one clean run, and another one at another time with other random values; the first time only.
@@ -52,13 +55,15 @@ class Reference:
         with history.opened():
             run = history.deliver_until_acknowledged(again=False)
             check_not_refused(history)
+            # Only what such a store has from an earlier run may have made the job fail.
+            self.wanted = history.observed_at_end()
+            history.account.check_bound()
             if not run.acknowledged:
                 raise ExplorationError(
                     f"One clean run of the job ends with {run.error!r}: make the world such that the job "
                     "succeeds in it, or say accept=... when that is how it is to end."
                 ) from run.error
             _check_finished(run)
-            self.wanted = history.observed()
             self._kept = history.belonging_to_world()
             nothing_happened = self.wanted == history.initial
         self.run = history.runs[0]
@@ -70,16 +75,20 @@ class Reference:
             )
         if nothing_happened:
             self.unseen = self._why_unseen()
-        other, initial = self._clean(self.history(seed=2, delay=timedelta(seconds=12_345)))
+        self.account = history.account
+        second = self.history(seed=2, delay=timedelta(seconds=12_345))
+        other, initial = self._clean(second)
         if initial != history.initial:
             raise not_fresh(history.initial, initial)
         differing = differences(self.wanted, other)
         if differing:
-            name, first, second = differing[0]
+            name, one, two = differing[0]
+            unshown = self.account.item_of(name) or second.account.item_of(name)
+            out = "out of the state" if unshown is None else f"out by ignore={{{unshown.short!r}}}"
             raise ExplorationError(
-                f"Two clean runs of the job end differently, so it is not deterministic: {name} is {first!r} "
-                f"after one and {second!r} after the other. Leave what differs out of the state, or take it "
-                "from the arguments."
+                f"Two clean runs of the job end differently, so it is not deterministic: {name} is {one!r} "
+                f"after one and {two!r} after the other. Leave what differs {out}, or take it from the "
+                "arguments."
             )
         self._known, self._lessons = True, kept.lessons
         self._threads = self._checked.needs_threads()
@@ -132,7 +141,7 @@ class Reference:
     def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
         with history.opened():
             history.deliver_until_acknowledged(again=False)
-            return history.observed(), history.initial
+            return history.observed_at_end(), history.initial
 
     def history(
         self, *, seed: int = 1, delay: timedelta = _AT_ONCE, threads: bool = False
@@ -152,16 +161,27 @@ class Reference:
             delay=delay,
             kept=self._kept,
             threads=threads or self._threads,
+            clean=self.account,
         )
 
-    def wanted_after(self, plan: Plan) -> Mapping[str, Any]:
-        """Return what is observed if everything in a plan happens once."""
+    def wanted_after(
+        self, plan: Plan, compared: Mapping[Item, tuple[str, str]]
+    ) -> Mapping[str, Any]:
+        """Return what is observed if everything in a plan happens once.
+
+        Args:
+            plan: the plan.
+            compared: what was written in its history without the world showing it.
+        """
+        if not compared.keys() <= self.account.compared.keys():
+            self.account.compared = {**compared, **self.account.compared}
+            self.wanted, _ = self._clean(self.history())
         if plan.name != "out_of_order":
             return self.wanted
         with self.history().opened() as history:
             history.deliver_until_acknowledged(again=False)
             history.run_other_job(plan.other)
-            return history.observed()
+            return history.observed_at_end()
 
 
 def _check_finished(run: Run) -> None:

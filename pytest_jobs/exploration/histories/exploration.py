@@ -10,6 +10,7 @@ from typing import Any
 from ...harness.records.texts import short_repr
 from ..engine.points import Point
 from ..engine.watching import Run
+from ..stores.account import Account, Item
 from .plans import HISTORIES, HistoryName, Plan
 from .verdicts import Verdict
 
@@ -76,6 +77,14 @@ class Exploration:
     untraced: Sequence[str] = ()
     #: What the world copied from the test; "" if it copied nothing.
     world: str = ""
+    #: What the job wrote and the world does not show: what is compared, and what is not, with the reason.
+    unshown: dict[Item, None] = field(default_factory=dict)
+    not_compared: dict[str, None] = field(default_factory=dict)
+
+    def add_unshown(self, account: Account) -> None:
+        """Take over what is compared, and what is not, in one history."""
+        self.unshown.update(dict.fromkeys(account.compared))
+        self.not_compared.update(account.not_compared)
 
     @property
     def points(self) -> Sequence[Point]:
@@ -120,6 +129,10 @@ class Exploration:
             text += f" Not explored: {', '.join(self.not_asked)}."
         if self.elsewhere:
             text += f" In other threads, and so not interrupted: {', '.join(self.elsewhere)}."
+        if self.unshown:
+            text += f" Compared unasked: {', '.join(map(str, self.unshown))}."
+        if self.not_compared:
+            text += f" Not compared: {', '.join(self.not_compared)}."
         if self.untraced:
             text += f" Lines not explored of: {', '.join(self.untraced)}."
         if self.world:

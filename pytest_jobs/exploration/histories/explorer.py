@@ -38,6 +38,7 @@ class Explorer:
         """
         self.reference.refer()
         self.exploration.reference = self.reference.run
+        self.exploration.add_unshown(self.reference.account)
         self.exploration.unseen = self.reference.unseen
         plans = self.plans(self.exploration.names)
         possible = {plan.name for plan in plans}
@@ -147,8 +148,11 @@ class Explorer:
                 self.exploration.inconclusive.append((plan, history.inconclusive))
                 return None
             found = runner.observed()
+            history.account.check_bound()
+            self.exploration.add_unshown(history.account)
             accepted = options.at_least_once if plan.cuts_off else ()
-            verdict = judge(reference.wanted_after(plan), found, history.initial, last, accepted)
+            wanted = reference.wanted_after(plan, history.account.compared)
+            verdict = judge(wanted, found, history.initial, last, accepted)
             runs = runner.runs()
         if runner.disturbed:
             return self._carried_out(plan, unwinds_last=True)

@@ -11,16 +11,18 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
-from ...harness.records.record import current_record
+from ...harness.records.record import JobRecord, current_record
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, Unwound, watcher
 from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import ProcessState
 from ..engine.ending.signs import blocking_call
 from ..engine.processes import GlobalName, ModuleGlobals, ProcessGlobals
+from ..engine.sameness.renaming import Renaming
 from ..engine.threads import OwnThread, SameThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
 from ..engine.watching import AtPoint, Run, Watch
+from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
 
 T = TypeVar("T")
@@ -48,6 +50,7 @@ class History(Deliveries):
         delay: timedelta = timedelta(0),
         kept: frozenset[GlobalName] = frozenset(),
         threads: bool = True,
+        clean: Account | None = None,
     ) -> None:
         """Build nothing yet.
 
@@ -59,6 +62,7 @@ class History(Deliveries):
             delay: how much later than others it begins.
             kept: globals that are known to belong to the world.
             threads: whether overlapping deliveries get threads of their own.
+            clean: the stores as the clean run used them; None for the clean run itself.
         """
         options = checked.options
         super().__init__(checked.engine, options.world, options.accept, seed=seed)
@@ -73,6 +77,8 @@ class History(Deliveries):
         self._given_up: list[Worker[Run]] = []
         #: How long nothing was delivered since the last delivery began.
         self._waited_ns = 0
+        #: What it does to stores.
+        self.account = Account(clean, options.ignore)
         #: The line at which a delivery waited for a suspended one, so that this history shows nothing.
         self.inconclusive: str | None = None
 
@@ -82,6 +88,7 @@ class History(Deliveries):
         with ExitStack() as stack:
             token = current_record.set(None)
             stack.callback(current_record.reset, token)
+            stack.enter_context(accounts.opened(self.account))
             stack.enter_context(self._in_world(self._delay))
             self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
             stack.callback(self._leave_nothing)
@@ -108,6 +115,18 @@ class History(Deliveries):
             worker.wait()
 
     # Delivering
+
+    def make(
+        self,
+        run: Run,
+        record: JobRecord,
+        at_point: AtPoint | None = None,
+        *,
+        lines: bool = True,
+        limited: bool = False,
+    ) -> None:
+        with self.account.during("delivery"):
+            super().make(run, record, at_point, lines=lines, limited=limited)
 
     def deliver(self, at_point: AtPoint | None = None, *, again: bool = False) -> Run:
         """Make one delivery.
@@ -184,7 +203,8 @@ class History(Deliveries):
         watch = Watch(Run(0), self.engine.scope, self.engine.tracer, None, self)
         token = watcher.set(watch)
         try:
-            self._options.others[position]()
+            with self.account.during("delivery"):
+                self._options.others[position]()
         except Unwound as refused:
             clear_frames(refused)
         finally:
@@ -337,12 +357,28 @@ class History(Deliveries):
     def observed(self) -> dict[str, Any]:
         """Return the state of the world and the effects, in a form that can be compared."""
         renaming = self._renaming()
-        seen = self._observed_by(renaming)
+        return {**self._shown(renaming), **self._calls(renaming)}
+
+    def observed_at_end(self) -> dict[str, Any]:
+        """Return the same, and what the job wrote to stores without the world showing it.
+
+        Stores are read last: only now is known what the snapshot reads.
+        """
+        renaming = self._renaming()
+        shown = self._shown(renaming)
+        unshown = self.account.settle(renaming.of_call, self._chance.pattern)
+        return {**shown, **unshown, **self._calls(renaming)}
+
+    def _shown(self, renaming: Renaming) -> dict[str, Any]:
+        with self.account.during("snapshot"):
+            return self._observed_by(renaming)
+
+    def _calls(self, renaming: Renaming) -> dict[str, Any]:
         done: dict[str, Counter[Any]] = {}
         for act in self._effects_that_count():
             value = act.text if act.value is None else act.value
             done.setdefault(act.kind, Counter())[renaming.of_call(value)] += 1
-        return {**seen, **{f"{kind} calls": dict(count) for kind, count in done.items()}}
+        return {f"{kind} calls": dict(count) for kind, count in done.items()}
 
     def _effects_that_count(self) -> Iterator[Act]:
         """Yield the effects without withdrawn enqueues, and without calls repeated with a known key."""

@@ -49,7 +49,7 @@ class PlanRunner:
 
     def observed(self) -> dict[str, Any]:
         """Return what was observed at the end, before a killed delivery was unwound."""
-        return self._history.observed() if self._observed is None else self._observed
+        return self._history.observed_at_end() if self._observed is None else self._observed
 
     def runs(self) -> tuple[Run, ...]:
         """Return the deliveries that had been made by then."""
@@ -137,7 +137,7 @@ class PlanRunner:
         if state == "blocked":
             history.give_up(again)
         elif state == "paused":
-            self._observed = history.observed()
+            self._observed = history.observed_at_end()
             # While the second delivery is unwound, its thread goes on delivering until acknowledged.
             self._counted = len(history.runs)
             again.resume()

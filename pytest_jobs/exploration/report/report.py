@@ -122,6 +122,7 @@ class Report:
             f"{self._headline()}\n{self._in_short()}",
             story(self.failure, self.exploration.reference, self.other),
             self._difference(),
+            self._unshown(),
             "\n".join(self._failing_points()) if self.audience.verbose else "",
             "\n".join(line for line in self._closing() if line),
         ]
@@ -212,6 +213,19 @@ class Report:
             f"{name}={shortened(repr(value), _DRAWN_WIDTH)}" for name, value in self.drawn.items()
         )
         return f"drawn: {told} (the simplest arguments that Hypothesis found)" if told else ""
+
+    def _unshown(self) -> str:
+        """Return what differs without the world showing it."""
+        differing = {name for name, _, _ in self.failure.verdict.differences}
+        items = [item for item in self.exploration.unshown if item.state_name in differing]
+        if not items:
+            return ""
+        names = ", ".join(map(str, items))
+        ignored = ", ".join(sorted({repr(item.short) for item in items}))
+        return (
+            f"The world does not show {names}; what the job writes there is compared all the same. Show it, or "
+            f"say ignore={{{ignored}}}."
+        )
 
     def _replay(self) -> str:
         nodeid = self.audience.nodeid

@@ -33,6 +33,7 @@ from .commands import (
     nothing_to_come,
     waits_for_ever,
 )
+from .keys import note_keys
 
 library: Final = "redis"
 
@@ -91,6 +92,10 @@ class _Clients:
             (self.lock, "acquire", self._lock),
         ):
             patches.set(owner, name, self.replaced(getattr(owner, name), replacement))
+        # Outermost, since an account counts what the world and its snapshot do as well.
+        surround(patches, self.client.Redis, "execute_command", _noted)
+        surround(patches, pipeline, "immediate_execute_command", _noted)
+        surround(patches, pipeline, "execute", _noted_together)
         for owner, name in ((pipeline, "reset"), (pubsub, "execute_command")):
             surround(patches, owner, name, lambda *args, **kwargs: looking())
 
@@ -368,6 +373,16 @@ class _Awaited(_Clients):
             return False
         await asyncio.sleep(_STEP)
         return True
+
+
+def _noted(client: Any, *args: Any, **options: Any) -> AbstractContextManager[None]:
+    note_keys(client, Command(args))
+    return nullcontext()
+
+
+def _noted_together(pipeline: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    note_keys(pipeline, *(Command(args) for args, _ in pipeline.command_stack))
+    return nullcontext()
 
 
 def _block_of(command: Command) -> AbstractContextManager[None]:

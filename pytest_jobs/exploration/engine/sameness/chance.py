@@ -103,6 +103,12 @@ class Chance:
             yield begin, begin + length, self._small[form], "" if whole else f"[{at}:{at + length}]"
             begin += length
 
+    def pattern(self, text: str) -> str:
+        """Return a text with one word in place of everything in it that is random."""
+        for begin, end, _, _ in reversed(list(self.parts(text))):
+            text = f"{text[:begin]}<random>{text[end:]}"
+        return text
+
     def numbered(self, value: float) -> str | None:
         """Return the sequence of a database that a number is from; None if it is from none."""
         return next((name for numbers, name in self._numbers if value in numbers), None)

@@ -84,7 +84,9 @@ class Server:
             name: pool.connection_kwargs[name] for name in _KEPT if name in pool.connection_kwargs
         }
         if isinstance(pool, redis.asyncio.ConnectionPool):
-            return PoolOfEachLoop(lambda: self._connections.async_pool(kept), kept)
+            return PoolOfEachLoop(
+                lambda: self._connections.async_pool(kept), kept, self.raw.connection_pool
+            )
         return self._pool(kept)
 
     def close(self) -> None:
@@ -101,9 +103,14 @@ class PoolOfEachLoop(redis.asyncio.ConnectionPool):
     """A pool with connections of their own for each event loop: each delivery has a loop, as a process has."""
 
     def __init__(
-        self, make: Callable[[], redis.asyncio.ConnectionPool], kept: dict[str, Any]
+        self,
+        make: Callable[[], redis.asyncio.ConnectionPool],
+        kept: dict[str, Any],
+        same_server: redis.ConnectionPool,
     ) -> None:
         super().__init__(**kept)
+        #: A blocking pool of connections to the same server.
+        self.same_server = same_server
         self._make = make
         self._by_loop: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 

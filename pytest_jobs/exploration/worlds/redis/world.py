@@ -5,20 +5,16 @@ from __future__ import annotations
 import fnmatch
 import functools
 import inspect
-import re
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
+from ...effects.redis.values import text_of, value_of
 
 if TYPE_CHECKING:
     from .servers import Server
-
-_NUMBER: Final = re.compile(rb"-?(0|[1-9]\d{0,17})(\.\d+)?")
-#: An id of a stream from here on was made by redis: it is a time in milliseconds.
-_A_TIME: Final = 10**11
 
 
 class RedisWorld:
@@ -46,7 +42,7 @@ class RedisWorld:
         patterns = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         self._server.catch_up()
         client: Any = self._server.raw
-        names = {key: _text(key) for key in client.keys("*")}
+        names = {key: text_of(key) for key in client.keys("*")}
         keys = sorted(
             key
             for key, name in names.items()
@@ -59,9 +55,7 @@ class RedisWorld:
         state = {}
         for place, key in enumerate(keys):
             kind, left = answers[2 * place : 2 * place + 2]
-            read = _READERS.get(kind)
-            # What has no reader is compared as redis itself would save it.
-            value = client.dump(key) if read is None else read(client, key)
+            value = value_of(client, key, kind)
             state[str(names[key])] = value if left < 0 else (value, "expires")
         return state
 
@@ -144,44 +138,3 @@ def _no_client(what: str, found: object) -> str:
         "client. A client may be made when its module is imported, since it connects at its first command: "
         "`client = redis.Redis(...)`."
     )
-
-
-def _stream(client: Any, key: bytes) -> Any:
-    entries: list[Any] = []
-    for number, fields in client.xrange(key):
-        chosen_by_job = int(number.partition(b"-")[0]) < _A_TIME
-        values = _hash(fields)
-        entries.append((_text(number), values) if chosen_by_job else values)
-    groups = {_text(group["name"]): group["pending"] for group in client.xinfo_groups(key)}
-    return {"entries": entries, "pending": groups} if groups else entries
-
-
-def _hash(found: Mapping[bytes, bytes]) -> dict[Any, Any]:
-    return {_text(name): _value(value) for name, value in found.items()}
-
-
-def _value(found: bytes) -> Any:
-    """Return a value as a job would read it: a number, such as a time, where it is written as one."""
-    if _NUMBER.fullmatch(found) and found != b"-0":
-        return float(found) if b"." in found else int(found)
-    return _text(found)
-
-
-def _text(found: bytes) -> str | bytes:
-    try:
-        return found.decode()
-    except UnicodeDecodeError:
-        return found
-
-
-#: By the type of a key: what reads its value.
-_READERS: Final[Mapping[bytes, Callable[[Any, bytes], Any]]] = {
-    b"string": lambda client, key: _value(client.get(key)),
-    b"list": lambda client, key: [_value(item) for item in client.lrange(key, 0, -1)],
-    b"set": lambda client, key: {_value(member) for member in client.smembers(key)},
-    b"hash": lambda client, key: _hash(client.hgetall(key)),
-    b"zset": lambda client, key: [
-        (_value(member), score) for member, score in client.zrange(key, 0, -1, withscores=True)
-    ],
-    b"stream": _stream,
-}

@@ -1,0 +1,169 @@
+"""The keys of a redis database: which of them a command reads or writes, and what they have."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import redis
+
+from ...stores.account import Account, accounts
+from .commands import Command, as_text
+from .values import value_of
+
+#: By where their keys are. A command that is not here has one key, after its name.
+_PLACES: Final = {
+    "none": """
+PUBLISH SPUBLISH PING INFO CLIENT SCRIPT FLUSHDB FLUSHALL SELECT HELLO CONFIG MULTI EXEC DISCARD
+UNWATCH TIME DBSIZE SUBSCRIBE COMMAND AUTH QUIT WAIT ECHO FUNCTION LASTSAVE ROLE RANDOMKEY ACL
+""",
+    "all": """
+DEL UNLINK MGET EXISTS TOUCH SINTER SUNION SDIFF WATCH PFCOUNT PFMERGE SINTERSTORE SUNIONSTORE
+SDIFFSTORE
+""",
+    "every second": "MSET MSETNX",
+    "two": "RENAME RENAMENX RPOPLPUSH LMOVE SMOVE BRPOPLPUSH BLMOVE COPY ZRANGESTORE",
+    "but the last": "BLPOP BRPOP BZPOPMIN BZPOPMAX",
+    "counted": "EVAL EVALSHA FCALL EVAL_RO EVALSHA_RO FCALL_RO",
+    "after a word": "XGROUP XINFO OBJECT MEMORY",
+    "streams": "XREAD XREADGROUP",
+    "pattern": "SCAN",
+}
+_PLACE_OF: Final = {name: place for place, names in _PLACES.items() for name in names.split()}
+_EXPIRY: Final = frozenset(("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "PERSIST"))
+_EXPIRING: Final = frozenset(("EX", "PX", "EXAT", "PXAT"))
+#: A key that is gone, and that was only written in these ways, was a lock or had run out.
+_PASSING: Final = frozenset(("lock", "script", "delete", "expiry", "expiring"))
+_PATTERN: Final = frozenset("*?[")
+
+
+def keys_of(command: Command) -> Sequence[str]:
+    """Return the keys of a command, or the pattern of those that it looks for."""
+    words = [as_text(arg) for arg in command.args[1:]]
+    # Such as OBJECT ENCODING, which may be given as one word.
+    words = as_text(command.args[0]).split()[1:] + words
+    place = _PLACE_OF.get(command.name)
+    if place == "counted":
+        return words[2 : 2 + int(words[1])]
+    if place == "pattern":
+        return [after for word, after in pairwise(words) if word.upper() == "MATCH"] or ["*"]
+    if place == "streams":
+        begin = [word.upper() for word in words].index("STREAMS") + 1
+        return words[begin : begin + (len(words) - begin) // 2]
+    part = {
+        None: slice(1),
+        "none": slice(0),
+        "all": slice(None),
+        "every second": slice(None, None, 2),
+        "two": slice(2),
+        "but the last": slice(-1),
+        "after a word": slice(1, 2),
+    }[place]
+    return words[part]
+
+
+def way_of(command: Command) -> str:
+    """Return how a command writes its keys, as far as a lock or a lease does that too."""
+    options = {as_text(arg).upper() for arg in command.args[3:]}
+    if command.name in ("DEL", "UNLINK"):
+        return "delete"
+    if _PLACE_OF.get(command.name) == "counted":
+        return "script"
+    if command.name in _EXPIRY:
+        return "expiry"
+    if command.name == "SETNX" or (command.name == "SET" and "NX" in options):
+        return "lock"
+    if command.name in ("SETEX", "PSETEX") or (command.name == "SET" and options & _EXPIRING):
+        return "expiring"
+    return "write"
+
+
+class RedisStore:
+    """One database of a server."""
+
+    noun = "key"
+
+    def __init__(self, label: str, pool: Any, *, is_bound: bool) -> None:
+        self.label = self.short = label
+        self._pool = pool
+        self._is_bound = is_bound
+
+    def is_bound(self, name: str) -> bool:
+        return self._is_bound
+
+    def shows(self, read: str, name: str) -> bool:
+        return bool(_PATTERN & set(read)) and fnmatch.fnmatchcase(name, read)
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        with self._client() as client:
+            left = client.pttl(name)
+        if left >= 0:
+            return "expires"
+        return "" if left == -2 and _PASSING.issuperset(ways) else None
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        with self._client() as client:
+            return renamed(value_of(client, name.encode()))
+
+    @contextmanager
+    def _client(self) -> Generator[Any, None, None]:
+        """Return a client of its own, which returns bytes."""
+        given = self._pool.connection_kwargs
+        if isinstance(self._pool, redis.ConnectionPool):
+            pool = type(self._pool)(
+                connection_class=self._pool.connection_class,
+                **{**given, "decode_responses": False},
+            )
+        elif "server" in given:
+            import fakeredis
+
+            pool = fakeredis.FakeRedis(
+                server=given["server"], db=given.get("db", 0)
+            ).connection_pool
+        else:
+            known = ("host", "port", "db", "username", "password")
+            pool = redis.ConnectionPool(**{name: given[name] for name in known if name in given})
+        try:
+            yield redis.Redis(connection_pool=pool)
+        finally:
+            pool.disconnect()
+
+
+class _FakeServers:
+    """The servers of fakeredis, each with the account of the history that used it first."""
+
+    def __init__(self) -> None:
+        self._first: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+    def is_new(self, server: Any, account: Account) -> bool:
+        """Return whether no earlier history has used a server."""
+        return self._first.setdefault(server, account.number) == account.number
+
+
+_fake_servers = _FakeServers()
+
+
+def note_keys(client: Any, *commands: Command) -> None:
+    """Report the keys that commands read and write to the account of the history that is open."""
+    account = accounts.current
+    if account is None or account.phase == "comparison":
+        return
+    pool = getattr(client.connection_pool, "same_server", client.connection_pool)
+    given = pool.connection_kwargs
+    server, db = given.get("server"), given.get("db") or 0
+    is_new = server is not None and _fake_servers.is_new(server, account)
+    where = given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port', 6379)}"
+    place = (where if server is None else id(server), db)
+    otherwise = f"{where}/{db}" if server is None else ""
+    label = account.label("redis", place, otherwise, is_own=is_new)
+    store = account.store(f"redis {label}", lambda: RedisStore(label, pool, is_bound=is_new))
+    for command in commands:
+        for key in keys_of(command):
+            if account.phase == "snapshot":
+                account.read(store, key)
+            elif not command.reads:
+                account.wrote(store, key, str(command), way_of(command))

@@ -1,0 +1,366 @@
+"""What the deliveries of a history write, what its world shows of it, and the comparison of the rest."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from ...errors import CriterionError, ExplorationError
+from ..engine.acts import audit_hook, told, watcher
+from .files import EVENTS, OWN, Files
+from .open_files import open_files
+
+#: Who uses a store: the world that is built, its snapshot, a delivery of the job, or the comparison.
+Phase = Literal["world", "snapshot", "delivery", "comparison"]
+
+_numbers: Final = itertools.count(1)
+_FILES: Final = "file"
+_OPEN_FILES: Final = "open file"
+_MARK: Final = " (not shown)"
+
+
+class Item(NamedTuple):
+    """A table, a key or a file of a store. It has the same name in each history."""
+
+    #: The label of its store: its path or address, or a number.
+    store: str
+    #: What it is: table, key, file, or a file that was open before.
+    noun: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f" of {self.store}" if self.store else ""
+        return f"{self.noun} {self.name}{where}"
+
+    @property
+    def short(self) -> str:
+        """The name by which `ignore=` may name it."""
+        return PurePath(self.name).name if self.noun in (_FILES, _OPEN_FILES) else self.name
+
+    @property
+    def state_name(self) -> str:
+        """The name under which it is compared, beside the names that the world shows."""
+        return f"{self}{_MARK}"
+
+
+class Store(Protocol):
+    """Holds items. One object stands for it in each history."""
+
+    #: The same in each history. Empty for the only store of its kind, which reports then leave out.
+    label: str
+    noun: str
+    #: The name by which `ignore=` may name the whole store.
+    short: str
+
+    def is_bound(self, name: str) -> bool:
+        """Return whether the world has made or redirected it, although it has not touched it."""
+        ...
+
+    def shows(self, read: str, name: str) -> bool:
+        """Return whether reading one item, or the items of a pattern, is reading another one."""
+        ...
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        """Return why an item is not compared; "" if it is no result of the job; None to compare it.
+
+        Args:
+            name: the item.
+            ways: the ways in which deliveries wrote it.
+        """
+        ...
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        """Return what an item has now, in a form that can be compared.
+
+        Args:
+            name: the item.
+            renamed: gives a value a form that is the same in each history.
+        """
+        ...
+
+
+class Ignore:
+    """The items and stores that a check leaves out by `ignore=`."""
+
+    def __init__(self, patterns: Collection[str] = ()) -> None:
+        """Take the patterns.
+
+        Raises:
+            CriterionError: when they are not a collection of names.
+        """
+        if isinstance(patterns, str) or not all(isinstance(one, str) for one in patterns):
+            raise CriterionError(
+                f"ignore={patterns!r} must be a collection of names of tables, keys and files, as in "
+                "ignore={'audit_log', '*.tmp'}."
+            )
+        self._unused = dict.fromkeys(patterns)
+        self._patterns = tuple(self._unused)
+        #: What the job wrote and the world does not show.
+        self._found: dict[Item, None] = {}
+
+    def takes(self, item: Item, store: str) -> bool:
+        """Return whether an item is left out, which the world does not show."""
+        self._found[item] = None
+        names = {item.name, item.short, item.store, store, str(item)}
+        matching = [
+            one for one in self._patterns if any(fnmatch.fnmatchcase(name, one) for name in names)
+        ]
+        for one in matching:
+            self._unused.pop(one, None)
+        return bool(matching)
+
+    def check_used(self) -> None:
+        """Check, when all histories have passed, that each pattern has left something out.
+
+        Raises:
+            ExplorationError: when one has not; says what there was.
+        """
+        if not self._unused:
+            return
+        there = ", ".join(map(str, self._found)) or "nothing"
+        raise ExplorationError(
+            f"ignore={{{next(iter(self._unused))!r}}} names nothing that the job writes beside what the world "
+            f"shows. There is {there}. Only that can be left out: the state is what the world chooses to yield."
+        )
+
+
+class Account:
+    """What one history did to stores."""
+
+    def __init__(self, clean: Account | None = None, ignore: Ignore | None = None) -> None:
+        """Begin with nothing touched.
+
+        Args:
+            clean: the account of the clean run, with which this history is compared; None for the clean run.
+            ignore: what is left out.
+        """
+        #: Another one in each history.
+        self.number = next(_numbers)
+        self._clean = clean
+        self._ignore = ignore or Ignore()
+        self._phases: list[Phase] = ["world"]
+        #: Changes with the phase.
+        self.turn: object = object()
+        self.files = Files()
+        self._additions = open_files.additions()
+        self._stores: dict[str, Store] = {_FILES: self.files, _OPEN_FILES: self._additions}
+        #: What deliveries wrote: the first statement or call of each item, and the ways.
+        self._written: dict[tuple[str, str], tuple[str, set[str]]] = {}
+        self._labels: dict[tuple[str, object], str] = {}
+        #: The stores that the world or its snapshot has used.
+        self._known: set[str] = set()
+        self._settled = False
+        #: What the snapshot has read, which may be patterns.
+        self.shown: set[tuple[str, str]] = set() if clean is None else set(clean.shown)
+        #: What is compared although the world does not show it, and the name in its store.
+        self.compared: dict[Item, tuple[str, str]] = {}
+        #: What is not compared, and why.
+        self.not_compared: dict[str, None] = {}
+        #: What the clean run made and removed again.
+        self.scratch: set[Item] = set()
+        #: What was written in stores that are the same for all histories: the item, and the statement or call.
+        self.unbound: list[tuple[Item, str, str]] = []
+
+    @property
+    def phase(self) -> Phase:
+        return self._phases[-1]
+
+    @contextmanager
+    def during(self, phase: Phase) -> Generator[None, None, None]:
+        """Let a block be a phase."""
+        self._phases.append(phase)
+        self.turn = object()
+        try:
+            yield
+        finally:
+            self._phases.pop()
+            self.turn = object()
+
+    # What effect sources report
+
+    def label(self, kind: str, key: object, otherwise: str, *, is_own: bool = False) -> str:
+        """Return the label of a store: empty for the first of its kind that the world has made or uses.
+
+        Args:
+            kind: the kind of the store.
+            key: the same for each use of the store in this history. It is kept.
+            otherwise: the label of another one; empty for the kind and a number.
+            is_own: whether the world has made it, although it has not used it.
+        """
+        known = self._labels.get((kind, key))
+        if known is None:
+            count = sum(1 for one, _ in self._labels if one == kind)
+            known = otherwise or f"{kind} {count + 1}"
+            if not count and (is_own or self.phase in ("world", "snapshot")):
+                known = ""
+            self._labels[kind, key] = known
+        return known
+
+    def store(self, key: str, make: Callable[[], Store]) -> str:
+        """Return the key of a store, which is made when it is used for the first time."""
+        if key not in self._stores:
+            self._stores[key] = make()
+        if self.phase in ("world", "snapshot"):
+            self._known.add(key)
+        return key
+
+    def store_of(self, key: str) -> Any:
+        """Return a store by its key."""
+        return self._stores[key]
+
+    def wrote(self, store: str, name: str, text: str, way: str = "") -> None:
+        """Note that an item was written. It counts in a delivery only.
+
+        Args:
+            store: the key of its store.
+            name: its name there.
+            text: the statement or call.
+            way: how, where the store makes a difference.
+        """
+        if self.phase == "delivery" and not self._settled and not told.get():
+            _, ways = self._written.setdefault((store, name), (text, set()))
+            ways.add(way)
+
+    def read(self, store: str, name: str) -> None:
+        """Note that an item, or what a pattern stands for, was read. It counts in a snapshot only."""
+        if self.phase == "snapshot":
+            self.shown.add((store, name))
+
+    def note_event(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note what Python's audit hook reports on a file."""
+        phase = self.phase
+        if phase in ("world", "snapshot"):
+            self.files.note_world(event, args)
+        if phase == "snapshot":
+            for name in self.files.reads(event, args):
+                self.read(_FILES, name)
+        # Other threads of this process write files as well: only those of the job have its watcher.
+        elif phase == "delivery" and watcher.get() is not None and not told.get():
+            for name in self.files.writes(event, args):
+                self.wrote(_FILES, name, f"{event}({PurePath(name).name!r})")
+
+    # The end
+
+    def settle(
+        self, renamed: Callable[[Any], Any], pattern: Callable[[str], str]
+    ) -> dict[str, Any]:
+        """Return what was written and is not shown, by names for a state. Later writes do not count.
+
+        Args:
+            renamed: gives a value a form that is the same in each history.
+            pattern: gives a name with random parts a form that is the same in each history.
+        """
+        self._settled = True
+        for name in self._additions.names():
+            if (_FILES, self.files.name_of(name)) not in self.shown:
+                self._written.setdefault((_OPEN_FILES, name), ("write", {""}))
+        contents: dict[Item, list[Any]] = {}
+        with self.during("comparison"):
+            for (key, name), (text, ways) in self._written.items():
+                store = self._stores[key]
+                item = Item(store.label, store.noun, pattern(name).removeprefix(OWN))
+                if not self._is_shown(key, name) and self._is_work(item, key, name, text, ways):
+                    self.compared[item] = (key, name)
+                    contents.setdefault(item, []).append(store.content(name, renamed))
+            for item, (key, name) in (self._clean.compared if self._clean else {}).items():
+                if item not in contents and key in self._stores:
+                    self.compared[item] = (key, name)
+                    is_one = "<random>" not in item.name
+                    contents[item] = [self._stores[key].content(name, renamed)] if is_one else []
+        return {
+            item.state_name: content[0] if len(content) == 1 else tuple(sorted(content, key=repr))
+            for item, content in contents.items()
+        }
+
+    def _is_shown(self, key: str, name: str) -> bool:
+        store = self._stores[key]
+        return (key, name) in self.shown or any(
+            there == key and store.shows(read, name) for there, read in self.shown
+        )
+
+    def _is_work(self, item: Item, key: str, name: str, text: str, ways: Collection[str]) -> bool:
+        """Return whether an item is compared, and note it if it is not."""
+        store = self._stores[key]
+        reason = store.left_out(name, ways)
+        if reason == "":
+            self.scratch.add(item)
+        elif self._clean is not None and item in self._clean.scratch:
+            # A killed delivery has left what it would have removed.
+            pass
+        elif self._ignore.takes(item, store.short):
+            self.not_compared[f"{item} (by ignore=)"] = None
+        elif reason is not None:
+            self.not_compared[f"{item} ({reason})"] = None
+        elif key not in self._known and not store.is_bound(name):
+            self.unbound.append((item, text, store.short))
+        else:
+            return True
+        return False
+
+    def item_of(self, state_name: str) -> Item | None:
+        """Return the item that is compared under a name; None if the world shows that name."""
+        return next((item for item in self.compared if item.state_name == state_name), None)
+
+    def check_bound(self) -> None:
+        """Check that no delivery wrote to a store that is the same for all histories.
+
+        Raises:
+            ExplorationError: when one did.
+        """
+        for item, text, store in self.unbound:
+            named = store if item.store else item.short
+            raise ExplorationError(
+                f"The job writes to {item} ({text}), which the world neither makes nor binds, so that each "
+                "history adds to what the one before it left. Let the world make it or bind it, and show what the "
+                f"job writes there; put a fake in its place; or leave it out by ignore={{{named!r}}}."
+            )
+
+    def close(self) -> None:
+        """Drop the stores, which end with the world, and what was written to files that were open before."""
+        self._additions.cut_off()
+        self._stores.clear()
+        self._labels.clear()
+
+
+class Accounts:
+    """The accounts of the histories that are open: one may be opened inside another.
+
+    An object rather than a ContextVar: the threads of drivers have contexts of their own.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[Account] = []
+
+    @property
+    def current(self) -> Account | None:
+        return self._open[-1] if self._open else None
+
+    @contextmanager
+    def opened(self, account: Account) -> Generator[Account, None, None]:
+        """Let effect sources report to an account for a block."""
+        self._open.append(account)
+        try:
+            yield account
+        finally:
+            self._open.remove(account)
+            account.close()
+
+
+accounts = Accounts()
+
+
+def _note_event(event: str, args: tuple[Any, ...]) -> None:
+    if event in EVENTS:
+        account = accounts.current
+        if account is not None and account.phase != "comparison":
+            account.note_event(event, args)
+
+
+def follow_files() -> None:
+    """Report what happens to files to the account that is open, from now on."""
+    open_files.look()
+    audit_hook.call(_note_event, instead_of="stores")

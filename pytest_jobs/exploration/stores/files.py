@@ -1,0 +1,221 @@
+"""The files that a history touches, by Python's audit events."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+#: The begin of the name of a file in the first temporary directory that the world has made. Reports leave it out.
+OWN: Final = "<tmp 1>/"
+_NUMBERED: Final = re.compile(r"<tmp (\d+)>")
+_OF_TWO: Final = frozenset(("os.rename", "os.link", "os.symlink"))
+_CHANGES: Final = _OF_TWO | {"os.remove", "os.truncate", "open"}
+_TEMPORARY: Final = frozenset(("tempfile.mkdtemp", "tempfile.mkstemp"))
+_DIRECTORY: Final = frozenset(
+    ("os.listdir", "os.scandir", "os.chdir", "os.mkdir", "os.rmdir", "shutil.rmtree")
+)
+_LOCKS: Final = frozenset(("fcntl.flock", "fcntl.lockf"))
+#: The events that `Files.note` takes.
+EVENTS: Final = _CHANGES | _TEMPORARY | _DIRECTORY | _LOCKS
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+#: Libraries whose files are logs: no job is meant to write a line of them only once.
+_LOGS: Final = frozenset(("logging", "loguru", "structlog"))
+#: Nothing is stored in these directories, except in the second one.
+_DEVICES: Final = ("/dev/", "/proc/", "/sys/")
+_MEMORY: Final = "/dev/shm/"  # noqa: S108 - nothing is made there
+#: The longest content of a file that is only a lock: the number of a process, or the name of a host.
+_LONGEST_LOCK: Final = 64
+_LONGEST_TEXT: Final = 1_000_000
+
+
+class Files:
+    """The files of this machine. It is a store, in which a file has a path relative to what the world has made."""
+
+    label = ""
+    noun = "file"
+    short = ""
+
+    def __init__(self) -> None:
+        #: The temporary files and directories of the world, and those of deliveries.
+        self._made: list[str] = []
+        self._scratch: list[str] = []
+        #: Other files and directories that the world has touched.
+        self._known: set[str] = set()
+        #: Whether each file that a delivery has written was there before.
+        self._was_there: dict[str, bool] = {}
+        #: The files that were locked, by device and number.
+        self._locked: set[tuple[int, int]] = set()
+
+    # Names
+
+    def name_of(self, path: str) -> str:
+        """Return the name of a file: the same in each history if it lies in what the world has made."""
+        for number, made in enumerate(self._made, 1):
+            if _lies_in(path, made):
+                return f"<tmp {number}>{path[len(made) :]}"
+        return path
+
+    def _path(self, name: str) -> str:
+        found = _NUMBERED.match(name)
+        if found is None:
+            return name
+        number = int(found[1])
+        return self._made[number - 1] + name[found.end() :] if number <= len(self._made) else ""
+
+    # As a store
+
+    def is_bound(self, name: str) -> bool:
+        path = self._path(name)
+        return any(_lies_in(path, place) for place in (*self._made, *self._known))
+
+    def shows(self, read: str, name: str) -> bool:
+        return read.endswith("/") and name.startswith(read)
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        path = self._path(name)
+        try:
+            found = Path(path).stat()
+        except OSError:
+            return None if self._was_there.get(path) else ""
+        if stat.S_ISDIR(found.st_mode):
+            return ""
+        is_lock = (found.st_dev, found.st_ino) in self._locked and found.st_size <= _LONGEST_LOCK
+        return "a lock" if is_lock else None
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        try:
+            return content_form(Path(self._path(name)).read_bytes(), renamed)
+        except OSError:
+            return None
+
+    # Audit events
+
+    def note_world(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note what the world has touched."""
+        if event in _TEMPORARY:
+            self._made.append(_absolute(args[0]))
+        elif event not in _LOCKS and not _imports():
+            self._known.update(_paths(event, args))
+
+    def reads(self, event: str, args: tuple[Any, ...]) -> list[str]:
+        """Return the names of what a snapshot reads; that of a directory ends with a slash."""
+        if event == "open":
+            return [self.name_of(path) for path in _paths(event, args)]
+        if event in ("os.listdir", "os.scandir"):
+            return [f"{self.name_of(path)}/" for path in _paths(event, args)]
+        return []
+
+    def writes(self, event: str, args: tuple[Any, ...]) -> list[str]:
+        """Return the names of what a delivery changes."""
+        if event in _TEMPORARY:
+            self._scratch.append(_absolute(args[0]))
+        elif event in _LOCKS:
+            with suppress(OSError, TypeError):
+                found = os.fstat(args[0] if isinstance(args[0], int) else args[0].fileno())
+                self._locked.add((found.st_dev, found.st_ino))
+        if event not in _CHANGES or (event == "open" and not _opens_for_writing(*args[:3])):
+            return []
+        paths = [path for path in _paths(event, args) if not self._is_left_out(path)]
+        if not paths or _logs():
+            return []
+        for path in paths:
+            self._was_there.setdefault(path, os.path.lexists(path))
+        return [self.name_of(path) for path in paths]
+
+    def _is_left_out(self, path: str) -> bool:
+        return (
+            path.endswith(".pyc")
+            or "__pycache__" in path
+            or (path.startswith(_DEVICES) and not path.startswith(_MEMORY))
+            or any(_lies_in(path, place) for place in self._scratch)
+        )
+
+
+def _lies_in(path: str, place: str) -> bool:
+    return path == place or path.startswith(place.rstrip(os.sep) + os.sep)
+
+
+def _paths(event: str, args: tuple[Any, ...]) -> list[str]:
+    """Return the paths that an event is about."""
+    if event in _OF_TWO:
+        pairs = [(args[0], *args[2:3]), (args[1], *args[3:4])]
+    elif event == "os.mkdir":
+        pairs = [(args[0], *args[2:3])]
+    elif event in ("os.remove", "os.rmdir", "shutil.rmtree"):
+        pairs = [args[:2]]
+    else:
+        pairs = [args[:1]]
+    return [path for pair in pairs if (path := _absolute(*pair))]
+
+
+def _absolute(path: Any, folder: Any = None) -> str:
+    """Return an absolute path; "" for an open file.
+
+    Args:
+        path: as it was given.
+        folder: the number of the open directory to which it is relative; None or -1 for none.
+    """
+    if path is None:
+        path = "."
+    try:
+        text = os.fsdecode(path)
+        if isinstance(folder, int) and folder >= 0 and not text.startswith(os.sep):
+            text = f"{Path(f'/proc/self/fd/{folder}').readlink()}{os.sep}{text}"
+        return os.path.abspath(text)  # noqa: PTH100 - without `..`, and links as they are
+    except (TypeError, ValueError, OSError):
+        return ""
+
+
+def _opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
+    if isinstance(mode, str):
+        return any(letter in mode for letter in "wax+")
+    return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)
+
+
+def _frames() -> FrameType | None:
+    # Without this function and the one that calls it.
+    return sys._getframe(2)
+
+
+def _logs() -> bool:
+    """Return whether a library for logs runs."""
+    frame = _frames()
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in _LOGS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _imports() -> bool:
+    """Return whether a module is being imported, for which Python lists the directories of modules."""
+    frame = _frames()
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
+    """Return the content of a file in a form that can be compared.
+
+    Args:
+        content: the content.
+        renamed: gives a value a form that is the same in each history.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = None
+    if text is None or len(content) > _LONGEST_TEXT:
+        return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}"
+    return tuple(map(renamed, text.splitlines()))

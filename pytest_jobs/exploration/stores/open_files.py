@@ -1,0 +1,181 @@
+"""Files that were open before a check began, such as a ledger of a module: no event reports writes to them."""
+
+from __future__ import annotations
+
+import gc
+import io
+import logging
+import os
+import stat
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from .files import content_form
+
+#: Where Linux lists the open files of this process.
+_LIST: Final = Path("/proc/self/fd")
+_WRITERS: Final = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.FileIO)
+
+
+class _OpenFile(NamedTuple):
+    number: int
+    #: Its device and number, by which it is known whether the descriptor has been used again.
+    identity: tuple[int, int]
+    name: str
+    #: The objects of Python that write to it, the outermost first.
+    writers: list[Any]
+
+    def size(self) -> int | None:
+        """Return its size with everything that was written; None if it was closed."""
+        for writer in self.writers:
+            with suppress(OSError, ValueError):
+                writer.flush()
+        try:
+            found = os.fstat(self.number)
+        except OSError:
+            return None
+        return found.st_size if (found.st_dev, found.st_ino) == self.identity else None
+
+
+class OpenFiles:
+    """The files that this process had open for writing when they were last looked for.
+
+    An object rather than a ContextVar, since all histories of a check have them in common.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[tuple[int, int, int], ...] = ()
+        self._files: list[_OpenFile] = []
+
+    def look(self) -> None:
+        """Look for files that were opened since then. Only Linux lists them."""
+        found = _regular_files()
+        known = tuple((number, *identity) for number, identity in found.items())
+        if known != self._known:
+            self._known = known
+            # To look at all objects of Python takes long, so that is done only where other files are open.
+            self._files = _written_by_python(found)
+
+    def additions(self) -> Additions:
+        """Return what will be written to them from now on."""
+        return Additions(self._files)
+
+
+class Additions:
+    """What one history writes to files that were open before. It is a store."""
+
+    label = ""
+    noun = "open file"
+    short = ""
+
+    def __init__(self, files: list[_OpenFile]) -> None:
+        self._sizes = [(file, size) for file in files if (size := file.size()) is not None]
+
+    def names(self) -> list[str]:
+        """Return the names of the files that have something more by now."""
+        return [file.name for file, size in self._sizes if (file.size() or 0) > size]
+
+    def is_bound(self, name: str) -> bool:
+        return True
+
+    def shows(self, read: str, name: str) -> bool:
+        return False
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        return None
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        for file, size in self._sizes:
+            if file.name == name:
+                with (_LIST / str(file.number)).open("rb") as again:
+                    again.seek(size)
+                    return content_form(again.read(), renamed)
+        return ()
+
+    def cut_off(self) -> None:
+        """Remove what was written to the files."""
+        for file, size in self._sizes:
+            if (file.size() or 0) > size:
+                os.ftruncate(file.number, size)
+                os.lseek(file.number, 0, os.SEEK_END)
+                for writer in file.writers:
+                    # A file that was not opened for appending would get zeros up to where it was.
+                    with suppress(OSError, ValueError):
+                        writer.seek(0, os.SEEK_END)
+
+
+open_files = OpenFiles()
+
+
+def _regular_files() -> dict[int, tuple[int, int]]:
+    """Return the identity of each regular file by its descriptor, without streams and logs."""
+    try:
+        numbers = [int(number) for number in os.listdir(_LIST)]  # noqa: PTH208 - faster
+    except OSError:
+        return {}
+    others = set(_identities([1, 2, *_streams_of_logs()]).values())
+    return {
+        number: identity
+        for number, identity in _identities(numbers).items()
+        if identity not in others
+    }
+
+
+def _streams_of_logs() -> list[int]:
+    numbers = []
+    for reference in logging._handlerList:  # type: ignore[attr-defined]
+        with suppress(AttributeError, OSError, ValueError):
+            numbers.append(reference().stream.fileno())
+    return numbers
+
+
+def _identities(numbers: list[int]) -> dict[int, tuple[int, int]]:
+    found = {}
+    for number in numbers:
+        with suppress(OSError):
+            status = os.fstat(number)
+            if stat.S_ISREG(status.st_mode):
+                found[number] = status.st_dev, status.st_ino
+    return found
+
+
+def _written_by_python(found: dict[int, tuple[int, int]]) -> list[_OpenFile]:
+    """Return the files that objects of Python write to, and no other process: not those of sqlite, for example."""
+    writers: dict[int, list[Any]] = {}
+    for one in gc.get_objects() if found else ():
+        if isinstance(one, _WRITERS):
+            with suppress(OSError, ValueError):
+                if one.fileno() in found and one.writable():
+                    writers.setdefault(one.fileno(), []).append(one)
+    # A server that the test has started may write its log to such a file at any time.
+    others = _open_elsewhere() if writers else set()
+    return [
+        _OpenFile(number, found[number], _name(number), sorted(objects, key=_height))
+        for number, objects in sorted(writers.items())
+        if found[number] not in others
+    ]
+
+
+def _open_elsewhere() -> set[tuple[int, int]]:
+    """Return the identity of each regular file that another process has open, as far as they may be looked at."""
+    found: set[tuple[int, int]] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        with suppress(OSError):
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):
+                    status = descriptor.stat()
+                    if stat.S_ISREG(status.st_mode):
+                        found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _height(writer: Any) -> int:
+    return _WRITERS.index(next(kind for kind in _WRITERS if isinstance(writer, kind)))
+
+
+def _name(number: int) -> str:
+    return str((_LIST / str(number)).readlink()).removesuffix(" (deleted)")

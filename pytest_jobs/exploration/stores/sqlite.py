@@ -1,0 +1,201 @@
+"""The tables of a sqlite database, and who reads and writes them. Its authorizer says so: no SQL is parsed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable, Collection
+from contextlib import closing
+from pathlib import Path, PurePath
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from ...errors import ExplorationError
+from .account import Account, accounts
+from .files import OWN
+
+_WRITES: Final = {
+    sqlite3.SQLITE_INSERT: "insert into",
+    sqlite3.SQLITE_UPDATE: "update",
+    sqlite3.SQLITE_DELETE: "delete from",
+}
+
+
+class SqliteStore:
+    """One database, as a path, as the URI of a database in memory, or as the only connection to it."""
+
+    noun = "table"
+
+    def __init__(
+        self, label: str, place: str | sqlite3.Connection, is_bound: Callable[[], bool]
+    ) -> None:
+        self.label = label
+        self.short = PurePath(label).name
+        self._place = place
+        self._is_bound = is_bound
+
+    def is_bound(self, name: str) -> bool:
+        return self._is_bound()
+
+    def shows(self, read: str, name: str) -> bool:
+        return False
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        # A virtual table keeps its own data in shadow tables.
+        found = self._rows("select type from pragma_table_list where name = ?", name)
+        return "" if ("shadow",) in found else None
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        rows = self._rows(f"select * from {_quoted(name)}")  # noqa: S608 - the name of a table
+        return tuple(sorted((renamed(row) for row in rows), key=repr))
+
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        if isinstance(self._place, sqlite3.Connection):
+            return _rows_by(self._place, query, *values)
+        is_uri = self._place.startswith("file:")
+        if not is_uri and not Path(self._place).exists():
+            return []
+        # By the class, since the function of this name is patched.
+        try:
+            with closing(sqlite3.Connection(self._place, uri=is_uri, timeout=0.0)) as connection:
+                return _rows_by(connection, query, *values)
+        except sqlite3.OperationalError as error:
+            if "no such" in str(error):
+                return []
+            raise ExplorationError(
+                f"What the job wrote to {self.label or 'the database'} cannot be read in the end: {error}. Let "
+                "the job, or the world, end its transaction."
+            ) from error
+
+
+def _rows_by(connection: sqlite3.Connection, query: str, *values: str) -> list[tuple[Any, ...]]:
+    cursor = sqlite3.Cursor(connection)
+    cursor.row_factory = None
+    try:
+        return cursor.execute(query, values).fetchall()
+    finally:
+        cursor.close()
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+class Authorizer:
+    """Reports the tables that one connection reads and writes to the account of the history that is open."""
+
+    def __init__(self, connection: sqlite3.Connection, database: Any) -> None:
+        """Report nothing yet.
+
+        Args:
+            connection: the connection, which is about to be opened.
+            database: the database that it was opened with.
+        """
+        # A connection that keeps itself alive would be closed by the garbage collector.
+        self._connection = weakref.ref(connection)
+        self._places = {"main": _place_of(database)}
+        self._turn: object = None
+        #: The authorizer of the application.
+        self._other: Callable[..., int] | None = None
+        self._is_attaching = False
+        self._pending: list[tuple[str, int, str]] = []
+        account = accounts.current
+        self._is_private = account is None or account.phase == "delivery"
+        if account is not None:
+            self._store(account, self._places["main"])
+
+    def is_behind(self) -> bool:
+        """Return whether another phase has begun, so that sqlite has to ask again."""
+        account = accounts.current
+        if account is None or account.turn is self._turn:
+            return False
+        self._turn = account.turn
+        return True
+
+    def replace(self, other: Callable[..., int] | None) -> None:
+        """Ask the authorizer of the application as well, which has taken the place of this one."""
+        self._other = other
+        self._turn = None
+
+    def note_attached(self) -> None:
+        """Look up the databases that the last statement has attached."""
+        if not self._is_attaching:
+            return
+        self._is_attaching = False
+        connection = self._connection()
+        if connection is not None:
+            for _, name, path in _rows_by(connection, "pragma database_list"):
+                self._places.setdefault(name, path or "")
+        pending, self._pending = self._pending, []
+        for name, action, table in pending:
+            self._report(name, action, table)
+
+    def allow(
+        self,
+        action: int,
+        first: str | None,
+        second: str | None,
+        database: str | None,
+        inner: str | None,
+    ) -> int:
+        """Allow what the application allows, and report it: sqlite asks this about each part of a statement."""
+        if action == sqlite3.SQLITE_ATTACH:
+            self._is_attaching = True
+        elif (
+            (action == sqlite3.SQLITE_READ or action in _WRITES)
+            and first is not None
+            and not first.startswith("sqlite_")
+            and database != "temp"
+        ):
+            self._report(database or "main", action, first)
+        if self._other is None:
+            return sqlite3.SQLITE_OK
+        return self._other(action, first, second, database, inner)
+
+    def _report(self, database: str, action: int, table: str) -> None:
+        account = accounts.current
+        if account is None or (action == sqlite3.SQLITE_READ and account.phase != "snapshot"):
+            return
+        if database not in self._places:
+            self._pending.append((database, action, table))
+            return
+        store = self._store(account, self._places[database])
+        if store is None:
+            return
+        if action == sqlite3.SQLITE_READ:
+            account.read(store, table)
+        else:
+            account.wrote(store, table, f"{_WRITES[action]} {table}")
+
+    def _store(self, account: Account, place: str) -> str | None:
+        """Return the key of the store of a database; None for one in memory that only a delivery has."""
+        if place in ("", ":memory:"):
+            connection = self._connection()
+            if self._is_private or connection is None:
+                return None
+            return self._made(account, "", connection)
+        if place.startswith("file:"):
+            return self._made(account, place if account.phase == "delivery" else "", place)
+        path = os.path.abspath(place)  # noqa: PTH100 - without `..`, and links as they are
+        return self._made(account, account.files.name_of(path).removeprefix(OWN), path)
+
+    def _made(self, account: Account, label: str, place: str | sqlite3.Connection) -> str:
+        found = account.label("sqlite", place, label)
+
+        def is_bound() -> bool:
+            return isinstance(place, str) and account.files.is_bound(account.files.name_of(place))
+
+        return account.store(f"sqlite {found}", lambda: SqliteStore(found, place, is_bound))
+
+
+def _place_of(database: Any) -> str:
+    """Return a path, the URI of a database in memory that several connections may share, or an empty text."""
+    place = os.fsdecode(database)
+    if not place.startswith("file:"):
+        return place
+    parts = urlsplit(place)
+    path = unquote(parts.path)
+    if path != ":memory:" and "mode=memory" not in parts.query:
+        return path
+    return place if "cache=shared" in parts.query else ""
