@@ -324,7 +324,7 @@ def accepted(accept: Any) -> tuple[type[BaseException], ...]:
         ExplorationError: when they are not classes of exceptions.
     """
     several = isinstance(accept, Collection) and not isinstance(accept, str)
-    given = tuple(accept) if several else (accept,)
+    given: tuple[Any, ...] = tuple(accept) if several else (accept,)
     if not several or not all(map(_is_exception, given)):
         classes = [one if isinstance(one, type) else type(one) for one in given]
         names = [one.__name__ if _is_exception(one) else "AlreadyPaid" for one in classes]

@@ -7,7 +7,7 @@ This module imports asyncio at its top, so it is imported only when the program 
 
 from __future__ import annotations
 
-import asyncio
+import asyncio.selector_events
 import functools
 import sys
 from collections.abc import Callable, Generator
