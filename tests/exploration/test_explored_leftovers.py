@@ -233,13 +233,19 @@ def test_the_tasks_of_a_coroutine_in_the_world_of_a_test(pytester, verb):
         @job
         async def by_gathering():
             await asyncio.gather(charge(1), charge(2))
+
+        @job
+        async def in_a_group():
+            async with asyncio.TaskGroup() as group:
+                for each in (1, 2):
+                    group.create_task(charge(each))
         """,
         test_it=f"""
         import gc
         import pytest
         import shop
 
-        @pytest.mark.parametrize("job", [shop.in_tasks, shop.by_gathering])
+        @pytest.mark.parametrize("job", [shop.in_tasks, shop.by_gathering, shop.in_a_group])
         {"async " if verb == "adrain" else ""}def test_it(jobs, job, caplog):
             job.perform_later()
             {"await " if verb == "adrain" else ""}jobs.{verb}()
@@ -251,8 +257,8 @@ def test_the_tasks_of_a_coroutine_in_the_world_of_a_test(pytester, verb):
     )
     result = pytester.runpytest_subprocess("--jobs-crash", "-Werror", "-oasyncio_mode=auto")
 
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["2 jobs killed at * points, in 2 tests of 2."])
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["3 jobs killed at * points, in 3 tests of 3."])
 
 
 @needs_monitoring

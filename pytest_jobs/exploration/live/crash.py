@@ -23,6 +23,7 @@ from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 from ..engine.acts import Act, ActWatcher, Unwound, watcher
+from ..engine.ending.death import holds
 from ..engine.lines import line_tracer
 from ..engine.points import Point
 from ..engine.processes import ProcessIds, held_locks
@@ -174,7 +175,9 @@ class LiveBody(WatchedBody):
             with super()._watched(), silenced(Unwound):
                 try:
                     yield
-                except Unwound as death:
+                except BaseException as death:
+                    if not holds(death, Unwound):
+                        raise
                     # Here, while effects are still refused: a suspended generator may have some in its end.
                     clear_frames(death)
                     raise
@@ -463,12 +466,12 @@ class _Attempt:
             with self._effects.delivery(watch):
                 try:
                     yield
-                except Unwound:
-                    pass
-                except BaseException:
-                    if self._ledger is not None and self.record is not None:
-                        self._ledger.put_back([self.record])
-                    raise
+                except BaseException as error:
+                    # A `TaskGroup` puts the exception that unwinds a dead delivery into a group.
+                    if not (watch.dead and holds(error, Unwound)):
+                        if self._ledger is not None and self.record is not None:
+                            self._ledger.put_back([self.record])
+                        raise
                 finally:
                     if self._ledger is not None:
                         self._ledger.gate = None
