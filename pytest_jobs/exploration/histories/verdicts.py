@@ -71,7 +71,9 @@ def judge(
         if not is_accepted(difference, at_least_once)
     ]
     ranked = sorted(differing, key=lambda difference: _rank(difference, initial))
-    words = {name: _word(once, now, initial.get(name, MISSING)) for name, once, now in ranked}
+    words: dict[str, Word] = {
+        name: _word(once, now, initial.get(name, MISSING)) for name, once, now in ranked
+    }
     is_done = last.acknowledged or last.dropped
     undone = [name for name, word in words.items() if word in _UNDONE]
     if not is_done and not (undone and last.asks_again):
@@ -80,7 +82,7 @@ def judge(
     if not differing:
         return None
     name = ranked[0][0] if is_done else undone[0]
-    word: Word = words[name] if is_done else "STUCK"
+    word = words[name] if is_done else "STUCK"
     what = _what(name, wanted.get(name, MISSING), found.get(name, MISSING))
     return Verdict(word, what, tuple(differing), last.error, last.origin)
 
