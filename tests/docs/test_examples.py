@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -51,6 +52,42 @@ def test_a_part_of_the_shop_is_green_when_its_jobs_are_killed(tmp_path):
 
     assert run.returncode == 0, run.stdout + run.stderr
     assert " killed at " in run.stdout
+
+
+#: The jobs that a kill breaks, by the project. Each mails or enqueues beside a row that it writes, so that one of
+#: the two may be lost or done twice; or a test of it counts attempts or measures time.
+BROKEN_BY_KILLS = {
+    "celery": {
+        "mailing.tasks.fetch_page",
+        "mailing.tasks.publish",
+        "mailing.tasks.send_welcome",
+    },
+    "django": {
+        "loans.tasks.fetch_cover",
+        "loans.tasks.send_receipt",
+        "loans.tasks.send_reminder",
+    },
+    "shop": set(),
+    "taskiq": {"track"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+@pytest.mark.parametrize("name", BROKEN_BY_KILLS)
+def test_kills_break_the_tests_of_those_jobs_of_an_example_project_that_are_not_safe(
+    name, tmp_path
+):
+    # The shop has as many tests as all others together.
+    points = ["--jobs-crash-points=8"] if name == "shop" else []
+    project = ROOT / name / "pyproject.toml"
+    run = _run(project, tmp_path, "--jobs-crash", "-p", "no:randomly", *points)
+
+    assert " killed at " in run.stdout, run.stdout + run.stderr
+    broken = re.findall(r"^(\S+) broke \d+ tests?:$", run.stdout, re.MULTILINE)
+    assert set(broken) == BROKEN_BY_KILLS[name], run.stdout
+    assert "points that no second run came to" not in run.stdout
+    assert "fails when it is run again" not in run.stdout
 
 
 def _run(project, tmp_path, *arguments):

@@ -153,3 +153,43 @@ def test_a_connection_that_holds_the_data_of_the_test_outlives_a_dead_delivery(p
             "*test_shop.py::test_charging*",
         ]
     )
+
+
+CHECKED = """
+    import pytest
+    import shop
+    from pytest_jobs import check_idempotent, sqlalchemy_world
+
+
+    def world():
+        with sqlalchemy_world(shop.Base.metadata, bind=(shop, "Session")) as database:
+            with shop.Session.begin() as session:
+                session.add(shop.Payment(id=1))
+            yield lambda: {"payments": database.rows("payments"), "charges": shop.charges}
+
+
+    @pytest.mark.parametrize("job", [shop.mark, shop.charge_and_mark])
+    def test_checking(job, jobs):
+        check_idempotent(job, args=(1,), world=world)
+
+
+    def test_performing(jobs):
+        shop.Base.metadata.create_all(shop.engine)
+        shop.mark.perform_later(1)
+        jobs.drain()
+        shop.Base.metadata.drop_all(shop.engine)
+        shop.engine.dispose()
+"""
+
+
+def test_a_check_in_a_suite_that_is_attacked_finds_what_it_finds_without(pytester):
+    pytester.makepyfile(shop=SHOP, test_shop=CHECKED)
+    found = []
+    for flags in ((), ("--jobs-twice", "--jobs-attack-calls"), ("--jobs-crash",)):
+        result = pytester.runpytest_subprocess(*flags, "-p", "no:randomly")
+        result.assert_outcomes(passed=2, failed=1)
+        lines = result.outlines
+        found.append([line for line in lines if "NotIdempotent" in line or "explored: " in line])
+
+    assert found[0]
+    assert found[0] == found[1] == found[2]

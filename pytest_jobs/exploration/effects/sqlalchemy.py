@@ -57,6 +57,8 @@ _DRIVER: Final = (
 _ASYNCHRONOUS: Final = ("aiosqlite", "psycopg")
 #: In the `info` of a connection: it has changed something since its last commit.
 _CHANGED: Final = "pytest_jobs_changed"
+#: In the same place: the pools of the source that has opened it.
+_OPENED_BY: Final = "pytest_jobs_opened_by"
 
 
 def install(patches: Patches) -> None:
@@ -101,7 +103,7 @@ class _Pools:
         own = self._pools.setdefault(watcher.get(), {})
         pool = own.get(id(engine.pool))
         if pool is None:
-            pool = own[id(engine.pool)] = _OwnPool(engine)
+            pool = own[id(engine.pool)] = _OwnPool(engine, self)
             note_connection(pool.end)
         return pool
 
@@ -114,7 +116,8 @@ class _Pools:
 class _OwnPool:
     """A pool of one delivery."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, pools: _Pools) -> None:
+        self._pools = pools
         #: The pool that it stands in for. It must not be freed as long as its id is in use.
         self._stands_for = engine.pool
         self._dialect = engine.dialect
@@ -146,8 +149,9 @@ class _OwnPool:
             if given.is_valid:
                 given.invalidate()
 
-    def _on_connect(self, connection: Any, record: object) -> None:
+    def _on_connect(self, connection: Any, record: Any) -> None:
         self._connections.append(connection)
+        record.info[_OPENED_BY] = self._pools
         if self._dialect.name == "sqlite":
             self._check_shareable(connection)
         elif self._dialect.name == "postgresql" and self._dialect.driver != "psycopg":
@@ -186,6 +190,9 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
             return False
         connection = context.root_connection.connection
         if is_explored() and not pools.have(connection.dbapi_connection):
+            if connection.info.get(_OPENED_BY, pools) is not pools:
+                # A check inside `--jobs-crash` has sources of its own, whose listener comes next.
+                return False
             refuse_delivery(_FOREIGN_CONNECTION)
         if changes(statement):
             connection.info[_CHANGED] = True
