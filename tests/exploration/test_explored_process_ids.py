@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,6 +123,14 @@ def test_the_lock_of_a_living_process_stays():
 def test_an_id_that_is_kept_is_no_difference():
     def keep(number):
         shop.row.update(by=os.getpid(), text=f"host:{os.getpid()}")
+        shop.mail(number, key=number)
+
+    check_idempotent(keep, args=(1,), world=world, histories="all")
+
+
+def test_the_thread_beside_an_id_is_no_difference():
+    def keep(number):
+        shop.row["by"] = f"host:{os.getpid()}:{threading.get_ident()}"
         shop.mail(number, key=number)
 
     check_idempotent(keep, args=(1,), world=world, histories="all")

@@ -263,6 +263,22 @@ def test_records_of_a_log_may_leave_the_process(tmp_path):
             stream.close()
 
 
+def test_a_log_may_begin_a_new_file(tmp_path):
+    handler = logging.handlers.RotatingFileHandler(tmp_path / "log", maxBytes=20, backupCount=2)
+    log = logging.getLogger("shop")
+    log.addHandler(handler)
+
+    def job(number):
+        log.error("charged %s, in many words", number)
+        shop.mail(number, key=number)
+
+    try:
+        assert acts_of(job) == ["before mail: mail(1, key=1)"]
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
 # Writes to open files
 
 
@@ -421,7 +437,7 @@ def test_a_process_is_not_started(method):
         process.join()
         shop.mail(number, key=number)
 
-    assert refused(job).startswith("The job called BaseProcess.start(in_a_child), which reaches")
+    assert refused(job).startswith("The job called Process.start(in_a_child), which reaches")
 
 
 def test_work_is_not_given_to_a_pool_of_processes():

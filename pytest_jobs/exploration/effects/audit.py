@@ -84,11 +84,14 @@ def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
 
 
 def _opened(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
-    if _opens_for_writing(*args[:3]):
+    if _opens_for_writing(*args[:3]) and not logs():
         current.changing(f"open({_name(args[0])!r}, {args[1]!r})")
 
 
 def _changed(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    if logs():
+        # A handler that begins a new file.
+        return
     names = [repr(_name(path)) for path in args[: _FILE_EVENTS[event]]]
     if event == "os.chmod":
         names.append(oct(args[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -92,7 +93,8 @@ class Deliveries:
             engine.clock.advance_ns(int(delay.total_seconds() * 1e9))
             stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
             stack.enter_context(self._chance.pinned())
-            self._process_ids = ProcessIds(_process_id_numbering())
+            self._process_ids = ProcessIds(_numbering("pid"))
+            self._note_thread = _numbering("thread")
             self._wait_for_whole_second()
             self._begins.add(engine.clock.now_ns())
             stack.callback(self.of_history.end)
@@ -279,16 +281,22 @@ class Deliveries:
 
     def begin_process(self) -> int | None:
         """Return the id of a new process, for a delivery that asks for it."""
+        # Often a part of the same text, and a different one where deliveries have threads of their own.
+        self._note_thread(threading.get_ident())
         return self._process_ids.begin()
 
     def is_alive(self, process_id: int) -> bool | None:
         return self._process_ids.is_alive(process_id)
 
 
-def _process_id_numbering() -> Callable[[int], object]:
-    """Return what lets process ids be compared by the order in which they appear."""
-    number = numbering.get()
-    return lambda process_id: number and number(range(process_id, process_id + 1), "pid")
+def _numbering(name: str) -> Callable[[int], object]:
+    """Return what lets numbers be compared by the order in which they appear.
+
+    Args:
+        name: the name of the numbers.
+    """
+    number_as = numbering.get()
+    return lambda number: number_as and number_as(range(number, number + 1), name)
 
 
 def unless_dead(watch: Watch, make: Callable[[], Delivery]) -> Delivery | None:

@@ -34,7 +34,9 @@ class _Source:
         module: Any = sys.modules[self.library]
         for owner, name in self._ways:
             kind = getattr(module, owner)
-            patches.set(kind, name, _refused(getattr(kind, name), f"{owner}.{name}"))
+            # The classes of all start methods have one base, which nobody calls by its name.
+            shown = owner.removeprefix("Base").removeprefix("_ConnectionBase") or "Connection"
+            patches.set(kind, name, _refused(getattr(kind, name), f"{shown}.{name}"))
 
 
 def _refused(function: Callable[..., Any], name: str) -> Callable[..., Any]:
