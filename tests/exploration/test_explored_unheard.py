@@ -31,7 +31,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_jobs import check_idempotent, effects, fake
-from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, NotIdempotent
 
 #: What the jobs use. The folder is new in each history, the rest is older than the check.
 shop = SimpleNamespace(mail=None, folder=None, line=None)
@@ -361,8 +361,56 @@ def test_changes_of_what_a_file_is_have_points():
         "before file: os.chmod('report', 0o600)",
         "before file: os.utime('report')",
         "before file: os.chmod('report', 0o640)",
-        "before file: os.chown('report')",
+        "before file: os.chown('report', -1, -1)",
     ]
+
+
+def keep_a_secret(number):
+    path = shop.folder / "secret"
+    if not path.exists():
+        path.write_text("secret")
+        path.chmod(0o600)
+        shop.mail(number, key=number)
+
+
+def keep_a_secret_always(number):
+    path = shop.folder / "secret"
+    path.write_text("secret")
+    path.chmod(0o600)
+    shop.mail(number, key=number)
+
+
+def keep_a_secret_at_once(number):
+    handle, name = tempfile.mkstemp(dir=shop.folder)
+    os.write(handle, b"secret")
+    os.fchmod(handle, 0o640)
+    os.close(handle)
+    Path(name).replace(shop.folder / "secret")
+    shop.mail(number, key=number)
+
+
+def test_a_mode_that_is_never_set_is_lost():
+    with pytest.raises(LostEffect) as failure:
+        check_idempotent(keep_a_secret, args=(1,), world=world)
+
+    assert "os.chmod('secret', 0o600)" in str(failure.value)
+
+
+@pytest.mark.parametrize("job", [keep_a_secret_always, keep_a_secret_at_once])
+def test_a_mode_that_is_set_again_is_no_second_effect(job):
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash", "overlap", "late"])
+
+
+def test_a_job_that_only_sets_a_mode_is_compared_by_it():
+    def job(number):
+        (shop.folder / "report").chmod(0o600)
+
+    def with_a_report():
+        with contextmanager(world)() as snapshot:
+            (shop.folder / "report").write_text("")
+            yield snapshot
+
+    check_idempotent(job, args=(1,), world=with_a_report)
 
 
 # Temporary files

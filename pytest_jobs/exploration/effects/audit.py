@@ -29,6 +29,10 @@ _FILE_EVENTS: Final[Mapping[str, int]] = {
     "os.setxattr": 1,
     "os.removexattr": 1,
 }
+_ATTRIBUTES: Final = ("os.setxattr", "os.removexattr")
+#: Changes that no content of a file shows. Each is compared by itself; the same change again is no second one.
+_UNSEEN: Final = ("os.chmod", "os.chown", *_ATTRIBUTES)
+_HIGHEST_ID: Final = 2**32 - 2
 #: Events that leave the process, and the place of the argument that names the target.
 _OUTSIDE: Final[Mapping[str, int]] = {
     "socket.connect": 1,
@@ -95,7 +99,12 @@ def _changed(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
     names = [repr(_name(path)) for path in args[: _FILE_EVENTS[event]]]
     if event == "os.chmod":
         names.append(oct(args[1]))
-    current.changing(f"{event}({', '.join(names)})")
+    elif event == "os.chown":
+        # The system takes the highest number for -1, which changes nothing.
+        names += [str(-1 if number > _HIGHEST_ID else number) for number in args[1:3]]
+    elif event in _ATTRIBUTES:
+        names.append(repr(args[1]))
+    current.changing(f"{event}({', '.join(names)})", counts=event in _UNSEEN)
 
 
 def _opened_database(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:

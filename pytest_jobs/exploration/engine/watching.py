@@ -266,8 +266,14 @@ class Watch:
         elif not self._interrupts_this_thread():
             self.run.elsewhere.append(name)
 
-    def changing(self, text: str) -> None:
-        """Let a file be changed, with a point before it. Nothing reports when it has been changed."""
+    def changing(self, text: str, *, counts: bool = False) -> None:
+        """Let a file be changed, with a point before it. Nothing reports when it has been changed.
+
+        Args:
+            text: the call.
+            counts: whether no content of a file shows the change, so that it is compared by itself. A change
+                of a temporary file is not compared.
+        """
         if _within_act.get() or self.refused:
             return
         if self.dead and self._owner is not None and self._owner.settled and not self._ends_here():
@@ -278,9 +284,12 @@ class Watch:
         if not self._interrupts_this_thread():
             self.run.elsewhere.append(f"file: {text}")
             return
-        act = Act("file", text, counts=False, refused=_no_space, answer_lost=None)
+        counts = counts and not any(volatile in text for volatile in self._volatile)
+        act = Act("file", text, counts, key=text, refused=_no_space, answer_lost=None)
         self._counter.place = self._current_place()
         self._come_to(self._act_point("before", f"file: {text}"), act)
+        if counts:
+            self.run.acts.append(act)
 
     def pausing(self, kind: PointKind, coroutine: Any) -> None:
         """Count an await of the coroutine of the job: while it waits, or when it has the answer."""
