@@ -173,6 +173,28 @@ def test_libraries_that_look_for_a_fork_find_none():
     assert {process for _, process, _ in seen} == {os.getpid()}
 
 
+def installed(name):
+    """Return a function of an installed package that asks for the process id."""
+    namespace = {"__name__": name, "os": os}
+    exec(compile("def ask():\n    return os.getpid()\n", pytest.__file__, "exec"), namespace)
+    return namespace["ask"]
+
+
+@pytest.mark.parametrize(
+    ("package", "is_real"), [("filelock._soft", False), ("sqlalchemy.pool.base", True)]
+)
+def test_an_installed_package_sees_the_id_of_the_delivery_only_to_own_a_lock(package, is_real):
+    seen, ask = [], installed(package)
+
+    def job(number):
+        seen.append(ask())
+        shop.mail(number, key=number)
+
+    check_idempotent(job, args=(1,), world=world, histories=["twice"])
+
+    assert {pid == os.getpid() for pid in seen} == {is_real}
+
+
 def test_a_signal_to_the_worker_itself_is_refused():
     def stop(number):
         os.kill(os.getpid(), signal.SIGTERM)

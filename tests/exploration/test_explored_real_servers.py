@@ -61,6 +61,30 @@ def test_a_server_elsewhere_is_not_reached(name, method):
         check_idempotent(send, world=world)
 
 
+def test_the_name_of_a_server_elsewhere_is_not_looked_up(name, monkeypatch):
+    asked = []
+    monkeypatch.setattr(socket, "getaddrinfo", noting(socket.getaddrinfo, asked))
+
+    def send():
+        try:
+            SENDERS[name]("POST", "http://shop.invalid/charges")
+        except Exception as error:
+            asked.append(error)
+
+    with pytest.raises(ExplorationError, match=r"POST /charges to the real shop\.invalid"):
+        check_idempotent(send, world=world)
+
+    assert asked == ["shop.invalid"]
+
+
+def noting(getaddrinfo, asked):
+    def noted(host, *args, **kwargs):
+        asked.append(host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    return noted
+
+
 @pytest.mark.parametrize("sender", ASYNC_SENDERS)
 def test_a_server_elsewhere_is_not_reached_by_a_coroutine(sender):
     pytest.importorskip(LIBRARIES[sender])

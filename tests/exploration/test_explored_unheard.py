@@ -332,6 +332,19 @@ def test_a_signal_to_another_process_is_refused(send):
             elsewhere.kill()
 
 
+def exit_at_once(number):
+    os._exit(3)
+
+
+def abort(number):
+    os.abort()
+
+
+@pytest.mark.parametrize(("job", "text"), [(exit_at_once, "_exit(3)"), (abort, "abort()")])
+def test_the_process_of_the_tests_is_not_ended(job, text):
+    assert refused(job).startswith(f"The job called os.{text}, which reaches outside")
+
+
 def test_a_program_that_the_job_started_may_be_stopped():
     def job(number):
         with subprocess.Popen(["sleep", "600"]) as program:

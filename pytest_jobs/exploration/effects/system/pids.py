@@ -57,6 +57,21 @@ def install(patches: Patches) -> None:
 
     patches.set(os, "getpid", own_id)
     patches.set(os, "kill", kill_watched)
+    for name in ("_exit", "abort"):
+        patches.set(os, name, _ending(getattr(os, name), name))
+
+
+def _ending(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return what refuses to end the process, with which the whole session of the tests would end."""
+
+    @functools.wraps(function)
+    def ended(*args: Any) -> Any:
+        current = watcher.get()
+        if current is not None:
+            current.outside(f"os.{name}({', '.join(map(repr, args))})")
+        return function(*args)
+
+    return ended
 
 
 class _ProcessFolders:
