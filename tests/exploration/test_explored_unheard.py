@@ -739,7 +739,23 @@ def remind_in_a_loop_of_its_own(number):
     asyncio.run(remind_in_a_loop(number))
 
 
-@pytest.mark.parametrize("job", [remind_and_forget, remind_in_a_loop, remind_in_a_loop_of_its_own])
+def remind_in_a_loop_that_is_closed(number):
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(remind_in_a_loop(number))
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        remind_and_forget,
+        remind_in_a_loop,
+        remind_in_a_loop_of_its_own,
+        remind_in_a_loop_that_is_closed,
+    ],
+)
 def test_a_task_that_nobody_awaits_is_named(job):
     assert refused(job) == (
         "The job has ended, and its task remind() has not: nothing waits for the task, so a worker that stops "
