@@ -87,7 +87,9 @@ def fingerprints_of(wrapper: Any, names: Sequence[str]) -> dict[str, Hashable]:
         f"SELECT {place}, md5(string_agg({_ROW}::text, chr(10) ORDER BY {_ROW}::text)) FROM {name} {_ROW}"  # noqa: S608 - names of tables
         for place, name in enumerate(names)
     )
-    return {names[place]: mark for place, mark in asked(wrapper, " UNION ALL ".join(questions))}
+    return {
+        names[int(place)]: mark for place, mark in asked(wrapper, " UNION ALL ".join(questions))
+    }
 
 
 def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:

@@ -27,8 +27,9 @@ class Memory:
     def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
         patches = Patches()
         before = [(store, dict(store)) for store in memory_of_caches()]
-        if hasattr(mail, "outbox"):
-            patches.set(mail, "outbox", list(mail.outbox))
+        outbox = vars(mail).get("outbox")
+        if outbox is not None:
+            patches.set(mail, "outbox", list(outbox))
         self._postpone_ends()
         forget_rows()
         try:

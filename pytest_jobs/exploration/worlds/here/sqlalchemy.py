@@ -190,7 +190,9 @@ class _History:
         return bound
 
     @contextmanager
-    def _check_session(self, session: Any, *args: Any, **kwargs: Any) -> Iterator[None]:
+    def _check_session(
+        self, session: Any, *args: Any, **kwargs: Any
+    ) -> Generator[None, None, None]:
         if is_explored() and self._engines.is_of_test(session):
             refuse_delivery(_SESSION_OF_TEST)
         yield
@@ -241,7 +243,7 @@ class _Registries:
 
 
 @contextmanager
-def _unwatched() -> Iterator[None]:
+def _unwatched() -> Generator[None, None, None]:
     """Do something for a block within a delivery that is not an act of its job."""
     token = watcher.set(None)
     try:
