@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine
 from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery, watcher
+from ...stores.account import accounts
 from ..sqlalchemy.binding import redirect
 from .copied import Ignored, counted
 from .direct import refusing_direct_connections
@@ -161,6 +162,7 @@ class _History:
             )
             file = self._files[engine] = Path(folder) / "copy.sqlite3"
             file.write_bytes(content)
+            _tables_of_file(file)
             redirect(self._patches, engine, URL.create("sqlite", database=str(file)))
             self._stack.enter_context(refusing_direct_connections([database], "SQLAlchemy"))
 
@@ -244,10 +246,11 @@ class _Registries:
 
 @contextmanager
 def _unwatched() -> Generator[None, None, None]:
-    """Do something for a block within a delivery that is not an act of its job."""
-    token = watcher.set(None)
+    """Do something for a block within a delivery as the world does it, which is not an act of the job."""
+    account, token = accounts.current, watcher.set(None)
     try:
-        yield
+        with nullcontext() if account is None else account.during("world"):
+            yield
     finally:
         watcher.reset(token)
 
@@ -289,7 +292,7 @@ def _tables_in(content: bytes) -> dict[str, list[dict[str, Any]]]:
 
 
 def _tables_of_file(file: Path) -> dict[str, list[dict[str, Any]]]:
-    with closing(sqlite3.Connection(str(file), isolation_level=None)) as connection:
+    with closing(sqlite3.connect(str(file), isolation_level=None)) as connection:
         return _tables(connection)
 
 
