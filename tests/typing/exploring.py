@@ -27,5 +27,5 @@ explored = check_idempotent(send_receipt, args=(7,), world=world, histories=["cr
 number: int = explored.histories
 
 check_idempotent(send_receipt, world=world, histories="all", accept=[ValueError])
-check_idempotent(send_receipt)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+check_idempotent(send_receipt)
 check_idempotent(send_receipt, world=world, histories=["thrice"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]

@@ -211,9 +211,10 @@ class PostgresqlStore:
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         import psycopg
+        from psycopg import sql
         from psycopg.conninfo import make_conninfo
 
-        table = self.named.get(name, name)
+        table: Any = self.named.get(name, name)
         with psycopg.connect(make_conninfo(**self.place), autocommit=True) as connection:
             connection.execute("SET lock_timeout = 1000")
             try:
@@ -222,9 +223,8 @@ class PostgresqlStore:
             except psycopg.errors.UndefinedTable:
                 # It was a temporary one.
                 return ()
-            query = psycopg.sql.SQL("SELECT {} FROM {}").format(
-                psycopg.sql.SQL(",").join(map(psycopg.sql.Identifier, columns)),
-                psycopg.sql.SQL(table),
+            query = sql.SQL("SELECT {} FROM {}").format(
+                sql.SQL(",").join(map(sql.Identifier, columns)), sql.SQL(table)
             )
             rows = connection.execute(query).fetchall()
         return tuple(sorted((renamed(row) for row in rows), key=repr))

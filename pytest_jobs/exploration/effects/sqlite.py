@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from sqlite3 import dbapi2
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from weakref import WeakSet
 
 from ...harness.records.patches import Patches
@@ -140,19 +140,20 @@ class _WatchedConnection(sqlite3.Connection):
 
 
 class _WatchedCursor(sqlite3.Cursor):
-    connection: _WatchedConnection
-
     def execute(self, sql: str, *args: Any) -> Any:
         with _block_of(sql):
-            return self.connection.execute_by(super().execute, without_patience(sql), *args)
+            return self._execute_by(super().execute, without_patience(sql), *args)
 
     def executemany(self, sql: str, *args: Any) -> Any:
         with _block_of(sql):
-            return self.connection.execute_by(super().executemany, sql, *args)
+            return self._execute_by(super().executemany, sql, *args)
 
     def executescript(self, script: str, /) -> Any:
         with _block_of(script):
-            return self.connection.execute_by(super().executescript, script)
+            return self._execute_by(super().executescript, script)
+
+    def _execute_by(self, method: Callable[..., Any], *args: Any) -> Any:
+        return cast("_WatchedConnection", self.connection).execute_by(method, *args)
 
 
 def is_watched(connection: object) -> bool:

@@ -125,7 +125,7 @@ def _regular_files() -> dict[int, tuple[int, int]]:
 
 def _streams_of_logs() -> list[int]:
     numbers = []
-    for reference in logging._handlerList:  # type: ignore[attr-defined]
+    for reference in logging._handlerList:  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         with suppress(AttributeError, OSError, ValueError):
             numbers.append(reference().stream.fileno())
     return numbers

@@ -112,12 +112,10 @@ class RedisStore:
     @contextmanager
     def _client(self) -> Generator[Any, None, None]:
         """Return a client of its own, which returns bytes."""
-        given = self._pool.connection_kwargs
+        given: dict[str, Any] = dict(self._pool.connection_kwargs)
         if isinstance(self._pool, redis.ConnectionPool):
-            pool = type(self._pool)(
-                connection_class=self._pool.connection_class,
-                **{**given, "decode_responses": False},
-            )
+            given["decode_responses"] = False
+            pool = type(self._pool)(connection_class=self._pool.connection_class, **given)
         elif "server" in given:
             import fakeredis
 

@@ -19,10 +19,10 @@ def value_of(client: Any, key: bytes, kind: bytes | None = None) -> Any:
         key: the key.
         kind: its type, if it is known.
     """
-    kind = client.type(key) if kind is None else kind
-    if kind == b"none":
+    read_as: bytes = client.type(key) if kind is None else kind
+    if read_as == b"none":
         return None
-    read = _READERS.get(kind)
+    read = _READERS.get(read_as)
     # What has no reader is compared as redis itself would save it.
     return client.dump(key) if read is None else read(client, key)
 
