@@ -19,6 +19,12 @@ create table ledger (number serial, customer integer unique, cents integer);
 insert into orders values (7, 0);
 """
 OTHER_SCHEMA = SCHEMA.replace("customer integer unique", "customer integer")
+SCHEMA_WITH_TRIGGER = f"""
+{OTHER_SCHEMA}
+create or replace function book() returns trigger language plpgsql as $$
+begin insert into ledger (cents) values (100); return new; end $$;
+create trigger booking after update on orders for each row execute function book();
+"""
 
 
 def pay_and_book(number):
@@ -35,6 +41,11 @@ def pay_and_replace(number):
             "on conflict (customer) do update set cents = excluded.cents",
             (number,),
         )
+
+
+def pay(number):
+    with app.connect() as db:
+        db.execute("update orders set paid = 1 where id = %s", (number,))
 
 
 async def book_async(number):
@@ -63,6 +74,7 @@ def worlds(postgresql_url):
     yield world
     with psycopg.connect(app.url, autocommit=True) as db:
         db.execute("drop table if exists orders, ledger, audit")
+        db.execute("drop function if exists book")
 
 
 def failure(job, world):
@@ -95,6 +107,14 @@ def test_a_table_that_the_world_shows_is_compared_as_it_shows_it(worlds):
     )
 
     assert "Compared unasked" not in str(explored)
+
+
+def test_a_table_that_only_a_trigger_writes_is_compared_only_if_the_world_shows_it(worlds):
+    explored = check_idempotent(pay, args=(7,), world=worlds(SCHEMA_WITH_TRIGGER, "orders"))
+
+    assert "ledger" not in str(explored)
+    error = failure(pay, worlds(SCHEMA_WITH_TRIGGER, "orders", "ledger"))
+    assert isinstance(error, DuplicateEffect)
 
 
 def test_a_database_that_the_world_does_not_use_is_refused(worlds):

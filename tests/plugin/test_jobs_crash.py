@@ -400,6 +400,50 @@ def test_a_dead_job_that_catches_everything_does_nothing_more(pytester):
 
 
 @needs_monitoring
+def test_the_exit_of_a_class_of_the_project_is_skipped(pytester):
+    pytester.makepyfile(
+        shop_blocks="""
+        from pytest_jobs import job
+
+        marks = []
+
+        class Block:
+            def __enter__(self):
+                marks.append("entered")
+
+            def __exit__(self, kind, error, traceback):
+                marks.append("left")
+
+        @job
+        def use_block():
+            with Block():
+                marks.append("worked")
+        """
+    )
+    result = run(
+        pytester,
+        """
+        import shop_blocks
+
+        def test_it(jobs):
+            shop_blocks.marks.clear()
+            shop_blocks.use_block.perform_later()
+            jobs.drain()
+
+            assert shop_blocks.marks.count("left") == shop_blocks.marks.count("entered")
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*assert 1 == 2",
+            '- killed before line * of use_block: marks.append("worked") (shop_blocks.py:*)',
+        ]
+    )
+
+
+@needs_monitoring
 def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
     result = run(
         pytester,
