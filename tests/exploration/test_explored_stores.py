@@ -435,6 +435,23 @@ class TestFilesThatWereOpenBefore:
         assert "  once: 'charge'\n  now:  2 x 'charge'" in str(error)
         assert (tmp_path / "ledger.txt").read_text() == "charge\n"
 
+    def test_a_lazy_object_of_the_program_is_not_built(self, tmp_path):
+        class Lazy:
+            @property
+            def __class__(self):
+                raise LookupError("built too early")
+
+        lazy = [Lazy()]
+        with (tmp_path / "ledger.txt").open("w") as ledger:
+
+            def charge(number):
+                ledger.write("charge")
+
+            error = failure(charge, folder)
+
+        assert "ledger.txt (not shown)" in error.report.effect
+        assert lazy
+
     def test_a_file_without_a_name_is_compared(self):
         with tempfile.TemporaryFile("a+", buffering=1) as ledger:
 

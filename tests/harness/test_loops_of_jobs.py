@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pytest_jobs import check_idempotent, job
+from pytest_jobs import check_idempotent, job, open_jobs
 
 anyio = pytest.importorskip("anyio", reason="anyio is not installed")
 asgiref = pytest.importorskip("asgiref.sync", reason="asgiref is not installed")
@@ -195,6 +195,19 @@ def test_a_loop_has_its_own_time_again_after_the_job(jobs):
     assert "time" not in vars(kept_loop)
     assert real <= kept_loop.time() < real + HOUR
     assert kept_loop.run_until_complete(asyncio.sleep(0, "done")) == "done"
+
+
+def test_a_loop_that_outlives_a_harness_has_the_clock_of_the_next_one():
+    own = set(vars(kept_loop))
+    for _ in range(2):
+        with open_jobs() as jobs:
+            sleep_by.perform_later(WAYS.index(by_a_loop_made_before))
+
+            assert _passed(jobs, jobs.drain) == timedelta(hours=2)
+
+    assert vars(kept_loop).keys() == own
+    before = time.time_ns()
+    assert any(time.time_ns() > before for _ in range(100_000))
 
 
 def test_a_loop_outside_of_jobs_is_left_alone(jobs):

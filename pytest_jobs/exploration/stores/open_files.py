@@ -145,7 +145,8 @@ def _written_by_python(found: dict[int, tuple[int, int]]) -> list[_OpenFile]:
     """Return the files that objects of Python write to, and no other process: not those of sqlite, for example."""
     writers: dict[int, list[Any]] = {}
     for one in gc.get_objects() if found else ():
-        if isinstance(one, _WRITERS):
+        # Asked by its type: a lazy object of Django would build what it stands for to say its class.
+        if issubclass(type(one), _WRITERS):
             with suppress(OSError, ValueError):
                 if one.fileno() in found and one.writable():
                     writers.setdefault(one.fileno(), []).append(one)

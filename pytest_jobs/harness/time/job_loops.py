@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 from ..records.patches import Patches
 from ..records.record import JobRecord, current_record
@@ -24,8 +25,6 @@ _BASE: Any = asyncio.base_events.BaseEventLoop
 _SELECTING: Any = asyncio.selector_events.BaseSelectorEventLoop
 _ASGIREF: Final = "asgiref.sync"
 _SECOND_NS: Final = 1_000_000_000
-#: The attribute of a loop that holds its `_LoopTime`.
-_TIME: Final = "_pytest_jobs_time"
 
 
 class JobThreads(Protocol):
@@ -52,6 +51,8 @@ class JobLoops:
         self._clock = clock
         self._patches = Patches()
         self._knows_asgiref = False
+        #: A loop that outlives the harness has the clock of the next one there.
+        self._times: WeakKeyDictionary[Any, _LoopTime] = WeakKeyDictionary()
 
     def install(self) -> None:
         genuine = _BASE.run_forever
@@ -78,12 +79,13 @@ class JobLoops:
 
     def uninstall(self) -> None:
         self._patches.restore()
+        for loop, time in self._times.items():
+            time.withdraw_from(loop)
 
     def _time_of(self, loop: Any) -> _LoopTime:
-        time: _LoopTime | None = vars(loop).get(_TIME)
+        time = self._times.get(loop)
         if time is None:
-            time = _LoopTime(loop, self._clock)
-            setattr(loop, _TIME, time)
+            time = self._times[loop] = _LoopTime(loop, self._clock)
         return time
 
 
@@ -110,6 +112,10 @@ class _LoopTime:
 
         loop.run_in_executor = run_in_executor
         loop.shutdown_default_executor = shutdown_default_executor
+
+    def withdraw_from(self, loop: Any) -> None:
+        """Give the loop its own methods again."""
+        del loop.run_in_executor, loop.shutdown_default_executor
 
     def _thread_ended(self, future: object) -> None:
         self._threads_busy -= 1
