@@ -141,6 +141,25 @@ def test_a_mock_that_lies_in_no_module_has_its_own_name():
         check_idempotent(shop.call_what_it_gets, args=(7,), world=hooked)
 
 
+def test_lazy_objects_of_modules_are_not_built_to_find_the_place_of_a_mock(monkeypatch):
+    class Lazy:
+        @property
+        def __class__(self):
+            raise LookupError("built too early")
+
+        @property
+        def __dict__(self):
+            raise LookupError("built too early")
+
+    monkeypatch.setattr(shop, "lazy", Lazy(), raising=False)
+
+    with (
+        patch("mocked_shop.gateway.charge"),
+        pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.gateway\.charge"),
+    ):
+        check(shop.charge)
+
+
 def test_what_a_mock_never_gets_is_lost():
     with put("send_sms"), pytest.raises(LostEffect, match=r"LOST mocked_shop\.send_sms"):
         check(shop.mark_and_text)

@@ -182,11 +182,12 @@ class ModuleGlobals:
         return {
             (module.__name__, name): (
                 value,
-                copy.copy(value) if isinstance(value, _CONTAINERS) else None,
+                copy.copy(value) if issubclass(type(value), _CONTAINERS) else None,
             )
             for module in self._modules
             for name, value in vars(module).items()
-            if not isinstance(value, _NO_STATE) and not name.startswith("__")
+            # By its type: a lazy object, asked for its class, would build what it stands for.
+            if not issubclass(type(value), _NO_STATE) and not name.startswith("__")
         }
 
     def _put(
@@ -213,7 +214,7 @@ class ModuleGlobals:
                     value.extend(content)
         for owner, namespace in namespaces.items():
             for name, value in list(namespace.items()):
-                is_state = not isinstance(value, _NO_STATE) and not name.startswith("__")
+                is_state = not issubclass(type(value), _NO_STATE) and not name.startswith("__")
                 if is_state and (owner, name) not in values and (owner, name) not in kept:
                     del namespace[name]
 

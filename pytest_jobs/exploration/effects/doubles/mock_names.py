@@ -66,9 +66,13 @@ def _first_word(name: str) -> int:
 
 
 def _held(owner: Any) -> Any:
+    if owner is sys.modules:
+        return owner
     try:
-        return owner if owner is sys.modules else vars(owner)
-    except TypeError:
+        # Asked of the object itself, since a lazy one would build what it stands for.
+        return object.__getattribute__(owner, "__dict__")
+    except Exception:
+        # It has none; or it is a proxy, such as `flask.request`, that stands for nothing now.
         return {}
 
 
@@ -86,14 +90,14 @@ def _places(wanted: set[int], hint: str, patches: list[Any]) -> Iterator[_Place]
             yield name, sys.modules, name
     modules = sorted(_modules(), key=lambda named: _is_of_test(named[0]))
     for name, module in modules:
-        if id(vars(module).get(hint)) in wanted:
+        if id(_held(module).get(hint)) in wanted:
             yield f"{name}{hint}", module, hint
     for name, module in modules:
         yield from _in(module, name, wanted)
     for name, module in modules:
         if name.partition(".")[0] not in _NOT_OF_PROJECT:
-            for attribute, value in list(vars(module).items()):
-                if not isinstance(value, ModuleType):
+            for attribute, value in list(_held(module).items()):
+                if not issubclass(type(value), ModuleType):
                     yield from _in(value, f"{name}{attribute}.", wanted)
 
 
@@ -106,7 +110,7 @@ def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[_Place]:
 def _modules() -> Iterator[tuple[str, ModuleType]]:
     """Yield all modules, and how the names of what they have begin."""
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType):
+        if issubclass(type(module), ModuleType):
             yield "" if name == "__main__" else f"{name}.", module
 
 
