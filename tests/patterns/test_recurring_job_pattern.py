@@ -179,7 +179,10 @@ def test_two_deliveries_that_overlap_write_two_reports_and_send_both():
     )
 
     assert report.effect == f"enqueue {__name__}.SendReport"
-    assert "\nreports\n  once: nothing\n  now:  (2, '2030-01-01', 'daily', 2)\n" in str(report)
+    assert (
+        "\nreports\n  once: only the others; 1 in all\n"
+        "  now:  (2, '2030-01-01', 'daily', 2); 2 in all\n"
+    ) in str(report)
 
 
 def test_where_the_database_has_one_report_a_day_the_second_of_them_fails_and_finds_it_the_next_time():

@@ -157,4 +157,6 @@ def test_a_guard_before_that_transaction_is_not():
     report = report_of(PostPaymentLookingFirst)
 
     assert (report.verdict, report.effect, report.history) == ("DUPLICATE", "postings", "overlap")
-    assert "passed: twice, restart, crash, effect_fails." in str(report)
+    assert (
+        "passed: twice, restart, crash, effect_fails; nothing to try for: reply_lost. Not explored:"
+    ) in str(report)

@@ -103,7 +103,7 @@ def test_a_second_delivery_writes_a_second_contact(job):
     report = caught.value.report
 
     assert (report.verdict, report.effect, report.history) == ("DUPLICATE", "contacts", "twice")
-    assert "contacts\n  once: nothing\n  now:  (2, 7)\n" in str(report)
+    assert "contacts\n  once: only the others; 1 in all\n  now:  (2, 7); 2 in all\n" in str(report)
     assert report.hint.startswith("nothing tells the job that its work is done")
 
 
