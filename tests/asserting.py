@@ -16,7 +16,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 def _brief(request):
     """Have texts the same when the tests run with -v."""
     if "jobs" in request.fixturenames:
-        request.getfixturevalue("jobs")._reader = Reader()
+        request.getfixturevalue("jobs").reader = Reader()
 
 
 @pytest.fixture
