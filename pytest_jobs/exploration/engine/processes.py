@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol, TypeAlias
 
+from ...harness.records.attributes import is_one_of
+
 _CONTAINERS: Final = (dict, list, set, deque, bytearray)
 _LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,
@@ -182,12 +184,11 @@ class ModuleGlobals:
         return {
             (module.__name__, name): (
                 value,
-                copy.copy(value) if issubclass(type(value), _CONTAINERS) else None,
+                copy.copy(value) if is_one_of(_CONTAINERS, value) else None,
             )
             for module in self._modules
             for name, value in vars(module).items()
-            # By its type: a lazy object, asked for its class, would build what it stands for.
-            if not issubclass(type(value), _NO_STATE) and not name.startswith("__")
+            if not is_one_of(_NO_STATE, value) and not name.startswith("__")
         }
 
     def _put(
@@ -214,7 +215,7 @@ class ModuleGlobals:
                     value.extend(content)
         for owner, namespace in namespaces.items():
             for name, value in list(namespace.items()):
-                is_state = not issubclass(type(value), _NO_STATE) and not name.startswith("__")
+                is_state = not is_one_of(_NO_STATE, value) and not name.startswith("__")
                 if is_state and (owner, name) not in values and (owner, name) not in kept:
                     del namespace[name]
 

@@ -9,6 +9,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from ...core.foundation.vocabulary import ENQUEUES
+from .attributes import attributes_of, is_one_of
 from .texts import shortened
 
 #: The modules of the mocks: of Python, and of the package that has newer ones for older Pythons.
@@ -97,9 +98,9 @@ def mocks_named(name: str) -> Iterator[tuple[str, Any]]:
     loaded: list[tuple[str, object]] = [*sys.modules.items()]
     for module_name, module in loaded:
         # The libraries of cffi say of themselves that they are modules, and have no `__dict__`.
-        if not issubclass(type(module), ModuleType):
+        if not is_one_of((ModuleType,), module):
             continue
-        # Read so that a module which is loaded when it is first used stays unloaded.
-        value = object.__getattribute__(module, "__dict__").get(name)
+        # A module that is loaded when it is first used stays unloaded.
+        value = attributes_of(module).get(name)
         if value is not None and (mock := swallowing_mock_of(value)) is not None:
             yield f"{module_name}.{name}", mock

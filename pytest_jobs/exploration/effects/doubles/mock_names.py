@@ -9,6 +9,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
+from ....harness.records.attributes import attributes_of, is_one_of
+
 #: Where a mock lies: the name of the place, the object that has it, and its name there.
 _Place = tuple[str, Any, str]
 
@@ -66,14 +68,7 @@ def _first_word(name: str) -> int:
 
 
 def _held(owner: Any) -> Any:
-    if owner is sys.modules:
-        return owner
-    try:
-        # Asked of the object itself, since a lazy one would build what it stands for.
-        return object.__getattribute__(owner, "__dict__")
-    except Exception:
-        # It has none; or it is a proxy, such as `flask.request`, that stands for nothing now.
-        return {}
+    return owner if owner is sys.modules else attributes_of(owner)
 
 
 def _places(wanted: set[int], hint: str, patches: list[Any]) -> Iterator[_Place]:
@@ -97,7 +92,7 @@ def _places(wanted: set[int], hint: str, patches: list[Any]) -> Iterator[_Place]
     for name, module in modules:
         if name.partition(".")[0] not in _NOT_OF_PROJECT:
             for attribute, value in list(_held(module).items()):
-                if not issubclass(type(value), ModuleType):
+                if not is_one_of((ModuleType,), value):
                     yield from _in(value, f"{name}{attribute}.", wanted)
 
 
@@ -110,7 +105,7 @@ def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[_Place]:
 def _modules() -> Iterator[tuple[str, ModuleType]]:
     """Yield all modules, and how the names of what they have begin."""
     for name, module in list(sys.modules.items()):
-        if issubclass(type(module), ModuleType):
+        if is_one_of((ModuleType,), module):
             yield "" if name == "__main__" else f"{name}.", module
 
 

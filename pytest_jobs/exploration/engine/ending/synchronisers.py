@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple, Protocol
 
+from ....harness.records.attributes import attributes_of, is_one_of
+
 _LOCK: Final = type(threading.Lock())
 _RLOCK: Final = type(threading.RLock())
 _SYNCHRONISERS: Final = (
@@ -64,9 +66,9 @@ _FREE: Final = object()
 def _slots(modules: Iterable[Namespace]) -> Iterator[_Slot]:
     for module in modules:
         for name, value in list(vars(module).items()):
-            if _is_one_of(_NO_STATE, value) or name.startswith("__"):
+            if is_one_of(_NO_STATE, value) or name.startswith("__"):
                 continue
-            if _is_one_of(_SYNCHRONISERS, value):
+            if is_one_of(_SYNCHRONISERS, value):
                 yield _of_names((module.__name__, name), vars(module), name, value)
             else:
                 yield from _inside(module.__name__, name, value)
@@ -74,41 +76,26 @@ def _slots(modules: Iterable[Namespace]) -> Iterator[_Slot]:
 
 def _inside(module: str, name: str, owner: Any) -> Iterator[_Slot]:
     """Yield the slots of a class of a module, or of an object or dictionary that it holds."""
-    is_class, is_dictionary = _is_one_of((type,), owner), _is_one_of((dict,), owner)
+    is_class, is_dictionary = is_one_of((type,), owner), is_one_of((dict,), owner)
     if is_class:
         names = dict(vars(owner)) if owner.__module__ == module else {}
     elif is_dictionary:
         names = dict(owner)
     else:
-        names = dict(_names_of(owner))
+        names = dict(attributes_of(owner))
     for key, value in names.items():
-        if _is_one_of(_SYNCHRONISERS, value):
+        if is_one_of(_SYNCHRONISERS, value):
             place = (module, name, repr(key))
             if is_class:
                 yield _Slot(place, value, lambda new, key=key: setattr(owner, key, new))  # type: ignore[misc]
             elif is_dictionary:
                 yield _of_names(place, owner, key, value)
             else:
-                yield _of_names(place, _names_of(owner), key, value)
-        elif _is_one_of((dict,), value) and not is_dictionary:
+                yield _of_names(place, attributes_of(owner), key, value)
+        elif is_one_of((dict,), value) and not is_dictionary:
             for inner, held in list(value.items()):
-                if _is_one_of(_SYNCHRONISERS, held):
+                if is_one_of(_SYNCHRONISERS, held):
                     yield _of_names((module, name, repr(key), repr(inner)), value, inner, held)
-
-
-def _is_one_of(kinds: tuple[type, ...], value: Any) -> bool:
-    """Return whether a value has one of these types. A lazy object is not asked, which would load it."""
-    return issubclass(type(value), kinds)
-
-
-def _names_of(owner: Any) -> dict[Any, Any]:
-    """Return the attributes of an object. A lazy one is not asked for them, which would load it."""
-    try:
-        names = object.__getattribute__(owner, "__dict__")
-    except Exception:
-        # It has none; or it is a proxy, such as `flask.request`, that stands for nothing now.
-        return {}
-    return names if isinstance(names, dict) else {}
 
 
 def _of_names(place: Hashable, names: dict[Any, Any], key: Any, value: Any) -> _Slot:
