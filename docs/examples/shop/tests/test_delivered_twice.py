@@ -68,21 +68,40 @@ def shop() -> Generator[Callable[[], dict[str, object]]]:
         }
 
 
+#: Each failure of a job is noted for review: a delivery that fails leaves a row that a clean run does not leave.
+NOTES_OF_FAILURES = {"failed_jobs"}
+
+
 # `atomic=[db]`: no worker dies between two lines of `db`, but before and after each statement.
 def test_a_mail_with_a_key_is_sent_once() -> None:
     bundle = NotificationBundle(1, 1, None)
 
-    check_idempotent(NotificationJob, args=(bundle,), world=shop, atomic=[db])
+    check_idempotent(
+        NotificationJob, args=(bundle,), world=shop, atomic=[db], ignore=NOTES_OF_FAILURES
+    )
 
 
 def test_so_is_a_webhook() -> None:
     delivery = WebhookDelivery(1, "https://books.example/paid", "order 1", "pending")
 
-    check_idempotent(WebhookDelivery.deliver_later, args=(delivery,), world=shop, atomic=[db])
+    check_idempotent(
+        WebhookDelivery.deliver_later,
+        args=(delivery,),
+        world=shop,
+        atomic=[db],
+        ignore=NOTES_OF_FAILURES,
+    )
 
 
 def test_the_stock_is_set_and_not_counted_up() -> None:
-    check_idempotent(RefreshStock, args=("teapot-1",), world=shop, histories="all", atomic=[db])
+    check_idempotent(
+        RefreshStock,
+        args=("teapot-1",),
+        world=shop,
+        histories="all",
+        atomic=[db],
+        ignore=NOTES_OF_FAILURES,
+    )
 
 
 def test_a_mail_without_a_key_may_be_sent_twice() -> None:
@@ -105,6 +124,7 @@ def test_a_payment_is_charged_once_and_told_of_once() -> None:
         histories=["twice", "restart", "reply_lost", "overlap"],
         at_least_once={"enqueue"},
         atomic=[db],
+        ignore=NOTES_OF_FAILURES,
     )
 
 
@@ -128,12 +148,23 @@ def test_a_report_that_is_made_twice_enqueues_two_mails() -> None:
 def test_of_which_one_is_sent() -> None:
     report = Report(MONDAY.isoformat(), 1, 4200, False)
 
-    check_idempotent(Report.send_later, args=(report,), world=shop, atomic=[db])
+    check_idempotent(
+        Report.send_later, args=(report,), world=shop, atomic=[db], ignore=NOTES_OF_FAILURES
+    )
 
 
 def test_a_shipment_is_cut_into_one_batch() -> None:
-    check_idempotent(BookShipment, args=(1,), world=shop, histories="all", atomic=[db])
+    check_idempotent(
+        BookShipment, args=(1,), world=shop, histories="all", atomic=[db], ignore=NOTES_OF_FAILURES
+    )
 
 
 def test_workers_that_overlap_book_a_line_once() -> None:
-    check_idempotent(BookLines, args=([1, 2],), world=shop, histories="all", atomic=[db])
+    check_idempotent(
+        BookLines,
+        args=([1, 2],),
+        world=shop,
+        histories="all",
+        atomic=[db],
+        ignore=NOTES_OF_FAILURES,
+    )
