@@ -91,10 +91,10 @@ def test_an_error_of_the_database_reaches_the_job():
         explored_models.note_errors_of_the_database,
         args=(1,),
         world=shop,
-        histories=["effect_fails", "reply_lost"],
+        histories=["effect_fails"],
     )
 
-    # The statement and the commit; a file loses no answer.
+    # The statement and the commit.
     assert explored_models.reached.errors == ["disk I/O error"] * 2
 
 
