@@ -93,7 +93,7 @@ def test_every_way_to_change_something_is_an_effect():
 
     assert "sqlite: insert into entries values (?)" in str(found.value)
     assert "sqlite: select 1; insert into entries values (7)" in str(found.value)
-    assert "select * from entries" not in str(found.value)
+    assert "sqlite: select * from entries" not in str(found.value)
 
 
 def test_the_branch_for_a_database_that_fails_is_reached():
