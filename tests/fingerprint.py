@@ -20,6 +20,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from pytest_jobs.harness.records.attributes import attributes_of, is_one_of
+
 _PLAIN = (int, float, str, bytes, bool, type(None))
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 _INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib"))
@@ -110,42 +112,42 @@ def _descriptors() -> Iterator[str]:
 def _namespaces() -> Iterator[tuple[str, Mapping[Any, Any]]]:
     """Yield the names of modules, and of the classes, objects and dictionaries in those of the project."""
     for name, module in list(sys.modules.items()):
-        if not isinstance(module, ModuleType) or name.startswith(_CACHES):
+        if not is_one_of((ModuleType,), module) or name.startswith(_CACHES):
             continue
-        yield name, vars(module)
+        yield name, attributes_of(module)
         if not _is_of_project(module):
             continue
-        for word, value in list(vars(module).items()):
+        for word, value in list(attributes_of(module).items()):
             if word.startswith("__"):
                 continue
-            if isinstance(value, type):
+            if is_one_of((type,), value):
                 if value.__module__ == name:
                     yield f"{name}.{word}", vars(value)
-            elif isinstance(value, dict):
+            elif is_one_of((dict,), value):
                 yield f"{name}.{word}", value
-            elif not isinstance(value, ModuleType | FunctionType) and hasattr(value, "__dict__"):
-                yield f"{name}.{word}", vars(value)
+            elif not is_one_of((ModuleType, FunctionType), value) and attributes_of(value):
+                yield f"{name}.{word}", attributes_of(value)
 
 
 def _is_of_project(module: ModuleType) -> bool:
-    file = vars(module).get("__file__") or ""
+    file = attributes_of(module).get("__file__") or ""
     return bool(file) and not file.startswith(_INSTALLED) and "site-packages" not in file
 
 
 def _shown(value: object) -> object:
-    if isinstance(value, _PLAIN):
+    if is_one_of(_PLAIN, value):
         return repr(value)
-    if isinstance(value, _LOCKS):
+    if is_one_of(_LOCKS, value):
         return "held" if _is_held(value) else "free"
-    if isinstance(value, threading.Semaphore):
+    if is_one_of((threading.Semaphore,), value):
         return ("semaphore", value._value)
-    if isinstance(value, threading.Condition):
+    if is_one_of((threading.Condition,), value):
         return "held" if _is_held(value._lock) else "free"
-    if isinstance(value, threading.Event):
+    if is_one_of((threading.Event,), value):
         return ("event", value.is_set())
-    if isinstance(value, queue.Queue):
+    if is_one_of((queue.Queue,), value):
         return ("queue", value.qsize())
-    if isinstance(value, collections.deque | list | set):
+    if is_one_of((collections.deque, list, set), value):
         return (type(value).__name__, len(value))
     return id(value)
 

@@ -44,6 +44,16 @@ def test_a_job_is_stopped_at_each_line_and_around_each_effect():
     assert len(points) == 3 + 4
 
 
+def test_a_function_of_one_line_has_a_point():
+    points = _points(lambda number: explored_jobs.gateway.charge(number, key=number))
+
+    assert [point.partition(" ")[2].split()[0] for point in points] == [
+        "line",
+        "gateway:",
+        "gateway:",
+    ]
+
+
 def test_each_await_has_two_points():
     async def wait_and_charge(number):
         await asyncio.sleep(1)

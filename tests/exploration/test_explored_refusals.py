@@ -235,6 +235,8 @@ def test_the_error_of_a_refused_coroutine_is_what_it_did_and_its_cleanup_may_wai
     assert released == [1]
 
 
+# `socket.create_connection` closes its socket only after an OSError, and a refusal is none.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_error_of_a_refused_task_of_a_group_is_what_it_did():
     async def connect(number):
         explored_jobs.connect_somewhere(number)

@@ -161,11 +161,15 @@ class _Monitoring(LineTracer):
 
     def _begins(self, code: CodeType, offset: int) -> Any:
         """Trace the lines of a function from now on, if its code is traced."""
+        if id(code) in self._traced:
+            return None
         if self._scope.wants(code):
-            if id(code) not in self._traced:
-                self._traced[id(code)] = code
-                self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
-        elif self._scope.is_of_project(code):
+            self._traced[id(code)] = code
+            self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
+            # Not disabled: where a function begins on the line of its body, such as a lambda, Python 3.13
+            # would disable that line, too.
+            return None
+        if self._scope.is_of_project(code):
             if threading.get_ident() not in self._hooks:
                 # It runs outside of a delivery now, and may run inside of one later.
                 return None
