@@ -1,8 +1,8 @@
 """What shows nothing is an error, and never a pass."""
 
 import asyncio
-import gc
 import contextlib
+import gc
 import sqlite3
 
 import explored_jobs
