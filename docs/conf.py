@@ -33,7 +33,7 @@ extensions = [
 ]
 default_role = "literal"  # what docstrings have in single backquotes is code
 # Decisions are for people who change the package, who read them in the repository.
-exclude_patterns = ["_build", "decisions"]
+exclude_patterns = ["_build", "decisions", "**/.*"]
 templates_path: list[str] = []
 
 html_theme = "furo"
