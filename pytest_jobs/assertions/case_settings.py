@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast, get_args
 
-from ..bridges.libraries import LIBRARIES
+from ..bridges.libraries.known import LIBRARIES
 from ..core.foundation.options import nearest
 from ..errors import DeclarationError
 from ..harness.ledger.queues import Queues

@@ -2,8 +2,8 @@
 
 - `toolkit`: the base class of every bridge, and all that a bridge of your own imports. Read it first.
 - `seam`: patches the classes of a library once for all bridges to it.
-- `capture`: brings every job library that is imported into a harness.
-- `libraries`: lists the libraries that are known, and refuses those without a bridge.
+- `libraries/`: the libraries that are known, and how a harness captures those that are imported.
+- `calls`: delivers the direct calls of bridged tasks as jobs.
 - `opening`: makes the bridges that `jobs_apps` names, and `open_jobs`.
 - `django/`, `celery/`, `taskiq/`: one library each. Django's is the shortest to read.
 - `core/`: the bridge of the reference core, which every harness has.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
@@ -19,15 +19,16 @@ from ..harness.jobs import Jobs
 from ..harness.open_harness import Jitter, Mode
 from ..harness.records.bridge import Bridge
 from ..harness.running.inline import RaiseAt
-from .capture import LibraryCapture, bridge_module
 from .core.bridge import ReferenceBridge
+from .libraries.capture import LibraryCapture, bridge_module
+from .libraries.known import LIBRARIES
 
 # By name, since the integrations lie above this room.
 _DJANGO = "pytest_jobs.integrations.django.transactions"
 
-#: What each library with a bridge calls an application; None for a library that has exactly one.
-_APPLICATIONS: Final[Mapping[str, str | None]] = MappingProxyType(
-    {"celery": "app", "django": None, "taskiq": "broker"}
+#: The libraries of which an application can be named.
+_BRIDGED: Final = MappingProxyType(
+    {name: library for name, library in LIBRARIES.items() if library.is_bridged}
 )
 
 
@@ -71,7 +72,7 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
         else:
             raise ApplicationError(
                 f"{application!r} is not an application of a library that pytest-jobs knows "
-                f'({", ".join(_APPLICATIONS)}): name a Celery app, a Taskiq broker, or "django".'
+                f'({", ".join(_BRIDGED)}): pass an application, or a name such as "celery:proj.celery:app".'
             )
         apps = by_library.setdefault(library, [])
         if any(found is other for other in apps):
@@ -94,12 +95,12 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
 def _named(name: str) -> tuple[str, Any]:
     """Return the library and the application that a name in `jobs_apps` stands for."""
     library, _, path = name.partition(":")
-    if library not in _APPLICATIONS:
+    if library not in _BRIDGED:
         raise ApplicationError(
-            f"{name!r} names no library that pytest-jobs knows: begin with one of {', '.join(_APPLICATIONS)}, "
+            f"{name!r} names no library that pytest-jobs knows: begin with one of {', '.join(_BRIDGED)}, "
             'as in "celery:proj.celery:app". A bridge of your own comes in by the pytest_jobs_bridges hook.'
         )
-    called = _APPLICATIONS[library]
+    called = _BRIDGED[library].application
     if called is None:
         if path:
             raise ApplicationError(
@@ -129,7 +130,7 @@ def _named(name: str) -> tuple[str, Any]:
 def _library_of(application: object) -> str | None:
     """Return the library of an application; None for a library that is not known."""
     libraries = (base.__module__.partition(".")[0] for base in type(application).__mro__)
-    return next((library for library in libraries if library in _APPLICATIONS), None)
+    return next((library for library in libraries if library in _BRIDGED), None)
 
 
 @in_our_words(CriterionError, by_position="apps")

@@ -149,22 +149,8 @@ def sent_record(jobs: Jobs, library: Library, job: Any, *args: Any, **options: A
     return jobs.pending[-1]
 
 
-def capability_matrix(libraries: Sequence[Library]) -> str:
-    """Return a table in Markdown: a line for each capability, a column for each library.
-
-    Args:
-        libraries: the libraries, as the suite knows them.
-    """
-    columns = [(library, library.bridge()) for library in libraries]
-    names = [bridge.name for _, bridge in columns]
-    lines = [
-        f"| | {' | '.join(names)} |",
-        f"|---|{'---|' * len(names)}",
-    ]
-    for capability, meaning in CAPABILITIES.items():
-        cells = [
-            "yes" if capability in bridge.capabilities else f"no: {library.lacks[capability]}"
-            for library, bridge in columns
-        ]
-        lines.append(f"| **{capability}**: {meaning} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def capability_row(library: Library) -> str:
+    """Return the line of a library in a Markdown table with a column for each of `CAPABILITIES`."""
+    bridge = library.bridge()
+    cells = ("yes" if each in bridge.capabilities else "no" for each in CAPABILITIES)
+    return f"| {bridge.name} | {' | '.join(cells)} |"

@@ -12,7 +12,7 @@ from .exploring import shows_only_ascii
 from .settings.options import JobOptions, session_options
 
 if TYPE_CHECKING:
-    from ..bridges.capture import HeldSeams
+    from ..bridges.libraries.capture import HeldSeams
     from ..integrations.recurring.schedule import Schedule
 
 #: What keeps the libraries patched until the session ends.
@@ -35,8 +35,8 @@ def open_harness(
         ApplicationError: when an application cannot be found.
         pytest.UsageError: when the mode is off.
     """
-    from ..bridges.capture import LibraryCapture
     from ..bridges.core.bridge import ReferenceBridge
+    from ..bridges.libraries.capture import LibraryCapture
     from ..bridges.opening import bridges_to, transactions_in_use
     from ..harness.records.texts import Reader
 
@@ -82,7 +82,7 @@ def open_harness(
 
 def _held_seams(config: pytest.Config) -> HeldSeams:
     """Return what keeps the libraries patched until the session ends."""
-    from ..bridges.capture import HeldSeams
+    from ..bridges.libraries.capture import HeldSeams
 
     held = config.stash.get(HELD_SEAMS, None)
     if held is None:

@@ -39,7 +39,7 @@ def pytest_report_collectionfinish(
     """Say which libraries are captured, when there are tests with a harness and their modules are imported."""
     if not any("job_harness" in getattr(item, "fixturenames", ()) for item in items):
         return []
-    from ..bridges.capture import described_libraries
+    from ..bridges.libraries.capture import described_libraries
 
     return [f"jobs: {line}" for line in described_libraries(session_options(config).ignore)]
 

@@ -16,7 +16,7 @@ from rows import Row
 from taskiq import InMemoryBroker
 
 from pytest_jobs import open_jobs
-from pytest_jobs.bridges.capture import HeldSeams, bridge_module
+from pytest_jobs.bridges.libraries.capture import HeldSeams, bridge_module
 
 _CALLS = 1_000
 _BUDGET = 1.3

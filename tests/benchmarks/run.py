@@ -23,7 +23,7 @@ from rows import Row
 from workloads import PAYLOADS, SMALL, Failing, Real, Sidekiq, Small, queueing_huey
 
 from pytest_jobs import Job, Schedule, assert_enqueued, open_jobs, preview
-from pytest_jobs.bridges.libraries import LIBRARIES
+from pytest_jobs.bridges.libraries.known import LIBRARIES
 
 _CALLS = 10_000
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import assert_not_enqueued, assert_not_performed, open_jobs
-from pytest_jobs.bridges.libraries import LIBRARIES
+from pytest_jobs.bridges.libraries.known import LIBRARIES
 from pytest_jobs.errors import RefusedEnqueueError
 
 

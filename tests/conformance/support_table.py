@@ -1,17 +1,84 @@
-"""The table of what works with which library, made from the suite that every bridge passes.
+"""The tables of what works with which library, made from the suite that every bridge passes.
 
-`python tests/conformance/support_table.py` writes it anew into the README and the first page of the documentation.
+`python tests/conformance/support_table.py` writes them anew into the README and the documentation. A library keeps
+its lines while it is not installed.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
+#: The pages with the table of what works, and where the documentation is, as each page sees it.
 PAGES = {ROOT / "README.md": "docs/", ROOT / "docs" / "index.md": ""}
-BEGIN, END = "<!-- begin support -->\n", "<!-- end support -->"
+MATRIX = ROOT / "docs" / "reference" / "bridges.md"
+
+
+class Listed(NamedTuple):
+    """A library in the tables."""
+
+    title: str
+    #: Its page in the documentation.
+    page: str
+    #: The class in its module of conformance tests that describes it to the suite.
+    described: str
+    #: The packages that must be installed; the module of conformance tests is skipped without them.
+    needs: tuple[str, ...] = ()
+    #: The module below `bridges` with its probes, and the words before the version of each.
+    probes: str = ""
+    words: tuple[str, ...] = ("",)
+
+    @property
+    def is_installed(self) -> bool:
+        return all(find_spec(package) for package in self.needs)
+
+    def library(self) -> Any:
+        module, _, name = self.described.partition(":")
+        return getattr(import_module(module), name)()
+
+    def versions(self) -> str:
+        """Return the versions that the bridge was tested with."""
+        from pytest_jobs.bridges.toolkit import Probe
+
+        if not self.probes:
+            return ""
+        found = vars(import_module(f"pytest_jobs.bridges.{self.probes}")).values()
+        ranges = [probe.range for probe in found if isinstance(probe, Probe)]
+        return ", ".join(
+            f"{word} {each}".strip() for word, each in zip(self.words, ranges, strict=True)
+        )
+
+
+LISTED = (
+    Listed(
+        "Celery",
+        "how-to/celery.md",
+        "test_celery_conformance:CeleryLibrary",
+        ("celery",),
+        "celery.bridge",
+    ),
+    Listed(
+        "Django tasks",
+        "how-to/django.md",
+        "test_django_conformance:DjangoLibrary",
+        ("django", "django_tasks"),
+        "django.families",
+        ("Django", "django-tasks"),
+    ),
+    Listed(
+        "Taskiq",
+        "how-to/taskiq.md",
+        "test_taskiq_conformance:TaskiqLibrary",
+        ("taskiq_redis",),
+        "taskiq.bridge",
+    ),
+    Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
+)
 
 #: What a library can do, in the words of a reader who compares libraries.
 WORDS = {
@@ -28,59 +95,69 @@ WORDS = {
 }
 
 
-def support_table(folder: str) -> str:
-    """Return the table in Markdown.
+def with_support(page: str, folder: str) -> str:
+    """Return the text of a page with the table of what works as it is now.
 
     Args:
+        page: the text.
         folder: where the pages of the documentation are, as the page with the table sees them.
     """
-    from test_celery_conformance import CeleryLibrary
-    from test_core_conformance import Core
-    from test_django_conformance import DjangoLibrary
-    from test_taskiq_conformance import TaskiqLibrary
+    from pytest_jobs.bridges.libraries.known import LIBRARIES
 
-    from pytest_jobs.bridges.libraries import LIBRARIES
-
-    django, backport = _tested("django.families")
-    rows = [
-        ("Celery", "how-to/celery.md", *_tested("celery.bridge"), CeleryLibrary()),
-        (
-            "Django tasks",
-            "how-to/django.md",
-            f"Django {django}, django-tasks {backport}",
-            DjangoLibrary(),
-        ),
-        ("Taskiq", "how-to/taskiq.md", *_tested("taskiq.bridge"), TaskiqLibrary()),
-        ("the core of pytest-jobs", "reference/core.md", "", Core()),
-    ]
-    lines = ["| library | tested with | what works | what does not |", "|---|---|---|---|"]
-    for name, page, versions, library in rows:
-        capabilities = library.bridge().capabilities
-        works = ", ".join(word for one, word in WORDS.items() if one in capabilities)
-        lacks = "; ".join(library.lacks[one] for one in WORDS if one not in capabilities)
-        lines.append(f"| [{name}]({folder}{page}) | {versions} | {works} | {lacks} |")
+    before = _Table(page, "support")
+    rows = []
+    for each in LISTED:
+        begin = f"| [{each.title}]({folder}{each.page}) |"
+        if each.is_installed:
+            library = each.library()
+            capabilities = library.bridge().capabilities
+            works = ", ".join(word for one, word in WORDS.items() if one in capabilities)
+            lacks = "; ".join(library.lacks[one] for one in WORDS if one not in capabilities)
+            rows.append(f"{begin} {each.versions()} | {works} | {lacks} |")
+        else:
+            rows.extend(before.rows(begin))
     unknown = ", ".join(library.title for library in LIBRARIES.values() if not library.is_bridged)
-    lines.append(
-        f"| {unknown} | | nothing is sent: a test with a harness refuses the enqueue | no bridge yet |"
-    )
-    return "\n".join(lines) + "\n"
+    head = ["| library | tested with | what works | what does not |", "|---|---|---|---|"]
+    refused = f"| {unknown} | | nothing is sent: a test with a harness refuses the enqueue | no bridge yet |"
+    return before.replaced([*head, *rows, refused])
 
 
-def with_table(page: str, folder: str) -> str:
-    """Return the text of a page with the table as it is now."""
-    head, _, rest = page.partition(BEGIN)
-    return f"{head}{BEGIN}{support_table(folder)}{END}{rest.partition(END)[2]}"
+def with_matrix(page: str) -> str:
+    """Return the text of a page with the table of capabilities as it is now."""
+    from pytest_jobs.conformance.case import CAPABILITIES, capability_row
+
+    before = _Table(page, "matrix")
+    rows = []
+    for each in LISTED:
+        if each.is_installed:
+            rows.append(capability_row(each.library()))
+        else:
+            rows.extend(before.rows(f"| {each.probes.partition('.')[0]} |"))
+    head = [f"| | {' | '.join(CAPABILITIES)} |", f"|---|{'---|' * len(CAPABILITIES)}"]
+    meanings = [f"- **{name}**: {meaning}." for name, meaning in CAPABILITIES.items()]
+    return before.replaced([*head, *rows, "", *meanings])
 
 
-def _tested(module: str) -> list[str]:
-    """Return the versions that a bridge was tested with."""
-    from pytest_jobs.bridges.toolkit import Probe
+class _Table:
+    """What stands between two marks on a page."""
 
-    found = vars(import_module(f"pytest_jobs.bridges.{module}")).values()
-    return [probe.range for probe in found if isinstance(probe, Probe)]
+    def __init__(self, page: str, mark: str) -> None:
+        begin, end = f"<!-- begin {mark} -->\n", f"<!-- end {mark} -->"
+        head, _, rest = page.partition(begin)
+        self._lines, _, tail = rest.partition(end)
+        self._before, self._after = head + begin, end + tail
+
+    def rows(self, begin: str) -> Iterator[str]:
+        """Yield the lines that begin with some text."""
+        return (line for line in self._lines.splitlines() if line.startswith(begin))
+
+    def replaced(self, lines: list[str]) -> str:
+        """Return the page with other lines between the marks."""
+        return "\n".join([self._before + lines[0], *lines[1:], self._after])
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     for path, folder in PAGES.items():
-        path.write_text(with_table(path.read_text("utf-8"), folder), "utf-8")
+        path.write_text(with_support(path.read_text("utf-8"), folder), "utf-8")
+    MATRIX.write_text(with_matrix(MATRIX.read_text("utf-8")), "utf-8")

@@ -1,22 +1,37 @@
-"""The table of what works with which library is as the bridges are."""
+"""The tables of what works with which library are as the bridges are.
+
+`python tests/conformance/support_table.py` writes them anew.
+"""
 
 import pytest
+from support_table import LISTED, MATRIX, PAGES, ROOT, WORDS, with_matrix, with_support
 
-pytest.importorskip("celery")
-pytest.importorskip("django.conf")
-pytest.importorskip("taskiq_redis")
-
-from support_table import PAGES, WORDS, with_table
-
+from pytest_jobs.bridges.libraries.known import LIBRARIES
 from pytest_jobs.conformance.case import CAPABILITIES
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_table_of_a_page_is_as_the_bridges_are(path):
-    """`python tests/conformance/support_table.py` writes it anew."""
     page = path.read_text("utf-8")
 
-    assert with_table(page, PAGES[path]) == page
+    assert with_support(page, PAGES[path]) == page
+
+
+def test_the_table_of_capabilities_is_as_the_bridges_are():
+    page = MATRIX.read_text("utf-8")
+
+    assert with_matrix(page) == page
+
+
+def test_every_library_with_a_bridge_has_its_lines():
+    bridged = {name for name, library in LIBRARIES.items() if library.is_bridged}
+
+    assert {each.probes.partition(".")[0] for each in LISTED} - {""} == bridged
+    assert [
+        each.title
+        for each in LISTED
+        if f"]({each.page})" not in (ROOT / "docs/index.md").read_text("utf-8")
+    ] == []
 
 
 def test_each_capability_has_a_word():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs.bridges.libraries import LIBRARIES
+from pytest_jobs.bridges.libraries.known import LIBRARIES
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ Read in this order:
 - `attempt`: one run of a task, from READY to its end, with its signals.
 - `families`: what differs between the two packages, and between their versions.
 
-`bridges.capture` calls `bridge()` when one of the packages is imported, and `bridges.opening` for
+`bridges.libraries.capture` calls `bridge()` when one of the packages is imported, and `bridges.opening` for
 `jobs_apps = django`.
 """
 

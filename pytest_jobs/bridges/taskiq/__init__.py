@@ -9,8 +9,8 @@ Read in this order:
 - `brokers`: which brokers there are, how they acknowledge, and the stand-in for their result backends.
 - `schedules`: when a schedule is first due, and how the scheduler sends it.
 
-`bridges.capture` calls `bridge()` when Taskiq is imported, and `bridges.opening` with the brokers that `jobs_apps`
-names, as `taskiq:package.module:broker`.
+`bridges.libraries.capture` calls `bridge()` when Taskiq is imported, and `bridges.opening` with the brokers that
+`jobs_apps` names, as `taskiq:package.module:broker`.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _mode(config: pytest.Config) -> Mode | None:
 def _ignored(config: pytest.Config) -> tuple[str, ...]:
     ignored = _words(config, "ignore")
     if ignored:
-        from ...bridges.libraries import LIBRARIES
+        from ...bridges.libraries.known import LIBRARIES
 
         for name in ignored:
             if name not in LIBRARIES:

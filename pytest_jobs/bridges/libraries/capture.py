@@ -11,11 +11,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final, Protocol, cast
 
-from ..errors import BridgeError
-from ..harness.open_harness import OpenHarness
-from ..harness.records.bridge import Bridge
-from .libraries import LIBRARIES, Library, Refusal
-from .seam import Seam
+from ...errors import BridgeError
+from ...harness.open_harness import OpenHarness
+from ...harness.records.bridge import Bridge
+from ..seam import Seam
+from .known import LIBRARIES, Library, Refusal
 
 #: The library of each module after whose import it can be captured.
 BY_MODULE: Final = {module: each for each in LIBRARIES.values() for module in each.modules}
@@ -143,7 +143,7 @@ def bridge_module(library: str) -> BridgeModule:
     Raises:
         ModuleNotFoundError: when the library is not installed.
     """
-    return cast(BridgeModule, importlib.import_module(f"{__package__}.{library}"))
+    return cast(BridgeModule, importlib.import_module(f"..{library}", __package__))
 
 
 class ImportWatch(MetaPathFinder):

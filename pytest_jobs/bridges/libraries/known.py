@@ -10,8 +10,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Final, Protocol
 
-from ..errors import RefusedEnqueueError
-from .seam import Seam
+from ...errors import RefusedEnqueueError
+from ..seam import Seam
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,10 @@ class Library:
     modules: tuple[str, ...]
     #: The methods that put a job into a real queue, as "module:Class.method". A version may lack some of them.
     enqueues: tuple[str, ...]
-    #: Whether pytest-jobs has a bridge to it, which is the module of its name beside this one.
+    #: Whether pytest-jobs has a bridge to it, which is the module of its name in `bridges`.
     is_bridged: bool = False
+    #: What it calls an application; None for a library that has exactly one, which its bridge finds.
+    application: str | None = "app"
     #: Where its enqueues are refused.
     seam: Seam = field(default_factory=Seam, repr=False, compare=False)
 
@@ -59,6 +61,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "django_tasks.base:Task.aenqueue",
             ),
             is_bridged=True,
+            application=None,
         ),
         Library(
             "taskiq",
@@ -70,6 +73,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "taskiq.kicker:AsyncKicker.schedule_by_cron",
             ),
             is_bridged=True,
+            application="broker",
         ),
         Library(
             "rq",
