@@ -151,16 +151,17 @@ def test_a_name_that_can_be_none_fails_the_job_and_keeps_its_payload(adapter, na
 
 
 def test_a_reloaded_module_does_not_make_its_jobs_ambiguous(adapter, module):
-    path = module("warehouse_jobs", SHOP)
-    warehouse_jobs = importlib.import_module("warehouse_jobs")
+    # A name of its own: the adapter keeps the classes of this module alive into the next test.
+    path = module("reloaded_jobs", SHOP)
+    reloaded_jobs = importlib.import_module("reloaded_jobs")
     path.write_text(SHOP.replace("paid", "paid again:"))
     importlib.invalidate_caches()
-    importlib.reload(warehouse_jobs)
+    importlib.reload(reloaded_jobs)
 
-    job = warehouse_jobs.Pay.perform_later(7)
+    job = reloaded_jobs.Pay.perform_later(7)
 
-    assert job.payload.to_dict()["job"] == "warehouse_jobs.Pay"
-    assert adapter.perform(_payload("warehouse_jobs.Pay")).result == "paid again: 7"
+    assert job.payload.to_dict()["job"] == "reloaded_jobs.Pay"
+    assert adapter.perform(_payload("reloaded_jobs.Pay")).result == "paid again: 7"
 
 
 def test_a_class_inside_a_function_is_performed_in_this_process(adapter):
