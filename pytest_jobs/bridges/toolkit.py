@@ -5,10 +5,11 @@ A bridge of your own imports from this module and from `pytest_jobs.errors` alon
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+from datetime import datetime
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
 
 from ..core.foundation.registry import nearest_name
 from ..core.foundation.signature import Binder
@@ -25,6 +26,7 @@ from ..harness.records.bridge import (
     Canvas,
     CountsAttempts,
     DeliverySemantics,
+    FiresTasks,
     HoldsLocks,
     KeepsBatches,
     KeepsPayloads,
@@ -55,6 +57,7 @@ __all__ = [
     "DeliverySemantics",
     "Drawn",
     "Envelope",
+    "FiresTasks",
     "HoldsLocks",
     "JobRecord",
     "KeepsBatches",
@@ -74,9 +77,13 @@ __all__ = [
     "WrittenPayload",
     "current_attempt",
     "duration_ns",
+    "minutes_between",
+    "times_between",
     "to_datetime",
     "to_ns",
 ]
+
+_MINUTE_NS: Final = 60_000_000_000
 
 #: A task, as an application holds it.
 T = TypeVar("T")
@@ -218,6 +225,29 @@ class Attempt(Generic[M]):
             wait_ns=due_ns - envelope.enqueued_ns,
             wait_bounds_ns=bounds_ns,
         )
+
+
+def times_between(
+    following: Callable[[datetime], datetime | None], after_ns: int, until_ns: int
+) -> Iterator[int]:
+    """Yield the times of a schedule in a span, for `firings_between`.
+
+    Args:
+        following: returns the first time of the schedule after another, in UTC; None when there is none.
+        after_ns: the span begins after this time.
+        until_ns: it ends with this time.
+    """
+    while (found := following(to_datetime(after_ns))) is not None:
+        found_ns = to_ns(found, "the time of a schedule")
+        if not after_ns < found_ns <= until_ns:
+            return
+        yield found_ns
+        after_ns = found_ns
+
+
+def minutes_between(after_ns: int, until_ns: int) -> Iterator[int]:
+    """Yield the full minutes in a span, for a library that compares each with its crontab lines."""
+    yield from range((after_ns // _MINUTE_NS + 1) * _MINUTE_NS, until_ns + 1, _MINUTE_NS)
 
 
 #: The delivery that is being made in this context.

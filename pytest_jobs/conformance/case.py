@@ -49,6 +49,9 @@ class DeclaredJobs:
     asserts: Any
     #: `coroutine`; None where coroutine functions cannot be jobs.
     coroutine: Any = None
+    #: Another job with the function `note`, and the argument "hourly", which the library's own schedule enqueues
+    #: each hour; None without `cron`.
+    hourly: Any = None
 
 
 class Library(Protocol):

@@ -166,6 +166,16 @@ class Performing(Case):
         assert noted == [7]
         assert jobs.clock.now() - begin >= timedelta(seconds=60)
 
+    def test_what_the_library_schedules_to_recur_comes_while_time_passes(
+        self, library: Library, bridge: Bridge, jobs: Jobs, noted: list[Any]
+    ) -> None:
+        need(library, bridge, "cron")
+
+        jobs.run_for(timedelta(hours=3))
+
+        assert noted == ["hourly"] * 3
+        assert {record.job for record in jobs.enqueued} == {library.jobs.hourly}
+
     def test_a_synchronous_verb_refuses_a_coroutine_job_inside_a_running_loop(
         self, library: Library, bridge: Bridge, jobs: Jobs
     ) -> None:

@@ -419,7 +419,7 @@ class Jobs(OpenHarness):
     def run_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:
         """Let time pass and perform what comes due in it; the clock ends `delta` later.
 
-        The tasks of `jobs.recurring` fire on the way.
+        The tasks of `jobs.recurring` fire on the way, and the schedules of the job libraries.
 
         Args:
             delta: seconds or a timedelta.

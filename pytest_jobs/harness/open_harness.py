@@ -190,7 +190,7 @@ class OpenHarness:
 
     @cached_property
     def _recurring(self) -> Recurring:
-        return Recurring(self._clock, self.ledger)
+        return Recurring(self.bridges, self._clock, self.ledger)
 
     # Opening and closing
 

@@ -1,6 +1,8 @@
 """What the base class of bridges does, shown with the smallest library that there can be."""
 
 import random
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -14,6 +16,10 @@ from pytest_jobs.bridges.toolkit import (
     PinnedRandom,
     WrittenMessages,
     current_attempt,
+    minutes_between,
+    times_between,
+    to_datetime,
+    to_ns,
 )
 from pytest_jobs.errors import (
     BridgeError,
@@ -288,3 +294,69 @@ def test_what_is_to_be_written_says_so(method, given):
         match=f"^LibraryBridge does not define `{method}`, .*bridge-your-own.md",
     ):
         getattr(LibraryBridge(), method)(*given)
+
+
+MONDAY = datetime(2030, 1, 7, tzinfo=UTC)
+
+
+class HourlyBridge(SmallBridge):
+    """A library whose scheduler sends `greet` at each full hour."""
+
+    def firings_between(self, after_ns, until_ns):
+        for at_ns in times_between(self.following, after_ns, until_ns):
+            yield at_ns, partial(self.send, greet, (f"{to_datetime(at_ns):%H:%M}",), {})
+
+    def following(self, moment):
+        return moment.replace(minute=0) + timedelta(hours=1)
+
+
+@pytest.fixture
+def hourly():
+    with Jobs([HourlyBridge()]) as harness:
+        harness.clock.move_to(MONDAY + timedelta(minutes=30))
+        yield harness
+
+
+def test_what_the_scheduler_of_a_library_sends_comes_while_time_passes(hourly):
+    hourly.run_for(timedelta(hours=2, minutes=30))
+
+    assert [record.args for record in hourly.enqueued] == [("01:00",), ("02:00",), ("03:00",)]
+    assert [f"{delivery.at:%H:%M}" for delivery in hourly.performed] == ["01:00", "02:00", "03:00"]
+
+
+def test_a_span_that_begins_at_a_firing_does_not_repeat_it(hourly):
+    hourly.run_for(timedelta(minutes=30))
+    hourly.run_for(timedelta(minutes=59))
+
+    assert [record.args for record in hourly.enqueued] == [("01:00",)]
+
+
+def test_the_scheduler_of_a_library_sends_nothing_in_other_verbs(hourly):
+    hourly.clock.advance(timedelta(hours=1))
+    hourly.perform_due()
+    hourly.drain()
+
+    assert len(hourly.enqueued) == 0
+
+
+def test_the_error_of_a_firing_is_raised_by_run_for(hourly, monkeypatch):
+    monkeypatch.setattr(HourlyBridge, "send", lambda *given: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        hourly.run_for(timedelta(hours=1))
+
+
+def test_a_schedule_that_has_ended_has_no_more_times():
+    end_ns = to_ns(MONDAY + timedelta(days=1), "end")
+
+    assert list(times_between(lambda moment: None, to_ns(MONDAY, "begin"), end_ns)) == []
+
+
+def test_the_full_minutes_of_a_span_leave_its_beginning_out():
+    second_ns = 1_000_000_000
+
+    assert list(minutes_between(60 * second_ns, 180 * second_ns)) == [
+        120 * second_ns,
+        180 * second_ns,
+    ]
+    assert list(minutes_between(61 * second_ns, 119 * second_ns)) == []

@@ -184,6 +184,23 @@ class Canvas(Protocol):
 
 
 @runtime_checkable
+class FiresTasks(Protocol):
+    """Further method of a bridge with the capability `cron`: its library has schedules of its own."""
+
+    def firings_between(
+        self, after_ns: int, until_ns: int
+    ) -> Iterable[tuple[int, Callable[[], object]]]:
+        """Yield what the scheduler of the library enqueues after an instant and up to another, in any order.
+
+        `run_for` asks when it begins.
+
+        Returns:
+            Pairs of a time and a function. Called at that time, it enqueues the job as the scheduler does.
+        """
+        ...
+
+
+@runtime_checkable
 class CountsAttempts(Protocol):
     """Further method of a bridge whose jobs carry the number of their attempt."""
 

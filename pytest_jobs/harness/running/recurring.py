@@ -6,10 +6,12 @@ import contextvars
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from ...errors import CriterionError
 from ..ledger.ledger import Ledger
+from ..records.bridge import Bridges, FiresTasks
 from ..records.instants import to_datetime
 from ..records.targets import Targets
 from ..records.texts import instant
@@ -152,15 +154,18 @@ class Round:
     is a `Stops`.
     """
 
-    __slots__ = ("_coming", "_context", "_error", "_fire", "_place")
+    __slots__ = ("_coming", "_context", "_error", "_place")
 
     def __init__(
         self,
-        coming: Sequence[tuple[int, Any, Scheduler]],
-        fire: Callable[[int, Any, Scheduler], None],
+        coming: Sequence[tuple[int, Callable[[], object]]],
     ) -> None:
+        """Prepare a round.
+
+        Args:
+            coming: the time of each firing, in order, and what enqueues its job.
+        """
         self._coming = coming
-        self._fire = fire
         self._place = 0
         self._context = contextvars.copy_context()
         self._error: Exception | None = None
@@ -179,10 +184,10 @@ class Round:
         """Fire what is due now. An error does not reach the job that may be sleeping: `check` raises it later."""
         at_ns = self.next_ns
         while self._place < len(self._coming) and self._coming[self._place][0] == at_ns:
-            coming = self._coming[self._place]
+            _, fire = self._coming[self._place]
             self._place += 1
             try:
-                self._context.copy().run(self._fire, *coming)
+                self._context.copy().run(fire)
             except Exception as error:
                 self._error = self._error or error
 
@@ -194,11 +199,12 @@ class Round:
 
 
 class Recurring:
-    """The schedulers of one harness."""
+    """The schedulers of one harness, and those of its job libraries."""
 
-    __slots__ = ("_clock", "_ledger", "_recorded", "_schedulers")
+    __slots__ = ("_bridges", "_clock", "_ledger", "_recorded", "_schedulers")
 
-    def __init__(self, clock: VirtualClock, ledger: Ledger) -> None:
+    def __init__(self, bridges: Bridges, clock: VirtualClock, ledger: Ledger) -> None:
+        self._bridges = bridges
         self._clock = clock
         self._ledger = ledger
         self._schedulers: list[Scheduler] = []
@@ -243,13 +249,16 @@ class Recurring:
 
     def round(self, now_ns: int, until_ns: int) -> Round:
         """Return the firings after now and up to another time, for the clock to pass them."""
-        coming: list[tuple[int, Any, Scheduler]] = []
+        coming: list[tuple[int, Callable[[], object]]] = []
         for scheduler in self._schedulers:
             scheduler._miss_until(now_ns)
             firings = scheduler._schedule.firings_between(now_ns, until_ns)
-            coming += [(ns, task, scheduler) for ns, task in firings]
+            coming += [(ns, partial(self._fire, ns, task, scheduler)) for ns, task in firings]
+        for bridge in self._bridges:
+            if isinstance(bridge, FiresTasks):
+                coming += bridge.firings_between(now_ns, until_ns)
         coming.sort(key=lambda each: each[0])
-        return Round(coming, self._fire)
+        return Round(coming)
 
     def passed(self, until_ns: int) -> None:
         """Note that a round is over: time up to here is not missed."""
