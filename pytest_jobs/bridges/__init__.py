@@ -2,6 +2,7 @@
 
 - `toolkit`: the base class of every bridge, and all that a bridge of your own imports. Read it first.
 - `seam`: patches the classes of a library once for all bridges to it.
+- `applications`: the applications of a library, and which is asked first for a job by its name.
 - `libraries/`: the libraries that are known, and how a harness captures those that are imported.
 - `calls`: delivers the direct calls of bridged tasks as jobs.
 - `opening`: makes the bridges that `jobs_apps` names, and `open_jobs`.

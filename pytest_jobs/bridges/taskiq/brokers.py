@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import dis
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
-from types import ModuleType
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from taskiq import AsyncBroker
@@ -19,10 +15,11 @@ from taskiq.result_backends.dummy import DummyResultBackend
 from taskiq_dependencies import DependencyGraph
 
 from ...errors import AmbiguousJobError, ApplicationError
+from ..applications import Applications
 from ..toolkit import JobRecord
 
 
-class Brokers:
+class Brokers(Applications[AsyncBroker]):
     """The brokers of the process, in the order in which they are asked for a task by its name."""
 
     def __init__(self, named: Iterable[Any]) -> None:
@@ -31,14 +28,7 @@ class Brokers:
         Raises:
             ApplicationError: when one of them is not a broker that sends.
         """
-        self.named = tuple(map(_checked, named))
-        self._senders: list[AsyncBroker] = []
-        self._in_modules: tuple[int, tuple[AsyncBroker, ...]] = (0, ())
-
-    def note(self, broker: AsyncBroker) -> None:
-        """Note a broker that sends."""
-        if all(broker is not each for each in self._senders):
-            self._senders.append(broker)
+        super().__init__(map(_checked, named), _are_of_a_broker)
 
     def task(self, name: str) -> AsyncTaskiqDecoratedTask[Any, Any] | None:
         """Return the task with a name.
@@ -46,7 +36,7 @@ class Brokers:
         Raises:
             AmbiguousJobError: when two brokers that are asked together have tasks of it.
         """
-        for brokers in self._ranked():
+        for brokers in self.ranked():
             tasks = [broker.find_task(name) for broker in brokers]
             found = {id(task): task for task in tasks if task is not None}
             if len(found) > 1:
@@ -61,40 +51,16 @@ class Brokers:
 
     def names(self) -> set[str]:
         """Return the names of all tasks, shared ones included."""
-        every = [broker for brokers in self._ranked() for broker in brokers]
-        return {name for broker in every for name in broker.get_all_tasks()}
+        return {name for broker in self.every() for name in broker.get_all_tasks()}
 
     def having(self, name: str) -> AsyncBroker | None:
         """Return the first broker that has a task with a name; without one, the first broker."""
-        every = [broker for brokers in self._ranked() for broker in brokers]
-        return next((broker for broker in every if broker.find_task(name) is not None), None) or (
-            every[0] if every else None
-        )
-
-    def only(self) -> AsyncBroker | None:
-        """Return the broker, where the first who would be asked is the only one."""
-        first = next((brokers for brokers in self._ranked() if brokers), ())
-        return first[0] if len(first) == 1 else None
-
-    def described(self) -> str:
-        """Return where the brokers are that are known, as `jobs_apps` would name them."""
-        found = _in_modules()
-        named = {id(broker) for broker in self.named}
-        # Sorting keeps the order of those that are alike.
-        paths = [_path(found[key][1]) for key in sorted(found, key=lambda key: key not in named)]
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        return f"{paths[0]}{more}; nothing is contacted" if paths else "nothing is contacted"
-
-    def _ranked(self) -> Iterator[Sequence[AsyncBroker]]:
-        """Yield the named brokers, those that have sent, and those of modules."""
-        yield self.named
-        yield self._senders
-        if self._in_modules[0] != len(sys.modules):
-            self._in_modules = len(sys.modules), tuple(each for each, _ in _in_modules().values())
-        yield self._in_modules[1]
+        every = self.every()
+        first = every[0] if every else None
+        return next((broker for broker in every if broker.find_task(name) is not None), first)
 
     def __str__(self) -> str:
-        return " and ".join(map(repr, self.named)) or "the brokers of taskiq"
+        return super().__str__() or "the brokers of taskiq"
 
 
 def _checked(broker: Any) -> AsyncBroker:
@@ -109,37 +75,8 @@ def _checked(broker: Any) -> AsyncBroker:
     return broker
 
 
-def _in_modules() -> dict[int, tuple[AsyncBroker, list[tuple[ModuleType, str]]]]:
-    """Return the brokers that are variables of modules, each with these variables, by their ids."""
-    found: dict[int, tuple[AsyncBroker, list[tuple[ModuleType, str]]]] = {}
-    for module in list(sys.modules.values()):
-        # Neither way asks a lazy module or object for an attribute, which would load it.
-        if issubclass(type(module), ModuleType):
-            for name, value in list(ModuleType.__getattribute__(module, "__dict__").items()):
-                kinds = type(value).__mro__
-                if AsyncBroker in kinds and AsyncSharedBroker not in kinds:
-                    found.setdefault(id(value), (value, []))[1].append((module, name))
-    return found
-
-
-def _path(variables: Sequence[tuple[ModuleType, str]]) -> str:
-    """Return the variable of the module that made an object, as `jobs_apps` would name it."""
-    module, name = next((each for each in variables if _is_made_in(*each)), variables[0])
-    return f"{module.__name__}:{name}"
-
-
-def _is_made_in(module: ModuleType, name: str) -> bool:
-    """Say whether the code of a module gives a variable its value, and does not import it."""
-    loader: Any = getattr(getattr(module, "__spec__", None), "loader", None)
-    try:
-        # The loader of pytest, which rewrites assertions, has no code to show.
-        code = loader.get_code(module.__name__)
-    except (AttributeError, ImportError, OSError, SyntaxError):
-        return False
-    return code is not None and any(
-        after.opname == "STORE_NAME" and after.argval == name and before.opname != "IMPORT_FROM"
-        for before, after in pairwise(dis.get_instructions(code))
-    )
+def _are_of_a_broker(kinds: tuple[type, ...]) -> bool:
+    return AsyncBroker in kinds and AsyncSharedBroker not in kinds
 
 
 def acknowledges(broker: AsyncBroker) -> bool:

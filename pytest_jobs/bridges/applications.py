@@ -1,0 +1,104 @@
+"""The applications of a job library in this process: apps, brokers, schedulers."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+#: An application, as the library calls it.
+A = TypeVar("A")
+
+
+class Applications(Generic[A]):
+    """The applications of one library, in the order in which they are asked for a job by its name.
+
+    Those that `jobs_apps` names come first, then those that have sent something in this harness, then those at the
+    top of modules.
+    """
+
+    def __init__(self, named: Iterable[A], is_one: Callable[[tuple[type, ...]], bool]) -> None:
+        """Begin with the applications that `jobs_apps` names.
+
+        Args:
+            named: these applications.
+            is_one: says by the type of an object, and the bases of this type, whether it is an application. It is
+                not given the object, since a lazy object may load its library when it is asked for its class.
+        """
+        self.named = tuple(named)
+        self._is_one = is_one
+        self._senders: list[A] = []
+        #: How many modules there were, and the applications in them.
+        self._in_modules: tuple[int, tuple[A, ...]] = (0, ())
+
+    def note(self, application: A) -> None:
+        """Note an application that sends."""
+        if all(application is not each for each in self._senders):
+            self._senders.append(application)
+
+    def ranked(self) -> Iterator[Sequence[A]]:
+        """Yield the named applications, those that have sent, and those of modules."""
+        yield self.named
+        yield self._senders
+        # Looking takes some 10 ms, so only for new modules.
+        if self._in_modules[0] != len(sys.modules):
+            found = self._found_in_modules()
+            self._in_modules = len(sys.modules), tuple(each for each, _ in found.values())
+        yield self._in_modules[1]
+
+    def every(self) -> list[A]:
+        """Return all applications, each once."""
+        found = {id(each): each for applications in self.ranked() for each in applications}
+        return list(found.values())
+
+    def only(self) -> A | None:
+        """Return the application, where the first who would be asked is the only one."""
+        first = next((applications for applications in self.ranked() if applications), ())
+        return first[0] if len(first) == 1 else None
+
+    def described(self) -> str:
+        """Return where the applications are that are known, as `jobs_apps` would name them."""
+        found = self._found_in_modules()
+        named = {id(each) for each in self.named}
+        # Sorting keeps the order of those that are alike.
+        paths = [_path(found[key][1]) for key in sorted(found, key=lambda key: key not in named)]
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        return f"{paths[0]}{more}; nothing is contacted" if paths else "nothing is contacted"
+
+    def _found_in_modules(self) -> dict[int, tuple[A, list[tuple[ModuleType, str]]]]:
+        """Return the applications that are variables of modules, each with these variables, by their ids."""
+        found: dict[int, tuple[A, list[tuple[ModuleType, str]]]] = {}
+        for module in list(sys.modules.values()):
+            # Neither way asks a lazy module or object for an attribute, which would load it.
+            if issubclass(type(module), ModuleType):
+                variables = ModuleType.__getattribute__(module, "__dict__")
+                for name, value in list(variables.items()):
+                    if self._is_one(type(value).__mro__):
+                        found.setdefault(id(value), (value, []))[1].append((module, name))
+        return found
+
+    def __str__(self) -> str:
+        return " and ".join(map(repr, self.named))
+
+
+def _path(variables: Sequence[tuple[ModuleType, str]]) -> str:
+    """Return the variable of the module that made an object, as `jobs_apps` would name it."""
+    module, name = next((each for each in variables if _is_made_in(*each)), variables[0])
+    return f"{module.__name__}:{name}"
+
+
+def _is_made_in(module: ModuleType, name: str) -> bool:
+    """Say whether the code of a module gives a variable its value, and does not import it."""
+    loader: Any = getattr(getattr(module, "__spec__", None), "loader", None)
+    try:
+        # The loader of pytest, which rewrites assertions, has no code to show.
+        code = loader.get_code(module.__name__)
+    except (AttributeError, ImportError, OSError, SyntaxError):
+        return False
+    return code is not None and any(
+        after.opname == "STORE_NAME" and after.argval == name and before.opname != "IMPORT_FROM"
+        for before, after in pairwise(dis.get_instructions(code))
+    )
