@@ -158,7 +158,8 @@ def check_idempotent(
         accept: exceptions with which a delivery may end.
         others: for `out_of_order`: what is called between the deliveries, with the world in force.
         ignore: names or patterns of tables, keys, files and whole stores that the job writes and the
-            world does not show: they are compared all the same, unless they are named here.
+            world does not show: they are compared all the same, unless they are named here. Of copies of what
+            the test has, they are left out as well.
         trace: modules, functions or classes whose lines count, instead of the code of the project.
         atomic: modules, functions or classes that are one step.
         mocks: by the name of a mock that the test has put in place, such as `shop.tasks.crm.tag`, or a pattern of

@@ -68,11 +68,48 @@ def test_the_files_of_the_test_are_there_in_each_history_and_afterwards(tmp_path
 
 
 def test_files_are_left_out_by_their_names(tmp_path):
-    def append_and_touch(path):
-        append_line(path)
-        (path / "done").write_text("done")
-
     check_idempotent(append_and_touch, args=(tmp_path,), world=here(ignore="*.csv"))
+
+
+def append_and_touch(path):
+    append_line(path)
+    (path / "done").write_text("done")
+
+
+def test_the_names_of_the_check_leave_out_copies_too(tmp_path):
+    check_idempotent(append_and_touch, args=(tmp_path,), ignore={"*.csv"})
+
+
+def world_with_here():
+    with here(ignore={"reprot.csv"}) as state:
+        yield state
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ignore": {"reprot.csv"}},
+        {"world": here(ignore={"reprot.csv"})},
+        {"world": world_with_here},
+    ],
+)
+def test_a_name_that_leaves_out_no_copy_is_an_error(tmp_path, options):
+    with pytest.raises(ExplorationError) as refused:
+        check_idempotent(write_anew, args=(tmp_path,), **options)
+
+    assert str(refused.value) == (
+        "ignore={'reprot.csv'} names nothing that the check compares. There is new/report.csv."
+    )
+
+
+def write_many(path):
+    for number in range(30):
+        (path / f"{number:02}").touch()
+
+
+def test_an_error_names_some_of_many_copies(tmp_path):
+    with pytest.raises(ExplorationError, match=r"There is 00, 01, .* 19 and 10 more\.$"):
+        check_idempotent(write_many, args=(tmp_path,), ignore={"report"})
 
 
 @pytest.mark.parametrize("name", ["FakeRedis", "FakeAsyncRedis"])

@@ -21,6 +21,8 @@ _numbers: Final = itertools.count(1)
 _FILES: Final = "file"
 _OPEN_FILES: Final = "open file"
 _MARK: Final = " (not shown)"
+#: How many names an error lists.
+_MOST_NAMES: Final = 20
 
 
 class Item(NamedTuple):
@@ -97,20 +99,34 @@ class Ignore:
                 f"ignore={patterns!r} must be a collection of names of tables, keys and files, as in "
                 "ignore={'audit_log', '*.tmp'}."
             )
-        self._unused = dict.fromkeys(patterns)
-        self._patterns = tuple(self._unused)
+        self._patterns = dict.fromkeys(patterns)
+        self._used: set[str] = set()
         #: What the job wrote and the world does not show.
         self._found: dict[Item, None] = {}
+        #: What the world has of the copies that `here` makes, and whether it has any.
+        self._copied: dict[str, None] = {}
+        self._has_copies = False
+
+    def add(self, patterns: Collection[str]) -> None:
+        """Leave out also what a `here` in the world leaves out."""
+        self._has_copies = True
+        self._patterns.update(dict.fromkeys(patterns))
 
     def takes(self, item: Item, store: str) -> bool:
         """Return whether an item is left out, which the world does not show."""
         self._found[item] = None
-        names = {item.name, item.short, item.store, store, str(item)}
-        matching = [
+        return self._matches({item.name, item.short, item.store, store, str(item)})
+
+    def takes_copy(self, *names: str) -> bool:
+        """Return whether a part of the copies of `here` is left out, by one of its names."""
+        self._copied[names[0]] = None
+        return self._matches({*names})
+
+    def _matches(self, names: Collection[str]) -> bool:
+        matching = {
             one for one in self._patterns if any(fnmatch.fnmatchcase(name, one) for name in names)
-        ]
-        for one in matching:
-            self._unused.pop(one, None)
+        }
+        self._used |= matching
         return bool(matching)
 
     def check_used(self) -> None:
@@ -119,11 +135,18 @@ class Ignore:
         Raises:
             ExplorationError: when one has not; says what there was.
         """
-        if not self._unused:
+        unused = [one for one in self._patterns if one not in self._used]
+        if not unused:
             return
-        there = ", ".join(map(str, self._found)) or "nothing"
+        found = [*map(str, self._found), *self._copied]
+        more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
+        there = (", ".join(found[:_MOST_NAMES]) or "nothing") + more
+        if self._has_copies:
+            raise ExplorationError(
+                f"ignore={{{unused[0]!r}}} names nothing that the check compares. There is {there}."
+            )
         raise ExplorationError(
-            f"ignore={{{next(iter(self._unused))!r}}} names nothing that the job writes beside what the world "
+            f"ignore={{{unused[0]!r}}} names nothing that the job writes beside what the world "
             f"shows. There is {there}. Only that can be left out: the state is what the world chooses to yield."
         )
 
@@ -141,7 +164,8 @@ class Account:
         #: Another one in each history.
         self.number = next(_numbers)
         self._clean = clean
-        self._ignore = ignore or Ignore()
+        #: What the check leaves out.
+        self.ignore = ignore or Ignore()
         self._phases: list[Phase] = ["world"]
         #: Changes with the phase.
         self.turn: object = object()
@@ -291,7 +315,7 @@ class Account:
         elif self._clean is not None and item in self._clean.scratch:
             # A killed delivery has left what it would have removed.
             pass
-        elif self._ignore.takes(item, store.short):
+        elif self.ignore.takes(item, store.short):
             self.not_compared[f"{item} (by ignore=)"] = None
         elif reason is not None:
             self.not_compared[f"{item} ({reason})"] = None

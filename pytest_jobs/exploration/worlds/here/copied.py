@@ -8,16 +8,20 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ....errors import ExplorationError
+from ...stores.account import accounts
+
+#: Returns whether a thing is left out of the state, by its names. Errors name it by the first.
+IsIgnored = Callable[..., bool]
 
 
 class Copied(Protocol):
     """Something of the test that was copied once, and of which each history gets a copy of its own."""
 
-    def opened(self, ignored: Ignored) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
+    def opened(self, is_ignored: IsIgnored) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
         """Return a block in which deliveries find the copy, and which yields what returns its state by name.
 
         Args:
-            ignored: what is left out of the state.
+            is_ignored: returns whether a thing of some names is left out of the state.
         """
         ...
 
@@ -38,10 +42,20 @@ class Ignored:
                     "ignore={'audit_log', 'lock:*'}."
                 )
 
-    def has(self, *names: object) -> bool:
-        """Return whether one of the names of a thing is ignored."""
+    def in_force(self) -> Callable[..., bool]:
+        """Return what says, by its names, whether a thing is left out of the world that is being built.
+
+        In a check its own `ignore=` counts as well, and it knows in the end which names have left nothing out.
+        """
+        account = accounts.current
+        if account is not None:
+            account.ignore.add(self._patterns)
+            return account.ignore.takes_copy
+        return self._has
+
+    def _has(self, *names: str) -> bool:
         return any(
-            fnmatch.fnmatchcase(str(name), pattern) for name in names for pattern in self._patterns
+            fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self._patterns
         )
 
 

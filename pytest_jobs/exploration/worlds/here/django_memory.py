@@ -13,7 +13,7 @@ from django.core import mail
 
 from ....harness.records.patches import Patches
 from ..django.surroundings import forget_rows, memory_of_caches
-from .copied import Ignored, counted
+from .copied import IsIgnored, counted
 
 
 class Memory:
@@ -24,7 +24,7 @@ class Memory:
         self._entries = sum(map(len, _values().values()))
 
     @contextmanager
-    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
         patches = Patches()
         before = [(store, dict(store)) for store in memory_of_caches()]
         outbox = vars(mail).get("outbox")
@@ -33,7 +33,7 @@ class Memory:
         self._postpone_ends()
         forget_rows()
         try:
-            yield lambda: _state(ignored)
+            yield lambda: _state(is_ignored)
         finally:
             patches.restore()
             for store in memory_of_caches():
@@ -54,13 +54,13 @@ class Memory:
                     ends[key] = end + passed
 
 
-def _state(ignored: Ignored) -> dict[str, Any]:
+def _state(is_ignored: IsIgnored) -> dict[str, Any]:
     """Return the values in each cache that is not empty, by their keys."""
     return {
         f"cache {name}".strip(): {
             key: pickle.loads(value)  # noqa: S301 - the cache of the test has made it
             for key, value in store.items()
-            if not ignored.has(key, _short(key))
+            if not is_ignored(_short(key), key)
         }
         for name, store in _values().items()
         if store

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..django.databases import behind_alias, models_of, settings_of, sqlite_file
 from ..django.rows import Known, Rows, table_names
-from .copied import Ignored, counted
+from .copied import IsIgnored, counted
 from .direct import refusing_direct_connections
 
 
@@ -28,26 +28,26 @@ class SqliteCopy:
         self._known: Known = {}
 
     @contextmanager
-    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
         with (
             sqlite_file(self._content, self._using, settings_of(self._using)) as settings,
             behind_alias(self._using, settings),
             refusing_direct_connections([self._name], "Django"),
             Rows.opened(self._models, self._using, self._known) as rows,
         ):
-            yield lambda: state_of(rows, self._using, ignored)
+            yield lambda: state_of(rows, self._using, is_ignored)
 
     def described(self) -> str:
         return described(self._using, len(self._tables), self._count)
 
 
-def state_of(rows: Rows, using: str, ignored: Ignored) -> dict[str, Any]:
+def state_of(rows: Rows, using: str, is_ignored: IsIgnored) -> dict[str, Any]:
     """Return the rows of all tables, by the name of the model or of the table."""
     prefix = "" if using == "default" else f"{using}."
     return {
         f"{prefix}{name}": read()
         for name, table, read in rows.tables()
-        if not ignored.has(name, f"{prefix}{name}", table)
+        if not is_ignored(name, f"{prefix}{name}", table)
     }
 
 

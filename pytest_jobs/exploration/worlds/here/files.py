@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .copied import Ignored, counted
+from .copied import IsIgnored, counted
 
 
 class Files:
@@ -19,9 +19,9 @@ class Files:
         self._before = self._read()
 
     @contextmanager
-    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
         try:
-            yield lambda: self._state(ignored)
+            yield lambda: self._state(is_ignored)
         finally:
             self._put_back()
 
@@ -29,11 +29,11 @@ class Files:
         number = sum(content is not None for content in self._before.values())
         return f"tmp_path: {counted(number, 'file')}" if number else ""
 
-    def _state(self, ignored: Ignored) -> dict[str, Any]:
+    def _state(self, is_ignored: IsIgnored) -> dict[str, Any]:
         found = {
             name: _text(content)
             for name, content in self._read().items()
-            if content is not None and not ignored.has(name, Path(name).name)
+            if content is not None and not is_ignored(name, Path(name).name)
         }
         return {"files": found} if found else {}
 

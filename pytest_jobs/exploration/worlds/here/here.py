@@ -52,7 +52,8 @@ class Here:
     @contextmanager
     def _opened(self) -> Generator[Snapshot, None, None]:
         with kept_for_search(_COPIES, copies_of_test) as copies, ExitStack() as stack:
-            shown = [stack.enter_context(copy.opened(self._ignored)) for copy in copies]
+            is_ignored = self._ignored.in_force()
+            shown = [stack.enter_context(copy.opened(is_ignored)) for copy in copies]
             yield lambda: _merged(shown)
 
 

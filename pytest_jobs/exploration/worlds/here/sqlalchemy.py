@@ -21,7 +21,7 @@ from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery, watcher
 from ...stores.account import accounts
 from ..sqlalchemy.binding import redirect
-from .copied import Ignored, counted
+from .copied import IsIgnored, counted
 from .direct import refusing_direct_connections
 
 #: A folder in memory, where the system has it.
@@ -59,7 +59,7 @@ class Engines:
         self._of_test: WeakSet[Any] = WeakSet(_living_sessions())
 
     @contextmanager
-    def opened(self, ignored: Ignored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._histories += 1
         if self._histories > 1 and not self._shown:
             self._shown = list(self._contents)
@@ -68,7 +68,7 @@ class Engines:
             stack.callback(patches.restore)
             history = _History(self, patches, stack)
             history.install()
-            yield lambda: self._state(history, ignored)
+            yield lambda: self._state(history, is_ignored)
 
     def described(self) -> str:
         return "; ".join(
@@ -105,7 +105,7 @@ class Engines:
             if waiting and _engine_of(session.get_bind(type(waiting[0]))) is engine:
                 refuse_delivery(_NOT_FLUSHED.format(example=type(waiting[0]).__name__))
 
-    def _state(self, history: _History, ignored: Ignored) -> dict[str, Any]:
+    def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}
         for place, (engine, content) in enumerate(self._contents.items()):
             before = _tables_in(content)
@@ -114,7 +114,7 @@ class Engines:
             for table, rows in found.items():
                 name = table if place == 0 else f"{self.name_of(engine)} {table}"
                 is_shown = engine in self._shown or rows != before.get(table)
-                if is_shown and not ignored.has(table, name):
+                if is_shown and not is_ignored(table, name):
                     state[name] = rows
         return state
 
