@@ -110,25 +110,3 @@ def write_many(path):
 def test_an_error_names_some_of_many_copies(tmp_path):
     with pytest.raises(ExplorationError, match=r"There is 00, 01, .* 19 and 10 more\.$"):
         check_idempotent(write_many, args=(tmp_path,), ignore={"report"})
-
-
-@pytest.mark.parametrize("name", ["FakeRedis", "FakeAsyncRedis"])
-def test_redis_is_refused_and_keeps_what_the_test_has_stored(name, tmp_path):
-    fakeredis = pytest.importorskip("fakeredis")
-    server = fakeredis.FakeServer()
-    fakeredis.FakeRedis(server=server).set("seen", 0)
-    client = getattr(fakeredis, name)(server=server)
-
-    def count(number):
-        client.incr("seen", number)
-        (tmp_path / "done").touch()
-
-    async def count_later(number):
-        await client.incr("seen", number)
-        (tmp_path / "done").touch()
-
-    job = count if name == "FakeRedis" else count_later
-    with pytest.raises(ExplorationError, match=r"uses redis, .* not copy.*redis_world"):
-        check_idempotent(job, args=(1,))
-
-    assert fakeredis.FakeRedis(server=server).get("seen") == b"0"

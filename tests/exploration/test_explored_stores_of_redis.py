@@ -154,3 +154,19 @@ def test_keys_are_ignored_by_their_patterns():
     explored = checked(count_and_add, ignore={"metrics:*"})
 
     assert " Not compared: key metrics:7 (by ignore=)." in str(explored)
+
+
+@pytest.mark.parametrize("make", [fakeredis.FakeRedis, fakeredis.FakeStrictRedis])
+def test_a_client_of_fakeredis_that_names_no_server(make):
+    def world():
+        app.own = make()
+        yield lambda: {"paid": app.own.get("paid")}
+
+    def count_in_own(number):
+        app.own.incr("points")
+
+    def add_to_own(number):
+        app.own.sadd("customers", number)
+
+    assert failure(count_in_own, world).report.effect == "key points (not shown)"
+    assert " Compared unasked: key customers." in str(checked(add_to_own, world))

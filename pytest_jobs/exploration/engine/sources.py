@@ -138,6 +138,7 @@ _OWN: Final = {
     "aiohttp": "http.aiohttp",
     "aiosqlite": "aiosqlite",
     "botocore.client": "doubles.botocore",
+    "fakeredis": "redis.fakes",
     "fcntl": "system.file_locks",
     "http.client": "http.http_client",
     "httpx": "http.httpx",

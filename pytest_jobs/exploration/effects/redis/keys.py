@@ -99,50 +99,65 @@ class RedisStore:
         return bool(_PATTERN & set(read)) and fnmatch.fnmatchcase(name, read)
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        with self._client() as client:
+        with client_like(self._pool) as client:
             left = client.pttl(name)
         if left >= 0:
             return "expires"
         return "" if left == -2 and _PASSING.issuperset(ways) else None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        with self._client() as client:
+        with client_like(self._pool) as client:
             return renamed(value_of(client, name.encode()))
 
-    @contextmanager
-    def _client(self) -> Generator[Any, None, None]:
-        """Return a client of its own, which returns bytes."""
-        given: dict[str, Any] = dict(self._pool.connection_kwargs)
-        if isinstance(self._pool, redis.ConnectionPool):
-            given["decode_responses"] = False
-            pool = type(self._pool)(connection_class=self._pool.connection_class, **given)
-        elif "server" in given:
-            import fakeredis
 
-            pool = fakeredis.FakeRedis(
-                server=given["server"], db=given.get("db", 0)
-            ).connection_pool
-        else:
-            known = ("host", "port", "db", "username", "password")
-            pool = redis.ConnectionPool(**{name: given[name] for name in known if name in given})
-        try:
-            yield redis.Redis(connection_pool=pool)
-        finally:
-            pool.disconnect()
+@contextmanager
+def client_like(pool: Any) -> Generator[Any, None, None]:
+    """Have a blocking client of its own for a block, to the database of a pool, which returns bytes."""
+    given: dict[str, Any] = dict(pool.connection_kwargs)
+    if isinstance(pool, redis.ConnectionPool):
+        given["decode_responses"] = False
+        own = type(pool)(connection_class=pool.connection_class, **given)
+    elif (server := fake_servers.of(pool)) is not None:
+        import fakeredis
+
+        own = fakeredis.FakeRedis(server=server, db=given.get("db", 0)).connection_pool
+    else:
+        known = ("host", "port", "db", "username", "password")
+        own = redis.ConnectionPool(**{name: given[name] for name in known if name in given})
+    try:
+        yield redis.Redis(connection_pool=own)
+    finally:
+        own.disconnect()
 
 
 class _FakeServers:
-    """The servers of fakeredis, each with the account of the history that used it first."""
+    """The servers of fakeredis by their pools, and the account of the history that used each first."""
 
     def __init__(self) -> None:
         self._first: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._by_pool: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def of(self, pool: Any) -> Any:
+        """Return the server of a pool; None if it is a real one."""
+        given = pool.connection_kwargs
+        if given.get("server") is not None:
+            return given["server"]
+        kind = pool.connection_class
+        if not any(
+            base.__module__.startswith("fakeredis.") for base in getattr(kind, "__mro__", ())
+        ):
+            return None
+        if pool not in self._by_pool:
+            # `FakeRedis()` without a server names one by its host, and only its connections know which.
+            self._by_pool[pool] = dict(kind(**given).repr_pieces())["server"]
+        return self._by_pool[pool]
 
     def is_new(self, server: Any, account: Account) -> bool:
         """Return whether no earlier history has used a server."""
         return self._first.setdefault(server, account.number) == account.number
 
 
-_fake_servers = _FakeServers()
+fake_servers = _FakeServers()
 
 
 def note_keys(client: Any, *commands: Command) -> None:
@@ -152,8 +167,8 @@ def note_keys(client: Any, *commands: Command) -> None:
         return
     pool = getattr(client.connection_pool, "same_server", client.connection_pool)
     given = pool.connection_kwargs
-    server, db = given.get("server"), given.get("db") or 0
-    is_new = server is not None and _fake_servers.is_new(server, account)
+    server, db = fake_servers.of(pool), given.get("db") or 0
+    is_new = server is not None and fake_servers.is_new(server, account)
     where = given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port', 6379)}"
     place = (where if server is None else id(server), db)
     otherwise = f"{where}/{db}" if server is None else ""

@@ -10,7 +10,7 @@ Read in this order:
 - `django_memory`: what Django keeps in memory: caches and the outbox.
 - `sqlalchemy`: the sqlite databases of SQLAlchemy's engines, by first use.
 - `files`: what is in the temporary folder of the test.
-- `redis`: refuses jobs that use redis, which is not copied.
+- `redis`: the databases of redis and fakeredis, by first use.
 - `direct`: refuses connections that go past the copies.
 
 Nothing here is imported before a check needs it, and a library only if the test has imported it.

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple, Protocol
 
 from ....errors import ExplorationError
+from ...engine.acts import watcher
 from ...stores.account import accounts
 
 #: Returns whether a thing is left out of the state, by its names. Errors name it by the first.
 IsIgnored = Callable[..., bool]
 
 
+class Building(NamedTuple):
+    """The world of one history while it is built."""
+
+    is_ignored: IsIgnored
+    #: Whether `here` is the whole world. Where it is a part of one, the other part may have a redis.
+    is_whole: bool
+
+
 class Copied(Protocol):
     """Something of the test that was copied once, and of which each history gets a copy of its own."""
 
-    def opened(self, is_ignored: IsIgnored) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
+    def opened(self, building: Building) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
         """Return a block in which deliveries find the copy, and which yields what returns its state by name.
 
         Args:
-            is_ignored: returns whether a thing of some names is left out of the state.
+            building: says what is left out of the state.
         """
         ...
 
@@ -42,7 +51,7 @@ class Ignored:
                     "ignore={'audit_log', 'lock:*'}."
                 )
 
-    def in_force(self) -> Callable[..., bool]:
+    def in_force(self) -> IsIgnored:
         """Return what says, by its names, whether a thing is left out of the world that is being built.
 
         In a check its own `ignore=` counts as well, and it knows in the end which names have left nothing out.
@@ -57,6 +66,17 @@ class Ignored:
         return any(
             fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self._patterns
         )
+
+
+@contextmanager
+def unwatched() -> Generator[None, None, None]:
+    """Do something for a block within a delivery as the world does it, which is not an act of the job."""
+    account, token = accounts.current, watcher.set(None)
+    try:
+        with nullcontext() if account is None else account.during("world"):
+            yield
+    finally:
+        watcher.reset(token)
 
 
 def counted(number: int, noun: str) -> str:

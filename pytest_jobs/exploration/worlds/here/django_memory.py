@@ -13,7 +13,7 @@ from django.core import mail
 
 from ....harness.records.patches import Patches
 from ..django.surroundings import forget_rows, memory_of_caches
-from .copied import IsIgnored, counted
+from .copied import Building, IsIgnored, counted
 
 
 class Memory:
@@ -24,7 +24,7 @@ class Memory:
         self._entries = sum(map(len, _values().values()))
 
     @contextmanager
-    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         patches = Patches()
         before = [(store, dict(store)) for store in memory_of_caches()]
         outbox = vars(mail).get("outbox")
@@ -33,7 +33,7 @@ class Memory:
         self._postpone_ends()
         forget_rows()
         try:
-            yield lambda: _state(is_ignored)
+            yield lambda: _state(building.is_ignored)
         finally:
             patches.restore()
             for store in memory_of_caches():

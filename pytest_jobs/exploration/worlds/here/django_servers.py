@@ -14,7 +14,7 @@ from ...engine.acts import is_explored, refuse_delivery
 from ..django.databases import behind_alias, models_of, opened_connection, settings_of
 from ..django.postgresql import asked, fingerprints_of, replace_rows, set_sequences
 from ..django.rows import Known, Rows
-from .copied import IsIgnored
+from .copied import Building
 from .django_clones import Clones
 from .django_sqlite import described, state_of
 
@@ -110,12 +110,12 @@ class PostgresqlCopy:
         self._keys = asked(self._own, _KEYS)
 
     @contextmanager
-    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._put_back()
         rows = Rows(self._models, self._using, self._own, self._known)
         rows.begin()
         with behind_alias(self._using, self._settings):
-            yield lambda: state_of(rows, self._using, is_ignored)
+            yield lambda: state_of(rows, self._using, building.is_ignored)
 
     def described(self) -> str:
         return described(self._using, len(self._tables), self._count)
@@ -154,7 +154,7 @@ class NotCopied:
         self._why = why
 
     @contextmanager
-    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         patches = Patches()
         ensure = BaseDatabaseWrapper.ensure_connection
 

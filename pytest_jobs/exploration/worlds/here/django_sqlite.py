@@ -8,7 +8,7 @@ from typing import Any
 
 from ..django.databases import behind_alias, models_of, settings_of, sqlite_file
 from ..django.rows import Known, Rows, table_names
-from .copied import IsIgnored, counted
+from .copied import Building, IsIgnored, counted
 from .direct import refusing_direct_connections
 
 
@@ -28,14 +28,14 @@ class SqliteCopy:
         self._known: Known = {}
 
     @contextmanager
-    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         with (
             sqlite_file(self._content, self._using, settings_of(self._using)) as settings,
             behind_alias(self._using, settings),
             refusing_direct_connections([self._name], "Django"),
             Rows.opened(self._models, self._using, self._known) as rows,
         ):
-            yield lambda: state_of(rows, self._using, is_ignored)
+            yield lambda: state_of(rows, self._using, building.is_ignored)
 
     def described(self) -> str:
         return described(self._using, len(self._tables), self._count)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .copied import IsIgnored, counted
+from .copied import Building, IsIgnored, counted
 
 
 class Files:
@@ -19,9 +19,9 @@ class Files:
         self._before = self._read()
 
     @contextmanager
-    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         try:
-            yield lambda: self._state(is_ignored)
+            yield lambda: self._state(building.is_ignored)
         finally:
             self._put_back()
 

@@ -11,8 +11,7 @@ from typing import Any, Final
 from ....harness.time.waiting import in_running_loop, off_the_loop
 from ...engine.world import Snapshot, kept, kept_for_search
 from ...report.audience import current_audience
-from .copied import Copied, Ignored
-from .redis import refusing_redis
+from .copied import Building, Copied, Ignored
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
@@ -27,11 +26,11 @@ class Here:
 
     def __call__(self) -> AbstractContextManager[Snapshot]:
         """Return a block with copies for one history, which yields what returns their state."""
-        return self._alone()
+        return self._opened(is_whole=True)
 
     def __enter__(self) -> Snapshot:
         with ExitStack() as stack:
-            snapshot = stack.enter_context(self._opened())
+            snapshot = stack.enter_context(self._opened(is_whole=False))
             self._open.append(stack.pop_all())
         return snapshot
 
@@ -44,16 +43,10 @@ class Here:
         return self._open.pop().__exit__(kind, error, traceback)
 
     @contextmanager
-    def _alone(self) -> Generator[Snapshot, None, None]:
-        """Open the copies as a whole world; where they are a part of one, the other part may have a redis."""
-        with refusing_redis(), self._opened() as snapshot:
-            yield snapshot
-
-    @contextmanager
-    def _opened(self) -> Generator[Snapshot, None, None]:
+    def _opened(self, *, is_whole: bool) -> Generator[Snapshot, None, None]:
         with kept_for_search(_COPIES, copies_of_test) as copies, ExitStack() as stack:
-            is_ignored = self._ignored.in_force()
-            shown = [stack.enter_context(copy.opened(is_ignored)) for copy in copies]
+            building = Building(self._ignored.in_force(), is_whole)
+            shown = [stack.enter_context(copy.opened(building)) for copy in copies]
             yield lambda: _merged(shown)
 
 
@@ -68,9 +61,9 @@ def here(*, ignore: str | Collection[str] = ()) -> Here:
     """Take what the test's fixtures have built as the world; each history gets copies of it.
 
     Copied are the databases of Django that the test may use, with what it has not committed, Django's caches
-    in memory and its outbox, the sqlite databases of the engines of SQLAlchemy that the job uses, and the files
-    in the `tmp_path` of the test. What the test has stays as it is. Outside of `check_idempotent` the copies
-    are made when the block is entered.
+    in memory and its outbox, the sqlite databases of the engines of SQLAlchemy and the databases of redis that
+    the job uses, and the files in the `tmp_path` of the test. What the test has stays as it is. Outside of
+    `check_idempotent` the copies are made when the block is entered.
 
     Args:
         ignore: names, or patterns such as `lock:*`, of models, tables, keys and files that are left out of the
@@ -137,6 +130,10 @@ def copies_of_test() -> Generator[list[Copied], None, None]:
             from .sqlalchemy import Engines
 
             copies.append(Engines())
+        if "redis" in sys.modules:
+            from .redis import Databases
+
+            copies.append(Databases())
         yield copies
 
 

@@ -1,48 +1,288 @@
-"""Redis, of which there are no copies: what a job stores there would be there in the next history too."""
+"""Copies of the databases of redis and fakeredis that clients use, each made when a job first uses it."""
 
 from __future__ import annotations
 
 import functools
 import sys
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.records.patches import Patches
+from ...effects.redis.keys import client_like, fake_servers
+from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery
+from ...engine.sources import is_near_name
+from ..redis.servers import Server, is_of_world, opened
+from ..redis.world import RedisWorld
+from .copied import Building, IsIgnored, counted, unwatched
 
-_NOT_COPIED: Final = (
-    "The job uses redis, which the check does not copy from the test, so that each history would find what the "
-    "last one has left. Build it in a world that has copies of everything else: `with here() as state, "
-    "redis_world(bind=(module, 'client')) as redis: yield lambda: {**state(), 'redis': redis.dump()}`."
-)
-#: The module of clients, and its classes of pools.
+#: The module of clients, the class of pools, and of pools that wait.
 _POOLS: Final = (
     ("redis.connection", ("ConnectionPool", "BlockingConnectionPool")),
     ("redis.asyncio.connection", ("ConnectionPool", "BlockingConnectionPool")),
 )
+_CLIENTS: Final = ("redis.client", "redis.asyncio.client")
+_NO_FAKE: Final = (
+    "The job uses redis, and each history gets a copy in fakeredis, which is not installed: install "
+    "`pytest-jobs[redis]`."
+)
+_NOT_COPIED: Final = (
+    "The job uses redis, and the key {key!r} of the test cannot be copied to fakeredis, so that each history "
+    "would find what the last one has left. Build it in a world that has copies of everything else: `with here() "
+    "as state, redis_world(bind=(module, 'client')) as redis: yield lambda: {{**state(), 'redis': redis.dump()}}`."
+)
 
 
-@contextmanager
-def refusing_redis() -> Generator[None, None, None]:
-    """Refuse deliveries that use redis, for a block."""
-    patches = Patches()
-    for name, kinds in _POOLS:
-        module: Any = sys.modules.get(name)
-        for kind in () if module is None else [getattr(module, kind) for kind in kinds]:
-            if "get_connection" in vars(kind):
-                patches.set(kind, "get_connection", _refusing(kind.get_connection))
-    try:
-        yield
-    finally:
-        patches.restore()
+class _Place(NamedTuple):
+    """A database of a server."""
+
+    server: object
+    db: int
 
 
-def _refusing(get_connection: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(get_connection)
-    def refused(*args: Any, **kwargs: Any) -> Any:
-        if is_explored():
-            refuse_delivery(_NOT_COPIED)
-        return get_connection(*args, **kwargs)
+class _Content:
+    """What a database of the test has."""
 
-    return refused
+    def __init__(self, pool: Any, server: object) -> None:
+        #: Kept, since its id stands for it.
+        self._server = server
+        #: The commands that make the same, and for how many seconds each key that expires is left.
+        self._commands: list[tuple[Any, ...]] = []
+        self._left: dict[bytes, float] = {}
+        #: Why it cannot be copied; "" if it can.
+        self.refusal = ""
+        with client_like(pool) as client:
+            for key in sorted(client.keys("*")):
+                commands = _same(client, key) if server is None else _dumped(client, key)
+                if not commands:
+                    self.refusal = _NOT_COPIED.format(key=key.decode(errors="replace"))
+                self._commands += commands
+                left = client.pttl(key)
+                if left >= 0:
+                    self._left[key] = left / 1000
+        self.count = len({command[1] for command in self._commands})
+        self.state = self._state_of_copy()
+
+    def fill(self, server: Server, begin: float) -> None:
+        """Put it into an empty server.
+
+        Args:
+            server: the server.
+            begin: when the history began: what expires is left as long as it is in the test.
+        """
+        with server.raw.pipeline(transaction=False) as pipeline:
+            run: Any = pipeline.execute_command
+            for command in self._commands:
+                run(*command)
+            for key, left in self._left.items():
+                pipeline.pexpireat(key, int((begin + left) * 1000))
+            pipeline.execute()
+
+    def _state_of_copy(self) -> dict[str, Any]:
+        with opened(None) as server:
+            self.fill(server, time.time())
+            return RedisWorld(server).dump()
+
+
+class Databases:
+    """The databases that a job has used in any history, and what they have in the test."""
+
+    def __init__(self) -> None:
+        self._contents: dict[_Place, _Content] = {}
+        #: Those that were known before the clean run, whose keys are all shown.
+        self._shown: list[_Place] = []
+        self._histories = 0
+
+    @contextmanager
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        self._histories += 1
+        if self._histories > 1 and not self._shown:
+            self._shown = list(self._contents)
+        history = _History(self._content_of, alone=building.is_whole)
+        try:
+            history.install()
+            yield lambda: self._state(history, building.is_ignored)
+        finally:
+            history.end()
+
+    def described(self) -> str:
+        count = sum(content.count for content in self._contents.values())
+        return f"redis: {counted(count, 'key')}" if self._contents else ""
+
+    def _content_of(self, place: _Place, pool: Any, server: object) -> _Content:
+        if place not in self._contents:
+            self._contents[place] = _Content(pool, server)
+        return self._contents[place]
+
+    def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
+        state = {}
+        for number, (place, content) in enumerate(self._contents.items(), 1):
+            server = history.servers.get(place)
+            keys = content.state if server is None else RedisWorld(server).dump()
+            if place in self._shown or keys != content.state:
+                name = "redis" if number == 1 else f"redis {number}"
+                state[name] = {key: keys[key] for key in keys if not is_ignored(key)}
+        return state
+
+
+class _History:
+    """The pools of one history, which lead to copies from their first use on."""
+
+    def __init__(self, content_of: Callable[..., _Content], *, alone: bool) -> None:
+        self._content_of = content_of
+        self._alone = alone
+        self._begin = time.time()
+        self._patches = Patches()
+        self.servers: dict[_Place, Server] = {}
+        self._opened: list[AbstractContextManager[Server]] = []
+        #: The pools that stand in for others, and the connections taken from each.
+        self._instead: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self._taken: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        #: The servers of fakeredis that the other parts of the world make.
+        self._of_world: WeakSet[Any] = WeakSet()
+
+    def install(self) -> None:
+        for name, kinds in _POOLS:
+            module: Any = sys.modules.get(name)
+            for kind in () if module is None else [getattr(module, kind) for kind in kinds]:
+                if "get_connection" in vars(kind):
+                    self._patches.set(kind, "get_connection", self._taking(kind.get_connection))
+                    self._patches.set(kind, "release", self._releasing(kind.release))
+        for name in _CLIENTS:
+            module = sys.modules.get(name)
+            if module is not None:
+                for kind, method in (
+                    (module.Redis, "execute_command"),
+                    (module.Pipeline, "immediate_execute_command"),
+                    (module.Pipeline, "execute"),
+                ):
+                    # Outermost, since it is noted before a connection is taken which server a command is for.
+                    surround(self._patches, kind, method, self._lead)
+        if not self._alone and "fakeredis" in sys.modules:
+            self._note_servers(sys.modules["fakeredis"])
+
+    def end(self) -> None:
+        self._patches.restore()
+        while self._opened:
+            self._opened.pop().__exit__(None, None, None)
+
+    def _note_servers(self, fakeredis: Any) -> None:
+        init = fakeredis.FakeServer.__init__
+
+        @functools.wraps(init)
+        def made(server: Any, *args: Any, **kwargs: Any) -> None:
+            init(server, *args, **kwargs)
+            if not is_explored():
+                self._of_world.add(server)
+
+        self._patches.set(fakeredis.FakeServer, "__init__", made)
+
+    def _lead(self, client: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        if is_explored() and self._pool_instead(client.connection_pool) is not None:
+            # The connection of a client that has a single one goes past the pool.
+            single = getattr(client, "connection", None)
+            if single is not None and single not in self._taken:
+                self._patches.set(client, "connection", None)
+        return nullcontext()
+
+    def _taking(self, get_connection: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(get_connection)
+        def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
+            instead = self._pool_instead(pool) if is_explored() else None
+            if instead is None:
+                return get_connection(pool, *args, **kwargs)
+            found = instead.get_connection(*args, **kwargs)
+            if not hasattr(found, "__await__"):
+                self._taken[found] = instead
+                return found
+            return self._noted(found, instead)
+
+        return taken
+
+    async def _noted(self, found: Any, pool: Any) -> Any:
+        connection = await found
+        self._taken[connection] = pool
+        return connection
+
+    def _releasing(self, release: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(release)
+        def released(pool: Any, connection: Any) -> Any:
+            instead = self._taken.pop(connection, None)
+            return release(pool, connection) if instead is None else instead.release(connection)
+
+        return released
+
+    def _pool_instead(self, pool: Any) -> Any:
+        """Return the pool to which a pool leads; None if it stays as it is."""
+        if is_of_world(pool):
+            return None
+        found = self._instead.get(pool)
+        if found is None:
+            server = self._server_instead(pool)
+            if server is None:
+                return None
+            found = self._instead[pool] = server.pool_like(pool)
+            # The account of the history looks here for the server of a client.
+            self._patches.set(pool, "same_server", server.raw.connection_pool)
+        return found
+
+    def _server_instead(self, pool: Any) -> Server | None:
+        given = pool.connection_kwargs
+        fake = fake_servers.of(pool)
+        if fake is None:
+            host = given.get("path") or given.get("host", "localhost")
+            is_near = "path" in given or is_near_name(host, asks_for_address=True)
+            if not self._alone or not is_near:
+                # A far one is refused when it is connected to.
+                return None
+            place = _Place((host, given.get("port", 6379)), int(given.get("db") or 0))
+        elif fake in self._of_world:
+            return None
+        else:
+            place = _Place(id(fake), int(given.get("db") or 0))
+        if place not in self.servers:
+            if find_spec("fakeredis") is None:
+                refuse_delivery(_NO_FAKE)
+            with unwatched():
+                content = self._content_of(place, pool, fake)
+            if content.refusal:
+                refuse_delivery(content.refusal)
+            with unwatched():
+                block = opened(None)
+                server = block.__enter__()
+                self._opened.append(block)
+                self.servers[place] = server
+                content.fill(server, self._begin)
+        return self.servers[place]
+
+
+def _dumped(client: Any, key: bytes) -> list[tuple[Any, ...]]:
+    """Return what makes a key of fakeredis in another one."""
+    return [("RESTORE", key, 0, client.dump(key))]
+
+
+def _same(client: Any, key: bytes) -> list[tuple[Any, ...]]:
+    """Return what makes a key of a real server in fakeredis, which cannot read a dump; nothing if nothing does."""
+    kind = client.type(key).decode()
+    if kind == "string":
+        return [("SET", key, client.get(key))]
+    if kind == "list":
+        return [("RPUSH", key, *client.lrange(key, 0, -1))]
+    if kind == "set":
+        return [("SADD", key, *sorted(client.smembers(key)))]
+    if kind == "hash":
+        pairs = [part for pair in client.hgetall(key).items() for part in pair]
+        return [("HSET", key, *pairs)]
+    if kind == "zset":
+        found = client.zrange(key, 0, -1, withscores=True)
+        return [("ZADD", key, *(part for member, score in found for part in (repr(score), member)))]
+    if kind == "stream" and not client.xinfo_groups(key):
+        return [
+            ("XADD", key, number, *(part for pair in fields.items() for part in pair))
+            for number, fields in client.xrange(key)
+        ]
+    return []

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
@@ -19,9 +19,8 @@ from sqlalchemy.engine import Engine
 from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery, watcher
-from ...stores.account import accounts
 from ..sqlalchemy.binding import redirect
-from .copied import IsIgnored, counted
+from .copied import Building, IsIgnored, counted, unwatched
 from .direct import refusing_direct_connections
 
 #: A folder in memory, where the system has it.
@@ -59,7 +58,7 @@ class Engines:
         self._of_test: WeakSet[Any] = WeakSet(_living_sessions())
 
     @contextmanager
-    def opened(self, is_ignored: IsIgnored) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._histories += 1
         if self._histories > 1 and not self._shown:
             self._shown = list(self._contents)
@@ -68,7 +67,7 @@ class Engines:
             stack.callback(patches.restore)
             history = _History(self, patches, stack)
             history.install()
-            yield lambda: self._state(history, is_ignored)
+            yield lambda: self._state(history, building.is_ignored)
 
     def described(self) -> str:
         return "; ".join(
@@ -87,7 +86,7 @@ class Engines:
         """
         if engine not in self._contents:
             self._check_flushed(engine)
-            with _unwatched():
+            with unwatched():
                 self._contents[engine] = _content(engine, held)
         return self._contents[engine]
 
@@ -156,7 +155,7 @@ class _History:
         database = engine.url.database or ":memory:"
         content = self._engines.content_of(engine, self._held.get(engine))
         place = _FAST if os.access(_FAST, os.W_OK) else None
-        with _unwatched():
+        with unwatched():
             folder = self._stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place)
             )
@@ -242,17 +241,6 @@ class _Registries:
 
     def _own(self) -> dict[Any, Any] | None:
         return self._made.setdefault(watcher.get(), {}) if is_explored() else None
-
-
-@contextmanager
-def _unwatched() -> Generator[None, None, None]:
-    """Do something for a block within a delivery as the world does it, which is not an act of the job."""
-    account, token = accounts.current, watcher.set(None)
-    try:
-        with nullcontext() if account is None else account.during("world"):
-            yield
-    finally:
-        watcher.reset(token)
 
 
 def _living_sessions() -> list[Any]:

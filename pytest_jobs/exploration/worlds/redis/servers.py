@@ -52,6 +52,15 @@ def opened(url: str | None) -> Generator[Server, None, None]:
         keeper.close()
 
 
+#: The attribute of a pool that a world has made.
+_OF_WORLD: Final = "pytest_jobs_of_world"
+
+
+def is_of_world(pool: Any) -> bool:
+    """Return whether a pool leads to the server of a world."""
+    return hasattr(pool, _OF_WORLD) or isinstance(pool, PoolOfEachLoop)
+
+
 class Server:
     """The redis of a world, and the pools of connections to it."""
 
@@ -84,9 +93,7 @@ class Server:
             name: pool.connection_kwargs[name] for name in _KEPT if name in pool.connection_kwargs
         }
         if isinstance(pool, redis.asyncio.ConnectionPool):
-            return PoolOfEachLoop(
-                lambda: self._connections.async_pool(kept), kept, self.raw.connection_pool
-            )
+            return PoolOfEachLoop(lambda: self._async_pool(kept), kept, self.raw.connection_pool)
         return self._pool(kept)
 
     def close(self) -> None:
@@ -95,7 +102,13 @@ class Server:
 
     def _pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
         pool = self._connections.pool(kept)
+        setattr(pool, _OF_WORLD, True)
         self._pools.append(pool)
+        return pool
+
+    def _async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
+        pool = self._connections.async_pool(kept)
+        setattr(pool, _OF_WORLD, True)
         return pool
 
 
