@@ -245,7 +245,8 @@ class Sources:
 
     def catch_up(self) -> bool:
         """Install the sources of all libraries imported by now; return whether there were new ones."""
-        imported = [name for name in self._waiting if name in sys.modules]
+        # A name may stand for None: that forbids its import.
+        imported = [name for name in self._waiting if sys.modules.get(name) is not None]
         for library in imported:
             for source in self._waiting.pop(library):
                 source().install(self._patches)

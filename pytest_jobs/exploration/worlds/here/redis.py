@@ -162,8 +162,9 @@ class _History:
                 ):
                     # Outermost, since it is noted before a connection is taken which server a command is for.
                     surround(self._patches, kind, method, self._lead)
-        if not self._alone and "fakeredis" in sys.modules:
-            self._note_servers(sys.modules["fakeredis"])
+        fakeredis = sys.modules.get("fakeredis")
+        if not self._alone and fakeredis is not None:
+            self._note_servers(fakeredis)
 
     def end(self) -> None:
         self._patches.restore()
