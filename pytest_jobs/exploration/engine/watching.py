@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dis
 import errno
 import functools
 import inspect
@@ -16,7 +15,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import CodeType, FrameType
-from typing import Any, Final, Literal, NoReturn, Protocol, TypeAlias
+from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
@@ -552,10 +551,13 @@ class Watch:
         self._last_lines += 1
         if self._last_lines > _LAST_LINES:
             return True
-        if self._raised < _CATCHES and holds(sys.exception(), Unwound):
-            # A handler of the exception that unwinds it.
+        if self._raised < _CATCHES and self._may_handle_death() and holds(sys.exception(), Unwound):
             return False
         return self._leaving.may_leave(sys._getframe(2), code)
+
+    def _may_handle_death(self) -> bool:
+        """Return whether a handler of the exception that unwinds the delivery may run, whatever it does."""
+        return True
 
     def _raise_again(self) -> NoReturn:
         """Unwind the delivery, which may have caught the exception before and tries again for ever."""
@@ -666,6 +668,10 @@ class WatchedBody(Body):
             yield
             if watch.tracer.was_replaced():
                 watch.refuse_other_tracer()
+        if watch.dead and not watch.refused:
+            # It was killed in the last block of the job, or the job has caught the exception. Its library must
+            # not take the job for done.
+            raise Unwound
 
     async def _awaited(self, awaitable: Any) -> Any:
         isolated = self._watch.isolated
@@ -708,40 +714,3 @@ def _with_pauses(coroutine: Any, watch: Watch) -> Generator[Any, Any, Any]:
             step = functools.partial(coroutine.throw, error)
         else:
             step = functools.partial(coroutine.send, answer)
-
-
-#: By an exception, or without one.
-BlockEnd: TypeAlias = Literal["raised", "reached"]
-
-_RAISED: Final = ("PUSH_EXC_INFO", "WITH_EXCEPT_START")
-#: The three `None` that `__exit__` gets.
-_REACHED: Final = ("LOAD_CONST",) * 3
-#: The size of an operation in the code of a function.
-_OPERATION: Final = 2
-
-
-def block_end(code: CodeType) -> BlockEnd | None:
-    """Return how a running function leaves a `with` block at its current line; None if it does not.
-
-    Args:
-        code: its code, a line of which has just been reported.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code is not code:
-        frame = frame.f_back
-    if frame is None:
-        return None
-    rest = code.co_code[frame.f_lasti :]
-    if _names(rest, 2) == _RAISED:
-        return "raised"
-    if _names(rest, 1) == ("SWAP",):
-        # The value that is returned in the block stays below the three `None`.
-        rest = rest[_OPERATION:]
-    if _names(rest, 4) != (*_REACHED, "CALL"):
-        return None
-    loaded: list[Any] = [code.co_consts[rest[place]] for place in (1, 3, 5)]
-    return "reached" if loaded == [None, None, None] else None
-
-
-def _names(operations: bytes, number: int) -> tuple[str, ...]:
-    return tuple(dis.opname[each] for each in operations[: number * _OPERATION : _OPERATION])

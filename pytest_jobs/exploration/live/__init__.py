@@ -2,6 +2,7 @@
 
 - `crash`: makes the deliveries of a test, notes their points and kills one delivery at one of them;
 - `worth`: which points of a test are tried first;
+- `process`: takes back what a killed delivery put in force in the process, and releases its locks;
 - `databases`: rolls back what a killed delivery did not commit, on the connections of the test.
 
 Here the world is that of the test, so a killed delivery is unwound in it with its effects refused.

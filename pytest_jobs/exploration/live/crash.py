@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import os
-import threading
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
@@ -22,11 +23,12 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..engine.acts import Act, ActWatcher, Unwound, watcher
+from ..engine.acts import Act, ActWatcher, Unwound, skippable, watcher
 from ..engine.ending.death import holds
+from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
 from ..engine.points import Point
-from ..engine.processes import ProcessIds, held_locks
+from ..engine.processes import ProcessIds
 from ..engine.scope import Scope
 from ..engine.sources import Sources
 from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, silenced
@@ -35,14 +37,13 @@ from ..engine.watching import (
     Run,
     Watch,
     WatchedBody,
-    block_end,
     is_within_act,
 )
 from ..report.audience import current_audience
 from .databases import Databases
+from .process import LiveProcess
 from .worth import CrashPoint, place_of
 
-_LOCK: Final = type(threading.Lock())
 #: Up to here a number in the text of a point is most likely no process id.
 _SMALL: Final = 999
 
@@ -53,9 +54,8 @@ T = TypeVar("T")
 class LiveWatch(Watch):
     """Watches a delivery in a test that goes on after the delivery was killed.
 
-    The killed delivery is unwound in the world of the test. So each further line raises again, and no
-    effect happens except a rollback: a killed process would not run the `finally` and `except` blocks
-    of the project either.
+    The killed delivery is unwound in the world of the test: it leaves its blocks, so that nothing of it stays
+    in force, and no effect happens except a rollback. An `except` block that goes on with the job does not run.
     """
 
     isolated = False
@@ -95,22 +95,18 @@ class LiveWatch(Watch):
         current: ActWatcher | None = watcher.get()
         if current is not self:
             return
-        end = block_end(code)
-        if self.dead and end == "raised":
-            # The `finally` blocks of installed packages run too. The context managers of the project
-            # have lines, which raise.
-            return
-        if self.dead:
-            raise Unwound
-        if end is None:
-            # An exception in a line at which a block is left does not reach its context manager.
-            self._come_to(self._counter.line(code, line))
+        # At the edge of a block a dead delivery would leave the block as if it had succeeded.
+        if self.dead or not self._leaving.is_at_edge(sys._getframe(1), code):
+            super().line(code, line)
 
-    def _may_leave(self, code: CodeType | None = None) -> bool:
-        return True
+    @property
+    def progress(self) -> object:
+        """A value that changes as long as the delivery goes on; before it is killed it may wait for ever."""
+        return super().progress if self.dead else object()
 
-    def _ends_here(self, code: CodeType | None = None) -> bool:
-        return True
+    def _may_handle_death(self) -> bool:
+        # The test would see what an `except BaseException` of the job does.
+        return False
 
     def _interrupts_this_thread(self) -> bool:
         # Of several threads only those count that run in the context of the delivery, such as the one of
@@ -252,6 +248,7 @@ class LiveEffects:
         self._patches = patches
         self._sources: Sources | None = None
         self._databases = Databases(self._patches)
+        self._process = LiveProcess(self._patches)
 
     def catch_up(self) -> None:
         """Install the sources of all libraries that are imported by now."""
@@ -261,12 +258,21 @@ class LiveEffects:
         # On top of the sources, which make the connections of sqlite.
         self._databases.catch_up()
 
-    def delivery(self, watch: LiveWatch) -> AbstractContextManager[None]:
-        """Roll back the transactions that begin in a block, if the delivery is killed in it.
+    @contextmanager
+    def delivery(self, watch: LiveWatch, scope: Scope) -> Generator[None, None, None]:
+        """Let a delivery be made in a block; if it is killed, nothing that it began is left.
 
-        A database does that for a worker that died.
+        A database rolls back the transactions of a worker that died, and its memory is gone.
+
+        Args:
+            watch: watches the delivery.
+            scope: decides whose lines are points.
         """
-        return self._databases.delivery(lambda: watch.dead) if watch.kills else nullcontext()
+        if not watch.kills:
+            yield
+            return
+        with self._process.delivery(watch, scope), self._databases.delivery(lambda: watch.dead):
+            yield
 
 
 class LiveCrash:
@@ -342,7 +348,7 @@ class LiveCrash:
             if attempt is None:
                 return call.make()
             with attempt.watched():
-                attempt.value = attempt.in_context(attempt.body, call.make)
+                attempt.value = attempt.in_context(attempt.body, call.run)
             if not attempt.watch.dead:
                 return attempt.value
             return self._called_again(call.make())
@@ -354,7 +360,7 @@ class LiveCrash:
             if attempt is None:
                 return await call.make()
             with attempt.watched():
-                attempt.value = await attempt.awaited(attempt.body(call.make))
+                attempt.value = await attempt.awaited(attempt.body(call.arun))
             if not attempt.watch.dead:
                 return attempt.value
             return self._called_again(await call.make())
@@ -453,7 +459,6 @@ class _Attempt:
         self.value: Any = None
         self._is_killed = watch.kills
         self._effects = effects
-        self._locks_before = self._locks_held() if self._is_killed else []
 
     @contextmanager
     def watched(self) -> Generator[None, None, None]:
@@ -463,7 +468,7 @@ class _Attempt:
         if self._ledger is not None:
             self._ledger.gate = self._holds_back
         try:
-            with self._effects.delivery(watch):
+            with self._effects.delivery(watch, self._scope):
                 try:
                     yield
                 except BaseException as error:
@@ -478,16 +483,8 @@ class _Attempt:
                     watch.tracer.close()
                     if watch.dead:
                         watch.close_connections()
-            if watch.dead:
-                self._release_locks()
         finally:
             self._ended(self.watch)
-
-    def _release_locks(self) -> None:
-        for lock in self._locks_held():
-            # It was memory of the killed process.
-            if not any(lock is before for before in self._locks_before):
-                lock.release()
 
     def result(self) -> Delivery | None:
         """Return the delivery; None if it was killed."""
@@ -498,20 +495,16 @@ class _Attempt:
         """Call the function that makes the delivery."""
         if not self._is_killed:
             return call(*args, **kwargs)
-        # A killed delivery runs no `finally` that resets a context variable.
-        return contextvars.copy_context().run(call, *args, **kwargs)
+        watchdog = Watchdog(math.inf, Unwound)
+        with watchdog.on_duty(), watchdog.guarding(self.watch, None):
+            # A killed delivery may reset no context variable.
+            return contextvars.copy_context().run(call, *args, **kwargs)
 
     async def awaited(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await the coroutine that makes the delivery."""
         if not self._is_killed:
             return await coroutine
         return await InContext(contextvars.copy_context(), coroutine)
-
-    def _locks_held(self) -> list[Any]:
-        # A thread can release only its own RLock, so those stay.
-        return [
-            lock for lock in held_locks(self._scope.loaded_modules()) if hasattr(lock, "locked")
-        ]
 
     def _holds_back(self, record: JobRecord) -> bool:
         """Count an enqueue as an effect, and drop it if the delivery is dead: the gate of the ledger."""
@@ -522,7 +515,7 @@ class _Attempt:
         current: ActWatcher | None = watcher.get()
         if record.origin is not FIRST or current is not self.watch:
             return False
-        with self.watch.acting(Act("enqueue", call_text(record))):
+        with skippable(), self.watch.acting(Act("enqueue", call_text(record))):
             self._passing = True
             try:
                 self._ledger.added(record)

@@ -27,6 +27,14 @@ class DirectCall:
     #: Makes the call, each time with the arguments as they were at first.
     make: Callable[[], Any]
 
+    def run(self) -> Any:
+        """Make the call. The functions above this one have nothing to do with the job."""
+        return self.make()
+
+    async def arun(self) -> Any:
+        """Make the call of a coroutine function."""
+        return await self.make()
+
     def error_in(self, result: object) -> BaseException | None:
         """Return the error that a result stands for, as the result of `task.apply()` may; None for none."""
         error = getattr(result, "result", None)

@@ -40,9 +40,9 @@ _AGAIN_STORY = """\
 Something that the test changes outlives it: a row, a file, a global of a module, a fixture of a wider scope.
 Let a fixture set it up for each run, or leave the test out: @pytest.mark.jobs(crash=False)."""
 _NOT_MODELLED = """\
-Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` and `except`
-blocks of installed packages run; a transaction that the test began stays open; locks that are not globals stay
-held; what no effect source reports is not a point of its own."""
+Not modelled: the globals of modules live on, as do threads and subprocesses of the job; `finally` blocks and
+`__exit__` methods run, and what they change in memory stays; a transaction that the test began stays open; what
+no effect source reports is not a point of its own."""
 
 
 class CrashPlugin(AdversaryPlugin):

@@ -13,11 +13,15 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
+from ....harness.running.calls import DirectCall
 from ....harness.running.performer import Performer
 
 _OURS: Final = str(Path(__file__).resolve().parents[3])
 #: The functions that make a delivery. Their callers have nothing to do with it.
-_BASE: Final = frozenset((Performer.attempt.__code__, Performer.aattempt.__code__))
+_BASE: Final = frozenset(
+    made.__code__
+    for made in (Performer.attempt, Performer.aattempt, DirectCall.run, DirectCall.arun)
+)
 #: An exception inside one of these leaves half of its work undone.
 _BLOCK_METHODS: Final = frozenset(("__enter__", "__exit__", "__aenter__", "__aexit__", "__del__"))
 
@@ -56,13 +60,22 @@ class Leaving:
             line_of: the code whose line was just reported, if a line was; it runs below `frame`.
         """
         if line_of is not None:
-            while frame is not None and frame.f_code is not line_of:
-                frame = frame.f_back
+            frame = _running(line_of, frame)
             if frame is not None and _is_between_blocks(frame):
                 return False
         else:
             frame = _caller_of_ours(frame)
         return not any(map(self._is_ending, frames_of_delivery(frame)))
+
+    def is_at_edge(self, frame: FrameType | None, code: CodeType) -> bool:
+        """Return whether some code, a line of which was just reported, enters or leaves a block in it.
+
+        Args:
+            frame: a running function that the code has called.
+            code: the code.
+        """
+        found = _running(code, frame)
+        return found is not None and (_is_at_edge(found) or _is_between_blocks(found))
 
     def may_leave_await(self, coroutine: Any) -> bool:
         """Return whether an exception that is thrown into a waiting coroutine skips nothing.
@@ -125,6 +138,12 @@ def frames_of_delivery(frame: FrameType | None) -> Iterator[FrameType]:
         if not is_ours(frame.f_code):
             yield frame
         frame = frame.f_back
+
+
+def _running(code: CodeType, frame: FrameType | None) -> FrameType | None:
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame
 
 
 def _caller_of_ours(frame: FrameType | None) -> FrameType | None:
@@ -273,7 +292,7 @@ def _ending_lines(code: CodeType) -> frozenset[int]:
     found: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Try | ast.TryStar):
-            again = [handler.body for handler in node.handlers if _raises_again(handler.body)]
+            again = [handler.body for handler in node.handlers if _raises_again(handler)]
             if again or node.finalbody:
                 found.update(handler.lineno for handler in node.handlers)
             for body in filter(None, (node.finalbody, *again)):
@@ -297,5 +316,11 @@ def _lines_of(code: CodeType) -> list[str]:
     return linecache.getlines(code.co_filename)[begin : max(numbers)]
 
 
-def _raises_again(body: list[ast.stmt]) -> bool:
-    return isinstance(body[-1], ast.Raise) and body[-1].exc is None and len(body) > 1
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    """Return whether a handler cleans up and then raises: what it has caught, or another error for anything."""
+    last = handler.body[-1]
+    if not isinstance(last, ast.Raise) or len(handler.body) == 1:
+        return False
+    caught = handler.type
+    catches_all = caught is None or (isinstance(caught, ast.Name) and caught.id == "BaseException")
+    return last.exc is None or catches_all

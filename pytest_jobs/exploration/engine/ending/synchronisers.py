@@ -59,6 +59,16 @@ class Synchronisers:
             if _state(slot.value) != first and (first is not _FREE or _is_held(slot.value)):
                 slot.put(_made(slot.value, first))
 
+    def give_back(self, modules: Iterable[Namespace]) -> None:
+        """Give back what a dead delivery has taken. Threads of the test may use the same synchronisers.
+
+        Args:
+            modules: where to look. A lock that is new there must be free.
+        """
+        for slot in list(_slots(modules)):
+            if not _given_back(slot.value, self._first.get(slot.place, _FREE)):
+                slot.put(_made(slot.value, False))
+
 
 _FREE: Final = object()
 
@@ -123,6 +133,31 @@ def _is_held(value: Any) -> bool:
         # Of this thread, it is held if it has to be released once more.
         return "count=0" not in repr(value)
     return isinstance(value, threading.Condition) and _is_held(vars(value)["_lock"])
+
+
+def _given_back(value: Any, first: Any) -> bool:
+    """Release a synchroniser if less of it is free than at first; return whether this thread could do so."""
+    if isinstance(value, queue.Queue):
+        if isinstance(first, list) and value.qsize() < len(first):
+            here = list(map(id, value.queue))
+            for item in first:
+                if id(item) not in here:
+                    value.put_nowait(item)
+        return True
+    if isinstance(value, threading.Semaphore):
+        while isinstance(first, int) and vars(value)["_value"] < first:
+            value.release()
+        return True
+    if isinstance(value, threading.Event) or first is True:
+        return True
+    lock = vars(value)["_lock"] if isinstance(value, threading.Condition) else value
+    try:
+        while _is_held(lock):
+            lock.release()
+    except RuntimeError:
+        # An RLock of another thread, which only that one can release.
+        return False
+    return True
 
 
 def _made(old: Any, state: Any) -> Any:

@@ -102,12 +102,12 @@ class Watchdog:
                 )
 
     @contextmanager
-    def guarding(self, watch: Watched, on_hang: OnHang) -> Generator[None, None, None]:
+    def guarding(self, watch: Watched, on_hang: OnHang | None) -> Generator[None, None, None]:
         """Interrupt a delivery that this thread makes in a block, if it goes on without an end.
 
         Args:
             watch: the watch of the delivery.
-            on_hang: called before it is interrupted, in another thread.
+            on_hang: called before it is interrupted, in another thread; None for nothing.
         """
         if threading.get_ident() != self._owner:
             # Whoever made this thread waits for it no longer than `while_alive` does.
