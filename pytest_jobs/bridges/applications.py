@@ -9,8 +9,12 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
+from ..errors import AmbiguousJobError
+
 #: An application, as the library calls it.
 A = TypeVar("A")
+#: A task, as an application holds it.
+T = TypeVar("T")
 
 
 class Applications(Generic[A]):
@@ -53,6 +57,27 @@ class Applications(Generic[A]):
         """Return all applications, each once."""
         found = {id(each): each for applications in self.ranked() for each in applications}
         return list(found.values())
+
+    def find(self, name: str, get: Callable[[A], T | None]) -> T | None:
+        """Return the task with a name that the nearest applications have; None when none has it.
+
+        Args:
+            name: the name.
+            get: returns the task of this name that an application has; None when it has none.
+
+        Raises:
+            AmbiguousJobError: when two applications that are asked together have tasks of it.
+        """
+        for applications in self.ranked():
+            tasks = [(each, task) for each in applications if (task := get(each)) is not None]
+            if len({id(task) for _, task in tasks}) > 1:
+                having = " and ".join(repr(each) for each, _ in tasks)
+                raise AmbiguousJobError(
+                    f"{name!r} names a task of each of {having}, so it can mean any of them: name the task object."
+                )
+            if tasks:
+                return tasks[0][1]
+        return None
 
     def only(self) -> A | None:
         """Return the application, where the first who would be asked is the only one."""

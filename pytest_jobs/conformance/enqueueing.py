@@ -72,7 +72,7 @@ class Enqueueing(Case):
         need(library, bridge, "serialise")
 
         with pytest.raises(Exception):  # noqa: B017, PT011 - each library has an error of its own
-            send(library, library.jobs.note, object())
+            send(library, library.jobs.note, threading.Lock())
 
         assert len(jobs.enqueued) == 0
 

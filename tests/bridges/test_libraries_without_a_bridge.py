@@ -61,16 +61,6 @@ def dramatiq_with_a_broker_of_its_own():
     send.send_with_options(args=(7,), delay=1_000)
 
 
-def huey():
-    huey = pytest.importorskip("huey").RedisHuey("mail", port=1)
-    huey.task()(work)(7)
-
-
-def huey_immediate():
-    huey = pytest.importorskip("huey").MemoryHuey("mail", immediate=True)
-    huey.task()(work)(7)
-
-
 def procrastinate():
     procrastinate = pytest.importorskip("procrastinate")
     app = procrastinate.App(connector=procrastinate.PsycopgConnector())
@@ -204,8 +194,6 @@ ENQUEUES = {
     rq_many: "rq",
     dramatiq: "dramatiq",
     dramatiq_with_a_broker_of_its_own: "dramatiq",
-    huey: "huey",
-    huey_immediate: "huey",
     procrastinate: "procrastinate",
     procrastinate_awaited: "procrastinate",
     arq: "arq",

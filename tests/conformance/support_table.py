@@ -77,6 +77,13 @@ LISTED = (
         ("taskiq_redis",),
         "taskiq.bridge",
     ),
+    Listed(
+        "Huey",
+        "how-to/huey.md",
+        "test_huey_conformance:HueyLibrary",
+        ("huey",),
+        "huey.bridge",
+    ),
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 

@@ -88,7 +88,14 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
         ),
         Library("dramatiq", "Dramatiq", ("dramatiq",), ("dramatiq.broker:Broker.enqueue",)),
-        Library("huey", "Huey", ("huey",), ("huey.api:Huey.enqueue",)),
+        Library(
+            "huey",
+            "Huey",
+            ("huey",),
+            ("huey.api:Huey.enqueue",),
+            is_bridged=True,
+            application="huey",
+        ),
         Library(
             "procrastinate",
             "Procrastinate",

@@ -14,7 +14,7 @@ from taskiq.result import TaskiqResult
 from taskiq.result_backends.dummy import DummyResultBackend
 from taskiq_dependencies import DependencyGraph
 
-from ...errors import AmbiguousJobError, ApplicationError
+from ...errors import ApplicationError
 from ..applications import Applications
 from ..toolkit import JobRecord
 
@@ -36,18 +36,8 @@ class Brokers(Applications[AsyncBroker]):
         Raises:
             AmbiguousJobError: when two brokers that are asked together have tasks of it.
         """
-        for brokers in self.ranked():
-            tasks = [broker.find_task(name) for broker in brokers]
-            found = {id(task): task for task in tasks if task is not None}
-            if len(found) > 1:
-                having = [repr(b) for b, task in zip(brokers, tasks, strict=True) if task]
-                raise AmbiguousJobError(
-                    f"{name!r} names a task of each of {' and '.join(having)}, so it can mean any of them: name "
-                    "the task object."
-                )
-            if found:
-                return next(iter(found.values()))
-        return AsyncBroker.global_task_registry.get(name)
+        task = self.find(name, lambda broker: broker.find_task(name))
+        return AsyncBroker.global_task_registry.get(name) if task is None else task
 
     def names(self) -> set[str]:
         """Return the names of all tasks, shared ones included."""

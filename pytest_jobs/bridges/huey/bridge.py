@@ -1,0 +1,454 @@
+"""The bridge of Huey."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
+
+import huey
+from huey.api import Huey, Result, ResultGroup, Task, TaskWrapper
+from huey.constants import EmptyData
+from huey.contrib import asyncio as huey_asyncio
+
+from ...errors import ApplicationError, CriterionError, NotPerformedError, UnknownJobError
+from ..applications import Applications
+from ..toolkit import (
+    Binder,
+    CountedAttempts,
+    Delivery,
+    DeliverySemantics,
+    JobRecord,
+    Probe,
+    RetryPolicy,
+    Seam,
+    Steps,
+    current_attempt,
+    minutes_between,
+)
+from .attempt import HueyAttempt
+from .messages import TaskClass, TaskMessage, chord_of, naive, registered, steps
+from .storage import Kept, NeverWaiting, Store
+
+_PROBE: Final = Probe(
+    "huey",
+    "huey.api:Huey.enqueue(_, _)",
+    "huey.api:Huey.execute(_, _, _)",
+    "huey.api:Huey.add_schedule(_, _)",
+    "huey.api:Huey.serialize_task(_, _)",
+    "huey.api:Huey.deserialize_task(_, _)",
+    "huey.api:Huey._emit(_, _, _)",
+    "huey.api:Huey._get_timestamp(_)",
+    "huey.api:Huey.immediate",
+    "huey.api:Result.get_raw_result(_, _)",
+    "huey.api:ResultGroup.as_completed",
+    "huey.api:Task.execute(_)",
+    "huey.api:TaskWrapper.s",
+    "huey.api:normalize_time(eta=, delay=, utc=)",
+    "huey.contrib.asyncio:asyncio",
+    "huey.registry:Registry.string_to_task(_, _)",
+    "huey.registry:Registry.task_to_string(_, _)",
+    "huey.storage:MemoryStorage.put_data(_, _, _)",
+    tested=((2, 5), (3, 5)),
+)
+
+#: The last instant that was computed from a delay, and the time to which the delay was added.
+_computed: ContextVar[tuple[datetime, int] | None] = ContextVar("pytest_jobs_huey", default=None)
+_normalize_time: Final = huey.api.normalize_time
+
+
+def bridge(applications: Sequence[Any]) -> HueyBridge:
+    """Return a new bridge to all Hueys.
+
+    Args:
+        applications: those that are asked first for a task that a test names by its name.
+    """
+    return HueyBridge(applications)
+
+
+class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
+    """Brings the tasks of all Hueys into the harness, instead of their storage."""
+
+    name = "huey"
+    capabilities = frozenset(("eta", "priority", "retry", "discard", "serialise", "cron", "chains"))
+    attempt_class = HueyAttempt
+
+    def __init__(self, hueys: Sequence[Any] = ()) -> None:
+        """Prepare a bridge.
+
+        Args:
+            hueys: those that are asked first for a task that a test names by its name.
+
+        Raises:
+            UnknownVersionError: when the installed Huey lacks what the bridge relies on.
+            ApplicationError: when one of them is not a Huey.
+        """
+        _PROBE.check(huey.__version__)
+        super().__init__()
+        self.version = huey.__version__
+        for each in hueys:
+            if not isinstance(each, Huey):
+                raise ApplicationError(
+                    f"{each!r} is not a Huey: name the object whose `task` decorates the functions."
+                )
+        self._hueys: Applications[Huey] = Applications(hueys, lambda kinds: Huey in kinds)
+        #: What the decorators made, by the classes of the tasks.
+        self._wrappers: dict[TaskClass, TaskWrapper | None] = {}
+
+    def __str__(self) -> str:
+        return str(self._hueys) or "the Hueys of huey"
+
+    def described(self) -> str:
+        return self._hueys.described()
+
+    def new_store(self) -> Store:
+        return Store(self)
+
+    # Instead of storages
+
+    def patch(self, seam: Seam) -> None:
+        seam.overlay(Huey, "storage", HueyBridge._storage)
+        # Code that asks is told what production tells; what was set stays with the object.
+        seam.overlay(Huey, "immediate", HueyBridge._immediate)
+        seam.wrap(Huey, "execute", HueyBridge._execute)
+        seam.wrap(Huey, "_emit", HueyBridge._emit)
+        seam.wrap(Huey, "_get_timestamp", HueyBridge._get_timestamp)
+        seam.set(huey.api, "normalize_time", _normalized)
+        of_result = attrgetter("huey")
+        seam.wrap(Result, "get_raw_result", HueyBridge._result, application=of_result)
+        seam.wrap(ResultGroup, "as_completed", HueyBridge._as_completed)
+        seam.set(huey_asyncio, "asyncio", NeverWaiting(huey_asyncio.asyncio, HueyBridge.seam))
+
+    def _storage(self, original: Callable[[], Any], application: Huey) -> Kept:
+        return self.store.storage_of(application)
+
+    def _immediate(self, original: Callable[[], Any], application: Huey) -> bool:
+        return False
+
+    def _execute(
+        self, original: Callable[..., Any], application: Huey, task: Task, *args: Any, **kwargs: Any
+    ) -> Any:
+        attempt = current_attempt.get()
+        is_delivered = isinstance(attempt, HueyAttempt) and attempt.task is task
+        if application._immediate and not is_delivered:
+            # Immediate mode: `enqueue` performs instead of sending.
+            data = application.serialize_task(task)
+            return self.store.storage_of(application).enqueue(data, task.priority)
+        return original(task, *args, **kwargs)
+
+    def _emit(
+        self, original: Callable[..., Any], application: Huey, signal: str, task: Task, *args: Any
+    ) -> Any:
+        attempt = current_attempt.get()
+        if isinstance(attempt, HueyAttempt) and attempt.task is task:
+            attempt.signals.add(signal)
+        return original(signal, task, *args)
+
+    def _get_timestamp(self, original: Callable[[], datetime], application: Huey) -> datetime:
+        attempt = current_attempt.get()
+        if not isinstance(attempt, HueyAttempt):
+            return original()
+        attempt.read_ns = self._now_ns()
+        return naive(attempt.read_ns, utc=application.utc)
+
+    def after(self, delay: timedelta, *, utc: bool) -> datetime:
+        """Return when a delay ends by the clock of the harness, as Huey writes it, and note when it began."""
+        now_ns = self._now_ns()
+        moment = naive(now_ns, utc=utc) + delay
+        _computed.set((moment, now_ns))
+        return moment
+
+    def _now_ns(self) -> int:
+        """Return the time in whole microseconds, which is how Huey writes it."""
+        return self.sink.now_ns() // 1_000 * 1_000
+
+    def _result(
+        self,
+        original: Callable[..., Any],
+        result: Result,
+        blocking: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        if blocking:
+            self._check_result(result)
+        return original(blocking, *args, **kwargs)
+
+    def _as_completed(
+        self, original: Callable[..., Any], group: ResultGroup, *args: Any, **kwargs: Any
+    ) -> Any:
+        for result in group:
+            self._check_result(result)
+        return original(*args, **kwargs)
+
+    def _check_result(self, result: Result) -> None:
+        """Raise a NotPerformedError when waiting for a result would never end."""
+        is_there = result._result is not EmptyData
+        if not is_there and not result.huey.storage.has_data_for_key(result.id):
+            raise self.not_performed(result.id)
+
+    def not_performed(self, job_id: str) -> NotPerformedError:
+        if job_id in self.store.performed_ids and self.sink.pending_with(job_id) is None:
+            return NotPerformedError(
+                f"The task {job_id} was performed, and Huey kept no result of it, so waiting for one would never "
+                "end: Huey keeps no None without `store_none=True`, and a result is read once."
+            )
+        return super().not_performed(job_id)
+
+    def enqueued(
+        self, application: Huey, data: bytes, records: dict[int, JobRecord], *, is_in_schedule: bool
+    ) -> None:
+        """Report what was put into a queue or a schedule.
+
+        Args:
+            application: the Huey.
+            data: the task as bytes.
+            records: where to keep the record while it is pending.
+            is_in_schedule: whether it was put into the schedule.
+        """
+        attempt = current_attempt.get()
+        running = attempt if isinstance(attempt, HueyAttempt) else None
+        if running is not None and running.on_the_way is not None:
+            running.on_the_way = data
+            return
+        task: Task = application.deserialize_task(data)
+        before = running if running is not None and running.message.job_id == task.id else None
+        now_ns, computed = self.sink.now_ns(), _computed.get()
+        if computed is not None and computed[0] == task.eta:
+            now_ns = computed[1]
+            _computed.set(None)
+        elif before is not None:
+            now_ns = before.read_ns
+        message = TaskMessage(application, data, task, now_ns, is_in_schedule=is_in_schedule)
+        if before is not None:
+            message.attempt = before.message.attempt + 1
+            message.retries_at_first = before.message.retries_at_first
+        self._hueys.note(application)
+        record = self.new_record(message)
+        records[id(record)] = record
+        self.sink.added(record)
+
+    def withdraw(self, record: JobRecord) -> None:
+        """Withdraw a record whose queue was emptied."""
+        self.sink.removed(record)
+
+    # Tasks and messages
+
+    def find(self, job: object) -> TaskClass | None:
+        """Return the class of a task.
+
+        Args:
+            job: what a decorator of Huey or of its Django app made, the class of a task, or a name.
+        """
+        if isinstance(job, TaskWrapper):
+            found: TaskClass = job.task_class
+            return found
+        if isinstance(job, type) and issubclass(job, Task):
+            return job
+        if isinstance(job, str):
+            return self._hueys.find(job, lambda application: registered(application, job))
+        # `on_commit_task` of the Django app makes a function.
+        function = vars(job).get("call_local") if inspect.isfunction(job) else None
+        return None if function is None else self._having(function)
+
+    def _having(self, function: Callable[..., Any]) -> TaskClass | None:
+        name = f"{function.__module__}.{function.__name__}"
+        found = self.find(name)
+        return found if found is not None and self.body_of(found) is function else None
+
+    def known_names(self) -> set[str]:
+        return {name for each in self._hueys.every() for name in each._registry._registry}
+
+    def name_of(self, task: TaskClass) -> str:
+        return f"{task.__module__}.{task.__name__}"
+
+    def body_of(self, task: TaskClass) -> Callable[..., Any]:
+        """Return the function that the decorator got; a task class of a project may have a body of its own."""
+        function: Any = task.execute
+        code = getattr(function, "__code__", None)
+        if code is not None and "func" in code.co_freevars:
+            function = function.__closure__[code.co_freevars.index("func")].cell_contents
+        unwrapped: Callable[..., Any] = inspect.unwrap(function)
+        return unwrapped
+
+    def binder_of(self, task: TaskClass) -> Binder:
+        function = self.body_of(task)
+        if not getattr(task, "context", False):
+            return Binder(function, label=self.name_of(task))
+        # The worker passes the task itself, as `task=`.
+        signature = inspect.signature(function)
+        parameters = [each for name, each in signature.parameters.items() if name != "task"]
+
+        def called() -> None:
+            """Have a signature."""
+
+        called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return Binder(called, label=self.name_of(task))
+
+    def task_of(self, message: TaskMessage) -> TaskClass | None:
+        return registered(message.huey, message.name)
+
+    def job_of(self, record: JobRecord) -> object:
+        """Return what the decorator made, or the class of a task that was not declared by a decorator."""
+        found = self.task_of(self.message_of(record))
+        if found is None:
+            return record.name
+        if found not in self._wrappers:
+            self._wrappers[found] = wrapper_of(found)
+        return self._wrappers[found] or found
+
+    def decoded(self, message: TaskMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        task = message.read()
+        return tuple(task.args), dict(task.kwargs)
+
+    def payload_of(self, message: TaskMessage) -> object:
+        return message.data
+
+    def rank(self, priority: int | None) -> int:
+        """Return the priority with its sign changed: Huey takes the highest number first."""
+        return -(priority or 0)
+
+    def semantics_of(self, task: TaskClass) -> DeliverySemantics:
+        """Return the same for every task: each storage takes a task from the queue before it runs."""
+        return DeliverySemantics(
+            acknowledged="before",
+            redelivered_on_raise=False,
+            redelivered_on_kill=False,
+            redelivered_on_outage=False,
+        )
+
+    def policy_of(self, task: TaskClass) -> RetryPolicy:
+        delay: float = task.default_retry_delay or 0
+        backoff: float = getattr(task, "default_retry_backoff", 0) or 1
+        retries: int = task.default_retries or 0
+        return RetryPolicy(retries + 1, lambda n: timedelta(seconds=delay * backoff ** (n - 1)))
+
+    def follow_ups(self, record: JobRecord) -> Collection[str]:
+        return {str(step) for step in self.steps_after(record)}
+
+    def steps_after(self, record: JobRecord) -> Steps:
+        """Return the tasks of the pipeline after a record, and what follows the chord that it is part of."""
+        try:
+            return steps(self.message_of(record).read())
+        except UnknownJobError:
+            return ()
+
+    def batch_of(self, record: JobRecord) -> str | None:
+        """Return the id of the chord that a record is part of."""
+        return chord_of(self.message_of(record).read())
+
+    def retried(self, message: TaskMessage, attempt: int) -> TaskMessage:
+        """Return the task as it is sent again.
+
+        Raises:
+            CriterionError: when it has not so many retries.
+        """
+        further = attempt - message.attempt
+        if further > message.retries:
+            raise CriterionError(
+                f"{message.name} has {message.retries} retries left at attempt {message.attempt}, so Huey never "
+                f"makes attempt {attempt}: ask for one up to {message.attempt + message.retries}."
+            )
+        task = message.read()
+        task.retries -= further
+        task.retry_delay *= (getattr(task, "retry_backoff", 0) or 1) ** further
+        data = message.huey.serialize_task(task)
+        again = TaskMessage(message.huey, data, task, message.enqueued_ns, is_in_schedule=True)
+        again.attempt = attempt
+        again.retries_at_first = message.retries_at_first
+        return again
+
+    def send(self, task: TaskClass, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        owner = next((each for each in self._hueys.every() if self._owns(each, task)), None)
+        if owner is None:
+            raise CriterionError(
+                f"No Huey that is known here has the task {self.name_of(task)}: name the Huey in jobs_apps, or "
+                "enqueue a task of it first."
+            )
+        owner.enqueue(task(args, dict(kwargs)))
+
+    def _owns(self, application: Huey, task: TaskClass) -> bool:
+        return registered(application, self.name_of(task)) is task
+
+    def firings_between(
+        self, after_ns: int, until_ns: int
+    ) -> Iterator[tuple[int, Callable[[], object]]]:
+        """Yield the periodic tasks that the scheduler of the consumer enqueues, which looks once a minute."""
+        periodic = [
+            (each, task) for each in self._hueys.every() for task in each._registry._periodic_tasks
+        ]
+        for minute_ns in minutes_between(after_ns, until_ns) if periodic else ():
+            for application, task_class in periodic:
+                task = task_class()
+                if task.validate_datetime(naive(minute_ns, utc=application.utc)):
+                    yield minute_ns, partial(application.enqueue, task)
+
+    # Performing
+
+    def deliver(self, attempt: HueyAttempt) -> Delivery:
+        """Make one delivery as a worker of the consumer does.
+
+        Raises:
+            UnknownJobError: when the Huey has no task of this name.
+            BaseException: an error of the job that does not derive from Exception.
+        """
+        message = attempt.message
+        application = message.huey
+        task = message.read()
+        timestamp = naive(attempt.now_ns, utc=application.utc)
+        if message.due_ns is not None:
+            task = self._through_the_schedule(attempt, task)
+            timestamp = max(timestamp, task.eta)
+        body = task.execute
+        task.execute = lambda: attempt.run(body)
+        attempt.task = task
+        try:
+            value = application.execute(task, timestamp)
+        except Exception as error:
+            # The worker logs it: the result cannot be written, for example.
+            attempt.error = attempt.error or error
+            value = None
+        if attempt.ending is not None:
+            raise attempt.ending
+        delivery = attempt.outcome(value)
+        self.store.performed(attempt.record)
+        return delivery
+
+    def _through_the_schedule(self, attempt: HueyAttempt, task: Task) -> Task:
+        """Take a task into the schedule and from there to the queue, as a worker and the scheduler do.
+
+        The scheduler sets the time anew at which the task expires, and both send signals.
+        """
+        application = attempt.message.huey
+        attempt.on_the_way = attempt.message.data
+        if not attempt.message.is_in_schedule:
+            application.add_schedule(task)
+        application.enqueue(task)
+        data, attempt.on_the_way = attempt.on_the_way, None
+        return application.deserialize_task(data)
+
+
+def _normalized(eta: Any = None, delay: Any = None, utc: bool = True) -> Any:
+    """Return the instant that a delay ends, by the clock of the harness: exactly that long after the enqueue."""
+    bridge = HueyBridge.seam.bridge_of(None)
+    if bridge is None or not delay or eta is not None:
+        return _normalize_time(eta, delay, utc)
+    if not isinstance(delay, timedelta):
+        delay = timedelta(seconds=delay)
+    return bridge.after(delay, utc=utc)
+
+
+def wrapper_of(task: TaskClass) -> TaskWrapper | None:
+    """Return what a decorator made; Huey keeps only the class of the task."""
+    referrers = gc.get_referrers(task)
+    # Of an object that has its attributes in a dictionary, that dictionary refers to the class.
+    mappings = [each for each in referrers if type(each) is dict and "task_class" in each]
+    every = [*referrers, *(gc.get_referrers(*mappings) if mappings else ())]
+    return next(
+        (each for each in every if isinstance(each, TaskWrapper) and each.task_class is task), None
+    )

@@ -1,0 +1,269 @@
+"""A task is performed by `Huey.execute`, as a worker of the consumer does it."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("huey")
+
+from huey import CancelExecution, RedisHuey, signals as named
+
+from pytest_jobs.errors import BridgeError, UnknownJobError
+
+NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def signals(huey):
+    """Return the names of the signals that were sent."""
+    found = []
+
+    @huey.signal()
+    def note(signal, task, *error):
+        found.append(signal)
+
+    return found
+
+
+@pytest.fixture
+def work(huey):
+    @huey.task()
+    def work(error=None):
+        if error is not None:
+            raise error
+        return "done"
+
+    return work
+
+
+def test_hooks_run_around_the_body(jobs, huey, work):
+    seen = []
+    huey.pre_execute(name="before")(lambda task: seen.append(task.args))
+    huey.post_execute(name="after")(lambda task, value, error: seen.append((value, error)))
+    work()
+
+    jobs.drain()
+
+    assert seen == [(), ("done", None)]
+
+
+def test_a_hook_may_stop_a_task(jobs, huey, work):
+    @huey.pre_execute()
+    def refuse(task):
+        raise CancelExecution
+
+    work()
+    (delivery,) = [jobs.perform(record) for record in jobs.pending]
+
+    assert delivery.status == "halted"
+
+
+def test_a_task_that_cancels_itself_is_discarded(jobs, work):
+    work(CancelExecution(retry=False))
+
+    jobs.drain()
+
+    (delivery,) = jobs.discarded
+    assert isinstance(delivery.error, CancelExecution)
+
+
+def test_a_revoked_task_is_cancelled(jobs, work):
+    work().revoke()
+
+    jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["cancelled"]
+
+
+def test_a_task_is_revoked_by_its_function_until_it_is_restored(jobs, work):
+    work.revoke()
+    work()
+    jobs.drain()
+    work.restore()
+    work()
+    jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["cancelled", "performed"]
+
+
+def test_a_revocation_ends_at_its_time(jobs, work):
+    jobs.clock.move_to(NEW_YEAR)
+    work.revoke(revoke_until=NEW_YEAR + timedelta(minutes=1))
+    work()
+    work.schedule(delay=120)
+
+    jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["cancelled", "performed"]
+
+
+def test_an_expired_task_is_discarded(jobs, work):
+    jobs.clock.move_to(NEW_YEAR)
+    work(expires=30)
+    jobs.clock.move_to(NEW_YEAR + timedelta(minutes=1))
+
+    jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["discarded"]
+
+
+def test_a_task_that_waited_in_the_schedule_has_its_whole_time(jobs, huey):
+    expiring = huey.task(expires=30)(lambda: None)
+    expiring.schedule(delay=60)
+
+    jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["performed"]
+
+
+def test_a_locked_task_without_retries_is_discarded(jobs, huey):
+    locked = huey.task()(huey.lock_task("one at a time")(lambda: None))
+    locked()
+
+    with huey.lock_task("one at a time"):
+        jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["discarded"]
+
+
+def test_a_locked_task_with_retries_comes_again(jobs, huey):
+    locked = huey.task(retries=1, retry_delay=60)(huey.lock_task("one at a time")(lambda: None))
+    locked()
+
+    with huey.lock_task("one at a time"):
+        jobs.perform_due()
+    jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["retried", "performed"]
+
+
+def test_a_lock_of_one_test_is_not_there_in_the_next(huey, open_over):
+    lock = huey.lock_task("one at a time")
+    with open_over(huey):
+        lock.__enter__()
+
+    with open_over(huey):
+        assert not huey.is_locked("one at a time")
+
+
+def test_a_task_that_reads_its_own_task_gets_it(jobs, huey):
+    @huey.task(context=True, retries=3)
+    def look(number, task=None):
+        return number, task.retries
+
+    look(7)
+    jobs.drain()
+
+    assert jobs.performed[0].result == (7, 3)
+    assert jobs.enqueued[0].params == {"number": 7}
+
+
+def test_signals_are_those_of_a_worker(jobs, signals, work):
+    work()
+    jobs.drain()
+
+    assert signals == [named.SIGNAL_ENQUEUED, named.SIGNAL_EXECUTING, named.SIGNAL_COMPLETE]
+
+
+def test_a_task_for_later_goes_through_the_schedule(jobs, signals, work):
+    work.schedule(delay=60)
+    jobs.drain()
+
+    assert signals == [
+        named.SIGNAL_ENQUEUED,
+        named.SIGNAL_SCHEDULED,
+        named.SIGNAL_ENQUEUED,
+        named.SIGNAL_EXECUTING,
+        named.SIGNAL_COMPLETE,
+    ]
+
+
+def test_a_task_for_later_is_performed_at_once_when_a_test_says_so(jobs, work):
+    work.schedule(delay=60)
+
+    assert jobs.perform(jobs.pending[0]).status == "performed"
+
+
+def test_children_have_their_parent(jobs, huey, work):
+    parent = huey.task(name="parent")(lambda: work() and None)
+    parent()
+    jobs.drain()
+
+    assert jobs.enqueued[1].parent == jobs.enqueued[0].sequence
+
+
+def test_a_sleep_lets_virtual_time_pass(jobs, huey):
+    huey.task(name="slow")(lambda: time.sleep(3600))()
+    before = jobs.clock.now()
+
+    jobs.drain()
+
+    assert jobs.clock.now() - before >= timedelta(hours=1)
+
+
+def test_the_higher_priority_goes_first(jobs, huey):
+    order = []
+    work = huey.task(name="work")(order.append)
+    huey.enqueue(work.s("low", priority=1))
+    huey.enqueue(work.s("high", priority=9))
+    work("none")
+
+    jobs.drain()
+
+    assert order == ["high", "low", "none"]
+
+
+def test_an_interrupt_ends_the_test_and_not_the_worker(jobs, work):
+    work(KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.drain()
+
+    assert len(jobs.pending) == 1
+    assert len(jobs.deliveries) == 0
+
+
+def test_a_result_that_cannot_be_pickled_fails_the_task(jobs, huey):
+    huey.task(name="work")(lambda: (each for each in ()))()
+
+    with pytest.raises(TypeError, match="pickle"):
+        jobs.drain()
+
+    assert [each.status for each in jobs.deliveries] == ["failed"]
+
+
+def test_a_task_that_is_gone_is_an_error(jobs, work):
+    work()
+    work.unregister()
+
+    with pytest.raises(UnknownJobError, match="import the module that declares it"):
+        jobs.drain()
+
+
+def test_a_huey_that_performs_nothing_is_an_error(open_over):
+    class Idle(RedisHuey):
+        def execute(self, task, timestamp=None):
+            """Do nothing."""
+
+    huey = Idle("idle", port=1)
+    work = huey.task()(lambda: None)
+    with open_over(huey) as jobs:
+        work()
+
+        with pytest.raises(BridgeError, match=r"Idle.execute performed nothing"):
+            jobs.drain()
+
+
+def test_inline_each_task_is_performed_when_it_is_sent(jobs, work):
+    with jobs.inline():
+        assert work().get() == "done"
+
+
+def test_no_handler_of_an_application_is_left_behind(huey, open_over):
+    before = dict(vars(huey))
+    with open_over(huey) as jobs:
+        huey.task(name="work")(lambda: None)()
+        jobs.drain()
+
+    assert {name: vars(huey)[name] for name in before} == before
