@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from .insight import explain
+from .insight.lint import command as lint
 from .integrations.recurring import preview
 
 _EXAMPLES = """\
 examples:
   python -m pytest_jobs explain other-arguments
   python -m pytest_jobs explain NoAdapterError
+  python -m pytest_jobs lint src --format=github
   python -m pytest_jobs schedule preview config/recurring.yml --days 2
 
 The options of the pytest plugin are listed by `pytest --help`, in the group "jobs".
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pytest_jobs",
-        description="Explains the failures of pytest-jobs, and shows what schedules will fire.",
+        description="Explains failures, finds habits that will hurt, and shows what schedules will fire.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -44,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
             "explain",
             help="print what a failure or an error means, and what to do",
             description="Prints what a failure or an error means, and what to do.",
+        )
+    )
+    lint.take_arguments(
+        topics.add_parser(
+            "lint",
+            help="find habits of jobs that will hurt",
+            description="Finds habits of jobs that will hurt, in the source. Nothing is imported or run.",
         )
     )
     schedule = topics.add_parser(

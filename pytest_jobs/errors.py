@@ -110,6 +110,10 @@ class QueuesError(JobsError, ValueError):
     """A configuration of queues has a mistake."""
 
 
+class LintSettingsError(JobsError, ValueError):
+    """A setting of the lint has a mistake."""
+
+
 # Performing
 
 

@@ -1,7 +1,9 @@
-"""What the package says about itself, on the command line.
+"""What the package says about itself and about a project, on the command line.
 
 - `explain`: the page of one message or error, as `python -m pytest_jobs explain ANCHOR`.
+- `lint/`: habits of jobs that will hurt, as `python -m pytest_jobs lint`.
+- `source/`: the source of a project, read as text and as syntax trees.
 
-The pages are those of `docs/reference`. A wheel has copies of them beside these files, in `pages/`.
-Used by `__main__` alone.
+The pages of `explain` are those of `docs/reference`. A wheel has copies of them beside these files, in `pages/`.
+Used by `__main__`.
 """

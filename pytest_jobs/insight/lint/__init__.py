@@ -1,0 +1,10 @@
+"""The lint of jobs: habits that will hurt, found in the text of a project.
+
+- `linter`: reads a project, asks the rules, and leaves out what is switched off. Read this first.
+- `rules/`: all of the rules, and `basis/`, what they stand on: rules, stories of jobs, settings.
+- `output`: findings as text, for GitHub, as SARIF and as JSON.
+- `pages`: the pages of the rules in the documentation.
+- `command`: `python -m pytest_jobs lint`.
+
+Used by `__main__`, and by the plugin under `--jobs-lint`.
+"""

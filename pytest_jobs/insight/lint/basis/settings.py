@@ -1,0 +1,97 @@
+"""What a project says about the lint: `[tool.pytest-jobs.lint]` in its `pyproject.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from ....errors import LintSettingsError
+
+_TABLE: Final = "[tool.pytest-jobs.lint]"
+
+
+@dataclass(frozen=True)
+class LintSettings:
+    """The settings in force."""
+
+    #: Ids of rules, or their beginnings: `JOB3` is all that performing jobs can break. Empty: all rules.
+    select: tuple[str, ...] = ()
+    #: Ids of rules, or their beginnings, that are switched off.
+    ignore: tuple[str, ...] = ()
+    #: Patterns of file names that are left out.
+    exclude: tuple[str, ...] = ()
+    #: Patterns of dotted names: functions that are jobs although nothing in the source says so.
+    jobs: tuple[str, ...] = ()
+    #: Further calls with an effect outside, such as `gateway.charge`: the last two names of each.
+    effects: tuple[str, ...] = ()
+    #: How many statements a job may have.
+    max_statements: int = 30
+    #: How many bytes a literal argument may have, and how many KiB a payload while tests run.
+    max_literal: int = 1024
+    max_payload: int = 16
+
+    def wants(self, rule_id: str) -> bool:
+        """Say whether a rule is switched on."""
+        selected = not self.select or rule_id.startswith(self.select)
+        return selected and not (self.ignore and rule_id.startswith(self.ignore))
+
+
+def read_settings(start: Path) -> tuple[LintSettings, Path]:
+    """Return the settings of the nearest `pyproject.toml` that has some, and the folder of that file.
+
+    Raises:
+        LintSettingsError: when the file is not TOML, or a setting is not known or has a wrong type.
+    """
+    start = start if start.is_dir() else start.parent
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            return _settings_in(path), folder
+    return LintSettings(), start
+
+
+def _settings_in(path: Path) -> LintSettings:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise LintSettingsError(f"{path} cannot be read as TOML: {error}") from None
+    table: Any = content
+    for name in ("tool", "pytest-jobs", "lint"):
+        table = table.get(name, {}) if isinstance(table, Mapping) else {}
+    if not isinstance(table, Mapping):
+        raise LintSettingsError(f"{path}: {_TABLE} must be a table, got {table!r}.")
+    return settings_of(table, str(path))
+
+
+def settings_of(table: Mapping[str, Any], source: str) -> LintSettings:
+    """Return the settings that a table says.
+
+    Raises:
+        LintSettingsError: when a setting is not known, or has a wrong type.
+    """
+    settings = LintSettings()
+    known = {one.name.replace("_", "-"): one.name for one in fields(settings)}
+    for name, value in table.items():
+        if name not in known:
+            names = ", ".join(known)
+            raise LintSettingsError(
+                f"{source}: {_TABLE} has no setting {name!r}. The settings are: {names}."
+            )
+        changed: dict[str, Any] = {known[name]: _checked(name, value, known[name], source)}
+        settings = replace(settings, **changed)
+    return settings
+
+
+def _checked(name: str, value: object, field: str, source: str) -> object:
+    if isinstance(getattr(LintSettings(), field), int):
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        raise LintSettingsError(
+            f"{source}: {name} of {_TABLE} must be a number above zero, got {value!r}."
+        )
+    if isinstance(value, list) and all(isinstance(one, str) and one for one in value):
+        return tuple(value)
+    raise LintSettingsError(f"{source}: {name} of {_TABLE} must be a list of texts, got {value!r}.")

@@ -1,0 +1,90 @@
+"""`python -m pytest_jobs lint [PATHS]`: habits of jobs that will hurt, found without running anything."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ...errors import LintSettingsError
+from .basis.settings import read_settings
+from .linter import RULES, lint
+from .output import FORMATS
+from .pages import text_of
+
+
+def take_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command, and what it does."""
+    command.add_argument(
+        "paths", nargs="*", type=Path, help="files and folders; without them, this folder"
+    )
+    command.add_argument("--format", choices=[*FORMATS], default="text", help="text is for people")
+    command.add_argument(
+        "--select",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only this rule, or JOB3 for a group",
+    )
+    command.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="not this rule, or JOB3 for a group",
+    )
+    command.add_argument("--explain", metavar="ID", help="print the page of a rule")
+    command.add_argument("--rules", action="store_true", help="list the rules")
+    command.set_defaults(act=_act)
+
+
+def _act(asked: argparse.Namespace) -> int:
+    if asked.rules:
+        sys.stdout.write("".join(f"{rule.id}  {rule.title}\n" for rule in RULES))
+        return 0
+    if asked.explain is not None:
+        return _explain(asked.explain)
+    paths = asked.paths or [Path()]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        sys.stderr.write(f"There is no file or folder {missing[0]}.\n")
+        return 2
+    try:
+        settings, _ = read_settings(paths[0].resolve())
+    except LintSettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    unknown = [
+        one
+        for one in (*asked.select, *asked.ignore, *settings.select, *settings.ignore)
+        if not _is_known(one)
+    ]
+    if unknown:
+        sys.stderr.write(
+            f"No rule begins with {unknown[0]!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"
+        )
+        return 2
+    settings = replace(
+        settings,
+        select=(*asked.select,) or settings.select,
+        ignore=(*settings.ignore, *asked.ignore),
+    )
+    findings = lint([path.resolve() for path in paths], settings, base=Path.cwd())
+    sys.stdout.write(FORMATS[asked.format](findings))
+    return 1 if findings.found else 0
+
+
+def _explain(rule_id: str) -> int:
+    for rule in RULES:
+        if rule_id.upper() == rule.id or rule_id == rule.name:
+            sys.stdout.write(text_of(rule))
+            return 0
+    sys.stderr.write(
+        f"No rule is called {rule_id!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"
+    )
+    return 2
+
+
+def _is_known(beginning: str) -> bool:
+    return any(rule.id.startswith(beginning) for rule in RULES)

@@ -1,0 +1,127 @@
+"""Reads a project, asks the rules, and leaves out what comments and settings switch off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ..source.module import Module
+from ..source.project import Project
+from ..source.tree import Tree
+from .basis.rule import Context, Rule
+from .basis.settings import LintSettings
+from .rules import declaring, enqueueing, performing, repeating, retrying, scheduling
+
+RULES: Final[tuple[Rule, ...]] = (
+    *declaring.RULES,
+    *enqueueing.RULES,
+    *performing.RULES,
+    *repeating.RULES,
+    *retrying.RULES,
+    *scheduling.RULES,
+)
+#: A file that cannot be read, and a comment that switches nothing off.
+UNREADABLE: Final = "JOB001"
+USELESS: Final = "JOB002"
+_IGNORE: Final = re.compile(r"#\s*jobs:\s*ignore(?:\[([^]\n]*)\])?")
+#: Tests enqueue wrongly on purpose; they are read, and nothing in them is a finding.
+_TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
+
+
+class Finding(NamedTuple):
+    """One thing that was found."""
+
+    rule: str
+    #: The file, relative to where the user stands.
+    path: str
+    line: int
+    column: int
+    message: str
+
+
+class Findings(NamedTuple):
+    """What a run has found, and how much it looked at."""
+
+    found: list[Finding]
+    files: int
+    jobs: int
+
+
+def lint(paths: Sequence[Path], settings: LintSettings, *, base: Path) -> Findings:
+    """Look at the files of some folders.
+
+    Args:
+        paths: files and folders.
+        settings: which rules count, and what they allow.
+        base: names of files are relative to it.
+    """
+    tree = Tree(*paths)
+    project = Project(tree, base=base, jobs=settings.jobs, exclude=settings.exclude)
+    context = Context(project, settings)
+    modules = {module.shown: module for module in project.modules}
+    comments = {name: _Comments(module) for name, module in modules.items()}
+    found = [
+        Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
+        for shown, line, why in project.unreadable
+    ]
+    found += [Finding(UNREADABLE, "", 1, 1, why) for why in context.workers.unreadable]
+    for rule in RULES:
+        if not settings.wants(rule.id):
+            continue
+        for fault in rule.check(context):
+            line, column = fault.place
+            shown = fault.shown
+            if any(fnmatch(Path(shown).name, pattern) for pattern in _TESTS):
+                continue
+            if shown in comments and comments[shown].covers(rule.id, line):
+                continue
+            found.append(Finding(rule.id, shown, line, column, fault.message))
+    for name, one in comments.items():
+        found += one.useless(name, settings)
+    ordered = sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
+    return Findings(ordered, sum(1 for _ in tree.named(".py")), len(project.jobs))
+
+
+class _Comments:
+    """The comments of a module that switch rules off: `# jobs: ignore[JOB301]`."""
+
+    def __init__(self, module: Module) -> None:
+        self._by_line: dict[int, list[str]] = {}
+        self._used: set[tuple[int, str]] = set()
+        if "jobs:" not in module.text:
+            return
+        for number, line in enumerate(module.lines, 1):
+            match = _IGNORE.search(line)
+            if match:
+                ids = [name.strip() for name in (match[1] or "").split(",") if name.strip()]
+                self._by_line[number] = ids
+
+    def covers(self, rule_id: str, line: int) -> bool:
+        """Say whether a comment on the line, or alone on the line above, switches a rule off."""
+        for number in (line, line - 1):
+            ids = self._by_line.get(number)
+            if ids is not None and (not ids or rule_id in ids):
+                self._used.add((number, rule_id if ids else ""))
+                return True
+        return False
+
+    def useless(self, shown: str, settings: LintSettings) -> Iterator[Finding]:
+        """Yield the comments that switched nothing off."""
+        for line, ids in self._by_line.items():
+            for name in ids or [""]:
+                # What the settings switch off cannot be found, so the comment is not known to be useless.
+                is_asked = (
+                    settings.wants(name) if name else not settings.select and not settings.ignore
+                )
+                if is_asked and (line, name) not in self._used:
+                    what = f"ignore[{name}]" if name else "ignore"
+                    yield Finding(
+                        USELESS,
+                        shown,
+                        line,
+                        1,
+                        f"`# jobs: {what}` switches nothing off here. Remove it.",
+                    )

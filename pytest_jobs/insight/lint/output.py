@@ -1,0 +1,100 @@
+"""Findings as text, as annotations of GitHub, as SARIF and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Final
+
+from .linter import RULES, Finding, Findings
+
+DOCS: Final = "https://pytest-jobs.readthedocs.io"
+_GITHUB: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_GITHUB_VALUE: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def as_text(findings: Findings) -> str:
+    lines = [_line(one) for one in findings.found]
+    lines.append(summary(findings))
+    return "\n".join(lines) + "\n"
+
+
+def summary(findings: Findings) -> str:
+    """Return one line: how much was found, and how much was looked at."""
+    count = len(findings.found)
+    what = "no findings" if not count else "1 finding" if count == 1 else f"{count} findings"
+    jobs = "1 job" if findings.jobs == 1 else f"{findings.jobs} jobs"
+    files = "1 file" if findings.files == 1 else f"{findings.files} files"
+    hint = (
+        f" `python -m pytest_jobs lint --explain {findings.found[0].rule}` says more."
+        if count
+        else ""
+    )
+    return f"{what} in {jobs} of {files}.{hint}"
+
+
+def as_github(findings: Findings) -> str:
+    return "".join(
+        f"::warning file={one.path.translate(_GITHUB_VALUE)},line={one.line},col={one.column},"
+        f"title={one.rule}::{one.message.translate(_GITHUB)}\n"
+        for one in findings.found
+    )
+
+
+def as_json(findings: Findings) -> str:
+    content = {
+        "files": findings.files,
+        "jobs": findings.jobs,
+        "findings": [one._asdict() for one in findings.found],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_sarif(findings: Findings) -> str:
+    """Return SARIF 2.1.0, which GitHub and many editors read."""
+    rules = [
+        {
+            "id": rule.id,
+            "name": rule.name,
+            "shortDescription": {"text": rule.title},
+            "fullDescription": {"text": rule.why},
+            "helpUri": f"{DOCS}/{rule.page}",
+        }
+        for rule in RULES
+    ]
+    results = [
+        {
+            "ruleId": one.rule,
+            "level": "warning",
+            "message": {"text": one.message},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": one.path},
+                        "region": {"startLine": one.line, "startColumn": one.column},
+                    }
+                }
+            ],
+        }
+        for one in findings.found
+    ]
+    driver = {"name": "pytest-jobs", "version": version("pytest-jobs"), "rules": rules}
+    log = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
+    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+
+
+FORMATS: Final[Mapping[str, Callable[[Findings], str]]] = {
+    "text": as_text,
+    "github": as_github,
+    "sarif": as_sarif,
+    "json": as_json,
+}
+
+
+def _line(one: Finding) -> str:
+    return f"{one.path}:{one.line}:{one.column}: {one.rule} {one.message}"

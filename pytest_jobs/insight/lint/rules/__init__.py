@@ -1,0 +1,11 @@
+"""The rules, a file for each group of ids. A rule is data: its page and its tests are made of it.
+
+- `declaring`: JOB1xx, how jobs are declared.
+- `enqueueing`: JOB2xx, how and when they are enqueued, and with which arguments.
+- `performing`: JOB301 to JOB310, the body of a job by itself.
+- `repeating`: JOB320 and above, a body that is delivered twice or dies half-way.
+- `retrying`: JOB4xx, errors and what follows from them.
+- `scheduling`: JOB5xx, what recurs.
+
+Used by the linter, which has the list of all of them.
+"""

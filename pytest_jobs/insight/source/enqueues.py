@@ -1,0 +1,237 @@
+"""The calls that enqueue a job, in the way of each job library."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from .jobs import DeclaredJob, constant, keywords, library_named
+from .module import Function, Module
+
+#: Methods of a job that enqueue it, by the library. The arguments of the call are those of the job.
+_VERBS: Final[Mapping[str, frozenset[str]]] = {
+    "core": frozenset(("perform_later", "new")),
+    "celery": frozenset(("delay", "delay_on_commit", "s", "si")),
+    "rq": frozenset(("delay",)),
+    "django": frozenset(("enqueue", "aenqueue")),
+    "taskiq": frozenset(("kiq",)),
+    "dramatiq": frozenset(("send", "message")),
+    "procrastinate": frozenset(("defer", "defer_async")),
+    "oban": frozenset(("enqueue", "new")),
+    "huey": frozenset(("s",)),
+}
+#: Methods whose arguments hold those of the job, as `args` and `kwargs`.
+_WRAPPED: Final[Mapping[str, str]] = {
+    "apply_async": "celery",
+    "apply_async_on_commit": "celery",
+    "signature": "celery",
+    "send_with_options": "dramatiq",
+    "message_with_options": "dramatiq",
+    "schedule": "huey",
+}
+#: Methods that only make a message: what is sent is decided elsewhere.
+ONLY_MADE: Final = frozenset(("new", "s", "si", "signature", "message", "message_with_options"))
+#: Methods of queues, pools and schedulers, whose first argument names the job: the library, and how many
+#: arguments come before the job.
+_OF_QUEUES: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
+    "enqueue": (("rq", "saq"), 0),
+    "enqueue_call": (("rq",), 0),
+    "enqueue_in": (("rq",), 1),
+    "enqueue_at": (("rq",), 1),
+    "enqueue_job": (("arq",), 0),
+    "apply": (("saq",), 0),
+    "add_job": (("apscheduler",), 0),
+    "send_task": (("celery",), 0),
+}
+_DJANGO_Q: Final = ("django_q.tasks.async_task", "django_q.tasks.schedule")
+#: Options that the enqueueing calls of RQ, SAQ and arq take beside the arguments of the job.
+_OPTIONS: Final = {
+    "rq": frozenset(
+        (
+            "job_timeout", "result_ttl", "failure_ttl", "ttl", "depends_on", "job_id", "at_front", "meta",
+            "retry", "on_success", "on_failure", "on_stopped", "pipeline", "description", "repeat", "unique",
+        )
+    ),
+    "saq": frozenset(
+        ("timeout", "heartbeat", "retries", "ttl", "retry_delay", "retry_backoff", "scheduled", "key", "meta")
+    ),
+    "django_q": frozenset(
+        ("hook", "group", "save", "cached", "iter_cached", "sync", "broker", "q_options", "task_name", "timeout",
+         "schedule_type", "minutes", "repeats", "next_run", "name", "cron", "cluster", "ack_failure")
+    ),
+}  # fmt: skip
+
+
+class Lookup(Protocol):
+    """What is asked of the project."""
+
+    def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None: ...
+    def job_named(self, name: str) -> DeclaredJob | None: ...
+    def type_of(self, module: Module, node: ast.AST) -> str: ...
+
+
+@dataclass(eq=False)
+class Enqueue:
+    """One call that enqueues a job."""
+
+    call: ast.Call
+    module: Module
+    library: str
+    verb: str
+    #: The job; None when it is not declared in the project.
+    job: DeclaredJob | None
+    #: The expression that names the job.
+    named: ast.expr
+    #: The arguments of the job; None when they are not written in the call.
+    args: list[ast.expr] | None
+    kwargs: dict[str, ast.expr] | None
+    options: dict[str, ast.expr] = field(default_factory=dict)
+
+    @property
+    def function(self) -> Function | None:
+        return self.module.function_around(self.call)
+
+    @property
+    def values(self) -> list[ast.expr]:
+        """The arguments of the job that are written in the call."""
+        return [*(self.args or []), *(self.kwargs or {}).values()]
+
+
+def enqueues(module: Module, project: Lookup) -> Iterator[Enqueue]:
+    """Yield the calls of a module that enqueue a job."""
+    for call in module.calls:
+        function = call.func
+        if isinstance(function, ast.Attribute):
+            found = _by_method(call, function, module, project) or _by_queue(
+                call, function, module, project
+            )
+        else:
+            found = None
+        found = found or _by_call(call, module, project)
+        if found is not None:
+            yield found
+
+
+def _by_method(
+    call: ast.Call, function: ast.Attribute, module: Module, project: Lookup
+) -> Enqueue | None:
+    verb = function.attr
+    libraries = {name for name, verbs in _VERBS.items() if verb in verbs}
+    wrapped = _WRAPPED.get(verb)
+    if not libraries and wrapped is None:
+        return None
+    named, options = _unwrapped(function.value, module)
+    job = project.job_at(module, named)
+    if job is None:
+        # A task of another project: only where the verb says enough.
+        if verb not in ("delay", "apply_async", "perform_later", "kiq", "send_with_options"):
+            return None
+        if verb == "delay" and not isinstance(named, ast.Name | ast.Attribute):
+            return None
+        library = {"perform_later": "core", "kiq": "taskiq"}.get(verb, wrapped or "celery")
+    elif job.library in libraries or job.library == wrapped:
+        library = job.library
+    else:
+        return None
+    if wrapped is None:
+        args, kwargs = _plain(call)
+        return Enqueue(call, module, library, verb, job, named, args, kwargs, options)
+    given = keywords(call)
+    args_node = given.pop("args", call.args[0] if call.args else None)
+    kwargs_node = given.pop("kwargs", call.args[1] if len(call.args) > 1 else None)
+    args, kwargs = _listed(args_node), _mapped(kwargs_node)
+    return Enqueue(call, module, library, verb, job, named, args, kwargs, options | given)
+
+
+def _by_queue(
+    call: ast.Call, function: ast.Attribute, module: Module, project: Lookup
+) -> Enqueue | None:
+    libraries, skipped = _OF_QUEUES.get(function.attr, ((), 0))
+    if not libraries or len(call.args) <= skipped:
+        return None
+    typed = library_named(project.type_of(module, function.value))
+    library = typed or (libraries[0] if function.attr in ("enqueue_job", "send_task") else "")
+    if not library and function.attr in ("enqueue_in", "enqueue_at", "enqueue_call", "add_job"):
+        imported = {library_named(origin) for origin in module.imported.values()}
+        library = libraries[0] if libraries[0] in imported else ""
+    if library not in libraries:
+        return None
+    named = call.args[skipped]
+    text = constant(named)
+    job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
+    given = keywords(call)
+    if library in ("apscheduler", "celery") or function.attr == "enqueue_call":
+        args = _listed(given.pop("args", None))
+        kwargs = _mapped(given.pop("kwargs", None))
+        return Enqueue(call, module, library, function.attr, job, named, args, kwargs, given)
+    args = _positional(call.args[skipped + 1 :])
+    own = _OPTIONS.get(library, frozenset())
+    options = {name: value for name, value in given.items() if name in own or name[:1] == "_"}
+    options |= {"at": call.args[0]} if skipped else {}
+    kwargs = {name: value for name, value in given.items() if name not in options}
+    if any(keyword.arg is None for keyword in call.keywords):
+        return Enqueue(call, module, library, function.attr, job, named, args, None, options)
+    return Enqueue(call, module, library, function.attr, job, named, args, kwargs, options)
+
+
+def _by_call(call: ast.Call, module: Module, project: Lookup) -> Enqueue | None:
+    """Return an enqueue that is a plain call: of a Huey task, or of Django Q's functions."""
+    origin = module.origin(call.func)
+    if origin in _DJANGO_Q and call.args:
+        named = call.args[0]
+        text = constant(named)
+        job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
+        given = keywords(call)
+        options = {name: given.pop(name) for name in [*given] if name in _OPTIONS["django_q"]}
+        args = _positional(call.args[1:])
+        return Enqueue(call, module, "django_q", "async_task", job, named, args, given, options)
+    if isinstance(call.func, ast.Name | ast.Attribute):
+        job = project.job_at(module, call.func)
+        if job is not None and job.library == "huey":
+            args, kwargs = _plain(call)
+            return Enqueue(call, module, "huey", "call", job, call.func, args, kwargs)
+    return None
+
+
+def _unwrapped(node: ast.expr, module: Module) -> tuple[ast.expr, dict[str, ast.expr]]:
+    """Return the job below calls such as `.set(wait=60)`, and the options that those say."""
+    options: dict[str, ast.expr] = {}
+    for _ in range(8):
+        if isinstance(node, ast.Name) and node.id not in module.imported:
+            value = module.local_value(node.id, node)
+            if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
+                break
+            node = value
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            break
+        options = keywords(node) | options
+        node = node.func.value
+    return node, options
+
+
+def _plain(call: ast.Call) -> tuple[list[ast.expr] | None, dict[str, ast.expr] | None]:
+    unknown = any(keyword.arg is None for keyword in call.keywords)
+    return _positional(call.args), None if unknown else keywords(call)
+
+
+def _positional(args: list[ast.expr]) -> list[ast.expr] | None:
+    return None if any(isinstance(one, ast.Starred) for one in args) else args
+
+
+def _listed(node: ast.expr | None) -> list[ast.expr] | None:
+    if node is None:
+        return []
+    return _positional(node.elts) if isinstance(node, ast.Tuple | ast.List) else None
+
+
+def _mapped(node: ast.expr | None) -> dict[str, ast.expr] | None:
+    if node is None:
+        return {}
+    if not isinstance(node, ast.Dict):
+        return None
+    keys = [constant(key) for key in node.keys]
+    if not all(isinstance(key, str) for key in keys):
+        return None
+    return {str(key): value for key, value in zip(keys, node.values, strict=True)}

@@ -1,0 +1,324 @@
+"""All modules of a project together: its jobs, its enqueues, and what its names stand for."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from .enqueues import Enqueue, enqueues
+from .jobs import DeclaredJob, declared_jobs, library_named
+from .module import Function, Module
+from .tree import Tree
+
+#: A file without one of these words has to do with no job, and is not parsed: most files of a project.
+_WORDS: Final = re.compile(
+    r"\b(?:pytest_jobs|celery|rq|django_rq|dramatiq|huey|taskiq\w*|procrastinate|arq|saq|oban|apscheduler|"
+    r"django_q|django_tasks|django\.tasks|shared_task|\w*(?:[Bb]roker|[Hh]uey|[Ss]cheduler|[Qq]ueue)|"
+    r"WorkerSettings|perform_later|delay|apply_async|delay_on_commit|kiq|enqueue\w*|aenqueue|send_with_options|defer\w*|"
+    r"send|send_task|schedule|add_job|async_task|tasks?|jobs?|actors?|workers?|models?)\b"
+)
+_MODEL_BASES: Final = (
+    "django.db.models.Model",
+    "sqlalchemy.orm.DeclarativeBase",
+    "sqlmodel.SQLModel",
+    "peewee.Model",
+    "tortoise.models.Model",
+)
+
+
+class Project:
+    """The modules below some paths."""
+
+    def __init__(
+        self, tree: Tree, *, base: Path, jobs: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> None:
+        """Read the modules.
+
+        Args:
+            tree: the files.
+            base: where the user stands: names of files are relative to it.
+            jobs: patterns of dotted names: further functions that are jobs.
+            exclude: patterns of file names that are left out.
+        """
+        self.tree = tree
+        self.base = base
+        self.modules: list[Module] = []
+        #: Files that are not Python, with the line and the reason.
+        self.unreadable: list[tuple[str, int, str]] = []
+        self._patterns = tuple(jobs)
+        self._by_name: dict[str, Module] = {}
+        #: Files that are parsed when a name leads to them.
+        self._unparsed: dict[str, tuple[Path, str, str, str]] = {}
+        packages = {path.parent for path in tree.files if path.name == "__init__.py"}
+        for path in tree.named(".py"):
+            shown = self.shown(path)
+            if any(fnmatch(shown, pattern) for pattern in exclude):
+                continue
+            text = tree.text(path)
+            if text is None:
+                self.unreadable.append((shown, 1, tree.left_out[-1]))
+                continue
+            name = _dotted(path, packages)
+            if _WORDS.search(text) or jobs:
+                module = self._parsed(path, shown, name, text)
+                if module is not None:
+                    self.modules.append(module)
+                    for alias in _names_of(shown, name):
+                        self._by_name.setdefault(alias, module)
+            else:
+                for alias in _names_of(shown, name):
+                    self._unparsed.setdefault(alias, (path, shown, name, text))
+
+    def shown(self, path: Path) -> str:
+        """Return the name of a file as the user sees it."""
+        try:
+            return path.relative_to(self.base).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+    def _parsed(self, path: Path, shown: str, name: str, text: str) -> Module | None:
+        try:
+            return Module(path, shown, name, text)
+        except SyntaxError as error:
+            self.unreadable.append((shown, error.lineno or 1, f"is not Python: {error.msg}"))
+        except (ValueError, RecursionError, MemoryError) as error:
+            self.unreadable.append((shown, 1, f"cannot be parsed: {type(error).__name__}"))
+        return None
+
+    def _module(self, name: str) -> Module | None:
+        """Return the module of a name; one without a word about jobs is parsed now."""
+        if name in self._unparsed:
+            parts = self._unparsed[name]
+            for alias in _names_of(parts[1], parts[2]):
+                self._unparsed.pop(alias, None)
+            module = self._parsed(*parts)
+            if module is not None:
+                for alias in _names_of(parts[1], parts[2]):
+                    self._by_name.setdefault(alias, module)
+        return self._by_name.get(name)
+
+    @cached_property
+    def jobs(self) -> list[DeclaredJob]:
+        """The jobs of the project, each once."""
+        found: dict[int, DeclaredJob] = {}
+        for module in self.modules:
+            for job in declared_jobs(module, self):
+                found.setdefault(id(job.body), job)
+            for name, function in module.functions.items():
+                dotted = f"{module.name}.{name}"
+                is_asked = any(fnmatch(dotted, pattern) for pattern in self._patterns)
+                if is_asked and "." not in name and not name.startswith("_"):
+                    job = DeclaredJob(dotted, "function", module, function, function)
+                    found.setdefault(id(function), job)
+        for module in self.modules:
+            for job in self._passed_to_queues(module):
+                found.setdefault(id(job.body), job)
+        return list(found.values())
+
+    @cached_property
+    def enqueues(self) -> list[Enqueue]:
+        """The calls of the project that enqueue a job."""
+        return [found for module in self.modules for found in enqueues(module, self)]
+
+    @cached_property
+    def _jobs_by_place(self) -> dict[str, DeclaredJob]:
+        return {job.name: job for job in self.jobs}
+
+    @cached_property
+    def _jobs_by_short_name(self) -> dict[str, DeclaredJob]:
+        return {job.short: job for job in self.jobs}
+
+    @cached_property
+    def libraries(self) -> set[str]:
+        """The job libraries that the project imports."""
+        return {
+            library_named(origin) for module in self.modules for origin in module.imported.values()
+        } - {""}
+
+    @cached_property
+    def text(self) -> str:
+        """The source of all modules, for questions such as whether a broker is named anywhere."""
+        return "\n".join(module.text for module in self.modules)
+
+    def only_library(self, *names: str) -> str:
+        """Return the one library among some that the project imports; empty when there is not exactly one."""
+        found = self.libraries & {*names}
+        return found.pop() if len(found) == 1 else ""
+
+    def resolve(self, dotted: str) -> tuple[Module, str] | None:
+        """Return the module and the name inside it that a dotted name stands for, through re-exports."""
+        for _ in range(8):
+            head, _, name = dotted.rpartition(".")
+            inner = [name]
+            while head and (module := self._module(head)) is None:
+                head, _, name = head.rpartition(".")
+                inner.insert(0, name)
+            if not head or module is None:
+                return None
+            local = ".".join(inner)
+            if local in module.functions or local in module.classes or local in module.assigned:
+                return module, local
+            first = inner[0]
+            if first not in module.imported:
+                return None
+            followed = ".".join([module.imported[first], *inner[1:]])
+            if followed == dotted:
+                return None
+            dotted = followed
+        return None
+
+    def find_function(self, module: Module, node: ast.AST) -> tuple[Module, str, Function] | None:
+        """Return the function of the project that an expression names."""
+        found = self.resolve(module.origin(node))
+        if found is None or found[1] not in found[0].functions:
+            return None
+        return (*found, found[0].functions[found[1]])
+
+    def find_class(
+        self, module: Module, node: ast.AST | None
+    ) -> tuple[Module, ast.ClassDef] | None:
+        """Return the class of the project that an expression names."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node = ast.Name(node.value.rpartition(".")[2])
+        found = self.resolve(module.origin(node))
+        if found is None or found[1] not in found[0].classes:
+            return None
+        return found[0], found[0].classes[found[1]]
+
+    def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None:
+        """Return the job that an expression names."""
+        origin = module.origin(node)
+        found = self.resolve(origin) if origin else None
+        return self._jobs_by_place.get(f"{found[0].name}.{found[1]}") if found else None
+
+    def job_named(self, name: str) -> DeclaredJob | None:
+        """Return the job that a text names: its dotted name, or the name that it declares."""
+        found = self.resolve(name)
+        if found and f"{found[0].name}.{found[1]}" in self._jobs_by_place:
+            return self._jobs_by_place[f"{found[0].name}.{found[1]}"]
+        return self._jobs_by_short_name.get(name) if "." not in name else None
+
+    def constructor(self, module: Module, node: ast.AST) -> str:
+        """Return the origin of the class or function whose call made an object: `celery.Celery`."""
+        for _ in range(8):
+            if isinstance(node, ast.Call):
+                # `Broker(url).with_middlewares(...)` and `Queue.from_url(url)` are made by what stands first.
+                inner: ast.AST = node.func
+                while isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Call):
+                    inner = inner.value.func
+                return module.origin(inner)
+            origin = module.origin(node)
+            found = self.resolve(origin) if origin else None
+            if found is None or found[1] not in found[0].assigned:
+                return origin
+            module, node = found[0], found[0].assigned[found[1]]
+        return ""
+
+    def type_of(self, module: Module, node: ast.AST) -> str:
+        """Return the origin of the type of an expression, as far as its function says; empty if unknown."""
+        if isinstance(node, ast.Name) and node.id not in module.imported:
+            annotation = module.annotation(node.id, node)
+            if annotation is not None:
+                return module.origin(without_none(annotation))
+            value = module.local_value(node.id, node)
+            if value is None:
+                return ""
+            node = value
+        if isinstance(node, ast.Await):
+            node = node.value
+        made = self.constructor(module, node)
+        return "arq.create_pool" if made.endswith("arq.create_pool") else made
+
+    def bases(self, module: Module, node: ast.ClassDef) -> list[str]:
+        """Return the origins of all base classes, near ones first."""
+        found: list[str] = []
+        waiting = [(module, base) for base in node.bases]
+        while waiting and len(found) < 50:
+            home, base = waiting.pop(0)
+            origin = home.origin(base.value if isinstance(base, ast.Subscript) else base)
+            found.append(origin)
+            inner = self.find_class(home, base)
+            if inner is not None:
+                waiting += [(inner[0], further) for further in inner[1].bases]
+        return found
+
+    def is_model(self, module: Module, node: ast.ClassDef) -> bool:
+        """Say whether the rows of a database are the instances of a class."""
+        bases = self.bases(module, node)
+        is_declared = any(
+            isinstance(one, ast.Assign)
+            and any(
+                isinstance(name, ast.Name) and name.id == "__tablename__" for name in one.targets
+            )
+            for one in node.body
+        )
+        return is_declared or any(
+            base in _MODEL_BASES or base.endswith(("models.Model", "db.Model")) for base in bases
+        )
+
+    def jobs_of(self, *libraries: str) -> Iterator[DeclaredJob]:
+        return (job for job in self.jobs if job.library in libraries)
+
+    def _passed_to_queues(self, module: Module) -> Iterator[DeclaredJob]:
+        """Yield the functions that are made jobs by being enqueued: RQ, APScheduler, Django Q."""
+        for call in module.calls:
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+            if name in ("enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "add_job"):
+                position = 1 if name in ("enqueue_in", "enqueue_at") else 0
+                typed = library_named(self.type_of(module, call.func.value))  # type: ignore[attr-defined]
+                imported = {library_named(origin) for origin in module.imported.values()}
+                wanted = "apscheduler" if name == "add_job" else "rq"
+                if typed != wanted and not (not typed and wanted in imported):
+                    continue
+                library = wanted
+            elif module.origin(call.func) in (
+                "django_q.tasks.async_task",
+                "django_q.tasks.schedule",
+            ):
+                position, library = 0, "django_q"
+            else:
+                continue
+            if len(call.args) <= position:
+                continue
+            named = call.args[position]
+            text = named.value if isinstance(named, ast.Constant) else None
+            origin = text if isinstance(text, str) else module.origin(named)
+            found = self.resolve(origin)
+            if found and found[1] in found[0].functions:
+                function = found[0].functions[found[1]]
+                yield DeclaredJob(
+                    f"{found[0].name}.{found[1]}", library, found[0], function, function
+                )
+
+
+def _names_of(shown: str, name: str) -> Iterator[str]:
+    """Yield the names by which a module may be imported, its own first."""
+    yield name
+    # A folder without `__init__.py` is a package for those who start Python above it.
+    pieces = Path(shown).with_suffix("").parts
+    pieces = pieces[:-1] if pieces and pieces[-1] == "__init__" else pieces
+    for start in range(len(pieces)):
+        yield ".".join(pieces[start:])
+
+
+def _dotted(path: Path, packages: set[Path]) -> str:
+    pieces = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while folder in packages:
+        pieces.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(pieces) or path.parent.name
+
+
+def without_none(node: ast.expr) -> ast.expr:
+    """Return the part of `X | None` or `Optional[X]` that is no None."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return node.left if not isinstance(node.left, ast.Constant) else node.right
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Optional"):
+        return node.slice
+    return node

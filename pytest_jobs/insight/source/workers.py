@@ -1,0 +1,183 @@
+"""What workers and schedulers are configured to do: queues and recurring tasks, as files of a project say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ...errors import QueuesError, ScheduleError
+from ...integrations.recurring.yaml import read_yaml, tasks_of
+from .jobs import constant
+from .module import Module
+from .project import Project
+
+_COMMANDS: Final = re.compile(
+    r"(?:^Procfile|^Makefile|^Dockerfile|\.sh|\.service|\.ya?ml|\.toml|\.conf|\.ini)", re.IGNORECASE
+)
+_CELERY_QUEUES: Final = re.compile(
+    r"\bcelery\b[^\n]*?\bworker\b[^\n]*?(?:-Q|--queues)[ =]+([\w.,*-]+)"
+)
+_RQ_QUEUES: Final = re.compile(
+    r"\b(?:rq worker|rqworker)((?:[ \t]+(?:--?[\w-]+(?:=\S+)?|[\w.-]+))*)"
+)
+_DRAMATIQ_QUEUES: Final = re.compile(r"\bdramatiq\b[^\n]*?(?:-Q|--queues)((?:[ \t]+[\w.-]+)+)")
+_SCHEDULES: Final = re.compile(r"recurring|schedule", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Recurring:
+    """One recurring task as it is written."""
+
+    #: The dotted name of what is run.
+    runs: str
+    #: What the entry is called.
+    key: str
+    #: The file and the line; the module when it is Python.
+    shown: str
+    line: int
+    module: Module | None = None
+    node: ast.AST | None = None
+    has_arguments: bool = False
+    #: Whether `runs` is the name of a task, and need not be that of a function.
+    is_task_name: bool = False
+
+
+@dataclass
+class Workers:
+    """The queues that workers serve, by the library, and the recurring tasks."""
+
+    queues: dict[str, set[str]] = field(default_factory=dict)
+    recurring: list[Recurring] = field(default_factory=list)
+    #: Files that could not be read, each as a sentence.
+    unreadable: list[str] = field(default_factory=list)
+
+
+def workers_of(project: Project) -> Workers:
+    """Read what the files of a project say."""
+    workers = Workers()
+    for path in project.tree.files:
+        if _COMMANDS.search(path.name) and not path.name.endswith(".py"):
+            text = project.tree.text(path) or ""
+            _read_commands(text, workers)
+            if path.suffix in (".yml", ".yaml"):
+                _read_yaml_file(path, text, project, workers)
+    for module in project.modules:
+        _read_settings(module, workers)
+    return workers
+
+
+def _read_commands(text: str, workers: Workers) -> None:
+    joined = text.replace("\\\n", " ")
+    for found in _CELERY_QUEUES.finditer(joined):
+        workers.queues.setdefault("celery", set()).update(found[1].split(","))
+    for library, pattern in (("rq", _RQ_QUEUES), ("dramatiq", _DRAMATIQ_QUEUES)):
+        for found in pattern.finditer(joined):
+            names = [name for name in found[1].split() if not name.startswith("-")]
+            if names:
+                workers.queues.setdefault(library, set()).update(names)
+
+
+def _read_yaml_file(path: Path, text: str, project: Project, workers: Workers) -> None:
+    is_schedule = bool(_SCHEDULES.search(path.stem))
+    if not is_schedule and path.stem not in ("queue", "solid_queue"):
+        return
+    try:
+        content = read_yaml(text, project.shown(path), ScheduleError)
+        if is_schedule:
+            environment = (
+                "production" if isinstance(content, Mapping) and "production" in content else None
+            )
+            tasks = tasks_of(content, environment, project.shown(path))
+        else:
+            queues = workers.queues.setdefault("core", set())
+            queues.update(_queues_in(content))
+            return
+    except (ScheduleError, QueuesError, RecursionError) as error:
+        workers.unreadable.append(str(error))
+        return
+    for key, task in tasks.items():
+        if isinstance(task, Mapping):
+            runs = task.get("class") or task.get("command")
+            if isinstance(runs, str):
+                line = _line_of(text, str(key))
+                workers.recurring.append(
+                    Recurring(
+                        runs, str(key), project.shown(path), line, has_arguments="args" in task
+                    )
+                )
+
+
+def _queues_in(content: Any) -> Iterator[str]:
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if str(key).strip(":") == "queues":
+                for one in [value] if isinstance(value, str) else value or ():
+                    yield str(one[0] if isinstance(one, list) and one else one)
+            else:
+                yield from _queues_in(value)
+    elif isinstance(content, list):
+        for one in content:
+            yield from _queues_in(one)
+
+
+def _line_of(text: str, key: str) -> int:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip().startswith(f"{key}:"):
+            return number
+    return 1
+
+
+def _read_settings(module: Module, workers: Workers) -> None:
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Assign):
+            continue
+        name = ast.unparse(node.targets[0]).rpartition(".")[2]
+        if name in ("CELERY_BEAT_SCHEDULE", "beat_schedule", "CELERYBEAT_SCHEDULE"):
+            _read_beat(node.value, module, workers)
+        elif name == "RQ_QUEUES" and isinstance(node.value, ast.Dict):
+            names = {str(constant(key)) for key in node.value.keys}
+            workers.queues.setdefault("rq", set()).update(names)
+        elif name == "TASKS" and isinstance(node.value, ast.Dict):
+            for backend in node.value.values:
+                queues = _entry(backend, "QUEUES")
+                if isinstance(queues, ast.List | ast.Tuple) and queues.elts:
+                    names = {str(constant(one)) for one in queues.elts}
+                    workers.queues.setdefault("django", set()).update(names)
+    for call in module.calls:
+        for keyword in call.keywords:
+            if keyword.arg == "beat_schedule":
+                _read_beat(keyword.value, module, workers)
+
+
+def _read_beat(value: ast.expr, module: Module, workers: Workers) -> None:
+    if not isinstance(value, ast.Dict):
+        return
+    for key, entry in zip(value.keys, value.values, strict=True):
+        task = _entry(entry, "task")
+        runs = constant(task)
+        if task is not None and isinstance(runs, str):
+            given = [_entry(entry, "args"), _entry(entry, "kwargs")]
+            workers.recurring.append(
+                Recurring(
+                    runs,
+                    str(constant(key)),
+                    module.shown,
+                    task.lineno,
+                    module,
+                    task,
+                    has_arguments=any(one is not None for one in given),
+                    is_task_name=True,
+                )
+            )
+
+
+def _entry(node: ast.expr, name: str) -> ast.expr | None:
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if constant(key) == name:
+                return value
+    return None

@@ -1,0 +1,242 @@
+"""`python -m pytest_jobs lint`: paths, formats, comments, settings and exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_jobs.__main__ import main
+
+SWALLOWS = """\
+import dramatiq
+
+
+@dramatiq.actor
+def bill(order_id):
+    try:
+        invoice(order_id)
+    except Exception:
+        pass
+"""
+MESSAGE = (
+    "`except Exception` swallows every error of bill: the job is performed successfully, and is neither "
+    "retried nor seen. Catch the errors that you expect, or raise again."
+)
+
+UNKNOWN = (
+    "{path}: [tool.pytest-jobs.lint] has no setting 'max-lines'. The settings are: select, ignore, "
+    "exclude, jobs, effects, max-statements, max-literal, max-payload.\n"
+)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Return a function that runs the command and returns its exit code, its output and its errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, **files):
+        for name, text in files.items():
+            (tmp_path / name.replace("__", ".")).write_text(text, "utf-8")
+        code = main(["lint", *arguments])
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def test_a_finding_is_one_line_and_the_exit_code_is_one(run):
+    code, printed, errors = run(tasks__py=SWALLOWS)
+
+    assert (code, errors) == (1, "")
+    assert printed == (
+        f"tasks.py:8:5: JOB301 {MESSAGE}\n"
+        "1 finding in 1 job of 1 file. `python -m pytest_jobs lint --explain JOB301` says more.\n"
+    )
+
+
+def test_without_findings_it_says_how_much_it_looked_at(run):
+    assert run(tasks__py="import dramatiq\n", other__py="") == (
+        0,
+        "no findings in 0 jobs of 2 files.\n",
+        "",
+    )
+
+
+def test_github_shows_annotations(run):
+    _, printed, _ = run("--format=github", tasks__py=SWALLOWS)
+
+    assert printed == f"::warning file=tasks.py,line=8,col=5,title=JOB301::{MESSAGE}\n"
+
+
+def test_json_has_what_was_found_and_how_much_was_looked_at(run):
+    _, printed, _ = run("--format=json", tasks__py=SWALLOWS)
+
+    assert json.loads(printed) == {
+        "files": 1,
+        "jobs": 1,
+        "findings": [
+            {"rule": "JOB301", "path": "tasks.py", "line": 8, "column": 5, "message": MESSAGE}
+        ],
+    }
+
+
+def test_sarif_names_the_rules_and_the_places(run):
+    _, printed, _ = run("--format=sarif", tasks__py=SWALLOWS)
+    (only,) = json.loads(printed)["runs"]
+
+    assert {rule["id"] for rule in only["tool"]["driver"]["rules"]} >= {"JOB101", "JOB507"}
+    assert only["results"] == [
+        {
+            "ruleId": "JOB301",
+            "level": "warning",
+            "message": {"text": MESSAGE},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": "tasks.py"},
+                        "region": {"startLine": 8, "startColumn": 5},
+                    }
+                }
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "comment"),
+    [
+        ("    except Exception:", "    except Exception:  # jobs: ignore[JOB301]"),
+        ("    except Exception:", "    except Exception:  # jobs: ignore[JOB101, JOB301]"),
+        ("    except Exception:", "    except Exception:  # jobs: ignore"),
+        ("    except Exception:", "    # jobs: ignore[JOB301]\n    except Exception:"),
+    ],
+)
+def test_a_comment_switches_a_rule_off_in_its_place(run, line, comment):
+    _, printed, _ = run("--ignore=JOB1", tasks__py=SWALLOWS.replace(line, comment))
+
+    assert printed == "no findings in 1 job of 1 file.\n"
+
+
+def test_a_comment_for_another_rule_switches_nothing_off(run):
+    text = SWALLOWS.replace("Exception:", "Exception:  # jobs: ignore[JOB302]")
+
+    _, printed, _ = run(tasks__py=text)
+
+    assert [line.split()[1] for line in printed.splitlines()[:-1]] == ["JOB002", "JOB301"]
+    assert (
+        "tasks.py:8:1: JOB002 `# jobs: ignore[JOB302]` switches nothing off here. Remove it."
+        in printed
+    )
+
+
+@pytest.mark.parametrize("option", ["--select=JOB1", "--ignore=JOB301", "--ignore=JOB3"])
+def test_options_choose_rules(run, option):
+    assert run(option, tasks__py=SWALLOWS)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "setting", ['ignore = ["JOB3"]', 'select = ["JOB1"]', 'exclude = ["tas*.py"]']
+)
+def test_the_settings_of_the_project_choose_rules_and_files(run, setting):
+    pyproject = f"[tool.pytest-jobs.lint]\n{setting}\n"
+
+    assert run(tasks__py=SWALLOWS, pyproject__toml=pyproject)[0] == 0
+
+
+def test_a_setting_names_functions_that_are_jobs(run):
+    plain = SWALLOWS.replace("@dramatiq.actor\n", "")
+    pyproject = '[tool.pytest-jobs.lint]\njobs = ["tasks.bill"]\n'
+
+    assert run(tasks__py=plain)[0] == 0
+    assert run(pyproject__toml=pyproject)[0] == 1
+
+
+def test_a_setting_names_effects(run):
+    text = "import dramatiq\n\n\n@dramatiq.actor\ndef bill(id):\n    bank.take_money(id)\n"
+    pyproject = '[tool.pytest-jobs.lint]\neffects = ["bank.take_money"]\n'
+
+    assert run(tasks__py=text)[0] == 0
+    assert "JOB320" in run(pyproject__toml=pyproject)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[tool.pytest-jobs.lint]\nmax-lines = 3\n",
+            UNKNOWN,
+        ),
+        (
+            "[tool.pytest-jobs.lint]\nmax-statements = 0\n",
+            "{path}: max-statements of [tool.pytest-jobs.lint] must be a number above zero, got 0.\n",
+        ),
+        (
+            '[tool.pytest-jobs.lint]\nignore = "JOB301"\n',
+            "{path}: ignore of [tool.pytest-jobs.lint] must be a list of texts, got 'JOB301'.\n",
+        ),
+        (
+            "[tool.pytest-jobs]\nlint = 3\n",
+            "{path}: [tool.pytest-jobs.lint] must be a table, got 3.\n",
+        ),
+        (
+            '[tool.pytest-jobs.lint]\nignore = ["E501"]\n',
+            "No rule begins with 'E501'. `python -m pytest_jobs lint --rules` lists all rules.\n",
+        ),
+    ],
+)
+def test_a_mistake_in_the_settings_is_an_error(run, tmp_path, text, said):
+    code, printed, errors = run(pyproject__toml=text)
+
+    assert (code, printed) == (2, "")
+    assert errors == said.format(path=tmp_path / "pyproject.toml")
+
+
+def test_a_file_of_settings_that_is_not_toml_is_an_error(run):
+    code, _, errors = run(pyproject__toml="[tool")
+
+    assert code == 2
+    assert "cannot be read as TOML" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "There is no file or folder nowhere.\n"),
+        (
+            ["--select=E5"],
+            "No rule begins with 'E5'. `python -m pytest_jobs lint --rules` lists all rules.\n",
+        ),
+        (
+            ["--explain=E501"],
+            "No rule is called 'E501'. `python -m pytest_jobs lint --rules` lists all rules.\n",
+        ),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_an_error(run, arguments, said):
+    assert run(*arguments) == (2, "", said)
+
+
+@pytest.mark.parametrize("name", ["JOB301", "job301", "error-swallowed"])
+def test_explain_prints_the_page_of_a_rule(run, name):
+    code, printed, _ = run("--explain", name)
+
+    assert code == 0
+    assert printed.startswith(
+        "JOB301 error-swallowed\n======================\n\nA job swallows every error.\n"
+    )
+    assert "`# jobs: ignore[JOB301]`" in printed
+
+
+def test_the_rules_are_listed(run):
+    code, printed, _ = run("--rules")
+
+    assert code == 0
+    assert printed.splitlines()[0] == "JOB101  A task keeps something on itself."
+
+
+def test_files_of_tests_are_read_and_not_judged(run):
+    assert run(test_tasks__py=SWALLOWS, conftest__py=SWALLOWS)[0] == 0
+
+
+def test_a_single_file_can_be_linted(run):
+    assert run("tasks.py", tasks__py=SWALLOWS, more__py=SWALLOWS)[1].count("JOB301 `") == 1
