@@ -318,6 +318,8 @@ class LibraryBridge(Generic[T, M, S]):
     version: str = ""
     #: The class of what `deliver` is given. A library with more to note has a derived class.
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
+    #: How the library writes arguments if that is not text, as in "pickles"; payloads cannot be recorded then.
+    encoding: ClassVar[str] = ""
     #: What an error advises to make for a second harness.
     another: ClassVar[str] = "one"
     #: Where the library is intercepted. Each class that writes `patch` gets its own.

@@ -46,6 +46,12 @@ def write_payloads(
     for record in records:
         bridge = record.source
         if not isinstance(bridge, KeepsPayloads):
+            encoding = getattr(bridge, "encoding", "")
+            if encoding:
+                raise PayloadError(
+                    f"{call_text(record)} cannot be recorded: {record.bridge} writes {encoding}, and recorded "
+                    "payloads are text that people can read. Record in tests that enqueue no such job."
+                )
             raise PayloadError(
                 f"{call_text(record)} cannot be recorded: the bridge of {record.bridge} does not write payloads "
                 "as text. Give it `written` and `record_from`, or record in tests that enqueue no such job."

@@ -76,6 +76,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
 
     name = "huey"
     capabilities = frozenset(("eta", "priority", "retry", "discard", "serialise", "cron", "chains"))
+    encoding = "pickles"
     attempt_class = HueyAttempt
 
     def __init__(self, hueys: Sequence[Any] = ()) -> None:

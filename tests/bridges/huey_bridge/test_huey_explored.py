@@ -1,0 +1,81 @@
+"""A task is explored through its real path."""
+
+import pytest
+
+pytest.importorskip("huey")
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect, LostEffect
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    """What the tasks use."""
+
+    ledger = Ledger()
+
+
+def books():
+    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
+        yield lambda: {"booked": ledger.calls}
+
+
+def test_a_task_that_is_not_safe_is_found(jobs, huey):
+    @huey.task()
+    def book(number):
+        Shop.ledger.book(number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
+        check_idempotent(book, args=(7,), world=books)
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_a_task_that_is_safe_and_retries_is_not(jobs, huey):
+    @huey.task(retries=5, retry_delay=1)
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    explored = check_idempotent(book, args=(7,), world=books, histories="all")
+
+    assert explored.histories > 10
+
+
+def test_what_a_task_enqueues_is_an_effect(jobs, huey):
+    @huey.task()
+    def tell(number):
+        """Be enqueued."""
+
+    @huey.task()
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        tell(number)
+
+    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+        check_idempotent(book, args=(7,), world=books)
+
+
+def test_a_task_whose_process_is_killed_is_lost(jobs, huey):
+    @huey.task()
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        Shop.ledger.book(-number, key=f"mark-{number}")
+
+    check_idempotent(book, args=(7,), world=books)
+    with pytest.raises(LostEffect, match=r"LOST ledger\.book \[crash"):
+        check_idempotent(book, args=(7,), world=books, delivery="as configured")
+
+
+def test_a_killed_delivery_leaves_no_lock_and_no_result(jobs, huey):
+    @huey.task()
+    def book(number):
+        with huey.lock_task("book"):
+            Shop.ledger.book(number, key=f"book-{number}")
+
+    check_idempotent(book, args=(7,), world=books, histories=["twice", "reply_lost"])
+
+    assert not huey.is_locked("book")
