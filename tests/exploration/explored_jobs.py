@@ -255,6 +255,19 @@ class Till:
 till = Till()
 
 
+def guarded_by_a_lock():
+    lock = threading.Lock()
+
+    def charge_under_a_lock_of_a_closure(number):
+        with lock:
+            look_up_then_charge(number)
+
+    return charge_under_a_lock_of_a_closure
+
+
+charge_under_a_lock_of_a_closure = guarded_by_a_lock()
+
+
 def charge_at_the_till(number):
     with till.lock:
         look_up_then_charge(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -16,7 +16,7 @@ from ...harness.records.targets import Target
 from .acts import Kept, Unwound, watcher
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers
-from .ending.synchronisers import Synchronisers
+from .ending.synchronisers import Slot, Synchronisers
 from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
@@ -109,13 +109,33 @@ class Engine:
         if self._synchronisers is None:
             self._synchronisers = Synchronisers(modules)
 
-    def renew_process(self) -> None:
-        """Let a new process begin: nothing of the deliveries before it is in force."""
+    def renew_process(self, observe: Callable[[], object] | None = None) -> None:
+        """Let a new process begin: nothing of the deliveries before it is in force.
+
+        Args:
+            observe: returns the state of the world; None if there is no world any more.
+        """
         self.first_state.put_back()
         self._signal_handlers.renew()
         self._patchers.catch_up()
-        if self._synchronisers is not None and (self._synchronisers or self.scope.may_wait()):
-            self._synchronisers.renew(self.scope.modules())
+        if self._watches_synchronisers() and self._synchronisers is not None:
+            self._synchronisers.renew(self.scope.modules(), observe)
+
+    def switch_synchronisers(
+        self, there: Iterable[Slot] | None, observe: Callable[[], object]
+    ) -> list[Slot]:
+        """Let the locks, queues and the like be those of another process; return those of this one.
+
+        Args:
+            there: the result of an earlier call; None for a new process.
+            observe: returns the state of the world.
+        """
+        if self._synchronisers is None or not self._watches_synchronisers():
+            return []
+        return self._synchronisers.switch_to(there, self.scope.modules(), observe)
+
+    def _watches_synchronisers(self) -> bool:
+        return bool(self._synchronisers) or self.scope.may_wait()
 
     def leave_nothing(self) -> None:
         """Take back what is still in force of the deliveries."""

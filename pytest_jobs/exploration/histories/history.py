@@ -17,6 +17,7 @@ from ..engine.acts import Act, Unwound, watcher
 from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import ProcessState
 from ..engine.ending.signs import blocking_call
+from ..engine.ending.synchronisers import Slot
 from ..engine.processes import GlobalName, ModuleGlobals, ProcessGlobals
 from ..engine.sameness.renaming import Renaming
 from ..engine.threads import OwnThread, SameThread, Worker, while_alive
@@ -33,8 +34,8 @@ _PAUSE: Final = timedelta(seconds=3)
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 
-#: The memory of one process: the globals of its modules, and what belongs to all of it.
-Memory: TypeAlias = tuple[ProcessGlobals, ProcessState]
+#: The memory of one process: the globals of its modules, its locks and the like, and what belongs to all of it.
+Memory: TypeAlias = tuple[ProcessGlobals, list[Slot], ProcessState]
 
 
 class History(Deliveries):
@@ -242,7 +243,7 @@ class History(Deliveries):
             return
         self.end_processes()
         self.globals.restart(self.belonging_to_world())
-        self.engine.renew_process()
+        self.engine.renew_process(self.observed)
 
     def begin_process(self) -> int | None:
         """Return the id of a new process; None if all deliveries run in one."""
@@ -259,9 +260,10 @@ class History(Deliveries):
             Its memory, for `unwind_in`.
         """
         self.kill_current()
-        memory = self.globals.taken(), ProcessState.taken()
+        names, state = self.globals.taken(), ProcessState.taken()
+        slots = self.engine.switch_synchronisers(None, self.observed)
         self.restart()
-        return memory
+        return names, slots, state
 
     def unwind_in(self, memory: Memory) -> None:
         """Let a killed delivery end what it began, in its own memory.
@@ -272,8 +274,9 @@ class History(Deliveries):
             memory: the result of `kill`.
         """
         self.settled = True
-        names, state = memory
+        names, slots, state = memory
         self.globals.switch_to(names)
+        self.engine.switch_synchronisers(slots, self.observed)
         state.put_back()
 
     def is_in_block(self) -> bool:
@@ -294,11 +297,13 @@ class History(Deliveries):
         state = ProcessState.taken()
         if there is None:
             names = self.globals.switch_to(None, self.belonging_to_world())
+            slots = self.engine.switch_synchronisers(None, self.observed)
             self.engine.first_state.put_back()
         else:
             names = self.globals.switch_to(there[0])
-            there[1].put_back()
-        return names, state
+            slots = self.engine.switch_synchronisers(there[1], self.observed)
+            there[2].put_back()
+        return names, slots, state
 
     def would_wait(self) -> bool:
         """Return whether the suspended delivery holds a lock for which another one of its process waits."""

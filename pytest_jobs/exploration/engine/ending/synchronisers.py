@@ -20,6 +20,8 @@ _SYNCHRONISERS: Final = (
     threading.Event,
     queue.Queue,
 )
+#: A world may keep its state in one of these.
+_SHOWABLE: Final = (threading.Semaphore, threading.Event, queue.Queue)
 _NO_STATE: Final = (ModuleType, FunctionType, str, int, float, bytes, type(None))
 
 
@@ -30,7 +32,7 @@ class Namespace(Protocol):
     def __name__(self) -> str: ...
 
 
-class _Slot(NamedTuple):
+class Slot(NamedTuple):
     """A place that holds a synchroniser: an attribute of a class or object, or an item of a dictionary."""
 
     place: Hashable
@@ -48,16 +50,47 @@ class Synchronisers:
     def __bool__(self) -> bool:
         return bool(self._first)
 
-    def renew(self, modules: Iterable[Namespace]) -> None:
+    def renew(
+        self, modules: Iterable[Namespace], observe: Callable[[], object] | None = None
+    ) -> None:
         """Replace each synchroniser that is not as it was at first: a dead delivery may still hold it.
 
         Args:
             modules: where to look. A lock that is new there must be free.
+            observe: returns the state of the world. A queue that it shows belongs to the world, as a database
+                does, and stays; so does a semaphore or an event.
         """
+        shown: list[tuple[Slot, Any]] = []
         for slot in list(_slots(modules)):
             first = self._first.get(slot.place, _FREE)
-            if _state(slot.value) != first and (first is not _FREE or _is_held(slot.value)):
+            if _state(slot.value) == first or (first is _FREE and not _is_held(slot.value)):
+                continue
+            if observe is not None and is_one_of(_SHOWABLE, slot.value):
+                shown.append((slot, first))
+            else:
                 slot.put(_made(slot.value, first))
+        if shown and observe is not None:
+            _renew_unshown(shown, observe)
+
+    def switch_to(
+        self,
+        there: Iterable[Slot] | None,
+        modules: Iterable[Namespace],
+        observe: Callable[[], object],
+    ) -> list[Slot]:
+        """Switch to another process; return the synchronisers of the one that is left.
+
+        Args:
+            there: the synchronisers of the other process; None for a new process.
+            modules: where to look.
+            observe: returns the state of the world.
+        """
+        here = list(_slots(modules))
+        if there is None:
+            self.renew(modules, observe)
+        for slot in there or ():
+            slot.put(slot.value)
+        return here
 
     def give_back(self, modules: Iterable[Namespace]) -> None:
         """Give back what a dead delivery has taken. Threads of the test may use the same synchronisers.
@@ -73,7 +106,24 @@ class Synchronisers:
 _FREE: Final = object()
 
 
-def _slots(modules: Iterable[Namespace]) -> Iterator[_Slot]:
+def _renew_unshown(changed: list[tuple[Slot, Any]], observe: Callable[[], object]) -> None:
+    """Replace the synchronisers of which the state of the world shows nothing."""
+    before = _observed(observe)
+    for slot, first in changed:
+        slot.put(_made(slot.value, first))
+        if _observed(observe) != before:
+            slot.put(slot.value)
+
+
+def _observed(observe: Callable[[], object]) -> object:
+    """Return the state; None if it cannot be observed."""
+    try:
+        return observe()
+    except Exception:
+        return None
+
+
+def _slots(modules: Iterable[Namespace]) -> Iterator[Slot]:
     for module in modules:
         for name, value in list(vars(module).items()):
             if is_one_of(_NO_STATE, value) or name.startswith("__"):
@@ -84,7 +134,7 @@ def _slots(modules: Iterable[Namespace]) -> Iterator[_Slot]:
                 yield from _inside(module.__name__, name, value)
 
 
-def _inside(module: str, name: str, owner: Any) -> Iterator[_Slot]:
+def _inside(module: str, name: str, owner: Any) -> Iterator[Slot]:
     """Yield the slots of a class of a module, or of an object or dictionary that it holds."""
     is_class, is_dictionary = is_one_of((type,), owner), is_one_of((dict,), owner)
     if is_class:
@@ -97,7 +147,7 @@ def _inside(module: str, name: str, owner: Any) -> Iterator[_Slot]:
         if is_one_of(_SYNCHRONISERS, value):
             place = (module, name, repr(key))
             if is_class:
-                yield _Slot(place, value, lambda new, key=key: setattr(owner, key, new))  # type: ignore[misc]
+                yield Slot(place, value, lambda new, key=key: setattr(owner, key, new))  # type: ignore[misc]
             elif is_dictionary:
                 yield _of_names(place, owner, key, value)
             else:
@@ -108,8 +158,8 @@ def _inside(module: str, name: str, owner: Any) -> Iterator[_Slot]:
                     yield _of_names((module, name, repr(key), repr(inner)), value, inner, held)
 
 
-def _of_names(place: Hashable, names: dict[Any, Any], key: Any, value: Any) -> _Slot:
-    return _Slot(place, value, lambda new: names.__setitem__(key, new))
+def _of_names(place: Hashable, names: dict[Any, Any], key: Any, value: Any) -> Slot:
+    return Slot(place, value, lambda new: names.__setitem__(key, new))
 
 
 def _state(value: Any) -> Any:
