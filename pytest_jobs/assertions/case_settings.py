@@ -27,6 +27,7 @@ OPTIONS: Final = (
     "jobs_jitter",
     "jobs_queues",
     "jobs_recurring",
+    "jobs_lint",
     "jobs_twice",
     "jobs_crash",
     "jobs_crash_points",

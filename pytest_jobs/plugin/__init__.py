@@ -9,6 +9,7 @@ pytest loads this module, which collects what the files define. Read them in thi
 - `guard`: the harness of the session, for wider fixtures;
 - `exploring`: replay of one history, and the summary of what checks explored;
 - `colours`: a failure on a terminal;
+- `linting`: `--jobs-lint`;
 - `adversary/`: `--jobs-twice` and `--jobs-crash`;
 - `frames` (no frame of ours in a report) and `hookspecs` (what conftest files implement).
 

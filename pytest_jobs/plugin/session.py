@@ -23,6 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from .guard import SessionGuard
 
         register(SessionGuard(config), "pytest_jobs_guard")
+    if options.lint:
+        from .linting import LintPlugin
+
+        register(LintPlugin(config), "pytest_jobs_lint")
     if options.attack == "twice":
         from .adversary.twice import TwicePlugin
 

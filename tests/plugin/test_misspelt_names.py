@@ -4,7 +4,7 @@ import pytest
 
 OPTIONS = (
     "jobs_mode, jobs_strict, jobs_raise, jobs_apps, jobs_ignore, jobs_jitter, jobs_queues, "
-    "jobs_recurring, jobs_twice, jobs_crash, jobs_crash_points, jobs_attack_calls, jobs_crash_atomic"
+    "jobs_recurring, jobs_lint, jobs_twice, jobs_crash, jobs_crash_points, jobs_attack_calls, jobs_crash_atomic"
 )
 
 
@@ -126,3 +126,19 @@ def test_a_marker_that_is_less_alike_is_left_alone(run_test):
     run_test(
         "import pytest\n@pytest.mark.obs\n@pytest.mark.jinja\ndef test_it(): pass"
     ).assert_outcomes(passed=1)
+
+
+def test_the_table_of_the_lint_is_read_by_the_lint(pytester):
+    pytester.makepyprojecttoml("[tool.pytest-jobs.lint]\nignore = []\n")
+    pytester.makepyfile("def test_it(): pass")
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_an_option_beside_the_table_of_the_lint_is_refused(pytester):
+    pytester.makepyprojecttoml(
+        "[tool.pytest-jobs]\njobs_mode = 'record'\n[tool.pytest-jobs.lint]\n"
+    )
+    pytester.makepyfile("def test_it(): pass")
+
+    pytester.runpytest().stderr.fnmatch_lines(["*write jobs_mode under*"])

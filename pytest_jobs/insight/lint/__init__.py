@@ -2,6 +2,7 @@
 
 - `linter`: reads a project, asks the rules, and leaves out what is switched off. Read this first.
 - `rules/`: all of the rules, and `basis/`, what they stand on: rules, stories of jobs, settings.
+- `watching`: what the deliveries of a test session show, for `--jobs-lint`.
 - `output`: findings as text, for GitHub, as SARIF and as JSON.
 - `pages`: the pages of the rules in the documentation.
 - `command`: `python -m pytest_jobs lint`.

@@ -13,15 +13,11 @@ from ..source.project import Project
 from ..source.tree import Tree
 from .basis.rule import Context, Rule
 from .basis.settings import LintSettings
-from .rules import declaring, enqueueing, performing, repeating, retrying, scheduling
+from .rules import declaring, enqueueing, performing, repeating, retrying, scheduling, watching
 
-RULES: Final[tuple[Rule, ...]] = (
-    *declaring.RULES,
-    *enqueueing.RULES,
-    *performing.RULES,
-    *repeating.RULES,
-    *retrying.RULES,
-    *scheduling.RULES,
+_FILES: Final = (declaring, enqueueing, performing, repeating, retrying, scheduling, watching)
+RULES: Final[tuple[Rule, ...]] = tuple(
+    sorted((rule for file in _FILES for rule in file.RULES), key=lambda rule: rule.id)
 )
 #: A file that cannot be read, and a comment that switches nothing off.
 UNREADABLE: Final = "JOB001"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final
 
-from .linter import RULES, Finding, Findings
+from .linter import RULES, Findings
 
 DOCS: Final = "https://pytest-jobs.readthedocs.io"
 _GITHUB: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -15,9 +15,14 @@ _GITHUB_VALUE: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":":
 
 
 def as_text(findings: Findings) -> str:
-    lines = [_line(one) for one in findings.found]
-    lines.append(summary(findings))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines_of(findings), summary(findings)]) + "\n"
+
+
+def lines_of(findings: Findings) -> list[str]:
+    """Return a line for each finding."""
+    return [
+        f"{one.path}:{one.line}:{one.column}: {one.rule} {one.message}" for one in findings.found
+    ]
 
 
 def summary(findings: Findings) -> str:
@@ -94,7 +99,3 @@ FORMATS: Final[Mapping[str, Callable[[Findings], str]]] = {
     "sarif": as_sarif,
     "json": as_json,
 }
-
-
-def _line(one: Finding) -> str:
-    return f"{one.path}:{one.line}:{one.column}: {one.rule} {one.message}"

@@ -43,7 +43,8 @@ def _page(rule: Rule) -> Iterator[str]:
     yield f"# {rule.id} {rule.name}\n\n{rule.title}\n\n"
     yield f"**Why:** {rule.why}\n\n"
     for title, source in (("Bad", example.bad), ("Good", example.good)):
-        yield f"## {title}\n\n**`app.py`**\n```python\n{_shown(source)}```\n\n"
+        name = "test_app.py" if rule.is_watched else "app.py"
+        yield f"## {title}\n\n**`{name}`**\n```python\n{_shown(source)}```\n\n"
     for name, source in example.files:
         if source:
             language = {"py": "python", "yml": "yaml"}.get(name.rpartition(".")[2], "text")
@@ -52,6 +53,8 @@ def _page(rule: Rule) -> Iterator[str]:
 
 
 def _off(rule: Rule) -> str:
+    if rule.is_watched:
+        return f'`ignore = ["{rule.id}"]` in `[tool.pytest-jobs.lint]` of `pyproject.toml`.'
     return (
         f'`# jobs: ignore[{rule.id}]` at the end of the line, or `ignore = ["{rule.id}"]` in '
         "`[tool.pytest-jobs.lint]` of `pyproject.toml`."

@@ -76,6 +76,12 @@ OPTIONS: Final = (
         "jobs_recurring.",
         "FILE",
     ),
+    Option(
+        "lint",
+        "switch",
+        "Find habits of jobs that will hurt, in the source below the root and in the jobs that tests perform; "
+        "findings fail the session.",
+    ),
     Option("twice", "switch", "Deliver each job that a test performs once more."),
     Option(
         "crash",

@@ -95,6 +95,11 @@ def _refuse_tables(project: Path, ini: Path | None) -> None:
         written = tool_tables(project).get(table)
         if written is None:
             continue
+        if table == "pytest-jobs" and "lint" in written:
+            # The settings of the lint, which are read without pytest too.
+            written = {key: value for key, value in written.items() if key != "lint"}
+            if not written:
+                continue
         meant = ", ".join(_meant(written))
         raise pytest.UsageError(
             f"{project.name}: pytest-jobs reads no table [tool.{table}]. Its options stand with those of pytest: "

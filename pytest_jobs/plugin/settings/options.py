@@ -74,6 +74,8 @@ class JobOptions(NamedTuple):
     idempotent: bool = True
     #: Whether they may be killed.
     crash: bool = True
+    #: Whether habits of jobs are looked for.
+    lint: bool = False
     #: The queues that the workers serve; None for all queues alike.
     queues: Queues | None = None
     #: The file of the recurring jobs, which is read when a test asks for it.
@@ -139,6 +141,7 @@ def read_options(config: pytest.Config) -> JobOptions:
         attack_calls=_attack_calls(config, attack),
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
+        lint=_is_on(config, "lint"),
         queues=_queues(config),
         recurring=_recurring(config),
     )

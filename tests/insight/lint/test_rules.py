@@ -9,6 +9,7 @@ from pytest_jobs.insight.lint.linter import RULES
 EXAMPLES = [
     pytest.param(rule, example, id=f"{rule.id}-{number}")
     for rule in RULES
+    if not rule.is_watched
     for number, example in enumerate(rule.examples)
 ]
 

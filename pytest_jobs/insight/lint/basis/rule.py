@@ -86,6 +86,8 @@ class Rule:
     #: The first example stands on the page.
     examples: tuple[Example, ...]
     check: Check
+    #: Whether deliveries answer it, while tests run with `--jobs-lint`. Its examples are tests.
+    is_watched: bool = False
 
     @property
     def page(self) -> str:

@@ -6,6 +6,7 @@
 - `repeating`: JOB320 and above, a body that is delivered twice or dies half-way.
 - `retrying`: JOB4xx, errors and what follows from them.
 - `scheduling`: JOB5xx, what recurs.
+- `watching`: JOB29x and JOB39x, what deliveries show while tests run.
 
 Used by the linter, which has the list of all of them.
 """

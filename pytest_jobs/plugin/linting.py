@@ -1,0 +1,78 @@
+"""`--jobs-lint`: the lint of the source, and what the deliveries of the tests show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ..errors import LintSettingsError
+from ..insight.lint.basis.settings import read_settings
+from ..insight.lint.linter import Findings, lint
+from ..insight.lint.output import lines_of, summary
+from ..insight.lint.watching import Watch
+
+if TYPE_CHECKING:
+    from ..harness.records.delivery import Delivery
+
+#: Where a worker of pytest-xdist puts what it saw.
+_KEY = "pytest_jobs_linted"
+#: Where a report has the notes of its checks; `exploring` puts them there.
+_EXPLORED = "jobs_explored"
+
+
+class LintPlugin:
+    """Looks at deliveries while tests run, and at the source when they have run.
+
+    Raises:
+        pytest.UsageError: when a setting of the lint is wrong.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        try:
+            self._settings, _ = read_settings(config.rootpath)
+        except LintSettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+        self._watch = Watch(self._settings)
+        self._findings: Findings | None = None
+
+    def pytest_jobs_delivered(self, delivery: Delivery) -> None:
+        self._watch.delivered(delivery.record)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note of what `check_idempotent` performed."""
+        self._watch.explored(note["job"] for note in vars(report).get(_EXPLORED, ()))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Send what was seen to the controller; there, lint the source, and fail a session with findings."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_KEY] = self._watch.to_dict()
+            return
+        root = self._config.rootpath
+        found = lint([root], self._settings, base=root)
+        seen = self._watch.findings(root)
+        self._findings = found._replace(found=[*found.found, *seen])
+        if self._findings.found and session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add what a worker of pytest-xdist saw."""
+        found = getattr(node, "workeroutput", {}).get(_KEY)
+        if found is not None:
+            self._watch.add(found)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the findings."""
+        if self._findings is None:
+            return
+        bad = bool(self._findings.found)
+        terminalreporter.section("--jobs-lint", red=bad, green=not bad)
+        for line in (*lines_of(self._findings), summary(self._findings)):
+            terminalreporter.line(line)

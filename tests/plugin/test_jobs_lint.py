@@ -1,0 +1,156 @@
+"""`--jobs-lint` finds habits of jobs in the source, and in the deliveries of the tests."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("celery")
+
+from pytest_jobs.insight.lint.linter import RULES
+
+WATCHED = [
+    pytest.param(rule, example, id=f"{rule.id}-{number}")
+    for rule in RULES
+    if rule.is_watched
+    for number, example in enumerate(rule.examples)
+]
+SWALLOWS = (
+    "from pytest_jobs import job\n\n\n@job\ndef bill(order_id: int) -> None:\n"
+    "    try:\n        print(order_id)\n    except Exception:\n        pass\n"
+)
+TWICE = (
+    "from app import bill\n\n\ndef test_it(jobs):\n    bill.perform_later(7)\n    jobs.drain()\n"
+    "    jobs.perform(jobs.redeliver(jobs.performed[0].record))\n"
+)
+
+
+def rules_in(result):
+    return {line.split()[1] for line in result.outlines if line.partition(" ")[2].startswith("JOB")}
+
+
+@pytest.mark.parametrize(("rule", "example"), WATCHED)
+def test_a_planted_fault_is_seen_by_its_rule_and_by_no_other(rule, example, pytester):
+    # Celery knows tasks by the names of their modules, for as long as the process lives.
+    pytester.makepyfile(**{f"test_{rule.name.replace('-', '_')}_planted": example.bad})
+
+    result = pytester.runpytest("--jobs-lint")
+
+    result.assert_outcomes(passed=1)
+    assert rules_in(result) == {rule.id}
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize(("rule", "example"), WATCHED)
+def test_in_a_mended_twin_nothing_is_seen(rule, example, pytester):
+    pytester.makepyfile(**{f"test_{rule.name.replace('-', '_')}_mended": example.good})
+
+    result = pytester.runpytest("--jobs-lint")
+
+    result.assert_outcomes(passed=1)
+    assert rules_in(result) == set()
+    assert result.ret == pytest.ExitCode.OK
+
+
+def test_the_source_is_linted_too_and_the_summary_says_how_much_was_looked_at(pytester):
+    pytester.makepyfile(app=SWALLOWS, test_app=TWICE)
+
+    result = pytester.runpytest("--jobs-lint")
+
+    result.stdout.fnmatch_lines(
+        [
+            "*--jobs-lint*",
+            "app.py:8:5: JOB301 `except Exception` swallows every error of bill: *",
+            "1 finding in 1 job of 2 files. `python -m pytest_jobs lint --explain JOB301` says more.",
+        ]
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_the_ini_file_switches_it_on(pytester):
+    pytester.makeini("[pytest]\njobs_lint = true\n")
+    pytester.makepyfile(app=SWALLOWS, test_app=TWICE)
+
+    assert rules_in(pytester.runpytest()) == {"JOB301"}
+
+
+def test_without_the_option_nothing_is_looked_at(pytester):
+    pytester.makepyfile(app=SWALLOWS, test_app=TWICE)
+
+    result = pytester.runpytest()
+
+    result.stdout.no_fnmatch_line("*--jobs-lint*")
+    assert result.ret == pytest.ExitCode.OK
+
+
+def test_settings_switch_watched_rules_off(pytester):
+    pytester.makepyprojecttoml('[tool.pytest-jobs.lint]\nignore = ["JOB3"]\n')
+    pytester.makepyfile(
+        app=SWALLOWS,
+        test_app="from app import bill\ndef test_it(jobs):\n    bill.perform_later(7)\n    jobs.drain()\n",
+    )
+
+    result = pytester.runpytest("--jobs-lint")
+
+    assert rules_in(result) == set()
+    assert result.ret == pytest.ExitCode.OK
+
+
+def test_a_mistake_in_the_settings_is_a_usage_error(pytester):
+    pytester.makepyprojecttoml("[tool.pytest-jobs.lint]\nmax-payload = -1\n")
+    pytester.makepyfile(test_app="def test_it(): pass")
+
+    result = pytester.runpytest("--jobs-lint")
+
+    result.stderr.fnmatch_lines(
+        ["ERROR: *max-payload of ?tool.pytest-jobs.lint? must be a number*"]
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_job_that_check_idempotent_performed_was_performed_twice(pytester):
+    pytester.makepyfile(
+        test_app="""
+        from pytest_jobs import check_idempotent, job, fake
+        from contextlib import contextmanager
+
+        rows = {}
+
+        @job
+        def put(key: int) -> None:
+            rows[key] = True
+
+        @contextmanager
+        def world():
+            rows.clear()
+            yield lambda: dict(rows)
+
+        def test_it(jobs):
+            put.perform_later(7)
+            jobs.drain()
+
+        def test_again():
+            check_idempotent(put, args=(7,), world=world)
+        """
+    )
+
+    result = pytester.runpytest("--jobs-lint")
+
+    result.assert_outcomes(passed=2)
+    assert rules_in(result) == set()
+
+
+@pytest.mark.slow
+def test_the_workers_of_xdist_send_what_they_saw(pytester):
+    pytest.importorskip("xdist")
+    test = (
+        "from app import bill\n\n\n"
+        "def test_once(jobs):\n    bill.perform_later(7)\n    jobs.drain()\n\n\n"
+        "def test_twice(jobs):\n    bill.perform_later(7)\n    jobs.drain()\n"
+    )
+    pytester.makepyfile(app=SWALLOWS.replace("pass", "raise"), test_app=test)
+
+    result = pytester.runpytest_subprocess("-n2", "--jobs-lint")
+
+    result.assert_outcomes(passed=2)
+    assert rules_in(result) == {"JOB392"}
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
