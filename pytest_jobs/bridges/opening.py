@@ -32,6 +32,12 @@ _BRIDGED: Final = MappingProxyType(
 )
 
 
+class _SettingsModule(Protocol):
+    """The module of a bridge to a library of which an application is a class or dictionary."""
+
+    def is_settings(self, application: object) -> bool: ...
+
+
 class _Integration(Protocol):
     def transactions(self) -> Transactions: ...
 
@@ -130,7 +136,20 @@ def _named(name: str) -> tuple[str, Any]:
 def _library_of(application: object) -> str | None:
     """Return the library of an application; None for a library that is not known."""
     libraries = (base.__module__.partition(".")[0] for base in type(application).__mro__)
-    return next((library for library in libraries if library in _BRIDGED), None)
+    found = next((library for library in libraries if library in _BRIDGED), None)
+    if found is not None:
+        return found
+    with_settings = (
+        library for library in _BRIDGED.values() if library.has_settings and library.is_imported
+    )
+    return next(
+        (
+            each.name
+            for each in with_settings
+            if cast(_SettingsModule, bridge_module(each.name)).is_settings(application)
+        ),
+        None,
+    )
 
 
 @in_our_words(CriterionError, by_position="apps")

@@ -100,6 +100,9 @@ class Message:
     the epoch.
     """
 
+    #: Whether the application chose the id, so that the library does not enqueue a second job that has it.
+    has_own_id = False
+
     __slots__ = (
         "_headers",
         "attempt",

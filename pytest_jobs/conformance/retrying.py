@@ -68,7 +68,7 @@ class Retrying(Case):
     def test_simulated_retries_tell_what_real_ones_do(
         self, library: Library, jobs: Jobs, noted: list[Any]
     ) -> None:
-        timeline = jobs.simulate_retries(library.jobs.retries, raising=bodies.Flaky("simulated"))
+        timeline = jobs.simulate_retries(library.jobs.retries, raising=_flaky(library)("simulated"))
 
         assert timeline.wait_seconds == [30, 30]
         assert timeline.status == "exhausted"
@@ -78,7 +78,7 @@ class Retrying(Case):
 
     def test_a_simulated_success_ends_the_retries(self, library: Library, jobs: Jobs) -> None:
         timeline = jobs.simulate_retries(
-            library.jobs.retries, raising=bodies.Flaky("simulated"), succeed_on=2
+            library.jobs.retries, raising=_flaky(library)("simulated"), succeed_on=2
         )
 
         assert timeline.wait_seconds == [30]
@@ -95,7 +95,7 @@ class Retrying(Case):
     ) -> None:
         jobs.clock.freeze()
         send(library, library.jobs.retries, 7)
-        jobs.fail(library.jobs.retries, raising=bodies.Flaky("struck"), on=[1])
+        jobs.fail(library.jobs.retries, raising=_flaky(library)("struck"), on=[1])
 
         jobs.perform_due()
 
@@ -111,3 +111,9 @@ class Retrying(Case):
 
         assert policy.attempts == 3
         assert [policy.wait(1), policy.wait(2)] == [_WAIT, _WAIT]
+
+
+def _flaky(library: Library) -> type[Exception]:
+    """Return the error for which the library retries `retries`."""
+    found: type[Exception] = getattr(library, "flaky", bodies.Flaky)
+    return found

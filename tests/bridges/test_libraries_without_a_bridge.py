@@ -73,15 +73,6 @@ def procrastinate_awaited():
     asyncio.run(app.task(work).defer_async(number=7))
 
 
-def arq():
-    connections = pytest.importorskip("arq.connections")
-
-    async def send():
-        await connections.ArqRedis(port=1).enqueue_job("work", 7)
-
-    asyncio.run(send())
-
-
 def saq():
     saq = pytest.importorskip("saq")
 
@@ -196,7 +187,6 @@ ENQUEUES = {
     dramatiq_with_a_broker_of_its_own: "dramatiq",
     procrastinate: "procrastinate",
     procrastinate_awaited: "procrastinate",
-    arq: "arq",
     saq: "saq",
     oban: "oban",
     streaq: "streaq",

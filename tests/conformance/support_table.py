@@ -1,7 +1,7 @@
 """The tables of what works with which library, made from the suite that every bridge passes.
 
 `python tests/conformance/support_table.py` writes them anew into the README and the documentation. A library keeps
-its lines while it is not installed.
+its line while it is not installed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
-#: The pages with the table of what works, and where the documentation is, as each page sees it.
-PAGES = {ROOT / "README.md": "docs/", ROOT / "docs" / "index.md": ""}
+README = ROOT / "README.md"
+#: The page with the table of what works. The README has the names and versions alone.
+TABLE = ROOT / "docs" / "index.md"
 MATRIX = ROOT / "docs" / "reference" / "bridges.md"
 
 
@@ -23,7 +24,7 @@ class Listed(NamedTuple):
     """A library in the tables."""
 
     title: str
-    #: Its page in the documentation.
+    #: Its page, in the folder `docs`.
     page: str
     #: The class in its module of conformance tests that describes it to the suite.
     described: str
@@ -84,6 +85,13 @@ LISTED = (
         ("huey",),
         "huey.bridge",
     ),
+    Listed(
+        "arq",
+        "how-to/arq.md",
+        "test_arq_conformance:ArqLibrary",
+        ("arq",),
+        "arq.bridge",
+    ),
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 
@@ -102,19 +110,25 @@ WORDS = {
 }
 
 
-def with_support(page: str, folder: str) -> str:
-    """Return the text of a page with the table of what works as it is now.
+def with_names(page: str) -> str:
+    """Return the text of the README with the line of libraries as it is now."""
+    before = _Table(page, "support")
+    known = {each.partition("](")[0]: each for row in before.rows("[") for each in row.split(" · ")}
+    names = []
+    for each in LISTED:
+        name = f"[{each.title}](docs/{each.page}) {each.versions()}" if each.is_installed else ""
+        names.append(name.rstrip() or known[f"[{each.title}"])
+    return before.replaced([" · ".join(names)])
 
-    Args:
-        page: the text.
-        folder: where the pages of the documentation are, as the page with the table sees them.
-    """
+
+def with_support(page: str) -> str:
+    """Return the text of the first page with the table of what works as it is now."""
     from pytest_jobs.bridges.libraries.known import LIBRARIES
 
     before = _Table(page, "support")
     rows = []
     for each in LISTED:
-        begin = f"| [{each.title}]({folder}{each.page}) |"
+        begin = f"| [{each.title}]({each.page}) |"
         if each.is_installed:
             library = each.library()
             capabilities = library.bridge().capabilities
@@ -165,6 +179,6 @@ class _Table:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    for path, folder in PAGES.items():
-        path.write_text(with_support(path.read_text("utf-8"), folder), "utf-8")
+    README.write_text(with_names(README.read_text("utf-8")), "utf-8")
+    TABLE.write_text(with_support(TABLE.read_text("utf-8")), "utf-8")
     MATRIX.write_text(with_matrix(MATRIX.read_text("utf-8")), "utf-8")

@@ -4,23 +4,30 @@
 """
 
 import pytest
-from support_table import LISTED, MATRIX, PAGES, ROOT, WORDS, with_matrix, with_support
+from support_table import (
+    LISTED,
+    MATRIX,
+    README,
+    TABLE,
+    WORDS,
+    with_matrix,
+    with_names,
+    with_support,
+)
 
 from pytest_jobs.bridges.libraries.known import LIBRARIES
 from pytest_jobs.conformance.case import CAPABILITIES
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_the_table_of_a_page_is_as_the_bridges_are(path):
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [(README, with_names), (TABLE, with_support), (MATRIX, with_matrix)],
+    ids=["the libraries", "what works", "capabilities"],
+)
+def test_the_lines_of_a_page_are_as_the_bridges_are(path, written):
     page = path.read_text("utf-8")
 
-    assert with_support(page, PAGES[path]) == page
-
-
-def test_the_table_of_capabilities_is_as_the_bridges_are():
-    page = MATRIX.read_text("utf-8")
-
-    assert with_matrix(page) == page
+    assert written(page) == page
 
 
 def test_every_library_with_a_bridge_has_its_lines():
@@ -28,9 +35,7 @@ def test_every_library_with_a_bridge_has_its_lines():
 
     assert {each.probes.partition(".")[0] for each in LISTED} - {""} == bridged
     assert [
-        each.title
-        for each in LISTED
-        if f"]({each.page})" not in (ROOT / "docs/index.md").read_text("utf-8")
+        each.title for each in LISTED if f"]({each.page})" not in TABLE.read_text("utf-8")
     ] == []
 
 

@@ -6,6 +6,9 @@ pytest.importorskip("celery")
 
 # Here, since a run inside a test drops the modules that it imported, and Celery cannot be there twice.
 import pytest_jobs.bridges.celery.bridge  # noqa: F401
+from pytest_jobs.bridges.libraries.known import LIBRARIES
+
+BRIDGED = [name for name, library in LIBRARIES.items() if library.is_bridged]
 
 APP = """
 from celery import Celery
@@ -214,7 +217,7 @@ def test_an_application_that_does_not_import_is_told_with_its_error_whole(projec
         (
             "proj:app",
             (
-                "'proj:app' names no library that pytest-jobs knows: begin with one of celery, django, taskiq, as "
+                f"'proj:app' names no library that pytest-jobs knows: begin with one of {', '.join(BRIDGED)}, as "
                 'in "celery:proj.celery:app". A bridge of your own comes in by the pytest_jobs_bridges hook.'
             ),
         ),

@@ -30,6 +30,8 @@ class Library:
     is_bridged: bool = False
     #: What it calls an application; None for a library that has exactly one, which its bridge finds.
     application: str | None = "app"
+    #: Whether an application is a class or dictionary of the project, which `is_settings` of the bridge knows.
+    has_settings: bool = False
     #: Where its enqueues are refused.
     seam: Seam = field(default_factory=Seam, repr=False, compare=False)
 
@@ -107,7 +109,15 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "procrastinate.manager:JobManager.defer_job_async",
             ),
         ),
-        Library("arq", "arq", ("arq",), ("arq.connections:ArqRedis.enqueue_job",)),
+        Library(
+            "arq",
+            "arq",
+            ("arq",),
+            ("arq.connections:ArqRedis.enqueue_job",),
+            is_bridged=True,
+            application="WorkerSettings",
+            has_settings=True,
+        ),
         Library(
             "saq", "SAQ", ("saq",), ("saq.queue.base:Queue.enqueue", "saq.queue:Queue.enqueue")
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
@@ -138,6 +138,14 @@ class Deliveries:
     def performer(self) -> Performer:
         """Return what makes one delivery; to be closed."""
         return Performer(self.engine.clock, self.engine.sleeps, ())
+
+    def finish_enqueueing(self, enqueueing: Awaitable[object]) -> None:
+        """Run what an asynchronous library enqueues a job with."""
+        performer = self.performer()
+        try:
+            performer.run(enqueueing)
+        finally:
+            performer.close()
 
     def begun(self) -> Run:
         """Return a new delivery that is about to be made."""
@@ -372,7 +380,9 @@ class ActSink:
             return
         value = (record.name, record.args, record.kwargs, record.queue)
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.
-        key = record.job_id if has_derived_id(record.envelope.headers) else None
+        envelope = record.envelope
+        is_same = has_derived_id(envelope.headers) or getattr(envelope, "has_own_id", False)
+        key = record.job_id if is_same else None
         act = Act("enqueue", call_text(record), value=value, key=key)
         with skippable(), current.acting(act):
             self._acts[record] = act

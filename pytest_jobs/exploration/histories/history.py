@@ -97,7 +97,7 @@ class History(Deliveries):
             target = self._checked.target
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
             if enqueueing is not None:
-                self.performer().run(enqueueing)
+                self.finish_enqueueing(enqueueing)
             if not self.ledger.records:
                 raise ExplorationError(
                     f"{target.job!r} was not enqueued, so there is nothing to deliver."

@@ -209,7 +209,7 @@ class Session(Deliveries):
         before = self._queue.added
         enqueueing = target.bridge.enqueue(target.job, args, kwargs)
         if enqueueing is not None:
-            self._in_process(lambda: self.performer().run(enqueueing))
+            self._in_process(lambda: self.finish_enqueueing(enqueueing))
         return self._queue.last_label if self._queue.added > before else None
 
     def deliver(self, label: str, interruption: Interruption | None = None) -> Run:

@@ -1,0 +1,149 @@
+"""Worker settings: the classes and dictionaries that say which functions a worker of arq has."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from arq.cron import CronJob
+from arq.worker import Function, func, get_kwargs
+
+from ...errors import AmbiguousJobError, ApplicationError
+
+
+class Task(NamedTuple):
+    """A function of a worker."""
+
+    settings: WorkerSettings
+    #: What arq makes of the function: its name, its coroutine function, and its options.
+    function: Function | CronJob
+
+    @property
+    def name(self) -> str:
+        name: str = self.function.name
+        return name
+
+    @property
+    def body(self) -> Callable[..., Any]:
+        body: Callable[..., Any] = self.function.coroutine
+        return body
+
+
+class WorkerSettings:
+    """One class or dictionary of worker settings."""
+
+    def __init__(self, given: Any) -> None:
+        #: What the project wrote.
+        self.given = given
+        #: The arguments for `arq.worker.Worker`.
+        self.options: dict[str, Any] = dict(get_kwargs(given))
+        self.cron_jobs: tuple[CronJob, ...] = tuple(self.options.get("cron_jobs") or ())
+        functions = [func(each) for each in self.options.get("functions") or ()]
+        self.tasks = {each.name: Task(self, each) for each in (*functions, *self.cron_jobs)}
+
+    @property
+    def queue(self) -> str | None:
+        """The queue that the worker reads; None when its Redis pool says so."""
+        queue: str | None = self.options.get("queue_name", "arq:queue")
+        return queue
+
+    @property
+    def may_abort(self) -> bool:
+        return bool(self.options.get("allow_abort_jobs"))
+
+    def __repr__(self) -> str:
+        return getattr(self.given, "__qualname__", None) or "worker settings"
+
+
+class AllSettings:
+    """The worker settings of the process, in the order in which they are asked for a function."""
+
+    def __init__(self, named: Iterable[Any]) -> None:
+        """Begin with the settings that `jobs_apps` names.
+
+        Raises:
+            ApplicationError: when one of them is not worker settings.
+        """
+        self.named = tuple(map(_checked, named))
+        self._in_modules: tuple[int, tuple[WorkerSettings, ...]] = (0, ())
+
+    def every(self) -> tuple[WorkerSettings, ...]:
+        """Return all worker settings, the named ones first."""
+        if self._in_modules[0] != len(sys.modules):
+            known = {id(each.given): each for each in self._in_modules[1]}
+            found = [known.get(id(given)) or WorkerSettings(given) for given in _in_modules()]
+            self._in_modules = len(sys.modules), tuple(found)
+        named = {id(each.given) for each in self.named}
+        return (
+            *self.named,
+            *(each for each in self._in_modules[1] if id(each.given) not in named),
+        )
+
+    def named_task(self, name: str, queue: str | None = None) -> Task | None:
+        """Return the function with a name: that of the worker of a queue, if there is one.
+
+        Raises:
+            AmbiguousJobError: when several workers have different functions of that name.
+        """
+        for settings in (self.named, self.every()):
+            tasks = [each.tasks[name] for each in settings if name in each.tasks]
+            of_queue = [task for task in tasks if task.settings.queue == queue]
+            if len({id(task.body) for task in of_queue or tasks}) > 1:
+                having = " and ".join(repr(task.settings) for task in of_queue or tasks)
+                raise AmbiguousJobError(
+                    f"{name!r} names a function of each of {having}, so it can mean any of them: name the "
+                    "function itself."
+                )
+            if tasks:
+                return (of_queue or tasks)[0]
+        return None
+
+    def task_of(self, body: object) -> Task | None:
+        """Return the first task with a function."""
+        tasks = (task for each in self.every() for task in each.tasks.values())
+        return next((task for task in tasks if body in (task.body, task.function)), None)
+
+    def names(self) -> set[str]:
+        return {name for each in self.every() for name in each.tasks}
+
+    def __str__(self) -> str:
+        return " and ".join(map(repr, self.named)) or "arq's worker settings"
+
+
+def is_settings(found: Any) -> bool:
+    """Say whether something is worker settings: a class, or a dictionary, with functions or cron jobs of arq."""
+    if not issubclass(type(found), (type, dict)) or isinstance(found, type(Mapping)):
+        return False
+    attributes: Mapping[str, Any] = found if isinstance(found, dict) else vars(found)
+    lists = [attributes.get(name) for name in ("functions", "cron_jobs")]
+    entries = [each for some in lists if isinstance(some, (list, tuple)) for each in some]
+    return bool(entries) and all(map(_is_entry, entries))
+
+
+def _is_entry(found: Any) -> bool:
+    return isinstance(found, (Function, CronJob, str)) or inspect.iscoroutinefunction(found)
+
+
+def _checked(given: Any) -> WorkerSettings:
+    if not is_settings(given):
+        raise ApplicationError(
+            f"{given!r} is not worker settings of arq: name the class that the command `arq` gets, with "
+            "`functions` or `cron_jobs`."
+        )
+    return WorkerSettings(given)
+
+
+def _in_modules() -> Iterator[Any]:
+    """Yield the worker settings that are variables of modules, each once."""
+    seen: set[int] = set()
+    for module in list(sys.modules.values()):
+        # A lazy module is not asked for an attribute, which would load it.
+        if issubclass(type(module), ModuleType):
+            for value in list(ModuleType.__getattribute__(module, "__dict__").values()):
+                is_new = type(value) in (type, dict) and id(value) not in seen
+                if is_new and is_settings(value):
+                    seen.add(id(value))
+                    yield value

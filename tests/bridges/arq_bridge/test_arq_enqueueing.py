@@ -1,0 +1,181 @@
+"""Every way to enqueue a job of arq ends in a record, and nothing else."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("arq")
+
+from arq import create_pool
+from arq.connections import RedisSettings
+from arq.jobs import JobStatus, SerializationError
+from redis.exceptions import ResponseError
+
+from pytest_jobs.errors import BridgeError
+
+DAY = timedelta(days=1)
+
+
+async def add(ctx, a, b=0):
+    return a + b
+
+
+@pytest.fixture
+def jobs(open_over, settings):
+    with open_over(settings(add)) as jobs:
+        yield jobs
+
+
+def test_a_job_makes_a_record(jobs, client, run):
+    job = run(client.enqueue_job("add", 1, b=2))
+
+    (record,) = jobs.enqueued
+    assert (record.bridge, record.name, record.job) == ("arq", "add", add)
+    assert (record.args, record.kwargs, record.params) == ((1,), {"b": 2}, {"a": 1, "b": 2})
+    assert (record.job_id, record.attempt, record.due_at) == (job.job_id, 1, None)
+    assert (record.queue, record.priority, record.headers) == ("arq:queue", None, {})
+
+
+def test_the_options_of_a_job_are_in_its_record(jobs, client, run):
+    options = {"_job_id": "mine", "_queue_name": "slow", "_job_try": 3, "_expires": 90}
+    run(client.enqueue_job("add", 1, _defer_by=60, **options))
+
+    (record,) = jobs.enqueued
+    assert (record.job_id, record.queue, record.attempt) == ("mine", "slow", 3)
+    assert record.wait == timedelta(seconds=60)
+    assert abs(record.expires_at - record.enqueued_at - timedelta(seconds=90)) < timedelta(
+        seconds=1
+    )
+
+
+@pytest.mark.parametrize("defer", [60, 0.5, timedelta(hours=2)])
+def test_a_job_is_due_when_it_is_deferred_to(jobs, client, run, defer):
+    run(client.enqueue_job("add", 1, _defer_by=defer))
+
+    expected = defer if isinstance(defer, timedelta) else timedelta(seconds=defer)
+    assert jobs.enqueued[0].wait == expected
+
+
+def test_a_job_may_be_deferred_until_a_time(jobs, client, run):
+    at = datetime(2099, 1, 1, tzinfo=UTC)
+    run(client.enqueue_job("add", 1, _defer_until=at))
+
+    assert jobs.enqueued[0].due_at == at
+
+
+def test_a_job_that_was_deferred_until_a_time_in_the_past_is_due_now(jobs, client, run):
+    run(client.enqueue_job("add", 1, _defer_until=datetime.now(UTC) - timedelta(hours=1)))
+
+    assert jobs.enqueued[0].due_at is None
+
+
+def test_a_job_that_was_deferred_until_before_yesterday_is_refused_as_by_redis(jobs, client, run):
+    with pytest.raises(ResponseError, match="invalid expire time"):
+        run(client.enqueue_job("add", 1, _defer_until=datetime.now(UTC) - 2 * DAY))
+
+    assert jobs.enqueued == []
+
+
+def test_a_job_expires_a_day_after_it_is_due(jobs, client, run):
+    run(client.enqueue_job("add", 1, _defer_by=DAY))
+
+    record = jobs.enqueued[0]
+    assert abs(record.expires_at - record.due_at - DAY) < timedelta(seconds=1)
+
+
+def test_a_pool_is_made_without_a_server(jobs, run):
+    async def start():
+        pool = await create_pool(RedisSettings(port=1, conn_retries=0))
+        await pool.enqueue_job("add", 1)
+        await pool.aclose()
+
+    run(start())
+
+    assert jobs.enqueued[0].args == (1,)
+
+
+def test_jobs_that_are_enqueued_together_are_all_recorded(jobs, client):
+    async def send():
+        await asyncio.gather(*(client.enqueue_job("add", n) for n in range(20)))
+
+    asyncio.run(send())
+
+    assert sorted(record.args[0] for record in jobs.enqueued) == list(range(20))
+
+
+def test_jobs_from_threads_are_recorded(jobs, client):
+    def send(n):
+        asyncio.run(client.enqueue_job("add", n))
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(record.args[0] for record in jobs.enqueued) == list(range(8))
+
+
+def test_arguments_that_cannot_be_pickled_are_refused(jobs, client, run):
+    with pytest.raises(SerializationError, match='unable to serialize job "add"'):
+        run(client.enqueue_job("add", lambda: None))
+
+    assert jobs.enqueued == []
+
+
+def test_a_job_with_the_id_of_another_is_kept_out(jobs, client, run):
+    run(client.enqueue_job("add", 1, _job_id="one"))
+
+    assert run(client.enqueue_job("add", 2, _job_id="one")) is None
+    assert [record.args for record in jobs.enqueued] == [(1,)]
+    (kept_out,) = jobs.kept_out
+    assert (kept_out.args, kept_out.dropped_for) == ((2,), "one")
+    assert kept_out.kept_out_by is jobs.enqueued[0]
+
+
+def test_an_id_is_taken_as_long_as_the_result_of_its_job_is_kept(open_over, settings, client, run):
+    with open_over(settings(add, keep_result=60)) as jobs:
+        run(client.enqueue_job("add", 1, _job_id="one"))
+        jobs.drain()
+
+        assert run(client.enqueue_job("add", 2, _job_id="one")) is None
+        jobs.run_for(61)
+        assert run(client.enqueue_job("add", 3, _job_id="one")) is not None
+
+
+def test_the_queue_can_be_looked_at(jobs, client, run):
+    async def look():
+        job = await client.enqueue_job("add", 1, b=2, _defer_by=60)
+        other = await client.enqueue_job("add", 3)
+        queued = await client.queued_jobs()
+        return await job.status(), await other.status(), await job.info(), queued
+
+    deferred, at_once, info, queued = run(look())
+
+    assert (deferred, at_once) == (JobStatus.deferred, JobStatus.queued)
+    assert (info.function, info.args, info.kwargs) == ("add", (1,), {"b": 2})
+    assert [each.args for each in queued] == [(3,), (1,)]
+
+
+def test_a_function_that_no_worker_has_is_recorded_by_its_name(jobs, client, run):
+    run(client.enqueue_job("ad", 1))
+
+    assert (jobs.enqueued[0].job, jobs.enqueued[0].name) == ("ad", "ad")
+
+
+def test_other_commands_of_redis_are_refused(jobs, client, run):
+    async def use(command):
+        await command
+
+    with pytest.raises(BridgeError) as refused:
+        run(use(client.hset("hash", "key", 1)))
+    with pytest.raises(BridgeError, match="sends PUBSUB through its ArqRedis"):
+        client.pubsub()
+
+    assert str(refused.value) == (
+        "The application sends HSET through its ArqRedis. No Redis server is contacted in a harness, and the "
+        "stand-in of pytest-jobs knows the commands of arq itself: use a redis.asyncio.Redis of your own for "
+        "other data."
+    )

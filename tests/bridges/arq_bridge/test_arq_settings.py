@@ -1,0 +1,143 @@
+"""Worker settings: which there are, how they are named, and what is no such thing."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+pytest.importorskip("arq")
+
+import arq.worker
+from arq import cron, func
+from arq.connections import ArqRedis
+
+from pytest_jobs import open_jobs
+from pytest_jobs.bridges.arq import is_settings
+from pytest_jobs.bridges.arq.bridge import ArqBridge
+from pytest_jobs.bridges.opening import bridges_to
+from pytest_jobs.errors import (
+    AmbiguousJobError,
+    ApplicationError,
+    BridgeError,
+    CriterionError,
+    JobsWarning,
+    UnknownVersionError,
+)
+
+
+async def add(ctx, a):
+    return a
+
+
+async def other(ctx):
+    """Do nothing."""
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Return a module that is imported for one test."""
+    module = ModuleType("service_of_a_test")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+@pytest.mark.parametrize("as_settings", [lambda given: type("Settings", (), given), dict])
+def test_settings_of_a_module_are_found(module, client, run, as_settings):
+    module.settings = as_settings({"functions": [func(add, name="found add")]})
+    with open_jobs() as jobs:
+        run(client.enqueue_job("found add", 7))
+        jobs.drain()
+
+        assert jobs.performed[0].record.job is add
+
+
+def test_named_settings_are_applications(settings, module):
+    module.Settings = settings(add)
+    (by_name,) = bridges_to([f"arq:{module.__name__}:Settings"])
+    (by_object,) = bridges_to([module.Settings])
+
+    assert by_name.identify(add) == by_object.identify(add) == "add"
+
+
+def test_what_is_no_settings_is_refused(module):
+    module.thing = object()
+    with pytest.raises(ApplicationError, match="which is no WorkerSettings of arq"):
+        bridges_to([f"arq:{module.__name__}:thing"])
+    with pytest.raises(ApplicationError, match="is not worker settings of arq: name the class"):
+        ArqBridge([module.thing])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"functions": [add]}, True),
+        ({"functions": ["arq.worker.func"]}, True),
+        ({"cron_jobs": [cron(add)]}, True),
+        ({"functions": []}, False),
+        ({"functions": [print]}, False),
+        ({"functions": [add], "cron_jobs": [print]}, False),
+        ({"functions": 7}, False),
+        ({}, False),
+    ],
+)
+def test_settings_are_known_by_their_functions(attributes, expected):
+    assert is_settings(type("Settings", (), attributes)) is expected
+    assert is_settings(attributes) is expected
+    assert not is_settings(type("Settings", (), attributes)())
+
+
+def test_a_name_of_two_functions_is_ambiguous(open_over, settings):
+    first, second = settings(func(add, name="work")), settings(func(other, name="work"))
+    with open_over(first, second) as jobs, pytest.raises(AmbiguousJobError) as caught:
+        jobs.bridges[0].find("work")
+
+    assert str(caught.value) == (
+        "'work' names a function of each of Settings and Settings, so it can mean any of them: name the function "
+        "itself."
+    )
+
+
+def test_a_function_that_no_worker_has_is_an_error(open_over, settings):
+    with open_over(settings(add)) as jobs, pytest.raises(CriterionError) as caught:
+        jobs.bridges[0].known(other)
+
+    assert str(caught.value) == (
+        f"{other!r} is not among the functions of Settings: add it to `functions` of the worker settings, and "
+        "import the module that defines them."
+    )
+
+
+def test_what_arq_makes_of_a_function_is_a_job_too(open_over, settings):
+    function = func(add, name="sum")
+    with open_over(settings(function)) as jobs:
+        assert jobs.bridges[0].identify(function) == jobs.bridges[0].identify(add) == "sum"
+
+
+def test_the_library_is_restored(open_over, settings):
+    before = dict(vars(ArqRedis))
+    with open_over(settings(add)):
+        assert dict(vars(ArqRedis)) != before
+
+    assert dict(vars(ArqRedis)) == before
+
+
+def test_two_bridges_are_not_installed_twice(open_over, settings):
+    with open_over(settings(add)) as jobs, pytest.raises(BridgeError, match="installed already"):
+        jobs.bridges[0].install(jobs.ledger, lambda: 0.0)
+
+
+def test_a_version_without_a_seam_is_refused(monkeypatch):
+    monkeypatch.setattr(sys.modules[ArqBridge.__module__], "VERSION", "0.29.1")
+    monkeypatch.delattr(arq.worker.Worker, "run_job")
+
+    with pytest.raises(
+        UnknownVersionError, match=r"arq 0\.29\.1 has no arq\.worker\.Worker\.run_job, "
+    ):
+        ArqBridge()
+
+
+def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
+    monkeypatch.setattr(sys.modules[ArqBridge.__module__], "VERSION", "0.99.0")
+
+    with pytest.warns(JobsWarning, match=r"arq 0\.99\.0 is newer than what pytest-jobs was tested"):
+        ArqBridge()
