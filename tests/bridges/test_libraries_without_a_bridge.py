@@ -33,34 +33,6 @@ def rq_many():
     queue.enqueue_many([type(queue).prepare_data(work, (7,))])
 
 
-def dramatiq():
-    dramatiq = pytest.importorskip("dramatiq")
-    from dramatiq.brokers.redis import RedisBroker
-
-    @dramatiq.actor(broker=RedisBroker(port=1))
-    def send(number):
-        """Do nothing."""
-
-    send.send(7)
-
-
-def dramatiq_with_a_broker_of_its_own():
-    dramatiq = pytest.importorskip("dramatiq")
-
-    class OwnBroker(dramatiq.Broker):
-        def declare_queue(self, queue_name):
-            """Declare nothing."""
-
-        def enqueue(self, message, *, delay=None):
-            raise ConnectionError
-
-    @dramatiq.actor(broker=OwnBroker())
-    def send(number):
-        """Do nothing."""
-
-    send.send_with_options(args=(7,), delay=1_000)
-
-
 def procrastinate():
     procrastinate = pytest.importorskip("procrastinate")
     app = procrastinate.App(connector=procrastinate.PsycopgConnector())
@@ -183,8 +155,6 @@ ENQUEUES = {
     rq_at_once: "rq",
     rq_later: "rq",
     rq_many: "rq",
-    dramatiq: "dramatiq",
-    dramatiq_with_a_broker_of_its_own: "dramatiq",
     procrastinate: "procrastinate",
     procrastinate_awaited: "procrastinate",
     saq: "saq",

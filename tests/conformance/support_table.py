@@ -79,6 +79,13 @@ LISTED = (
         "taskiq.bridge",
     ),
     Listed(
+        "Dramatiq",
+        "how-to/dramatiq.md",
+        "test_dramatiq_conformance:DramatiqLibrary",
+        ("dramatiq",),
+        "dramatiq.bridge",
+    ),
+    Listed(
         "Huey",
         "how-to/huey.md",
         "test_huey_conformance:HueyLibrary",

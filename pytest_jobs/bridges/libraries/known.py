@@ -89,7 +89,14 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "rq.queue:Queue.schedule_job",
             ),
         ),
-        Library("dramatiq", "Dramatiq", ("dramatiq",), ("dramatiq.broker:Broker.enqueue",)),
+        Library(
+            "dramatiq",
+            "Dramatiq",
+            ("dramatiq",),
+            ("dramatiq.broker:Broker.enqueue",),
+            is_bridged=True,
+            application="broker",
+        ),
         Library(
             "huey",
             "Huey",

@@ -1,0 +1,105 @@
+"""An actor is explored through its real path."""
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("dramatiq")
+
+from dramatiq.middleware import AsyncIO
+from dramatiq.rate_limits import ConcurrentRateLimiter
+from dramatiq.rate_limits.backends import RedisBackend
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    """What the actors use."""
+
+    ledger = Ledger()
+
+
+def books():
+    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
+        yield lambda: {"booked": ledger.calls}
+
+
+def test_a_double_charge_is_found(jobs, actor):
+    @actor
+    def book(number):
+        Shop.ledger.book(number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
+        check_idempotent(book, args=(7,), world=books)
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_its_twin_with_a_key_is_safe(jobs, actor):
+    @actor
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    explored = check_idempotent(book, args=(7,), world=books, histories="all")
+
+    assert explored.histories > 10
+
+
+def test_a_coroutine_actor_is_explored(jobs, broker, actor):
+    broker.add_middleware(AsyncIO())
+
+    @actor(actor_name="book")
+    async def book(number):
+        await asyncio.sleep(1)
+        Shop.ledger.book(number)
+
+    @actor(actor_name="book_once")
+    async def book_once(number):
+        await asyncio.sleep(1)
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
+        check_idempotent(book, args=(7,), world=books)
+    assert check_idempotent(book_once, args=(7,), world=books).histories > 5
+
+
+def test_what_an_actor_enqueues_is_an_effect(jobs, actor):
+    tell = actor(lambda number: None, actor_name="tell")
+
+    @actor
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        tell.send(number)
+
+    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+        check_idempotent(book, args=(7,), world=books)
+
+
+def test_a_killed_actor_is_delivered_again_as_configured(jobs, actor):
+    """A message is acknowledged after the run, so nothing is lost."""
+
+    @actor
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        Shop.ledger.book(-number, key=f"mark-{number}")
+
+    explored = check_idempotent(book, args=(7,), world=books, delivery="as configured")
+
+    assert explored.histories > 3
+
+
+def test_each_history_has_rate_limits_of_its_own(jobs, actor):
+    limits = RedisBackend(url="redis://localhost:1")
+
+    @actor
+    def book(number):
+        with ConcurrentRateLimiter(limits, "ledger", limit=1).acquire():
+            Shop.ledger.book(number, key=f"book-{number}")
+
+    assert check_idempotent(book, args=(7,), world=books, histories=["twice"]).histories > 0

@@ -1,0 +1,147 @@
+"""Whatever was replaced is put back exactly, and a version without a seam is refused."""
+
+import socket
+
+import pytest
+
+pytest.importorskip("dramatiq")
+
+import dramatiq
+from dramatiq import Broker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import retries
+from dramatiq.rate_limits import RateLimiterBackend
+from dramatiq.rate_limits.backends import RedisBackend as RedisLimits
+from dramatiq.results import ResultBackend, ResultMissing, Results
+from dramatiq.results.backends import RedisBackend as RedisResults
+
+from pytest_jobs import open_jobs
+from pytest_jobs.bridges.dramatiq.bridge import DramatiqBridge
+from pytest_jobs.bridges.opening import bridges_to
+from pytest_jobs.errors import ApplicationError, BridgeError, JobsWarning, UnknownVersionError
+
+CLASSES = [Broker, RedisBroker, RateLimiterBackend, RedisLimits, ResultBackend, RedisResults]
+
+
+def draw():
+    return 0.0
+
+
+def state(broker):
+    return [dict(vars(each)) for each in (*CLASSES, retries, broker)]
+
+
+def test_uninstalling_restores_what_was_there(broker, ledger):
+    before = state(broker)
+    installed = DramatiqBridge([broker])
+    installed.install(ledger, draw)
+    during = state(broker)
+    installed.uninstall()
+    installed.uninstall()
+
+    unchanged = [one == other for one, other in zip(before, during, strict=True)]
+    # Of the first two classes a hook for derived classes is all that is new.
+    assert unchanged == [False] * 7 + [True]
+    assert state(broker) == before
+
+
+def test_after_a_harness_the_library_connects_again(broker, actor, monkeypatch):
+    tried = []
+
+    def connect(self, address):
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    work = actor(lambda: None, actor_name="work")
+    with open_jobs():
+        work.send()
+    assert tried == []
+
+    with pytest.raises(Exception, match="connecting"):
+        work.send()
+    assert tried != []
+
+
+def test_a_bridge_is_installed_once_at_a_time(broker, ledger):
+    installed = DramatiqBridge([broker])
+    installed.install(ledger, draw)
+    with pytest.raises(BridgeError, match=r"The dramatiq bridge to .* is installed already"):
+        installed.install(ledger, draw)
+    installed.uninstall()
+    installed.install(ledger, draw)
+    installed.uninstall()
+
+
+def test_the_inner_of_two_harnesses_gets_the_messages(broker, actor, open_over):
+    work = actor(lambda: None, actor_name="work")
+    with open_over(broker) as outer:
+        work.send()
+        with open_over(broker) as inner:
+            work.send()
+            assert inner.drain() == {"performed": 1}
+
+        assert (len(outer.enqueued), len(inner.enqueued)) == (1, 1)
+
+
+def test_a_sandbox_has_records_and_results_of_its_own(make_broker, open_over, ledger):
+    broker = make_broker(Results(backend=RedisResults(url="redis://localhost:1")))
+    work = dramatiq.actor(lambda: 7, broker=broker, actor_name="work", store_results=True)
+    backend = broker.get_results_backend()
+    with open_over(broker) as jobs:
+        message = work.send()
+        jobs.drain()
+        with jobs.bridges[0].sandbox(ledger):
+            work.send()
+            with pytest.raises(ResultMissing):
+                message.get_result(backend=backend)
+
+        assert message.get_result(backend=backend) == 7
+        assert (len(ledger.records), len(jobs.enqueued)) == (1, 1)
+
+
+def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
+    monkeypatch.setattr("dramatiq.__version__", "9.9.0")
+    with pytest.warns(
+        JobsWarning, match=r"dramatiq 9\.9\.0 is newer than what pytest-jobs was tested with"
+    ):
+        assert DramatiqBridge().version == "9.9.0"
+
+
+def test_a_version_without_a_seam_is_refused(monkeypatch):
+    monkeypatch.setattr("dramatiq.__version__", "1.16.0")
+    monkeypatch.delattr("dramatiq.worker._WorkerThread.process_message")
+    with pytest.raises(
+        UnknownVersionError,
+        match=r"dramatiq 1\.16\.0 has no dramatiq\.worker\._WorkerThread\.process_message, ",
+    ):
+        DramatiqBridge()
+
+
+def test_what_is_not_a_broker_is_refused(broker):
+    with pytest.raises(ApplicationError, match="is not a broker of dramatiq"):
+        DramatiqBridge([RedisLimits(url="redis://localhost:1")])
+    (made,) = bridges_to([broker])
+    assert isinstance(made, DramatiqBridge)
+
+
+def test_a_worker_that_outlives_the_harness_connects_anew(broker, open_over):
+    with open_over(broker):
+        consumer = broker.consume("default", timeout=1)
+        assert next(consumer) is None
+
+    assert list(consumer) == []
+
+
+def test_the_header_says_where_the_broker_is(monkeypatch, broker, tmp_path):
+    (tmp_path / "posts.py").write_text(
+        "from dramatiq.brokers.redis import RedisBroker\n"
+        "import dramatiq\n"
+        "broker = RedisBroker(url='redis://localhost:1')\n"
+        "dramatiq.set_broker(broker)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("dramatiq.broker.global_broker", None)
+    import posts
+
+    assert DramatiqBridge([posts.broker]).described().startswith("posts:broker")
