@@ -30,6 +30,7 @@ create table audit_log (line);
 create view open_orders as select * from orders where paid = 0;
 insert into orders values (7, 0);
 """
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists open files")
 app = SimpleNamespace(connect=lambda: sqlite3.connect("shop.db"), mailer=None, folder=None)
 
 
@@ -536,6 +537,58 @@ class TestFilesThatWereOpenBefore:
         assert "job.log" not in str(checked(pay_and_log, orders))
         logger.removeHandler(handler)
         handler.close()
+
+
+# Files that the world opens
+
+
+def in_text(folder):
+    return (Path(folder) / "ledger.txt").open("w")
+
+
+def in_bytes(folder):
+    return (Path(folder) / "ledger.txt").open("ab", buffering=0)
+
+
+def without_a_name(folder):
+    return tempfile.TemporaryFile("w+")
+
+
+@linux
+@pytest.mark.parametrize("opened", [in_text, in_bytes, without_a_name])
+def test_what_a_job_writes_to_a_handle_of_the_world_is_compared(opened):
+    @contextmanager
+    def world():
+        with shop("orders"), tempfile.TemporaryDirectory() as folder, opened(folder) as app.ledger:
+            app.ledger.write("head" if opened is not in_bytes else b"head")
+            yield lambda: {"paid": True}
+
+    def write(number):
+        app.ledger.write("charge" if opened is not in_bytes else b"charge")
+
+    def write_once(number):
+        app.ledger.seek(0)
+        write(number)
+
+    name = "temporary file 1" if opened is without_a_name else "ledger.txt"
+
+    assert failure(write, world).report.effect == f"open file {name} (not shown)"
+    if opened is not in_bytes:
+        assert f" Compared unasked: open file {name}." in str(checked(write_once, world))
+
+
+@linux
+def test_a_handle_of_the_world_whose_file_the_state_shows_is_compared_as_shown():
+    @contextmanager
+    def world():
+        with tempfile.TemporaryDirectory() as folder, in_text(folder) as app.ledger:
+            yield lambda: {"ledger": Path(folder, "ledger.txt").read_text()[:4]}
+
+    def write(number):
+        app.ledger.write("paid\n")
+        app.ledger.flush()
+
+    assert "Compared unasked" not in str(checked(write, world))
 
 
 # ignore=

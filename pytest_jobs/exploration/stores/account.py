@@ -20,6 +20,7 @@ Phase = Literal["world", "snapshot", "delivery", "comparison"]
 _numbers: Final = itertools.count(1)
 _FILES: Final = "file"
 _OPEN_FILES: Final = "open file"
+_HANDLES: Final = "open file of the world"
 _MARK: Final = " (not shown)"
 #: How many names an error lists.
 _MOST_NAMES: Final = 20
@@ -171,7 +172,7 @@ class Account:
         self.turn: object = object()
         self.files = Files()
         self._additions = open_files.additions()
-        self._stores: dict[str, Store] = {_FILES: self.files, _OPEN_FILES: self._additions}
+        self._stores: dict[str, Any] = {_FILES: self.files, _OPEN_FILES: self._additions}
         #: What deliveries wrote: the first statement or call of each item, and the ways.
         self._written: dict[tuple[str, str], tuple[str, set[str]]] = {}
         self._labels: dict[tuple[str, object], str] = {}
@@ -203,6 +204,11 @@ class Account:
         finally:
             self._phases.pop()
             self.turn = object()
+
+    def note_built(self) -> None:
+        """Look, when the world has been built, for files that it has opened for writing and left open."""
+        if self.files.has_handles:
+            self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
 
     # What effect sources report
 
@@ -279,9 +285,10 @@ class Account:
             pattern: gives a name with random parts a form that is the same in each history.
         """
         self._settled = True
-        for name in self._additions.names():
-            if (_FILES, self.files.name_of(name)) not in self.shown:
-                self._written.setdefault((_OPEN_FILES, name), ("write", {""}))
+        for key in (_OPEN_FILES, _HANDLES):
+            for name in self._stores[key].names() if key in self._stores else ():
+                if not self._is_shown(_FILES, self.files.name_of(name)):
+                    self._written.setdefault((key, name), ("write", {""}))
         contents: dict[Item, list[Any]] = {}
         with self.during("comparison"):
             for (key, name), (text, ways) in self._written.items():

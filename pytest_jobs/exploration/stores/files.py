@@ -49,6 +49,8 @@ class Files:
         self._scratch: list[str] = []
         #: Other files and directories that the world has touched.
         self._known: set[str] = set()
+        #: Whether the world has opened any file for writing.
+        self.has_handles = False
         #: Whether each file that a delivery has written was there before.
         self._was_there: dict[str, bool] = {}
         #: The files that were locked, by device and number.
@@ -100,6 +102,8 @@ class Files:
 
     def note_world(self, event: str, args: tuple[Any, ...]) -> None:
         """Note what the world has touched."""
+        if event == "open" and _opens_for_writing(*args[:3]):
+            self.has_handles = True
         if event in _TEMPORARY:
             self._made.append(_absolute(args[0]))
         elif event not in _LOCKS and not _imports():

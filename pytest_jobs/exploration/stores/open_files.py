@@ -1,4 +1,4 @@
-"""Files that were open before a check began, such as a ledger of a module: no event reports writes to them."""
+"""Files that are open when a job begins, such as a ledger of a module: no event reports writes to them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -56,26 +56,47 @@ class OpenFiles:
         if known != self._known:
             self._known = known
             # To look at all objects of Python takes long, so that is done only where other files are open.
-            self._files = _written_by_python(found)
+            self._files = _written_by_python(found, gc.get_objects() if found else ())
 
     def additions(self) -> Additions:
         """Return what will be written to them from now on."""
-        return Additions(self._files)
+        return Additions({file.name: file for file in self._files})
+
+    def additions_of_world(self, name_of: Callable[[str], str]) -> Additions:
+        """Return what will be written to files that were opened since the last look: a world has opened them.
+
+        Args:
+            name_of: returns the name of a path that is the same in each history.
+        """
+        new = {
+            number: identity
+            for number, identity in _regular_files().items()
+            if (number, *identity) not in self._known
+        }
+        named: dict[str, _OpenFile] = {}
+        # No garbage is collected while a history lasts, so what is new is in the first generation.
+        for file in _written_by_python(new, gc.get_objects(generation=0)):
+            has_name = os.fstat(file.number).st_nlink > 0
+            name = name_of(file.name) if has_name else f"temporary file {len(named) + 1}"
+            named[name] = file
+        return Additions(named)
 
 
 class Additions:
-    """What one history writes to files that were open before. It is a store."""
+    """What one history writes to open files. It is a store."""
 
     label = ""
     noun = "open file"
     short = ""
 
-    def __init__(self, files: list[_OpenFile]) -> None:
-        self._sizes = [(file, size) for file in files if (size := file.size()) is not None]
+    def __init__(self, files: Mapping[str, _OpenFile]) -> None:
+        self._sizes = {
+            name: (file, size) for name, file in files.items() if (size := file.size()) is not None
+        }
 
     def names(self) -> list[str]:
         """Return the names of the files that have something more by now."""
-        return [file.name for file, size in self._sizes if (file.size() or 0) > size]
+        return [name for name, (file, size) in self._sizes.items() if (file.size() or 0) > size]
 
     def is_bound(self, name: str) -> bool:
         return True
@@ -87,16 +108,16 @@ class Additions:
         return None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        for file, size in self._sizes:
-            if file.name == name:
-                with (_LIST / str(file.number)).open("rb") as again:
-                    again.seek(size)
-                    return content_form(again.read(), renamed)
-        return ()
+        if name not in self._sizes:
+            return ()
+        file, size = self._sizes[name]
+        with (_LIST / str(file.number)).open("rb") as again:
+            again.seek(size)
+            return content_form(again.read(), renamed)
 
     def cut_off(self) -> None:
         """Remove what was written to the files."""
-        for file, size in self._sizes:
+        for file, size in self._sizes.values():
             if (file.size() or 0) > size:
                 os.ftruncate(file.number, size)
                 os.lseek(file.number, 0, os.SEEK_END)
@@ -141,10 +162,12 @@ def _identities(numbers: list[int]) -> dict[int, tuple[int, int]]:
     return found
 
 
-def _written_by_python(found: dict[int, tuple[int, int]]) -> list[_OpenFile]:
+def _written_by_python(
+    found: dict[int, tuple[int, int]], objects: Iterable[Any]
+) -> list[_OpenFile]:
     """Return the files that objects of Python write to, and no other process: not those of sqlite, for example."""
     writers: dict[int, list[Any]] = {}
-    for one in gc.get_objects() if found else ():
+    for one in objects if found else ():
         # Asked by its type: a lazy object of Django would build what it stands for to say its class.
         if issubclass(type(one), _WRITERS):
             with suppress(OSError, ValueError):
@@ -153,8 +176,8 @@ def _written_by_python(found: dict[int, tuple[int, int]]) -> list[_OpenFile]:
     # A server that the test has started may write its log to such a file at any time.
     others = _open_elsewhere() if writers else set()
     return [
-        _OpenFile(number, found[number], _name(number), sorted(objects, key=_height))
-        for number, objects in sorted(writers.items())
+        _OpenFile(number, found[number], _name(number), sorted(writing, key=_height))
+        for number, writing in sorted(writers.items())
         if found[number] not in others
     ]
 
