@@ -1,13 +1,21 @@
 """What the world does not show is compared all the same, and what it does not make is refused."""
 
+import dbm.dumb
+import gzip
 import itertools
 import logging
+import os
+import pickle
+import queue
+import shelve
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
+import zipfile
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -539,6 +547,120 @@ class TestFilesThatWereOpenBefore:
         handler.close()
 
 
+# Files with a form of their own
+
+
+def in_zip(path, mode, number):
+    with zipfile.ZipFile(path, mode) as archive:
+        archive.writestr(f"{len(archive.namelist())}.txt", "paid")
+
+
+def in_gzip(path, mode, number):
+    with gzip.open(path, f"{mode}t") as file:
+        file.write("paid\n")
+
+
+def in_tar(path, mode, number):
+    (path.parent / "paid.txt").write_text("paid")
+    with tarfile.open(path, mode) as archive:
+        archive.add(path.parent / "paid.txt", "paid.txt")
+
+
+def in_tar_gz(path, mode, number):
+    with tempfile.TemporaryDirectory() as made:
+        in_tar(Path(made) / "tar", "w", number)
+        with gzip.open(path, f"{mode}b") as file:
+            file.write((Path(made) / "tar").read_bytes())
+
+
+def in_pickle(path, mode, number):
+    known = pickle.loads(path.read_bytes()) if mode == "a" and path.exists() else []
+    path.write_bytes(pickle.dumps([*known, {"at": datetime.now(UTC), "words": {"a", "b", "c"}}]))
+
+
+def in_dbm(path, mode, number):
+    with dbm.dumb.open(str(path), "c") as store:
+        before = store.get(b"lines", b"") if mode == "a" else b""
+        store[b"lines"] = before + b"paid\n"
+
+
+def in_shelf(path, mode, number):
+    with dbm.dumb.open(str(path), "c") as store, shelve.Shelf(store) as shelf:
+        shelf["lines"] = [*(shelf.get("lines", []) if mode == "a" else []), datetime.now(UTC)]
+
+
+@pytest.mark.parametrize(
+    "written", [in_zip, in_gzip, in_tar, in_tar_gz, in_pickle, in_dbm, in_shelf]
+)
+def test_files_are_compared_by_what_they_contain_without_times_and_places(written):
+    def write(number, mode="w"):
+        written(app.folder / "file", mode, number)
+
+    def add(number):
+        write(number, "a")
+
+    assert " Compared unasked: " in str(checked(write, folder))
+    assert "(not shown)" in failure(add, folder, histories=["twice"]).report.effect
+
+
+def test_a_broken_archive_is_compared_as_it_is():
+    def write(number):
+        (app.folder / "file").write_bytes(b"PK\x03\x04" + bytes([len(list(app.folder.iterdir()))]))
+        (app.folder / "other").touch()
+
+    error = failure(write, folder, histories=["twice"])
+
+    assert error.report.effect == "file file (not shown)"
+
+
+def test_a_mode_that_a_file_has_already_is_no_effect():
+    def write(number):
+        path = app.folder / "file"
+        path.write_text("paid")
+        path.chmod(path.stat().st_mode & 0o777)
+        os.chown(path, -1, path.stat().st_gid)
+
+    checked(write, folder)
+
+
+def test_a_temporary_file_in_a_directory_of_the_world_is_a_result_if_it_stays():
+    def write(number):
+        with tempfile.NamedTemporaryFile("w", dir=app.folder, suffix=".csv", delete=False) as file:
+            file.write("paid")
+        return file.name
+
+    def write_and_rename(number):
+        Path(write(number)).replace(app.folder / "paid.csv")
+
+    assert failure(write, folder).report.effect == "file tmp<random>.csv (not shown)"
+    checked(write_and_rename, folder)
+
+
+def test_a_pool_that_the_world_fills_is_as_full_in_each_delivery():
+    def world():
+        with tempfile.TemporaryDirectory() as made:
+            path = Path(made) / "shop.db"
+            own = sqlite3.connect(path)
+            own.execute("create table orders (id)")
+            app.pool = queue.Queue()
+            app.pool.put(sqlite3.connect(path, check_same_thread=False))
+            yield lambda: {"orders": own.execute("select * from orders").fetchall()}
+
+    def add(number):
+        connection = app.pool.get()
+        try:
+            connection.execute(
+                "insert into orders select 7 where not exists (select 1 from orders)"
+            )
+            connection.commit()
+        finally:
+            app.pool.put(connection)
+
+    # The pool of the first check is still there when the second one begins.
+    checked(add, world, histories=["restart"])
+    checked(add, world, histories=["restart"])
+
+
 # Files that the world opens
 
 
@@ -574,7 +696,8 @@ def test_what_a_job_writes_to_a_handle_of_the_world_is_compared(opened):
 
     assert failure(write, world).report.effect == f"open file {name} (not shown)"
     if opened is not in_bytes:
-        assert f" Compared unasked: open file {name}." in str(checked(write_once, world))
+        explored = checked(write_once, world, histories=["twice"])
+        assert f" Compared unasked: open file {name}." in str(explored)
 
 
 @linux

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -104,7 +105,24 @@ def _changed(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
         names += [str(-1 if number > _HIGHEST_ID else number) for number in args[1:3]]
     elif event in _ATTRIBUTES:
         names.append(repr(args[1]))
-    current.changing(f"{event}({', '.join(names)})", counts=event in _UNSEEN)
+    counts = event in _UNSEEN and not _changes_nothing(event, args)
+    current.changing(f"{event}({', '.join(names)})", counts=counts)
+
+
+def _changes_nothing(event: str, args: tuple[Any, ...]) -> bool:
+    """Return whether a file has the mode or the owner already, as a file that `dbm` has just made."""
+    if event not in ("os.chmod", "os.chown"):
+        return False
+    try:
+        found = os.fstat(args[0]) if isinstance(args[0], int) else Path(os.fsdecode(args[0])).stat()
+    except (OSError, TypeError, ValueError):
+        return False
+    if event == "os.chmod":
+        return bool(stat.S_IMODE(found.st_mode) == args[1])
+    return all(
+        number in (-1, _HIGHEST_ID + 1, own)
+        for number, own in zip(args[1:3], (found.st_uid, found.st_gid), strict=True)
+    )
 
 
 def _opened_database(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:

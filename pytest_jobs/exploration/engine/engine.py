@@ -109,6 +109,11 @@ class Engine:
         if self._synchronisers is None:
             self._synchronisers = Synchronisers(modules)
 
+    def remember_new_locks(self) -> None:
+        """Remember the locks and queues that a world has made, as it has left them."""
+        if self._synchronisers is not None and self._watches_synchronisers():
+            self._synchronisers.remember(self.scope.modules())
+
     def renew_process(self, observe: Callable[[], object] | None = None) -> None:
         """Let a new process begin: nothing of the deliveries before it is in force.
 

@@ -92,6 +92,7 @@ class History(Deliveries):
             stack.enter_context(accounts.opened(self.account))
             stack.enter_context(self._in_world(self._delay))
             self.account.note_built()
+            self.engine.remember_new_locks()
             self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
             stack.callback(self._leave_nothing)
             self.initial = self.observed()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import io
 import os
+import pickle
 import re
 import stat
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -33,6 +36,8 @@ _DEVICES: Final = ("/dev/", "/proc/", "/sys/")
 _MEMORY: Final = "/dev/shm/"  # noqa: S108 - nothing is made there
 #: The longest content of a file that is only a lock: the number of a process, or the name of a host.
 _LONGEST_LOCK: Final = 64
+#: A line of the directory of `dbm.dumb`: a key, and where its value is.
+_LINE_OF_DBM: Final = re.compile(r"""(['"]).*\1, \(\d+, \d+\)""")
 _LONGEST_TEXT: Final = 1_000_000
 
 
@@ -87,14 +92,19 @@ class Files:
             found = Path(path).stat()
         except OSError:
             return None if self._was_there.get(path) else ""
-        if stat.S_ISDIR(found.st_mode):
+        if stat.S_ISDIR(found.st_mode) or (_is_of_dbm(path) and not path.endswith(".dir")):
             return ""
         is_lock = (found.st_dev, found.st_ino) in self._locked and found.st_size <= _LONGEST_LOCK
         return "a lock" if is_lock else None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        path = self._path(name)
         try:
-            return content_form(Path(self._path(name)).read_bytes(), renamed)
+            if _is_of_dbm(path):
+                return tuple(
+                    (key, content_form(value, renamed)) for key, value in _entries_of_dbm(path)
+                )
+            return content_form(Path(path).read_bytes(), renamed)
         except OSError:
             return None
 
@@ -120,7 +130,10 @@ class Files:
     def writes(self, event: str, args: tuple[Any, ...]) -> list[str]:
         """Return the names of what a delivery changes."""
         if event in _TEMPORARY:
-            self._scratch.append(_absolute(args[0]))
+            path = _absolute(args[0])
+            # In a directory of the world, such as `NamedTemporaryFile(dir=reports)`, it may be a result.
+            if not self.is_bound(self.name_of(path)):
+                self._scratch.append(path)
         elif event in _LOCKS:
             with suppress(OSError, TypeError):
                 found = os.fstat(args[0] if isinstance(args[0], int) else args[0].fileno())
@@ -209,6 +222,29 @@ def _imports() -> bool:
     return False
 
 
+def _is_of_dbm(path: str) -> bool:
+    """Return whether a file is one of the files of `dbm.dumb`, where a value may lie at any place."""
+    base, end = os.path.splitext(path)  # noqa: PTH122 - a path as a text
+    if end not in (".dir", ".dat", ".bak") or not Path(f"{base}.dat").exists():
+        return False
+    try:
+        lines = Path(f"{base}.dir").read_text("latin-1").splitlines()
+    except OSError:
+        return False
+    return all(_LINE_OF_DBM.fullmatch(line) for line in lines)
+
+
+def _entries_of_dbm(path: str) -> list[tuple[str, bytes]]:
+    base, _ = os.path.splitext(path)  # noqa: PTH122 - a path as a text
+    data = Path(f"{base}.dat").read_bytes()
+    # The same key may stand there again: the last one counts.
+    found = {}
+    for line in Path(f"{base}.dir").read_text("latin-1").splitlines():
+        key, (place, size) = ast.literal_eval(line)
+        found[str(key)] = data[place : place + size]
+    return sorted(found.items())
+
+
 def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
     """Return the content of a file in a form that can be compared.
 
@@ -216,6 +252,13 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
         content: the content.
         renamed: gives a value a form that is the same in each history.
     """
+    packed = _unpacked(content)
+    if packed is not None:
+        return tuple((name, content_form(inner, renamed)) for name, inner in packed)
+    if content.startswith(b"\x80") and content.endswith(b"."):
+        with suppress(Exception):
+            # The job has written it.
+            return renamed(pickle.loads(content))  # noqa: S301
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -223,3 +266,51 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
     if text is None or len(content) > _LONGEST_TEXT:
         return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}"
     return tuple(map(renamed, text.splitlines()))
+
+
+def _unpacked(content: bytes) -> list[tuple[str, bytes]] | None:
+    """Return the members of an archive, which has the times of its files; None for another file."""
+    unpack = next(
+        (unpack for place, mark, unpack in _ARCHIVES if content.startswith(mark, place)), None
+    )
+    if unpack is None:
+        return None
+    try:
+        return unpack(io.BytesIO(content))
+    except Exception:
+        # Such as one that is encrypted, or half written: it is compared as it is.
+        return None
+
+
+def _of_gzip(file: io.BytesIO) -> list[tuple[str, bytes]]:
+    import gzip
+
+    with gzip.open(file) as opened:
+        return [("gzip", opened.read())]
+
+
+def _of_zip(file: io.BytesIO) -> list[tuple[str, bytes]]:
+    import zipfile
+
+    with zipfile.ZipFile(file) as opened:
+        return [(member.filename, opened.read(member)) for member in opened.infolist()]
+
+
+def _of_tar(file: io.BytesIO) -> list[tuple[str, bytes]]:
+    import tarfile
+
+    # Of several that were written one after the other, all count.
+    with tarfile.open(fileobj=file, mode="r:", ignore_zeros=True) as opened:
+        found = ((member, opened.extractfile(member)) for member in opened.getmembers())
+        return [
+            (f"{member.name} {member.linkname}".strip(), b"" if file is None else file.read())
+            for member, file in found
+        ]
+
+
+#: Where the mark of each kind of archive is, the mark, and what returns the members.
+_ARCHIVES: Final[Sequence[tuple[int, bytes, Callable[[io.BytesIO], list[tuple[str, bytes]]]]]] = (
+    (0, b"\x1f\x8b", _of_gzip),
+    (0, b"PK\x03\x04", _of_zip),
+    (257, b"ustar", _of_tar),
+)

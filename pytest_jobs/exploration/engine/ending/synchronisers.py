@@ -45,10 +45,19 @@ class Synchronisers:
 
     def __init__(self, modules: Iterable[Namespace]) -> None:
         """Remember what some modules, and their classes and objects, hold now."""
-        self._first = {slot.place: _state(slot.value) for slot in _slots(modules)}
+        #: By its place: a synchroniser, and its first state.
+        self._first: dict[Hashable, tuple[Any, Any]] = {}
+        self.remember(modules)
 
     def __bool__(self) -> bool:
         return bool(self._first)
+
+    def remember(self, modules: Iterable[Namespace]) -> None:
+        """Remember those that are new, such as a pool that a world has just made and filled."""
+        for slot in _slots(modules):
+            known, _ = self._first.get(slot.place, _UNKNOWN)
+            if known is not slot.value:
+                self._first[slot.place] = slot.value, _state(slot.value)
 
     def renew(
         self, modules: Iterable[Namespace], observe: Callable[[], object] | None = None
@@ -62,7 +71,7 @@ class Synchronisers:
         """
         shown: list[tuple[Slot, Any]] = []
         for slot in list(_slots(modules)):
-            first = self._first.get(slot.place, _FREE)
+            _, first = self._first.get(slot.place, _UNKNOWN)
             if _state(slot.value) == first or (first is _FREE and not _is_held(slot.value)):
                 continue
             if observe is not None and is_one_of(_SHOWABLE, slot.value):
@@ -99,11 +108,14 @@ class Synchronisers:
             modules: where to look. A lock that is new there must be free.
         """
         for slot in list(_slots(modules)):
-            if not _given_back(slot.value, self._first.get(slot.place, _FREE)):
+            _, first = self._first.get(slot.place, _UNKNOWN)
+            if not _given_back(slot.value, first):
                 slot.put(_made(slot.value, False))
 
 
 _FREE: Final = object()
+#: What is remembered of a place that had no synchroniser.
+_UNKNOWN: Final = (None, _FREE)
 
 
 def _renew_unshown(changed: list[tuple[Slot, Any]], observe: Callable[[], object]) -> None:
