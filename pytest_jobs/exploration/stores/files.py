@@ -25,7 +25,7 @@ _TEMPORARY: Final = frozenset(("tempfile.mkdtemp", "tempfile.mkstemp"))
 _DIRECTORY: Final = frozenset(
     ("os.listdir", "os.scandir", "os.chdir", "os.mkdir", "os.rmdir", "shutil.rmtree")
 )
-_LOCKS: Final = frozenset(("fcntl.flock", "fcntl.lockf"))
+_LOCKS: Final = frozenset(("fcntl.flock", "fcntl.lockf", "os.lockf"))
 #: The events that `Files.note` takes.
 EVENTS: Final = _CHANGES | _TEMPORARY | _DIRECTORY | _LOCKS
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

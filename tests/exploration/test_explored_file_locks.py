@@ -1,0 +1,99 @@
+"""Locks on files keep deliveries apart, as they keep workers apart."""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locks of open files are of Linux")
+
+app = SimpleNamespace(mail=None, sent=None, path=None)
+
+
+def world():
+    app.sent, app.part = [], 0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        fake(app, "mail", lambda number: None) as mails,
+    ):
+        app.path = Path(folder) / "lock"
+        yield lambda: {"sent": list(app.sent), "mails": mails.calls}
+
+
+def mail_once(number):
+    if number not in app.sent:
+        app.mail(number)
+        app.sent.append(number)
+
+
+def without_waiting(number):
+    with app.path.open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mail_once(number)
+
+
+def with_waiting(number):
+    with app.path.open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        mail_once(number)
+
+
+def with_an_unlock(number):
+    with app.path.open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        try:
+            mail_once(number)
+        finally:
+            fcntl.lockf(file, fcntl.LOCK_UN)
+
+
+def of_a_part(number):
+    with app.path.open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        mail_once(number)
+
+
+def of_another_part_each_time(number):
+    app.part += 1
+    with app.path.open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, app.part)
+        mail_once(number)
+
+
+def to_read_only(number):
+    with app.path.open("a+") as file:
+        fcntl.lockf(file, fcntl.LOCK_SH)
+        mail_once(number)
+
+
+@pytest.mark.parametrize("job", [without_waiting, with_waiting, with_an_unlock, of_a_part])
+def test_a_lock_of_a_process_keeps_two_deliveries_apart(job):
+    check_idempotent(job, args=(1,), world=world, histories=["overlap"])
+
+
+@pytest.mark.parametrize("job", [of_another_part_each_time, to_read_only])
+def test_locks_that_do_not_exclude_each_other_keep_nothing_apart(job):
+    with pytest.raises(DuplicateEffect, match="mail"):
+        check_idempotent(job, args=(1,), world=world, histories=["overlap"])
+
+
+def test_a_file_that_is_only_locked_is_no_state_that_the_world_has_to_show(tmp_path):
+    def lock_outside_of_the_world(number):
+        with (tmp_path / "lock").open("w") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            mail_once(number)
+
+    check_idempotent(lock_outside_of_the_world, args=(1,), world=world, histories=["overlap"])
+
+
+def test_a_dead_worker_holds_no_lock():
+    with pytest.raises(DuplicateEffect, match=r"\[crash"):
+        check_idempotent(without_waiting, args=(1,), world=world, histories=["crash"])
