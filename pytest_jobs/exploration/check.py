@@ -170,7 +170,7 @@ def check_idempotent(
             is killed as well, and two deliveries overtake one another.
         delivery: "as configured" to deliver again only where the library would, by the settings of
             the job.
-        time_limit: seconds of computing for one set of arguments.
+        time_limit: seconds of computing for one set of arguments. In real time it may take six times as long.
         allow_partial: whether histories are left out if the time does not suffice, instead of failing.
 
     Returns:
@@ -354,7 +354,7 @@ class _Search:
             )
         if exploration.histories < exploration.planned:
             raise ExplorationError(
-                f"{options.time_limit} s did not suffice: {exploration} Raise "
+                f"{options.time_limit:g} s did not suffice: {exploration} Raise "
                 "time_limit=, make the world faster, or accept a part by allow_partial=True."
             )
 

@@ -187,3 +187,8 @@ async def wait_for_a_consumer(number):
     waiting.put_nowait(number)
     await waiting.join()
     task.cancel()
+
+
+def in_many_steps(number):
+    for step in range(number, number + 5):
+        app.send(step, key=step)

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from ...errors import ExplorationError
 from ...harness.records.texts import error_text
+from .ending import signs
 
 T = TypeVar("T")
 
@@ -55,18 +56,31 @@ def time_until_no_midnight(now: datetime) -> timedelta:
         wait += _HOUR
 
 
-class TimeLimit:
-    """Returns whether time is left. It counts seconds of computing, so that a busy machine takes none away."""
+#: So many times as long as it may compute, a search may take in real time.
+_WAITING: Final = 6
 
-    __slots__ = ("_computed_by", "_passed_by")
+
+class TimeLimit:
+    """Returns whether time is left for the histories of one set of arguments.
+
+    It counts seconds of computing, so that a busy machine takes none away. A search that waits, for a server for
+    example, has several times as long.
+    """
+
+    __slots__ = ("_computed_by", "_passed_by", "_waited_by")
 
     def __init__(self, seconds: float) -> None:
-        self._passed_by = time.perf_counter() + seconds
+        now = time.perf_counter()
+        self._passed_by = now + seconds
+        self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING
         self._computed_by = time.process_time() + seconds
 
     def __call__(self) -> bool:
+        now = time.perf_counter()
         # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
-        return time.perf_counter() < self._passed_by or time.process_time() < self._computed_by
+        return now < self._passed_by or (
+            now < self._waited_by and time.process_time() < self._computed_by
+        )
 
 
 Snapshot: TypeAlias = Callable[[], Any]
