@@ -5,10 +5,12 @@ A bridge of your own imports from this module and from `pytest_jobs.errors` alon
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from types import FunctionType
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
 
 from ..core.foundation.registry import nearest_name
@@ -33,6 +35,7 @@ from ..harness.records.bridge import (
     RetryPolicy,
     Sink,
     Steps,
+    TakesFunctions,
     WrittenPayload,
 )
 from ..harness.records.delivery import Delivery, Status
@@ -40,6 +43,7 @@ from ..harness.records.instants import duration_ns, to_datetime, to_ns
 from ..harness.records.patches import Patches
 from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
+from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
 from .seam import Seam
 
 __all__ = [
@@ -58,6 +62,7 @@ __all__ = [
     "Drawn",
     "Envelope",
     "FiresTasks",
+    "FunctionJobs",
     "HoldsLocks",
     "JobRecord",
     "KeepsBatches",
@@ -68,16 +73,22 @@ __all__ = [
     "Patches",
     "PinnedRandom",
     "Probe",
+    "RedisServers",
     "RetryPolicy",
     "Seam",
     "Sink",
     "Status",
     "Steps",
+    "TakesFunctions",
     "WrittenMessages",
     "WrittenPayload",
+    "check_fakeredis",
     "current_attempt",
     "duration_ns",
+    "function_at",
+    "is_stand_in",
     "minutes_between",
+    "path_of",
     "times_between",
     "to_datetime",
     "to_ns",
@@ -652,6 +663,82 @@ class CountedAttempts(LibraryBridge[T, M, S]):
         """Return a record of another attempt, without reporting it."""
         message = self.retried(self.message_of(record), attempt)
         return JobRecord(self, message, self.payload_of(message), RETRY)
+
+
+class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
+    """A bridge to a library that takes any function of a module as a job, and names it by its path.
+
+    A function that was never enqueued is a job where only a job can be meant: in an assertion, a fault or a
+    simulation. Elsewhere it stays a plain function, since a program imports libraries that it uses for others.
+    """
+
+    def marks(self, function: Callable[..., Any]) -> bool:
+        """Say whether the library, or the project, has marked a function as a job. Default: False."""
+        return False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reported: set[str] = set()
+
+    def install(self, sink: Sink, draw: Callable[[], float]) -> None:
+        self._reported.clear()
+        super().install(sink, draw)
+
+    def report(self, message: M, origin: Origin | None = None) -> JobRecord:
+        self._reported.add(message.name)
+        return super().report(message, origin)
+
+    def find(self, job: object) -> Callable[..., Any] | None:
+        if isinstance(job, str):
+            return function_at(job)
+        function = getattr(job, "__func__", job)
+        return function if callable(function) and function_at(path_of(function)) else None
+
+    def name_of(self, task: Callable[..., Any]) -> str:
+        return path_of(task)
+
+    def body_of(self, task: Callable[..., Any]) -> Callable[..., Any]:
+        return task
+
+    def binder_of(self, task: Callable[..., Any]) -> Binder:
+        # The object of a method is part of the message, and no argument.
+        is_method = isinstance(task, FunctionType) and "." in task.__qualname__
+        return Binder(task, label=path_of(task), skip=1 if is_method else 0)
+
+    def identify(self, job: object) -> str | None:
+        if isinstance(job, str):
+            return job if job in self._reported else None
+        found = self.find(job)
+        if found is None:
+            return None
+        name = path_of(found)
+        return name if name in self._reported or self.marks(found) else None
+
+    def adopt(self, job: object) -> str | None:
+        """Return the path of a function at the top of a module that is imported, or in a class there."""
+        found = self.find(job)
+        return path_of(found) if isinstance(found, FunctionType) else None
+
+    def known_names(self) -> Collection[str]:
+        return self._reported
+
+
+def path_of(function: Callable[..., Any]) -> str:
+    """Return the path from which a worker imports a function, as "package.module.function"."""
+    return f"{getattr(function, '__module__', None)}.{getattr(function, '__qualname__', function)}"
+
+
+def function_at(path: str) -> Callable[..., Any] | None:
+    """Return what has a path; None when it is not there, or its module is not imported."""
+    module, _, name = path.rpartition(".")
+    attributes = [name]
+    while module and module not in sys.modules:
+        module, _, name = module.rpartition(".")
+        attributes.insert(0, name)
+    found: Any = sys.modules.get(module)
+    for attribute in attributes:
+        found = getattr(found, attribute, None)
+    return found if callable(found) else None
 
 
 class WrittenMessages(LibraryBridge[T, M, S]):

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from datetime import timedelta
 
 import pytest
+from unbridged import WakaQ, without_bridge
 
 from pytest_jobs import assert_not_enqueued, assert_not_performed, open_jobs
 from pytest_jobs.bridges.libraries.known import LIBRARIES
@@ -13,24 +13,6 @@ from pytest_jobs.errors import RefusedEnqueueError
 
 def work(number):
     """Do nothing."""
-
-
-def rq():
-    redis, rq = pytest.importorskip("redis"), pytest.importorskip("rq")
-    return rq.Queue("mail", connection=redis.Redis(port=1))
-
-
-def rq_at_once():
-    rq().enqueue(work, 7)
-
-
-def rq_later():
-    rq().enqueue_in(timedelta(days=1), work, 7)
-
-
-def rq_many():
-    queue = rq()
-    queue.enqueue_many([type(queue).prepare_data(work, (7,))])
 
 
 def procrastinate():
@@ -152,9 +134,6 @@ def django_background_tasks():
 
 
 ENQUEUES = {
-    rq_at_once: "rq",
-    rq_later: "rq",
-    rq_many: "rq",
     procrastinate: "procrastinate",
     procrastinate_awaited: "procrastinate",
     saq: "saq",
@@ -194,35 +173,30 @@ def test_every_library_without_a_bridge_is_refused_in_a_test():
 
 def test_nothing_can_be_claimed_after_an_enqueue_was_refused():
     """The application may have caught the error, so that the test would not know."""
-    with open_jobs() as jobs:
+    with without_bridge() as queue, open_jobs() as jobs:
         with contextlib.suppress(RefusedEnqueueError):
-            rq_at_once()
+            queue._enqueue_at_end("work", 7)
 
         for claim in (assert_not_enqueued, assert_not_performed, jobs.drain, jobs.perform_due):
             with pytest.raises(
                 RefusedEnqueueError,
-                match=r"but an enqueue was refused before\. Queue\.enqueue_call\(",
+                match=r"but an enqueue was refused before\. WakaQ\._enqueue_at_end\(",
             ):
                 claim()
 
 
-@pytest.mark.parametrize("ignore", [(), ("rq",)], ids=["no harness", "ignored"])
+@pytest.mark.parametrize("ignore", [(), ("wakaq",)], ids=["no harness", "ignored"])
 def test_a_library_is_let_through_where_nobody_captures(ignore):
     """The redis at port 1 cannot be reached: the library itself says so."""
-    from redis.exceptions import ConnectionError as NotReached
-
     harness = open_jobs(ignore=ignore) if ignore else contextlib.nullcontext()
 
-    with harness, pytest.raises(NotReached):
-        rq_at_once()
+    with without_bridge() as queue, harness, pytest.raises(ConnectionError):
+        queue._enqueue_at_end("work", 7)
 
 
 def test_the_library_is_restored_after_the_harness():
-    pytest.importorskip("rq")
-    from rq.queue import Queue
+    before = dict(vars(WakaQ))
+    with without_bridge(), open_jobs():
+        assert dict(vars(WakaQ)) != before
 
-    before = dict(vars(Queue))
-    with open_jobs():
-        assert dict(vars(Queue)) != before
-
-    assert dict(vars(Queue)) == before
+    assert dict(vars(WakaQ)) == before

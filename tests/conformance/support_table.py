@@ -78,6 +78,7 @@ LISTED = (
         ("taskiq_redis",),
         "taskiq.bridge",
     ),
+    Listed("RQ", "how-to/rq.md", "test_rq_conformance:RqLibrary", ("rq", "lupa"), "rq.bridge"),
     Listed(
         "Dramatiq",
         "how-to/dramatiq.md",

@@ -68,6 +68,7 @@ BROKEN_BY_KILLS = {
         "loans.tasks.send_receipt",
         "loans.tasks.send_reminder",
     },
+    "rq": {"charge"},
     "shop": set(),
     "taskiq": {"track"},
 }

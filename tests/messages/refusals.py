@@ -11,6 +11,7 @@ import time_machine
 from failures import NOON, Charge, Order, Pay, ShipItems, send_receipt
 from message_gallery import situation
 from stub_database import StubDatabase
+from unbridged import without_bridge
 
 from pytest_jobs import (
     Job,
@@ -678,7 +679,7 @@ def a_library_that_is_not_known(jobs):
     """`jobs_apps` begins with no library that pytest-jobs knows.
 
     Write the library, a colon and where the application is."""
-    bridges_to(["rq:shop.queue:q"])
+    bridges_to(["sidekiq:shop.queue:q"])
 
 
 @situation
@@ -705,11 +706,8 @@ def an_enqueue_of_a_library_that_has_no_bridge(jobs):
     """The library has no bridge, so its job would leave the test for the real queue.
 
     Replace the call in this test, or let the library through with `jobs_ignore`."""
-    from redis import Redis
-    from rq import Queue
-
-    with open_jobs():
-        Queue("mail", connection=Redis(port=1)).enqueue(plain, 7)
+    with without_bridge() as queue, open_jobs():
+        queue._enqueue_at_end("plain", 7)
 
 
 @situation
@@ -717,10 +715,7 @@ def nothing_is_enqueued_although_an_enqueue_was_refused(jobs):
     """The application has caught the error of an enqueue that was refused, so nobody can say that there was none.
 
     Replace the call in this test, or let the library through with `jobs_ignore`."""
-    from redis import Redis
-    from rq import Queue
-
-    with open_jobs():
+    with without_bridge() as queue, open_jobs():
         with contextlib.suppress(BridgeError):
-            Queue("mail", connection=Redis(port=1)).enqueue(plain, 7)
+            queue._enqueue_at_end("plain", 7)
         assert_not_enqueued()

@@ -161,17 +161,19 @@ def test_an_application_in_the_ini_file_hides_no_other(project):
 
 
 def test_a_library_without_a_bridge_is_named_in_the_header(pytester):
-    pytest.importorskip("rq")
-    pytester.makepyfile("""
-        import rq
+    pytester.makepyfile(
+        wakaq="class WakaQ: ...",
+        test_it="""
+        import wakaq
 
         def test_it(jobs):
             pass
-    """)
+        """,
+    )
 
     result = pytester.runpytest()
 
-    result.stdout.fnmatch_lines(["jobs: RQ is refused: pytest-jobs has no bridge to RQ"])
+    result.stdout.fnmatch_lines(["jobs: WakaQ is refused: pytest-jobs has no bridge to WakaQ"])
 
 
 def test_a_library_that_is_not_as_its_bridge_expects_is_refused_when_it_enqueues(project):

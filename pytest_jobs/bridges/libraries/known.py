@@ -88,6 +88,8 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "rq.queue:Queue.enqueue_at",
                 "rq.queue:Queue.schedule_job",
             ),
+            is_bridged=True,
+            application="queue",
         ),
         Library(
             "dramatiq",

@@ -184,6 +184,19 @@ class Canvas(Protocol):
 
 
 @runtime_checkable
+class TakesFunctions(Protocol):
+    """Further method of a bridge whose library takes any function of a module as a job.
+
+    Its `identify` knows the functions that were enqueued, and those that the library has marked. All others are
+    its jobs only where nothing but a job can be meant, as in an assertion.
+    """
+
+    def adopt(self, job: object) -> str | None:
+        """Return the name that a function has as a job, or that is given; None when no worker could import it."""
+        ...
+
+
+@runtime_checkable
 class FiresTasks(Protocol):
     """Further method of a bridge with the capability `cron`: its library has schedules of its own."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.foundation.registry import nearest_name
 from ...errors import CriterionError
-from .bridge import Bridge
+from .bridge import Bridge, TakesFunctions
 from .mocks import mock_name, mock_of, mock_text
 from .record import JobRecord, KnowsNames
 
@@ -68,6 +68,9 @@ class Targets:
         target = self.find(job)
         if target is not None:
             return target
+        for bridge in self._bridges:
+            if isinstance(bridge, TakesFunctions) and (name := bridge.adopt(job)) is not None:
+                return Target(bridge, job, name)
         if job is None:
             raise CriterionError(
                 "None is not a job: the variable was probably never set. Pass a job class, a job function or a "

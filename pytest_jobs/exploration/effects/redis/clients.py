@@ -21,6 +21,7 @@ import redis.commands.core
 import redis.connection
 import redis.lock
 
+from ....bridges.libraries.redis_servers import is_stand_in
 from ....harness.records.patches import Patches
 from ...engine.acts import acting, looking, note_connection, note_effect, watcher
 from ..wrapping import surround
@@ -288,7 +289,7 @@ class _Blocking(_Clients):
 
             @functools.wraps(get)
             def get_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
-                if watcher.get() is None:
+                if watcher.get() is None or is_stand_in(self):
                     return get(self, *args, **kwargs)
                 with looking():
                     connection = get(self, *args, **kwargs)
@@ -312,6 +313,9 @@ class _Blocking(_Clients):
         def method(*args: Any, **kwargs: Any) -> Any:
             if watcher.get() is None:
                 return genuine(*args, **kwargs)
+            if _is_of_a_bridge(args[0]):
+                with looking():
+                    return genuine(*args, **kwargs)
             step = replacement(genuine, *args, **kwargs)
             try:
                 step.send(None)
@@ -361,6 +365,9 @@ class _Awaited(_Clients):
         async def method(*args: Any, **kwargs: Any) -> Any:
             if watcher.get() is None:
                 return await genuine(*args, **kwargs)
+            if _is_of_a_bridge(args[0]):
+                with looking():
+                    return await genuine(*args, **kwargs)
             return await replacement(genuine, *args, **kwargs)
 
         return method
@@ -375,13 +382,21 @@ class _Awaited(_Clients):
         return True
 
 
+def _is_of_a_bridge(owner: Any) -> bool:
+    """Say whether a client, a script or a lock is of a bridge, for what a job library keeps itself."""
+    used = getattr(owner, "registered_client", owner)
+    return is_stand_in(getattr(used, "redis", used))
+
+
 def _noted(client: Any, *args: Any, **options: Any) -> AbstractContextManager[None]:
-    note_keys(client, Command(args))
+    if not is_stand_in(client):
+        note_keys(client, Command(args))
     return nullcontext()
 
 
 def _noted_together(pipeline: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-    note_keys(pipeline, *(Command(args) for args, _ in pipeline.command_stack))
+    if not is_stand_in(pipeline):
+        note_keys(pipeline, *(Command(args) for args, _ in pipeline.command_stack))
     return nullcontext()
 
 

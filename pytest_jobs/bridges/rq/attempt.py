@@ -1,0 +1,115 @@
+"""One delivery of a job through the worker of RQ."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from rq.job import Job, Retry
+from rq.queue import Queue
+from rq.timeouts import BaseDeathPenalty
+from rq.worker import SimpleWorker
+
+from ...errors import UnknownJobError
+from ..toolkit import Attempt, Delivery
+from .messages import SentJob
+
+#: RQ's lines about each job that went well would bury the report of a check with hundreds of deliveries.
+_log: Final = logging.getLogger("pytest_jobs.rq")
+_log.setLevel(logging.WARNING)
+
+
+class RqAttempt(Attempt[SentJob]):
+    """A delivery while it is made, with what is noted of it."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        #: What the function returned.
+        self.returned: object = None
+        #: Whether the function has ended, so that what RQ sends of this job is its retry or its repetition.
+        self.has_run = False
+        #: An error that does not derive from Exception. A worker that it ends records no outcome.
+        self.killed: BaseException | None = None
+        #: The time from which RQ counts a wait, once it has asked for the time.
+        self.read_ns: int | None = None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether RQ sends a job again because it failed, and not because it is to recur."""
+        return self.has_run and (self.error is not None or isinstance(self.returned, Retry))
+
+    def run(self, original: Any, job: Job) -> object:
+        """Run the function of a job, where the worker does.
+
+        Raises:
+            UnknownJobError: when the worker cannot import it.
+            BaseException: the error of the function.
+        """
+        try:
+            job.func  # noqa: B018 - imports the function
+        except (ImportError, AttributeError, ValueError) as error:
+            self.has_run = True
+            raise UnknownJobError(
+                f"A worker of RQ imports the function from {job.func_name!r} and cannot: {error}. Enqueue a "
+                "function at the top of a module, or its full path."
+            ) from error
+        try:
+            self.returned = self.around(original)
+        except Exception as error:
+            self.error = error
+            raise
+        except BaseException as error:
+            self.killed = error
+            raise
+        finally:
+            self.has_run = True
+        return self.returned
+
+    def delivery(self) -> Delivery:
+        """Return what the delivery came to."""
+        message, error = self.message, self.error
+        if self.again is not None:
+            envelope = self.again.envelope
+            wait_ns = (envelope.due_ns or envelope.enqueued_ns) - envelope.enqueued_ns
+            return self.retried(error, bounds_ns=(wait_ns, wait_ns))
+        if error is not None:
+            is_last = message.attempt > 1 or message.number(b"retries_left") is not None
+            return self.failed(error, "exhausted" if is_last else "failed")
+        if isinstance(self.returned, Retry):
+            return Delivery(self.record, self.now_ns, "exhausted")
+        return self.performed(self.returned)
+
+
+class HarnessWorker(SimpleWorker):
+    """RQ's worker that does not fork, for one delivery."""
+
+    def __init__(self, attempt: RqAttempt, *args: Any, **options: Any) -> None:
+        """Make a worker for one delivery."""
+        super().__init__(*args, **options)
+        self.attempt = attempt
+        self.log = _log
+
+    def handle_execution_ended(self, job: Job, queue: Queue, heartbeat_ttl: int) -> None:
+        """End here when the worker was killed: RQ's own would record a failed job, and try it again."""
+        if self.attempt.killed is not None:
+            raise self.attempt.killed
+        super().handle_execution_ended(job, queue, heartbeat_ttl)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Note also an error that the function did not raise: of a callback, or of a result that is refused."""
+        if isinstance(exc_info[1], Exception):
+            self.attempt.error = exc_info[1]
+        super().handle_exception(job, *exc_info)
+
+
+class NoTimeLimit(BaseDeathPenalty):
+    """Lets a job take its time: a limit in real seconds says nothing about one that sleeps in virtual time."""
+
+    def setup_death_penalty(self) -> None:
+        """Set no alarm."""
+
+    def cancel_death_penalty(self) -> None:
+        """There is no alarm."""
+
+
+HarnessWorker.death_penalty_class = NoTimeLimit

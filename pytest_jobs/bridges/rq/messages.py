@@ -1,0 +1,95 @@
+"""One job of RQ, as a server of redis keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rq.job import Job
+from rq.queue import Queue
+
+from ..toolkit import Message, path_of
+
+_SECOND_NS: Final = 1_000_000_000
+
+
+class SentJob(Message):
+    """A job with the hash that a server has of it: the payload, which is put back before each delivery."""
+
+    __slots__ = ("data", "sender")
+
+    def __init__(
+        self,
+        sender: Queue,
+        job: Job,
+        enqueued_ns: int,
+        due_ns: int | None,
+        *,
+        attempt: int = 1,
+        data: Mapping[Any, Any] | None = None,
+        at_front: bool = False,
+    ) -> None:
+        """Describe a job that a queue has sent.
+
+        Args:
+            sender: the queue.
+            job: the job.
+            enqueued_ns: when it was enqueued.
+            due_ns: when it is due; None for at once.
+            attempt: the number of the run.
+            data: its hash; None to read it from the server.
+            at_front: whether it goes before the other jobs of its queue.
+        """
+        super().__init__(
+            name_of(job),
+            job.id,
+            enqueued_ns,
+            queue=sender.name,
+            priority=-1 if at_front else None,
+            headers=dict(job.meta or {}),
+            attempt=attempt,
+            due_ns=due_ns,
+            expires_ns=None if not job.ttl or job.ttl < 0 else enqueued_ns + job.ttl * _SECOND_NS,
+        )
+        self.sender = sender
+        self.data: Mapping[Any, Any] = sender.connection.hgetall(job.key) if data is None else data
+
+    def job(self) -> Job:
+        """Return the job, made anew from its payload."""
+        sender = self.sender
+        job = sender.job_class(
+            self.job_id, connection=sender.connection, serializer=sender.serializer
+        )
+        job.restore(dict(self.data))
+        return job
+
+    def number(self, field: bytes) -> int | None:
+        """Return a number of the hash; None when it is not there."""
+        value = self.data.get(field)
+        return None if value is None else int(value)
+
+    def as_attempt(self, attempt: int, **numbers: int) -> SentJob:
+        """Return the job as RQ sends it for another attempt.
+
+        Args:
+            attempt: the number of the attempt.
+            **numbers: the fields of the hash that RQ counts.
+        """
+        data = dict(self.data)
+        data.update({name.encode(): str(number).encode() for name, number in numbers.items()})
+        at_front = self.priority is not None
+        return SentJob(
+            self.sender,
+            self.job(),
+            self.enqueued_ns,
+            None,
+            attempt=attempt,
+            data=data,
+            at_front=at_front,
+        )
+
+
+def name_of(job: Job) -> str:
+    """Return the name of a job: the path of its function, or of its method with the class."""
+    name = str(job.func_name)
+    return name if job.instance is None else f"{path_of(type(job.instance))}.{name}"

@@ -1,0 +1,65 @@
+"""Functions that tests enqueue with RQ: a worker imports them by their path."""
+
+import asyncio
+
+from redis import Redis
+from rq import Queue, Retry, get_current_job
+from rq.decorators import job
+
+redis = Redis(port=1)
+queue = Queue("mail", connection=redis)
+
+
+def greet(name, greeting="Hello"):
+    return f"{greeting}, {name}!"
+
+
+def fails(*args):
+    raise ValueError("no such customer")
+
+
+def asks_again(*args):
+    return Retry(max=2, interval=[10, 30])
+
+
+def enqueues(name):
+    queue.enqueue(greet, name)
+
+
+async def waits(seconds):
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+def refers():
+    this = get_current_job()
+    this.meta["seen"] = True
+    this.save_meta()
+    return this.id
+
+
+def returns_a_lambda():
+    return lambda: None
+
+
+def noted(job, connection, *outcome):
+    queue.enqueue(
+        "rq_tasks.greet", type(outcome[0]).__name__ if len(outcome) < 3 else outcome[0].__name__
+    )
+
+
+class Mailer:
+    def __init__(self, sender):
+        self.sender = sender
+
+    def send(self, name):
+        return f"{self.sender} to {name}"
+
+
+@job("receipts", connection=redis, retry=Retry(max=3, interval=[10, 30]))
+def receipt(number):
+    return number
+
+
+def never_enqueued(name):
+    """Stay a function."""

@@ -1,0 +1,203 @@
+"""Every way to enqueue a job with RQ is recorded, and nothing connects."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+import rq_tasks
+from redis import Redis
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.job import Job
+from rq.registry import ScheduledJobRegistry
+from rq.serializers import JSONSerializer
+from rq_tasks import greet, queue, receipt
+
+from pytest_jobs.errors import BridgeError
+
+
+def the_only(jobs):
+    (record,) = jobs.enqueued
+    return record
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [
+        lambda: queue.enqueue(greet, "Ann", greeting="Hi"),
+        lambda: queue.enqueue("rq_tasks.greet", "Ann", greeting="Hi"),
+        lambda: queue.enqueue_call(greet, args=("Ann",), kwargs={"greeting": "Hi"}),
+        lambda: queue.enqueue_job(
+            Job.create(greet, ("Ann",), {"greeting": "Hi"}, connection=rq_tasks.redis)
+        ),
+        lambda: queue.enqueue_many([Queue.prepare_data(greet, ("Ann",), {"greeting": "Hi"})]),
+        lambda: Queue("mail", connection=rq_tasks.redis, is_async=False).enqueue(
+            greet, "Ann", greeting="Hi"
+        ),
+        lambda: Queue("mail", connection=rq_tasks.redis, serializer=JSONSerializer).enqueue(
+            greet, "Ann", greeting="Hi"
+        ),
+        lambda: Queue("mail", connection=Redis.from_url("redis://127.0.0.1:1/3")).enqueue(
+            greet, "Ann", greeting="Hi"
+        ),
+    ],
+)
+def test_what_is_enqueued_is_recorded_and_performed(jobs, enqueue):
+    enqueue()
+
+    record = the_only(jobs)
+    assert (record.job, record.name, record.queue) == (greet, "rq_tasks.greet", "mail")
+    assert (record.args, record.kwargs, record.due_at) == (("Ann",), {"greeting": "Hi"}, None)
+    jobs.drain()
+    assert [delivery.result for delivery in jobs.performed] == ["Hi, Ann!"]
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [
+        lambda: queue.enqueue_in(MINUTE, greet, "Ann"),
+        lambda: queue.enqueue_at(datetime.now(UTC) + MINUTE, greet, "Ann"),
+        lambda: queue.enqueue_at(datetime.now() + MINUTE, greet, "Ann"),  # noqa: DTZ005 - local
+        lambda: queue.schedule_job(queue.create_job(greet, ("Ann",)), datetime.now(UTC) + MINUTE),
+    ],
+)
+def test_a_job_for_later_is_due_then(jobs, enqueue):
+    enqueue()
+
+    assert the_only(jobs).wait == MINUTE
+    assert jobs.perform_due().total == 0
+    jobs.drain()
+    assert len(jobs.performed) == 1
+
+
+def test_a_job_under_the_decorator_has_what_that_says(jobs):
+    receipt.delay(7)
+    receipt.enqueue(8)
+
+    assert [(record.job, record.queue) for record in jobs.enqueued] == [(receipt, "receipts")] * 2
+
+
+def test_options_are_recorded(jobs):
+    queue.enqueue(greet, "Ann", meta={"tenant": "a"}, at_front=True, ttl=60, job_id="the-first")
+
+    record = the_only(jobs)
+    assert (record.headers, record.priority, record.job_id) == ({"tenant": "a"}, -1, "the-first")
+    assert record.expires_at == record.enqueued_at + MINUTE
+
+
+def test_the_front_of_a_queue_goes_first(jobs):
+    queue.enqueue(greet, "Ann")
+    queue.enqueue(greet, "Bob", at_front=True)
+
+    jobs.drain()
+
+    assert [delivery.record.args for delivery in jobs.performed] == [("Bob",), ("Ann",)]
+
+
+def test_a_method_is_a_job_with_its_object(jobs):
+    queue.enqueue(rq_tasks.Mailer("shop").send, "Ann")
+
+    record = the_only(jobs)
+    assert (record.name, record.job) == ("rq_tasks.Mailer.send", rq_tasks.Mailer.send)
+    assert record.params == {"name": "Ann"}
+    jobs.drain()
+    assert jobs.performed[0].result == "shop to Ann"
+
+
+def test_another_thread_enqueues(jobs):
+    thread = Thread(target=queue.enqueue, args=(greet, "Ann"))
+    thread.start()
+    thread.join()
+
+    assert the_only(jobs).args == ("Ann",)
+
+
+def test_a_pipeline_enqueues_when_it_is_executed(jobs):
+    with queue.connection.pipeline() as pipeline:
+        queue.enqueue(greet, "Ann", pipeline=pipeline)
+        assert len(jobs.enqueued) == 0
+        pipeline.execute()
+
+    assert the_only(jobs).args == ("Ann",)
+
+
+def test_a_pipeline_that_is_dropped_enqueues_nothing(jobs):
+    with queue.connection.pipeline() as pipeline:
+        queue.enqueue(greet, "Ann", pipeline=pipeline)
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_a_pipeline_of_the_real_server_is_not_waited_for(jobs):
+    with rq_tasks.redis.pipeline() as pipeline:
+        queue.enqueue_many([Queue.prepare_data(greet, ("Ann",))], pipeline=pipeline)
+        queue.enqueue_in(MINUTE, greet, "Bob", pipeline=pipeline)
+        pipeline.execute()
+
+    assert [record.args for record in jobs.enqueued] == [("Ann",), ("Bob",)]
+
+
+def test_a_second_job_of_an_id_is_refused_by_rq(jobs):
+    queue.enqueue(greet, "Ann", job_id="once", unique=True)
+
+    with pytest.raises(DuplicateJobError):
+        queue.enqueue(greet, "Ann", job_id="once", unique=True)
+    assert len(jobs.enqueued) == 1
+
+
+def test_the_project_finds_its_jobs_where_it_looks(jobs):
+    made = queue.enqueue(greet, "Ann")
+    later = queue.enqueue_in(MINUTE, greet, "Bob")
+
+    assert Job.fetch(made.id, connection=rq_tasks.redis).args == ("Ann",)
+    assert [each.id for each in Job.fetch_many([made.id], rq_tasks.redis)] == [made.id]
+    assert Job.exists(made.id, rq_tasks.redis)
+    assert (len(queue), queue.job_ids) == (1, [made.id])
+    assert Queue.all(rq_tasks.redis) == [queue]
+    assert ScheduledJobRegistry(queue=queue).get_job_ids() == [later.id]
+
+
+@pytest.mark.parametrize(
+    "withdraw",
+    [
+        lambda job: job.cancel(),
+        lambda job: job.delete(),
+        lambda job: queue.remove(job.id),
+        lambda job: queue.empty(),
+    ],
+)
+def test_a_job_that_is_withdrawn_is_not_performed(jobs, withdraw):
+    withdraw(queue.enqueue(greet, "Ann"))
+
+    assert len(jobs.pending) == 0
+
+
+def test_a_scheduled_job_that_is_moved_to_its_queue_is_pending_once(jobs):
+    job = queue.enqueue_in(MINUTE, greet, "Ann")
+    queue.enqueue_job(job)
+
+    assert [record.due_at for record in jobs.pending] == [None]
+
+
+def test_a_function_that_was_never_enqueued_is_known_in_assertions(jobs):
+    from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
+
+    AssertNotEnqueued(lambda: jobs)(rq_tasks.never_enqueued)
+    AssertNotEnqueued(lambda: jobs)("rq_tasks.never_enqueued")
+    with pytest.raises(AssertionError):
+        AssertEnqueued(lambda: jobs)(rq_tasks.never_enqueued)
+
+
+def test_a_function_that_was_never_enqueued_stays_a_function_elsewhere(jobs, bridge):
+    assert bridge.identify(rq_tasks.never_enqueued) is None
+    assert bridge.identify(receipt) == "rq_tasks.receipt"
+
+
+def test_a_worker_of_the_project_does_not_work_under_the_harness(jobs):
+    from rq import SimpleWorker
+
+    with pytest.raises(BridgeError, match=r"SimpleWorker\.work\(\) was called .* jobs\.drain\(\)"):
+        SimpleWorker([queue], connection=queue.connection).work(burst=True)
