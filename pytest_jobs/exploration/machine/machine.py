@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 
 from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
+from ..effects.doubles.mock_kinds import MockKind, check_mocks
 from ..engine.delivering import accepted
 from ..engine.world import World
 from ..report.audience import current_audience
@@ -87,6 +88,7 @@ def checked_options(machine: type[Any]) -> Options:
                 f"{name} gives {job!r} the arguments {arguments!r}: give it values or strategies by parameter "
                 "name, or a strategy that draws all of them."
             )
+    check_mocks(machine.mocks)
     return Options(
         machine,
         cast(World, machine.world),
@@ -96,6 +98,7 @@ def checked_options(machine: type[Any]) -> Options:
         accepted(machine.accept),
         machine.trace,
         machine.atomic,
+        machine.mocks,
         machine.time_limit,
     )
 
@@ -233,6 +236,8 @@ class JobMachine(MachineSteps):
     trace: ClassVar[object] = None
     #: Modules, functions or classes that are one step.
     atomic: ClassVar[Iterable[object]] = ()
+    #: What the calls of mocks are, by their names: as for `check_idempotent`.
+    mocks: ClassVar[Mapping[str, MockKind]] = {}
     #: A delivery that takes so many seconds of real time hangs.
     time_limit: ClassVar[float] = 30.0
 

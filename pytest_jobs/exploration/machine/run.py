@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
@@ -16,6 +16,7 @@ from ...harness.records.patches import Patches
 from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
+from ..effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, kinds_of
 from ..engine.engine import Engine
 from ..engine.processes import Namespace
 from ..engine.sameness.differences import not_fresh
@@ -47,6 +48,7 @@ class Options:
     accept: tuple[type[BaseException], ...] = ()
     trace: object = None
     atomic: Iterable[object] = ()
+    mocks: Mapping[str, MockKind] = field(default_factory=dict)
     time_limit: float = 30.0
 
     @property
@@ -95,6 +97,7 @@ class MachineRun:
             for target in targets:
                 scope.add(target.bridge.resolve(target.job))
             engine.start()
+            engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(self.options.mocks))
             _let_threads_share_connections(engine.patches)
             self._stack = stack.pop_all()
 
@@ -139,6 +142,8 @@ class MachineRun:
                 f"{name} performed jobs {self.performed} times, and no line and no effect of them is one at which "
                 "they could be killed: their code is installed, or all of it is `atomic`. Name it in `trace`."
             )
+        if self.searching:
+            kinds_of(self.engine.kept).check_all_used()
 
     def check_fresh(self, initial: Mapping[str, Any]) -> None:
         """Compare the state of a new world with that of the first one.
