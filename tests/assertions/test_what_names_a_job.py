@@ -114,8 +114,15 @@ def test_a_name_is_short_in_messages(jobs, assert_enqueued, failure):
     )
 
 
-def plain(payment_id):
-    pass
+def _in_no_module():
+    def plain(payment_id):
+        pass
+
+    return plain
+
+
+#: A function that no library takes for a job: a worker could not import it.
+plain = _in_no_module()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +130,7 @@ def plain(payment_id):
 )
 @pytest.mark.parametrize("thing", [plain, print, int, Order, 7, None.__class__])
 def test_what_is_no_job_is_refused(jobs, request, refusal, name, thing):
-    shown = f"The function {__name__}.plain" if thing is plain else repr(thing)
+    shown = f"The function {__name__}.{plain.__qualname__}" if thing is plain else repr(thing)
 
     assert refusal(request.getfixturevalue(name), thing) == (
         f"{shown} is not a job: pass a task of a captured library, a class derived from Job, "

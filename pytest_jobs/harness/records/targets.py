@@ -68,9 +68,6 @@ class Targets:
         target = self.find(job)
         if target is not None:
             return target
-        for bridge in self._bridges:
-            if isinstance(bridge, TakesFunctions) and (name := bridge.adopt(job)) is not None:
-                return Target(bridge, job, name)
         if job is None:
             raise CriterionError(
                 "None is not a job: the variable was probably never set. Pass a job class, a job function or a "
@@ -82,6 +79,9 @@ class Targets:
             raise CriterionError(
                 f"{name}.{getattr(job, '__name__', '...')} is a method of a job: name {name} itself."
             )
+        for bridge in self._bridges:
+            if isinstance(bridge, TakesFunctions) and (name := bridge.adopt(job)) is not None:
+                return Target(bridge, job, name)
         if isinstance(job, str):
             every = [
                 name
