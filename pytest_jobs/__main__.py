@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from .insight import explain
+from .insight.doctor import command as doctor
 from .insight.lint import command as lint
 from .integrations.recurring import preview
 
@@ -15,6 +16,7 @@ _EXAMPLES = """\
 examples:
   python -m pytest_jobs explain other-arguments
   python -m pytest_jobs explain NoAdapterError
+  python -m pytest_jobs doctor
   python -m pytest_jobs lint src --format=github
   python -m pytest_jobs schedule preview config/recurring.yml --days 2
 
@@ -46,6 +48,22 @@ def _parser() -> argparse.ArgumentParser:
             "explain",
             help="print what a failure or an error means, and what to do",
             description="Prints what a failure or an error means, and what to do.",
+        )
+    )
+    doctor.take_doctor_arguments(
+        topics.add_parser(
+            "doctor",
+            help="print what a project uses, which patterns fit it, and how to start",
+            description="Prints what a project uses, which patterns fit it, and how to start. Nothing is imported "
+            "or run.",
+        )
+    )
+    doctor.take_init_arguments(
+        topics.add_parser(
+            "init",
+            help="write the settings with which to start",
+            description="Shows the settings with which to start, and writes them when you agree. What is there "
+            "stays.",
         )
     )
     lint.take_arguments(

@@ -1,9 +1,10 @@
 """What the package says about itself and about a project, on the command line.
 
 - `explain`: the page of one message or error, as `python -m pytest_jobs explain ANCHOR`.
+- `doctor/`: what a project uses, which patterns fit it, and how to start, as `python -m pytest_jobs doctor`.
 - `lint/`: habits of jobs that will hurt, as `python -m pytest_jobs lint`.
 - `source/`: the source of a project, read as text and as syntax trees.
 
 The pages of `explain` are those of `docs/reference`. A wheel has copies of them beside these files, in `pages/`.
-Used by `__main__`.
+Used by `__main__`, and by the plugin under `--jobs-lint`.
 """

@@ -44,6 +44,23 @@ def find_ini_file(directory: Path) -> IniFile | None:
     return None
 
 
+def ini_file_in(folder: Path) -> IniFile | None:
+    """Return the file of one folder, as pytest chooses it.
+
+    Raises:
+        ValueError: when a file is not what its name says.
+    """
+    for name in _NAMES:
+        path = folder / name
+        try:
+            found = read_ini_file(path) if path.is_file() else None
+        except (iniconfig.ParseError, ValueError, RecursionError) as error:
+            raise ValueError(f"{name} cannot be read: {error}") from None
+        if found is not None:
+            return found
+    return None
+
+
 def read_ini_file(path: Path) -> IniFile | None:
     """Return the options in a file; None for a file that has no section of pytest's."""
     sections = _toml_sections(path) if path.suffix == ".toml" else _ini_sections(path)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from ..source.module import Module
 from ..source.project import Project
 from ..source.tree import Tree
-from .basis.rule import Context, Rule
+from .basis.rule import Context, Fault, Rule
 from .basis.settings import LintSettings
 from .rules import declaring, enqueueing, performing, repeating, retrying, scheduling, watching
 
@@ -56,18 +56,22 @@ def lint(paths: Sequence[Path], settings: LintSettings, *, base: Path) -> Findin
     """
     tree = Tree(*paths)
     project = Project(tree, base=base, jobs=settings.jobs, exclude=settings.exclude)
+    found = lint_project(project, settings)
+    return Findings(found, sum(1 for _ in tree.named(".py")), len(project.jobs))
+
+
+def lint_project(project: Project, settings: LintSettings) -> list[Finding]:
+    """Return what is found in the modules of a project, in the order of its files."""
     context = Context(project, settings)
-    modules = {module.shown: module for module in project.modules}
-    comments = {name: _Comments(module) for name, module in modules.items()}
+    comments = {module.shown: _Comments(module) for module in project.modules}
     found = [
         Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
         for shown, line, why in project.unreadable
     ]
-    found += [Finding(UNREADABLE, "", 1, 1, why) for why in context.workers.unreadable]
     for rule in RULES:
         if not settings.wants(rule.id):
             continue
-        for fault in rule.check(context):
+        for fault in _faults(rule, context):
             line, column = fault.place
             shown = fault.shown
             if any(fnmatch(Path(shown).name, pattern) for pattern in _TESTS):
@@ -75,10 +79,23 @@ def lint(paths: Sequence[Path], settings: LintSettings, *, base: Path) -> Findin
             if shown in comments and comments[shown].covers(rule.id, line):
                 continue
             found.append(Finding(rule.id, shown, line, column, fault.message))
+    found += [Finding(UNREADABLE, shown, 1, 1, why) for shown, why in context.workers.unreadable]
     for name, one in comments.items():
         found += one.useless(name, settings)
-    ordered = sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
-    return Findings(ordered, sum(1 for _ in tree.named(".py")), len(project.jobs))
+    return sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
+
+
+def _faults(rule: Rule, context: Context) -> Iterator[Fault]:
+    """Yield what a rule finds. Source that is nested too deeply ends the rule, and that is a finding too."""
+    try:
+        yield from rule.check(context)
+    except RecursionError:
+        yield Fault(
+            "pyproject.toml",
+            1,
+            f"{rule.id} was not looked for everywhere: some source is nested too deeply. Add the file to "
+            "`exclude`.",
+        )
 
 
 class _Comments:

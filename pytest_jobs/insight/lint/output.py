@@ -9,7 +9,6 @@ from typing import Final
 
 from .linter import RULES, Findings
 
-DOCS: Final = "https://pytest-jobs.readthedocs.io"
 _GITHUB: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _GITHUB_VALUE: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
@@ -64,7 +63,7 @@ def as_sarif(findings: Findings) -> str:
             "name": rule.name,
             "shortDescription": {"text": rule.title},
             "fullDescription": {"text": rule.why},
-            "helpUri": f"{DOCS}/{rule.page}",
+            "help": {"text": f"python -m pytest_jobs lint --explain {rule.id}"},
         }
         for rule in RULES
     ]

@@ -148,6 +148,7 @@ def _body(record: Record) -> Callable[..., Any] | None:
     try:
         body = inspect.unwrap(record.source.resolve(record.job))
     except Exception:
+        # A job that is not known here has no body, and each bridge says so in its own way.
         return None
     return body if inspect.isroutine(body) and hasattr(body, "__code__") else None
 

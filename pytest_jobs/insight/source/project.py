@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import time
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from functools import cached_property
@@ -35,7 +36,14 @@ class Project:
     """The modules below some paths."""
 
     def __init__(
-        self, tree: Tree, *, base: Path, jobs: Sequence[str] = (), exclude: Sequence[str] = ()
+        self,
+        tree: Tree,
+        *,
+        base: Path,
+        jobs: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        seconds: float = float("inf"),
+        everything: bool = False,
     ) -> None:
         """Read the modules.
 
@@ -44,6 +52,8 @@ class Project:
             base: where the user stands: names of files are relative to it.
             jobs: patterns of dotted names: further functions that are jobs.
             exclude: patterns of file names that are left out.
+            everything: whether files without a word about jobs are parsed too.
+            seconds: how long files are read; the others are left out, and listed.
         """
         self.tree = tree
         self.base = base
@@ -55,8 +65,12 @@ class Project:
         #: Files that are parsed when a name leads to them.
         self._unparsed: dict[str, tuple[Path, str, str, str]] = {}
         packages = {path.parent for path in tree.files if path.name == "__init__.py"}
+        deadline = time.monotonic() + seconds
         for path in tree.named(".py"):
             shown = self.shown(path)
+            if time.monotonic() > deadline:
+                tree.left_out.append(f"{shown} and later files: the time was over")
+                break
             if any(fnmatch(shown, pattern) for pattern in exclude):
                 continue
             text = tree.text(path)
@@ -64,7 +78,7 @@ class Project:
                 self.unreadable.append((shown, 1, tree.left_out[-1]))
                 continue
             name = _dotted(path, packages)
-            if _WORDS.search(text) or jobs:
+            if everything or jobs or _WORDS.search(text):
                 module = self._parsed(path, shown, name, text)
                 if module is not None:
                     self.modules.append(module)

@@ -52,8 +52,8 @@ class Workers:
 
     queues: dict[str, set[str]] = field(default_factory=dict)
     recurring: list[Recurring] = field(default_factory=list)
-    #: Files that could not be read, each as a sentence.
-    unreadable: list[str] = field(default_factory=list)
+    #: Files that could not be read, each with the reason.
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
 
 
 def workers_of(project: Project) -> Workers:
@@ -97,7 +97,7 @@ def _read_yaml_file(path: Path, text: str, project: Project, workers: Workers) -
             queues.update(_queues_in(content))
             return
     except (ScheduleError, QueuesError, RecursionError) as error:
-        workers.unreadable.append(str(error))
+        workers.unreadable.append((project.shown(path), str(error)))
         return
     for key, task in tasks.items():
         if isinstance(task, Mapping):

@@ -88,8 +88,3 @@ class Rule:
     check: Check
     #: Whether deliveries answer it, while tests run with `--jobs-lint`. Its examples are tests.
     is_watched: bool = False
-
-    @property
-    def page(self) -> str:
-        """The address of the page, from the root of the documentation."""
-        return f"reference/lint/{self.id.lower()}.html"

@@ -1,0 +1,159 @@
+"""The lines with which pytest-jobs is started in a project, and `init`, which writes them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .project.facts import Facts
+
+#: How each lock file's tool adds a package for development.
+_TOOLS: Final = {
+    "uv.lock": "uv add --dev pytest-jobs",
+    "poetry.lock": "poetry add --group dev pytest-jobs",
+    "pdm.lock": "pdm add -dG test pytest-jobs",
+    "Pipfile.lock": "pipenv install --dev pytest-jobs",
+    "Pipfile": "pipenv install --dev pytest-jobs",
+}
+#: Facts of tests with which a harness in every test would change what tests see.
+_OLD_WAYS: Final = (
+    "task_always_eager", "immediate mode of Huey", "is_async=False of RQ", "a backend of tasks for tests",
+    "mocks in the place of enqueues", "a real worker in tests", "StubBroker", "InMemoryBroker",
+    "InMemoryConnector",
+    "MemoryHuey",
+)  # fmt: skip
+
+
+class Start(NamedTuple):
+    """What is to be done to begin."""
+
+    #: The command that installs the package; None when it is a requirement already.
+    install: str | None
+    #: The file of the settings, relative to the project, and its section.
+    file: str
+    section: str
+    #: The lines of the settings that are missing.
+    lines: list[str]
+    #: What to read, and why.
+    reads: list[str]
+
+
+def start_of(root: Path, facts: Facts) -> Start:
+    """Return what is to be done in a project."""
+    from ...integrations.ini_file import ini_file_in
+
+    try:
+        own = ini_file_in(root)
+    except ValueError as error:
+        return Start(_install(root, facts), "", "", [], [f"{error}. Mend it first."])
+    present = set() if own is None else {*own.values}
+    if own is not None:
+        file, section = own.path.name, own.section
+    elif (root / "pyproject.toml").is_file():
+        file, section = "pyproject.toml", "[tool.pytest.ini_options]"
+    else:
+        file, section = "pytest.ini", "[pytest]"
+    lines = [
+        f'{name} = "{value}"' if file.endswith(".toml") else f"{name} = {value}"
+        for name, value in _settings(facts)
+        if name not in present
+    ]
+    return Start(_install(root, facts), file, section, lines, list(_reads(facts)))
+
+
+def _settings(facts: Facts) -> Iterator[tuple[str, str]]:
+    bridged = [library for library in facts.libraries if library.is_bridged]
+    if bridged and not any(way in facts.tests for way in _OLD_WAYS):
+        yield "jobs_mode", "record"
+    for name, option in (("recurring", "jobs_recurring"), ("queues", "jobs_queues")):
+        if bridged and name in facts.files:
+            yield option, facts.files[name][0].path
+
+
+def _install(root: Path, facts: Facts) -> str | None:
+    if "pytest-jobs" in facts.tests:
+        return None
+    return next(
+        (command for name, command in _TOOLS.items() if (root / name).is_file()),
+        "pip install pytest-jobs",
+    )
+
+
+def _reads(facts: Facts) -> Iterator[str]:
+    if any(way in facts.tests for way in _OLD_WAYS):
+        yield (
+            "No jobs_mode yet: older tests use another way, and a harness in every test would change what "
+            "they see. New tests ask for the fixture `jobs`; the page about large suites has the next "
+            "steps."
+        )
+    for library in facts.libraries:
+        if not library.is_bridged and library.name != "apscheduler":
+            yield (
+                f"pytest-jobs has no bridge to {library.title}: a test with a harness refuses its "
+                'enqueues. The page "Bridge a library of your own" shows how to write one.'
+            )
+
+
+def written(root: Path, start: Start) -> str | None:
+    """Return the text of the settings file with the missing lines; None when nothing is missing.
+
+    Raises:
+        ValueError: when the lines have no place that leaves everything else as it is.
+    """
+    if not start.lines:
+        return None
+    path = root / start.file
+    if path.is_symlink():
+        raise ValueError(f"{start.file} is a link, and was not changed. Write the lines yourself.")
+    text = path.read_text("utf-8") if path.is_file() else ""
+    added = "".join(f"{line}\n" for line in start.lines)
+    head, found, rest = _at_section(text, start.section)
+    if found:
+        new = f"{head}{found}\n{added}{rest}"
+    else:
+        gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
+        new = f"{text}{gap}{start.section}\n{added}"
+    if path.suffix == ".toml":
+        _check_toml(text, new, start)
+    return new
+
+
+def _at_section(text: str, section: str) -> tuple[str, str, str]:
+    """Cut a file behind the line of a section; the second part is empty when it has none."""
+    head = ""
+    for line in text.splitlines(keepends=True):
+        if line.partition("#")[0].strip() == section:
+            rest = text[len(head) + len(line) :]
+            return head, line.rstrip("\r\n"), rest
+        head += line
+    return text, "", ""
+
+
+def _check_toml(old: str, new: str, start: Start) -> None:
+    """Make sure that a TOML file says the same as before, and the new lines."""
+    try:
+        before, after = tomllib.loads(old), tomllib.loads(new)
+    except ValueError as error:
+        raise ValueError(
+            f"{start.file} was not changed: with the new lines it would not be TOML ({error}). Write them "
+            "yourself."
+        ) from None
+    table = after
+    for name in start.section.strip("[]").split("."):
+        table = table[name]
+    for line in start.lines:
+        table.pop(line.partition(" = ")[0], None)
+    if _without_empty(before) != _without_empty(after):
+        raise ValueError(
+            f"{start.file} was not changed: its section {start.section} lies elsewhere. Write the lines "
+            "yourself."
+        )
+
+
+def _without_empty(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _without_empty(one) for key, one in value.items()}
+    return {key: one for key, one in inner.items() if one != {}}

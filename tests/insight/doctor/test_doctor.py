@@ -1,0 +1,110 @@
+"""`python -m pytest_jobs doctor` says what a project uses, which patterns fit it, and how to start."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from doctor_gallery import SAID, said_about
+from trees import TREES, plant
+
+from pytest_jobs.__main__ import main
+from pytest_jobs.insight.doctor.project.reading import read_project
+
+pytest.importorskip("yaml")
+
+#: What is wrong with its files is said in the words of the Python that reads them.
+WHOLE = [name for name in TREES if name != "broken"]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_the_doctor_says_about_a_project(name, tmp_path):
+    """`python tests/insight/doctor/doctor_gallery.py` writes the texts anew."""
+    assert said_about(name, tmp_path) == (SAID / f"{name}.txt").read_text("utf-8")
+
+
+def test_each_tree_has_its_text():
+    assert {path.stem for path in SAID.glob("*.txt")} == {*WHOLE}
+
+
+def test_what_cannot_be_read_is_said(tmp_path):
+    said = said_about("broken", tmp_path)
+
+    assert "Celery ==5.5.0 (captured by pytest-jobs)  requirements.txt:1\n" in said
+    assert "scheduler: CronJobs of Kubernetes  deploy/b.yaml:3\n" in said
+    for file in ("Pipfile.lock", "pyproject.toml", "deploy/a.yaml", "app.py:4"):
+        assert f"not read: {file} " in said
+    assert said.endswith(". Mend it first.\n")
+
+
+def test_json_has_each_fact_with_its_places(tmp_path):
+    found = json.loads(said_about("django_celery", tmp_path, "--json"))
+
+    (celery,) = found["libraries"]
+    assert (celery["name"], celery["version"], celery["is_bridged"]) == ("celery", "==5.4.0", True)
+    assert celery["evidence"][0] == {
+        "path": "requirements/base.txt",
+        "line": 2,
+        "text": "celery ==5.4.0",
+    }
+    assert found["broker"] == {
+        "Redis": [{"path": "config/settings.py", "line": 6, "text": "CELERY_BROKER_URL is Redis"}]
+    }
+    fits = {one["pattern"]: one["fit"] for one in found["patterns"]}
+    assert fits["enqueue after commit"] == "applies"
+    assert fits["limits of concurrency"] == "conflicts"
+    assert fits["context of the tenant"] == "skip"
+    assert found["start"]["install"] == "pip install pytest-jobs"
+    assert found["not_read"] == []
+
+
+def test_no_password_of_an_address_is_shown(tmp_path):
+    assert "secret" not in said_about("django_celery", tmp_path, "--json")
+
+
+def test_nothing_is_imported_or_run(tmp_path):
+    root = plant("django_celery", tmp_path)
+    trap = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+    for name in ("conftest.py", "setup.py", "config/settings.py", "manage.py"):
+        with (root / name).open("a", encoding="utf-8") as file:
+            file.write(trap)
+
+    read_project(root)
+
+    assert not (tmp_path / "ran").exists()
+
+
+def test_links_are_not_followed_out(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "requirements.txt").write_text("celery\n", "utf-8")
+    root = plant("nothing", tmp_path)
+    (root / "more").symlink_to(outside)
+    (root / "requirements-more.txt").symlink_to(outside / "requirements.txt")
+
+    assert read_project(root).libraries == []
+
+
+def test_when_the_time_is_over_the_rest_is_left_out_and_that_is_said(tmp_path):
+    root = plant("django_celery", tmp_path)
+
+    facts = read_project(root, seconds=-1)
+
+    assert any(why.endswith("the time was over") for why in facts.unread)
+
+
+def test_without_pyyaml_yaml_is_left_out_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "yaml", None)
+    root = plant("five_schedulers", tmp_path)
+
+    facts = read_project(root)
+
+    assert "CronJobs of Kubernetes" not in facts.schedulers
+    assert facts.unread == [
+        'deploy/jobs.yaml is YAML, which PyYAML reads: pip install "pytest-jobs[recurring]"'
+    ]
+
+
+def test_a_folder_that_is_not_there_is_an_error(capsys):
+    assert main(["doctor", "nowhere"]) == 2
+    assert capsys.readouterr().err == "There is no folder nowhere.\n"
