@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_jobs import check_idempotent, fake, sqlite_world
-from pytest_jobs.errors import DuplicateEffect, ExplorationError
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, NotIdempotent
 
 SCHEMA = """
 create table payments (id integer primary key, status text);
@@ -224,3 +224,158 @@ def test_a_guard_fails_where_its_worker_is_killed_and_not_when_it_is_delivered_t
 
 class Gateway:
     def charge(self, number): ...
+
+
+# Connections that the world opens itself
+
+app = SimpleNamespace()
+
+
+def opened_in_memory(_):
+    return sqlite3.connect(":memory:")
+
+
+def opened_by_keyword(_):
+    return sqlite3.connect(database=":memory:", isolation_level="IMMEDIATE")
+
+
+def opened_in_a_file(folder):
+    return sqlite3.connect(folder / "shop.db", check_same_thread=False)
+
+
+def world_of(opened, tmp_path):
+    def world():
+        (tmp_path / "shop.db").unlink(missing_ok=True)
+        with closing(opened(tmp_path)) as app.db:
+            app.db.row_factory = sqlite3.Row
+            app.db.create_function("double", 1, lambda number: number * 2)
+            app.db.execute("pragma foreign_keys = on")
+            app.db.executescript(SCHEMA)
+            # Not committed, as in many fixtures.
+            app.db.execute("insert into payments values (8, 'open')")
+            app.cursor = app.db.cursor()
+            yield lambda: {
+                name: [tuple(row) for row in app.db.execute(f"select * from {name}")]
+                for name in ("payments", "postings")
+            }
+
+    return world
+
+
+def is_open(number):
+    (row,) = app.db.execute("select status from payments where id = ?", (number,))
+    return row["status"] == "open"
+
+
+def settle(number):
+    if is_open(number):
+        app.db.execute("update payments set status = 'done' where id = ?", (number,))
+        app.db.execute("insert into postings values (?)", (number,))
+        assert app.db.in_transaction
+        app.db.commit()
+
+
+def settle_in_a_block(number):
+    with app.db as db:
+        db.execute("begin immediate")
+        if is_open(number):
+            db.execute("update payments set status = 'done' where id = double(?) / 2", (number,))
+            db.execute("insert into postings values (?)", (number,))
+
+
+def settle_by_cursors(number):
+    cursor = app.db.cursor()
+    if is_open(number):
+        cursor.executemany("update payments set status = 'done' where id = ?", [(number,)])
+        cursor.execute("insert into postings values (?)", (number,))
+        app.db.commit()
+
+
+def settle_in_two_steps(number):
+    if is_open(number):
+        app.db.execute("update payments set status = 'done' where id = ?", (number,))
+        app.db.commit()
+        app.db.execute("insert into postings values (?)", (number,))
+        app.db.commit()
+
+
+@pytest.mark.parametrize("opened", [opened_in_memory, opened_by_keyword, opened_in_a_file])
+def test_a_connection_of_the_world_is_another_one_in_each_delivery(opened, tmp_path):
+    world = world_of(opened, tmp_path)
+    with pytest.raises(LostEffect, match=r"LOST postings \[crash"):
+        check_idempotent(settle_in_two_steps, args=(8,), world=world)
+    for job in (settle, settle_in_a_block, settle_by_cursors):
+        check_idempotent(job, args=(8,), world=world, histories=["twice", "crash"])
+    check_idempotent(settle_in_a_block, args=(8,), world=world)
+
+
+def test_two_deliveries_on_connections_of_their_own_both_read_before_either_writes(tmp_path):
+    with pytest.raises(NotIdempotent, match="overlap"):
+        check_idempotent(
+            settle,
+            args=(8,),
+            world=world_of(opened_in_memory, tmp_path),
+            histories=["overlap"],
+        )
+
+
+def settle_by_the_cursor_of_the_world(number):
+    app.cursor.execute("select status from payments where id = ?", (number,))
+    if app.cursor.fetchone()["status"] == "open":
+        app.cursor.execute("update payments set status = 'done' where id = ?", (number,))
+        app.cursor.execute("insert into postings values (?)", (number,))
+        app.db.commit()
+
+
+def test_what_a_killed_delivery_has_not_committed_by_a_cursor_of_the_world_is_gone(tmp_path):
+    check_idempotent(
+        settle_by_the_cursor_of_the_world,
+        args=(8,),
+        world=world_of(opened_in_memory, tmp_path),
+        histories=["twice", "crash"],
+    )
+
+
+def test_temporary_tables_of_the_world_are_there():
+    def world():
+        with closing(sqlite3.connect(":memory:")) as app.db:
+            app.db.execute("create temp table payments (id)")
+            yield lambda: {"payments": app.db.execute("select * from payments").fetchall()}
+
+    def add(number):
+        app.db.execute("insert into payments values (?)", (number,))
+
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(add, args=(7,), world=world, histories=["twice"])
+
+
+def test_a_database_that_the_world_loads_is_there():
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.executescript(SCHEMA)
+        content = made.serialize()
+
+    def world():
+        with closing(sqlite3.connect(":memory:")) as app.db:
+            app.db.deserialize(content)
+            yield lambda: {"postings": app.db.execute("select * from postings").fetchall()}
+
+    def add(number):
+        app.db.execute("insert into postings values (?)", (number,))
+
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(add, args=(7,), world=world, histories=["twice"])
+
+
+def test_the_connection_of_a_delivery_may_be_closed_and_counts_its_own_changes():
+    def world():
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as app.db:
+            app.db.execute("create table counts (changes)")
+            yield lambda: {"counts": app.db.execute("select * from counts").fetchall()}
+
+    def count(number):
+        app.db.execute("insert or replace into counts (rowid, changes) values (1, 1)")
+        app.db.execute("update counts set changes = ?", (app.db.total_changes,))
+        app.db.rollback()
+        app.db.close()
+
+    check_idempotent(count, args=(7,), world=world, histories=["twice"])

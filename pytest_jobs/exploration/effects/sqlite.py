@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import sqlite3
 from collections.abc import Callable
@@ -11,16 +12,23 @@ from datetime import UTC, datetime
 from sqlite3 import dbapi2
 from types import TracebackType
 from typing import Any, Final, Literal, cast
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from ...harness.records.patches import Patches
-from ..engine.acts import Act, acting, is_explored, looking, note_connection
+from ..engine.acts import Act, acting, is_explored, looking, note_connection, watcher
+from ..stores.account import accounts
 from ..stores.sqlite import Authorizer
 from .statements import changes, shown
 
 library: Final = "sqlite3"
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
+#: How many arguments of `connect` come before the one that binds a connection to its thread.
+_BEFORE_THREADS: Final = 4
+#: Statements that concern a connection alone, and those whose tables no other connection finds.
+_SETTING: Final = re.compile(r"\s*(pragma|attach|detach)\b", re.IGNORECASE)
+_TEMPORARY: Final = re.compile(r"\s*create\s+temp(orary)?\b", re.IGNORECASE)
+_numbers: Final = itertools.count(1)
 #: The functions of SQL that read the clock of the machine. In a delivery they read the clock of the test.
 _CLOCK: Final = {
     "current_timestamp": "%Y-%m-%d %H:%M:%S",
@@ -48,7 +56,17 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         args = (args[0], 0.0, *args[2:])
     else:
         kwargs["timeout"] = 0.0
+    account = accounts.current
+    is_of_world = account is not None and account.phase == "world" and watcher.get() is None
+    if is_of_world and (args[0] if args else kwargs["database"]) == ":memory:":
+        args, kwargs = _shared(args, kwargs)
+    again = functools.partial(_connect, connect, *args, factory=factory, **kwargs)
+    if is_of_world and len(args) <= _BEFORE_THREADS:
+        # Deliveries may have threads of their own.
+        kwargs["check_same_thread"] = False
     connection = connect(*args, factory=factory, **kwargs)
+    if is_of_world:
+        connection.belong_to_world(again)
     for name, form in _CLOCK.items():
         connection.create_function(
             name, 0, functools.partial(lambda form: datetime.now(UTC).strftime(form), form)
@@ -57,12 +75,112 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return connection
 
 
+def _shared(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a database in memory to which several connections lead."""
+    name = f"file:pytest-jobs-{next(_numbers)}?mode=memory&cache=shared"
+    return (name, *args[1:]), {
+        **{key: kwargs[key] for key in kwargs if key != "database"},
+        "uri": True,
+    }
+
+
 class _WatchedConnection(sqlite3.Connection):
+    """A connection whose statements are seen.
+
+    One that the world has opened is another connection in each delivery: no two workers have one in common.
+    """
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         self._dead = False
+        #: For a connection of the world: opens one like it, and what the world has told it.
+        self._open_again: Callable[[], _WatchedConnection] | None = None
+        self._told: list[Callable[[_WatchedConnection], object]] = []
+        self._of_deliveries: WeakKeyDictionary[Any, _WatchedConnection] = WeakKeyDictionary()
         super().__init__(*args, **kwargs)
         self._authorizer = Authorizer(self, args[0] if args else kwargs["database"])
+
+    def belong_to_world(self, open_again: Callable[[], _WatchedConnection]) -> None:
+        """Let each delivery that uses this connection use one of its own."""
+        self._open_again = open_again
+
+    def note_statement(self, sql: str, parameters: tuple[Any, ...]) -> None:
+        """Note what concerns this connection alone: the connections of deliveries need it too."""
+        if self._open_again is None or is_explored():
+            return
+        if _TEMPORARY.match(sql):
+            # No other connection finds what is temporary.
+            self._open_again = None
+        elif _SETTING.match(sql):
+            self._told.append(lambda own: sqlite3.Cursor(own).execute(sql, *parameters))
+
+    def note_use(self) -> None:
+        """Let a delivery that uses a cursor of the world roll back what it has not committed when it dies."""
+        current = watcher.get()
+        if self._open_again is not None and is_explored() and current not in self._of_deliveries:
+            self._commit_of_world()
+            self._of_deliveries[current] = self
+            note_connection(super().rollback)
+
+    def here(self) -> _WatchedConnection:
+        """Return the connection of the current delivery; this one outside of deliveries."""
+        if self._open_again is None or not is_explored():
+            return self
+        current = watcher.get()
+        own = self._of_deliveries.get(current)
+        if own is None:
+            self._commit_of_world()
+            own = self._of_deliveries[current] = self._open_again()
+            for tell in self._told:
+                tell(own)
+        for name in ("row_factory", "text_factory", "isolation_level"):
+            if getattr(own, name) != getattr(self, name):
+                setattr(own, name, getattr(self, name))
+        return own
+
+    def _commit_of_world(self) -> None:
+        """Commit what the world has not committed: the job finds it there."""
+        if super().in_transaction:
+            super().commit()
+
+    def create_function(self, *args: Any, **kwargs: Any) -> None:
+        self._tell("create_function", args, kwargs)
+
+    def create_aggregate(self, *args: Any, **kwargs: Any) -> None:
+        self._tell("create_aggregate", args, kwargs)
+
+    def create_collation(self, *args: Any, **kwargs: Any) -> None:
+        self._tell("create_collation", args, kwargs)
+
+    def _tell(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        here = self.here()
+        getattr(sqlite3.Connection, name)(here, *args, **kwargs)
+        if here is self:
+            self._told.append(lambda own: getattr(own, name)(*args, **kwargs))
+
+    def deserialize(self, *args: Any, **kwargs: Any) -> None:
+        # Its content is its own from now on.
+        self._open_again = None
+        super().deserialize(*args, **kwargs)
+
+    def close(self) -> None:
+        here = self.here()
+        if here is self:
+            super().close()
+        else:
+            here.close()
+
+    @property
+    def in_transaction(self) -> bool:
+        here = self.here()
+        return super().in_transaction if here is self else here.in_transaction
+
+    @property
+    def total_changes(self) -> int:
+        here = self.here()
+        return super().total_changes if here is self else here.total_changes
 
     def set_authorizer(self, authorizer_callback: Callable[..., int] | None) -> None:
         super().set_authorizer(authorizer_callback)
@@ -95,6 +213,9 @@ class _WatchedConnection(sqlite3.Connection):
         self._dead = True
 
     def cursor(self, factory: Any = None) -> Any:
+        here = self.here()
+        if here is not self:
+            return here.cursor(factory)
         # A cursor of the application's own class executes its statements by itself.
         self._let_sqlite_ask()
         cursor = super().cursor(factory or _WatchedCursor)
@@ -112,13 +233,19 @@ class _WatchedConnection(sqlite3.Connection):
         return self.cursor().executescript(script)
 
     def commit(self) -> None:
-        if self.in_transaction:
+        here = self.here()
+        if here is not self:
+            here.commit()
+        elif super().in_transaction:
             with acting(act_of("commit")):
                 super().commit()
 
     def rollback(self) -> None:
+        here = self.here()
+        if here is not self:
+            here.rollback()
         # A generator of the dead delivery may be collected later and roll back then.
-        if not self._dead:
+        elif not self._dead:
             super().rollback()
 
     def __exit__(
@@ -153,7 +280,10 @@ class _WatchedCursor(sqlite3.Cursor):
             return self._execute_by(super().executescript, script)
 
     def _execute_by(self, method: Callable[..., Any], *args: Any) -> Any:
-        return cast("_WatchedConnection", self.connection).execute_by(method, *args)
+        connection = cast("_WatchedConnection", self.connection)
+        connection.note_statement(args[0], args[1:])
+        connection.note_use()
+        return connection.execute_by(method, *args)
 
 
 def is_watched(connection: object) -> bool:
