@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -43,6 +44,7 @@ from ..harness.records.instants import duration_ns, to_datetime, to_ns
 from ..harness.records.patches import Patches
 from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
+from ..harness.time.waiting import off_the_loop
 from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
 from .seam import Seam
 
@@ -80,6 +82,7 @@ __all__ = [
     "Status",
     "Steps",
     "TakesFunctions",
+    "ThisThread",
     "WrittenMessages",
     "WrittenPayload",
     "check_fakeredis",
@@ -100,6 +103,8 @@ _MINUTE_NS: Final = 60_000_000_000
 T = TypeVar("T")
 #: A message, as the library sends it; it is the envelope of its record.
 M = TypeVar("M", bound=Envelope)
+#: What a function returns.
+R = TypeVar("R")
 #: What a server would keep: results, for example.
 S = TypeVar("S")
 
@@ -306,6 +311,32 @@ class PinnedRandom:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+
+class ThisThread(Executor):
+    """Runs the function of a synchronous task in the thread of the test.
+
+    So the task sees the database connection of the test, and its sleeps move the clock. As in the thread
+    of a worker, no event loop runs there, and the task may call `asyncio.run`.
+    """
+
+    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        future: Future[R] = Future()
+        try:
+            with off_the_loop():
+                result = fn(*args, **kwargs)
+        except StopIteration as error:
+            refused = RuntimeError(
+                "The task raised StopIteration, which asyncio does not carry out of a thread: on some versions of "
+                "Python the worker waits for it for ever. Raise another error."
+            )
+            refused.__cause__ = error
+            future.set_exception(refused)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        return future
 
 
 def not_written(bridge: object, method: str) -> NotImplementedError:

@@ -85,7 +85,8 @@ class Keeping(Case):
         again = bridge.record_from(json.loads(json.dumps(written.data)))
 
         assert (again.name, again.queue, again.job) == (record.name, "notes", record.job)
-        assert (again.args, again.kwargs, again.due_at) == ((7,), {"again": [1]}, None)
+        assert (again.args, again.kwargs, again.due_at) == (record.args, record.kwargs, None)
+        assert again.params == {"value": 7, "again": [1]}
         assert jobs.perform(again).status == "performed"
         assert noted == [7]
         assert bridge.written(again) == written

@@ -27,15 +27,6 @@ def procrastinate_awaited():
     asyncio.run(app.task(work).defer_async(number=7))
 
 
-def saq():
-    saq = pytest.importorskip("saq")
-
-    async def send():
-        await saq.Queue.from_url("redis://localhost:1").enqueue("work", number=7)
-
-    asyncio.run(send())
-
-
 def oban():
     oban = pytest.importorskip("oban")
 
@@ -136,7 +127,6 @@ def django_background_tasks():
 ENQUEUES = {
     procrastinate: "procrastinate",
     procrastinate_awaited: "procrastinate",
-    saq: "saq",
     oban: "oban",
     streaq: "streaq",
     pgqueuer: "pgqueuer",

@@ -100,6 +100,13 @@ LISTED = (
         ("arq",),
         "arq.bridge",
     ),
+    Listed(
+        "SAQ",
+        "how-to/saq.md",
+        "test_saq_conformance:SaqLibrary",
+        ("saq", "redis"),
+        "saq.bridge",
+    ),
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 

@@ -128,7 +128,12 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             has_settings=True,
         ),
         Library(
-            "saq", "SAQ", ("saq",), ("saq.queue.base:Queue.enqueue", "saq.queue:Queue.enqueue")
+            "saq",
+            "SAQ",
+            ("saq",),
+            ("saq.queue.base:Queue.enqueue", "saq.queue:Queue.enqueue"),
+            is_bridged=True,
+            application="queue",
         ),
         Library(
             "oban", "Oban", ("oban",), ("oban.oban:Oban.enqueue", "oban.oban:Oban.enqueue_many")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import Any
 
 from taskiq import AsyncBroker, TaskiqMiddleware
 from taskiq.acks import AckableMessage, AcknowledgeType
@@ -17,11 +16,8 @@ from taskiq.receiver import Receiver
 from taskiq.receiver.params_parser import parse_params
 from taskiq.result import TaskiqResult
 
-from ...harness.time.waiting import off_the_loop
-from ..toolkit import Attempt
+from ..toolkit import Attempt, ThisThread
 from .messages import SentMessage
-
-T = TypeVar("T")
 
 
 class TaskAttempt(Attempt[SentMessage]):
@@ -86,7 +82,7 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
         self._prepared: dict[str, tuple[Callable[..., Any], bool]] = {}
         super().__init__(
             broker,
-            executor=_ThisThread(),
+            executor=ThisThread(),
             validate_params=options.validate_params,
             max_async_tasks=1,
             propagate_exceptions=options.propagate_exceptions,
@@ -156,32 +152,6 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
 
     def _prepare_task(self, name: str, handler: Callable[..., Any]) -> None:
         """Do nothing: a worker prepares all tasks when it starts, and a test performs few of them."""
-
-
-class _ThisThread(Executor):
-    """Runs the function of a synchronous task in the thread of the test.
-
-    So the task sees the database connection of the test, and its sleeps move the clock. As in the thread
-    of a worker, no event loop runs there, and the task may call `asyncio.run`.
-    """
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        future: Future[T] = Future()
-        try:
-            with off_the_loop():
-                result = fn(*args, **kwargs)
-        except StopIteration as error:
-            refused = RuntimeError(
-                "The task raised StopIteration, which asyncio does not carry out of a thread: on some versions of "
-                "Python the worker waits for it for ever. Raise another error."
-            )
-            refused.__cause__ = error
-            future.set_exception(refused)
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-        return future
 
 
 async def _acknowledge() -> None:

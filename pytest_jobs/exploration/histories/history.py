@@ -216,7 +216,8 @@ class History(Deliveries):
 
     def comes_again(self, run: Run) -> bool:
         """Return whether the job is delivered again after a delivery that came to its end."""
-        if not self._options.as_configured:
+        is_retried = run.delivery is not None and run.delivery.next is not None
+        if is_retried or not self._options.as_configured:
             return True
         semantics = self._checked.semantics
         late = semantics.acknowledged == "after"

@@ -70,6 +70,16 @@ def test_a_task_whose_process_is_killed_is_lost(jobs, huey):
         check_idempotent(book, args=(7,), world=books, delivery="as configured")
 
 
+def test_a_task_that_is_retried_survives_an_effect_that_fails(jobs, huey):
+    @huey.task(retries=3)
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    check_idempotent(
+        book, args=(7,), world=books, histories=["effect_fails"], delivery="as configured"
+    )
+
+
 def test_a_killed_delivery_leaves_no_lock_and_no_result(jobs, huey):
     @huey.task()
     def book(number):

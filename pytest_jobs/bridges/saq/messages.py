@@ -1,0 +1,93 @@
+"""Jobs as SAQ stores them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from saq import Job, Queue
+
+from ...errors import PayloadError
+from ..toolkit import Message
+
+_SECOND_NS: Final = 1_000_000_000
+#: What differs from run to run, or is written by the worker.
+_VOLATILE: Final = frozenset(
+    (
+        *("function", "kwargs", "queue", "key", "scheduled", "progress", "attempts", "completed"),
+        *("queued", "started", "touched", "result", "error", "status", "worker_id"),
+    )
+)
+
+
+class SaqMessage(Message):
+    """One job as a queue stores it."""
+
+    __slots__ = ("data", "sender")
+
+    def __init__(
+        self, queue: Queue, job: Job, data: Any, now_ns: int, due_ns: int | None = None
+    ) -> None:
+        """Describe a job.
+
+        Args:
+            queue: the queue that stores it.
+            job: the job.
+            data: the job as the queue writes it.
+            now_ns: when it was enqueued.
+            due_ns: when it is due; None for at once.
+        """
+        super().__init__(
+            job.function,
+            job.key,
+            now_ns,
+            queue=queue.name,
+            priority=job.priority,
+            headers=dict(job.meta),
+            attempt=job.attempts + 1,
+            due_ns=due_ns,
+        )
+        self.sender = queue
+        self.data = data
+
+    def read(self) -> Job:
+        """Read the job anew."""
+        job = self.sender.deserialize(self.data)
+        if job is None:
+            raise PayloadError(f"{self!r} has no content.")
+        return job
+
+    def as_attempt(self, attempt: int) -> SaqMessage:
+        """Return the job as the queue stores it for another attempt."""
+        job = self.read()
+        job.attempts = attempt - 1
+        return SaqMessage(self.sender, job, self.sender.serialize(job), self.enqueued_ns)
+
+    def fields(self) -> Mapping[str, Any]:
+        """Return the job as values of JSON, without its key and its times.
+
+        Raises:
+            PayloadError: when the queue does not write JSON.
+        """
+        try:
+            wire = json.loads(self.data)
+        except (ValueError, TypeError) as error:
+            raise PayloadError(
+                f"A job of {self.name} cannot be recorded, since the `dump` of its queue does not write JSON: "
+                "take the default `dump` and `load` in tests."
+            ) from error
+        options = {name: value for name, value in wire.items() if name not in _VOLATILE}
+        return {
+            "function": self.name,
+            "queue": self.queue,
+            "args": [],
+            "kwargs": wire.get("kwargs") or {},
+            "options": options,
+        }
+
+
+def due_ns_of(job: Job, now_ns: int) -> int | None:
+    """Return when a scheduled job is due; None for at once."""
+    due_ns = int(job.scheduled * _SECOND_NS)
+    return due_ns if due_ns > now_ns else None

@@ -1,0 +1,57 @@
+"""What the servers of SAQ would keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from saq import Job, Queue, Status
+from saq.job import TERMINAL_STATUSES
+
+from ..toolkit import JobRecord
+
+
+class Entry:
+    """One job, as a server keeps it under its key."""
+
+    __slots__ = ("data", "record", "status")
+
+    def __init__(self, data: Any, status: Status, record: JobRecord | None = None) -> None:
+        self.data = data
+        self.status = status
+        #: The record, while the job waits.
+        self.record = record
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in TERMINAL_STATUSES
+
+
+class Store:
+    """The jobs of all queues, by the name of the queue and the key of the job."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, str], Entry] = {}
+
+    def find(self, queue: Queue, key: str) -> Entry | None:
+        return self._entries.get((queue.name, key))
+
+    def of(self, queue: Queue) -> Iterator[Entry]:
+        """Yield what is kept for a queue."""
+        return (entry for (name, _), entry in list(self._entries.items()) if name == queue.name)
+
+    def put(self, queue: Queue, job: Job) -> Entry:
+        """Keep a job as it is now.
+
+        Raises:
+            Exception: when the queue cannot write it.
+        """
+        data = queue.serialize(job)
+        entry = self._entries.get((queue.name, job.key))
+        if entry is None:
+            entry = self._entries[queue.name, job.key] = Entry(data, job.status)
+        entry.data, entry.status = data, job.status
+        return entry
+
+    def drop(self, queue: Queue, key: str) -> None:
+        self._entries.pop((queue.name, key), None)

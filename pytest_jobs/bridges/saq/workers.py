@@ -1,0 +1,184 @@
+"""The settings of workers, and one delivery by a worker of SAQ."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from asyncio import CancelledError
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from saq import Job, Queue, Status, Worker
+
+from ..toolkit import Attempt, Delivery, ThisThread, duration_ns
+from .messages import SaqMessage
+
+
+class Registered(NamedTuple):
+    """A function, as a worker knows it."""
+
+    name: str
+    function: Callable[..., Any]
+    worker: HarnessWorker
+
+
+class SaqAttempt(Attempt[SaqMessage]):
+    """One delivery of a job, with what is noted of it while it runs."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        #: The job that the worker takes from the queue; None once it has.
+        self.waiting: Job | None = None
+        #: How the worker ended the job; None while it has not.
+        self.ended_as: Status | None = None
+        self.result: object = None
+        #: The longest that jitter could have made the wait, in seconds; None without jitter.
+        self.longest: float | None = None
+        #: An error that ends a worker.
+        self.ending: BaseException | None = None
+
+    def body(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that calls another one by `around`."""
+        ran: list[bool] = []
+
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            ran.append(True)
+            return function(*args, **kwargs)
+
+        def called(ctx: Any, **kwargs: Any) -> Any:
+            try:
+                result = self.around(partial(noted, ctx, **kwargs))
+                if ran or not inspect.iscoroutine(result):
+                    return result
+                # Of a simulated success, which takes every body for a coroutine.
+                return result.close()
+            except (Exception, CancelledError):
+                raise
+            except BaseException as error:
+                self.ending = error
+                raise GeneratorExit from error
+
+        async def awaited(ctx: Any, **kwargs: Any) -> Any:
+            try:
+                return await self.around(partial(function, ctx, **kwargs))
+            except (Exception, CancelledError):
+                raise
+            except BaseException as error:
+                self.ending = error
+                raise GeneratorExit from error
+
+        return awaited if inspect.iscoroutinefunction(function) else called
+
+    def outcome(self) -> Delivery | None:
+        """Return what the delivery came to; None when the worker did nothing."""
+        if self.again is not None:
+            bounds_ns = None if self.longest is None else (0, duration_ns(self.longest))
+            if bounds_ns is None:
+                envelope = self.again.envelope
+                wait_ns = (envelope.due_ns or envelope.enqueued_ns) - envelope.enqueued_ns
+                bounds_ns = wait_ns, wait_ns
+            return self.retried(self.error, bounds_ns=bounds_ns)
+        if self.ended_as == Status.COMPLETE:
+            return self.performed(self.result)
+        if self.ended_as == Status.ABORTED:
+            return Delivery(self.record, self.now_ns, "cancelled", error=self.error)
+        if self.error is None:
+            return None
+        return self.failed(self.error, "exhausted" if self.message.attempt > 1 else "failed")
+
+
+class HarnessWorker(Worker):  # type: ignore[misc]
+    """A worker that performs one job at a time, in the thread of the test."""
+
+    def __init__(self, settings: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+        """Prepare a worker.
+
+        Args:
+            settings: the arguments of the worker of the application.
+            context: what its `startup` would put into the context.
+        """
+        super().__init__(**settings)
+        self.functions: dict[str, Callable[..., Any]]
+        self.pool = ThisThread()
+        self.context.update(context)
+        #: The functions of the application, by their names.
+        self.registered = dict(self.functions)
+
+    async def perform(self, attempt: SaqAttempt, job: Job) -> None:
+        """Perform one job as `process` does, with the function of this attempt.
+
+        Raises:
+            BaseException: an error of the job that ends a worker.
+        """
+        attempt.waiting = job
+        self.functions = {job.function: attempt.body(self.registered[job.function])}
+        self._attempt = attempt
+        try:
+            await self.process()
+        except BaseException:
+            # Out of the task in which asyncio runs the function a KeyboardInterrupt would end the loop.
+            if attempt.ending is None:
+                raise
+        if attempt.ending is not None:
+            raise attempt.ending
+
+    async def _after_process(self, ctx: Any) -> None:
+        if self._attempt.ending is None:
+            self._attempt.error = ctx.get("exception")
+            await super()._after_process(ctx)
+
+
+class Workers:
+    """The workers of the process: those that a test names, and the settings at the top of modules."""
+
+    def __init__(self, named: Iterable[Any], context: Mapping[str, Any]) -> None:
+        """Begin with those that are named.
+
+        Args:
+            named: settings of workers, as the command `saq` takes them.
+            context: what `startup` would put into the context of each.
+        """
+        self._named = list(named)
+        self._context = context
+        self._made: dict[int, tuple[Any, HarnessWorker]] = {}
+        #: How many modules there were, and the settings in them.
+        self._in_modules: tuple[int, list[Mapping[str, Any]]] = 0, []
+
+    def every(self) -> Iterator[HarnessWorker]:
+        """Yield a worker for each of the settings, the named ones first."""
+        if self._in_modules[0] != len(sys.modules):
+            self._in_modules = len(sys.modules), list(_settings_in_modules())
+        for settings in (*self._named, *self._in_modules[1]):
+            if id(settings) not in self._made:
+                self._made[id(settings)] = settings, HarnessWorker(settings, self._context)
+            yield self._made[id(settings)][1]
+
+    def named(self, name: str, queue: Queue | None = None) -> Registered | None:
+        """Return the function of a name, from a worker of a queue if there is one."""
+        found = [each for each in self.every() if name in each.registered]
+        of_queue = [each for each in found if queue is None or each.queue.name == queue.name]
+        worker = next(iter((*of_queue, *found)), None)
+        return None if worker is None else Registered(name, worker.registered[name], worker)
+
+    def of(self, function: Callable[..., Any]) -> Registered | None:
+        """Return what a worker knows of a function."""
+        for worker in self.every():
+            for name, known in worker.registered.items():
+                if known is function:
+                    return Registered(name, known, worker)
+        return None
+
+
+def _settings_in_modules() -> Iterator[Mapping[str, Any]]:
+    """Yield the settings at the top of modules: what the command `saq` is given."""
+    seen = set()
+    for module in list(sys.modules.values()):
+        # Not by asking a lazy module for an attribute, which would load it.
+        if issubclass(type(module), ModuleType):
+            for value in list(ModuleType.__getattribute__(module, "__dict__").values()):
+                is_one = type(value) is dict and "queue" in value and "functions" in value
+                if is_one and isinstance(value["queue"], Queue) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield value

@@ -1,0 +1,324 @@
+"""A job is performed by `process` of SAQ's worker."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+pytest.importorskip("saq")
+
+from saq import Status
+from saq.queue.base import JobError
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import (
+    CriterionError,
+    DuplicateEffect,
+    LostEffect,
+    NotPerformedError,
+    UnknownJobError,
+)
+
+
+class Down(Exception): ...
+
+
+async def add(ctx, *, a, b=0):
+    return a + b
+
+
+def subtract(ctx, *, a, b):
+    return a - b
+
+
+async def fail(ctx):
+    raise Down
+
+
+@pytest.fixture
+def jobs(open_over):
+    with open_over(add, subtract, fail) as jobs:
+        yield jobs
+
+
+def test_hooks_run_around_the_function(open_over, queue, run):
+    seen = []
+
+    async def before(ctx):
+        seen.append(("before", ctx["job"].function))
+
+    def after(ctx):
+        seen.append(("after", type(ctx.get("exception"))))
+
+    with open_over(add, fail, before_process=before, after_process=[after]) as jobs:
+        run(queue.enqueue("add", a=1))
+        run(queue.enqueue("fail"))
+        jobs.drain(raise_errors=False)
+
+    assert seen == [
+        ("before", "add"),
+        ("after", type(None)),
+        ("before", "fail"),
+        ("after", Down),
+    ]
+
+
+def test_the_context_has_what_the_test_puts_there(open_over, queue, run):
+    async def look(ctx):
+        return ctx["db"], ctx["job"].attempts
+
+    with open_over(look, context={"db": "a database"}) as jobs:
+        run(queue.enqueue("test_the_context_has_what_the_test_puts_there.<locals>.look"))
+        jobs.drain()
+
+        assert jobs.performed[0].result == ("a database", 1)
+
+
+def test_a_function_that_is_not_a_coroutine_runs_in_this_thread(open_over, queue, run):
+    import threading
+
+    seen = []
+    with open_over(("work", lambda ctx: seen.append(threading.get_ident()))) as jobs:
+        run(queue.enqueue("work"))
+        jobs.drain()
+
+    assert seen == [threading.get_ident()]
+
+
+@pytest.mark.parametrize(
+    ("options", "waits"),
+    [
+        ({}, []),
+        ({"retries": 3}, [0, 0]),
+        ({"retries": 3, "retry_delay": 10.0}, [10, 10]),
+        ({"retries": 4, "retry_delay": 10.0, "retry_backoff": True}, [0, 0, 0]),
+    ],
+)
+def test_waits_are_those_of_the_job(jobs, queue, run, options, waits):
+    run(queue.enqueue("fail", **options))
+
+    jobs.drain(raise_errors=False)
+
+    assert [each.wait.total_seconds() for each in jobs.retried] == waits
+    assert jobs.deliveries[-1].status == ("exhausted" if waits else "failed")
+
+
+def test_jitter_may_make_a_wait_as_long_as_the_backoff(jobs, queue, run):
+    options = {"retries": 4, "retry_delay": 10.0, "retry_backoff": 25.0}
+    run(queue.enqueue("fail", **options))
+    jobs.drain(raise_errors=False)
+
+    assert [each.wait_bounds for each in jobs.retried] == [
+        (timedelta(0), timedelta(seconds=most)) for most in (10, 20, 25)
+    ]
+
+
+def test_seeded_jitter_is_within_its_bounds(open_over, queue, run):
+    with open_over(fail, jitter="seeded") as jobs:
+        run(queue.enqueue("fail", retries=3, retry_delay=10.0, retry_backoff=True))
+        jobs.drain(raise_errors=False)
+
+        for each in jobs.retried:
+            shortest, longest = each.wait_bounds
+            assert shortest < each.wait < longest
+
+
+def test_a_simulation_takes_the_options_of_the_last_job(jobs, queue, run):
+    run(queue.enqueue("add", a=1, retries=3, retry_delay=7.0))
+
+    timeline = jobs.simulate_retries(add, kwargs={"a": 1}, raising=Down())
+
+    assert timeline.wait_seconds == [7, 7]
+    assert len(jobs.enqueued) == 1
+
+
+def test_without_a_job_a_simulation_makes_one_attempt(jobs):
+    assert jobs.simulate_retries(add, kwargs={"a": 1}, raising=Down()).status == "failed"
+
+
+def test_a_later_attempt_can_be_asked_for(jobs, queue, run):
+    run(queue.enqueue("fail", retries=3))
+    (record,) = jobs.pending
+
+    assert jobs.perform(record, attempt=3).status == "exhausted"
+
+
+def test_an_attempt_that_saq_never_makes_is_refused(jobs, queue, run):
+    run(queue.enqueue("fail", retries=3))
+
+    with pytest.raises(CriterionError, match="up to 3, and not for 4"):
+        jobs.perform(jobs.pending[0], attempt=4)
+
+
+def test_a_timeout_ends_a_job_in_virtual_time(open_over, queue, run):
+    async def slow(ctx):
+        await asyncio.sleep(3600)
+
+    with open_over(("slow", slow)) as jobs:
+        run(queue.enqueue("slow", timeout=10))
+        with pytest.raises(TimeoutError):
+            jobs.drain()
+
+        assert [each.status for each in jobs.deliveries] == ["failed"]
+
+
+def test_a_result_that_cannot_be_json_fails_the_job(open_over, queue, run):
+    async def work(ctx):
+        return object()
+
+    with open_over(("work", work)) as jobs:
+        run(queue.enqueue("work"))
+        with pytest.raises(TypeError, match="JSON"):
+            jobs.drain()
+
+
+def test_a_job_may_note_its_progress(open_over, queue, run):
+    async def work(ctx):
+        await ctx["job"].update(progress=0.5, meta={"page": 3})
+
+    with open_over(("work", work)) as jobs:
+        job = run(queue.enqueue("work"))
+        jobs.drain()
+        run(job.refresh())
+
+    assert (job.status, job.meta) == (Status.COMPLETE, {"page": 3})
+
+
+def test_a_job_that_nobody_knows_is_an_error(jobs, queue, run):
+    run(queue.enqueue("ad", a=1))
+
+    with pytest.raises(UnknownJobError, match="The nearest name is 'add'"):
+        jobs.drain()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_an_error_that_ends_a_worker_leaves_the_job_as_it_was(open_over, queue, run, error):
+    seen = []
+
+    async def work(ctx):
+        raise error
+
+    with open_over(("work", work), after_process=seen.append) as jobs:
+        job = run(queue.enqueue("work", retries=3))
+        with pytest.raises(error):
+            jobs.drain()
+
+        assert len(jobs.pending) == 1
+        assert len(jobs.deliveries) == 0
+        assert run(queue.job(job.key)).status == Status.QUEUED
+    assert seen == []
+
+
+def test_a_result_is_there_once_the_job_was_performed(jobs, queue, run):
+    job = run(queue.enqueue("subtract", a=3, b=1))
+    jobs.drain()
+
+    run(job.refresh(until_complete=0))
+    assert (job.result, job.status) == (2, Status.COMPLETE)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda queue: queue.apply("add", a=1),
+        lambda queue: queue.map("add", [{"a": 1}, {"a": 2}], timeout=3),
+        lambda queue: _refreshed(queue, 0),
+        lambda queue: _refreshed(queue, 3),
+    ],
+    ids=["apply", "map", "refresh", "refresh with a timeout"],
+)
+def test_waiting_for_a_job_that_nobody_performs_is_an_error(jobs, queue, run, wait):
+    with pytest.raises(NotPerformedError, match="drain"):
+        run(_awaited(wait(queue)))
+
+
+async def _awaited(awaitable):
+    return await awaitable
+
+
+async def _refreshed(queue, seconds):
+    job = await queue.enqueue("add", a=1)
+    await job.refresh(until_complete=seconds)
+
+
+def test_the_error_of_a_job_is_kept(jobs, queue, run):
+    job = run(queue.enqueue("fail"))
+    jobs.drain(raise_errors=False)
+    run(job.refresh())
+
+    assert job.status == Status.FAILED
+    assert "Down" in str(JobError(job))
+
+
+def test_a_sleep_lets_virtual_time_pass(open_over, queue, run):
+    with open_over(("slow", lambda ctx: time.sleep(3600))) as jobs:
+        run(queue.enqueue("slow", timeout=0))
+        before = jobs.clock.now()
+        jobs.drain()
+
+        assert jobs.clock.now() - before >= timedelta(hours=1)
+
+
+def test_children_have_their_parent(open_over, queue, run):
+    async def parent(ctx):
+        await ctx["job"].queue.enqueue("add", a=1)
+
+    with open_over(add, ("parent", parent)) as jobs:
+        run(queue.enqueue("parent"))
+        jobs.drain()
+
+        assert jobs.enqueued[1].parent == jobs.enqueued[0].sequence
+
+
+def test_what_a_queue_counts_is_as_before_the_harness(open_over, queue, run):
+    with open_over(add) as jobs:
+        run(queue.enqueue("add", a=1))
+        jobs.drain()
+        assert queue.complete == 1
+
+    assert queue.complete == 0
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    ledger = Ledger()
+
+
+def books():
+    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
+        yield lambda: {"booked": ledger.calls}
+
+
+def test_a_job_that_is_not_safe_is_found(open_over):
+    async def book(ctx, *, number):
+        Shop.ledger.book(number)
+
+    with open_over(("book", book)), pytest.raises(DuplicateEffect, match=r"ledger\.book \[twice\]"):
+        check_idempotent(book, kwargs={"number": 7}, world=books)
+
+
+def test_a_job_that_is_safe_is_not(open_over):
+    async def book(ctx, *, number):
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    with open_over(("book", book)):
+        explored = check_idempotent(book, kwargs={"number": 7}, world=books, histories="all")
+
+    assert explored.histories > 5
+
+
+def test_a_job_with_one_attempt_is_lost_with_its_worker(open_over, queue, run):
+    async def book(ctx, *, number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        Shop.ledger.book(-number, key=f"mark-{number}")
+
+    with open_over(("book", book)):
+        with pytest.raises(LostEffect, match=r"ledger\.book \[crash"):
+            check_idempotent(book, kwargs={"number": 7}, world=books, delivery="as configured")
+        run(queue.enqueue("book", number=1, retries=2))
+        check_idempotent(book, kwargs={"number": 7}, world=books, delivery="as configured")
