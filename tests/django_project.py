@@ -22,7 +22,11 @@ def _settings(version: tuple[int, ...]) -> dict[str, Any]:
     backport = find_spec("django_tasks") is not None
     found: dict[str, Any] = {
         "DATABASES": {"default": {**_MEMORY}, "other": {**_MEMORY}},
-        "INSTALLED_APPS": ["django_tasks"] if backport else [],
+        "INSTALLED_APPS": [
+            *(["django_tasks"] if backport else []),
+            *(["django_q"] if find_spec("django_q") else []),
+        ],
+        "Q_CLUSTER": {"redis": {"host": "127.0.0.1", "port": 1}, "timeout": 30},
         "SECRET_KEY": "tests",
         "USE_TZ": True,
     }

@@ -96,7 +96,6 @@ def configure_django():
             INSTALLED_APPS=[
                 "django.contrib.contenttypes",
                 "django.contrib.auth",
-                "django_q",
                 "background_task",
             ],
             Q_CLUSTER={"redis": {"port": 1}, "name": "mail", "timeout": 60, "retry": 120},
@@ -106,14 +105,6 @@ def configure_django():
         import django
 
         django.setup()
-
-
-def django_q():
-    pytest.importorskip("django_q")
-    configure_django()
-    from django_q.tasks import async_task
-
-    async_task(work, 7)
 
 
 def django_background_tasks():
@@ -133,7 +124,6 @@ ENQUEUES = {
     chancy: "chancy",
     spinach: "spinach",
     wakaq: "wakaq",
-    django_q: "django_q",
     django_background_tasks: "background_task",
 }
 

@@ -48,6 +48,8 @@ class Listed(NamedTuple):
 
         if not self.probes:
             return ""
+        # The tests set Django up, which a bridge to one of its packages needs.
+        import_module(self.described.partition(":")[0])
         found = vars(import_module(f"pytest_jobs.bridges.{self.probes}")).values()
         ranges = [probe.range for probe in found if isinstance(probe, Probe)]
         return ", ".join(
@@ -106,6 +108,13 @@ LISTED = (
         "test_saq_conformance:SaqLibrary",
         ("saq", "redis"),
         "saq.bridge",
+    ),
+    Listed(
+        "Django-Q2",
+        "how-to/django-q2.md",
+        "test_django_q_conformance:DjangoQLibrary",
+        ("django_q",),
+        "django_q",
     ),
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )

@@ -140,9 +140,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
         ),
         Library(
             "django_q",
-            "Django Q2",
+            "Django-Q2",
             ("django_q.tasks",),
             ("django_q.brokers:Broker.enqueue",),
+            is_bridged=True,
+            application=None,
         ),
         Library(
             "background_task",

@@ -1,0 +1,235 @@
+"""The bridge to Django-Q2: its worker and its monitor perform what brokers send.
+
+`bridges.libraries.capture` calls `bridge()` when Django-Q2 is imported.
+"""
+
+from __future__ import annotations
+
+import pydoc
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Final
+
+from django_q import tasks
+from django_q.brokers import Broker, get_broker
+from django_q.conf import Conf
+from django_q.signing import SignedPackage
+
+from ..errors import DeserializationError, UnknownJobError
+from .toolkit import (
+    Attempt,
+    Delivery,
+    DeliverySemantics,
+    FunctionJobs,
+    Message,
+    Patches,
+    Probe,
+    Seam,
+    path_of,
+)
+
+_PROBE: Final = Probe(
+    "django-q2",
+    "django_q.brokers:Broker.enqueue(_, _)",
+    "django_q.brokers:get_broker(_)",
+    "django_q.conf:Conf.ACK_FAILURES",
+    "django_q.signing:SignedPackage.loads(_)",
+    "django_q.tasks:_sync(_)",
+    "django_q.tasks:async_task(_)",
+    tested=((1, 10), (1, 11)),
+)
+#: The broker that forgets a task when it hands it over.
+_POPS: Final = "django_q.brokers.redis_broker"
+
+
+def bridge(applications: Sequence[Any]) -> DjangoQBridge:
+    """Return a new bridge; Django-Q2 has one cluster, which the settings describe.
+
+    Args:
+        applications: of no meaning here.
+    """
+    return DjangoQBridge()
+
+
+class SentTask(Message):
+    """A task as a broker sends it: a signed pickle."""
+
+    __slots__ = ("broker", "pack")
+
+    def __init__(self, broker: Broker, pack: str, now_ns: int) -> None:
+        """Describe a task.
+
+        Args:
+            broker: the broker that sends it.
+            pack: the signed package.
+            now_ns: when it was enqueued.
+        """
+        task = SignedPackage.loads(pack)
+        function = task["func"]
+        name = function if isinstance(function, str) else path_of(function)
+        # The broker of redis has the name of the cluster in the middle of a key.
+        queue = str(broker.list_key).removeprefix("django_q:").removesuffix(":q")
+        super().__init__(name, task["id"], now_ns, queue=queue)
+        self.broker = broker
+        self.pack = pack
+
+
+class DjangoQBridge(FunctionJobs[SentTask, None]):
+    """Brings the tasks of Django-Q2 into the harness, instead of its brokers."""
+
+    name = "django_q"
+    capabilities = frozenset(("chains",))
+    another = "DjangoQBridge()"
+
+    def __init__(self) -> None:
+        """Prepare a bridge.
+
+        Raises:
+            UnknownVersionError: when the installed Django-Q2 lacks what the bridge relies on.
+        """
+        self.version = version("django-q2")
+        _PROBE.check(self.version)
+        super().__init__()
+
+    def title(self) -> str:
+        return "This bridge to Django-Q2"
+
+    # Instead of the brokers
+
+    def patch(self, seam: Seam) -> None:
+        seam.replace_sending(Broker, "enqueue", DjangoQBridge._sent)
+        genuine = tasks._sync
+
+        def not_at_once(pack: str) -> str:
+            """Send a task that `sync=True` would perform at its enqueue."""
+            found = seam.bridge_of(None)
+            if found is None:
+                at_once: str = genuine(pack)
+                return at_once
+            task = SignedPackage.loads(pack)
+            found._sent(get_broker(task.get("cluster")), pack)
+            task_id: str = task["id"]
+            return task_id
+
+        seam.set(tasks, "_sync", not_at_once)
+
+    def _sent(self, broker: Broker, pack: str) -> str:
+        message = SentTask(broker, pack, self.sink.now_ns())
+        self.report(message)
+        return message.job_id
+
+    # Tasks and messages
+
+    def payload_of(self, message: SentTask) -> object:
+        return message.pack
+
+    def task_of(self, message: SentTask) -> Callable[..., Any] | None:
+        return self.find(message.name)
+
+    def decoded(self, message: SentTask) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        task = _read(message)
+        return tuple(task["args"]), dict(task["kwargs"])
+
+    def send(
+        self, task: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        tasks.async_task(task, *args, **kwargs)
+
+    def semantics_of(self, task: Callable[..., Any]) -> DeliverySemantics:
+        """Return what the broker of the settings does: that of redis forgets a task, all others keep it."""
+        is_kept = type(get_broker()).__module__ != _POPS
+        return DeliverySemantics(
+            acknowledged="after" if is_kept else "before",
+            redelivered_on_raise=is_kept and not Conf.ACK_FAILURES,
+            redelivered_on_kill=is_kept,
+            redelivered_on_outage=is_kept,
+        )
+
+    # Performing
+
+    def deliver(self, attempt: Attempt[SentTask]) -> Delivery:
+        """Make one delivery through the worker and the monitor of the cluster.
+
+        Raises:
+            BaseException: an error of the job that does not derive from Exception.
+        """
+        message = attempt.message
+        task = _read(message)
+        named = task["func"]
+        # An alarm in real seconds says nothing about a task that sleeps in virtual time.
+        task.pop("timeout", None)
+        task["cluster"] = Conf.CLUSTER_NAME
+        results = _Queue(())
+        with _keeping_connections() as (worker, monitor):
+            task["func"] = partial(_run, attempt, named)
+            worker(_Queue((task, "STOP")), results, _Timer(), -1)
+            (done,) = results.items
+            result, done["func"] = done["result"], named
+            monitor(_Queue((done, "STOP")), message.broker)
+        if attempt.error is not None:
+            return attempt.failed(attempt.error)
+        return attempt.performed(result)
+
+
+def _run(attempt: Attempt[SentTask], named: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run the function of a task, where the worker does."""
+    try:
+        function: Any = named if callable(named) else pydoc.locate(named)
+        if function is None:
+            raise UnknownJobError(
+                f"A worker of Django-Q2 imports the function from {named!r} and cannot. Enqueue a function at the "
+                "top of a module, or its full path."
+            )
+        return attempt.around(partial(function, *args, **kwargs))
+    except Exception as error:
+        attempt.error = error
+        raise
+
+
+def _read(message: SentTask) -> dict[str, Any]:
+    try:
+        task: dict[str, Any] = SignedPackage.loads(message.pack)
+    except Exception as error:
+        raise DeserializationError(
+            f"{message!r} cannot be read, so the cluster drops it: {error}."
+        ) from error
+    return task
+
+
+@contextmanager
+def _keeping_connections() -> Generator[tuple[Callable[..., Any], Callable[..., Any]], None, None]:
+    """Return the worker and the monitor, which do not close the database connections of the test meanwhile."""
+    # Importing them sets Django up, so they wait for the first delivery.
+    worker, monitor = import_module("django_q.worker"), import_module("django_q.monitor")
+    patches = Patches()
+    try:
+        for module in (worker, monitor):
+            patches.set(module, "close_old_django_connections", lambda: None)
+        yield worker.worker, monitor.monitor
+    finally:
+        patches.restore()
+
+
+class _Queue:
+    """Stands in for a queue between the processes of a cluster."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self.items = list(items)
+
+    def get(self) -> Any:
+        return self.items.pop(0)
+
+    def put(self, item: Any) -> None:
+        self.items.append(item)
+
+
+class _Timer:
+    """Stands in for what a worker shares with the guard of its cluster."""
+
+    value: float = -1
+
+    def get_lock(self) -> nullcontext[None]:
+        return nullcontext()

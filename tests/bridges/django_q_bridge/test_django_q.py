@@ -1,0 +1,200 @@
+"""Tasks of Django-Q2 are recorded, whatever the broker, and go through the worker and the monitor of a cluster."""
+
+from threading import Lock, Thread
+
+import pytest
+
+pytest.importorskip("django_q")
+
+import q_tasks
+from django_project import configure
+from q_tasks import fails, greet
+
+from pytest_jobs.errors import DeserializationError, UnknownJobError
+
+configure()
+
+
+def async_task(*args, **kwargs):
+    from django_q import tasks
+
+    return tasks.async_task(*args, **kwargs)
+
+
+def in_an_object():
+    from django_q.tasks import AsyncTask
+
+    AsyncTask(greet, "Ann", greeting="Hi").run()
+
+
+def in_a_thread():
+    thread = Thread(target=async_task, args=(greet, "Ann"), kwargs={"greeting": "Hi"})
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [
+        lambda: async_task(greet, "Ann", greeting="Hi"),
+        lambda: async_task("q_tasks.greet", "Ann", greeting="Hi"),
+        lambda: async_task(greet, "Ann", greeting="Hi", sync=True),
+        lambda: async_task(greet, "Ann", greeting="Hi", q_options={"group": "all"}),
+        in_an_object,
+        in_a_thread,
+    ],
+)
+def test_what_is_enqueued_is_recorded_and_performed(jobs, enqueue):
+    enqueue()
+
+    (record,) = jobs.enqueued
+    assert (record.job, record.name, record.queue) == (greet, "q_tasks.greet", "default")
+    assert (record.args, record.kwargs) == (("Ann",), {"greeting": "Hi"})
+    jobs.drain()
+    assert [delivery.result for delivery in jobs.performed] == ["Hi, Ann!"]
+
+
+def test_the_id_is_that_of_the_task(jobs):
+    assert async_task(greet, "Ann") == jobs.enqueued[0].job_id
+
+
+def test_the_queue_is_the_cluster(jobs):
+    async_task(greet, "Ann", cluster="mail")
+
+    assert jobs.enqueued[0].queue == "mail"
+
+
+def test_a_task_goes_to_a_broker_of_the_project(jobs):
+    from django_q.brokers import Broker
+
+    class Own(Broker):
+        def enqueue(self, task):
+            raise ConnectionError
+
+    async_task(greet, "Ann", broker=Own("own"))
+
+    assert jobs.enqueued[0].queue == "own"
+
+
+def test_a_chain_enqueues_one_task_after_the_other(jobs, tables):
+    from django_q.tasks import async_chain
+
+    async_chain([(greet, ("Ann",)), (greet, ("Bob",))])
+    assert len(jobs.enqueued) == 1
+
+    jobs.drain()
+
+    first, second = jobs.enqueued
+    assert (second.args, second.parent) == (("Bob",), first.sequence)
+
+
+def test_the_result_and_the_hook_are_where_the_project_looks(jobs, tables):
+    from django_q.tasks import fetch, result
+
+    task_id = async_task(greet, "Ann", hook="q_tasks.hooked")
+
+    jobs.drain()
+
+    assert result(task_id) == "Hello, Ann!"
+    assert fetch(task_id).func == "q_tasks.greet"
+    assert q_tasks.HOOKED.pop() == "Hello, Ann!"
+
+
+def test_a_task_that_fails_raises_its_error_and_is_saved_as_a_failure(jobs, tables):
+    from django_q.models import Failure
+
+    async_task(fails)
+
+    with pytest.raises(ValueError, match="no such customer"):
+        jobs.drain()
+
+    assert [delivery.status for delivery in jobs.deliveries] == ["failed"]
+    assert Failure.objects.get().func == "q_tasks.fails"
+
+
+def test_a_timeout_does_not_end_a_task_that_sleeps_in_virtual_time(jobs):
+    async_task(q_tasks.waits, 3600, timeout=10)
+
+    jobs.drain()
+
+    assert jobs.performed[0].result == 3600
+
+
+def test_a_function_that_no_worker_finds_fails(jobs):
+    async_task("nowhere.at_all")
+
+    with pytest.raises(UnknownJobError) as caught:
+        jobs.drain()
+
+    assert str(caught.value) == (
+        "A worker of Django-Q2 imports the function from 'nowhere.at_all' and cannot. Enqueue a function at the "
+        "top of a module, or its full path."
+    )
+
+
+def test_an_argument_that_cannot_be_pickled_is_refused_at_the_enqueue(jobs):
+    with pytest.raises(TypeError, match="pickle"):
+        async_task(greet, Lock())
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_a_package_that_was_changed_is_not_read(jobs):
+    async_task(greet, "Ann")
+    record = jobs.pending[0]
+    record.envelope.pack = "changed"
+
+    error = jobs.perform(record).error
+
+    assert isinstance(error, DeserializationError)
+    assert "the cluster drops it" in str(error)
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+def test_a_task_whose_worker_was_killed_is_delivered_again(jobs):
+    async_task(greet, "Ann")
+    jobs.fail(greet, raising=Killed(), times=1)
+
+    with pytest.raises(Killed):
+        jobs.drain()
+
+    jobs.drain()
+    assert [delivery.result for delivery in jobs.deliveries] == ["Hello, Ann!"]
+
+
+def test_the_broker_of_redis_forgets_what_it_hands_over(bridge):
+    semantics = bridge.delivery_semantics(greet)
+
+    assert semantics.acknowledged == "before"
+    assert not semantics.redelivered_on_kill
+
+
+@pytest.mark.parametrize("acknowledges_failures", [True, False])
+def test_another_broker_keeps_a_task_until_it_is_acknowledged(
+    bridge, monkeypatch, acknowledges_failures
+):
+    from django_q.conf import Conf
+
+    monkeypatch.setattr(Conf, "ORM", "default")
+    monkeypatch.setattr(Conf, "ACK_FAILURES", acknowledges_failures)
+
+    semantics = bridge.delivery_semantics(greet)
+
+    assert semantics.acknowledged == "after"
+    assert semantics.redelivered_on_kill
+    assert semantics.redelivered_on_raise is not acknowledges_failures
+
+
+def test_tasks_are_performed_at_once_again_without_a_harness(bridge):
+    from django_q import tasks
+
+    from pytest_jobs.harness.jobs import Jobs
+
+    genuine = tasks._sync
+    with Jobs([bridge]):
+        assert tasks._sync is not genuine
+
+    assert tasks._sync is genuine
