@@ -15,18 +15,6 @@ def work(number):
     """Do nothing."""
 
 
-def procrastinate():
-    procrastinate = pytest.importorskip("procrastinate")
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
-    app.task(work).defer(number=7)
-
-
-def procrastinate_awaited():
-    procrastinate = pytest.importorskip("procrastinate")
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
-    asyncio.run(app.task(work).defer_async(number=7))
-
-
 def oban():
     oban = pytest.importorskip("oban")
 
@@ -116,8 +104,6 @@ def django_background_tasks():
 
 
 ENQUEUES = {
-    procrastinate: "procrastinate",
-    procrastinate_awaited: "procrastinate",
     oban: "oban",
     streaq: "streaq",
     pgqueuer: "pgqueuer",

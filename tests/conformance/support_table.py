@@ -116,6 +116,13 @@ LISTED = (
         ("django_q",),
         "django_q",
     ),
+    Listed(
+        "Procrastinate",
+        "how-to/procrastinate.md",
+        "test_procrastinate_conformance:ProcrastinateLibrary",
+        ("procrastinate", "psycopg"),
+        "procrastinate.bridge",
+    ),
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 

@@ -117,6 +117,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "procrastinate.manager:JobManager.defer_job",
                 "procrastinate.manager:JobManager.defer_job_async",
             ),
+            is_bridged=True,
         ),
         Library(
             "arq",

@@ -1,0 +1,241 @@
+"""The rows of jobs that a database would have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Coroutine, Mapping, Sequence
+from copy import copy
+from datetime import datetime
+from typing import Any, Protocol
+
+from procrastinate import App
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.testing import InMemoryConnector
+from procrastinate.types import JobToDefer
+
+from ..toolkit import Message, to_ns
+
+
+class SentJob(Message):
+    """One job as its row has it."""
+
+    __slots__ = ("app", "arguments", "has_own_id", "lock", "queueing_lock", "scheduled_at")
+
+    def __init__(self, app: App | None, row: Mapping[str, Any], text: str, now_ns: int) -> None:
+        """Describe a job.
+
+        Args:
+            app: the app that deferred it.
+            row: its row.
+            text: its arguments as JSON.
+            now_ns: when it was deferred.
+        """
+        self.scheduled_at: datetime | None = row["scheduled_at"]
+        due_ns = None if self.scheduled_at is None else to_ns(self.scheduled_at, "schedule_at")
+        super().__init__(
+            row["task_name"],
+            str(row["id"]),
+            now_ns,
+            queue=row["queue_name"],
+            priority=row["priority"],
+            attempt=row["attempts"] + 1,
+            due_ns=due_ns if due_ns is not None and due_ns > now_ns else None,
+        )
+        self.app = app
+        self.arguments = text
+        self.lock: str | None = row["lock"]
+        self.queueing_lock: str | None = row["queueing_lock"]
+        # A killed delivery and the next one defer the same job: see `Rows`.
+        self.has_own_id = self.queueing_lock is not None
+
+    def as_attempt(self, attempt: int) -> SentJob:
+        """Return the job as it is deferred for another attempt."""
+        other = copy(self)
+        other.attempt = attempt
+        return other
+
+    def row(self, args: Any) -> dict[str, Any]:
+        """Return the row that a worker fetches."""
+        return {
+            "id": int(self.job_id),
+            "queue_name": self.queue,
+            "task_name": self.name,
+            "priority": self.priority,
+            "lock": self.lock,
+            "queueing_lock": self.queueing_lock,
+            "args": args,
+            "status": "doing",
+            "scheduled_at": self.scheduled_at,
+            "attempts": self.attempt - 1,
+            "abort_requested": False,
+            "worker_id": 1,
+        }
+
+
+class Listener(Protocol):
+    """What is told of rows: the bridge."""
+
+    def deferred(self, row: Mapping[str, Any], text: str, since_ns: int | None = None) -> None: ...
+
+    def computed_from_ns(self) -> int | None: ...
+
+    def is_pending(self, job_id: int) -> bool: ...
+
+    def kept_out(self, job: JobToDefer, text: str, holder: int) -> None: ...
+
+    def cancelled(self, job_id: int) -> None: ...
+
+    def drops_outcome(self) -> bool: ...
+
+
+class Rows(InMemoryConnector):  # type: ignore[misc]
+    """Stands in for the connector of an app. It encodes arguments as the real one does, and never waits.
+
+    A check may kill the worker while a row is reported, before or after the defer, and deliver its job again
+    meanwhile. So a row that was not deferred in the end gives way, and the job that takes its place has its id.
+    """
+
+    def __init__(self, real: Any, listener: Listener, counter: Any) -> None:
+        """Stand in for a connector.
+
+        Args:
+            real: the connector of the application.
+            listener: is told of each row.
+            counter: counts the rows of all apps.
+        """
+        super().__init__()
+        #: The connector of the application.
+        self.real = real
+        self.job_counter = counter
+        self._listener = listener
+        self._unreported: set[int] = set()
+        #: The arguments of rows, as JSON.
+        self._texts: dict[int, str] = {}
+
+    # A synchronous query in a running loop is no error of a real connector.
+
+    def execute_query(self, query: str, **arguments: Any) -> None:
+        run_to_end(self.execute_query_async(query, **arguments))
+
+    def execute_query_one(self, query: str, **arguments: Any) -> dict[str, Any]:
+        row: dict[str, Any] = run_to_end(self.execute_query_one_async(query, **arguments))
+        return row
+
+    def execute_query_all(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = run_to_end(self.execute_query_all_async(query, **arguments))
+        return rows
+
+    def execute_query_one_with_connection(
+        self, connection: Any, query: str, **arguments: Any
+    ) -> dict[str, Any]:
+        return self.execute_query_one(query, **arguments)
+
+    def execute_query_all_with_connection(
+        self, connection: Any, query: str, **arguments: Any
+    ) -> list[dict[str, Any]]:
+        return self.execute_query_all(query, **arguments)
+
+    def encoded(self, args: Any) -> str:
+        """Return arguments as the connector of the application writes them.
+
+        Raises:
+            TypeError: when one of them is not JSON.
+        """
+        dumps = getattr(self.real, "_json_dumps", None) or json.dumps
+        text: str = dumps(args)
+        return text
+
+    def decoded(self, text: str) -> Any:
+        """Return arguments as the connector of the application reads them."""
+        loads = getattr(self.real, "_json_loads", None) or json.loads
+        return loads(text)
+
+    async def defer_jobs_all(self, jobs: Sequence[JobToDefer]) -> list[dict[str, Any]]:
+        texts = [self.encoded(job.args) for job in jobs]
+        replaced = self._give_way()
+        try:
+            rows: list[dict[str, Any]] = await super().defer_jobs_all(list(jobs))
+        except UniqueViolation as violation:
+            self._note_kept_out(jobs, texts, violation)
+            raise
+        for row, text in zip(rows, texts, strict=True):
+            if row["queueing_lock"] in replaced:
+                self._rename(row, replaced[row["queueing_lock"]])
+            job_id = row["id"]
+            row["args"], self._texts[job_id] = self.decoded(text), text
+            self._unreported.add(job_id)
+            try:
+                self._listener.deferred(row, text)
+            except BaseException:
+                if not self._listener.is_pending(job_id):
+                    self.jobs.pop(job_id, None)
+                raise
+            finally:
+                self._unreported.discard(job_id)
+        return rows
+
+    def _give_way(self) -> dict[str, int]:
+        """Remove the rows that were not deferred after all; return the ids of those with a queueing lock."""
+        gone = [job_id for job_id in self._unreported if not self._listener.is_pending(job_id)]
+        rows = [self.jobs.pop(job_id) for job_id in gone if job_id in self.jobs]
+        self._unreported.difference_update(gone)
+        return {row["queueing_lock"]: row["id"] for row in rows if row["queueing_lock"]}
+
+    def _rename(self, row: dict[str, Any], job_id: int) -> None:
+        del self.jobs[row["id"]]
+        self.events[job_id] = self.events.pop(row["id"])
+        row["id"] = job_id
+        self.jobs[job_id] = row
+
+    def _note_kept_out(
+        self, jobs: Sequence[JobToDefer], texts: Sequence[str], violation: Any
+    ) -> None:
+        lock = violation.queueing_lock
+        holders = [
+            row["id"]
+            for row in self.jobs.values()
+            if row["queueing_lock"] == lock and row["status"] == "todo"
+        ]
+        for job, text in zip(jobs, texts, strict=True):
+            if job.queueing_lock == lock and holders:
+                self._listener.kept_out(job, text, holders[0])
+
+    def load(self, message: SentJob) -> dict[str, Any]:
+        """Let the row of a job be as it is when a worker has fetched it. A redelivery may find it gone."""
+        row = message.row(self.decoded(message.arguments))
+        self.jobs[row["id"]] = row
+        self.events.setdefault(row["id"], [])
+        self._texts[row["id"]] = message.arguments
+        return row
+
+    async def finish_job_run(self, job_id: int, status: str, delete_job: bool) -> None:
+        if not self._listener.drops_outcome():
+            await super().finish_job_run(job_id, status, delete_job)
+
+    async def retry_job_run(self, job_id: int, **options: Any) -> None:
+        if not self._listener.drops_outcome():
+            # Asked first, since the stand-in reads the time too.
+            since_ns = self._listener.computed_from_ns()
+            await super().retry_job_run(job_id, **options)
+            self._listener.deferred(self.jobs[job_id], self._texts[job_id], since_ns)
+
+    async def cancel_job_one(self, job_id: int, abort: bool, delete_job: bool) -> dict[str, Any]:
+        row = self.jobs.get(job_id)
+        if row is None or row["status"] not in ("todo", "doing"):
+            # The stand-in of Procrastinate cancels finished jobs, and knows no missing ones.
+            return {"id": None}
+        was_waiting = row["status"] == "todo"
+        found: dict[str, Any] = await super().cancel_job_one(job_id, abort, delete_job)
+        if was_waiting:
+            self._listener.cancelled(job_id)
+        return found
+
+
+def run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that asks the stand-in alone, and so never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as ended:
+        return ended.value
+    coroutine.close()
+    raise RuntimeError("A query of the stand-in for the database waited for something.")

@@ -1,0 +1,136 @@
+"""Apps: which there are, how they are named, and that everything is restored."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+pytest.importorskip("procrastinate")
+
+import procrastinate
+from procrastinate import App
+from procrastinate.exceptions import AppNotOpen
+from procrastinate.manager import JobManager
+from procrastinate.testing import InMemoryConnector
+from procrastinate.worker import Worker
+
+from pytest_jobs import open_jobs
+from pytest_jobs.bridges.opening import bridges_to
+from pytest_jobs.bridges.procrastinate.bridge import ProcrastinateBridge
+from pytest_jobs.errors import (
+    AmbiguousJobError,
+    ApplicationError,
+    BridgeError,
+    CriterionError,
+    JobsWarning,
+    UnknownVersionError,
+)
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Return a module that is imported for one test."""
+    module = ModuleType("service_of_a_test")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def test_no_app_need_be_named(module, make_app):
+    module.app = make_app()
+    task = module.app.task(lambda x: x, name="found")
+    with open_jobs() as jobs:
+        task.defer(x=7)
+        assert jobs.drain() == {"performed": 1}
+        assert jobs.bridges[-1].described() == "service_of_a_test:app; nothing is contacted"
+
+
+def test_an_app_is_an_application(module, app):
+    module.app = app
+    (by_name,) = bridges_to([f"procrastinate:{module.__name__}:app"])
+    (by_object,) = bridges_to([app])
+    task = app.task(lambda: None, name="work")
+
+    assert by_name.identify("work") == by_object.identify(task) == "work"
+
+
+def test_what_is_no_app_is_refused():
+    with pytest.raises(ApplicationError, match=r"is not a procrastinate\.App: name the object"):
+        ProcrastinateBridge([object()])
+
+
+def test_a_name_of_two_tasks_is_ambiguous(make_app, open_over):
+    first, second = make_app(), make_app()
+    for app in (first, second):
+        app.task(lambda: None, name="work")
+
+    with open_over(first, second) as jobs, pytest.raises(AmbiguousJobError):
+        jobs.bridges[0].find("work")
+
+
+def test_a_function_is_no_task(jobs):
+    with pytest.raises(CriterionError, match=r"is not a task of .*: name what `@app\.task` made\."):
+        jobs.bridges[0].known(print)
+
+
+def test_too_many_arguments_are_told(app, jobs):
+    app.task(lambda a: a, name="one")
+
+    with pytest.raises(CriterionError) as caught:
+        jobs.bridges[0].enqueue("one", (1, 2), {})
+    assert str(caught.value) == (
+        "one takes 1 arguments, and args= has 2: Procrastinate passes arguments by their names."
+    )
+
+
+def test_everything_is_as_it_was_after_a_harness(app, open_over):
+    real = app.connector
+    before = dict(vars(App)), dict(vars(JobManager)), dict(vars(app)), vars(app.job_manager).copy()
+    with open_over(app):
+        assert app.connector is app.job_manager.connector is not real
+
+    after = dict(vars(App)), dict(vars(JobManager)), dict(vars(app)), vars(app.job_manager)
+    assert after == before
+    assert app.connector is app.job_manager.connector is real
+
+
+def test_an_app_that_is_made_in_a_harness_has_its_own_connector_afterwards(make_app, open_over):
+    with open_over():
+        app = make_app()
+        assert type(app.connector).__name__ == "Rows"
+
+    assert type(app.connector) is type(app.job_manager.connector) is procrastinate.PsycopgConnector
+    task = app.task(lambda: None, name="work")
+    with pytest.raises(AppNotOpen):
+        task.defer()
+
+
+def test_a_connector_that_a_test_puts_in_its_place_gets_no_job(app, jobs):
+    memory = InMemoryConnector()
+    task = app.task(lambda: None, name="work")
+    with app.replace_connector(memory):
+        task.defer()
+
+    assert (len(jobs.enqueued), memory.jobs) == (1, {})
+
+
+def test_a_bridge_is_not_installed_twice(jobs):
+    with pytest.raises(BridgeError, match="installed already"):
+        jobs.bridges[0].install(jobs.ledger, lambda: 0.0)
+
+
+def test_a_version_without_a_seam_is_refused(monkeypatch):
+    monkeypatch.setattr(procrastinate, "__version__", "3.99.1")
+    monkeypatch.delattr(Worker, "_process_job")
+
+    with pytest.raises(
+        UnknownVersionError,
+        match=r"procrastinate 3\.99\.1 has no procrastinate\.worker\.Worker\._process_job, ",
+    ):
+        ProcrastinateBridge()
+
+
+def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
+    monkeypatch.setattr(procrastinate, "__version__", "3.98.0")
+
+    with pytest.warns(JobsWarning, match=r"procrastinate 3\.98\.0 is newer than what pytest-jobs"):
+        ProcrastinateBridge()

@@ -1,0 +1,244 @@
+"""Every way to defer a job ends in a record, and nothing else."""
+
+import asyncio
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("procrastinate")
+
+from procrastinate import Blueprint, SyncPsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, TaskNotFound
+
+SOON = timedelta(seconds=1)
+
+
+@pytest.fixture
+def add(app):
+    @app.task(name="add", queue="sums", priority=3, lock="sums")
+    def add(a, b=0):
+        return a + b
+
+    return add
+
+
+def test_a_job_makes_a_record(jobs, add):
+    job_id = add.defer(a=1, b=2)
+
+    (record,) = jobs.enqueued
+    assert (record.bridge, record.name, record.job) == ("procrastinate", "add", add)
+    assert (record.args, record.kwargs, record.params) == ((), {"a": 1, "b": 2}, {"a": 1, "b": 2})
+    assert (record.job_id, record.attempt, record.due_at) == (str(job_id), 1, None)
+    assert (record.queue, record.priority, record.payload) == ("sums", 3, '{"a": 1, "b": 2}')
+
+
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_a_job_is_deferred_synchronously_also_in_a_running_loop(jobs, add, run, in_a_loop):
+    async def defer():
+        add.defer(a=1)
+
+    run(defer()) if in_a_loop else add.defer(a=1)
+
+    assert jobs.enqueued[0].kwargs == {"a": 1}
+
+
+def test_every_asynchronous_way_makes_a_record(jobs, app, add, run):
+    async def defer():
+        async with app.open_async():
+            await add.defer_async(a=1)
+            await add.configure(queue="other").defer_async(a=2)
+            await add.batch_defer_async({"a": 3}, {"a": 4})
+            await app.configure_task("add").defer_async(a=5)
+            await asyncio.gather(*(add.defer_async(a=n) for n in (6, 7)))
+
+    run(defer())
+
+    assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_every_synchronous_way_makes_a_record(jobs, app, add):
+    with app.open():
+        add.batch_defer({"a": 1}, {"a": 2})
+        add.configure(task_kwargs={"b": 5}).defer(a=3)
+        app.configure_task("add", queue="other").defer(a=4)
+        add.configure(connection=object()).defer(a=5)
+
+    assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 2, 3, 4, 5]
+    assert jobs.enqueued[2].kwargs == {"a": 3, "b": 5}
+    assert jobs.enqueued[3].queue == "other"
+
+
+def test_jobs_from_threads_are_recorded(jobs, add):
+    threads = [threading.Thread(target=add.defer, kwargs={"a": n}) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(record.kwargs["a"] for record in jobs.enqueued) == list(range(8))
+    assert len({record.job_id for record in jobs.enqueued}) == 8
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [{"schedule_in": {"hours": 1}}, {"schedule_at": datetime(2099, 1, 1, tzinfo=UTC)}],
+    ids=["in", "at"],
+)
+def test_a_job_is_due_when_it_is_scheduled(jobs, add, schedule):
+    add.configure(**schedule).defer(a=1)
+
+    expected = schedule.get("schedule_at") or datetime.now(UTC) + timedelta(hours=1)
+    assert abs(jobs.enqueued[0].due_at - expected) < timedelta(seconds=60)
+
+
+def test_a_job_that_was_scheduled_for_the_past_is_due_now(jobs, add):
+    add.configure(schedule_at=datetime(2020, 1, 1, tzinfo=UTC)).defer(a=1)
+
+    assert jobs.enqueued[0].due_at is None
+
+
+def test_the_higher_priority_is_performed_first(jobs, app):
+    seen = []
+
+    @app.task(name="see")
+    def see(n):
+        seen.append(n)
+
+    for n, priority in enumerate([1, 9, -5]):
+        see.configure(priority=priority).defer(n=n)
+    jobs.drain()
+
+    assert seen == [1, 0, 2]
+
+
+def test_the_tasks_of_a_blueprint_belong_to_its_app(jobs, app):
+    blueprint = Blueprint()
+
+    @blueprint.task(name="sync")
+    def sync(x):
+        return x
+
+    app.add_tasks_from(blueprint, namespace="crm")
+    sync.defer(x=1)
+    jobs.drain()
+
+    assert (jobs.performed[0].record.name, jobs.performed[0].result) == ("crm:sync", 1)
+
+
+def test_a_task_is_found_by_its_alias(jobs, app):
+    @app.task(name="new", aliases=["old"])
+    def work():
+        return 7
+
+    app.configure_task("old").defer()
+    jobs.drain()
+
+    assert jobs.performed[0].result == 7
+
+
+def test_apps_of_any_connector_have_ids_of_their_own(make_app, open_over):
+    first, second = make_app(), make_app(SyncPsycopgConnector)
+    tasks = [app.task(lambda: None, name=name) for app, name in ((first, "a"), (second, "b"))]
+    with open_over() as jobs:
+        for task in tasks:
+            task.defer()
+
+        assert [(record.job, record.job_id) for record in jobs.enqueued] == [
+            (tasks[0], "1"),
+            (tasks[1], "2"),
+        ]
+
+
+def test_arguments_that_are_no_json_are_refused(jobs, add):
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        add.defer(a=object())
+
+    assert jobs.enqueued == []
+
+
+def test_arguments_go_through_the_functions_of_the_connector(make_app, open_over):
+    app = make_app(json_dumps=lambda value: json.dumps(value, default=str), json_loads=json.loads)
+    task = app.task(lambda at: at, name="note")
+    with open_over(app) as jobs:
+        task.defer(at=datetime(2030, 1, 1, tzinfo=UTC))
+
+        assert jobs.enqueued[0].kwargs == {"at": "2030-01-01 00:00:00+00:00"}
+
+
+def test_a_tuple_arrives_as_a_list(jobs, add):
+    add.defer(a=(1, 2))
+
+    assert jobs.enqueued[0].kwargs == {"a": [1, 2]}
+
+
+def test_a_queueing_lock_keeps_a_second_job_out(jobs, add):
+    deferrer = add.configure(queueing_lock="one")
+    deferrer.defer(a=1)
+
+    with pytest.raises(AlreadyEnqueued, match="with the queueing lock one"):
+        deferrer.defer(a=2)
+
+    (kept_out,) = jobs.kept_out
+    assert (kept_out.kwargs, kept_out.kept_out_by) == ({"a": 2}, jobs.enqueued[0])
+    jobs.drain()
+    deferrer.defer(a=3)
+    assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 3]
+
+
+def test_a_batch_with_a_lock_that_is_taken_defers_nothing(jobs, add):
+    with pytest.raises(AlreadyEnqueued):
+        add.configure(queueing_lock="one").batch_defer({"a": 1}, {"a": 2})
+
+    assert jobs.enqueued == []
+
+
+def test_a_job_is_cancelled(jobs, app, add, run):
+    first, second = add.defer(a=1), add.defer(a=2)
+
+    assert app.job_manager.cancel_job_by_id(first)
+    assert run(app.job_manager.cancel_job_by_id_async(second, delete_job=True))
+    assert not app.job_manager.cancel_job_by_id(first)
+    assert not app.job_manager.cancel_job_by_id(77)
+    assert jobs.pending == []
+    assert app.job_manager.get_job_status(first).value == "cancelled"
+
+
+def test_a_failed_job_is_put_back_by_hand(jobs, app, run):
+    fail = [True]
+
+    @app.task(name="flaky")
+    def flaky():
+        if fail:
+            raise ValueError
+
+    job_id = flaky.defer()
+    jobs.drain(raise_errors=False)
+    assert app.job_manager.get_job_status(job_id).value == "failed"
+    fail.clear()
+
+    app.job_manager.retry_job_by_id(job_id, retry_at=datetime.now(UTC))
+
+    assert [record.attempt for record in jobs.pending] == [3]
+    assert jobs.drain() == {"performed": 1}
+    assert len(jobs.enqueued) == 1
+
+
+def test_jobs_can_be_listed(jobs, app, add):
+    add.defer(a=1)
+    add.configure(queue="other").defer(a=2)
+
+    listed = app.job_manager.list_jobs()
+    assert [(job.task_name, job.queue, job.status) for job in listed] == [
+        ("add", "sums", "todo"),
+        ("add", "other", "todo"),
+    ]
+
+
+def test_a_task_of_another_service_is_recorded_by_its_name(jobs, app):
+    app.configure_task("elsewhere").defer(x=1)
+
+    assert (jobs.enqueued[0].job, jobs.enqueued[0].kwargs) == ("elsewhere", {"x": 1})
+    with pytest.raises(TaskNotFound):
+        app.configure_task("elsewhere", allow_unknown=False)

@@ -1,0 +1,173 @@
+"""A task is explored through its real path, and recorded payloads are performed by later code."""
+
+import json
+
+import pytest
+
+pytest.importorskip("procrastinate")
+
+from procrastinate.exceptions import AlreadyEnqueued
+
+from pytest_jobs import check_idempotent, check_payloads, fake
+from pytest_jobs.errors import DuplicateEffect, IncompatiblePayload, LostEffect
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    """What the tasks use."""
+
+    ledger = Ledger()
+
+
+def books():
+    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
+        yield lambda: {"booked": ledger.calls}
+
+
+def test_a_task_that_is_not_safe(app, jobs):
+    @app.task(name="book")
+    def book(number):
+        Shop.ledger.book(number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
+        check_idempotent(book, args=(7,), world=books)
+
+    assert len(jobs.enqueued) == 0
+
+
+def test_a_task_that_is_safe_and_retries(app, jobs):
+    @app.task(name="book", retry=5)
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    explored = check_idempotent(book, kwargs={"number": 7}, world=books, histories="all")
+
+    assert explored.histories > 10
+
+
+def test_a_coroutine_task_is_explored(app, jobs):
+    @app.task(name="book")
+    async def book(number):
+        Shop.ledger.book(number)
+
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(book, args=(7,), world=books)
+
+
+def with_mail(app):
+    @app.task(name="mail")
+    def mail(number):
+        """Be deferred."""
+
+    return mail
+
+
+def test_what_a_task_defers_is_an_effect(app, jobs):
+    mail = with_mail(app)
+
+    @app.task(name="book")
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        mail.defer(number=number)
+
+    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+        check_idempotent(book, args=(7,), world=books)
+
+
+def test_a_queueing_lock_makes_a_defer_safe_while_the_job_waits(app, jobs):
+    mail = with_mail(app)
+
+    @app.task(name="book")
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        try:
+            mail.configure(queueing_lock=f"mail-{number}").defer(number=number)
+        except AlreadyEnqueued:
+            return
+
+    check_idempotent(book, args=(7,), world=books)
+
+
+def test_as_configured_the_job_of_a_killed_worker_is_lost(app, jobs):
+    @app.task(name="book")
+    def book(number):
+        Shop.ledger.book(number, key=f"book-{number}")
+        Shop.ledger.book(-number, key=f"mark-{number}")
+
+    with pytest.raises(LostEffect, match=r"LOST ledger\.book \[crash"):
+        check_idempotent(book, args=(7,), world=books, delivery="as configured")
+
+
+@pytest.fixture
+def recorded(app, jobs, tmp_path):
+    @app.task(name="send", queue="mails")
+    def send(order, copy=False):
+        return order
+
+    send.configure(schedule_in={"hours": 1}, lock="mails").defer(order=7)
+    (path,) = jobs.record_payloads(tmp_path)
+    return path
+
+
+def test_a_job_is_recorded_as_text_and_performed_again(jobs, recorded):
+    assert json.loads(recorded.read_text("ascii"))["payload"] == {
+        "args": [],
+        "kwargs": {"order": 7},
+        "lock": "mails",
+        "priority": 0,
+        "queue": "mails",
+        "queueing_lock": None,
+        "task": "send",
+    }
+    assert check_payloads(recorded.parent, perform=True) == (recorded,)
+    assert len(jobs.deliveries) == 0
+
+
+def test_a_recorded_job_whose_task_is_gone_is_told(app, recorded):
+    del app.tasks["send"]
+
+    with pytest.raises(IncompatiblePayload, match="No job has this name any more"):
+        check_payloads(recorded.parent, perform=True)
+
+
+def test_a_recorded_job_whose_task_takes_more_is_told(app, recorded):
+    del app.tasks["send"]
+
+    @app.task(name="send")
+    def send(order, email):
+        """Take more."""
+
+    with pytest.raises(IncompatiblePayload, match="email"):
+        check_payloads(recorded.parent, perform=True)
+
+
+def test_a_dead_job_is_deferred_anew(app, jobs):
+    fail = [True]
+
+    @app.task(name="flaky", queueing_lock="one")
+    def flaky():
+        if fail:
+            raise ValueError
+
+    flaky.defer()
+    jobs.drain(raise_errors=False)
+    first = jobs.dead[0]
+    flaky.defer()
+    assert jobs.redrive(first) is None
+    fail.clear()
+    jobs.drain()
+    assert jobs.locks == []
+
+
+def test_a_dead_job_without_a_lock_gets_an_id_of_its_own(app, jobs):
+    task = app.task(lambda: 1 / 0, name="fails")
+    task.defer()
+    jobs.drain(raise_errors=False)
+
+    again = jobs.redrive(jobs.dead[0])
+
+    assert (again.attempt, again.job_id != jobs.enqueued[0].job_id) == (1, True)
