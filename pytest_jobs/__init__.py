@@ -2,6 +2,8 @@
 
 Each public name is listed twice: for type checkers, to which `X as X` says that a name is public, and in `_HOMES`,
 from which it is imported when it is first used. A test compares the two lists.
+
+PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations

@@ -10,4 +10,6 @@ From the ground up; no room imports one that stands below it in this list:
 
 Begin with `check`, follow it into `histories/explorer` and `histories/plan_runner`, and from there
 into `engine/delivering` and `engine/watching`.
+
+PYTEST_DONT_REWRITE
 """

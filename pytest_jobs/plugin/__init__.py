@@ -1,19 +1,17 @@
 """The pytest plugin: options, markers, fixtures and hooks.
 
-pytest loads this module, which collects what the files define. Read them in this order:
+pytest loads this module, which collects what the files define. Every session pays for `session` (its beginning and
+its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `exploring` (the audience of checks),
+`frames` (no frame of ours in a report) and `hookspecs`. pytest rewrites assertions at each start; the word
+`PYTEST_DONT_REWRITE` keeps these files from it, which have none. The others are imported where they are needed:
 
-- `settings/`: what the command line, the ini file, markers and test cases say;
-- `session`: the beginning of a session, which registers the plugins below when options ask for them, and its end;
-- `fixtures` and `opening`: the harness of a test, and how it is opened;
+- `settings/options`: what the command line, the ini file, markers and test cases say;
+- `opening`: how a harness is opened; `guard`: the harness of the session, for wider fixtures;
 - `outcome`: what fails a test after its body, and what its report shows;
-- `guard`: the harness of the session, for wider fixtures;
-- `exploring`: replay of one history, and the summary of what checks explored;
-- `colours`: a failure on a terminal;
+- `explored`, `replaying` and `cloning`: the summary of checks, the replay of one history, databases for checks;
+- `tracebacks` and `colours`: a failure on a terminal;
 - `linting`: `--jobs-lint`;
-- `adversary/`: `--jobs-twice` and `--jobs-crash`;
-- `frames` (no frame of ours in a report) and `hookspecs` (what conftest files implement).
-
-Loading imports nothing but these files; the harness is imported when the first test asks for it.
+- `adversary/`: `--jobs-twice` and `--jobs-crash`.
 """
 
 from __future__ import annotations
@@ -35,15 +33,16 @@ from .fixtures import (
     jobs_apps,
     jobs_clock,
     jobs_recurring,
-    pytest_collection_modifyitems,
     session_jobs,
 )
 from .hookspecs import pytest_addhooks
-from .outcome import pytest_runtest_call, pytest_runtest_makereport
 from .session import (
+    pytest_collection_modifyitems,
     pytest_configure,
     pytest_report_collectionfinish,
     pytest_report_header,
+    pytest_runtest_call,
+    pytest_runtest_makereport,
     pytest_sessionfinish,
 )
 from .settings.declared import pytest_addoption

@@ -1,38 +1,27 @@
-"""The fixtures, and which tests have a harness without asking for one."""
+"""The fixtures.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .outcome import ANSWERED, CLOSED, JOBS
-from .settings.misspelt import check_marker_names
-from .settings.options import (
-    applications_of_case,
-    configure_case,
-    hand_over,
-    is_jobs_case,
-    item_options,
-    session_options,
-)
-
 if TYPE_CHECKING:
-    from ..assertions.asserts import (
-        AssertDelivered,
-        AssertDiscarded,
-        AssertEnqueued,
-        AssertFailed,
-        AssertNotEnqueued,
-        AssertNotPerformed,
-        AssertPerformed,
-        AssertRetried,
-    )
-    from ..assertions.several import AssertBatched, AssertEnqueuedInOrder, AssertFollowedBy
     from ..harness.jobs import Jobs
     from ..harness.running.recurring import Scheduler
     from ..harness.time.clock import VirtualClock
+
+#: The harness of a test.
+JOBS: pytest.StashKey[Jobs] = pytest.StashKey()
+#: The harness of a test until the report of its teardown is made; it is closed then.
+CLOSED: pytest.StashKey[Jobs | None] = pytest.StashKey()
+#: Whether the jobs were checked after the body of the test, so that later errors come from its fixtures.
+ANSWERED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +31,8 @@ def jobs_apps(request: pytest.FixtureRequest) -> Sequence[object]:
     Override it where applications are made by a factory, and return them, or names such as
     "celery:proj.celery:app".
     """
+    from .settings.options import session_options
+
     return session_options(request.config).apps
 
 
@@ -49,6 +40,7 @@ def jobs_apps(request: pytest.FixtureRequest) -> Sequence[object]:
 def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> Iterator[Jobs]:
     """What the test enqueues, recorded; performed when told to, on a virtual clock."""
     from .opening import open_harness
+    from .settings.options import applications_of_case, hand_over, item_options
 
     item: pytest.Item = request.node
     applications = applications_of_case(item, jobs_apps)
@@ -92,6 +84,7 @@ def session_jobs(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) ->
     from ..harness.open_harness import open_harnesses
     from .guard import SessionGuard
     from .opening import open_harness
+    from .settings.options import session_options
 
     guard = request.config.pluginmanager.get_plugin("pytest_jobs_guard")
     if isinstance(guard, SessionGuard):
@@ -109,113 +102,56 @@ def session_jobs(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) ->
         harness.close()
 
 
-@pytest.fixture
-def assert_enqueued(job_harness: Jobs) -> AssertEnqueued:
-    """Assert that a job was enqueued: `assert_enqueued(Pay, params={"payment_id": 7})`."""
-    from ..assertions.asserts import AssertEnqueued
+def _assertion(path: str, text: str) -> Any:
+    """Return the fixture of an assertion, whose class is imported when a test asks for it.
 
-    return AssertEnqueued(lambda: job_harness)
+    Args:
+        path: the module of the class, below `assertions`, and its name.
+        text: the docstring, which `pytest --fixtures` shows.
+    """
+    module, _, name = path.partition(":")
 
+    def assertion(job_harness: Jobs) -> object:
+        found = import_module(f"..assertions.{module}", __package__)
+        return getattr(found, name)(lambda: job_harness)
 
-@pytest.fixture
-def assert_enqueued_in_order(job_harness: Jobs) -> AssertEnqueuedInOrder:
-    """Assert that exactly these jobs were enqueued, in this order."""
-    from ..assertions.several import AssertEnqueuedInOrder
-
-    return AssertEnqueuedInOrder(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_performed(job_harness: Jobs) -> AssertPerformed:
-    """Assert that a delivery of a job succeeded."""
-    from ..assertions.asserts import AssertPerformed
-
-    return AssertPerformed(lambda: job_harness)
+    assertion.__doc__ = text
+    return pytest.fixture(assertion)
 
 
-@pytest.fixture
-def assert_retried(job_harness: Jobs) -> AssertRetried:
-    """Assert that a delivery of a job failed and will be followed by another."""
-    from ..assertions.asserts import AssertRetried
-
-    return AssertRetried(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_discarded(job_harness: Jobs) -> AssertDiscarded:
-    """Assert that a rule dropped a job."""
-    from ..assertions.asserts import AssertDiscarded
-
-    return AssertDiscarded(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_failed(job_harness: Jobs) -> AssertFailed:
-    """Assert that a job ended in failure."""
-    from ..assertions.asserts import AssertFailed
-
-    return AssertFailed(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_followed_by(job_harness: Jobs) -> AssertFollowedBy:
-    """Assert what the library will enqueue after a job that was enqueued."""
-    from ..assertions.several import AssertFollowedBy
-
-    return AssertFollowedBy(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_batched(job_harness: Jobs) -> AssertBatched:
-    """Assert that exactly these jobs were enqueued together, as one batch."""
-    from ..assertions.several import AssertBatched
-
-    return AssertBatched(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_delivered(job_harness: Jobs) -> AssertDelivered:
-    """Assert what an attempt of a job came to, such as "snoozed" or "cancelled"."""
-    from ..assertions.asserts import AssertDelivered
-
-    return AssertDelivered(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_not_enqueued(job_harness: Jobs) -> AssertNotEnqueued:
-    """Assert that a job was not enqueued; without a job, nothing at all."""
-    from ..assertions.asserts import AssertNotEnqueued
-
-    return AssertNotEnqueued(lambda: job_harness)
-
-
-@pytest.fixture
-def assert_not_performed(job_harness: Jobs) -> AssertNotPerformed:
-    """Assert that no delivery of a job succeeded."""
-    from ..assertions.asserts import AssertNotPerformed
-
-    return AssertNotPerformed(lambda: job_harness)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have the harness opened before all other fixtures, where options or a marker want one."""
-    check_marker_names(items, config)
-    always = session_options(config).always
-    for item in items:
-        names = getattr(item, "fixturenames", None)
-        is_case = is_jobs_case(item)
-        if is_case:
-            configure_case(item)
-        if names is None or not (always or is_case or item.get_closest_marker("jobs")):
-            continue
-        # A test case whose mode is off gets the fixture too, which refuses: the case cannot do without a harness.
-        if is_case or item_options(item).opens:
-            definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-            wider = [
-                name
-                for name in names
-                if name in definitions and definitions[name][-1].scope != "function"
-            ]
-            others = [name for name in names if name not in wider]
-            # A new list: all items of a parametrised test share the old one.
-            cast(Any, item).fixturenames = [*wider, "job_harness", *others]
+assert_enqueued = _assertion(
+    "asserts:AssertEnqueued",
+    'Assert that a job was enqueued: `assert_enqueued(Pay, params={"payment_id": 7})`.',
+)
+assert_enqueued_in_order = _assertion(
+    "several:AssertEnqueuedInOrder",
+    "Assert that exactly these jobs were enqueued, in this order.",
+)
+assert_performed = _assertion(
+    "asserts:AssertPerformed", "Assert that a delivery of a job succeeded."
+)
+assert_retried = _assertion(
+    "asserts:AssertRetried",
+    "Assert that a delivery of a job failed and will be followed by another.",
+)
+assert_discarded = _assertion("asserts:AssertDiscarded", "Assert that a rule dropped a job.")
+assert_failed = _assertion("asserts:AssertFailed", "Assert that a job ended in failure.")
+assert_followed_by = _assertion(
+    "several:AssertFollowedBy",
+    "Assert what the library will enqueue after a job that was enqueued.",
+)
+assert_batched = _assertion(
+    "several:AssertBatched",
+    "Assert that exactly these jobs were enqueued together, as one batch.",
+)
+assert_delivered = _assertion(
+    "asserts:AssertDelivered",
+    'Assert what an attempt of a job came to, such as "snoozed" or "cancelled".',
+)
+assert_not_enqueued = _assertion(
+    "asserts:AssertNotEnqueued",
+    "Assert that a job was not enqueued; without a job, nothing at all.",
+)
+assert_not_performed = _assertion(
+    "asserts:AssertNotPerformed", "Assert that no delivery of a job succeeded."
+)

@@ -1,4 +1,7 @@
-"""The hooks that conftest files and other plugins can implement."""
+"""The hooks that conftest files and other plugins can implement.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 

@@ -3,77 +3,61 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import Final
 
 import pytest
 
-from .settings.options import item_options
+from ..harness.jobs import Jobs
+from ..harness.records.delivery import ENDED_IN_FAILURE, own_traceback
 
-if TYPE_CHECKING:
-    from ..harness.jobs import Jobs
-
-#: The harness of a test.
-JOBS: pytest.StashKey[Jobs] = pytest.StashKey()
-#: The harness of a test until the report of its teardown is made; it is closed then.
-CLOSED: pytest.StashKey[Jobs | None] = pytest.StashKey()
-#: Whether the jobs were checked after the body of the test, so that later errors come from its fixtures.
-ANSWERED = pytest.StashKey[bool]()
-
-_TRACEBACKS_SHOWN = 3
+_TRACEBACKS_SHOWN: Final = 3
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail the test for what its jobs raised and nobody saw, and for jobs it left alone."""
-    result = yield
-    harness = item.stash.get(JOBS, None)
-    if harness is not None:
+def check_jobs(harness: Jobs, *, strict: bool) -> None:
+    """Fail the test for errors of its jobs that nobody saw, and for jobs that it left alone.
+
+    Args:
+        harness: the harness of the test.
+        strict: whether a job that was neither looked at nor performed fails the test.
+    """
+    try:
+        harness.check()
+    except Exception as error:
+        from ..errors import ForgottenCallError, UnusedFaultError
+
+        if not isinstance(error, ForgottenCallError | UnusedFaultError):
+            raise
+        # Raised after the test, whose lines are not in its traceback: the traceback has frames of pytest alone.
+        name = f"{type(error).__module__}.{type(error).__qualname__}"
+        raise pytest.fail.Exception(f"{name}: {error}", pytrace=False) from None
+    if strict:
+        from ..assertions.strict import check_nothing_left
+
         try:
-            harness.check()
-        except Exception as error:
-            from ..errors import ForgottenCallError, UnusedFaultError
-
-            if not isinstance(error, ForgottenCallError | UnusedFaultError):
-                raise
-            # Raised after the test, whose lines are not in its traceback: what it shows are frames of pytest.
-            name = f"{type(error).__module__}.{type(error).__qualname__}"
-            raise pytest.fail.Exception(f"{name}: {error}", pytrace=False) from None
-        if item_options(item).strict:
-            from ..assertions.strict import check_nothing_left
-
-            try:
-                check_nothing_left(harness)
-            except AssertionError as failure:
-                # No line of the test is to blame, so none is shown.
-                raise pytest.fail.Exception(str(failure), pytrace=False) from None
-        item.stash[ANSWERED] = True
-    return result
+            check_nothing_left(harness)
+        except AssertionError as failure:
+            # No line of the test is to blame, so none is shown.
+            raise pytest.fail.Exception(str(failure), pytrace=False) from None
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """End the report of a test that failed with its jobs."""
-    report = yield
-    harness = item.stash.get(JOBS, None)
-    if call.when == "teardown":
-        harness = item.stash.get(CLOSED, None)
-        item.stash[CLOSED] = None
-    if harness is not None and report.failed:
-        from ..assertions.remaining import jobs_in_this_test
+def sections(harness: Jobs, shown: BaseException | None) -> list[tuple[str, str]]:
+    """Return the sections about its jobs with which the report of a failed test ends.
 
-        tracebacks = _tracebacks(harness, None if call.excinfo is None else call.excinfo.value)
-        sections = {"Jobs that failed": tracebacks, "jobs in this test": jobs_in_this_test(harness)}
-        report.sections += [(title, text) for title, text in sections.items() if text]
-    return report
+    Args:
+        harness: the harness of the test.
+        shown: the error that failed the test, which the report shows already.
+    """
+    from ..assertions.remaining import jobs_in_this_test
+
+    found = {
+        "Jobs that failed": _tracebacks(harness, shown),
+        "jobs in this test": jobs_in_this_test(harness),
+    }
+    return [(title, text) for title, text in found.items() if text]
 
 
 def _tracebacks(harness: Jobs, shown_already: BaseException | None) -> str:
     """Return the tracebacks of the last jobs that failed, without that of the error which failed the test."""
-    from ..harness.records.delivery import ENDED_IN_FAILURE, own_traceback
-
     failed = [d for d in harness.ledger.deliveries if d.status in ENDED_IN_FAILURE]
     errors = [delivery.error for delivery in failed[-_TRACEBACKS_SHOWN:]]
     shown = [

@@ -1,24 +1,33 @@
-"""A session: its options and the plugins that they ask for at the beginning, and the colours at its end."""
+"""A session: its beginning and its end, and what happens to its tests.
+
+Every session pays for this module, also one without jobs. What only some need is imported where it is used.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, cast
 
 import pytest
 
 from .exploring import Explorations
-from .settings.declared import MARKER
-from .settings.options import read_options, session_options
+from .fixtures import ANSWERED, CLOSED, JOBS
+from .settings.declared import MARKER, is_anything_said
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the options once, and guard the session where a harness is always open."""
+    """Check the options, and register the plugins that they ask for."""
     config.addinivalue_line("markers", MARKER)
-    options = read_options(config)
     register = config.pluginmanager.register
-    register(Explorations(config), "pytest_jobs_explorations")
-    # These are imported only where they are used: they import the harness.
+    explorations = Explorations(config)
+    register(explorations, "pytest_jobs_explorations")
+    if not is_anything_said(config):
+        return
+    from .settings.options import session_options
+
+    options = session_options(config)
     if options.opens:
         from .guard import SessionGuard
 
@@ -35,6 +44,57 @@ def pytest_configure(config: pytest.Config) -> None:
         from .adversary.crash import CrashPlugin
 
         register(CrashPlugin(config, options), "pytest_jobs_adversary")
+    if config.getoption("--jobs-replay") is not None:
+        from .replaying import Replay
+
+        register(Replay(config, explorations), "pytest_jobs_replay")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what is in force, where it is not the default."""
+    if not is_anything_said(config):
+        return None
+    from .settings.options import described_options, session_options
+
+    return described_options(session_options(config))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have the harness opened before all other fixtures, where options or a marker want one."""
+    marks = {mark.name: item for item in reversed(items) for mark in item.iter_markers()}
+    if any(name[:1] in "jJ" and name != "jobs" for name in marks):
+        from .settings.misspelt import check_marker_names
+
+        check_marker_names(marks, config)
+    is_said = is_anything_said(config)
+    if not is_said and "jobs" not in marks and not any(map(_is_jobs_case, items)):
+        return
+    from .settings.options import configure_case, item_options, session_options
+
+    always = session_options(config).always
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        is_case = _is_jobs_case(item)
+        if is_case:
+            configure_case(item)
+        if names is None or not (always or is_case or item.get_closest_marker("jobs")):
+            continue
+        # A test case whose mode is off gets the fixture too, which refuses: the case cannot do without a harness.
+        if is_case or item_options(item).opens:
+            definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+            wider = [
+                name
+                for name in names
+                if name in definitions and definitions[name][-1].scope != "function"
+            ]
+            others = [name for name in names if name not in wider]
+            # A new list: all items of a parametrised test share the old one.
+            cast(Any, item).fixturenames = [*wider, "job_harness", *others]
+
+
+def _is_jobs_case(item: pytest.Item) -> bool:
+    """Say whether a test is a method of a `JobsTestCase`, which need not be imported to be known."""
+    return bool(getattr(getattr(item, "cls", None), "_is_jobs_case", False))
 
 
 def pytest_report_collectionfinish(
@@ -44,8 +104,40 @@ def pytest_report_collectionfinish(
     if not any("job_harness" in getattr(item, "fixturenames", ()) for item in items):
         return []
     from ..bridges.libraries.capture import described_libraries
+    from .settings.options import session_options
 
     return [f"jobs: {line}" for line in described_libraries(session_options(config).ignore)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test for errors of its jobs that nobody saw, and for jobs it left alone."""
+    result = yield
+    harness = item.stash.get(JOBS, None)
+    if harness is not None:
+        from .outcome import check_jobs
+        from .settings.options import item_options
+
+        check_jobs(harness, strict=item_options(item).strict)
+        item.stash[ANSWERED] = True
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """End the report of a test that failed with its jobs."""
+    report = yield
+    harness = item.stash.get(JOBS, None)
+    if call.when == "teardown":
+        harness = item.stash.get(CLOSED, None)
+        item.stash[CLOSED] = None
+    if harness is not None and report.failed:
+        from .outcome import sections
+
+        report.sections += sections(harness, None if call.excinfo is None else call.excinfo.value)
+    return report
 
 
 @pytest.hookimpl(trylast=True)
@@ -60,30 +152,3 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from .colours import paint
 
         paint(reports, session.config.get_terminal_writer().markup)
-
-
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what is in force, where it is not the default."""
-    options = session_options(config)
-    shown = []
-    if options.always:
-        shown.append(f"mode {options.mode}")
-    if options.strict:
-        shown.append("strict")
-    if options.raise_at != "end":
-        shown.append(f"errors raised at {options.raise_at}")
-    if options.jitter != "zero":
-        shown.append(f"jitter {options.jitter}")
-    queues = options.queues
-    if queues is not None:
-        counts = {"concurrency": queues.concurrency, "max_retries": queues.max_retries}
-        idle = [name for name, count in counts.items() if count is not None] + [*queues.left_out]
-        without = f" (not its {', '.join(idle)})" if idle else ""
-        shown.append(f"queues {queues.described} by {queues.source}{without}")
-    if options.recurring is not None:
-        shown.append(f"recurring jobs of {options.recurring.written}")
-    if options.attack == "twice":
-        shown.append("every delivery twice")
-    if options.attack == "crash":
-        shown.append(f"killed at up to {options.crash_points} points of each test")
-    return f"jobs: {', '.join(shown)}" if shown else None

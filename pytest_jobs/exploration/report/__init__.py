@@ -8,4 +8,6 @@
 - `audience`: the running test, and the notes for the summary of the session.
 
 `check` uses it. The plugin sets the audience, and prints the notes.
+
+PYTEST_DONT_REWRITE
 """

@@ -1,4 +1,7 @@
-"""The test in which a check runs: how its report is read, and the notes for the summary of the session."""
+"""The test in which a check runs: how its report is read, and the notes for the summary of the session.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 

@@ -7,4 +7,6 @@
 
 Everything else in the plugin asks `session_options` or `item_options`. A new option is declared in `declared`,
 read and checked in `options`; what it does lies in the module that it concerns.
+
+PYTEST_DONT_REWRITE
 """

@@ -1,11 +1,18 @@
-"""What a user can write: the flags, the lines of the ini file and the marker, each with its sentence of help."""
+"""What a user can write: the flags, the lines of the ini file and the marker, each with its sentence of help.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, NamedTuple
 
 import pytest
 
+_SAID = pytest.StashKey[bool]()
+#: A line of an ini file that sets a name like ours, and a table of pyproject.toml that is called like us.
+_LIKE_OURS: Final = re.compile(r"""^\s*(["']?jobs?[-_]|\[.*pytest.jobs)""", re.MULTILINE)
 #: How many points of one test --jobs-crash tries.
 CRASH_POINTS: Final = 50
 MARKER: Final = (
@@ -138,4 +145,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="TOKEN",
         default=None,
         help="Carry out only the history that a report of check_idempotent names in its replay line.",
+    )
+
+
+def is_anything_said(config: pytest.Config) -> bool:
+    """Say whether a flag or a file may say something about jobs.
+
+    Most sessions say nothing, and need not pay for the module that reads and checks it.
+    """
+    said = config.stash.get(_SAID, None)
+    if said is None:
+        said = config.stash[_SAID] = _may_say_something(config)
+    return said
+
+
+def _may_say_something(config: pytest.Config) -> bool:
+    return bool(
+        config.getoption("--jobs-inline")
+        or config.getoption("--jobs-replay") is not None
+        or any(config.getoption(f"--jobs-{option.name}") for option in OPTIONS)
+        or any(
+            config.getini(ini_name(option.name)) not in (option.default, [], False)
+            for option in OPTIONS
+        )
+        or any("job" in text for text in config.getoption("override_ini") or ())
+        or any(
+            path is not None
+            and path.is_file()
+            and _LIKE_OURS.search(path.read_text("utf-8", "replace"))
+            for path in {config.inipath, config.rootpath / "pyproject.toml"}
+        )
     )

@@ -114,16 +114,16 @@ def _meant(written: Mapping[str, object]) -> Iterable[str]:
         yield _nearest_option(name) or name
 
 
-def check_marker_names(items: Iterable[pytest.Item], config: pytest.Config) -> None:
+def check_marker_names(found: Mapping[str, pytest.Item], config: pytest.Config) -> None:
     """Refuse markers whose name is nearly that of ours, unless the project has registered them.
+
+    Args:
+        found: the names of the markers of all tests, each with a test that has it.
+        config: what names the registered ones.
 
     Raises:
         pytest.UsageError: with the right name.
     """
-    found: dict[str, pytest.Item] = {}
-    for item in items:
-        for mark in item.iter_markers():
-            found.setdefault(mark.name, item)
     for name, item in found.items():
         if _looks_like_the_marker(name) and name not in _registered(config):
             raise pytest.UsageError(

@@ -91,8 +91,15 @@ _options = pytest.StashKey[JobOptions]()
 
 
 def session_options(config: pytest.Config) -> JobOptions:
-    """Return the settings of the session."""
-    return config.stash[_options]
+    """Return the settings of the session, which are read at first need.
+
+    Raises:
+        pytest.UsageError: when one of them has no valid value, or two contradict each other.
+    """
+    options = config.stash.get(_options, None)
+    if options is None:
+        options = config.stash[_options] = _read_options(config)
+    return options
 
 
 def item_options(item: pytest.Item) -> JobOptions:
@@ -113,12 +120,8 @@ def item_options(item: pytest.Item) -> JobOptions:
     return options
 
 
-def read_options(config: pytest.Config) -> JobOptions:
-    """Read the flags and the ini file, and keep them for `session_options`.
-
-    Raises:
-        pytest.UsageError: when one of them has no valid value, or two contradict each other.
-    """
+def _read_options(config: pytest.Config) -> JobOptions:
+    """Read the flags and the ini file."""
     check_names_in_files(config)
     mode = _mode(config)
     attack, by_flag = _attack(config)
@@ -128,7 +131,7 @@ def read_options(config: pytest.Config) -> JobOptions:
             "drop one of the two."
         )
     apps = _words(config, "apps")
-    options = config.stash[_options] = JobOptions(
+    return JobOptions(
         mode=mode or "record",
         raise_at=cast(RaiseAt, _checked("raise_at", *_given(config, "raise"))),
         jitter=cast(Jitter, _checked("jitter", *_given(config, "jitter"))),
@@ -145,7 +148,32 @@ def read_options(config: pytest.Config) -> JobOptions:
         queues=_queues(config),
         recurring=_recurring(config),
     )
-    return options
+
+
+def described_options(options: JobOptions) -> str | None:
+    """Return what is in force, for the header of a run; None where all is as it is by default."""
+    shown = []
+    if options.always:
+        shown.append(f"mode {options.mode}")
+    if options.strict:
+        shown.append("strict")
+    if options.raise_at != "end":
+        shown.append(f"errors raised at {options.raise_at}")
+    if options.jitter != "zero":
+        shown.append(f"jitter {options.jitter}")
+    queues = options.queues
+    if queues is not None:
+        counts = {"concurrency": queues.concurrency, "max_retries": queues.max_retries}
+        idle = [name for name, count in counts.items() if count is not None] + [*queues.left_out]
+        without = f" (not its {', '.join(idle)})" if idle else ""
+        shown.append(f"queues {queues.described} by {queues.source}{without}")
+    if options.recurring is not None:
+        shown.append(f"recurring jobs of {options.recurring.written}")
+    if options.attack == "twice":
+        shown.append("every delivery twice")
+    if options.attack == "crash":
+        shown.append(f"killed at up to {options.crash_points} points of each test")
+    return f"jobs: {', '.join(shown)}" if shown else None
 
 
 def _given(config: pytest.Config, name: str) -> tuple[Any, str]:

@@ -1,0 +1,52 @@
+"""What the summary of a session says about its checks: how much they explored, and what they left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from ..exploration.histories.plans import HISTORIES
+
+#: What a report says about one check: a `CheckNote` in plain values.
+Note: TypeAlias = Mapping[str, Any]
+
+#: How many jobs the summary names.
+_NAMED: Final = 5
+
+
+def summary(notes: Sequence[tuple[str, Note]], *, verbose: bool) -> Iterator[str]:
+    """Yield the lines about some checks.
+
+    Args:
+        notes: the id of a test and the note of a check in it, for each check.
+        verbose: whether each test gets a line.
+    """
+    yield f"passed: {_total([note for _, note in notes])}"
+    if verbose:
+        for nodeid in dict.fromkeys(nodeid for nodeid, _ in notes):
+            yield f"{nodeid}: {_total([note for test, note in notes if test == nodeid])}"
+    for nodeid, note in notes:
+        if note["left_out"]:
+            yield f"{nodeid}: {note['job']}: left out {'; '.join(note['left_out'])}"
+
+
+def _total(notes: Sequence[Note]) -> str:
+    """Return how much some checks explored, of which jobs, and which histories not all of them did."""
+    histories = sum(note["histories"] for note in notes)
+    jobs = list(dict.fromkeys(note["job"] for note in notes))
+    named = ", ".join(jobs[:_NAMED])
+    more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+    checks = f"{_counted(len(notes), 'check')} of {named}{more}"
+    text = f"{checks}, {_counted(histories, 'history', 'histories')}"
+    left = Counter(name for note in notes for name in note["not_asked"])
+    told = [
+        name if left[name] == len(notes) else f"{name} (by {_counted(left[name], 'check')})"
+        for name in HISTORIES
+        if left[name]
+    ]
+    return f"{text}; not explored: {', '.join(told)}" if told else text
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
