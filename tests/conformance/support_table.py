@@ -123,6 +123,13 @@ LISTED = (
         ("procrastinate", "psycopg"),
         "procrastinate.bridge",
     ),
+    Listed(
+        "APScheduler",
+        "how-to/apscheduler.md",
+        "test_apscheduler_conformance:APSchedulerLibrary",
+        ("apscheduler",),
+        "apscheduler.bridge",
+    ),
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 

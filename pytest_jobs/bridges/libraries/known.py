@@ -148,6 +148,14 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             application=None,
         ),
         Library(
+            "apscheduler",
+            "APScheduler",
+            ("apscheduler.schedulers.base",),
+            ("apscheduler.schedulers.base:BaseScheduler.add_job",),
+            is_bridged=True,
+            application="scheduler",
+        ),
+        Library(
             "background_task",
             "django-background-tasks",
             ("background_task.tasks",),

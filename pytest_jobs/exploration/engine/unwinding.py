@@ -63,7 +63,14 @@ class InContext(Generic[T]):
 
 
 #: Loggers by which libraries report that a job failed. A check has its own report, on many deliveries.
-_LIBRARIES: Final = ("celery.app.trace", "django.tasks", "django_tasks", "dramatiq", "taskiq")
+_LIBRARIES: Final = (
+    "apscheduler",
+    "celery.app.trace",
+    "django.tasks",
+    "django_tasks",
+    "dramatiq",
+    "taskiq",
+)
 
 
 @contextmanager

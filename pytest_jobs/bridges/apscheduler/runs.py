@@ -1,0 +1,190 @@
+"""One run of a job as a scheduler submits it, and its delivery through the executor."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from contextlib import nullcontext
+from copy import deepcopy
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobSubmissionEvent,
+)
+from apscheduler.executors.base import run_job
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.util import iscoroutinefunction_partial
+
+from ...harness.time.waiting import in_running_loop, off_the_loop
+from ..toolkit import Attempt, Delivery, Message, to_ns
+from .schedulers import name_of
+
+#: The schedulers whose default executor awaits coroutine functions.
+_AWAITING: Final = frozenset(("AsyncIOScheduler", "TornadoScheduler"))
+
+
+class Run(Message):
+    """One run of a job."""
+
+    __slots__ = ("_arguments", "is_late", "job", "run_time", "scheduler")
+
+    def __init__(
+        self,
+        scheduler: BaseScheduler,
+        job: Any,
+        run_time: datetime,
+        job_id: str,
+        now_ns: int,
+        *,
+        is_late: bool = False,
+    ) -> None:
+        """Describe a run.
+
+        Args:
+            scheduler: the scheduler of the job.
+            job: the job.
+            run_time: when it is to run.
+            job_id: the id of the job, or for one that recurs the id of the run.
+            now_ns: the time.
+            is_late: whether the scheduler could not run it in time.
+        """
+        due_ns = to_ns(run_time, "run_time")
+        super().__init__(
+            name_of(job.func),
+            job_id,
+            now_ns,
+            queue=job.executor,
+            due_ns=due_ns if due_ns > now_ns else None,
+        )
+        self.scheduler = scheduler
+        self.job = job
+        self.run_time = run_time
+        #: Whether the scheduler was paused when it was to run.
+        self.is_late = is_late
+        self._arguments = _snapshot(tuple(job.args), dict(job.kwargs))
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments as they were when the job was added."""
+        args, kwargs = self._arguments()
+        return args, kwargs
+
+    @property
+    def grace_seconds(self) -> int | None:
+        """How late a run may be."""
+        seconds: int | None
+        default = self.scheduler._job_defaults["misfire_grace_time"]
+        seconds = getattr(self.job, "misfire_grace_time", default)
+        return seconds
+
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return bool(iscoroutinefunction_partial(self.job.func))
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the executor of the scheduler awaits coroutine functions."""
+        return any(each.__name__ in _AWAITING for each in type(self.scheduler).__mro__)
+
+
+def _snapshot(args: Any, kwargs: Any) -> Callable[[], Any]:
+    try:
+        return partial(pickle.loads, pickle.dumps((args, kwargs)))
+    except Exception:
+        # Only a store that writes jobs down needs to pickle them.
+        try:
+            return partial(deepcopy, deepcopy((args, kwargs)))
+        except Exception:
+            return lambda: (args, kwargs)
+
+
+class RunAttempt(Attempt[Run]):
+    """One delivery of a run, with what is noted of it."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.raised: BaseException | None = None
+
+    def run(self) -> Delivery:
+        """Run a function as an executor with threads does."""
+
+        def body(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return self.around(partial(self.message.job.func, *args, **kwargs))
+            except BaseException as error:
+                self.raised = error
+                raise
+
+        if self.message.is_coroutine:
+            return self.failed(
+                TypeError(
+                    f"{self.message.name} is a coroutine function, and {type(self.message.scheduler).__name__} "
+                    "never awaits it: use AsyncIOScheduler, or a plain function that calls asyncio.run."
+                )
+            )
+        with off_the_loop() if in_running_loop() else nullcontext():
+            return self._ended(run_job(*self._submitted(body)))
+
+    async def run_coroutine(self) -> Delivery:
+        """Run a coroutine function as an executor on an event loop does."""
+        from apscheduler.executors.asyncio import run_coroutine_job
+
+        async def body(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await self.around(partial(self.message.job.func, *args, **kwargs))
+            except BaseException as error:
+                self.raised = error
+                raise
+
+        return self._ended(await run_coroutine_job(*self._submitted(body)))
+
+    def _submitted(self, body: Callable[..., Any]) -> tuple[Any, str, list[datetime], str]:
+        """Tell the listeners that the run was submitted, and return what an executor calls its function with."""
+        message = self.message
+        job = message.job
+        alias = job._jobstore_alias or "default"
+        args, kwargs = message.arguments()
+        run_times = [message.run_time]
+        message.scheduler._dispatch_event(
+            JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
+        )
+        # The test performs a job when it likes, and that is no delay of the scheduler.
+        grace = message.grace_seconds if message.is_late else None
+        called = _Called(job, body, args, kwargs, grace)
+        return called, alias, run_times, f"apscheduler.executors.{job.executor}"
+
+    def _ended(self, events: list[Any]) -> Delivery:
+        error = self.raised
+        if error is not None and not isinstance(error, Exception):
+            # The executor swallows it. It stands for a process that is killed, which reports nothing.
+            raise error
+        for event in events:
+            self.message.scheduler._dispatch_event(event)
+        (event,) = events
+        if event.code == EVENT_JOB_MISSED:
+            return Delivery(self.record, self.now_ns, "discarded")
+        if event.code == EVENT_JOB_ERROR:
+            return self.failed(event.exception)
+        return self.performed(event.retval)
+
+
+class _Called:
+    """A job with another function, for the executor."""
+
+    def __init__(
+        self, job: Any, func: Callable[..., Any], args: Any, kwargs: Any, grace: int | None
+    ) -> None:
+        self._job = job
+        self.func, self.args, self.kwargs = func, args, kwargs
+        self.misfire_grace_time = grace
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._job, name)
+
+    def __str__(self) -> str:
+        return str(self._job)

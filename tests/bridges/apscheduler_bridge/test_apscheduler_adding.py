@@ -1,0 +1,272 @@
+"""A job that runs once is recorded when it is added, and the scheduler knows it as ever."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("apscheduler.schedulers.background")
+
+from apscheduler.events import EVENT_ALL, EVENT_JOB_ADDED, EVENT_JOB_REMOVED
+from apscheduler.jobstores.base import BaseJobStore, ConflictingIdError, JobLookupError
+from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers import base as triggers
+
+from pytest_jobs import assert_enqueued, assert_not_enqueued, open_jobs
+from pytest_jobs.bridges.apscheduler.bridge import APSchedulerBridge
+from pytest_jobs.bridges.opening import bridges_to
+from pytest_jobs.errors import (
+    ApplicationError,
+    BridgeError,
+    CriterionError,
+    JobsWarning,
+    UnknownVersionError,
+)
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+def add(a, b=0):
+    return a + b
+
+
+def not_reached(*args):
+    raise AssertionError("the database was asked")
+
+
+class Database(BaseJobStore):
+    start = lookup_job = get_due_jobs = get_next_run_time = get_all_jobs = not_reached
+    add_job = update_job = remove_job = remove_all_jobs = not_reached
+
+
+@pytest.mark.parametrize("is_started", [False, True], ids=["stopped", "started"])
+def test_a_job_is_recorded_when_it_is_added(jobs, scheduler, is_started):
+    if is_started:
+        scheduler.start()
+    scheduler.add_job(add, args=(1,), kwargs={"b": 2})
+
+    record = assert_enqueued(add, params={"a": 1, "b": 2}, within=jobs.enqueued)
+    assert (record.due_at, record.queue) == (None, "default")
+    assert jobs.drain() == {"performed": 1}
+    assert jobs.performed[0].result == 3
+    assert scheduler.get_jobs() == []
+
+
+def test_a_date_is_when_the_job_is_due(jobs, scheduler):
+    jobs.clock.move_to(NOON)
+    later = NOON + timedelta(hours=1)
+    scheduler.add_job(add, "date", run_date=later, args=(1,))
+
+    assert assert_enqueued(add, at=later, within=jobs.enqueued) in list(jobs.scheduled)
+    assert jobs.perform_due() == {}
+    assert jobs.run_for(timedelta(hours=1)) == {"performed": 1}
+
+
+def test_the_decorator_adds_a_job_too(jobs, scheduler):
+    @scheduler.scheduled_job("date", args=(1,))
+    def work(number):
+        return number
+
+    assert_enqueued(work, args=(1,), within=jobs.enqueued)
+
+
+def test_a_reference_names_a_function(jobs, scheduler):
+    scheduler.add_job("test_apscheduler_adding:add", args=(1,))
+
+    assert_enqueued("test_apscheduler_adding:add", args=(1,), within=jobs.enqueued)
+
+
+def test_a_job_that_is_removed_is_withdrawn(jobs, scheduler):
+    scheduler.start()
+    first = scheduler.add_job(add, args=(1,))
+    scheduler.add_job(add, args=(2,), id="two")
+    first.remove()
+    assert [record.args for record in jobs.pending] == [(2,)]
+
+    scheduler.remove_all_jobs()
+    assert jobs.pending == []
+    with pytest.raises(JobLookupError):
+        scheduler.remove_job("two")
+
+
+def test_a_job_that_is_moved_is_due_then(jobs, scheduler):
+    jobs.clock.move_to(NOON)
+    scheduler.start()
+    job = scheduler.add_job(add, args=(1,), run_date=NOON + timedelta(hours=1))
+    job.reschedule("date", run_date=NOON + timedelta(hours=2))
+
+    assert [record.due_at for record in jobs.pending] == [NOON + timedelta(hours=2)]
+
+
+def test_a_paused_job_is_not_pending_until_it_is_resumed(jobs, scheduler):
+    jobs.clock.move_to(NOON)
+    scheduler.start()
+    job = scheduler.add_job(add, args=(1,), run_date=NOON + timedelta(hours=1))
+    job.pause()
+    assert jobs.pending == []
+
+    job.resume()
+    assert [record.due_at for record in jobs.pending] == [NOON + timedelta(hours=1)]
+
+
+def test_a_job_replaces_the_one_with_its_id(jobs, scheduler):
+    scheduler.start()
+    scheduler.add_job(add, args=(1,), id="sum")
+    with pytest.raises(ConflictingIdError):
+        scheduler.add_job(add, args=(2,), id="sum")
+    scheduler.add_job(add, args=(3,), id="sum", replace_existing=True)
+
+    assert [record.args for record in jobs.pending] == [(3,)]
+
+
+def test_arguments_that_do_not_fit_are_refused(jobs, scheduler):
+    with pytest.raises(ValueError, match="not been supplied"):
+        scheduler.add_job(add)
+
+    assert jobs.enqueued == []
+
+
+def test_a_database_is_never_asked_and_its_jobs_must_be_written_down(open_over):
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": Database()})
+    with open_over(scheduler) as jobs:
+        scheduler.add_jobstore(Database(), "other")
+        scheduler.start()
+        scheduler.add_job(add, args=(1,))
+        scheduler.add_job(add, args=(2,), jobstore="other")
+        with pytest.raises(TypeError, match="pickle"):
+            scheduler.add_job(add, args=(threading.Lock(),))
+
+        assert jobs.drain() == {"performed": 2}
+
+
+def test_a_store_in_memory_takes_what_cannot_be_written_down(jobs, scheduler):
+    lock = threading.Lock()
+    scheduler.add_job(lambda given: given, args=(lock,))
+
+    jobs.drain()
+    assert jobs.performed[0].result is lock
+
+
+def test_an_unknown_job_store_is_refused(jobs, scheduler):
+    scheduler.start()
+    with pytest.raises(KeyError, match="No such job store: other"):
+        scheduler.add_job(add, args=(1,), jobstore="other")
+
+
+@pytest.mark.parametrize("kind", [BackgroundScheduler, BlockingScheduler])
+def test_a_scheduler_starts_without_a_thread_and_does_not_block(open_over, kind):
+    scheduler = kind(timezone="UTC")
+    before = threading.active_count()
+    with open_over(scheduler):
+        with pytest.raises(SchedulerNotRunningError):
+            scheduler.shutdown()
+        scheduler.start()
+        assert (scheduler.running, threading.active_count()) == (True, before)
+        with pytest.raises(SchedulerAlreadyRunningError):
+            scheduler.start()
+        scheduler.pause()
+        scheduler.resume()
+        scheduler.shutdown()
+        assert not scheduler.running
+
+    assert scheduler.state == STATE_STOPPED
+
+
+def test_a_shutdown_loses_what_is_in_memory(jobs, scheduler):
+    scheduler.start()
+    scheduler.add_job(add, args=(1,))
+    scheduler.shutdown()
+
+    assert jobs.pending == []
+
+
+def test_listeners_are_called(jobs, scheduler):
+    codes = []
+    scheduler.add_listener(lambda event: codes.append(event.code), EVENT_ALL)
+    scheduler.start()
+    codes.clear()
+    scheduler.add_job(add, args=(1,))
+    jobs.drain()
+
+    assert codes[0] == EVENT_JOB_ADDED
+    assert EVENT_JOB_REMOVED not in codes
+    assert len(codes) == 3
+
+
+def test_schedulers_are_as_they_were_after_the_harness(scheduler):
+    scheduler.add_job(add, "interval", hours=1, args=(1,))
+
+    def state():
+        return [dict(vars(each)) for each in (BaseScheduler, BackgroundScheduler, triggers)]
+
+    before, own = state(), dict(vars(scheduler))
+    with open_jobs():
+        assert state() != before
+        scheduler.add_job(add, args=(2,))
+        scheduler.start()
+        scheduler.shutdown()
+
+    assert state() == before
+    assert vars(scheduler) == own
+    assert [job.args for job in scheduler.get_jobs()] == [(1,)]
+
+
+def test_a_bridge_is_installed_once_at_a_time(jobs):
+    (bridge,) = jobs.bridges
+    with pytest.raises(BridgeError, match=r"The apscheduler bridge to .* is installed already"):
+        bridge.install(jobs.ledger, float)
+
+
+def test_what_is_not_a_scheduler_is_refused(scheduler):
+    with pytest.raises(ApplicationError, match="is not a scheduler of apscheduler"):
+        APSchedulerBridge([Database()])
+    (made,) = bridges_to([scheduler])
+    assert isinstance(made, APSchedulerBridge)
+
+
+def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
+    monkeypatch.setattr("apscheduler.version", "3.99.0")
+    with pytest.warns(
+        JobsWarning, match=r"apscheduler 3\.99\.0 is newer than what pytest-jobs was tested with"
+    ):
+        assert APSchedulerBridge().version == "3.99.0"
+
+
+def test_a_version_without_a_seam_is_refused(monkeypatch):
+    monkeypatch.setattr("apscheduler.version", "3.9.0")
+    monkeypatch.delattr("apscheduler.schedulers.base.BaseScheduler._real_add_job")
+    with pytest.raises(
+        UnknownVersionError,
+        match=r"apscheduler 3\.9\.0 has no apscheduler\.schedulers\.base\.BaseScheduler\._real_add",
+    ):
+        APSchedulerBridge()
+
+
+def test_a_job_of_before_the_harness_comes_in_it_and_is_as_it_was(open_over, scheduler):
+    def state():
+        return [{n: getattr(job, n, None) for n in job.__slots__} for job in scheduler.get_jobs()]
+
+    ran = []
+    scheduler.add_job(lambda: ran.append(1), "interval", hours=1, start_date=NOON)
+    scheduler.add_job(lambda: ran.append(2), "date", run_date=NOON + timedelta(minutes=90))
+    before = state()
+    with open_over(scheduler) as jobs:
+        jobs.clock.move_to(NOON - timedelta(minutes=1))
+        jobs.run_for(timedelta(hours=2))
+
+    assert ran == [1, 1, 2]
+    assert state() == before
+
+
+def never_scheduled():
+    """Be in a module."""
+
+
+def test_of_a_function_that_no_scheduler_has_nothing_was_enqueued(jobs, scheduler):
+    assert_not_enqueued(never_scheduled, within=jobs.enqueued)
+
+    with pytest.raises(CriterionError, match="is not a job"):
+        assert_not_enqueued(lambda: None, within=jobs.enqueued)

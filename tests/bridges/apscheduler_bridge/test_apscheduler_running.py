@@ -1,0 +1,264 @@
+"""Jobs come due in virtual time, through the functions of APScheduler's executors."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+pytest.importorskip("apscheduler.schedulers.background")
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+)
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.bridges.apscheduler.bridge import APSchedulerBridge
+from pytest_jobs.errors import DuplicateEffect
+from pytest_jobs.harness.jobs import Jobs
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs):
+    jobs.clock.move_to(NOON)
+
+
+@pytest.fixture
+def tick(ran):
+    def tick():
+        ran.append(datetime.now(UTC))
+
+    return tick
+
+
+def hours(times):
+    return [time.strftime("%d %H:%M") for time in times]
+
+
+@pytest.mark.parametrize("is_started", [False, True], ids=["stopped", "started"])
+def test_an_interval_comes_while_time_passes(jobs, scheduler, tick, ran, is_started):
+    scheduler.add_job(tick, "interval", hours=2)
+    if is_started:
+        scheduler.start()
+
+    assert jobs.enqueued == []
+    assert jobs.run_for(timedelta(hours=5)) == {"performed": 2}
+    assert hours(ran) == ["01 14:00", "01 16:00"]
+    jobs.run_for(timedelta(hours=1))
+    assert hours(ran)[2:] == ["01 18:00"]
+    assert [job.next_run_time.hour for job in scheduler.get_jobs()] == [20]
+
+
+def test_a_crontab_line_and_a_combination_come_too(jobs, scheduler, tick, ran):
+    scheduler.add_job(tick, CronTrigger.from_crontab("30 6 * * *", timezone="UTC"))
+    scheduler.add_job(
+        tick,
+        OrTrigger([CronTrigger(hour=0, timezone="UTC"), CronTrigger(hour=3, timezone="UTC")]),
+    )
+    jobs.run_for(timedelta(days=1))
+
+    assert hours(ran) == ["02 00:00", "02 03:00", "02 06:30"]
+
+
+def test_what_recurs_ends_at_its_end(jobs, scheduler, tick, ran):
+    scheduler.start()
+    scheduler.add_job(tick, "interval", hours=1, end_date=NOON + timedelta(hours=2))
+    jobs.run_for(timedelta(hours=9))
+
+    assert len(ran) == 2
+    assert scheduler.get_jobs() == []
+
+
+def test_a_paused_scheduler_runs_nothing_and_then_the_last_run(jobs, scheduler, tick, ran):
+    missed = []
+    scheduler.add_listener(missed.append, EVENT_JOB_MISSED)
+    scheduler.start()
+    scheduler.add_job(tick, "interval", hours=1, misfire_grace_time=None)
+    scheduler.pause()
+    assert jobs.run_for(timedelta(minutes=150)) == {}
+
+    scheduler.resume()
+    assert jobs.run_for(timedelta(minutes=10)) == {"performed": 1}
+    assert (hours(ran), missed) == (["01 14:30"], [])
+
+
+def test_a_run_that_is_too_late_is_discarded(jobs, scheduler, tick, ran):
+    missed = []
+    scheduler.add_listener(missed.append, EVENT_JOB_MISSED)
+    scheduler.start()
+    scheduler.add_job(tick, "interval", hours=1, misfire_grace_time=60, coalesce=False)
+    scheduler.pause()
+    jobs.run_for(timedelta(minutes=150))
+    scheduler.resume()
+
+    assert jobs.run_for(timedelta(minutes=40)) == {"discarded": 2, "performed": 1}
+    assert [event.scheduled_run_time.hour for event in missed] == [13, 14]
+    assert hours(ran) == ["01 15:00"]
+
+
+def test_a_run_that_would_overlap_is_skipped(jobs, scheduler, ran):
+    skipped = []
+    scheduler.add_listener(skipped.append, EVENT_JOB_MAX_INSTANCES)
+
+    def slow():
+        ran.append(datetime.now(UTC))
+        time.sleep(90 * 60)
+
+    scheduler.add_job(slow, "interval", hours=1)
+    jobs.run_for(timedelta(hours=3))
+
+    assert len(skipped) == 1
+    assert hours(ran) == ["01 13:00", "01 15:00"]
+
+
+@pytest.mark.parametrize("change", ["pause", "remove", "reschedule"])
+def test_a_job_that_changes_while_time_passes_is_asked_again(jobs, scheduler, tick, ran, change):
+    scheduler.start()
+    job = scheduler.add_job(tick, "interval", hours=1)
+    changes = {
+        "pause": job.pause,
+        "remove": job.remove,
+        "reschedule": lambda: job.reschedule("interval", days=7),
+    }
+    scheduler.add_job(changes[change], run_date=NOON + timedelta(minutes=90))
+    jobs.run_for(timedelta(hours=5))
+
+    assert hours(ran) == ["01 13:00"]
+
+
+@pytest.mark.parametrize("jitter", ["zero", "seeded", "live"])
+def test_jitter_is_drawn_as_the_harness_says(scheduler, tick, ran, jitter):
+    with Jobs([APSchedulerBridge([scheduler])], jitter=jitter) as jobs:
+        jobs.clock.move_to(NOON + timedelta(days=1))
+        scheduler.add_job(tick, "interval", hours=1, jitter=600)
+        jobs.run_for(timedelta(hours=5))
+
+    assert len(ran) in (4, 5)
+    apart = {after - before for before, after in pairwise(ran)}
+    assert (apart == {timedelta(hours=1)}) is (jitter == "zero")
+
+
+def test_an_error_is_raised_and_told_to_listeners(jobs, scheduler):
+    told = []
+    scheduler.add_listener(told.append, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
+
+    def work():
+        raise ValueError("no")
+
+    scheduler.add_job(work)
+    scheduler.add_job(lambda: 7)
+    with pytest.raises(ValueError, match="no"):
+        jobs.drain()
+    jobs.drain()
+
+    assert [delivery.status for delivery in jobs.deliveries] == ["failed", "performed"]
+    assert (str(told[0].exception), told[1].retval) == ("no", 7)
+
+
+def test_an_error_that_ends_the_process_leaves_no_outcome(jobs, scheduler):
+    told = []
+    scheduler.add_listener(told.append, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
+
+    class Killed(BaseException):
+        pass
+
+    def work():
+        raise Killed
+
+    scheduler.add_job(work)
+    with pytest.raises(Killed):
+        jobs.drain()
+
+    assert (told, jobs.deliveries) == ([], [])
+
+
+def test_a_job_adds_the_next_one_under_its_own_id(jobs, scheduler, ran):
+    scheduler.start()
+
+    def work(number):
+        ran.append(number)
+        if number < 3:
+            when = datetime.now(UTC) + timedelta(hours=1)
+            scheduler.add_job(work, args=(number + 1,), id="work", run_date=when)
+
+    scheduler.add_job(work, args=(1,), id="work")
+    jobs.drain()
+
+    assert ran == [1, 2, 3]
+    assert [record.parent for record in jobs.enqueued] == [None, 0, 1]
+
+
+@pytest.fixture
+def asynchronous(open_over):
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    with open_over(scheduler) as jobs:
+        yield scheduler, jobs
+
+
+async def nap(number):
+    await asyncio.sleep(60)
+    return number
+
+
+def test_a_coroutine_function_sleeps_in_virtual_time(asynchronous):
+    scheduler, jobs = asynchronous
+    scheduler.start()
+    scheduler.add_job(nap, args=(7,))
+    before = jobs.clock.now()
+    jobs.drain()
+
+    assert jobs.performed[0].result == 7
+    assert jobs.clock.now() - before >= timedelta(seconds=60)
+
+
+def test_a_scheduler_with_threads_never_awaits_a_coroutine_function(jobs, scheduler):
+    scheduler.add_job(nap, args=(7,))
+
+    with pytest.raises(TypeError) as raised:
+        jobs.drain()
+    assert str(raised.value) == (
+        "test_apscheduler_running:nap is a coroutine function, and BackgroundScheduler never awaits it: use "
+        "AsyncIOScheduler, or a plain function that calls asyncio.run."
+    )
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    """What the functions use."""
+
+    ledger = Ledger()
+
+
+def books():
+    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
+        yield lambda: {"booked": ledger.calls}
+
+
+def book(number):
+    Shop.ledger.book(number)
+
+
+def book_once(number):
+    Shop.ledger.book(number, key=f"book-{number}")
+
+
+def test_a_double_charge_is_found_and_its_twin_with_a_key_is_safe(jobs, scheduler):
+    scheduler.add_job(book, args=(7,), next_run_time=None)
+    scheduler.add_job(book_once, args=(7,), next_run_time=None)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
+        check_idempotent(book, args=(7,), world=books)
+    assert check_idempotent(book_once, args=(7,), world=books).histories > 5
