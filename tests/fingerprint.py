@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import signal
+import socket
 import sys
 import sysconfig
 import threading
@@ -54,6 +55,7 @@ def fingerprint() -> dict[Hashable, object]:
         "path": list(sys.path),
         "logging": (logging.root.level, logging.root.manager.disable, len(logging.root.handlers)),
         "garbage": gc.isenabled(),
+        "timeout of sockets": socket.getdefaulttimeout(),
         "decimal": (decimal.getcontext().prec, decimal.getcontext().rounding),
     }
     for number in signal.valid_signals():
@@ -148,6 +150,8 @@ def _shown(value: object) -> object:
         return ("event", value.is_set())
     if is_one_of((queue.Queue,), value):
         return ("queue", value.qsize())
+    if is_one_of((asyncio.Lock, asyncio.Semaphore), value):
+        return "held" if value.locked() else "free"
     if is_one_of((collections.deque, list, set), value):
         return (type(value).__name__, len(value))
     return id(value)

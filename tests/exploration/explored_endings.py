@@ -8,10 +8,12 @@ import decimal
 import fcntl
 import io
 import locale
+import logging
 import os
 import queue
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import types
@@ -41,6 +43,8 @@ class Box:
     rlock = threading.RLock()
     semaphore = threading.Semaphore(2)
     condition = threading.Condition()
+    async_lock = asyncio.Lock()
+    async_semaphore = asyncio.Semaphore(1)
     by_name = {"a": threading.Lock()}  # noqa: RUF012 - as users write it
     pool = queue.Queue()
 
@@ -591,3 +595,87 @@ def with_a_locked_file_and_no_block(number):
     fcntl.flock(file, fcntl.LOCK_EX)
     STATE["n"] = number
     file.close()
+
+
+@ends
+def with_a_mask_of_files_and_no_block(number):
+    before = os.umask(0o077)
+    app.send(number, key=number)
+    os.umask(before)
+
+
+@ends
+def with_a_search_path_and_no_block(number):
+    sys.path.insert(0, str(FOLDER))
+    app.send(number, key=number)
+    sys.path.remove(str(FOLDER))
+
+
+@ends
+def with_a_level_of_logging_and_no_block(number):
+    before = logging.root.level
+    logging.root.setLevel(logging.CRITICAL)
+    app.send(number, key=number)
+    logging.root.setLevel(before)
+
+
+@ends
+def with_a_log_handler_and_no_block(number):
+    handler = logging.NullHandler()
+    logging.root.addHandler(handler)
+    app.send(number, key=number)
+    logging.root.removeHandler(handler)
+
+
+@ends
+def with_a_precision_and_no_block(number):
+    before = decimal.getcontext().prec
+    decimal.getcontext().prec = 7
+    app.send(number, key=number)
+    decimal.getcontext().prec = before
+
+
+@ends
+def with_an_exception_hook_and_no_block(number):
+    before = sys.excepthook
+    sys.excepthook = lambda *error: None
+    app.send(number, key=number)
+    sys.excepthook = before
+
+
+@ends
+def with_a_recursion_limit_and_no_block(number):
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + 500)
+    app.send(number, key=number)
+    sys.setrecursionlimit(before)
+
+
+@ends
+def with_a_timeout_of_sockets_and_no_block(number):
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(7)
+    app.send(number, key=number)
+    socket.setdefaulttimeout(before)
+
+
+@ends
+def with_a_timer_and_no_block(number):
+    timer = threading.Timer(3600, print)
+    timer.start()
+    app.send(number, key=number)
+    timer.cancel()
+
+
+@ends
+async def with_an_async_lock_of_a_class(number):
+    async with Box.async_lock:
+        await asyncio.sleep(1)
+        app.send(number, key=number)
+
+
+@ends
+async def with_an_async_semaphore_and_no_block(number):
+    await Box.async_semaphore.acquire()
+    app.send(number, key=number)
+    Box.async_semaphore.release()

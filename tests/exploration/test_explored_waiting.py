@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 
 import explored_jobs
@@ -22,6 +23,11 @@ def soon(monkeypatch):
 def gateway():
     explored_jobs.till = explored_jobs.Till()
     with fake(explored_jobs, "gateway", Gateway(), reads={"charged"}) as made:
+        yield lambda: {"charges": made.calls}
+
+
+def keyed():
+    with fake(explored_jobs, "gateway", Gateway(), key="key") as made:
         yield lambda: {"charges": made.calls}
 
 
@@ -113,3 +119,17 @@ def test_a_thread_local_value_is_new_in_another_delivery():
         check_idempotent(
             explored_jobs.charge_once_a_thread, args=(1,), world=gateway, histories=["restart"]
         )
+
+
+class Desk:
+    lock = asyncio.Lock()
+
+
+async def charge_at_the_desk(number):
+    async with Desk.lock:
+        await asyncio.sleep(1)
+        explored_jobs.gateway.charge(number, key=number)
+
+
+def test_a_lock_of_asyncio_belongs_to_the_loop_of_one_process():
+    check_idempotent(charge_at_the_desk, args=(1,), world=keyed)

@@ -234,11 +234,19 @@ def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.
         current = watcher.get()
         if current is not None:
             current.begun(getattr(thread, "_target", None) or type(thread).run)
+            if isinstance(thread, threading.Timer):
+                # It must not go off when the world is gone.
+                current.of_history.undo_by(functools.partial(_end_timer, thread))
             context, run = contextvars.copy_context(), thread.run
             thread.run = lambda: context.run(_until_dead, run)  # type: ignore[method-assign]
         start(thread)
 
     return started
+
+
+def _end_timer(timer: threading.Timer) -> None:
+    timer.cancel()
+    timer.join(signs.PATIENCE)
 
 
 def _until_dead(run: Callable[[], None]) -> None:

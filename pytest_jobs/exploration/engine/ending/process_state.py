@@ -1,18 +1,19 @@
-"""What belongs to a whole process: its working directory, environment, warning filters, locale and signals."""
+"""What belongs to a whole process: its working directory, environment, settings and signal handlers."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import locale
+import logging
 import os
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from ....harness.records.patches import Patches
 
@@ -28,6 +29,8 @@ class ProcessState(NamedTuple):
     locale: str
     output: Any
     errors: Any
+    #: The values of `_SETTINGS`.
+    settings: list[Any]
 
     @classmethod
     def taken(cls) -> ProcessState:
@@ -44,6 +47,7 @@ class ProcessState(NamedTuple):
             locale.setlocale(locale.LC_ALL),
             sys.stdout,
             sys.stderr,
+            [get() for get, _ in _SETTINGS],
         )
 
     def put_back(self) -> None:
@@ -70,6 +74,82 @@ class ProcessState(NamedTuple):
         if now.locale != self.locale:
             locale.setlocale(locale.LC_ALL, self.locale)
         sys.stdout, sys.stderr = self.output, self.errors
+        for (_, put), here, there in zip(_SETTINGS, now.settings, self.settings, strict=True):
+            if here != there:
+                put(there)
+
+
+def _umask() -> int:
+    # It can only be read by setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _hooks() -> tuple[Any, ...]:
+    return sys.excepthook, sys.displayhook, threading.excepthook
+
+
+def _put_hooks(hooks: tuple[Any, ...]) -> None:
+    sys.excepthook, sys.displayhook, threading.excepthook = hooks
+
+
+def _put_path(path: list[str]) -> None:
+    sys.path[:] = path
+
+
+def _root_logger() -> tuple[int, int, list[Any]]:
+    root = logging.root
+    return root.level, root.manager.disable, list(root.handlers)
+
+
+def _put_root_logger(state: tuple[int, int, list[Any]]) -> None:
+    level, disabled, handlers = state
+    logging.root.setLevel(level)
+    logging.disable(disabled)
+    logging.root.handlers[:] = handlers
+
+
+def _precision() -> tuple[Any, ...] | None:
+    """Return the context of decimals, which deliveries share, and its values."""
+    decimal = sys.modules.get("decimal")
+    if decimal is None:
+        return None
+    context = decimal.getcontext()
+    return context, context.prec, context.rounding, dict(context.traps)
+
+
+def _put_precision(state: tuple[Any, ...] | None) -> None:
+    if state is not None:
+        context, context.prec, context.rounding, context.traps = state
+
+
+def _socket_timeout() -> Any:
+    socket = sys.modules.get("socket")
+    return None if socket is None else socket.getdefaulttimeout()
+
+
+def _put_socket_timeout(seconds: Any) -> None:
+    sys.modules["socket"].setdefaulttimeout(seconds)
+
+
+def _put_recursion_limit(limit: int) -> None:
+    # It may be too low for the functions that run now.
+    with contextlib.suppress(RecursionError):
+        sys.setrecursionlimit(limit)
+
+
+#: How a further part of the state is read, and how it is put back.
+_SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = (
+    (_umask, os.umask),
+    (_hooks, _put_hooks),
+    (lambda: list(sys.path), _put_path),
+    (_root_logger, _put_root_logger),
+    (_precision, _put_precision),
+    (_socket_timeout, _put_socket_timeout),
+    (sys.getrecursionlimit, _put_recursion_limit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+)
 
 
 def _raw_environment() -> dict[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from types import FunctionType, ModuleType
@@ -20,8 +21,13 @@ _SYNCHRONISERS: Final = (
     threading.Event,
     queue.Queue,
 )
-#: A world may keep its state in one of these.
-_SHOWABLE: Final = (threading.Semaphore, threading.Event, queue.Queue)
+#: Those of asyncio, by their modules, which a project may never import.
+_OF_LOOPS: Final = (
+    ("asyncio.locks", ("Lock", "Semaphore", "Condition", "Event")),
+    ("asyncio.queues", ("Queue",)),
+)
+#: The state of a world does not lie in one of these.
+_ONLY_HELD: Final = (_LOCK, _RLOCK, threading.Condition)
 _NO_STATE: Final = (ModuleType, FunctionType, str, int, float, bytes, type(None))
 
 
@@ -38,6 +44,24 @@ class Slot(NamedTuple):
     place: Hashable
     value: Any
     put: Callable[[Any], object]
+
+
+class _OfLoop(NamedTuple):
+    """The state of a synchroniser of asyncio."""
+
+    #: As for one of threads.
+    content: Any
+    #: Whether no event loop has it yet. The loop of another delivery could not use it.
+    is_free: bool
+
+
+def _of_loops() -> tuple[type, ...]:
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, names in _OF_LOOPS
+        if module in sys.modules
+        for name in names
+    )
 
 
 class Synchronisers:
@@ -57,7 +81,10 @@ class Synchronisers:
         for slot in _slots(modules):
             known, _ = self._first.get(slot.place, _UNKNOWN)
             if known is not slot.value:
-                self._first[slot.place] = slot.value, _state(slot.value)
+                first = _state(slot.value)
+                if isinstance(first, _OfLoop):
+                    first = first._replace(is_free=True)
+                self._first[slot.place] = slot.value, first
 
     def renew(
         self, modules: Iterable[Namespace], observe: Callable[[], object] | None = None
@@ -74,7 +101,7 @@ class Synchronisers:
             _, first = self._first.get(slot.place, _UNKNOWN)
             if _state(slot.value) == first or (first is _FREE and not _is_held(slot.value)):
                 continue
-            if observe is not None and is_one_of(_SHOWABLE, slot.value):
+            if observe is not None and not is_one_of(_ONLY_HELD, slot.value):
                 shown.append((slot, first))
             else:
                 slot.put(_made(slot.value, first))
@@ -136,17 +163,18 @@ def _observed(observe: Callable[[], object]) -> object:
 
 
 def _slots(modules: Iterable[Namespace]) -> Iterator[Slot]:
+    kinds = (*_SYNCHRONISERS, *_of_loops())
     for module in modules:
         for name, value in list(vars(module).items()):
             if is_one_of(_NO_STATE, value) or name.startswith("__"):
                 continue
-            if is_one_of(_SYNCHRONISERS, value):
+            if is_one_of(kinds, value):
                 yield _of_names((module.__name__, name), vars(module), name, value)
             else:
-                yield from _inside(module.__name__, name, value)
+                yield from _inside(module.__name__, name, value, kinds)
 
 
-def _inside(module: str, name: str, owner: Any) -> Iterator[Slot]:
+def _inside(module: str, name: str, owner: Any, kinds: tuple[type, ...]) -> Iterator[Slot]:
     """Yield the slots of a class of a module, or of an object or dictionary that it holds."""
     is_class, is_dictionary = is_one_of((type,), owner), is_one_of((dict,), owner)
     if is_class:
@@ -156,7 +184,7 @@ def _inside(module: str, name: str, owner: Any) -> Iterator[Slot]:
     else:
         names = dict(attributes_of(owner))
     for key, value in names.items():
-        if is_one_of(_SYNCHRONISERS, value):
+        if is_one_of(kinds, value):
             place = (module, name, repr(key))
             if is_class:
                 yield Slot(place, value, lambda new, key=key: setattr(owner, key, new))  # type: ignore[misc]
@@ -166,7 +194,7 @@ def _inside(module: str, name: str, owner: Any) -> Iterator[Slot]:
                 yield _of_names(place, attributes_of(owner), key, value)
         elif is_one_of((dict,), value) and not is_dictionary:
             for inner, held in list(value.items()):
-                if is_one_of(_SYNCHRONISERS, held):
+                if is_one_of(kinds, held):
                     yield _of_names((module, name, repr(key), repr(inner)), value, inner, held)
 
 
@@ -176,6 +204,9 @@ def _of_names(place: Hashable, names: dict[Any, Any], key: Any, value: Any) -> S
 
 def _state(value: Any) -> Any:
     """Return the state of a synchroniser, in a form that can be compared."""
+    if isinstance(value, _of_loops()):
+        waits = getattr(value, "_waiters", None) or getattr(value, "_getters", None)
+        return _OfLoop(_content(value), getattr(value, "_loop", None) is None and not waits)
     if isinstance(value, threading.Semaphore):
         return vars(value)["_value"]
     if isinstance(value, threading.Event):
@@ -185,7 +216,20 @@ def _state(value: Any) -> Any:
     return _is_held(value)
 
 
+def _content(value: Any) -> Any:
+    """Return the state of a synchroniser of asyncio, without its loop."""
+    names = attributes_of(value)
+    if "_queue" in names:
+        return list(names["_queue"])
+    if "_value" in names:
+        return names["_value"]
+    return value.locked()
+
+
 def _is_held(value: Any) -> bool:
+    if isinstance(value, _of_loops()):
+        # Also one that is free, and that another delivery could not use.
+        return not _state(value).is_free or _content(value) is True
     if isinstance(value, _LOCK):
         return value.locked()
     if isinstance(value, _RLOCK):
@@ -199,6 +243,9 @@ def _is_held(value: Any) -> bool:
 
 def _given_back(value: Any, first: Any) -> bool:
     """Release a synchroniser if less of it is free than at first; return whether this thread could do so."""
+    if isinstance(value, _of_loops()):
+        _give_back_to_loop(value, first.content if isinstance(first, _OfLoop) else False)
+        return True
     if isinstance(value, queue.Queue):
         if isinstance(first, list) and value.qsize() < len(first):
             here = list(map(id, value.queue))
@@ -224,6 +271,8 @@ def _given_back(value: Any, first: Any) -> bool:
 
 def _made(old: Any, state: Any) -> Any:
     """Return a new synchroniser like another one, in another state."""
+    if isinstance(old, _of_loops()):
+        return _made_for_a_loop(old, state.content if isinstance(state, _OfLoop) else None)
     if isinstance(old, _LOCK):
         return threading.Lock()
     if isinstance(old, _RLOCK):
@@ -243,3 +292,41 @@ def _made(old: Any, state: Any) -> Any:
     semaphore = type(old)(vars(old).get("_initial_value", state))
     vars(semaphore)["_value"] = state
     return semaphore
+
+
+def _made_for_a_loop(old: Any, content: Any) -> Any:
+    names = attributes_of(old)
+    if "_queue" in names:
+        made = type(old)(names["_maxsize"])
+        for item in content or ():
+            made.put_nowait(item)
+        return made
+    if isinstance(names.get("_value"), bool):
+        made = type(old)()
+        if content:
+            made.set()
+        return made
+    if "_value" in names:
+        value = names["_value"] if content is None else content
+        made = type(old)(names.get("_bound_value", value))
+        attributes_of(made)["_value"] = value
+        return made
+    return type(old)()
+
+
+def _give_back_to_loop(value: Any, first: Any) -> None:
+    """Do the same as `_given_back` for a synchroniser of asyncio."""
+    names = attributes_of(value)
+    if "_queue" in names:
+        here = list(map(id, names["_queue"]))
+        missing = [item for item in first or () if id(item) not in here]
+        if len(here) < len(first or ()):
+            for item in missing:
+                value.put_nowait(item)
+    elif isinstance(names.get("_value"), bool):
+        return
+    elif "_value" in names:
+        while isinstance(first, int) and first is not False and names["_value"] < first:
+            value.release()
+    elif first is False and value.locked():
+        value.release()
