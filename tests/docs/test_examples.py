@@ -69,6 +69,7 @@ BROKEN_BY_KILLS = {
         "loans.tasks.send_reminder",
     },
     "rq": {"charge"},
+    "huey": {"letters.tasks.send_issue"},
     "procrastinate": {"letters:charge"},
     "shop": set(),
     "taskiq": {"track"},

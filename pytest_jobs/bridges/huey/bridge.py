@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +28,7 @@ from ..toolkit import (
     Probe,
     RetryPolicy,
     Seam,
+    Sink,
     Steps,
     current_attempt,
     minutes_between,
@@ -237,6 +239,14 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     def withdraw(self, record: JobRecord) -> None:
         """Withdraw a record whose queue was emptied."""
         self.sink.removed(record)
+
+    @contextmanager
+    def sandbox_with_batches(self, sink: Sink) -> Generator[None, None, None]:
+        """Do the same as `sandbox`, with a copy of results, locks, revocations, and the counters of chords."""
+        before = self.store
+        with self.sandbox(sink):
+            self.store.copy(before)
+            yield
 
     # Tasks and messages
 
