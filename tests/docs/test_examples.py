@@ -68,6 +68,7 @@ BROKEN_BY_KILLS = {
         "loans.tasks.send_receipt",
         "loans.tasks.send_reminder",
     },
+    "dramatiq": {"charge"},
     "rq": {"charge"},
     "huey": {"letters.tasks.send_issue"},
     "procrastinate": {"letters:charge"},
