@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from letters import service
 from letters.store import store
 from letters.tasks import archive, render
-
 from pytest_jobs import AssertEnqueued, Jobs
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from conftest import FakeMailer
 from letters import service
 from letters.mailer import MailerDown
 from letters.store import store
 from letters.tasks import send_issue
-
-from conftest import FakeMailer
 from pytest_jobs import AssertEnqueued, Jobs, VirtualClock
 
 FRIDAY = datetime(2030, 1, 4, 12, tzinfo=UTC)

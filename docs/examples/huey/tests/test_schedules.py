@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from letters.app import huey
 from letters.store import store
 from letters.tasks import count_subscribers
-
 from pytest_jobs import AssertPerformed, Jobs, VirtualClock
 
 

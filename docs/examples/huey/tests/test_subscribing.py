@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from conftest import FakeMailer
 from letters import service
 from letters.tasks import welcome
-
-from conftest import FakeMailer
 from pytest_jobs import AssertEnqueued, Jobs
 
 
