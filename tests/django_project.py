@@ -27,6 +27,7 @@ def _settings(version: tuple[int, ...]) -> dict[str, Any]:
             *(["django_q"] if find_spec("django_q") else []),
         ],
         "Q_CLUSTER": {"redis": {"host": "127.0.0.1", "port": 1}, "timeout": 30},
+        "RQ_QUEUES": {"default": {"HOST": "127.0.0.1", "PORT": 1, "DB": 0}},
         "SECRET_KEY": "tests",
         "USE_TZ": True,
     }

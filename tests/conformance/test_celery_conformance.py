@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("celery")
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.utils import time as celery_time
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
@@ -17,6 +18,7 @@ app = Celery("conformance", broker="redis://127.0.0.1:1/0", backend="redis://127
 
 app.conf.task_routes = {"conformance.note": {"queue": "notes"}}
 
+hourly = app.task(name="conformance.hourly")(bodies.note)
 note = app.task(name="conformance.note")(bodies.note)
 fails = app.task(bodies.fails)
 retries = app.task(autoretry_for=(bodies.Flaky,), max_retries=2, default_retry_delay=30)(
@@ -35,11 +37,10 @@ class CeleryLibrary:
     lacks = MappingProxyType(
         {
             "async": "Celery runs functions only",
-            "cron": "celery beat is not simulated, and jobs.recurring fires a schedule instead",
             "unique": "Celery has no unique tasks",
         }
     )
-    jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts)
+    jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, hourly=hourly)
 
     def bridge(self):
         return CeleryBridge([app])
@@ -57,7 +58,12 @@ class CeleryLibrary:
 class TestCelery(BridgeConformance):
     @pytest.fixture
     def library(self):
-        return CeleryLibrary()
+        # No longer than the test: the application would fire in every test of this process.
+        app.conf.beat_schedule = {
+            "hourly": {"task": hourly.name, "schedule": crontab(minute=0), "args": ("hourly",)}
+        }
+        yield CeleryLibrary()
+        app.conf.beat_schedule = {}
 
 
 def test_it_passes_after_other_tests_too(pytester):

@@ -6,6 +6,7 @@ Read in this order:
 - `messages`: one message as Celery publishes it, and the tasks that follow upon it.
 - `attempt`: one delivery through the path of a worker, and the patches of a task that it needs.
 - `apps`: the applications, and the stand-in for their producers.
+- `beat`: what celery beat sends again and again.
 - `results`: a result backend in memory.
 - `description`: what the header line of a run says about the applications.
 

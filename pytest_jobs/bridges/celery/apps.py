@@ -96,6 +96,16 @@ class Applications:
                 names.update(tasks_of(app))
         return {name for name in names if not name.startswith("celery.")}
 
+    def with_schedules(self) -> list[Celery]:
+        """Return the applications that may have a schedule for beat, each once."""
+        found = [*self._named, *(app for app in self._sent if not _is_among(app, self._named))]
+        for app in self._at_top():
+            with suppress(Exception):
+                tasks_of(app)  # Sets the application up, and with it what it schedules.
+                if app.conf.beat_schedule and not _is_among(app, found):
+                    found.append(app)
+        return found
+
     def _at_top(self) -> list[Celery]:
         """Return the applications at the top of modules; looking takes some 10 ms, so only for new modules."""
         modules, found = self._found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -42,6 +42,7 @@ from ..toolkit import (
 )
 from .apps import Applications, Producer, Producers, app_text, memory_connection, tasks_of
 from .attempt import TaskAttempt, TaskPatches
+from .beat import Beat
 from .description import describe
 from .messages import TaskMessage, following, steps_after
 from .results import ResultStore, has_results, no_results
@@ -105,7 +106,7 @@ class CeleryBridge(
 
     name = "celery"
     capabilities = frozenset(
-        ("eta", "priority", "headers", "retry", "discard", "serialise", "chains")
+        ("eta", "priority", "headers", "retry", "discard", "serialise", "cron", "chains")
     )
     noun = "a message of Celery"
     attempt_class = TaskAttempt
@@ -123,6 +124,7 @@ class CeleryBridge(
         super().__init__()
         self.version = celery.__version__
         self._apps = Applications(applications)
+        self._beat = Beat()
         self._reset()
 
     def __str__(self) -> str:
@@ -138,6 +140,7 @@ class CeleryBridge(
     def uninstall(self) -> None:
         super().uninstall()
         self._apps.forget()
+        self._beat.forget()
         for pool in self._pools.values():
             pool.force_close_all()
         self._reset()
@@ -464,6 +467,12 @@ class CeleryBridge(
         else:
             name = self.identify(job) or str(job)
             self._apps.sending(name).send_task(name, args, dict(kwargs))
+
+    def firings_between(
+        self, after_ns: int, until_ns: int
+    ) -> Iterable[tuple[int, Callable[[], object]]]:
+        """Yield what celery beat sends in a span."""
+        return self._beat.firings_between(self._apps.with_schedules(), after_ns, until_ns)
 
     def deliver(self, attempt: TaskAttempt) -> Delivery:
         message = attempt.message

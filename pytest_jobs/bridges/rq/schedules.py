@@ -100,7 +100,7 @@ class RqScheduler:
 
         def following(moment: datetime) -> datetime:
             local = moment.astimezone().replace(tzinfo=None)
-            found: datetime = line.next(now=local, return_datetime=True)
+            found: datetime = line.next(now=local, return_datetime=True, default_utc=False)
             return found.astimezone(UTC)
 
         if first_ns <= until_ns:
