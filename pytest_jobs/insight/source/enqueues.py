@@ -137,6 +137,12 @@ def _by_method(
         return None
     if wrapped is None:
         args, kwargs = _plain(call)
+        # `delay` of RQ takes the options of its queue beside the arguments of the job.
+        own = _OPTIONS["rq"] & (kwargs or {}).keys() if library == "rq" else ()
+        options |= {name: (kwargs or {})[name] for name in own}
+        kwargs = (
+            None if kwargs is None else {name: kwargs[name] for name in kwargs if name not in own}
+        )
         return Enqueue(call, module, library, verb, job, named, args, kwargs, options)
     given = keywords(call)
     args_node = given.pop("args", call.args[0] if call.args else None)

@@ -103,7 +103,7 @@ class Module:
     def _read(self, node: ast.AST, prefix: str, *, is_top: bool) -> None:
         # One pass over the tree takes half of the time of a run, so everything is collected in it.
         parents, calls = self.parents, self.calls
-        for child in ast.iter_child_nodes(node):
+        for child in _children(node):
             parents[child] = node
             if isinstance(child, ast.Call):
                 calls.append(child)
@@ -142,6 +142,18 @@ class Module:
             self.imported[alias.asname or alias.name] = (
                 f"{base}.{alias.name}" if base else alias.name
             )
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    # Half the time of `ast.iter_child_nodes`, which is half the time of a run. Contexts are nodes without a place.
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [one for one in value if isinstance(one, ast.AST)]
+        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+            found.append(value)
+    return found
 
 
 def _arguments(function: Function) -> list[ast.arg]:

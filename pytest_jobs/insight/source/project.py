@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +17,33 @@ from .jobs import DeclaredJob, declared_jobs, library_named
 from .module import Function, Module
 from .tree import Tree
 
-#: A file without one of these words has to do with no job, and is not parsed: most files of a project.
-_WORDS: Final = re.compile(
+#: How a file declares or enqueues jobs, whatever the library is. Most files of a project have none of these
+#: words, and are parsed only when a name leads to them.
+_DECLARES: Final = re.compile(
     r"\b(?:pytest_jobs|celery|rq|django_rq|dramatiq|huey|taskiq\w*|procrastinate|arq|saq|oban|apscheduler|"
-    r"django_q|django_tasks|django\.tasks|shared_task|\w*(?:[Bb]roker|[Hh]uey|[Ss]cheduler|[Qq]ueue)|"
-    r"WorkerSettings|perform_later|delay|apply_async|delay_on_commit|kiq|enqueue\w*|aenqueue|send_with_options|defer\w*|"
-    r"send|send_task|schedule|add_job|async_task|tasks?|jobs?|actors?|workers?|models?)\b"
+    r"django_q|django_tasks|django\.tasks|shared_task|WorkerSettings|async_task)\b|"
+    r"(?i:beat_?schedule)|RQ_QUEUES|^TASKS\b|@\w+\.(?:task|actor|periodic\w*|job)\b",
+    re.MULTILINE,
 )
+#: The words by which the jobs of a library are enqueued, for files that do not name the library.
+_ENQUEUES: Final = {
+    "core": r"perform_later|perform_all_later|\.new\(",
+    "celery": r"\.delay\b|apply_async|send_task|delay_on_commit|\.si?\(|\.signature\(",
+    "django": r"\.a?enqueue\b|\.using\(",
+    "taskiq": r"\.kiq\(|\.kicker\(|schedule_by_",
+    "rq": r"\.enqueue|\.delay\b",
+    # A task of Huey is enqueued by a plain call.
+    "huey": r"\btasks?\b|\.schedule\(",
+    "dramatiq": r"\.send\b|\.send_with_options|\.message",
+    "arq": r"enqueue_job",
+    "procrastinate": r"\.defer|\.configure\(",
+    "apscheduler": r"add_job|scheduled_job|\.start\(",
+    "django_q": r"async_task|schedule\(",
+    "saq": r"\.enqueue\(|\.apply\(",
+    "oban": r"\.enqueue|\.new\(",
+}
+_IMPORTS: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
+_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _MODEL_BASES: Final = (
     "django.db.models.Model",
     "sqlalchemy.orm.DeclarativeBase",
@@ -66,6 +87,7 @@ class Project:
         self._unparsed: dict[str, tuple[Path, str, str, str]] = {}
         packages = {path.parent for path in tree.files if path.name == "__init__.py"}
         deadline = time.monotonic() + seconds
+        texts: dict[str, tuple[Path, str, str, str]] = {}
         for path in tree.named(".py"):
             shown = self.shown(path)
             if time.monotonic() > deadline:
@@ -76,9 +98,11 @@ class Project:
             text = tree.text(path)
             if text is None:
                 self.unreadable.append((shown, 1, tree.left_out[-1]))
-                continue
-            name = _dotted(path, packages)
-            if everything or jobs or _WORDS.search(text):
+            else:
+                texts[shown] = (path, shown, _dotted(path, packages), text)
+        is_about_jobs = _words_in(one[3] for one in texts.values())
+        for path, shown, name, text in texts.values():
+            if everything or jobs or is_about_jobs(text):
                 module = self._parsed(path, shown, name, text)
                 if module is not None:
                     self.modules.append(module)
@@ -99,7 +123,13 @@ class Project:
         try:
             return Module(path, shown, name, text)
         except SyntaxError as error:
-            self.unreadable.append((shown, error.lineno or 1, f"is not Python: {error.msg}"))
+            self.unreadable.append(
+                (
+                    shown,
+                    error.lineno or 1,
+                    f"is not Python {_PYTHON}: {error.msg}. Run this with the Python of the project",
+                )
+            )
         except (ValueError, RecursionError, MemoryError) as error:
             self.unreadable.append((shown, 1, f"cannot be parsed: {type(error).__name__}"))
         return None
@@ -308,6 +338,14 @@ class Project:
                 yield DeclaredJob(
                     f"{found[0].name}.{found[1]}", library, found[0], function, function
                 )
+
+
+def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:
+    """Return what says whether a file has to do with the job libraries that some files import."""
+    libraries = {library_named(name) for text in texts for name in _IMPORTS.findall(text)} - {""}
+    verbs = [_ENQUEUES[name] for name in sorted(libraries) if name in _ENQUEUES]
+    enqueues = re.compile("|".join(verbs) or r"(?!)")
+    return lambda text: bool(_DECLARES.search(text) or enqueues.search(text))
 
 
 def _names_of(shown: str, name: str) -> Iterator[str]:

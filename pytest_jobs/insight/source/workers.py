@@ -25,6 +25,7 @@ _RQ_QUEUES: Final = re.compile(
     r"\b(?:rq worker|rqworker)((?:[ \t]+(?:--?[\w-]+(?:=\S+)?|[\w.-]+))*)"
 )
 _DRAMATIQ_QUEUES: Final = re.compile(r"\bdramatiq\b[^\n]*?(?:-Q|--queues)((?:[ \t]+[\w.-]+)+)")
+_SETTINGS: Final = re.compile(r"beat_?schedule|RQ_QUEUES|TASKS", re.IGNORECASE)
 _SCHEDULES: Final = re.compile(r"recurring|schedule", re.IGNORECASE)
 
 
@@ -132,6 +133,8 @@ def _line_of(text: str, key: str) -> int:
 
 
 def _read_settings(module: Module, workers: Workers) -> None:
+    if not _SETTINGS.search(module.text):
+        return
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Assign):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from doctor_gallery import SAID, said_about
@@ -13,6 +14,7 @@ from pytest_jobs.insight.doctor.project.reading import read_project
 
 pytest.importorskip("yaml")
 
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 #: What is wrong with its files is said in the words of the Python that reads them.
 WHOLE = [name for name in TREES if name != "broken"]
 
@@ -108,3 +110,23 @@ def test_without_pyyaml_yaml_is_left_out_and_that_is_said(tmp_path, monkeypatch)
 def test_a_folder_that_is_not_there_is_an_error(capsys):
     assert main(["doctor", "nowhere"]) == 2
     assert capsys.readouterr().err == "There is no folder nowhere.\n"
+
+
+@pytest.mark.parametrize(
+    ("example", "libraries", "schedulers", "jobs"),
+    [
+        ("arq", ["arq"], ["cron jobs of the worker"], 3),
+        ("celery", ["celery"], [], 6),
+        ("django", ["django"], [], 3),
+        ("rq", ["rq"], [], 5),
+        ("shop", ["core"], ["a file of recurring jobs (recurring.yml)"], 14),
+        ("taskiq", ["taskiq"], ["TaskiqScheduler"], 3),
+    ],
+)
+def test_the_doctor_is_right_about_the_examples(example, libraries, schedulers, jobs):
+    facts = read_project(EXAMPLES / example)
+
+    assert [library.name for library in facts.libraries] == libraries
+    assert [*facts.schedulers] == schedulers
+    assert len(facts.jobs) == jobs
+    assert facts.unread == []

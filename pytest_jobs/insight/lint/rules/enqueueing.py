@@ -109,10 +109,25 @@ def _named(found: tuple[Module, ast.ClassDef] | None, library: str, context: Con
         return f"{cls.name} (a model)"
     bases = context.project.bases(module, cls)
     is_value = any(base.rpartition(".")[2] in _VALUES for base in bases)
+    is_value = is_value or _has_only_constants(module, cls, context)
     # Taskiq writes dataclasses, and pickle writes all objects.
     if is_value or library in _PICKLED or library == "taskiq":
         return ""
     return cls.name
+
+
+def _has_only_constants(
+    module: Module, cls: ast.ClassDef, context: Context, depth: int = 0
+) -> bool:
+    """Say whether a class only names texts and numbers: an annotation with it stands for one of them."""
+    # Classes can derive from each other in a text that nobody has run.
+    if depth > 20 or not all(isinstance(one, ast.Assign | ast.Pass | ast.Expr) for one in cls.body):
+        return False
+    found = [context.project.find_class(module, base) for base in cls.bases]
+    return all(
+        one is not None and one[1] is not cls and _has_only_constants(*one, context)
+        for one in found
+    )
 
 
 def _wrong_arguments(context: Context) -> Iterator[Fault]:

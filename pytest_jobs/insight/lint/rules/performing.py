@@ -34,6 +34,7 @@ _KEY: Final = re.compile(
     r"idempotency|dedup|unique_?key|client_?(?:request_?)?token", re.IGNORECASE
 )
 _WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "collect", "result"))
+_BOUNDS: Final = ("lt", "lte", "gt", "gte")
 _RESULTS: Final = ("AsyncResult", "GroupResult", "ResultSet")
 
 
@@ -223,12 +224,7 @@ def _date_in_the_worker(context: Context) -> Iterator[Fault]:
         for call in job.calls():
             if not _is_today(call, job.module):
                 continue
-            outer = list(job.module.around(call))
-            bounds = ("lt", "lte", "gt", "gte")
-            if any(isinstance(one, ast.Compare) for one in outer) or any(
-                isinstance(one, ast.keyword) and str(one.arg).rpartition("__")[2] in bounds
-                for one in outer
-            ):
+            if _is_bound(call, job):
                 continue
             yield Fault(
                 job.module,
@@ -236,6 +232,32 @@ def _date_in_the_worker(context: Context) -> Iterator[Fault]:
                 f"{job.short} asks for the date while it runs: a retry or a backlog after midnight does "
                 "the work of another day. Pass the date as an argument.",
             )
+
+
+def _is_bound(call: ast.Call, job: DeclaredJob) -> bool:
+    """Say whether a date only bounds something: what is older than today is so tomorrow, too."""
+    assigned = job.module.parents.get(call)
+    uses: list[ast.AST] = [call]
+    if isinstance(assigned, ast.Assign) and isinstance(assigned.targets[0], ast.Name):
+        name = assigned.targets[0].id
+        uses = [
+            node
+            for node in ast.walk(job.body)
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+        ]
+    return bool(uses) and all(
+        isinstance(one, ast.Compare)
+        or (isinstance(one, ast.keyword) and str(one.arg).rpartition("__")[2] in _BOUNDS)
+        for one in (_holder(use, job) for use in uses)
+    )
+
+
+def _holder(node: ast.AST, job: DeclaredJob) -> ast.AST | None:
+    """Return the comparison or the keyword that a node stands in, or the nearest other call or statement."""
+    for outer in job.module.around(node):
+        if isinstance(outer, ast.Compare | ast.keyword | ast.Call | ast.stmt):
+            return outer
+    return None
 
 
 def _is_today(call: ast.Call, module: Module) -> bool:
