@@ -17,6 +17,15 @@ from pytest_jobs.insight.doctor.project import reading
 SAID = Path(__file__).parent / "said"
 #: Libraries that have a bridge in these texts, whichever have one today.
 BRIDGED = ("celery", "django", "taskiq")
+#: What the others are called here, whatever their bridges will call them.
+TITLES = {
+    "django_q": "Django Q2",
+    "arq": "arq",
+    "saq": "SAQ",
+    "huey": "Huey",
+    "dramatiq": "Dramatiq",
+    "rq": "RQ",
+}
 
 
 @contextlib.contextmanager
@@ -24,7 +33,8 @@ def some_bridges() -> Iterator[None]:
     """Let these texts be the same when another library gets a bridge."""
     libraries = reading.LIBRARIES
     vars(reading)["LIBRARIES"] = {
-        name: replace(library, is_bridged=name in BRIDGED) for name, library in libraries.items()
+        name: replace(library, is_bridged=name in BRIDGED, title=TITLES.get(name, library.title))
+        for name, library in libraries.items()
     }
     try:
         yield

@@ -131,7 +131,7 @@ def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
                         note(
                             imports, library, Evidence(module.shown, node.lineno, f"imports {name}")
                         )
-    for name, title in titles.items():
+    for name, title in sorted(titles.items()):
         distributions = _DISTRIBUTIONS.get(name, (name.replace("_", "-"),))
         required = [one for distribution in distributions for one in found.get(distribution, ())]
         evidence = [
