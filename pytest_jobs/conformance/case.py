@@ -57,7 +57,8 @@ class DeclaredJobs:
 class Library(Protocol):
     """A job library, as an application uses it.
 
-    Nothing may reach a broker: point the application at port 1.
+    Nothing may reach a broker: point the application at port 1. If the library retries for a class of errors of
+    its own alone, the attribute `flaky` is an error class that derives from that class and from `bodies.Flaky`.
     """
 
     @property

@@ -146,6 +146,40 @@ def taskiq_alone(calls: int) -> float:
     return asyncio.run(enqueue())
 
 
+# Procrastinate
+
+
+def procrastinate_workloads() -> tuple[Any, Callable[[int], None], Callable[[int], float]]:
+    """Return an app, what defers jobs of it, and a run in its own connector for tests."""
+    import procrastinate
+    from procrastinate.testing import InMemoryConnector
+
+    app = procrastinate.App(connector=InMemoryConnector())
+
+    @app.task(name="bench")
+    async def task(number: int) -> int:
+        return number
+
+    def enqueue(calls: int) -> None:
+        for _ in range(calls):
+            task.defer(number=7)
+
+    def alone(calls: int) -> float:
+        async def work() -> float:
+            with app.replace_connector(InMemoryConnector()):
+                start = time.perf_counter()
+                for _ in range(calls):
+                    await task.defer_async(number=7)
+                await app.run_worker_async(
+                    wait=False, install_signal_handlers=False, listen_notify=False
+                )
+                return time.perf_counter() - start
+
+        return asyncio.run(work())
+
+    return app, enqueue, alone
+
+
 # Django
 
 
@@ -180,13 +214,17 @@ def bridge_rows() -> Iterator[Row]:
             declared.enqueue(7)
 
     django_alone = loop(declared.enqueue, 7)
+    app, defer, procrastinate_alone = procrastinate_workloads()
     for library, name, applications, enqueue, alone in (
         ("celery", "celery", [celery_app], celery_enqueue, celery_alone),
         ("django", package, ["django"], django_enqueue, django_alone),
         ("taskiq", "taskiq", [taskiq_broker], taskiq_enqueue, taskiq_alone),
+        ("procrastinate", "procrastinate", [app], defer, procrastinate_alone),
     ):
-        ours = median(bridged(applications, enqueue), _CALLS, 5)
-        theirs = median(alone, _CALLS, 5)
+        # The connector of Procrastinate looks at every job for each one.
+        calls = _CALLS // 10 if library == "procrastinate" else _CALLS
+        ours = median(bridged(applications, enqueue), calls, 5)
+        theirs = median(alone, calls, 5)
         shown = f"{ours:.1f} us / {theirs:.1f} us"
         yield Row(f"{name}: enqueue + drain / its own path", shown, ours / theirs, _BUDGET)
         opened = set_up(applications)

@@ -85,6 +85,8 @@ def test_a_job_expires_a_day_after_it_is_due(jobs, client, run):
     assert abs(record.expires_at - record.due_at - DAY) < timedelta(seconds=1)
 
 
+# Of a redis-py that is newer than arq wants.
+@pytest.mark.filterwarnings("ignore:Call to '__init__' function with deprecated:DeprecationWarning")
 def test_a_pool_is_made_without_a_server(jobs, run):
     async def start():
         pool = await create_pool(RedisSettings(port=1, conn_retries=0))

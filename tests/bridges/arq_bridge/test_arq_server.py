@@ -33,7 +33,7 @@ async def texts(client):
     yield await client.get("text")
     yield await client.get("other")
     yield await client.psetex("brief", 60_000, b"c")
-    yield await client.setex("second", 60, 7)
+    yield await client.set("second", 7, ex=60)
     yield await client.exists("text", "brief", "second", "other")
     yield sorted(await client.keys("s*"))
     yield await client.incr("counter")
