@@ -53,6 +53,21 @@ def install(patches: Patches) -> None:
     for name, place in _WRITING.items():
         if hasattr(os, name):
             patches.set(os, name, _writing(getattr(os, name), name, place, sockets))
+    if hasattr(os, "mkfifo"):
+        patches.set(os, "mkfifo", _making_pipes(os.mkfifo))
+
+
+def _making_pipes(make: Callable[..., None]) -> Callable[..., None]:
+    """Let a pipe with a name be compared by itself: it has no content."""
+
+    @functools.wraps(make)
+    def made(path: Any, *args: Any, **kwargs: Any) -> None:
+        current = watcher.get()
+        if current is not None:
+            current.changing(f"os.mkfifo({Path(os.fsdecode(path)).name!r})", counts=True)
+        make(path, *args, **kwargs)
+
+    return made
 
 
 class _Sockets:
