@@ -31,6 +31,7 @@ from ..toolkit import (
 from .backends import Store
 from .brokers import Brokers, IdleConsumer
 from .messages import SentMessage, delayed
+from .periodic import firings
 from .worker import BACKOFF, ActorAttempt, HarnessWorker, body_of, is_coroutine
 
 _PROBE: Final = Probe(
@@ -327,6 +328,12 @@ class DramatiqBridge(
             "recorded",
         )
         return SentMessage(actor.broker, message, self.sink.now_ns(), None)
+
+    def firings_between(
+        self, after_ns: int, until_ns: int
+    ) -> Iterator[tuple[int, Callable[[], object]]]:
+        """Yield what Periodiq sends, where the program has it: Dramatiq has no scheduler of its own."""
+        yield from firings(self._brokers.used(), after_ns, until_ns)
 
     # Enqueueing and performing
 

@@ -32,6 +32,10 @@ class Brokers(Applications[Broker]):
         """
         return self.find(name, lambda broker: broker.actors.get(name))
 
+    def used(self) -> list[Broker]:
+        """Return the brokers whose actors recur: those that are named, or else all."""
+        return list(self.named) or self.every()
+
     def names(self) -> set[str]:
         """Return the names of all actors."""
         return {name for broker in self.every() for name in broker.actors}
