@@ -36,7 +36,7 @@ class Beat:
 
             _, begun_ns = self._begun.setdefault(id(app), (app, after_ns))
             # Lazy, without the entry of Celery that cleans the real result backend up.
-            scheduler = Scheduler(app, schedule={}, lazy=True)
+            scheduler: Any = Scheduler(app, schedule={}, lazy=True)
             scheduler.merge_inplace(declared)
             for entry in scheduler.schedule.values():
                 fire = partial(scheduler.apply_async, entry, advance=False)

@@ -439,7 +439,7 @@ class RqBridge(CountedAttempts[Any, SentJob, RedisServers], FunctionJobs[SentJob
     ) -> None:
         """Enqueue a function as it declares, or with the options of its last job."""
         if _declared(task) is not None:
-            task.delay(*args, **kwargs)  # type: ignore[attr-defined]
+            vars(task)["delay"](*args, **kwargs)
             return
         last = self._last.get(path_of(task))
         if last is None:

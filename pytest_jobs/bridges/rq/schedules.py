@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
@@ -68,9 +69,7 @@ class RqScheduler:
         """Return its class; None when it is not installed."""
         if find_spec("rq_scheduler") is None:
             return None
-        from rq_scheduler import Scheduler
-
-        return Scheduler
+        return import_module("rq_scheduler").Scheduler
 
     def note(self, scheduler: Any, job: Job) -> bool:
         """Note a job that was scheduled, and say whether it recurs."""
@@ -96,7 +95,7 @@ class RqScheduler:
             return
         import crontab
 
-        line = crontab.CronTab(job.meta["cron_string"])
+        line: Any = crontab.CronTab(job.meta["cron_string"])
 
         def following(moment: datetime) -> datetime:
             local = moment.astimezone().replace(tzinfo=None)
