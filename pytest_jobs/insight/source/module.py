@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,10 @@ class Module:
         self.shown = shown
         self.name = name
         self.text = text
-        self.tree = ast.parse(text)
+        with warnings.catch_warnings():
+            # Of escapes such as "\\d", which are the business of another lint.
+            warnings.simplefilter("ignore")
+            self.tree = ast.parse(text)
         #: What each imported name stands for, as a dotted name.
         self.imported: dict[str, str] = {}
         #: The functions and classes by their dotted name inside the module.

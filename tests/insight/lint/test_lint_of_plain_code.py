@@ -40,6 +40,7 @@ import pytest
             "    send_mail('hello', 'hello', None, [to])\n",
             id="a mail, which may come twice",
         ),
+        pytest.param("import celery\n\npattern = '\\d'\n", id="an escape that Python warns of"),
         pytest.param(
             "from celery.schedules import crontab\n\nevery_minute = crontab()\n",
             id="a crontab of every minute on purpose",

@@ -118,6 +118,8 @@ def test_no_safe_twin_of_the_corpus_gives_an_alarm(seen):
         ),
         ("arq", [], 3),
         ("django", [], 3),
+        ("dramatiq", [], 4),
+        ("huey", [], 5),
         ("procrastinate", [], 3),
         ("rq", [], 5),
         ("taskiq", [], 3),
