@@ -80,7 +80,11 @@ class Kept:
 
     def job(self, job_id: str) -> Any:
         """Return the job with an id; None when there is none any more."""
-        return next((job for job in self.jobs() if job.id == job_id), None)
+        # A store has an index of its jobs, and the one that is due stands in front of those without a store.
+        for store in self.stores.values():
+            if (found := store.lookup_job(job_id)) is not None:
+                return found
+        return next((job for job, _, _ in self.pending if job.id == job_id), None)
 
     def advance(self, job: Any, after: datetime) -> None:
         """Set when a job runs next, or remove it when it has run for the last time."""
@@ -93,7 +97,8 @@ class Kept:
         elif store is not None:
             store.remove_job(job.id)
         else:
-            self.pending[:] = [each for each in self.pending if each[0].id != job.id]
+            places = (place for place, each in enumerate(self.pending) if each[0] is job)
+            del self.pending[next(places)]
 
 
 class Stores(dict[str, Any]):
