@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import http.server
 import smtplib
 import socket
+import sqlite3
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
 
 import pytest
@@ -166,3 +169,88 @@ def test_a_raw_socket_is_refused_as_before():
 
     with pytest.raises(ExplorationError, match=r"socket\.connect"):
         check_idempotent(connect, world=world)
+
+
+@pytest.mark.parametrize("host", [FAR, "redis.invalid"])
+def test_a_redis_elsewhere_is_not_reached(host):
+    redis = pytest.importorskip("redis")
+
+    def count():
+        redis.Redis(host=host).incr("mails")
+
+    with pytest.raises(ExplorationError) as refused:
+        check_idempotent(count, world=world)
+
+    assert (
+        f"The job called a connection of redis to the real {host} (which `redis_world` stands in for; "
+        "`effects.reach` lets it through), which reaches outside of the world"
+    ) in str(refused.value)
+
+
+def test_a_redis_elsewhere_is_not_reached_by_a_coroutine():
+    redis = pytest.importorskip("redis.asyncio")
+
+    async def count():
+        client = redis.Redis(host="redis.invalid")
+        try:
+            await client.incr("mails")
+        finally:
+            await client.aclose()
+
+    with pytest.raises(ExplorationError, match=r"redis to the real redis\.invalid"):
+        check_idempotent(count, world=world)
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "host"),
+    [
+        ("postgresql://db.invalid/shop", "db.invalid"),
+        (f"host=/tmp,{FAR} dbname=shop autocommit=on", None),
+        (f"hostaddr={FAR} host=db.invalid", FAR),
+    ],
+)
+def test_a_postgresql_elsewhere_is_not_reached(conninfo, host):
+    psycopg = pytest.importorskip("psycopg")
+
+    def connect():
+        psycopg.connect(conninfo, autocommit=True, connect_timeout=2)
+
+    if host is None:
+        # It is the library that refuses what it cannot read.
+        with pytest.raises(ExplorationError, match="ends with ProgrammingError"):
+            check_idempotent(connect, world=world)
+    else:
+        with pytest.raises(ExplorationError, match=f"psycopg to the real {host} "):
+            check_idempotent(connect, world=world)
+
+
+def test_a_postgresql_elsewhere_is_not_reached_by_its_variable_nor_by_a_coroutine(monkeypatch):
+    psycopg = pytest.importorskip("psycopg")
+    monkeypatch.setenv("PGHOST", "db.invalid")
+
+    async def connect():
+        await psycopg.AsyncConnection.connect(dbname="shop")
+
+    with pytest.raises(ExplorationError, match=r"psycopg to the real db\.invalid "):
+        check_idempotent(connect, world=world)
+
+
+def test_a_refused_connection_is_closed():
+    def connect():
+        socket.socket().connect((FAR, 9))
+
+    def connect_within_an_act():
+        pytest.importorskip("redis").Redis(host=FAR).incr("mails")
+
+    def open_by_another_name():
+        genuine(":memory:")
+
+    genuine = sqlite3.connect
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for job in (connect, connect_within_an_act, open_by_another_name):
+            with pytest.raises(ExplorationError, match="outside of the world"):
+                check_idempotent(job, world=world)
+        gc.collect()
+
+    assert [str(one.message) for one in caught if one.category is ResourceWarning] == []

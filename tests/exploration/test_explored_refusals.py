@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import sqlite3
 
 import explored_jobs
@@ -247,5 +246,3 @@ def test_the_error_of_a_refused_task_of_a_group_is_what_it_did():
             group.create_task(connect(number))
 
     assert refused(connect_in_a_group).startswith("The job called socket.connect(")
-    # It warns here, and not in a later test.
-    gc.collect()

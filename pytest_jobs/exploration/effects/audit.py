@@ -72,12 +72,20 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _outside(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
-    if event == "socket.connect":
-        # Checked within acts as well: an effect source may be about to reach a real server.
-        check_connection(args[1])
     if not (event in _SIGNALS and _is_own_signal(*args)) and not logs():
         place = _OUTSIDE[event]
         current.outside(f"{event}({repr(args[place]) if place < len(args) else ''})")
+
+
+def _connected(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    try:
+        # Checked within acts as well: an effect source may be about to reach a real server.
+        check_connection(args[1])
+        _outside(current, event, args)
+    except BaseException:
+        # It would be left open, of which Python warns.
+        args[0].close()
+        raise
 
 
 def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
@@ -126,17 +134,19 @@ def _changes_nothing(event: str, args: tuple[Any, ...]) -> bool:
 
 
 def _opened_database(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
-    from .sqlite import is_watched
+    from .sqlite import is_opening
 
-    if not is_watched(args[0]):
+    # Before it is opened: of one that is left open Python warns.
+    if not is_opening():
         current.outside("sqlite3.connect, under a name that it had before the check")
 
 
 _REPORTS: Final[Mapping[str, Callable[[ActWatcher, str, tuple[Any, ...]], None]]] = {
     "open": _opened,
-    "sqlite3.connect/handle": _opened_database,
+    "sqlite3.connect": _opened_database,
     **dict.fromkeys(_FILE_EVENTS, _changed),
     **dict.fromkeys(_OUTSIDE, _outside),
+    "socket.connect": _connected,
     **dict.fromkeys(_LOOK_UPS, _looked_up),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
 from contextlib import (
@@ -25,6 +26,7 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
+from ..engine.sources import refuse_far
 from ..stores.account import accounts
 from .statements import (
     all_names,
@@ -68,9 +70,13 @@ def install(patches: Patches) -> None:
         note_connection(functools.partial(die, connection), shared=connection)
 
     patches.set(psycopg.BaseConnection, "__init__", opened)
+    blocking = vars(psycopg.Connection)["connect"].__func__
+    patches.set(psycopg.Connection, "connect", classmethod(within(_reaching, blocking)))
+    patches.set(psycopg, "connect", psycopg.Connection.connect)
     # What an awaited connection does is one step: how often it waits for its socket depends on time.
     connect = vars(psycopg.AsyncConnection)["connect"].__func__
-    patches.set(psycopg.AsyncConnection, "connect", classmethod(within(_one_step, connect)))
+    connect = within(_reaching, within(_one_step, connect))
+    patches.set(psycopg.AsyncConnection, "connect", classmethod(connect))
     surround(patches, psycopg.AsyncConnection, "wait", _one_step)
     for cursor, statement_block, stream, copy in (
         (psycopg.Cursor, _statement, _stream, _copy),
@@ -142,6 +148,33 @@ def _use(connection: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[N
     if not holds_connection(connection):
         refuse_delivery(_FOREIGN)
     return nullcontext()
+
+
+def _reaching(
+    cls: Any, conninfo: str = "", *args: Any, **kwargs: Any
+) -> AbstractContextManager[None]:
+    """Refuse a server on another machine that the world does not use, before its name is looked up."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    account = accounts.current
+    if account is None or watcher.get() is None:
+        return nullcontext()
+    own = {name: kwargs[name] for name in ("host", "hostaddr") if kwargs.get(name) is not None}
+    with suppress(ProgrammingError):
+        given = conninfo_to_dict(conninfo, **own)
+        hosts = given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or ""
+        for host in str(hosts).split(","):
+            is_socket = host.startswith(("/", "@"))
+            if host and not is_socket and not account.is_known(_host_key(host)):
+                refuse_far(
+                    host, "a connection of psycopg", "`sqlalchemy_world` and `django_world` stand"
+                )
+    return nullcontext()
+
+
+def _host_key(host: str) -> str:
+    return f"postgresql on {host}"
 
 
 def _one_step(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
@@ -251,6 +284,8 @@ def _note_tables(connection: Any, text: str) -> None:
         }
         setattr(connection, _PLACE, place)
     name = f"{place.get('host', '')}:{place.get('port', '')}/{place.get('dbname', '')}"
+    if account.phase in ("world", "snapshot"):
+        account.know(_host_key(place.get("host", "")))
     label = account.label("postgresql", name, name)
     key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label, place))
     if account.phase == "snapshot":

@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from sqlite3 import dbapi2
 from types import TracebackType
@@ -64,7 +65,11 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if is_of_world and len(args) <= _BEFORE_THREADS:
         # Deliveries may have threads of their own.
         kwargs["check_same_thread"] = False
-    connection = connect(*args, factory=factory, **kwargs)
+    token = _opening.set(True)
+    try:
+        connection = connect(*args, factory=factory, **kwargs)
+    finally:
+        _opening.reset(token)
     if is_of_world:
         connection.belong_to_world(again)
     for name, form in _CLOCK.items():
@@ -73,6 +78,15 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         )
     note_connection(connection.die)
     return connection
+
+
+#: Whether a connection is being opened by the functions that are watched.
+_opening: Final[ContextVar[bool]] = ContextVar("pytest_jobs_opening_sqlite", default=False)
+
+
+def is_opening() -> bool:
+    """Return whether a connection that is being opened will be watched."""
+    return _opening.get()
 
 
 def _shared(
@@ -284,11 +298,6 @@ class _WatchedCursor(sqlite3.Cursor):
         connection.note_statement(args[0], args[1:])
         connection.note_use()
         return connection.execute_by(method, *args)
-
-
-def is_watched(connection: object) -> bool:
-    """Return whether the statements of a connection are seen."""
-    return isinstance(connection, _WatchedConnection)
 
 
 def _block_of(sql: str) -> AbstractContextManager[None]:

@@ -56,17 +56,20 @@ def reach(*hosts: str) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def guarded_host(host: str, text: str) -> Generator[None, None, None]:
+def guarded_host(
+    host: str, text: str, stand_in: str = "`fake_http` and `fake_mail` stand"
+) -> Generator[None, None, None]:
     """Fail the check if a block connects to a host that is neither this machine nor allowed.
 
     Args:
         host: its name, as the job gives it.
         text: what is sent to it.
+        stand_in: what stands in for it, and the verb.
     """
     if watcher.get() is None or _forbidden.get() is not None or _real_servers.may_reach(host):
         yield
         return
-    token = _forbidden.set(f"{text} to the real {host}")
+    token = _forbidden.set(_far(host, text, stand_in))
     try:
         yield
     finally:
@@ -78,10 +81,28 @@ def check_connection(address: Any) -> None:
     text, current = _forbidden.get(), watcher.get()
     if text is not None and current is not None and not _is_near(address):
         # In an empty context, which knows of no effect: what happens within an effect is let through.
-        contextvars.Context().run(
-            current.outside,
-            f"{text} (which `fake_http` and `fake_mail` stand in for; `effects.reach` lets it through)",
-        )
+        contextvars.Context().run(current.outside, text)
+
+
+def refuse_far(host: str, text: str, stand_in: str) -> None:
+    """Fail the check if a host is neither this machine nor allowed, where Python does not see the connection.
+
+    Args:
+        host: its name, as the job gives it.
+        text: what is done there.
+        stand_in: what stands in for it, and the verb.
+    """
+    current = watcher.get()
+    if current is not None and not _real_servers.may_reach(host) and not _is_this_machine(host):
+        contextvars.Context().run(current.outside, _far(host, text, stand_in))
+
+
+def _far(host: str, text: str, stand_in: str) -> str:
+    return f"{text} to the real {host} (which {stand_in} in for; `effects.reach` lets it through)"
+
+
+def _is_this_machine(host: str) -> bool:
+    return is_near_name(host, asks_for_address=False)
 
 
 def is_near_name(host: Any, *, asks_for_address: bool) -> bool:

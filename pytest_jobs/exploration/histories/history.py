@@ -374,6 +374,9 @@ class History(Deliveries):
         """
         renaming = self._renaming()
         shown = self._shown(renaming)
+        if self.refusal is not None:
+            # Nothing is compared, and a store of the refused delivery may not be there.
+            return shown
         unshown = self.account.settle(renaming.of_call, self._chance.pattern)
         return {**shown, **unshown, **self._calls(renaming)}
 

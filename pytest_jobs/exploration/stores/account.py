@@ -238,6 +238,14 @@ class Account:
             self._known.add(key)
         return key
 
+    def know(self, key: str) -> None:
+        """Note that the world uses something, such as a server."""
+        self._known.add(key)
+
+    def is_known(self, key: str) -> bool:
+        """Return whether the world or its snapshot has used something."""
+        return key in self._known
+
     def store_of(self, key: str) -> Any:
         """Return a store by its key."""
         return self._stores[key]

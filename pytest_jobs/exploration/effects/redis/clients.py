@@ -34,7 +34,7 @@ from .commands import (
     nothing_to_come,
     waits_for_ever,
 )
-from .keys import note_keys
+from .keys import guarded_server, note_keys
 
 library: Final = "redis"
 
@@ -291,7 +291,7 @@ class _Blocking(_Clients):
             def get_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
                 if watcher.get() is None or is_stand_in(self):
                     return get(self, *args, **kwargs)
-                with looking():
+                with looking(), guarded_server(self.connection_kwargs):
                     connection = get(self, *args, **kwargs)
                 in_hand.add(connection)
                 note_connection(functools.partial(close, connection))
@@ -355,7 +355,7 @@ class _Awaited(_Clients):
                 return await connect(connection, *args, **kwargs)
             vars(connection).pop("disconnect", None)
             note_connection(functools.partial(_close, connection))
-            with looking():
+            with looking(), guarded_server(vars(connection)):
                 return await connect(connection, *args, **kwargs)
 
         patches.set(connection_class, "connect", connected)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import redis
 
+from ...engine.sources import guarded_host
 from ...stores.account import Account, accounts
 from .commands import Command, as_text
 from .values import value_of
@@ -160,6 +161,22 @@ class _FakeServers:
 fake_servers = _FakeServers()
 
 
+def _where(given: Mapping[str, Any]) -> str:
+    return given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port', 6379)}"
+
+
+def guarded_server(given: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Return a block in which a connection to another machine fails the check, before its name is looked up.
+
+    The world may use a server there, and so may its job.
+    """
+    account = accounts.current
+    if account is None or "path" in given or account.is_known(f"redis on {_where(given)}"):
+        return nullcontext()
+    host = str(given.get("host", "localhost"))
+    return guarded_host(host, "a connection of redis", "`redis_world` stands")
+
+
 def note_keys(client: Any, *commands: Command) -> None:
     """Report the keys that commands read and write to the account of the history that is open."""
     account = accounts.current
@@ -169,7 +186,9 @@ def note_keys(client: Any, *commands: Command) -> None:
     given = pool.connection_kwargs
     server, db = fake_servers.of(pool), given.get("db") or 0
     is_new = server is not None and fake_servers.is_new(server, account)
-    where = given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port', 6379)}"
+    where = _where(given)
+    if account.phase in ("world", "snapshot"):
+        account.know(f"redis on {where}")
     place = (where if server is None else id(server), db)
     otherwise = f"{where}/{db}" if server is None else ""
     label = account.label("redis", place, otherwise, is_own=is_new)
