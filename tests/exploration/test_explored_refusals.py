@@ -87,7 +87,7 @@ def test_a_world_that_is_none():
 def test_time_that_does_not_suffice():
     text = refused(explored_jobs.charge_with_key, time_limit=0.0)
 
-    assert text.startswith("0.0 s did not suffice: Explored 0 of ")
+    assert text.startswith("0 s did not suffice: Explored 0 of ")
 
 
 def test_time_that_does_not_suffice_can_be_accepted():
