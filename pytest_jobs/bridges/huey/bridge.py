@@ -12,7 +12,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
-import huey
+import huey.api
 from huey.api import Huey, Result, ResultGroup, Task, TaskWrapper
 from huey.constants import EmptyData
 from huey.contrib import asyncio as huey_asyncio
@@ -414,7 +414,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         timestamp = naive(attempt.now_ns, utc=application.utc)
         if message.due_ns is not None:
             task = self._through_the_schedule(attempt, task)
-            timestamp = max(timestamp, task.eta)
+            timestamp = max(timestamp, task.eta or timestamp)
         body = task.execute
         task.execute = lambda: attempt.run(body)
         attempt.task = task

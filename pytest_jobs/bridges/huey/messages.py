@@ -94,20 +94,22 @@ def registered(application: Huey, name: str) -> TaskClass | None:
 
 
 def chord_of(task: Task) -> str | None:
-    while task is not None:
-        config = getattr(task, "chord_config", None)
+    part: Task | None = task
+    while part is not None:
+        config = getattr(part, "chord_config", None)
         if config is not None:
             return str(config.cid)
-        task = task.on_complete
+        part = part.on_complete
     return None
 
 
 def steps(task: Task) -> Steps:
     """Return the names of the tasks after a task."""
     found: list[str] = []
-    while True:
-        config = getattr(task, "chord_config", None)
-        task = task.on_complete or (None if config is None else config.callback)
-        if task is None:
-            return tuple(found)
-        found.append(f"{type(task).__module__}.{type(task).__name__}")
+    part: Task | None = task
+    while part is not None:
+        config = getattr(part, "chord_config", None)
+        part = part.on_complete or (None if config is None else config.callback)
+        if part is not None:
+            found.append(f"{type(part).__module__}.{type(part).__name__}")
+    return tuple(found)

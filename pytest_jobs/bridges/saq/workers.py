@@ -89,7 +89,7 @@ class SaqAttempt(Attempt[SaqMessage]):
         return self.failed(self.error, "exhausted" if self.message.attempt > 1 else "failed")
 
 
-class HarnessWorker(Worker):  # type: ignore[misc]
+class HarnessWorker(Worker):  # type: ignore[misc]  # pyright: ignore[reportMissingTypeArgument]
     """A worker that performs one job at a time, in the thread of the test."""
 
     def __init__(self, settings: Mapping[str, Any], context: Mapping[str, Any]) -> None:
