@@ -199,9 +199,11 @@ class Project:
         for _ in range(8):
             head, _, name = dotted.rpartition(".")
             inner = [name]
-            while head and (module := self._module(head)) is None:
+            module = self._module(head)
+            while head and module is None:
                 head, _, name = head.rpartition(".")
                 inner.insert(0, name)
+                module = self._module(head)
             if not head or module is None:
                 return None
             local = ".".join(inner)
@@ -311,10 +313,11 @@ class Project:
     def _passed_to_queues(self, module: Module) -> Iterator[DeclaredJob]:
         """Yield the functions that are made jobs by being enqueued: RQ, APScheduler, Django Q."""
         for call in module.calls:
-            name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            if name in ("enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "add_job"):
+            names = ("enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "add_job")
+            if isinstance(call.func, ast.Attribute) and call.func.attr in names:
+                name = call.func.attr
                 position = 1 if name in ("enqueue_in", "enqueue_at") else 0
-                typed = library_named(self.type_of(module, call.func.value))  # type: ignore[attr-defined]
+                typed = library_named(self.type_of(module, call.func.value))
                 imported = {library_named(origin) for origin in module.imported.values()}
                 wanted = "apscheduler" if name == "add_job" else "rq"
                 if typed != wanted and not (not typed and wanted in imported):

@@ -107,6 +107,16 @@ def test_without_pyyaml_yaml_is_left_out_and_that_is_said(tmp_path, monkeypatch)
     ]
 
 
+def test_rules_for_errors_of_a_base_class_count_and_circles_of_classes_end(tmp_path):
+    (tmp_path / "jobs.py").write_text(
+        "from pytest_jobs import Job, retry_on\n\n\n@retry_on(OSError, wait=60)\nclass Base(Job): ...\n\n\n"
+        "class Pay(Base, Loop):\n    def perform(self): ...\n\n\nclass Loop(Pay): ...\n",
+        "utf-8",
+    )
+
+    assert [one.text for one in read_project(tmp_path).retries] == ["Pay"]
+
+
 def test_a_folder_that_is_not_there_is_an_error(capsys):
     assert main(["doctor", "nowhere"]) == 2
     assert capsys.readouterr().err == "There is no folder nowhere.\n"

@@ -228,9 +228,7 @@ def _jobs(project: Project, facts: Facts) -> None:
                 "max_tries",
                 "max_attempts",
             }
-            decorators = (
-                [] if job.cls is None else [ast.unparse(one) for one in job.cls.decorator_list]
-            )
+            decorators = _decorators(job, project)
             if rules & job.options.keys() or any(
                 text.startswith("retry_on") for text in decorators
             ):
@@ -261,8 +259,11 @@ def _decorators(job: DeclaredJob, project: Project) -> list[str]:
     """Return the decorators of the class of a job, and of its base classes in the project."""
     found: list[str] = []
     waiting = [] if job.cls is None else [(job.module, job.cls)]
-    while waiting and len(found) < 50:
-        module, cls = waiting.pop()
+    # Classes can derive from each other in a text that nobody has run.
+    for _ in range(50):
+        if not waiting:
+            break
+        module, cls = waiting.pop(0)
         found += [ast.unparse(one) for one in cls.decorator_list]
         waiting += [
             home
