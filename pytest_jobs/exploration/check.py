@@ -135,6 +135,7 @@ def check_idempotent(
     atomic: Iterable[object] = (),
     mocks: Mapping[str, MockKind] | None = None,
     same_process: bool = False,
+    every_line: bool = False,
     depth: Literal[1, 2] = 1,
     delivery: Literal["at-least-once", "as configured"] = "at-least-once",
     time_limit: float = 10.0,
@@ -166,6 +167,8 @@ def check_idempotent(
             names: whether its calls are an "effect", a "put" (which has no further effect when it is repeated), a
             "read", or "nothing". By default the name of the mock decides.
         same_process: whether all deliveries share the memory of one process.
+        every_line: whether every point is tried. By default one point stands for all that are equivalent to it:
+            see "What a check proves".
         depth: how many deliveries are interrupted in one history: with 2, the delivery after a crash
             is killed as well, and two deliveries overtake one another.
         delivery: "as configured" to deliver again only where the library would, by the settings of
@@ -204,6 +207,7 @@ def check_idempotent(
         atomic=atomic,
         mocks=mocks or {},
         same_process=same_process,
+        every_line=every_line,
         depth=depth,
         as_configured=delivery == "as configured",
         time_limit=time_limit,
@@ -354,8 +358,9 @@ class _Search:
             )
         if exploration.histories < exploration.planned:
             raise ExplorationError(
-                f"{options.time_limit:g} s did not suffice: {exploration} Raise "
-                "time_limit=, make the world faster, or accept a part by allow_partial=True."
+                f"{options.time_limit:g} s did not suffice: {exploration} {exploration.time_for_all}Raise "
+                "time_limit=, let trace= name the code that matters and atomic= what is one step, make the world "
+                "faster, or accept a part by allow_partial=True."
             )
 
     def complete(self, raised: BaseException) -> None:

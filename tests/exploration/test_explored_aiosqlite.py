@@ -71,7 +71,7 @@ def test_work_that_two_commits_tear_apart_is_found():
 def test_a_safe_job_is_safe_in_every_history(job):
     explored = check(job)
 
-    assert explored.histories == explored.to_dict()["arguments"][0]["planned"] > 20
+    assert explored.histories == explored.to_dict()["arguments"][0]["planned"] > 8
 
 
 def test_what_is_awaited_within_a_statement_is_one_step():

@@ -103,7 +103,7 @@ def test_what_a_delivery_left_uncommitted_is_gone():
         explored_models.leave_a_transaction_open, args=(1,), world=shop, histories="all"
     )
 
-    assert explored.histories > 20
+    assert explored.histories > 8
 
 
 def test_a_callback_after_the_commit_is_lost_with_its_worker():

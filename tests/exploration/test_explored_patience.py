@@ -62,7 +62,7 @@ def check(lease, *histories):
 
 @pytest.mark.parametrize("lease", [30, 3_600, 86_400])
 def test_the_lease_of_a_dead_holder_runs_out(lease):
-    assert check(lease, "crash").histories > 5
+    assert check(lease, "crash").histories > 1
 
 
 def test_a_lock_without_a_lease_is_held_for_ever():
@@ -71,4 +71,4 @@ def test_a_lock_without_a_lease_is_held_for_ever():
 
 
 def test_the_lease_of_a_holder_that_is_only_slow_does_not_run_out_for_the_waiting_alone():
-    assert check(60, "overlap").histories > 5
+    assert check(60, "overlap").histories > 1

@@ -130,7 +130,7 @@ def test_the_lost_update_happens_between_the_look_and_the_first_update(shop, mon
 def test_a_safe_job_is_safe_in_every_history(job, shop):
     explored = check(job, shop, time_limit=60.0)
 
-    assert explored.histories == explored.to_dict()["arguments"][0]["planned"] > 10
+    assert explored.histories == explored.to_dict()["arguments"][0]["planned"] > 5
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ _OUTSIDE: Final[Mapping[str, int]] = {
 #: Events that ask for the address of a host, or for the name of an address.
 _SIGNALS: Final = ("os.kill", "os.killpg")
 _FOR_ADDRESSES: Final = ("socket.getaddrinfo", "socket.gethostbyname")
+#: Events that look at files, and change none.
+_LOOKS: Final = frozenset(
+    ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "glob.glob", "glob.glob/2")
+)
 _LOOK_UPS: Final = (*_FOR_ADDRESSES, "socket.gethostbyaddr", "socket.getnameinfo")
 
 
@@ -65,6 +69,10 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
     # Every event of the interpreter comes here, so events that are not ours return at once.
     report = _REPORTS.get(event)
     if report is None:
+        if event in _LOOKS:
+            current = watcher.get()
+            if current is not None:
+                current.look()
         return
     current = watcher.get()
     if current is not None:
@@ -97,6 +105,7 @@ def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
 
 
 def _opened(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    current.look()
     if _opens_for_writing(*args[:3]) and not logs():
         current.changing(f"open({_name(args[0])!r}, {args[1]!r})")
 

@@ -8,6 +8,7 @@ Read in this order:
 - `delivering`, `engine`: deliveries in a world, and the set-up that is the same for all of them;
 - `world`, `sameness`: building a world, and comparing its states;
 - `processes`, `threads`, `unwinding`: new processes, deliveries side by side, and the end of a killed one;
+- `memory`: the objects that two deliveries would share all the same;
 - `functions`: the bridge of plain functions.
 
 `histories` (check_idempotent), `machine` (JobMachine) and `live` (--jobs-crash) stand on it. `effects`

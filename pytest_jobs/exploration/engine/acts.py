@@ -120,6 +120,8 @@ class ActWatcher(Protocol):
 
     def looking(self, busy: Callable[[BaseException], bool]) -> AbstractContextManager[None]: ...
 
+    def look(self, *, changes: bool = False) -> None: ...
+
     def note(self, act: Act) -> None: ...
 
     def leave_tasks(self, loop: Any = None) -> None: ...
@@ -261,6 +263,17 @@ def looking(busy: Callable[[BaseException], bool] = _never_busy) -> Generator[No
         return
     with current.looking(busy):
         yield
+
+
+def note_look(*, changes: bool = False) -> None:
+    """Report that something outside of the memory of the delivery is looked at: for effect sources.
+
+    Args:
+        changes: whether it may be changed as well, without being an effect.
+    """
+    current = watcher.get()
+    if current is not None:
+        current.look(changes=changes)
 
 
 def note_effect(act: Act) -> None:

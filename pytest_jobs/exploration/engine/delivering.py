@@ -6,6 +6,7 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import FrameType
@@ -22,7 +23,7 @@ from .acts import Act, Kept, Unwound, skippable, watcher
 from .ending.death import holds
 from .ending.signs import stack_of
 from .engine import Engine
-from .points import Point, origin_of
+from .points import origin_of
 from .processes import ProcessIds
 from .sameness.chance import Chance, numbering
 from .sameness.renaming import Renaming
@@ -30,7 +31,7 @@ from .sameness.times import Times
 from .sameness.volatile import Volatile
 from .scope import leaving_out
 from .unwinding import clear_frames, is_cancellation, isolated
-from .watching import AtPoint, Run, Watch, WatchedBody
+from .watching import AtPoint, AtSome, Run, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
 
 #: The library is done with a job after a delivery with one of these statuses.
@@ -68,6 +69,8 @@ class Deliveries:
         #: When the world was built and when each delivery began; also when a delivery would have begun if it
         #: had not been suspended. What deliveries store is compared by its distance from there.
         self._begins: set[int] = set()
+        #: The same times, and how many they were when this was made.
+        self._times: tuple[int, Times] | None = None
         self.runs: list[Run] = []
         #: What effect sources keep as long as the world lasts.
         self.of_history = Kept()
@@ -90,7 +93,7 @@ class Deliveries:
         with ExitStack() as stack:
             stack.enter_context(without_garbage_collection())
             stack.enter_context(engine.clock.excursion())
-            engine.clock.advance_ns(int(delay.total_seconds() * 1e9))
+            self._advance_ns(int(delay.total_seconds() * 1e9))
             stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
             stack.enter_context(self._chance.pinned())
             self._process_ids = ProcessIds(_numbering("pid"))
@@ -119,7 +122,10 @@ class Deliveries:
         return self._observed_by(self._renaming())
 
     def _renaming(self) -> Renaming:
-        return Renaming(Volatile(self._chance, Times(map(to_datetime, self._begins))))
+        # They only become more.
+        if self._times is None or self._times[0] != len(self._begins):
+            self._times = len(self._begins), Times(map(to_datetime, self._begins))
+        return Renaming(Volatile(self._chance, self._times[1]))
 
     def _observed_by(self, renaming: Renaming) -> dict[str, Any]:
         # A delivery may be suspended, and functions that show the state are not a part of it.
@@ -131,7 +137,11 @@ class Deliveries:
         return {str(name): renaming.of_state(str(name), value) for name, value in named.items()}
 
     def wait(self, gap: timedelta) -> None:
-        self.engine.clock.advance_ns(int(gap.total_seconds() * 1e9))
+        self._advance_ns(int(gap.total_seconds() * 1e9))
+
+    def _advance_ns(self, ns: int) -> None:
+        if ns:
+            self.engine.clock.advance_ns(ns)
 
     # Delivering
 
@@ -157,19 +167,24 @@ class Deliveries:
 
     def _wait_for_whole_second(self) -> None:
         """Let a delivery begin at a whole second: databases cut times to seconds, which no distance may change."""
-        self.engine.clock.advance_ns(-self.engine.clock.now_ns() % _SECOND_NS)
+        self._advance_ns(-self.engine.clock.now_ns() % _SECOND_NS)
 
-    def _noting_suspensions(self, run: Run, at_point: AtPoint) -> AtPoint:
+    def _noting_suspensions(self, run: Run, at_point: AtPoint | AtSome) -> AtPoint | AtSome:
         """Return the same, which also notes how long the delivery was suspended."""
+        if isinstance(at_point, AtSome):
+            return replace(at_point, at_point=self._noting_suspensions_at(run, at_point.at_point))
+        return self._noting_suspensions_at(run, at_point)
+
+    def _noting_suspensions_at(self, run: Run, at_point: AtPoint) -> AtPoint:
         clock, begin_ns = self.engine.clock, run.at_ns
 
-        def at_this_point(index: int, point: Point) -> BaseException | None:
+        def at_this_point(index: int) -> BaseException | None:
             nonlocal begin_ns
             before_ns = clock.now_ns()
-            error = at_point(index, point)
+            error = at_point(index)
             passed_ns = clock.now_ns() - before_ns
             if passed_ns:
-                clock.advance_ns(-passed_ns % _SECOND_NS)
+                self._advance_ns(-passed_ns % _SECOND_NS)
                 begin_ns += clock.now_ns() - before_ns
                 self._begins.add(begin_ns)
             return error
@@ -186,7 +201,7 @@ class Deliveries:
         self,
         run: Run,
         record: JobRecord,
-        at_point: AtPoint | None = None,
+        at_point: AtPoint | AtSome | None = None,
         *,
         lines: bool = True,
         limited: bool = False,
@@ -196,7 +211,7 @@ class Deliveries:
         Args:
             run: receives everything that happens.
             record: the job.
-            at_point: called at each point.
+            at_point: called at each point, or at some.
             lines: whether its lines must be traced even if that blinds another tool, such as coverage.
             limited: whether a delivery that runs very many lines waits for a lock that is never released.
         """

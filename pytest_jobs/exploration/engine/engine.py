@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -152,6 +153,7 @@ class Engine:
         stack, clock = self._stack, self.clock
         stack.callback(self.kept.end)
         stack.callback(self.patches.restore)
+        stack.callback(random.setstate, random.getstate())
         #: The state of the process before the search.
         self.first_state = ProcessState.taken()
         self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)

@@ -189,6 +189,8 @@ class _Tracing(LineTracer):
         super().__init__(scope)
         #: The tracer that each thread had before ours.
         self._before: dict[int, Any] = {}
+        #: Functions that are neither traced nor of the project. They are called thousands of times a delivery.
+        self._others: dict[int, CodeType] = {}
 
     @contextmanager
     def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
@@ -237,12 +239,15 @@ class _Tracing(LineTracer):
         return threading.get_ident() in self._hooks and sys.gettrace() not in (None, self._call)
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if threading.get_ident() not in self._hooks:
+        code = frame.f_code
+        if id(code) in self._others or threading.get_ident() not in self._hooks:
             return None
-        if self._scope.wants(frame.f_code):
+        if self._scope.wants(code):
             return self._line
-        if self._scope.is_of_project(frame.f_code):
-            self._scope.note_untraced(frame.f_code)
+        if self._scope.is_of_project(code):
+            self._scope.note_untraced(code)
+        else:
+            self._others[id(code)] = code
         return None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:

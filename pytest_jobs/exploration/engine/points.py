@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import linecache
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, TracebackType
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, overload
 
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
 #: The qualified name of a function, its file, and a line in it.
 SourceLine: TypeAlias = tuple[str, str, int]
+
+#: The kind of a point, its text (None for that of its line), and the code and the number of its line.
+Noted: TypeAlias = "tuple[PointKind, str | None, CodeType | None, int]"
 
 #: Python 3.12 inlines these and reports no line for each round. Points of 3.11 are to be the same.
 _INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
@@ -53,44 +57,92 @@ class Point:
         return f"{self.kind} {self.text}{times}"
 
 
-class PointCounter:
-    """Makes the points of one delivery, in the order in which it comes to them."""
+class Trail(Sequence[Point]):
+    """The points to which one delivery has come, in order. Each is made when it is asked for.
 
-    __slots__ = ("_hits", "place")
+    A job runs thousands of lines in each history, and hardly any of their points is looked at.
+    """
+
+    __slots__ = ("_code", "_hits", "_line", "_made", "_noted")
 
     def __init__(self) -> None:
+        self._noted: list[Noted] = []
+        self._made: list[Point] = []
         self._hits: dict[tuple[str, str, str], int] = {}
         #: The line of the project that runs now.
-        self.place: SourceLine = ("", "", 0)
+        self._code: CodeType | None = None
+        self._line = 0
+
+    def __len__(self) -> int:
+        return len(self._noted)
+
+    @overload
+    def __getitem__(self, index: int) -> Point: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Point]: ...
+
+    def __getitem__(self, index: int | slice) -> Point | Sequence[Point]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self._all())
 
     def located(self) -> str:
         """Return where the current line is, such as " in pay, at shop.py:12"; "" if it is not known."""
-        function, filename, line = self.place
-        return f" in {function}, at {Path(filename).name}:{line}" if filename else ""
+        code = self._code
+        if code is None:
+            return ""
+        return f" in {code.co_qualname}, at {Path(code.co_filename).name}:{self._line}"
 
-    def line(self, code: CodeType, line: int) -> Point:
-        """Return the point of a line that is about to run."""
-        self.place = (code.co_qualname, code.co_filename, line)
-        return self._next("line", source_text(code.co_filename, line))
+    def be_at(self, code: CodeType, line: int) -> None:
+        """Note the line of the project that runs now."""
+        self._code, self._line = code, line
 
-    def is_inlined(self, code: CodeType, line: int) -> bool:
-        """Return whether this is another round of a comprehension that is written in one line."""
-        return code.co_name in _INLINED and line == self.place[2]
+    def line(self, code: CodeType, line: int) -> bool:
+        """Add the point of a line that is about to run.
 
-    def pause(self, kind: PointKind) -> Point:
-        """Return the point at which a coroutine waits, or has got what it waited for."""
-        _, filename, line = self.place
-        return self._next(kind, source_text(filename, line))
+        Returns:
+            False if there is none: it is another round of a comprehension that is written in one line.
+        """
+        if line == self._line and code.co_name in _INLINED and self._is_file(code):
+            return False
+        self._code, self._line = code, line
+        self._noted.append(("line", None, code, line))
+        return True
 
-    def act(self, kind: PointKind, text: str) -> Point:
-        """Return the point before or after an effect."""
-        return self._next(kind, text)
+    def pause(self, kind: PointKind) -> None:
+        """Add the point at which a coroutine waits, or has got what it waited for."""
+        self._noted.append((kind, None, self._code, self._line))
 
-    def _next(self, kind: PointKind, text: str) -> Point:
-        function, filename, line = self.place
-        key = (kind, function, text)
-        hit = self._hits[key] = self._hits.get(key, 0) + 1
-        return Point(kind, function, text, hit, filename, line)
+    def act(self, kind: PointKind, text: str) -> None:
+        """Add the point before or after an effect."""
+        self._noted.append((kind, text, self._code, self._line))
+
+    def noted(self) -> Sequence[Noted]:
+        """Return what was noted of each point."""
+        return self._noted
+
+    def comes_like(self, other: Trail, index: int) -> bool:
+        """Return whether the point of an index is the one that another delivery has there."""
+        end = index + 1
+        # Comparing what was noted is fast, and nearly always enough.
+        return self._noted[:end] == other._noted[:end] or (
+            index < len(other) and self[index].name == other[index].name
+        )
+
+    def _is_file(self, code: CodeType) -> bool:
+        return self._code is None or self._code.co_filename == code.co_filename
+
+    def _all(self) -> list[Point]:
+        made = self._made
+        for kind, text, code, line in self._noted[len(made) :]:
+            function, filename = ("", "") if code is None else (code.co_qualname, code.co_filename)
+            named = source_text(filename, line) if text is None else text
+            key = (kind, function, named)
+            hit = self._hits[key] = self._hits.get(key, 0) + 1
+            made.append(Point(kind, function, named, hit, filename, line))
+        return made
 
 
 def source_text(filename: str, line: int) -> str:

@@ -14,12 +14,12 @@ from typing import Any, Final, Protocol, TypeAlias
 from ...harness.records.attributes import is_one_of
 
 _CONTAINERS: Final = (dict, list, set, deque, bytearray)
-_LOCKS: Final[dict[type, Callable[[], object]]] = {
+LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,
     type(threading.RLock()): threading.RLock,
 }
 #: Types of which a new process has new objects: a lock excludes only threads of its own process.
-_MADE_ANEW: Final[dict[type, Callable[[], object]]] = {**_LOCKS, threading.local: threading.local}
+_MADE_ANEW: Final[dict[type, Callable[[], object]]] = {**LOCKS, threading.local: threading.local}
 #: Globals of these types are not state: code, and other modules.
 _NO_STATE: Final = (ModuleType, FunctionType, type)
 #: The module and the name of a global.
@@ -82,7 +82,7 @@ def modules_of(files: Iterable[str]) -> list[ModuleType]:
 
 def file_of(module: Namespace) -> str:
     """Return the file of a module, without loading a lazy one; "" if it has none."""
-    return str(vars(module).get("__file__") or "")
+    return vars(module).get("__file__") or ""
 
 
 class ModuleGlobals:
@@ -130,8 +130,8 @@ class ModuleGlobals:
         for module in self._modules:
             namespace = vars(module)
             for name, value in list(namespace.items()):
-                if type(value) in _LOCKS and _is_held(value):
-                    namespace[name] = _LOCKS[type(value)]()
+                if type(value) in LOCKS and is_held(value):
+                    namespace[name] = LOCKS[type(value)]()
 
     def any_lock_held(self) -> bool:
         return bool(held_locks(self._modules))
@@ -245,10 +245,10 @@ def held_locks(modules: Iterable[Namespace]) -> list[Any]:
         value
         for module in modules
         for value in list(vars(module).values())
-        if type(value) in _LOCKS and _is_held(value)
+        if type(value) in LOCKS and is_held(value)
     ]
 
 
-def _is_held(lock: Any) -> bool:
+def is_held(lock: Any) -> bool:
     locked = getattr(lock, "locked", None)
     return bool(locked() if locked is not None else lock._is_owned())

@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
@@ -97,6 +97,7 @@ class Scope:
         self._decided: dict[int, tuple[bool, CodeType]] = {}
         #: Of the decided code, what may take a lock.
         self._may_wait: dict[int, bool] = {}
+        self._waits = False
         self._untraced: dict[str, None] = {}
         self._real: dict[str, str] = {}
         self._modules: list[Namespace] = []
@@ -120,6 +121,7 @@ class Scope:
             self._add_globals(code, namespace)
         self._decided.clear()
         self._may_wait.clear()
+        self._waits = False
         return True
 
     def _add_globals(self, code: CodeType, namespace: dict[str, Any]) -> None:
@@ -150,7 +152,8 @@ class Scope:
             if code is not None:
                 self._fakes.add(code)
                 self._decided.pop(id(code), None)
-                self._may_wait.pop(id(code), None)
+                if self._may_wait.pop(id(code), False):
+                    self._waits = any(self._may_wait.values())
 
     def wants(self, code: CodeType) -> bool:
         """Return whether the lines of a function are points."""
@@ -169,6 +172,14 @@ class Scope:
         """Return whether code belongs to the project, or lies in the installed package of a job."""
         filename = code.co_filename
         return self._is_file_of_project(filename) or filename.startswith(self._neighbours)
+
+    def owns(self, kind: type) -> bool:
+        """Return whether a class belongs to the project. One of which no file is known does."""
+        module = sys.modules.get(kind.__module__)
+        file = "" if module is None else file_of(module)
+        if not file:
+            return kind.__module__.partition(".")[0] not in sys.stdlib_module_names
+        return self._is_file_of_project(file) or file.startswith(self._neighbours)
 
     def is_below_world(self) -> bool:
         """Return whether the line that is about to run was called by a function that the world defines."""
@@ -214,22 +225,30 @@ class Scope:
             for place, (wanted, code) in list(self._decided.items()):
                 if place not in known:
                     known[place] = wanted and _may_wait(code)
-        return any(known.values())
+                    self._waits = self._waits or known[place]
+        return self._waits
 
     def loaded_modules(self) -> list[Namespace]:
         """Return the modules whose code may be traced, whether it has run or not."""
         named = self._traced.files() if self._traced is not None else set()
+        looked_for = named | self._homes
+        is_installed = any(file.startswith(_ELSEWHERE) for file in looked_for)
         found: dict[int, Namespace] = dict(self._globals)
         for module in list(sys.modules.values()):
             file = file_of(module) if isinstance(module, ModuleType) else ""
-            if file in named or (file and self._may_count(file)):
+            # Hundreds of modules are installed, and all but a few end here.
+            if not file or (not is_installed and _lies_elsewhere(file)):
+                continue
+            if file in named or self._may_count(file):
                 found[id(vars(module))] = module
         return list(found.values())
 
     def _may_count(self, file: str) -> bool:
-        if file in self._homes or self._real_path(file) in self._homes:
+        if file in self._homes:
             return True
-        return self._is_file_of_project(file) and not _is_test(file)
+        return self._real_path(file) in self._homes or (
+            self._is_file_of_project(file) and not _is_test(file)
+        )
 
     def _decide(self, code: CodeType) -> bool:
         is_at_home = code.co_filename in self._homes
@@ -278,6 +297,12 @@ class Scope:
             path = os.path.realpath(filename)
             self._real[filename] = real = path if Path(path).is_file() else ""
         return real
+
+
+@cache
+def _lies_elsewhere(filename: str) -> bool:
+    """Return whether a file of a module is installed, or ours: none of them moves while tests run."""
+    return filename.startswith(_ELSEWHERE) and os.path.realpath(filename).startswith(_ELSEWHERE)
 
 
 class LooseGlobals:

@@ -9,7 +9,7 @@ import inspect
 import sys
 import threading
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Set as AbstractSet
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from .acts import Act, Kept, Skipped, Unwound, told, watcher
 from .ending.death import holds
 from .ending.leaving import frames_of_delivery, waiting_frames
 from .lines import LineTracer, TracedCode
-from .points import Origin, Point, PointCounter, PointKind, SourceLine
+from .points import Origin, Point, PointKind, Trail
 from .unwinding import isolated, let_tasks_end, silence_loop
 
 
@@ -35,15 +35,18 @@ class Run:
     number: int
     #: When it began, in nanoseconds of the virtual clock.
     at_ns: int = 0
-    points: list[Point] = field(default_factory=list)
+    points: Trail = field(default_factory=Trail)
     #: For each point, the effect that it comes before or after; None at lines and awaits.
     point_acts: list[Act | None] = field(default_factory=list)
     #: The effects that count and have happened.
     acts: list[Act] = field(default_factory=list)
     #: The points after calls that had no effect, such as one with a known idempotency key, by their index.
     without_effect: set[int] = field(default_factory=set)
-    #: Where it was killed; None if it came to its end.
-    stopped_at: Point | None = None
+    #: How often it has done something outside of its memory, and how often it may have looked at something there.
+    acted: int = 0
+    looked: int = 0
+    #: The index of the point at which it was killed; None if it came to its end.
+    stopped: int | None = None
     delivery: Delivery | None = None
     error: BaseException | None = None
     #: Where the error was raised; None if there is no error, or none of a line of the project.
@@ -61,13 +64,27 @@ class Run:
     unfinished: list[str] = field(default_factory=list)
 
     @property
+    def stopped_at(self) -> Point | None:
+        """The point at which it was killed; None if it came to its end."""
+        return None if self.stopped is None else self.points[self.stopped]
+
+    @property
     def asks_again(self) -> bool:
         """Whether the job asked its library to deliver it again, and is not simply failing."""
         return self.delivery is not None and self.delivery.next is not None
 
 
-#: Called at each point of a delivery, with its index; returns the error to raise there, or None.
-AtPoint: TypeAlias = Callable[[int, Point], BaseException | None]
+#: Called at a point of a delivery, with its index; returns the error to raise there, or None.
+AtPoint: TypeAlias = Callable[[int], BaseException | None]
+
+
+@dataclass(frozen=True, slots=True)
+class AtSome:
+    """Something that is called at some points of a delivery only."""
+
+    #: The indexes of the points.
+    indexes: AbstractSet[int | None]
+    at_point: AtPoint
 
 
 class Owner(Protocol):
@@ -131,7 +148,7 @@ class Watch:
         run: Run,
         scope: TracedCode,
         tracer: LineTracer,
-        at_point: AtPoint | None,
+        at_point: AtPoint | AtSome | None,
         owner: Owner | None = None,
         *,
         rival: bool = False,
@@ -144,7 +161,7 @@ class Watch:
             run: receives everything that happens.
             scope: decides whose lines are points.
             tracer: reports them.
-            at_point: called at each point.
+            at_point: called at each point, or at some.
             owner: makes the delivery.
             rival: whether another delivery is suspended, for which this one may have to wait.
             lines: whether its lines must be traced even if that blinds another tool, such as coverage.
@@ -153,13 +170,14 @@ class Watch:
         self.run = run
         self.tracer = tracer
         self._scope = scope
-        self._at_point = at_point
+        self._at_point = at_point.at_point if isinstance(at_point, AtSome) else at_point
+        self._indexes = at_point.indexes if isinstance(at_point, AtSome) else None
         self._owner = owner
         self._rival = rival
         self._limited = limited or rival
         self.needs_lines = lines or rival or at_point is not None
         self.thread = threading.get_ident()
-        self._counter = PointCounter()
+        self._points = run.points
         self._connections: list[tuple[Callable[[], object], object]] = []
         self._lines = self._last_lines = self._raised = 0
         self._leaving = tracer.leaving
@@ -202,7 +220,8 @@ class Watch:
     def line(self, code: CodeType, line: int) -> None:
         """Count a line that is about to run. The tracer calls it."""
         self._lines += 1
-        self._give_way()
+        if self._hand_over is not None:
+            self._give_way()
         if self._limited and self._lines > _SPINNING and not self.dead:
             self.give_up()
         if self.dead:
@@ -211,9 +230,9 @@ class Watch:
             return
         if _within_act.get() or self._scope.is_below_world():
             return
-        if not self._counter.is_inlined(code, line):
+        if self._points.line(code, line):
             try:
-                self._come_to(self._counter.line(code, line))
+                self._come_to()
             except Unwound:
                 if self._may_leave(code):
                     raise
@@ -233,9 +252,10 @@ class Watch:
         alone = self._interrupts_this_thread() and not _within_act.get()
         name = f"{act.kind}: {act.text}"
         if alone:
-            self._counter.place = self._current_place()
+            self._find_place()
+            self._points.act("before", self._named(name))
             try:
-                self._come_to(self._act_point("before", name), act)
+                self._come_to(act)
             except Unwound:
                 if self._may_leave():
                     raise
@@ -243,10 +263,13 @@ class Watch:
         counts = act.counts and not _within_act.get()
         known = len(self.run.acts)
         token = told.set(told.get() or act.tells_itself)
+        self.run.acted += 1
         try:
             with PartOfAct(self, act.busy):
                 yield
         finally:
+            # Both times, since other tasks of the job may go on while it is awaited.
+            self.run.acted += 1
             # A coroutine that is thrown away ends in the context of whoever does it.
             with contextlib.suppress(ValueError):
                 told.reset(token)
@@ -256,9 +279,10 @@ class Watch:
         if alone:
             if act.tells_itself and len(self.run.acts) == known:
                 self.run.without_effect.add(len(self.run.points))
-            self._counter.place = self._current_place()
+            self._find_place()
+            self._points.act("after", self._named(name))
             try:
-                self._come_to(self._act_point("after", name), act)
+                self._come_to(act)
             except Unwound:
                 if self._may_leave():
                     raise
@@ -285,8 +309,10 @@ class Watch:
             return
         counts = counts and not any(volatile in text for volatile in self._volatile)
         act = Act("file", text, counts, key=text, refused=_no_space, answer_lost=None)
-        self._counter.place = self._current_place()
-        self._come_to(self._act_point("before", f"file: {text}"), act)
+        self._find_place()
+        self._points.act("before", self._named(f"file: {text}"))
+        self._come_to(act)
+        self.run.acted += 1
         if counts:
             self.run.acts.append(act)
 
@@ -301,15 +327,16 @@ class Watch:
         if _within_act.get() or self.refused:
             # An effect is one step, however often its driver waits for a socket or a thread.
             return
-        place, waiting = self._counter.place, coroutine
+        waiting = coroutine
         while waiting is not None:
             frame = getattr(waiting, "cr_frame", None)
             if frame is not None and self._scope.wants(frame.f_code):
-                place = (frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno)
+                self._points.be_at(frame.f_code, frame.f_lineno)
             waiting = getattr(waiting, "cr_await", None)
-        self._counter.place = place
+        self._points.pause(kind)
+        self.run.looked += 1
         try:
-            self._come_to(self._counter.pause(kind))
+            self._come_to()
         except Unwound:
             if self._leaving.may_leave_await(coroutine):
                 raise
@@ -324,34 +351,37 @@ class Watch:
         if self._owner is not None:
             self._owner.note_random(text)
 
-    def _act_point(self, kind: PointKind, text: str) -> Point:
+    def _named(self, text: str) -> str:
+        """Return the text of an effect with names for what is different in each delivery."""
         for volatile, name in self._volatile.items():
             text = text.replace(volatile, name)
-        return self._counter.act(kind, text)
+        return text
 
-    def _come_to(self, point: Point, act: Act | None = None) -> None:
-        index = len(self.run.points)
+    def _come_to(self, act: Act | None = None) -> None:
+        """Come to the last of the points."""
+        acts = self.run.point_acts
+        index = len(acts)
         self.beats += 1
-        self.run.points.append(point)
-        self.run.point_acts.append(act)
-        if self._at_point is None:
+        acts.append(act)
+        if self._at_point is None or (self._indexes is not None and index not in self._indexes):
             return
-        error = self._at_point(index, point)
+        error = self._at_point(index)
         if error is None:
             return
         if isinstance(error, Unwound):
             self.dead = True
-            self.run.stopped_at = point
+            self.run.stopped = index
         raise error
 
-    def _current_place(self) -> SourceLine:
+    def _find_place(self) -> None:
+        """Note the innermost line of the project that runs now."""
         frame: FrameType | None = sys._getframe(2)
         # Below these frames stand the test, whatever launched it, and a delivery that is suspended.
-        while frame is not None and frame.f_code not in _BEGINS_DELIVERY:
+        while frame is not None and id(frame.f_code) not in _BEGINS_DELIVERY:
             if self._scope.wants(frame.f_code):
-                return frame.f_code.co_qualname, frame.f_code.co_filename, frame.f_lineno
+                self._points.be_at(frame.f_code, frame.f_lineno)
+                return
             frame = frame.f_back
-        return self._counter.place
 
     def _interrupts_this_thread(self) -> bool:
         # Threads of a job run in an order that nobody controls, so they cannot be stopped at a point.
@@ -366,15 +396,24 @@ class Watch:
     @contextmanager
     def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
         self._check_alive()
-        with PartOfAct(self, busy):
-            yield
+        self.run.looked += 1
+        try:
+            with PartOfAct(self, busy):
+                yield
+        finally:
+            self.run.looked += 1
+
+    def look(self, *, changes: bool = False) -> None:
+        """Note that something outside of the memory of the delivery was looked at, or may have changed."""
+        self.run.looked += 1
+        self.run.acted += changes
 
     def outside(self, text: str) -> None:
         """Fail the check because of a call that leaves the process, unless it is part of an effect."""
         if not _within_act.get():
-            self._counter.place = self._current_place()
+            self._find_place()
             self.refuse(
-                f"The job called {text}, which reaches outside of the world{self._counter.located()}. No effect "
+                f"The job called {text}, which reaches outside of the world{self._points.located()}. No effect "
                 "source owns it, so each history would do it again, and nothing would show it. Put a fake in "
                 "the place of what does it (`fake(module, name, ...)`), declare it an effect "
                 "(`effects.wrap(object, name)`), or, if it changes nothing, let it run inside of "
@@ -400,6 +439,7 @@ class Watch:
             self.run.unfinished.append(f"{code.co_qualname}()")
 
     def note(self, act: Act) -> None:
+        self.run.acted += 1
         self.run.acts.append(act)
 
     def begun(self, function: Callable[..., object]) -> None:
@@ -448,6 +488,7 @@ class Watch:
     # Connections
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
+        self.run.looked += 1
         if shared is not None and self._rival and self._owner and self._owner.is_shared(shared):
             self.refuse(_SHARED)
         self._connections.append((close, shared))
@@ -469,6 +510,7 @@ class Watch:
 
     def sleeping(self, ns: int) -> int:
         """Return how long a sleep of so many nanoseconds takes."""
+        self.run.looked += 1
         if not self.dead:
             if not self._limited:
                 return ns
@@ -692,8 +734,9 @@ class WatchedBody(Body):
                 silence_loop()
 
 
+#: By identity, since hashing a code object is slow.
 _BEGINS_DELIVERY: Final = frozenset(
-    (isolated.__code__, WatchedBody.__call__.__code__, WatchedBody._awaited.__code__)
+    map(id, (isolated.__code__, WatchedBody.__call__.__code__, WatchedBody._awaited.__code__))
 )
 
 

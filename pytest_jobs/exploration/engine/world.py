@@ -67,20 +67,28 @@ class TimeLimit:
     example, has several times as long.
     """
 
-    __slots__ = ("_computed_by", "_passed_by", "_waited_by")
+    __slots__ = ("_begun", "_passed_by", "_seconds", "_waited_by")
 
     def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         now = time.perf_counter()
         self._passed_by = now + seconds
         self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING
-        self._computed_by = time.process_time() + seconds
+        self._begun = time.process_time()
 
     def __call__(self) -> bool:
         now = time.perf_counter()
         # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
-        return now < self._passed_by or (
-            now < self._waited_by and time.process_time() < self._computed_by
-        )
+        return now < self._passed_by or (now < self._waited_by and self.computed < self._seconds)
+
+    @property
+    def computed(self) -> float:
+        """The seconds of computing so far."""
+        return time.process_time() - self._begun
+
+    def suffices(self, done: int, more: int) -> bool:
+        """Return whether there will be time for so many more, if each takes as long as those that are done."""
+        return self.computed / done * (done + more) <= self._seconds
 
 
 Snapshot: TypeAlias = Callable[[], Any]

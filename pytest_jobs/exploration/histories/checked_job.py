@@ -35,6 +35,7 @@ class Options:
     #: What the calls of mocks are, by their names.
     mocks: Mapping[str, MockKind]
     same_process: bool
+    every_line: bool
     depth: int
     #: Whether a job is delivered again only if its library would do so.
     as_configured: bool

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from ...errors import ExplorationError
+from ..engine.memory import SharedMemory
 from ..engine.processes import GlobalName, ModuleGlobals
 from ..engine.sameness.differences import differences, not_fresh
-from ..engine.watching import Run
+from ..engine.watching import AtSome, Run
 from ..stores.account import Account, Item
 from .checked_job import CheckedJob
 from .history import History
 from .plans import Plan
+from .stretches import Chosen, Sight, candidates, chosen
 
 _AT_ONCE: Final = timedelta(0)
 
@@ -39,6 +42,7 @@ class Reference:
         self.unseen = ""
         #: What the clean run did to stores.
         self.account = Account()
+        self._chosen: Chosen | None = None
 
     def refer(self) -> None:
         """Make one clean run, and another one at another time with other random values; the first time only.
@@ -90,8 +94,47 @@ class Reference:
                 f"after one and {two!r} after the other. Leave what differs {out}, or take it from the "
                 "arguments."
             )
-        self._known, self._lessons = True, kept.lessons
+        self._known, self._lessons, self._chosen = True, kept.lessons, None
         self._threads = self._checked.needs_threads()
+
+    def chosen(self) -> Chosen:
+        """Return the points that are worth a history. The first time, the job is run once more to find them."""
+        if self._chosen is None:
+            self._chosen = self._choose()
+        return self._chosen
+
+    def _choose(self) -> Chosen:
+        every, options = Chosen.every(self.run), self._checked.options
+        if options.every_line or options.same_process or self.run.elsewhere:
+            # In one process, deliveries share memory that nobody looks at; the order of threads is not known.
+            return every
+        tried = candidates(self.run)
+        history = self.history()
+        memory = SharedMemory(
+            self._checked.engine.scope.modules(),
+            self._kept,
+            self._checked.target.bridge.resolve(self._checked.target.job),
+            self._checked.engine.scope.owns,
+        )
+        sights: list[Sight] = []
+
+        def look(index: int) -> None:
+            sights.append(history.while_suspended(partial(history.sight, memory)))
+
+        with history.opened():
+            history.deliver_until_acknowledged(AtSome(frozenset(tried), look), again=False)
+            end = history.sight(memory)
+            found = history.observed_at_end()
+        run = history.runs[0]
+        is_as_clean = (
+            len(run.points) == len(self.run.points)
+            and run.points.comes_like(self.run.points, len(run.points) - 1)
+            and len(sights) == len(tried)
+            and not differences(self.wanted, found)
+            and history.refusal is None
+        )
+        # Looking at the state may change what the job does, if both use one session of a database.
+        return chosen(self.run, tried, sights, end) if is_as_clean else every
 
     def _why_unseen(self) -> str:
         """Return why the state and the effects of a clean run show nothing; empty if they show something."""

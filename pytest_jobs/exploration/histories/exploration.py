@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from ..engine.points import Point
 from ..engine.watching import Run
 from ..stores.account import Account, Item
 from .plans import HISTORIES, HistoryName, Plan
+from .stretches import Chosen
 from .verdicts import Verdict
 
 
@@ -59,12 +61,16 @@ class Exploration:
     depth: int = 1
     #: The clean run.
     reference: Run = field(default_factory=lambda: Run(1))
+    #: The points that were tried; None if one history was replayed.
+    chosen: Chosen | None = None
     #: The simplest history that fails.
     failure: Failure | None = None
     #: What was tried after it; None if nothing failed, or nothing was tried.
     rest: Rest | None = None
     histories: int = 0
     planned: int = 0
+    #: How long they took, in seconds of computing.
+    seconds: float = 0.0
     #: The names of the histories that the job, or its library as configured, gives nothing to try for.
     nothing_to_try: Sequence[HistoryName] = ()
     #: Why nobody would see what the job does twice; empty if somebody would.
@@ -92,6 +98,23 @@ class Exploration:
         return self.reference.points
 
     @property
+    def time_for_all(self) -> str:
+        """How long all planned histories take, by the pace of those that were tried; "" if none was."""
+        if not self.histories:
+            return ""
+        return (
+            f"All of them take about {math.ceil(self.seconds / self.histories * self.planned)} s. "
+        )
+
+    @property
+    def places(self) -> str:
+        """How many points there are, and which were tried for all."""
+        count = len(self.points)
+        text = f"{count} {'point' if count == 1 else 'points'}"
+        stands_for = "" if self.chosen is None else str(self.chosen)
+        return f"{text} ({stands_for})" if stands_for else text
+
+    @property
     def call(self) -> str:
         """The arguments, as in a call."""
         named = (f"{name}={short_repr(value)}" for name, value in self.kwargs.items())
@@ -110,11 +133,7 @@ class Exploration:
 
     def __str__(self) -> str:
         """Return what was explored, and what was not."""
-        count = len(self.points)
-        text = (
-            f"Explored {self.histories} of {self.planned} histories "
-            f"at {count} {'point' if count == 1 else 'points'}."
-        )
+        text = f"Explored {self.histories} of {self.planned} histories at {self.places}."
         if self.inconclusive:
             calls = dict.fromkeys(call for _, call in self.inconclusive)
             text += (

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 from ...errors import ExplorationError
 from ..engine.points import Point
+from ..engine.world import TimeLimit
 from .checked_job import CheckedJob
 from .clean_run import Reference, check_not_refused
 from .exploration import Exploration, Failure, Rest
 from .plan_runner import PlanRunner
-from .plans import TWICE_INTERRUPTED, HistoryName, Plan, deeper, plans_of, possible
+from .plans import TWICE_INTERRUPTED, HistoryName, Plan, by_worth, deeper, plans_of, possible
+from .stretches import Chosen
 from .verdicts import judge
+
+#: How long a history takes is known when so many were carried out.
+_TO_KNOW_THE_PACE: Final = 8
 
 
 class Explorer:
@@ -24,6 +30,12 @@ class Explorer:
         self.checked = checked
         self.reference = Reference(checked, args, kwargs)
         self._tried: set[HistoryName] = set()
+        #: The keys of the plans that were carried out.
+        self._done: set[object] = set()
+        #: Whether points are tried that others stand for: a replay names any.
+        self.tries_all = False
+        #: Whether the points of second deliveries are wanted.
+        self.keeps_seconds = checked.options.depth > 1
         #: The plans that were carried out and can go deeper, each with the points of its second delivery.
         self.seconds: dict[Plan, Sequence[Point]] = {}
         options = checked.options
@@ -40,18 +52,20 @@ class Explorer:
         self.exploration.reference = self.reference.run
         self.exploration.add_unshown(self.reference.account)
         self.exploration.unseen = self.reference.unseen
+        if not self.tries_all:
+            self.exploration.chosen = self.chosen()
         plans = self.plans(self.exploration.names)
         possible = {plan.name for plan in plans}
         self.exploration.nothing_to_try = [
             name for name in self.exploration.names if name not in possible
         ]
 
-    def explore(self, names: Collection[HistoryName], go_on: Callable[[], bool]) -> None:
+    def explore(self, names: Collection[HistoryName], limit: TimeLimit) -> None:
         """Try the histories of some names that were not tried yet, up to the first that fails.
 
         Args:
             names: which.
-            go_on: asked before each; if it says no, the others are left out.
+            limit: the time for it. Histories that there is no time for are left out.
 
         Raises:
             ExplorationError: when nothing can be shown.
@@ -62,18 +76,18 @@ class Explorer:
         plans = self.plans([name for name in names if name not in self._tried])
         self._tried.update(names)
         exploration.planned += len(plans)
-        self._try_all(plans, go_on)
+        self._try_all(plans, limit)
         if plans and exploration.depth > 1 and exploration.failure is None:
             plans = deeper(self.seconds)
             exploration.planned += len(plans)
-            self._try_all(plans, go_on)
+            self._try_all(plans, limit)
         exploration.untraced = self.checked.engine.scope.untraced()
 
-    def explore_rest(self, go_on: Callable[[], bool]) -> None:
+    def explore_rest(self, limit: TimeLimit) -> None:
         """Try the histories that come after the first that failed, to report what else fails.
 
         Args:
-            go_on: asked before each; if it says no, the others are left out.
+            limit: the time for it. Histories that there is no time for are left out.
         """
         exploration, first = self.exploration, self.exploration.failure
         if first is None:
@@ -81,12 +95,12 @@ class Explorer:
         plans = self.plans(exploration.names)
         if first.plan.second is not None:
             plans += deeper(self.seconds)
-        begin = plans.index(first.plan) + 1
         rest = exploration.rest = Rest([first])
-        rest.tried.update(plan.name for plan in plans[:begin])
-        for position, plan in enumerate(plans[begin:], begin):
-            if not go_on():
-                rest.left.update(left.name for left in plans[position:])
+        rest.tried.update(plan.name for plan in plans if plan.key in self._done)
+        others = [plan for plan in plans if plan.key not in self._done]
+        for position, plan in enumerate(others):
+            if not limit():
+                rest.left.update(left.name for left in others[position:])
                 break
             rest.tried[plan.name] += 1
             try:
@@ -106,7 +120,8 @@ class Explorer:
             ExplorationError: when the library, as configured, can produce none of them.
         """
         options = self.checked.options
-        plans = list(plans_of(self.reference.run, names, len(options.others)))
+        chosen = self.chosen()
+        plans = list(plans_of(self.reference.run, chosen, names, len(options.others)))
         if not options.as_configured:
             return plans
         plans = list(possible(plans, self.checked.semantics))
@@ -118,14 +133,23 @@ class Explorer:
             )
         return plans
 
-    def _try_all(self, plans: Iterable[Plan], go_on: Callable[[], bool]) -> None:
-        for plan in plans:
-            if not go_on():
-                break
-            self.exploration.histories += 1
-            self.exploration.failure = self.try_out(plan)
-            if self.exploration.failure is not None:
-                break
+    def chosen(self) -> Chosen:
+        """Return the points that are tried."""
+        return Chosen.every(self.reference.run) if self.tries_all else self.reference.chosen()
+
+    def _try_all(self, plans: Sequence[Plan], limit: TimeLimit) -> None:
+        exploration = self.exploration
+        waiting = deque(plans)
+        while waiting and exploration.failure is None and limit():
+            plan = waiting.popleft()
+            before = limit.computed
+            exploration.histories += 1
+            self._done.add(plan.key)
+            exploration.failure = self.try_out(plan)
+            exploration.seconds += limit.computed - before
+            done = len(plans) - len(waiting)
+            if done == _TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):
+                waiting = deque(by_worth(waiting))
 
     def try_out(self, plan: Plan) -> Failure | None:
         """Carry one plan out; return how it failed."""
@@ -141,7 +165,7 @@ class Explorer:
         reference, options = self.reference, self.checked.options
         # Two deliveries that are both interrupted hand over to each other, which needs two threads.
         with reference.history(threads=plan.second is not None).opened() as history:
-            runner = PlanRunner(plan, history, unwinds_last=unwinds_last)
+            runner = PlanRunner(plan, history, reference.run.points, unwinds_last=unwinds_last)
             last = runner.run()
             check_not_refused(history)
             if history.inconclusive is not None:
@@ -159,6 +183,7 @@ class Explorer:
         if verdict is not None:
             return Failure(plan, verdict, runs)
         second = runner.second
-        if plan.second is None and plan.name in TWICE_INTERRUPTED and second is not None:
+        goes_deeper = plan.second is None and plan.name in TWICE_INTERRUPTED
+        if self.keeps_seconds and goes_deeper and second is not None:
             self.seconds[plan] = second.points
         return None

@@ -18,13 +18,15 @@ from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import ProcessState
 from ..engine.ending.signs import blocking_call
 from ..engine.ending.synchronisers import Slot
+from ..engine.memory import SharedMemory
 from ..engine.processes import GlobalName, ModuleGlobals, ProcessGlobals
 from ..engine.sameness.renaming import Renaming
 from ..engine.threads import OwnThread, SameThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
-from ..engine.watching import AtPoint, Run, Watch
+from ..engine.watching import AtPoint, AtSome, Run, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
+from .stretches import Sight, seen_at
 
 T = TypeVar("T")
 
@@ -123,7 +125,7 @@ class History(Deliveries):
         self,
         run: Run,
         record: JobRecord,
-        at_point: AtPoint | None = None,
+        at_point: AtPoint | AtSome | None = None,
         *,
         lines: bool = True,
         limited: bool = False,
@@ -131,7 +133,7 @@ class History(Deliveries):
         with self.account.during("delivery"):
             super().make(run, record, at_point, lines=lines, limited=limited)
 
-    def deliver(self, at_point: AtPoint | None = None, *, again: bool = False) -> Run:
+    def deliver(self, at_point: AtPoint | AtSome | None = None, *, again: bool = False) -> Run:
         """Make one delivery.
 
         Args:
@@ -150,7 +152,7 @@ class History(Deliveries):
         return run
 
     def deliver_until_acknowledged(
-        self, at_point: AtPoint | None = None, *, again: bool = True
+        self, at_point: AtPoint | AtSome | None = None, *, again: bool = True
     ) -> Run:
         """Deliver until the library is done with the job, at most four times, with growing gaps."""
         return self._until_acknowledged(self.deliver(at_point, again=again), _GAPS)
@@ -167,7 +169,8 @@ class History(Deliveries):
         return self.engine.clock.now_ns() - begin_ns > self._waited_ns
 
     def wait(self, gap: timedelta) -> None:
-        self._wait_until(self.engine.clock.now_ns() + duration_ns(gap.total_seconds()))
+        if gap:
+            self._wait_until(self.engine.clock.now_ns() + duration_ns(gap.total_seconds()))
 
     def _wait_until(self, ns: int) -> None:
         clock = self.engine.clock
@@ -366,6 +369,21 @@ class History(Deliveries):
         """Return the state of the world and the effects, in a form that can be compared."""
         renaming = self._renaming()
         return {**self._shown(renaming), **self._calls(renaming)}
+
+    def sight(self, memory: SharedMemory) -> Sight:
+        """Return what is outside of the first delivery now.
+
+        Args:
+            memory: the memory that deliveries share.
+        """
+        run = self.runs[0]
+        return seen_at(
+            run.acted,
+            run.looked,
+            self.engine.clock.now_ns(),
+            lambda: (self.observed(), self.account.unshown(self._renaming().of_call)),
+            memory.content,
+        )
 
     def observed_at_end(self) -> dict[str, Any]:
         """Return the same, and what the job wrote to stores without the world showing it.

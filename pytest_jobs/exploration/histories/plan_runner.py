@@ -7,9 +7,9 @@ from typing import Any
 
 from ...errors import ExplorationError
 from ..engine.acts import Act, Unwound
-from ..engine.points import Point
+from ..engine.points import Trail
 from ..engine.threads import Worker
-from ..engine.watching import AtPoint, Run
+from ..engine.watching import AtSome, Run
 from .history import History
 from .plans import Plan
 
@@ -17,12 +17,15 @@ from .plans import Plan
 class PlanRunner:
     """Carries out one plan in one history."""
 
-    def __init__(self, plan: Plan, history: History, *, unwinds_last: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, history: History, clean: Trail, *, unwinds_last: bool = False
+    ) -> None:
         """Begin with nothing.
 
         Args:
             plan: the plan.
             history: a new history.
+            clean: the points of the clean run.
             unwinds_last: whether a killed delivery is unwound only when the verdict is taken.
         """
         self._plan = plan
@@ -31,6 +34,7 @@ class PlanRunner:
         #: that nothing is shown.
         self.disturbed = False
         self._history = history
+        self._clean = clean
         self._observed: dict[str, Any] | None = None
         self._counted: int | None = None
         #: The delivery that followed an interruption.
@@ -211,25 +215,20 @@ class PlanRunner:
             "deterministic: it depends on time, chance, threads or something that the world does not build anew."
         ) from run.error
 
-    def _at_first(self, interrupt: Callable[[], BaseException | None]) -> AtPoint:
-        return _once(self._plan.index, self._plan.point, interrupt)
+    def _at_first(self, interrupt: Callable[[], BaseException | None]) -> AtSome:
+        """Return what interrupts the first delivery at its point, if it comes there as the clean run did."""
 
-    def _at_second(self, interrupt: Callable[[], BaseException | None]) -> AtPoint:
-        return _once(self._plan.second, self._plan.second_point, interrupt)
+        def at_point(index: int) -> BaseException | None:
+            came = self._history.runs[-1].points
+            return interrupt() if came.comes_like(self._clean, index) else None
 
+        return AtSome(frozenset((self._plan.index,)), at_point)
 
-def _once(
-    wanted: int | None, named: Point | None, interrupt: Callable[[], BaseException | None]
-) -> AtPoint:
-    """Return what interrupts a delivery once, at the point of an index, if that point has the right name."""
-    waiting = [True]
+    def _at_second(self, interrupt: Callable[[], BaseException | None]) -> AtSome:
+        wanted = self._plan.second_point
 
-    def at_point(index: int, point: Point) -> BaseException | None:
-        if not waiting or index != wanted:
-            return None
-        waiting.clear()
-        if named is not None and point.name != named.name:
-            return None
-        return interrupt()
+        def at_point(index: int) -> BaseException | None:
+            point = self._history.runs[-1].points[index]
+            return None if wanted is not None and point.name != wanted.name else interrupt()
 
-    return at_point
+        return AtSome(frozenset((self._plan.second,)), at_point)

@@ -11,6 +11,7 @@ from ...harness.records.bridge import DeliverySemantics
 from ..engine.acts import Act
 from ..engine.points import Point
 from ..engine.watching import Run
+from .stretches import Chosen
 
 HistoryName: TypeAlias = Literal[
     "twice",
@@ -77,20 +78,28 @@ class Plan:
     outage: bool = False
 
     @property
+    def key(self) -> object:
+        """What tells it from the other plans of one job."""
+        return self.name, self.index, self.gap, self.other, self.second, self.outage
+
+    @property
     def cuts_off(self) -> bool:
         """Whether a delivery is cut off, so that an effect declared `at_least_once` may happen twice."""
         return self.name in _CUT_OFF and self.index is not None
 
 
-def plans_of(run: Run, names: Collection[HistoryName], others: int) -> Iterator[Plan]:
+def plans_of(
+    run: Run, chosen: Chosen, names: Collection[HistoryName], others: int
+) -> Iterator[Plan]:
     """Yield the plans for a job, the simplest first.
 
     Args:
         run: the clean run of the job.
+        chosen: the points that are tried.
         names: the histories that are wanted.
         others: how many other jobs may run in between.
     """
-    return (plan for plan in _all_plans(run, others) if plan.name in names)
+    return (plan for plan in _all_plans(run, chosen, others) if plan.name in names)
 
 
 def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Plan]:
@@ -113,22 +122,65 @@ def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Pl
             yield replace(plan, outage=True)
 
 
-def _all_plans(run: Run, others: int) -> Iterator[Plan]:
-    indexed = list(enumerate(zip(run.points, run.point_acts, strict=True)))
+def _all_plans(run: Run, chosen: Chosen, others: int) -> Iterator[Plan]:
+    points = run.points
+    acts = [
+        (index, points[index], act)
+        for index in chosen.acts
+        if (act := run.point_acts[index]) is not None
+    ]
     yield Plan("twice")
     yield Plan("restart")
-    yield from (Plan("crash", index, point) for index, (point, _) in indexed)
-    for index, (point, act) in indexed:
-        if act is not None and point.kind == "before":
+    yield from (Plan("crash", index, points[index]) for index in chosen.killed)
+    for index, point, act in acts:
+        if point.kind == "before":
             yield Plan("effect_fails", index, point, act=act)
-    for index, (point, act) in indexed:
-        if act is not None and point.kind == "after" and act.answer_lost is not None:
+    for index, point, act in acts:
+        if point.kind == "after" and act.answer_lost is not None:
             yield Plan("reply_lost", index, point, act=act)
-    yield from (Plan("overlap", index, point) for index, (point, _) in indexed)
+    yield from (Plan("overlap", index, points[index]) for index in chosen.overtaken)
     yield from (Plan("late", gap=gap) for gap in _LATER)
-    yield from (Plan("late", index, point, _NEXT_DAY) for index, (point, _) in indexed)
-    yield from (Plan("lease_expires", index, point, _LEASE) for index, (point, _) in indexed)
+    yield from (Plan("late", index, points[index], _NEXT_DAY) for index in chosen.killed)
+    yield from (Plan("lease_expires", index, points[index], _LEASE) for index in chosen.overtaken)
     yield from (Plan("out_of_order", other=other) for other in range(others))
+
+
+def by_worth(plans: Iterable[Plan]) -> list[Plan]:
+    """Return plans in the order in which they are tried if there is no time for all.
+
+    First those that are interrupted nowhere, then those beside effects and awaits, in each history; then
+    those at other lines, coarse to fine, so that each part of the job gets its share.
+    """
+    lines: dict[object, list[Plan]] = {}
+    first: list[Plan] = []
+    beside: list[Plan] = []
+    for plan in plans:
+        if plan.point is None:
+            first.append(plan)
+        elif plan.point.kind == "line":
+            lines.setdefault((plan.name, plan.outage), []).append(plan)
+        else:
+            beside.append(plan)
+    fine = [
+        (depth, place, plan)
+        for place, of_one in enumerate(lines.values())
+        for plan, depth in zip(of_one, _depths(len(of_one)), strict=True)
+    ]
+    fine.sort(key=lambda each: each[:2])
+    return [*first, *beside, *(plan for _, _, plan in fine)]
+
+
+def _depths(count: int) -> list[int]:
+    """Return for each place of a list in how many halvings of the list it is the middle of a part."""
+    depths = [0] * count
+    parts = [(0, count, 0)]
+    while parts:
+        begin, end, depth = parts.pop()
+        if begin < end:
+            middle = (begin + end) // 2
+            depths[middle] = depth
+            parts += [(begin, middle, depth + 1), (middle + 1, end, depth + 1)]
+    return depths
 
 
 def deeper(seconds: Mapping[Plan, Sequence[Point]]) -> list[Plan]:

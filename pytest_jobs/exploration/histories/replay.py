@@ -185,6 +185,7 @@ def replay(explorer: Explorer, token: Token) -> None:
     Raises:
         ExplorationError: when the job does not have this history any more.
     """
+    explorer.tries_all = True
     explorer.refer()
     plan = _plan(explorer, token)
     exploration = explorer.exploration
@@ -244,6 +245,7 @@ def _plans(explorer: Explorer, token: Token) -> Iterator[Plan]:
     checked = explorer.checked
     plans = explorer.plans(HISTORIES)
     yield from plans
+    explorer.keeps_seconds = True
     for plan in plans:
         # The points of a second delivery are known only when the first was interrupted.
         named = token_of(plan, checked.name, checked.options.others)

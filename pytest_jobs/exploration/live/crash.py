@@ -27,7 +27,6 @@ from ..engine.acts import Act, ActWatcher, Unwound, skippable, watcher
 from ..engine.ending.death import holds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
-from ..engine.points import Point
 from ..engine.processes import ProcessIds
 from ..engine.scope import Scope
 from ..engine.sources import Sources
@@ -80,9 +79,9 @@ class LiveWatch(Watch):
         """Whether the delivery is to be killed."""
         return self._kill_at is not None
 
-    def _die_at(self, index: int, point: Point) -> BaseException | None:
+    def _die_at(self, index: int) -> BaseException | None:
         target = self._kill_at
-        if target is None or place_of(point) != place_of(target.point):
+        if target is None or place_of(self.run.points[index]) != place_of(target.point):
             return None
         self._times += 1
         if self._times != target.time:

@@ -99,14 +99,12 @@ class Interruption:
         #: The point; None as long as the delivery has not come to it.
         self.point: Point | None = None
 
-    def at_point(self, run: Run, index: int, point: Point) -> BaseException | None:
+    def at_point(self, run: Run, index: int) -> BaseException | None:
         """Interrupt a delivery if this is the point."""
-        act = run.point_acts[index]
-        if (
-            self.point is not None
-            or not self._counts(point, act)
-            or not self._choice.is_at(point, act)
-        ):
+        if self.point is not None:
+            return None
+        point, act = run.points[index], run.point_acts[index]
+        if not self._counts(point, act) or not self._choice.is_at(point, act):
             return None
         self.point = point
         return self._interrupt(point, act)

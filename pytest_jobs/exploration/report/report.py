@@ -259,8 +259,7 @@ class Report:
         if self.is_replay:
             return "replayed: this one history; no other was looked at."
         found = self.exploration
-        points = _counted(len(found.points), "point")
-        text = f"explored: {found.histories} of {found.planned} histories at {points}"
+        text = f"explored: {found.histories} of {found.planned} histories at {found.places}"
         if self.rest is not None:
             passed = ", ".join(self.rest.passed())
             text += f"; passed: {passed}" if passed else ""

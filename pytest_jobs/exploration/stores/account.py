@@ -281,6 +281,22 @@ class Account:
             for name in self.files.writes(event, args):
                 self.wrote(_FILES, name, f"{event}({PurePath(name).name!r})")
 
+    def unshown(self, renamed: Callable[[Any], Any]) -> list[Any]:
+        """Return what was written and is not shown, as it is at a point of a delivery.
+
+        Args:
+            renamed: gives a value a form that can be compared.
+        """
+        with self.during("comparison"):
+            written = [place for place in self._written if not self._is_shown(*place)]
+            for key in (_OPEN_FILES, _HANDLES):
+                written += (
+                    [(key, name) for name in self._stores[key].names()]
+                    if key in self._stores
+                    else []
+                )
+            return [(key, name, self._stores[key].content(name, renamed)) for key, name in written]
+
     # The end
 
     def settle(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
+from ...engine.acts import note_look
 from .receiver import Place, Receiver
 
 #: Python looks for these in the class of an object only. They reach the object itself.
@@ -59,15 +61,22 @@ class Proxy:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._pytest_jobs_target, name)
         if name.startswith("_"):
+            note_look()
             return found
         receiver: Receiver = self._pytest_jobs_receiver
         place: Place = self._pytest_jobs_place
-        return receiver.found(place.attribute(name), found)
+        given = receiver.found(place.attribute(name), found)
+        if given is found:
+            # Data, which an effect of another delivery may change.
+            note_look()
+        return given
 
     def __setattr__(self, name: str, value: object) -> None:
+        note_look(changes=True)
         setattr(self._pytest_jobs_target, name, value)
 
     def __delattr__(self, name: str) -> None:
+        note_look(changes=True)
         delattr(self._pytest_jobs_target, name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -82,19 +91,13 @@ class Proxy:
 class ProxyingReceiver(Receiver):
     """A receiver that makes the proxies for the clients of its service."""
 
-    def __init__(self, name: str, **options: Any) -> None:
-        super().__init__(name, **options)
-        self._kinds: dict[type, type[Proxy]] = {}
-
     def proxy_of(self, place: Place, value: Any) -> Any:
         if isinstance(value, Proxy):
             return value
-        kind = type(value)
-        if kind not in self._kinds:
-            self._kinds[kind] = _proxy_class(kind)
-        return self._kinds[kind](self, place, value)
+        return _proxy_class(type(value))(self, place, value)  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=512)
 def _proxy_class(kind: type) -> type[Proxy]:
     """Return a class of proxies that have the same special methods as the objects of a class."""
     members: dict[str, Any] = {"__slots__": (), "__class__": property(lambda self: kind)}
@@ -122,6 +125,7 @@ def _proxy_class(kind: type) -> type[Proxy]:
 
 def _passed_on(name: str) -> Callable[..., Any]:
     def pass_on(self: Any, *args: Any) -> Any:
+        note_look(changes=True)
         others = (arg._pytest_jobs_target if isinstance(arg, Proxy) else arg for arg in args)
         return getattr(self._pytest_jobs_target, name)(*others)
 
@@ -130,6 +134,7 @@ def _passed_on(name: str) -> Callable[..., Any]:
 
 def _leading(name: str) -> Callable[..., Any]:
     def lead(self: Any, *args: Any) -> Any:
+        note_look()
         found = getattr(self._pytest_jobs_target, name)(*args)
         if found is self._pytest_jobs_target:
             return self

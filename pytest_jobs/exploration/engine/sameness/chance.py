@@ -35,7 +35,7 @@ class Chance:
     """A source of random bytes that recognises them later on."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - repeatable, and no secret
+        self._random: random.Random | None = None
         self._seed = seed
         self._forms: dict[str, int] = {}
         self._values: dict[int | bytes, int] = {}
@@ -51,9 +51,11 @@ class Chance:
 
     @contextmanager
     def pinned(self) -> Generator[None, None, None]:
-        """Let a block draw its random bytes from here, also by `uuid` and `secrets`, and seed `random`."""
+        """Let a block draw its random bytes from here, also by `uuid` and `secrets`, and seed `random`.
+
+        The search puts the state of `random` back when it ends, since that takes long.
+        """
         patches = Patches()
-        state = random.getstate()
         patches.set(os, "urandom", self._urandom)
         patches.set(random, "_urandom", self._urandom)
         random.seed(self._seed)
@@ -65,7 +67,6 @@ class Chance:
             drawing.reset(token_of_drawing)
             numbering.reset(token)
             patches.restore()
-            random.setstate(state)
 
     @property
     def any_drawn(self) -> bool:
@@ -139,6 +140,9 @@ class Chance:
             self._small.setdefault(form, self._forms[text])
 
     def _urandom(self, size: int) -> bytes:
+        if self._random is None:
+            # Most jobs draw nothing, and to make one takes as long as a short job.
+            self._random = random.Random(self._seed)  # noqa: S311 - repeatable, and no secret
         drawn = self._random.randbytes(size)
         if size < _LEAST_BYTES:
             return drawn

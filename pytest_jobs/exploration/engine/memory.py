@@ -1,0 +1,155 @@
+"""The memory that deliveries share: the objects of the project that a new process does not get anew."""
+
+from __future__ import annotations
+
+import types
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from .processes import LOCKS, GlobalName, Namespace, is_held
+
+_SCALARS: Final = (type(None), bool, int, float, complex, str, bytes)
+_CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque, bytearray)
+_FUNCTIONS: Final = (
+    types.FunctionType,
+    types.MethodType,
+    partial,
+    staticmethod,
+    classmethod,
+    property,
+)
+#: Locks of other modules may ask a server whether they are held.
+_WITH_LOCKS: Final = frozenset(("_thread", "threading", "asyncio.locks"))
+#: Looking at more values takes longer than what it saves.
+_MOST: Final = 5_000
+
+#: Equal for equal content.
+Content: TypeAlias = "list[object]"
+
+
+class SharedMemory:
+    """Tells whether objects that two deliveries share have changed.
+
+    Two deliveries of a history are two processes, and share nothing but what the world has made. Worlds put
+    objects of test modules in place, so that a job may change them without an effect source or the state of the
+    world showing it. Objects of libraries are known by their identity only: their changes are effects.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[Namespace],
+        kept: Collection[GlobalName],
+        body: Callable[..., object],
+        is_own: Callable[[type], bool],
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            modules: the modules of the traced code.
+            kept: their globals that belong to the world. Others are fresh in each process, but not the objects
+                in them.
+            body: the function of the job.
+            is_own: returns whether a class belongs to the project.
+        """
+        self._modules = tuple(modules)
+        self._kept = frozenset(kept)
+        self._body = body
+        self._is_own = is_own
+        self._own: dict[type, bool] = {}
+
+    def content(self) -> Content | None:
+        """Return what is there now; None if it is more than can be looked at again and again."""
+        found: Content = []
+        seen: set[int] = set()
+        waiting: list[Any] = [self._body]
+        for module in self._modules:
+            for name, value in list(vars(module).items()):
+                if name.startswith("__"):
+                    continue
+                kind = type(value)
+                if (module.__name__, name) in self._kept:
+                    waiting.append(value)
+                elif kind not in _CONTAINERS:
+                    waiting += () if kind in _SCALARS else (value,)
+                else:
+                    # A new process has another one of these, with the same objects in it.
+                    seen.add(id(value))
+                    waiting.extend(one for one in _members(value) if type(one) not in _SCALARS)
+        while waiting:
+            value = waiting.pop()
+            kind = type(value)
+            if kind in _SCALARS:
+                found.append(value)
+                continue
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            found.append(id(value))
+            inner = list(self._within(value, kind))
+            found.append(len(inner))
+            waiting += inner
+            if len(found) > _MOST:
+                return None
+        return found
+
+    def _within(self, value: Any, kind: type) -> Iterator[Any]:
+        """Yield the values of which an object consists."""
+        if issubclass(kind, _CONTAINERS):
+            yield from _members(value)
+        if issubclass(kind, _FUNCTIONS):
+            yield from _within_function(value)
+        # By its type: a lazy object of Django would build what it stands for to say its class.
+        elif issubclass(kind, type):
+            if self._belongs(value):
+                yield from (one for name, one in vars(value).items() if not name.startswith("__"))
+        elif kind.__module__ in _WITH_LOCKS:
+            if kind in LOCKS:
+                yield is_held(value)
+            elif callable(getattr(kind, "locked", None)):
+                yield value.locked()
+        elif self._belongs(kind):
+            yield from list(getattr(value, "__dict__", {}).values())
+            for base in kind.__mro__:
+                slots = vars(base).get("__slots__", ())
+                for slot in (slots,) if isinstance(slots, str) else slots:
+                    yield getattr(value, slot, None)
+
+    def _belongs(self, kind: type) -> bool:
+        known = self._own.get(kind)
+        if known is None:
+            known = self._own[kind] = self._is_own(kind)
+        return known
+
+
+def _members(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [one for pair in list(value.items()) for one in pair]
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=_order)
+    return list(value)
+
+
+def _order(member: object) -> tuple[str, str]:
+    """Return by what the members of a set are put into an order that repeats within one process."""
+    return type(member).__name__, repr(member) if type(member) in _SCALARS else str(id(member))
+
+
+def _within_function(value: Any) -> Iterator[Any]:
+    if isinstance(value, types.FunctionType):
+        for cell in value.__closure__ or ():
+            try:
+                yield cell.cell_contents
+            except ValueError:
+                continue
+        yield from value.__defaults__ or ()
+        yield from (value.__kwdefaults__ or {}).values()
+        yield from vars(value).values()
+    elif isinstance(value, partial):
+        yield from (value.func, *value.args, *value.keywords.values())
+    elif isinstance(value, property):
+        yield value.fget
+    else:
+        yield value.__func__
+        yield getattr(value, "__self__", None)

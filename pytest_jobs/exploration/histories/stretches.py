@@ -1,0 +1,203 @@
+"""The points of a job that are worth a history: those that others are equivalent to.
+
+Between two effects a delivery only computes. Wherever it is killed there, it leaves the same world, so one
+point stands for all. A second delivery that runs whole there finds the same world, too, and what the first
+one has read before is the same, so the first point and the last one stand for all. The page "What a check
+proves" has the argument, with what it rests on.
+
+A line that comes by often is the other kind: of a thousand rounds with one effect each, the first two and the
+last stand for all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, Final
+
+from ..engine.memory import Content
+from ..engine.watching import Run
+
+#: A line or an effect that comes by more often than this does so in a loop.
+_OFTEN: Final = 10
+#: Of those, so many are tried at the beginning.
+_FIRST: Final = 2
+#: What differs from round to round in the text of an effect, and leaves its kind as it is.
+_ROUND: Final = re.compile(r"'(?:[^'\\]|\\.)+'|\"(?:[^\"\\]|\\.)+\"|(?!0\b)\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The indexes of the points that are tried."""
+
+    #: Where a worker dies.
+    killed: Sequence[int]
+    #: Where another delivery overtakes.
+    overtaken: Sequence[int]
+    #: The effects that fail, or whose reply is lost: before and after which points.
+    acts: Sequence[int]
+    #: How many points there are.
+    count: int
+    #: Whether some were left out since their lines come by often.
+    rounds_left_out: bool = False
+
+    @classmethod
+    def every(cls, run: Run) -> Chosen:
+        """Choose every point of a delivery."""
+        every = range(len(run.points))
+        return cls(every, every, every, len(every))
+
+    def __str__(self) -> str:
+        """Return how many points stand for all of them; "" if each was tried."""
+        if len(self.killed) == len(self.overtaken) == self.count:
+            return ""
+        rounds = ", and two rounds and the last of each loop" if self.rounds_left_out else ""
+        return f"a crash at {len(self.killed)} and an overlap at {len(self.overtaken)} stand for all{rounds}"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is outside of a delivery at one of its points."""
+
+    acted: int
+    looked: int
+    now_ns: int
+    #: The state of the world and the effects, and the stores that it does not show.
+    state: object
+    #: The memory that deliveries share.
+    memory: Content | object
+
+    def is_same_world(self, other: Sight) -> bool:
+        """Return whether a worker that is killed at either point leaves the same world."""
+        return (
+            self.acted == other.acted
+            and self.now_ns == other.now_ns
+            and self.state == other.state
+            and self.memory == other.memory
+        )
+
+
+class Unclear:
+    """A state that cannot be seen, so that it is the same as no other."""
+
+
+def seen_at(
+    acted: int,
+    looked: int,
+    now_ns: int,
+    state: Callable[[], Any],
+    memory: Callable[[], Content | None],
+) -> Sight:
+    """Return what is outside of a delivery at one of its points.
+
+    Args:
+        acted: how often it has done something outside so far.
+        looked: how often it has looked at something there.
+        now_ns: the time.
+        state: returns the state of the world. It may fail where the delivery holds a lock.
+        memory: returns the memory that deliveries share; None if it is too much.
+    """
+    return Sight(acted, looked, now_ns, _if_clear(state), _if_clear(memory))
+
+
+def _if_clear(look: Callable[[], Any]) -> object:
+    try:
+        found = look()
+    except Exception:
+        found = None
+    return Unclear() if found is None else found
+
+
+def candidates(run: Run) -> list[int]:
+    """Return the points of a delivery without those of lines and effects that come by often.
+
+    The first two and the last of each are left, and each effect whose arguments are of another kind than
+    those of the rounds before.
+    """
+    places: dict[object, list[int]] = defaultdict(list)
+    for index, key in enumerate(_keys(run)):
+        places[key].append(index)
+    found: list[int] = []
+    for indexes in places.values():
+        few = len(indexes) <= _OFTEN
+        found += indexes if few else [*indexes[:_FIRST], indexes[-1]]
+    return sorted(found)
+
+
+def _keys(run: Run) -> Iterator[object]:
+    """Yield for each point what the points of other rounds of a loop have in common with it.
+
+    That is its line with the lines from which its function was called, as far as the order of lines tells them:
+    a helper that twelve different lines call is no loop. Of an effect it is also the kind of its arguments.
+    """
+    calls: list[tuple[CodeType | None, int]] = []
+    ways: dict[tuple[int, CodeType | None, int], int] = {}
+    way = 0
+    for kind, text, code, line in run.points.noted():
+        while any(called is code for called, _ in calls):
+            calls.pop()
+        way = calls[-1][1] if calls else 0
+        way = ways.setdefault((way, code, line), len(ways) + 1)
+        calls.append((code, way))
+        yield kind, way, None if text is None else _ROUND.sub("_", text)
+
+
+def chosen(run: Run, tried: Sequence[int], sights: Sequence[Sight], end: Sight) -> Chosen:
+    """Return the points that stand for the others.
+
+    Args:
+        run: the clean run.
+        tried: the points that are looked at, by their indexes.
+        sights: what was outside of the delivery at each of them.
+        end: the same when it had ended.
+    """
+    count = len(run.points)
+    killed: list[int] = []
+    overtaken: list[int] = []
+    before: Sight | None = None
+    unheard = False
+    for index, sight in zip(tried, sights, strict=True):
+        if before is None or not sight.is_same_world(before):
+            killed.append(index)
+        unheard = unheard or (before is not None and _changed_unheard(before, sight))
+        before = sight
+    unheard = unheard or before is None or _changed_unheard(before, end)
+    if not unheard:
+        overtaken = _ends_of_stretches(tried, sights)
+    return Chosen(
+        killed,
+        list(tried) if unheard else overtaken,
+        list(tried),
+        count,
+        rounds_left_out=len(tried) < count,
+    )
+
+
+def _changed_unheard(before: Sight, after: Sight) -> bool:
+    """Return whether the world may have changed without an effect, so that a line in between may read that."""
+    if before.memory != after.memory:
+        return True
+    if isinstance(before.state, Unclear) or isinstance(after.state, Unclear):
+        # Each of these points is tried by itself.
+        return False
+    return before.acted == after.acted and before.state != after.state
+
+
+def _ends_of_stretches(tried: Sequence[int], sights: Sequence[Sight]) -> list[int]:
+    """Return the first and the last point of each stretch without an effect and without a look."""
+    found: dict[int, None] = {}
+    previous: tuple[int, Sight] | None = None
+    for index, sight in zip(tried, sights, strict=True):
+        if previous is None or not (
+            sight.is_same_world(previous[1]) and sight.looked == previous[1].looked
+        ):
+            if previous is not None:
+                found[previous[0]] = None
+            found[index] = None
+        previous = index, sight
+    if previous is not None:
+        found[previous[0]] = None
+    return list(found)

@@ -1,0 +1,83 @@
+"""The points that are tried stand for all: the full search finds the same kinds of failing histories."""
+
+from __future__ import annotations
+
+import pytest
+from generated_jobs import Generated, generated
+from hypothesis import HealthCheck, given, settings
+
+from pytest_jobs import check_idempotent
+from pytest_jobs.exploration.histories import stretches
+
+_SETTINGS = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def _check_alike(job: Generated) -> None:
+    assert job.failing(every_line=False) == job.failing(every_line=True), job.source
+
+
+@settings(_SETTINGS, max_examples=4)
+@given(generated())
+def test_the_points_that_stand_for_others_find_what_all_points_find(job):
+    _check_alike(job)
+
+
+@pytest.mark.slow
+@settings(_SETTINGS, max_examples=90)
+@given(generated())
+def test_the_points_that_stand_for_others_find_what_all_points_find_in_many_jobs(job):
+    _check_alike(job)
+
+
+_CHARGED_THEN_MARKED = Generated(
+    "def job():\n    if memory.x > 0: return\n    gateway.charge(1)\n    memory.x = 1\n", ()
+)
+_TORN = Generated(
+    "def job():\n    a = memory.x\n    b = memory.y\n    memory.x = 1\n    memory.y = 1\n"
+    "    gateway.charge(a - b, key=1)\n",
+    (),
+)
+
+
+@pytest.mark.parametrize("job", [_CHARGED_THEN_MARKED, _TORN])
+def test_memory_that_the_world_does_not_show_counts(job):
+    _check_alike(job)
+
+
+_PAID_BY_ROUND = Generated(
+    "def job():\n    for item in range(40):\n        gateway.charge(item or None, key=item)\n", ()
+)
+
+
+def test_of_a_loop_the_first_rounds_and_the_last_are_tried_and_what_is_of_another_kind():
+    with _PAID_BY_ROUND.ready() as (job, world):
+        explored = check_idempotent(job, world=world, histories=["effect_fails"])
+        every = check_idempotent(job, world=world, histories=["effect_fails"], every_line=True)
+
+    assert explored.histories == 4
+    assert every.histories == 40
+    assert "two rounds and the last of each loop" in str(explored)
+    assert "stand for all" not in str(every)
+
+
+def test_a_helper_that_many_lines_call_is_no_loop():
+    calls = "".join(f"    pay({number})\n" for number in range(12))
+    source = f"def pay(number):\n    gateway.charge(number, key=number)\n\ndef job():\n{calls}"
+    with Generated(source, ()).ready() as (job, world):
+        explored = check_idempotent(job, world=world, histories=["effect_fails"])
+
+    assert explored.histories == 12
+
+
+def test_a_stretch_that_is_merged_over_an_effect_is_noticed(monkeypatch):
+    monkeypatch.setattr(
+        stretches.Sight, "is_same_world", lambda self, other: self.now_ns == other.now_ns
+    )
+
+    with pytest.raises(AssertionError):
+        _check_alike(_CHARGED_THEN_MARKED)

@@ -1,0 +1,63 @@
+"""What a check tries if there is no time for everything."""
+
+from __future__ import annotations
+
+import pytest
+from generated_jobs import Generated
+
+from pytest_jobs import check_idempotent
+from pytest_jobs.errors import DuplicateEffect, ExplorationError
+
+_LINES = "".join(f"    a = {number}\n" for number in range(40))
+_CHARGED_IN_THE_END = Generated(
+    f"def job():\n    if memory.x: return\n{_LINES}    gateway.charge(1)\n    memory.x = 1\n", ()
+)
+
+
+class Histories:
+    """Time for twenty histories, each of which takes a second."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = 20
+        self._looks = 0
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+    @property
+    def computed(self) -> float:
+        self._looks += 1
+        return float(self._looks)
+
+    def suffices(self, done: int, more: int) -> bool:
+        return done + more <= 20
+
+
+@pytest.fixture(autouse=True)
+def _limited(monkeypatch):
+    monkeypatch.setattr("pytest_jobs.exploration.check.TimeLimit", Histories)
+
+
+def test_points_beside_effects_are_tried_before_other_lines():
+    with (
+        _CHARGED_IN_THE_END.ready() as (job, world),
+        pytest.raises(DuplicateEffect, match=r"\[crash"),
+    ):
+        check_idempotent(job, world=world, histories=["crash"], every_line=True)
+
+
+def test_the_error_says_how_long_all_take_and_what_to_do():
+    source = _CHARGED_IN_THE_END.source.replace("charge(1)", "charge(1, key=1)")
+    with (
+        Generated(source, ()).ready() as (job, world),
+        pytest.raises(ExplorationError) as raised,
+    ):
+        check_idempotent(job, world=world, histories=["crash"], every_line=True)
+
+    text = str(raised.value)
+    assert text.startswith("10 s did not suffice: Explored 20 of 45 histories at 45 points.")
+    assert "All of them take about 45 s. Raise time_limit=" in text
+    assert "trace=" in text
+    assert "atomic=" in text
+    assert text.endswith("accept a part by allow_partial=True.")
