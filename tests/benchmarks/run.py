@@ -18,6 +18,8 @@ from datetime import timedelta
 from typing import Any
 
 from bridges import bridge_rows
+from exploring import exploring_rows
+from floors import floor_rows
 from measure import loop, median
 from rows import Row
 from workloads import PAYLOADS, SMALL, Failing, Real, Sidekiq, Small, queueing_huey
@@ -209,6 +211,8 @@ def main() -> None:
         recurring_row(),
         startup_row(),
         *bridge_rows(),
+        *floor_rows(),
+        *exploring_rows(),
     ]
     width = max(len(row.what) for row in rows)
     for row in rows:
