@@ -48,7 +48,7 @@ def test_a_library_that_is_not_known_is_refused(names):
         type("Case", (JobsTestCase,), {"jobs_ignore": names})
 
     assert str(raised.value).startswith(
-        "Case.jobs_ignore: 'celry' is not a job library: did you mean 'celery'? The libraries are arq, "
+        "Case.jobs_ignore: 'celry' is not a job library: did you mean 'celery'? The libraries are "
     )
 
 

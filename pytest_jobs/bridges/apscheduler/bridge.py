@@ -304,7 +304,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
         kept.advance(job, run_times[-1])
         if job.coalesce if hasattr(job, "coalesce") else scheduler._job_defaults["coalesce"]:
             run_times = run_times[-1:]
-        most = getattr(job, "max_instances", scheduler._job_defaults["max_instances"])
+        most: Any = getattr(job, "max_instances", scheduler._job_defaults["max_instances"])
         if self.store.running.get((scheduler, job_id), 0) >= most:
             scheduler._dispatch_event(
                 JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job_id, "default", run_times)

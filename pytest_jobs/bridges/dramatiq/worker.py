@@ -111,13 +111,13 @@ class HarnessWorker:
     """
 
     def __init__(self, broker: Broker) -> None:
-        queue: Any = _NoQueue()
-        options = {"broker": broker, "work_queue": queue, "worker_timeout": 0}
-        consumer = dramatiq_worker._ConsumerThread(queue_name="", prefetch=1, **options)
+        options: dict[str, Any] = {"broker": broker, "work_queue": _NoQueue(), "worker_timeout": 0}
+        consumer: Any = dramatiq_worker._ConsumerThread(queue_name="", prefetch=1, **options)
         consumer.consumer = _Acknowledging()
+        consumers: Any = _EveryQueue(consumer)
         self._broker = broker
         self._consumer = consumer
-        self._thread = dramatiq_worker._WorkerThread(consumers=_EveryQueue(consumer), **options)
+        self._thread = dramatiq_worker._WorkerThread(consumers=consumers, **options)
 
     def due(self, proxy: Any) -> Any:
         """Put a delayed message, which is due now, on its own queue, and return it as a worker gets it there."""

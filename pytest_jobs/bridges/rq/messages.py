@@ -52,7 +52,8 @@ class SentJob(Message):
             expires_ns=None if not job.ttl or job.ttl < 0 else enqueued_ns + job.ttl * _SECOND_NS,
         )
         self.sender = sender
-        self.data: Mapping[Any, Any] = sender.connection.hgetall(job.key) if data is None else data
+        connection: Any = sender.connection
+        self.data: Mapping[Any, Any] = connection.hgetall(job.key) if data is None else data
 
     def job(self) -> Job:
         """Return the job, made anew from its payload."""
