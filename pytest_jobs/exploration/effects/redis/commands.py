@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis import exceptions
@@ -137,7 +137,9 @@ def nothing_to_come(waiting: object) -> Exception:
 
 def lock_without_owner(name: object) -> Exception:
     """Return the error of a lock that will never be free."""
-    return exceptions.LockError(f"The lock {name} {_NO_OWNER}")
+    # Some versions of redis-py declare no types here.
+    made: Callable[[str], Exception] = exceptions.LockError
+    return made(f"The lock {name} {_NO_OWNER}")
 
 
 def waits_for_ever(error: BaseException) -> bool:
