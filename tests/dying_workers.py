@@ -46,7 +46,7 @@ class DyingWorkers(Explorer):
             # Nothing is known of the dead process; it came as far as the clean run did.
             clean, end = self.reference.run, plan.index + 1
             first = Run(1, begun_ns, clean.points[:end], clean.point_acts[:end])
-            first.stopped_at = plan.point
+            first.stopped = plan.index
             history.runs.append(first)
             history.wait(plan.gap)
             last = history.deliver_until_acknowledged()
@@ -102,10 +102,11 @@ def _deliver_in_a_process_that_dies(history, plan):
     assert code == _KILLED
 
 
-def _die_at(history, plan, index, point):
-    if index == plan.index and point.name == plan.point.name:
+def _die_at(history, plan, index):
+    run = history.runs[-1]
+    if index == plan.index and run.points[index].name == plan.point.name:
         _end_process(_KILLED)
-    act = history.runs[-1].point_acts[index]
+    act = run.point_acts[index]
     if act is not None and act.tells_itself:
         # A fake, a mail or an enqueued job: it is kept in the memory of this process.
         _end_process(_IN_MEMORY)

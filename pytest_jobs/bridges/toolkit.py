@@ -554,6 +554,11 @@ class LibraryBridge(Generic[T, M, S]):
         finally:
             self._sink, self.store = before
 
+    @property
+    def served(self) -> object:
+        """What a server would keep now. A search looks at it to find out whether a line has changed it."""
+        return self.store
+
     def report(self, message: M, origin: Origin | None = None) -> JobRecord:
         """Report a message as enqueued, and return its record.
 

@@ -104,6 +104,11 @@ class ReferenceBridge(
         """Do as `sandbox` does, with a copy of the batches that there are."""
         return self.sandbox(sink, with_batches=True)
 
+    @property
+    def served(self) -> object:
+        """The store of locks and batches."""
+        return self._locks
+
     def locks(self, now_ns: int) -> tuple[Held, ...]:
         """Return the locks and places that jobs hold."""
         return self._locks.held(now_ns)

@@ -105,6 +105,10 @@ class Engine:
                 stack.enter_context(bridge.sandbox(sink))
             yield
 
+    def served(self) -> list[object]:
+        """Return what the servers of the job libraries would keep now: locks, batches, results."""
+        return [getattr(bridge, "served", None) for bridge in self.harness.bridges]
+
     def remember_locks(self, modules: Iterable[Namespace]) -> None:
         """Remember which locks of some modules are free before the first delivery."""
         if self._synchronisers is None:

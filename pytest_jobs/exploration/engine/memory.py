@@ -1,4 +1,4 @@
-"""The memory that deliveries share: the objects of the project that a new process does not get anew."""
+"""The memory that deliveries share: what a new process does not get anew, and what stands in for servers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _FUNCTIONS: Final = (
 )
 #: Locks of other modules may ask a server whether they are held.
 _WITH_LOCKS: Final = frozenset(("_thread", "threading", "asyncio.locks"))
+#: Where the classes of the stores of bridges are, which stand in for servers.
+_OF_SERVERS: Final = ("pytest_jobs.bridges.", "pytest_jobs.core.", "fakeredis.")
 #: Looking at more values takes longer than what it saves.
 _MOST: Final = 5_000
 
@@ -43,6 +45,7 @@ class SharedMemory:
         kept: Collection[GlobalName],
         body: Callable[..., object],
         is_own: Callable[[type], bool],
+        served: Callable[[], Iterable[object]] = tuple,
     ) -> None:
         """Look at nothing yet.
 
@@ -52,18 +55,21 @@ class SharedMemory:
                 in them.
             body: the function of the job.
             is_own: returns whether a class belongs to the project.
+            served: returns what the servers of job libraries would keep. A lock that a library takes before it
+                enqueues is no effect of its own, and keeps the next delivery out.
         """
         self._modules = tuple(modules)
         self._kept = frozenset(kept)
         self._body = body
         self._is_own = is_own
+        self._served = served
         self._own: dict[type, bool] = {}
 
     def content(self) -> Content | None:
         """Return what is there now; None if it is more than can be looked at again and again."""
         found: Content = []
         seen: set[int] = set()
-        waiting: list[Any] = [self._body]
+        waiting: list[Any] = [self._body, *self._served()]
         for module in self._modules:
             for name, value in list(vars(module).items()):
                 if name.startswith("__"):
@@ -119,7 +125,8 @@ class SharedMemory:
     def _belongs(self, kind: type) -> bool:
         known = self._own.get(kind)
         if known is None:
-            known = self._own[kind] = self._is_own(kind)
+            known = self._is_own(kind) or kind.__module__.startswith(_OF_SERVERS)
+            self._own[kind] = known
         return known
 
 

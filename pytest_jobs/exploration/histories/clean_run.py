@@ -115,6 +115,7 @@ class Reference:
             self._kept,
             self._checked.target.bridge.resolve(self._checked.target.job),
             self._checked.engine.scope.owns,
+            self._checked.engine.served,
         )
         sights: list[Sight] = []
 
