@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from servers import redis_url  # noqa: F401 - a fixture
@@ -157,6 +158,19 @@ def test_what_expires_in_the_test_is_left_as_long_in_each_history():
     check_idempotent(close)
 
     assert client.keys() == [b"open"]
+
+
+def test_what_expires_soon_is_still_there_for_a_search_in_the_evening(jobs):
+    # A search waits until no day ends within some hours.
+    jobs.clock.move_to(datetime(2100, 1, 1, 22, 30, tzinfo=UTC))
+    client = fakeredis.FakeRedis()
+    client.set("open", 1, ex=600)
+
+    def close():
+        if client.exists("open"):
+            client.set("closed", 1)
+
+    check_idempotent(close)
 
 
 def test_a_client_with_a_single_connection(server):

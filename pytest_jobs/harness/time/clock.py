@@ -229,6 +229,24 @@ class VirtualClock:
                 self._traveller.move_to(to_datetime(before).astimezone(_NOT_UTC))
                 self._ns = before
 
+    @contextmanager
+    def showing(self, instant: datetime) -> Generator[None, None, None]:
+        """Show another time for a block, also an earlier one: for a look at something as it was then.
+
+        Nothing comes due. A clock that has not moved yet, or follows a freeze of the test, goes on as it is.
+        """
+        before, traveller = self._ns, self._traveller
+        if before is None or traveller is None or self._freeze is not None:
+            yield
+            return
+        traveller.move_to(instant.astimezone(_NOT_UTC))
+        self._ns = to_ns(instant, "the time to show")
+        try:
+            yield
+        finally:
+            traveller.move_to(to_datetime(before).astimezone(_NOT_UTC))
+            self._ns = before
+
     def stop(self) -> None:
         """Restore the time of the system; the clock is real again.
 

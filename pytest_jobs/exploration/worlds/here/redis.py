@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
+from ....harness.jobs import current_jobs
 from ....harness.records.patches import Patches
 from ...effects.redis.keys import client_like, fake_servers
 from ...effects.wrapping import surround
@@ -92,6 +94,8 @@ class Databases:
     """The databases that a job has used in any history, and what they have in the test."""
 
     def __init__(self) -> None:
+        #: A search begins some hours later if a day ends soon, when keys of the test would have expired.
+        self._made_at = datetime.now(UTC)
         self._contents: dict[_Place, _Content] = {}
         #: Those that were known before the clean run, whose keys are all shown.
         self._shown: list[_Place] = []
@@ -115,7 +119,8 @@ class Databases:
 
     def _content_of(self, place: _Place, pool: Any, server: object) -> _Content:
         if place not in self._contents:
-            self._contents[place] = _Content(pool, server)
+            with current_jobs().clock.showing(self._made_at):
+                self._contents[place] = _Content(pool, server)
         return self._contents[place]
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
