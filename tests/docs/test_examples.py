@@ -69,7 +69,7 @@ BROKEN_BY_KILLS = {
         "loans.tasks.send_reminder",
     },
     "dramatiq": {"charge"},
-    "rq": {"charge"},
+    "rq": {"invoices.jobs.charge"},
     "huey": {"letters.tasks.send_issue"},
     "procrastinate": {"letters:charge"},
     "shop": set(),
