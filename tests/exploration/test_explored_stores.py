@@ -14,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -640,11 +640,12 @@ def test_a_pool_that_the_world_fills_is_as_full_in_each_delivery():
     def world():
         with tempfile.TemporaryDirectory() as made:
             path = Path(made) / "shop.db"
-            own = sqlite3.connect(path)
-            own.execute("create table orders (id)")
-            app.pool = queue.Queue()
-            app.pool.put(sqlite3.connect(path, check_same_thread=False))
-            yield lambda: {"orders": own.execute("select * from orders").fetchall()}
+            pooled = sqlite3.connect(path, check_same_thread=False)
+            with closing(sqlite3.connect(path)) as own, closing(pooled):
+                own.execute("create table orders (id)")
+                app.pool = queue.Queue()
+                app.pool.put(pooled)
+                yield lambda: {"orders": own.execute("select * from orders").fetchall()}
 
     def add(number):
         connection = app.pool.get()

@@ -93,6 +93,14 @@ def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
     return connected
 
 
+def _close_for_good(wrapper: Any) -> None:
+    """Close the connection that the world has opened, and not the one that stands in for it in a delivery."""
+    leave_world = getattr(wrapper.connection, "leave_world", None)
+    if leave_world is not None:
+        leave_world()
+    wrapper.close()
+
+
 class _Connections:
     """Gives each explored delivery connections of its own, and notes which it uses."""
 
@@ -117,7 +125,7 @@ class _Connections:
             # It was open before the deliveries began: a worker opens its own.
             if wrapper.in_atomic_block:
                 refuse_delivery(_OF_TEST.format(alias=wrapper.alias))
-            wrapper.close()
+            _close_for_good(wrapper)
         if wrapper.connection is None:
             self._open(wrapper)
         raw: Any = wrapper.connection

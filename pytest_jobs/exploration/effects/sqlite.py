@@ -61,10 +61,10 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     is_of_world = account is not None and account.phase == "world" and watcher.get() is None
     if is_of_world and (args[0] if args else kwargs["database"]) == ":memory:":
         args, kwargs = _shared(args, kwargs)
-    again = functools.partial(_connect, connect, *args, factory=factory, **kwargs)
     if is_of_world and len(args) <= _BEFORE_THREADS:
         # Deliveries may have threads of their own.
         kwargs["check_same_thread"] = False
+    again = functools.partial(_connect, connect, *args, factory=factory, **kwargs)
     token = _opening.set(True)
     try:
         connection = connect(*args, factory=factory, **kwargs)
@@ -120,6 +120,10 @@ class _WatchedConnection(sqlite3.Connection):
         """Let each delivery that uses this connection use one of its own."""
         self._open_again = open_again
 
+    def leave_world(self) -> None:
+        """Be a connection like any other: whoever has opened it gives each delivery its own."""
+        self._open_again = None
+
     def note_statement(self, sql: str, parameters: tuple[Any, ...]) -> None:
         """Note what concerns this connection alone: the connections of deliveries need it too."""
         if self._open_again is None or is_explored():
@@ -147,6 +151,9 @@ class _WatchedConnection(sqlite3.Connection):
         if own is None:
             self._commit_of_world()
             own = self._of_deliveries[current] = self._open_again()
+            if (account := accounts.current) is not None:
+                # The job closes what the world has opened, if anything, and leaves this one open.
+                account.when_closed(own.end)
             for tell in self._told:
                 tell(own)
         for name in ("row_factory", "text_factory", "isolation_level"):
@@ -211,6 +218,10 @@ class _WatchedConnection(sqlite3.Connection):
         """Let sqlite ask the authorizer again, also about prepared statements, where another phase has begun."""
         if self._authorizer.is_behind():
             super().set_authorizer(self._authorizer.allow)
+
+    def end(self) -> None:
+        """Close it, whoever has used it."""
+        super().close()
 
     def die(self) -> None:
         """End as with the process.

@@ -189,6 +189,7 @@ class Account:
         self.scratch: set[Item] = set()
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
         self.unbound: list[tuple[Item, str, str]] = []
+        self._endings: list[Callable[[], object]] = []
 
     @property
     def phase(self) -> Phase:
@@ -374,8 +375,14 @@ class Account:
                 f"job writes there; put a fake in its place; or leave it out by ignore={{{named!r}}}."
             )
 
+    def when_closed(self, end: Callable[[], object]) -> None:
+        """Have something called when the history has ended and its world was left."""
+        self._endings.append(end)
+
     def close(self) -> None:
         """Drop the stores, which end with the world, and what was written to files that were open before."""
+        while self._endings:
+            self._endings.pop()()
         self._additions.cut_off()
         self._stores.clear()
         self._labels.clear()
