@@ -125,7 +125,7 @@ class Engine:
         Args:
             observe: returns the state of the world; None if there is no world any more.
         """
-        self.first_state.put_back()
+        self.first_state.put_back(recursion_limit=False)
         self._signal_handlers.renew()
         self._patchers.catch_up()
         if self._watches_synchronisers() and self._synchronisers is not None:

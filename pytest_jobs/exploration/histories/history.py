@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from ...harness.records.record import JobRecord, current_record
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, Unwound, watcher
 from ..engine.delivering import Deliveries
-from ..engine.ending.process_state import ProcessState
+from ..engine.ending.process_state import ProcessState, put_recursion_limit
 from ..engine.ending.signs import blocking_call
 from ..engine.ending.synchronisers import Slot
 from ..engine.memory import SharedMemory
@@ -89,6 +90,7 @@ class History(Deliveries):
     def opened(self) -> Generator[History, None, None]:
         """Build the world, and enqueue the job."""
         with ExitStack() as stack:
+            stack.callback(put_recursion_limit, sys.getrecursionlimit())
             token = current_record.set(None)
             stack.callback(current_record.reset, token)
             stack.enter_context(accounts.opened(self.account))
@@ -304,7 +306,7 @@ class History(Deliveries):
         if there is None:
             names = self.globals.switch_to(None, self.belonging_to_world())
             slots = self.engine.switch_synchronisers(None, self.observed)
-            self.engine.first_state.put_back()
+            self.engine.first_state.put_back(recursion_limit=False)
         else:
             names = self.globals.switch_to(there[0])
             slots = self.engine.switch_synchronisers(there[1], self.observed)

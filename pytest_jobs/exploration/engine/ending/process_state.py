@@ -31,6 +31,7 @@ class ProcessState(NamedTuple):
     errors: Any
     #: The values of `_SETTINGS`.
     settings: list[Any]
+    recursion_limit: int
 
     @classmethod
     def taken(cls) -> ProcessState:
@@ -48,10 +49,18 @@ class ProcessState(NamedTuple):
             sys.stdout,
             sys.stderr,
             [get() for get, _ in _SETTINGS],
+            sys.getrecursionlimit(),
         )
 
-    def put_back(self) -> None:
-        """Make the state of this process what it was."""
+    def put_back(self, *, recursion_limit: bool = True) -> None:
+        """Make the state of this process what it was.
+
+        Args:
+            recursion_limit: whether the limit is put back too. Hypothesis has one of its own for each example, so
+                a state from before the examples does not know it.
+        """
+        if recursion_limit:
+            put_recursion_limit(self.recursion_limit)
         now = ProcessState.taken()
         if now.folder != self.folder and self.folder is not None:
             os.chdir(self.folder)
@@ -133,7 +142,10 @@ def _put_socket_timeout(seconds: Any) -> None:
     sys.modules["socket"].setdefaulttimeout(seconds)
 
 
-def _put_recursion_limit(limit: int) -> None:
+def put_recursion_limit(limit: int) -> None:
+    """Set the recursion limit, if it has changed."""
+    if sys.getrecursionlimit() == limit:
+        return
     # It may be too low for the functions that run now.
     with contextlib.suppress(RecursionError):
         sys.setrecursionlimit(limit)
@@ -147,7 +159,6 @@ _SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = 
     (_root_logger, _put_root_logger),
     (_precision, _put_precision),
     (_socket_timeout, _put_socket_timeout),
-    (sys.getrecursionlimit, _put_recursion_limit),
     (sys.getswitchinterval, sys.setswitchinterval),
 )
 
