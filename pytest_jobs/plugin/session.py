@@ -14,7 +14,7 @@ import pytest
 
 from .exploring import Explorations
 from .fixtures import ANSWERED, CLOSED, JOBS
-from .settings.declared import MARKER, is_anything_said
+from .settings.declared import MARKER, is_anything_said, is_jobs_case
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -67,14 +67,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
         check_marker_names(marks, config)
     is_said = is_anything_said(config)
-    if not is_said and "jobs" not in marks and not any(map(_is_jobs_case, items)):
+    if not is_said and "jobs" not in marks and not any(map(is_jobs_case, items)):
         return
     from .settings.options import configure_case, item_options, session_options
 
     always = session_options(config).always
     for item in items:
         names = getattr(item, "fixturenames", None)
-        is_case = _is_jobs_case(item)
+        is_case = is_jobs_case(item)
         if is_case:
             configure_case(item)
         if names is None or not (always or is_case or item.get_closest_marker("jobs")):
@@ -90,11 +90,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             others = [name for name in names if name not in wider]
             # A new list: all items of a parametrised test share the old one.
             cast(Any, item).fixturenames = [*wider, "job_harness", *others]
-
-
-def _is_jobs_case(item: pytest.Item) -> bool:
-    """Say whether a test is a method of a `JobsTestCase`, which need not be imported to be known."""
-    return bool(getattr(getattr(item, "cls", None), "_is_jobs_case", False))
 
 
 def pytest_report_collectionfinish(

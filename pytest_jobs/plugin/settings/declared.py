@@ -176,3 +176,8 @@ def _may_say_something(config: pytest.Config) -> bool:
             for path in {config.inipath, config.rootpath / "pyproject.toml"}
         )
     )
+
+
+def is_jobs_case(item: pytest.Item) -> bool:
+    """Say whether a test is a method of a `JobsTestCase`, which need not be imported to be known."""
+    return bool(getattr(getattr(item, "cls", None), "_is_jobs_case", False))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 
 import pytest
 
-from .declared import CRASH_POINTS, ini_name
+from .declared import CRASH_POINTS, ini_name, is_jobs_case
 from .misspelt import check_names_in_files
 
 if TYPE_CHECKING:
@@ -369,11 +369,6 @@ _OPTIONS_OF_CASE: Final = {
     "jobs_jitter": "jitter",
     "jobs_strict": "strict",
 }
-
-
-def is_jobs_case(item: pytest.Item) -> bool:
-    """Say whether a test is a method of such a class."""
-    return bool(getattr(_class_of(item), "_is_jobs_case", False))
 
 
 def options_of_case(item: pytest.Item) -> dict[str, Any]:
