@@ -83,7 +83,7 @@ def failing(job, where, history, monkeypatch):
                 points.append(str(plan.point))
 
     monkeypatch.setattr(Explorer, "_try_all", try_all)
-    check(job, where, [history])
+    check(job, where, [history], every_line=True)
     return points
 
 
