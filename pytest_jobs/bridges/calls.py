@@ -1,4 +1,4 @@
-"""Seeing direct calls of tasks: `task(1)`, `task.run(1)`, `task.apply((1,))`, for `--jobs-attack-calls`."""
+"""Seeing direct calls of tasks, such as `task(1)` and `task.apply((1,))`, for `--jobs-attack-calls`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ class DirectCallCapture:
             "django.tasks.base": self._django,
             "django_tasks.base": self._django,
             "taskiq.decor": self._taskiq,
+            "dramatiq.actor": self._dramatiq,
+            "huey.api": self._huey,
+            "procrastinate.tasks": self._procrastinate,
             "pytest_jobs.core.functions": self._functions,
             "pytest_jobs.core.execution": self._core,
         }
@@ -72,6 +75,16 @@ class DirectCallCapture:
 
     def _taskiq(self, module: Any) -> None:
         self._capture(module.AsyncTaskiqDecoratedTask, "__call__", _read_taskiq, "as body")
+
+    def _dramatiq(self, module: Any) -> None:
+        # An actor that is a coroutine function runs on a loop in a thread of Dramatiq, and its call waits.
+        self._capture(module.Actor, "__call__", _read_dramatiq, "never")
+
+    def _huey(self, module: Any) -> None:
+        self._capture(module.TaskWrapper, "call_local", _read_huey, "never")
+
+    def _procrastinate(self, module: Any) -> None:
+        self._capture(module.Task, "__call__", _read_procrastinate, "as body")
 
     def _functions(self, module: Any) -> None:
         self._capture(module.JobFunction, "__call__", _read_function, "as body")
@@ -147,6 +160,21 @@ def _read_django(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ca
 
 def _read_taskiq(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
     return Called(str(task.task_name), task.original_func, args, kwargs)
+
+
+def _read_dramatiq(actor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    from .dramatiq.worker import body_of
+
+    return Called(str(actor.actor_name), body_of(actor), args, kwargs)
+
+
+def _read_huey(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    made = task.task_class
+    return Called(f"{made.__module__}.{made.__name__}", task.func, args, kwargs)
+
+
+def _read_procrastinate(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    return Called(str(task.name), task.func, args, kwargs)
 
 
 def _read_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:

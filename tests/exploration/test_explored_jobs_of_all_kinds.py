@@ -105,3 +105,14 @@ def test_each_delivery_has_arguments_of_its_own():
         explored_jobs.gateway.charge(tuple(numbers), key="one")
 
     check_idempotent(change, args=([],), world=gateway)
+
+
+def test_a_world_that_enqueues_a_job_of_its_own():
+    def world():
+        explored_jobs.send_receipt.perform_later(7)
+        with fake(explored_jobs, "gateway", Gateway(), key="key") as made:
+            yield lambda: {"charges": made.calls}
+
+    explored = check_idempotent(explored_jobs.Pay, args=(1,), world=world, histories=["twice"])
+
+    assert explored.to_dict()["arguments"][0]["points"] > 1

@@ -295,6 +295,83 @@ def test_direct_calls_of_celery(pytester):
     )
 
 
+TASKS = {
+    "dramatiq": """
+        import dramatiq
+        from dramatiq.brokers.stub import StubBroker
+
+        @dramatiq.actor(broker=StubBroker())
+        def add(number):
+            ledger.points.append(number)
+            return len(ledger.points)
+
+        def call():
+            return add(5)
+
+        enqueue = add.send
+    """,
+    "huey": """
+        from huey import MemoryHuey
+
+        @MemoryHuey().task(context=True)
+        def add(number, task=None):
+            ledger.points.append(number)
+            return len(ledger.points)
+
+        def call():
+            return add.call_local(5)
+
+        enqueue = add
+    """,
+    "procrastinate": """
+        import asyncio
+        from procrastinate import App
+        from procrastinate.testing import InMemoryConnector
+
+        app = App(connector=InMemoryConnector())
+
+        @app.task
+        async def add(number):
+            ledger.points.append(number)
+            return len(ledger.points)
+
+        def call():
+            return asyncio.run(add(5))
+
+        def enqueue(number):
+            add.defer(number=number)
+    """,
+}
+
+
+@pytest.mark.parametrize("library", TASKS)
+@pytest.mark.parametrize(
+    "attack", ["--jobs-twice", pytest.param("--jobs-crash", marks=needs_monitoring)]
+)
+def test_direct_calls_of_further_libraries(pytester, library, attack):
+    pytest.importorskip(library)
+    result = run(
+        pytester,
+        f"""
+        import ledger
+        {TASKS[library]}
+        def test_calling():
+            assert call() == 1
+            assert ledger.points == [5]
+
+        def test_performing(jobs):
+            enqueue(6)
+            jobs.drain()
+            assert ledger.points == [6]
+        """,
+        attack,
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*add broke 2 tests:"])
+
+
 def test_direct_calls_of_taskiq(pytester):
     pytest.importorskip("taskiq")
     result = run(
@@ -363,3 +440,41 @@ def test_direct_calls_of_django_tasks(pytester):
 
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["test_it.add broke 2 tests:"])
+
+
+@pytest.mark.parametrize(
+    "attack", ["--jobs-twice", pytest.param("--jobs-crash", marks=needs_monitoring)]
+)
+def test_a_call_in_the_world_of_a_check_is_a_part_of_the_world(pytester, attack):
+    result = run(
+        pytester,
+        """
+        import ledger
+        from pytest_jobs import check_idempotent
+
+        def world():
+            ledger.points.clear()
+            ledger.paid.clear()
+            ledger.add(5)
+            yield lambda: {"paid": set(ledger.paid)}
+
+        def pay_for_one(number):
+            assert len(ledger.points) == 1
+            ledger.paid.add(number)
+
+        def other():
+            ledger.add.job_class.perform_now(6)
+            ledger.points.pop()
+
+        def test_it(jobs):
+            ledger.pay(7)
+            explored = check_idempotent(
+                pay_for_one, args=(5,), world=world, histories="all", others=[other]
+            )
+            assert explored.histories > 5
+        """,
+        attack,
+        "--jobs-attack-calls",
+    )
+
+    result.assert_outcomes(passed=1)

@@ -14,6 +14,7 @@ from ...harness.open_harness import open_harnesses
 from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
+from ...harness.running.calls import direct_calls
 from .acts import Kept, Unwound, watcher
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers
@@ -165,6 +166,8 @@ class Engine:
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(Unwound))
+        # `--jobs-attack-calls` attacks the calls of the test; those of a world build the world.
+        stack.enter_context(direct_calls.made_by(None))
         stack.enter_context(quiet_libraries())
         stack.enter_context(clock.excursion())
         clock.freeze()

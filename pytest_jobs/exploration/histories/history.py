@@ -100,15 +100,15 @@ class History(Deliveries):
             self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
             stack.callback(self._leave_nothing)
             self.initial = self.observed()
-            target = self._checked.target
+            target, before = self._checked.target, len(self.ledger.records)
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
             if enqueueing is not None:
                 self.finish_enqueueing(enqueueing)
-            if not self.ledger.records:
+            if len(self.ledger.records) == before:
                 raise ExplorationError(
                     f"{target.job!r} was not enqueued, so there is nothing to deliver."
                 )
-            self._record = self.ledger.records[0]
+            self._record = self.ledger.records[before]
             self.ledger.claim(self._record)
             yield self
 
