@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         register(SessionGuard(config), "pytest_jobs_guard")
     if options.lint:
-        from .linting import LintPlugin
+        from .insight.linting import LintPlugin
 
         register(LintPlugin(config), "pytest_jobs_lint")
     if options.attack == "twice":

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..errors import LintSettingsError
-from ..insight.lint.basis.settings import read_settings
-from ..insight.lint.linter import Findings, lint
-from ..insight.lint.output import lines_of, summary
-from ..insight.lint.watching import Watch
+from ...errors import LintSettingsError
+from ...insight.lint.basis.settings import read_settings
+from ...insight.lint.linter import Findings, lint
+from ...insight.lint.output import lines_of, summary
+from ...insight.lint.watching import Watch
 
 if TYPE_CHECKING:
-    from ..harness.records.delivery import Delivery
+    from ...harness.records.delivery import Delivery
 
 #: Where a worker of pytest-xdist puts what it saw.
 _KEY = "pytest_jobs_linted"
