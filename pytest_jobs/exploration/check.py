@@ -247,6 +247,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         if failed is not None:
             # Here no error is being handled, so that none of the deliveries that follow shows it as its context.
             search.complete(failed)
+            _announce(checked, search)
             raise failed
         explorations = [explorer.exploration for explorer in search.explorers.values()]
         for exploration in explorations:
@@ -258,6 +259,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
             kinds.check_all_used()
             options.ignore.check_used()
             check_something_tried(explorations, by_name=options.by_name)
+        _announce(checked, search)
     return Explored(
         explorations,
         options.names,
@@ -266,6 +268,13 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         mocks=tuple(kinds.uncounted()),
         reads=reads,
     )
+
+
+def _announce(checked: CheckedJob, search: _Search) -> None:
+    """Pass on what was explored to whoever collects it, such as `--jobs-cov`."""
+    explorations = [explorer.exploration for explorer in search.explorers.values()]
+    for call in current_audience().when_checked:
+        call(checked.target, explorations)
 
 
 @contextmanager

@@ -640,6 +640,7 @@ class Jobs(OpenHarness):
                 simulation.plan(ledger, self.targets, first),
                 lambda record: self.performer.deliver(ledger, record, simulation.body),
             )
+            self._simulated(deliveries)
             return RetryTimeline(short_name(first.name), deliveries)
 
     @awaitable
@@ -666,6 +667,7 @@ class Jobs(OpenHarness):
                 simulation.plan(ledger, self.targets, first),
                 lambda record: self.performer.adeliver(ledger, record, simulation.body),
             )
+            self._simulated(deliveries)
             return RetryTimeline(short_name(first.name), deliveries)
 
 

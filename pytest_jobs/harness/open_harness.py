@@ -178,6 +178,8 @@ class OpenHarness:
         #: The drains that had nothing to perform, with their lines.
         self.idle_drains: list[str] = []
         self._clock.when_let_through = self.promises.real_time
+        self._when_closing: list[Callable[[], None]] = []
+        self._when_simulated: list[Callable[[Sequence[Delivery]], None]] = []
 
     @property
     def clock(self) -> VirtualClock:
@@ -260,6 +262,7 @@ class OpenHarness:
         performer = self.performer
         _call_all(
             (
+                *self._when_closing,
                 performer.close,
                 performer.sleeps.uninstall,
                 self.stand_aside,
@@ -298,6 +301,23 @@ class OpenHarness:
     def when_delivered(self, call: Callable[[Delivery], None]) -> None:
         """Call a function with every delivery, after it was recorded: for plugins."""
         self.performer.when_delivered.append(call)
+
+    def when_closing(self, call: Callable[[], None]) -> None:
+        """Call a function when the harness closes, before its bridges are gone: for plugins."""
+        self._when_closing.append(call)
+
+    def when_simulated(self, call: Callable[[Sequence[Delivery]], None]) -> None:
+        """Call a function with the deliveries of each `simulate_retries`: for plugins."""
+        self._when_simulated.append(call)
+
+    @property
+    def firings(self) -> Sequence[tuple[str, int, Sequence[int]]]:
+        """The recurring tasks that were due: key, "" for one of a job library, time, sequences of its records."""
+        return self._recurring.firings
+
+    def _simulated(self, deliveries: Sequence[Delivery]) -> None:
+        for call in self._when_simulated:
+            call(deliveries)
 
     def real_time(self) -> RealTime:
         """Let the time of the system through for a block, in which sleeping is real too."""

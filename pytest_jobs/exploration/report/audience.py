@@ -5,14 +5,16 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...harness.records.targets import Target
     from ..engine.sources import EffectSource
+    from ..histories.exploration import Exploration
 
 
 class CheckNote(NamedTuple):
@@ -71,6 +73,8 @@ class Audience:
         self.folder: Path | None = None
         #: The results of the checks in this test.
         self.notes: list[CheckNote] = []
+        #: Called with the job of each check that has ended, also of one that failed, and with what was explored.
+        self.when_checked: list[Callable[[Target, Sequence[Exploration]], None]] = []
         #: The script that has begun and was not torn down. Nothing in a script that fails can tear it down.
         self.script: Script | None = None
 

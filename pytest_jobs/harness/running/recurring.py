@@ -201,7 +201,7 @@ class Round:
 class Recurring:
     """The schedulers of one harness, and those of its job libraries."""
 
-    __slots__ = ("_bridges", "_clock", "_ledger", "_recorded", "_schedulers")
+    __slots__ = ("_bridges", "_clock", "_ledger", "_recorded", "_schedulers", "firings")
 
     def __init__(self, bridges: Bridges, clock: VirtualClock, ledger: Ledger) -> None:
         self._bridges = bridges
@@ -210,6 +210,8 @@ class Recurring:
         self._schedulers: list[Scheduler] = []
         #: Which task fired at which time. Solid Queue has a table of these, so that only one scheduler fires.
         self._recorded: set[tuple[str, int]] = set()
+        #: Of each task that was due: its key ("" for one of a job library), the time, and what it enqueued.
+        self.firings: list[tuple[str, int, list[int]]] = []
 
     def add(self, schedule: object, targets: Targets) -> Scheduler:
         """Begin to fire the tasks of a schedule.
@@ -253,10 +255,16 @@ class Recurring:
         for scheduler in self._schedulers:
             scheduler._miss_until(now_ns)
             firings = scheduler._schedule.firings_between(now_ns, until_ns)
-            coming += [(ns, partial(self._fire, ns, task, scheduler)) for ns, task in firings]
+            coming += [
+                (ns, partial(self._noted, task.key, ns, partial(self._fire, ns, task, scheduler)))
+                for ns, task in firings
+            ]
         for bridge in self._bridges:
             if isinstance(bridge, FiresTasks):
-                coming += bridge.firings_between(now_ns, until_ns)
+                coming += [
+                    (ns, partial(self._noted, "", ns, fire))
+                    for ns, fire in bridge.firings_between(now_ns, until_ns)
+                ]
         coming.sort(key=lambda each: each[0])
         return Round(coming)
 
@@ -264,6 +272,16 @@ class Recurring:
         """Note that a round is over: time up to here is not missed."""
         for scheduler in self._schedulers:
             scheduler._seen_ns = max(scheduler._seen_ns, until_ns)
+
+    def _noted(self, key: str, at_ns: int, fire: Callable[[], object]) -> None:
+        """Fire a task, and note what it enqueued, also if the job then failed inline."""
+        records = self._ledger.records
+        before = len(records)
+        try:
+            fire()
+        finally:
+            enqueued = [record.sequence for record in records[before:] if record.parent is None]
+            self.firings.append((key, at_ns, enqueued))
 
     def _fire(self, at_ns: int, task: Task, scheduler: Scheduler) -> None:
         scheduler._seen_ns = at_ns

@@ -1,5 +1,6 @@
 """What a session shows of its jobs beyond the tests themselves.
 
+- `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`.
 - `linting`: `--jobs-lint`.
 
 `session` registers each of them when its option is given. What they compute is in the package `insight`.

@@ -1,0 +1,195 @@
+"""Makes plain values of what harnesses and checks show, while tests run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+from ...harness.jobs import Jobs
+from ...harness.records.delivery import Delivery
+from ...harness.records.record import JobRecord, call_text
+from ...harness.records.texts import error_text, short_name
+from .session import (
+    SeenCheck,
+    SeenDelivery,
+    SeenFailure,
+    SeenFiring,
+    SeenJob,
+    SeenPoint,
+    SeenRecord,
+    SeenSession,
+    SeenTest,
+    SeenTimeline,
+)
+
+#: Bases of each error that say nothing about it.
+_EVERY_ERROR = (BaseException, object)
+
+
+class Target(Protocol):
+    """The job of a check; see `harness.records.targets`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def job(self) -> Any: ...
+    @property
+    def bridge(self) -> Any: ...
+
+
+class Recorder:
+    """Collects what is seen in a session. A harness is read when it closes, a check when it ends."""
+
+    def __init__(self, *, with_arguments: bool = False) -> None:
+        """Begin with an empty session.
+
+        Args:
+            with_arguments: whether arguments are written: that decodes them, and may ask a database.
+        """
+        self.session = SeenSession()
+        self.with_arguments = with_arguments
+        #: The tests whose outcome is not known yet: that of the test which runs.
+        self._running: list[SeenTest] = []
+        self._checks: list[SeenCheck] = []
+
+    def opened(self, jobs: Jobs, nodeid: str) -> None:
+        """Record what happens in a harness from now on."""
+        test = SeenTest(nodeid)
+        self.session.tests.append(test)
+        if nodeid:
+            self._running.append(test)
+        jobs.when_closing(lambda: self._closing(jobs, test))
+        jobs.when_simulated(lambda deliveries: test.timelines.append(self._timeline(deliveries)))
+
+    def checked(self, target: Target, explorations: Sequence[Any]) -> None:
+        """Record a check that has ended: that of the test which runs."""
+        job = _job(target.bridge, target.name, target.job)
+        self._checks += [_check(job, exploration) for exploration in explorations]
+
+    def ended(self, nodeid: str, outcome: str) -> None:
+        """Record the outcome of a test, whose harnesses are closed."""
+        if self._checks:
+            test = next((one for one in self._running if one.nodeid == nodeid), None)
+            if test is None:
+                test = SeenTest(nodeid)
+                self.session.tests.append(test)
+                self._running.append(test)
+            test.checks += self._checks
+            self._checks = []
+        for test in self._running:
+            if test.nodeid == nodeid:
+                test.outcome = outcome
+        self._running.clear()
+
+    def _closing(self, jobs: Jobs, test: SeenTest) -> None:
+        ledger = jobs.ledger
+        known: dict[tuple[str, str], SeenJob] = {}
+        test.records += [self._record(record, known) for record in ledger.records]
+        test.deliveries += [_delivery(one, one.record.sequence) for one in ledger.deliveries]
+        test.firings += [SeenFiring(key, at_ns, [*records]) for key, at_ns, records in jobs.firings]
+
+    def _record(self, record: JobRecord, known: dict[tuple[str, str], SeenJob]) -> SeenRecord:
+        envelope = record.envelope
+        key = (record.bridge, record.name)
+        if key not in known:
+            known[key] = _job_of(record)
+        return SeenRecord(
+            record.sequence,
+            known[key],
+            call_text(record) if self.with_arguments else short_name(record.name),
+            record.queue,
+            record.origin,
+            record.attempt,
+            envelope.enqueued_ns,
+            envelope.due_ns,
+            record.parent,
+            record.retry_of,
+            record.state,
+        )
+
+    def _timeline(self, deliveries: Sequence[Delivery]) -> SeenTimeline:
+        record = deliveries[0].record
+        return SeenTimeline(
+            _job_of(record), [_delivery(one, one.record.attempt) for one in deliveries]
+        )
+
+
+def _delivery(delivery: Delivery, record: int) -> SeenDelivery:
+    error, bounds = delivery.error, delivery.wait_bounds
+    return SeenDelivery(
+        record,
+        delivery.status,
+        delivery.at_ns,
+        delivery.ended_ns,
+        None if delivery.wait is None else _ns(delivery.wait),
+        None if bounds is None else (_ns(bounds[0]), _ns(bounds[1])),
+        "" if error is None else error_text(error),
+        []
+        if error is None
+        else [cls.__name__ for cls in type(error).__mro__ if cls not in _EVERY_ERROR],
+        [*delivery.aftermath],
+        None if delivery.next is None else delivery.next.sequence,
+        [one.sequence for one in delivery.enqueued],
+    )
+
+
+def _ns(delta: timedelta) -> int:
+    return delta // timedelta(microseconds=1) * 1_000
+
+
+def _job_of(record: JobRecord) -> SeenJob:
+    try:
+        job = record.job
+    except Exception:  # Two jobs have the name, say, which is said when it is performed.
+        return SeenJob(record.bridge, record.name)
+    return _job(record.source, record.name, job)
+
+
+def _job(bridge: Any, name: str, job: object) -> SeenJob:
+    try:
+        code = inspect.unwrap(bridge.resolve(job)).__code__
+    except Exception:
+        # A job that is not known here has no body, and each bridge says so in its own way.
+        return SeenJob(bridge.name, name)
+    return SeenJob(bridge.name, name, code.co_filename, code.co_firstlineno)
+
+
+def _check(job: SeenJob, exploration: Any) -> SeenCheck:
+    rest = exploration.rest
+    first = [] if exploration.failure is None else [exploration.failure]
+    failures = first if rest is None else rest.failures
+    points = _points(exploration.points)
+    return SeenCheck(
+        job,
+        exploration.call,
+        [*exploration.names],
+        [*exploration.nothing_to_try],
+        exploration.histories,
+        exploration.planned,
+        points,
+        [_failure(failure, points) for failure in failures],
+    )
+
+
+def _points(points: Iterable[Any]) -> list[SeenPoint]:
+    """Return the points; an effect has the line that made it."""
+    found: list[SeenPoint] = []
+    file, line = "", 0
+    for point in points:
+        if point.kind == "line":
+            file, line = point.filename, point.line
+        found.append(SeenPoint(point.kind, file, line, point.text))
+    return found
+
+
+def _failure(failure: Any, points: Sequence[SeenPoint]) -> SeenFailure:
+    plan, verdict = failure.plan, failure.verdict
+    index = plan.index
+    return SeenFailure(
+        plan.name,
+        verdict.word,
+        verdict.what,
+        SeenPoint("", "", 0, "") if index is None else points[index],
+    )

@@ -1,0 +1,200 @@
+"""The values: what was seen in each test, and in a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class SeenJob(NamedTuple):
+    """A job, by the name that its library has for it, and the place of its body."""
+
+    bridge: str
+    name: str
+    #: The file of the body, and its first line, decorators included; "" and 0 when there is no body here.
+    file: str = ""
+    line: int = 0
+
+
+class SeenRecord(NamedTuple):
+    """An enqueued job."""
+
+    sequence: int
+    job: SeenJob
+    #: The job as a call, such as `Pay(7)`; only its name when arguments were not asked for.
+    call: str
+    queue: str | None
+    #: "enqueue", "retry" or "redelivery".
+    origin: str
+    attempt: int
+    enqueued_ns: int
+    due_ns: int | None
+    #: The sequence of the job that enqueued it, and of the record that it retries.
+    parent: int | None
+    retry_of: int | None
+    #: "pending", "taken" or "removed" when the harness was closed.
+    state: str
+
+
+class SeenDelivery(NamedTuple):
+    """One attempt of a record, or one of a simulated job."""
+
+    #: The sequence of the record; the number of the attempt in a simulation.
+    record: int
+    status: str
+    began_ns: int
+    ended_ns: int
+    wait_ns: int | None
+    #: The shortest and longest that jitter could have made the wait.
+    bounds_ns: tuple[int, int] | None
+    #: The error in a line; "" without one.
+    error: str
+    #: The names of its classes, the nearest first, as in `["Timeout", "OSError"]`.
+    error_classes: list[str]
+    #: The functions that ran because the job was given up.
+    aftermath: list[str]
+    #: The sequences of the next attempt and of what the job enqueued while it ran.
+    next: int | None
+    enqueued: list[int]
+
+
+class SeenTimeline(NamedTuple):
+    """The retries of a job by `simulate_retries`."""
+
+    job: SeenJob
+    deliveries: list[SeenDelivery]
+
+
+class SeenPoint(NamedTuple):
+    """A point of the clean run of a check."""
+
+    #: "line", or "before" or "after" an effect, "await" or "awaited".
+    kind: str
+    #: Of an effect the line that made it.
+    file: str
+    line: int
+    text: str
+
+
+class SeenFailure(NamedTuple):
+    """A history of a check that did not end as a clean run does."""
+
+    history: str
+    verdict: str
+    #: The effect or the part of the state that differs.
+    what: str
+    #: Where the delivery was interrupted; all of it empty for nowhere.
+    point: SeenPoint
+
+
+class SeenCheck(NamedTuple):
+    """One check of a job by `check_idempotent`, for one set of arguments."""
+
+    job: SeenJob
+    #: The arguments, as in a call.
+    call: str
+    #: The histories that were asked for, and those among them that the job gives nothing to try for.
+    names: list[str]
+    nothing_to_try: list[str]
+    #: How many histories were carried out, of how many.
+    histories: int
+    planned: int
+    #: The points of the clean run.
+    points: list[SeenPoint]
+    #: The simplest failure first; empty for a check that passed.
+    failures: list[SeenFailure]
+
+
+class SeenFiring(NamedTuple):
+    """A recurring task that was due: of a schedule, or of a job library itself."""
+
+    #: The key of the task in its schedule; "" for the schedules of libraries.
+    key: str
+    at_ns: int
+    #: The sequences of the records that it enqueued.
+    records: list[int]
+
+
+@dataclass
+class SeenTest:
+    """What was seen in one harness: that of a test, or that of the session, whose node id is empty."""
+
+    nodeid: str
+    #: "passed", "failed" or "skipped"; "" until the test has ended.
+    outcome: str = ""
+    records: list[SeenRecord] = field(default_factory=list)
+    deliveries: list[SeenDelivery] = field(default_factory=list)
+    timelines: list[SeenTimeline] = field(default_factory=list)
+    checks: list[SeenCheck] = field(default_factory=list)
+    firings: list[SeenFiring] = field(default_factory=list)
+
+    def jobs(self) -> Iterator[SeenJob]:
+        """Yield every job that was enqueued, simulated or checked; one may come several times."""
+        for several in (self.records, self.timelines, self.checks):
+            for one in several:
+                yield one.job
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "nodeid": self.nodeid,
+            "outcome": self.outcome,
+            **{name: _plain(getattr(self, name)) for name in _LISTS},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SeenTest:
+        """Return the test that `to_dict` wrote."""
+        return cls(
+            data["nodeid"],
+            data["outcome"],
+            [SeenRecord(one[0], SeenJob(*one[1]), *one[2:]) for one in data["records"]],
+            [_delivery(one) for one in data["deliveries"]],
+            [SeenTimeline(SeenJob(*job), [*map(_delivery, d)]) for job, d in data["timelines"]],
+            [_check(one) for one in data["checks"]],
+            [SeenFiring(*one) for one in data["firings"]],
+        )
+
+
+_LISTS = ("records", "deliveries", "timelines", "checks", "firings")
+
+
+@dataclass
+class SeenSession:
+    """What was seen in all tests of a session."""
+
+    tests: list[SeenTest] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"tests": [test.to_dict() for test in self.tests]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SeenSession:
+        """Return the session that `to_dict` wrote."""
+        return cls([SeenTest.from_dict(test) for test in data["tests"]])
+
+    def add(self, other: SeenSession) -> None:
+        """Take over what another process saw."""
+        self.tests += other.tests
+
+
+def _plain(value: Any) -> Any:
+    """Return named tuples as lists, at every depth, as JSON has them."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _delivery(data: Any) -> SeenDelivery:
+    delivery = SeenDelivery(*data)
+    bounds = delivery.bounds_ns
+    return delivery if bounds is None else delivery._replace(bounds_ns=(bounds[0], bounds[1]))
+
+
+def _check(data: Any) -> SeenCheck:
+    check = SeenCheck(*data)
+    return check._replace(
+        job=SeenJob(*check.job),
+        points=[SeenPoint(*one) for one in check.points],
+        failures=[SeenFailure(*one[:3], SeenPoint(*one[3])) for one in check.failures],
+    )
