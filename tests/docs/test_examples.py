@@ -57,6 +57,7 @@ def test_a_part_of_the_shop_is_green_when_its_jobs_are_killed(tmp_path):
 #: The jobs that a kill breaks, by the project. Each mails or enqueues beside a row that it writes, so that one of
 #: the two may be lost or done twice; or a test of it counts attempts or measures time.
 BROKEN_BY_KILLS = {
+    "apscheduler": {"gym.jobs:renew"},
     "arq": {"charge"},
     "celery": {
         "mailing.tasks.fetch_page",
@@ -72,6 +73,7 @@ BROKEN_BY_KILLS = {
     "rq": {"invoices.jobs.charge"},
     "huey": {"letters.tasks.send_issue"},
     "procrastinate": {"letters:charge"},
+    "saq": {"charge"},
     "shop": set(),
     "taskiq": {"track"},
 }

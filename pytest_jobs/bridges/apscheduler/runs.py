@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
@@ -26,12 +27,14 @@ from .schedulers import name_of
 
 #: The schedulers whose default executor awaits coroutine functions.
 _AWAITING: Final = frozenset(("AsyncIOScheduler", "TornadoScheduler"))
+#: The id of a job whose application chose none: a random UUID.
+_MADE_ID: Final = re.compile(r"[0-9a-f]{12}4[0-9a-f]{19}")
 
 
 class Run(Message):
     """One run of a job."""
 
-    __slots__ = ("_arguments", "is_late", "job", "run_time", "scheduler")
+    __slots__ = ("_arguments", "has_own_id", "is_late", "job", "run_time", "scheduler")
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Run(Message):
             due_ns=due_ns if due_ns > now_ns else None,
         )
         self.scheduler = scheduler
+        self.has_own_id = _MADE_ID.fullmatch(job_id) is None
         self.job = job
         self.run_time = run_time
         #: Whether the scheduler was paused when it was to run.

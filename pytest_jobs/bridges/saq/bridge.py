@@ -163,7 +163,7 @@ class SaqBridge(
     async def _enqueued(self, queue: Queue, job: Job) -> Job | None:
         store, now_ns = self._kept(), self.sink.now_ns()
         entry = store.find(queue, job.key)
-        if entry is not None and not entry.is_over:
+        if entry is not None and self._is_taken(entry, job.key):
             return None
         data = queue.serialize(job)
         self._named.add(job.function)
@@ -175,8 +175,21 @@ class SaqBridge(
     def _report(self, queue: Queue, job: Job, message: SaqMessage) -> None:
         entry = self._kept().put(queue, job)
         # First, since inline mode performs it at once.
-        entry.record = self.new_record(message)
-        self.sink.added(entry.record)
+        entry.record = record = self.new_record(message)
+        entry.is_reported = False
+        try:
+            self.sink.added(record)
+        except BaseException:
+            if entry.record is record and self.sink.pending_with(job.key) is None:
+                self._kept().drop(queue, job.key)
+            raise
+        finally:
+            entry.is_reported = True
+
+    def _is_taken(self, entry: Entry, key: str) -> bool:
+        """Return whether a job that has a key keeps others with this key out."""
+        is_there = entry.is_reported or self.sink.pending_with(key) is not None
+        return is_there and not entry.is_over
 
     def _counts(self, queue: Queue) -> None:
         """Let a queue have the numbers again that it has before it counts."""
@@ -469,7 +482,7 @@ class SaqBridge(
         entry = self._kept().find(message.sender, message.job_id)
         kept = None if entry is None else (entry.data, entry.status, entry.record)
         if entry is not None:
-            entry.record = None
+            entry.record, entry.is_reported = None, True
         token = _waiting.set(False)
         try:
             await registered.worker.perform(attempt, message.read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,12 +20,14 @@ _VOLATILE: Final = frozenset(
         *("queued", "started", "touched", "result", "error", "status", "worker_id"),
     )
 )
+#: The key of a job whose application chose none: a UUID of the time.
+_MADE_KEY: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class SaqMessage(Message):
     """One job as a queue stores it."""
 
-    __slots__ = ("data", "sender")
+    __slots__ = ("data", "has_own_id", "sender")
 
     def __init__(
         self, queue: Queue, job: Job, data: Any, now_ns: int, due_ns: int | None = None
@@ -49,6 +52,7 @@ class SaqMessage(Message):
             due_ns=due_ns,
         )
         self.sender = queue
+        self.has_own_id = _MADE_KEY.fullmatch(job.key) is None
         self.data = data
 
     def read(self) -> Job:

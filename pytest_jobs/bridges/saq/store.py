@@ -14,13 +14,15 @@ from ..toolkit import JobRecord
 class Entry:
     """One job, as a server keeps it under its key."""
 
-    __slots__ = ("data", "record", "status")
+    __slots__ = ("data", "is_reported", "record", "status")
 
     def __init__(self, data: Any, status: Status, record: JobRecord | None = None) -> None:
         self.data = data
         self.status = status
         #: The record, while the job waits.
         self.record = record
+        #: Whether the enqueue has ended. A worker that is killed before it has leaves nothing under the key.
+        self.is_reported = True
 
     @property
     def is_over(self) -> bool:

@@ -58,7 +58,7 @@ class SaqAttempt(Attempt[SaqMessage]):
                 raise
             except BaseException as error:
                 self.ending = error
-                raise GeneratorExit from error
+                raise _ending(error) from None
 
         async def awaited(ctx: Any, **kwargs: Any) -> Any:
             try:
@@ -67,7 +67,7 @@ class SaqAttempt(Attempt[SaqMessage]):
                 raise
             except BaseException as error:
                 self.ending = error
-                raise GeneratorExit from error
+                raise _ending(error) from None
 
         return awaited if inspect.iscoroutinefunction(function) else called
 
@@ -87,6 +87,14 @@ class SaqAttempt(Attempt[SaqMessage]):
         if self.error is None:
             return None
         return self.failed(self.error, "exhausted" if self.message.attempt > 1 else "failed")
+
+
+def _ending(error: BaseException) -> BaseException:
+    """Return what ends the task of a function in the place of an error that would end the event loop.
+
+    Not a `GeneratorExit`, which closes the coroutines that wait for the task, and they may wait for more.
+    """
+    return BaseExceptionGroup("a job ends its worker", (error,))
 
 
 class HarnessWorker(Worker):  # type: ignore[misc]  # pyright: ignore[reportMissingTypeArgument]

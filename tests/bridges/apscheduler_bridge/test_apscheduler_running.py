@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from apscheduler.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_MISSED,
 )
+from apscheduler.jobstores.base import ConflictingIdError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -262,3 +264,21 @@ def test_a_double_charge_is_found_and_its_twin_with_a_key_is_safe(jobs, schedule
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
         check_idempotent(book, args=(7,), world=books)
     assert check_idempotent(book_once, args=(7,), world=books).histories > 5
+
+
+def test_a_job_with_an_id_of_its_own_is_added_once_by_two_runs(jobs, scheduler):
+    def adds(number, **options):
+        scheduler.add_job(
+            book_once, "date", run_date=NOON + timedelta(days=9999), args=(number,), **options
+        )
+
+    def adds_once(number):
+        with suppress(ConflictingIdError):
+            adds(number, id=f"book-{number}")
+
+    for function in (adds, adds_once):
+        scheduler.add_job(function, args=(7,), next_run_time=None)
+
+    check_idempotent(adds_once, args=(7,), world=books)
+    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+        check_idempotent(adds, args=(7,), world=books)

@@ -312,6 +312,23 @@ def test_a_job_that_is_safe_is_not(open_over):
     assert explored.histories > 3
 
 
+def test_a_key_of_its_own_makes_an_enqueue_safe(open_over, queue):
+    async def book(ctx, *, number):
+        await queue.enqueue("add", a=number, key=f"add-{number}")
+        Shop.ledger.book(number, key=f"book-{number}")
+
+    with open_over(add, ("book", book)):
+        check_idempotent(book, kwargs={"number": 7}, world=books)
+
+
+def test_without_a_key_of_its_own_an_enqueue_is_found_to_happen_twice(open_over, queue):
+    async def book(ctx, *, number):
+        await queue.enqueue("add", a=number)
+
+    with open_over(add, ("book", book)), pytest.raises(DuplicateEffect, match="enqueue add"):
+        check_idempotent(book, kwargs={"number": 7}, world=books)
+
+
 def test_a_job_with_one_attempt_is_lost_with_its_worker(open_over, queue, run):
     async def book(ctx, *, number):
         Shop.ledger.book(number, key=f"book-{number}")

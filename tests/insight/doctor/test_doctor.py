@@ -125,6 +125,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
 @pytest.mark.parametrize(
     ("example", "libraries", "schedulers", "jobs"),
     [
+        ("apscheduler", ["apscheduler"], ["APScheduler"], 3),
         ("arq", ["arq"], ["cron jobs of the worker"], 3),
         ("celery", ["celery"], [], 6),
         ("django", ["django"], [], 3),
@@ -132,6 +133,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
         ("huey", ["huey"], ["periodic tasks of Huey"], 5),
         ("procrastinate", ["procrastinate"], ["periodic tasks of Procrastinate"], 3),
         ("rq", ["rq"], [], 5),
+        ("saq", ["saq"], ["cron jobs of the worker"], 4),
         ("shop", ["core"], ["a file of recurring jobs (recurring.yml)"], 14),
         ("taskiq", ["taskiq"], ["TaskiqScheduler"], 3),
     ],

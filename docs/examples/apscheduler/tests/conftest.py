@@ -1,0 +1,51 @@
+"""A fake outside world, and a store of its own for each test. Nothing here is about APScheduler."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+# Whatever opened the database would fail at once.
+os.environ["GYM_JOBS"] = "sqlite:////nowhere/gym.db"
+
+from gym.outside import outside
+from gym.store import store
+
+
+class FakeBank:
+    def __init__(self) -> None:
+        self.charged: list[str] = []
+
+    def charge(self, member: str, cents: int) -> None:
+        self.charged.append(member)
+
+
+class FakeMail:
+    def __init__(self) -> None:
+        self.mails: dict[str, str] = {}
+
+    def send(self, member: str, text: str, key: str) -> None:
+        self.mails[key] = text
+
+
+@pytest.fixture(autouse=True)
+def bank(monkeypatch: pytest.MonkeyPatch) -> FakeBank:
+    fake = FakeBank()
+    monkeypatch.setattr(outside, "bank", fake)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def mail(monkeypatch: pytest.MonkeyPatch) -> FakeMail:
+    fake = FakeMail()
+    monkeypatch.setattr(outside, "mail", fake)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def clean_store() -> Iterator[None]:
+    yield
+    store.paid_until.clear()
+    store.count = 0
