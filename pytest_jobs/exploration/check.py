@@ -36,6 +36,7 @@ from .report.audience import current_audience
 from .report.explored import Explored, note_explored
 from .report.report import report_on
 from .stores.account import Ignore, follow_files
+from .stores.open_connections import follow_connections
 from .worlds.here.here import Here, copied_text, copy_test, here, nothing_seen
 
 
@@ -295,6 +296,7 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         engine.start()
         engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(options.mocks))
         follow_files()
+        follow_connections(engine.kept.undo_by)
         yield CheckedJob(target, options, engine)
 
 

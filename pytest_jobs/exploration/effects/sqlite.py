@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, is_explored, looking, note_connection, watcher
 from ..stores.account import accounts
-from ..stores.sqlite import Authorizer
+from ..stores.sqlite import Authorizer, Reporting
 from .statements import changes, shown
 
 library: Final = "sqlite3"
@@ -100,7 +100,7 @@ def _shared(
     }
 
 
-class _WatchedConnection(sqlite3.Connection):
+class _WatchedConnection(Reporting):
     """A connection whose statements are seen.
 
     One that the world has opened is another connection in each delivery: no two workers have one in common.
@@ -114,7 +114,7 @@ class _WatchedConnection(sqlite3.Connection):
         self._told: list[Callable[[_WatchedConnection], object]] = []
         self._of_deliveries: WeakKeyDictionary[Any, _WatchedConnection] = WeakKeyDictionary()
         super().__init__(*args, **kwargs)
-        self._authorizer = Authorizer(self, args[0] if args else kwargs["database"])
+        self._authorizer = Authorizer.of_new(self, args[0] if args else kwargs["database"])
 
     def belong_to_world(self, open_again: Callable[[], _WatchedConnection]) -> None:
         """Let each delivery that uses this connection use one of its own."""

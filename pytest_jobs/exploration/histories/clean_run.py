@@ -96,6 +96,8 @@ class Reference:
             )
         self._known, self._lessons, self._chosen = True, kept.lessons, None
         self._threads = self._checked.needs_threads()
+        if self._threads:
+            self.account.check_usable_in_threads()
 
     def chosen(self) -> Chosen:
         """Return the points that are worth a history. The first time, the job is run once more to find them."""

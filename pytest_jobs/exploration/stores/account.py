@@ -190,6 +190,8 @@ class Account:
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
         self.unbound: list[tuple[Item, str, str]] = []
         self._endings: list[Callable[[], object]] = []
+        #: The databases whose connection from before the check only its own thread may use.
+        self._bound_to_thread: dict[str, None] = {}
 
     @property
     def phase(self) -> Phase:
@@ -199,12 +201,16 @@ class Account:
     def during(self, phase: Phase) -> Generator[None, None, None]:
         """Let a block be a phase."""
         self._phases.append(phase)
-        self.turn = object()
+        self._turned()
         try:
             yield
         finally:
             self._phases.pop()
-            self.turn = object()
+            self._turned()
+
+    def _turned(self) -> None:
+        self.turn = object()
+        accounts.note_turn()
 
     def note_built(self) -> None:
         """Look, when the world has been built, for files that it has opened for writing and left open."""
@@ -375,6 +381,23 @@ class Account:
                 f"job writes there; put a fake in its place; or leave it out by ignore={{{named!r}}}."
             )
 
+    def note_bound_to_thread(self, database: str) -> None:
+        """Note that a delivery used a connection that was open before, and that other threads may not use."""
+        self._bound_to_thread[database] = None
+
+    def check_usable_in_threads(self) -> None:
+        """Check that deliveries in threads of their own can use what this one has used.
+
+        Raises:
+            ExplorationError: when they cannot.
+        """
+        for database in self._bound_to_thread:
+            raise ExplorationError(
+                f"The job uses a connection of sqlite3 to {database} that was opened before the check, and each "
+                "delivery has a thread of its own, in which sqlite3 refuses that connection. Open it in the world "
+                "or within the job, or let other threads use it: sqlite3.connect(..., check_same_thread=False)."
+            )
+
     def when_closed(self, end: Callable[[], object]) -> None:
         """Have something called when the history has ended and its world was left."""
         self._endings.append(end)
@@ -396,6 +419,16 @@ class Accounts:
 
     def __init__(self) -> None:
         self._open: list[Account] = []
+        self._at_turns: list[Callable[[], object]] = []
+
+    def at_each_turn(self, call: Callable[[], object]) -> Callable[[], object]:
+        """Have something called whenever another phase begins; return what ends that."""
+        self._at_turns.append(call)
+        return lambda: self._at_turns.remove(call)
+
+    def note_turn(self) -> None:
+        for call in self._at_turns:
+            call()
 
     @property
     def current(self) -> Account | None:
@@ -405,6 +438,7 @@ class Accounts:
     def opened(self, account: Account) -> Generator[Account, None, None]:
         """Let effect sources report to an account for a block."""
         self._open.append(account)
+        self.note_turn()
         try:
             yield account
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from pathlib import Path, PurePath
 from typing import Any, Final
@@ -82,28 +82,58 @@ def _quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
 
 
+def databases_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the paths of the databases of a connection by their names; empty for databases in memory."""
+    rows = _rows_by(connection, "pragma database_list")
+    return {name: path or "" for _, name, path in rows}
+
+
+class Reporting(sqlite3.Connection):
+    """A connection that has an `Authorizer` by itself."""
+
+
 class Authorizer:
     """Reports the tables that one connection reads and writes to the account of the history that is open."""
 
-    def __init__(self, connection: sqlite3.Connection, database: Any) -> None:
+    def __init__(
+        self,
+        connection: Callable[[], sqlite3.Connection | None],
+        places: Mapping[str, str],
+        *,
+        is_private: bool = False,
+    ) -> None:
         """Report nothing yet.
 
         Args:
-            connection: the connection, which is about to be opened.
-            database: the database that it was opened with.
+            connection: returns the connection, which may be about to be opened; None if it is gone. A connection
+                that keeps itself alive would be closed by the garbage collector.
+            places: the databases that it has, by their names; empty for those in memory.
+            is_private: whether databases in memory are not compared, since they end with a delivery.
         """
-        # A connection that keeps itself alive would be closed by the garbage collector.
-        self._connection = weakref.ref(connection)
-        self._places = {"main": _place_of(database)}
+        self._connection = connection
+        self._places = dict(places)
         self._turn: object = None
         #: The authorizer of the application.
         self._other: Callable[..., int] | None = None
         self._is_attaching = False
         self._pending: list[tuple[str, int, str]] = []
+        self._is_private = is_private
+
+    @classmethod
+    def of_new(cls, connection: sqlite3.Connection, database: Any) -> Authorizer:
+        """Return the authorizer of a connection that is about to be opened.
+
+        Args:
+            connection: the connection.
+            database: the database that it is opened with.
+        """
         account = accounts.current
-        self._is_private = account is None or account.phase == "delivery"
+        place = _place_of(database)
+        is_private = account is None or account.phase == "delivery"
+        made = cls(weakref.ref(connection), {"main": place}, is_private=is_private)
         if account is not None:
-            self._store(account, self._places["main"])
+            made._store(account, place)
+        return made
 
     def is_behind(self) -> bool:
         """Return whether another phase has begun, so that sqlite has to ask again."""
@@ -118,6 +148,15 @@ class Authorizer:
         self._other = other
         self._turn = None
 
+    def name(self, places: Mapping[str, str]) -> None:
+        """Learn where databases are that have no place yet."""
+        for name, place in places.items():
+            self._places.setdefault(name, place)
+
+    def name_of_database(self) -> str:
+        """Return the path of its first database, or `:memory:`."""
+        return self._places.get("main") or ":memory:"
+
     def note_attached(self) -> None:
         """Look up the databases that the last statement has attached."""
         if not self._is_attaching:
@@ -125,8 +164,7 @@ class Authorizer:
         self._is_attaching = False
         connection = self._connection()
         if connection is not None:
-            for _, name, path in _rows_by(connection, "pragma database_list"):
-                self._places.setdefault(name, path or "")
+            self.name(databases_of(connection))
         pending, self._pending = self._pending, []
         for name, action, table in pending:
             self._report(name, action, table)
@@ -170,13 +208,15 @@ class Authorizer:
 
     def _store(self, account: Account, place: str) -> str | None:
         """Return the key of the store of a database; None for one in memory that only a delivery has."""
+        in_delivery = account.phase == "delivery"
         if place in ("", ":memory:"):
             connection = self._connection()
             if self._is_private or connection is None:
                 return None
-            return self._made(account, "", connection)
+            # It has a label at once where the world has made or used it.
+            return self._made(account, ":memory:" if in_delivery else "", connection)
         if place.startswith("file:"):
-            return self._made(account, place if account.phase == "delivery" else "", place)
+            return self._made(account, place if in_delivery else "", place)
         path = os.path.abspath(place)  # noqa: PTH100 - without `..`, and links as they are
         return self._made(account, account.files.name_of(path).removeprefix(OWN), path)
 

@@ -1,0 +1,172 @@
+"""Connections of sqlite that are open when a check begins, such as one of a module: no patch reaches them."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import gc
+import itertools
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+from weakref import WeakSet
+
+from ..engine.acts import audit_hook, may_wait_for_locks, note_connection, note_look, watcher
+from .account import accounts
+from .sqlite import Authorizer, Reporting, databases_of
+
+_OPENED: Final = "sqlite3.connect/handle"
+_READS: Final = ("select", "pragma", "explain")
+
+
+class OpenConnections:
+    """Looks for the connections that this process has.
+
+    An object rather than a ContextVar, since all checks have it in common. It keeps no connection: the tests
+    may want one to be freed.
+    """
+
+    def __init__(self) -> None:
+        #: Whether there may be any.
+        self._may_be = True
+
+    def look(self) -> list[sqlite3.Connection]:
+        """Return the connections that are open. Which of them are closed, sqlite only says when they are used."""
+        audit_hook.call(self._note, instead_of="connections")
+        if not self._may_be:
+            return []
+        self._may_be = False
+        kinds = tuple(_with_subclasses(sqlite3.Connection))
+        # Each object refers to its class. To look at all objects from Python takes many times as long.
+        found = [
+            one
+            for one in gc.get_referrers(*kinds)
+            if issubclass(type(one), sqlite3.Connection) and not issubclass(type(one), Reporting)
+        ]
+        self._may_be = bool(found)
+        return found
+
+    def _note(self, event: str, args: tuple[Any, ...]) -> None:
+        # Deliveries and worlds only open connections that report by themselves.
+        if event == _OPENED and accounts.current is None:
+            self._may_be = True
+
+
+open_connections = OpenConnections()
+
+
+def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> None:
+    """Let the account of each history know what is done by connections that are open by now.
+
+    Args:
+        undo_by: takes what is called when the check ends.
+    """
+    for connection in open_connections.look():
+        followed = _Followed(connection)
+        # A closed one, or one of another thread, which no delivery can use either.
+        with suppress(sqlite3.ProgrammingError):
+            followed.begin()
+            undo_by(accounts.at_each_turn(followed.ask_again))
+            undo_by(followed.end)
+
+
+class _Followed:
+    """A connection of which the account of a history knows the tables, as far as its callbacks name them.
+
+    Its statements are no acts of their own: nothing of Python runs between them and the line of the job.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._authorizer = Authorizer(lambda: connection, {})
+        #: The callbacks of the application.
+        self._other_tracer: Any = None
+        self._other_authorizer: Any = None
+        #: The deliveries that have used it.
+        self._users: WeakSet[Any] = WeakSet()
+        #: The number of the account of the last world that has used it.
+        self._used_by_world_of = 0
+
+    def begin(self) -> None:
+        connection = self._connection
+        self._other_tracer = _replaced(connection, "set_trace_callback", self._executing)
+        self._other_authorizer = _replaced(connection, "set_authorizer", self._allow)
+        self._authorizer.name(databases_of(connection))
+
+    def end(self) -> None:
+        """Put the callbacks of the application back."""
+        with suppress(sqlite3.ProgrammingError):
+            sqlite3.Connection.set_trace_callback(self._connection, self._other_tracer)
+            sqlite3.Connection.set_authorizer(self._connection, self._other_authorizer)
+
+    def ask_again(self) -> None:
+        """Let sqlite ask about prepared statements too, since another phase has begun."""
+        with suppress(sqlite3.ProgrammingError):
+            sqlite3.Connection.set_authorizer(self._connection, self._allow)
+
+    def _allow(self, *asked: Any) -> int:
+        account = accounts.current
+        # Another thread of this process, such as a server of the test, may write there as well.
+        is_of_job = watcher.get() is not None
+        if account is not None and (account.phase != "delivery" or is_of_job):
+            self._authorizer.allow(*asked)
+        if self._other_authorizer is None:
+            return sqlite3.SQLITE_OK
+        allowed: int = self._other_authorizer(*asked)
+        return allowed
+
+    def _executing(self, sql: str) -> None:
+        if self._other_tracer is not None:
+            self._other_tracer(sql)
+        account, current = accounts.current, watcher.get()
+        if account is not None and account.phase in ("world", "snapshot"):
+            self._used_by_world_of = account.number
+        if account is None or account.phase != "delivery" or current is None:
+            return
+        if current not in self._users:
+            self._users.add(current)
+            # Another one may be suspended. It may have used it too, but not begun a transaction. What the world
+            # does not use is refused in the end, or left out.
+            is_shared = may_wait_for_locks() or self._connection.in_transaction
+            is_of_world = self._used_by_world_of == account.number
+            shared = self._connection if is_shared and is_of_world else None
+            note_connection(functools.partial(_roll_back, self._connection), shared=shared)
+            if _is_bound_to_thread(self._connection):
+                account.note_bound_to_thread(self._authorizer.name_of_database())
+        note_look(changes=not sql.lstrip().lower().startswith(_READS))
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """End what a delivery has not committed, as it ends with its process."""
+    sqlite3.Connection.rollback(connection)
+
+
+def _is_bound_to_thread(connection: sqlite3.Connection) -> bool:
+    """Return whether only the thread that has opened a connection may use it, which sqlite says to others only."""
+    refused: list[BaseException] = []
+
+    def use() -> None:
+        try:
+            sqlite3.Connection.cursor(connection).close()
+        except sqlite3.ProgrammingError as error:
+            refused.append(error)
+
+    # A thread of a delivery would report what it does.
+    thread = threading.Thread(target=contextvars.Context().run, args=(use,))
+    thread.start()
+    thread.join()
+    return bool(refused)
+
+
+def _replaced(connection: sqlite3.Connection, setter: str, callback: Callable[..., Any]) -> Any:
+    """Replace a callback of a connection; return the callback of the application, which sqlite does not give."""
+    before = gc.get_referents(connection)
+    getattr(sqlite3.Connection, setter)(connection, callback)
+    after = {id(one) for one in gc.get_referents(connection)}
+    return next((one for one in before if id(one) not in after and callable(one)), None)
+
+
+def _with_subclasses(kind: type[Any]) -> Iterator[type[Any]]:
+    return itertools.chain((kind,), *map(_with_subclasses, kind.__subclasses__()))
