@@ -16,7 +16,7 @@ from ..harness.records.texts import duration, folding, short_name
 from . import messages
 from .messages import Advice, render
 from .parents import likely_parents
-from .search import ENQUEUED, Search
+from .search import COMPARED, ENQUEUED, Search
 
 T = TypeVar("T")
 
@@ -136,7 +136,9 @@ class Failure(Generic[T]):
                 verdicts.append((criterion.name, "skipped", [not_asked]))
             else:
                 verdicts.append((criterion.name, "differs", criterion.explain(nearest)))
-        closest = messages.closest(search.subject.line(nearest), verdicts)
+        closest = messages.closest(
+            search.subject.line(nearest), verdicts, of_last=COMPARED if count > COMPARED else None
+        )
         others = [item for item in search.candidates if item is not nearest]
         lines = []
         for item in others[: folding().items]:
@@ -313,7 +315,9 @@ class Failure(Generic[T]):
     def _outside_window(self) -> Iterator[str]:
         """Name what would match if it lay inside `within`."""
         search = self._search
-        for item in search.of_job():
+        if search.window is None:
+            return
+        for item in search.of_job:
             if (
                 not search.is_inside(item)
                 and search.subject.is_first(item)
@@ -327,7 +331,7 @@ class Failure(Generic[T]):
     def _retries(self) -> Iterator[str]:
         """Name the retries that would match if they were asked for."""
         search = self._search
-        for item in search.of_job():
+        for item in search.of_job:
             if (
                 search.is_inside(item)
                 and not search.subject.is_first(item)

@@ -214,10 +214,16 @@ BY_CRITERION: Final = {
 Verdict: TypeAlias = tuple[str, str, Sequence[str]]
 
 
-def closest(item: str, verdicts: Sequence[Verdict]) -> str:
-    """Return the nearest candidate, in one line and then criterion by criterion."""
+def closest(item: str, verdicts: Sequence[Verdict], of_last: int | None = None) -> str:
+    """Return the nearest candidate, in one line and then criterion by criterion.
+
+    Args:
+        item: the candidate, in one line.
+        verdicts: how it fares by each criterion.
+        of_last: how many of the last candidates were compared; None for all.
+    """
     width = max((len(name) for name, _, _ in verdicts), default=0)
-    lines = [f"Closest: {item}"]
+    lines = [f"Closest{'' if of_last is None else f' of the last {of_last}'}: {item}"]
     for name, verdict, details in verdicts:
         first, *rest = details or ("",)
         lines.append(f"  {name.ljust(width)}  {verdict:7}  {first}".rstrip())

@@ -14,6 +14,7 @@ from ..core.foundation.waits import Seconds
 from ..errors import CriterionError, RunningLoopError
 from .commits.callables import calling_line
 from .commits.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
+from .ledger.chosen import Beginning
 from .ledger.locks import KeptOut, Lock, held_locks, kept_out_jobs
 from .ledger.queues import Queues, Serving, checked_queues
 from .ledger.selection import Holding, JobFilter, JobFilters, record_test
@@ -117,7 +118,7 @@ class Jobs(OpenHarness):
     @property
     def deliveries(self) -> View[Delivery]:
         """Every attempt, in the order in which they ended."""
-        return View("deliveries", self.ledger.deliveries, mark_delivery_seen)
+        return View("deliveries", Beginning(self.ledger.deliveries), mark_delivery_seen)
 
     @property
     def performed(self) -> View[Delivery]:
@@ -140,8 +141,7 @@ class Jobs(OpenHarness):
         return self._ended_as("failed", ENDED_IN_FAILURE)
 
     def _ended_as(self, title: str, statuses: frozenset[str]) -> View[Delivery]:
-        ended = (each for each in self.ledger.deliveries if each.status in statuses)
-        return View(title, ended, mark_delivery_seen)
+        return View(title, self.ledger.ended(statuses), mark_delivery_seen)
 
     @property
     def events(self) -> Events:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, Self, TypeAlias, Type
 
 from ..errors import ForeignNameError, NoSuchItemError
 from .commits.transactions import CommitCallback
+from .ledger.chosen import Beginning
 from .ledger.ledger import Ledger
 from .ledger.locks import KeptOut, Lock
 from .records.delivery import Delivery, Status
@@ -33,7 +34,8 @@ class View(Sequence[T], Generic[T]):
 
     def __init__(self, title: str, items: Iterable[T], mark_seen: Callable[[T], None]) -> None:
         self._title = title
-        self._items = tuple(items)
+        # The beginning of a list that only grows needs no copy, however many items it has.
+        self._items: Sequence[T] = items if isinstance(items, Beginning) else tuple(items)
         self._mark_seen = mark_seen
 
     @overload
@@ -42,7 +44,7 @@ class View(Sequence[T], Generic[T]):
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
         if isinstance(index, slice):
-            several = self._items[index]
+            several = tuple(self._items[index])
             for item in several:
                 self._mark_seen(item)
             return several
@@ -87,11 +89,11 @@ class View(Sequence[T], Generic[T]):
 
     def peek(self) -> tuple[T, ...]:
         """Return all items without noting that the test has seen them."""
-        return self._items
+        return tuple(self._items)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, View):
-            return self._items == other._items
+            return self.peek() == other.peek()
         if isinstance(other, list | tuple):
             return list(self) == list(other)
         return NotImplemented

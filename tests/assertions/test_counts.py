@@ -156,3 +156,13 @@ def test_a_negative_assertion_counts_nothing(jobs, assert_not_enqueued, refusal,
     assert refusal(assert_not_enqueued, Pay, **{name: 0}).startswith(
         f"assert_not_enqueued() knows no {name}=: it expects none"
     )
+
+
+def test_of_very_many_jobs_the_last_ones_are_compared_and_the_failure_says_so(
+    jobs, assert_enqueued
+):
+    enqueue(10_002)
+    with pytest.raises(AssertionError, match=r"none of the 10002 .* matches") as caught:
+        assert_enqueued(Pay, args=(-1,))
+
+    assert "\nClosest of the last 10000: #2 " in str(caught.value)

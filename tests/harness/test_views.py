@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, retry_on
+from pytest_jobs.harness.ledger.chosen import Chosen
 
 
 class Note(Job):
@@ -283,3 +284,28 @@ def test_a_view_is_one_line_where_a_failed_assertion_shows_it(jobs):
     )
     assert repr(jobs.performed) == "<performed: #0 Note('ann') performed>"
     assert repr(jobs.failed) == "<failed: none>"
+
+
+def test_a_view_has_what_there_was_when_it_was_asked_for(jobs):
+    Note.perform_later("a")
+    jobs.drain()
+    enqueued, performed, deliveries = jobs.enqueued, jobs.performed, jobs.deliveries
+    Note.perform_later("b")
+    jobs.drain()
+
+    assert len(enqueued) == len(performed) == len(deliveries) == 1
+    assert enqueued[-1].args == performed[-1].record.args == ("a",)
+    assert [delivery.record.args for delivery in deliveries[::-1]] == [("a",)]
+    assert [delivery.record.args for delivery in jobs.performed] == [("a",), ("b",)]
+    assert enqueued != jobs.enqueued
+
+
+def test_what_a_view_chooses_from_is_looked_at_once():
+    asked = []
+    numbers = [1, 2, 3]
+    odd = Chosen(numbers, lambda number: bool(asked.append(number) or number % 2))
+    first = odd.now()
+    numbers += [4, 5]
+
+    assert [list(first), list(odd.now()), list(odd.now())] == [[1, 3], [1, 3, 5], [1, 3, 5]]
+    assert asked == [1, 2, 3, 4, 5]

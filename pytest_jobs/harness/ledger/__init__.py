@@ -4,6 +4,7 @@
 - `pending`: the order of the pending jobs of one bridge.
 - `selection`: the filters of a verb (`only=`, `exclude=`, `queue=`), and `jobs.holding`.
 - `queues`: which queues workers serve, in which order.
+- `chosen`: what fulfils a condition in a list that only grows, such as the deliveries that succeeded.
 - `dead_letters`: the jobs that were given up, read from the deliveries.
 - `locks`: the locks of unique jobs, and the jobs that they kept out, as views show them.
 

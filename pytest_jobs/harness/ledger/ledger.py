@@ -12,6 +12,7 @@ from ...errors import NotPerformedError, RefusedEnqueueError, UnservedQueueError
 from ..records.delivery import Delivery
 from ..records.record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, current_record
 from ..time.clock import VirtualClock
+from .chosen import Beginning, Chosen
 from .pending import PendingQueue
 from .queues import Serving
 from .selection import Selection
@@ -84,7 +85,9 @@ class Ledger:
     __slots__ = (
         "_by_name",
         "_dead",
+        "_ended",
         "_errors",
+        "_first_enqueues",
         "_queues",
         "_turn",
         "_wakers",
@@ -111,6 +114,9 @@ class Ledger:
         #: began, a delivery when it ended, and a tuple of a record when that was withdrawn.
         self.events: list[JobRecord | Delivery | tuple[JobRecord]] = []
         self._by_name: dict[str, list[JobRecord]] = {}
+        # Made when they are asked for: most ledgers belong to an explored history, whose views nobody reads.
+        self._first_enqueues: Chosen[JobRecord] | None = None
+        self._ended: dict[frozenset[str], Chosen[Delivery]] = {}
         #: By the name of the bridge; by that and the shelf where workers serve certain queues.
         self._queues: dict[str | tuple[str, str], PendingQueue] = {}
         self._errors: deque[BaseException] = deque()
@@ -214,9 +220,19 @@ class Ledger:
     def named(self, name: str) -> list[JobRecord]:
         return self._by_name.get(name, [])
 
-    def first_enqueues(self) -> Iterator[JobRecord]:
+    def first_enqueues(self) -> Beginning[JobRecord]:
         """Return the records that the application enqueued, without retries and redeliveries."""
-        return (record for record in self.records if record.origin is FIRST)
+        if self._first_enqueues is None:
+            self._first_enqueues = Chosen(self.records, lambda record: record.origin is FIRST)
+        return self._first_enqueues.now()
+
+    def ended(self, statuses: frozenset[str]) -> Beginning[Delivery]:
+        """Return the deliveries that ended with one of these statuses, in the order in which they ended."""
+        if statuses not in self._ended:
+            self._ended[statuses] = Chosen(
+                self.deliveries, lambda delivery: delivery.status in statuses
+            )
+        return self._ended[statuses].now()
 
     def pending(self) -> Iterator[JobRecord]:
         """Return the records that wait to be performed, in the order of enqueueing."""
