@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -95,18 +96,40 @@ def _die(connection: Any) -> None:
 
     raw, connection._connection = connection._connection, None
     connection._running = False
-    ended = threading.Event()
 
     def die() -> Any:
         if raw is not None:
             with suppress(Exception):
                 raw.die() if hasattr(raw, "die") else raw.close()
-        ended.set()
         return core._STOP_RUNNING_SENTINEL
+
+    _in_thread_of(connection, die)
+
+
+def content_by(connection: Any) -> bytes:
+    """Return the content of the database of a connection, with what it has not committed."""
+    found: list[bytes] = []
+
+    def serialize() -> None:
+        found.append(connection._connection.serialize())
+
+    _in_thread_of(connection, serialize)
+    return found[0] if found else b""
+
+
+def _in_thread_of(connection: Any, call: Callable[[], Any]) -> None:
+    """Call a function in the thread of a connection, if it has not ended, and wait for that without a loop."""
+    ended = threading.Event()
+
+    def called() -> Any:
+        try:
+            return call()
+        finally:
+            ended.set()
 
     # Before aiosqlite 0.22 the connection itself is the thread.
     if getattr(connection, "_thread", connection).is_alive():
-        connection._tx.put_nowait((_ForNobody(), die))
+        connection._tx.put_nowait((_ForNobody(), called))
         ended.wait(_THREAD_END)
 
 

@@ -36,7 +36,7 @@ _NOT_FLUSHED: Final = (
 )
 _NOT_COPIED: Final = (
     "The job uses {engine!r}, of which there is no copy, so that it would change the rows of the test: only "
-    "engines of sqlite with a blocking driver are copied. Build the database in a world, and name it: `with "
+    "engines of sqlite are copied. Build the database in a world, and name it: `with "
     "sqlalchemy_world(Base.metadata, bind=(module, 'engine')) as database:` and check_idempotent(job, world=shop)."
 )
 _ORM: Final = "sqlalchemy.orm"
@@ -150,7 +150,7 @@ class _History:
     def _redirect(self, engine: Engine) -> None:
         if engine in self._files:
             return
-        if engine.dialect.name != "sqlite" or engine.dialect.is_async:
+        if engine.dialect.name != "sqlite":
             refuse_delivery(_NOT_COPIED.format(engine=engine))
         database = engine.url.database or ":memory:"
         content = self._engines.content_of(engine, self._held.get(engine))
@@ -264,12 +264,31 @@ def _engine_of(bind: Any) -> Any:
 
 
 def _content(engine: Engine, held: Connection | None) -> bytes:
+    if engine.dialect.is_async:
+        return _awaited_content(engine, held)
     if held is not None:
         raw: Any = held.connection.driver_connection
         return bytes(raw.serialize())
     with closing(engine.raw_connection()) as pooled:
         raw = pooled.driver_connection
         return bytes(raw.serialize())
+
+
+def _awaited_content(engine: Engine, held: Connection | None) -> bytes:
+    """Return the content of a database of aiosqlite, for which nobody has to wait on a loop."""
+    from ...effects.aiosqlite import content_by
+
+    pool: Any = engine.pool
+    if held is not None:
+        return content_by(held.connection.driver_connection)
+    # The pool of a database in memory keeps its only connection there, once it has one.
+    if "connection" in vars(pool):
+        return content_by(pool.connection.driver_connection)
+    database = engine.url.database or ":memory:"
+    if database == ":memory:":
+        return b""
+    with closing(sqlite3.Connection(database)) as own:
+        return bytes(own.serialize())
 
 
 def _tables_in(content: bytes) -> dict[str, list[dict[str, Any]]]:
