@@ -6,7 +6,7 @@
 - `libraries/`: the libraries that are known, and how a harness captures those that are imported.
 - `calls`: delivers the direct calls of bridged tasks as jobs.
 - `opening`: makes the bridges that `jobs_apps` names, and `open_jobs`.
-- `django/`, `celery/`, `taskiq/`, `arq/`, `procrastinate/`: one library each. Django's is the shortest to read.
+- `django/`, `celery/`, `taskiq/`, `rq/`, `huey/` and the like: one library each. Django's is the shortest to read.
 - `core/`: the bridge of the reference core, which every harness has.
 
 The contract of the harness with all of them is the protocol `Bridge` in `harness.records.bridge`. The plugin opens

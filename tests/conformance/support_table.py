@@ -114,7 +114,7 @@ LISTED = (
         "how-to/django-q2.md",
         "test_django_q_conformance:DjangoQLibrary",
         ("django_q",),
-        "django_q",
+        "django_q.bridge",
     ),
     Listed(
         "Procrastinate",

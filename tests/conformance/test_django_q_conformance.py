@@ -1,5 +1,6 @@
 """The bridge to Django-Q2 does what every bridge must."""
 
+from datetime import UTC, datetime, timedelta
 from types import FunctionType, MappingProxyType
 
 import pytest
@@ -8,6 +9,7 @@ pytest.importorskip("django_q")
 
 from importlib import import_module
 
+from django.core.management import call_command
 from django_project import configure
 
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
@@ -28,6 +30,8 @@ note = here(bodies.note)
 fails = here(bodies.fails)
 retries = here(bodies.retries)
 breaks = here(bodies.breaks)
+hourly = here(bodies.note)
+hourly.__name__ = hourly.__qualname__ = "hourly"
 asserts = here(bodies.asserts)
 
 
@@ -36,11 +40,10 @@ def parent(value):
 
 
 class DjangoQLibrary:
-    jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts)
+    jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, hourly=hourly)
     lacks = MappingProxyType(
         {
             "async": "a worker calls functions",
-            "cron": "schedules are rows of the database, which a cluster reads",
             "discard": "there are no rules for errors",
             "eta": "a schedule of the database enqueues later",
             "headers": "a task has no place for them",
@@ -52,7 +55,7 @@ class DjangoQLibrary:
     )
 
     def bridge(self):
-        from pytest_jobs.bridges.django_q import DjangoQBridge
+        from pytest_jobs.bridges.django_q.bridge import DjangoQBridge
 
         return DjangoQBridge()
 
@@ -68,5 +71,19 @@ class DjangoQLibrary:
 
 class TestDjangoQ(BridgeConformance):
     @pytest.fixture
-    def library(self):
+    def library(self, request):
+        if "recur" in request.node.name:
+            request.getfixturevalue("hourly_row")
         return DjangoQLibrary()
+
+    @pytest.fixture
+    def hourly_row(self):
+        call_command("migrate", "django_q", verbosity=0)
+        tasks.schedule(
+            f"{__name__}.hourly",
+            "hourly",
+            schedule_type="H",
+            next_run=datetime.now(UTC) + timedelta(minutes=30),
+        )
+        yield
+        call_command("flush", verbosity=0, interactive=False)

@@ -69,6 +69,7 @@ BROKEN_BY_KILLS = {
         "loans.tasks.send_receipt",
         "loans.tasks.send_reminder",
     },
+    "django_q": {"visits.tasks.bill"},
     "dramatiq": {"charge"},
     "rq": {"invoices.jobs.charge"},
     "huey": {"letters.tasks.send_issue"},

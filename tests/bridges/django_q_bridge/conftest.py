@@ -11,7 +11,7 @@ configure()
 
 @pytest.fixture
 def bridge():
-    from pytest_jobs.bridges.django_q import DjangoQBridge
+    from pytest_jobs.bridges.django_q.bridge import DjangoQBridge
 
     return DjangoQBridge()
 

@@ -129,6 +129,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
         ("arq", ["arq"], ["cron jobs of the worker"], 3),
         ("celery", ["celery"], [], 6),
         ("django", ["django"], [], 3),
+        ("django_q", ["django_q"], [], 2),
         ("dramatiq", ["dramatiq"], [], 4),
         ("huey", ["huey"], ["periodic tasks of Huey"], 5),
         ("procrastinate", ["procrastinate"], ["periodic tasks of Procrastinate"], 3),

@@ -119,6 +119,8 @@ def test_no_safe_twin_of_the_corpus_gives_an_alarm(seen):
         ("apscheduler", [], 3),
         ("arq", [], 3),
         ("django", [], 3),
+        # The bug that is there on purpose: a charge before the note that it was made.
+        ("django_q", [("visits/tasks.py", 19, "JOB322")], 2),
         ("dramatiq", [], 4),
         ("huey", [], 5),
         ("procrastinate", [], 3),

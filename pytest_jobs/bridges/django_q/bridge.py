@@ -1,12 +1,9 @@
-"""The bridge to Django-Q2: its worker and its monitor perform what brokers send.
-
-`bridges.libraries.capture` calls `bridge()` when Django-Q2 is imported.
-"""
+"""The bridge to Django-Q2: its worker and its monitor perform what brokers send."""
 
 from __future__ import annotations
 
 import pydoc
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
@@ -18,8 +15,8 @@ from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from ..errors import DeserializationError, UnknownJobError
-from .toolkit import (
+from ...errors import DeserializationError, UnknownJobError
+from ..toolkit import (
     Attempt,
     Delivery,
     DeliverySemantics,
@@ -30,12 +27,17 @@ from .toolkit import (
     Seam,
     path_of,
 )
+from .schedules import firings_between
 
 _PROBE: Final = Probe(
     "django-q2",
     "django_q.brokers:Broker.enqueue(_, _)",
     "django_q.brokers:get_broker(_)",
     "django_q.conf:Conf.ACK_FAILURES",
+    "django_q.conf:Conf.CATCH_UP",
+    "django_q.conf:Conf.CLUSTER_NAME",
+    "django_q.conf:Conf.PREFIX",
+    "django_q.conf:Conf.SCHEDULER",
     "django_q.signing:SignedPackage.loads(_)",
     "django_q.tasks:_sync(_)",
     "django_q.tasks:async_task(_)",
@@ -81,7 +83,7 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
     """Brings the tasks of Django-Q2 into the harness, instead of its brokers."""
 
     name = "django_q"
-    capabilities = frozenset(("chains",))
+    capabilities = frozenset(("chains", "cron"))
     another = "DjangoQBridge()"
 
     def __init__(self) -> None:
@@ -147,6 +149,12 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
             redelivered_on_kill=is_kept,
             redelivered_on_outage=is_kept,
         )
+
+    def firings_between(
+        self, after_ns: int, until_ns: int
+    ) -> Iterator[tuple[int, Callable[[], object]]]:
+        """Yield when clusters send the tasks of the rows of `Schedule`: of the rows that are there now."""
+        return firings_between(after_ns, until_ns)
 
     # Performing
 
