@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -32,20 +31,25 @@ def summary(notes: Sequence[tuple[str, Note]], *, verbose: bool) -> Iterator[str
 
 
 def _total(notes: Sequence[Note]) -> str:
-    """Return how much some checks explored, of which jobs, and which histories not all of them did."""
+    """Return how much some checks explored, of which jobs, and which histories none of them did of a job."""
     histories = sum(note["histories"] for note in notes)
     jobs = list(dict.fromkeys(note["job"] for note in notes))
     named = ", ".join(jobs[:_NAMED])
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
     checks = f"{_counted(len(notes), 'check')} of {named}{more}"
     text = f"{checks}, {_counted(histories, 'history', 'histories')}"
-    left = Counter(name for note in notes for name in note["not_asked"])
     told = [
-        name if left[name] == len(notes) else f"{name} (by {_counted(left[name], 'check')})"
+        name if len(without) == len(jobs) else f"{name} (of {_counted(len(without), 'job')})"
         for name in HISTORIES
-        if left[name]
+        if (without := _without(name, notes))
     ]
     return f"{text}; not explored: {', '.join(told)}" if told else text
+
+
+def _without(name: str, notes: Sequence[Note]) -> list[str]:
+    """Return the jobs of which no check asked for a history: checks that pick histories add up."""
+    asked = {note["job"] for note in notes if name not in note["not_asked"]}
+    return [job for job in dict.fromkeys(note["job"] for note in notes) if job not in asked]
 
 
 def _counted(count: int, one: str, many: str = "") -> str:

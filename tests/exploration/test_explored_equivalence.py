@@ -49,6 +49,7 @@ def test_memory_that_the_world_does_not_show_counts(job):
     _check_alike(job)
 
 
+_MARKED = Generated("def job():\n    gateway.charge(1, key=1)\n    memory.x = 1\n", ())
 _PAID_BY_ROUND = Generated(
     "def job():\n    for item in range(40):\n        gateway.charge(item or None, key=item)\n", ()
 )
@@ -61,8 +62,25 @@ def test_of_a_loop_the_first_rounds_and_the_last_are_tried_and_what_is_of_anothe
 
     assert explored.histories == 4
     assert every.histories == 40
-    assert "two rounds and the last of each loop" in str(explored)
+    assert "points (two rounds and the last of each loop stand for all)." in str(explored)
     assert "stand for all" not in str(every)
+
+
+@pytest.mark.parametrize(
+    ("histories", "said"),
+    [
+        (["crash"], " points (a crash at 2 stands for all)."),
+        (["late"], " points (a crash at 2 stands for all)."),
+        (["overlap"], " points."),
+        (["crash", "lease_expires"], " points (a crash at 2 and an overlap at 4 stand for all)."),
+        (["twice", "effect_fails"], " points."),
+    ],
+)
+def test_only_the_points_of_histories_that_were_tried_are_counted(histories, said):
+    with _MARKED.ready() as (job, world):
+        explored = check_idempotent(job, world=world, histories=histories)
+
+    assert f"at 4{said}" in str(explored)
 
 
 def test_a_helper_that_many_lines_call_is_no_loop():

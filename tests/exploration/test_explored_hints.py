@@ -47,6 +47,16 @@ def test_a_job_whose_key_was_forgotten_is_not_told_to_send_one():
     )
 
 
+def test_a_job_that_sends_a_key_with_another_effect_is_told_to_send_one():
+    def charge_twice(number):
+        explored_jobs.gateway.charge(number, key=f"payment-{number}")
+        explored_jobs.gateway.charge(number, key=None)
+
+    assert hint(charge_twice).startswith(
+        "nothing tells the job that its work is done: give the effect an idempotency key"
+    )
+
+
 def test_a_job_that_commits_once_is_not_told_to_use_one_transaction():
     def count(number):
         db = explored_jobs.connect()

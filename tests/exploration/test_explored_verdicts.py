@@ -1,13 +1,14 @@
 """The verdict says what the reader cares about."""
 
 import sqlite3
+from contextlib import contextmanager
 
 import explored_jobs
 import pytest
 from celery import Celery
 from explored_worlds import shop
 
-from pytest_jobs import Job, check_idempotent, effects, retry_on
+from pytest_jobs import Job, check_idempotent, discard_on, effects, retry_on
 from pytest_jobs.errors import (
     DivergedState,
     DuplicateEffect,
@@ -71,6 +72,76 @@ def test_work_for_which_a_job_of_the_core_retries_in_vain_is_stuck():
     error = failure(Pay, StuckJob, histories=["crash"])
 
     assert headline(error).startswith("STUCK paid [crash")
+
+
+@pytest.mark.parametrize("attempts", [3, 20])
+def test_work_is_stuck_whether_the_retries_are_used_up_or_not(attempts):
+    @retry_on(Busy, wait=5, attempts=attempts)
+    class Pay(Job):
+        def perform(self, number):
+            if state["lock"]:
+                raise Busy
+            state["lock"] = "mine"
+            state["paid"].append(number)
+            state["lock"] = None
+
+    error = failure(Pay, StuckJob, histories=["crash"])
+
+    assert headline(error).startswith("STUCK paid [crash")
+    assert (", failed: Busy (no attempts left)\n" in str(error)) == (attempts == 3)
+
+
+def test_work_that_differs_when_the_library_retries_in_vain_is_stuck():
+    @retry_on(Busy, wait=5, attempts=None)
+    class Pay(Job):
+        def perform(self, number):
+            if state["lock"] == "mine":
+                raise Busy
+            state["lock"] = "mine"
+            state["paid"].append(number)
+            state["lock"] = "done"
+
+    def lock():
+        with contextmanager(memory)() as snapshot:
+            yield lambda: {"lock": snapshot()["lock"]}
+
+    assert headline(failure(Pay, StuckJob, lock, histories=["crash"])).startswith("STUCK lock [")
+
+
+@pytest.mark.parametrize("attempts", [3, None])
+def test_work_that_is_done_and_retried_in_vain_is_poison(attempts):
+    @retry_on(Busy, wait=5, attempts=attempts)
+    class PayOnce(Job):
+        def perform(self, number):
+            if state["paid"]:
+                raise Busy("paid already")
+            state["paid"].append(number)
+
+    assert headline(failure(PayOnce, PoisonJob)).startswith("POISON Busy [twice] at line ")
+
+
+def test_retries_that_are_used_up_may_be_accepted():
+    @retry_on(Busy, wait=5, attempts=3)
+    class PayOnce(Job):
+        def perform(self, number):
+            if state["paid"]:
+                raise Busy("paid already")
+            state["paid"].append(number)
+
+    check_idempotent(PayOnce, args=(1,), world=memory, histories=["twice"], accept=[Busy])
+
+
+def test_a_job_that_is_discarded_is_not_shown_as_accepted():
+    @discard_on(Busy)
+    class Pay(Job):
+        def perform(self, number):
+            if state["lock"]:
+                raise Busy
+            state["lock"] = "mine"
+            state["paid"].append(number)
+            state["lock"] = None
+
+    assert ", failed: Busy (discarded)\n" in str(failure(Pay, LostEffect, histories=["crash"]))
 
 
 def test_work_that_is_never_done_by_a_job_that_only_fails_is_poison():

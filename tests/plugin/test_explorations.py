@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from pytest_jobs.exploration.report.audience import CheckNote
+from pytest_jobs.plugin.explored import summary
+
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 PAYING = """
@@ -49,18 +52,39 @@ def run(pytester):
 
 
 def test_what_checks_explored_is_said(checks, run):
-    checks(ONE_SAFE, "def test_some(): check(paying.charge_with_key, histories=['late'])\n")
+    checks(
+        ONE_SAFE,
+        "def test_late(): check(paying.charge_with_key, histories=['late'])\n",
+        "def test_twice(): check(paying.charge_with_key, histories=['twice'])\n",
+    )
 
     result = run()
 
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(
-        ["=* explored jobs =*", "passed: 2 checks of charge_with_key, * histories; *"]
+        [
+            "=* explored jobs =*",
+            (
+                "passed: 3 checks of charge_with_key, * histories; not explored: lease_expires, out_of_order"
+            ),
+        ]
     )
-    assert (
-        "; not explored: twice (by 1 check), restart (by 1 check), crash (by 1 check), effect_fails (by 1 check), "
-        "reply_lost (by 1 check), overlap (by 1 check), late (by 1 check), lease_expires, out_of_order\n"
-    ) in str(result.stdout) + "\n"
+
+
+def test_what_no_check_of_a_job_explored_is_said_with_the_number_of_jobs():
+    def note(job, *left):
+        return "test_it.py::test", CheckNote(job, 1, left).to_dict()
+
+    notes = [
+        note("pay", "crash", "late"),
+        note("pay", "twice", "late"),
+        note("mail", "twice", "late"),
+    ]
+    notes += [note("tell", "twice", "late"), note("tell", "crash")]
+
+    assert list(summary(notes, verbose=False)) == [
+        "passed: 5 checks of pay, mail, tell, 5 histories; not explored: twice (of 1 job), late (of 2 jobs)"
+    ]
 
 
 def test_where_more_is_asked_for_each_test_is_told(checks, run):

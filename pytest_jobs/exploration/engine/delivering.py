@@ -250,9 +250,9 @@ class Deliveries:
         if run.delivery is None:
             return
         run.error = run.delivery.error
-        accepted = isinstance(run.error, self._accept)
+        run.accepted = isinstance(run.error, self._accept)
         run.acknowledged = (
-            run.delivery.status in _DONE or run.delivery.handled or accepted
+            run.delivery.status in _DONE or run.delivery.handled or run.accepted
         ) and run.delivery.next is None
         if run.error is not None:
             run.origin = origin_of(run.error, engine.scope)

@@ -52,6 +52,8 @@ class Run:
     #: Where the error was raised; None if there is no error, or none of a line of the project.
     origin: Origin | None = None
     acknowledged: bool = False
+    #: Whether it ended with an error with which a delivery may end.
+    accepted: bool = False
     #: Whether it was given up, since it waited without end.
     spinning: bool = False
     #: Whether the library, as configured, would never deliver the job again.
@@ -72,6 +74,14 @@ class Run:
     def asks_again(self) -> bool:
         """Whether the job asked its library to deliver it again, and is not simply failing."""
         return self.delivery is not None and self.delivery.next is not None
+
+    @property
+    def used_up_retries(self) -> bool:
+        """Whether the job failed in each of its attempts, so that its library delivers it no more."""
+        ended = self.delivery
+        if ended is None or ended.status != "exhausted":
+            return False
+        return ended.record.retry_of is not None and not self.accepted
 
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.

@@ -12,7 +12,7 @@ from ...harness.records.texts import short_repr
 from ..engine.points import Point
 from ..engine.watching import Run
 from ..stores.account import Account, Item
-from .plans import HISTORIES, HistoryName, Plan
+from .plans import HISTORIES, HistoryName, Plan, stands_for_all
 from .stretches import Chosen
 from .verdicts import Verdict
 
@@ -111,7 +111,7 @@ class Exploration:
         """How many points there are, and which were tried for all."""
         count = len(self.points)
         text = f"{count} {'point' if count == 1 else 'points'}"
-        stands_for = "" if self.chosen is None else str(self.chosen)
+        stands_for = "" if self.chosen is None else stands_for_all(self.chosen, self.names)
         return f"{text} ({stands_for})" if stands_for else text
 
     @property

@@ -57,6 +57,7 @@ _LEASE: Final = timedelta(seconds=3_700)
 _CUT_OFF: Final = frozenset(("crash", "effect_fails", "reply_lost", "late", "lease_expires"))
 _OVERLAPPING: Final = frozenset(("overlap", "lease_expires"))
 _KILLED: Final = frozenset(("crash", "late"))
+_FAILING: Final = frozenset(("effect_fails", "reply_lost"))
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,16 @@ def plans_of(
         others: how many other jobs may run in between.
     """
     return (plan for plan in _all_plans(run, chosen, others) if plan.name in names)
+
+
+def stands_for_all(chosen: Chosen, names: Collection[HistoryName]) -> str:
+    """Return how many points the histories of some names try for all points; "" if they try each."""
+    asked = frozenset(names)
+    return chosen.text(
+        crashes=bool(asked & _KILLED),
+        overlaps=bool(asked & _OVERLAPPING),
+        effects=bool(asked & _FAILING),
+    )
 
 
 def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Plan]:

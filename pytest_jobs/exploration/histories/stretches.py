@@ -50,12 +50,23 @@ class Chosen:
         every = range(len(run.points))
         return cls(every, every, every, len(every))
 
-    def __str__(self) -> str:
-        """Return how many points stand for all of them; "" if each was tried."""
-        if len(self.killed) == len(self.overtaken) == self.count:
-            return ""
-        rounds = ", and two rounds and the last of each loop" if self.rounds_left_out else ""
-        return f"a crash at {len(self.killed)} and an overlap at {len(self.overtaken)} stand for all{rounds}"
+    def text(self, *, crashes: bool, overlaps: bool, effects: bool) -> str:
+        """Return how many points stand for all of them; "" if each was tried.
+
+        Args:
+            crashes: whether a worker dies at points.
+            overlaps: whether another delivery overtakes at points.
+            effects: whether effects fail or their answers are lost.
+        """
+        tried = {"a crash": self.killed} if crashes else {}
+        tried |= {"an overlap": self.overtaken} if overlaps else {}
+        fewer = any(len(points) < self.count for points in tried.values())
+        parts = [f"{what} at {len(points)}" for what, points in tried.items()] if fewer else []
+        standing = f"{' and '.join(parts)} {'stands' if len(parts) == 1 else 'stand'} for all"
+        if not (self.rounds_left_out and (tried or effects)):
+            return standing if parts else ""
+        rounds = "two rounds and the last of each loop"
+        return f"{standing}, and {rounds}" if parts else f"{rounds} stand for all"
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,6 @@ ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {
 }
 
 
-#: Verdicts by which something of the work was not done.
-_UNDONE: Final = frozenset(("LOST", "STUCK"))
-
-
 @dataclass(frozen=True)
 class Verdict:
     """How the end of a history differs from that of one clean run."""
@@ -74,9 +70,15 @@ def judge(
     words: dict[str, Word] = {
         name: _word(once, now, initial.get(name, MISSING)) for name, once, now in ranked
     }
+    first = words[ranked[0][0]] if ranked else None
     is_done = last.acknowledged or last.dropped
-    undone = [name for name, word in words.items() if word in _UNDONE]
-    if not is_done and not (undone and last.asks_again):
+    if last.used_up_retries:
+        # Its library is done with the job, and the job with its work at most if an effect happened twice.
+        is_done = first == "DUPLICATE"
+    # The work of which there is too much was done.
+    undone = [name for name, word in words.items() if word != "DUPLICATE"]
+    asks = last.asks_again or last.used_up_retries
+    if not is_done and not (undone and asks):
         name = type(last.error).__name__ if last.error is not None else "no end"
         return Verdict("POISON", name, tuple(differing), last.error, last.origin)
     if not differing:

@@ -38,7 +38,8 @@ class Habits:
             if act is not None and point.kind == "before" and act.text.lower() == "commit"
         ]
         return cls(
-            frozenset(repr(key) for key in keys if key is not None),
+            # A key beside a call without one is of another effect.
+            frozenset() if None in keys else frozenset(map(repr, keys)),
             len(committing),
             not failure.verdict.differences,
             failure.runs[-1].dropped,

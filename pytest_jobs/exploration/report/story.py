@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -105,6 +105,11 @@ _NOTE_WIDTH: Final = 56
 _ROWS: Final = 10
 _NEVER_RAN: Final = 3
 _DROPPED: Final = ", and as configured never delivered again"
+#: Why a delivery that failed is the last one, by its status.
+_LAST: Final[Mapping[str, str]] = {
+    "discarded": " (discarded)",
+    "exhausted": " (no attempts left)",
+}
 _AT_LINES: Final = {
     "line": "before",
     "await": "while it awaited, on",
@@ -242,9 +247,16 @@ def _ending(run: Run) -> str:
     if run.spinning:
         return ", waited for the other one without end"
     if run.error is not None:
-        accepted = " (accepted)" if run.acknowledged else ""
-        return f", failed: {shortened(error_text(run.error), _NOTE_WIDTH)}{accepted}{_lost(run)}"
+        error = shortened(error_text(run.error), _NOTE_WIDTH)
+        return f", failed: {error}{_why_it_ends(run)}{_lost(run)}"
     return f"{', acknowledged' if run.acknowledged else ', not done'}{_lost(run)}"
+
+
+def _why_it_ends(run: Run) -> str:
+    """Return why a delivery that failed is the last one; empty if it is not."""
+    if run.accepted and run.acknowledged:
+        return " (accepted)"
+    return "" if run.delivery is None else _LAST.get(run.delivery.status, "")
 
 
 def _lost(run: Run) -> str:
