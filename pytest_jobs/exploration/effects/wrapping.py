@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from ...harness.records.patches import Patches
 from ..engine.acts import skippable
+from ..engine.lines import call_traced, untraced
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
 BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
@@ -45,9 +46,10 @@ def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any
         return call_async
 
     @functools.wraps(function)
+    @untraced
     def call(*args: Any, **kwargs: Any) -> Any:
         with skippable(), block_of(*args, **kwargs):
-            return function(*args, **kwargs)
+            return call_traced(function, *args, **kwargs)
         return None
 
     return call

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 from ...errors import ExplorationError
 from .ending.leaving import Leaving
 
 T = TypeVar("T")
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 LineHook: TypeAlias = Callable[[CodeType, int], None]
 
 #: 0 to 3 and 5 belong to debuggers, coverage, profilers, Hypothesis and optimisers; 4 is free.
@@ -255,3 +258,46 @@ class _Tracing(LineTracer):
         if event == "line" and hook is not None:
             hook(frame.f_code, frame.f_lineno)
         return self._line
+
+
+#: The trace function that an untraced function has taken out; None outside of such a function.
+_taken_out: Final[ContextVar[Any]] = ContextVar("pytest_jobs_tracer_taken_out", default=None)
+
+
+def untraced(function: AnyFunction) -> AnyFunction:
+    """Let a function of ours, which jobs call, run without the tracer.
+
+    On Python 3.11 whatever runs below a traced line takes several times as long, traced or not. Newer versions
+    trace nothing but what counts.
+    """
+    if sys.version_info >= (3, 12):
+        return function
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        trace = sys.gettrace()
+        if not isinstance(getattr(trace, "__self__", None), _Tracing):
+            return function(*args, **kwargs)
+        token = _taken_out.set(trace)
+        sys.settrace(None)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            sys.settrace(trace)
+            _taken_out.reset(token)
+
+    return cast(AnyFunction, call)
+
+
+def call_traced(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Call a function that may be of the project from an untraced one."""
+    trace = _taken_out.get()
+    if trace is None or sys.gettrace() is not None:
+        return function(*args, **kwargs)
+    token = _taken_out.set(None)
+    sys.settrace(trace)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        sys.settrace(None)
+        _taken_out.reset(token)

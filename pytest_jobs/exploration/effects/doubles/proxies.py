@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ...engine.acts import note_look
+from ...engine.lines import call_traced, untraced
 from .receiver import Place, Receiver
 
 #: Python looks for these in the class of an object only. They reach the object itself.
@@ -58,8 +59,9 @@ class Proxy:
         object.__setattr__(self, "_pytest_jobs_place", place)
         object.__setattr__(self, "_pytest_jobs_target", target)
 
+    @untraced
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._pytest_jobs_target, name)
+        found = call_traced(getattr, self._pytest_jobs_target, name)
         if name.startswith("_"):
             note_look()
             return found
@@ -168,6 +170,7 @@ def _await(self: Any) -> Any:
     return receiver.found(self._pytest_jobs_place, found, returned=True)
 
 
+@untraced
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     receiver: Receiver = self._pytest_jobs_receiver
     return receiver.call(self._pytest_jobs_place, self._pytest_jobs_target, args, kwargs)

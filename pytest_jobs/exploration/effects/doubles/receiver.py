@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ....errors import ReusedKeyError
 from ...engine.acts import Act, Kept, acting, looking, note_effect, skippable, watcher
+from ...engine.lines import call_traced
 from .arguments import comparable, text_of, usual_key
 from .clients import Keys, does_something, is_client, looks_up
 
@@ -139,7 +140,7 @@ class Receiver:
         """Call a function of the service. A coroutine function is called when it is awaited."""
         if isinstance(function, type):
             # Making an object is no effect.
-            return self.found(place.made(), function(*args, **kwargs))
+            return self.found(place.made(), call_traced(function, *args, **kwargs))
         if not place.path:
             place = Place(self.name)
         if self._is_no_effect(place):
@@ -152,7 +153,7 @@ class Receiver:
         with skippable(), acting(call.act), self._one_at_a_time:
             answer = self._known_answer(call)
             if answer is _NOTHING:
-                answer = function(*args, **kwargs)
+                answer = call_traced(function, *args, **kwargs)
                 if inspect.iscoroutine(answer):
                     self._learn(self._awaited(), place.path)
                     return answer
@@ -182,7 +183,7 @@ class Receiver:
         there = place.returned(args, kwargs)
         answer: Any = None
         with skippable(), looking():
-            answer = function(*args, **kwargs)
+            answer = call_traced(function, *args, **kwargs)
         if not inspect.iscoroutine(answer):
             return self.found(there, answer, returned=True)
 
