@@ -75,7 +75,9 @@ class SharedMemory:
                 if name.startswith("__"):
                     continue
                 kind = type(value)
-                if (module.__name__, name) in self._kept:
+                if kind is types.FunctionType and _holds_nothing(value):
+                    found.append(id(value))
+                elif (module.__name__, name) in self._kept:
                     waiting.append(value)
                 elif kind not in _CONTAINERS:
                     waiting += () if kind in _SCALARS else (value,)
@@ -141,6 +143,16 @@ def _members(value: Any) -> list[Any]:
 def _order(member: object) -> tuple[str, str]:
     """Return by what the members of a set are put into an order that repeats within one process."""
     return type(member).__name__, repr(member) if type(member) in _SCALARS else str(id(member))
+
+
+def _holds_nothing(function: types.FunctionType) -> bool:
+    """Return whether nothing can be kept in a function, as in most."""
+    return not (
+        function.__closure__
+        or function.__defaults__
+        or function.__kwdefaults__
+        or function.__dict__
+    )
 
 
 def _within_function(value: Any) -> Iterator[Any]:

@@ -99,17 +99,18 @@ class Trail(Sequence[Point]):
         """Note the line of the project that runs now."""
         self._code, self._line = code, line
 
-    def line(self, code: CodeType, line: int) -> bool:
-        """Add the point of a line that is about to run.
+    def line(self, code: CodeType, line: int) -> int | None:
+        """Add the point of a line that is about to run; return its index.
 
         Returns:
-            False if there is none: it is another round of a comprehension that is written in one line.
+            None if there is none: it is another round of a comprehension that is written in one line.
         """
         if line == self._line and code.co_name in _INLINED and self._is_file(code):
-            return False
+            return None
         self._code, self._line = code, line
-        self._noted.append(("line", None, code, line))
-        return True
+        noted = self._noted
+        noted.append(("line", None, code, line))
+        return len(noted) - 1
 
     def pause(self, kind: PointKind) -> None:
         """Add the point at which a coroutine waits, or has got what it waited for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Set as AbstractSet
@@ -67,17 +66,6 @@ class Namespace(Protocol):
 
     @property
     def __name__(self) -> str: ...
-
-
-def modules_of(files: Iterable[str]) -> list[ModuleType]:
-    wanted = set(files)
-    if not wanted:
-        return []
-    return [
-        module
-        for module in list(sys.modules.values())
-        if isinstance(module, ModuleType) and file_of(module) in wanted
-    ]
 
 
 def file_of(module: Namespace) -> str:

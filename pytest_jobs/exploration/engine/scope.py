@@ -9,7 +9,7 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
@@ -17,8 +17,12 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from .processes import Namespace, file_of, modules_of
+from .processes import Namespace, file_of
 
+#: The operations that begin a `with` block.
+_ENTERING: Final = frozenset(
+    operation for name, operation in dis.opmap.items() if "_WITH" in name or "SPECIAL" in name
+)
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 #: Folders in which a project keeps its tests, and with them its fakes.
@@ -80,7 +84,7 @@ class Scope:
         #: The file of the world, and how the names of the functions begin that are defined in it.
         self._inside_world: tuple[str, str] | None = None
         #: Whether such a function has run in a delivery.
-        self._world_runs = False
+        self.world_runs = False
         if world is not None:
             code = _code(world)
             self._world = _outermost(code)
@@ -95,13 +99,21 @@ class Scope:
         self._left_out: set[object] = set()
         # By identity, since hashing a code object is slow.
         self._decided: dict[int, tuple[bool, CodeType]] = {}
-        #: Of the decided code, what may take a lock.
-        self._may_wait: dict[int, bool] = {}
-        self._waits = False
+        #: Traced code that was not asked yet whether it may take a lock.
+        self._unasked: list[CodeType] = []
+        #: Of the other traced code, what may do so, by its identity.
+        self._waiting: set[int] = set()
         self._untraced: dict[str, None] = {}
         self._real: dict[str, str] = {}
         self._modules: list[Namespace] = []
         self._modules_of = (-1, -1, -1)
+        #: The modules of this process, and those of them that have a file, by it.
+        self._all_modules: list[Any] = []
+        self._by_file: dict[str, list[ModuleType]] = {}
+        #: What `loaded_modules` has found, and among what.
+        self._found: (
+            tuple[Mapping[str, Sequence[ModuleType]], tuple[int, int], list[Namespace]] | None
+        ) = None
         self._files: set[str] = set()
 
     def add(self, body: Callable[..., Any]) -> bool:
@@ -120,8 +132,8 @@ class Scope:
         if namespace is not None:
             self._add_globals(code, namespace)
         self._decided.clear()
-        self._may_wait.clear()
-        self._waits = False
+        self._unasked.clear()
+        self._waiting.clear()
         return True
 
     def _add_globals(self, code: CodeType, namespace: dict[str, Any]) -> None:
@@ -152,8 +164,7 @@ class Scope:
             if code is not None:
                 self._fakes.add(code)
                 self._decided.pop(id(code), None)
-                if self._may_wait.pop(id(code), False):
-                    self._waits = any(self._may_wait.values())
+                self._waiting.discard(id(code))
 
     def wants(self, code: CodeType) -> bool:
         """Return whether the lines of a function are points."""
@@ -162,6 +173,7 @@ class Scope:
             decided = self._decided[id(code)] = (self._decide(code), code)
             if decided[0]:
                 self._files.add(code.co_filename)
+                self._unasked.append(code)
         return decided[0]
 
     def untraced(self) -> tuple[str, ...]:
@@ -183,8 +195,6 @@ class Scope:
 
     def is_below_world(self) -> bool:
         """Return whether the line that is about to run was called by a function that the world defines."""
-        if not self._world_runs:
-            return False
         # The two frames above are those of the watch and of the tracer. Below a watch is another delivery.
         frame: FrameType | None = sys._getframe(2)
         while frame is not None and frame.f_code.co_filename != _WATCHING:
@@ -196,7 +206,7 @@ class Scope:
     def note_untraced(self, code: CodeType) -> None:
         """Remember a function that runs in a delivery and is not traced."""
         if self._is_inside_world(code):
-            self._world_runs = True
+            self.world_runs = True
         if (
             code in self._fakes
             or _outermost(code) == self._world
@@ -211,7 +221,12 @@ class Scope:
         """Return the modules of the traced code that has run, and the globals of generated jobs."""
         state = (len(self._files), len(sys.modules), len(self._globals))
         if self._modules_of != state:
-            by_file = modules_of(self._files)
+            by_file = [
+                module
+                for file, modules in self._loaded().items()
+                if file in self._files
+                for module in modules
+            ]
             known = {id(vars(module)) for module in by_file}
             loose = (found for key, found in self._globals.items() if key not in known)
             self._modules = [*by_file, *loose]
@@ -220,28 +235,42 @@ class Scope:
 
     def may_wait(self) -> bool:
         """Return whether the traced code may take a lock, or keep something for each thread."""
-        known = self._may_wait
-        if len(known) < len(self._decided):
-            for place, (wanted, code) in list(self._decided.items()):
-                if place not in known:
-                    known[place] = wanted and _may_wait(code)
-                    self._waits = self._waits or known[place]
-        return self._waits
+        while self._unasked:
+            code = self._unasked.pop()
+            if self.wants(code) and _may_wait(code):
+                self._waiting.add(id(code))
+        return bool(self._waiting)
 
     def loaded_modules(self) -> list[Namespace]:
         """Return the modules whose code may be traced, whether it has run or not."""
+        loaded, asked = self._loaded(), (len(self._homes), len(self._globals))
+        if self._found is None or self._found[0] is not loaded or self._found[1] != asked:
+            self._found = loaded, asked, self._modules_among(loaded)
+        return list(self._found[2])
+
+    def _modules_among(self, loaded: Mapping[str, Sequence[ModuleType]]) -> list[Namespace]:
         named = self._traced.files() if self._traced is not None else set()
         looked_for = named | self._homes
         is_installed = any(file.startswith(_ELSEWHERE) for file in looked_for)
         found: dict[int, Namespace] = dict(self._globals)
-        for module in list(sys.modules.values()):
-            file = file_of(module) if isinstance(module, ModuleType) else ""
+        for file, modules in loaded.items():
             # Hundreds of modules are installed, and all but a few end here.
-            if not file or (not is_installed and _lies_elsewhere(file)):
+            if not is_installed and _lies_elsewhere(file):
                 continue
             if file in named or self._may_count(file):
-                found[id(vars(module))] = module
+                found.update((id(vars(module)), module) for module in modules)
         return list(found.values())
+
+    def _loaded(self) -> dict[str, list[ModuleType]]:
+        """Return the modules of this process by their files."""
+        modules = list(sys.modules.values())
+        # There are hundreds, and in a check hardly ever others than before.
+        if list(map(id, modules)) != list(map(id, self._all_modules)):
+            self._all_modules, self._by_file = modules, {}
+            for module in modules:
+                if isinstance(module, ModuleType) and (file := file_of(module)):
+                    self._by_file.setdefault(file, []).append(module)
+        return self._by_file
 
     def _may_count(self, file: str) -> bool:
         if file in self._homes:
@@ -330,10 +359,9 @@ def _neighbours(filename: str) -> Iterator[str]:
 
 
 def _may_wait(code: CodeType) -> bool:
-    if _LOCKING.intersection((*code.co_names, *code.co_freevars)):
-        return True
-    return any(
-        "_WITH" in step.opname or "SPECIAL" in step.opname for step in dis.get_instructions(code)
+    # Each operation has two bytes, and those of caches are zero.
+    return not _LOCKING.isdisjoint((*code.co_names, *code.co_freevars)) or not _ENTERING.isdisjoint(
+        code.co_code[::2]
     )
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Generator, Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -188,6 +188,7 @@ class Watch:
         self.needs_lines = lines or rival or at_point is not None
         self.thread = threading.get_ident()
         self._points = run.points
+        self._point_acts = run.point_acts
         self._connections: list[tuple[Callable[[], object], object]] = []
         self._lines = self._last_lines = self._raised = 0
         self._leaving = tracer.leaving
@@ -199,8 +200,6 @@ class Watch:
         #: The id of the process of this delivery; None if the job has not asked for it, or has the real one.
         self.own_process_id: int | None = None
         self._of_history = Kept()
-        #: Grows with each point and each effect: a sign of life.
-        self.beats = 0
         self.dead = False
         self.killed = False
         #: Whether the check failed because of what it did, so that its `finally` blocks may clear up.
@@ -217,6 +216,11 @@ class Watch:
         return self._of_history if self._owner is None else self._owner.of_search
 
     @property
+    def beats(self) -> int:
+        """A number that grows with each point and each effect: a sign of life."""
+        return len(self._point_acts) + self.run.acted
+
+    @property
     def undisturbed(self) -> bool:
         """Whether this is the first delivery of its history, and none of its points interrupts it."""
         return self.run.number == 1 and self._at_point is None
@@ -228,7 +232,7 @@ class Watch:
     # Points
 
     def line(self, code: CodeType, line: int) -> None:
-        """Count a line that is about to run. The tracer calls it."""
+        """Count a line that is about to run. The tracer calls it, and nothing is called as often."""
         self._lines += 1
         if self._hand_over is not None:
             self._give_way()
@@ -238,66 +242,74 @@ class Watch:
             if self._ends_here(code):
                 self._raise_again()
             return
-        if _within_act.get() or self._scope.is_below_world():
+        if _within_act.get() or (self._scope.world_runs and self._scope.is_below_world()):
             return
-        if self._points.line(code, line):
-            try:
-                self._come_to()
-            except Unwound:
-                if self._may_leave(code):
-                    raise
+        index = self._points.line(code, line)
+        if index is None:
+            return
+        self._point_acts.append(None)
+        if self._at_point is None or (self._indexes is not None and index not in self._indexes):
+            return
+        try:
+            self._interrupt_at(index)
+        except Unwound:
+            if self._may_leave(code):
+                raise
 
-    @contextmanager
-    def acting(self, act: Act) -> Generator[None, None, None]:
-        """Let an effect happen, with a point before it and one after it.
+    def acting(self, act: Act) -> AbstractContextManager[None]:
+        """Return the block in which an effect happens, with a point before it and one after it.
+
+        Entering it raises `Skipped` if the delivery is dead and only ends what it began, so that the effect must
+        not happen.
+        """
+        return _Acting(self, act)
+
+    def check_alive(self) -> None:
+        """Raise if the delivery is dead.
 
         Raises:
-            Skipped: if the delivery is dead and only ends what it began, so that the effect must not happen.
+            Unwound: if it may be left here.
+            Skipped: if it ends what it began.
         """
-        self._check_alive()
-        if self.refused:
-            with PartOfAct(self, act.busy):
-                yield
-            return
-        alone = self._interrupts_this_thread() and not _within_act.get()
-        name = f"{act.kind}: {act.text}"
-        if alone:
-            self._find_place()
-            self._points.act("before", self._named(name))
-            try:
-                self._come_to(act)
-            except Unwound:
-                if self._may_leave():
-                    raise
-                raise Skipped from None
-        counts = act.counts and not _within_act.get()
-        known = len(self.run.acts)
-        token = told.set(told.get() or act.tells_itself)
-        self.run.acted += 1
+        self._give_way()
+        if self.dead and not self.refused:
+            if self._ends_here():
+                self._raise_again()
+            raise Skipped
+
+    def come_before(self, act: Act) -> None:
+        """Come to the point before an effect.
+
+        Raises:
+            Unwound: if the delivery is killed there.
+            Skipped: if it is, and may not be left there.
+        """
+        self._find_place()
+        self._points.act("before", self._named(f"{act.kind}: {act.text}"))
         try:
-            with PartOfAct(self, act.busy):
-                yield
-        finally:
-            # Both times, since other tasks of the job may go on while it is awaited.
-            self.run.acted += 1
-            # A coroutine that is thrown away ends in the context of whoever does it.
-            with contextlib.suppress(ValueError):
-                told.reset(token)
-        self.beats += 1
-        if counts:
-            self.run.acts.append(act)
-        if alone:
-            if act.tells_itself and len(self.run.acts) == known:
-                self.run.without_effect.add(len(self.run.points))
-            self._find_place()
-            self._points.act("after", self._named(name))
-            try:
-                self._come_to(act)
-            except Unwound:
-                if self._may_leave():
-                    raise
-        elif not self._interrupts_this_thread():
-            self.run.elsewhere.append(name)
+            self._come_to(act)
+        except Unwound:
+            if self._may_leave():
+                raise
+            raise Skipped from None
+
+    def come_after(self, act: Act) -> None:
+        """Come to the point after an effect.
+
+        Raises:
+            Unwound: if the delivery is killed there.
+        """
+        self._find_place()
+        self._points.act("after", self._named(f"{act.kind}: {act.text}"))
+        try:
+            self._come_to(act)
+        except Unwound:
+            if self._may_leave():
+                raise
+
+    def interrupts_this_thread(self) -> bool:
+        # Threads of a job run in an order that nobody controls, so they cannot be stopped at a point.
+        return threading.get_ident() == self.thread
 
     def changing(self, text: str, *, counts: bool = False) -> None:
         """Let a file be changed, with a point before it. Nothing reports when it has been changed.
@@ -313,8 +325,8 @@ class Watch:
             # A temporary folder of the dead delivery, or its lock file.
             self.run.changed_files_at_its_end = True
             return
-        self._check_alive()
-        if not self._interrupts_this_thread():
+        self.check_alive()
+        if not self.interrupts_this_thread():
             self.run.elsewhere.append(f"file: {text}")
             return
         counts = counts and not any(volatile in text for volatile in self._volatile)
@@ -369,13 +381,14 @@ class Watch:
 
     def _come_to(self, act: Act | None = None) -> None:
         """Come to the last of the points."""
-        acts = self.run.point_acts
-        index = len(acts)
-        self.beats += 1
-        acts.append(act)
+        index = len(self._point_acts)
+        self._point_acts.append(act)
         if self._at_point is None or (self._indexes is not None and index not in self._indexes):
             return
-        error = self._at_point(index)
+        self._interrupt_at(index)
+
+    def _interrupt_at(self, index: int) -> None:
+        error = None if self._at_point is None else self._at_point(index)
         if error is None:
             return
         if isinstance(error, Unwound):
@@ -386,16 +399,16 @@ class Watch:
     def _find_place(self) -> None:
         """Note the innermost line of the project that runs now."""
         frame: FrameType | None = sys._getframe(2)
+        wants = self._scope.wants
         # Below these frames stand the test, whatever launched it, and a delivery that is suspended.
-        while frame is not None and id(frame.f_code) not in _BEGINS_DELIVERY:
-            if self._scope.wants(frame.f_code):
-                self._points.be_at(frame.f_code, frame.f_lineno)
+        while frame is not None:
+            code = frame.f_code
+            if wants(code):
+                self._points.be_at(code, frame.f_lineno)
+                return
+            if id(code) in _BEGINS_DELIVERY:
                 return
             frame = frame.f_back
-
-    def _interrupts_this_thread(self) -> bool:
-        # Threads of a job run in an order that nobody controls, so they cannot be stopped at a point.
-        return threading.get_ident() == self.thread
 
     def driving(self, coroutine: Any) -> None:
         """Note the coroutine of the job."""
@@ -405,7 +418,7 @@ class Watch:
 
     @contextmanager
     def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
-        self._check_alive()
+        self.check_alive()
         self.run.looked += 1
         try:
             with PartOfAct(self, busy):
@@ -466,7 +479,7 @@ class Watch:
         Raises:
             Unwound: always.
         """
-        self._check_alive()
+        self.check_alive()
         if self._owner is not None:
             self._owner.refuse(why)
         self.dead = self.refused = True
@@ -557,19 +570,6 @@ class Watch:
             hand_over, self._hand_over = self._hand_over, None
             hand_over()
 
-    def _check_alive(self) -> None:
-        """Raise if the delivery is dead.
-
-        Raises:
-            Unwound: if it may be left here.
-            Skipped: if it ends what it began.
-        """
-        self._give_way()
-        if self.dead and not self.refused:
-            if self._ends_here():
-                self._raise_again()
-            raise Skipped
-
     # The end
 
     @property
@@ -637,11 +637,68 @@ class PartOfAct:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         if self._token is not None:
-            # A coroutine that is thrown away ends in the context of whoever does it.
-            with contextlib.suppress(ValueError):
-                _within_act.reset(self._token)
+            _leave(_within_act, self._token)
         if isinstance(error, Exception) and self._busy(error):
             self._watch.found_busy()
+
+
+class _Acting:
+    """See `Watch.acting`."""
+
+    __slots__ = ("_act", "_alone", "_counts", "_known", "_part", "_token", "_watch")
+
+    def __init__(self, watch: Watch, act: Act) -> None:
+        self._watch = watch
+        self._act = act
+        self._part = PartOfAct(watch, act.busy)
+        #: Of an effect that is not seen, since the delivery only clears up.
+        self._token: Token[bool] | None = None
+
+    def __enter__(self) -> None:
+        watch, act = self._watch, self._act
+        watch.check_alive()
+        if not watch.refused:
+            is_part = _within_act.get()
+            self._alone = not is_part and watch.interrupts_this_thread()
+            if self._alone:
+                watch.come_before(act)
+            self._counts = act.counts and not is_part
+            self._known = len(watch.run.acts)
+            self._token = told.set(told.get() or act.tells_itself)
+            watch.run.acted += 1
+        self._part.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if self._token is None:
+            self._part.__exit__(kind, error, trace)
+            return
+        watch, act, run = self._watch, self._act, self._watch.run
+        try:
+            self._part.__exit__(kind, error, trace)
+        finally:
+            # Both times, since other tasks of the job may go on while it is awaited.
+            run.acted += 1
+            _leave(told, self._token)
+        if kind is not None:
+            return
+        if self._counts:
+            run.acts.append(act)
+        if self._alone:
+            if act.tells_itself and len(run.acts) == self._known:
+                run.without_effect.add(len(run.points))
+            watch.come_after(act)
+        elif not watch.interrupts_this_thread():
+            run.elsewhere.append(f"{act.kind}: {act.text}")
+
+
+def _leave(variable: ContextVar[bool], token: Token[bool]) -> None:
+    # A coroutine that is thrown away ends in the context of whoever does it.
+    try:
+        variable.reset(token)
+    except ValueError:
+        return
 
 
 def is_within_act() -> bool:

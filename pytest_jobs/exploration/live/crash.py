@@ -107,7 +107,7 @@ class LiveWatch(Watch):
         # The test would see what an `except BaseException` of the job does.
         return False
 
-    def _interrupts_this_thread(self) -> bool:
+    def interrupts_this_thread(self) -> bool:
         # Of several threads only those count that run in the context of the delivery, such as the one of
         # `asyncio.to_thread`: they run one at a time.
         return True
@@ -121,7 +121,7 @@ class LiveWatch(Watch):
     def outside(self, text: str) -> None:
         """Note a call that leaves the process: the test may intend it."""
         if not is_within_act():
-            self._check_alive()
+            self.check_alive()
             self.reached.append(text)
 
     def refuse(self, why: str) -> None:
