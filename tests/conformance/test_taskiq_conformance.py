@@ -28,6 +28,9 @@ breaks = broker.register_task(bodies.breaks, task_name="breaks")
 asserts = broker.register_task(
     bodies.asserts, task_name="asserts", retry_on_error=True, max_retries=3
 )
+hourly = broker.register_task(
+    bodies.note, task_name="hourly", schedule=[{"cron": "0 * * * *", "args": ["hourly"]}]
+)
 coroutine = broker.register_task(bodies.coroutine, task_name="coroutine")
 
 
@@ -37,7 +40,7 @@ async def parent(value):
 
 
 class TaskiqLibrary:
-    jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine)
+    jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine, hourly)
 
     @property
     def lacks(self):
@@ -46,7 +49,6 @@ class TaskiqLibrary:
                 name: reason
                 for name, reason in {
                     "chains": "taskiq-pipelines is a package of its own",
-                    "cron": "what is scheduled comes once, when it is first due",
                     "discard": "a task cannot drop itself",
                     "unique": "Taskiq has no unique tasks",
                     "serialise": "?",

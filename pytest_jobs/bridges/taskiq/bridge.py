@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import taskiq
@@ -44,7 +45,7 @@ from .brokers import Brokers, Results, Store, acknowledges, without_dependencies
 from .messages import SentMessage, delay_ns
 from .receiver import HarnessReceiver, TaskAttempt, WorkerOptions
 from .retries import delivery_of, pin_waits, policy_of
-from .schedules import Recorder, fire, first_due_ns
+from .schedules import Recorder, fire, first_due_ns, times_again
 
 _PROBE: Final = Probe(
     "taskiq",
@@ -91,7 +92,7 @@ class TaskiqBridge(
 
     name = "taskiq"
     capabilities = frozenset(
-        ("eta", "priority", "headers", "retry", "discard", "async", "serialise")
+        ("eta", "priority", "headers", "retry", "discard", "async", "serialise", "cron")
     )
     noun = "a message of Taskiq"
     attempt_class = TaskAttempt
@@ -243,6 +244,23 @@ class TaskiqBridge(
         if isinstance(attempt, TaskAttempt) and attempt.message.job_id == task_id:
             # A retry, whose wait counts from the time that the middleware has read.
             now_ns = attempt.computed_from_ns or now_ns
+        # A schedule with the same id is replaced.
+        self.withdraw(scheduled.schedule_id)
+        record = self._scheduled_record(broker, source, scheduled, task_id, now_ns)
+        self.store.scheduled[scheduled.schedule_id] = record
+        self.sink.added(record)
+
+    def _scheduled_record(
+        self,
+        broker: AsyncBroker,
+        source: ScheduleSource,
+        scheduled: ScheduledTask,
+        task_id: str,
+        now_ns: int,
+        *,
+        at_once: bool = False,
+    ) -> JobRecord:
+        """Return the record of a task that the scheduler sends, when it is due or at once."""
         task = scheduled.model_copy(update={"task_id": task_id})
         labels = {**task.labels, "schedule_id": task.schedule_id}
         message = TaskiqMessage(
@@ -259,16 +277,41 @@ class TaskiqBridge(
             broker.formatter.dumps(message).message,
             labels,
             now_ns,
-            first_due_ns(task, now_ns),
+            None if at_once else first_due_ns(task, now_ns),
             task,
             source,
         )
-        # A schedule with the same id is replaced.
-        self.withdraw(task.schedule_id)
         self._named.add(sent.name)
         self._brokers.note(broker)
-        record = self.store.scheduled[task.schedule_id] = self.new_record(sent)
-        self.sink.added(record)
+        return self.new_record(sent)
+
+    def firings_between(
+        self, after_ns: int, until_ns: int
+    ) -> Iterator[tuple[int, Callable[[], object]]]:
+        """Yield when the scheduler sends what labels say, and again what sources keep."""
+        brokers = self._brokers.named or self._brokers.every()
+        labels = self._kept().labels.firings_between(brokers, after_ns, until_ns)
+        for at_ns, broker, source, scheduled in labels:
+            yield at_ns, partial(self._fire, broker, source, scheduled)
+        for schedule_id, record in list(self.store.scheduled.items()):
+            sent = self.message_of(record)
+            if sent.source is not None:
+                first_ns = sent.enqueued_ns if sent.due_ns is None else sent.due_ns
+                again = partial(self._fire_again, schedule_id, record)
+                for at_ns in times_again(sent.payload, first_ns, after_ns, until_ns):
+                    yield at_ns, again
+
+    def _fire(self, broker: AsyncBroker, source: ScheduleSource, scheduled: ScheduledTask) -> None:
+        task_id, now_ns = broker.id_generator(), self.sink.now_ns()
+        self.sink.added(
+            self._scheduled_record(broker, source, scheduled, task_id, now_ns, at_once=True)
+        )
+
+    def _fire_again(self, schedule_id: str, record: JobRecord) -> None:
+        """Send a task once more, unless it was unscheduled or replaced meanwhile."""
+        sent = self.message_of(record)
+        if self.store.scheduled.get(schedule_id) is record and sent.source is not None:
+            self._fire(sent.broker, sent.source, sent.payload)
 
     async def _deleted(self, source: ScheduleSource, schedule_id: str) -> None:
         # A fixture of a wider scope may have scheduled it, in a harness of its own.

@@ -17,6 +17,7 @@ from taskiq_dependencies import DependencyGraph
 from ...errors import ApplicationError
 from ..applications import Applications
 from ..toolkit import JobRecord
+from .schedules import LabelSchedules
 
 
 class Brokers(Applications[AsyncBroker]):
@@ -108,7 +109,7 @@ def without_dependencies(function: Callable[..., Any]) -> Callable[..., Any]:
 class Store:
     """What result backends and schedule sources would keep."""
 
-    __slots__ = ("progress", "results", "scheduled", "unsaved")
+    __slots__ = ("labels", "progress", "results", "scheduled", "unsaved")
 
     def __init__(self) -> None:
         #: By the id of the task.
@@ -119,6 +120,7 @@ class Store:
         self.progress: dict[str, Any] = {}
         #: By the id of the schedule.
         self.scheduled: dict[str, JobRecord] = {}
+        self.labels = LabelSchedules()
 
 
 class Results(AsyncResultBackend[Any]):  # type: ignore[misc]

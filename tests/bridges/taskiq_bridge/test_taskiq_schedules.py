@@ -239,3 +239,116 @@ def test_what_is_scheduled_twice_over_is_one_task(jobs, remind, source, run):
 
     assert jobs.drain() == {"performed": 2}
     assert again.job_id == record.job_id
+
+
+def times(jobs):
+    return [f"{record.enqueued_at:%d %H:%M:%S}" for record in jobs.enqueued]
+
+
+@pytest.fixture
+def labelled(broker):
+    """Return a function that declares a task with a `schedule=` label."""
+
+    def labelled(**schedule):
+        given = {"args": ["ann"], "labels": {"colour": "blue"}, **schedule}
+
+        @broker.task("labelled", queue_name="reminders", schedule=[given])
+        async def labelled(name: str) -> str:
+            return name
+
+        return labelled
+
+    return labelled
+
+
+def test_a_crontab_line_of_a_label_comes_while_time_passes(jobs, labelled):
+    task = labelled(cron="30 9 * * *")
+
+    jobs.run_for(timedelta(days=2))
+
+    assert times(jobs) == ["02 09:30:00", "03 09:30:00"]
+    record = jobs.enqueued[0]
+    assert (record.job, record.args, record.queue) == (task, ("ann",), "reminders")
+    assert record.headers["colour"] == "blue"
+    assert [delivery.result for delivery in jobs.performed] == ["ann", "ann"]
+
+
+def test_a_crontab_line_of_a_label_has_its_timezone(jobs, labelled):
+    labelled(cron="30 9 * * *", cron_offset="Asia/Tokyo")
+
+    jobs.run_for(timedelta(days=1))
+
+    assert times(jobs) == ["02 00:30:00"]
+
+
+@pytest.mark.parametrize("interval", [timedelta(hours=1), 3600], ids=["timedelta", "seconds"])
+def test_an_interval_of_a_label_comes_at_once_and_then_again(jobs, labelled, interval):
+    labelled(interval=interval)
+
+    jobs.run_for(timedelta(minutes=90))
+    jobs.run_for(timedelta(minutes=30))
+
+    assert times(jobs) == ["01 12:00:00", "01 13:00:00", "01 14:00:00"]
+
+
+def test_a_time_of_a_label_comes_once(jobs, labelled):
+    labelled(time=NOON + timedelta(hours=1))
+
+    jobs.run_for(timedelta(minutes=30))
+    assert times(jobs) == []
+    jobs.run_for(timedelta(minutes=30))
+    jobs.run_for(timedelta(days=1))
+
+    assert times(jobs) == ["01 13:00:00"]
+
+
+def test_what_a_source_keeps_comes_again(jobs, remind, source, run):
+    run(remind.schedule_by_cron(source, "0 9 * * *", "ann"))
+
+    jobs.run_for(timedelta(days=3))
+
+    assert [f"{delivery.at:%d %H:%M}" for delivery in jobs.performed] == [
+        "02 09:00",
+        "03 09:00",
+        "04 09:00",
+    ]
+    assert len({record.job_id for record in jobs.enqueued}) == 3
+    assert source.calls == ["pre_send", "post_send"] * 3
+
+
+def test_an_interval_that_a_source_keeps_comes_again(jobs, remind, source, run):
+    run(remind.schedule_by_interval(source, timedelta(hours=1), "ann"))
+
+    jobs.run_for(timedelta(hours=2))
+
+    assert times(jobs) == ["01 12:00:00", "01 13:00:00", "01 14:00:00"]
+
+
+def test_what_was_unscheduled_comes_no_more(jobs, remind, source, run):
+    created = run(remind.schedule_by_cron(source, "0 9 * * *", "ann"))
+
+    jobs.run_for(timedelta(days=1))
+    run(created.unschedule())
+    jobs.run_for(timedelta(days=1))
+
+    assert len(jobs.performed) == 1
+
+
+def test_what_is_unscheduled_while_time_passes_comes_no_more(jobs, broker, source, run):
+    @broker.task("once")
+    async def once():
+        await created.unschedule()
+
+    created = run(once.schedule_by_cron(source, "0 9 * * *"))
+
+    jobs.run_for(timedelta(days=3))
+
+    assert len(jobs.performed) == 1
+
+
+def test_a_task_that_is_scheduled_for_a_time_does_not_come_again(jobs, remind, source, run):
+    run(remind.schedule_by_time(source, NOON + timedelta(hours=1), "ann"))
+
+    jobs.run_for(timedelta(days=3))
+
+    assert len(jobs.performed) == 1
