@@ -10,7 +10,7 @@ its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `explo
 - `outcome`: what fails a test after its body, and what its report shows;
 - `explored`, `replaying` and `cloning`: the summary of checks, the replay of one history, databases for checks;
 - `tracebacks` and `colours`: a failure on a terminal;
-- `insight/`: `--jobs-lint`, and what a session sees of its jobs;
+- `insight/`: `--jobs-lint`, `--jobs-cov`, and what a session sees of its jobs;
 - `adversary/`: `--jobs-twice` and `--jobs-crash`.
 """
 

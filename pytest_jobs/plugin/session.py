@@ -36,6 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from .insight.linting import LintPlugin
 
         register(LintPlugin(config), "pytest_jobs_lint")
+    if options.coverage is not None:
+        from .insight.covering import CoveragePlugin
+        from .insight.recording import recording
+
+        recorded = recording(config, explorations.audience)
+        register(CoveragePlugin(config, options.coverage, recorded), "pytest_jobs_coverage")
     if options.attack == "twice":
         from .adversary.twice import TwicePlugin
 

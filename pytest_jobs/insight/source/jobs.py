@@ -121,6 +121,7 @@ def declared_jobs(module: Module, project: Lookup) -> Iterator[DeclaredJob]:
                 break
     for name, cls in module.classes.items():
         yield from _of_class(name, cls, module, project)
+        yield from _later_twins(name, cls, module)
     yield from _in_worker_settings(module, project)
 
 
@@ -165,6 +166,28 @@ def _of_class(
         if isinstance(target, ast.Name)
     }
     yield DeclaredJob(f"{module.name}.{name}", library, module, body, cls, cls, options, True)
+
+
+def _later_twins(name: str, cls: ast.ClassDef, module: Module) -> Iterator[DeclaredJob]:
+    """Yield the jobs of `deliver_later = later(deliver)` in the body of a class."""
+    for node in cls.body:
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
+            continue
+        call, target = node.value, _target(node)
+        if module.origin(call.func) != "pytest_jobs.later" or not (target and call.args):
+            continue
+        body = module.functions.get(f"{name}.{ast.unparse(call.args[0])}")
+        if body is not None:
+            yield DeclaredJob(
+                f"{module.name}.{name}.{target}",
+                "core",
+                module,
+                body,
+                call,
+                None,
+                keywords(call),
+                True,
+            )
 
 
 def _in_worker_settings(module: Module, project: Lookup) -> Iterator[DeclaredJob]:

@@ -21,7 +21,7 @@ from .tree import Tree
 #: words, and are parsed only when a name leads to them.
 _DECLARES: Final = re.compile(
     r"\b(?:pytest_jobs|celery|rq|django_rq|dramatiq|huey|taskiq\w*|procrastinate|arq|saq|oban|apscheduler|"
-    r"django_q|django_tasks|django\.tasks|shared_task|WorkerSettings|async_task)\b|"
+    r"django_q|django_tasks|django\.tasks|shared_task|WorkerSettings|async_task|def perform)\b|"
     r"(?i:beat_?schedule)|RQ_QUEUES|^TASKS\b|@\w+\.(?:task|actor|periodic\w*|job)\b",
     re.MULTILINE,
 )
@@ -323,6 +323,8 @@ class Project:
                 if typed != wanted and not (not typed and wanted in imported):
                     continue
                 library = wanted
+            elif self._is_cron_of_rq(module, call):
+                position, library = 0, "rq"
             elif module.origin(call.func) in (
                 "django_q.tasks.async_task",
                 "django_q.tasks.schedule",
@@ -341,6 +343,16 @@ class Project:
                 yield DeclaredJob(
                     f"{found[0].name}.{found[1]}", library, found[0], function, function
                 )
+
+    def _is_cron_of_rq(self, module: Module, call: ast.Call) -> bool:
+        """Say whether a call gives a function to the cron scheduler of RQ: `scheduler.register(report, ...)`."""
+        if module.origin(call.func) in ("rq.cron.register", "rq.register"):
+            return True
+        return (
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr == "register"
+            and self.type_of(module, call.func.value).startswith("rq.")
+        )
 
 
 def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:

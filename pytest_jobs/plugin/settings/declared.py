@@ -27,8 +27,8 @@ class Option(NamedTuple):
 
     #: As the flag has it, after `--jobs-`.
     name: str
-    #: One value; true or false; several names; or the name of a file and one word more.
-    kind: Literal["value", "switch", "words", "file"]
+    #: One value; true or false; several names; several reports; or the name of a file and one word more.
+    kind: Literal["value", "switch", "words", "reports", "file"]
     text: str
     #: What stands for the value in the help.
     metavar: str = ""
@@ -89,6 +89,24 @@ OPTIONS: Final = (
         "Find habits of jobs that will hurt, in the source below the root and in the jobs that tests perform; "
         "findings fail the session.",
     ),
+    Option(
+        "cov",
+        "switch",
+        "Measure job coverage: which jobs of the project the tests enqueue and perform, and which of their rules "
+        "and callbacks ran.",
+    ),
+    Option(
+        "cov-report",
+        "reports",
+        "Write job coverage as term (the default), term-all, xml:FILE or json:FILE; may be given several times.",
+        "FORMAT",
+    ),
+    Option(
+        "cov-fail-under",
+        "value",
+        "Fail the session when fewer than N in a hundred cases of the jobs were seen.",
+        "N",
+    ),
     Option("twice", "switch", "Deliver each job that a test performs once more."),
     Option(
         "crash",
@@ -134,7 +152,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             group.addoption(flag, action="store_true", default=False, help=option.text)
             parser.addini(name, option.text, type="bool", default=False)
             continue
-        action = "append" if option.kind == "words" else "store"
+        action = "append" if option.kind in ("words", "reports") else "store"
         group.addoption(flag, action=action, metavar=option.metavar, default=None, help=option.text)
         if option.kind == "value":
             parser.addini(name, option.text, default=option.default)

@@ -45,6 +45,16 @@ class NamedFile(NamedTuple):
     written: str
 
 
+class CoverageOptions(NamedTuple):
+    """What is done with job coverage."""
+
+    #: The least that does not fail the session, of a hundred, and where that was said.
+    fail_under: float
+    where: str
+    #: Pairs of a format and a file; no file for the terminal.
+    reports: tuple[tuple[str, Path | None], ...]
+
+
 class JobOptions(NamedTuple):
     """The settings in force for a test, or for the session."""
 
@@ -76,6 +86,8 @@ class JobOptions(NamedTuple):
     crash: bool = True
     #: Whether habits of jobs are looked for.
     lint: bool = False
+    #: How job coverage is measured; None if it is not.
+    coverage: CoverageOptions | None = None
     #: The queues that the workers serve; None for all queues alike.
     queues: Queues | None = None
     #: The file of the recurring jobs, which is read when a test asks for it.
@@ -145,6 +157,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
         lint=_is_on(config, "lint"),
+        coverage=_coverage(config),
         queues=_queues(config),
         recurring=_recurring(config),
     )
@@ -269,6 +282,50 @@ def _crash_points(config: pytest.Config, attack: Attack | None) -> int:
     if not str(given).isdecimal() or int(given) < 1:
         raise pytest.UsageError(f"{where} is {given!r}; valid are whole numbers from 1.")
     return int(given)
+
+
+#: The formats of job coverage, each with its file where none is named.
+_FORMATS: Final = {
+    "term": None,
+    "term-all": None,
+    "xml": "job-coverage.xml",
+    "json": "job-coverage.json",
+}
+
+
+def _coverage(config: pytest.Config) -> CoverageOptions | None:
+    """Return how job coverage is measured; None if it is not.
+
+    Raises:
+        pytest.UsageError: when an option has no valid value, or is given without --jobs-cov.
+    """
+    given, where = _given(config, "cov-fail-under")
+    reports, reported = _given(config, "cov-report")
+    if not _is_on(config, "cov"):
+        for one in (where, reported):
+            if one.startswith("--"):
+                raise pytest.UsageError(
+                    f"{one} says what becomes of job coverage, and this run does not measure it: add --jobs-cov."
+                )
+        return None
+    try:
+        fail_under = float(given or 0)
+    except ValueError:
+        fail_under = -1.0
+    if not 0 <= fail_under <= 100:
+        raise pytest.UsageError(f"{where} is {given!r}; valid are numbers from 0 to 100.")
+    found: list[tuple[str, Path | None]] = []
+    is_flag = reported.startswith("--")
+    for text in reports or ("term",):
+        name, _, file = text.partition(":")
+        if name not in _FORMATS or (file and _FORMATS[name] is None):
+            raise pytest.UsageError(
+                f"{reported} is {text!r}; valid are term, term-all, xml:FILE and json:FILE."
+            )
+        directory = config.invocation_params.dir if is_flag else _beside_ini_file(config)
+        default = _FORMATS[name]
+        found.append((name, None if default is None else directory / (file or default)))
+    return CoverageOptions(fail_under, where, tuple(found))
 
 
 def _file(config: pytest.Config, name: str) -> NamedFile | None:

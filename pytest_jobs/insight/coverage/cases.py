@@ -1,0 +1,361 @@
+"""What can happen to a job, by its declaration."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from ..source.jobs import DeclaredJob, constant, is_true, keywords, library_named
+from ..source.module import Function, Module
+from ..source.project import Project
+from ..source.workers import Workers
+
+Kind: TypeAlias = Literal[
+    "enqueued",
+    "performed",
+    "retried",
+    "exhausted",
+    "discarded",
+    "rescued",
+    "callback",
+    "halted",
+    "explored",
+    "fired",
+]
+
+#: How a delivery of the core has ended whose callbacks ran.
+_BODY_RAN: Final = frozenset(("performed", "retried", "exhausted", "discarded", "failed"))
+_FAILED: Final = frozenset(("exhausted", "failed"))
+#: Callbacks and hooks, each with the statuses that show that it ran.
+_CALLBACKS: Final[Mapping[str, frozenset[str]]] = {
+    "before_enqueue": frozenset(("enqueued",)),
+    "around_enqueue": frozenset(("enqueued",)),
+    "after_enqueue": frozenset(("enqueued",)),
+    "before_perform": _BODY_RAN | {"halted"},
+    "around_perform": _BODY_RAN | {"halted"},
+    "after_perform": frozenset(("performed",)),
+    "on_success": frozenset(("performed",)),
+    "on_failure": _FAILED,
+    "on_retry": frozenset(("retried",)),
+}
+#: Those that Celery, RQ and Dramatiq have.
+_HOOKS: Final = ("on_success", "on_failure", "on_retry")
+#: The option that says how often a job is tried again, by the library.
+_RETRIES: Final[Mapping[str, str]] = {
+    "huey": "retries",
+    "procrastinate": "retry",
+    "taskiq": "retry_on_error",
+    "dramatiq": "max_retries",
+    "rq": "retry",
+    "oban": "max_attempts",
+}
+#: Calls that make a recurring task of the function that is their first argument.
+_CRON_JOBS: Final = ("arq.cron", "arq.cron.cron", "saq.CronJob", "saq.job.CronJob")
+_REPEATED: Final = ("interval", "cron", "IntervalTrigger", "CronTrigger")
+
+
+class Case(NamedTuple):
+    """One thing that can happen to a job."""
+
+    kind: Kind
+    #: How a table names it.
+    text: str
+    #: The line that declares it.
+    line: int
+    #: The statuses of deliveries that show it.
+    statuses: frozenset[str] = frozenset()
+    #: The classes of errors that a rule names; empty for every error, and where they are computed.
+    errors: tuple[str, ...] = ()
+    #: The function that must have run; of a recurring task its key.
+    name: str = ""
+
+
+#: A class, and the module in which it is.
+Base: TypeAlias = tuple[Module, ast.ClassDef]
+
+
+class Cases:
+    """Finds the cases of the jobs of a project."""
+
+    def __init__(self, project: Project, workers: Workers) -> None:
+        self._project = project
+        #: The recurring tasks of each job, by its body: the keys, "" for a task of the job's library.
+        self._recurring: dict[int, dict[str, None]] = {}
+        names = {
+            name: job
+            for job in project.jobs_of("celery")
+            for name in (constant(job.options.get("name")),)
+            if isinstance(name, str)
+        }
+        for task in workers.recurring:
+            job = project.job_named(task.runs) or names.get(task.runs)
+            if job is not None:
+                self._recur(job, task.key)
+        for job in project.jobs:
+            if _recurs_by_declaration(job):
+                self._recur(job, "")
+        for module in project.modules:
+            for call in module.calls:
+                function = _recurring_function(call, module, project)
+                job = None if function is None else project.job_at(module, function)
+                if job is not None:
+                    self._recur(job, "")
+
+    def _recur(self, job: DeclaredJob, key: str) -> None:
+        # Libraries do not say which entry of their schedule has fired.
+        self._recurring.setdefault(id(job.body), {})[key if job.library == "core" else ""] = None
+
+    def of(self, job: DeclaredJob) -> list[Case]:
+        """Return the cases of a job, in the order in which a table lists them."""
+        line = job.body.lineno
+        found = [Case("enqueued", "enqueued", line), Case("performed", "performed", line)]
+        found += self._of_core(job) if job.library == "core" else self._of_library(job)
+        found += [
+            Case("fired", f"recurring {key}" if key else "recurring", line, name=key)
+            for key in self._recurring.get(id(job.body), ())
+        ]
+        found.append(Case("explored", "check_idempotent", line))
+        return found
+
+    def bases(self, job: DeclaredJob) -> list[Base]:
+        """Return the classes of the project that a job derives from, near ones first."""
+        found: list[Base] = []
+        waiting = [(job.module, base) for base in (job.cls.bases if job.cls is not None else ())]
+        if "base" in job.options:
+            waiting.append((job.module, job.options["base"]))
+        while waiting and len(found) < _MOST_BASES:
+            inner = self._project.find_class(*waiting.pop(0))
+            if inner is not None and inner not in found:
+                found.append(inner)
+                waiting += [(inner[0], further) for further in inner[1].bases]
+        return found
+
+    def of_base(self, base: Base) -> list[Case]:
+        """Return the cases that a base class declares for all jobs that derive from it."""
+        module, cls = base
+        hooks = [
+            Case("callback", one.name, one.lineno, _CALLBACKS[one.name])
+            for one in cls.body
+            if isinstance(one, ast.FunctionDef) and one.name in _HOOKS
+        ]
+        return [*self._of_class(module, cls), *hooks]
+
+    # The core
+
+    def _of_core(self, job: DeclaredJob) -> Iterator[Case]:
+        if job.cls is not None:
+            yield from self._of_class(job.module, job.cls)
+        else:
+            for decorator in job.body.decorator_list:
+                yield from self._rule(job.module, decorator)
+        yield from _by_calls_of_retry(job)
+
+    def _of_class(self, module: Module, cls: ast.ClassDef) -> Iterator[Case]:
+        methods = [
+            one for one in cls.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        for decorator in cls.decorator_list:
+            yield from self._rule(module, decorator)
+        for method in methods:
+            yield from self._method(module, method)
+        halting = [method for method in methods if _may_halt(module, method)]
+        if halting:
+            yield Case("halted", "halted", halting[0].lineno, frozenset(("halted",)))
+
+    def _rule(self, module: Module, decorator: ast.expr) -> Iterator[Case]:
+        name = _ours(module, decorator)
+        if name not in ("retry_on", "discard_on") or not isinstance(decorator, ast.Call):
+            return
+        errors, line, named = (
+            self._errors(module, decorator.args),
+            decorator.lineno,
+            keywords(decorator),
+        )
+        shown = ", ".join(errors) or "..."
+        if name == "retry_on":
+            yield Case("retried", f"retry_on {shown}", line, frozenset(("retried",)), errors)
+            if not _is_none(named.get("attempts")):
+                yield Case(
+                    "exhausted", f"exhausted {shown}", line, frozenset(("exhausted",)), errors
+                )
+        else:
+            yield Case("discarded", f"discard_on {shown}", line, frozenset(("discarded",)), errors)
+        if isinstance(named.get("then"), ast.Name | ast.Attribute):
+            function = ast.unparse(named["then"]).rpartition(".")[2]
+            yield Case("callback", f"then {function}", line, name=function)
+
+    def _method(self, module: Module, method: Function) -> Iterator[Case]:
+        for decorator in method.decorator_list:
+            name, line = _ours(module, decorator), decorator.lineno
+            if name == "rescue_from" and isinstance(decorator, ast.Call):
+                errors = self._errors(module, decorator.args)
+                shown = f"rescue_from {', '.join(errors) or '...'}"
+                yield Case("rescued", shown, line, frozenset(("performed", "retried")), errors)
+            elif name == "after_discard":
+                yield Case("callback", f"after_discard {method.name}", line, name=method.name)
+            elif name in _CALLBACKS:
+                yield Case("callback", f"{name} {method.name}", line, _CALLBACKS[name])
+
+    # The other libraries
+
+    def _of_library(self, job: DeclaredJob) -> Iterator[Case]:
+        options, line = job.options, getattr(job.declared, "lineno", job.body.lineno)
+        if job.library == "celery" and "autoretry_for" in options:
+            errors = self._errors(job.module, [options["autoretry_for"]])
+            shown = ", ".join(errors) or "..."
+            yield from _retries(
+                f"autoretry_for {shown}", line, errors, not _is_none(options.get("max_retries"))
+            )
+        elif job.library == "celery":
+            yield from _by_calls_of_retry(job)
+        option = _RETRIES.get(job.library, "")
+        if option in options and not _is_never(options[option]):
+            # Of Procrastinate True is for ever.
+            is_endless = job.library == "procrastinate" and is_true(options[option])
+            yield from _retries(option, line, (), not is_endless)
+        if job.library == "arq" and _raises(job.body, "Retry"):
+            yield from _retries("Retry", line, (), True)
+        if (
+            job.library == "rq"
+            and option not in options
+            and _makes(job, "rq.Retry", "rq.job.Retry")
+        ):
+            yield from _retries("Retry", line, (), True)
+        if "throws" in options:
+            errors = self._errors(job.module, [options["throws"]])
+            yield Case("discarded", f"throws {', '.join(errors) or '...'}", line, _FAILED, errors)
+        for name in _HOOKS:
+            if name in options:
+                yield Case("callback", name, line, _CALLBACKS[name])
+
+    def _errors(self, module: Module, nodes: Iterable[ast.expr]) -> tuple[str, ...]:
+        """Return the names of the classes that expressions stand for; empty if one of them is computed."""
+        found: list[str] = []
+        for node in nodes:
+            value = node.value if isinstance(node, ast.Starred) else node
+            if isinstance(value, ast.Tuple | ast.List):
+                inner = self._errors(module, value.elts)
+                if value.elts and not inner:
+                    return ()
+                found += inner
+                continue
+            origin = module.origin(value)
+            place = self._project.resolve(origin) if origin else None
+            assigned = None if place is None else place[0].assigned.get(place[1])
+            if place is not None and assigned is not None:
+                inner = self._errors(place[0], [assigned])
+                if not inner:
+                    return ()
+                found += inner
+            elif origin:
+                found.append(origin.rpartition(".")[2])
+            else:
+                return ()
+        return tuple(found)
+
+
+#: Deeper hierarchies of classes are not followed.
+_MOST_BASES: Final = 50
+
+
+def _retries(text: str, line: int, errors: tuple[str, ...], is_limited: bool) -> Iterator[Case]:
+    yield Case("retried", text, line, frozenset(("retried",)), errors)
+    if is_limited:
+        yield Case("exhausted", "exhausted", line, _FAILED, errors)
+
+
+def _by_calls_of_retry(job: DeclaredJob) -> Iterator[Case]:
+    for call in job.calls():
+        function = call.func
+        if (
+            isinstance(function, ast.Attribute)
+            and function.attr == "retry"
+            and isinstance(function.value, ast.Name)
+            and function.value.id in ("self", job.short)
+        ):
+            is_limited = job.library == "celery" and not _is_none(job.options.get("max_retries"))
+            yield from _retries("self.retry", call.lineno, (), is_limited)
+            return
+
+
+def _ours(module: Module, decorator: ast.expr) -> str:
+    """Return the name of a decorator of the core; empty for others."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    origin = module.origin(called)
+    return origin.rpartition(".")[2] if origin.startswith("pytest_jobs.") else ""
+
+
+def _may_halt(module: Module, method: Function) -> bool:
+    names = [_ours(module, one) for one in method.decorator_list]
+    return any(name in ("before_perform", "around_perform") for name in names) and _raises(
+        method, "Halt"
+    )
+
+
+def _raises(function: Function, name: str) -> bool:
+    """Say whether a function raises an error of this name."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            if ast.unparse(raised).rpartition(".")[2] == name:
+                return True
+    return False
+
+
+def _makes(job: DeclaredJob, *origins: str) -> bool:
+    """Say whether a job makes an object of a class."""
+    return any(job.module.origin(call.func) in origins for call in job.calls())
+
+
+def _is_never(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value in (None, False, 0)
+
+
+def _is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _recurs_by_declaration(job: DeclaredJob) -> bool:
+    """Say whether decorators or options make a job a recurring task."""
+    decorators = [ast.unparse(_called(one)).rpartition(".")[2] for one in job.body.decorator_list]
+    if job.library in ("huey", "procrastinate"):
+        return any("periodic" in name for name in decorators)
+    if job.library == "apscheduler" and isinstance(job.declared, ast.Call):
+        return _is_repeated(job.declared, 0)
+    return job.library == "dramatiq" and "periodic" in job.options
+
+
+def _recurring_function(call: ast.Call, module: Module, project: Project) -> ast.expr | None:
+    """Return the function of which a call makes a recurring task; None for other calls."""
+    origin, named = module.origin(call.func), keywords(call)
+    first = call.args[0] if call.args else None
+    if origin in _CRON_JOBS:
+        return first or named.get("coroutine") or named.get("function")
+    if origin in ("rq.cron.register", "rq.register"):
+        return first or named.get("func")
+    if not isinstance(call.func, ast.Attribute):
+        return None
+    made_by = project.type_of(module, call.func.value)
+    if call.func.attr == "register" and made_by.startswith("rq."):
+        return first or named.get("func")
+    if call.func.attr in ("cron", "schedule") and made_by.startswith("rq_scheduler"):
+        return named.get("func")
+    if call.func.attr == "add_job" and library_named(made_by) in ("apscheduler", ""):
+        return first if _is_repeated(call, 1) else None
+    return None
+
+
+def _is_repeated(call: ast.Call, place: int) -> bool:
+    """Say whether a call of APScheduler names a trigger that fires again and again."""
+    trigger = keywords(call).get("trigger")
+    if trigger is None and len(call.args) > place:
+        trigger = call.args[place]
+    if trigger is None:
+        return False
+    text = constant(trigger) or ast.unparse(_called(trigger)).rpartition(".")[2]
+    return text in _REPEATED
+
+
+def _called(node: ast.expr) -> ast.expr:
+    return node.func if isinstance(node, ast.Call) else node

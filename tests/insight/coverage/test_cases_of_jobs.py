@@ -1,0 +1,222 @@
+"""Which cases a job has, by its declaration in the way of its library."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_jobs.insight.coverage.coverage import job_coverage
+from pytest_jobs.insight.lint.basis.settings import LintSettings
+from pytest_jobs.insight.seen.session import SeenSession
+
+CASES = {
+    "core class": (
+        (
+            "from pytest_jobs import Job, discard_on, retry_on\n"
+            "GONE = (KeyError, LookupError)\n"
+            "def give_up(job, error): ...\n"
+            "@retry_on(TimeoutError, attempts=3, then=give_up)\n"
+            "@retry_on(OSError, attempts=None)\n"
+            "@discard_on(*GONE)\n"
+            "class Pay(Job):\n"
+            "    def perform(self, id): ...\n"
+        ),
+        [
+            "retry_on TimeoutError",
+            "exhausted TimeoutError",
+            "then give_up",
+            "retry_on OSError",
+            "discard_on KeyError, LookupError",
+        ],
+    ),
+    "core function": (
+        "from pytest_jobs import job, retry_on\n@retry_on(TimeoutError)\n@job\ndef pay(id): ...\n",
+        ["retry_on TimeoutError", "exhausted TimeoutError"],
+    ),
+    "core callbacks": (
+        (
+            "from pytest_jobs import Halt, Job, after_discard, after_perform, before_perform, rescue_from\n"
+            "class Pay(Job):\n"
+            "    @before_perform\n"
+            "    def look(self):\n"
+            "        raise Halt\n"
+            "    @after_perform\n"
+            "    def note(self): ...\n"
+            "    @after_discard\n"
+            "    def keep(self, error): ...\n"
+            "    @rescue_from(ValueError)\n"
+            "    def mend(self, error): ...\n"
+            "    def perform(self, id): ...\n"
+        ),
+        [
+            "before_perform look",
+            "after_perform note",
+            "after_discard keep",
+            "rescue_from ValueError",
+            "halted",
+        ],
+    ),
+    "celery autoretry": (
+        (
+            "from celery import shared_task\n"
+            "@shared_task(autoretry_for=(OSError, KeyError), throws=(ValueError,), on_failure=print)\n"
+            "def pay(id): ...\n"
+        ),
+        ["autoretry_for OSError, KeyError", "exhausted", "throws ValueError", "on_failure"],
+    ),
+    "celery self.retry for ever": (
+        (
+            "from celery import shared_task\n"
+            "@shared_task(bind=True, max_retries=None)\n"
+            "def pay(self, id):\n    raise self.retry()\n"
+        ),
+        ["self.retry"],
+    ),
+    "huey": (
+        (
+            "from huey import RedisHuey, crontab\n"
+            "huey = RedisHuey()\n"
+            "@huey.periodic_task(crontab(hour=3), retries=2)\n"
+            "def pay(): ...\n"
+        ),
+        ["retries", "exhausted", "recurring"],
+    ),
+    "huey without retries": (
+        "from huey import RedisHuey\nhuey = RedisHuey()\n@huey.task(retries=0)\ndef pay(id): ...\n",
+        [],
+    ),
+    "procrastinate for ever": (
+        "from procrastinate import App\napp = App(connector=None)\n@app.task(retry=True)\ndef pay(id): ...\n",
+        ["retry"],
+    ),
+    "taskiq": (
+        (
+            "from taskiq import InMemoryBroker\n"
+            "broker = InMemoryBroker()\n"
+            "@broker.task(retry_on_error=True, max_retries=3)\n"
+            "async def pay(id): ...\n"
+        ),
+        ["retry_on_error", "exhausted"],
+    ),
+    "dramatiq": (
+        "import dramatiq\n@dramatiq.actor(max_retries=3, on_success='note')\ndef pay(id): ...\n",
+        ["max_retries", "exhausted", "on_success"],
+    ),
+    "arq": (
+        (
+            "from arq import Retry, cron\n"
+            "async def pay(ctx):\n    raise Retry(defer=5)\n"
+            "class WorkerSettings:\n    cron_jobs = [cron(pay, hour=3)]\n"
+        ),
+        ["Retry", "exhausted", "recurring"],
+    ),
+    "rq": (
+        (
+            "from rq import Retry\nfrom rq.cron import CronScheduler\n"
+            "def pay():\n    return Retry(max=3)\n"
+            "scheduler = CronScheduler()\nscheduler.register(pay, cron='0 3 * * *')\n"
+        ),
+        ["Retry", "exhausted", "recurring"],
+    ),
+    "apscheduler": (
+        (
+            "from apscheduler.schedulers.background import BackgroundScheduler\n"
+            "def pay(): ...\n"
+            "scheduler = BackgroundScheduler()\nscheduler.add_job(pay, 'interval', hours=1)\n"
+        ),
+        ["recurring"],
+    ),
+    "apscheduler once": (
+        (
+            "from apscheduler.schedulers.background import BackgroundScheduler\n"
+            "def pay(): ...\n"
+            "scheduler = BackgroundScheduler()\nscheduler.add_job(pay, 'date', run_date='2027-01-01')\n"
+        ),
+        [],
+    ),
+    "celery beat": (
+        (
+            "from celery import Celery\n"
+            "app = Celery('app')\n"
+            "@app.task\ndef pay(): ...\n"
+            "app.conf.beat_schedule = {'nightly': {'task': 'app.pay', 'schedule': 60}}\n"
+        ),
+        ["recurring"],
+    ),
+    "django": (
+        "from django.tasks import task\n@task\ndef pay(id): ...\n",
+        [],
+    ),
+}
+
+
+def coverage_of(tmp_path, **files):
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text, "utf-8")
+    return job_coverage(SeenSession(), tmp_path, LintSettings())
+
+
+@pytest.mark.parametrize(("source", "texts"), CASES.values(), ids=CASES)
+def test_a_job_has_the_cases_that_it_declares(source, texts, tmp_path):
+    [job] = coverage_of(tmp_path, app=source).jobs
+
+    assert [case.text for case in job.cases] == [
+        "enqueued",
+        "performed",
+        *texts,
+        "check_idempotent",
+    ]
+
+
+def test_rules_of_a_base_class_are_listed_once_with_that_class(tmp_path):
+    coverage = coverage_of(
+        tmp_path,
+        base=(
+            "from pytest_jobs import Job, discard_on\n"
+            "@discard_on(KeyError)\nclass ApplicationJob(Job): ...\n"
+        ),
+        app=(
+            "from base import ApplicationJob\n"
+            "class Pay(ApplicationJob):\n    def perform(self): ...\n"
+            "class Send(ApplicationJob):\n    def perform(self): ...\n"
+        ),
+    )
+
+    assert [(job.name, len(job.cases)) for job in coverage.jobs] == [
+        ("app.Pay", 3),
+        ("app.Send", 3),
+        ("base.ApplicationJob", 1),
+    ]
+
+
+def test_a_method_with_a_later_twin_is_a_job(tmp_path):
+    [job] = coverage_of(
+        tmp_path,
+        models=(
+            "from pytest_jobs import later, reference\n"
+            "@reference\nclass Order:\n"
+            "    def confirm(self): ...\n"
+            "    confirm_later = later(confirm)\n"
+        ),
+    ).jobs
+
+    assert (job.name, job.line) == ("models.Order.confirm_later", 4)
+
+
+def test_a_recurring_job_of_the_core_is_listed_by_its_key(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "recurring.yml").write_text(
+        "production:\n  nightly:\n    class: app.Report\n    schedule: every day\n", "utf-8"
+    )
+    [job] = coverage_of(
+        tmp_path,
+        app="from pytest_jobs import Job\nclass Report(Job):\n    def perform(self): ...\n",
+    ).jobs
+
+    assert [case.text for case in job.cases if case.kind == "fired"] == ["recurring nightly"]
+
+
+@pytest.mark.parametrize("name", ["test_app", "app_test", "conftest"])
+def test_jobs_of_tests_do_not_count(name, tmp_path):
+    source = "from pytest_jobs import job\n@job\ndef pay(): ...\n"
+
+    assert coverage_of(tmp_path, **{name: source}).jobs == []

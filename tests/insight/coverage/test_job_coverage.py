@@ -1,0 +1,278 @@
+"""Which cases count as seen, and how coverage is written."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from pytest_jobs.insight.coverage.coverage import job_coverage
+from pytest_jobs.insight.coverage.output import as_json, as_xml, summary, table
+from pytest_jobs.insight.lint.basis.settings import LintSettings
+from pytest_jobs.insight.seen.session import (
+    SeenCheck,
+    SeenDelivery,
+    SeenFiring,
+    SeenJob,
+    SeenPoint,
+    SeenRecord,
+    SeenSession,
+    SeenTest,
+    SeenTimeline,
+)
+
+SOURCE = """\
+from pytest_jobs import Job, after_discard, after_perform, before_perform, discard_on, rescue_from, retry_on, Halt
+
+
+@discard_on(LookupError)
+@retry_on(TimeoutError, OSError, attempts=3)
+@retry_on(ConnectionError, attempts=3)
+class Pay(Job):
+    @before_perform
+    def look(self):
+        if self.args:
+            raise Halt
+
+    @after_perform
+    def note(self): ...
+
+    @after_discard
+    def keep(self, error): ...
+
+    @rescue_from(ValueError)
+    def mend(self, error): ...
+
+    def perform(self): ...
+
+
+class Send(Job):
+    def perform(self): ...
+"""
+PAY, SEND = 22, 26
+
+
+class Project:
+    """A project of two jobs, and what a session has seen of them."""
+
+    def __init__(self, path):
+        self.path = path
+        (path / "app.py").write_text(SOURCE, "utf-8")
+        self.test = SeenTest("test_app.py::test_it")
+
+    def job(self, name="app.Pay", line=PAY, file=None, bridge="core"):
+        return SeenJob(bridge, name, str(file or self.path / "app.py"), line)
+
+    def enqueued(self, job=None, origin="enqueue"):
+        sequence = len(self.test.records)
+        record = SeenRecord(
+            sequence, job or self.job(), "Pay()", None, origin, 1, 0, None, None, None, "taken"
+        )
+        self.test.records.append(record)
+        return sequence
+
+    def delivered(self, status, *errors, aftermath=()):
+        self.test.deliveries.append(delivery(self.enqueued(), status, *errors, aftermath=aftermath))
+
+    @property
+    def coverage(self):
+        return job_coverage(SeenSession([self.test]), self.path, LintSettings())
+
+    @property
+    def seen(self):
+        """The cases that were seen of the first job, with how often."""
+        return {case.text: case.count for case in self.coverage.jobs[0].cases if case.count}
+
+
+def delivery(record, status, *errors, aftermath=()):
+    error = f"{errors[0]}: no" if errors else ""
+    return SeenDelivery(record, status, 0, 0, None, None, error, [*errors], [*aftermath], None, [])
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def test_a_job_that_no_test_touches_has_no_case(project):
+    assert project.seen == {}
+    assert project.coverage.percent == 0
+
+
+def test_only_first_enqueues_count_as_enqueued(project):
+    project.enqueued()
+    project.enqueued(origin="retry")
+    project.enqueued(origin="redelivery")
+
+    assert project.seen == {"enqueued": 1}
+
+
+def test_a_delivery_that_succeeds_shows_the_callbacks_around_it(project):
+    project.delivered("performed")
+
+    assert project.seen == {
+        "enqueued": 1,
+        "performed": 1,
+        "before_perform look": 1,
+        "after_perform note": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("errors", "rule"),
+    [
+        (["TimeoutError", "OSError", "Exception"], "retry_on TimeoutError, OSError"),
+        (["ConnectionError", "OSError", "Exception"], "retry_on ConnectionError"),
+        (["PermissionError", "OSError", "Exception"], "retry_on TimeoutError, OSError"),
+    ],
+)
+def test_a_retry_shows_the_rule_whose_error_is_nearest(project, errors, rule):
+    project.delivered("retried", *errors)
+
+    assert [text for text in project.seen if text.startswith("retry_on")] == [rule]
+
+
+def test_an_exhausted_delivery_shows_its_rule_and_what_ran_after_it(project):
+    project.delivered("exhausted", "TimeoutError", "OSError", aftermath=["keep"])
+
+    assert project.seen == {
+        "enqueued": 1,
+        "exhausted TimeoutError, OSError": 1,
+        "before_perform look": 1,
+        "after_discard keep": 1,
+    }
+
+
+def test_a_discarded_a_rescued_and_a_halted_delivery_show_their_cases(project):
+    project.delivered("discarded", "KeyError", "LookupError")
+    project.delivered("performed", "ValueError", "Exception")
+    project.delivered("halted", "Halt")
+
+    assert project.seen == {
+        "enqueued": 3,
+        "performed": 1,
+        "discard_on LookupError": 1,
+        "before_perform look": 3,
+        "rescue_from ValueError": 1,
+        "halted": 1,
+    }
+
+
+def test_simulated_retries_show_rules_and_not_that_the_body_ran(project):
+    attempts = [delivery(1, "retried", "TimeoutError"), delivery(2, "performed")]
+    project.test.timelines.append(SeenTimeline(project.job(), attempts))
+
+    assert "performed" not in project.seen
+    assert project.seen["retry_on TimeoutError, OSError"] == 1
+
+
+def test_a_check_shows_histories_and_points(project):
+    points = [SeenPoint("line", "app.py", 24, "...")] * 4
+    project.test.checks.append(
+        SeenCheck(project.job(), "", ["twice", "crash", "late"], ["late"], 5, 5, points, [])
+    )
+    job = project.coverage.jobs[0]
+
+    assert project.seen == {"performed": 1, "check_idempotent": 5}
+    assert (job.histories, job.points) == (["twice", "crash"], 4)
+
+
+def test_a_firing_shows_the_recurring_task_of_its_key(project):
+    project.path.joinpath("recurring.yml").write_text(
+        "a:\n  class: app.Pay\n  schedule: every day\nb:\n  class: app.Pay\n  schedule: every day\n",
+        "utf-8",
+    )
+    project.test.firings.append(SeenFiring("b", 0, [project.enqueued()]))
+
+    assert project.seen == {"enqueued": 1, "recurring b": 1}
+
+
+def test_a_job_that_the_source_does_not_show_counts_when_it_ran(project):
+    project.path.joinpath("more.py").write_text("def bill(): ...\n", "utf-8")
+    project.enqueued(project.job("bill", 1, project.path / "more.py", "rq"))
+    [job] = [job for job in project.coverage.jobs if job.file == "more.py"]
+
+    assert (job.name, job.library, job.covered, len(job.cases)) == ("bill", "rq", 1, 3)
+
+
+@pytest.mark.parametrize("place", ["tests/helpers.py", "test_it.py", "site-packages/lib.py"])
+def test_a_job_of_tests_and_packages_is_named_and_does_not_count(project, place):
+    project.enqueued(project.job("bill", 1, project.path / place))
+    coverage = project.coverage
+
+    assert [job.name for job in coverage.jobs] == ["app.Pay", "app.Send"]
+    assert coverage.left_out == ["bill"]
+
+
+def test_the_table_names_what_is_missing_in_80_columns(project):
+    project.delivered("performed")
+    project.path.joinpath("a_module_with_a_long_name.py").write_text(
+        "from pytest_jobs import job\n@job\ndef send_receipt(): ...\n", "utf-8"
+    )
+
+    assert list(table(project.coverage, everything=False)) == [
+        "job                             cases  missing",
+        "...th_a_long_name.send_receipt    0/3  all: no test enqueues or performs it",
+        "app.Pay                          4/13  discard_on LookupError, retry_on",
+        "                                       TimeoutError, OSError, exhausted",
+        "                                       TimeoutError, OSError, retry_on",
+        "                                       ConnectionError, exhausted",
+        "                                       ConnectionError, after_discard keep,",
+        "                                       rescue_from ValueError, halted,",
+        "                                       check_idempotent",
+        "app.Send                          0/3  all: no test enqueues or performs it",
+    ]
+
+
+def test_the_summary_counts_and_says_what_does_not_count(project):
+    project.delivered("performed")
+    project.enqueued(project.job("bill", 1, project.path / "test_it.py"))
+
+    assert list(summary(project.coverage)) == [
+        "4 of 16 cases of 2 jobs were seen: 25.0 %.",
+        "Not counted: 1 job of tests and of packages.",
+    ]
+
+
+def test_only_all_cases_are_100_percent(project):
+    coverage = project.coverage
+    for job in coverage.jobs:
+        for case in job.cases:
+            case.count = 1
+
+    assert coverage.percent == 100.0
+    coverage.jobs[0].cases[0].count = 0
+    assert coverage.percent == 93.7
+
+
+def test_json_has_every_case_with_its_count(project):
+    project.delivered("performed")
+    written = json.loads(as_json(project.coverage))
+
+    assert (written["cases"], written["covered"]) == (16, 4)
+    assert written["jobs"][1] == {
+        "name": "app.Send",
+        "library": "core",
+        "file": "app.py",
+        "line": SEND,
+        "covered": 0,
+        "cases": [
+            {"kind": "enqueued", "text": "enqueued", "line": SEND, "count": 0},
+            {"kind": "performed", "text": "performed", "line": SEND, "count": 0},
+            {"kind": "explored", "text": "check_idempotent", "line": SEND, "count": 0},
+        ],
+        "histories": [],
+        "points": 0,
+    }
+
+
+def test_xml_is_that_of_cobertura_with_a_class_for_each_job(project):
+    project.delivered("performed")
+    root = ET.fromstring(as_xml(project.coverage))
+
+    assert (root.tag, root.get("line-rate")) == ("coverage", "0.25")
+    assert [one.get("name") for one in root.iter("class")] == ["app.Pay", "app.Send"]
+    hits = {one.get("name"): one.find("lines/line").get("hits") for one in root.iter("method")}
+    assert hits["after_perform note"] == "1"
+    assert hits["halted"] == "0"
