@@ -148,11 +148,12 @@ def test_the_axis_shows_the_times_up_to_the_last(jobs):
     _, short = drawn(jobs.simulate_retries(Charge, raising=Unavailable))
     _, long = drawn(jobs.simulate_retries(Sidekiq, raising=Unavailable))
 
-    assert short[1:6] == ["0s", "1s", "10s", "1m", "1"]
-    assert long[1:10] == ["0s", "1s", "10s", "1m", "10m", "1h", "6h", "1d", "7d"]
+    assert short[1:8] == ["time since the first attempt", "0s", "1s", "10s", "1m", "6m 2s", "1"]
+    assert long[2:10] == ["0s", "1s", "10s", "1m", "10m", "1h", "6h", "1d"]
+    assert long[10] == "20d 9h 49m"
 
 
-def test_the_axis_ends_with_its_largest_tick(jobs):
+def test_the_axis_goes_on_to_the_end_of_the_run_beyond_its_largest_round_time(jobs):
     @retry_on(Unavailable, wait=timedelta(days=500), attempts=2)
     @job
     def patient():
@@ -160,7 +161,7 @@ def test_the_axis_ends_with_its_largest_tick(jobs):
 
     _, texts = drawn(jobs.simulate_retries(patient, raising=Unavailable))
 
-    assert texts[9:13] == ["7d", "30d", "365d", "1"]
+    assert texts[10:14] == ["7d", "30d", "500d", "1"]
 
 
 def test_a_picture_grows_with_the_attempts(jobs):
@@ -169,7 +170,7 @@ def test_a_picture_grows_with_the_attempts(jobs):
         for kind in (Plain, Charge, Sidekiq)
     ]
 
-    assert heights == [110, 230, 860]
+    assert heights == [126, 246, 876]
 
 
 def test_the_circles_run_to_the_right_and_have_the_colour_of_their_status(jobs):

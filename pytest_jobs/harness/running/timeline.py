@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -229,7 +229,7 @@ class Simulation:
 # The picture. Times are on a logarithmic axis: a second takes as much room as ten times as long later on.
 
 _ROW = 30
-_TOP = 64
+_TOP = 80
 _LEFT = 56
 _PLOT = 460
 _WIDTH = _LEFT + _PLOT + 300  # the last part is for the texts
@@ -237,6 +237,7 @@ _TICKS = (0, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_0
 _COLOURS = {"performed": "#2da44e", "retried": "#bf8700", "discarded": "#6e7781"}
 _FAILURE = "#cf222e"
 _FONT = 'font-family="ui-sans-serif, system-ui, sans-serif" font-size="13"'
+_CHARACTER = 6  # about the width of one, in the labels of the axis
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -257,10 +258,12 @@ def _picture(timeline: RetryTimeline) -> str:
         f'<rect {size} fill="#ffffff"/>',
         f'<text x="16" y="26" font-size="15" font-weight="600" fill="#1f2328">{headline}</text>',
     ]
-    for seconds in _TICKS:
-        if seconds > last:
-            break
-        x, label = x_of(seconds), duration(float(seconds))
+    axis = f'x1="{_LEFT}" y1="{_TOP - 8}" x2="{_LEFT + _PLOT}" y2="{_TOP - 8}"'
+    parts += [
+        f'<text x="{_LEFT}" y="{_TOP - 32}" fill="#57606a" font-size="11">time since the first attempt</text>',
+        f'<line {axis} stroke="#8c959f"/>',
+    ]
+    for x, label in _ticks(x_of, last, timeline.total.total_seconds()):
         parts += [
             f'<line x1="{x}" y1="{_TOP - 8}" x2="{x}" y2="{height - 12}" stroke="#eaeef2"/>',
             f'<text x="{x}" y="{_TOP - 14}" fill="#6e7781" font-size="11" text-anchor="middle">{label}</text>',
@@ -286,6 +289,27 @@ def _picture(timeline: RetryTimeline) -> str:
             f'<text x="{end + 14}" y="{y + 4}" fill="#1f2328">{_escaped(label)}</text>',
         ]
     return "\n".join((*parts, "</svg>", ""))
+
+
+def _ticks(x_of: Callable[[float], float], last: float, end: float) -> list[tuple[float, str]]:
+    """Return the places and labels of the axis: round times, and the end of the run.
+
+    Args:
+        x_of: returns the place of a number of seconds.
+        last: where the axis ends.
+        end: when the last attempt began.
+    """
+    ticks = [(x_of(seconds), duration(float(seconds))) for seconds in _TICKS if seconds <= last]
+    if end in _TICKS:
+        return ticks
+    place, label = x_of(end), duration(end)
+    # The end is worth more than a round time whose label would touch its own.
+    apart = [
+        (x, text)
+        for x, text in ticks
+        if abs(place - x) > _CHARACTER * (len(label) + len(text)) / 2 + _CHARACTER
+    ]
+    return sorted([*apart, (place, label)])
 
 
 def _longest_wait(attempt: TimelineAttempt) -> float:
