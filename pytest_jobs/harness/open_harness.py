@@ -298,6 +298,10 @@ class OpenHarness:
         with self.bridges.sandboxed(lambda bridge: bridge.sandbox(other.ledger)):
             yield
 
+    def when_begun(self, call: Callable[[JobRecord, int], None]) -> None:
+        """Call a function with every record before it is performed, and the number of records: for plugins."""
+        self.performer.when_begun.append(call)
+
     def when_delivered(self, call: Callable[[Delivery], None]) -> None:
         """Call a function with every delivery, after it was recorded: for plugins."""
         self.performer.when_delivered.append(call)

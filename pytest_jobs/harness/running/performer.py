@@ -149,6 +149,8 @@ class Performer:
         self._loop_clock: LoopClock = clock
         #: The faults that `jobs.fail` has set up.
         self.faults: list[Fault] = []
+        #: Called with every record that is about to be performed, and with how many records there are by then.
+        self.when_begun: list[Callable[[JobRecord, int], None]] = []
         #: Called with every delivery after it was recorded.
         self.when_delivered: list[Callable[[Delivery], None]] = []
         #: Every bridge of the harness.
@@ -222,6 +224,8 @@ class Performer:
                 as many as there are now.
         """
         before = ledger.begin(record) if before is None else before
+        for listener in self.when_begun:
+            listener(record, before)
         try:
             delivery = self.attempt(record, body)
         except BaseException:
@@ -234,6 +238,8 @@ class Performer:
     ) -> Delivery:
         """Do the same on the running event loop."""
         before = ledger.begin(record) if before is None else before
+        for listener in self.when_begun:
+            listener(record, before)
         try:
             delivery = await self.aattempt(record, body)
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from time import perf_counter
 from typing import Any, Protocol
 
 from ...harness.jobs import Jobs
@@ -60,7 +61,8 @@ class Recorder:
         self.session.tests.append(test)
         if nodeid:
             self._running.append(test)
-        jobs.when_closing(lambda: self._closing(jobs, test))
+        began = _Beginnings(jobs)
+        jobs.when_closing(lambda: self._closing(jobs, test, began))
         jobs.when_simulated(lambda deliveries: test.timelines.append(self._timeline(deliveries)))
 
     def checked(self, target: Target, explorations: Sequence[Any]) -> None:
@@ -83,11 +85,13 @@ class Recorder:
                 test.outcome = outcome
         self._running.clear()
 
-    def _closing(self, jobs: Jobs, test: SeenTest) -> None:
+    def _closing(self, jobs: Jobs, test: SeenTest, began: _Beginnings) -> None:
         ledger = jobs.ledger
         known: dict[tuple[str, str], SeenJob] = {}
         test.records += [self._record(record, known) for record in ledger.records]
-        test.deliveries += [_delivery(one, one.record.sequence) for one in ledger.deliveries]
+        test.deliveries += [
+            began.added(_delivery(one, one.record.sequence), one) for one in ledger.deliveries
+        ]
         test.firings += [SeenFiring(key, at_ns, [*records]) for key, at_ns, records in jobs.firings]
 
     def _record(self, record: JobRecord, known: dict[tuple[str, str], SeenJob]) -> SeenRecord:
@@ -107,6 +111,7 @@ class Recorder:
             record.parent,
             record.retry_of,
             record.state,
+            record.job_id,
         )
 
     def _timeline(self, deliveries: Sequence[Delivery]) -> SeenTimeline:
@@ -114,6 +119,32 @@ class Recorder:
         return SeenTimeline(
             _job_of(record), [_delivery(one, one.record.attempt) for one in deliveries]
         )
+
+
+class _Beginnings:
+    """The beginnings of the deliveries of a harness: what a delivery itself does not know."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        #: By the record, while it is performed: how many records there were, and the real time.
+        self._running: dict[JobRecord, tuple[int, float]] = {}
+        #: By the delivery: how many records there were, and how long it took in reality.
+        self._done: dict[Delivery, tuple[int, float]] = {}
+        self._deliveries = jobs.ledger.deliveries
+        jobs.when_begun(self._begun)
+        jobs.when_delivered(self._delivered)
+
+    def added(self, seen: SeenDelivery, delivery: Delivery) -> SeenDelivery:
+        known, seconds = self._done.get(delivery, (0, None))
+        return seen._replace(known=known, seconds=seconds)
+
+    def _begun(self, record: JobRecord, known: int) -> None:
+        self._running[record] = known, perf_counter()
+
+    def _delivered(self, delivery: Delivery) -> None:
+        begun = self._running.pop(delivery.record, None)
+        # Those of a sandbox are not kept.
+        if begun is not None and self._deliveries[-1:] == [delivery]:
+            self._done[delivery] = begun[0], round(perf_counter() - begun[1], 6)
 
 
 def _delivery(delivery: Delivery, record: int) -> SeenDelivery:

@@ -35,6 +35,8 @@ class SeenRecord(NamedTuple):
     retry_of: int | None
     #: "pending", "taken" or "removed" when the harness was closed.
     state: str
+    #: The id that the library gave it, which a retry and a redelivery keep.
+    job_id: str = ""
 
 
 class SeenDelivery(NamedTuple):
@@ -57,6 +59,10 @@ class SeenDelivery(NamedTuple):
     #: The sequences of the next attempt and of what the job enqueued while it ran.
     next: int | None
     enqueued: list[int]
+    #: How many records there were when it began; 0 in a simulation.
+    known: int = 0
+    #: The seconds that it took in reality; None in a simulation.
+    seconds: float | None = None
 
 
 class SeenTimeline(NamedTuple):

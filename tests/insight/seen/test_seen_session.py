@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -37,6 +38,11 @@ def remind(user_id, error=None):
 def welcome(user_id):
     remind.perform_later(user_id)
     mail.send(user_id)
+
+
+@job
+def nap():
+    time.sleep(3_600)
 
 
 rows = {}
@@ -108,6 +114,30 @@ def test_a_delivery_has_its_wait_its_error_and_what_came_of_it():
     assert retried.error_classes == ["TimeoutError", "OSError", "Exception"]
     assert exhausted.status == "exhausted"
     assert round((exhausted.began_ns - retried.began_ns) / 10**9) == 3
+
+
+def test_a_delivery_knows_how_many_records_there_were_and_how_long_it_took_in_reality():
+    def body(jobs):
+        welcome.perform_later(1)
+        welcome.perform_later(2)
+        nap.perform_later()
+        jobs.drain()
+
+    deliveries = seen(body).deliveries
+
+    assert [one.known for one in deliveries] == [3, 4, 5, 5, 5]
+    assert all(0 < one.seconds < 3_600 for one in deliveries)
+
+
+def test_a_retry_and_a_redelivery_keep_the_id_of_their_job():
+    def body(jobs):
+        remind.perform_later(7, "time")
+        jobs.drain(raise_errors=False)
+
+    first, retry = seen(body).records
+
+    assert (first.origin, retry.origin) == ("enqueue", "retry")
+    assert first.job_id == retry.job_id != ""
 
 
 def test_simulated_retries_are_a_timeline_and_no_deliveries():
