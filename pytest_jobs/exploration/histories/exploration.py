@@ -67,6 +67,8 @@ class Exploration:
     failure: Failure | None = None
     #: What was tried after it; None if nothing failed, or nothing was tried.
     rest: Rest | None = None
+    #: The histories that were carried out; some of them may be `inconclusive`.
+    tried: list[Plan] = field(default_factory=list)
     histories: int = 0
     planned: int = 0
     #: How long they took, in seconds of computing.

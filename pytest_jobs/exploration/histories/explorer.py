@@ -109,6 +109,7 @@ class Explorer:
                 rest.unclear[plan.name] += 1
             else:
                 rest.failures += [] if failure is None else [failure]
+                exploration.tried.append(plan)
         rest.unclear.update(plan.name for plan, _ in exploration.inconclusive)
         exploration.planned = len(plans)
         exploration.histories = rest.tried.total() - rest.unclear.total()
@@ -146,6 +147,7 @@ class Explorer:
             exploration.histories += 1
             self._done.add(plan.key)
             exploration.failure = self.try_out(plan)
+            exploration.tried.append(plan)
             exploration.seconds += limit.computed - before
             done = len(plans) - len(waiting)
             if done == _TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):

@@ -199,7 +199,7 @@ def _paused(failure: Failure, index: int) -> list[Block]:
     cut = _cut(first.points[index], index)
     paused = first.points[index]
     where = Row(
-        "||", f"paused here, {_place(paused)}, while delivery 2 runs", filename=paused.filename
+        "||", f"paused here, {place_text(paused)}, while delivery 2 runs", filename=paused.filename
     )
     begin = Block("delivery 1", (*_rows(first, end=cut), where))
     end = Block(f"delivery 1 goes on{_ending(first)}", _rows(first, begin=cut))
@@ -209,7 +209,7 @@ def _paused(failure: Failure, index: int) -> list[Block]:
     point = second.points[halt]
     cut = _cut(point, halt)
     where = Row(
-        "||", f"paused here, {_place(point)}, while delivery 1 goes on", filename=point.filename
+        "||", f"paused here, {place_text(point)}, while delivery 1 goes on", filename=point.filename
     )
     title = f"delivery 2 ({_circumstances(second, failure)})"
     return [
@@ -265,15 +265,16 @@ def _lost(run: Run) -> str:
 
 def _killed(point: Point, *, outage: bool = False) -> Row:
     what = "machine gone here" if outage else "worker killed here"
-    return Row("x", f"{what}, {_place(point)}", filename=point.filename)
+    return Row("x", f"{what}, {place_text(point)}", filename=point.filename)
 
 
 def _failing(point: Point, history: HistoryName) -> Row:
     what = "the answer is lost here" if history == "reply_lost" else "an effect fails here"
-    return Row("!", f"{what}, {_place(point)}", filename=point.filename)
+    return Row("!", f"{what}, {place_text(point)}", filename=point.filename)
 
 
-def _place(point: Point) -> str:
+def place_text(point: Point) -> str:
+    """Return where a delivery is interrupted: `before line 12 (time 2)`."""
     times = f" (time {point.hit})" if point.hit > 1 else ""
     if point.kind in _AT_LINES:
         return f"{_AT_LINES[point.kind]} line {point.line}{times}"
