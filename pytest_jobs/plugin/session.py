@@ -42,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         recorded = recording(config, explorations.audience)
         register(CoveragePlugin(config, options.coverage, recorded), "pytest_jobs_coverage")
+    if options.report is not None:
+        from .insight.reporting import Reporting
+
+        register(Reporting(config, options.report, explorations.audience), "pytest_jobs_report")
     if options.attack == "twice":
         from .adversary.twice import TwicePlugin
 

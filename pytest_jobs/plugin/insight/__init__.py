@@ -1,6 +1,7 @@
 """What a session shows of its jobs beyond the tests themselves.
 
 - `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`.
+- `reporting`: `--jobs-report`.
 - `linting`: `--jobs-lint`.
 - `covering`: `--jobs-cov`.
 

@@ -37,6 +37,11 @@ class LintPlugin:
         self._watch = Watch(self._settings)
         self._findings: Findings | None = None
 
+    @property
+    def findings(self) -> Findings | None:
+        """What was found; None until the session has finished."""
+        return self._findings
+
     def pytest_jobs_delivered(self, delivery: Delivery) -> None:
         self._watch.delivered(delivery.record)
 

@@ -107,6 +107,12 @@ OPTIONS: Final = (
         "Fail the session when fewer than N in a hundred cases of the jobs were seen.",
         "N",
     ),
+    Option(
+        "report",
+        "value",
+        "Write one HTML page about the jobs of the session into this file: timelines, retries, checks, lint.",
+        "FILE",
+    ),
     Option("twice", "switch", "Deliver each job that a test performs once more."),
     Option(
         "crash",

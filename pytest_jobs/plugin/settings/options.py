@@ -88,6 +88,8 @@ class JobOptions(NamedTuple):
     lint: bool = False
     #: How job coverage is measured; None if it is not.
     coverage: CoverageOptions | None = None
+    #: The file of the report; None for no report.
+    report: Path | None = None
     #: The queues that the workers serve; None for all queues alike.
     queues: Queues | None = None
     #: The file of the recurring jobs, which is read when a test asks for it.
@@ -158,6 +160,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         crash_atomic=_words(config, "crash-atomic"),
         lint=_is_on(config, "lint"),
         coverage=_coverage(config),
+        report=_report(config),
         queues=_queues(config),
         recurring=_recurring(config),
     )
@@ -182,6 +185,8 @@ def described_options(options: JobOptions) -> str | None:
         shown.append(f"queues {queues.described} by {queues.source}{without}")
     if options.recurring is not None:
         shown.append(f"recurring jobs of {options.recurring.written}")
+    if options.report is not None:
+        shown.append(f"report in {options.report.name}")
     if options.attack == "twice":
         shown.append("every delivery twice")
     if options.attack == "crash":
@@ -347,6 +352,37 @@ def _file(config: pytest.Config, name: str) -> NamedFile | None:
 
 def _beside_ini_file(config: pytest.Config) -> Path:
     return config.rootpath if config.inipath is None else config.inipath.parent
+
+
+def _report(config: pytest.Config) -> Path | None:
+    """Return the file of the report.
+
+    Raises:
+        pytest.UsageError: when it cannot be written: that is said now, and not after all tests.
+    """
+    given, where = _given(config, "report")
+    if not given:
+        return None
+    is_flag = where.startswith("--")
+    path: Path = (config.invocation_params.dir if is_flag else _beside_ini_file(config)) / given
+    if hasattr(config, "workerinput"):  # The controller of pytest-xdist writes it.
+        return path
+    from ...integrations.templates import has_templates
+
+    if not has_templates():
+        raise pytest.UsageError(f"{where} needs Jinja2: pip install 'pytest-jobs[report]'.")
+    is_new = not path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"{where}: the report cannot be written into {path}: {error.strerror}. Name a file that you may "
+            "write, such as jobs.html."
+        ) from None
+    return path
 
 
 def _queues(config: pytest.Config) -> Queues | None:

@@ -1,0 +1,123 @@
+"""What the report of a session shows, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+#: How good or bad something is: it has a colour and a sign.
+Tone: TypeAlias = Literal["ok", "wait", "bad", "crash", "quiet"]
+
+#: The tone of each status of a delivery, and of what became of a job without one.
+TONES: Final[dict[str, Tone]] = {
+    "performed": "ok",
+    "retried": "wait",
+    "snoozed": "wait",
+    "discarded": "quiet",
+    "halted": "quiet",
+    "cancelled": "quiet",
+    "exhausted": "bad",
+    "failed": "bad",
+    "crashed": "crash",
+    "pending": "quiet",
+    "removed": "quiet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAttempt:
+    """One delivery of a job. Times are seconds since the first job of the test, by its virtual clock."""
+
+    number: int
+    at: float
+    ended: float
+    status: str
+    #: The seconds until the next attempt; None without one.
+    wait: float | None = None
+    #: The shortest and the longest that jitter could have made the wait.
+    bounds: tuple[float, float] | None = None
+    #: The error in one line; empty without one.
+    error: str = ""
+    #: How many seconds it took in reality; None where nobody measured.
+    seconds: float | None = None
+    #: Its place among everything that happened in the test.
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShownJob:
+    """One enqueued job with its deliveries: retries and redeliveries of it included."""
+
+    #: The number of its first record.
+    sequence: int
+    name: str
+    #: The job as a call: `charge(7)`.
+    call: str
+    library: str
+    queue: str | None
+    enqueued: float
+    #: When it is due; None for at once.
+    due: float | None = None
+    #: The number of the first record of the job that enqueued it.
+    parent: int | None = None
+    attempts: tuple[ShownAttempt, ...] = ()
+    #: What became of it: the status of the last delivery, or `pending` or `removed`.
+    outcome: str = "pending"
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTest:
+    """One test and its jobs."""
+
+    nodeid: str
+    outcome: str
+    #: When its first job was enqueued, by the virtual clock.
+    began: str
+    jobs: tuple[ShownJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """The attempts of one job, for its schedule of retries: seen in a test, or simulated."""
+
+    name: str
+    attempts: tuple[ShownAttempt, ...]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table; a cell with a tone has its sign too."""
+
+    text: str
+    tone: Tone | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose rows begin with a name."""
+
+    header: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+    #: One sentence about all of it.
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything that a report shows."""
+
+    title: str
+    tests: Sequence[ShownTest] = ()
+    #: What `simulate_retries` returned.
+    simulated: Sequence[ShownRun] = ()
+    #: The job coverage; None where it was not computed.
+    coverage: Table | None = None
+    #: What checks found line by line; see `exploration.report.mapped`.
+    maps: Sequence[dict[str, Any]] = ()
+    #: What the lint found: rule, path, line and message; None where it did not run.
+    findings: Sequence[dict[str, Any]] | None = None
+    #: Versions, and how pytest was called.
+    about: Sequence[str] = ()

@@ -1,0 +1,161 @@
+"""Makes the data of a report of what a session saw: records and deliveries become jobs with attempts."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from ..seen.session import SeenDelivery, SeenRecord, SeenTest, SeenTimeline
+from .data import ShownAttempt, ShownJob, ShownRun, ShownTest
+
+#: The clock of a test may run; what happens within so many nanoseconds is one instant of the page.
+_INSTANT: Final = 50_000_000
+_SECOND: Final = 1_000_000_000
+
+
+def shown_tests(tests: Iterable[SeenTest]) -> list[ShownTest]:
+    """Return the tests that enqueued jobs, or performed some."""
+    return [_shown(test) for test in tests if test.records]
+
+
+def simulated_runs(tests: Iterable[SeenTest]) -> Iterator[ShownRun]:
+    """Yield the runs of `simulate_retries`."""
+    for test in tests:
+        for timeline in test.timelines:
+            if timeline.deliveries:
+                yield _simulated(timeline)
+
+
+def _simulated(timeline: SeenTimeline) -> ShownRun:
+    """Return a run of a simulation, which begins at zero: it is no part of the timeline of its test."""
+    deliveries = timeline.deliveries
+    began = deliveries[0].began_ns
+    attempts = tuple(
+        _attempt(one, number, lambda at_ns: round((at_ns - began) / _SECOND, 1), number)
+        for number, one in enumerate(deliveries, 1)
+    )
+    return ShownRun(timeline.job.name, attempts, deliveries[-1].status)
+
+
+def _shown(test: SeenTest) -> ShownTest:
+    began, clock = _clock(test)
+    orders = _Orders(test.deliveries)
+    deliveries: dict[int, list[tuple[int, SeenDelivery]]] = {}
+    for place, delivery in enumerate(test.deliveries):
+        deliveries.setdefault(delivery.record, []).append((orders.delivery(place), delivery))
+    first = _firsts(test.records)
+    several: dict[int, list[SeenRecord]] = {}
+    for record in test.records:
+        several.setdefault(first[record.sequence], []).append(record)
+    jobs = tuple(_job(records, deliveries, clock, first, orders) for records in several.values())
+    # A time in the local zone of whoever made the page would differ from machine to machine.
+    moment = datetime.fromtimestamp(began / _SECOND, UTC)
+    nodeid = test.nodeid or "outside of tests: session_jobs"
+    return ShownTest(nodeid, test.outcome or "passed", f"{moment:%Y-%m-%d %H:%M} UTC", jobs)
+
+
+def _job(
+    records: Sequence[SeenRecord],
+    deliveries: dict[int, list[tuple[int, SeenDelivery]]],
+    clock: Callable[[int], float],
+    first: dict[int, int],
+    orders: _Orders,
+) -> ShownJob:
+    """Return a job of its record, and of those of its retries and redeliveries."""
+    head, last = records[0], records[-1]
+    attempts = tuple(
+        _attempt(delivery, record.attempt, clock, order)
+        for record in records
+        for order, delivery in deliveries.get(record.sequence, ())
+    )
+    ended = attempts[-1].status if attempts else ""
+    is_left = last.state in ("pending", "removed") and not deliveries.get(last.sequence)
+    return ShownJob(
+        head.sequence,
+        head.job.name,
+        head.call,
+        head.job.bridge,
+        head.queue,
+        clock(head.enqueued_ns),
+        None if head.due_ns is None else clock(head.due_ns),
+        None if head.parent is None else first.get(head.parent, head.parent),
+        attempts,
+        last.state if is_left or not ended else ended,
+        orders.record(head.sequence),
+    )
+
+
+def _attempt(
+    delivery: SeenDelivery, number: int, clock: Callable[[int], float], order: int
+) -> ShownAttempt:
+    bounds = delivery.bounds_ns
+    return ShownAttempt(
+        number,
+        clock(delivery.began_ns),
+        clock(delivery.ended_ns),
+        delivery.status,
+        None if delivery.wait_ns is None else delivery.wait_ns / _SECOND,
+        None if bounds is None else (bounds[0] / _SECOND, bounds[1] / _SECOND),
+        delivery.error,
+        delivery.seconds,
+        order,
+    )
+
+
+def _firsts(records: Sequence[SeenRecord]) -> dict[int, int]:
+    """Return by the sequence of each record that of the first record of its job."""
+    first: dict[int, int] = {}
+    by_id: dict[tuple[str, str], int] = {}
+    for record in records:
+        key = record.job.bridge, record.job_id
+        if record.origin == "enqueue":
+            first[record.sequence] = by_id[key] = record.sequence
+        else:
+            origin = record.retry_of
+            known = by_id.get(key, record.sequence) if origin is None else first.get(origin)
+            first[record.sequence] = record.sequence if known is None else known
+    return first
+
+
+def _clock(test: SeenTest) -> tuple[int, Callable[[int], float]]:
+    """Return when a test began, and what turns times into seconds since then."""
+    times = sorted(
+        {
+            *(record.enqueued_ns for record in test.records),
+            *(record.due_ns for record in test.records if record.due_ns is not None),
+            *(one.began_ns for one in test.deliveries),
+            *(one.ended_ns for one in test.deliveries),
+        }
+    )
+    began = before = times[0]
+    shown: dict[int, float] = {}
+    seconds = 0.0
+    for time in times:
+        # Steps are rounded, and not their sum, to which the time of the running clock would add up.
+        if time - before > _INSTANT:
+            seconds = round(seconds + round((time - before) / _SECOND, 1), 1)
+        shown[time] = seconds
+        before = time
+    return began, shown.__getitem__
+
+
+class _Orders:
+    """The order in which jobs were enqueued and attempts began.
+
+    A delivery knows how many records there were when it began. So it comes after those, and before the next.
+    """
+
+    def __init__(self, deliveries: Sequence[SeenDelivery]) -> None:
+        # A job that was performed inline inside another one ended first and began last.
+        places = sorted(range(len(deliveries)), key=lambda place: deliveries[place].known)
+        self._known = [deliveries[place].known for place in places]
+        self._ranks = {place: rank for rank, place in enumerate(places)}
+
+    def delivery(self, place: int) -> int:
+        rank = self._ranks[place]
+        return self._known[rank] + rank
+
+    def record(self, sequence: int) -> int:
+        return sequence + bisect_right(self._known, sequence)

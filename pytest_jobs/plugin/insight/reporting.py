@@ -1,0 +1,102 @@
+"""`--jobs-report`: one HTML page about the jobs of a session."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ...errors import LintSettingsError
+from ...exploration.report.mapped import exploration_map
+from ...insight.lint.basis.settings import read_settings
+from ...insight.lint.linter import lint
+from ...insight.report.data import ReportData
+from ...insight.report.filling import shown_tests, simulated_runs
+from ...insight.report.making import page
+from .linting import LintPlugin
+from .recording import recording
+
+if TYPE_CHECKING:
+    from ...exploration.histories.exploration import Exploration
+    from ...exploration.report.audience import Audience
+    from ...harness.records.targets import Target
+
+#: Where a worker of pytest-xdist puts its maps.
+_KEY = "pytest_jobs_maps"
+
+
+class Reporting:
+    """Collects what the page shows, and writes the page when all tests have run.
+
+    Raises:
+        pytest.UsageError: when a setting of the lint is wrong.
+    """
+
+    def __init__(self, config: pytest.Config, path: Path, audience: Audience) -> None:
+        self._config = config
+        self._path = path
+        self._audience = audience
+        self._recording = recording(config, audience)
+        self._recording.write_arguments()
+        try:
+            self._settings, _ = read_settings(config.rootpath)
+        except LintSettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+        self._maps: list[dict[str, Any]] = []
+        self._is_written = False
+        audience.when_checked.append(self._checked)
+
+    def _checked(self, target: Target, explorations: Sequence[Exploration]) -> None:
+        drawn = exploration_map(target.name, explorations, root=self._config.rootpath)
+        if drawn is not None:
+            self._maps.append({**drawn, "nodeid": self._audience.nodeid})
+
+    # What the recording and the lint send and count at the end has come by then.
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write the page; a worker of pytest-xdist sends its maps to the controller."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_KEY] = self._maps
+            return
+        self._path.write_text(page(self._data()), "utf-8")
+        self._is_written = True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add the maps of a worker of pytest-xdist."""
+        self._maps += getattr(node, "workeroutput", {}).get(_KEY, ())
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where the page is."""
+        if self._is_written:
+            terminalreporter.write_sep("-", f"jobs report: {self._path}")
+
+    def _data(self) -> ReportData:
+        seen = self._recording.seen
+        return ReportData(
+            self._config.rootpath.name,
+            shown_tests(seen.tests),
+            tuple(simulated_runs(seen.tests)),
+            None,
+            self._maps,
+            self._findings(),
+            (
+                f"pytest-jobs {version('pytest-jobs')}",
+                f"pytest {pytest.__version__}",
+                f"Python {platform.python_version()}",
+            ),
+        )
+
+    def _findings(self) -> list[dict[str, Any]]:
+        """Return the findings of --jobs-lint, or else those in the source alone."""
+        plugin = self._config.pluginmanager.get_plugin("pytest_jobs_lint")
+        found = plugin.findings if isinstance(plugin, LintPlugin) else None
+        if found is None:
+            root = self._config.rootpath
+            found = lint([root], self._settings, base=root)
+        return [one._asdict() for one in found.found]

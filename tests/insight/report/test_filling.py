@@ -1,0 +1,141 @@
+"""The records and deliveries that a session saw, as jobs with attempts."""
+
+from dataclasses import replace
+
+from pytest_jobs import job, retry_on
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
+from pytest_jobs.harness.jobs import Jobs
+from pytest_jobs.insight.report.filling import shown_tests, simulated_runs
+from pytest_jobs.insight.report.lanes import timeline
+from pytest_jobs.insight.seen.recorder import Recorder
+
+
+@retry_on(TimeoutError, wait=3, attempts=3)
+@job(queue="payments")
+def charge(order_id, error=False):
+    receipt.perform_later(order_id)
+    if error:
+        raise TimeoutError("no answer")
+
+
+@job
+def receipt(order_id):
+    pass
+
+
+def seen(body, nodeid="test_it"):
+    recorder = Recorder(with_arguments=True)
+    with Jobs([ReferenceBridge()]) as jobs:
+        recorder.opened(jobs, nodeid)
+        jobs.clock.freeze()
+        body(jobs)
+    recorder.ended(nodeid, "passed")
+    return recorder.session.tests
+
+
+def shown(body, nodeid="test_it"):
+    [test] = shown_tests(seen(body, nodeid))
+    return test
+
+
+def test_a_job_and_its_retries_are_one_row_with_an_attempt_each():
+    def body(jobs):
+        charge.perform_later(7, error=True)
+        jobs.drain(raise_errors=False)
+
+    charged, *receipts = shown(body).jobs
+
+    assert (charged.call, charged.queue, charged.outcome) == (
+        "charge(7, error=True)",
+        "payments",
+        "exhausted",
+    )
+    assert [(one.number, one.at, one.status, one.wait) for one in charged.attempts] == [
+        (1, 0.0, "retried", 3.0),
+        (2, 3.0, "retried", 3.0),
+        (3, 6.0, "exhausted", None),
+    ]
+    assert charged.attempts[0].error == "TimeoutError: no answer"
+    assert [one.parent for one in receipts] == [0, 0, 0]
+
+
+def test_a_redelivery_belongs_to_the_row_of_its_job():
+    def body(jobs):
+        receipt.perform_later(7)
+        record = jobs.pending[0]
+        jobs.drain()
+        jobs.redeliver(record)
+        jobs.drain()
+
+    [one] = shown(body).jobs
+
+    assert [attempt.status for attempt in one.attempts] == ["performed", "performed"]
+
+
+def test_a_job_that_nobody_performed_is_pending_and_has_its_due_time():
+    [one] = shown(lambda jobs: receipt.set(wait=3600).perform_later(1)).jobs
+
+    assert (one.outcome, one.due, one.attempts) == ("pending", 3600.0, ())
+
+
+def test_a_retry_that_is_left_leaves_its_job_pending():
+    def body(jobs):
+        charge.perform_later(7, error=True)
+        jobs.perform_due()
+
+    charged = shown(body).jobs[0]
+
+    assert (charged.outcome, len(charged.attempts)) == ("pending", 1)
+
+
+def test_what_a_job_enqueues_comes_after_it_began_and_before_what_began_later():
+    def body(jobs):
+        charge.perform_later(1)
+        charge.perform_later(2)
+        jobs.drain()
+
+    first, first_receipt, second, second_receipt = timeline(shown(body)).lanes
+
+    assert (
+        first.enqueued
+        < second.enqueued
+        < first.attempts[0][0]
+        < first_receipt.enqueued
+        < second.attempts[0][0]
+        < second_receipt.enqueued
+        < first_receipt.attempts[0][0]
+    )
+
+
+def test_the_time_of_a_running_clock_is_no_step_of_the_axis():
+    [test] = seen(
+        lambda jobs: [charge.perform_later(7, error=True), jobs.drain(raise_errors=False)]
+    )
+    drifting = [
+        one._replace(
+            began_ns=one.began_ns + 2_000_000 * number, ended_ns=one.ended_ns + 2_500_000 * number
+        )
+        for number, one in enumerate(test.deliveries)
+    ]
+    [shown] = shown_tests([replace(test, deliveries=drifting)])
+
+    assert {label for _, label in timeline(shown).ticks} == {"+0s", "+3s", "+6s"}
+
+
+def test_the_harness_of_the_session_has_a_name():
+    assert shown(lambda jobs: receipt.perform_later(1), "").nodeid == (
+        "outside of tests: session_jobs"
+    )
+
+
+def test_a_test_without_jobs_is_not_shown():
+    assert shown_tests(seen(lambda jobs: None)) == []
+
+
+def test_a_simulation_is_a_run_of_its_own():
+    tests = seen(lambda jobs: jobs.simulate_retries(charge, raising=TimeoutError))
+    [run] = simulated_runs(tests)
+
+    assert run.outcome == "exhausted"
+    assert [(one.at, one.wait) for one in run.attempts] == [(0.0, 3.0), (3.0, 3.0), (6.0, None)]
+    assert shown_tests(tests) == []

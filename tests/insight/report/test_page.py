@@ -1,0 +1,217 @@
+"""The page, as any program reads it."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_sample import CHECKOUT, COVERAGE, MAP, QUIET, SESSION, SIGN_UP
+
+import pytest_jobs.insight.report
+from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownRun, Table
+from pytest_jobs.insight.report.making import page
+
+VOID = {"meta", "link", "input", "br", "use", "path", "circle", "rect", "polyline", "polygon"}
+PAGE = Path(pytest_jobs.insight.report.__file__).with_name("page")
+
+
+class Page(HTMLParser):
+    """A page, taken apart."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements = []
+        self.open = []
+        self.texts = []
+        self.data = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        inside = self.open[-1] if self.open else ""
+        if inside == "script" and data.startswith("{"):
+            self.data.append(json.loads(data))
+        elif inside not in ("script", "style"):
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", "".join(self.texts))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return Page(page(SESSION))
+
+
+def test_every_element_is_closed(whole):
+    assert whole.open == []
+
+
+def test_nothing_comes_from_elsewhere(whole):
+    text = page(SESSION)
+    addresses = [
+        value
+        for _, attributes in whole.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "action", "data", "srcset", "poster")
+    ]
+
+    assert all(address.startswith("#") for address in addresses)
+    assert "@import" not in text
+    assert "url(" not in text
+    [policy] = [
+        one["content"]
+        for one in whole.all("meta")
+        if one.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_ids_are_unique_and_links_lead_somewhere(whole):
+    ids = [attributes["id"] for _, attributes in whole.elements if "id" in attributes]
+    targets = {attributes["href"][1:] for _, attributes in whole.elements if "href" in attributes}
+
+    assert len(ids) == len(set(ids))
+    assert targets <= set(ids)
+
+
+def test_every_section_is_named_and_linked(whole):
+    sections = [one["id"] for one in whole.all("section")]
+
+    assert sections == ["timelines", "maps", "coverage", "retries", "jobs", "lint"]
+    assert [one["href"] for one in whole.all("a")][1:] == [f"#{one}" for one in sections]
+
+
+def test_a_test_has_its_name_its_counts_and_its_rows(whole):
+    assert CHECKOUT.nodeid in whole.text
+    assert "5 jobs · 2 retries · 1h 1m 40s" in whole.text
+    assert [len(test["lanes"]) for test in whole.data] == [5, 1, 3]
+    assert [one["data-kinds"] for one in whole.all("details") if "data-kinds" in one] == [
+        "failed retried lost pending",
+        "",
+        "lost",
+    ]
+
+
+def test_a_sign_is_never_without_a_word(whole):
+    tests = [one for one in whole.all("svg") if one.get("role") == "img"]
+
+    assert [one["aria-label"] for one in tests[:3]] == ["failed", "passed", "passed"]
+    for word in ("DUPLICATE", "safe", "not tried", "never", "exhausted"):
+        assert word in whole.text
+
+
+def test_a_line_of_a_map_has_its_story(whole):
+    assert "killed before line 14: DUPLICATE of charges" in whole.text
+    assert "worker killed here, before line 14" in whole.text
+    assert "overlap: DUPLICATE" in whole.text
+
+
+def test_coverage_rankings_and_lint_are_tables_and_lists(whole):
+    assert "1 of 2 rules" in whole.text
+    assert "1 of 2 jobs is performed by a test." in whole.text
+    assert "31.0 ms" in whole.text
+    assert "shop/tasks.py:42" in whole.text
+    assert len(whole.all("table")) == 3
+
+
+def test_a_curve_says_in_words_what_it_draws(whole):
+    [curve] = [one for one in whole.all("svg") if one.get("class") == "curve"]
+
+    assert curve["aria-label"] == "2 waits, 21s in all: 3s, 18s"
+
+
+EVIL = "</script><script>alert(1)</script><!--\"'&\u2028\ud800"
+
+
+def test_hostile_text_stays_text():
+    jobs = tuple(replace(job, name=EVIL, call=EVIL, queue=EVIL) for job in CHECKOUT.jobs)
+    test = replace(CHECKOUT, nodeid=EVIL, jobs=jobs)
+    evil = {"title": EVIL, "tone": "bad", "text": EVIL}
+    line = {"number": 1, "text": EVIL, "tone": "bad", "state": EVIL, "stories": [evil]}
+    hostile = {
+        **MAP,
+        "job": EVIL,
+        "files": [{"name": EVIL, "lines": [line]}],
+        "elsewhere": [evil],
+    }
+    finding = {"rule": EVIL, "path": EVIL, "line": 1, "message": EVIL}
+    coverage = Table(COVERAGE.header, [(EVIL, COVERAGE.rows[0][1])], EVIL)
+    simulated = ShownRun(EVIL, (ShownAttempt(1, 0.0, 0.0, "retried", 3.0),), "retried")
+    text = page(ReportData(EVIL, (test,), (simulated,), coverage, (hostile,), (finding,), (EVIL,)))
+    parsed = Page(text)
+
+    assert "<script>alert" not in text
+    assert len(parsed.all("script")) == 2
+    assert parsed.data[0]["lanes"][0]["call"] == EVIL
+    assert text.encode("utf-8")
+
+
+def test_a_session_without_jobs_says_so():
+    parsed = Page(page(ReportData("shop", findings=())))
+
+    assert "No jobs were seen" in parsed.text
+    assert "No findings." in parsed.text
+    assert [one.get("id") for one in parsed.all("section")] == [None, "lint"]
+
+
+def test_a_session_that_only_checks_has_its_maps_alone():
+    parsed = Page(page(ReportData("shop", maps=(MAP,))))
+
+    assert [one["id"] for one in parsed.all("section")] == ["maps"]
+
+
+def test_a_thousand_tests_take_few_elements_each():
+    few, many = (Page(page(ReportData("shop", [SIGN_UP] * count))).elements for count in (10, 110))
+
+    assert (len(many) - len(few)) / 100 <= 8
+
+
+def test_the_search_knows_the_test_and_its_jobs(whole):
+    found = [one["data-find"] for one in whole.all("details") if "data-find" in one]
+
+    assert found[2] == f"{QUIET.nodeid.lower()} members.welcome members.sync members.export"
+
+
+def luminance(colour):
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+    return sum(share * one for share, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_text_has_contrast_on_the_page_and_on_what_is_raised(mode):
+    style = (PAGE / "page.css").read_text("utf-8")
+    colours = {
+        name: found[mode]
+        for name, *found in re.findall(r"--(\w+): light-dark\((#\w{6}), (#\w{6})\)", style)
+    }
+
+    assert {
+        (name, ground)
+        for name in ("ink", "soft", "accent", "ok", "wait", "bad", "crash", "quiet")
+        for ground in ("page", "raised")
+        if contrast(colours[name], colours[ground]) < 4.5
+    } == set()
