@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
@@ -107,9 +107,6 @@ class Scope:
         self._real: dict[str, str] = {}
         self._modules: list[Namespace] = []
         self._modules_of = (-1, -1, -1)
-        #: The modules of this process, and those of them that have a file, by it.
-        self._all_modules: list[Any] = []
-        self._by_file: dict[str, list[ModuleType]] = {}
         #: What `loaded_modules` has found, and among what.
         self._found: (
             tuple[Mapping[str, Sequence[ModuleType]], tuple[int, int], list[Namespace]] | None
@@ -223,7 +220,7 @@ class Scope:
         if self._modules_of != state:
             by_file = [
                 module
-                for file, modules in self._loaded().items()
+                for file, modules in _loaded().items()
                 if file in self._files
                 for module in modules
             ]
@@ -243,7 +240,7 @@ class Scope:
 
     def loaded_modules(self) -> list[Namespace]:
         """Return the modules whose code may be traced, whether it has run or not."""
-        loaded, asked = self._loaded(), (len(self._homes), len(self._globals))
+        loaded, asked = _loaded(), (len(self._homes), len(self._globals))
         if self._found is None or self._found[0] is not loaded or self._found[1] != asked:
             self._found = loaded, asked, self._modules_among(loaded)
         return list(self._found[2])
@@ -260,17 +257,6 @@ class Scope:
             if file in named or self._may_count(file):
                 found.update((id(vars(module)), module) for module in modules)
         return list(found.values())
-
-    def _loaded(self) -> dict[str, list[ModuleType]]:
-        """Return the modules of this process by their files."""
-        modules = list(sys.modules.values())
-        # There are hundreds, and in a check hardly ever others than before.
-        if list(map(id, modules)) != list(map(id, self._all_modules)):
-            self._all_modules, self._by_file = modules, {}
-            for module in modules:
-                if isinstance(module, ModuleType) and (file := file_of(module)):
-                    self._by_file.setdefault(file, []).append(module)
-        return self._by_file
 
     def _may_count(self, file: str) -> bool:
         if file in self._homes:
@@ -326,6 +312,25 @@ class Scope:
             path = os.path.realpath(filename)
             self._real[filename] = real = path if Path(path).is_file() else ""
         return real
+
+
+def _loaded() -> dict[str, list[ModuleType]]:
+    """Return the modules of this process that have a file, by it."""
+    return _by_file(tuple(map(id, list(sys.modules.values()))))[0]
+
+
+@lru_cache(maxsize=1)
+def _by_file(modules: tuple[int, ...]) -> tuple[dict[str, list[ModuleType]], list[Any]]:
+    """Return the same, and all modules, so that their identities stay theirs.
+
+    There are hundreds, and from check to check they are hardly ever others.
+    """
+    found: dict[str, list[ModuleType]] = {}
+    loaded = list(sys.modules.values())
+    for module in loaded:
+        if isinstance(module, ModuleType) and (file := file_of(module)):
+            found.setdefault(file, []).append(module)
+    return found, loaded
 
 
 @cache
