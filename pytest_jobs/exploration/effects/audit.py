@@ -62,21 +62,17 @@ library: Final = "os"
 
 def install(patches: Patches) -> None:
     """Report audit events to watched deliveries from now on."""
-    audit_hook.call(_on_event)
+    audit_hook.call(_on_event, (*_REPORTS, *_LOOKS))
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
-    # Every event of the interpreter comes here, so events that are not ours return at once.
-    report = _REPORTS.get(event)
-    if report is None:
-        if event in _LOOKS:
-            current = watcher.get()
-            if current is not None:
-                current.look()
-        return
     current = watcher.get()
-    if current is not None:
-        report(current, event, args)
+    if current is None:
+        return
+    if event in _LOOKS:
+        current.look()
+    else:
+        _REPORTS[event](current, event, args)
 
 
 def _outside(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -158,6 +158,10 @@ watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", d
 told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
 
 
+#: Called with the name and the arguments of an audit event.
+OnEvent: TypeAlias = Callable[[str, tuple[Any, ...]], None]
+
+
 class AuditHook:
     """The one audit hook of this process: Python cannot remove one, so it is added once and stays.
 
@@ -166,26 +170,39 @@ class AuditHook:
     """
 
     def __init__(self) -> None:
-        self._functions: dict[str, Callable[[str, tuple[Any, ...]], None]] = {}
+        self._called: dict[str, tuple[frozenset[str], OnEvent]] = {}
+        #: What is called at which event.
+        self._by_event: dict[str, tuple[OnEvent, ...]] = {}
 
-    def call(
-        self, on_event: Callable[[str, tuple[Any, ...]], None], instead_of: str = "acts"
-    ) -> None:
-        """Call a function with the name and the arguments of each event.
+    def call(self, on_event: OnEvent, events: Iterable[str], instead_of: str = "acts") -> None:
+        """Call a function with the name and the arguments of some events.
 
         Args:
             on_event: the function.
+            events: their names.
             instead_of: the name of the function before it, which is not called any more.
         """
-        is_first = not self._functions
-        # A new dictionary, since an event of another thread may be reading this one.
-        self._functions = {**self._functions, instead_of: on_event}
+        is_first = not self._called
+        self._called[instead_of] = frozenset(events), on_event
+        names = {name for events, _ in self._called.values() for name in events}
+        # Each in its place, since an event of another thread may be looking for its own.
+        for name in self._by_event.keys() | names:
+            self._by_event[name] = tuple(
+                function for events, function in self._called.values() if name in events
+            )
         if is_first:
-            sys.addaudithook(self._on_event)
+            sys.addaudithook(_hook_of(self._by_event))
 
-    def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
-        for function in self._functions.values():
-            function(event, args)
+
+def _hook_of(by_event: Mapping[str, tuple[OnEvent, ...]]) -> OnEvent:
+    # Python calls it thousands of times in a check, for each `id()` and each frame that is looked at. A plain
+    # function is called faster than a method.
+    def on_event(event: str, args: tuple[Any, ...]) -> None:
+        if event in by_event:
+            for function in by_event[event]:
+                function(event, args)
+
+    return on_event
 
 
 audit_hook = AuditHook()

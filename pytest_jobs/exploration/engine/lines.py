@@ -12,6 +12,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 from ...errors import ExplorationError
+from ...harness.records.attributes import identity
 from .ending.leaving import Leaving
 
 T = TypeVar("T")
@@ -160,17 +161,17 @@ class _Monitoring(LineTracer):
                     self._monitoring.set_local_events(_TOOL, self._traced_for_now.pop(), 0)
 
     def trace_running(self, frames: Iterable[FrameType]) -> None:
-        for code in {id(frame.f_code): frame.f_code for frame in frames}.values():
-            if id(code) not in self._traced:
+        for code in {identity(frame.f_code): frame.f_code for frame in frames}.values():
+            if identity(code) not in self._traced:
                 self._traced_for_now.append(code)
                 self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
 
     def _begins(self, code: CodeType, offset: int) -> Any:
         """Trace the lines of a function from now on, if its code is traced."""
-        if id(code) in self._traced:
+        if identity(code) in self._traced:
             return None
         if self._scope.wants(code):
-            self._traced[id(code)] = code
+            self._traced[identity(code)] = code
             self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
             # Not disabled: where a function begins on the line of its body, such as a lambda, Python 3.13
             # would disable that line, too.
@@ -246,14 +247,14 @@ class _Tracing(LineTracer):
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        if id(code) in self._others or threading.get_ident() not in self._hooks:
+        if identity(code) in self._others or threading.get_ident() not in self._hooks:
             return None
         if self._scope.wants(code):
             return self._line
         if self._scope.is_of_project(code):
             self._scope.note_untraced(code)
         else:
-            self._others[id(code)] = code
+            self._others[identity(code)] = code
         return None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:

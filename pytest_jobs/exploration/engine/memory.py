@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from ...harness.records.attributes import identity
 from .processes import LOCKS, GlobalName, Namespace, is_held
 
 _SCALARS: Final = (type(None), bool, int, float, complex, str, bytes)
@@ -76,14 +77,14 @@ class SharedMemory:
                     continue
                 kind = type(value)
                 if kind is types.FunctionType and _holds_nothing(value):
-                    found.append(id(value))
+                    found.append(identity(value))
                 elif (module.__name__, name) in self._kept:
                     waiting.append(value)
                 elif kind not in _CONTAINERS:
                     waiting += () if kind in _SCALARS else (value,)
                 else:
                     # A new process has another one of these, with the same objects in it.
-                    seen.add(id(value))
+                    seen.add(identity(value))
                     waiting.extend(one for one in _members(value) if type(one) not in _SCALARS)
         while waiting:
             value = waiting.pop()
@@ -91,10 +92,10 @@ class SharedMemory:
             if kind in _SCALARS:
                 found.append(value)
                 continue
-            if id(value) in seen:
+            if identity(value) in seen:
                 continue
-            seen.add(id(value))
-            found.append(id(value))
+            seen.add(identity(value))
+            found.append(identity(value))
             inner = list(self._within(value, kind))
             found.append(len(inner))
             waiting += inner
@@ -142,7 +143,9 @@ def _members(value: Any) -> list[Any]:
 
 def _order(member: object) -> tuple[str, str]:
     """Return by what the members of a set are put into an order that repeats within one process."""
-    return type(member).__name__, repr(member) if type(member) in _SCALARS else str(id(member))
+    return type(member).__name__, repr(member) if type(member) in _SCALARS else str(
+        identity(member)
+    )
 
 
 def _holds_nothing(function: types.FunctionType) -> bool:

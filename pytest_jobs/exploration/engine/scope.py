@@ -17,6 +17,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
 
 from ...errors import ExplorationError
+from ...harness.records.attributes import identity
 from .processes import Namespace, file_of
 
 #: The operations that begin a `with` block.
@@ -138,7 +139,7 @@ class Scope:
         linecache.lazycache(code.co_filename, namespace)
         module = sys.modules.get(str(namespace.get("__name__")))
         is_its_module = module is not None and vars(module) is namespace
-        self._globals[id(namespace)] = (
+        self._globals[identity(namespace)] = (
             module if module is not None and is_its_module else LooseGlobals(namespace)
         )
         if self._real_path(code.co_filename):
@@ -160,14 +161,14 @@ class Scope:
         for code in (*_codes_of(type(fake)), own):
             if code is not None:
                 self._fakes.add(code)
-                self._decided.pop(id(code), None)
-                self._waiting.discard(id(code))
+                self._decided.pop(identity(code), None)
+                self._waiting.discard(identity(code))
 
     def wants(self, code: CodeType) -> bool:
         """Return whether the lines of a function are points."""
-        decided = self._decided.get(id(code))
+        decided = self._decided.get(identity(code))
         if decided is None:
-            decided = self._decided[id(code)] = (self._decide(code), code)
+            decided = self._decided[identity(code)] = (self._decide(code), code)
             if decided[0]:
                 self._files.add(code.co_filename)
                 self._unasked.append(code)
@@ -224,7 +225,7 @@ class Scope:
                 if file in self._files
                 for module in modules
             ]
-            known = {id(vars(module)) for module in by_file}
+            known = {identity(vars(module)) for module in by_file}
             loose = (found for key, found in self._globals.items() if key not in known)
             self._modules = [*by_file, *loose]
             self._modules_of = state
@@ -235,7 +236,7 @@ class Scope:
         while self._unasked:
             code = self._unasked.pop()
             if self.wants(code) and _may_wait(code):
-                self._waiting.add(id(code))
+                self._waiting.add(identity(code))
         return bool(self._waiting)
 
     def loaded_modules(self) -> list[Namespace]:
@@ -255,7 +256,7 @@ class Scope:
             if not is_installed and _lies_elsewhere(file):
                 continue
             if file in named or self._may_count(file):
-                found.update((id(vars(module)), module) for module in modules)
+                found.update((identity(vars(module)), module) for module in modules)
         return list(found.values())
 
     def _may_count(self, file: str) -> bool:
@@ -316,7 +317,7 @@ class Scope:
 
 def _loaded() -> dict[str, list[ModuleType]]:
     """Return the modules of this process that have a file, by it."""
-    return _by_file(tuple(map(id, list(sys.modules.values()))))[0]
+    return _by_file(tuple(map(identity, list(sys.modules.values()))))[0]
 
 
 @lru_cache(maxsize=1)

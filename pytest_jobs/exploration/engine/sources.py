@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final, Protocol
 
+from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
 from .acts import watcher
 from .processes import Namespace
@@ -224,7 +225,7 @@ class _Noting(Patches):
     def set(self, owner: Any, name: str, value: object) -> None:
         original = getattr(owner, name, None)
         if isinstance(owner, ModuleType) and callable(original):
-            self._replaced[id(original)] = original, value
+            self._replaced[identity(original)] = original, value
         self._patches.set(owner, name, value)
 
     def undo_by(self, undo: Callable[[], object]) -> None:
@@ -235,8 +236,8 @@ class _Noting(Patches):
         replaced = self._replaced
         for module in modules:
             for name, value in list(vars(module).items()):
-                if id(value) in replaced:
-                    self._patches.set(module, name, replaced[id(value)][1])
+                if identity(value) in replaced:
+                    self._patches.set(module, name, replaced[identity(value)][1])
 
 
 class Sources:

@@ -17,6 +17,7 @@ from datetime import timedelta
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
+from ...harness.records.attributes import identity
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
@@ -406,7 +407,7 @@ class Watch:
             if wants(code):
                 self._points.be_at(code, frame.f_lineno)
                 return
-            if id(code) in _BEGINS_DELIVERY:
+            if identity(code) in _BEGINS_DELIVERY:
                 return
             frame = frame.f_back
 
@@ -803,7 +804,7 @@ class WatchedBody(Body):
 
 #: By identity, since hashing a code object is slow.
 _BEGINS_DELIVERY: Final = frozenset(
-    map(id, (isolated.__code__, WatchedBody.__call__.__code__, WatchedBody._awaited.__code__))
+    map(identity, (isolated.__code__, WatchedBody.__call__.__code__, WatchedBody._awaited.__code__))
 )
 
 

@@ -450,13 +450,12 @@ accounts = Accounts()
 
 
 def _note_event(event: str, args: tuple[Any, ...]) -> None:
-    if event in EVENTS:
-        account = accounts.current
-        if account is not None and account.phase != "comparison":
-            account.note_event(event, args)
+    account = accounts.current
+    if account is not None and account.phase != "comparison":
+        account.note_event(event, args)
 
 
 def follow_files() -> None:
     """Report what happens to files to the account that is open, from now on."""
     open_files.look()
-    audit_hook.call(_note_event, instead_of="stores")
+    audit_hook.call(_note_event, EVENTS, instead_of="stores")

@@ -34,7 +34,7 @@ class OpenConnections:
 
     def look(self) -> list[sqlite3.Connection]:
         """Return the connections that are open. Which of them are closed, sqlite only says when they are used."""
-        audit_hook.call(self._note, instead_of="connections")
+        audit_hook.call(self._note, (_OPENED,), instead_of="connections")
         if not self._may_be:
             return []
         self._may_be = False
@@ -50,7 +50,7 @@ class OpenConnections:
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
         # Deliveries and worlds only open connections that report by themselves.
-        if event == _OPENED and accounts.current is None:
+        if accounts.current is None:
             self._may_be = True
 
 

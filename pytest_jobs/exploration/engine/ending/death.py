@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from ....harness.records.attributes import identity
+
 
 def holds(error: BaseException | None, death: type[BaseException]) -> bool:
     """Return whether an error is a death, has one in its group, or came about while one was handled."""
@@ -16,9 +18,9 @@ def related(error: BaseException | None) -> Generator[BaseException, None, None]
     waiting = [error]
     while waiting:
         each = waiting.pop()
-        if each is None or id(each) in seen:
+        if each is None or identity(each) in seen:
             continue
-        seen.add(id(each))
+        seen.add(identity(each))
         yield each
         waiting.append(each.__context__)
         if isinstance(each, BaseExceptionGroup):

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
+from ....harness.records.attributes import identity
 from ....harness.running.calls import DirectCall
 from ....harness.running.performer import Performer
 
@@ -108,9 +109,9 @@ class Leaving:
 
     def _is_in_block(self, frame: FrameType, *, only_with: bool) -> bool:
         code = frame.f_code
-        known = self._blocks.get(id(code))
+        known = self._blocks.get(identity(code))
         if known is None:
-            known = self._blocks[id(code)] = (_blocks(code), code)
+            known = self._blocks[identity(code)] = (_blocks(code), code)
         return any(
             block.begin <= frame.f_lasti < block.end and (block.is_with or not only_with)
             for block in known[0]
@@ -126,9 +127,9 @@ class Leaving:
         )
 
     def _ending_lines(self, code: CodeType) -> frozenset[int]:
-        known = self._ends.get(id(code))
+        known = self._ends.get(identity(code))
         if known is None:
-            known = self._ends[id(code)] = (_ending_lines(code), code)
+            known = self._ends[identity(code)] = (_ending_lines(code), code)
         return known[0]
 
 

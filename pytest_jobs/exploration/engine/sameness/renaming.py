@@ -24,6 +24,7 @@ from pathlib import PurePath
 from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
+from ....harness.records.attributes import identity
 from .fields import (
     STANDS_FOR,
     Pairs,
@@ -222,7 +223,7 @@ class Renaming:
             unfit.within(f"[{key!r}]")
             raise
         finally:
-            self._open.discard(id(value))
+            self._open.discard(identity(value))
         return tuple(_ordered(pairs))
 
     def _sequence(self, value: Iterable[Any]) -> Any:
@@ -235,7 +236,7 @@ class Renaming:
             unfit.within(f"[{len(forms)}]")
             raise
         finally:
-            self._open.discard(id(value))
+            self._open.discard(identity(value))
         return tuple(forms)
 
     def _set(self, value: AbstractSet[Any]) -> Any:
@@ -257,7 +258,7 @@ class Renaming:
             unfit.within(f".{name}")
             raise
         finally:
-            self._open.discard(id(value))
+            self._open.discard(identity(value))
         return Fields((type(value).__name__, tuple(sorted(forms, key=lambda form: form[0]))))
 
     def _object(self, value: Any) -> Any:
@@ -284,9 +285,9 @@ class Renaming:
         return self._unfit(value, _NO_FIELDS)
 
     def _begin(self, value: Any) -> None:
-        if id(value) in self._open:
+        if identity(value) in self._open:
             raise _Unfit(_CYCLE)
-        self._open.add(id(value))
+        self._open.add(identity(value))
 
     def _unfit(self, value: Any, why: str) -> Any:
         kind = type(value).__name__
