@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,8 @@ def short_repr(value: object, width: int | None = None) -> str:
         width: how many characters the line may have; None for the number that `folding` says.
     """
     limit = folding().value if width is None else width
+    if _is_brief(value) and len(text := repr(value)) <= min(limit, _NARROW):
+        return text
     if limit == WHOLE.value:
         try:
             return repr(value).replace("\n", " ")
@@ -117,6 +119,16 @@ def short_repr(value: object, width: int | None = None) -> str:
                 return text
         text = _ShortRepr(1, limit, 0).in_one_line(value)
     return shortened(text, limit)
+
+
+def _is_brief(value: object) -> bool:
+    """Return whether a value certainly has a short text in one line, as most arguments do."""
+    kind = type(value)
+    if kind is str:
+        return len(cast(str, value)) < _NARROW
+    if kind is int:
+        return cast(int, value).bit_length() < _NARROW
+    return value is None or kind is bool
 
 
 def shortened(text: str, width: int) -> str:

@@ -55,6 +55,11 @@ def _without_address(value: Any) -> Any:
 
 def comparable(value: Any, depth: int = _DEPTH) -> Any:
     """Return a value as it is now, in a form in which it can be compared with that of another history."""
+    kind = type(value)
+    if kind in _SIMPLE:
+        return value
+    if kind is tuple:
+        return tuple([comparable(inner, depth - 1) for inner in value])
     if isinstance(value, _SIMPLE):
         return value
     if isinstance(value, Mapping):
@@ -65,9 +70,9 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
         return tuple(comparable(inner, depth - 1) for inner in value)
     if isinstance(value, AbstractSet):
         return frozenset(comparable(inner, depth - 1) for inner in value)
-    if depth > 0 and _has_no_text(type(value)) and not _is_installed(type(value)):
+    if depth > 0 and _has_no_text(kind) and not _is_installed(kind):
         fields = getattr(value, "__dict__", {})
-        return (f"<{type(value).__name__}>", comparable(fields, depth - 1))
+        return (f"<{kind.__name__}>", comparable(fields, depth - 1))
     shown = _without_address(value)
     return repr(shown) if isinstance(shown, _Shown) else value
 

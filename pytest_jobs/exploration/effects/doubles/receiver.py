@@ -19,6 +19,8 @@ from .arguments import comparable, text_of, usual_key
 from .clients import Keys, does_something, is_client, looks_up
 
 _NOTHING: Final = object()
+#: What most calls return.
+_PLAIN_DATA: Final = (type(None), bool, int, float, str, bytes)
 
 
 def guessed_reads(search: Kept) -> dict[str, None]:
@@ -102,6 +104,8 @@ class Receiver:
 
         A proxy that `proxy_of` of a subclass makes leads its calls back here.
         """
+        if type(value) in _PLAIN_DATA:
+            return value
         if returned:
             led = self._found_in(place, value)
             if led is not None:
