@@ -47,7 +47,7 @@ class Service:
 
     @contextmanager
     def worker(self, *, sweep=60):
-        """Run a worker, once it has looked for stuck jobs: it takes one that is just being dequeued for such a job."""
+        """Run a worker that has looked for stuck jobs: it takes one that is just being dequeued for stuck."""
         swept = "saq:real:sweep"
         self.do(lambda queue: queue.redis.delete(swept))
         command = [sys.executable, "app.py", str(sweep)]
