@@ -2,6 +2,7 @@
 
 - `data`: what the page shows, in plain values. Read this first.
 - `filling`: the records and deliveries that a session saw, as jobs with attempts.
+- `covered`: job coverage as a table of kinds of cases.
 - `lanes`: where each job of a test is drawn, in which row and at which place of the axis.
 - `curves`: the waits between attempts, as curves.
 - `rankings`: the jobs that are enqueued most often, and those that take longest.

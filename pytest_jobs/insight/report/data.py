@@ -93,6 +93,8 @@ class Cell:
 
     text: str
     tone: Tone | None = None
+    #: What is missing, by name.
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,14 @@ import pytest
 
 from ...errors import LintSettingsError
 from ...exploration.report.mapped import exploration_map
+from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.linter import lint
+from ...insight.report.covered import coverage_table
 from ...insight.report.data import ReportData
 from ...insight.report.filling import shown_tests, simulated_runs
 from ...insight.report.making import page
+from .covering import CoveragePlugin
 from .linting import LintPlugin
 from .recording import recording
 
@@ -62,7 +65,10 @@ class Reporting:
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
             output[_KEY] = self._maps
-            return
+        elif not self._config.getoption("collectonly"):
+            self._write()
+
+    def _write(self) -> None:
         self._path.write_text(page(self._data()), "utf-8")
         self._is_written = True
 
@@ -82,7 +88,7 @@ class Reporting:
             self._config.rootpath.name,
             shown_tests(seen.tests),
             tuple(simulated_runs(seen.tests)),
-            None,
+            coverage_table(self._coverage()),
             self._maps,
             self._findings(),
             (
@@ -91,6 +97,12 @@ class Reporting:
                 f"Python {platform.python_version()}",
             ),
         )
+
+    def _coverage(self) -> JobCoverage:
+        """Return what --jobs-cov has computed, or else compute it."""
+        plugin = self._config.pluginmanager.get_plugin("pytest_jobs_coverage")
+        found = plugin.coverage if isinstance(plugin, CoveragePlugin) else None
+        return found or job_coverage(self._recording.seen, self._config.rootpath, self._settings)
 
     def _findings(self) -> list[dict[str, Any]]:
         """Return the findings of --jobs-lint, or else those in the source alone."""

@@ -189,7 +189,7 @@ MAP = {
                     "stories": [
                         {"title": "killed before line 13: safe", "tone": "ok", "text": ""},
                         {
-                            "title": "killed after http: POST /charges: DUPLICATE",
+                            "title": "killed after http: POST /charges: DUPLICATE charges",
                             "tone": "bad",
                             "text": STORY,
                         },
@@ -202,7 +202,7 @@ MAP = {
                     "state": "DUPLICATE",
                     "stories": [
                         {
-                            "title": "killed before line 14: DUPLICATE of charges",
+                            "title": "killed before line 14: DUPLICATE charges",
                             "tone": "bad",
                             "text": STORY,
                         }

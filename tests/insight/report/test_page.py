@@ -119,7 +119,7 @@ def test_a_sign_is_never_without_a_word(whole):
 
 
 def test_a_line_of_a_map_has_its_story(whole):
-    assert "killed before line 14: DUPLICATE of charges" in whole.text
+    assert "killed before line 14: DUPLICATE charges" in whole.text
     assert "worker killed here, before line 14" in whole.text
     assert "overlap: DUPLICATE" in whole.text
 
