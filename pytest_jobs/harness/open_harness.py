@@ -23,7 +23,7 @@ from .records.record import JobRecord, call_text, current_record
 from .records.targets import Targets
 from .records.texts import Reader
 from .running.inline import Inline, RaiseAt, RecordsInTransactions
-from .running.performer import Adversary, Performer
+from .running.performer import Adversary, Bracket, Performer
 from .running.promises import Promises
 from .running.recurring import Recurring
 from .time.clock import RealTime, VirtualClock
@@ -41,13 +41,15 @@ _MISUSES: Final = (VerbInsideJobError, CriterionError, RefusedEnqueueError)
 class OpenHarnesses:
     """The harnesses of the process that are open, the innermost last."""
 
-    __slots__ = ("_open", "adversary")
+    __slots__ = ("_open", "adversary", "bracket")
 
     def __init__(self) -> None:
         # Untyped, since the innermost is a `Jobs`, which is defined on top of this file.
         self._open: list[Any] = []
         #: Makes the deliveries of each harness that is opened from now on.
         self.adversary: Adversary | None = None
+        #: Called at the beginning of each delivery of each harness that is opened from now on.
+        self.bracket: Bracket | None = None
 
     def push(self, harness: OpenHarness) -> None:
         self._open.append(harness)
@@ -202,6 +204,7 @@ class OpenHarness:
         self._ambient = current_values.get()
         self.performer.sleeps.install()
         self.performer.adversary = open_harnesses.adversary
+        self.performer.bracket = open_harnesses.bracket
         self._put_in_force(self._inline)
 
     def stand_in(self) -> None:

@@ -37,11 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
         register(LintPlugin(config), "pytest_jobs_lint")
     if options.coverage is not None:
+        from .insight.contexts import LineContexts
         from .insight.covering import CoveragePlugin
         from .insight.recording import recording
 
         recorded = recording(config, explorations.audience)
         register(CoveragePlugin(config, options.coverage, recorded), "pytest_jobs_coverage")
+        register(LineContexts(config), "pytest_jobs_contexts")
     if options.report is not None:
         from .insight.reporting import Reporting
 

@@ -59,6 +59,8 @@ class Deliveries:
             seed: the seed of random values.
         """
         self.engine = engine
+        #: What the deliveries are a part of: the name of a history, or "clean".
+        self.title = "clean"
         self._world = world
         self._accept = accept
         self._chance = Chance(seed)
@@ -147,7 +149,10 @@ class Deliveries:
 
     def performer(self) -> Performer:
         """Return what makes one delivery; to be closed."""
-        return Performer(self.engine.clock, self.engine.sleeps, ())
+        performer = Performer(self.engine.clock, self.engine.sleeps, ())
+        performer.bracket = self.engine.harness.performer.bracket
+        performer.history = self.title
+        return performer
 
     def finish_enqueueing(self, enqueueing: Awaitable[object]) -> None:
         """Run what an asynchronous library enqueues a job with."""

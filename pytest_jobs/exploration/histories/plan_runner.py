@@ -34,6 +34,7 @@ class PlanRunner:
         #: that nothing is shown.
         self.disturbed = False
         self._history = history
+        history.title = plan.name
         self._clean = clean
         self._observed: dict[str, Any] | None = None
         self._counted: int | None = None

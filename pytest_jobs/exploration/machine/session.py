@@ -150,6 +150,7 @@ class Session(Deliveries):
 
     def __init__(self, run: MachineRun) -> None:
         super().__init__(run.engine, run.options.world, run.options.accept)
+        self.title = "machine"
         self._run = run
         self._queue = Queue(run.short_name)
         self._stack = ExitStack()

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Token
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from ...errors import NothingPerformedError, RunningLoopError
 from ..ledger.ledger import Ledger
@@ -129,6 +129,8 @@ class Adversary(Protocol):
         ...
 
 
+#: Called with the record of a delivery, and with what the delivery is a part of; returns what ends it.
+Bracket: TypeAlias = Callable[[JobRecord, str], Callable[[], object]]
 T = TypeVar("T")
 
 
@@ -157,6 +159,10 @@ class Performer:
         self.bridges = Bridges(())
         #: Makes the deliveries of the test instead, when there is one.
         self.adversary: Adversary | None = None
+        #: Called at the beginning of each delivery, explored ones too.
+        self.bracket: Bracket | None = None
+        #: What the deliveries are a part of; empty for those of a test.
+        self.history = ""
 
     @property
     def busy(self) -> bool:
@@ -255,6 +261,7 @@ class Performer:
         """
         bridge = cast(Bridge, record.source)
         now_ns = self.clock.now_ns()
+        end = None if self.bracket is None else self.bracket(record, self.history)
         token = current_record.set(record)
         thread = self.sleeps.enter()
         try:
@@ -268,6 +275,8 @@ class Performer:
             return Delivery(record, now_ns, "failed", error=error, handled=False)
         finally:
             self._leave(token, thread)
+            if end is not None:
+                end()
 
     async def aattempt(self, record: JobRecord, body: Body) -> Delivery:
         """Do the same on the running event loop."""
@@ -275,6 +284,7 @@ class Performer:
 
         bridge = cast(Bridge, record.source)
         now_ns = self.clock.now_ns()
+        end = None if self.bracket is None else self.bracket(record, self.history)
         token = current_record.set(record)
         thread = self.sleeps.enter()
         try:
@@ -288,6 +298,8 @@ class Performer:
             return Delivery(record, now_ns, "failed", error=error, handled=False)  # as in `attempt`
         finally:
             self._leave(token, thread)
+            if end is not None:
+                end()
 
     def _leave(self, token: Token[JobRecord | None], thread: int) -> None:
         self.sleeps.leave(thread)
