@@ -194,10 +194,21 @@ def test_tables_that_are_left_out(committed):
     check_idempotent(pay_in_two_steps, args=(1,), world=here(ignore="lin*"))
 
 
-def test_an_engine_of_a_server_is_refused():
+def test_an_engine_of_another_server_is_refused(committed, monkeypatch):
+    monkeypatch.setattr(committed.dialect, "name", "mysql")
+
+    with pytest.raises(
+        ExplorationError,
+        match=r"no copy.*only databases in sqlite and PostgreSQL.*sqlalchemy_world",
+    ):
+        check_idempotent(pay, args=(1,))
+
+
+def test_an_engine_of_a_server_that_does_not_answer_is_refused():
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
     shop.engine = create_engine("postgresql+psycopg://nobody@localhost:1/nothing")
 
     with pytest.raises(
-        ExplorationError, match=r"no copy.*only engines of sqlite.*sqlalchemy_world"
+        ExplorationError, match=r"could not be copied: connection.*sqlalchemy_world"
     ):
         check_idempotent(pay_with_engine, args=(1,))

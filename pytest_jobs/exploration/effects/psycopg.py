@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
 from contextlib import (
@@ -46,6 +47,7 @@ _FOREIGN: Final = (
     "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
     "`with psycopg.connect(...)`, or take it out of the pool of an engine of SQLAlchemy."
 )
+_SEARCH_PATH: Final = re.compile(r"-csearch_path=(\S+)")
 #: The attribute of a connection with the parameters that it was opened with.
 _PLACE: Final = "_pytest_jobs_place"
 #: The attribute of a connection that has changed something since its last commit.
@@ -284,9 +286,12 @@ def _note_tables(connection: Any, text: str) -> None:
         }
         setattr(connection, _PLACE, place)
     name = f"{place.get('host', '')}:{place.get('port', '')}/{place.get('dbname', '')}"
+    # With another schema in front, the same names are other tables.
+    path = _SEARCH_PATH.search(place.get("options", ""))
+    database = name, path[1] if path else ""
     if account.phase in ("world", "snapshot"):
         account.know(_host_key(place.get("host", "")))
-    label = account.label("postgresql", name, name)
+    label = account.label("postgresql", database, name)
     key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label, place))
     if account.phase == "snapshot":
         for read in all_names(text):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.db import DatabaseError
 
-#: One row of a table, under a name that no column has.
-_ROW: Final = "pytest_jobs_row"
+from ..postgresql.tables import asked, replace_rows, set_sequences
+
 #: Tables, and all tables with a foreign key to one of them.
 _REFERRING: Final = """
 WITH RECURSIVE found AS (
@@ -67,58 +66,3 @@ class Emptying:
         return [
             self._tables[place] for (place,) in asked(self._wrapper, " UNION ALL ".join(questions))
         ]
-
-
-def asked(wrapper: Any, sql: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-    """Run statements, and return the rows of the last one; none if it returns none."""
-    if not sql:
-        return []
-    with closing(wrapper.cursor()) as cursor:
-        cursor.execute(sql, params)
-        rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
-    return rows
-
-
-def fingerprints_of(wrapper: Any, names: Sequence[str]) -> dict[str, Hashable]:
-    """Return for each table, by its quoted name, a value that changes with its rows."""
-    if not names:
-        return {}
-    questions = (
-        f"SELECT {place}, md5(string_agg({_ROW}::text, chr(10) ORDER BY {_ROW}::text)) FROM {name} {_ROW}"  # noqa: S608 - names of tables
-        for place, name in enumerate(names)
-    )
-    return {
-        names[int(place)]: mark for place, mark in asked(wrapper, " UNION ALL ".join(questions))
-    }
-
-
-def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:
-    """Return the statement that sets sequences: each with its last number, and whether that was given out."""
-    calls = [f"setval('{name}', {last}, {str(given).lower()})" for name, last, given in states]
-    return f"SELECT {', '.join(calls)}" if calls else ""
-
-
-def replace_rows(wrapper: Any, names: Collection[str], contents: Mapping[str, bytes]) -> None:
-    """Delete all rows of tables in one transaction, and put others in, in this order.
-
-    Foreign keys are checked at the end where they can be.
-
-    Args:
-        wrapper: a connection that no transaction uses.
-        names: the quoted names of the tables; those that are referred to first.
-        contents: the new rows of tables, in the format of COPY.
-    """
-    deletions = "; ".join(f"DELETE FROM ONLY {name}" for name in reversed(list(names)))  # noqa: S608 - names of tables
-    try:
-        asked(wrapper, f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {deletions}")
-        for name in names:
-            if contents.get(name):
-                with (
-                    closing(wrapper.connection.cursor()) as cursor,
-                    cursor.copy(f"COPY {name} FROM STDIN") as rows,
-                ):
-                    rows.write(contents[name])
-        asked(wrapper, "COMMIT")
-    except BaseException:
-        asked(wrapper, "ROLLBACK")
-        raise

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import AutoField, QuerySet
 from django.db.models.base import ModelState
 
+from ..postgresql.tables import fingerprints_of
 from .databases import (
     in_place,
     opened_connection,
@@ -21,7 +22,6 @@ from .databases import (
     vendor_of,
     with_referred,
 )
-from .postgresql import fingerprints_of
 
 #: The rows of tables that were read before, by what they depend on.
 Known: TypeAlias = dict[Hashable, list[dict[str, Any]]]

@@ -8,7 +8,7 @@ Read in this order:
   `django_servers`: a copy of one in PostgreSQL; `django_clones`: the second databases on a server, made before
   the first test.
 - `django_memory`: what Django keeps in memory: caches and the outbox.
-- `sqlalchemy`: the sqlite databases of SQLAlchemy's engines, by first use.
+- `sqlalchemy`: the databases of SQLAlchemy's engines, by first use; `sqlalchemy_postgresql`: those in PostgreSQL.
 - `files`: what is in the temporary folder of the test.
 - `redis`: the databases of redis and fakeredis, by first use.
 - `direct`: refuses connections that go past the copies.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Final
 
@@ -12,8 +12,8 @@ from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...engine.acts import is_explored, refuse_delivery
 from ..django.databases import behind_alias, models_of, opened_connection, settings_of
-from ..django.postgresql import asked, fingerprints_of, replace_rows, set_sequences
 from ..django.rows import Known, Rows
+from ..postgresql.tables import Refilled, asked, fingerprints_of, in_order, set_sequences
 from .copied import Building
 from .django_clones import Clones
 from .django_sqlite import described, state_of
@@ -55,8 +55,6 @@ SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename), coalesce(las
     last_value IS NOT NULL
 FROM pg_sequences
 """
-#: A trigger or a cascade may change tables that were put back.
-_ROUNDS: Final = 3
 
 
 def copy_of_server(
@@ -91,11 +89,11 @@ class PostgresqlCopy:
         self._using = using
         self._settings = {**settings_of(using), "NAME": name}
         found = dict(asked(wrapper, _TABLES))
-        self._tables = _in_order(list(found), asked(wrapper, _KEYS))
-        self._marks = fingerprints_of(wrapper, self._tables)
-        filled = [table for table in self._tables if self._marks[table] is not None]
-        self._contents = {table: _rows_of(wrapper, table) for table in filled}
-        self._count = sum(content.count(b"\n") for content in self._contents.values())
+        self._tables = in_order(list(found), asked(wrapper, _KEYS))
+        marks = fingerprints_of(wrapper, self._tables)
+        filled = [table for table in self._tables if marks[table] is not None]
+        contents = {table: _rows_of(wrapper, table) for table in filled}
+        self._count = sum(content.count(b"\n") for content in contents.values())
         self._sequences = set_sequences(asked(wrapper, _SEQUENCES))
         self._models = [
             model for model in models_of(None, using) if model._meta.db_table in found.values()
@@ -107,7 +105,8 @@ class PostgresqlCopy:
         for table in found:
             if table not in there:
                 raise ExplorationError(_TABLE_OF_TEST.format(table=table, using=using))
-        self._keys = asked(self._own, _KEYS)
+        keys = asked(self._own, _KEYS)
+        self._refilled = Refilled(self._own, self._tables, keys, marks, contents)
 
     @contextmanager
     def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
@@ -122,28 +121,10 @@ class PostgresqlCopy:
 
     def _put_back(self) -> None:
         """Give the tables that a history has changed the rows of the test again."""
-        changed = self._changed()
-        for _ in range(_ROUNDS):
-            if not changed:
-                break
-            replace_rows(self._own, self._with_referring(changed), self._contents)
-            changed = self._changed()
-        if changed:
-            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(changed)))
+        failed = self._refilled.put_back()
+        if failed:
+            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
         asked(self._own, self._sequences)
-
-    def _changed(self) -> list[str]:
-        marks = fingerprints_of(self._own, self._tables)
-        return [table for table in self._tables if marks[table] != self._marks[table]]
-
-    def _with_referring(self, tables: Collection[str]) -> list[str]:
-        """Return tables, and those whose rows would keep theirs from being deleted, or go with them."""
-        found = set(tables)
-        while True:
-            more = {table for table, to, may_wait in self._keys if to in found and not may_wait}
-            if more <= found:
-                return [table for table in self._tables if table in found]
-            found |= more
 
 
 class NotCopied:
@@ -179,24 +160,3 @@ def _rows_of(wrapper: Any, table: str) -> bytes:
         cursor.copy(f"COPY {table} TO STDOUT") as rows,
     ):
         return b"".join(map(bytes, rows))
-
-
-def _in_order(tables: Collection[str], keys: Collection[tuple[Any, ...]]) -> list[str]:
-    """Return tables such that each comes after those to which it refers, where that is possible."""
-    referred: dict[str, list[str]] = {table: [] for table in tables}
-    for table, to, _ in keys:
-        if table in referred and to in referred:
-            referred[table].append(to)
-    ordered: dict[str, None] = {}
-    begun: set[str] = set()
-
-    def add(table: str) -> None:
-        if table not in begun:
-            begun.add(table)
-            for to in referred[table]:
-                add(to)
-            ordered[table] = None
-
-    for table in tables:
-        add(table)
-    return list(ordered)

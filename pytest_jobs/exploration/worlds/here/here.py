@@ -61,7 +61,7 @@ def here(*, ignore: str | Collection[str] = ()) -> Here:
     """Take what the test's fixtures have built as the world; each history gets copies of it.
 
     Copied are the databases of Django that the test may use, with what it has not committed, Django's caches
-    in memory and its outbox, the sqlite databases of the engines of SQLAlchemy and the databases of redis that
+    in memory and its outbox, the databases of the engines of SQLAlchemy (sqlite, PostgreSQL) and of redis that
     the job uses, and the files in the `tmp_path` of the test. What the test has stays as it is. Outside of
     `check_idempotent` the copies are made when the block is entered.
 
@@ -129,7 +129,7 @@ def copies_of_test() -> Generator[list[Copied], None, None]:
         if "sqlalchemy" in sys.modules:
             from .sqlalchemy import Engines
 
-            copies.append(Engines())
+            copies.append(Engines(stack))
         if "redis" in sys.modules:
             from .redis import Databases
 

@@ -1,4 +1,4 @@
-"""Copies of the sqlite databases that SQLAlchemy's engines have, each made when a job first uses its engine."""
+"""Copies of the databases that SQLAlchemy's engines have, each made when a job first uses its engine."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.engine import Engine
 
+from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery, watcher
+from ...engine.sameness.chance import numbering
 from ..sqlalchemy.binding import redirect
 from .copied import Building, IsIgnored, counted, unwatched
 from .direct import refusing_direct_connections
@@ -36,9 +39,12 @@ _NOT_FLUSHED: Final = (
 )
 _NOT_COPIED: Final = (
     "The job uses {engine!r}, of which there is no copy, so that it would change the rows of the test: only "
-    "engines of sqlite are copied. Build the database in a world, and name it: `with "
+    "databases in sqlite and PostgreSQL are copied. Build the database in a world, and name it: `with "
     "sqlalchemy_world(Base.metadata, bind=(module, 'engine')) as database:` and check_idempotent(job, world=shop)."
 )
+#: Rows by table.
+Tables: TypeAlias = dict[str, list[dict[str, Any]]]
+
 _ORM: Final = "sqlalchemy.orm"
 #: Every use of a session begins with one of these.
 _USES: Final = (
@@ -47,11 +53,68 @@ _USES: Final = (
 )
 
 
-class Engines:
-    """The engines that the job has used in any history, and the content of their databases in the test."""
+class Database(Protocol):
+    """A database of the test, of which each history gets a copy."""
 
-    def __init__(self) -> None:
-        self._contents: dict[Engine, bytes] = {}
+    #: The rows that it has in the test, by table.
+    before: Tables
+
+    def fresh(
+        self, stack: ExitStack, announce: Callable[[range, str], None] | None
+    ) -> tuple[URL, Callable[[], Tables]]:
+        """Make the copy of a history; return where it is, and what returns its rows.
+
+        Args:
+            stack: ends with the history.
+            announce: takes the numbers of a sequence and its name.
+        """
+        ...
+
+    def check(self, connection: Any) -> None:
+        """Refuse a connection of a delivery that does not lead to the copy."""
+        ...
+
+
+class SqliteDatabase:
+    """A database in a file or in memory; each history has a file of its own."""
+
+    def __init__(self, engine: Engine, held: Connection | None) -> None:
+        """Copy the content as the test sees it.
+
+        Args:
+            engine: leads to it.
+            held: the connection on which the test has a transaction; None if no session has one.
+        """
+        self._place = engine.url.database or ":memory:"
+        self._content = _content(engine, held)
+        self.before = _tables_in(self._content)
+
+    def fresh(
+        self, stack: ExitStack, announce: Callable[[range, str], None] | None
+    ) -> tuple[URL, Callable[[], Tables]]:
+        place = _FAST if os.access(_FAST, os.W_OK) else None
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place))
+        file = Path(folder) / "copy.sqlite3"
+        file.write_bytes(self._content)
+        _tables_of_file(file)
+        stack.enter_context(refusing_direct_connections([self._place], "SQLAlchemy"))
+        return URL.create("sqlite", database=str(file)), partial(_tables_of_file, file)
+
+    def check(self, connection: Any) -> None:
+        pass
+
+
+class Engines:
+    """The engines that the job has used in any history, and their databases in the test."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        """Copy nothing yet.
+
+        Args:
+            stack: ends with the search.
+        """
+        self._stack = stack
+        self._databases: dict[Engine, Database] = {}
         #: The engines that were known before the clean run, whose tables are all shown.
         self._shown: list[Engine] = []
         self._histories = 0
@@ -61,7 +124,7 @@ class Engines:
     def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._histories += 1
         if self._histories > 1 and not self._shown:
-            self._shown = list(self._contents)
+            self._shown = list(self._databases)
         patches = Patches()
         with ExitStack() as stack:
             stack.callback(patches.restore)
@@ -71,24 +134,32 @@ class Engines:
 
     def described(self) -> str:
         return "; ".join(
-            f"{self.name_of(engine)}: {counted(len(tables), 'table')}, "
-            f"{counted(sum(map(len, tables.values())), 'row')}"
-            for engine in self._contents
-            for tables in [_tables_in(self._contents[engine])]
+            f"{self.name_of(engine)}: {counted(len(database.before), 'table')}, "
+            f"{counted(sum(map(len, database.before.values())), 'row')}"
+            for engine, database in self._databases.items()
         )
 
-    def content_of(self, engine: Engine, held: Connection | None) -> bytes:
-        """Return the content of a database as the test sees it.
+    def database_of(self, engine: Engine, held: Connection | None) -> Database:
+        """Return the database to which an engine leads. It is copied the first time.
 
         Args:
-            engine: leads to it.
+            engine: the engine.
             held: the connection on which the test has a transaction; None if no session has one.
         """
-        if engine not in self._contents:
+        if engine not in self._databases:
             self._check_flushed(engine)
             with unwatched():
-                self._contents[engine] = _content(engine, held)
-        return self._contents[engine]
+                self._databases[engine] = self._copied(engine, held)
+        return self._databases[engine]
+
+    def _copied(self, engine: Engine, held: Connection | None) -> Database:
+        if engine.dialect.name == "sqlite":
+            return SqliteDatabase(engine, held)
+        if engine.dialect.name == "postgresql":
+            from .sqlalchemy_postgresql import PostgresqlDatabase
+
+            return PostgresqlDatabase(engine, held, self._stack)
+        raise ExplorationError(_NOT_COPIED.format(engine=engine))
 
     def is_of_test(self, session: object) -> bool:
         return session in self._of_test
@@ -96,7 +167,8 @@ class Engines:
     def name_of(self, engine: Engine) -> str:
         """Return the name of a database, as the description says it."""
         database = engine.url.database
-        return Path(database).name if database and database != ":memory:" else "sqlite"
+        is_named = database and database != ":memory:"
+        return Path(database or "").name if is_named else engine.dialect.name
 
     def _check_flushed(self, engine: Engine) -> None:
         for session in list(self._of_test):
@@ -106,8 +178,8 @@ class Engines:
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}
-        for place, (engine, content) in enumerate(self._contents.items()):
-            before = _tables_in(content)
+        for place, (engine, database) in enumerate(self._databases.items()):
+            before = database.before
             now = history.tables_of(engine)
             found = before if now is None else now
             for table, rows in found.items():
@@ -125,7 +197,9 @@ class _History:
         self._engines = engines
         self._patches = patches
         self._stack = stack
-        self._files: dict[Engine, Path] = {}
+        self._copies: dict[Engine, tuple[Database, Callable[[], Tables]]] = {}
+        #: In a delivery another one would be in force.
+        self._announce = numbering.get()
         #: The connection of the test to which a session is bound.
         self._held: dict[Engine, Connection] = {}
 
@@ -134,36 +208,34 @@ class _History:
 
         @functools.wraps(raw_connection)
         def connected(engine: Engine) -> Any:
-            if is_explored():
-                self._redirect(engine)
-            return raw_connection(engine)
+            if not is_explored():
+                return raw_connection(engine)
+            database = self._redirected(engine)
+            connection = raw_connection(engine)
+            database.check(connection)
+            return connection
 
         self._patches.set(Engine, "raw_connection", connected)
         if _ORM in sys.modules:
             self._install_sessions()
 
-    def tables_of(self, engine: Engine) -> dict[str, list[dict[str, Any]]] | None:
+    def tables_of(self, engine: Engine) -> Tables | None:
         """Return the rows of a copy by table; None if no delivery has used it."""
-        file = self._files.get(engine)
-        return None if file is None else _tables_of_file(file)
+        return self._copies[engine][1]() if engine in self._copies else None
 
-    def _redirect(self, engine: Engine) -> None:
-        if engine in self._files:
-            return
-        if engine.dialect.name != "sqlite":
-            refuse_delivery(_NOT_COPIED.format(engine=engine))
-        database = engine.url.database or ":memory:"
-        content = self._engines.content_of(engine, self._held.get(engine))
-        place = _FAST if os.access(_FAST, os.W_OK) else None
-        with unwatched():
-            folder = self._stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place)
-            )
-            file = self._files[engine] = Path(folder) / "copy.sqlite3"
-            file.write_bytes(content)
-            _tables_of_file(file)
-            redirect(self._patches, engine, URL.create("sqlite", database=str(file)))
-            self._stack.enter_context(refusing_direct_connections([database], "SQLAlchemy"))
+    def _redirected(self, engine: Engine) -> Database:
+        """Return the database of an engine, which leads to the copy from now on."""
+        if engine not in self._copies:
+            try:
+                database = self._engines.database_of(engine, self._held.get(engine))
+                with unwatched():
+                    place, show = database.fresh(self._stack, self._announce)
+                    redirect(self._patches, engine, place)
+                    self._copies[engine] = database, show
+            except ExplorationError as error:
+                # The job could catch it.
+                refuse_delivery(str(error))
+        return self._copies[engine][0]
 
     def _install_sessions(self) -> None:
         """Give each delivery sessions of its own, whose engines are those of the sessions of the test."""
@@ -291,19 +363,19 @@ def _awaited_content(engine: Engine, held: Connection | None) -> bytes:
         return bytes(own.serialize())
 
 
-def _tables_in(content: bytes) -> dict[str, list[dict[str, Any]]]:
+def _tables_in(content: bytes) -> Tables:
     with closing(sqlite3.Connection(":memory:")) as connection:
         if content:
             connection.deserialize(content)
         return _tables(connection)
 
 
-def _tables_of_file(file: Path) -> dict[str, list[dict[str, Any]]]:
+def _tables_of_file(file: Path) -> Tables:
     with closing(sqlite3.connect(str(file), isolation_level=None)) as connection:
         return _tables(connection)
 
 
-def _tables(connection: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
+def _tables(connection: sqlite3.Connection) -> Tables:
     found = {}
     names: Iterable[tuple[str]] = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"

@@ -213,7 +213,7 @@ class _SchemaStore:
             rows = [dict(row._mapping) for row in connection.execute(select(table))]
             if rows:
                 self._seeds.append((table, rows))
-        self._numbered = _sequences(connection, self._schema)
+        self._numbered = numbered_sequences(connection, self._schema)
         quoted = connection.dialect.identifier_preparer.format_table
         names = [quoted(table) for table in reversed(metadata.sorted_tables)]
         # Faster than TRUNCATE for small tables.
@@ -225,7 +225,7 @@ class _SchemaStore:
             self._reset = f"TRUNCATE {','.join(names)}"
 
 
-def _sequences(connection: Any, schema: str) -> list[tuple[str, range, str]]:
+def numbered_sequences(connection: Any, schema: str) -> list[tuple[str, range, str]]:
     """Return the sequences of a schema that can give out high numbers, with these, and what each numbers."""
     found = [
         (sequence, name)

@@ -1,0 +1,142 @@
+"""Tables of a PostgreSQL database between histories: what is in them, and how they come to that again.
+
+A connection is anything that makes cursors of psycopg and has the connection of psycopg as `connection`, as the
+wrappers of Django do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Final
+
+#: One row of a table, under a name that no column has.
+_ROW: Final = "pytest_jobs_row"
+#: A trigger or a cascade may change tables that were put back.
+_ROUNDS: Final = 3
+
+
+def asked(wrapper: Any, sql: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    """Run statements, and return the rows of the last one; none if it returns none."""
+    if not sql:
+        return []
+    with closing(wrapper.cursor()) as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+    return rows
+
+
+def fingerprints_of(wrapper: Any, names: Sequence[str]) -> dict[str, Hashable]:
+    """Return for each table, by its quoted name, a value that changes with its rows."""
+    if not names:
+        return {}
+    questions = (
+        f"SELECT {place}, md5(string_agg({_ROW}::text, chr(10) ORDER BY {_ROW}::text)) FROM {name} {_ROW}"  # noqa: S608 - names of tables
+        for place, name in enumerate(names)
+    )
+    return {
+        names[int(place)]: mark for place, mark in asked(wrapper, " UNION ALL ".join(questions))
+    }
+
+
+def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:
+    """Return the statement that sets sequences: each with its last number, and whether that was given out."""
+    calls = [f"setval('{name}', {last}, {str(given).lower()})" for name, last, given in states]
+    return f"SELECT {', '.join(calls)}" if calls else ""
+
+
+def replace_rows(wrapper: Any, names: Collection[str], contents: Mapping[str, bytes]) -> None:
+    """Delete all rows of tables in one transaction, and put others in, in this order.
+
+    Foreign keys are checked at the end where they can be.
+
+    Args:
+        wrapper: a connection that no transaction uses.
+        names: the quoted names of the tables; those that are referred to first.
+        contents: the new rows of tables, in the format of COPY.
+    """
+    deletions = "; ".join(f"DELETE FROM ONLY {name}" for name in reversed(list(names)))  # noqa: S608 - names of tables
+    try:
+        asked(wrapper, f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {deletions}")
+        for name in names:
+            if contents.get(name):
+                with (
+                    closing(wrapper.connection.cursor()) as cursor,
+                    cursor.copy(f"COPY {name} FROM STDIN") as rows,
+                ):
+                    rows.write(contents[name])
+        asked(wrapper, "COMMIT")
+    except BaseException:
+        asked(wrapper, "ROLLBACK")
+        raise
+
+
+class Refilled:
+    """Tables of a copy that get the rows of the test again before each history."""
+
+    def __init__(
+        self,
+        own: Any,
+        tables: Collection[str],
+        keys: Collection[tuple[Any, ...]],
+        marks: Mapping[str, Hashable],
+        contents: Mapping[str, bytes],
+    ) -> None:
+        """Put nothing back yet.
+
+        Args:
+            own: a connection to the copy that no transaction uses.
+            tables: the quoted names of the tables; those that are referred to first, where that is possible.
+            keys: each foreign key: the table, that to which it refers, and whether it may be broken for a while.
+            marks: the fingerprints that the tables have in the test.
+            contents: the rows that they have there, in the format of COPY.
+        """
+        self._own = own
+        self._tables = list(tables)
+        self._keys = keys
+        self._marks = marks
+        self._contents = contents
+
+    def put_back(self) -> list[str]:
+        """Give the tables that a history has changed their rows again; return those for which that failed."""
+        changed = self._changed()
+        for _ in range(_ROUNDS):
+            if not changed:
+                break
+            replace_rows(self._own, self._with_referring(changed), self._contents)
+            changed = self._changed()
+        return changed
+
+    def _changed(self) -> list[str]:
+        marks = fingerprints_of(self._own, self._tables)
+        return [table for table in self._tables if marks[table] != self._marks[table]]
+
+    def _with_referring(self, tables: Collection[str]) -> list[str]:
+        """Return tables, and those whose rows would keep theirs from being deleted, or go with them."""
+        found = set(tables)
+        while True:
+            more = {table for table, to, may_wait in self._keys if to in found and not may_wait}
+            if more <= found:
+                return [table for table in self._tables if table in found]
+            found |= more
+
+
+def in_order(tables: Collection[str], keys: Collection[tuple[Any, ...]]) -> list[str]:
+    """Return tables such that each comes after those to which it refers, where that is possible."""
+    referred: dict[str, list[str]] = {table: [] for table in tables}
+    for table, to, _ in keys:
+        if table in referred and to in referred:
+            referred[table].append(to)
+    ordered: dict[str, None] = {}
+    begun: set[str] = set()
+
+    def add(table: str) -> None:
+        if table not in begun:
+            begun.add(table)
+            for to in referred[table]:
+                add(to)
+            ordered[table] = None
+
+    for table in tables:
+        add(table)
+    return list(ordered)
