@@ -98,9 +98,16 @@ class Cases:
         for module in project.modules:
             for call in module.calls:
                 function = _recurring_function(call, module, project)
-                job = None if function is None else project.job_at(module, function)
-                if job is not None:
-                    self._recur(job, "")
+                if function is None:
+                    continue
+                named = constant(function)
+                found = (
+                    project.job_named(named)
+                    if isinstance(named, str)
+                    else project.job_at(module, function)
+                )
+                if found is not None:
+                    self._recur(found, "")
 
     def _recur(self, job: DeclaredJob, key: str) -> None:
         # Libraries do not say which entry of their schedule has fired.
@@ -323,7 +330,8 @@ def _recurs_by_declaration(job: DeclaredJob) -> bool:
         return any("periodic" in name for name in decorators)
     if job.library == "apscheduler" and isinstance(job.declared, ast.Call):
         return _is_repeated(job.declared, 0)
-    return job.library == "dramatiq" and "periodic" in job.options
+    option = {"dramatiq": "periodic", "taskiq": "schedule"}.get(job.library, "")
+    return option in job.options
 
 
 def _recurring_function(call: ast.Call, module: Module, project: Project) -> ast.expr | None:
@@ -332,6 +340,8 @@ def _recurring_function(call: ast.Call, module: Module, project: Project) -> ast
     first = call.args[0] if call.args else None
     if origin in _CRON_JOBS:
         return first or named.get("coroutine") or named.get("function")
+    if origin == "django_q.tasks.schedule" and _is_repeated_by_q(named):
+        return first or named.get("func")
     if origin in ("rq.cron.register", "rq.register"):
         return first or named.get("func")
     if not isinstance(call.func, ast.Attribute):
@@ -355,6 +365,13 @@ def _is_repeated(call: ast.Call, place: int) -> bool:
         return False
     text = constant(trigger) or ast.unparse(_called(trigger)).rpartition(".")[2]
     return text in _REPEATED
+
+
+def _is_repeated_by_q(named: dict[str, ast.expr]) -> bool:
+    """Say whether a call of `django_q.tasks.schedule` fires again: once is what it does by default."""
+    kind = named.get("schedule_type")
+    text = "" if kind is None else str(constant(kind) or ast.unparse(kind))
+    return kind is not None and text.rpartition(".")[2] not in ("O", "ONCE")
 
 
 def _called(node: ast.expr) -> ast.expr:

@@ -133,6 +133,28 @@ CASES = {
         ),
         [],
     ),
+    "taskiq with a schedule": (
+        (
+            "from taskiq import InMemoryBroker\n"
+            "broker = InMemoryBroker()\n"
+            "@broker.task(schedule=[{'cron': '0 3 * * *'}])\n"
+            "async def pay(): ...\n"
+        ),
+        ["recurring"],
+    ),
+    "django_q": (
+        (
+            "from django_q.models import Schedule\n"
+            "from django_q.tasks import schedule\n"
+            "def pay(): ...\n"
+            "schedule('app.pay', schedule_type=Schedule.DAILY)\n"
+        ),
+        ["recurring"],
+    ),
+    "django_q once": (
+        "from django_q.tasks import schedule\ndef pay(): ...\nschedule('app.pay', schedule_type='O')\n",
+        [],
+    ),
     "celery beat": (
         (
             "from celery import Celery\n"
