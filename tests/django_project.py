@@ -25,6 +25,7 @@ def _settings(version: tuple[int, ...]) -> dict[str, Any]:
         "INSTALLED_APPS": [
             *(["django_tasks"] if backport else []),
             *(["django_q"] if find_spec("django_q") else []),
+            *(["django_celery_beat"] if find_spec("django_celery_beat") else []),
         ],
         "Q_CLUSTER": {"redis": {"host": "127.0.0.1", "port": 1}, "timeout": 30},
         "RQ_QUEUES": {"default": {"HOST": "127.0.0.1", "PORT": 1, "DB": 0}},

@@ -4,6 +4,7 @@
 - `seam`: patches the classes of a library once for all bridges to it.
 - `applications`: the applications of a library, and which is asked first for a job by its name.
 - `libraries/`: the libraries that are known, and how a harness captures those that are imported.
+- `rows`: whether a test may read the rows in which libraries keep schedules.
 - `calls`: delivers the direct calls of bridged tasks as jobs.
 - `opening`: makes the bridges that `jobs_apps` names, and `open_jobs`.
 - `django/`, `celery/`, `taskiq/`, `rq/`, `huey/` and the like: one library each. Django's is the shortest to read.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from copy import copy
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from celery import Celery
 
 from ..toolkit import times_between
+from .times import following
 
 
 class Beat:
@@ -40,18 +39,7 @@ class Beat:
             scheduler.merge_inplace(declared)
             for entry in scheduler.schedule.values():
                 fire = partial(scheduler.apply_async, entry, advance=False)
-                following = partial(_following, app, entry.schedule)
-                for at_ns in times_between(following, begun_ns, until_ns):
+                after = partial(following, app, entry.schedule)
+                for at_ns in times_between(after, begun_ns, until_ns):
                     if at_ns > after_ns:
                         yield at_ns, fire
-
-
-def _following(app: Celery, schedule: Any, moment: datetime) -> datetime | None:
-    """Return when an entry is next due that was sent at a time, as its schedule computes it then."""
-    # Crontab lines are compared with the local time of the application.
-    local = moment.astimezone(app.timezone)
-    then = copy(schedule)
-    then.app = app
-    then.nowfun = lambda: local
-    wait: timedelta = then.remaining_estimate(local)
-    return moment + wait if wait > timedelta(0) else None

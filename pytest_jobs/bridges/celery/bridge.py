@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -46,6 +46,7 @@ from .beat import Beat
 from .description import describe
 from .messages import TaskMessage, following, steps_after
 from .results import ResultStore, has_results, no_results
+from .rows import row_firings_between
 
 _PROBE: Final = Probe(
     "celery",
@@ -470,9 +471,10 @@ class CeleryBridge(
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterable[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object]]]:
         """Yield what celery beat sends in a span."""
-        return self._beat.firings_between(self._apps.with_schedules(), after_ns, until_ns)
+        yield from self._beat.firings_between(self._apps.with_schedules(), after_ns, until_ns)
+        yield from row_firings_between(self._apps.sending, after_ns, until_ns)
 
     def deliver(self, attempt: TaskAttempt) -> Delivery:
         message = attempt.message

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from django.apps import apps
-from django.db import connections, router
 from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.conf import Conf
 
+from ..rows import is_readable
 from ..toolkit import Patches, to_ns
 
 #: A cluster looks for rows that are due once in this time.
@@ -43,13 +43,7 @@ def _rows() -> list[Any]:
     if not (Conf.SCHEDULER and apps.ready and apps.is_installed("django_q")):
         return []
     model = apps.get_model("django_q", "Schedule")
-    try:
-        tables = connections[router.db_for_read(model)].introspection.table_names()
-    except (RuntimeError, AssertionError):
-        # So pytest-django and `SimpleTestCase` keep a test from the database.
-        return []
-    is_there = model._meta.db_table in tables
-    return list(model.objects.exclude(repeats=0).order_by("pk")) if is_there else []
+    return list(model.objects.exclude(repeats=0).order_by("pk")) if is_readable(model) else []
 
 
 def _ns(at: datetime) -> int:

@@ -1,0 +1,82 @@
+"""What celery beat sends with django-celery-beat: the rows of `PeriodicTask`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
+
+from celery import Celery
+from celery.utils.time import maybe_make_aware
+
+from ..rows import is_readable
+from ..toolkit import to_datetime, to_ns
+from .times import following
+
+_MODELS: Final = "django_celery_beat.models"
+
+
+def row_firings_between(
+    app_of: Callable[[str], Celery], after_ns: int, until_ns: int
+) -> Iterator[tuple[int, Callable[[], object]]]:
+    """Yield when beat sends the tasks of the rows that are there now, and what sends them.
+
+    Args:
+        app_of: returns the application that sends a task of a name.
+        after_ns: the span begins after this time.
+        until_ns: it ends with this time.
+    """
+    if _MODELS not in sys.modules:
+        return
+    model = import_module(_MODELS).PeriodicTask
+    if is_readable(model):
+        for row in model.objects.enabled().order_by("pk"):
+            app = app_of(row.task)
+            for at_ns in _times(_entry(row, app), after_ns, until_ns):
+                yield at_ns, partial(_send, app, row)
+
+
+def _entry(row: Any, app: Celery) -> Any:
+    return import_module("django_celery_beat.schedulers").ModelEntry(row, app=app)
+
+
+def _times(entry: Any, after_ns: int, until_ns: int) -> Iterator[int]:
+    row = entry.model
+    if row.one_off and row.total_run_count:
+        return
+    if row.expires is not None:
+        until_ns = min(until_ns, _ns(row.expires) - 1)
+    earliest_ns = after_ns + 1
+    if row.start_time is not None:
+        earliest_ns = max(earliest_ns, _ns(row.due_start_time(UTC)))
+    moment: datetime | None = maybe_make_aware(entry.last_run_at)
+    while moment is not None and (moment := following(entry.app, entry.schedule, moment)):
+        # A run that was missed comes at once, and the next one counts from there.
+        at_ns = max(_ns(moment), earliest_ns)
+        if at_ns > until_ns:
+            return
+        yield at_ns
+        moment = None if row.one_off else to_datetime(at_ns)
+
+
+def _ns(moment: datetime) -> int:
+    return to_ns(maybe_make_aware(moment), "the time of a row")
+
+
+def _send(app: Celery, read: Any) -> None:
+    """Send the task of a row as beat does, unless the row is gone or disabled, and note in the row that it ran."""
+    from celery.beat import Scheduler
+
+    row = type(read).objects.enabled().filter(pk=read.pk).first()
+    if row is None:
+        return
+    entry = _entry(row, app)
+    Scheduler(app, schedule={}, lazy=True).apply_async(entry, advance=False)
+    after = next(entry)
+    after.save()
+    if row.one_off:
+        # It disables the row.
+        after.is_due()
