@@ -114,6 +114,8 @@ class _TestView:
         parts = [_counted(len(jobs), "job")]
         if statuses["retried"]:
             parts.append(_counted(statuses["retried"], "retry", "retries"))
+        if self.test.runs > 1:
+            parts.insert(0, f"first of {self.test.runs:,} runs")
         last = max((attempt.ended for attempt in attempts), default=0.0)
         if last > 0:
             parts.append(duration(last))

@@ -19,6 +19,7 @@ from ...insight.report.covered import coverage_table
 from ...insight.report.data import ReportData
 from ...insight.report.filling import shown_tests, simulated_runs
 from ...insight.report.making import page
+from ..settings.options import session_options
 from .covering import CoveragePlugin
 from .linting import LintPlugin
 from .recording import recording
@@ -86,7 +87,7 @@ class Reporting:
         seen = self._recording.seen
         return ReportData(
             self._config.rootpath.name,
-            shown_tests(seen.tests),
+            shown_tests(seen.tests, first_runs=session_options(self._config).attack == "crash"),
             tuple(simulated_runs(seen.tests)),
             coverage_table(self._coverage()),
             self._maps,

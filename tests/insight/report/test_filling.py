@@ -139,3 +139,15 @@ def test_a_simulation_is_a_run_of_its_own():
     assert run.outcome == "exhausted"
     assert [(one.at, one.wait) for one in run.attempts] == [(0.0, 3.0), (3.0, 3.0), (6.0, None)]
     assert shown_tests(tests) == []
+
+
+def test_of_a_test_that_was_repeated_the_first_run_is_shown_where_that_is_asked_for():
+    tests = seen(lambda jobs: receipt.perform_later(1)) * 3 + seen(
+        lambda jobs: receipt.perform_later(2), "test_other"
+    )
+
+    assert len(shown_tests(tests)) == 4
+    assert [(test.nodeid, test.runs) for test in shown_tests(tests, first_runs=True)] == [
+        ("test_it", 3),
+        ("test_other", 1),
+    ]

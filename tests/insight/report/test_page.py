@@ -124,6 +124,17 @@ def test_a_line_of_a_map_has_its_story(whole):
     assert "overlap: DUPLICATE" in whole.text
 
 
+def test_of_many_maps_those_of_safe_jobs_are_closed():
+    safe = {**MAP, "tone": "ok", "verdict": "safe"}
+    few, many = (Page(page(ReportData("shop", maps=maps))) for maps in ([safe], [MAP, *[safe] * 4]))
+
+    assert [("open" in one) for one in few.all("details") if one.get("class") == "map"] == [True]
+    assert [("open" in one) for one in many.all("details") if one.get("class") == "map"] == [
+        True,
+        *[False] * 4,
+    ]
+
+
 def test_coverage_rankings_and_lint_are_tables_and_lists(whole):
     assert "1 of 2 rules" in whole.text
     assert "1 of 2 jobs is performed by a test." in whole.text
@@ -176,6 +187,12 @@ def test_a_session_that_only_checks_has_its_maps_alone():
     parsed = Page(page(ReportData("shop", maps=(MAP,))))
 
     assert [one["id"] for one in parsed.all("section")] == ["maps"]
+
+
+def test_a_test_that_was_repeated_says_so():
+    parsed = Page(page(ReportData("shop", (replace(SIGN_UP, runs=16),))))
+
+    assert "first of 16 runs · 1 job" in parsed.text
 
 
 def test_a_thousand_tests_take_few_elements_each():
