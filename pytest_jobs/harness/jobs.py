@@ -22,6 +22,7 @@ from .open_harness import OpenHarness, check_outside_jobs, open_harnesses, sandb
 from .payload_files import write_payloads
 from .records.delivery import ENDED_IN_FAILURE, Delivery, Tally, own_traceback
 from .records.instants import delta_ns, to_ns
+from .records.progress import Work
 from .records.record import FIRST, JobRecord
 from .records.texts import short_name
 from .running import verbs
@@ -487,34 +488,49 @@ class Jobs(OpenHarness):
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         check_outside_jobs(verb)
         ledger, performer = self.ledger, self.performer
+        work = self._work(verb)
 
         def deliver(record: JobRecord) -> Delivery:
+            work.step(record)
             delivery = performer.deliver(ledger, record)
             error = delivery.error
             if raise_errors and error is not None and delivery.raises:
                 raise error.with_traceback(own_traceback(error))
             return delivery
 
-        result = verbs.drive(plan, deliver)
+        with work:
+            result = verbs.drive(plan, deliver)
         self._run_inline()
         return result
 
     async def _adrive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         check_outside_jobs(verb)
         ledger, performer = self.ledger, self.performer
+        work = self._work(verb)
 
         async def deliver(record: JobRecord) -> Delivery:
+            work.step(record)
             delivery = await performer.adeliver(ledger, record)
             error = delivery.error
             if raise_errors and error is not None and delivery.raises:
                 raise error.with_traceback(own_traceback(error))
             return delivery
 
-        result = await verbs.adrive(plan, deliver)
+        with work:
+            result = await verbs.adrive(plan, deliver)
         self._run_inline()
         if self._inline is not None:
             await self._inline.settle()
         return result
+
+    def _work(self, verb: str) -> Work:
+        def planned() -> int:
+            # An interrupted delivery is pending again.
+            left = sum(1 for record in self.ledger.pending() if record is not work.now)
+            return work.steps + left
+
+        work = Work(f"jobs.{verb}()", "deliveries", planned)
+        return work
 
     # What jobs are performed with
 

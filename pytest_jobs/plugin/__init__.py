@@ -9,6 +9,7 @@ its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `explo
 - `opening`: how a harness is opened; `guard`: the harness of the session, for wider fixtures;
 - `outcome`: what fails a test after its body, and what its report shows;
 - `explored`, `replaying` and `cloning`: the summary of checks, the replay of one history, databases for checks;
+- `progress`: the line that says how far a long test has come;
 - `tracebacks` and `colours`: a failure on a terminal;
 - `insight/`: `--jobs-lint`, `--jobs-cov`, and what a session sees of its jobs;
 - `adversary/`: `--jobs-twice` and `--jobs-crash`.
@@ -44,6 +45,7 @@ from .session import (
     pytest_runtest_call,
     pytest_runtest_makereport,
     pytest_sessionfinish,
+    pytest_sessionstart,
 )
 from .settings.declared import pytest_addoption
 
@@ -73,5 +75,6 @@ __all__ = [
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
+    "pytest_sessionstart",
     "session_jobs",
 ]

@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Sequence
 from typing import Any, cast
 
@@ -60,6 +61,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from .replaying import Replay
 
         register(Replay(config, explorations), "pytest_jobs_replay")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Show how far long tests have come, on a terminal."""
+    if sys.__stdout__ is not None and sys.__stdout__.isatty():
+        from .progress import show_progress
+
+        show_progress(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from ...errors import ExplorationError
+from ...harness.records.progress import Work
+from ...harness.records.texts import short_name
 from ..engine.points import Point
 from ..engine.world import TimeLimit
 from .checked_job import CheckedJob
@@ -98,18 +100,21 @@ class Explorer:
         rest = exploration.rest = Rest([first])
         rest.tried.update(plan.name for plan in plans if plan.key in self._done)
         others = [plan for plan in plans if plan.key not in self._done]
-        for position, plan in enumerate(others):
-            if not limit():
-                rest.left.update(left.name for left in others[position:])
-                break
-            rest.tried[plan.name] += 1
-            try:
-                failure = self.try_out(plan)
-            except ExplorationError:
-                rest.unclear[plan.name] += 1
-            else:
-                rest.failures += [] if failure is None else [failure]
-                exploration.tried.append(plan)
+        name = f"what else fails in {short_name(self.checked.name)}"
+        with Work(name, "histories", len(others)) as work:
+            for position, plan in enumerate(others):
+                if not limit():
+                    rest.left.update(left.name for left in others[position:])
+                    break
+                work.step(plan)
+                rest.tried[plan.name] += 1
+                try:
+                    failure = self.try_out(plan)
+                except ExplorationError:
+                    rest.unclear[plan.name] += 1
+                else:
+                    rest.failures += [] if failure is None else [failure]
+                    exploration.tried.append(plan)
         rest.unclear.update(plan.name for plan, _ in exploration.inconclusive)
         exploration.planned = len(plans)
         exploration.histories = rest.tried.total() - rest.unclear.total()
@@ -141,17 +146,19 @@ class Explorer:
     def _try_all(self, plans: Sequence[Plan], limit: TimeLimit) -> None:
         exploration = self.exploration
         waiting = deque(plans)
-        while waiting and exploration.failure is None and limit():
-            plan = waiting.popleft()
-            before = limit.computed
-            exploration.histories += 1
-            self._done.add(plan.key)
-            exploration.failure = self.try_out(plan)
-            exploration.tried.append(plan)
-            exploration.seconds += limit.computed - before
-            done = len(plans) - len(waiting)
-            if done == _TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):
-                waiting = deque(by_worth(waiting))
+        with Work(f"check of {short_name(self.checked.name)}", "histories", len(plans)) as work:
+            while waiting and exploration.failure is None and limit():
+                plan = waiting.popleft()
+                work.step(plan)
+                before = limit.computed
+                exploration.histories += 1
+                self._done.add(plan.key)
+                exploration.failure = self.try_out(plan)
+                exploration.tried.append(plan)
+                exploration.seconds += limit.computed - before
+                done = len(plans) - len(waiting)
+                if done == _TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):
+                    waiting = deque(by_worth(waiting))
 
     def try_out(self, plan: Plan) -> Failure | None:
         """Carry one plan out; return how it failed."""

@@ -83,6 +83,9 @@ class Plan:
         """What tells it from the other plans of one job."""
         return self.name, self.index, self.gap, self.other, self.second, self.outage
 
+    def __str__(self) -> str:
+        return self.name if self.point is None else f"{self.name} {self.point}"
+
     @property
     def cuts_off(self) -> bool:
         """Whether a delivery is cut off, so that an effect declared `at_least_once` may happen twice."""

@@ -121,7 +121,7 @@ def joined_run(machine: type[Any]) -> MachineRun:
             f"class, or assign `{options.name}.TestCase.settings`."
         )
     _drop_abandoned()
-    run = MachineRun(options, searching=False)
+    run = MachineRun(options)
     run.open()
     _current.set(run)
     current_audience().script = run
@@ -145,11 +145,12 @@ def _test_case(owner: type[Any], base: type[Any]) -> type[Any]:
     @functools.wraps(base.runTest)
     def runTest(self: Any) -> None:  # noqa: N802 - unittest calls it so
         _drop_abandoned()
-        run = MachineRun(checked_options(owner), searching=True)
+        run = MachineRun(checked_options(owner), self.settings.max_examples)
         run.open()
         token = _current.set(run)
         try:
-            base.runTest(self)
+            with run.work:
+                base.runTest(self)
             run.check_looked()
         except Hanging as hang:
             raise ExplorationError(str(hang)) from None

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from ...errors import CriterionError, ExplorationError
 from ...harness.records.patches import Patches
+from ...harness.records.progress import Work
 from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
@@ -59,15 +60,17 @@ class Options:
 class MachineRun:
     """Keeps the engine open for one example after another, and remembers what was seen in them."""
 
-    def __init__(self, options: Options, *, searching: bool) -> None:
+    def __init__(self, options: Options, examples: int | None = None) -> None:
         """Open nothing yet.
 
         Args:
             options: the attributes of the class of the machine.
-            searching: whether Hypothesis makes the examples. If not, there is one, a script.
+            examples: how many examples Hypothesis makes; None if it makes none, and there is one, a script.
         """
         self.options = options
-        self.searching = searching
+        self.searching = examples is not None
+        #: Has a step for each example.
+        self.work = Work(options.name, "examples", examples)
         #: How many deliveries ran the body of a job.
         self.performed = 0
         #: Whether a delivery came to a point at which it could have been killed.
@@ -109,6 +112,7 @@ class MachineRun:
 
     def begin(self, make: Callable[[MachineRun], E]) -> E:
         self.end()
+        self.work.step("")
         if self._initial is None:
             # A first world, to see in every further one whether it is fresh.
             make(self).open().close()

@@ -9,6 +9,7 @@ import pytest
 from ...errors import ExplorationError
 from ...exploration.live.crash import LiveCrash, LiveEffects, LiveScopes
 from ...exploration.live.worth import CrashPoint, by_worth
+from ...harness.records.progress import Work
 from ...harness.records.texts import error_text, short_name
 from ..settings.options import JobOptions
 from .plugin import AdversaryPlugin, blame, refer, several
@@ -113,26 +114,28 @@ class CrashPlugin(AdversaryPlugin):
         points = self._chosen(nodeid, seen.points)
         self.tally.count("tests with points")
         tried = 0
-        for point in points:
-            self.tally.name("jobs", point.job)
-            crash, run = self._killed_at(runs, point)
-            if crash.killed is not None:
-                tried += 1
-            elif not run.failed:
-                self.tally.name("lost", nodeid, str(point))
-            if not run.failed:
-                continue
-            known = crash.killed is not None and self.findings.known(point.place)
-            if not known and runs.once(LiveCrash(self._scopes(), self._effects)).failed:
-                self._blame_test(run, nodeid, f"{tried} of {several(len(points), 'point')}")
-                plain = run
-                break
-            if known or (crash.killed is not None and self._killed_at(runs, point)[1].failed):
-                self._blame(run, nodeid, point, _outcome(crash))
-                self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
-                plain = run
-                break
-            self.tally.name("unsteady", nodeid, str(point))
+        with Work(f"--jobs-crash of {nodeid}", "points", len(points)) as work:
+            for point in points:
+                work.step(point)
+                self.tally.name("jobs", point.job)
+                crash, run = self._killed_at(runs, point)
+                if crash.killed is not None:
+                    tried += 1
+                elif not run.failed:
+                    self.tally.name("lost", nodeid, str(point))
+                if not run.failed:
+                    continue
+                known = crash.killed is not None and self.findings.known(point.place)
+                if not known and runs.once(LiveCrash(self._scopes(), self._effects)).failed:
+                    self._blame_test(run, nodeid, f"{tried} of {several(len(points), 'point')}")
+                    plain = run
+                    break
+                if known or (crash.killed is not None and self._killed_at(runs, point)[1].failed):
+                    self._blame(run, nodeid, point, _outcome(crash))
+                    self.tally.name("stopped", nodeid, f"{tried} of {len(points)}")
+                    plain = run
+                    break
+                self.tally.name("unsteady", nodeid, str(point))
         self.tally.count("points tried", tried)
         return plain
 

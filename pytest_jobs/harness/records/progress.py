@@ -1,0 +1,98 @@
+"""How far a long piece of work has come, for whoever shows it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+
+class Watcher(Protocol):
+    """Shows how far work has come: see `watcher`."""
+
+    def begun(self, work: Work) -> bool:
+        """Return whether the steps of this work are wanted: those of work inside other work are not."""
+
+    def stepped(self, work: Work) -> None:
+        """Note that a step of the work begins."""
+
+    def ended(self, work: Work) -> None:
+        """Note that the work has ended."""
+
+
+#: Who watches the work of this context; None for nobody.
+watcher: Final[ContextVar[Watcher | None]] = ContextVar("pytest_jobs_watcher", default=None)
+
+
+class Work:
+    """A check, a drain or the kills of a test, while it goes on: a block of many steps.
+
+    A block that Ctrl-C ends adds a note to the KeyboardInterrupt, which says how far it had come.
+    """
+
+    __slots__ = ("_planned", "_watcher", "name", "now", "steps", "unit")
+
+    def __init__(self, name: str, unit: str, planned: int | Callable[[], int] | None) -> None:
+        """Begin nothing yet.
+
+        Args:
+            name: what is done, as a test writes it.
+            unit: what a step is, in the plural.
+            planned: how many steps there will be, or a function that returns it; None where nobody knows.
+        """
+        self.name = name
+        self.unit = unit
+        #: How many steps have begun.
+        self.steps = 0
+        #: What the current step does. Its text is asked for when it is shown.
+        self.now: object = ""
+        self._planned = planned
+        self._watcher: Watcher | None = None
+
+    def __enter__(self) -> Self:
+        found = watcher.get()
+        if found is not None and found.begun(self):
+            self._watcher = found
+        return self
+
+    def step(self, now: object) -> None:
+        """Note that the next step begins."""
+        self.steps += 1
+        self.now = now
+        if self._watcher is not None:
+            self._watcher.stepped(self)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(f"interrupted: {self.text()}")
+        if self._watcher is not None:
+            self._watcher.ended(self)
+            self._watcher = None
+
+    @property
+    def planned(self) -> int | None:
+        """How many steps there will be in all; None where nobody knows."""
+        planned = self._planned() if callable(self._planned) else self._planned
+        return None if planned is None else max(planned, self.steps)
+
+    def text(self, time_left: str = "") -> str:
+        """Return how far it has come, in one line.
+
+        Args:
+            time_left: how long it goes on, where that is known: "about 7 s left".
+        """
+        planned = self.planned
+        of = "" if planned is None else f" of {planned}"
+        now = str(self.now)
+        parts = [
+            f"{self.name}: {self.steps}{of} {self.unit}",
+            time_left,
+            f"now {now}" if now else "",
+        ]
+        return ", ".join(filter(None, parts))
