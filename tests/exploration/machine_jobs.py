@@ -27,6 +27,8 @@ cleaned: list[str] = []
 
 class Holder:
     lock = threading.Lock()
+    #: Where nobody looks for them.
+    hidden = (threading.Lock(),)
 
 
 def connect():
@@ -145,6 +147,11 @@ def pay_and_clean_up(number):
 
 def pay_under_a_lock(number):
     with Holder.lock:
+        gateway.charge(number, key=number)
+
+
+def pay_under_a_hidden_lock(number):
+    with Holder.hidden[0]:
         gateway.charge(number, key=number)
 
 

@@ -225,11 +225,18 @@ def test_two_deliveries_on_one_connection_show_nothing():
 
 
 def test_a_second_delivery_that_waits_for_the_first_without_end(monkeypatch):
-    monkeypatch.setattr(machine_jobs.Holder, "lock", threading.Lock())
-    state = script(machine_jobs.pay_under_a_lock, time_limit=SOON)
+    monkeypatch.setattr(machine_jobs.Holder, "hidden", (threading.Lock(),))
+    state = script(machine_jobs.pay_under_a_hidden_lock, time_limit=SOON)
 
     with pytest.raises(ExplorationError, match=r"A delivery has not ended after 1\.5 s"):
-        overlapped(state, "pay_under_a_lock", "before gateway: charge(1, key=1)")
+        overlapped(state, "pay_under_a_hidden_lock", "before gateway: charge(1, key=1)")
+
+
+def test_a_lock_in_a_class_is_another_one_in_a_process_beside():
+    state = script(machine_jobs.pay_under_a_lock)
+
+    overlapped(state, "pay_under_a_lock", "before gateway: charge(1, key=1)")
+    assert not machine_jobs.Holder.lock.locked()
 
 
 def test_what_the_world_keeps_in_a_module_outlives_a_process():
@@ -326,12 +333,22 @@ def test_a_point_that_a_delivery_does_not_come_to():
 
 
 def test_a_delivery_that_waits_for_what_the_dead_hold(monkeypatch):
-    monkeypatch.setattr(machine_jobs.Holder, "lock", threading.Lock())
-    with script(machine_jobs.pay_under_a_lock, time_limit=SOON) as state:
+    monkeypatch.setattr(machine_jobs.Holder, "hidden", (threading.Lock(),))
+    job = "pay_under_a_hidden_lock"
+    with script(machine_jobs.pay_under_a_hidden_lock, time_limit=SOON) as state:
+        state.enqueue(job, 1)
+        state.crash(f"{job}#1", at=f"after gateway: charge(1, key=1) in {job}")
+        with pytest.raises(ExplorationError, match=r"A delivery has not ended after 1\.5 s"):
+            state.perform(f"{job}#1")
+
+
+def test_a_lock_in_a_class_that_the_dead_hold_is_free_in_the_next_process():
+    with script(machine_jobs.pay_under_a_lock) as state:
         state.enqueue("pay_under_a_lock", 1)
         state.crash("pay_under_a_lock#1", at="after gateway: charge(1, key=1) in pay_under_a_lock")
-        with pytest.raises(ExplorationError, match=r"A delivery has not ended after 1\.5 s"):
-            state.perform("pay_under_a_lock#1")
+        state.perform("pay_under_a_lock#1")
+
+    assert not machine_jobs.Holder.lock.locked()
 
 
 def test_rules_of_ones_own_may_enqueue():

@@ -129,6 +129,14 @@ class Engine:
         self.first_state.put_back(recursion_limit=False)
         self._signal_handlers.renew()
         self._patchers.catch_up()
+        self.renew_locks(observe)
+
+    def renew_locks(self, observe: Callable[[], object] | None = None) -> None:
+        """Let locks, queues and the like be those of a new process.
+
+        Args:
+            observe: returns the state of the world; None if there is no world any more.
+        """
         if self._watches_synchronisers() and self._synchronisers is not None:
             self._synchronisers.renew(self.scope.modules(), observe)
 

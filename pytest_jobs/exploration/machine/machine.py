@@ -26,6 +26,7 @@ from ..effects.doubles.mock_kinds import MockKind, check_mocks
 from ..engine.delivering import accepted
 from ..engine.world import World
 from ..report.audience import current_audience
+from ..stores.account import Ignore
 from .interruptions import DrawnPoint
 from .processes import Hanging
 from .run import MachineRun, Options
@@ -99,6 +100,7 @@ def checked_options(machine: type[Any]) -> Options:
         machine.trace,
         machine.atomic,
         machine.mocks,
+        Ignore(machine.ignore),
         machine.time_limit,
     )
 
@@ -239,6 +241,9 @@ class JobMachine(MachineSteps):
     atomic: ClassVar[Iterable[object]] = ()
     #: What the calls of mocks are, by their names: as for `check_idempotent`.
     mocks: ClassVar[Mapping[str, MockKind]] = {}
+    #: Names or patterns of stores, tables, keys and files that jobs write and the world neither makes nor binds:
+    #: as for `check_idempotent`.
+    ignore: ClassVar[Collection[str]] = ()
     #: A delivery that takes so many seconds of real time hangs.
     time_limit: ClassVar[float] = 30.0
 
@@ -279,6 +284,7 @@ class JobMachine(MachineSteps):
                 self._check_invariants()
                 self.settled()
                 self._jobs_session.note_change()
+                self._jobs_session.check_stores()
                 if not self._jobs_run.searching:
                     self._jobs_run.check_looked()
         finally:

@@ -24,6 +24,8 @@ from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
 from ..report.audience import current_audience
+from ..stores.account import Ignore, follow_files
+from ..stores.open_connections import follow_connections
 
 
 class Example(Protocol):
@@ -50,6 +52,7 @@ class Options:
     trace: object = None
     atomic: Iterable[object] = ()
     mocks: Mapping[str, MockKind] = field(default_factory=dict)
+    ignore: Ignore = field(default_factory=Ignore)
     time_limit: float = 30.0
 
     @property
@@ -101,6 +104,9 @@ class MachineRun:
                 scope.add(target.bridge.resolve(target.job))
             engine.start()
             engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(self.options.mocks))
+            engine.remember_locks(engine.scope.loaded_modules())
+            follow_files()
+            follow_connections(engine.kept.undo_by)
             _let_threads_share_connections(engine.patches)
             self._stack = stack.pop_all()
 
@@ -148,6 +154,7 @@ class MachineRun:
             )
         if self.searching:
             kinds_of(self.engine.kept).check_all_used()
+            self.options.ignore.check_used()
 
     def check_fresh(self, initial: Mapping[str, Any]) -> None:
         """Compare the state of a new world with that of the first one.

@@ -16,6 +16,7 @@ from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries
 from ..engine.watching import Run
+from ..stores.account import Account, accounts
 from .interruptions import Interruption
 from .processes import Hanging, Processes
 from .run import MachineRun
@@ -154,6 +155,8 @@ class Session(Deliveries):
         self._run = run
         self._queue = Queue(run.short_name)
         self._stack = ExitStack()
+        #: What it does to stores.
+        self.account = Account(ignore=run.options.ignore)
         #: How many lines, and how many points of effects, the longest complete deliveries had.
         self.most_lines = self.most_effects = 0
 
@@ -166,8 +169,12 @@ class Session(Deliveries):
         run = self._run
         self.engine.sources.catch_up()
         with ExitStack() as stack:
+            stack.enter_context(accounts.opened(self.account))
             stack.enter_context(self._in_world())
+            self.account.note_built()
+            self.engine.remember_new_locks()
             self.ledger.listen(self._added)
+            stack.callback(self.engine.renew_locks)
             self._processes = Processes(run.modules(), self.observed, run.options.time_limit)
             stack.callback(lambda: self._processes.end(self._files()))
             # Before the killed deliveries go on to their end: what they enqueue is lost.
@@ -185,6 +192,23 @@ class Session(Deliveries):
         """Tell the run whether the state has changed."""
         if not self._run.any_change:
             self._run.any_change = self.observed() != self._initial
+
+    def check_stores(self) -> None:
+        """Check that no delivery wrote to a store that is the same for all examples.
+
+        Raises:
+            ExplorationError: when one did.
+        """
+        self.account.look_through(self._chance.pattern)
+        self.account.check_bound()
+
+    def state(self) -> Any:
+        with self.account.during("snapshot"):
+            return super().state()
+
+    def observed(self) -> dict[str, Any]:
+        with self.account.during("snapshot"):
+            return super().observed()
 
     @property
     def due(self) -> list[str]:
@@ -241,6 +265,7 @@ class Session(Deliveries):
         """Let the following deliveries run in a new process."""
         self.end_processes()
         self._processes.restart(self._files())
+        self.engine.renew_locks(self.observed)
 
     def drain(self, after_each: Callable[[], object]) -> None:
         """Make all pending deliveries, in the order in which they are due, until there are none.
@@ -265,6 +290,8 @@ class Session(Deliveries):
             if following is None:
                 continue
             if following.failures == len(_GAPS):
+                # What an earlier example has left in a store may be the reason.
+                self.check_stores()
                 raise PoisonJob(
                     f"{following.label} is never done: its last {len(_GAPS)} deliveries, with nothing to hinder "
                     f"them, ended with {short_repr(run.error)}. If it may end so, say "
@@ -291,7 +318,8 @@ class Session(Deliveries):
             self.ledger.claim(record)
         run = self.begun()
         at_point = None if interruption is None else partial(interruption.at_point, run)
-        self._in_process(lambda: self.make(run, record, at_point))
+        with self.account.during("delivery"):
+            self._in_process(lambda: self.make(run, record, at_point))
         if self._processes.working.paused:
             self._let_overtake(item)
         self._note(run)
@@ -302,16 +330,25 @@ class Session(Deliveries):
         first = self._watches[-1]
         try:
             with self._processes.beside(self._files):
-                second, record = self.begun(), self.redelivered(item.record)
-                self._in_process(lambda: self.make(second, record))
-                self._note(second)
-                # If it had to wait for the first one, it comes again later, as from a queue.
-                self._following(item, second)
+                locks = self.engine.switch_synchronisers(None, self.observed)
+                try:
+                    self._overtake(item)
+                finally:
+                    self.engine.switch_synchronisers(locks, self.observed)
         except BaseException:
             first.dead = True
             raise
         finally:
-            self._unless_hanging(self._processes.working.resume)
+            with self.account.during("delivery"):
+                self._unless_hanging(self._processes.working.resume)
+
+    def _overtake(self, item: Pending) -> None:
+        second, record = self.begun(), self.redelivered(item.record)
+        with self.account.during("delivery"):
+            self._in_process(lambda: self.make(second, record))
+        self._note(second)
+        # If it had to wait for the first one, it comes again later, as from a queue.
+        self._following(item, second)
 
     def _following(self, item: Pending, run: Run) -> Pending | None:
         """Return the delivery of the same payload that has to follow one, if any."""

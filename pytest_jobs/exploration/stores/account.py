@@ -315,19 +315,11 @@ class Account:
             renamed: gives a value a form that is the same in each history.
             pattern: gives a name with random parts a form that is the same in each history.
         """
-        self._settled = True
-        for key in (_OPEN_FILES, _HANDLES):
-            for name in self._stores[key].names() if key in self._stores else ():
-                if not self._is_shown(_FILES, self.files.name_of(name)):
-                    self._written.setdefault((key, name), ("write", {""}))
         contents: dict[Item, list[Any]] = {}
         with self.during("comparison"):
-            for (key, name), (text, ways) in self._written.items():
-                store = self._stores[key]
-                item = Item(store.label, store.noun, pattern(name).removeprefix(OWN))
-                if not self._is_shown(key, name) and self._is_work(item, key, name, text, ways):
-                    self.compared[item] = (key, name)
-                    contents.setdefault(item, []).append(store.content(name, renamed))
+            for item, key, name in self._unshown_work(pattern):
+                self.compared[item] = (key, name)
+                contents.setdefault(item, []).append(self._stores[key].content(name, renamed))
             for item, (key, name) in (self._clean.compared if self._clean else {}).items():
                 if item not in contents and key in self._stores:
                     self.compared[item] = (key, name)
@@ -337,6 +329,31 @@ class Account:
             item.state_name: content[0] if len(content) == 1 else tuple(sorted(content, key=repr))
             for item, content in contents.items()
         }
+
+    def look_through(self, pattern: Callable[[str], str]) -> None:
+        """Find what was written to unbound stores, without a comparison. Later writes do not count.
+
+        Args:
+            pattern: as for `settle`.
+        """
+        with self.during("comparison"):
+            for _ in self._unshown_work(pattern):
+                pass
+
+    def _unshown_work(
+        self, pattern: Callable[[str], str]
+    ) -> Generator[tuple[Item, str, str], None, None]:
+        """Yield what was written, is not shown and can be compared: the item, its store and its name there."""
+        self._settled = True
+        for key in (_OPEN_FILES, _HANDLES):
+            for name in self._stores[key].names() if key in self._stores else ():
+                if not self._is_shown(_FILES, self.files.name_of(name)):
+                    self._written.setdefault((key, name), ("write", {""}))
+        for (key, name), (text, ways) in self._written.items():
+            store = self._stores[key]
+            item = Item(store.label, store.noun, pattern(name).removeprefix(OWN))
+            if not self._is_shown(key, name) and self._is_work(item, key, name, text, ways):
+                yield item, key, name
 
     def _is_shown(self, key: str, name: str) -> bool:
         store = self._stores[key]
