@@ -25,8 +25,14 @@ def _settings(version: tuple[int, ...]) -> dict[str, Any]:
         "INSTALLED_APPS": [
             *(["django_tasks"] if backport else []),
             *(["django_q"] if find_spec("django_q") else []),
+            *(["django_dramatiq"] if find_spec("django_dramatiq") else []),
             *(["django_celery_beat"] if find_spec("django_celery_beat") else []),
         ],
+        "DRAMATIQ_BROKER": {
+            "BROKER": "dramatiq.brokers.redis.RedisBroker",
+            "OPTIONS": {"url": "redis://127.0.0.1:1"},
+            "MIDDLEWARE": [],
+        },
         "Q_CLUSTER": {"redis": {"host": "127.0.0.1", "port": 1}, "timeout": 30},
         "RQ_QUEUES": {"default": {"HOST": "127.0.0.1", "PORT": 1, "DB": 0}},
         "SECRET_KEY": "tests",

@@ -148,6 +148,8 @@ class Store:
         #: Ids of jobs that the server has and the harness is being told of. A check may kill the worker between
         #: the two, and deliver its job again meanwhile.
         self.unreported: set[str] = set()
+        #: The cron jobs that came when their worker started, by their ids.
+        self.begun: dict[int, Any] = {}
 
     def forget(self, job_id: str, queue: str) -> None:
         """Remove a job that was not enqueued after all."""
@@ -457,9 +459,13 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     def firings_between(
         self, after_ns: int, until_ns: int
     ) -> Iterator[tuple[int, Callable[[], object]]]:
-        """Yield the cron jobs that workers enqueue in a span."""
+        """Yield the cron jobs that workers enqueue in a span. A worker starts when time first passes."""
+        begun = self._kept().begun
         for settings in self._settings.every():
             for cron_job in settings.cron_jobs:
+                if cron_job.run_at_startup and after_ns < until_ns and id(cron_job) not in begun:
+                    begun[id(cron_job)] = cron_job
+                    yield after_ns + 1, partial(self._fire, settings, cron_job, after_ns)
                 following = partial(_next_run, cron_job, settings.options.get("timezone"))
                 for at_ns in times_between(following, after_ns, until_ns):
                     yield at_ns, partial(self._fire, settings, cron_job, at_ns)

@@ -60,3 +60,16 @@ def test_a_cron_job_that_is_not_unique_may_come_twice(open_over, settings):
         jobs.run_for(timedelta(days=1))
 
         assert len(jobs.enqueued) == 2
+
+
+def test_a_cron_job_that_runs_at_startup_comes_when_time_first_passes(open_over, settings):
+    nightly = cron(report, hour=3, minute=0, run_at_startup=True)
+    with open_over(settings(cron_jobs=[nightly], timezone=UTC)) as jobs:
+        jobs.clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))
+        jobs.run_for(timedelta(hours=1))
+        jobs.run_for(timedelta(hours=23))
+
+        assert [f"{each.enqueued_at:%d %H:%M}" for each in jobs.enqueued] == [
+            "01 12:00",
+            "02 03:00",
+        ]
