@@ -6,12 +6,14 @@ import asyncio
 import atexit
 import contextlib
 import ctypes
+import linecache
 import logging
 import logging.handlers
 import multiprocessing
 import multiprocessing.pool
 import multiprocessing.queues
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -775,6 +777,69 @@ def test_a_task_that_is_cancelled_or_awaited_is_none():
     check_idempotent(job, args=(1,), world=world)
 
 
+async def mail_in_a_minute(number):
+    shop.mail(number, key=number)
+    asyncio.get_running_loop().call_later(60, shop.mail, number)
+
+
+def mail_at_a_time(number):
+    async def main():
+        await asyncio.sleep(1)
+        loop = asyncio.get_running_loop()
+        loop.call_at(loop.time() + 5, lambda: shop.mail(number))
+
+    shop.mail(number, key=number)
+    asyncio.run(main())
+
+
+def mail_in_a_minute_by_a_loop_that_is_closed(number):
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(mail_in_a_minute(number))
+    finally:
+        loop.close()
+
+
+async def mail_after_the_end(number):
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: loop.call_later(60, shop.mail, number))
+    shop.mail(number, key=number)
+
+
+@pytest.mark.parametrize(
+    ("job", "function"),
+    [
+        (mail_after_the_end, "mail_after_the_end.<locals>.<lambda>"),
+        (mail_in_a_minute, "mail_in_a_minute"),
+        (mail_at_a_time, "mail_at_a_time.<locals>.main"),
+        (mail_in_a_minute_by_a_loop_that_is_closed, "mail_in_a_minute"),
+    ],
+)
+def test_a_callback_that_waits_for_its_time_is_named(job, function):
+    message = refused(job)
+
+    line = re.search(r"its callback of line (\d+) of ", message)[1]
+    assert ".call_" in linecache.getline(__file__, int(line))
+    assert message == (
+        f"The job has ended, and its callback of line {line} of {function} has not run: nothing waits for the "
+        "callback, so a worker that stops now loses its work, and no history shows it. Await a future that it "
+        "sets, await `asyncio.sleep`, or cancel it before the job ends."
+    )
+
+
+def test_a_callback_that_has_run_or_is_cancelled_or_of_a_library_is_none():
+    async def job(number):
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_later(60, done.set)
+        heartbeat = loop.call_later(120, shop.mail, number)
+        async with asyncio.timeout(180):
+            await asyncio.wait_for(done.wait(), 90)
+        heartbeat.cancel()
+        shop.mail(number, key=number)
+
+    check_idempotent(job, args=(1,), world=world)
+
+
 def test_nothing_stays_patched():
     def functions():
         return [
@@ -788,6 +853,7 @@ def test_nothing_stays_patched():
             SharedMemory.__init__,
             ctypes.CDLL.__getattribute__,
             asyncio.runners._cancel_all_tasks,
+            asyncio.base_events.BaseEventLoop.call_later,
         ]
 
     before = functions()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, 
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
@@ -125,6 +125,8 @@ class ActWatcher(Protocol):
     def note(self, act: Act) -> None: ...
 
     def leave_tasks(self, loop: Any = None) -> None: ...
+
+    def called_later(self, handle: Any, caller: FrameType) -> None: ...
 
     def changing(self, text: str, *, counts: bool = False) -> None: ...
 

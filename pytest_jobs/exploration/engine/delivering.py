@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...core.batches.ends import has_derived_id
 from ...errors import ExplorationError
@@ -19,6 +19,7 @@ from ...harness.records.delivery import Delivery
 from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
+from ...harness.time.waiting import in_running_loop
 from .acts import Act, Kept, Unwound, skippable, watcher
 from .ending.death import holds
 from .ending.signs import stack_of
@@ -33,6 +34,9 @@ from .scope import leaving_out
 from .unwinding import clear_frames, is_cancellation, isolated
 from .watching import AtPoint, AtSome, Run, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
+
+if TYPE_CHECKING:
+    from ...harness.time.loop import OwnLoop
 
 #: The library is done with a job after a delivery with one of these statuses.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
@@ -76,6 +80,8 @@ class Deliveries:
         self.runs: list[Run] = []
         #: What effect sources keep as long as the world lasts.
         self.of_history = Kept()
+        #: The event loops of the current process that no delivery uses now, by their threads.
+        self._loops: dict[threading.Thread, OwnLoop] = {}
         #: Why nothing can be shown; None if something can.
         self.refusal: str | None = None
         #: Whether a delivery was interrupted since it would not have ended.
@@ -103,6 +109,7 @@ class Deliveries:
             self._wait_for_whole_second()
             self._begins.add(engine.clock.now_ns())
             stack.callback(self.of_history.end)
+            stack.callback(self.end_loops)
             stack.callback(self._world_is_gone)
             token = leaving_out.set(engine.scope.leave_out)
             try:
@@ -152,7 +159,18 @@ class Deliveries:
         performer = Performer(self.engine.clock, self.engine.sleeps, ())
         performer.bracket = self.engine.harness.performer.bracket
         performer.history = self.title
+        performer.use_loop(self._loops.pop(threading.current_thread(), None))
         return performer
+
+    def keeps_loops(self) -> bool:
+        """Return whether the deliveries of one process run on one event loop."""
+        return False
+
+    def end_loops(self) -> None:
+        """Close the event loops of a process that has ended."""
+        while self._loops:
+            _, loop = self._loops.popitem()
+            loop.close()
 
     def finish_enqueueing(self, enqueueing: Awaitable[object]) -> None:
         """Run what an asynchronous library enqueues a job with."""
@@ -242,6 +260,7 @@ class Deliveries:
                 run.delivery = unless_dead(
                     watch, lambda: performer.deliver(self.ledger, record, lambda _: body)
                 )
+            watch.leave_callbacks()
         except BaseException as error:
             if not is_cancellation(error):
                 raise
@@ -251,6 +270,10 @@ class Deliveries:
             if watch in self._watches:
                 self._watches.remove(watch)
             watch.close_connections()
+            if self.keeps_loops() and not watch.dead and not in_running_loop():
+                loop = performer.leave_loop()
+                if loop is not None:
+                    self._loops[threading.current_thread()] = loop
             performer.close()
         if run.delivery is None:
             return

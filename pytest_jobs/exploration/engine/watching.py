@@ -63,7 +63,7 @@ class Run:
     changed_files_at_its_end: bool = False
     #: What it did in threads that it started.
     elsewhere: list[str] = field(default_factory=list)
-    #: The functions of tasks that it started and that had not ended when it ended.
+    #: The tasks that it started and the callbacks that it scheduled, which had not ended when it ended.
     unfinished: list[str] = field(default_factory=list)
 
     @property
@@ -179,6 +179,8 @@ class Watch:
             limited: whether a delivery that runs very many lines waits for a lock that is never released.
         """
         self.run = run
+        #: The callbacks that loops are to call at a time, each with the line that asked for it.
+        self._callbacks: list[tuple[Any, str]] = []
         self.tracer = tracer
         self._scope = scope
         self._at_point = at_point.at_point if isinstance(at_point, AtSome) else at_point
@@ -460,7 +462,24 @@ class Watch:
                 continue
             if not self._scope.wants(code):
                 continue
-            self.run.unfinished.append(f"{code.co_qualname}()")
+            self.run.unfinished.append(f"task {code.co_qualname}()")
+
+    def called_later(self, handle: Any, caller: FrameType) -> None:
+        """Note a callback that a loop is to call at a time.
+
+        Args:
+            handle: its handle.
+            caller: the frame that asks for it.
+        """
+        code = caller.f_code
+        if not self.dead and self._scope.wants(code):
+            where = f"callback of line {caller.f_lineno} of {code.co_qualname}"
+            self._callbacks.append((handle, where))
+
+    def leave_callbacks(self) -> None:
+        """Note the callbacks whose time has not come when the delivery has ended."""
+        left = [where for handle, where in self._callbacks if _waits(handle)]
+        self.run.unfinished += [] if self.dead else left
 
     def note(self, act: Act) -> None:
         self.run.acted += 1
@@ -800,6 +819,10 @@ class WatchedBody(Body):
         finally:
             if isolated and self._watch.dead:
                 silence_loop()
+
+
+def _waits(handle: Any) -> bool:
+    return handle._scheduled and not handle.cancelled()
 
 
 #: By identity, since hashing a code object is slow.

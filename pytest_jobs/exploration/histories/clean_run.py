@@ -178,6 +178,8 @@ class Reference:
             check_not_refused(history)
         globals_before.keep_only(scope.modules())
         globals_before.restart()
+        # The globals are those from before, and a lock among them belongs to the loop of that run.
+        self._checked.engine.renew_process()
         if self._checked.engine.sources.catch_up() and history.refusal is not None:
             return True
         # Before another run meets what the refused one has left, such as a lock file.
@@ -231,13 +233,18 @@ class Reference:
 
 
 def _check_finished(run: Run) -> None:
-    """Raise if the job ended before the tasks that it had started."""
-    if run.unfinished:
-        raise ExplorationError(
-            f"The job has ended, and its task {run.unfinished[0]} has not: nothing waits for the task, so a "
-            "worker that stops now loses its work, and no history shows it. Await the task, start it in an "
-            "`asyncio.TaskGroup`, or cancel it before the job ends."
-        )
+    """Raise if the job ended before the tasks and callbacks that it left to its loop."""
+    if not run.unfinished:
+        return
+    kind = run.unfinished[0].partition(" ")[0]
+    ended, remedy = {
+        "task": ("", "Await the task, start it in an `asyncio.TaskGroup`, or cancel it"),
+        "callback": (" run", "Await a future that it sets, await `asyncio.sleep`, or cancel it"),
+    }[kind]
+    raise ExplorationError(
+        f"The job has ended, and its {run.unfinished[0]} has not{ended}: nothing waits for the {kind}, so a "
+        f"worker that stops now loses its work, and no history shows it. {remedy} before the job ends."
+    )
 
 
 def check_not_refused(history: History) -> None:

@@ -250,8 +250,12 @@ class History(Deliveries):
             self.globals.free_locks()
             return
         self.end_processes()
+        self.end_loops()
         self.globals.restart(self.belonging_to_world())
         self.engine.renew_process(self.observed)
+
+    def keeps_loops(self) -> bool:
+        return self._checked.shares_loop()
 
     def begin_process(self) -> int | None:
         """Return the id of a new process; None if all deliveries run in one."""

@@ -354,6 +354,17 @@ class Performer:
         other._loop_clock = loop_clock
         return other
 
+    def use_loop(self, loop: OwnLoop | None) -> None:
+        """Run coroutines on the loop of an earlier performer; None for a new loop."""
+        self._own_loop = loop
+
+    def leave_loop(self) -> OwnLoop | None:
+        """Return the loop without tasks, for the performer that comes next; None if there is none."""
+        loop, self._own_loop = self._own_loop, None
+        if loop is not None:
+            loop.settle()
+        return loop
+
     def close(self) -> None:
         if self._own_loop is not None:
             self._own_loop.close()

@@ -57,6 +57,15 @@ class OwnLoop:
             task.cancel()
             raise
 
+    def settle(self) -> None:
+        """Cancel the tasks that are left, and keep the loop for the next coroutine."""
+        loop = self._runner.get_loop()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
     def close(self) -> None:
         """Cancel the tasks that are left, and close the loop."""
         if asyncio._get_running_loop() is None:

@@ -205,8 +205,13 @@ def _of_names(place: Hashable, names: dict[Any, Any], key: Any, value: Any) -> S
 def _state(value: Any) -> Any:
     """Return the state of a synchroniser, in a form that can be compared."""
     if isinstance(value, _of_loops()):
-        waits = getattr(value, "_waiters", None) or getattr(value, "_getters", None)
-        return _OfLoop(_content(value), getattr(value, "_loop", None) is None and not waits)
+        # A condition may have no loop yet, and its lock have one.
+        parts = [value, *filter(None, [attributes_of(value).get("_lock")])]
+        waits = any(
+            getattr(part, name, None) for part in parts for name in ("_waiters", "_getters")
+        )
+        bound = any(getattr(part, "_loop", None) is not None for part in parts)
+        return _OfLoop(_content(value), not bound and not waits)
     if isinstance(value, threading.Semaphore):
         return vars(value)["_value"]
     if isinstance(value, threading.Event):
