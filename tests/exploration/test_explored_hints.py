@@ -1,6 +1,7 @@
 """A hint never advises what the job does already."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import explored_jobs
 import pytest
@@ -54,6 +55,28 @@ def test_a_job_that_sends_a_key_with_another_effect_is_told_to_send_one():
 
     assert hint(charge_twice).startswith(
         "nothing tells the job that its work is done: give the effect an idempotency key"
+    )
+
+
+@pytest.mark.parametrize("known", [None, "order_key"])
+def test_a_key_that_the_stand_in_does_not_know_is_named(known):
+    def pay(number, order_key=None):
+        """Be replaced."""
+
+    def paying():
+        options = {} if known is None else {"key": known}
+        with fake(explored_jobs, "gateway", SimpleNamespace(pay=pay), **options) as gateway:
+            yield lambda: {"payments": gateway.calls}
+
+    def pay_by_key(number):
+        explored_jobs.gateway.pay(number, order_key=f"payment-{number}")
+
+    if known is not None:
+        check_idempotent(pay_by_key, args=(1,), world=paying)
+        return
+    assert hint(pay_by_key, paying, histories=["twice"]).startswith(
+        "if order_key= is an idempotency key that the service knows, say so by fake(..., key='order_key'). If it "
+        "is none, send one that is derived from the arguments"
     )
 
 

@@ -822,7 +822,7 @@ class WatchedBody(Body):
 
 
 def _waits(handle: Any) -> bool:
-    return handle._scheduled and not handle.cancelled()
+    return bool(getattr(handle, "_scheduled", False)) and not handle.cancelled()
 
 
 #: By identity, since hashing a code object is slow.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,8 @@ class Habits:
 
     #: The idempotency keys that were sent with the effect of the verdict.
     keys: frozenset[str] = frozenset()
+    #: A parameter of that effect that may carry a key of which its stand-in does not know; "" if there is none.
+    unknown: str = ""
     #: How many transactions it commits in one clean run.
     commits: int = 2
     #: Whether all of its work is done when it fails.
@@ -31,7 +33,8 @@ class Habits:
         """Return them as a history and the clean run show them."""
         what = failure.verdict.what
         acts = [act for run in failure.runs for act in run.point_acts if act is not None]
-        keys = [_key_of(act) for act in acts if what == act.kind or what.startswith(f"{act.kind}.")]
+        effects = [act for act in acts if what == act.kind or what.startswith(f"{act.kind}.")]
+        keys = [_key_of(act) for act in effects]
         committing = [
             act
             for act, point in zip(reference.point_acts, reference.points, strict=True)
@@ -40,6 +43,7 @@ class Habits:
         return cls(
             # A key beside a call without one is of another effect.
             frozenset() if None in keys else frozenset(map(repr, keys)),
+            next((name for act in effects for name in _likely_keys(act)), ""),
             len(committing),
             not failure.verdict.differences,
             failure.runs[-1].dropped,
@@ -48,6 +52,15 @@ class Habits:
 
 def _key_of(act: Act) -> object:
     return act.key if act.sent_key is None else act.sent_key
+
+
+def _likely_keys(act: Act) -> Iterator[str]:
+    """Yield the parameters of a call without a known key whose names make a key of them."""
+    parts = act.value if isinstance(act.value, tuple) and _key_of(act) is None else ()
+    for part in parts:
+        is_named = isinstance(part, tuple) and len(part) == len(("name", "value"))
+        if is_named and isinstance(part[0], str) and "key" in part[0] and part[1] is not None:
+            yield part[0]
 
 
 _KEY: Final = (
@@ -71,6 +84,10 @@ _ABSOLUTE: Final = (
 _TAKE_UP: Final = "let a later delivery take up what an earlier one left."
 _OTHER_KEYS: Final = (
     "the deliveries sent different idempotency keys: derive the key from the arguments alone."
+)
+_UNKNOWN_KEY: Final = (
+    "if {0}= is an idempotency key that the service knows, say so by fake(..., key={0!r}). If it is none, send "
+    "one that is derived from the arguments, or look the effect up before making it."
 )
 _FORGOTTEN_KEY: Final = (
     "the receiver did not know the key any more: look the effect up before making it, or let the job keep a mark "
@@ -157,6 +174,8 @@ def hint(word: Word, history: HistoryName, does: Habits | None = None) -> str:
         return _DROPPED
     if word == "DUPLICATE" and does.keys:
         return _OTHER_KEYS if len(does.keys) > 1 else _FORGOTTEN_KEY
+    if word == "DUPLICATE" and does.unknown:
+        return _UNKNOWN_KEY.format(does.unknown)
     if word == "POISON" and not does.is_done:
         return f"{_TAKE_UP.rstrip('.')}, instead of failing."
     found = _HINTS.get((word, history)) or _HINTS[word, None]
