@@ -24,6 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     register = config.pluginmanager.register
     explorations = Explorations(config)
     register(explorations, "pytest_jobs_explorations")
+    if config.getoption("xmlpath", None):
+        from .insight.properties import Properties
+
+        register(Properties(), "pytest_jobs_properties")
     if not is_anything_said(config):
         return
     from .settings.options import session_options
@@ -37,6 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from .insight.linting import LintPlugin
 
         register(LintPlugin(config), "pytest_jobs_lint")
+    if options.annotates:
+        from .insight.annotating import Annotations
+
+        register(Annotations(config), "pytest_jobs_annotations")
     if options.coverage is not None:
         from .insight.contexts import LineContexts
         from .insight.covering import CoveragePlugin

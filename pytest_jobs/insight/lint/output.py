@@ -9,6 +9,7 @@ from typing import Final
 
 from .linter import RULES, Findings
 
+#: What GitHub reads in another way, in the text of an annotation and in its values.
 _GITHUB: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _GITHUB_VALUE: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
@@ -40,10 +41,19 @@ def summary(findings: Findings) -> str:
 
 def as_github(findings: Findings) -> str:
     return "".join(
-        f"::warning file={one.path.translate(_GITHUB_VALUE)},line={one.line},col={one.column},"
-        f"title={one.rule}::{one.message.translate(_GITHUB)}\n"
+        annotation("warning", one.path, one.line, one.rule, one.message, column=one.column) + "\n"
         for one in findings.found
     )
+
+
+def annotation(
+    level: str, path: str, line: int, title: str, message: str, *, column: int = 0
+) -> str:
+    """Return one annotation of GitHub in one line."""
+    place = f"file={path.translate(_GITHUB_VALUE)},line={line}" + (
+        f",col={column}" if column else ""
+    )
+    return f"::{level} {place},title={title.translate(_GITHUB_VALUE)}::{message.translate(_GITHUB)}"
 
 
 def as_json(findings: Findings) -> str:

@@ -3,6 +3,7 @@
 - `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`.
 - `reporting`: `--jobs-report`.
 - `linting`: `--jobs-lint`.
+- `annotating`: `--jobs-annotations`; `properties`: jobs and timelines in the file of `--junitxml`.
 - `covering`: `--jobs-cov`; `contexts`: which lines each delivery reached, when coverage measures lines.
 
 `session` registers each of them when its option is given. What they compute is in the package `insight`.

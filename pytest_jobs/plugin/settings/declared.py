@@ -113,6 +113,12 @@ OPTIONS: Final = (
         "Write one HTML page about the jobs of the session into this file: timelines, retries, checks, lint.",
         "FILE",
     ),
+    Option(
+        "annotations",
+        "value",
+        "Write each failure of a check or of an assertion about jobs as an annotation too: github.",
+        "FORMAT",
+    ),
     Option("twice", "switch", "Deliver each job that a test performs once more."),
     Option(
         "crash",

@@ -27,6 +27,7 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "raise_at": ("end", "enqueue"),
     "jitter": ("zero", "seeded", "live"),
 }
+_ANNOTATIONS: Final = ("github",)
 #: What a marker says by True or False.
 _SWITCHES: Final = ("strict", "idempotent", "crash")
 #: Settings of a marker that only keep attacks away: for these alone no harness is opened.
@@ -86,6 +87,8 @@ class JobOptions(NamedTuple):
     crash: bool = True
     #: Whether habits of jobs are looked for.
     lint: bool = False
+    #: Whether failures are written as annotations of GitHub too.
+    annotates: bool = False
     #: How job coverage is measured; None if it is not.
     coverage: CoverageOptions | None = None
     #: The file of the report; None for no report.
@@ -159,6 +162,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
         lint=_is_on(config, "lint"),
+        annotates=_annotates(config),
         coverage=_coverage(config),
         report=_report(config),
         queues=_queues(config),
@@ -287,6 +291,13 @@ def _crash_points(config: pytest.Config, attack: Attack | None) -> int:
     if not str(given).isdecimal() or int(given) < 1:
         raise pytest.UsageError(f"{where} is {given!r}; valid are whole numbers from 1.")
     return int(given)
+
+
+def _annotates(config: pytest.Config) -> bool:
+    given, where = _given(config, "annotations")
+    if given and given not in _ANNOTATIONS:
+        raise pytest.UsageError(f"{where} is {given!r}; valid is {', '.join(_ANNOTATIONS)}.")
+    return bool(given)
 
 
 #: The formats of job coverage, each with its file where none is named.
