@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 
 def has_templates() -> bool:
     """Return whether Jinja2 is installed."""
-    try:
-        import jinja2  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return find_spec("jinja2") is not None
 
 
 def rendered(
@@ -48,5 +45,4 @@ def rendered(
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(filters)
-    environment.globals["source"] = source
-    return environment.get_template(name).render(values)
+    return environment.get_template(name).render({**values, "source": source})
