@@ -57,7 +57,8 @@ def _is_unknown(name: str, config: pytest.Config) -> bool:
     """Say whether a name looks like an option of ours, and neither we nor another plugin declared it."""
     if not name.startswith(("jobs_", "jobs-", "job_", "job-")):
         return False
-    if not name.startswith("jobs_") and _nearest_option(name) is None:
+    # An option of another plugin, such as `job_location`, is not `jobs_annotations`.
+    if not name.startswith("jobs_") and _nearest_option(name, cutoff=0.75) is None:
         return False
     try:
         config.getini(name)
@@ -66,13 +67,13 @@ def _is_unknown(name: str, config: pytest.Config) -> bool:
     return False
 
 
-def _nearest_option(name: str) -> str | None:
+def _nearest_option(name: str, cutoff: float = 0.6) -> str | None:
     import difflib
 
     # Without what all of them begin with, which would make any two alike.
     word = re.sub("^jobs?[-_]?", "", name).replace("-", "_")
     known = {option.removeprefix("jobs_"): option for option in _OURS}
-    alike = difflib.get_close_matches(word, known, n=1)
+    alike = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
     return known[alike[0]] if alike else None
 
 
