@@ -1,7 +1,8 @@
-"""The requirements of a project: what its dependency files name, read by `packaging`, `tomllib` and `json`."""
+"""The requirements of a project: what its dependency files name, read by `packaging`, `tomllib`, `json` and `ast`."""
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import re
@@ -30,7 +31,9 @@ class Requirement(NamedTuple):
 def holds_requirements(path: str) -> bool:
     """Say whether a file names requirements, as far as its name tells."""
     name = path.rpartition("/")[2]
-    return name in (*LOCKS, "pyproject.toml", "Pipfile", "setup.cfg") or bool(_LINE.search(path))
+    return name in (*LOCKS, "pyproject.toml", "Pipfile", "setup.cfg", "setup.py") or bool(
+        _LINE.search(path)
+    )
 
 
 def requirements_in(path: str, text: str) -> list[Requirement]:
@@ -51,13 +54,15 @@ def requirements_in(path: str, text: str) -> list[Requirement]:
             found = _of_pipfile(tomllib.loads(text))
         elif name == "setup.cfg":
             found = _of_setup_cfg(text)
+        elif name == "setup.py":
+            found = _of_setup(ast.parse(text))
         else:
             found = _of_lines(text.splitlines())
         return [
             Requirement(_normal(one), version, _line_of(text, one), name in LOCKS)
             for one, version in found
         ]
-    except (AttributeError, TypeError, RecursionError, configparser.Error) as error:
+    except (AttributeError, TypeError, RecursionError, SyntaxError, configparser.Error) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
@@ -126,6 +131,43 @@ def _of_setup_cfg(text: str) -> Found:
     if parser.has_section("options.extras_require"):
         for _, lines in parser.items("options.extras_require"):
             yield from _of_lines(lines.splitlines())
+
+
+def _of_setup(tree: ast.Module) -> Found:
+    """Read what a call of `setup` names, in literals and in variables of the module. Nothing is run."""
+    variables = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("setup", "setuptools.setup"):
+            for keyword in node.keywords:
+                if keyword.arg in ("install_requires", "tests_require", "extras_require"):
+                    yield from _of_lines(_texts_in(keyword.value, variables))
+
+
+def _texts_in(node: ast.expr | None, variables: Mapping[str, ast.expr]) -> Iterator[str]:
+    """Yield the texts of an expression: of lists, of values of dictionaries, and of variables, each once."""
+    if isinstance(node, ast.Name):
+        others = {name: value for name, value in variables.items() if name != node.id}
+        yield from _texts_in(variables.get(node.id), others)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield from node.value.splitlines()
+    else:
+        inner: list[ast.expr] = []
+        if isinstance(node, ast.List | ast.Tuple):
+            inner = node.elts
+        elif isinstance(node, ast.Dict):
+            inner = node.values
+        elif isinstance(node, ast.BinOp):
+            inner = [node.left, node.right]
+        elif isinstance(node, ast.Starred):
+            inner = [node.value]
+        for one in inner:
+            yield from _texts_in(one, variables)
 
 
 def _normal(name: str) -> str:

@@ -133,9 +133,9 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
         ("dramatiq", ["dramatiq"], [], 4),
         ("huey", ["huey"], ["periodic tasks of Huey"], 5),
         ("procrastinate", ["procrastinate"], ["periodic tasks of Procrastinate"], 3),
-        ("rq", ["rq"], [], 5),
+        ("rq", ["rq"], [], 6),
         ("saq", ["saq"], ["cron jobs of the worker"], 4),
-        ("shop", ["core"], ["a file of recurring jobs (recurring.yml)"], 14),
+        ("shop", ["core"], ["a file of recurring jobs (recurring.yml)"], 17),
         ("taskiq", ["taskiq"], ["TaskiqScheduler"], 3),
     ],
 )

@@ -37,6 +37,21 @@ LOCK = '[[package]]\nname = "Celery"\nversion = "5.5.0"\n'
         ("pdm.lock", LOCK, "5.5.0"),
         ("setup.cfg", "[options]\ninstall_requires =\n    celery>=5\n", ">=5"),
         ("setup.cfg", "[options.extras_require]\njobs = celery>=5\n", ">=5"),
+        (
+            "setup.py",
+            "from setuptools import setup\nsetup(install_requires=['celery>=5'])\n",
+            ">=5",
+        ),
+        (
+            "setup.py",
+            (
+                "import setuptools\nBASE = ['celery>=5']\n"
+                "setuptools.setup(install_requires=BASE + [path for path in ()])\n"
+            ),
+            ">=5",
+        ),
+        ("setup.py", "setup(extras_require={'jobs': ['celery>=5']})\n", ">=5"),
+        ("setup.py", "setup(install_requires='celery>=5')\n", ">=5"),
     ],
 )
 def test_a_requirement_is_found_with_its_version(file, text, found):
@@ -47,7 +62,7 @@ def test_a_requirement_is_found_with_its_version(file, text, found):
     assert "celery" in text.splitlines()[one.line - 1].lower()
 
 
-@pytest.mark.parametrize("file", ["requirements.md", "notes.txt", "pyproject.lock", "setup.py"])
+@pytest.mark.parametrize("file", ["requirements.md", "notes.txt", "pyproject.lock", "build.py"])
 def test_other_files_hold_none(file):
     assert not holds_requirements(file)
 
@@ -61,6 +76,7 @@ def test_other_files_hold_none(file):
         ("Pipfile.lock", "{"),
         ("poetry.lock", "package = 3\n"),
         ("setup.cfg", "no section\n"),
+        ("setup.py", "setup(\n"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_an_error(file, text):
@@ -72,3 +88,14 @@ def test_lines_that_name_no_package_are_left_out():
     text = "# a comment\n-e git+https://x/y\nhttps://x/z.whl\n./local\n!!!\n\nrq\n"
 
     assert [one.name for one in requirements_in("requirements.txt", text)] == ["rq"]
+
+
+def test_what_a_setup_script_computes_is_not_run(tmp_path):
+    text = (
+        f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+        "NAMES = NAMES\n"
+        "setup(install_requires=open('requirements.txt').readlines() + NAMES)\n"
+    )
+
+    assert requirements_in("setup.py", text) == []
+    assert not (tmp_path / "ran").exists()
