@@ -1,4 +1,4 @@
-"""The requirements of a project: what its dependency files name, read by `packaging`, `tomllib`, `json` and `ast`."""
+"""The requirements of a project: what its dependency files name, each read by the parser of its language."""
 
 from __future__ import annotations
 
