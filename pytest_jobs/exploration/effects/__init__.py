@@ -5,6 +5,7 @@
 - `audit`: changes of files, and what leaves the process without a source.
 - The sources: `sqlite`, `aiosqlite`, `psycopg`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and
   the rooms `http` and `redis`. Read `sqlite` or `http/requests` first, and `engine/acts` beside it.
+- `c_drivers`: refuses the drivers of databases that nobody sees.
 - `doubles`: `wrap`, which tests put around a service, and the mocks that they put in place.
 - `rollback`: what databases do for a dead worker whose test goes on.
 
