@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ import rq.decorators
 import rq.job
 import rq.repeat
 from rq.cron import CronScheduler
-from rq.exceptions import DeserializationError as UnreadableError
+from rq.exceptions import DeserializationError as UnreadableError, DuplicateJobError
 from rq.job import Job, Retry
 from rq.queue import Queue
 from rq.utils import now
@@ -112,7 +113,17 @@ def bridge(applications: Sequence[Any]) -> RqBridge:
     return RqBridge(applications)
 
 
-class RqBridge(CountedAttempts[Any, SentJob, RedisServers], FunctionJobs[SentJob, RedisServers]):
+class Servers(RedisServers):
+    """The servers, and what the harness has not recorded yet of what they have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Ids of unique jobs that a server has and the harness is about to record. A check may kill the worker
+        #: between the two, and deliver its job again meanwhile.
+        self.unreported: set[str] = set()
+
+
+class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Servers]):
     """Brings the jobs of all queues of RQ into the harness, instead of their servers."""
 
     name = "rq"
@@ -148,8 +159,8 @@ class RqBridge(CountedAttempts[Any, SentJob, RedisServers], FunctionJobs[SentJob
     def described(self) -> str:
         return "every queue, on servers of fakeredis"
 
-    def new_store(self) -> RedisServers:
-        return RedisServers()
+    def new_store(self) -> Servers:
+        return Servers()
 
     # Instead of the servers
 
@@ -247,11 +258,12 @@ class RqBridge(CountedAttempts[Any, SentJob, RedisServers], FunctionJobs[SentJob
         at_front: bool = False,
         **options: Any,
     ) -> Job:
-        pipeline = self._ours(pipeline)
-        made: Job = original(job, pipeline=pipeline, at_front=at_front, **options)
-        _when_executed(
-            pipeline, partial(self._sent, queue, made, at_front=bool(at_front), due_ns=None)
-        )
+        pipeline, is_unique = self._ours(pipeline), bool(options.get("unique"))
+        with self._once(queue, job, is_unique=is_unique):
+            made: Job = original(job, pipeline=pipeline, at_front=at_front, **options)
+            sent = partial(self._sent, queue, made, at_front=bool(at_front), due_ns=None)
+            # A script of the server enqueues a unique job, whatever the pipeline.
+            _when_executed(None if is_unique else pipeline, partial(sent, is_unique=is_unique))
         return made
 
     def _scheduled(
@@ -263,13 +275,30 @@ class RqBridge(CountedAttempts[Any, SentJob, RedisServers], FunctionJobs[SentJob
         pipeline: Any = None,
         **options: Any,
     ) -> Job:
-        pipeline = self._ours(pipeline)
-        made: Job = original(job, moment, pipeline=pipeline, **options)
-        if moment.tzinfo is None:
-            moment = moment.astimezone()
-        sent = partial(self._sent, queue, made, due_ns=to_ns(moment, "the time"))
-        _when_executed(pipeline, sent)
+        pipeline, is_unique = self._ours(pipeline), bool(options.get("unique"))
+        aware = moment.astimezone() if moment.tzinfo is None else moment
+        with self._once(queue, job, is_unique=is_unique):
+            made: Job = original(job, moment, pipeline=pipeline, **options)
+            sent = partial(self._sent, queue, made, due_ns=to_ns(aware, "the time"))
+            _when_executed(None if is_unique else pipeline, partial(sent, is_unique=is_unique))
         return made
+
+    @contextmanager
+    def _once(self, queue: Queue, job: Job, *, is_unique: bool) -> Generator[None, None, None]:
+        """Let a job be enqueued in a block; forget the one of its id that was never recorded, if it is unique."""
+        if not is_unique:
+            yield
+            return
+        unreported = self.store.unreported
+        if job.id in unreported and self.sink.pending_with(job.id) is None:
+            _forget(queue, job)
+        unreported.add(job.id)
+        try:
+            yield
+        except DuplicateJobError:
+            unreported.discard(job.id)
+            raise
+        unreported.discard(job.id)
 
     def _let_through(self, original: Any, registry: Any, *args: Any, **kwargs: Any) -> Any:
         """Report the jobs that a rate limit lets through: a script puts them into their queues."""
@@ -284,7 +313,15 @@ class RqBridge(CountedAttempts[Any, SentJob, RedisServers], FunctionJobs[SentJob
         """Return a pipeline of a stand-in; for one of a real server None, so that nothing waits in it."""
         return pipeline if pipeline is None or is_stand_in(pipeline) else None
 
-    def _sent(self, queue: Queue, job: Job, *, due_ns: int | None, at_front: bool = False) -> None:
+    def _sent(
+        self,
+        queue: Queue,
+        job: Job,
+        *,
+        due_ns: int | None,
+        at_front: bool = False,
+        is_unique: bool = False,
+    ) -> None:
         attempt = current_attempt.get()
         is_own = isinstance(attempt, RqAttempt) and attempt.message.job_id == job.id
         now_ns, number = _counted_from.get() or self.sink.now_ns(), 1
@@ -301,6 +338,7 @@ class RqBridge(CountedAttempts[Any, SentJob, RedisServers], FunctionJobs[SentJob
         message = SentJob(queue, job, now_ns, due_ns, attempt=number, at_front=at_front)
         if origin is FIRST:
             self._last[message.name] = message
+        message.has_own_id = is_unique
         self.report(message, origin)
 
     def _emptied(self, original: Any, queue: Queue, *args: Any, **kwargs: Any) -> Any:
@@ -553,6 +591,13 @@ def _hand_stand_ins(seam: Seam, owner: type, name: str) -> None:
 
 def _stood_in(bridge: RqBridge, given: Any) -> Any:
     return bridge.stand_in(given) if hasattr(given, "connection_pool") else given
+
+
+def _forget(queue: Queue, job: Job) -> None:
+    """Remove a job that was not enqueued after all from its server."""
+    queue.connection.delete(job.key)
+    queue.connection.lrem(queue.key, 0, job.id)
+    queue.connection.zrem(queue.scheduled_job_registry.key, job.id)
 
 
 def _when_executed(pipeline: Any, report: Callable[[], None]) -> None:

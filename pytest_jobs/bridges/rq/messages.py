@@ -16,7 +16,7 @@ _SECOND_NS: Final = 1_000_000_000
 class SentJob(Message):
     """A job with the hash that a server has of it: the payload, which is put back before each delivery."""
 
-    __slots__ = ("data", "sender")
+    __slots__ = ("data", "has_own_id", "sender")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class SentJob(Message):
             expires_ns=None if not job.ttl or job.ttl < 0 else enqueued_ns + job.ttl * _SECOND_NS,
         )
         self.sender = sender
+        self.has_own_id = False
         connection: Any = sender.connection
         self.data: Mapping[Any, Any] = connection.hgetall(job.key) if data is None else data
 

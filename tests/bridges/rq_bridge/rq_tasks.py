@@ -1,10 +1,13 @@
 """Functions that tests enqueue with RQ: a worker imports them by their path."""
 
 import asyncio
+from contextlib import suppress
+from datetime import timedelta
 
 from redis import Redis
 from rq import Queue, Retry, get_current_job
 from rq.decorators import job
+from rq.exceptions import DuplicateJobError
 
 redis = Redis(port=1)
 queue = Queue("mail", connection=redis)
@@ -63,3 +66,27 @@ def receipt(number):
 
 def never_enqueued(name):
     """Stay a function."""
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    ledger = Ledger()
+
+
+def greets_once(number):
+    with suppress(DuplicateJobError):
+        queue.enqueue(greet, number, job_id=f"greet-{number}", unique=True)
+    Shop.ledger.book(number, key=f"book-{number}")
+
+
+def greets_later_once(number):
+    with suppress(DuplicateJobError):
+        queue.enqueue_in(timedelta(hours=1), greet, number, job_id=f"greet-{number}", unique=True)
+
+
+def greets(number):
+    queue.enqueue(greet, number, job_id=f"greet-{number}")
