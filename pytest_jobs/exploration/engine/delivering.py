@@ -166,6 +166,15 @@ class Deliveries:
         """Return whether the deliveries of one process run on one event loop."""
         return False
 
+    def _keep_loop_of(self, performer: Performer) -> None:
+        """Keep the loop of a delivery for the next one in this thread, unless an overtaking delivery left one."""
+        thread = threading.current_thread()
+        if not self.keeps_loops() or thread in self._loops or in_running_loop():
+            return
+        loop = performer.leave_loop()
+        if loop is not None:
+            self._loops[thread] = loop
+
     def end_loops(self) -> None:
         """Close the event loops of a process that has ended."""
         while self._loops:
@@ -270,10 +279,8 @@ class Deliveries:
             if watch in self._watches:
                 self._watches.remove(watch)
             watch.close_connections()
-            if self.keeps_loops() and not watch.dead and not in_running_loop():
-                loop = performer.leave_loop()
-                if loop is not None:
-                    self._loops[threading.current_thread()] = loop
+            if not watch.dead:
+                self._keep_loop_of(performer)
             performer.close()
         if run.delivery is None:
             return
