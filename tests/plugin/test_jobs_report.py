@@ -114,6 +114,24 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(pytester):
     assert "file/jobs.html" in refused(pytester, "--jobs-report=file/jobs.html")
 
 
+def test_a_file_that_cannot_be_written_in_the_end_fails_the_session(pytester):
+    pytester.makepyfile("from pathlib import Path\ndef test_it(): Path('jobs.html').mkdir()")
+    result = pytester.runpytest("--jobs-report=jobs.html")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    path = pytester.path / "jobs.html"
+    result.stdout.fnmatch_lines([f"*no jobs report: {path} cannot be written: Is a directory*"])
+
+
+def test_collecting_alone_leaves_the_last_report(pytester):
+    path = pytester.path / "jobs.html"
+    path.write_text("the last one", "utf-8")
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest("--jobs-report=jobs.html", "--collect-only")
+
+    assert path.read_text("utf-8") == "the last one"
+
+
 def test_a_missing_library_is_one_line_that_names_the_extra(pytester):
     pytester.makeconftest("import sys; sys.modules['jinja2'] = None")
 

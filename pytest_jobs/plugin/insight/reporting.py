@@ -51,7 +51,8 @@ class Reporting:
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         self._maps: list[dict[str, Any]] = []
-        self._is_written = False
+        #: What is said at the end about the page; empty until then.
+        self._ending = ""
         audience.when_checked.append(self._checked)
 
     def _checked(self, target: Target, explorations: Sequence[Exploration]) -> None:
@@ -61,17 +62,21 @@ class Reporting:
 
     # What the recording and the lint send and count at the end has come by then.
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the page; a worker of pytest-xdist sends its maps to the controller."""
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
             output[_KEY] = self._maps
         elif not self._config.getoption("collectonly"):
-            self._write()
-
-    def _write(self) -> None:
-        self._path.write_text(page(self._data()), "utf-8")
-        self._is_written = True
+            try:
+                self._path.write_text(page(self._data()), "utf-8")
+            except OSError as error:
+                # It could be written at the start; the disk is full, say.
+                self._ending = f"no jobs report: {self._path} cannot be written: {error.strerror}"
+                if session.exitstatus == pytest.ExitCode.OK:
+                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            else:
+                self._ending = f"jobs report: {self._path}"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -80,8 +85,8 @@ class Reporting:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the page is."""
-        if self._is_written:
-            terminalreporter.write_sep("-", f"jobs report: {self._path}")
+        if self._ending:
+            terminalreporter.write_sep("-", self._ending)
 
     def _data(self) -> ReportData:
         seen = self._recording.seen

@@ -3,6 +3,7 @@
 Without them the tests are skipped, except in the environment `report` of tox, which is there for them.
 """
 
+import itertools
 import os
 import shutil
 from dataclasses import replace
@@ -182,6 +183,17 @@ def test_nothing_is_wider_than_a_phone(opened):
 
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.locator(".track").first.bounding_box()["width"] > 300
+
+
+@pytest.mark.parametrize("width", [360, 700, 800, 1000, 1200])
+def test_the_labels_of_the_axis_do_not_overlap(opened, width):
+    page = opened(ReportData("shop", (CHECKOUT,)), viewport={"width": width, "height": 900})
+    boxes = [text.bounding_box() for text in page.locator(".axis text").all() if text.is_visible()]
+
+    assert len(boxes) >= 3
+    assert all(
+        before["x"] + before["width"] < after["x"] for before, after in itertools.pairwise(boxes)
+    )
 
 
 def test_of_ten_thousand_jobs_a_hundred_rows_are_drawn_at_a_time(opened):

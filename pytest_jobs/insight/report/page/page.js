@@ -119,8 +119,11 @@
     const svg = shape("svg", { class: "track", "aria-hidden": "true" });
     ticks.forEach(([place, label], index) => {
       const attributes = { x: percent(place), y: 15 };
-      const last = index === ticks.length - 1;
-      if (index % 3 && !last) attributes.class = "minor";
+      // Where there is less room, every second or third label is shown, and the last one always.
+      const left = ticks.length - 1 - index;
+      const hides = (step) => left > 0 && index > 0 && (left === 1 || index % step !== 0);
+      const classes = [hides(2) && "second", hides(3) && "third"].filter(Boolean);
+      if (classes.length) attributes.class = classes.join(" ");
       if (place < 4) attributes.style = "text-anchor: start";
       if (place > 95) attributes.style = "text-anchor: end";
       svg.append(shape("text", attributes, label));
