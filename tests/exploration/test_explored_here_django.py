@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 pytest.importorskip("django", reason="Django is not installed")
@@ -166,6 +168,32 @@ def test_lost_mail(order):
         check_idempotent(jobs.mail_after_commit, args=(order.pk,))
 """,
         passed=7,
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+def test_in_a_suite_whose_jobs_are_attacked(in_memory):
+    in_memory(
+        """
+from pytest_jobs import job
+
+class Case(TestCase):
+    @classmethod
+    def setUpTestData(cls):
+        cls.order = Order.objects.create(pk=1)
+
+    def test_both(self):
+        job(jobs.pay)(1)
+        assert Order.objects.get().paid
+        Order.objects.update(paid=False)
+        with self.assertRaisesRegex(NotIdempotent, "Line"):
+            check_idempotent(jobs.add_line_then_mark, args=(1,), histories=["crash"])
+        assert Line.objects.count() == 0
+""",
+        "--jobs-crash",
+        "--jobs-attack-calls",
+        "--jobs-crash-points=1",
+        passed=1,
     )
 
 
