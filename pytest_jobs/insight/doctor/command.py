@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from .first_test import first_test
 from .patterns import Advice, advice
 from .project.facts import Evidence, Facts
 from .project.reading import read_project
-from .start import Start, start_of, written
+from .start import Start, start_of, with_python_path, written
 
 #: How many places the text shows of each fact; JSON has all of them.
 _SHOWN: Final = 2
@@ -58,7 +59,9 @@ def _init(asked: argparse.Namespace) -> int:
     if root is None:
         return 2
     facts = read_project(root)
-    start = start_of(root, facts)
+    start, test = start_of(root, facts), first_test(root, facts.first_job)
+    if test is not None and test.python_path:
+        start = with_python_path(root, start, test.python_path)
     for line in _first_lines(start):
         sys.stdout.write(f"{line}\n")
     try:
@@ -66,14 +69,20 @@ def _init(asked: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if text is None:
+    files = {} if text is None else {start.file: text}
+    if test is not None and start.file:
+        sys.stdout.write(f"# {test.file}\n{test.text}")
+        files[test.file] = test.text
+    if not files:
         sys.stdout.write("There is nothing to write.\n")
         return 0
-    if not asked.yes and not _is_agreed(start.file):
+    if not asked.yes and not _is_agreed(" and ".join(files)):
         sys.stdout.write("Nothing was written.\n")
         return 1
-    (root / start.file).write_text(text, "utf-8")
-    sys.stdout.write(f"{start.file} is written.\n")
+    for file, content in files.items():
+        (root / file).parent.mkdir(exist_ok=True)
+        (root / file).write_text(content, "utf-8")
+        sys.stdout.write(f"{file} is written.\n")
     return 0
 
 

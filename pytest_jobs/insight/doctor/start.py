@@ -63,6 +63,17 @@ def start_of(root: Path, facts: Facts) -> Start:
     return Start(_install(root, facts), file, section, lines, list(_reads(facts)))
 
 
+def with_python_path(root: Path, start: Start, folder: str) -> Start:
+    """Add the folder from which tests import the project, unless the settings name one."""
+    from ...integrations.ini_file import ini_file_in
+
+    own = ini_file_in(root)
+    if not start.file or (own is not None and "pythonpath" in own.values):
+        return start
+    value = f'["{folder}"]' if start.file.endswith(".toml") else folder
+    return start._replace(lines=[*start.lines, f"pythonpath = {value}"])
+
+
 def _settings(facts: Facts) -> Iterator[tuple[str, str]]:
     bridged = [library for library in facts.libraries if library.is_bridged]
     if bridged and not any(way in facts.tests for way in _OLD_WAYS):

@@ -36,10 +36,15 @@ def test_the_settings_are_shown_and_written_into_the_section_that_is_there(init,
         'jobs_mode = "record"\n'
         'jobs_recurring = "config/recurring.yml"\n'
         'jobs_queues = "config/queue.yml"\n'
+        'pythonpath = ["."]\n'
     )
     head = "[tool.pytest.ini_options]\n"
     assert code == 0
-    assert printed == f"# pyproject.toml\n{head}{lines}pyproject.toml is written.\n"
+    test = (root / "tests" / "test_jobs.py").read_text("utf-8")
+    assert printed == (
+        f"# pyproject.toml\n{head}{lines}# tests/test_jobs.py\n{test}"
+        "pyproject.toml is written.\ntests/test_jobs.py is written.\n"
+    )
     assert (root / "pyproject.toml").read_text("utf-8") == before.replace(head, head + lines)
 
 
@@ -74,9 +79,10 @@ def test_without_yes_it_asks(init, tmp_path, answer, is_written):
 
     code, printed, _ = init(root, answer=answer)
 
-    assert "Write this to pytest.ini? [y/N] " in printed
+    assert "Write this to pytest.ini and tests/test_jobs.py? [y/N] " in printed
     assert code == (0 if is_written else 1)
     assert (root / "pytest.ini").exists() == is_written
+    assert (root / "tests" / "test_jobs.py").exists() == is_written
 
 
 def test_a_project_without_settings_of_pytest_gets_a_file(init, tmp_path):
@@ -84,7 +90,9 @@ def test_a_project_without_settings_of_pytest_gets_a_file(init, tmp_path):
 
     init(root, "--yes")
 
-    assert (root / "pytest.ini").read_text("utf-8") == "[pytest]\njobs_mode = record\n"
+    assert (root / "pytest.ini").read_text("utf-8") == (
+        "[pytest]\njobs_mode = record\npythonpath = .\n"
+    )
 
 
 def test_a_pyproject_without_a_section_of_pytest_gets_one(init, tmp_path):
@@ -94,7 +102,7 @@ def test_a_pyproject_without_a_section_of_pytest_gets_one(init, tmp_path):
     init(root, "--yes")
 
     assert (root / "pyproject.toml").read_text("utf-8") == (
-        f'{before}\n[tool.pytest.ini_options]\njobs_mode = "record"\n'
+        f'{before}\n[tool.pytest.ini_options]\njobs_mode = "record"\npythonpath = ["."]\n'
     )
 
 
@@ -147,4 +155,85 @@ def test_with_the_written_settings_tests_have_a_harness(init, pytester):
 
     init(pytester.path, "--yes")
 
-    pytester.runpytest().assert_outcomes(passed=1)
+    pytester.runpytest("test_app.py").assert_outcomes(passed=1)
+
+
+FIRST = """\
+\"\"\"A first test of a job: what a worker does when it fails. Write your own beside it.\"\"\"
+
+from shop.jobs import PayLater
+
+
+def test_what_a_worker_does_when_pay_later_fails(jobs):
+    # The body of the job does not run. `print(timeline)` draws how often the job is tried again, and when.
+    timeline = jobs.simulate_retries(PayLater, raising=RuntimeError("a first test"))
+
+    assert timeline.attempts
+"""
+
+
+@pytest.fixture
+def shop(pytester):
+    """A project of one job in a package."""
+    pytester.mkpydir("shop").joinpath("jobs.py").write_text(
+        "from pytest_jobs import Job\n\n\nclass PayLater(Job):\n    def perform(self, payment_id): ...\n",
+        "utf-8",
+    )
+    return pytester
+
+
+def test_the_first_test_is_of_a_job_of_the_project_and_passes(init, shop):
+    init(shop.path, "--yes")
+
+    assert (shop.path / "tests" / "test_jobs.py").read_text("utf-8") == FIRST
+    shop.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_file_of_tests_that_is_there_stays(init, shop):
+    path = shop.mkdir("tests") / "test_jobs.py"
+    path.write_text("def test_mine(): ...\n", "utf-8")
+
+    code, printed, _ = init(shop.path, "--yes")
+
+    assert code == 0
+    assert "test_jobs.py" not in printed
+    assert path.read_text("utf-8") == "def test_mine(): ...\n"
+
+
+def test_a_folder_of_tests_that_is_a_link_is_left_alone(init, shop, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (shop.path / "tests").symlink_to(elsewhere, target_is_directory=True)
+
+    init(shop.path, "--yes")
+
+    assert [*elsewhere.iterdir()] == []
+
+
+@pytest.mark.parametrize("has", ["conftest.py", "tests/__init__.py"])
+def test_where_pytest_finds_the_project_by_itself_no_path_is_set(init, shop, has):
+    (shop.path / has).parent.mkdir(exist_ok=True)
+    (shop.path / has).write_text("", "utf-8")
+
+    init(shop.path, "--yes")
+
+    assert "pythonpath" not in (shop.path / "pytest.ini").read_text("utf-8")
+
+
+def test_a_project_below_src_is_imported_from_there(init, shop):
+    (shop.path / "src").mkdir()
+    (shop.path / "shop").rename(shop.path / "src" / "shop")
+
+    init(shop.path, "--yes")
+
+    assert "pythonpath = src\n" in (shop.path / "pytest.ini").read_text("utf-8")
+
+
+def test_jobs_that_need_a_pool_or_django_get_no_first_test(init, pytester):
+    pytester.makepyfile(
+        jobs="async def shrink(ctx): ...\n\n\nclass WorkerSettings:\n    functions = [shrink]\n",
+        tasks="import django\nfrom celery import shared_task\n\n\n@shared_task\ndef send(): ...\n",
+    )
+
+    _, printed, _ = init(pytester.path, "--yes")
+
+    assert "test_jobs.py" not in printed

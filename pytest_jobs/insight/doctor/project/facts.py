@@ -28,6 +28,15 @@ class UsedLibrary(NamedTuple):
     evidence: list[Evidence]
 
 
+class FirstJob(NamedTuple):
+    """A job that a test can name by a plain import."""
+
+    #: The file, relative to the project, the name of its module, and the name there.
+    path: str
+    module: str
+    name: str
+
+
 @dataclass
 class Facts:
     """Everything that is found about one project."""
@@ -44,6 +53,8 @@ class Facts:
     files: dict[str, list[Evidence]] = field(default_factory=dict)
     #: The jobs of the project, by their dotted names.
     jobs: list[Evidence] = field(default_factory=list)
+    #: A job for a first test.
+    first_job: FirstJob | None = None
     #: The jobs that are long.
     fat: list[Evidence] = field(default_factory=list)
     #: Methods and functions whose name ends in `_later`.

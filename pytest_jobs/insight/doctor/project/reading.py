@@ -18,7 +18,7 @@ from ...source.jobs import DeclaredJob, library_named
 from ...source.project import Project
 from ...source.tree import Tree
 from .code import is_test, read_code
-from .facts import Evidence, Facts, UsedLibrary, note
+from .facts import Evidence, Facts, FirstJob, UsedLibrary, note
 
 #: Distributions of job libraries, by the name of the library; most have the name of the library itself.
 _DISTRIBUTIONS: Final = {
@@ -61,6 +61,8 @@ _TEST_TOOLS: Final = (
     "time-machine",
 )
 _BACKENDS: Final = {"django-celery-results": "Django's database"}
+#: Libraries whose jobs are simulated without an application, a queue or settings at hand.
+_FIRST: Final = frozenset(("core", "celery", "dramatiq", "huey", "rq", "taskiq"))
 #: Seconds: a tree that takes longer is read no further.
 TIME: Final = 60.0
 
@@ -215,10 +217,24 @@ def _read_yaml(path: Path, shown: str, text: str, facts: Facts) -> None:
         note(facts.schedulers, "CronJobs of Kubernetes", Evidence(shown, line, "kind: CronJob"))
 
 
+def _may_be_first(job: DeclaredJob) -> bool:
+    """Say whether a test can import a job, and simulate it without knowing more than its name."""
+    module = job.module
+    return (
+        job.library in _FIRST
+        and module.path.name != "__init__.py"
+        and job.name == f"{module.name}.{job.short}"
+        and "django" not in {origin.partition(".")[0] for origin in module.imported.values()}
+    )
+
+
 def _jobs(project: Project, facts: Facts) -> None:
     for job in project.jobs:
         if not is_test(job.module.shown):
             facts.jobs.append(Evidence(job.module.shown, job.body.lineno, job.name))
+            if facts.first_job is None and _may_be_first(job):
+                module = job.module
+                facts.first_job = FirstJob(module.shown, module.name, job.short)
             rules = {
                 "autoretry_for",
                 "max_retries",
