@@ -19,7 +19,7 @@ test-all: $(VENV)/.group-test  ## Run all tests; the slow ones need redis-server
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 bench: $(VENV)/.group-bench  ## Measure the budgets
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python tests/benchmarks/run.py $(BENCH_ARGS)
 
 lint: $(VENV)/.group-lint  ## Check style and format
 	$(BIN)/ruff check

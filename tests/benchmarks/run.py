@@ -21,6 +21,7 @@ from bridges import bridge_rows
 from exploring import exploring_rows
 from floors import floor_rows
 from measure import loop, median
+from page import write_page
 from rows import Row
 from workloads import PAYLOADS, SMALL, Failing, Real, Sidekiq, Small, queueing_huey
 
@@ -199,26 +200,31 @@ def startup_row() -> Row:
     return Row("start-up with the plugin loaded, CPU time", shown, extra, 10, "ms")
 
 
+def all_rows() -> Iterator[Row]:
+    yield from payload_rows()
+    yield scale_row()
+    yield from memory_rows()
+    yield from assertion_rows()
+    yield from harness_rows()
+    yield recurring_row()
+    yield startup_row()
+    yield from bridge_rows()
+    yield from floor_rows()
+    yield from exploring_rows()
+
+
 def main() -> None:
+    """Print the table; with `--write`, write the page of the documentation, too."""
     logging.disable(logging.CRITICAL)
     print(f"Python {sys.version.split()[0]}, medians")
-    rows = [
-        *payload_rows(),
-        scale_row(),
-        *memory_rows(),
-        *assertion_rows(),
-        *harness_rows(),
-        recurring_row(),
-        startup_row(),
-        *bridge_rows(),
-        *floor_rows(),
-        *exploring_rows(),
-    ]
+    rows = list(all_rows())
     width = max(len(row.what) for row in rows)
     for row in rows:
         figure = f"{row.ratio:.2f} {row.unit}"
         budget = f"budget {row.budget:g} {row.unit}"
         print(f"{row.what:{width}}  {row.measured:28}  {figure:>12}  {budget:14} {row.verdict}")
+    if "--write" in sys.argv:
+        write_page(rows)
 
 
 if __name__ == "__main__":

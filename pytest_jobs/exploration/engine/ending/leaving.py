@@ -9,6 +9,7 @@ import gc
 import linecache
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
@@ -129,7 +130,7 @@ class Leaving:
     def _ending_lines(self, code: CodeType) -> frozenset[int]:
         known = self._ends.get(identity(code))
         if known is None:
-            known = self._ends[identity(code)] = (_ending_lines(code), code)
+            known = self._ends[identity(code)] = (_ending_lines(code, code.co_filename), code)
         return known[0]
 
 
@@ -278,8 +279,16 @@ def _is_between_blocks(frame: FrameType) -> bool:
     return frame.f_lasti >= 0 and dis.opname[frame.f_code.co_code[frame.f_lasti]] == "NOP"
 
 
-def _ending_lines(code: CodeType) -> frozenset[int]:
-    """Return the lines of a function that clean up: a `finally`, or an `except` that raises again."""
+@lru_cache(maxsize=2_000)
+def _ending_lines(code: CodeType, filename: str) -> frozenset[int]:
+    """Return the lines of a function that clean up: a `finally`, or an `except` that raises again.
+
+    Args:
+        code: the code of the function.
+        filename: its file, since equal code may stand in another one.
+    """
+    if not code.co_exceptiontable:
+        return frozenset()
     lines = _lines_of(code)
     if not any("finally" in line or "raise" in line for line in lines):
         return frozenset()
