@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import explored_jobs
 import pytest
@@ -12,6 +14,7 @@ from explored_worlds import Gateway
 
 from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import DuplicateEffect
+from pytest_jobs.exploration.engine.lines import LineTracer
 
 
 def gateway():
@@ -91,3 +94,36 @@ def test_late_deliveries_come_after_an_hour_a_day_and_forty_days():
 
     gaps = {later - earlier for earlier, later in itertools.pairwise(times) if later > earlier}
     assert {timedelta(hours=1), timedelta(hours=25), timedelta(days=40)} <= gaps
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="of Python 3.11")
+def test_below_an_effect_only_what_the_job_calls_is_traced():
+    traced = set()
+
+    def note(what):
+        traced.add((what, isinstance(getattr(sys.gettrace(), "__self__", None), LineTracer)))
+
+    class Order:
+        def __repr__(self):
+            note("the text of an argument")
+            return "an order"
+
+    class Service:
+        def send(self, order, key):
+            note("the service")
+
+    shop = SimpleNamespace(service=None)
+
+    def send():
+        shop.service.send(Order(), key=1)
+        note("the next line")
+
+    def world():
+        with fake(shop, "service", Service(), key="key") as service:
+            yield lambda: len(service.calls)
+
+    check_idempotent(send, world=world, histories=["twice"], every_line=True)
+
+    assert ("the service", True) in traced
+    assert ("the next line", True) in traced
+    assert ("the text of an argument", True) not in traced
