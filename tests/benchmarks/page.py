@@ -78,7 +78,8 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _shown(number: float, unit: str) -> str:
-    return f"{number:.3g} {'times' if unit == 'x' else unit}"
+    digits = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    return f"{digits} {'times' if unit == 'x' else unit}"
 
 
 def _plot(rows: Sequence[Row]) -> Iterator[str]:
