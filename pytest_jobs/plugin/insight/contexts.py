@@ -81,7 +81,7 @@ class LineContexts:
         if measuring is not self._measuring:
             self._measuring = measuring
             why_not = ""
-            if measuring is not None:
+            if coverage is not None and measuring is not None:
                 if coverage.version_info < _OLDEST:
                     why_not = _TOO_OLD.format(coverage.__version__)
                 elif measuring.get_option("run:dynamic_context"):
