@@ -13,6 +13,7 @@ class Watcher(Protocol):
 
     def begun(self, work: Work) -> bool:
         """Return whether the steps of this work are wanted: those of work inside other work are not."""
+        ...
 
     def stepped(self, work: Work) -> None:
         """Note that a step of the work begins."""
