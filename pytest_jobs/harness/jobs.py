@@ -524,13 +524,13 @@ class Jobs(OpenHarness):
         return result
 
     def _work(self, verb: str) -> Work:
-        def planned() -> int:
+        # It gets the work, so that the two do not keep each other, and the harness, alive.
+        def planned(work: Work) -> int:
             # An interrupted delivery is pending again.
             left = sum(1 for record in self.ledger.pending() if record is not work.now)
             return work.steps + left
 
-        work = Work(f"jobs.{verb}()", "deliveries", planned)
-        return work
+        return Work(f"jobs.{verb}()", "deliveries", planned)
 
     # What jobs are performed with
 

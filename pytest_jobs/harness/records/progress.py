@@ -34,13 +34,13 @@ class Work:
 
     __slots__ = ("_planned", "_watcher", "name", "now", "steps", "unit")
 
-    def __init__(self, name: str, unit: str, planned: int | Callable[[], int] | None) -> None:
+    def __init__(self, name: str, unit: str, planned: int | Callable[[Work], int] | None) -> None:
         """Begin nothing yet.
 
         Args:
             name: what is done, as a test writes it.
             unit: what a step is, in the plural.
-            planned: how many steps there will be, or a function that returns it; None where nobody knows.
+            planned: how many steps there will be, or a function of the work that returns it; None if nobody knows.
         """
         self.name = name
         self.unit = unit
@@ -79,7 +79,7 @@ class Work:
     @property
     def planned(self) -> int | None:
         """How many steps there will be in all; None where nobody knows."""
-        planned = self._planned() if callable(self._planned) else self._planned
+        planned = self._planned(self) if callable(self._planned) else self._planned
         return None if planned is None else max(planned, self.steps)
 
     def text(self, time_left: str = "") -> str:
