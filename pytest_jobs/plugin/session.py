@@ -28,6 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from .insight.properties import Properties
 
         register(Properties(), "pytest_jobs_properties")
+    if config.get_verbosity() > 0:
+        from .insight.totals import Totals
+
+        register(Totals(), "pytest_jobs_totals")
     if not is_anything_said(config):
         return
     from .settings.options import session_options

@@ -4,6 +4,7 @@
 - `reporting`: `--jobs-report`.
 - `linting`: `--jobs-lint`.
 - `annotating`: `--jobs-annotations`; `properties`: jobs and timelines in the file of `--junitxml`.
+- `totals`: a line at the end of `pytest -v`.
 - `covering`: `--jobs-cov`; `contexts`: which lines each delivery reached, when coverage measures lines.
 
 `session` registers each of them when its option is given. What they compute is in the package `insight`.
