@@ -28,9 +28,7 @@ breaks = broker.register_task(bodies.breaks, task_name="breaks")
 asserts = broker.register_task(
     bodies.asserts, task_name="asserts", retry_on_error=True, max_retries=3
 )
-hourly = broker.register_task(
-    bodies.note, task_name="hourly", schedule=[{"cron": "0 * * * *", "args": ["hourly"]}]
-)
+hourly = broker.register_task(bodies.note, task_name="hourly")
 coroutine = broker.register_task(bodies.coroutine, task_name="coroutine")
 
 
@@ -74,5 +72,8 @@ class TaskiqLibrary:
 
 class TestTaskiq(BridgeConformance):
     @pytest.fixture
-    def library(self):
+    def library(self, monkeypatch):
+        # No longer than the test: the task would fire in every test of this process.
+        schedule = [{"cron": "0 * * * *", "args": ["hourly"]}]
+        monkeypatch.setitem(hourly.labels, "schedule", schedule)
         return TaskiqLibrary()

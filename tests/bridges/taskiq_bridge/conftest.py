@@ -15,10 +15,17 @@ def make_broker():
     """Return a function that makes brokers which fail at once when they connect."""
     from taskiq_redis import ListQueueBroker
 
-    def make(*middlewares, kind=ListQueueBroker, url="redis://localhost:1", **options):
-        return kind(url, **options).with_middlewares(*middlewares)
+    made = []
 
-    return make
+    def make(*middlewares, kind=ListQueueBroker, url="redis://localhost:1", **options):
+        broker = kind(url, **options).with_middlewares(*middlewares)
+        made.append(broker)
+        return broker
+
+    yield make
+    # Until it is collected, a broker sends what the labels of its tasks say, in every test of this process.
+    for broker in made:
+        broker.local_task_registry.clear()
 
 
 @pytest.fixture
