@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from pathlib import Path
 
 from package_modules import PACKAGE, modules, private_imports, private_reads
 from picture import PAGE, drawn
@@ -56,3 +57,10 @@ def test_the_files_that_the_architecture_names_exist():
 
     assert len(named) > 30
     assert [name for name in named if not (PACKAGE.parent / name).is_file()] == []
+
+
+def test_each_module_of_tests_has_a_name_of_its_own():
+    """The folders of tests are no packages, so pytest imports two modules of one name as one, and stops."""
+    names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
+
+    assert [name for name, count in names.items() if count > 1] == []
