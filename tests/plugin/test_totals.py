@@ -28,7 +28,7 @@ SHOP = """
         Charge.perform_later(["up"])
         jobs.perform(jobs.pending[0])
 """
-LINE = "jobs of 2 tests: 3 enqueued, 2 performed, 1 retried, 1 left pending"
+LINE = "*= jobs of 2 tests: 3 enqueued, 2 performed, 1 retried, 1 left pending =*"
 
 
 @pytest.mark.parametrize("options", [["-v"], ["-v", "-n1"]], ids=["one process", "xdist"])
@@ -41,10 +41,10 @@ def test_the_line_counts_the_jobs_of_all_tests(options, pytester):
 def test_without_the_option_there_is_no_line(pytester):
     pytester.makepyfile(SHOP)
 
-    pytester.runpytest().stdout.no_fnmatch_line("jobs of *")
+    pytester.runpytest().stdout.no_fnmatch_line("*jobs of *")
 
 
 def test_where_no_test_has_jobs_there_is_no_line(pytester):
     pytester.makepyfile("def test_nothing(): pass")
 
-    pytester.runpytest("-v").stdout.no_fnmatch_line("jobs of *")
+    pytester.runpytest("-v").stdout.no_fnmatch_line("*jobs of *")

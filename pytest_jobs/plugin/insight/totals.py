@@ -58,4 +58,5 @@ class Totals:
             shown = [f"{self._in_all[name]:,} {name}" for name in ended if self._in_all[name]]
             enqueued = f"{self._in_all['enqueued']:,} enqueued"
             of = "1 test" if tests == 1 else f"{tests:,} tests"
-            terminalreporter.line(f"jobs of {of}: {', '.join([enqueued, *shown])}")
+            # A rule, since it follows upon the last failure.
+            terminalreporter.write_sep("=", f"jobs of {of}: {', '.join([enqueued, *shown])}")
