@@ -569,7 +569,9 @@ def in_tar(path, mode, number):
 def in_tar_gz(path, mode, number):
     with tempfile.TemporaryDirectory() as made:
         in_tar(Path(made) / "tar", "w", number)
-        with gzip.open(path, f"{mode}b") as file:
+        # Not compressed, since the size would depend on the time, and two overlapping deliveries that write other
+        # sizes do leave a broken file.
+        with gzip.open(path, f"{mode}b", compresslevel=0) as file:
             file.write((Path(made) / "tar").read_bytes())
 
 
