@@ -38,7 +38,7 @@ class Explorations:
         self._config = config
         #: How the reports of checks are read.
         self.audience = Audience(
-            verbose=config.get_verbosity() > 0,
+            verbose=config.getoption("verbose", 0) > 0,
             ascii=shows_only_ascii(config),
             replay=config.getoption("--jobs-replay"),
             sources=self._sources,

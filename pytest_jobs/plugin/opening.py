@@ -64,7 +64,7 @@ def open_harness(
     )
     if options.queues is not None:
         jobs.serve(options.queues)
-    jobs.reader = Reader(verbose=config.get_verbosity() > 0, ascii=shows_only_ascii(config))
+    jobs.reader = Reader(verbose=config.getoption("verbose", 0) > 0, ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
         # It outlives the test that asked for it first: copies of that run would stay for all other tests.

@@ -28,7 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from .insight.properties import Properties
 
         register(Properties(), "pytest_jobs_properties")
-    if config.get_verbosity() > 0:
+    # Without its terminal plugin pytest 8 has no such option.
+    if config.getoption("verbose", 0) > 0:
         from .insight.totals import Totals
 
         register(Totals(), "pytest_jobs_totals")
