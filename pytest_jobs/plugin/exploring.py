@@ -38,7 +38,7 @@ class Explorations:
         self._config = config
         #: How the reports of checks are read.
         self.audience = Audience(
-            verbose=config.getoption("verbose", 0) > 0,
+            verbose=is_verbose(config),
             ascii=shows_only_ascii(config),
             replay=config.getoption("--jobs-replay"),
             sources=self._sources,
@@ -120,6 +120,12 @@ class Explorations:
             terminalreporter.section("explored jobs")
             for line in summary(self.notes, verbose=self.audience.verbose):
                 terminalreporter.line(line)
+
+
+def is_verbose(config: pytest.Config) -> bool:
+    """Say whether the run has `-v`. `config.get_verbosity()` of pytest 8 fails without the terminal plugin."""
+    level: Any = config.getoption("verbose", 0)
+    return bool(level > 0)
 
 
 def shows_only_ascii(config: pytest.Config) -> bool:

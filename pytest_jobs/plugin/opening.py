@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..harness.jobs import Jobs
-from .exploring import shows_only_ascii
+from .exploring import is_verbose, shows_only_ascii
 from .settings.options import JobOptions, session_options
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def open_harness(
     )
     if options.queues is not None:
         jobs.serve(options.queues)
-    jobs.reader = Reader(verbose=config.getoption("verbose", 0) > 0, ascii=shows_only_ascii(config))
+    jobs.reader = Reader(verbose=is_verbose(config), ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
         # It outlives the test that asked for it first: copies of that run would stay for all other tests.

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from .exploring import Explorations
+from .exploring import Explorations, is_verbose
 from .fixtures import ANSWERED, CLOSED, JOBS
 from .settings.declared import MARKER, is_anything_said, is_jobs_case
 
@@ -28,8 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from .insight.properties import Properties
 
         register(Properties(), "pytest_jobs_properties")
-    # Without its terminal plugin pytest 8 has no such option.
-    if config.getoption("verbose", 0) > 0:
+    if is_verbose(config):
         from .insight.totals import Totals
 
         register(Totals(), "pytest_jobs_totals")
