@@ -59,23 +59,8 @@ def test_work_for_which_the_library_retries_in_vain_is_stuck():
     assert headline(error).startswith("STUCK paid [crash")
 
 
-def test_work_for_which_a_job_of_the_core_retries_in_vain_is_stuck():
-    @retry_on(Busy, wait=5, attempts=None)
-    class Pay(Job):
-        def perform(self, number):
-            if state["lock"]:
-                raise Busy
-            state["lock"] = "mine"
-            state["paid"].append(number)
-            state["lock"] = None
-
-    error = failure(Pay, StuckJob, histories=["crash"])
-
-    assert headline(error).startswith("STUCK paid [crash")
-
-
-@pytest.mark.parametrize("attempts", [3, 20])
-def test_work_is_stuck_whether_the_retries_are_used_up_or_not(attempts):
+@pytest.mark.parametrize("attempts", [None, 3, 20])
+def test_work_for_which_a_job_of_the_core_retries_in_vain_is_stuck_used_up_or_not(attempts):
     @retry_on(Busy, wait=5, attempts=attempts)
     class Pay(Job):
         def perform(self, number):
