@@ -2,8 +2,7 @@
 
 pytest loads this module, which collects what the files define. Every session pays for `session` (its beginning and
 its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `exploring` (the audience of checks),
-`frames` (no frame of ours in a report) and `hookspecs`. pytest rewrites assertions at each start; the word
-`PYTEST_DONT_REWRITE` keeps these files from it, which have none. The others are imported where they are needed:
+`frames` (no frame of ours in a report) and `hookspecs`. The others are imported where they are needed:
 
 - `settings/options`: what the command line, the ini file, markers and test cases say;
 - `opening`: how a harness is opened; `guard`: the harness of the session, for wider fixtures;
@@ -13,9 +12,38 @@ its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `explo
 - `tracebacks` and `colours`: a failure on a terminal;
 - `insight/`: `--jobs-lint`, `--jobs-cov`, and what a session sees of its jobs;
 - `adversary/`: `--jobs-twice` and `--jobs-crash`.
+
+PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+_PACKAGE = __package__.partition(".")[0]
+
+
+class _OwnModules:
+    """Finds our modules as Python does, in front of the finder with which pytest rewrites assertions.
+
+    pytest rewrites all modules of a plugin, and ours have assertions only in the conformance suite. With
+    `PYTHONDONTWRITEBYTECODE` it does so in every session, and leaves aside what pip has compiled.
+    """
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        parts = name.split(".", 2)
+        if parts[0] != _PACKAGE or len(parts) == 1 or parts[1] == "conformance":
+            return None
+        return PathFinder.find_spec(name, path, target)
+
+
+sys.meta_path.insert(0, _OwnModules)
 
 from .fixtures import (
     assert_batched,

@@ -2,8 +2,6 @@
 
 Checks find the plugin by a context variable, `audience`: there they read what to replay and how their report is
 shown, and leave notes. Reports carry the notes to the process that writes the summary.
-
-PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations

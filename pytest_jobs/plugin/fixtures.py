@@ -1,7 +1,4 @@
-"""The fixtures.
-
-PYTEST_DONT_REWRITE
-"""
+"""The fixtures."""
 
 from __future__ import annotations
 

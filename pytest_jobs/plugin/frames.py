@@ -1,8 +1,6 @@
 """Failures end in the line of the test or of the job: the package's own frames are cut out of every report.
 
 `--full-trace` and `--tb=native` show every frame. `tracebacks`, which cuts, is imported when something has failed.
-
-PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations

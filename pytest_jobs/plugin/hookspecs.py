@@ -1,7 +1,4 @@
-"""The hooks that conftest files and other plugins can implement.
-
-PYTEST_DONT_REWRITE
-"""
+"""The hooks that conftest files and other plugins can implement."""
 
 from __future__ import annotations
 

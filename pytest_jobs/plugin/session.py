@@ -1,8 +1,6 @@
 """A session: its beginning and its end, and what happens to its tests.
 
 Every session pays for this module, also one without jobs. What only some need is imported where it is used.
-
-PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations

@@ -23,6 +23,17 @@ import pytest
 code = pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]])
 print("\\n" + json.dumps([int(code), sorted(sys.modules)]))
 """
+#: The test prints which of our modules pytest itself has loaded, to rewrite their assertions.
+REWRITTEN = """
+import json, sys
+
+def test_it(jobs):
+    import pytest_jobs.conformance.retrying
+
+    found = [name for name, module in sys.modules.items() if name.startswith("pytest_jobs")
+             and type(module.__spec__.loader).__name__ == "AssertionRewritingHook"]
+    print("rewritten:", json.dumps(found))
+"""
 #: To whom explorations tell what they found: a page, which imports nothing else.
 AUDIENCE = {
     "pytest_jobs.exploration",
@@ -94,6 +105,21 @@ def test_a_harness_whose_clock_stands_imports_nothing_heavy(modules_of):
 
     assert "pytest_jobs.harness.jobs" in added
     assert {name.partition(".")[0] for name in added} & HEAVY == set()
+
+
+def test_pytest_rewrites_the_conformance_suite_and_no_other_module_of_ours(pytester, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    # As the entry point of an installed plugin does.
+    pytester.makeconftest("import pytest; pytest.register_assert_rewrite('pytest_jobs')")
+    pytester.makepyfile(REWRITTEN)
+
+    result = pytester.runpytest_subprocess("-s", "-p", "pytest_jobs.plugin")
+
+    result.assert_outcomes(passed=1)
+    rewritten = set(json.loads(result.stdout.str().partition("rewritten: ")[2].splitlines()[0]))
+    assert "pytest_jobs.conformance.retrying" in rewritten
+    assert {name for name in rewritten if "conformance" not in name} == {"pytest_jobs.plugin"}
 
 
 def test_the_core_imports_neither_pytest_nor_the_harness():

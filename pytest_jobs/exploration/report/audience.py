@@ -1,13 +1,13 @@
 """The test in which a check runs: how its report is read, and the notes for the summary of the session.
 
-PYTEST_DONT_REWRITE
+Every session of pytest imports this file, also one without jobs: it has only what costs next to nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,31 +16,44 @@ if TYPE_CHECKING:
     from ..engine.sources import EffectSource
     from ..histories.exploration import Exploration
 
+    class Script(Protocol):
+        """A script of a machine that has begun; see `MachineRun`."""
 
-class CheckNote(NamedTuple):
+        def close(self) -> None: ...
+
+
+class CheckNote:
     """The result of one check in plain values, for the summary of a session."""
 
-    job: str
-    histories: int = 0
-    #: The names of the histories that the check did not ask for.
-    not_asked: tuple[str, ...] = ()
-    #: Everything that was asked for and not explored, each in a few words.
-    left_out: tuple[str, ...] = ()
-    #: For a replay: whether the history passes now, or the token names another check.
-    replay: Literal["", "passes", "other"] = ""
+    def __init__(
+        self,
+        job: str,
+        histories: int = 0,
+        not_asked: tuple[str, ...] = (),
+        left_out: tuple[str, ...] = (),
+        replay: Literal["", "passes", "other"] = "",
+    ) -> None:
+        """Note a check.
+
+        Args:
+            job: the name of its job.
+            histories: how many were explored.
+            not_asked: the names of the histories that the check did not ask for.
+            left_out: everything that was asked for and not explored, each in a few words.
+            replay: for a replay: whether the history passes now, or the token names another check.
+        """
+        self.job = job
+        self.histories = histories
+        self.not_asked = not_asked
+        self.left_out = left_out
+        self.replay = replay
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            **self._asdict(),
+            **vars(self),
             "not_asked": list(self.not_asked),
             "left_out": list(self.left_out),
         }
-
-
-class Script(Protocol):
-    """A script of a machine that has begun; see `MachineRun`."""
-
-    def close(self) -> None: ...
 
 
 class Audience:

@@ -1,18 +1,15 @@
-"""What a user can write: the flags, the lines of the ini file and the marker, each with its sentence of help.
-
-PYTEST_DONT_REWRITE
-"""
+"""What a user can write: the flags, the lines of the ini file and the marker, each with its sentence of help."""
 
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, TypeAlias
 
 import pytest
 
 _SAID = pytest.StashKey[bool]()
 #: A line of an ini file that sets a name like ours, and a table of pyproject.toml that is called like us.
-_LIKE_OURS: Final = re.compile(r"""^\s*(["']?jobs?[-_]|\[.*pytest.jobs)""", re.MULTILINE)
+_LIKE_OURS: Final = r"""(?m)^\s*(["']?jobs?[-_]|\[.*pytest.jobs)"""
 #: How many points of one test --jobs-crash tries.
 CRASH_POINTS: Final = 50
 MARKER: Final = (
@@ -22,17 +19,27 @@ MARKER: Final = (
 )
 
 
-class Option(NamedTuple):
+#: One value; true or false; several names; several reports; or the name of a file and one word more.
+Kind: TypeAlias = Literal["value", "switch", "words", "reports", "file"]
+
+
+class Option:
     """An option of the ini file, with a flag of the same name: `jobs_crash_points`, `--jobs-crash-points`."""
 
-    #: As the flag has it, after `--jobs-`.
-    name: str
-    #: One value; true or false; several names; several reports; or the name of a file and one word more.
-    kind: Literal["value", "switch", "words", "reports", "file"]
-    text: str
-    #: What stands for the value in the help.
-    metavar: str = ""
-    default: str = ""
+    # No named tuple: making the class takes ten times as long, at every start-up.
+
+    __slots__ = ("default", "kind", "metavar", "name", "text")
+
+    def __init__(
+        self, name: str, kind: Kind, text: str, metavar: str = "", default: str = ""
+    ) -> None:
+        #: As the flag has it, after `--jobs-`.
+        self.name = name
+        self.kind = kind
+        self.text = text
+        #: What stands for the value in the help.
+        self.metavar = metavar
+        self.default = default
 
 
 OPTIONS: Final = (
@@ -153,25 +160,40 @@ def ini_name(name: str) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare each option as a flag and as a line of the ini file."""
+    """Declare each option as a flag and as a line of the ini file.
+
+    `dest` is what it would be without being named: pytest then compares it with that of every other option.
+    """
     group = parser.getgroup("jobs", "background jobs")
     group.addoption(
-        "--jobs-inline", action="store_true", default=False, help="The same as --jobs-mode=inline."
+        "--jobs-inline",
+        action="store_true",
+        dest="jobs_inline",
+        default=False,
+        help="The same as --jobs-mode=inline.",
     )
     for option in OPTIONS:
         flag, name = f"--jobs-{option.name}", ini_name(option.name)
         if option.kind == "switch":
-            group.addoption(flag, action="store_true", default=False, help=option.text)
+            group.addoption(flag, action="store_true", dest=name, default=False, help=option.text)
             parser.addini(name, option.text, type="bool", default=False)
             continue
         action = "append" if option.kind in ("words", "reports") else "store"
-        group.addoption(flag, action=action, metavar=option.metavar, default=None, help=option.text)
+        group.addoption(
+            flag,
+            action=action,
+            dest=name,
+            metavar=option.metavar,
+            default=None,
+            help=option.text,
+        )
         if option.kind == "value":
             parser.addini(name, option.text, default=option.default)
         else:
             parser.addini(name, option.text, type="args", default=[])
     group.addoption(
         "--jobs-replay",
+        dest="jobs_replay",
         metavar="TOKEN",
         default=None,
         help="Carry out only the history that a report of check_idempotent names in its replay line.",
@@ -202,7 +224,8 @@ def _may_say_something(config: pytest.Config) -> bool:
         or any(
             path is not None
             and path.is_file()
-            and _LIKE_OURS.search(path.read_text("utf-8", "replace"))
+            and "job" in (text := path.read_text("utf-8", "replace"))
+            and re.search(_LIKE_OURS, text)
             for path in {config.inipath, config.rootpath / "pyproject.toml"}
         )
     )
