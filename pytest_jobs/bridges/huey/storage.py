@@ -100,6 +100,14 @@ class Kept(MemoryStorage):  # type: ignore[misc]
     def flush_schedule(self) -> None:
         self._flush(is_due_later=True)
 
+    def __getattr__(self, name: str) -> Any:
+        """Raise an AttributeError for what only the storage of production has, such as its connection."""
+        raise AttributeError(
+            f"In a test with a harness the storage of a Huey is in memory, and has no {name!r}. Ask the Huey "
+            "instead, as with `huey.pending()`, or mark a test of the storage itself with "
+            '`@pytest.mark.jobs(mode="off")`.'
+        )
+
     def _flush(self, *, is_due_later: bool) -> None:
         for key, record in list(self.records.items()):
             if (record.envelope.due_ns is not None) is is_due_later:

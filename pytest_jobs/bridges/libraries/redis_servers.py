@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -53,8 +54,23 @@ class RedisServers:
                 self._servers[server] = fakeredis.FakeServer()
             client = fakeredis.FakeStrictRedis(server=self._servers[server], db=db)
             vars(client.connection_pool)[_ADDRESS] = address
+            _keep_address(client.connection_pool, getattr(real, "connection_pool", None))
             self._clients[address] = client
         return client
+
+
+def _keep_address(pool: Any, real: Any) -> None:
+    """Let a pool that connects to a fake server show the address of the real one to code that asks for it."""
+    shown: dict[str, Any] | None = getattr(real, "connection_kwargs", None)
+    if shown is None:
+        return
+    genuine, arguments = pool.connection_class, pool.connection_kwargs
+
+    @wraps(genuine, updated=())
+    def connect(**_: Any) -> Any:
+        return genuine(**arguments)
+
+    pool.connection_class, pool.connection_kwargs = connect, dict(shown)
 
 
 def _address_of(client: Any) -> tuple[object, int]:

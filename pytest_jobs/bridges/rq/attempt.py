@@ -89,6 +89,10 @@ class HarnessWorker(SimpleWorker):
         self.attempt = attempt
         self.log = _log
 
+    def _set_connection(self, connection: Any) -> Any:
+        """Take the connection as it is: RQ's own sets its timeouts, which the project would see."""
+        return connection
+
     def handle_execution_ended(self, job: Job, queue: Queue, heartbeat_ttl: int) -> None:
         """End here when the worker was killed: RQ's own would record a failed job, and try it again."""
         if self.attempt.killed is not None:

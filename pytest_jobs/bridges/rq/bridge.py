@@ -19,7 +19,7 @@ from rq.cron import CronScheduler
 from rq.exceptions import DeserializationError as UnreadableError, DuplicateJobError
 from rq.job import Job, Retry
 from rq.queue import Queue
-from rq.utils import now
+from rq.utils import as_text, now
 
 from ...errors import ApplicationError, BridgeError, CriterionError, DeserializationError
 from ...harness.time.waiting import off_the_loop
@@ -62,6 +62,7 @@ _PROBE: Final = Probe(
     "rq.job:Job.send_webhooks",
     "rq.job:now",
     "rq.worker:SimpleWorker(_, connection=, job_class=, serializer=, prepare_for_work=)",
+    "rq.worker:SimpleWorker._set_connection(_, _)",
     "rq.worker:SimpleWorker.execute_job(_, _, _)",
     "rq.worker:SimpleWorker.handle_exception(_, _, _)",
     "rq.worker:SimpleWorker.handle_execution_ended(_, _, _, _)",
@@ -263,7 +264,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             made: Job = original(job, pipeline=pipeline, at_front=at_front, **options)
             sent = partial(self._sent, queue, made, at_front=bool(at_front), due_ns=None)
             # A script of the server enqueues a unique job, whatever the pipeline.
-            _when_executed(None if is_unique else pipeline, partial(sent, is_unique=is_unique))
+            _when_executed(None if is_unique else pipeline, lambda _: sent(is_unique=is_unique))
         return made
 
     def _scheduled(
@@ -280,7 +281,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         with self._once(queue, job, is_unique=is_unique):
             made: Job = original(job, moment, pipeline=pipeline, **options)
             sent = partial(self._sent, queue, made, due_ns=to_ns(aware, "the time"))
-            _when_executed(None if is_unique else pipeline, partial(sent, is_unique=is_unique))
+            _when_executed(None if is_unique else pipeline, lambda _: sent(is_unique=is_unique))
         return made
 
     @contextmanager
@@ -300,14 +301,24 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             raise
         unreported.discard(job.id)
 
-    def _let_through(self, original: Any, registry: Any, *args: Any, **kwargs: Any) -> Any:
+    def _let_through(
+        self, original: Any, registry: Any, *args: Any, pipeline: Any = None, **kwargs: Any
+    ) -> Any:
         """Report the jobs that a rate limit lets through: a script puts them into their queues."""
-        promoted: list[str] = original(*args, **kwargs)
-        for job_id in promoted:
+        if pipeline is None:
+            promoted: list[str] = original(*args, **kwargs)
+            self._promoted(registry, promoted)
+            return promoted
+        waiting = original(*args, pipeline=pipeline, **kwargs)
+        place = len(pipeline.command_stack) - 1
+        _when_executed(pipeline, lambda answers: self._promoted(registry, answers[place]))
+        return waiting
+
+    def _promoted(self, registry: Any, job_ids: Iterable[Any]) -> None:
+        for job_id in map(as_text, job_ids):
             job = Job.fetch(job_id, connection=registry.connection)
             queue = Queue(job.origin, connection=registry.connection)
             self._sent(queue, job, due_ns=None, at_front=bool(job.enqueue_at_front))
-        return promoted
 
     def _ours(self, pipeline: Any) -> Any:
         """Return a pipeline of a stand-in; for one of a real server None, so that nothing waits in it."""
@@ -600,12 +611,12 @@ def _forget(queue: Queue, job: Job) -> None:
     queue.connection.zrem(queue.scheduled_job_registry.key, job.id)
 
 
-def _when_executed(pipeline: Any, report: Callable[[], None]) -> None:
-    """Report at once, or when a pipeline has sent what waits in it."""
+def _when_executed(pipeline: Any, report: Callable[[Any], None]) -> None:
+    """Report at once, or when a pipeline has sent what waits in it, with the answers to its commands."""
     if pipeline is None:
-        report()
+        report(None)
         return
-    waiting: list[Callable[[], None]] | None = vars(pipeline).get("pytest_jobs_waiting")
+    waiting: list[Callable[[Any], None]] | None = vars(pipeline).get("pytest_jobs_waiting")
     if waiting is None:
         waiting = pipeline.pytest_jobs_waiting = []
         pipeline.execute = partial(_execute, pipeline.execute, waiting)
@@ -618,7 +629,7 @@ def _execute(execute: Callable[..., Any], waiting: list[Any], *args: Any, **kwar
     waiting.clear()
     answers = execute(*args, **kwargs)
     for report in reports:
-        report()
+        report(answers)
     return answers
 
 

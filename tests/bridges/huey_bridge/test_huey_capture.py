@@ -64,6 +64,16 @@ def test_outside_of_a_harness_a_huey_is_what_it_was(open_over):
     assert result.get() == 3
 
 
+def test_what_only_the_storage_of_production_has_is_refused(huey, jobs):
+    with pytest.raises(AttributeError) as refused:
+        huey.storage.conn  # noqa: B018
+
+    assert str(refused.value) == (
+        "In a test with a harness the storage of a Huey is in memory, and has no 'conn'. Ask the Huey instead, "
+        'as with `huey.pending()`, or mark a test of the storage itself with `@pytest.mark.jobs(mode="off")`.'
+    )
+
+
 def test_what_is_not_a_huey_cannot_be_named():
     with pytest.raises(ApplicationError, match="is not a Huey"):
         HueyBridge([object()])

@@ -160,6 +160,18 @@ def test_the_project_finds_its_jobs_where_it_looks(jobs):
     assert ScheduledJobRegistry(queue=queue).get_job_ids() == [later.id]
 
 
+def test_code_that_asks_for_the_address_of_a_queue_gets_that_of_its_settings(jobs):
+    production = Redis(host="redis.example.org", db=3, password="secret")
+    mail = Queue("mail", connection=production)
+    mail.enqueue(greet, "Ann")
+    jobs.drain()
+
+    shown = mail.connection.connection_pool.connection_kwargs
+
+    assert shown == production.connection_pool.connection_kwargs
+    assert len(jobs.performed) == 1
+
+
 @pytest.mark.parametrize(
     "withdraw",
     [
