@@ -23,7 +23,7 @@ class Enqueueing(Case):
         send(library, library.jobs.note, 7)
 
         assert noted == []
-        assert [(*each.args, *each.kwargs.values()) for each in jobs.enqueued] == [(7,)]
+        assert [each.params for each in jobs.enqueued] == [{"value": 7, "again": None}]
         assert len(jobs.pending) == 1
 
     def test_a_record_names_its_bridge_and_its_job(
@@ -118,7 +118,7 @@ class Enqueueing(Case):
         thread.start()
         thread.join()
 
-        assert [(*each.args, *each.kwargs.values()) for each in jobs.enqueued] == [(7,)]
+        assert [each.params for each in jobs.enqueued] == [{"value": 7, "again": None}]
 
     def test_what_was_not_enqueued_can_be_asserted(self, library: Library, jobs: Jobs) -> None:
         send(library, library.jobs.note, 7)

@@ -15,21 +15,6 @@ def work(number):
     """Do nothing."""
 
 
-def oban():
-    oban = pytest.importorskip("oban")
-
-    @oban.worker()
-    class Work:
-        async def process(self, job):
-            """Do nothing."""
-
-    async def send():
-        # One that is not connected.
-        await oban.Oban.__new__(oban.Oban).enqueue(Work.new({"number": 7}))
-
-    asyncio.run(send())
-
-
 def streaq():
     worker = pytest.importorskip("streaq").Worker(redis_url="redis://localhost:1")
 
@@ -104,7 +89,6 @@ def django_background_tasks():
 
 
 ENQUEUES = {
-    oban: "oban",
     streaq: "streaq",
     pgqueuer: "pgqueuer",
     chancy: "chancy",

@@ -124,6 +124,13 @@ LISTED = (
         "procrastinate.bridge",
     ),
     Listed(
+        "Oban",
+        "how-to/oban.md",
+        "test_oban_conformance:ObanLibrary",
+        ("oban",),
+        "oban.bridge",
+    ),
+    Listed(
         "APScheduler",
         "how-to/apscheduler.md",
         "test_apscheduler_conformance:APSchedulerLibrary",

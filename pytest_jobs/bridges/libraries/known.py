@@ -137,7 +137,12 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             application="queue",
         ),
         Library(
-            "oban", "Oban", ("oban",), ("oban.oban:Oban.enqueue", "oban.oban:Oban.enqueue_many")
+            "oban",
+            "Oban",
+            ("oban",),
+            ("oban.oban:Oban.enqueue", "oban.oban:Oban.enqueue_many"),
+            is_bridged=True,
+            application="oban",
         ),
         Library(
             "django_q",
