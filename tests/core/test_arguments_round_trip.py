@@ -2,6 +2,8 @@
 
 import enum
 import math
+import subprocess
+import sys
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -251,3 +253,23 @@ def test_equal_sets_are_written_alike(adapter):
     backwards = Echo.perform_later({"b", "a", 8, 0})
 
     assert forwards.payload.arguments == backwards.payload.arguments
+
+
+@pytest.mark.parametrize("encoder", ["json.encoder.c_make_encoder", "None"])
+def test_the_text_is_the_same_whatever_encoder_python_has(encoder):
+    script = f"""
+import json, json.encoder
+json.encoder.c_make_encoder = {encoder}
+from pytest_jobs import Job
+from pytest_jobs.core.enqueueing.enqueue import payload_of
+
+class Pay(Job):
+    def perform(self, *args, **kwargs): pass
+
+print(payload_of(Pay.new(7, 0.5, "é\\n", None, True, key=[1, {{"a": []}}]), 0).arguments)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout == '[[7,0.5,"\\u00e9\\n",null,true],{"key":[1,{"a":[]}]}]\n'

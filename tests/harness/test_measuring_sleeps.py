@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from time import monotonic as now, sleep as snooze
+from types import ModuleType
 
 import pytest
 
@@ -115,12 +116,29 @@ def test_a_function_is_looked_for_in_every_place_though_it_has_the_address_of_an
             """Is made anew in each turn, mostly at the address of the last."""
 
         globals()["held"] = function if turn % 2 else None
-        found.append(len(bound.places(function)))
+        found.append(len(bound.places([function])))
         globals()["held"] = None
         del function
     del globals()["held"]
 
     assert found == [0, 1] * 5
+
+
+def test_the_names_of_a_module_are_looked_at_once_for_all_functions(monkeypatch):
+    looks = []
+
+    class Module(ModuleType):
+        @property
+        def __dict__(self):
+            looks.append(self.__name__)
+            return {}
+
+    monkeypatch.setitem(sys.modules, "looked_at", Module("looked_at"))
+    bound = BoundSleeps()
+    for _ in range(2):
+        bound.places((time.sleep, time.monotonic, time.perf_counter))
+
+    assert looks == ["looked_at"]
 
 
 def test_the_standard_library_waits_for_what_is_real(jobs):

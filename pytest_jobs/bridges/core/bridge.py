@@ -278,6 +278,8 @@ def _job_class(job: object) -> type[Job] | None:
 
 
 def _delivery(record: JobRecord, now_ns: int, execution: Execution) -> Delivery:
+    if execution.status == "performed" and execution.error is None:
+        return Delivery(record, now_ns, "performed", execution.result)  # Most have nothing else.
     return Delivery(
         record,
         now_ns,

@@ -91,7 +91,26 @@ BY_TYPE: dict[type, Codec] = {
 BY_TAG: dict[str, Codec] = {codec.tag: codec for codec in BY_TYPE.values()}
 
 
-_to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
+_text_of = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False)
+
+
+def _writer_of_plain_values() -> Callable[[object], str]:
+    """Return what writes plain JSON values as text.
+
+    `JSONEncoder.encode` makes an encoder in C for each text, which takes longer than to write a short one.
+    """
+    try:
+        # No markers against cycles and no indentation; no sorted keys, no skipped ones, no NaN.
+        chunks = cast(Any, json.encoder).c_make_encoder(
+            *(None, _text_of.default, json.encoder.encode_basestring_ascii, None),
+            *(":", ",", False, False, False),
+        )
+    except TypeError:  # None without C, or other parameters.
+        return _text_of.encode
+    return lambda value: "".join(chunks(value, 0))
+
+
+_to_json = _writer_of_plain_values()
 _scan_json = json.JSONDecoder().raw_decode
 
 _ATOMS = frozenset((str, int, bool, float, type(None)))
@@ -232,7 +251,10 @@ def _is_plain(value: Any) -> bool:
     """Return whether a list or dict consists of plain JSON values."""
     kind = type(value)
     if kind is list:
-        return all(type(item) in _ATOMS or _is_plain(item) for item in value)
+        for item in value:  # noqa: SIM110 - a generator costs more than the looks
+            if type(item) not in _ATOMS and not _is_plain(item):
+                return False
+        return True
     if kind is dict:
         for key, item in value.items():
             if (

@@ -57,19 +57,22 @@ class _Turn:
         return True
 
     def __exit__(self, *error: object) -> None:
+        self._depth -= 1
+        if self._depth or not self._put_off:
+            self._lock.release()
+            return
         added: list[JobRecord] = []
         try:
-            while True:
-                while self._depth == 1 and self._put_off:
+            # A handler may put a record off between any two steps, until this is no turn any more.
+            while self._put_off:
+                self._depth = 1
+                while self._put_off:
                     record = self._put_off.popleft()
                     self._add(record)
                     added.append(record)
-                self._depth -= 1
-                # A handler may have run since the last look, while this was still a turn.
-                if self._depth or not self._put_off:
-                    break
-                self._depth = 1
+                self._depth = 0
         finally:
+            self._depth = 0
             self._lock.release()
         for record in added:
             self._announce(record)
@@ -138,10 +141,9 @@ class Ledger:
         """Add a job that was enqueued, from whatever thread."""
         if self._dead or (self.gate is not None and self.gate(record)):
             return
-        envelope = record.envelope
         current = current_record.get()
         if current is not None:
-            if record.origin is not FIRST and envelope.job_id == current.envelope.job_id:
+            if record.origin is not FIRST and record.job_id == current.job_id:
                 record.relate(current.parent, retry_of=current.sequence)
             else:
                 record.relate(current.sequence)

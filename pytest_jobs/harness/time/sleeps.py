@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from operator import index
 from types import ModuleType
@@ -22,10 +22,12 @@ _NS_PER_SECOND = 1_000_000_000
 
 
 class Place(NamedTuple):
-    """A name in the namespace of a module."""
+    """A name in the namespace of a module that holds a function."""
 
     namespace: dict[str, Any]
     name: str
+    #: The number of the function among those that were looked for.
+    number: int
 
 
 class Replaced(NamedTuple):
@@ -50,30 +52,23 @@ class BoundSleeps:
 
     def __init__(self) -> None:
         self._modules = 0
-        # By id, since not every callable has a hash; with the function, so that no other gets its id.
-        self._found: dict[int, tuple[Callable[..., Any], list[Place]]] = {}
+        # By the ids of the functions, since not every callable has a hash; with the functions, so that no
+        # others get their ids.
+        self._found: dict[tuple[int, ...], tuple[Sequence[Callable[..., Any]], list[Place]]] = {}
         self._left: list[Replaced] = []
 
-    def places(self, function: Callable[..., Any]) -> list[Place]:
-        """Return every place that holds a function, without those in the standard library.
+    def places(self, functions: Sequence[Callable[..., Any]]) -> list[Place]:
+        """Return every place that holds one of some functions, without those in the standard library.
 
         Args:
-            function: a function of `time`, whose own place is one of them unless it is patched.
+            functions: functions of `time`, whose own places are among them unless they are patched.
         """
         if len(sys.modules) != self._modules:
             self._modules = len(sys.modules)
             self._found = {}
-        key = id(function)
+        key = tuple(map(id, functions))
         if key not in self._found:
-            places = [
-                Place(vars(module), name)
-                for module_name, module in list(sys.modules.items())
-                if isinstance(module, ModuleType)
-                and (module_name == "time" or not in_standard_library(module_name))
-                for name, value in list(vars(module).items())
-                if value is function
-            ]
-            self._found[key] = function, places
+            self._found[key] = functions, list(_places(functions))
         return self._found[key][1]
 
     def restore(self, replaced: list[Replaced]) -> None:
@@ -85,6 +80,21 @@ class BoundSleeps:
         left = [replaced for replaced in self._left if not replaced.restore()]
         if len(left) < len(self._left):
             self._left, self._found = left, {}
+
+
+def _places(functions: Sequence[Callable[..., Any]]) -> Iterator[Place]:
+    kinds = set(map(type, functions))
+    for module_name, module in list(sys.modules.items()):
+        if not isinstance(module, ModuleType) or (
+            module_name != "time" and in_standard_library(module_name)
+        ):
+            continue
+        for name, value in list(vars(module).items()):
+            # Tens of thousands of values are looked at: the kind rules nearly all of them out.
+            if type(value) in kinds:
+                for number, function in enumerate(functions):
+                    if value is function:
+                        yield Place(vars(module), name, number)
 
 
 def in_standard_library(module: str) -> bool:
@@ -104,7 +114,16 @@ class SleepPatch:
     ones: it waits for real threads, locks and sockets.
     """
 
-    __slots__ = ("_clock", "_installed", "_loops", "_pass", "_real", "_replaced", "threads")
+    __slots__ = (
+        "_clock",
+        "_installed",
+        "_loops",
+        "_modules",
+        "_pass",
+        "_real",
+        "_replaced",
+        "threads",
+    )
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -115,6 +134,8 @@ class SleepPatch:
         self.threads: list[int] = []
         self._pass: Callable[[int], None] = clock.advance_ns
         self._loops: JobLoops | None = None
+        #: How many modules had been imported at the last look for event loops.
+        self._modules = 0
 
     def install(self) -> None:
         self._real = time.sleep
@@ -127,6 +148,7 @@ class SleepPatch:
         if self._loops is not None:
             self._loops.uninstall()
             self._loops = None
+            self._modules = 0
         if self._replaced:
             bound_sleeps.restore(self._replaced)
             self._replaced = []
@@ -136,28 +158,23 @@ class SleepPatch:
     def enter(self) -> int:
         """Note that this thread begins a delivery; return the number to pass to `leave`."""
         if not self._replaced:
-            bound_sleeps.restore_left()
-            self._replace(self._real, self._sleep)
-            for clock, is_ns in (
-                (time.monotonic, False),
-                (time.monotonic_ns, True),
-                (time.perf_counter, False),
-                (time.perf_counter_ns, True),
-            ):
-                self._replace(clock, self._with_sleeps(clock, is_ns=is_ns))
-        if "asyncio" in sys.modules:
+            self._replace()
+        if len(sys.modules) != self._modules:
             self._virtualize_loops()
         thread = threading.get_ident()
         self.threads.append(thread)
         return thread
 
     def _virtualize_loops(self) -> None:
-        if self._loops is None:
-            from .job_loops import JobLoops
+        """Patch asyncio, and asgiref, if either has been imported since."""
+        if "asyncio" in sys.modules:
+            if self._loops is None:
+                from .job_loops import JobLoops
 
-            self._loops = JobLoops(self, self)
-            self._loops.install()
-        self._loops.catch_up()
+                self._loops = JobLoops(self, self)
+                self._loops.install()
+            self._loops.catch_up()
+        self._modules = len(sys.modules)
 
     def leave(self, thread: int) -> None:
         """Note that a delivery of this thread has ended."""
@@ -176,8 +193,19 @@ class SleepPatch:
         finally:
             self._pass = before
 
-    def _replace(self, original: Callable[..., Any], ours: Callable[..., Any]) -> None:
-        for place in bound_sleeps.places(original):
+    def _replace(self) -> None:
+        """Put our functions into every place that holds one of the originals."""
+        bound_sleeps.restore_left()
+        replaced: list[tuple[Callable[..., Any], Callable[..., Any]]] = [(self._real, self._sleep)]
+        for clock, is_ns in (
+            (time.monotonic, False),
+            (time.monotonic_ns, True),
+            (time.perf_counter, False),
+            (time.perf_counter_ns, True),
+        ):
+            replaced.append((clock, self._with_sleeps(clock, is_ns=is_ns)))
+        for place in bound_sleeps.places([original for original, _ in replaced]):
+            original, ours = replaced[place.number]
             if place.namespace.get(place.name) is original:
                 place.namespace[place.name] = ours
                 self._replaced.append(Replaced(place, ours, original))
