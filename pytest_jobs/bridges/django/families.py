@@ -13,6 +13,8 @@ import django
 
 from ..toolkit import Probe
 
+_ATOMS: Final = frozenset((str, int, bool, float, type(None)))
+
 
 def _seams(package: str) -> tuple[str, ...]:
     return (
@@ -107,6 +109,8 @@ class Family:
         Raises:
             TypeError: when it cannot be JSON.
         """
+        if type(value) in _ATOMS:  # Most tasks return None.
+            return value
         return json.loads(json.dumps(self._base.normalize_json(value)))
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -35,7 +36,7 @@ class StoredTask(Message):
         self.family = family
         #: The class of the backend, which sends the signals.
         self.sender = sender
-        self.is_coroutine = iscoroutinefunction(task.func)
+        self.is_coroutine = _is_coroutine_function(task.func)
         #: The arguments as JSON text.
         self.arguments = json.dumps([result.args, result.kwargs])
         self.enqueued_at = result.enqueued_at
@@ -101,6 +102,10 @@ class ResultStore:
             saved = self._metadata.get(stored.job_id)
             set_on(result, metadata={} if saved is None else json.loads(saved))
         return result
+
+
+#: Asked at each enqueue, and `inspect` looks through all wrappers of a function.
+_is_coroutine_function = lru_cache(maxsize=64)(iscoroutinefunction)
 
 
 def set_on(result: Any, **values: Any) -> None:
