@@ -149,4 +149,4 @@ def test_a_uuid_is_the_id(jobs, tasks):
 
     result = tasks.add.enqueue(1)
 
-    assert str(UUID(result.id)) == result.id
+    assert (str(UUID(result.id)), UUID(result.id).version) == (result.id, 4)
