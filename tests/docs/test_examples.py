@@ -51,6 +51,7 @@ MISSING: dict[str, dict[str, list[str]]] = {
         "archive": UNCHECKED,
         "count_subscribers": UNCHECKED,
     },
+    "oban": {"Charge": [], "confirm": [], "Collect": [], "open_shop": UNCHECKED},
     "procrastinate": {"print_letter": UNCHECKED, "charge": UNCHECKED, "collect": UNCHECKED},
     "rq": {
         "charge": [],
@@ -146,6 +147,7 @@ BROKEN_BY_KILLS = {
     "dramatiq": {"charge"},
     "rq": {"invoices.jobs.charge"},
     "huey": {"letters.tasks.send_issue"},
+    "oban": {"bakery.workers.Charge"},
     "procrastinate": {"letters:charge"},
     "saq": {"charge"},
     "shop": set(),
