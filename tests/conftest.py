@@ -54,7 +54,7 @@ _INNER_OPTIONS = (
 )
 
 
-_SERVERS = {"postgresql_url", "redis_url"}
+_SERVERS = {"mysql_url", "postgresql_url", "redis_url"}
 
 
 @pytest.hookimpl(tryfirst=True)

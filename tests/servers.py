@@ -53,7 +53,7 @@ def postgresql_url() -> Iterator[str]:
     if programs is None:
         _missing("PostgreSQL is not installed: apt-get install postgresql")
     # It refuses to run as root, and pytest's directories are open to their owner alone.
-    user = _server_user()
+    user = _server_user("postgres")
     directory = Path(tempfile.mkdtemp(prefix="pytest-jobs-postgresql-"))
     if user is not None:
         shutil.chown(directory, user)
@@ -86,6 +86,50 @@ def postgresql_url() -> Iterator[str]:
             yield f"postgresql://jobs@/postgres?host={directory}"
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> Iterator[str]:
+    """The URL of a MariaDB server of our own, reached by a socket in a directory; it keeps nothing.
+
+    It has no accounts, so that it needs no system tables, and takes every user for its owner.
+    """
+    program = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        _missing("MariaDB is not installed: apt-get install mariadb-server")
+    # It refuses to run as root. A table is a file that is synchronised, which takes no time in memory.
+    user = _server_user("mysql")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    directory = Path(tempfile.mkdtemp(prefix="pytest-jobs-mysql-", dir=memory))
+    if user is not None:
+        shutil.chown(directory, user)
+    try:
+        data, place = directory / "data", directory / "socket"
+        data.mkdir()
+        if user is not None:
+            shutil.chown(data, user)
+        # A row that was changed since it was read is an error in MariaDB, and not in MySQL.
+        command = [
+            *(program, "--no-defaults", f"--datadir={data}", f"--socket={place}"),
+            *("--skip-networking", "--skip-grant-tables", "--skip-log-bin", "--skip-ssl"),
+            *("--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0"),
+            *("--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M"),
+            *("--loose-innodb-snapshot-isolation=OFF", "--max-connections=200"),
+        ]
+        with process(command, directory, log="mysql.log", user=user):
+            wait_until(lambda: _accepts(place), "MariaDB")
+            yield f"mysql+pymysql://jobs@localhost/?unix_socket={place}"
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _accepts(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(place))
+        except OSError:
+            return False
+        return bool(probe.recv(1))
 
 
 @contextmanager
@@ -195,11 +239,12 @@ def _postgresql_programs() -> Path | None:
     )
 
 
-def _server_user() -> str | None:
+def _server_user(own: str) -> str | None:
+    """Return the user as whom a server runs: its own where root starts it; None for the one who does."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in known else "nobody"
+    return own if own in known else "nobody"
 
 
 def _served(program: str, directory: Path, stack: ExitStack) -> int | None:

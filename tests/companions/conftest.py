@@ -1,3 +1,3 @@
-"""The server of the tests that need one."""
+"""The servers of the tests that need one."""
 
-from servers import postgresql_url  # noqa: F401 - a fixture
+from servers import mysql_url, postgresql_url  # noqa: F401 - fixtures

@@ -1,4 +1,4 @@
-"""Drivers of databases that no effect source knows: a job that connects by one is refused."""
+"""Drivers of databases whose connections are refused: that of mongo, and that of MySQL to another machine."""
 
 import gc
 
@@ -29,13 +29,16 @@ def insert_by_mongo(host):
 @pytest.mark.parametrize(
     ("job", "host", "act"),
     [
-        (insert_by_mysql, "127.0.0.1", r"socket\.connect\(\('127\.0\.0\.1', 3306\)\)"),
-        (insert_by_mysql, "db.example.com", r"socket\.getaddrinfo\('db\.example\.com'\)"),
+        (
+            insert_by_mysql,
+            "db.example.com",
+            r"a connection of pymysql to the real db\.example\.com \(which",
+        ),
         (insert_by_mongo, "127.0.0.1", r"socket\.connect\(\('127\.0\.0\.1', 27017\)\)"),
         (insert_by_mongo, "db.example.com", r"socket\.getaddrinfo\('db\.example\.com'\)"),
     ],
 )
 def test_a_connection_is_refused(job, host, act):
-    with pytest.raises(ExplorationError, match=f"The job called {act}, which reaches outside"):
+    with pytest.raises(ExplorationError, match=f"The job called {act}.*, which reaches outside"):
         check_idempotent(job, args=(host,), world=world)
     gc.collect()

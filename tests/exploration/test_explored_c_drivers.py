@@ -8,7 +8,7 @@ import pytest
 from pytest_jobs import check_idempotent, effects, fake
 from pytest_jobs.errors import ExplorationError
 
-app = SimpleNamespace(mail=None, db=None)
+app = SimpleNamespace(mail=None)
 
 
 @pytest.fixture
@@ -54,8 +54,6 @@ def connecting(module, name="connect"):
         ("pyodbc", "connect"),
         ("pymssql", "connect"),
         ("oracledb", "create_pool"),
-        ("MySQLdb", "Connect"),
-        ("mysql.connector", "connect"),
     ],
 )
 def test_a_connection_is_refused(driver, library, name):
@@ -67,22 +65,6 @@ def test_a_connection_is_refused(driver, library, name):
         connecting(module, name)
     )
     assert sent == []
-
-
-def test_a_statement_of_a_connection_from_before_is_refused(driver):
-    class Connection:
-        def query(self, sql):
-            raise NotImplementedError
-
-    module = driver("MySQLdb.connections", Connection=Connection)
-    app.db = Connection()
-
-    def job(number):
-        app.db.query("insert into sent values (7)")
-        app.mail(number, key=number)
-
-    assert "The job called MySQLdb.connections.Connection.query, which" in refusal(job)
-    assert module.Connection.query is vars(Connection)["query"]
 
 
 def test_a_name_that_the_job_has_imported_is_refused(driver, monkeypatch):

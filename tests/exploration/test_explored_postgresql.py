@@ -244,7 +244,9 @@ def test_a_row_for_each_delivery_is_a_duplicate(orm_shop):
 
 
 def test_a_url_of_another_database_is_refused():
-    with pytest.raises(ExplorationError, match=r"url=sqlite:///shop\.db is none of PostgreSQL"):
+    with pytest.raises(
+        ExplorationError, match=r"url=sqlite:///shop\.db is none of PostgreSQL or MySQL"
+    ):
         check(orm.book_once, world((orm, "engine"), "sqlite:///shop.db"))
 
 

@@ -17,29 +17,25 @@ class Driver:
     Within a statement or a connection of Django or SQLAlchemy it is a part of that.
     """
 
-    def __init__(self, library: str, owner: str, *names: str) -> None:
+    def __init__(self, library: str, *names: str) -> None:
         """Install nothing yet.
 
         Args:
             library: the module.
-            owner: a class of the module; empty for the module itself.
-            names: the functions or methods that reach the server.
+            names: its functions that reach the server.
         """
         self.library = library
-        self._owner = owner
         self._names = names
 
     def install(self, patches: Patches) -> None:
-        owner: Any = sys.modules[self.library]
-        if self._owner:
-            owner = getattr(owner, self._owner, None)
+        module: Any = sys.modules[self.library]
         for name in self._names:
-            genuine = getattr(owner, name, None)
+            genuine = getattr(module, name, None)
             if callable(genuine):
-                patches.set(owner, name, self._refusing(name, genuine))
+                patches.set(module, name, self._refusing(name, genuine))
 
     def _refusing(self, name: str, genuine: Callable[..., Any]) -> Callable[..., Any]:
-        text = ".".join(filter(None, (self.library, self._owner, name)))
+        text = f"{self.library}.{name}"
 
         @functools.wraps(genuine)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -51,14 +47,7 @@ class Driver:
         return call
 
 
-psycopg2: Final = Driver("psycopg2", "", "connect")
-pyodbc: Final = Driver("pyodbc", "", "connect")
-pymssql: Final = Driver("pymssql", "", "connect")
-oracledb: Final = Driver("oracledb", "", "connect", "create_pool")
-mysqlclient: Final = Driver("MySQLdb", "", "connect", "Connect", "Connection")
-#: Statements too, where Python code sends them: a connection may have been open before.
-statements_of_mysqlclient: Final = Driver("MySQLdb.connections", "Connection", "query", "commit")
-mysql_connector: Final = Driver("mysql.connector", "", "connect")
-statements_of_mysql_connector: Final = Driver(
-    "mysql.connector.connection_cext", "CMySQLConnection", "cmd_query", "commit"
-)
+psycopg2: Final = Driver("psycopg2", "connect")
+pyodbc: Final = Driver("pyodbc", "connect")
+pymssql: Final = Driver("pymssql", "connect")
+oracledb: Final = Driver("oracledb", "connect", "create_pool")

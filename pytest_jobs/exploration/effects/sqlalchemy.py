@@ -55,6 +55,8 @@ _DRIVER: Final = (
 )
 #: Asynchronous drivers with an effect source of their own, which ends their connections.
 _ASYNCHRONOUS: Final = ("aiosqlite", "psycopg")
+#: The names of the dialects whose drivers have effect sources in `mysql`.
+_MYSQL: Final = ("mysql", "mariadb")
 #: In the `info` of a connection: it has changed something since its last commit.
 _CHANGED: Final = "pytest_jobs_changed"
 #: In the same place: the pools of the source that has opened it.
@@ -196,7 +198,7 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
             refuse_delivery(_FOREIGN_CONNECTION)
         if changes(statement):
             connection.info[_CHANGED] = True
-            commits = getattr(_driver(connection), "autocommit", False) is True
+            commits = _commits(context.dialect, connection, statement)
             block = acting(_act(context.dialect, connection, shown(statement), commits=commits))
         else:
             block = looking(_is_busy)
@@ -205,6 +207,15 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
         return True
 
     return execute
+
+
+def _commits(dialect: Any, connection: Any, statement: str) -> bool:
+    """Return whether a statement that changes something commits that by itself."""
+    if dialect.name in _MYSQL:
+        from .mysql.driver import commits
+
+        return commits(_driver(connection), statement)
+    return getattr(_driver(connection), "autocommit", False) is True
 
 
 def _commit(dialect: Any, connection: Any) -> AbstractContextManager[None]:
@@ -253,6 +264,10 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
             from .psycopg import lost as lost_of_psycopg
 
             return lost_of_psycopg(_driver(connection))
+        if dialect.name in _MYSQL:
+            from .mysql.driver import lost as lost_of_mysql
+
+            return lost_of_mysql(_driver(connection)) or error("Lost connection to MySQL server")
         _end(connection.dbapi_connection)
         return error("server closed the connection unexpectedly")
 

@@ -15,6 +15,7 @@ _READING_WORDS: Final = """
 select values table show explain pragma declare fetch move close
 begin start savepoint release rollback abort set reset lock
 listen unlisten discard prepare deallocate
+use desc describe unlock
 """
 _READING: Final = frozenset(_READING_WORDS.split())
 _TEXT: Final = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
@@ -30,6 +31,9 @@ _WRITTEN: Final = re.compile(
 _LONGEST: Final = 80
 #: SQLSTATEs: lock not available, deadlock, serialization failure, and cancelled by a timeout.
 _BUSY: Final = frozenset(("55P03", "40P01", "40001", "57014"))
+#: Numbers of MySQL: lock not available, deadlock, a row that has changed since it was read, and NOWAIT.
+_BUSY_IN_MYSQL: Final = frozenset((1205, 1213, 1020, 3572))
+_DRIVERS_OF_MYSQL: Final = frozenset(("pymysql", "MySQLdb", "mysql"))
 #: In milliseconds. A suspended delivery never releases its lock, so waiting for it is useless.
 _SUSPENDED_HOLDER: Final = 5
 #: In milliseconds. The server needs a moment to release the locks of a killed process.
@@ -79,6 +83,8 @@ def shown(sql: str) -> str:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Say whether a server reports, by its SQLSTATE, that another transaction is in the way."""
+    """Return whether a server reports, by its code, that another transaction is in the way."""
+    if type(error).__module__.partition(".")[0] in _DRIVERS_OF_MYSQL:
+        return getattr(error, "errno", next(iter(error.args), None)) in _BUSY_IN_MYSQL
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     return state in _BUSY

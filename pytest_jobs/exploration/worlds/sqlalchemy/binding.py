@@ -13,6 +13,7 @@ from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 
 _SYNCHRONOUS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+_MYSQL: Final = frozenset(("mysql", "mariadb"))
 _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -97,8 +98,9 @@ def _redirect_maker(patches: Patches, maker: Any, place: URL) -> None:
 def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     """Let an engine connect to a database: by its own driver if that can, else by another dialect."""
     dialect = engine.dialect
-    drivers = (_ASYNCHRONOUS if dialect.is_async else _SYNCHRONOUS)[place.get_backend_name()]
-    if f"{dialect.name}+{dialect.driver}" not in (drivers, f"{drivers}+pysqlite"):
+    name = _driver_for(place, asynchronous=dialect.is_async)
+    is_mysql = {dialect.name, place.get_backend_name()} <= _MYSQL
+    if not is_mysql and f"{dialect.name}+{dialect.driver}" not in (name, f"{name}+pysqlite"):
         other = _engine(place, asynchronous=dialect.is_async)
         other = getattr(other, "sync_engine", other)
         _use_pool(patches, engine, other.pool)
@@ -128,9 +130,25 @@ def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     patches.set(engine, "url", place.set(drivername=engine.url.drivername))
 
 
+def _driver_for(place: URL, *, asynchronous: bool) -> str:
+    """Return the driver by which an engine that is made anew connects to a database.
+
+    Raises:
+        ExplorationError: when there is none that can be explored.
+    """
+    name = place.get_backend_name()
+    if name not in _MYSQL:
+        return (_ASYNCHRONOUS if asynchronous else _SYNCHRONOUS)[name]
+    if asynchronous:
+        raise ExplorationError(
+            "An AsyncEngine cannot be bound to MySQL: the connections of its asynchronous drivers cannot be ended "
+            "at once when a worker is killed. Bind it to a sqlite file (without url=), or to PostgreSQL."
+        )
+    return str(place.drivername)
+
+
 def _engine(place: URL, *, asynchronous: bool) -> Any:
-    names = _ASYNCHRONOUS if asynchronous else _SYNCHRONOUS
-    url = place.set(drivername=names[place.get_backend_name()])
+    url = place.set(drivername=_driver_for(place, asynchronous=asynchronous))
     if asynchronous:
         from sqlalchemy.ext.asyncio import create_async_engine
 

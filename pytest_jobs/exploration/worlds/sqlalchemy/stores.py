@@ -1,4 +1,4 @@
-"""Where the databases of worlds of SQLAlchemy are: in a file, or in a schema of a server."""
+"""Where the databases of worlds of SQLAlchemy are: in a file, or in a schema of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,17 +28,13 @@ from sqlalchemy.exc import CompileError, DBAPIError, IntegrityError
 
 from ....errors import ExplorationError
 from ...engine.sameness.chance import numbering
+from .mysql import DatabaseStore
+from .numbers import LAST, ranges_of_numbers
 
 #: Puts the first rows in.
 Fill: TypeAlias = Callable[[Connection], None]
 
 _NUMBERS: Final = itertools.count(1)
-#: Sequences begin at such a high number that no other number of a job is taken for one of theirs.
-_FIRST: Final = 2_100_000_000
-#: The end of the numbers of sequences, below the greatest integer of four bytes.
-_LAST: Final = 2_147_000_000
-#: How many numbers each sequence has at most.
-_ROOM: Final = 100_000
 
 
 class Store(Protocol):
@@ -66,18 +62,35 @@ class _Stores:
 
         Args:
             metadata: the metadata with the tables.
-            url: the URL of a PostgreSQL database; None for a sqlite file.
+            url: the URL of a database of a server; None for a sqlite file.
         """
         kept = self._stores.setdefault(metadata, {})
         # With the names of the tables, since modules that are imported later may add some.
         key = f"{url} {sorted(metadata.tables)}"
         if key not in kept:
-            store = kept[key] = _FileStore() if url is None else _SchemaStore(url)
+            store = kept[key] = _FileStore() if url is None else _store_at(make_url(url))
             weakref.finalize(metadata, store.close)
         return kept[key]
 
 
 store_of = _Stores().of
+
+
+def _store_at(url: URL) -> Store:
+    """Return a store on a server.
+
+    Raises:
+        ExplorationError: when no world can be made on such a server.
+    """
+    name = url.get_backend_name()
+    if name in ("mysql", "mariadb"):
+        return DatabaseStore(url)
+    if name != "postgresql":
+        raise ExplorationError(
+            f"url={url!r} is none of PostgreSQL or MySQL: leave it out for a sqlite file, or name a database that "
+            'tests may use, as in "postgresql+psycopg://..." or "mysql+pymysql://...".'
+        )
+    return _SchemaStore(url)
 
 
 class _FileStore:
@@ -143,13 +156,7 @@ def _template(metadata: MetaData) -> bytes:
 class _SchemaStore:
     """A schema of a PostgreSQL database, whose tables are emptied for each history."""
 
-    def __init__(self, place: Any) -> None:
-        url = make_url(place)
-        if url.get_backend_name() != "postgresql":
-            raise ExplorationError(
-                f"url={url!r} is none of PostgreSQL: leave it out for a sqlite file, or name a PostgreSQL "
-                'database that tests may use, as in "postgresql+psycopg://...".'
-            )
+    def __init__(self, url: URL) -> None:
         self._schema = f"pytest_jobs_{os.getpid()}_{next(_NUMBERS)}"
         options = url.query.get("options", "")
         given = options if isinstance(options, str) else " ".join(options)
@@ -230,12 +237,11 @@ def numbered_sequences(connection: Any, schema: str) -> list[tuple[str, range, s
     found = [
         (sequence, name)
         for sequence, last, name in connection.exec_driver_sql(_SEQUENCES.format(schema=schema))
-        if last >= _LAST
+        if last >= LAST
     ]
-    room = min(_ROOM, (_LAST - _FIRST) // max(len(found), 1))
     return [
-        (sequence, range(_FIRST + place * room, _FIRST + (place + 1) * room), name)
-        for place, (sequence, name) in enumerate(found)
+        (sequence, numbers, name)
+        for (sequence, name), numbers in zip(found, ranges_of_numbers(len(found)), strict=True)
     ]
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+#: What asks a server for its time: with its zone, of which MySQL keeps none, and without.
+_TIMES: Final = {
+    "postgresql": "SELECT clock_timestamp(), clock_timestamp()::timestamp",
+    "mysql": "SELECT NOW(), NOW()",
+    "mariadb": "SELECT NOW(), NOW()",
+}
 
 
 class SqlalchemyWorld:
@@ -47,14 +54,11 @@ class SqlalchemyWorld:
         return self._in_test_time(found)
 
     def _server_time(self) -> Any:
-        """Return the time of PostgreSQL, with its zone and without; None for sqlite, which follows the test."""
+        """Return the time of a server, with its zone and without; None for sqlite, which follows the test."""
         from sqlalchemy import text
 
-        if self.connection.dialect.name != "postgresql":
-            return None
-        return self.connection.execute(
-            text("SELECT clock_timestamp(), clock_timestamp()::timestamp")
-        ).one()
+        question = _TIMES.get(self.connection.dialect.name)
+        return None if question is None else self.connection.execute(text(question)).one()
 
     def _in_test_time(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Replace times that the server wrote while the world was there by the current time of the test."""
@@ -90,7 +94,8 @@ def sqlalchemy_world(
             `async_sessionmaker` or `scoped_session`, or the module and the name under which it has
             one; several in a list. For the block it leads to this database, wherever it was imported.
         url: that of a PostgreSQL database, in which a schema of its own is made and dropped in the
-            end; by default the database is a sqlite file in a temporary directory.
+            end; or that of a MySQL or MariaDB server, on which a database of its own is; by default
+            the database is a sqlite file in a temporary directory.
         rows: what is in the tables at first: objects of mapped classes, or statements such as
             `table.insert().values(...)`. Make them anew each time.
 

@@ -1,0 +1,46 @@
+"""What jobs do to MySQL by mysqlclient, whose module is MySQLdb."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any, Final
+
+from ....harness.records.patches import Patches
+from ..wrapping import surround
+from .driver import Driver, another
+
+
+class _MysqlClient(Driver):
+    library = "MySQLdb.connections"
+    name = "MySQLdb"
+
+    def install(self, patches: Patches) -> None:
+        """Watch the connections where they are made: that is where they connect."""
+        connected = import_module("MySQLdb.connections").Connection
+        cursor = import_module("MySQLdb.cursors").BaseCursor
+        surround(patches, connected, "__init__", self._connecting)
+        self.surround_statements(patches, connected, cursor, "query")
+
+    def is_open(self, connection: Any) -> bool:
+        return bool(connection.open)
+
+    def autocommits(self, connection: Any) -> bool:
+        return bool(connection.get_autocommit())
+
+    def drop(self, connection: Any) -> None:
+        connection.close()
+
+    def error(self, number: int, text: str) -> Exception:
+        error: Exception = import_module("MySQLdb").OperationalError(number, text)
+        return error
+
+    def _connecting(
+        self, connection: Any, *args: Any, **kwargs: Any
+    ) -> AbstractContextManager[None]:
+        host = kwargs.get("host") or next(iter(args), None)
+        host = None if kwargs.get("unix_socket") else host
+        return self.opened(connection, host, another(type(connection), args, kwargs))
+
+
+source: Final = _MysqlClient()
