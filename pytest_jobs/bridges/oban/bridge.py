@@ -44,7 +44,7 @@ from ..toolkit import (
     to_datetime,
 )
 from .execution import JobAttempt, pin, schedule_in_ns, wait_of
-from .rows import Row, Rows, SentJob, decoded, encoded, job_of
+from .rows import Row, Rows, SentJob, decoded, encoded, in_utc, job_of
 
 _PROBE: Final = Probe(
     "oban",
@@ -263,7 +263,8 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
                 raise ValueError(f"Job with id {job.id} not found")
             row.update({name: getattr(job, name) for name in _UPDATABLE})
             row.update(args=encoded(job.args), meta=encoded(job.meta), tags=tuple(job.tags))
-            is_later = row["scheduled_at"] is not None and row["scheduled_at"] > now
+            job.scheduled_at = row["scheduled_at"] = in_utc(job.scheduled_at)
+            is_later = row["scheduled_at"] > now
             if row["state"] == "available" and is_later:
                 row["state"] = "scheduled"
             elif row["state"] == "scheduled" and not is_later:
@@ -339,7 +340,8 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         return found
 
     def payload_of(self, message: SentJob) -> object:
-        return message.fields()
+        """Return the row, by the names of its columns."""
+        return message.row
 
     def decoded(self, message: SentJob) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments. Oban has named ones alone."""
@@ -499,14 +501,15 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
             return attempt.repeated(executor, wait_ns)
         if row["state"] not in ("completed", "cancelled", "discarded"):
             raise BridgeError(
-                f"Oban ended {attempt.record!r} in the state {row['state']!r}, which pytest-jobs does not know."
+                f"Oban ended {attempt.record!r} in the state {row['state']!r}, and pytest-jobs does not know what "
+                "becomes of such a job: upgrade pytest-jobs, or test this job with the real database."
             )
         row[f"{row['state']}_at"] = to_datetime(now_ns)
         return attempt.ended(executor)
 
 
 #: What an application may change of a job.
-_UPDATABLE: Final = ("max_attempts", "priority", "queue", "scheduled_at", "worker")
+_UPDATABLE: Final = ("max_attempts", "priority", "queue", "worker")
 #: What stands in for the queries of Oban.
 _IN_MEMORY: Final[Mapping[str, Callable[..., Any]]] = {
     "all_jobs": ObanBridge._all_jobs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
@@ -108,7 +108,7 @@ class Rows:
             job.inserted_at = job.inserted_at or now
             if job.state == "available" and job.scheduled_at is not None:
                 job.state = "scheduled"
-            job.scheduled_at = job.scheduled_at or now
+            job.scheduled_at = in_utc(job.scheduled_at or now)
             row = {name: getattr(job, name) for name in _COLUMNS}
             row.update(
                 args=args,
@@ -158,6 +158,11 @@ def job_of(row: Row) -> Job:
     )
 
 
+def in_utc(at: datetime) -> datetime:
+    """Return a time as the database keeps it. Oban takes a time without a zone for local time."""
+    return at.astimezone(UTC)
+
+
 def encoded(value: Any) -> bytes:
     """Return a value as the application sends it to the database.
 
@@ -167,9 +172,10 @@ def encoded(value: Any) -> bytes:
     """
     dumper = psycopg.adapters.get_dumper(Jsonb, PyFormat.TEXT)
     text = bytes(dumper(Jsonb).dump(Jsonb(value)) or b"")
-    if _NUL.search(text):
+    if b"\\u0000" in text and _NUL.search(text):
         raise errors.UntranslatableCharacter("unsupported Unicode escape sequence: \\u0000")
-    json.loads(text, parse_constant=_refuse)
+    if b"NaN" in text or b"Infinity" in text:
+        json.loads(text, parse_constant=_refuse)
     return text
 
 

@@ -94,6 +94,17 @@ def test_a_job_for_later_is_due_then(open_over, oban, mail, run, options):
         assert (enqueued.id, enqueued.state, enqueued.scheduled_at) == (1, "scheduled", NEW_YEAR)
 
 
+def test_a_time_without_a_zone_is_local_as_for_the_database(open_over, oban, mail, run):
+    at = NEW_YEAR.astimezone().replace(tzinfo=None)
+    with open_over() as jobs:
+        jobs.clock.move_to(NEW_YEAR - timedelta(hours=1))
+        enqueued = run(oban.enqueue(mail.new().update({"scheduled_at": at})))
+        assert jobs.scheduled[0].due_at == NEW_YEAR
+
+        run(oban.update_job(enqueued.id, {"scheduled_at": at - timedelta(minutes=5)}))
+        assert jobs.scheduled[0].due_at == NEW_YEAR - timedelta(minutes=5)
+
+
 def test_the_lowest_priority_goes_first(jobs, mail, run):
     for priority in (3, 0, 1):
         run(mail.enqueue({}, priority=priority))
@@ -186,6 +197,14 @@ def test_the_assertions_of_oban_find_the_jobs(jobs, mail, run):
 
     run(testing.assert_enqueued(worker=mail, args={"to": "ann"}))
     run(testing.refute_enqueued(queue="other"))
+
+
+def test_jobs_are_counted_by_state_and_queue(jobs, oban, mail, run):
+    run(oban.enqueue_many(mail.new(), mail.new(), mail.new({}, schedule_in=60)))
+
+    counted = run(oban._query.count_jobs(["available", "scheduled", "completed"]))
+
+    assert sorted(counted) == [("available", "mails", 2), ("scheduled", "mails", 1)]
 
 
 def test_a_queue_cannot_be_drained_behind_the_harness(jobs, mail, run):

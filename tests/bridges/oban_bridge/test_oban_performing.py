@@ -10,7 +10,7 @@ pytest.importorskip("oban")
 
 from oban import Cancel, Job, Record, Snooze, Worker, job, telemetry, worker
 
-from pytest_jobs.errors import CriterionError, DeclarationError, UnknownJobError
+from pytest_jobs.errors import BridgeError, CriterionError, DeclarationError, UnknownJobError
 
 
 class Down(Exception): ...
@@ -266,6 +266,20 @@ def test_a_job_of_no_worker_is_an_error(jobs, oban, run):
     run(oban.enqueue(Job("billing.Charge")))
 
     with pytest.raises(UnknownJobError, match="every attempt of the job would fail"):
+        jobs.drain()
+
+
+def test_a_state_that_nobody_knows_is_an_error(jobs, enqueue, monkeypatch):
+    from oban import _executor
+
+    real = _executor.AckAction
+    monkeypatch.setattr(_executor, "AckAction", lambda job, state: real(job=job, state="parked"))
+
+    async def process(itself, job): ...
+
+    enqueue(declare(process))
+
+    with pytest.raises(BridgeError, match="in the state 'parked'"):
         jobs.drain()
 
 
