@@ -24,6 +24,7 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
+from .mysql.driver import end as end_of_mysql
 from .statements import changes, is_busy, shown
 from .wrapping import surround
 
@@ -189,8 +190,10 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
             return error("disk I/O error")
         # A server that fails takes the connection with it, and rolls back what was not committed.
         with suppress(Exception):
-            wrapper.connection.close()
+            _end(wrapper, wrapper.connection)
         wrapper.errors_occurred = True
+        if wrapper.vendor == "mysql":
+            return OperationalError(2013, "Lost connection to MySQL server during query")
         return error("server closed the connection unexpectedly")
 
     return Act(
@@ -212,11 +215,19 @@ def _is_busy(error: BaseException) -> bool:
     )
 
 
-def _die(wrapper: Any, raw: Any) -> None:
-    """End a connection as the kernel does, and reset what Django keeps of it, as in a new process."""
-    try:
+def _end(wrapper: Any, raw: Any) -> None:
+    """End a connection as the kernel does."""
+    if wrapper.vendor == "mysql":
+        end_of_mysql(raw)
+    else:
         # `die` is that of `effects/sqlite.py`.
         getattr(raw, "die", raw.close)()
+
+
+def _die(wrapper: Any, raw: Any) -> None:
+    """End a connection, and reset what Django keeps of it, as in a new process."""
+    try:
+        _end(wrapper, raw)
         pool = getattr(raw, "_pool", None)
         if pool is not None:
             pool.putconn(raw)

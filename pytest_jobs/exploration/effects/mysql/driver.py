@@ -318,6 +318,15 @@ def lost(connection: Any) -> Exception | None:
     return None if opening is None else opening.driver.lost(connection)
 
 
+def end(connection: Any) -> None:
+    """End a connection of any driver as the server does when its client is gone."""
+    opening: Opening | None = getattr(connection, _OPENING, None)
+    if opening is None:
+        connection.close()
+    else:
+        opening.driver.die(connection)
+
+
 def commits(connection: Any, sql: str) -> bool:
     """Return whether a statement that is not sent yet commits what it changes."""
     opening: Opening | None = getattr(connection, _OPENING, None)

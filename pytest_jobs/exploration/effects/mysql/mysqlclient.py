@@ -17,6 +17,9 @@ class _MysqlClient(Driver):
 
     def install(self, patches: Patches) -> None:
         """Watch the connections where they are made: that is where they connect."""
+        if import_module("MySQLdb").__name__ != "MySQLdb":
+            # It is PyMySQL, by `install_as_MySQLdb`.
+            return
         connected = import_module("MySQLdb.connections").Connection
         cursor = import_module("MySQLdb.cursors").BaseCursor
         surround(patches, connected, "__init__", self._connecting)
