@@ -52,6 +52,12 @@ $(VENV)/.group-test: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group test
 	@touch $@
 
+# arq wants an older redis than the other libraries, and works with theirs.
+$(VENV)/.group-bench: $(VENV)/.group-test
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m pip install --quiet --no-deps arq
+	@touch $@
+
 $(VENV)/.group-%: $(VENV)/.group-test
 	$(BIN)/python -m pip install --quiet --group $*
 	@touch $@

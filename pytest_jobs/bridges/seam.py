@@ -110,6 +110,12 @@ class Seam:
                 return bridge
         return None
 
+    def _finder(self, application: Callable[[Any], object]) -> Callable[[Any], Any]:
+        """Return what finds the bridge of an object of the library."""
+        if application is _itself:
+            return self.bridge_of
+        return lambda obj: self.bridge_of(application(obj))
+
     def has(self, owner: Any, name: str) -> bool:
         """Say whether an attribute is replaced."""
         return (owner, name) in self._done
@@ -139,17 +145,15 @@ class Seam:
                 the other arguments.
             application: returns the application of such an object. Default: the object itself.
         """
-        original = getattr(owner, name)
+        original, bridge_of = getattr(owner, name), self._finder(application)
 
         def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
-            bridge = self.bridge_of(application(itself))
+            bridge = bridge_of(itself)
             if bridge is None:
                 return original(itself, *args, **kwargs)
             return method(bridge, itself, *args, **kwargs)
 
-        alike = _alike(stand_in, original)
-        # So that `inspect` finds the signature and the annotations of the original.
-        self.set(owner, name, update_wrapper(alike, original, assigned=(), updated=()))
+        self._place(owner, name, stand_in, original)
 
     def wrap(
         self,
@@ -163,12 +167,22 @@ class Seam:
 
         It is called with the bridge, the original method of the object, the object, and the other arguments.
         """
-        original = getattr(owner, name)
+        original, bridge_of = getattr(owner, name), self._finder(application)
 
-        def wrapped(bridge: Any, itself: Any, *args: Any, **kwargs: Any) -> Any:
+        def wrapped(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
+            bridge = bridge_of(itself)
+            if bridge is None:
+                return original(itself, *args, **kwargs)
             return method(bridge, partial(original, itself), itself, *args, **kwargs)
 
-        self.replace(owner, name, wrapped, application=application)
+        self._place(owner, name, wrapped, original)
+
+    def _place(
+        self, owner: type, name: str, stand_in: Callable[..., Any], original: Callable[..., Any]
+    ) -> None:
+        alike = _alike(stand_in, original)
+        # So that `inspect` finds the signature and the annotations of the original.
+        self.set(owner, name, update_wrapper(alike, original, assigned=(), updated=()))
 
     def overlay(
         self,
@@ -189,16 +203,12 @@ class Seam:
                 original value, and with the object of the library.
             application: returns the application of such an object. Default: the object itself.
         """
-
-        def get(obj: Any, original: Callable[[], Any]) -> Any:
-            bridge = self.bridge_of(application(obj))
-            return original() if bridge is None else method(bridge, original, obj)
-
+        bridge_of = self._finder(application)
         inherited = next((vars(c)[name] for c in owner.__mro__ if name in vars(c)), _ABSENT)
-        self.set(owner, name, _Overlay(name, get, inherited))
+        self.set(owner, name, _Overlay(name, bridge_of, method, inherited))
 
         def in_derived(cls: type, own: Any) -> _Overlay:
-            return _Overlay(name, get, own)
+            return _Overlay(name, bridge_of, method, own)
 
         self._tree(owner).replace(name, in_derived, ())
 
@@ -291,14 +301,22 @@ class _Overlay:
     """
 
     def __init__(
-        self, name: str, get: Callable[[Any, Callable[[], Any]], Any], inherited: Any
+        self,
+        name: str,
+        bridge_of: Callable[[Any], Any],
+        method: Callable[..., Any],
+        inherited: Any,
     ) -> None:
-        self._name, self._get, self._inherited = name, get, inherited
+        self._name, self._inherited = name, inherited
+        self._bridge_of, self._method = bridge_of, method
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         if obj is None:
             return self._of_class(obj, owner)
-        return self._get(obj, partial(self._original, obj, owner))
+        bridge = self._bridge_of(obj)
+        if bridge is None:
+            return self._original(obj, owner)
+        return self._method(bridge, partial(self._original, obj, owner), obj)
 
     def __set__(self, obj: Any, value: object) -> None:
         if hasattr(type(self._inherited), "__set__"):

@@ -18,7 +18,18 @@ _BEGIN: Final = "<!-- written by `make bench BENCH_ARGS=--write` -->"
 _END: Final = "<!-- until here -->"
 #: Whose versions the page names, if they are installed.
 _LIBRARIES: Final = (
-    *("pytest", "celery", "django", "fakeredis", "huey", "redis", "sqlalchemy", "time-machine"),
+    *(
+        "pytest",
+        "apscheduler",
+        "arq",
+        "celery",
+        "django",
+        "django-q2",
+        "dramatiq",
+        "fakeredis",
+        "huey",
+    ),
+    *("procrastinate", "redis", "rq", "saq", "sqlalchemy", "taskiq", "time-machine"),
     *("frontrun", "detangle", "interleave-test"),
 )
 _ROW: Final = 18

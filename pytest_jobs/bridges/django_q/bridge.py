@@ -43,6 +43,8 @@ _PROBE: Final = Probe(
     "django_q.tasks:async_task(_)",
     tested=((1, 10), (1, 11)),
 )
+#: Each test has a bridge, and looking the version up reads files.
+_VERSION: Final = version("django-q2")
 #: The broker that forgets a task when it hands it over.
 _POPS: Final = "django_q.brokers.redis_broker"
 
@@ -92,7 +94,7 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
         Raises:
             UnknownVersionError: when the installed Django-Q2 lacks what the bridge relies on.
         """
-        self.version = version("django-q2")
+        self.version = _VERSION
         _PROBE.check(self.version)
         super().__init__()
 

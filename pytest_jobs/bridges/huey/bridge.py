@@ -118,6 +118,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         seam.overlay(Huey, "storage", HueyBridge._storage)
         # Code that asks is told what production tells; what was set stays with the object.
         seam.overlay(Huey, "immediate", HueyBridge._immediate)
+        seam.wrap(Huey, "serialize_task", HueyBridge._serialize)
         seam.wrap(Huey, "execute", HueyBridge._execute)
         seam.wrap(Huey, "_emit", HueyBridge._emit)
         seam.wrap(Huey, "_get_timestamp", HueyBridge._get_timestamp)
@@ -132,6 +133,11 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
 
     def _immediate(self, original: Callable[[], Any], application: Huey) -> bool:
         return False
+
+    def _serialize(self, original: Callable[..., bytes], application: Huey, task: Task) -> bytes:
+        data = original(task)
+        self.store.note_written(task, data)
+        return data
 
     def _execute(
         self, original: Callable[..., Any], application: Huey, task: Task, *args: Any, **kwargs: Any
@@ -219,7 +225,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         if running is not None and running.on_the_way is not None:
             running.on_the_way = data
             return
-        task: Task = application.deserialize_task(data)
+        task = self.store.task_written_as(data) or application.deserialize_task(data)
         before = running if running is not None and running.message.job_id == task.id else None
         now_ns, computed = self.sink.now_ns(), _computed.get()
         if computed is not None and computed[0] == task.eta:

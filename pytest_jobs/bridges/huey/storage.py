@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from huey.api import Huey
+from huey.api import Huey, Task
 from huey.storage import MemoryStorage
 
 from ...errors import NotPerformedError
@@ -30,6 +30,15 @@ class Store:
         self._storages: dict[int, Kept] = {}
         #: The ids of tasks that were performed.
         self.performed_ids: set[str] = set()
+        self._written: tuple[bytes, Task] | None = None
+
+    def note_written(self, task: Task, data: bytes) -> None:
+        self._written = data, task
+
+    def task_written_as(self, data: bytes) -> Task | None:
+        """Return the task that was last written, if this is what was written: it need not be read again."""
+        written, self._written = self._written, None
+        return None if written is None or written[0] is not data else written[1]
 
     def storage_of(self, application: Huey) -> Kept:
         storage = self._storages.get(id(application))

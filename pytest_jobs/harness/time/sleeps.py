@@ -226,9 +226,11 @@ class SleepPatch:
         """Return a clock that measures real time and, in a job, the virtual sleeps in addition."""
 
         def measured() -> Any:
-            if not self._is_virtual_for(sys._getframe(1).f_globals) or self._clock.moves_durations:
-                return original()
             slept_ns = self._clock.travelled_ns
+            if not slept_ns or self._clock.moves_durations:
+                return original()
+            if not self._is_virtual_for(sys._getframe(1).f_globals):
+                return original()
             return original() + (slept_ns if is_ns else slept_ns / _NS_PER_SECOND)
 
         return measured
