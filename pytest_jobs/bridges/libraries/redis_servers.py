@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import cache, wraps
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -23,11 +23,17 @@ def check_fakeredis(library: str, extra: str) -> None:
         BridgeError: when one of them is missing.
     """
     for package in ("fakeredis", "lupa"):
-        if find_spec(package) is None:
+        if not _is_installed(package):
             raise BridgeError(
                 f"{package} is not installed, and the jobs of {library} are kept in fakeredis with its Lua: "
                 f'pip install "pytest-jobs[{extra}]"'
             )
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    """Say whether a package is there. Each test asks, and looking for one that is not imported reads folders."""
+    return find_spec(package) is not None
 
 
 def is_stand_in(client: Any) -> bool:
