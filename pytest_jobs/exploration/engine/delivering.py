@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -89,36 +89,34 @@ class Deliveries:
         #: Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody.
         self.settled = False
 
-    @contextmanager
-    def _in_world(self, delay: timedelta = timedelta(0)) -> Generator[None, None, None]:
-        """Build the world for a block, with a ledger of its own.
+    def _enter_world(self, stack: ExitStack, delay: timedelta = timedelta(0)) -> None:
+        """Build the world, with a ledger of its own.
 
         Args:
+            stack: tears it down.
             delay: how much later it begins than other worlds.
         """
         engine = self.engine
         self.ledger = ledger = Ledger(engine.clock)
-        with ExitStack() as stack:
-            stack.enter_context(without_garbage_collection())
-            stack.enter_context(engine.clock.excursion())
-            self._advance_ns(int(delay.total_seconds() * 1e9))
-            stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
-            stack.enter_context(self._chance.pinned())
-            self._process_ids = ProcessIds(_numbering("pid"))
-            self._note_thread = _numbering("thread")
-            self._wait_for_whole_second()
-            self._begins.add(engine.clock.now_ns())
-            stack.callback(self.of_history.end)
-            stack.callback(self.end_loops)
-            stack.callback(self._world_is_gone)
-            token = leaving_out.set(engine.scope.leave_out)
-            try:
-                self._snapshot = stack.enter_context(open_world(self._world))
-            finally:
-                leaving_out.reset(token)
-            # Jobs that are enqueued while the world is torn down go nowhere.
-            stack.callback(ledger.die)
-            yield
+        without_garbage_collection(stack)
+        stack.enter_context(engine.clock.excursion())
+        self._advance_ns(int(delay.total_seconds() * 1e9))
+        stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
+        engine.draw_from(self._chance, stack)
+        self._process_ids = ProcessIds(_numbering("pid"))
+        self._note_thread = _numbering("thread")
+        self._wait_for_whole_second()
+        self._begins.add(engine.clock.now_ns())
+        stack.callback(self.of_history.end)
+        stack.callback(self.end_loops)
+        stack.callback(self._world_is_gone)
+        token = leaving_out.set(engine.scope.leave_out)
+        try:
+            self._snapshot = stack.enter_context(open_world(self._world))
+        finally:
+            leaving_out.reset(token)
+        # Jobs that are enqueued while the world is torn down go nowhere.
+        stack.callback(ledger.die)
 
     def _world_is_gone(self) -> None:
         """Do what has to wait until the world is torn down: for subclasses."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
 from .processes import Namespace
+from .sameness.chance import Chance
 from .scope import Scope
 from .sources import EffectSource, Sources
 from .threads import follow
@@ -57,6 +59,8 @@ class Engine:
         self.sleeps = harness.performer.sleeps
         #: Bridges to plain functions, which only this search knows.
         self._functions: list[FunctionBridge] = []
+        #: Where the histories that are open draw random bytes from; each but the last is suspended.
+        self._chances: list[Chance] = []
         self.scope = scope
         self.tracer = line_tracer(scope)
         self.sources = Sources(self.patches, sources, scope.loaded_modules)
@@ -97,14 +101,29 @@ class Engine:
         self._functions.append(bridge)
         return Target(bridge, function, bridge.identify(function) or "")
 
-    @contextmanager
-    def sandboxed(self, sink: Sink) -> Generator[None, None, None]:
+    def sandboxed(self, sink: Sink) -> AbstractContextManager[None]:
         """Let all jobs be reported to another sink for a block."""
-        with ExitStack() as stack:
-            stack.enter_context(self.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(sink)))
-            for bridge in self._functions:
-                stack.enter_context(bridge.sandbox(sink))
-            yield
+        return self.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(sink), self._functions)
+
+    def draw_from(self, chance: Chance, stack: ExitStack) -> None:
+        """Take random bytes from a source, also those of `uuid` and `secrets`, and seed `random`.
+
+        Args:
+            chance: the source.
+            stack: ends that.
+        """
+        self._chances.append(chance)
+        stack.callback(self._chances.remove, chance)
+        chance.begin(stack)
+
+    def _pin_chance(self) -> None:
+        drawn = os.urandom
+
+        def urandom(size: int, /) -> bytes:
+            return self._chances[-1].urandom(size) if self._chances else drawn(size)
+
+        self.patches.set(os, "urandom", urandom)
+        self.patches.set(random, "_urandom", urandom)
 
     def served(self) -> list[object]:
         """Return what the servers of the job libraries would keep now: locks, batches, results."""
@@ -171,6 +190,7 @@ class Engine:
         self.first_state = ProcessState.taken()
         self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)
         stack.callback(self.leave_nothing)
+        self._pin_chance()
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(Unwound))

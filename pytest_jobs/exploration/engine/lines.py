@@ -76,6 +76,7 @@ class LineTracer:
                 del self._hooks[thread]
             else:
                 self._hooks[thread] = before
+            self.trace_running_no_longer()
 
     def nested(self, run: Callable[[], T]) -> T:
         """Call a function inside a hook. The interpreter reports no lines there, unless it goes through here."""
@@ -102,6 +103,9 @@ class LineTracer:
 
     def trace_running(self, frames: Iterable[FrameType]) -> None:
         """Trace running functions, whosever code they are, until the hook of this thread is taken away."""
+
+    def trace_running_no_longer(self) -> None:
+        """End what `trace_running` has begun."""
 
     def was_replaced(self) -> bool:
         """Return whether other code, such as a debugger, has taken over the tracer of this thread."""
@@ -151,20 +155,15 @@ class _Monitoring(LineTracer):
             monitoring.register_callback(_TOOL, event, None)
         monitoring.free_tool_id(_TOOL)
 
-    @contextmanager
-    def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
-        with super().hooked(hook, needed=needed):
-            try:
-                yield
-            finally:
-                while self._traced_for_now:
-                    self._monitoring.set_local_events(_TOOL, self._traced_for_now.pop(), 0)
-
     def trace_running(self, frames: Iterable[FrameType]) -> None:
         for code in {identity(frame.f_code): frame.f_code for frame in frames}.values():
             if identity(code) not in self._traced:
                 self._traced_for_now.append(code)
                 self._monitoring.set_local_events(_TOOL, code, self._monitoring.events.LINE)
+
+    def trace_running_no_longer(self) -> None:
+        while self._traced_for_now:
+            self._monitoring.set_local_events(_TOOL, self._traced_for_now.pop(), 0)
 
     def _begins(self, code: CodeType, offset: int) -> Any:
         """Trace the lines of a function from now on, if its code is traced."""

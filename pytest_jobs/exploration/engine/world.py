@@ -19,22 +19,20 @@ from .ending import signs
 T = TypeVar("T")
 
 
-@contextmanager
-def without_garbage_collection() -> Generator[None, None, None]:
-    """Switch the garbage collector off for a block.
+def without_garbage_collection(stack: ExitStack) -> None:
+    """Switch the garbage collector off.
 
     It may run at any line, and would end what an earlier delivery left. An object that does something
     in its end, such as a pipeline of Redis, would then add an effect to the delivery that runs. Before
     Python 3.12 the collector may also run while a context variable is set; setting another one in the
     end of an object then damages the context.
+
+    Args:
+        stack: switches it on again.
     """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+    if gc.isenabled():
+        stack.callback(gc.enable)
+        gc.disable()
 
 
 _HOUR: Final = timedelta(hours=1)
@@ -130,7 +128,8 @@ def open_world(world: World) -> Generator[Snapshot, None, None]:
             f"world={world!r} returned {made!r}: it is a generator function that yields a snapshot callable once, "
             "or returns a context manager that gives one."
         )
-    with _leaving(world, made) as snapshot:
+    snapshot = made.__enter__()
+    try:
         if not callable(snapshot):
             raise ExplorationError(
                 f"The world gave {snapshot!r}, which is not a snapshot: yield a callable that returns the "
@@ -138,27 +137,6 @@ def open_world(world: World) -> Generator[Snapshot, None, None]:
                 "in `yield lambda: {'payments': rows('payments')}`."
             )
         yield partial(_state_of, snapshot)
-
-
-def _state_of(snapshot: Snapshot) -> Any:
-    state = snapshot()
-    if state is None or inspect.isawaitable(state):
-        if inspect.iscoroutine(state):
-            state.close()
-        kind = "None" if state is None else f"an awaitable, a {type(state).__name__}"
-        raise ExplorationError(
-            f"The snapshot of the world returned {kind}, which is not a state: return the values that the job "
-            "changes, by name, as in `yield lambda: {'payments': rows('payments')}`."
-        )
-    return state
-
-
-@contextmanager
-def _leaving(world: World, made: AbstractContextManager[Any]) -> Generator[Any, None, None]:
-    """Enter a world for a block, and say so if it fails while it is left."""
-    given = made.__enter__()
-    try:
-        yield given
     except BaseException as error:
         # An error of the world that follows from this one would only hide it.
         with suppress(Exception):
@@ -174,6 +152,19 @@ def _leaving(world: World, made: AbstractContextManager[Any]) -> Generator[Any, 
             "also when the job was killed or did nothing: let the lines after its `yield` succeed then too, for "
             f"example within `with contextlib.suppress({type(error).__name__}):`."
         ) from error
+
+
+def _state_of(snapshot: Snapshot) -> Any:
+    state = snapshot()
+    if state is None or inspect.isawaitable(state):
+        if inspect.iscoroutine(state):
+            state.close()
+        kind = "None" if state is None else f"an awaitable, a {type(state).__name__}"
+        raise ExplorationError(
+            f"The snapshot of the world returned {kind}, which is not a state: return the values that the job "
+            "changes, by name, as in `yield lambda: {'payments': rows('payments')}`."
+        )
+    return state
 
 
 class _Generated:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...errors import ExplorationError
 from ..engine.memory import SharedMemory
@@ -19,6 +19,17 @@ from .plans import Plan
 from .stretches import Chosen, Sight, candidates, chosen
 
 _AT_ONCE: Final = timedelta(0)
+
+
+class _SecondRun(NamedTuple):
+    """How a second clean run began and ended."""
+
+    found: Mapping[str, Any]
+    initial: Mapping[str, Any]
+    account: Account
+    #: The points that are worth a history. None if looking at the world changed what the job did, as it may if
+    #: both use one session of a database.
+    chosen: Chosen | None
 
 
 class Reference:
@@ -80,11 +91,72 @@ class Reference:
         if nothing_happened:
             self.unseen = self._why_unseen()
         self.account = history.account
-        second = self.history(seed=2, delay=timedelta(seconds=12_345))
-        other, initial = self._clean(second)
-        if initial != history.initial:
-            raise not_fresh(history.initial, initial)
-        differing = differences(self.wanted, other)
+        second = self._second_run(looks=self._may_leave_points_out())
+        if second.chosen is None:
+            second = self._second_run(looks=False)
+        self._check_repeats(history, second)
+        self._known, self._lessons = True, kept.lessons
+        self._chosen = second.chosen
+        self._threads = self._checked.needs_threads()
+        if self._threads:
+            self.account.check_usable_in_threads()
+
+    def chosen(self) -> Chosen:
+        """Return the points that are worth a history."""
+        return self._chosen or Chosen.every(self.run)
+
+    def _may_leave_points_out(self) -> bool:
+        """Return whether some points may stand for others.
+
+        In one process, deliveries share memory that nobody looks at; the order of threads is not known.
+        """
+        options = self._checked.options
+        return not (options.every_line or options.same_process or self.run.elsewhere)
+
+    def _second_run(self, *, looks: bool) -> _SecondRun:
+        """Make a clean run at another time, with other random values.
+
+        Args:
+            looks: whether to look at the world at its points, to find those that stand for the others.
+        """
+        checked = self._checked
+        history = self.history(seed=2, delay=timedelta(seconds=12_345))
+        tried = candidates(self.run) if looks else []
+        memory = SharedMemory(
+            checked.engine.scope.modules(),
+            self._kept,
+            checked.target.bridge.resolve(checked.target.job),
+            checked.engine.scope.owns,
+            checked.engine.served,
+        )
+        sights: list[Sight] = []
+
+        def look(index: int) -> None:
+            sights.append(history.while_suspended(partial(history.sight, memory)))
+
+        at_point = AtSome(frozenset(tried), look) if looks else None
+        with history.opened():
+            history.deliver_until_acknowledged(at_point, again=False)
+            end = history.sight(memory) if looks else None
+            found = history.observed_at_end()
+        ended = _SecondRun(found, history.initial, history.account, None)
+        if end is None:
+            return ended._replace(chosen=Chosen.every(self.run))
+        run = history.runs[0]
+        is_as_clean = (
+            len(run.points) == len(self.run.points)
+            and run.points.comes_like(self.run.points, len(run.points) - 1)
+            and len(sights) == len(tried)
+            and not differences(self.wanted, found)
+            and history.refusal is None
+        )
+        return ended._replace(chosen=chosen(self.run, tried, sights, end)) if is_as_clean else ended
+
+    def _check_repeats(self, first: History, second: _SecondRun) -> None:
+        """Raise if two clean runs begin or end differently."""
+        if second.initial != first.initial:
+            raise not_fresh(first.initial, second.initial)
+        differing = differences(self.wanted, second.found)
         if differing:
             name, one, two = differing[0]
             unshown = self.account.item_of(name) or second.account.item_of(name)
@@ -94,50 +166,6 @@ class Reference:
                 f"after one and {two!r} after the other. Leave what differs {out}, or take it from the "
                 "arguments."
             )
-        self._known, self._lessons, self._chosen = True, kept.lessons, None
-        self._threads = self._checked.needs_threads()
-        if self._threads:
-            self.account.check_usable_in_threads()
-
-    def chosen(self) -> Chosen:
-        """Return the points that are worth a history. The first time, the job is run once more to find them."""
-        if self._chosen is None:
-            self._chosen = self._choose()
-        return self._chosen
-
-    def _choose(self) -> Chosen:
-        every, options = Chosen.every(self.run), self._checked.options
-        if options.every_line or options.same_process or self.run.elsewhere:
-            # In one process, deliveries share memory that nobody looks at; the order of threads is not known.
-            return every
-        tried = candidates(self.run)
-        history = self.history()
-        memory = SharedMemory(
-            self._checked.engine.scope.modules(),
-            self._kept,
-            self._checked.target.bridge.resolve(self._checked.target.job),
-            self._checked.engine.scope.owns,
-            self._checked.engine.served,
-        )
-        sights: list[Sight] = []
-
-        def look(index: int) -> None:
-            sights.append(history.while_suspended(partial(history.sight, memory)))
-
-        with history.opened():
-            history.deliver_until_acknowledged(AtSome(frozenset(tried), look), again=False)
-            end = history.sight(memory)
-            found = history.observed_at_end()
-        run = history.runs[0]
-        is_as_clean = (
-            len(run.points) == len(self.run.points)
-            and run.points.comes_like(self.run.points, len(run.points) - 1)
-            and len(sights) == len(tried)
-            and not differences(self.wanted, found)
-            and history.refusal is None
-        )
-        # Looking at the state may change what the job does, if both use one session of a database.
-        return chosen(self.run, tried, sights, end) if is_as_clean else every
 
     def _why_unseen(self) -> str:
         """Return why the state and the effects of a clean run show nothing; empty if they show something."""

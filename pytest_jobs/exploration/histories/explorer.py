@@ -145,20 +145,19 @@ class Explorer:
 
     def _try_all(self, plans: Sequence[Plan], limit: TimeLimit) -> None:
         exploration = self.exploration
-        waiting = deque(plans)
+        waiting, before = deque(plans), limit.computed
         with Work(f"check of {short_name(self.checked.name)}", "histories", len(plans)) as work:
             while waiting and exploration.failure is None and limit():
                 plan = waiting.popleft()
                 work.step(plan)
-                before = limit.computed
                 exploration.histories += 1
                 self._done.add(plan.key)
                 exploration.failure = self.try_out(plan)
                 exploration.tried.append(plan)
-                exploration.seconds += limit.computed - before
                 done = len(plans) - len(waiting)
                 if done == _TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):
                     waiting = deque(by_worth(waiting))
+        exploration.seconds += limit.computed - before
 
     def try_out(self, plan: Plan) -> Failure | None:
         """Carry one plan out; return how it failed."""

@@ -169,8 +169,8 @@ class Session(Deliveries):
         run = self._run
         self.engine.sources.catch_up()
         with ExitStack() as stack:
-            stack.enter_context(accounts.opened(self.account))
-            stack.enter_context(self._in_world())
+            accounts.open(self.account, stack)
+            self._enter_world(stack)
             self.account.note_built()
             self.engine.remember_new_locks()
             self.ledger.listen(self._added)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import PurePath
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -197,16 +197,17 @@ class Account:
     def phase(self) -> Phase:
         return self._phases[-1]
 
-    @contextmanager
-    def during(self, phase: Phase) -> Generator[None, None, None]:
+    def during(self, phase: Phase) -> AbstractContextManager[None]:
         """Let a block be a phase."""
+        return _During(self, phase)
+
+    def begin_phase(self, phase: Phase) -> None:
         self._phases.append(phase)
         self._turned()
-        try:
-            yield
-        finally:
-            self._phases.pop()
-            self._turned()
+
+    def end_phase(self) -> None:
+        self._phases.pop()
+        self._turned()
 
     def _turned(self) -> None:
         self.turn = object()
@@ -428,6 +429,22 @@ class Account:
         self._labels.clear()
 
 
+class _During:
+    """See `Account.during`. Each delivery and each look at the state is a phase."""
+
+    __slots__ = ("_account", "_phase")
+
+    def __init__(self, account: Account, phase: Phase) -> None:
+        self._account = account
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        self._account.begin_phase(self._phase)
+
+    def __exit__(self, *raised: object) -> None:
+        self._account.end_phase()
+
+
 class Accounts:
     """The accounts of the histories that are open: one may be opened inside another.
 
@@ -451,16 +468,20 @@ class Accounts:
     def current(self) -> Account | None:
         return self._open[-1] if self._open else None
 
-    @contextmanager
-    def opened(self, account: Account) -> Generator[Account, None, None]:
-        """Let effect sources report to an account for a block."""
+    def open(self, account: Account, stack: ExitStack) -> None:
+        """Let effect sources report to an account.
+
+        Args:
+            account: the account.
+            stack: ends that.
+        """
         self._open.append(account)
+        stack.callback(self._close, account)
         self.note_turn()
-        try:
-            yield account
-        finally:
-            self._open.remove(account)
-            account.close()
+
+    def _close(self, account: Account) -> None:
+        self._open.remove(account)
+        account.close()
 
 
 accounts = Accounts()

@@ -296,10 +296,12 @@ class Bridges(Sequence[Bridge]):
             stack.enter_context(sandboxing(bridge))
 
     @contextmanager
-    def sandboxed(self, sandboxing: Sandboxing) -> Generator[None, None, None]:
-        """Put every bridge into a sandbox for a block."""
+    def sandboxed(
+        self, sandboxing: Sandboxing, others: Iterable[Bridge] = ()
+    ) -> Generator[None, None, None]:
+        """Put every bridge into a sandbox for a block, and some that are not of these."""
         with ExitStack() as stack:
-            for bridge in self._bridges:
+            for bridge in (*self._bridges, *others):
                 stack.enter_context(sandboxing(bridge))
             self._sandboxes.append((stack, sandboxing))
             try:

@@ -218,11 +218,12 @@ class VirtualClock:
     @contextmanager
     def excursion(self) -> Generator[None, None, None]:
         """Go back, after a block, to the time before it; nothing happens on the way."""
-        before = self._ns
+        before, stops = self._ns, self._stops
+        self._stops = None
         try:
-            with self.stopping(None):
-                yield
+            yield
         finally:
+            self._stops = stops
             if before is None:
                 self.stop()
             elif self._traveller is not None:

@@ -172,6 +172,12 @@ def _home(value: Any) -> str:
 def _takes(function: Any, parameter: str) -> bool:
     if hasattr(type(function), "mock_calls"):
         return True
+    if type(function) is types.FunctionType and not vars(function):
+        # Each world asks anew, and `inspect.signature` takes as long as a short job. A function without
+        # attributes has no other signature than its code.
+        code = function.__code__
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return parameter in named or bool(code.co_flags & inspect.CO_VARKEYWORDS)
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):

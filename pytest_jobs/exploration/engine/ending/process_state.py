@@ -36,11 +36,8 @@ class ProcessState(NamedTuple):
     @classmethod
     def taken(cls) -> ProcessState:
         """Return the state of this process as it is."""
-        folder = None
-        with contextlib.suppress(OSError):
-            folder = os.getcwd()  # noqa: PTH109 - a path object costs several times as much
         return cls(
-            folder,
+            _folder(),
             dict(_raw_environment()),
             warnings.filters,
             list(warnings.filters),
@@ -61,31 +58,41 @@ class ProcessState(NamedTuple):
         """
         if recursion_limit:
             put_recursion_limit(self.recursion_limit)
-        now = ProcessState.taken()
-        if now.folder != self.folder and self.folder is not None:
+        # Compared in place: this is called several times in a history, and hardly ever has something to do.
+        if self.folder is not None and _folder() != self.folder:
             os.chdir(self.folder)
-        if now.environment != self.environment:
-            zone = os.environ.get("TZ")
-            # By name, so that the process outside of Python has it too.
-            for name in now.environment.keys() - self.environment.keys():
-                del os.environ[_decoded(name)]
-            for name, value in self.environment.items():
-                if now.environment.get(name) != value:
-                    os.environ[_decoded(name)] = _decoded(value)
-            if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
-                time.tzset()
-        if now.filters is not self.filters or now.rules != self.rules:
+        environment = _raw_environment()
+        if environment != self.environment:
+            self._put_back_environment(dict(environment))
+        if warnings.filters is not self.filters or warnings.filters != self.rules:
             warnings.filters = self.filters
             self.filters[:] = self.rules
             # What was decided by other filters is remembered.
             getattr(warnings, "_filters_mutated", lambda: None)()
         warnings.showwarning = self.show_warning
-        if now.locale != self.locale:
+        if locale.setlocale(locale.LC_ALL) != self.locale:
             locale.setlocale(locale.LC_ALL, self.locale)
         sys.stdout, sys.stderr = self.output, self.errors
-        for (_, put), here, there in zip(_SETTINGS, now.settings, self.settings, strict=True):
-            if here != there:
-                put(there)
+        for (get, put), value in zip(_SETTINGS, self.settings, strict=True):
+            if get() != value:
+                put(value)
+
+    def _put_back_environment(self, now: dict[Any, Any]) -> None:
+        zone = os.environ.get("TZ")
+        # By name, so that the process outside of Python has it too.
+        for name in now.keys() - self.environment.keys():
+            del os.environ[_decoded(name)]
+        for name, value in self.environment.items():
+            if now.get(name) != value:
+                os.environ[_decoded(name)] = _decoded(value)
+        if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
+            time.tzset()
+
+
+def _folder() -> str | None:
+    with contextlib.suppress(OSError):
+        return os.getcwd()  # noqa: PTH109 - a path object costs several times as much
+    return None
 
 
 def _umask() -> int:

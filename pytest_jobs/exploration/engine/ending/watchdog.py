@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Any, Final, Protocol
 
@@ -101,8 +101,7 @@ class Watchdog:
                     self._signal, signal.SIG_DFL if self._before is None else self._before
                 )
 
-    @contextmanager
-    def guarding(self, watch: Watched, on_hang: OnHang | None) -> Generator[None, None, None]:
+    def guarding(self, watch: Watched, on_hang: OnHang | None) -> AbstractContextManager[None]:
         """Interrupt a delivery that this thread makes in a block, if it goes on without an end.
 
         Args:
@@ -111,27 +110,22 @@ class Watchdog:
         """
         if threading.get_ident() != self._owner:
             # Whoever made this thread waits for it no longer than `while_alive` does.
-            yield
-            return
+            return nullcontext()
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._look, name="pytest-jobs-watchdog", daemon=True
             )
             self._thread.start()
-        with self._on_top(_Guarded(watch, on_hang)):
-            yield
+        return self._on_top(_Guarded(watch, on_hang))
 
-    @contextmanager
-    def off_duty(self) -> Generator[None, None, None]:
+    def off_duty(self) -> AbstractContextManager[None]:
         """Let nothing be interrupted in a block: at a point of a delivery, the search goes on."""
-        with self._on_top(_Guarded(None, None)):
-            yield
+        if threading.get_ident() != self._owner:
+            return nullcontext()
+        return self._on_top(_Guarded(None, None))
 
     @contextmanager
     def _on_top(self, guarded: _Guarded) -> Generator[None, None, None]:
-        if threading.get_ident() != self._owner:
-            yield
-            return
         self._guarded.append(guarded)
         try:
             yield

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 import random
 import uuid
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Final
-
-from ....harness.records.patches import Patches
 
 #: Called by a world whose database numbers rows, with the numbers of a sequence and its name. The numbers
 #: must occur nowhere else. Two states with different gaps in a sequence, as a rollback leaves, are the same.
@@ -49,24 +46,18 @@ class Chance:
         #: The texts that were drawn elsewhere.
         self.noted: list[str] = []
 
-    @contextmanager
-    def pinned(self) -> Generator[None, None, None]:
-        """Let a block draw its random bytes from here, also by `uuid` and `secrets`, and seed `random`.
+    def begin(self, stack: ExitStack) -> None:
+        """Seed `random`, and let the world report what it draws elsewhere.
 
-        The search puts the state of `random` back when it ends, since that takes long.
+        Args:
+            stack: ends that. The search puts the state of `random` back when it ends, since that takes long.
         """
-        patches = Patches()
-        patches.set(os, "urandom", self._urandom)
-        patches.set(random, "_urandom", self._urandom)
         random.seed(self._seed)
-        token = numbering.set(lambda numbers, name: self._numbers.append((numbers, name)))
-        token_of_drawing = drawing.set(self.note)
-        try:
-            yield
-        finally:
-            drawing.reset(token_of_drawing)
-            numbering.reset(token)
-            patches.restore()
+        stack.callback(numbering.reset, numbering.set(self._note_numbers))
+        stack.callback(drawing.reset, drawing.set(self.note))
+
+    def _note_numbers(self, numbers: range, name: str) -> None:
+        self._numbers.append((numbers, name))
 
     @property
     def any_drawn(self) -> bool:
@@ -139,7 +130,8 @@ class Chance:
                 self._grams.setdefault(form[at : at + _LEAST_WORD], []).append((form, at))
             self._small.setdefault(form, self._forms[text])
 
-    def _urandom(self, size: int) -> bytes:
+    def urandom(self, size: int) -> bytes:
+        """Return random bytes that are the same for each source with the same seed."""
         if self._random is None:
             # Most jobs draw nothing, and to make one takes as long as a short job.
             self._random = random.Random(self._seed)  # noqa: S311 - repeatable, and no secret

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -101,13 +102,16 @@ class Times:
             begins: when the world was built, when each delivery began, and when it would have begun if it had not
                 been suspended, in UTC.
         """
-        ordered = sorted(set(begins))
-        self._begins = [_since_epoch(begin) for begin in ordered]
-        #: The same as a clock on the wall shows it, which a time without a zone may come from.
-        self._local = [_since_epoch(begin.astimezone().replace(tzinfo=UTC)) for begin in ordered]
+        self._ordered = sorted(set(begins))
+        self._begins = [_since_epoch(begin) for begin in self._ordered]
         first, last = self._begins[0] - _NEAR, self._begins[-1] + _NEAR
         self._near = [(first / factor, last / factor, factor) for _, factor in _UNITS]
         self._least = first / _SECOND
+
+    @functools.cached_property
+    def _local(self) -> list[int]:
+        """The same times as a clock on the wall shows them, which a time without a zone may come from."""
+        return [_since_epoch(begin.astimezone().replace(tzinfo=UTC)) for begin in self._ordered]
 
     def of_datetime(self, value: datetime) -> Timed:
         shown = value.isoformat()
