@@ -185,7 +185,7 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
     is_file = wrapper.vendor == "sqlite"
 
     def failed() -> Exception:
-        error: Callable[[str], Exception] = OperationalError
+        error: Callable[..., Exception] = OperationalError
         if is_file:
             return error("disk I/O error")
         # A server that fails takes the connection with it, and rolls back what was not committed.
@@ -193,7 +193,7 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
             _end(wrapper, wrapper.connection)
         wrapper.errors_occurred = True
         if wrapper.vendor == "mysql":
-            return OperationalError(2013, "Lost connection to MySQL server during query")
+            return error(2013, "Lost connection to MySQL server during query")
         return error("server closed the connection unexpectedly")
 
     return Act(
