@@ -17,7 +17,7 @@ _BULK: Final[Mapping[str, str]] = {
 #: How a library keeps a job unique, and how it limits how many run at once.
 _UNIQUE: Final[Mapping[str, str]] = {
     "core": "@unique", "procrastinate": "queueing_lock", "rq": "unique=True with a job_id", "arq": "_job_id",
-    "saq": "key=", "oban": "unique=",
+    "saq": "key=",
 }  # fmt: skip
 _LIMITS: Final[Mapping[str, str]] = {
     "core": "@limits_concurrency", "procrastinate": "lock=", "dramatiq": "ConcurrentRateLimiter",
@@ -26,11 +26,16 @@ _LIMITS: Final[Mapping[str, str]] = {
 _RECURRING: Final[Mapping[str, str]] = {
     "core": "config/recurring.yml", "celery": "Celery beat", "rq": "rq-scheduler", "huey": "periodic_task",
     "procrastinate": "@app.periodic", "taskiq": "TaskiqScheduler", "arq": "cron_jobs", "saq": "CronJob",
-    "dramatiq": "APScheduler beside it", "django": "cron and a command", "oban": "its Cron plugin",
+    "dramatiq": "APScheduler beside it", "django": "cron and a command", "oban": "cron= of @worker",
     "django_q": "schedule(...)", "apscheduler": "APScheduler",
 }  # fmt: skip
 #: Libraries without retries of their own.
 _NO_RETRY: Final = ("django", "apscheduler")
+#: Libraries that try every job again which fails, unless its declaration says otherwise.
+_RETRY_ALL: Final[Mapping[str, str]] = {
+    "dramatiq": "Dramatiq makes 21 attempts of a job that fails",
+    "oban": "Oban makes 20 attempts of a job that fails",
+}
 #: Libraries that enqueue in the transaction of the application.
 _TRANSACTIONAL: Final = ("procrastinate", "oban")
 
@@ -222,6 +227,9 @@ def _errors(facts: Facts, names: Mapping[str, str]) -> Advice:
             else f"{len(facts.retries)} jobs declare retries.",
             facts.retries,
         )
+    if all(name in _RETRY_ALL for name in names):
+        by_default = _and([_RETRY_ALL[name] for name in names])
+        return Advice("retries", "applies", f"{by_default}, and no job says otherwise.", [])
     return Advice(
         "retries", "later", "No job declares retries: an outage loses what it interrupts.", []
     )

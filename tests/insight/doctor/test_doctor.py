@@ -132,6 +132,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
         ("django_q", ["django_q"], [], 2),
         ("dramatiq", ["dramatiq"], [], 4),
         ("huey", ["huey"], ["periodic tasks of Huey"], 5),
+        ("oban", ["oban"], ["cron= of Oban's workers"], 4),
         ("procrastinate", ["procrastinate"], ["periodic tasks of Procrastinate"], 3),
         ("rq", ["rq"], [], 6),
         ("saq", ["saq"], ["cron jobs of the worker"], 4),

@@ -224,6 +224,17 @@ TREES: dict[str, dict[str, str]] = {
             """,
         "tests/conftest.py": "from dramatiq.brokers.stub import StubBroker\n\nbroker = StubBroker()\n",
     },
+    "oban_alone": {
+        "requirements.txt": "oban>=0.7\n",
+        "mailing/workers.py": """
+            from oban import worker
+
+
+            @worker(queue="mails")
+            class Mail:
+                async def process(self, job): ...
+            """,
+    },
     "arq_fastapi": {
         "pyproject.toml": '[project]\nname = "api"\ndependencies = ["arq>=0.26", "fastapi"]\n',
         "pdm.lock": '[[package]]\nname = "arq"\nversion = "0.26.3"\n',

@@ -249,6 +249,9 @@ def _jobs(project: Project, facts: Facts) -> None:
                 text.startswith("retry_on") for text in decorators
             ):
                 facts.retries.append(Evidence(job.module.shown, job.body.lineno, job.short))
+            if job.library == "oban" and "cron" in job.options:
+                place = Evidence(job.module.shown, job.body.lineno, job.short)
+                note(facts.schedulers, "cron= of Oban's workers", place)
     for enqueue in project.enqueues:
         shown = enqueue.module.shown
         if is_test(shown) or enqueue.verb in ONLY_MADE:
