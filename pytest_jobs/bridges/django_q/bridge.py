@@ -86,6 +86,7 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
 
     name = "django_q"
     capabilities = frozenset(("chains", "cron"))
+    encoding = "signed pickles"
     another = "DjangoQBridge()"
 
     def __init__(self) -> None:

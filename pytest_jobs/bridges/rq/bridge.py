@@ -129,6 +129,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
     name = "rq"
     capabilities = frozenset(("eta", "headers", "retry", "async", "cron", "chains"))
+    encoding = "pickles"
     attempt_class = RqAttempt
 
     def __init__(self, applications: Sequence[Any] = ()) -> None:

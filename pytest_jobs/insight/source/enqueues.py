@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from .jobs import DeclaredJob, constant, keywords, library_named
+from .jobs import DeclaredJob, constant, keywords, library_named, unpacked
 from .module import Function, Module
 
 #: Methods of a job that enqueue it, by the library. The arguments of the call are those of the job.
@@ -167,11 +167,12 @@ def _by_queue(
     named = call.args[skipped]
     text = constant(named)
     job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
-    given = keywords(call)
     if library in ("apscheduler", "celery") or function.attr == "enqueue_call":
+        given = unpacked(call, module)
         args = _listed(given.pop("args", None))
         kwargs = _mapped(given.pop("kwargs", None))
         return Enqueue(call, module, library, function.attr, job, named, args, kwargs, given)
+    given = keywords(call)
     args = _positional(call.args[skipped + 1 :])
     own = _OPTIONS.get(library, frozenset())
     options = {name: value for name, value in given.items() if name in own or name[:1] == "_"}

@@ -55,6 +55,8 @@ _BASES: Final[Mapping[str, tuple[str, str]]] = {
 }
 #: Method names of worker classes that a decorator makes.
 _WORKER_BODY: Final = "process"
+#: The name of the options that a call unpacks from elsewhere.
+_UNKNOWN: Final = "**"
 #: Names in worker settings that list functions.
 _SETTINGS: Final = ("functions", "cron_jobs", "on_startup")
 
@@ -128,7 +130,7 @@ def declared_jobs(module: Module, project: Lookup) -> Iterator[DeclaredJob]:
 def _decorated(
     name: str, function: Function, decorator: ast.expr, library: str, module: Module
 ) -> DeclaredJob:
-    options = _declared(decorator, module)
+    options = unpacked(decorator, module) if isinstance(decorator, ast.Call) else {}
     if library == "taskiq" and isinstance(decorator, ast.Call) and decorator.args:
         options["task_name"] = decorator.args[0]
     first = function.args.args[0].arg if function.args.args else ""
@@ -154,7 +156,7 @@ def _of_class(
     for decorator in cls.decorator_list:
         if _DECORATORS.get(module.origin(_called(decorator))) == "oban":
             library = "oban"
-            options = _declared(decorator, module)
+            options = unpacked(decorator, module) if isinstance(decorator, ast.Call) else {}
     body = module.functions.get(f"{name}.{method}")
     if not library or body is None:
         return
@@ -276,23 +278,30 @@ def keywords(call: ast.Call) -> dict[str, ast.expr]:
     return {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
 
 
-def _declared(decorator: ast.expr, module: Module) -> dict[str, ast.expr]:
-    """Return what a decorator says, with the dictionaries of the module that it unpacks."""
-    if not isinstance(decorator, ast.Call):
-        return {}
+def unpacked(call: ast.Call, module: Module) -> dict[str, ast.expr]:
+    """Return the named arguments of a call, with the dictionaries of the module that it unpacks.
+
+    A dictionary that the module does not write is under the name `**`; see `lacks`.
+    """
     found: dict[str, ast.expr] = {}
-    for keyword in decorator.keywords:
+    for keyword in call.keywords:
         value: ast.expr | None = keyword.value
         if keyword.arg is not None:
             found[keyword.arg] = keyword.value
             continue
         if isinstance(value, ast.Name):
-            value = module.assigned.get(value.id)
-        if isinstance(value, ast.Dict):
-            found |= {
-                str(constant(key)): item for key, item in zip(value.keys, value.values, strict=True)
-            }
+            value = module.local_value(value.id, call)
+        if not isinstance(value, ast.Dict):
+            found[_UNKNOWN] = keyword.value
+            continue
+        for key, item in zip(value.keys, value.values, strict=True):
+            found[_UNKNOWN if key is None else str(constant(key))] = item
     return found
+
+
+def lacks(options: dict[str, ast.expr], *names: str) -> bool:
+    """Say whether none of some options is given, also not by a dictionary that comes from elsewhere."""
+    return not options.keys() & {_UNKNOWN, *names}
 
 
 def constant(node: ast.AST | None) -> object:

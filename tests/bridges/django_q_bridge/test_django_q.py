@@ -10,7 +10,7 @@ import q_tasks
 from django_project import configure
 from q_tasks import fails, greet
 
-from pytest_jobs.errors import DeserializationError, UnknownJobError
+from pytest_jobs.errors import DeserializationError, PayloadError, UnknownJobError
 
 configure()
 
@@ -52,6 +52,18 @@ def test_what_is_enqueued_is_recorded_and_performed(jobs, enqueue):
     assert (record.args, record.kwargs) == (("Ann",), {"greeting": "Hi"})
     jobs.drain()
     assert [delivery.result for delivery in jobs.performed] == ["Hi, Ann!"]
+
+
+def test_signed_pickles_cannot_be_recorded_as_text(jobs, tmp_path):
+    async_task(greet, "Ann")
+
+    with pytest.raises(PayloadError) as refused:
+        jobs.record_payloads(tmp_path)
+
+    assert str(refused.value) == (
+        "greet('Ann') cannot be recorded: django_q writes signed pickles, and recorded payloads are text that "
+        "people can read. Record in tests that enqueue no such job."
+    )
 
 
 def test_the_id_is_that_of_the_task(jobs):

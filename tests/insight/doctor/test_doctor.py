@@ -129,7 +129,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
         ("arq", ["arq"], ["cron jobs of the worker"], 3),
         ("celery", ["celery"], [], 6),
         ("django", ["django"], [], 3),
-        ("django_q", ["django_q"], [], 2),
+        ("django_q", ["django_q"], ["schedules of Django-Q2"], 2),
         ("dramatiq", ["dramatiq"], [], 4),
         ("huey", ["huey"], ["periodic tasks of Huey"], 5),
         ("oban", ["oban"], ["cron= of Oban's workers"], 4),

@@ -320,6 +320,17 @@ TREES: dict[str, dict[str, str]] = {
             def publish(request, post):
                 async_task("blog.tasks.publish", post.pk)
             """,
+        "blog/schedules.py": """
+            from django_q.models import Schedule
+            from django_q.tasks import schedule
+
+
+            def plan(post):
+                schedule("blog.tasks.publish", post.pk, next_run=post.publish_at)
+                Schedule.objects.create(func="blog.tasks.publish", schedule_type=Schedule.ONCE)
+                schedule("blog.tasks.publish", post.pk, schedule_type=Schedule.DAILY)
+                Schedule.objects.update_or_create(name="clean", defaults={"schedule_type": "C"})
+            """,
     },
     "apscheduler_alone": {
         "pyproject.toml": '[project]\nname = "meter"\ndependencies = ["apscheduler==3.11.0", "sqlalchemy>=2"]\n',

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+_PERSISTENT = (
+    "from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore\n"
+    "from apscheduler.schedulers.background import BackgroundScheduler\n\n"
+    "scheduler = BackgroundScheduler(jobstores={'default': SQLAlchemyJobStore('sqlite:///jobs.db')})\n\n\n"
+    "def report(): ...\n\n\n"
+)
+
 
 @pytest.mark.parametrize(
     "text",
@@ -12,6 +19,22 @@ import pytest
             "from rq.decorators import job\n\n\n@job('mail', connection=None)\ndef charge(number): ...\n\n\n"
             "charge.delay(7, depends_on='other', job_id='charge-7', at_front=True)\n",
             id="options of RQ beside the arguments of delay",
+        ),
+        pytest.param(
+            _PERSISTENT + "OPTIONS = {'id': 'report', 'replace_existing': True}\n"
+            "scheduler.add_job(report, 'interval', hours=1, **OPTIONS)\n",
+            id="an id that comes by a dictionary of the module",
+        ),
+        pytest.param(
+            "from shop import OPTIONS\n" + _PERSISTENT + "\n\ndef add(**options):\n"
+            "    scheduler.add_job(report, 'interval', hours=1, **options)\n\n\n"
+            "scheduler.add_job(report, 'interval', hours=1, **OPTIONS)\n",
+            id="an id that may come from elsewhere",
+        ),
+        pytest.param(
+            "from huey import RedisHuey\nfrom shop import RETRIES\n\nhuey = RedisHuey()\n\n\n"
+            "@huey.task(retries=3, **RETRIES)\ndef note(text): ...\n",
+            id="a delay of retries that may come from elsewhere",
         ),
         pytest.param(
             "from celery import shared_task\n\n\nclass Old:\n    OLD = 'old'\n\n\n"

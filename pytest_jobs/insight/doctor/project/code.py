@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ...source.jobs import constant, is_true
+from ...source.jobs import constant, is_true, keywords
 from ...source.module import Function, Module
 from ...source.project import Project
 from .facts import Evidence, Facts, note
@@ -40,6 +40,11 @@ _CELERY_FIXTURES: Final = (
 )
 _TEST_BROKERS: Final = ("StubBroker", "InMemoryBroker", "MemoryHuey", "InMemoryConnector")
 _DUMMY: Final = re.compile(r"\.(?:Immediate|Dummy)Backend$|backends\.(?:immediate|dummy)\.")
+
+#: Calls that make a schedule of Django-Q2.
+_Q_SCHEDULES: Final = re.compile(
+    r"django_q\.tasks\.schedule|django_q\.models\.Schedule\.objects\.(?:create|get_or_create|update_or_create)"
+)
 
 #: Settings with a value that says something by itself: the group of the fact, and the fact.
 _SWITCHES: Final[Mapping[tuple[str, object], tuple[str, str]]] = {
@@ -117,8 +122,9 @@ def _read_call(call: ast.Call, module: Module, facts: Facts) -> None:
             short,
         )
         note(facts.backends, kind, _at(module, call, f"{short}(...)"))
-    if short == "TaskiqScheduler":
-        note(facts.schedulers, "TaskiqScheduler", _at(module, call, f"{short}(...)"))
+    scheduler = _scheduler_of(call, module.origin(call.func), short)
+    if scheduler:
+        note(facts.schedulers, scheduler, _at(module, call, called))
     if short == "configure" and any(one.arg == "transactions" for one in call.keywords):
         note(
             facts.transactions,
@@ -135,8 +141,6 @@ def _read_call(call: ast.Call, module: Module, facts: Facts) -> None:
         note(facts.locks, "redis SET NX", _at(module, call, "set(..., nx=True)"))
     if short == "lock" and "redis" in called.lower():
         note(facts.locks, "locks of redis", _at(module, call, called))
-    if module.origin(call.func).startswith("apscheduler."):
-        note(facts.schedulers, "APScheduler", _at(module, call, short))
     if short in ("patch", "patch.object", "object", "setattr") and call.args:
         text = constant(
             call.args[1] if short in ("object", "setattr") and len(call.args) > 1 else call.args[0]
@@ -147,6 +151,25 @@ def _read_call(call: ast.Call, module: Module, facts: Facts) -> None:
                 "mocks in the place of enqueues",
                 _at(module, call, f"{short}({text!r})"),
             )
+
+
+def _scheduler_of(call: ast.Call, origin: str, short: str) -> str:
+    """Return what recurring jobs a call declares, or the scheduler that it makes; empty for another call."""
+    if short == "TaskiqScheduler":
+        return short
+    if origin.startswith("apscheduler."):
+        return "APScheduler"
+    return "schedules of Django-Q2" if _Q_SCHEDULES.fullmatch(origin) and _recurs(call) else ""
+
+
+def _recurs(call: ast.Call) -> bool:
+    """Say whether a schedule of Django-Q2 sends its task again and again: by default it does once."""
+    given = keywords(call)
+    defaults = given.get("defaults")
+    if isinstance(defaults, ast.Dict):
+        given |= zip((str(constant(key)) for key in defaults.keys), defaults.values, strict=True)
+    kind = given.get("schedule_type")
+    return kind is not None and constant(kind) != "O" and not ast.unparse(kind).endswith("ONCE")
 
 
 def _read_definitions(module: Module, facts: Facts) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ...source.jobs import DeclaredJob, constant, is_true, keywords
+from ...source.jobs import DeclaredJob, constant, is_true, keywords, lacks
 from ..basis.rule import Context, Example, Fault, Rule
 
 _BROAD: Final = ("Exception", "BaseException")
@@ -61,21 +61,21 @@ def _waits_nothing(job: DeclaredJob, context: Context) -> str:
     """Return how a job is tried again without a growing wait; empty when it waits or is not tried again."""
     options = job.options
     if job.library == "celery":
-        waits = {"retry_backoff", "default_retry_delay", "retry_kwargs"} & options.keys()
-        if "autoretry_for" in options and not waits:
+        is_plain = lacks(options, "retry_backoff", "default_retry_delay", "retry_kwargs")
+        if "autoretry_for" in options and is_plain:
             return "autoretry_for without retry_backoff tries again every 180 s"
         if constant(options.get("default_retry_delay")) == 0:
             return "default_retry_delay=0 tries again at once"
     if job.library == "huey" and _is_positive(options.get("retries")):
-        waits = {"retry_delay", "retry_backoff"} & options.keys()
-        return "" if waits else "retries without retry_delay try again at once"
+        is_plain = lacks(options, "retry_delay", "retry_backoff")
+        return "retries without retry_delay try again at once" if is_plain else ""
     if job.library == "procrastinate":
         retry = options.get("retry")
         if retry is not None and (_is_positive(retry) or is_true(retry)):
             return f"retry={ast.unparse(retry)} tries again at once"
     if job.library == "taskiq" and is_true(options.get("retry_on_error")):
         waits_by_middleware = "SmartRetryMiddleware" in context.project.text
-        if not waits_by_middleware and "delay" not in options:
+        if not waits_by_middleware and lacks(options, "delay"):
             return "retry_on_error without a delay tries again at once"
     return ""
 

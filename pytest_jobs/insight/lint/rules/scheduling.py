@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from ...source.enqueues import ONLY_MADE
-from ...source.jobs import DeclaredJob, constant, keywords
+from ...source.jobs import DeclaredJob, constant, keywords, lacks
 from ...source.workers import Recurring
 from ..basis.rule import Context, Example, Fault, Rule
 
@@ -172,8 +172,9 @@ def _added_again(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         if enqueue.library != "apscheduler" or enqueue.verb != "add_job":
             continue
-        is_replaced = constant(enqueue.options.get("replace_existing")) is True
-        if "id" not in enqueue.options or not is_replaced:
+        options = enqueue.options
+        is_replaced = constant(options.get("replace_existing")) is not False
+        if lacks(options, "id") or lacks(options, "replace_existing") or not is_replaced:
             yield Fault(
                 enqueue.module,
                 enqueue.call,
