@@ -329,7 +329,8 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         return body
 
     def binder_of(self, task: type) -> Binder:
-        return Binder(_function_of(task) or _takes_any, label=worker_name(task))
+        # A worker that is a class reads whatever arguments it wants from the job.
+        return Binder(_function_of(task) or (lambda **args: None), label=worker_name(task))
 
     def task_of(self, message: SentJob) -> type | None:
         found = self.find(message.name)
@@ -549,7 +550,3 @@ def _max_attempts(task: type) -> int:
     """Return how many attempts the jobs of a worker have."""
     declared: int = getattr(task, "_opts", {}).get("max_attempts", 20)
     return declared
-
-
-def _takes_any(**args: Any) -> None:
-    """Have the parameters of a worker that reads its arguments from the job."""

@@ -65,6 +65,15 @@ def test_a_function_is_enqueued_by_its_parameters(jobs, oban, add, run):
     assert assert_enqueued(add, args=(1, 2), queue="sums").kwargs == {"a": 1, "b": 2}
 
 
+def test_the_arguments_of_a_worker_have_names(jobs, mail, run):
+    run(mail.enqueue({"to": "ann"}))
+
+    with pytest.raises(
+        CriterionError, match=r"takes 0 positional arguments.* takes Mail\(\*\*args\)"
+    ):
+        assert_enqueued(mail, args=({"to": "ann"},))
+
+
 def test_what_oban_makes_of_the_arguments_of_a_function_is_seen(jobs, run):
     """Oban 0.7 binds the arguments twice: the job fails in production."""
     one = job()(lambda a: a)
