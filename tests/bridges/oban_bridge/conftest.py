@@ -8,8 +8,6 @@ from servers import postgresql_url  # noqa: F401 - a fixture
 
 from pytest_jobs.harness.jobs import Jobs
 
-pytest.importorskip("oban")
-
 
 @pytest.fixture(autouse=True)
 def _own_declarations(monkeypatch):
