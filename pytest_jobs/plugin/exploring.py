@@ -67,10 +67,12 @@ class Explorations:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Name the test as it is written where pytest was started, for the replay line."""
-        path, colons, name = item.nodeid.partition("::")
+        nodeid = item.nodeid
         root, started = self._config.rootpath, self._config.invocation_params.dir
-        as_given = os.path.relpath(root / path, started) + colons + name
-        self.audience.nodeid = item.nodeid if started == root else as_given
+        if started != root:
+            path, colons, name = nodeid.partition("::")
+            nodeid = os.path.relpath(root / path, started) + colons + name
+        self.audience.nodeid = nodeid
         self.audience.notes.clear()
         try:
             return (yield)

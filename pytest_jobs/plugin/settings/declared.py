@@ -233,4 +233,6 @@ def _may_say_something(config: pytest.Config) -> bool:
 
 def is_jobs_case(item: pytest.Item) -> bool:
     """Say whether a test is a method of a `JobsTestCase`, which need not be imported to be known."""
-    return bool(getattr(getattr(item, "cls", None), "_is_jobs_case", False))
+    # `item.cls` walks up to the session, for each test of each session.
+    parent = item.parent
+    return isinstance(parent, pytest.Class) and bool(getattr(parent.obj, "_is_jobs_case", False))
