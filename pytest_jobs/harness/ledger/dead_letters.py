@@ -25,15 +25,16 @@ class DeadLetters:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._kept: list[Delivery] = []
+        #: How many deliveries with which a job was given up have been read.
         self._read = 0
         self._size: int | None = None
         self._age_ns: int | None = None
 
     def kept(self) -> tuple[Delivery, ...]:
         """Return the dead letters that are neither redriven nor dropped by a limit."""
-        every = self._ledger.deliveries
-        self._kept += (each for each in every[self._read :] if each.status in GIVEN_UP)
-        self._read = len(every)
+        given_up = self._ledger.ended(GIVEN_UP)
+        self._kept += given_up[self._read :]
+        self._read = len(given_up)
         if self._age_ns is not None:
             oldest_ns = self._ledger.now_ns() - self._age_ns
             self._kept = [each for each in self._kept if each.at_ns > oldest_ns]
