@@ -410,7 +410,8 @@ class _Tree:
             for cls, method in self._placed:
                 self._place(cls, method)
             self._places.note()
-        for cls in self._later:
+        # Most often there are none, and asking that is cheaper than the iterator of a WeakSet.
+        for cls in self._later if len(self._later) else ():
             for method in self._methods:
                 self._place(cls, method)
 
