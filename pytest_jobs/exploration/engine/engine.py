@@ -18,6 +18,7 @@ from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
 from .acts import Kept, Unwound, watcher
 from .ending.patchers import Patchers
+from .ending.process_memory import ProcessMemory
 from .ending.process_state import ProcessState, SignalHandlers
 from .ending.synchronisers import Slot, Synchronisers
 from .ending.watchdog import Watchdog
@@ -69,6 +70,8 @@ class Engine:
         self.watchdog = Watchdog(time_limit, Unwound)
         self._synchronisers: Synchronisers | None = None
         self._patchers = Patchers(self.patches, _is_in_delivery)
+        #: What processes keep inside of the objects of the project.
+        self.process_memory = ProcessMemory((), scope.leaves_out)
 
     @classmethod
     @contextmanager
@@ -128,6 +131,11 @@ class Engine:
     def served(self) -> list[object]:
         """Return what the servers of the job libraries would keep now: locks, batches, results."""
         return [getattr(bridge, "served", None) for bridge in self.harness.bridges]
+
+    def remember_process(self, modules: Iterable[Namespace]) -> None:
+        """Remember what some modules keep before the first delivery."""
+        if not self.process_memory:
+            self.process_memory = ProcessMemory(modules, self.scope.leaves_out)
 
     def remember_locks(self, modules: Iterable[Namespace]) -> None:
         """Remember which locks of some modules are free before the first delivery."""

@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol, TypeAlias
 
-from ...harness.records.attributes import is_one_of
+from ...harness.records.attributes import identity, is_one_of
 
 _CONTAINERS: Final = (dict, list, set, deque, bytearray)
 LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,
     type(threading.RLock()): threading.RLock,
 }
-#: Types of which a new process has new objects: a lock excludes only threads of its own process.
-_MADE_ANEW: Final[dict[type, Callable[[], object]]] = {**LOCKS, threading.local: threading.local}
 #: Globals of these types are not state: code, and other modules.
 _NO_STATE: Final = (ModuleType, FunctionType, type)
 #: The module and the name of a global.
@@ -90,7 +88,7 @@ class ModuleGlobals:
     def restart(self, kept: Iterable[GlobalName] = ()) -> None:
         """Start a new process: give every global its first value, and every container its first content."""
         self._kept |= frozenset(kept)
-        self._put(self._first, self._kept, anew=True)
+        self._put(self._first, self._kept)
 
     def keep_only(self, modules: Iterable[Namespace]) -> None:
         """Ignore the other modules from now on."""
@@ -111,15 +109,20 @@ class ModuleGlobals:
         if there is None:
             self.restart()
         else:
-            self._put(there, self._kept, anew=False)
+            self._put(there, self._kept)
         return here
 
     def free_locks(self) -> None:
-        for module in self._modules:
+        self._renew({identity(lock) for lock in held_locks(self._modules)})
+
+    def _renew(self, locks: AbstractSet[int]) -> None:
+        """Replace some locks, by their identity, under all their names."""
+        new: dict[int, object] = {}
+        for module in self._modules if locks else ():
             namespace = vars(module)
             for name, value in list(namespace.items()):
-                if type(value) in LOCKS and is_held(value):
-                    namespace[name] = LOCKS[type(value)]()
+                if type(value) in LOCKS and (key := identity(value)) in locks:
+                    namespace[name] = new.setdefault(key, LOCKS[type(value)]())
 
     def any_lock_held(self) -> bool:
         return bool(held_locks(self._modules))
@@ -161,51 +164,55 @@ class ModuleGlobals:
         """Give some globals their first values for a block."""
         here = self.taken()
         others = {*self._first, *here} - places
-        self._put(self._first, self._kept | others, anew=False)
+        self._put(self._first, self._kept | others)
         try:
             yield
         finally:
-            self._put(here, self._kept, anew=False)
+            self._put(here, self._kept)
 
     def taken(self) -> ProcessGlobals:
         """Return the globals as they are."""
         return {
-            (module.__name__, name): (
-                value,
-                copy.copy(value) if is_one_of(_CONTAINERS, value) else None,
-            )
+            (module.__name__, name): (value, _content(value))
             for module in self._modules
             for name, value in vars(module).items()
             if not is_one_of(_NO_STATE, value) and not name.startswith("__")
         }
 
-    def _put(
-        self,
-        values: ProcessGlobals,
-        kept: frozenset[GlobalName] | set[GlobalName],
-        *,
-        anew: bool,
-    ) -> None:
+    def _put(self, values: ProcessGlobals, kept: frozenset[GlobalName] | set[GlobalName]) -> None:
         namespaces = {module.__name__: vars(module) for module in self._modules}
+        held_elsewhere = set()
         for (owner, name), (value, content) in values.items():
             namespace = namespaces.get(owner)
             if namespace is None or (owner, name) in kept:
                 continue
-            if anew and type(value) in _MADE_ANEW:
-                namespace[name] = _MADE_ANEW[type(value)]()
-                continue
             namespace[name] = value
-            if content is not None:
-                value.clear()
-                if isinstance(value, dict | set):
-                    value.update(content)
+            if type(value) in LOCKS:
+                # A lock excludes only threads of its own process.
+                if is_held(value) and not content:
+                    held_elsewhere.add(identity(value))
+            elif content is not None:
+                there: Any = vars(value) if is_one_of((threading.local,), value) else value
+                there.clear()
+                if isinstance(there, dict | set):
+                    there.update(content)
                 else:
-                    value.extend(content)
+                    there.extend(content)
         for owner, namespace in namespaces.items():
             for name, value in list(namespace.items()):
                 is_state = not is_one_of(_NO_STATE, value) and not name.startswith("__")
                 if is_state and (owner, name) not in values and (owner, name) not in kept:
                     del namespace[name]
+        self._renew(held_elsewhere)
+
+
+def _content(value: Any) -> Any:
+    """Return what a global holds: a copy of a container, what this thread keeps, or whether it is a held lock."""
+    if is_one_of(_CONTAINERS, value):
+        return copy.copy(value)
+    if type(value) in LOCKS:
+        return is_held(value)
+    return dict(vars(value)) if is_one_of((threading.local,), value) else None
 
 
 def _state(observe: Callable[[], object]) -> object:

@@ -164,6 +164,10 @@ class Scope:
                 self._decided.pop(identity(code), None)
                 self._waiting.discard(identity(code))
 
+    def leaves_out(self, kind: type) -> bool:
+        """Return whether an object of a class is one of the fakes."""
+        return kind in self._left_out
+
     def wants(self, code: CodeType) -> bool:
         """Return whether the lines of a function are points."""
         decided = self._decided.get(identity(code))

@@ -199,13 +199,16 @@ class Reference:
         scope = self._checked.engine.scope
         modules = scope.loaded_modules()
         globals_before = ModuleGlobals(modules)
-        self._checked.engine.remember_locks(modules)
+        engine = self._checked.engine
+        engine.remember_locks(modules)
+        engine.remember_process(modules)
         history = self.history()
         self._clean(history)
         if history.hangs:
             check_not_refused(history)
         globals_before.keep_only(scope.modules())
         globals_before.restart()
+        engine.process_memory.keep_only(scope.modules())
         # The globals are those from before, and a lock among them belongs to the loop of that run.
         self._checked.engine.renew_process()
         if self._checked.engine.sources.catch_up() and history.refusal is not None:

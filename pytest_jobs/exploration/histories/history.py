@@ -16,6 +16,7 @@ from ...harness.records.record import JobRecord, current_record
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, Unwound, watcher
 from ..engine.delivering import Deliveries
+from ..engine.ending.process_memory import Kept
 from ..engine.ending.process_state import ProcessState, put_recursion_limit
 from ..engine.ending.signs import blocking_call
 from ..engine.ending.synchronisers import Slot
@@ -37,8 +38,9 @@ _PAUSE: Final = timedelta(seconds=3)
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 
-#: The memory of one process: the globals of its modules, its locks and the like, and what belongs to all of it.
-Memory: TypeAlias = tuple[ProcessGlobals, list[Slot], ProcessState]
+#: The memory of one process: the globals of its modules, what objects keep, its locks and the like, and what
+#: belongs to all of it.
+Memory: TypeAlias = tuple[ProcessGlobals, Kept, list[Slot], ProcessState]
 
 
 class History(Deliveries):
@@ -100,6 +102,7 @@ class History(Deliveries):
             self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
             stack.callback(self._leave_nothing)
             self.initial = self.observed()
+            self.engine.process_memory.begin()
             target, before = self._checked.target, len(self.ledger.records)
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
             if enqueueing is not None:
@@ -114,6 +117,7 @@ class History(Deliveries):
 
     def _leave_nothing(self) -> None:
         self.globals.restart()
+        self.engine.process_memory.end()
         self.engine.leave_nothing()
 
     def _world_is_gone(self) -> None:
@@ -252,6 +256,7 @@ class History(Deliveries):
         self.end_processes()
         self.end_loops()
         self.globals.restart(self.belonging_to_world())
+        self.engine.process_memory.restart()
         self.engine.renew_process(self.observed)
 
     def keeps_loops(self) -> bool:
@@ -273,9 +278,10 @@ class History(Deliveries):
         """
         self.kill_current()
         names, state = self.globals.taken(), ProcessState.taken()
+        kept = self.engine.process_memory.taken()
         slots = self.engine.switch_synchronisers(None, self.observed)
         self.restart()
-        return names, slots, state
+        return names, kept, slots, state
 
     def unwind_in(self, memory: Memory) -> None:
         """Let a killed delivery end what it began, in its own memory.
@@ -286,8 +292,9 @@ class History(Deliveries):
             memory: the result of `kill`.
         """
         self.settled = True
-        names, slots, state = memory
+        names, kept, slots, state = memory
         self.globals.switch_to(names)
+        self.engine.process_memory.switch_to(kept)
         self.engine.switch_synchronisers(slots, self.observed)
         state.put_back()
 
@@ -306,16 +313,18 @@ class History(Deliveries):
         """
         if self._options.same_process:
             return None
-        state = ProcessState.taken()
+        state, kept = ProcessState.taken(), self.engine.process_memory.taken()
         if there is None:
             names = self.globals.switch_to(None, self.belonging_to_world())
+            self.engine.process_memory.switch_to(None)
             slots = self.engine.switch_synchronisers(None, self.observed)
             self.engine.first_state.put_back(recursion_limit=False)
         else:
             names = self.globals.switch_to(there[0])
-            slots = self.engine.switch_synchronisers(there[1], self.observed)
-            there[2].put_back()
-        return names, slots, state
+            self.engine.process_memory.switch_to(there[1])
+            slots = self.engine.switch_synchronisers(there[2], self.observed)
+            there[3].put_back()
+        return names, kept, slots, state
 
     def would_wait(self) -> bool:
         """Return whether the suspended delivery holds a lock for which another one of its process waits."""

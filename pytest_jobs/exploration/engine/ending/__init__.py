@@ -3,7 +3,8 @@
 - `leaving`: where such a delivery may be left without skipping an `__exit__` or a `finally`;
 - `death`: how its end arrives, in a group of errors for example;
 - `watchdog`, `signs`: interrupting a delivery that would never end, and where it stands;
-- `synchronisers`: locks and queues that a dead delivery would keep.
+- `synchronisers`: locks and queues that a dead delivery would keep;
+- `process_memory`: what it has left in classes, functions and objects.
 
 The files of the engine, which lie above this room, use it.
 """

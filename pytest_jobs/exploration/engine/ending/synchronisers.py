@@ -55,6 +55,10 @@ class _OfLoop(NamedTuple):
     is_free: bool
 
 
+def is_synchroniser(value: object) -> bool:
+    return is_one_of((*_SYNCHRONISERS, *_of_loops()), value)
+
+
 def _of_loops() -> tuple[type, ...]:
     return tuple(
         getattr(sys.modules[module], name)

@@ -1,0 +1,435 @@
+"""What a process keeps inside the classes, functions and objects of a project: a new process begins without it."""
+
+from __future__ import annotations
+
+import abc
+import collections
+import functools
+import threading
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from operator import is_
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from ....harness.records.attributes import attributes_of, identity, is_one_of
+from .synchronisers import Namespace, is_synchroniser
+
+_CACHE: Final[Any] = type(functools.lru_cache(lambda: None))
+_SEQUENCES: Final = (list, set, deque, bytearray)
+_CONTAINERS: Final = (dict, *_SEQUENCES)
+_CALLABLE: Final = (staticmethod, classmethod, types.MethodType)
+#: These do not change, but what is in them may.
+_WRAPPING: Final = (tuple, frozenset, _CACHE, functools.partial, *_CALLABLE)
+#: Classes of other metaclasses, such as models, change when their library looks at them for the first time.
+_USUAL: Final = (type, abc.ABCMeta)
+#: Of objects of installed classes, only these keep what the project puts into them.
+_KEEPING: Final = (
+    collections.UserDict,
+    collections.UserList,
+    weakref.WeakSet,
+    weakref.WeakKeyDictionary,
+    weakref.WeakValueDictionary,
+)
+_CONSTANT: Final = (type(None), bool, int, float, complex, str, bytes, types.ModuleType)
+#: Looking at more takes longer than a check should.
+_MOST: Final = 20_000
+
+
+class _Gone:
+    """Stands for a value that is not there."""
+
+
+_GONE: Final = _Gone()
+
+
+class _Items(NamedTuple):
+    """The content of a container without names."""
+
+    items: list[Any]
+
+
+class _Filled(NamedTuple):
+    """A function whose results are cached, and how many."""
+
+    function: Any
+    size: int
+
+
+class _Place(Protocol):
+    """Something in which values are kept by names."""
+
+    def taken(self) -> dict[Any, Any]: ...
+
+    def put(self, name: Any, value: Any) -> None: ...
+
+
+class _Names(NamedTuple):
+    """A dictionary."""
+
+    names: dict[Any, Any]
+
+    def taken(self) -> dict[Any, Any]:
+        return dict(self.names)
+
+    def put(self, name: Any, value: Any) -> None:
+        _put_into(self.names, name, value)
+
+
+class _Caches(NamedTuple):
+    """The globals of a module that cache the results of a function."""
+
+    names: dict[str, Any]
+
+    def taken(self) -> dict[Any, Any]:
+        return {
+            name: _Filled(value, value.cache_info().currsize)
+            for name, value in self.names.items()
+            if type(value) is _CACHE
+        }
+
+    def put(self, name: Any, value: Any) -> None:
+        if value is not _GONE:
+            self.names[name] = value.function
+
+
+class _Class(NamedTuple):
+    """What a class keeps besides its methods."""
+
+    kind: type
+
+    def taken(self) -> dict[Any, Any]:
+        return {
+            name: _Filled(value, value.cache_info().currsize) if type(value) is _CACHE else value
+            for name, value in vars(self.kind).items()
+            if not name.startswith(("__", "_abc_")) and _is_data(value)
+        }
+
+    def put(self, name: Any, value: Any) -> None:
+        if value is _GONE:
+            if name in vars(self.kind):
+                delattr(self.kind, name)
+        else:
+            setattr(self.kind, name, value.function if isinstance(value, _Filled) else value)
+
+
+class _Object(NamedTuple):
+    """The attributes of an object or a function, in its dictionary or in slots."""
+
+    owner: Any
+    names: dict[Any, Any]
+    slots: tuple[types.MemberDescriptorType, ...] = ()
+
+    def taken(self) -> dict[Any, Any]:
+        found = dict(self.names)
+        for slot in self.slots:
+            with suppress(AttributeError):
+                found[slot] = slot.__get__(self.owner)
+        return found
+
+    def put(self, name: Any, value: Any) -> None:
+        if type(name) is not types.MemberDescriptorType:
+            _put_into(self.names, name, value)
+        elif value is _GONE:
+            with suppress(AttributeError):
+                name.__delete__(self.owner)
+        else:
+            name.__set__(self.owner, value)
+
+
+class _Content(NamedTuple):
+    """A container without names."""
+
+    container: Any
+
+    def taken(self) -> dict[Any, Any]:
+        return {None: _Items(list(self.container))}
+
+    def put(self, name: Any, value: Any) -> None:
+        self.container.clear()
+        (self.container.update if isinstance(self.container, set) else self.container.extend)(
+            value.items
+        )
+
+
+def _put_into(names: dict[Any, Any], name: Any, value: Any) -> None:
+    if value is _GONE:
+        names.pop(name, None)
+    else:
+        names[name] = value
+
+
+class _Cell(NamedTuple):
+    """A variable of a function that an inner function sees."""
+
+    cell: types.CellType
+
+    def taken(self) -> dict[Any, Any]:
+        try:
+            return {None: self.cell.cell_contents}
+        except ValueError:
+            return {}
+
+    def put(self, name: Any, value: Any) -> None:
+        if value is _GONE:
+            del self.cell.cell_contents
+        else:
+            self.cell.cell_contents = value
+
+
+#: A place, and the name of a value in it.
+Spot: TypeAlias = tuple[int, Any]
+#: The values at some spots.
+Kept: TypeAlias = dict[Spot, Any]
+
+
+class ProcessMemory:
+    """Gives each process of a check its own values inside of the classes, functions and objects of a project.
+
+    What a world makes anew belongs to the world. So only what a delivery has changed, and what is still changed
+    when the next world has been built, counts as the memory of a process.
+    """
+
+    def __init__(self, modules: Iterable[Namespace], left_out: Callable[[type], bool]) -> None:
+        """Look for what can be kept, before the first world is built.
+
+        Args:
+            modules: where to look. What only a job inside of a test can reach belongs to the test.
+            left_out: returns whether a class is a fake, which stands for a service.
+        """
+        self._left_out = left_out
+        self._all = _found(modules, left_out)
+        self._places = self._all
+        #: What belongs to processes.
+        self._own: set[Spot] = set()
+        self._first: dict[int, dict[Any, Any]] = {}
+        #: What deliveries have changed, and left in the world that is gone: what is there, and what was before.
+        self._left: dict[Spot, tuple[Any, Any]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    def keep_only(self, modules: Iterable[Namespace]) -> None:
+        """Look at the other modules no longer, nor at what these modules have got since."""
+        reached = _found(modules, self._left_out)
+        self._places = {key: place for key, place in self._all.items() if key in reached}
+        self._left = {spot: value for spot, value in self._left.items() if spot[0] in reached}
+
+    def begin(self) -> None:
+        """Begin with the first process of a world that was just built."""
+        now = self._taken()
+        for (key, name), (left, first) in self._left.items():
+            if _is_same(now[key].get(name, _GONE), left):
+                self._own.add((key, name))
+                self._put_first(key, name, first)
+        if self._left:
+            self._left = {}
+            now = self._taken()
+        self._first = now
+
+    def end(self) -> None:
+        """End the last process of a world."""
+        self._left = {}
+        now = self._taken()
+        for key, first in self._first.items():
+            here = now.get(key, {})
+            if _are_same(first, here):
+                continue
+            for name in {**first, **here}:
+                was, left = first.get(name, _GONE), here.get(name, _GONE)
+                if _is_same(was, left) or is_synchroniser(was) or is_synchroniser(left):
+                    continue
+                if (key, name) in self._own:
+                    self._put_first(key, name, was)
+                else:
+                    self._left[key, name] = left, was
+
+    def taken(self) -> Kept:
+        """Return what belongs to the process that runs now."""
+        if not self._own:
+            return {}
+        places = {key: self._places[key].taken() for key in {key for key, _ in self._own}}
+        return {(key, name): places[key].get(name, _GONE) for key, name in self._own}
+
+    def restart(self) -> None:
+        """Start a new process, when the one before it is dead."""
+        for key, name in self._own:
+            self._put_first(key, name, self._first[key].get(name, _GONE))
+
+    def switch_to(self, there: Kept | None) -> None:
+        """Switch to another process, while the one that is left stays alive.
+
+        Args:
+            there: the result of `taken` in it; None for a new process.
+        """
+        if there is not None:
+            for (key, name), value in there.items():
+                self._put(key, name, value)
+            return
+        anew: dict[int, Any] = {}
+        for key, name in self._own:
+            first = self._first[key].get(name, _GONE)
+            if isinstance(first, _Filled) and not first.size:
+                # What the other process has cached must stay there. Two names may stand for one function.
+                function = first.function
+                first = _Filled(anew.setdefault(identity(function), _emptied(function)), 0)
+            self._put(key, name, first)
+
+    def _taken(self) -> dict[int, dict[Any, Any]]:
+        return {key: place.taken() for key, place in self._places.items()}
+
+    def _put(self, key: int, name: Any, value: Any) -> None:
+        place = self._places[key]
+        now = place.taken().get(name, _GONE)
+        if not (is_synchroniser(value) or is_synchroniser(now)):
+            place.put(name, value)
+
+    def _put_first(self, key: int, name: Any, value: Any) -> None:
+        self._put(key, name, value)
+        if isinstance(value, _Filled) and not value.size:
+            value.function.cache_clear()
+
+
+def _is_data(value: object) -> bool:
+    return type(value) is _CACHE or not (
+        hasattr(type(value), "__get__") or is_one_of((*_CALLABLE, type), value)
+    )
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    if isinstance(one, _Items) and isinstance(two, _Items):
+        return len(one.items) == len(two.items) and all(map(is_, one.items, two.items))
+    if isinstance(one, _Filled) and isinstance(two, _Filled):
+        return one.function is two.function and one.size == two.size
+    return one is two
+
+
+def _are_same(one: dict[Any, Any], two: dict[Any, Any]) -> bool:
+    return (
+        len(one) == len(two)
+        and all(map(is_, one, two))
+        and all(map(_is_same, one.values(), two.values()))
+    )
+
+
+def _emptied(cached: Any) -> Any:
+    parameters = cached.cache_parameters()
+    return functools.lru_cache(**parameters)(cached.__wrapped__)
+
+
+def _found(modules: Iterable[Namespace], left_out: Callable[[type], bool]) -> dict[int, _Place]:
+    """Return the places below some modules, by their identity."""
+    walk = _Walk(tuple(modules), left_out)
+    walk.go()
+    return walk.places
+
+
+class _Walk:
+    """Goes from the globals of modules to everything that keeps something for them."""
+
+    def __init__(self, modules: Sequence[Namespace], left_out: Callable[[type], bool]) -> None:
+        self._modules = modules
+        self._left_out = left_out
+        self._names = {module.__name__ for module in modules}
+        self._globals = {identity(vars(module)) for module in modules}
+        self._seen: set[int] = set()
+        self.places: dict[int, _Place] = {}
+
+    def go(self) -> None:
+        waiting: list[Any] = []
+        for module in self._modules:
+            waiting += self._in_globals(vars(module))
+        while waiting and len(self.places) < _MOST:
+            value = waiting.pop()
+            if is_one_of(_CONSTANT, value) or identity(value) in self._seen:
+                continue
+            self._seen.add(identity(value))
+            waiting += self._within(value)
+
+    def _in_globals(self, names: dict[str, Any]) -> Iterator[Any]:
+        if any(type(value) is _CACHE for value in names.values()):
+            self.places[identity(names)] = _Caches(names)
+        for name, value in list(names.items()):
+            if name.startswith("__") or is_one_of(_CONSTANT, value):
+                continue
+            if is_one_of(_CONTAINERS, value):
+                # Its content is that of the global.
+                self._seen.add(identity(value))
+                yield from _members(value)
+            else:
+                yield value
+
+    def _within(self, value: Any) -> Iterator[Any]:
+        kind = type(value)
+        if is_one_of(_CONTAINERS, value):
+            is_dictionary = isinstance(value, dict)
+            self.places[identity(value)] = _Names(value) if is_dictionary else _Content(value)
+            yield from _members(value)
+        elif kind is types.FunctionType:
+            if identity(value.__globals__) in self._globals:
+                yield from self._in_function(value)
+        elif is_one_of((type,), value):
+            yield from self._in_class(value)
+        elif is_one_of(_WRAPPING, value):
+            yield from _wrapped(value)
+        elif self._keeps(value):
+            yield kind
+            yield from self._in_object(value)
+
+    def _in_function(self, function: types.FunctionType) -> Iterator[Any]:
+        if function.__qualname__.startswith("test_"):
+            # Of a test, and put in place by it.
+            return
+        # Attributes may come later.
+        self.places[identity(function)] = _Object(function, function.__dict__)
+        yield from function.__dict__.values()
+        for cell in function.__closure__ or ():
+            self.places[identity(cell)] = place = _Cell(cell)
+            yield from place.taken().values()
+        yield from function.__defaults__ or ()
+        yield from (function.__kwdefaults__ or {}).values()
+
+    def _in_class(self, kind: type) -> Iterator[Any]:
+        if not self._belongs(kind):
+            return
+        self.places[identity(kind)] = _Class(kind)
+        yield type(kind)
+        yield from (value for name, value in vars(kind).items() if not name.startswith("__"))
+
+    def _in_object(self, owner: Any) -> Iterator[Any]:
+        slots = tuple(
+            member
+            for kind in type(owner).__mro__
+            for member in vars(kind).values()
+            if type(member) is types.MemberDescriptorType
+        )
+        self.places[identity(owner)] = place = _Object(owner, attributes_of(owner), slots)
+        yield from place.taken().values()
+
+    def _keeps(self, value: object) -> bool:
+        if is_one_of((threading.local,), value):
+            return False
+        return is_one_of(_KEEPING, value) or self._belongs(type(value))
+
+    def _belongs(self, kind: type) -> bool:
+        is_usual = kind.__module__ in self._names and type(kind) in _USUAL
+        return is_usual and not self._left_out(kind)
+
+
+def _members(container: Any) -> Iterator[Any]:
+    values = list(container.values() if isinstance(container, dict) else container)
+    return (value for value in values if not is_one_of(_CONSTANT, value))
+
+
+def _wrapped(value: Any) -> Iterator[Any]:
+    if is_one_of((tuple, frozenset), value):
+        yield from value
+    elif type(value) is _CACHE:
+        yield value.__wrapped__
+    elif is_one_of((functools.partial,), value):
+        yield from (value.func, *value.args, *value.keywords.values())
+    else:
+        yield value.__func__
+        yield getattr(value, "__self__", None)

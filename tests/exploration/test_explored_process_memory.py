@@ -1,0 +1,258 @@
+"""A process keeps things in classes, functions and objects, and a new process begins without them."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections import UserDict
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+from explored_project import context
+from explored_project.context import lock, request
+
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import DuplicateEffect
+
+app = SimpleNamespace(mailer=None)
+
+
+class Mailer:
+    def send(self, to, key=None):
+        return to
+
+
+def mails():
+    with fake(app, "mailer", Mailer(), key="key") as mailer:
+        yield lambda: {"mails": mailer.calls}
+
+
+class Templates:
+    loaded = False
+    names: ClassVar[dict[str, list[int]]] = {"welcome": []}
+
+
+class Registry(type):
+    known: ClassVar[set[int]] = set()
+
+
+class Greeter:
+    @functools.cached_property
+    def greeted(self):
+        app.mailer.send("hello")
+        return True
+
+
+class Slotted:
+    __slots__ = ("sent",)
+
+    def __init__(self):
+        self.sent = False
+
+
+greeter, slotted, settings = Greeter(), Slotted(), UserDict({})
+nested = {"seen": {"mails": []}}
+
+
+def in_a_class():
+    if not Templates.loaded:
+        app.mailer.send("hello")
+        Templates.loaded = True
+
+
+def in_a_list_of_a_class():
+    if not Templates.names["welcome"]:
+        app.mailer.send("hello")
+        Templates.names["welcome"].append(1)
+
+
+def in_a_metaclass():
+    if 1 not in Registry.known:
+        app.mailer.send("hello")
+        Registry.known.add(1)
+
+
+def in_a_cached_property():
+    assert greeter.greeted
+
+
+def in_a_slot():
+    if not slotted.sent:
+        app.mailer.send("hello")
+        slotted.sent = True
+
+
+def in_a_nested_container():
+    if not nested["seen"]["mails"]:
+        app.mailer.send("hello")
+        nested["seen"]["mails"].append(1)
+
+
+def in_a_container_of_a_library():
+    if not settings:
+        app.mailer.send("hello")
+        settings["sent"] = True
+
+
+def in_a_default(_seen=set()):  # noqa: B006 - this is what is tested
+    if not _seen:
+        app.mailer.send("hello")
+        _seen.add(1)
+
+
+def in_an_attribute():
+    if not getattr(in_an_attribute, "sent", False):
+        app.mailer.send("hello")
+        in_an_attribute.sent = True
+
+
+@functools.lru_cache
+def in_a_cache():
+    return app.mailer.send("hello")
+
+
+@functools.lru_cache
+def client():
+    return {"sent": False}
+
+
+def in_what_a_cache_holds():
+    if not client()["sent"]:
+        app.mailer.send("hello")
+        client()["sent"] = True
+
+
+class Cached:
+    hello = functools.lru_cache(lambda: app.mailer.send("hello"))
+
+
+def in_a_cache_of_a_class():
+    Cached.hello()
+
+
+def remembering():
+    seen, sent = [], False
+
+    def in_a_closure():
+        if not seen:
+            app.mailer.send("hello")
+            seen.append(1)
+
+    def in_a_nonlocal_name():
+        nonlocal sent
+        if not sent:
+            app.mailer.send("hello")
+            sent = True
+
+    return in_a_closure, in_a_nonlocal_name
+
+
+in_a_closure, in_a_nonlocal_name = remembering()
+
+
+@pytest.mark.parametrize(
+    "remember",
+    [
+        in_a_class,
+        in_a_list_of_a_class,
+        in_a_metaclass,
+        in_a_cached_property,
+        in_a_slot,
+        in_a_nested_container,
+        in_a_container_of_a_library,
+        in_a_default,
+        in_an_attribute,
+        in_a_cache,
+        in_what_a_cache_holds,
+        in_a_cache_of_a_class,
+        in_a_closure,
+        in_a_nonlocal_name,
+    ],
+)
+def test_a_new_process_has_forgotten_what_is_kept(remember):
+    def sends(number):
+        remember()
+        app.mailer.send(number, key=number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer.send \[restart\]"):
+        check_idempotent(sends, args=(1,), world=mails)
+
+
+@functools.lru_cache
+def name_of_worker():
+    return uuid.uuid4().hex
+
+
+def test_a_delivery_that_is_overtaken_goes_on_with_its_own_cache():
+    def sends(number):
+        mine = name_of_worker()
+        app.mailer.send(number, key=number)
+        assert name_of_worker() == mine
+
+    check_idempotent(sends, args=(1,), world=mails, histories=["overlap"])
+
+
+class Repository:
+    rows: ClassVar[dict[int, str]] = {}
+
+
+def test_what_the_world_makes_anew_belongs_to_the_world():
+    def world():
+        Repository.rows.clear()
+        yield from mails()
+
+    def sends_unless_stored(number):
+        if number not in Repository.rows:
+            app.mailer.send(number)
+            Repository.rows[number] = "sent"
+
+    check_idempotent(sends_unless_stored, args=(1,), world=world, histories=["twice", "restart"])
+
+
+def test_what_only_a_job_inside_of_a_test_can_reach_belongs_to_the_test():
+    numbers = []
+
+    def notes(number):
+        numbers.append(number)
+        app.mailer.send(number, key=number)
+
+    check_idempotent(notes, args=(1,), world=mails, histories=["twice"])
+
+    assert len(numbers) > 2
+
+
+def test_a_check_leaves_the_memory_as_it_was():
+    def sends(number):
+        in_a_class()
+        client()["sent"] = True
+        app.mailer.send(number, key=number)
+
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(sends, args=(1,), world=mails)
+
+    assert not Templates.loaded
+    assert client.cache_info().currsize == 0
+
+
+def test_a_value_of_a_thread_is_the_same_under_all_names():
+    def sends_to_the_user(number):
+        request.user = number
+        app.mailer.send(context.user(), key=number)
+
+    before = context.request
+    check_idempotent(sends_to_the_user, args=(1,), world=mails)
+
+    assert context.request is before is request
+
+
+def test_a_lock_is_the_same_under_all_names():
+    def sends_under_the_lock(number):
+        with lock:
+            assert context.is_locked()
+            app.mailer.send(number, key=number)
+
+    before = context.lock
+    check_idempotent(sends_under_the_lock, args=(1,), world=mails)
+
+    assert context.lock is before is lock
