@@ -67,7 +67,6 @@ class LiveWatch(Watch):
             kill_at: the point at which the delivery is killed; None for nowhere.
         """
         self._kill_at = kill_at
-        self._place = None if kill_at is None else place_of(kill_at.point)
         #: How often the delivery has come to the place of that point.
         self._times = 0
         super().__init__(Run(1), scope, line_tracer(scope), self._die_at)
@@ -82,13 +81,7 @@ class LiveWatch(Watch):
 
     def _die_at(self, index: int) -> BaseException | None:
         target = self._kill_at
-        if target is None:
-            return None
-        # These rule out nearly all points, before they are made.
-        kind, _, _, line = self.run.points.noted()[index]
-        if (kind, line) != (target.point.kind, target.point.line):
-            return None
-        if place_of(self.run.points[index]) != self._place:
+        if target is None or not target.lies_at(self.run.points.noted()[index]):
             return None
         self._times += 1
         if self._times != target.time:
@@ -420,10 +413,10 @@ class LiveCrash:
     def _ended(self, name: str, call: str, number: int, watch: LiveWatch) -> None:
         self._watching = False
         self.reached.update(watch.reached)
-        if watch.run.stopped_at is not None:
-            self.killed = CrashPoint(name, number, watch.run.stopped_at, call)
         if self._target is not None:
-            return  # The points are known.
+            # The points are known, and to list them takes longer than to kill the delivery.
+            self.killed = None if watch.run.stopped is None else self._target
+            return
         times: Counter[object] = Counter()
         for point, act in zip(watch.run.points, watch.run.point_acts, strict=True):
             times[place_of(point)] += 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from ..engine.acts import Act
-from ..engine.points import Point
+from ..engine.points import Noted, Point
 
 #: What differs between two rounds of a loop that do the same.
 _VALUES: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
@@ -66,14 +66,30 @@ class CrashPoint:
         """The job, and the place in its source, whatever the values are."""
         return self.job, *place_of(self.point)
 
+    def lies_at(self, noted: Noted) -> bool:
+        """Return whether what another run of the delivery has noted is of this place."""
+        point = self.point
+        kind, text, code, line = noted
+        # The line rules nearly everything out.
+        if line != point.line or kind != point.kind:
+            return False
+        function, filename = ("", "") if code is None else (code.co_qualname, code.co_filename)
+        return (function, filename) == (point.function, point.filename) and (
+            text is None or _without_values(text) == _without_values(point.text)
+        )
+
     def __str__(self) -> str:
         return f"{self.call}, {self.point}"
 
 
 def place_of(point: Point) -> tuple[object, ...]:
     """Return where a point lies. Its values may differ in each run of a test, such as ids from a sequence."""
-    text = _VALUES.sub("?", point.text)
+    text = _without_values(point.text)
     return point.kind, point.function, point.filename, point.line, text
+
+
+def _without_values(text: str) -> str:
+    return _VALUES.sub("?", text)
 
 
 def by_worth(points: Sequence[CrashPoint]) -> list[CrashPoint]:

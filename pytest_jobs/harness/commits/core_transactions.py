@@ -13,7 +13,7 @@ from ...core.foundation.protocols import (
     TransactionSource,
 )
 from ...errors import BridgeError, CommitError
-from .callables import calling_line, waiting_text
+from .callables import calling_place, line_text, waiting_text
 from .transactions import CommitCallback
 
 
@@ -30,7 +30,8 @@ class CoreTransactions:
         """
         self._sources = tuple(sources)
         self._names = {source.name for source in sources}
-        self._waits: list[tuple[CommitWait, str]] = []
+        #: The jobs that wait, each with the place of the call that enqueued it.
+        self._waits: list[tuple[CommitWait, tuple[str, int]]] = []
         self._unwatch: Callable[[], None] | None = None
         self._ended: Callable[[], None] | None = None
         #: The transactions of all threads whose end will be reported.
@@ -65,7 +66,7 @@ class CoreTransactions:
             CommitCallback(
                 text=waiting_text(wait.waiting.job),
                 using=wait.transaction.using,
-                registered_at=place,
+                registered_at=line_text(*place),
                 state=wait.state,
                 dropped=wait.dropped_by,
                 owner=type(wait.waiting.job),
@@ -136,7 +137,7 @@ class CoreTransactions:
 
     def _job_waits(self, wait: CommitWait) -> None:
         if wait.source in self._names:
-            self._waits.append((wait, calling_line()))
+            self._waits.append((wait, calling_place()))
 
 
 class _End:
