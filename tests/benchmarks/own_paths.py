@@ -179,7 +179,7 @@ def procrastinate() -> Workload:
 
 
 def rq() -> Workload:
-    from fakeredis import FakeStrictRedis
+    from fakeredis import FakeServer, FakeStrictRedis
     from redis import Redis
     from rq import Queue, SimpleWorker
 
@@ -187,8 +187,7 @@ def rq() -> Workload:
 
     def alone(calls: int) -> float:
         """Enqueue on a server of fakeredis, and let a worker that does not fork empty its queue."""
-        own = Queue("bench", connection=FakeStrictRedis())
-        own.connection.flushall()
+        own = Queue("bench", connection=FakeStrictRedis(server=FakeServer()))
         worker = SimpleWorker([own], connection=own.connection)
         seconds = timed(
             lambda: repeat(own.enqueue, work, 7)(calls), lambda: worker.work(burst=True)
@@ -249,7 +248,7 @@ def dramatiq() -> Workload:
 
 
 def saq() -> Workload:
-    from fakeredis import FakeAsyncRedis
+    from fakeredis import FakeAsyncRedis, FakeServer
     from redis.asyncio import Redis
     from saq import Worker
     from saq.queue.redis import RedisQueue
@@ -265,7 +264,7 @@ def saq() -> Workload:
         """Enqueue on a server of fakeredis, and let a worker process each job."""
 
         async def both() -> float:
-            own = RedisQueue(FakeAsyncRedis(), name="bench")
+            own = RedisQueue(FakeAsyncRedis(server=FakeServer()), name="bench")
             worker = Worker(own, [work_later])
 
             async def empty() -> None:
@@ -285,7 +284,7 @@ def arq() -> Workload:
     import arq.worker
     from arq.connections import ArqRedis
     from arq.worker import Worker
-    from fakeredis import FakeAsyncRedis
+    from fakeredis import FakeAsyncRedis, FakeServer
 
     class WorkerSettings:
         functions = (work_later,)
@@ -303,9 +302,9 @@ def arq() -> Workload:
         """Enqueue on a server of fakeredis, and let a worker empty its queue."""
 
         async def both() -> float:
-            own = ArqRedis(pool_or_conn=FakeAsyncRedis().connection_pool)
+            own = ArqRedis(pool_or_conn=FakeAsyncRedis(server=FakeServer()).connection_pool)
             worker = Worker(
-                [work_later], redis_pool=own, burst=True, handle_signals=False, poll_delay=0
+                [work_later], redis_pool=own, burst=True, handle_signals=False, max_jobs=calls
             )
             seconds = await timed_async(lambda: enqueue(own, calls), worker.main)
             assert worker.jobs_complete == calls
