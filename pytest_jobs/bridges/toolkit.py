@@ -574,7 +574,12 @@ class LibraryBridge(Generic[T, M, S]):
     def new_record(self, message: M, origin: Origin | None = None) -> JobRecord:
         """Return the record of a message, which `sink.added` is to be given; see `report`."""
         attempt = current_attempt.get()
-        is_own = attempt is not None and attempt.message.job_id == message.job_id
+        # Another library may number its jobs alike.
+        is_own = (
+            attempt is not None
+            and attempt.bridge is self
+            and attempt.message.job_id == message.job_id
+        )
         if origin is None:
             origin = RETRY if is_own else FIRST
         record = JobRecord(self, message, self.payload_of(message), origin)
@@ -663,9 +668,13 @@ class LibraryBridge(Generic[T, M, S]):
         """Return what the last delivery of the job returned."""
         return self.sink.result_of(record)
 
+    def pending_with(self, job_id: str) -> JobRecord | None:
+        """Return the oldest pending record with an id; None if the library has no such job waiting."""
+        return self.sink.pending_with(self, job_id)
+
     def not_performed(self, job_id: str) -> NotPerformedError:
         """Return the error for a result that a test reads too early: the library would wait for it for ever."""
-        pending = self.sink.pending_with(job_id)
+        pending = self.pending_with(job_id)
         if pending is not None:
             return NotPerformedError(
                 f"{pending!r} has not been performed, so it has no result, and waiting for it would never end: "

@@ -96,6 +96,20 @@ class SmallBridge(WrittenMessages):
         return Called("recorded", tuple(fields["args"]), self.sink.now_ns())
 
 
+class OtherLibrary:
+    """Numbers its jobs as the first one does."""
+
+    def send(self, message):
+        raise ConnectionError
+
+
+class OtherBridge(SmallBridge):
+    name = "other"
+
+    def patch(self, seam):
+        seam.replace(OtherLibrary, "send", SmallBridge.sent)
+
+
 @pytest.fixture
 def bridge():
     return SmallBridge()
@@ -143,6 +157,27 @@ def test_a_message_with_the_id_of_the_job_that_runs_is_its_retry(jobs, bridge):
     assert [record.origin for record in jobs.pending] == ["enqueue", "enqueue", RETRY]
     assert delivery.result is jobs.pending[2]
     assert current_attempt.get() is None
+
+
+def test_two_libraries_may_give_their_jobs_the_same_id(bridge):
+    other = OtherBridge()
+
+    with Jobs([bridge, other]) as jobs:
+        call(bridge)
+        (record,) = jobs.pending
+        bridge.perform(
+            record,
+            now_ns=0,
+            around=lambda body: OtherLibrary().send(Called("an-id", ("Bob",), 0)),
+        )
+        jobs.ledger.removed(record)
+
+        assert [(record.bridge, record.origin) for record in jobs.enqueued] == [
+            ("small", "enqueue"),
+            ("other", "enqueue"),
+        ]
+        assert bridge.pending_with("an-id") is None
+        assert other.pending_with("an-id") is jobs.enqueued[1]
 
 
 def test_a_retry_says_how_long_it_waits(jobs, bridge):

@@ -261,7 +261,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         store, own_id = self._kept(), options.get("_job_id")
         queue = options.get("_queue_name") or client.default_queue_name
         self._named.add(function)
-        if own_id in store.unreported and self.sink.pending_with(own_id) is None:
+        if own_id in store.unreported and self.pending_with(own_id) is None:
             # The worker that enqueued it was killed before it had. See `Store.unreported`.
             store.forget(own_id, queue)
         job = await enqueue(function, *args, **options)
@@ -278,7 +278,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         try:
             self.report(sent)
         except BaseException:
-            if self.sink.pending_with(job_id) is None:
+            if self.pending_with(job_id) is None:
                 store.forget(job_id, queue)
             raise
         finally:
@@ -303,13 +303,13 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     async def _result(self, wait: Callable[..., Any], job: Job, *args: Any, **options: Any) -> Any:
         """Return a result at once, or raise: arq would wait for ever for a job that nobody performs."""
         has_result = self._kept().server.value(result_key_prefix + job.job_id) is not None
-        if not has_result and self.sink.pending_with(job.job_id) is not None:
+        if not has_result and self.pending_with(job.job_id) is not None:
             raise self.not_performed(job.job_id)
         return await wait(*args, **options)
 
     async def _abort(self, abort: Callable[..., Any], job: Job, **options: Any) -> bool:
         """Abort a job as the worker does when it takes the job: `abort` would wait for that."""
-        record = self.sink.pending_with(job.job_id)
+        record = self.pending_with(job.job_id)
         if record is not None:
             message = self.message_of(record)
             task = self.task_of(message)

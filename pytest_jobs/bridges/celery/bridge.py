@@ -234,7 +234,7 @@ class CeleryBridge(
         return self._stores[app]
 
     def not_performed(self, job_id: str) -> NotPerformedError:
-        pending = self.sink.pending_with(job_id)
+        pending = self.pending_with(job_id)
         if pending is None:
             why = "no task of this id is pending here"
         elif pending.attempt == 1:
@@ -301,7 +301,7 @@ class CeleryBridge(
     def _revoke(self, app: Celery, task_ids: str | Sequence[str] | None) -> None:
         # A worker does the same: `None`, the id of a task that was never sent, is no task.
         ids = list(maybe_list(task_ids) or ())
-        withdrawn = [record for record in map(self.sink.pending_with, ids) if record is not None]
+        withdrawn = [record for record in map(self.pending_with, ids) if record is not None]
         for record in withdrawn:
             self.sink.removed(record)
         if app in self._stores:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from celery import Celery
 from celery.utils.time import maybe_make_aware
 
+from ...harness.time.waiting import off_the_loop
 from ..rows import is_readable
 from ..toolkit import to_datetime, to_ns
 from .times import following
@@ -32,11 +33,13 @@ def row_firings_between(
     if _MODELS not in sys.modules:
         return
     model = import_module(_MODELS).PeriodicTask
-    if is_readable(model):
-        for row in model.objects.enabled().order_by("pk"):
-            app = app_of(row.task)
-            for at_ns in _times(_entry(row, app), after_ns, until_ns):
-                yield at_ns, partial(_send, app, row)
+    # A test that is a coroutine waits meanwhile.
+    with off_the_loop():
+        rows = list(model.objects.enabled().order_by("pk")) if is_readable(model) else []
+        entries = [_entry(row, app_of(row.task)) for row in rows]
+    for entry in entries:
+        for at_ns in _times(entry, after_ns, until_ns):
+            yield at_ns, partial(_send, entry.app, entry.model)
 
 
 def _entry(row: Any, app: Celery) -> Any:
@@ -70,13 +73,14 @@ def _send(app: Celery, read: Any) -> None:
     """Send the task of a row as beat does, unless the row is gone or disabled, and note in the row that it ran."""
     from celery.beat import Scheduler
 
-    row = type(read).objects.enabled().filter(pk=read.pk).first()
-    if row is None:
-        return
-    entry = _entry(row, app)
-    Scheduler(app, schedule={}, lazy=True).apply_async(entry, advance=False)
-    after = next(entry)
-    after.save()
-    if row.one_off:
-        # It disables the row.
-        after.is_due()
+    with off_the_loop():
+        row = type(read).objects.enabled().filter(pk=read.pk).first()
+        if row is None:
+            return
+        entry = _entry(row, app)
+        Scheduler(app, schedule={}, lazy=True).apply_async(entry, advance=False)
+        after = next(entry)
+        after.save()
+        if row.one_off:
+            # It disables the row.
+            after.is_due()

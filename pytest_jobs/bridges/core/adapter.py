@@ -64,14 +64,14 @@ class HarnessAdapter:
 
     def unblock(self, job_id: str) -> None:
         """Report that a blocked job got a place."""
-        record = self.sink.pending_with(job_id)
+        record = self.sink.pending_with(self.bridge, job_id)
         if record is not None:
             payload_of(record).due_ns = None
             self.sink.unblocked(record)
 
     def withdraw(self, job_id: str) -> Payload | None:
         """Take back the pending record of a job."""
-        record = self.sink.pending_with(job_id)
+        record = self.sink.pending_with(self.bridge, job_id)
         if record is None:
             return None
         self.sink.removed(record)

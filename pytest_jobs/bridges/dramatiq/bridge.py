@@ -154,7 +154,7 @@ class DramatiqBridge(
             NotPerformedError: when messages of the queue are pending.
         """
         for job_id in self.store.sent.get(q_name(queue_name), ()):
-            pending = self.sink.pending_with(job_id)
+            pending = self.pending_with(job_id)
             if pending is not None:
                 raise NotPerformedError(
                     f"{type(broker).__name__}.join({queue_name!r}) waits until {pending!r} is performed, and "
@@ -163,7 +163,7 @@ class DramatiqBridge(
 
     def _flush(self, broker: Broker, queue_name: str) -> None:
         for job_id in self.store.sent.pop(q_name(queue_name), ()):
-            while (record := self.sink.pending_with(job_id)) is not None:
+            while (record := self.pending_with(job_id)) is not None:
                 self.sink.removed(record)
 
     def _flush_all(self, broker: Broker) -> None:
@@ -183,7 +183,7 @@ class DramatiqBridge(
             return backend.unwrap_result(backend.encoder.decode(data))
         if not block:
             raise ResultMissing(message)
-        if self.sink.pending_with(message.message_id) is not None:
+        if self.pending_with(message.message_id) is not None:
             raise self.not_performed(message.message_id)
         # The actor has run and stores no result, so the wait would be in vain.
         raise ResultTimeout(message)

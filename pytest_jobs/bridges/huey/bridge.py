@@ -202,7 +202,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
             raise self.not_performed(result.id)
 
     def not_performed(self, job_id: str) -> NotPerformedError:
-        if job_id in self.store.performed_ids and self.sink.pending_with(job_id) is None:
+        if job_id in self.store.performed_ids and self.pending_with(job_id) is None:
             return NotPerformedError(
                 f"The task {job_id} was performed, and Huey kept no result of it, so waiting for one would never "
                 "end: Huey keeps no None without `store_none=True`, and a result is read once."

@@ -185,7 +185,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         try:
             self.report(message, origin)
         except BaseException:
-            if self.sink.pending_with(message.job_id) is None:
+            if self.pending_with(message.job_id) is None:
                 self._kept().drop(row["id"])
             raise
 
@@ -270,7 +270,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
             elif row["state"] == "scheduled" and not is_later:
                 row["state"] = "available"
             job.state = row["state"]
-            if self.sink.pending_with(str(row["id"])) is not None:
+            if self.pending_with(str(row["id"])) is not None:
                 self._replace(row)
         return list(jobs)
 
@@ -283,7 +283,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         """Nobody listens."""
 
     def _withdraw(self, row: Row) -> None:
-        record = self.sink.pending_with(str(row["id"]))
+        record = self.pending_with(str(row["id"]))
         if record is not None:
             self.sink.removed(record)
 

@@ -330,7 +330,7 @@ class ProcrastinateBridge(
             (row,) = run_to_end(rows.defer_jobs_all([job]))
         except UniqueViolation:
             return None
-        return self.sink.pending_with(str(row["id"]))
+        return self.pending_with(str(row["id"]))
 
     # Periodic tasks
 
@@ -406,13 +406,13 @@ class _Listener:
         return attempt.computed_from_ns if isinstance(attempt, TaskAttempt) else None
 
     def is_pending(self, job_id: int) -> bool:
-        return self._bridge.sink.pending_with(str(job_id)) is not None
+        return self._bridge.pending_with(str(job_id)) is not None
 
     def kept_out(self, job: JobToDefer, text: str, holder: int) -> None:
         self._bridge.note_kept_out(self._app, job, text, holder)
 
     def cancelled(self, job_id: int) -> None:
-        record = self._bridge.sink.pending_with(str(job_id))
+        record = self._bridge.pending_with(str(job_id))
         if record is not None:
             self._bridge.sink.removed(record)
 

@@ -292,7 +292,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             yield
             return
         unreported = self.store.unreported
-        if job.id in unreported and self.sink.pending_with(job.id) is None:
+        if job.id in unreported and self.pending_with(job.id) is None:
             _forget(queue, job)
         unreported.add(job.id)
         try:
@@ -342,7 +342,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             now_ns = attempt.read_ns or now_ns
             if attempt.is_repeated:
                 number, origin = attempt.message.attempt + 1, RETRY
-        elif (before := self.sink.pending_with(job.id)) is not None and before.due_at is not None:
+        elif (before := self.pending_with(job.id)) is not None and before.due_at is not None:
             # RQ's scheduler, or the project, moves a scheduled job to its queue.
             self.sink.removed(before)
         if due_ns is not None and due_ns <= now_ns:
@@ -369,7 +369,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         attempt = current_attempt.get()
         if isinstance(attempt, RqAttempt) and attempt.message.job_id == job_id:
             return  # The worker cleans up what it has performed.
-        while (record := self.sink.pending_with(job_id)) is not None:
+        while (record := self.pending_with(job_id)) is not None:
             self.sink.removed(record)
 
     # Schedules

@@ -180,7 +180,7 @@ class SaqBridge(
         try:
             self.sink.added(record)
         except BaseException:
-            if entry.record is record and self.sink.pending_with(job.key) is None:
+            if entry.record is record and self.pending_with(job.key) is None:
                 self._kept().drop(queue, job.key)
             raise
         finally:
@@ -188,7 +188,7 @@ class SaqBridge(
 
     def _is_taken(self, entry: Entry, key: str) -> bool:
         """Return whether a job that has a key keeps others with this key out."""
-        is_there = entry.is_reported or self.sink.pending_with(key) is not None
+        is_there = entry.is_reported or self.pending_with(key) is not None
         return is_there and not entry.is_over
 
     def _counts(self, queue: Queue) -> None:

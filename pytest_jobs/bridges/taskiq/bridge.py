@@ -343,7 +343,7 @@ class TaskiqBridge(
         return result
 
     def not_performed(self, job_id: str) -> NotPerformedError:
-        if job_id in self.store.unsaved and self.sink.pending_with(job_id) is None:
+        if job_id in self.store.unsaved and self.pending_with(job_id) is None:
             return NotPerformedError(
                 f"The task {job_id} was performed and raised NoResultError, so no result was saved, and waiting "
                 "for one would never end: look at its delivery instead."

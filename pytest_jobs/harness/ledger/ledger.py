@@ -143,7 +143,8 @@ class Ledger:
             return
         current = current_record.get()
         if current is not None:
-            if record.origin is not FIRST and record.job_id == current.job_id:
+            is_same = record.job_id == current.job_id and record.source is current.source
+            if record.origin is not FIRST and is_same:
                 record.relate(current.parent, retry_of=current.sequence)
             else:
                 record.relate(current.sequence)
@@ -184,8 +185,10 @@ class Ledger:
             if self._when_added is not None:
                 self._when_added(record)
 
-    def pending_with(self, job_id: str) -> JobRecord | None:
-        return next((record for record in self.pending() if record.job_id == job_id), None)
+    def pending_with(self, bridge: object, job_id: str) -> JobRecord | None:
+        # Two libraries may number their jobs alike.
+        own = (record for record in self.pending() if record.source is bridge)
+        return next((record for record in own if record.job_id == job_id), None)
 
     def refused(self, why: str) -> None:
         self.refusals.append(why)

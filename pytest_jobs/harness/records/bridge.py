@@ -43,8 +43,8 @@ class Sink(Protocol):
         """Note that an enqueue was refused, so that no assertion says afterwards that there was none."""
         ...
 
-    def pending_with(self, job_id: str) -> JobRecord | None:
-        """Return the oldest pending record with this id, for a bridge whose library withdraws it."""
+    def pending_with(self, bridge: object, job_id: str) -> JobRecord | None:
+        """Return the oldest pending record of a bridge with this id, for a library that withdraws it."""
         ...
 
     def result_of(self, record: JobRecord) -> object:

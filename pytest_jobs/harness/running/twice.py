@@ -227,13 +227,17 @@ class _HiddenLedger:
     def unblocked(self, record: JobRecord) -> None:
         (self.ledger if self._is_hidden(record) else self._live).unblocked(record)
 
-    def pending_with(self, job_id: str) -> JobRecord | None:
-        """Return the oldest pending record with this id, the copy's own first."""
-        return self.ledger.pending_with(job_id) or self._live.pending_with(job_id)
+    def pending_with(self, bridge: object, job_id: str) -> JobRecord | None:
+        """Return the oldest pending record of a bridge with this id, the copy's own first."""
+        own = self.ledger.pending_with(bridge, job_id)
+        return own or self._live.pending_with(bridge, job_id)
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the last delivery of the job returned, in the test or of the copy."""
-        known = any(record.job_id == each.record.job_id for each in self._live.deliveries)
+        known = any(
+            record.job_id == each.record.job_id and record.source is each.record.source
+            for each in self._live.deliveries
+        )
         return (self._live if known else self.ledger).result_of(record)
 
     def _is_hidden(self, record: JobRecord | None) -> bool:

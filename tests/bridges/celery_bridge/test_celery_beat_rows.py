@@ -1,5 +1,6 @@
 """The rows of django-celery-beat send their tasks while time passes."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,6 +56,16 @@ def test_an_interval_goes_on_from_one_span_to_the_next(jobs, add):
     assert {record.queue for record in jobs.enqueued} == {"reports"}
     row.refresh_from_db()
     assert (row.total_run_count, row.last_run_at) == (3, NOON + timedelta(hours=3))
+
+
+def test_the_rows_are_read_on_a_running_event_loop_too(jobs, add):
+    row = add()
+
+    asyncio.run(jobs.arun_for(timedelta(minutes=90)))
+
+    assert times(jobs) == ["01 13:00:00"]
+    row.refresh_from_db()
+    assert row.total_run_count == 1
 
 
 def test_a_crontab_line_has_its_own_timezone(jobs, add):

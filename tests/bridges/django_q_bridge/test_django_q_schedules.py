@@ -1,5 +1,6 @@
 """The rows of `Schedule` send their tasks while time passes, by the scheduler of a cluster."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,6 +43,15 @@ def test_a_task_that_is_scheduled_once_comes_at_its_time_and_its_row_goes(jobs, 
 
     assert times(jobs) == ["01 13:00:00"]
     assert [(d.record.job, d.result) for d in jobs.performed] == [(greet, "Hi, Ann!")]
+    assert schedules.objects.count() == 0
+
+
+def test_the_rows_are_read_on_a_running_event_loop_too(jobs, schedules):
+    schedule("q_tasks.greet", "Ann", next_run=NOON + timedelta(hours=1))
+
+    asyncio.run(jobs.arun_for(timedelta(hours=2)))
+
+    assert times(jobs) == ["01 13:00:00"]
     assert schedules.objects.count() == 0
 
 

@@ -41,7 +41,8 @@ def test_no_app_need_be_named(module, make_app):
     with open_jobs() as jobs:
         task.defer(x=7)
         assert jobs.drain() == {"performed": 1}
-        assert jobs.bridges[-1].described() == "service_of_a_test:app; nothing is contacted"
+        [bridge] = (bridge for bridge in jobs.bridges if bridge.name == "procrastinate")
+        assert bridge.described() == "service_of_a_test:app; nothing is contacted"
 
 
 def test_an_app_is_an_application(module, app):
