@@ -667,3 +667,27 @@ def test_the_same_lines_are_points_where_the_job_runs_them():
     explored = check_idempotent(keep_by_itself, args=(1,), world=world)
 
     assert any(point.function == "kept" for point in explored.explorations[0].points)
+
+
+# Items
+
+
+class Shelf(dict):
+    pass
+
+
+def test_an_item_that_counts_the_deliveries_is_a_duplicate():
+    def counts():
+        app.service["sent"] = app.service.get("sent", 0) + 1
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service.__setitem__ \[twice"):
+        check_idempotent(counts, world=world_of(Shelf))
+
+
+def test_an_item_that_is_set_and_deleted_again_is_quiet():
+    def sets_and_deletes():
+        app.service["order"] = 7
+        app.service["draft"] = 7
+        del app.service["draft"]
+
+    check_idempotent(sets_and_deletes, world=world_of(Shelf))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
 from unittest import mock
 from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, mock_open, patch
 
@@ -474,3 +476,82 @@ def test_a_file_that_is_mocked_is_nothing():
 
     with patch("builtins.open", mock_open()):
         check(write)
+
+
+# Mocks and stubs in the place of what an effect source watches
+
+
+def once(do):
+    return lambda order: shop.once(lambda: do(order))
+
+
+OF_LIBRARIES = {
+    "a function that starts another one": (
+        lambda: patch("subprocess.run"),
+        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
+        r"subprocess\.run",
+    ),
+    "a function with a specification": (
+        lambda: patch("subprocess.run", autospec=True),
+        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
+        r"subprocess\.run",
+    ),
+    "a class": (
+        lambda: patch("subprocess.Popen"),
+        once(lambda order: subprocess.Popen(["lp", str(order)]).communicate()),
+        r"subprocess\.Popen\(\)\.communicate",
+    ),
+    "a function in C": (
+        lambda: patch("os.system"),
+        once(lambda order: os.system(f"lp {order}")),
+        r"os\.system",
+    ),
+    "a stub that is no mock": (
+        lambda: patch("subprocess.run", lambda *args, **options: None),
+        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
+        r"subprocess\.lp",
+    ),
+}
+
+
+@pytest.mark.parametrize(("where", "job", "name"), OF_LIBRARIES.values(), ids=OF_LIBRARIES)
+def test_a_double_in_the_place_of_what_a_source_watches_has_effects(where, job, name):
+    with where(), pytest.raises(DuplicateEffect, match=rf"DUPLICATE {name} \[crash"):
+        check(job)
+
+
+def test_a_class_with_a_specification_that_hides_a_library_is_refused():
+    with (
+        patch("subprocess.Popen", autospec=True),
+        pytest.raises(
+            ExplorationError,
+            match=r"mock in the place of subprocess\.Popen, so .* Put the mock where the project has the name",
+        ),
+    ):
+        check(lambda order: subprocess.run(["lp", str(order)], check=True))
+
+
+# Items
+
+
+def set_after_the_mark(order):
+    if not shop.db.get("done"):
+        shop.db["done"] = True
+        shop.gateway["order"] = order
+
+
+def test_an_item_of_a_mock_that_is_never_set_is_lost():
+    with (
+        put("gateway"),
+        pytest.raises(LostEffect, match=r"LOST mocked_shop\.gateway\.__setitem__ \[crash"),
+    ):
+        check(set_after_the_mark)
+
+
+def test_an_item_of_a_mock_that_is_set_again_is_quiet():
+    def sets(order):
+        shop.gateway["order"] = order
+        shop.db["done"] = True
+
+    with put("gateway"):
+        check(sets)

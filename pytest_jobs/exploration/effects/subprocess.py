@@ -61,15 +61,17 @@ def install(patches: Patches) -> None:
     patches.undo_by(end_all)
     patches.set(subprocess.Popen, "__init__", start_watched)
     patches.set(subprocess.Popen, "wait", wait_watched)
-    surround(patches, subprocess, "run", _run)
+    is_stub = getattr(subprocess.run, "__module__", library) != library
+    surround(patches, subprocess, "run", functools.partial(_run, counts=is_stub))
     surround(patches, os, "system", lambda command: acting(_act(command, counts=True)))
 
 
-def _run(*popenargs: Any, **options: Any) -> AbstractContextManager[None]:
+def _run(*popenargs: Any, counts: bool, **options: Any) -> AbstractContextManager[None]:
+    # A stub that the test has put in place starts no program, so that the call itself is the effect.
     args = popenargs[0] if popenargs else options.get("args", ())
     limit = options.get("timeout")
     too_late = None if limit is None else lambda: subprocess.TimeoutExpired(args, limit)
-    return acting(_act(args, too_late))
+    return acting(_act(args, too_late, counts=counts))
 
 
 def _act(

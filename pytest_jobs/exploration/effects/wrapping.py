@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from ...harness.records.patches import Patches
 from ..engine.acts import skippable
 from ..engine.lines import call_traced, untraced
+from ..engine.sources import is_mock
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
 BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
@@ -25,7 +26,9 @@ def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None
         name: the name of the method.
         block_of: returns the block of a call.
     """
-    patches.set(owner, name, within(block_of, getattr(owner, name)))
+    function = getattr(owner, name)
+    if not is_mock(function):
+        patches.set(owner, name, within(block_of, function))
 
 
 def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
-from ...harness.records.attributes import identity
+from ...errors import ExplorationError
+from ...harness.records.attributes import attributes_of, identity, is_one_of
 from ...harness.records.patches import Patches
 from .acts import watcher
 from .processes import Namespace
@@ -210,6 +211,18 @@ _PLAIN: Final = frozenset(
 )
 
 
+def is_mock(value: object) -> bool:
+    """Return whether a value is a mock, or a function that a mock with a specification stands behind."""
+    return any("Mock" in kind.__name__ for kind in type(value).__mro__) or (
+        is_one_of((FunctionType,), value) and is_mock(attributes_of(value).get("mock"))
+    )
+
+
+def _mock_in(library: ModuleType) -> str | None:
+    """Return the name of a mock that the test has put into a library."""
+    return next((name for name, value in vars(library).items() if is_mock(value)), None)
+
+
 class _Noting(Patches):
     """Replaces functions of libraries, also where a module has them under a name of its own.
 
@@ -231,6 +244,9 @@ class _Noting(Patches):
 
     def set(self, owner: Any, name: str, value: object) -> None:
         original = getattr(owner, name, None)
+        if is_mock(owner) or is_mock(original):
+            # The calls of a mock are acts by themselves.
+            return
         if isinstance(owner, ModuleType) and callable(original):
             self._replaced[identity(original)] = original, value
         self._patches.set(owner, name, value)
@@ -278,10 +294,23 @@ class Sources:
         imported = [name for name in self._waiting if sys.modules.get(name) is not None]
         for library in imported:
             for source in self._waiting.pop(library):
-                source().install(self._patches)
+                self._install(source(), library)
                 self._in_use.add(library)
         self._patches.replace_in(self._modules())
         return bool(imported)
+
+    def _install(self, source: EffectSource, library: str) -> None:
+        try:
+            source.install(self._patches)
+        except Exception as error:
+            name = _mock_in(sys.modules[library])
+            if name is None:
+                raise
+            raise ExplorationError(
+                f"The test has put a mock in the place of {library}.{name}, so a check would not see what else "
+                f"the job does by {library}. Put the mock where the project has the name, as in "
+                f"patch('shop.tasks.{name}'), or leave autospec= out."
+            ) from error
 
     def may_bind_to_threads(self) -> bool:
         """Return whether a library in use may keep something for each thread, or wait for a lock."""

@@ -160,13 +160,16 @@ def kinds_of(search: Kept) -> MockKinds:
 def _guessed(own: str) -> MockKind:
     pieces = [piece for piece in _PIECES.split(own) if piece]
     *owners, last = pieces or [""]
+    changes_item = last in ("__setitem__", "__delitem__")
     if (
-        last.startswith("__")
+        (last.startswith("__") and not changes_item)
         or any(map(_QUIET.fullmatch, pieces))
         or any(map(_SETTINGS.fullmatch, pieces[-2:]))
         or (owners and last in _QUIET_METHODS)
     ):
         return "nothing"
+    if changes_item:
+        return "put"
     if not _BOTH.search(last):
         if _READ.match(last):
             return "read"

@@ -15,7 +15,6 @@ _PASSED_ON: Final = (
     *(
         "__bool__",
         "__contains__",
-        "__delitem__",
         "__dir__",
         "__eq__",
         "__float__",
@@ -37,11 +36,12 @@ _PASSED_ON: Final = (
         "__ne__",
         "__repr__",
         "__reversed__",
-        "__setitem__",
         "__str__",
         "__subclasscheck__",
     ),
 )
+#: These change what a client has for a key: the same change again is not a second one.
+_CHANGING: Final = ("__delitem__", "__setitem__")
 #: What these return may be a client of its own.
 _LEADING: Final = ("__aiter__", "__getitem__", "__iter__", "__next__")
 #: What these return when they are awaited may be one.
@@ -109,6 +109,9 @@ def _proxy_class(kind: type) -> type[Proxy]:
     # What defines its own equality and no hash has None there.
     if getattr(kind, "__hash__", None) is None:
         members["__hash__"] = None
+    for name in _CHANGING:
+        if hasattr(kind, name):
+            members[name] = _changing(name)
     for name in _LEADING:
         if hasattr(kind, name):
             members[name] = _leading(name)
@@ -132,6 +135,16 @@ def _passed_on(name: str) -> Callable[..., Any]:
         return getattr(self._pytest_jobs_target, name)(*others)
 
     return pass_on
+
+
+def _changing(name: str) -> Callable[..., Any]:
+    @untraced
+    def change(self: Any, *args: Any) -> None:
+        receiver: Receiver = self._pytest_jobs_receiver
+        change_target = getattr(self._pytest_jobs_target, name)
+        receiver.changed(self._pytest_jobs_place.attribute(name), change_target, args)
+
+    return change
 
 
 def _leading(name: str) -> Callable[..., Any]:

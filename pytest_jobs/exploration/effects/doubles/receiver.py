@@ -164,6 +164,19 @@ class Receiver:
                 self._has_happened(call, answer)
         return self.found(place.returned(args, kwargs), answer, returned=True)
 
+    def changed(self, place: Place, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Change what the service has for a key."""
+        value = comparable((place.path, *place.through, *args))
+        act = Act(
+            self.name,
+            text_of(place.path, args, {}),
+            value=value if self._counts else None,
+            counts=self._counts,
+            key=(place.path, repr(value)),
+        )
+        with skippable(), acting(act):
+            call_traced(function, *args)
+
     async def _awaiting(self, call: Call) -> Any:
         self._learn_of(call.place)
         answer: Any = None
