@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, wraps
 from operator import attrgetter
 from typing import Any, Final
 
@@ -120,7 +120,8 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         seam.overlay(Huey, "immediate", HueyBridge._immediate)
         seam.wrap(Huey, "serialize_task", HueyBridge._serialize)
         seam.wrap(Huey, "execute", HueyBridge._execute)
-        seam.wrap(Huey, "_emit", HueyBridge._emit)
+        # No bridge is needed for it, and a task has three signals.
+        seam.set(Huey, "_emit", _noting(Huey._emit))
         seam.wrap(Huey, "_get_timestamp", HueyBridge._get_timestamp)
         seam.set(huey.api, "normalize_time", _normalized)
         of_result = attrgetter("huey")
@@ -149,14 +150,6 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
             data = application.serialize_task(task)
             return self.store.storage_of(application).enqueue(data, task.priority)
         return original(task, *args, **kwargs)
-
-    def _emit(
-        self, original: Callable[..., Any], application: Huey, signal: str, task: Task, *args: Any
-    ) -> Any:
-        attempt = current_attempt.get()
-        if isinstance(attempt, HueyAttempt) and attempt.task is task:
-            attempt.signals.add(signal)
-        return original(signal, task, *args)
 
     def _get_timestamp(self, original: Callable[[], datetime], application: Huey) -> datetime:
         attempt = current_attempt.get()
@@ -448,6 +441,19 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         application.enqueue(task)
         data, attempt.on_the_way = attempt.on_the_way, None
         return application.deserialize_task(data)
+
+
+def _noting(emit: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the method that sends signals, so that a delivery notes those of its task."""
+
+    @wraps(emit)
+    def noted(application: Huey, signal: str, task: Task, *args: Any) -> Any:
+        attempt = current_attempt.get()
+        if isinstance(attempt, HueyAttempt) and attempt.task is task:
+            attempt.signals.add(signal)
+        return emit(application, signal, task, *args)
+
+    return noted
 
 
 def _normalized(eta: Any = None, delay: Any = None, utc: bool = True) -> Any:
