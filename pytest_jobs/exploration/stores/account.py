@@ -436,7 +436,7 @@ class _During:
 
     def __init__(self, account: Account, phase: Phase) -> None:
         self._account = account
-        self._phase = phase
+        self._phase: Phase = phase
 
     def __enter__(self) -> None:
         self._account.begin_phase(self._phase)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
@@ -267,7 +267,7 @@ class Driver(ABC):
     @contextmanager
     def _statement_of_connection(
         self, connection: Any, sql: Any, *args: Any, **kwargs: Any
-    ) -> Iterator[None]:
+    ) -> Generator[None, None, None]:
         with self.statement(connection, sql):
             if is_explored() and not may_wait_for_locks():
                 self._check_lock(connection, sql)
@@ -380,7 +380,7 @@ def _see_the_newest(account: Account, connection: Any, opening: Opening) -> None
 
 
 @contextmanager
-def _sent(block: AbstractContextManager[None]) -> Iterator[None]:
+def _sent(block: AbstractContextManager[None]) -> Generator[None, None, None]:
     """Let what a driver sends by several of its methods be one step."""
     token = _sending.set(True)
     try:
