@@ -691,3 +691,22 @@ def test_an_item_that_is_set_and_deleted_again_is_quiet():
         del app.service["draft"]
 
     check_idempotent(sets_and_deletes, world=world_of(Shelf))
+
+
+# Order
+
+
+class Post:
+    async def send(self, to, key=None):
+        await asyncio.sleep(0)
+
+
+def test_calls_of_several_tasks_have_no_order():
+    async def sends():
+        await asyncio.gather(*(app.service.send(to, key=to) for to in range(3)))
+
+    def world():
+        with fake(app, "service", Post(), key="key") as post:
+            yield lambda: {"mails": post.calls}
+
+    check_idempotent(sends, world=world)

@@ -1,13 +1,14 @@
 """Functions, coroutine functions and jobs of the core are explored alike."""
 
 import asyncio
+import sys
 
 import explored_jobs
 import pytest
 from explored_worlds import Gateway, shop
 
 from pytest_jobs import check_idempotent, fake, job, open_jobs
-from pytest_jobs.errors import DuplicateEffect, PoisonJob
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, PoisonJob
 
 
 def gateway():
@@ -116,3 +117,55 @@ def test_a_world_that_enqueues_a_job_of_its_own():
     explored = check_idempotent(explored_jobs.Pay, args=(1,), world=world, histories=["twice"])
 
     assert explored.to_dict()["arguments"][0]["points"] > 1
+
+
+def yields(number):
+    explored_jobs.gateway.charge(number)
+    yield number
+
+
+async def yields_later(number):
+    explored_jobs.gateway.charge(number)
+    yield number
+
+
+def returns_a_coroutine(number):
+    async def charge():
+        explored_jobs.gateway.charge(number)
+
+    return charge()
+
+
+def ends_its_worker(number):
+    explored_jobs.gateway.charge(number)
+    sys.exit(3)
+
+
+YIELDS = (
+    "The job is a function with `yield`, and nobody asks for what it yields, so it does nothing. Check a function "
+    "that iterates over it."
+)
+COROUTINE = (
+    "The job has returned a coroutine that nobody awaits, so it does nothing. Await it in a coroutine function, "
+    "or call `asyncio.run` in the job."
+)
+EXIT = (
+    "The job has raised SystemExit(3), which ends its worker and not only the job, so no history goes on. Let it "
+    "return, or raise an error of the project."
+)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (yields, YIELDS),
+        (yields_later, YIELDS),
+        (returns_a_coroutine, COROUTINE),
+        (ends_its_worker, EXIT),
+    ],
+)
+def test_a_function_that_is_no_job_is_named(function, says):
+    with pytest.raises(ExplorationError) as raised:
+        check_idempotent(function, args=(1,), world=gateway)
+
+    assert str(raised.value) == says

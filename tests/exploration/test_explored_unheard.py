@@ -827,6 +827,23 @@ def test_a_callback_that_waits_for_its_time_is_named(job, function):
     )
 
 
+def mail_by_a_timer(number):
+    threading.Timer(60, shop.mail, [number]).start()
+    shop.mail(number, key=number)
+
+
+def test_a_timer_that_waits_for_its_time_is_named():
+    message = refused(mail_by_a_timer)
+
+    line = re.search(r"its timer of line (\d+) of ", message)[1]
+    assert "threading.Timer" in linecache.getline(__file__, int(line))
+    assert message == (
+        f"The job has ended, and its timer of line {line} of mail_by_a_timer has not run: nothing waits for the "
+        "timer, so a worker that stops now loses its work, and no history shows it. Join the timer, cancel it, or "
+        "enqueue a job that runs later before the job ends."
+    )
+
+
 def test_a_callback_that_has_run_or_is_cancelled_or_of_a_library_is_none():
     async def job(number):
         loop, done = asyncio.get_running_loop(), asyncio.Event()

@@ -268,6 +268,11 @@ class Deliveries:
                     watch, lambda: performer.deliver(self.ledger, record, lambda _: body)
                 )
             watch.leave_callbacks()
+        except SystemExit as error:
+            raise ExplorationError(
+                f"The job has raised {error!r}, which ends its worker and not only the job, so no history goes "
+                "on. Let it return, or raise an error of the project."
+            ) from error
         except BaseException as error:
             if not is_cancellation(error):
                 raise

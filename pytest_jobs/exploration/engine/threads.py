@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import math
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -235,6 +236,7 @@ def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.
         if current is not None:
             current.begun(getattr(thread, "_target", None) or type(thread).run)
             if isinstance(thread, threading.Timer):
+                current.called_later(thread, sys._getframe(1))
                 # It must not go off when the world is gone.
                 current.of_history.undo_by(functools.partial(_end_timer, thread))
             context, run = contextvars.copy_context(), thread.run

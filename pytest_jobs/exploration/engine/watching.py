@@ -63,7 +63,9 @@ class Run:
     changed_files_at_its_end: bool = False
     #: What it did in threads that it started.
     elsewhere: list[str] = field(default_factory=list)
-    #: The tasks that it started and the callbacks that it scheduled, which had not ended when it ended.
+    #: What the job has returned to be awaited; None as soon as somebody awaits it.
+    awaitable: Any = None
+    #: The tasks and timers that it started and the callbacks that it scheduled, which had not ended when it ended.
     unfinished: list[str] = field(default_factory=list)
 
     @property
@@ -465,15 +467,16 @@ class Watch:
             self.run.unfinished.append(f"task {code.co_qualname}()")
 
     def called_later(self, handle: Any, caller: FrameType) -> None:
-        """Note a callback that a loop is to call at a time.
+        """Note a callback that a loop, or a timer, is to call at a time.
 
         Args:
-            handle: its handle.
+            handle: its handle, or the timer.
             caller: the frame that asks for it.
         """
         code = caller.f_code
         if not self.dead and self._scope.wants(code):
-            where = f"callback of line {caller.f_lineno} of {code.co_qualname}"
+            kind = "timer" if isinstance(handle, threading.Timer) else "callback"
+            where = f"{kind} of line {caller.f_lineno} of {code.co_qualname}"
             self._callbacks.append((handle, where))
 
     def leave_callbacks(self) -> None:
@@ -785,7 +788,10 @@ class WatchedBody(Body):
         self.called = True
         with self._watched():
             result = self._run(call)
-        return self._awaited(result) if inspect.isawaitable(result) else result
+        if not inspect.isawaitable(result):
+            return result
+        self._watch.run.awaitable = result
+        return self._awaited(result)
 
     def _run(self, call: Callable[[], Any]) -> Any:
         return call()
@@ -804,6 +810,7 @@ class WatchedBody(Body):
 
     async def _awaited(self, awaitable: Any) -> Any:
         isolated = self._watch.isolated
+        self._watch.run.awaitable = None
         try:
             with self._watched():
                 self._watch.driving(awaitable)
@@ -822,6 +829,8 @@ class WatchedBody(Body):
 
 
 def _waits(handle: Any) -> bool:
+    if isinstance(handle, threading.Timer):
+        return not handle.finished.is_set()
     return bool(getattr(handle, "_scheduled", False)) and not handle.cancelled()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
@@ -204,6 +205,7 @@ class Reference:
         engine.remember_process(modules)
         history = self.history()
         self._clean(history)
+        _check_ran(history.runs[0])
         if history.hangs:
             check_not_refused(history)
         globals_before.keep_only(scope.modules())
@@ -263,14 +265,33 @@ class Reference:
             return history.observed_at_end()
 
 
+def _check_ran(run: Run) -> None:
+    """Raise if the call of the job has only made something that nobody runs."""
+    result = None if run.delivery is None else run.delivery.result
+    if run.awaitable is not None:
+        for unused in (result, run.awaitable):
+            if inspect.iscoroutine(unused):
+                unused.close()
+        raise ExplorationError(
+            "The job has returned a coroutine that nobody awaits, so it does nothing. Await it in a coroutine "
+            "function, or call `asyncio.run` in the job."
+        )
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise ExplorationError(
+            "The job is a function with `yield`, and nobody asks for what it yields, so it does nothing. Check a "
+            "function that iterates over it."
+        )
+
+
 def _check_finished(run: Run) -> None:
-    """Raise if the job ended before the tasks and callbacks that it left to its loop."""
+    """Raise if the job ended before the tasks, callbacks and timers that it left."""
     if not run.unfinished:
         return
     kind = run.unfinished[0].partition(" ")[0]
     ended, remedy = {
         "task": ("", "Await the task, start it in an `asyncio.TaskGroup`, or cancel it"),
         "callback": (" run", "Await a future that it sets, await `asyncio.sleep`, or cancel it"),
+        "timer": (" run", "Join the timer, cancel it, or enqueue a job that runs later"),
     }[kind]
     raise ExplorationError(
         f"The job has ended, and its {run.unfinished[0]} has not{ended}: nothing waits for the {kind}, so a "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any, Final
 from ....errors import ReusedKeyError
 from ...engine.acts import Act, Kept, acting, looking, note_effect, skippable, watcher
 from ...engine.lines import call_traced
+from ...engine.sameness.renaming import Unordered
 from .arguments import comparable, text_of, usual_key
 from .clients import Keys, does_something, is_client, looks_up
 
@@ -94,8 +96,18 @@ class Receiver:
         # Threads of a job may call at the same time. Like a service, one of them finds the key known.
         self._one_at_a_time = threading.RLock()
         self._answers: dict[object, tuple[float, object, str, object]] = {}
-        #: Each call that took effect: its name, and its arguments, the key left out.
-        self.calls: list[tuple[Any, ...]] = []
+        self._calls: list[tuple[Any, ...]] = []
+        #: The delivery, thread and task of the last of them.
+        self._made_by: tuple[int, int, Any] | None = None
+        self._are_unordered = False
+
+    @property
+    def calls(self) -> list[tuple[Any, ...]]:
+        """Each call that took effect: its name, and its arguments, the key left out.
+
+        If several tasks or threads of one delivery make them, nobody promises an order.
+        """
+        return Unordered(self._calls) if self._are_unordered else self._calls
 
     # What is here
 
@@ -310,8 +322,21 @@ class Receiver:
             known = time.time(), comparable(call.made), call.act.text, answer
             self._memory()[call.key] = known
         if self._counts and self.answers_by_key:
-            self.calls.append(call.made)
+            self._calls.append(call.made)
+            self._note_order()
             note_effect(call.act)
+
+    def _note_order(self) -> None:
+        """Find out whether several tasks or threads make the calls; the clean run teaches it."""
+        current = watcher.get()
+        if current is None:
+            return
+        unordered: set[str] = current.of_search.of("unordered calls", set)
+        before, self._made_by = self._made_by, (id(current), threading.get_ident(), _task())
+        is_one_delivery = before is not None and before[0] == id(current)
+        if current.undisturbed and is_one_delivery and before != self._made_by:
+            current.of_search.learn(unordered, self.name)
+        self._are_unordered = self.name in unordered
 
     # What it remembers
 
@@ -358,6 +383,17 @@ class Receiver:
     def entered(self, place: Place) -> None:
         """Learn that a call returns a context manager, which its `with` block has just entered."""
         self._learn_of(Place(f"{place.path}.__enter__"))
+
+
+def _task() -> object:
+    """Return the task of asyncio that runs here; None if there is none."""
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -70,6 +70,10 @@ class _Unfit(Exception):
         return ExplorationError(self.why.format(path=f"{name}{''.join(self._steps)}"))
 
 
+class Unordered(list[Any]):
+    """A list of which the order says nothing."""
+
+
 class Fields(tuple[str, tuple[tuple[str, Any], ...]]):
     """The form of an object: the name of its class, and its fields."""
 
@@ -101,6 +105,7 @@ class Renaming:
             dict: self._by_key,
             list: self._sequence,
             tuple: self._sequence,
+            Unordered: lambda value: tuple(_ordered(self._sequence(value))),
             datetime: volatile.instant,
             date: volatile.day,
             **dict.fromkeys(_PLAIN, _itself),
