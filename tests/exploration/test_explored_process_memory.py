@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
-from explored_project import context
+from explored_project import catalogue, context
 from explored_project.context import lock, request
 
 from pytest_jobs import check_idempotent, fake
@@ -220,6 +220,17 @@ def test_what_only_a_job_inside_of_a_test_can_reach_belongs_to_the_test():
     check_idempotent(notes, args=(1,), world=mails, histories=["twice"])
 
     assert len(numbers) > 2
+
+
+def test_a_new_process_of_a_large_project_has_forgotten_what_a_clean_run_keeps():
+    def announces(number):
+        catalogue.announce(number, app.mailer)
+
+    with pytest.raises(DuplicateEffect) as found:
+        check_idempotent(announces, args=(7,), world=mails)
+
+    assert "restart" in str(found.value).splitlines()[0]
+    assert not catalogue.articles[7].is_announced
 
 
 def test_a_check_leaves_the_memory_as_it_was():

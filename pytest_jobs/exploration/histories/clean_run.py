@@ -67,7 +67,7 @@ class Reference:
             return
         while self._imports_libraries():
             pass
-        history = self.history()
+        history = self.history(learns=True)
         with history.opened():
             run = history.deliver_until_acknowledged(again=False)
             check_not_refused(history)
@@ -121,7 +121,7 @@ class Reference:
             looks: whether to look at the world at its points, to find those that stand for the others.
         """
         checked = self._checked
-        history = self.history(seed=2, delay=timedelta(seconds=12_345))
+        history = self.history(seed=2, delay=timedelta(seconds=12_345), learns=True)
         tried = candidates(self.run) if looks else []
         memory = SharedMemory(
             checked.engine.scope.modules(),
@@ -203,7 +203,7 @@ class Reference:
         engine = self._checked.engine
         engine.remember_locks(modules)
         engine.remember_process(modules)
-        history = self.history()
+        history = self.history(learns=True)
         self._clean(history)
         _check_ran(history.runs[0])
         if history.hangs:
@@ -225,7 +225,12 @@ class Reference:
             return history.observed_at_end(), history.initial
 
     def history(
-        self, *, seed: int = 1, delay: timedelta = _AT_ONCE, threads: bool = False
+        self,
+        *,
+        seed: int = 1,
+        delay: timedelta = _AT_ONCE,
+        threads: bool = False,
+        learns: bool = False,
     ) -> History:
         """Return a new history of the same job with the same arguments.
 
@@ -233,6 +238,7 @@ class Reference:
             seed: the seed of its random values.
             delay: how much later than others it begins.
             threads: whether overlapping deliveries get threads of their own even if they need none.
+            learns: whether it shows what a process keeps.
         """
         return History(
             self._checked,
@@ -243,6 +249,7 @@ class Reference:
             kept=self._kept,
             threads=threads or self._threads,
             clean=self.account,
+            learns=learns,
         )
 
     def wanted_after(

@@ -57,6 +57,7 @@ class History(Deliveries):
         kept: frozenset[GlobalName] = frozenset(),
         threads: bool = True,
         clean: Account | None = None,
+        learns: bool = False,
     ) -> None:
         """Build nothing yet.
 
@@ -69,6 +70,7 @@ class History(Deliveries):
             kept: globals that are known to belong to the world.
             threads: whether overlapping deliveries get threads of their own.
             clean: the stores as the clean run used them; None for the clean run itself.
+            learns: whether it shows what a process keeps, which other histories then begin without.
         """
         options = checked.options
         super().__init__(checked.engine, options.world, options.accept, seed=seed)
@@ -79,6 +81,7 @@ class History(Deliveries):
         self._kept = kept
         self._threads = threads
         self._delay = delay
+        self._learns = learns
         self._context = contextvars.copy_context()
         self._given_up: list[Worker[Run]] = []
         #: How long nothing was delivered since the last delivery began.
@@ -102,7 +105,7 @@ class History(Deliveries):
             self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
             stack.callback(self._leave_nothing)
             self.initial = self.observed()
-            self.engine.process_memory.begin()
+            self.engine.process_memory.begin(learns=self._learns)
             target, before = self._checked.target, len(self.ledger.records)
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
             if enqueueing is not None:

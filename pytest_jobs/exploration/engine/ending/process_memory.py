@@ -9,7 +9,7 @@ import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import is_
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -36,6 +36,10 @@ _KEEPING: Final = (
 _CONSTANT: Final = (type(None), bool, int, float, complex, str, bytes, types.ModuleType)
 #: Looking at more takes longer than a check should.
 _MOST: Final = 20_000
+#: Of more places than these, each history looks only at those in which the clean runs have left something. What an
+#: interrupted delivery alone leaves elsewhere is then still there in the next history, where the job does not come
+#: to its point as the clean run did, and the check says so.
+_MOST_EACH_TIME: Final = 1_000
 
 
 class _Gone:
@@ -63,6 +67,10 @@ class _Place(Protocol):
 
     def taken(self) -> dict[Any, Any]: ...
 
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        """Return whether `taken` would return the same. Every history asks each place twice."""
+        ...
+
     def put(self, name: Any, value: Any) -> None: ...
 
 
@@ -73,6 +81,9 @@ class _Names(NamedTuple):
 
     def taken(self) -> dict[Any, Any]:
         return dict(self.names)
+
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        return _has(self.names, taken)
 
     def put(self, name: Any, value: Any) -> None:
         _put_into(self.names, name, value)
@@ -90,22 +101,43 @@ class _Caches(NamedTuple):
             if type(value) is _CACHE
         }
 
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        return _are_same(taken, self.taken())
+
     def put(self, name: Any, value: Any) -> None:
         if value is not _GONE:
             self.names[name] = value.function
 
 
-class _Class(NamedTuple):
+class _Class:
     """What a class keeps besides its methods."""
 
-    kind: type
+    __slots__ = ("_all", "_taken", "kind")
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        #: What it had when it was looked at last, with its methods.
+        self._all: dict[str, Any] = {}
+        self._taken: dict[Any, Any] = {}
 
     def taken(self) -> dict[Any, Any]:
-        return {
+        self._all = dict(vars(self.kind))
+        self._taken = {
             name: _Filled(value, value.cache_info().currsize) if type(value) is _CACHE else value
-            for name, value in vars(self.kind).items()
+            for name, value in self._all.items()
             if not name.startswith(("__", "_abc_")) and _is_data(value)
         }
+        return self._taken
+
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        return (
+            taken is self._taken
+            and _has(vars(self.kind), self._all)
+            and not any(
+                type(value) is _Filled and value.size != value.function.cache_info().currsize
+                for value in taken.values()
+            )
+        )
 
     def put(self, name: Any, value: Any) -> None:
         if value is _GONE:
@@ -129,6 +161,9 @@ class _Object(NamedTuple):
                 found[slot] = slot.__get__(self.owner)
         return found
 
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        return _are_same(self.taken(), taken) if self.slots else _has(self.names, taken)
+
     def put(self, name: Any, value: Any) -> None:
         if type(name) is not types.MemberDescriptorType:
             _put_into(self.names, name, value)
@@ -146,6 +181,10 @@ class _Content(NamedTuple):
 
     def taken(self) -> dict[Any, Any]:
         return {None: _Items(list(self.container))}
+
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        items = taken[None].items
+        return len(items) == len(self.container) and all(map(is_, items, self.container))
 
     def put(self, name: Any, value: Any) -> None:
         self.container.clear()
@@ -171,6 +210,9 @@ class _Cell(NamedTuple):
             return {None: self.cell.cell_contents}
         except ValueError:
             return {}
+
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        return _are_same(self.taken(), taken)
 
     def put(self, name: Any, value: Any) -> None:
         if value is _GONE:
@@ -201,7 +243,7 @@ class ProcessMemory:
         """
         self._left_out = left_out
         self._all = _found(modules, left_out)
-        self._places = self._all
+        self._places = self._looked_at = self._all
         #: What belongs to processes.
         self._own: set[Spot] = set()
         self._first: dict[int, dict[Any, Any]] = {}
@@ -217,8 +259,16 @@ class ProcessMemory:
         self._places = {key: place for key, place in self._all.items() if key in reached}
         self._left = {spot: value for spot, value in self._left.items() if spot[0] in reached}
 
-    def begin(self) -> None:
-        """Begin with the first process of a world that was just built."""
+    def begin(self, *, learns: bool) -> None:
+        """Begin with the first process of a world that was just built.
+
+        Args:
+            learns: whether to look at every place, however many there are.
+        """
+        self._looked_at = self._places
+        if not learns and len(self._places) > _MOST_EACH_TIME:
+            keys = {key for key, _ in (*self._own, *self._left)}
+            self._looked_at = {key: self._places[key] for key in keys}
         now = self._taken()
         for (key, name), (left, first) in self._left.items():
             if _is_same(now[key].get(name, _GONE), left):
@@ -232,11 +282,11 @@ class ProcessMemory:
     def end(self) -> None:
         """End the last process of a world."""
         self._left = {}
-        now = self._taken()
         for key, first in self._first.items():
-            here = now.get(key, {})
-            if _are_same(first, here):
+            place = self._places[key]
+            if place.is_as(first):
                 continue
+            here = place.taken()
             for name in {**first, **here}:
                 was, left = first.get(name, _GONE), here.get(name, _GONE)
                 if _is_same(was, left) or is_synchroniser(was) or is_synchroniser(left):
@@ -278,7 +328,13 @@ class ProcessMemory:
             self._put(key, name, first)
 
     def _taken(self) -> dict[int, dict[Any, Any]]:
-        return {key: place.taken() for key, place in self._places.items()}
+        before = self._first
+        return {
+            key: found
+            if (found := before.get(key)) is not None and place.is_as(found)
+            else place.taken()
+            for key, place in self._looked_at.items()
+        }
 
     def _put(self, key: int, name: Any, value: Any) -> None:
         place = self._places[key]
@@ -304,6 +360,15 @@ def _is_same(one: Any, two: Any) -> bool:
     if isinstance(one, _Filled) and isinstance(two, _Filled):
         return one.function is two.function and one.size == two.size
     return one is two
+
+
+def _has(names: Mapping[Any, Any], taken: Mapping[Any, Any]) -> bool:
+    """Return whether names and values are the very same, and in the same order."""
+    return (
+        len(names) == len(taken)
+        and all(map(is_, names, taken))
+        and all(map(is_, names.values(), taken.values()))
+    )
 
 
 def _are_same(one: dict[Any, Any], two: dict[Any, Any]) -> bool:
