@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import uuid
 from collections import UserDict
 from types import SimpleNamespace
@@ -131,6 +132,20 @@ def in_a_cache_of_a_class():
     Cached.hello()
 
 
+def in_a_handler():
+    log = logging.getLogger("shop.mails")
+    if not log.handlers:
+        app.mailer.send("hello")
+        log.addHandler(logging.NullHandler())
+
+
+def in_a_level():
+    log = logging.getLogger("shop.levels")
+    if not log.level:
+        app.mailer.send("hello")
+        log.setLevel(logging.INFO)
+
+
 def remembering():
     seen, sent = [], False
 
@@ -166,6 +181,8 @@ in_a_closure, in_a_nonlocal_name = remembering()
         in_a_cache,
         in_what_a_cache_holds,
         in_a_cache_of_a_class,
+        in_a_handler,
+        in_a_level,
         in_a_closure,
         in_a_nonlocal_name,
     ],
@@ -244,6 +261,18 @@ def test_a_check_leaves_the_memory_as_it_was():
 
     assert not Templates.loaded
     assert client.cache_info().currsize == 0
+
+
+def test_a_check_leaves_loggers_as_they_were():
+    def configures(number):
+        logging.getLogger("shop.configured").addHandler(logging.NullHandler())
+        logging.getLogger("shop.configured").setLevel(logging.DEBUG)
+        app.mailer.send(number, key=number)
+
+    check_idempotent(configures, args=(1,), world=mails)
+
+    assert logging.getLogger("shop.configured").handlers == []
+    assert logging.getLogger("shop.configured").level == logging.NOTSET
 
 
 def test_a_value_of_a_thread_is_the_same_under_all_names():

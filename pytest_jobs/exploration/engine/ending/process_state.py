@@ -126,6 +126,23 @@ def _put_root_logger(state: tuple[int, int, list[Any]]) -> None:
     logging.root.handlers[:] = handlers
 
 
+def _loggers() -> dict[Any, tuple[int, list[Any]]]:
+    """Return the levels and handlers of the loggers that have their own."""
+    return {
+        logger: (logger.level, list(logger.handlers))
+        for logger in list(logging.root.manager.loggerDict.values())
+        if isinstance(logger, logging.Logger) and (logger.handlers or logger.level)
+    }
+
+
+def _put_loggers(state: dict[Any, tuple[int, list[Any]]]) -> None:
+    for logger in {**_loggers(), **state}:
+        level, handlers = state.get(logger, (logging.NOTSET, []))
+        if logger.level != level:
+            logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
 def _precision() -> tuple[Any, ...] | None:
     """Return the context of decimals, which deliveries share, and its values."""
     decimal = sys.modules.get("decimal")
@@ -164,6 +181,7 @@ _SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = 
     (_hooks, _put_hooks),
     (lambda: list(sys.path), _put_path),
     (_root_logger, _put_root_logger),
+    (_loggers, _put_loggers),
     (_precision, _put_precision),
     (_socket_timeout, _put_socket_timeout),
     (sys.getswitchinterval, sys.setswitchinterval),
