@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import uuid
 from collections import UserDict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -273,6 +275,27 @@ def test_a_check_leaves_loggers_as_they_were():
 
     assert logging.getLogger("shop.configured").handlers == []
     assert logging.getLogger("shop.configured").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("history", ["restart", "crash", "overlap"])
+def test_what_a_world_sets_in_the_process_is_there_in_each_delivery(history, tmp_path, monkeypatch):
+    def world():
+        log = logging.getLogger("shop.world")
+        with monkeypatch.context() as changes:
+            changes.setenv("SHOP_SENDER", "me")
+            changes.chdir(tmp_path)
+            changes.setattr(log, "handlers", [logging.NullHandler()])
+            changes.setattr(log, "level", logging.INFO)
+            yield from mails()
+
+    def sends(number):
+        assert Path.cwd() == tmp_path
+        app.mailer.send(os.environ["SHOP_SENDER"], key=number)
+        assert logging.getLogger("shop.world").handlers
+
+    check_idempotent(sends, args=(1,), world=world, histories=[history])
+
+    assert "SHOP_SENDER" not in os.environ
 
 
 def test_a_value_of_a_thread_is_the_same_under_all_names():

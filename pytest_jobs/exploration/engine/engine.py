@@ -72,6 +72,8 @@ class Engine:
         self._patchers = Patchers(self.patches, _is_in_delivery)
         #: What processes keep inside of the objects of the project.
         self.process_memory = ProcessMemory((), scope.leaves_out)
+        #: The state of the process before the search, or when the world of a history has been built.
+        self.first_state = ProcessState.taken()
 
     @classmethod
     @contextmanager
@@ -147,6 +149,15 @@ class Engine:
         if self._synchronisers is not None and self._watches_synchronisers():
             self._synchronisers.remember(self.scope.modules())
 
+    def begin_processes(self, stack: ExitStack) -> None:
+        """Let the processes of a history begin as its world has left this process: with its environment, say.
+
+        Args:
+            stack: ends it, before the world is torn down.
+        """
+        stack.callback(setattr, self, "first_state", self.first_state)
+        self.first_state = ProcessState.taken()
+
     def renew_process(self, observe: Callable[[], object] | None = None) -> None:
         """Let a new process begin: nothing of the deliveries before it is in force.
 
@@ -194,7 +205,6 @@ class Engine:
         stack.callback(self.kept.end)
         stack.callback(self.patches.restore)
         stack.callback(random.setstate, random.getstate())
-        #: The state of the process before the search.
         self.first_state = ProcessState.taken()
         self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)
         stack.callback(self.leave_nothing)

@@ -102,6 +102,7 @@ class History(Deliveries):
             self._enter_world(stack, self._delay)
             self.account.note_built()
             self.engine.remember_new_locks()
+            self.engine.begin_processes(stack)
             self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
             stack.callback(self._leave_nothing)
             self.initial = self.observed()
