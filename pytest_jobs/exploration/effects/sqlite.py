@@ -51,8 +51,7 @@ def install(patches: Patches) -> None:
 
 def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     factory = kwargs.pop("factory", sqlite3.Connection)
-    if not issubclass(factory, _WatchedConnection):
-        factory = type(f"Watched{factory.__name__}", (_WatchedConnection, factory), {})
+    factory = _watched(factory)
     if len(args) > 1:
         args = (args[0], 0.0, *args[2:])
     else:
@@ -78,6 +77,14 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         )
     note_connection(connection.die)
     return connection
+
+
+@functools.cache
+def _watched(factory: type[sqlite3.Connection]) -> type[Any]:
+    """Return the class of watched connections that are like those of a class."""
+    if issubclass(factory, _WatchedConnection):
+        return factory
+    return type(f"Watched{factory.__name__}", (_WatchedConnection, factory), {})
 
 
 #: Whether a connection is being opened by the functions that are watched.

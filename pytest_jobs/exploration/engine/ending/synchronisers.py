@@ -166,39 +166,60 @@ def _observed(observe: Callable[[], object]) -> object:
         return None
 
 
+class _Sorts(dict[type, str]):
+    """What the values of a type are. A project has thousands of values, and they have a few types."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._synchronisers = (*_SYNCHRONISERS, *_of_loops())
+
+    def __missing__(self, kind: type) -> str:
+        sorts = {
+            "synchroniser": self._synchronisers,
+            "class": (type,),
+            "dictionary": (dict,),
+            "stateless": _NO_STATE,
+        }
+        found = (sort for sort, kinds in sorts.items() if issubclass(kind, kinds))
+        self[kind] = sort = next(found, "object")
+        return sort
+
+
 def _slots(modules: Iterable[Namespace]) -> Iterator[Slot]:
-    kinds = (*_SYNCHRONISERS, *_of_loops())
+    sorts = _Sorts()
     for module in modules:
         for name, value in list(vars(module).items()):
-            if is_one_of(_NO_STATE, value) or name.startswith("__"):
+            sort = sorts[type(value)]
+            if sort == "stateless" or name.startswith("__"):
                 continue
-            if is_one_of(kinds, value):
+            if sort == "synchroniser":
                 yield _of_names((module.__name__, name), vars(module), name, value)
             else:
-                yield from _inside(module.__name__, name, value, kinds)
+                yield from _inside(module.__name__, name, value, sorts)
 
 
-def _inside(module: str, name: str, owner: Any, kinds: tuple[type, ...]) -> Iterator[Slot]:
+def _inside(module: str, name: str, owner: Any, sorts: _Sorts) -> Iterator[Slot]:
     """Yield the slots of a class of a module, or of an object or dictionary that it holds."""
-    is_class, is_dictionary = is_one_of((type,), owner), is_one_of((dict,), owner)
-    if is_class:
+    of = sorts[type(owner)]
+    if of == "class":
         names = dict(vars(owner)) if owner.__module__ == module else {}
-    elif is_dictionary:
+    elif of == "dictionary":
         names = dict(owner)
     else:
         names = dict(attributes_of(owner))
     for key, value in names.items():
-        if is_one_of(kinds, value):
+        sort = sorts[type(value)]
+        if sort == "synchroniser":
             place = (module, name, repr(key))
-            if is_class:
+            if of == "class":
                 yield Slot(place, value, lambda new, key=key: setattr(owner, key, new))  # type: ignore[misc]
-            elif is_dictionary:
+            elif of == "dictionary":
                 yield _of_names(place, owner, key, value)
             else:
                 yield _of_names(place, attributes_of(owner), key, value)
-        elif is_one_of((dict,), value) and not is_dictionary:
+        elif sort == "dictionary" and of != "dictionary":
             for inner, held in list(value.items()):
-                if is_one_of(kinds, held):
+                if sorts[type(held)] == "synchroniser":
                     yield _of_names((module, name, repr(key), repr(inner)), value, inner, held)
 
 
