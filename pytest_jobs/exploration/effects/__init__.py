@@ -1,10 +1,11 @@
 """What jobs do outside of themselves: one effect source a library. Public as `pytest_jobs.effects`.
 
 - `wrapping`: the tool of all sources, which puts each call of a method in a block.
-- `statements`: what a statement in SQL does, for the sources of databases.
+- `statements`: what a statement in SQL does, for the sources of databases; `postgresql`: the tables there.
 - `audit`: changes of files, and what leaves the process without a source.
-- The sources: `sqlite`, `aiosqlite`, `psycopg`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and
-  the rooms `http` and `redis`. Read `sqlite` or `http/requests` first, and `engine/acts` beside it.
+- The sources: `sqlite`, `aiosqlite`, `psycopg`, `asyncpg`, `sqlalchemy`, `django`, `asgiref`, `mail`,
+  `subprocess`, and the rooms `http`, `mysql` and `redis`. Read `sqlite` or `http/requests` first, and
+  `engine/acts` beside it.
 - `c_drivers`: refuses the drivers of databases that nobody sees.
 - `doubles`: `wrap`, which tests put around a service, and the mocks that they put in place.
 - `rollback`: what databases do for a dead worker whose test goes on.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
@@ -27,17 +26,9 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from ..engine.sources import refuse_far
 from ..stores.account import accounts
-from .statements import (
-    all_names,
-    changes,
-    is_busy,
-    set_lock_timeout,
-    shown,
-    table_name,
-    written_tables,
-)
+from .postgresql import note_tables, refuse_far_server
+from .statements import changes, is_busy, set_lock_timeout, shown
 from .wrapping import surround, within
 
 library: Final = "psycopg"
@@ -47,7 +38,6 @@ _FOREIGN: Final = (
     "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
     "`with psycopg.connect(...)`, or take it out of the pool of an engine of SQLAlchemy."
 )
-_SEARCH_PATH: Final = re.compile(r"-csearch_path=(\S+)")
 #: The attribute of a connection with the parameters that it was opened with.
 _PLACE: Final = "_pytest_jobs_place"
 #: The attribute of a connection that has changed something since its last commit.
@@ -159,24 +149,15 @@ def _reaching(
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
-    account = accounts.current
-    if account is None or watcher.get() is None:
+    if accounts.current is None or watcher.get() is None:
         return nullcontext()
     own = {name: kwargs[name] for name in ("host", "hostaddr") if kwargs.get(name) is not None}
     with suppress(ProgrammingError):
         given = conninfo_to_dict(conninfo, **own)
         hosts = given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or ""
         for host in str(hosts).split(","):
-            is_socket = host.startswith(("/", "@"))
-            if host and not is_socket and not account.is_known(_host_key(host)):
-                refuse_far(
-                    host, "a connection of psycopg", "`sqlalchemy_world` and `django_world` stand"
-                )
+            refuse_far_server(host, library)
     return nullcontext()
-
-
-def _host_key(host: str) -> str:
-    return f"postgresql on {host}"
 
 
 def _one_step(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
@@ -223,59 +204,9 @@ def _text_of(query: Any) -> str:
     return "".join(query.strings)
 
 
-class PostgresqlStore:
-    """One database of a server, whose tables statements name."""
-
-    noun = "table"
-
-    def __init__(self, label: str, place: Mapping[str, str]) -> None:
-        self.label = self.short = label
-        #: What connects to it as the last connection that a delivery used.
-        self.place = place
-        #: Each table as a statement has named it, which may have a schema.
-        self.named: dict[str, str] = {}
-
-    def is_bound(self, name: str) -> bool:
-        return False
-
-    def shows(self, read: str, name: str) -> bool:
-        return False
-
-    def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        return None
-
-    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        import psycopg
-        from psycopg import sql
-        from psycopg.conninfo import make_conninfo
-
-        table: Any = self.named.get(name, name)
-        with psycopg.connect(make_conninfo(**self.place), autocommit=True) as connection:
-            connection.execute("SET lock_timeout = 1000")
-            try:
-                # What a sequence has numbered has gaps after a rollback, which are no difference.
-                columns = [column for (column,) in connection.execute(_COLUMNS, (table,))]
-            except psycopg.errors.UndefinedTable:
-                # It was a temporary one.
-                return ()
-            query = sql.SQL("SELECT {} FROM {}").format(
-                sql.SQL(",").join(map(sql.Identifier, columns)), sql.SQL(table)
-            )
-            rows = connection.execute(query).fetchall()
-        return tuple(sorted((renamed(row) for row in rows), key=repr))
-
-
-_COLUMNS: Final = """
-SELECT attname FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''
-AND coalesce(pg_get_expr(adbin, adrelid), '') NOT LIKE 'nextval(%%' ORDER BY attnum
-"""
-
-
 def _note_tables(connection: Any, text: str) -> None:
     """Report the tables of a statement to the account of the history that is open."""
-    account = accounts.current
-    if account is None or account.phase == "comparison":
+    if accounts.current is None:
         return
     place = getattr(connection, _PLACE, None)
     if place is None:
@@ -285,23 +216,7 @@ def _note_tables(connection: Any, text: str) -> None:
             if option.val is not None
         }
         setattr(connection, _PLACE, place)
-    name = f"{place.get('host', '')}:{place.get('port', '')}/{place.get('dbname', '')}"
-    # With another schema in front, the same names are other tables.
-    path = _SEARCH_PATH.search(place.get("options", ""))
-    database = name, path[1] if path else ""
-    if account.phase in ("world", "snapshot"):
-        account.know(_host_key(place.get("host", "")))
-    label = account.label("postgresql", database, name)
-    key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label, place))
-    if account.phase == "snapshot":
-        for read in all_names(text):
-            account.read(key, read)
-    elif account.phase == "delivery":
-        for written in written_tables(text):
-            store = account.store_of(key)
-            store.place = place
-            store.named.setdefault(table_name(written), written)
-            account.wrote(key, table_name(written), shown(text))
+    note_tables(place, text)
 
 
 def _commit(connection: Any) -> Act | None:

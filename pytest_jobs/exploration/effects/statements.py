@@ -40,9 +40,14 @@ _SUSPENDED_HOLDER: Final = 5
 _DYING_HOLDER: Final = 5_000
 
 
+def lock_timeout() -> int:
+    """Return how many milliseconds a PostgreSQL connection may wait for a lock."""
+    return _DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER
+
+
 def set_lock_timeout() -> str:
     """Return the statement that limits how long a PostgreSQL connection waits for a lock."""
-    return f"SET lock_timeout = {_DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER}"
+    return f"SET lock_timeout = {lock_timeout()}"
 
 
 def changes(sql: str) -> bool:

@@ -170,6 +170,7 @@ _OWN: Final = {
     "requests": "http.requests",
     "os": "audit",
     "asyncio.runners": "system.tasks",
+    "asyncpg": "asyncpg",
     "atexit": "system.calls:exit_handlers",
     "concurrent.futures.process": "system.processes:executor",
     "ctypes": "system.calls:foreign_functions",

@@ -1,0 +1,116 @@
+"""A database of PostgreSQL, whose tables statements name: what the sources of its drivers share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from ...errors import ExplorationError
+from ..engine.sources import refuse_far
+from ..stores.account import accounts
+from .statements import all_names, shown, table_name, written_tables
+
+_SEARCH_PATH: Final = re.compile(r"-csearch_path=(\S+)")
+
+
+class PostgresqlStore:
+    """One database of a server, whose tables statements name."""
+
+    noun = "table"
+
+    def __init__(self, label: str, place: Mapping[str, str]) -> None:
+        self.label = self.short = label
+        #: What connects to it as the last connection that a delivery used.
+        self.place = place
+        #: Each table as a statement has named it, which may have a schema.
+        self.named: dict[str, str] = {}
+
+    def is_bound(self, name: str) -> bool:
+        return False
+
+    def shows(self, read: str, name: str) -> bool:
+        return False
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        return None
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        try:
+            import psycopg
+            from psycopg import sql
+            from psycopg.conninfo import make_conninfo
+        except ImportError as error:
+            raise ExplorationError(
+                f"The job writes to table {name}, which the world does not show, and psycopg is what reads it at "
+                "the end of each history: pip install 'psycopg[binary]', or show the table."
+            ) from error
+
+        table: Any = self.named.get(name, name)
+        with psycopg.connect(make_conninfo(**self.place), autocommit=True) as connection:
+            connection.execute("SET lock_timeout = 1000")
+            try:
+                # What a sequence has numbered has gaps after a rollback, which are no difference.
+                columns = [column for (column,) in connection.execute(_COLUMNS, (table,))]
+            except psycopg.errors.UndefinedTable:
+                # It was a temporary one.
+                return ()
+            query = sql.SQL("SELECT {} FROM {}").format(
+                sql.SQL(",").join(map(sql.Identifier, columns)), sql.SQL(table)
+            )
+            rows = connection.execute(query).fetchall()
+        return tuple(sorted((renamed(row) for row in rows), key=repr))
+
+
+_COLUMNS: Final = """
+SELECT attname FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''
+AND coalesce(pg_get_expr(adbin, adrelid), '') NOT LIKE 'nextval(%%' ORDER BY attnum
+"""
+
+
+def refuse_far_server(host: str, library: str) -> None:
+    """Refuse a server on another machine that the world does not use.
+
+    Args:
+        host: the machine, as the job names it, or a place in the file system.
+        library: the driver that connects to it.
+    """
+    account = accounts.current
+    is_socket = host.startswith(("/", "@"))
+    if account is not None and host and not is_socket and not account.is_known(_host_key(host)):
+        stand_in = "`sqlalchemy_world` and `django_world` stand"
+        refuse_far(host, f"a connection of {library}", stand_in)
+
+
+def _host_key(host: str) -> str:
+    return f"postgresql on {host}"
+
+
+def note_tables(place: Mapping[str, str], text: str) -> None:
+    """Report the tables of a statement to the account of the history that is open.
+
+    Args:
+        place: the parameters of the connection, as psycopg takes them.
+        text: the statement.
+    """
+    account = accounts.current
+    if account is None or account.phase == "comparison":
+        return
+    name = f"{place.get('host', '')}:{place.get('port', '')}/{place.get('dbname', '')}"
+    # With another schema in front, the same names are other tables.
+    path = _SEARCH_PATH.search(place.get("options", ""))
+    database = name, path[1] if path else ""
+    if account.phase in ("world", "snapshot"):
+        account.know(_host_key(place.get("host", "")))
+    label = account.label("postgresql", database, name)
+    key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label, place))
+    if account.phase == "snapshot":
+        for read in all_names(text):
+            account.read(key, read)
+    elif account.phase == "delivery":
+        for written in written_tables(text):
+            store = account.store_of(key)
+            store.place = place
+            store.named.setdefault(table_name(written), written)
+            account.wrote(key, table_name(written), shown(text))
