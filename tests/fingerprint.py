@@ -37,6 +37,13 @@ _CACHES = (
 
 def fingerprint() -> dict[Hashable, object]:
     """Return everything of this process that a job may put in force and a check has to take back."""
+    for thread in threading.enumerate():
+        # The thread of a timer that was cancelled ends a moment later.
+        if isinstance(thread, threading.Timer) and thread.finished.is_set():
+            thread.join()
+    if any(not task.done() for task in _tasks()):
+        # Those of earlier tests are collected at any time.
+        gc.collect()
     found: dict[Hashable, object] = {
         "working directory": Path.cwd(),
         "environment": _without(os.environ, "PYTEST_CURRENT_TEST"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import psycopg
 from psycopg import sql
 
@@ -10,8 +12,12 @@ gateway = None
 kept: list = []
 
 
-class Kept:
-    """Belongs to no module's globals, as the connection of a framework may."""
+#: Belongs to no class or module of the project, as the connection of a framework may.
+framework = SimpleNamespace(connection=None)
+
+
+class Database:
+    """Keeps a connection for the process."""
 
     connection = None
 
@@ -201,9 +207,15 @@ def keep_a_connection(number):
 
 
 def use_a_kept_connection(number):
-    if Kept.connection is None:
-        Kept.connection = connect(autocommit=True)
-    _mark(Kept.connection, number)
+    if framework.connection is None:
+        framework.connection = connect(autocommit=True)
+    _mark(framework.connection, number)
+
+
+def use_the_connection_of_the_process(number):
+    if Database.connection is None:
+        Database.connection = connect(autocommit=True)
+    _mark(Database.connection, number)
 
 
 def roll_back(number):

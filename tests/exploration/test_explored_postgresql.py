@@ -177,7 +177,13 @@ def test_a_connection_that_two_deliveries_would_share_is_refused(shop):
         ):
             check(plain.use_a_kept_connection, shop, ["overlap"])
     finally:
-        plain.Kept.connection = None
+        plain.framework.connection = None
+
+
+def test_each_process_opens_the_connection_that_a_class_keeps_for_it(shop):
+    check(plain.use_the_connection_of_the_process, shop, ["overlap", "restart"])
+
+    assert plain.Database.connection is None
 
 
 def test_a_job_that_only_reads_shows_nothing(shop):
