@@ -46,7 +46,7 @@ def test_every_page_is_there_once_and_decisions_are_not() -> None:
 def test_the_list_of_decisions_names_each() -> None:
     decisions = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
     listed = re.findall(
-        r"(?m)^(\d+)\. \[.+\]\((.+)\)$", (DOCS / "decisions" / "index.md").read_text("utf-8")
+        r"(?m)^(\d+)\. \[.+?\]\((.+?)\)", (DOCS / "decisions" / "index.md").read_text("utf-8")
     )
 
     assert listed == [(str(int(name[:4])), name) for name in decisions]
