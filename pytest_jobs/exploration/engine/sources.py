@@ -194,6 +194,7 @@ _OWN: Final = {
     "mock.mock": "doubles.mocks:backport",
     "urllib3": "http.urllib3",
     "MySQLdb.connections": "mysql.mysqlclient:source",
+    "mongomock.collection": "doubles.mongomock",
     "mysql.connector": "mysql.connector:source",
     "oracledb": "c_drivers:oracledb",
     "psycopg2": "c_drivers:psycopg2",
@@ -206,7 +207,8 @@ _OWN: Final = {
 #: Libraries that keep nothing for each thread, and that never wait for another delivery.
 _PLAIN: Final = frozenset(
     (
-        *("http.client", "mock.mock", "os", "smtplib", "sqlite3", "subprocess", "unittest.mock"),
+        *("http.client", "mock.mock", "mongomock.collection", "os", "smtplib", "sqlite3"),
+        *("subprocess", "unittest.mock"),
         *(library for library, name in _OWN.items() if name.startswith("system.")),
     )
 )

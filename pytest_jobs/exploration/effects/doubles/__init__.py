@@ -8,6 +8,7 @@
 - `mocks`: the mocks of `unittest.mock` that a test has put in place; `mock_names`: how the test names them;
   `mock_kinds`: what their calls stand for.
 - `botocore`: the clients of AWS, with moto, a Stubber or a server on this machine behind them.
+- `mongomock`: the collections of mongomock, which stands in for pymongo.
 
 Read `receiver` first.
 """

@@ -135,7 +135,12 @@ def _queried(queryset: Any) -> tuple[bool, list[Any]]:
 
 
 def values_of(kind: type) -> Callable[[Any], Any] | None:
-    """Return what turns the arrays, tables and numbers of numpy and pandas into plain values; None for others."""
+    """Return what turns the arrays, tables and numbers of numpy and pandas, and ids of MongoDB, into plain values.
+
+    None for others.
+    """
+    if kind.__module__ in ("bson.objectid", "mongomock.object_id"):
+        return lambda value: (kind.__name__, str(value))
     numpy, pandas = _library("numpy"), _library("pandas")
     if pandas is not None:
         if issubclass(kind, pandas.DataFrame):

@@ -1,0 +1,202 @@
+"""What jobs do to collections of mongomock, which stands in for pymongo in tests.
+
+pymongo itself connects to a server, and its connections are refused.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from typing import Any, Final
+
+from ....harness.records.patches import Patches
+from ...engine.acts import Act, acting, looking, note_look, watcher
+from ...engine.sameness.chance import drawing
+from ...stores.account import Account, accounts
+from ..wrapping import surround
+from .arguments import text_of
+
+library: Final = "mongomock.collection"
+
+_WRITES: Final = (
+    *("insert_one", "insert_many", "update_one", "update_many", "replace_one", "bulk_write"),
+    *("delete_one", "delete_many", "drop", "rename"),
+    *("find_one_and_delete", "find_one_and_replace", "find_one_and_update"),
+)
+_READS: Final = ("find", "find_one", "count_documents", "estimated_document_count", "distinct")
+#: The stages of a pipeline that write what it finds into a collection.
+_WRITING_STAGES: Final = ("$out", "$merge")
+#: The attribute of a client with the number of the history whose world has made it.
+_MADE_IN: Final = "_pytest_jobs_made_in"
+
+
+class MongoStore:
+    """A database, whose collections the calls name."""
+
+    noun = "collection"
+
+    def __init__(self, label: str, database: Any) -> None:
+        self.label = self.short = label
+        self._database = database
+
+    def is_bound(self, name: str) -> bool:
+        return False
+
+    def shows(self, read: str, name: str) -> bool:
+        return read == name
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        # The job has dropped it again.
+        return None if name in self._database.list_collection_names() else ""
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        return tuple(sorted(map(renamed, self._database[name].find()), key=repr))
+
+
+def install(patches: Patches) -> None:
+    """Watch the methods of collections, and recognise the ids that are drawn for documents."""
+    collections = import_module("mongomock.collection")
+    collection = collections.Collection
+    for name in _WRITES:
+        surround(patches, collection, name, functools.partial(_writing, name))
+    for name in _READS:
+        surround(patches, collection, name, _reading)
+    surround(patches, collection, "aggregate", _aggregating)
+    database = import_module("mongomock.database").Database
+    surround(patches, database, "drop_collection", _dropping)
+    client = import_module("mongomock").MongoClient
+    _after(patches, client, "__init__", _note_maker)
+    surround(patches, client, "drop_database", _dropping_database)
+    # Documents are looked up when a cursor is asked for the first.
+    _after(patches, collections.Cursor, "__next__", lambda cursor: note_look())
+    _after(patches, collections.Cursor, "next", lambda cursor: note_look())
+    _note_ids(patches, import_module("mongomock").ObjectId)
+
+
+def _after(patches: Patches, owner: type[Any], name: str, then: Callable[[Any], object]) -> None:
+    genuine = getattr(owner, name)
+
+    @functools.wraps(genuine)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        found = genuine(self, *args, **kwargs)
+        then(self)
+        return found
+
+    patches.set(owner, name, call)
+
+
+def _note_ids(patches: Patches, kind: type[Any]) -> None:
+    """Let ids that are drawn be random texts: they are made of the time and of what the process drew once."""
+    genuine = kind.__init__
+
+    @functools.wraps(genuine)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        genuine(self, *args, **kwargs)
+        if args[:1] not in ((), (None,)) or kwargs.get("oid") is not None:
+            return
+        current, draw_in_world = watcher.get(), drawing.get()
+        if current is not None:
+            current.draw(str(self))
+        elif draw_in_world is not None:
+            draw_in_world(str(self))
+
+    patches.set(kind, "__init__", made)
+
+
+def _note_maker(client: Any) -> None:
+    account = accounts.current
+    if account is not None and account.phase == "world":
+        vars(client)[_MADE_IN] = account.number
+
+
+def _writing(
+    method: str, collection: Any, *args: Any, **kwargs: Any
+) -> AbstractContextManager[None]:
+    text = text_of(f"{collection.name}.{method}", args, kwargs)
+    _wrote(collection.database, collection.name, text)
+    if method == "rename":
+        _wrote(collection.database, str(args[0] if args else kwargs.get("new_name")), text)
+    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+
+
+def _reading(collection: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    _read(collection)
+    return looking()
+
+
+def _aggregating(
+    collection: Any, pipeline: Any, *args: Any, **kwargs: Any
+) -> AbstractContextManager[None]:
+    _read(collection)
+    written = [
+        stage[name]
+        for stage in (pipeline if isinstance(pipeline, list | tuple) else ())
+        for name in _WRITING_STAGES
+        if isinstance(stage, Mapping) and name in stage
+    ]
+    if not written:
+        return looking()
+    text = text_of(f"{collection.name}.aggregate", (pipeline, *args), kwargs)
+    for target in written:
+        into = target.get("into") if isinstance(target, Mapping) else target
+        name = into.get("coll") if isinstance(into, Mapping) else into
+        _wrote(collection.database, str(name), text)
+    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+
+
+def _dropping(database: Any, name: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    name = getattr(name, "name", name)
+    text = text_of("drop_collection", (name, *args), kwargs)
+    _wrote(database, name, text)
+    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+
+
+def _dropping_database(
+    client: Any, name: Any, *args: Any, **kwargs: Any
+) -> AbstractContextManager[None]:
+    name = getattr(name, "name", name)
+    text = text_of("drop_database", (name, *args), kwargs)
+    for collection in client[name].list_collection_names():
+        _wrote(client[name], collection, text)
+    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+
+
+def _act(text: str) -> Act:
+    return Act("mongo", text, counts=False, refused=_lost, answer_lost=_lost)
+
+
+def _lost() -> Exception:
+    """Return what pymongo raises when a connection breaks; it does not know whether the server has heard it."""
+    try:
+        kind = import_module("pymongo.errors").AutoReconnect
+    except ImportError:
+        kind = import_module("mongomock").PyMongoError
+    error: Exception = kind("connection closed")
+    return error
+
+
+def _wrote(database: Any, name: str, text: str) -> None:
+    account = accounts.current
+    if account is not None and account.phase != "comparison":
+        account.wrote(_store(account, database), name, text)
+
+
+def _read(collection: Any) -> None:
+    account = accounts.current
+    if account is not None and account.phase != "comparison":
+        account.read(_store(account, collection.database), collection.name)
+
+
+def _store(account: Account, database: Any) -> str:
+    """Return the key of the store for a database."""
+    client = database.client
+    is_own = vars(client).get(_MADE_IN) == account.number
+    label = account.label(
+        "mongo", (vars(client)["_store"], database.name), database.name, is_own=is_own
+    )
+    key = account.store(f"mongo {label}", lambda: MongoStore(label, database))
+    if is_own:
+        account.know(key)
+    return key
