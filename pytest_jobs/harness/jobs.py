@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, Unpack, cast
 
 from ..core.foundation.vocabulary import in_our_words, keyword_advice
 from ..core.foundation.waits import Seconds
-from ..errors import CriterionError, RunningLoopError
+from ..errors import CriterionError, ExplorationError, RunningLoopError
 from .commits.callables import calling_line
 from .commits.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
 from .ledger.chosen import Beginning
@@ -378,7 +378,7 @@ class Jobs(OpenHarness):
         if workers is None:
             tally = self._drive("drain", call.drain(until_ns), raise_errors=call.raise_errors)
         else:
-            check_outside_jobs("drain")
+            self._check_may_perform("drain")
             pool = Workers(workers, self.performer, self.ledger)
             tally = OverlappingDrain(call, pool, until_ns).run()
             self._run_inline()
@@ -485,8 +485,17 @@ class Jobs(OpenHarness):
         _refuse_unknown(verb, filters, (*VerbFilters.__annotations__, *own))
         return VerbCall(self.ledger, self.targets, self._holdings, **filters)
 
-    def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
+    def _check_may_perform(self, verb: str) -> None:
         check_outside_jobs(verb)
+        if self.histories:
+            raise ExplorationError(
+                f"jobs.{verb}() was called in a check, whose jobs are in a ledger of their own, so that it would "
+                "perform nothing. Call the function of the job, or let the world make what the job would have "
+                "left; the check performs its own job by itself."
+            )
+
+    def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
+        self._check_may_perform(verb)
         ledger, performer = self.ledger, self.performer
         work = self._work(verb)
 
@@ -504,7 +513,7 @@ class Jobs(OpenHarness):
         return result
 
     async def _adrive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
-        check_outside_jobs(verb)
+        self._check_may_perform(verb)
         ledger, performer = self.ledger, self.performer
         work = self._work(verb)
 

@@ -153,6 +153,8 @@ class OpenHarness:
         """
         #: Bring in the job libraries.
         self.bridges = Bridges(bridges)
+        #: The histories of a check that are open: their jobs are in ledgers of their own.
+        self.histories: list[object] = []
         self._capture = capture
         self._transactions = TransactionSystems(transactions)
         self._callbacks_seen: set[tuple[str, str, str]] = set()

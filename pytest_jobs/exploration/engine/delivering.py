@@ -99,6 +99,8 @@ class Deliveries:
         engine = self.engine
         self.ledger = ledger = Ledger(engine.clock)
         without_garbage_collection(stack)
+        engine.harness.histories.append(self)
+        stack.callback(engine.harness.histories.remove, self)
         stack.enter_context(engine.clock.excursion())
         self._advance_ns(int(delay.total_seconds() * 1e9))
         stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
