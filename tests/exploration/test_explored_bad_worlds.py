@@ -59,8 +59,8 @@ def test_a_verb_in_a_world(jobs):
 
     performs_nothing = (
         "was called in a check, whose jobs are in a ledger of their own, so that it would perform nothing. Call "
-        "the function of the job, or let the world make what the job would have left; the check performs its own job "
-        "by itself."
+        "the function of the job, or let the world make what the job would have left; the check performs its own "
+        "job by itself."
     )
     assert message(world) == f"jobs.drain() {performs_nothing}"
     assert jobs.drain() == {}
