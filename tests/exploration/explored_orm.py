@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 from sqlalchemy import ForeignKey, create_engine, func, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -201,18 +202,16 @@ def keep_a_session(number):
     kept[0].commit()
 
 
-class Kept:
-    """Belongs to no module's globals, as the session of a framework may."""
-
-    session = None
+#: Belongs to no class or module of the project, as the session of a framework may.
+framework = SimpleNamespace(session=None)
 
 
 def use_a_kept_session(number):
-    if Kept.session is None:
-        Kept.session = Session()
-    payment = Kept.session.get(Payment, number)
+    if framework.session is None:
+        framework.session = Session()
+    payment = framework.session.get(Payment, number)
     payment.status = "done"
-    Kept.session.commit()
+    framework.session.commit()
 
 
 def do_nothing_but_read(number):

@@ -137,7 +137,7 @@ def test_a_session_that_two_deliveries_would_share_is_refused():
         ):
             check(orm.use_a_kept_session, histories=["crash", "overlap"])
     finally:
-        orm.Kept.session = None
+        orm.framework.session = None
 
 
 @pytest.mark.parametrize("pool", [None, StaticPool], ids=["a thread's own", "static"])

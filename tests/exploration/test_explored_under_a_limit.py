@@ -19,16 +19,16 @@ class Histories:
 
     def __init__(self, seconds: float) -> None:
         self._left = 20
-        self._looks = 0
 
     def __call__(self) -> bool:
+        if self._left == 0:
+            return False
         self._left -= 1
-        return self._left >= 0
+        return True
 
     @property
     def computed(self) -> float:
-        self._looks += 1
-        return float(self._looks)
+        return 20.0 - self._left
 
     def suffices(self, done: int, more: int) -> bool:
         return done + more <= 20
