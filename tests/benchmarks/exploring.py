@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import json
 import pathlib
 import statistics
 import subprocess
@@ -17,7 +18,8 @@ from rows import Row
 from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import NotIdempotent
 
-_PEERS_IN_THEIR_OWN_PROCESS = "--frontrun"
+_FRONTRUN_ALONE = "--frontrun"
+_ALL_BUT_FRONTRUN = "--others"
 
 
 class Gateway:
@@ -47,8 +49,13 @@ def world() -> Iterator[Callable[[], dict[str, object]]]:
 
 
 def exploring_rows() -> Iterator[Row]:
-    found = _median(_find)
-    for peer, milliseconds in _peers():
+    # In a process without the libraries of other rows, each of which takes part in a check once it is imported.
+    ours = subprocess.run(
+        [sys.executable, __file__, _ALL_BUT_FRONTRUN], check=True, capture_output=True, text=True
+    )
+    peers: dict[str, float] = json.loads(ours.stdout)
+    found = peers.pop("ours")
+    for peer, milliseconds in (*peers.items(), *_frontrun()):
         shown = f"{found:.1f} ms / {milliseconds:.1f} ms"
         yield Row(f"the double charge / {peer}", shown, found / milliseconds, 1)
 
@@ -58,14 +65,18 @@ def _find() -> None:
         check_idempotent(charge, args=(1,), world=world)
 
 
-def _peers() -> Iterator[tuple[str, float]]:
+def _all_but_frontrun() -> Iterator[tuple[str, float]]:
+    yield "ours", _median(_find)
     if importlib.util.find_spec("interleave_test") is not None:
         yield "interleave-test", _median(_with_interleave_test)
     if importlib.util.find_spec("detangle") is not None:
         yield "detangle, of the coroutine", _median(_with_detangle)
+
+
+def _frontrun() -> Iterator[tuple[str, float]]:
     runner = pathlib.Path(sys.executable).with_name("frontrun")
     if runner.exists():
-        command = [runner, sys.executable, __file__, _PEERS_IN_THEIR_OWN_PROCESS]
+        command = [runner, sys.executable, __file__, _FRONTRUN_ALONE]
         ended = subprocess.run(command, check=True, capture_output=True, text=True)
         yield "frontrun", float(ended.stdout.split()[-1])
 
@@ -137,8 +148,10 @@ def _median(run: Callable[[], object], repetitions: int = 15) -> float:
 
 
 if __name__ == "__main__":
-    if _PEERS_IN_THEIR_OWN_PROCESS in sys.argv:
+    if _FRONTRUN_ALONE in sys.argv:
         print(_median(_with_frontrun, 5))
+    elif _ALL_BUT_FRONTRUN in sys.argv:
+        print(json.dumps(dict(_all_but_frontrun())))
     else:
         for row in exploring_rows():
             print(row.what, row.measured, row.ratio, row.verdict)
