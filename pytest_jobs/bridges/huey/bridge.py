@@ -444,7 +444,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
 
 
 def _noting(emit: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the method that sends signals, so that a delivery notes those of its task."""
+    """Return the method that sends signals; a delivery notes the signals of its task."""
 
     @wraps(emit)
     def noted(application: Huey, signal: str, task: Task, *args: Any) -> Any:

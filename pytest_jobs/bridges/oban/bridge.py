@@ -118,7 +118,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
                     f"{each!r} is not an Oban: name the object that `Oban(pool=...)` made."
                 )
         self._instances: Applications[Oban] = Applications(instances, lambda kinds: Oban in kinds)
-        #: Names of workers of which something was enqueued, of other services' workers too.
+        #: The names of the workers for which jobs were enqueued; some belong to other services.
         self._named: set[str] = set()
 
     def __str__(self) -> str:

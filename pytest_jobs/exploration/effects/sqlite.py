@@ -81,7 +81,7 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 @functools.cache
 def _watched(factory: type[sqlite3.Connection]) -> type[Any]:
-    """Return the class of watched connections that are like those of a class."""
+    """Return a class of watched connections that derives from a class of connections."""
     if issubclass(factory, _WatchedConnection):
         return factory
     return type(f"Watched{factory.__name__}", (_WatchedConnection, factory), {})

@@ -111,7 +111,7 @@ class Engine:
         return self.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(sink), self._functions)
 
     def draw_from(self, chance: Chance, stack: ExitStack) -> None:
-        """Take random bytes from a source, also those of `uuid` and `secrets`, and seed `random`.
+        """Take the random bytes of this process from a source, including `uuid` and `secrets`, and seed `random`.
 
         Args:
             chance: the source.

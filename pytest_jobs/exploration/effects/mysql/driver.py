@@ -391,7 +391,7 @@ def _sent(block: AbstractContextManager[None]) -> Generator[None, None, None]:
 
 
 def _unwatched(call: Callable[[], T]) -> T:
-    """Do something that is no part of the job."""
+    """Make a call that does not belong to the job."""
 
     def do() -> T:
         _sending.set(True)

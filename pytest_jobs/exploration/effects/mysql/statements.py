@@ -111,7 +111,7 @@ class Statement:
         return list(dict.fromkeys(map(_table, found)))
 
     def named(self) -> set[Table]:
-        """Return every name in it, so also those of the tables that it reads."""
+        """Return every name in it, including the tables that it reads."""
         return {_table(place) for part in self._parts for place in _PLACES.findall(part)}
 
     def _has(self, pattern: re.Pattern[str]) -> bool:
