@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
+from .sameness.chance import drawing
+
 T = TypeVar("T")
 
 
@@ -293,6 +295,15 @@ def note_look(*, changes: bool = False) -> None:
     current = watcher.get()
     if current is not None:
         current.look(changes=changes)
+
+
+def note_draw(text: str) -> None:
+    """Report a random text that a delivery, or its world, has drawn past `os.urandom`: for effect sources."""
+    current, draw_in_world = watcher.get(), drawing.get()
+    if current is not None:
+        current.draw(text)
+    elif draw_in_world is not None:
+        draw_in_world(text)
 
 
 def note_effect(act: Act) -> None:

@@ -44,6 +44,9 @@ class Engine:
     harness of the test, or opens one.
     """
 
+    #: The state of the process before the search, or when the world of a history has been built.
+    first_state: ProcessState
+
     def __init__(
         self,
         harness: Jobs,
@@ -72,8 +75,6 @@ class Engine:
         self._patchers = Patchers(self.patches, _is_in_delivery)
         #: What processes keep inside of the objects of the project.
         self.process_memory = ProcessMemory((), scope.leaves_out)
-        #: The state of the process before the search, or when the world of a history has been built.
-        self.first_state = ProcessState.taken()
 
     @classmethod
     @contextmanager

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Set as AbstractSet
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol, TypeAlias
 
 from ...harness.records.attributes import identity, is_one_of
+from .ending.process_memory import CONTAINERS, fill
 
-_CONTAINERS: Final = (dict, list, set, deque, bytearray)
 LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,
     type(threading.RLock()): threading.RLock,
@@ -192,12 +191,7 @@ class ModuleGlobals:
                 if is_held(value) and not content:
                     held_elsewhere.add(identity(value))
             elif content is not None:
-                there: Any = vars(value) if is_one_of((threading.local,), value) else value
-                there.clear()
-                if isinstance(there, dict | set):
-                    there.update(content)
-                else:
-                    there.extend(content)
+                fill(vars(value) if is_one_of((threading.local,), value) else value, content)
         for owner, namespace in namespaces.items():
             for name, value in list(namespace.items()):
                 is_state = not is_one_of(_NO_STATE, value) and not name.startswith("__")
@@ -208,7 +202,7 @@ class ModuleGlobals:
 
 def _content(value: Any) -> Any:
     """Return what a global holds: a copy of a container, what this thread keeps, or whether it is a held lock."""
-    if is_one_of(_CONTAINERS, value):
+    if is_one_of(CONTAINERS, value):
         return copy.copy(value)
     if type(value) in LOCKS:
         return is_held(value)

@@ -197,10 +197,10 @@ class Reference:
             ExplorationError: when it did what shows nothing.
         """
         # The modules of the traced code are known only after the run, which has changed their globals.
-        scope = self._checked.engine.scope
+        engine = self._checked.engine
+        scope = engine.scope
         modules = scope.loaded_modules()
         globals_before = ModuleGlobals(modules)
-        engine = self._checked.engine
         engine.remember_locks(modules)
         engine.remember_process(modules)
         history = self.history(learns=True)
@@ -212,8 +212,8 @@ class Reference:
         globals_before.restart()
         engine.process_memory.keep_only(scope.modules())
         # The globals are those from before, and a lock among them belongs to the loop of that run.
-        self._checked.engine.renew_process()
-        if self._checked.engine.sources.catch_up() and history.refusal is not None:
+        engine.renew_process()
+        if engine.sources.catch_up() and history.refusal is not None:
             return True
         # Before another run meets what the refused one has left, such as a lock file.
         check_not_refused(history)

@@ -16,7 +16,7 @@ from ...harness.records.record import JobRecord, current_record
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, Unwound, watcher
 from ..engine.delivering import Deliveries
-from ..engine.ending.process_memory import Kept
+from ..engine.ending.process_memory import ProcessValues
 from ..engine.ending.process_state import ProcessState, put_recursion_limit
 from ..engine.ending.signs import blocking_call
 from ..engine.ending.synchronisers import Slot
@@ -40,7 +40,7 @@ _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 #: The memory of one process: the globals of its modules, what objects keep, its locks and the like, and what
 #: belongs to all of it.
-Memory: TypeAlias = tuple[ProcessGlobals, Kept, list[Slot], ProcessState]
+Memory: TypeAlias = tuple[ProcessGlobals, ProcessValues, list[Slot], ProcessState]
 
 
 class History(Deliveries):

@@ -63,7 +63,7 @@ class _Turn:
             return
         added: list[JobRecord] = []
         try:
-            # A handler may put a record off between any two steps, until this is no turn any more.
+            # A handler may put a record off between any two steps, until the turn has ended.
             while self._put_off:
                 self._depth = 1
                 while self._put_off:

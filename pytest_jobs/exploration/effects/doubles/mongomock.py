@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, acting, looking, note_look, watcher
-from ...engine.sameness.chance import drawing
+from ...engine.acts import Act, acting, looking, note_draw, note_look
 from ...stores.account import Account, accounts
 from ..wrapping import surround
 from .arguments import text_of
@@ -96,11 +95,7 @@ def _note_ids(patches: Patches, kind: type[Any]) -> None:
         genuine(self, *args, **kwargs)
         if args[:1] not in ((), (None,)) or kwargs.get("oid") is not None:
             return
-        current, draw_in_world = watcher.get(), drawing.get()
-        if current is not None:
-            current.draw(str(self))
-        elif draw_in_world is not None:
-            draw_in_world(str(self))
+        note_draw(str(self))
 
     patches.set(kind, "__init__", made)
 
@@ -118,7 +113,7 @@ def _writing(
     _wrote(collection.database, collection.name, text)
     if method == "rename":
         _wrote(collection.database, str(args[0] if args else kwargs.get("new_name")), text)
-    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+    return acting(_act(text))
 
 
 def _reading(collection: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
@@ -143,14 +138,14 @@ def _aggregating(
         into = target.get("into") if isinstance(target, Mapping) else target
         name = into.get("coll") if isinstance(into, Mapping) else into
         _wrote(collection.database, str(name), text)
-    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+    return acting(_act(text))
 
 
 def _dropping(database: Any, name: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
     name = getattr(name, "name", name)
     text = text_of("drop_collection", (name, *args), kwargs)
     _wrote(database, name, text)
-    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+    return acting(_act(text))
 
 
 def _dropping_database(
@@ -160,7 +155,7 @@ def _dropping_database(
     text = text_of("drop_database", (name, *args), kwargs)
     for collection in client[name].list_collection_names():
         _wrote(client[name], collection, text)
-    return acting(_act(text)) if watcher.get() is not None else nullcontext()
+    return acting(_act(text))
 
 
 def _act(text: str) -> Act:

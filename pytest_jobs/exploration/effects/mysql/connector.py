@@ -42,9 +42,6 @@ class _Connector(Driver):
         # As it was set last: the property would ask the server.
         return bool(connection._autocommit)
 
-    def drop(self, connection: Any) -> None:
-        connection.close()
-
     def error(self, number: int, text: str) -> Exception:
         error: Exception = import_module("mysql.connector.errors").OperationalError(text, number)
         return error

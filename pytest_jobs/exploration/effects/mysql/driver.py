@@ -107,16 +107,12 @@ class Driver(ABC):
     def install(self, patches: Patches) -> None:
         """Watch the connections and the statements of the driver."""
 
-    @abstractmethod
-    def is_open(self, connection: Any) -> bool: ...
+    def is_open(self, connection: Any) -> bool:
+        return bool(connection.open)
 
-    @abstractmethod
     def autocommits(self, connection: Any) -> bool:
         """Return whether the connection commits each statement that is in no transaction."""
-
-    @abstractmethod
-    def drop(self, connection: Any) -> None:
-        """Close a connection."""
+        return bool(connection.get_autocommit())
 
     @abstractmethod
     def error(self, number: int, text: str) -> Exception:
@@ -207,7 +203,7 @@ class Driver(ABC):
             return
         # The server itself needs a moment to find out that a client is gone.
         releases = [functools.partial(_run, connection, sql) for sql in _RELEASES]
-        for end in (connection.rollback, *releases, functools.partial(self.drop, connection)):
+        for end in (connection.rollback, *releases, connection.close):
             with suppress(Exception):
                 _unwatched(end)
 

@@ -25,15 +25,6 @@ class _MysqlClient(Driver):
         surround(patches, connected, "__init__", self._connecting)
         self.surround_statements(patches, connected, cursor, "query")
 
-    def is_open(self, connection: Any) -> bool:
-        return bool(connection.open)
-
-    def autocommits(self, connection: Any) -> bool:
-        return bool(connection.get_autocommit())
-
-    def drop(self, connection: Any) -> None:
-        connection.close()
-
     def error(self, number: int, text: str) -> Exception:
         error: Exception = import_module("MySQLdb").OperationalError(number, text)
         return error

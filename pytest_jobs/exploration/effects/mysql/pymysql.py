@@ -33,15 +33,6 @@ class _PyMySQL(Driver):
         cursor = import_module("pymysql.cursors").Cursor
         self.surround_statements(patches, connected, cursor, "query")
 
-    def is_open(self, connection: Any) -> bool:
-        return bool(connection.open)
-
-    def autocommits(self, connection: Any) -> bool:
-        return bool(connection.get_autocommit())
-
-    def drop(self, connection: Any) -> None:
-        connection.close()
-
     def error(self, number: int, text: str) -> Exception:
         error: Exception = import_module("pymysql.err").OperationalError(number, text)
         return error

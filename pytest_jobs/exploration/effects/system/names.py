@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import watcher
-from ...engine.sameness.chance import drawing
+from ...engine.acts import note_draw
 
 library: Final = "tempfile"
 
@@ -22,12 +21,7 @@ def install(patches: Patches) -> None:
     @functools.wraps(draw)
     def drawn(names: Any) -> str:
         name = draw(names)
-        current = watcher.get()
-        draw_in_world = drawing.get()
-        if current is not None:
-            current.draw(name)
-        elif draw_in_world is not None:
-            draw_in_world(name)
+        note_draw(name)
         return name
 
     patches.set(sequence, "__next__", drawn)

@@ -18,8 +18,8 @@ from ....harness.records.attributes import attributes_of, identity, is_one_of
 from .synchronisers import Namespace, is_synchroniser
 
 _CACHE: Final[Any] = type(functools.lru_cache(lambda: None))
-_SEQUENCES: Final = (list, set, deque, bytearray)
-_CONTAINERS: Final = (dict, *_SEQUENCES)
+#: What has a content that can be replaced.
+CONTAINERS: Final = (dict, list, set, deque, bytearray)
 _CALLABLE: Final = (staticmethod, classmethod, types.MethodType)
 #: These do not change, but what is in them may.
 _WRAPPING: Final = (tuple, frozenset, _CACHE, functools.partial, *_CALLABLE)
@@ -187,10 +187,16 @@ class _Content(NamedTuple):
         return len(items) == len(self.container) and all(map(is_, items, self.container))
 
     def put(self, name: Any, value: Any) -> None:
-        self.container.clear()
-        (self.container.update if isinstance(self.container, set) else self.container.extend)(
-            value.items
-        )
+        fill(self.container, value.items)
+
+
+def fill(container: Any, content: Any) -> None:
+    """Give a container another content, and let it stay the same object."""
+    container.clear()
+    if isinstance(container, dict | set):
+        container.update(content)
+    else:
+        container.extend(content)
 
 
 def _put_into(names: dict[Any, Any], name: Any, value: Any) -> None:
@@ -223,8 +229,8 @@ class _Cell(NamedTuple):
 
 #: A place, and the name of a value in it.
 Spot: TypeAlias = tuple[int, Any]
-#: The values at some spots.
-Kept: TypeAlias = dict[Spot, Any]
+#: The values at the spots that belong to one process.
+ProcessValues: TypeAlias = dict[Spot, Any]
 
 
 class ProcessMemory:
@@ -243,7 +249,7 @@ class ProcessMemory:
         """
         self._left_out = left_out
         self._all = _found(modules, left_out)
-        self._places = self._looked_at = self._all
+        self._places = self._all
         #: What belongs to processes.
         self._own: set[Spot] = set()
         self._first: dict[int, dict[Any, Any]] = {}
@@ -265,18 +271,18 @@ class ProcessMemory:
         Args:
             learns: whether to look at every place, however many there are.
         """
-        self._looked_at = self._places
-        if not learns and len(self._places) > _MOST_EACH_TIME:
+        places = self._places
+        if not learns and len(places) > _MOST_EACH_TIME:
             keys = {key for key, _ in (*self._own, *self._left)}
-            self._looked_at = {key: self._places[key] for key in keys}
-        now = self._taken()
+            places = {key: places[key] for key in keys}
+        now = self._taken(places)
         for (key, name), (left, first) in self._left.items():
             if _is_same(now[key].get(name, _GONE), left):
                 self._own.add((key, name))
                 self._put_first(key, name, first)
         if self._left:
             self._left = {}
-            now = self._taken()
+            now = self._taken(places)
         self._first = now
 
     def end(self) -> None:
@@ -296,7 +302,7 @@ class ProcessMemory:
                 else:
                     self._left[key, name] = left, was
 
-    def taken(self) -> Kept:
+    def taken(self) -> ProcessValues:
         """Return what belongs to the process that runs now."""
         if not self._own:
             return {}
@@ -308,7 +314,7 @@ class ProcessMemory:
         for key, name in self._own:
             self._put_first(key, name, self._first[key].get(name, _GONE))
 
-    def switch_to(self, there: Kept | None) -> None:
+    def switch_to(self, there: ProcessValues | None) -> None:
         """Switch to another process, while the one that is left stays alive.
 
         Args:
@@ -327,13 +333,13 @@ class ProcessMemory:
                 first = _Filled(anew.setdefault(identity(function), _emptied(function)), 0)
             self._put(key, name, first)
 
-    def _taken(self) -> dict[int, dict[Any, Any]]:
+    def _taken(self, places: Mapping[int, _Place]) -> dict[int, dict[Any, Any]]:
         before = self._first
         return {
             key: found
             if (found := before.get(key)) is not None and place.is_as(found)
             else place.taken()
-            for key, place in self._looked_at.items()
+            for key, place in places.items()
         }
 
     def _put(self, key: int, name: Any, value: Any) -> None:
@@ -419,7 +425,7 @@ class _Walk:
         for name, value in list(names.items()):
             if name.startswith("__") or is_one_of(_CONSTANT, value):
                 continue
-            if is_one_of(_CONTAINERS, value):
+            if is_one_of(CONTAINERS, value):
                 # Its content is that of the global.
                 self._seen.add(identity(value))
                 yield from _members(value)
@@ -428,7 +434,7 @@ class _Walk:
 
     def _within(self, value: Any) -> Iterator[Any]:
         kind = type(value)
-        if is_one_of(_CONTAINERS, value):
+        if is_one_of(CONTAINERS, value):
             is_dictionary = isinstance(value, dict)
             self.places[identity(value)] = _Names(value) if is_dictionary else _Content(value)
             yield from _members(value)

@@ -71,7 +71,7 @@ class _Unfit(Exception):
 
 
 class Unordered(list[Any]):
-    """A list of which the order says nothing."""
+    """A list whose order does not matter."""
 
 
 class Fields(tuple[str, tuple[tuple[str, Any], ...]]):

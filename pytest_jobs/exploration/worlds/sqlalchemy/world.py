@@ -13,7 +13,7 @@ from ....harness.records.patches import Patches
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-#: What asks a server for its time: with its zone, of which MySQL keeps none, and without.
+#: The statements that ask a server for its time: with a zone, which MySQL does not keep, and without.
 _TIMES: Final = {
     "postgresql": "SELECT clock_timestamp(), clock_timestamp()::timestamp",
     "mysql": "SELECT NOW(), NOW()",
