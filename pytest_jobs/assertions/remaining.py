@@ -1,4 +1,4 @@
-"""The jobs of a test that failed, in a few lines: pending, waiting for commit, failed, dropped."""
+"""The jobs of a test that failed, in a few lines: pending, waiting for commit, failed, dropped, recurring."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Final
 
 from ..harness.jobs import Jobs
 from ..harness.records.delivery import delivery_line
+from ..harness.records.instants import to_datetime
 from ..harness.records.record import record_line
+from ..harness.records.texts import instant
 from .messages import listing, shown_to
 
 #: How many lines of each kind are shown, so that there are at most some 15 in all.
@@ -15,7 +17,10 @@ _SHOWN: Final = 3
 
 
 def jobs_in_this_test(jobs: Jobs) -> str:
-    """Return what became of the jobs of a test; empty when each was performed, or there was none."""
+    """Return what became of the jobs of a test; empty when each was performed, or there was none.
+
+    Recurring jobs are shown where they depend on when the test ran: the test had not set the clock.
+    """
     pending = [record_line(record) for record in jobs.ledger.pending()]
     waiting = jobs.waiting_for_commit.peek()
     by_verb = any(not callback.commits_itself for callback in waiting)
@@ -46,12 +51,28 @@ def jobs_in_this_test(jobs: Jobs) -> str:
         for title, step, lines, view in kinds
         if lines
     ]
+    if jobs.firings_began_ns is not None:
+        began = instant(to_datetime(jobs.firings_began_ns))
+        fired = [
+            f"{instant(to_datetime(at_ns))} {record_line(jobs.ledger.records[sequence])}"
+            for _, at_ns, sequences in jobs.firings
+            for sequence in sequences
+        ]
+        head = (
+            f"recurring: {len(fired)} enqueued after {began}, the time of this run. "
+            "Next: jobs.clock.move_to(...) as the first line of the test makes every run alike."
+        )
+        blocks.append(_listing(head, fired, "jobs.deliveries", len(fired) if verbose else _SHOWN))
     return shown_to(jobs.reader, "\n".join(blocks))
 
 
 def _block(title: str, step: str, lines: Sequence[str], view: str, most: int) -> str:
     them = "it" if len(lines) == 1 else "them"
     head = f"{title}: {len(lines)}" + (f". Next: {step} {them}." if step else "")
+    return _listing(head, lines, view, most)
+
+
+def _listing(head: str, lines: Sequence[str], view: str, most: int) -> str:
     text = listing(head, lines[:most], 0)
     left = len(lines) - most
     return f"{text}\n  ... and {left} more: print({view.partition(',')[0]})" if left > 0 else text

@@ -324,6 +324,11 @@ class OpenHarness:
         """The recurring tasks that were due: key, "" for one of a job library, time, sequences of its records."""
         return self._recurring.firings
 
+    @property
+    def firings_began_ns(self) -> int | None:
+        """The time of the system from which recurring tasks fired; None where the test chose the time."""
+        return self._recurring.origin_ns
+
     def _simulated(self, deliveries: Sequence[Delivery]) -> None:
         for call in self._when_simulated:
             call(deliveries)

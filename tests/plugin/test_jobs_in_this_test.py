@@ -1,13 +1,18 @@
 """The report of a test that failed ends with a short section about its jobs."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import freezegun
 import pytest
+import time_machine
 from stub_transactions import StubTransactions, callback
 
+from pytest_jobs import job
 from pytest_jobs.assertions.remaining import jobs_in_this_test
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
+from pytest_jobs.harness.records.texts import instant
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -216,3 +221,73 @@ def test_a_job_that_is_not_known_here_is_marked(run_test):
     """)
 
     assert section(result)[1].endswith(" queue='default' (not known here)")
+
+
+@job
+def send_receipt(payment_id): ...
+
+
+class _Minutely:
+    """A schedule with one task, which fires a minute after its time began to pass."""
+
+    key = "receipts"
+
+    @property
+    def tasks(self):
+        return {self.key: self}
+
+    def enqueue(self):
+        return send_receipt.perform_later(7)
+
+    def firings_between(self, after_ns, until_ns):
+        return [(after_ns + 60 * 10**9, self)] if until_ns - after_ns >= 60 * 10**9 else []
+
+
+@pytest.mark.parametrize(
+    "begin", [lambda jobs: None, lambda jobs: jobs.clock.advance(5), lambda jobs: jobs.drain()]
+)
+def test_recurring_jobs_are_shown_where_they_depend_on_when_the_test_runs(begin):
+    with Jobs([ReferenceBridge()]) as jobs:
+        jobs.recurring(_Minutely())
+        begin(jobs)
+        jobs.run_for(60)
+
+        head, line = jobs_in_this_test(jobs).splitlines()
+
+    assert head.startswith("recurring: 1 enqueued after 2")
+    assert head.endswith(
+        ", the time of this run. "
+        "Next: jobs.clock.move_to(...) as the first line of the test makes every run alike."
+    )
+    assert line.endswith(f"{instant(jobs.deliveries[0].at)} #0 send_receipt(7) queue='default'")
+
+
+def test_recurring_jobs_are_shown_too_when_none_fired_at_the_time_of_the_run():
+    with Jobs([ReferenceBridge()]) as jobs:
+        jobs.recurring(_Minutely())
+        jobs.run_for(59)
+
+        assert jobs_in_this_test(jobs).startswith("recurring: 0 enqueued after ")
+
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+def test_recurring_jobs_are_not_shown_when_the_test_has_set_the_clock():
+    with Jobs([ReferenceBridge()]) as jobs:
+        jobs.clock.move_to(NOON)
+        jobs.recurring(_Minutely())
+        jobs.run_for(60)
+
+        assert jobs.performed.peek()
+        assert jobs_in_this_test(jobs) == ""
+
+
+@pytest.mark.parametrize("travel", [time_machine.travel, freezegun.freeze_time])
+def test_recurring_jobs_are_not_shown_when_another_library_has_set_the_time(travel):
+    with travel(NOON), Jobs([ReferenceBridge()]) as jobs:
+        jobs.recurring(_Minutely())
+        jobs.run_for(60)
+
+        assert jobs.performed.peek()
+        assert jobs_in_this_test(jobs) == ""

@@ -201,7 +201,15 @@ class Round:
 class Recurring:
     """The schedulers of one harness, and those of its job libraries."""
 
-    __slots__ = ("_bridges", "_clock", "_ledger", "_recorded", "_schedulers", "firings")
+    __slots__ = (
+        "_bridges",
+        "_clock",
+        "_ledger",
+        "_recorded",
+        "_schedulers",
+        "firings",
+        "origin_ns",
+    )
 
     def __init__(self, bridges: Bridges, clock: VirtualClock, ledger: Ledger) -> None:
         self._bridges = bridges
@@ -212,6 +220,9 @@ class Recurring:
         self._recorded: set[tuple[str, int]] = set()
         #: Of each task that was due: its key ("" for one of a job library), the time, and what it enqueued.
         self.firings: list[tuple[str, int, list[int]]] = []
+        #: The time of the system from which the first round counted on, if the test had not chosen the time:
+        #: what fires then depends on when the test runs. None otherwise, and without schedules.
+        self.origin_ns: int | None = None
 
     def add(self, schedule: object, targets: Targets) -> Scheduler:
         """Begin to fire the tasks of a schedule.
@@ -265,6 +276,8 @@ class Recurring:
                     (ns, partial(self._noted, "", ns, fire))
                     for ns, fire in bridge.firings_between(now_ns, until_ns)
                 ]
+        if (coming or self._schedulers) and self.origin_ns is None:
+            self.origin_ns = self._clock.origin_ns
         coming.sort(key=lambda each: each[0])
         return Round(coming)
 

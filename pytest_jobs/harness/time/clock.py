@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Generator, Sized
 from contextlib import AbstractContextManager, contextmanager
@@ -82,6 +83,7 @@ class VirtualClock:
         "_freeze",
         "_history",
         "_ns",
+        "_origin_ns",
         "_stops",
         "_travel",
         "_traveller",
@@ -99,6 +101,7 @@ class VirtualClock:
         """
         self._history = history
         self._ns: int | None = None
+        self._origin_ns: int | None = None
         #: Whether a `real_time` block is open.
         self.suspended = False
         #: How far the clock was moved in all; the time of our event loop.
@@ -120,6 +123,13 @@ class VirtualClock:
     def moves_durations(self) -> bool:
         """Whether `time.monotonic` and its like move with the clock, as they do when freezegun has the time."""
         return self._freeze is not None and not self._freeze.over
+
+    @property
+    def origin_ns(self) -> int | None:
+        """The time of the system from which its time counts on; None where the test has chosen the time."""
+        if self._ns is not None:
+            return self._origin_ns
+        return None if is_frozen() or _is_travelling() else time.time_ns()
 
     def now_ns(self) -> int:
         """Return the time in nanoseconds since the epoch."""
@@ -169,6 +179,7 @@ class VirtualClock:
                 f"{to_datetime(ns).isoformat()}: what was enqueued since would be due before it existed. "
                 "Move to the earlier time first, before anything is enqueued."
             )
+        self._origin_ns = None
 
     def reach_ns(self, ns: int) -> None:
         """Move on to a time in nanoseconds since the epoch, unless it has passed already."""
@@ -283,6 +294,7 @@ class VirtualClock:
                 "ever: give its `retry_on` an end with `attempts=`, or perform a part with `until=`."
             )
         if self._traveller is None:
+            self._origin_ns = self.origin_ns
             self._start(ns)
         else:
             self._traveller.move_to(to_datetime(ns).astimezone(_NOT_UTC))
@@ -329,6 +341,12 @@ class VirtualClock:
     def __repr__(self) -> str:
         state = "frozen" if self.frozen else "real"
         return f"<VirtualClock {self.now().isoformat()} {state}>"
+
+
+def _is_travelling() -> bool:
+    """Say whether a `travel` of time-machine is open. Who opened it has imported time-machine."""
+    time_machine = sys.modules.get("time_machine")
+    return time_machine is not None and time_machine.escape_hatch.is_travelling()
 
 
 class LoopClock(Protocol):
