@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ os.environ["GYM_JOBS"] = "sqlite:////nowhere/gym.db"
 
 from gym.outside import outside
 from gym.store import store
+from pytest_jobs import VirtualClock
 
 
 class FakeBank:
@@ -49,3 +51,9 @@ def clean_store() -> Iterator[None]:
     yield
     store.paid_until.clear()
     store.count = 0
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs_clock: VirtualClock) -> None:
+    """Begin each test at the same time of day: members are counted each night."""
+    jobs_clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ os.environ["THUMBS_REDIS"] = "redis://localhost:1"
 
 from arq.connections import ArqRedis
 
+from pytest_jobs import VirtualClock
 from thumbs import outside, service
 from thumbs.store import store
 
@@ -58,3 +60,9 @@ def clean_store() -> Iterator[None]:
 @pytest_asyncio.fixture
 async def pool() -> ArqRedis:
     return await service.start()
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs_clock: VirtualClock) -> None:
+    """Begin each test at the same time of day: old pictures are deleted each night."""
+    jobs_clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))

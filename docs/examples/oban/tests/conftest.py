@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ os.environ["BAKERY_DATABASE"] = "postgresql://localhost:1/bakery"
 
 from bakery.outside import BankDown, outside
 from bakery.store import store
+from pytest_jobs import VirtualClock
 
 
 class FakeBank:
@@ -53,3 +55,9 @@ def clean_store() -> Iterator[None]:
     yield
     for each in (store.orders, store.receipts, store.baking, store.baked, store.shelf):
         each.clear()
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs_clock: VirtualClock) -> None:
+    """Begin each test at the same time of day: the shop opens each morning."""
+    jobs_clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ os.environ["LETTERS_DATABASE"] = "host=127.0.0.1 port=1"
 
 from letters import outside
 from letters.store import store
+from pytest_jobs import VirtualClock
 
 
 class FakePrinter:
@@ -49,3 +51,9 @@ def clean_store() -> Iterator[None]:
     yield
     store.letters.clear()
     store.paid.clear()
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs_clock: VirtualClock) -> None:
+    """Begin each test at the same time of day: letters are collected each morning."""
+    jobs_clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))

@@ -1,6 +1,9 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from invoices import bank, store
+from pytest_jobs import VirtualClock
 
 
 class FakeBank:
@@ -29,3 +32,9 @@ def fake_bank(monkeypatch: pytest.MonkeyPatch) -> FakeBank:
 def invoice(monkeypatch: pytest.MonkeyPatch) -> store.Invoice:
     monkeypatch.setattr(store, "invoices", {})
     return store.add(7, "Ann", 100)
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs_clock: VirtualClock) -> None:
+    """Begin each test at the same time of day: the report is written each morning."""
+    jobs_clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ os.environ["HOTEL_REDIS"] = "redis://localhost:1"
 from hotel.outside import BankDown, Outside
 from hotel.store import store
 from hotel.worker import queue
+from pytest_jobs import VirtualClock
 from pytest_jobs.bridges.saq.bridge import SaqBridge
 
 
@@ -61,3 +63,9 @@ def clean_store() -> Iterator[None]:
     yield
     for each in (store.booked, store.confirmed, store.receipts, store.cleaned):
         each.clear()
+
+
+@pytest.fixture(autouse=True)
+def noon(jobs_clock: VirtualClock) -> None:
+    """Begin each test at the same time of day: rooms are cleaned each morning."""
+    jobs_clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))
