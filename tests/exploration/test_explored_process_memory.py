@@ -229,6 +229,40 @@ def test_what_the_world_makes_anew_belongs_to_the_world():
     check_idempotent(sends_unless_stored, args=(1,), world=world, histories=["twice", "restart"])
 
 
+@functools.lru_cache
+def greeted():
+    return app.mailer.send("hello")
+
+
+def test_a_cache_that_the_world_empties_belongs_to_a_process_all_the_same():
+    def world():
+        greeted.cache_clear()
+        yield from mails()
+
+    def sends(number):
+        greeted()
+        app.mailer.send(number, key=number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer.send \[restart\]"):
+        check_idempotent(sends, args=(1,), world=world)
+
+
+@functools.lru_cache
+def repository():
+    return SimpleNamespace(rows={})
+
+
+def test_a_cache_in_which_the_state_of_the_world_lies_belongs_to_the_world():
+    def world():
+        repository.cache_clear()
+        yield lambda: {"rows": dict(repository().rows)}
+
+    def stores(number):
+        repository().rows[number] = "stored"
+
+    check_idempotent(stores, args=(1,), world=world)
+
+
 def test_what_only_a_job_inside_of_a_test_can_reach_belongs_to_the_test():
     numbers = []
 

@@ -7,7 +7,7 @@ Read in this order:
 - `watching`: one watched delivery, which is stopped at a point;
 - `delivering`, `engine`: deliveries in a world, and the set-up that is the same for all of them;
 - `world`, `sameness`: building a world, and comparing its states;
-- `processes`, `threads`, `unwinding`: new processes, deliveries side by side, and the end of a killed one;
+- `processes`, `threads`, `unwinding`: the memory of each process, deliveries side by side, the end of a dead one;
 - `memory`: the objects that two deliveries would share all the same;
 - `functions`: the bridge of plain functions.
 

@@ -20,11 +20,10 @@ from .acts import Kept, Unwound, watcher
 from .ending.patchers import Patchers
 from .ending.process_memory import ProcessMemory
 from .ending.process_state import ProcessState, SignalHandlers
-from .ending.synchronisers import Slot, Synchronisers
+from .ending.synchronisers import Namespace, Slot, Synchronisers
 from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
-from .processes import Namespace
 from .sameness.chance import Chance
 from .scope import Scope
 from .sources import EffectSource, Sources

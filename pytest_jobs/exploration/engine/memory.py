@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from ...harness.records.attributes import identity
-from .processes import LOCKS, GlobalName, Namespace, is_held
+from .ending.synchronisers import Namespace
+from .processes import LOCKS, GlobalName, is_held
 
 _SCALARS: Final = (type(None), bool, int, float, complex, str, bytes)
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque, bytearray)

@@ -1,16 +1,20 @@
-"""What each process has of its own: an id, and the globals of modules, which are fresh in a new process."""
+"""What each process has of its own: an id, and its memory, which is fresh in a new process."""
 
 from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Generator, Iterable, Set as AbstractSet
+from collections.abc import Callable, Collection, Generator, Iterable, Set as AbstractSet
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...harness.records.attributes import identity, is_one_of
-from .ending.process_memory import CONTAINERS, fill
+from .ending.process_memory import CONTAINERS, ProcessValues, fill, shown_by
+from .ending.process_state import ProcessState
+from .ending.synchronisers import Namespace, Slot
+from .engine import Engine
+from .scope import file_of
 
 LOCKS: Final[dict[type, Callable[[], object]]] = {
     type(threading.Lock()): threading.Lock,
@@ -56,18 +60,6 @@ class ProcessIds:
     def is_alive(self, number: int) -> bool | None:
         """Return whether a process is alive; None if its id is not one of these."""
         return number in self._alive if self._FIRST <= number < self._next else None
-
-
-class Namespace(Protocol):
-    """A module, or what stands for one: `vars` of it are the globals of some code."""
-
-    @property
-    def __name__(self) -> str: ...
-
-
-def file_of(module: Namespace) -> str:
-    """Return the file of a module, without loading a lazy one; "" if it has none."""
-    return vars(module).get("__file__") or ""
 
 
 class ModuleGlobals:
@@ -138,25 +130,8 @@ class ModuleGlobals:
     def shown_by(
         self, observe: Callable[[], object], candidates: AbstractSet[GlobalName]
     ) -> frozenset[GlobalName]:
-        """Return the globals that belong to the world: resetting them changes the state.
-
-        Args:
-            observe: returns the state. It may fail if the world needs a global that was reset, or if a
-                suspended delivery holds a lock.
-            candidates: the globals that are tried.
-        """
-        if not candidates:
-            return frozenset()
-        before = _state(observe)
-        with self._reset(candidates):
-            if _state(observe) == before:
-                return frozenset()
-        belonging = set()
-        for place in candidates:
-            with self._reset({place}):
-                if _state(observe) != before:
-                    belonging.add(place)
-        return frozenset(belonging)
+        """Return those of some globals that belong to the world: see the function of this name."""
+        return shown_by(observe, candidates, self._reset)
 
     @contextmanager
     def _reset(self, places: AbstractSet[GlobalName]) -> Generator[None, None, None]:
@@ -200,6 +175,114 @@ class ModuleGlobals:
         self._renew(held_elsewhere)
 
 
+class Memory(NamedTuple):
+    """The memory of a process, while another one runs."""
+
+    names: ProcessGlobals
+    #: What classes, functions and objects keep.
+    values: ProcessValues
+    locks: list[Slot]
+    #: What belongs to the whole process, such as its working directory.
+    state: ProcessState
+
+
+class Memories:
+    """Gives each process of a world a memory of its own, although all of them run in this Python."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        modules: Iterable[Namespace],
+        observe: Callable[[], object],
+        *,
+        kept: Iterable[GlobalName] = (),
+        ran: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        """Begin with the first process of a world that was just built.
+
+        Args:
+            engine: knows what processes keep besides globals.
+            modules: each process has its own globals of these modules.
+            observe: returns the state, to find out what belongs to the world.
+            kept: globals that are known to belong to the world.
+            ran: returns the files whose code has run in deliveries, where that is not the code of all modules, and
+                where no clean run has shown what processes keep; None otherwise.
+        """
+        self._engine = engine
+        self._observe = observe
+        self._ran = ran
+        modules = tuple(modules)
+        self._files = {module.__name__: file_of(module) for module in modules}
+        self.globals = ModuleGlobals(modules, kept)
+
+    def begin(self, *, learns: bool) -> None:
+        """Begin when the first state of the world was looked at.
+
+        Args:
+            learns: whether to look at every place in which a process may keep something.
+        """
+        self._engine.process_memory.begin(learns=learns)
+
+    def of_world(self) -> frozenset[GlobalName]:
+        """Return the globals that have changed and belong to the world."""
+        changed = self.globals.changed()
+        others = self._of_others(changed)
+        return frozenset(others) | self.globals.shown_by(self._observe, changed - others)
+
+    def restart(self) -> None:
+        """Start a new process, when the one before it is dead."""
+        self._guess()
+        self.globals.restart(self.of_world())
+        self._engine.process_memory.restart()
+        self._engine.renew_process(self._observe)
+
+    def leave_dead(self) -> Memory:
+        """Return the memory of the process, which is dead, and release the locks that it holds."""
+        names, state = self.globals.taken(), ProcessState.taken()
+        values = self._engine.process_memory.taken()
+        return Memory(names, values, self._switch_locks(None), state)
+
+    def switch_to(self, there: Memory | None) -> Memory:
+        """Switch to another process; return the memory of the one that is left.
+
+        Args:
+            there: its memory; None for a new process.
+        """
+        self._guess()
+        objects, first_state = self._engine.process_memory, self._engine.first_state
+        state, values = ProcessState.taken(), objects.taken()
+        if there is None:
+            names = self.globals.switch_to(None, self.of_world())
+            objects.switch_to(None)
+            locks = self._switch_locks(None)
+            first_state.put_back(recursion_limit=False)
+        else:
+            names = self.globals.switch_to(
+                there.names, () if self._ran is None else self.of_world()
+            )
+            objects.switch_to(there.values)
+            locks = self._switch_locks(there.locks)
+            there.state.put_back()
+        return Memory(names, values, locks, state)
+
+    def end(self) -> None:
+        """End the last process: nothing of the deliveries stays in force."""
+        self.globals.restart(() if self._ran is None else self._of_others(self.globals.changed()))
+        self._engine.process_memory.end()
+        self._engine.leave_nothing()
+
+    def _of_others(self, changed: set[GlobalName]) -> set[GlobalName]:
+        """Return the globals that no delivery can have changed."""
+        files = None if self._ran is None else self._ran()
+        return {name for name in changed if files is not None and self._files[name[0]] not in files}
+
+    def _guess(self) -> None:
+        self._engine.process_memory.guess(self._observe, only_caches=self._ran is None)
+
+    def _switch_locks(self, there: Iterable[Slot] | None) -> list[Slot]:
+        return self._engine.switch_synchronisers(there, self._observe)
+
+
 def _content(value: Any) -> Any:
     """Return what a global holds: a copy of a container, what this thread keeps, or whether it is a held lock."""
     if is_one_of(CONTAINERS, value):
@@ -207,14 +290,6 @@ def _content(value: Any) -> Any:
     if type(value) in LOCKS:
         return is_held(value)
     return dict(vars(value)) if is_one_of((threading.local,), value) else None
-
-
-def _state(observe: Callable[[], object]) -> object:
-    """Return the state; None if it cannot be observed."""
-    try:
-        return observe()
-    except Exception:
-        return None
 
 
 def _alike(now: tuple[Any, Any] | None, before: tuple[Any, Any] | None) -> bool:

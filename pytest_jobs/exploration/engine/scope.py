@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
-from .processes import Namespace, file_of
+from .ending.synchronisers import Namespace
 
 #: The operations that begin a `with` block.
 _ENTERING: Final = frozenset(
@@ -342,6 +342,11 @@ def _by_file(modules: tuple[int, ...]) -> tuple[dict[str, list[ModuleType]], lis
 def _lies_elsewhere(filename: str) -> bool:
     """Return whether a file of a module is installed, or ours: none of them moves while tests run."""
     return filename.startswith(_ELSEWHERE) and os.path.realpath(filename).startswith(_ELSEWHERE)
+
+
+def file_of(module: Namespace) -> str:
+    """Return the file of a module, without loading a lazy one; "" if it has none."""
+    return vars(module).get("__file__") or ""
 
 
 class LooseGlobals:

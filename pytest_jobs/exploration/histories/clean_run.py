@@ -80,7 +80,7 @@ class Reference:
                     "succeeds in it, or say accept=... when that is how it is to end."
                 ) from run.error
             _check_finished(run)
-            self._kept = history.belonging_to_world()
+            self._kept = history.memories.of_world()
             nothing_happened = self.wanted == history.initial
         self.run = history.runs[0]
         if not self.run.points:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
@@ -16,12 +16,10 @@ from ...harness.records.record import JobRecord, current_record
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, Unwound, watcher
 from ..engine.delivering import Deliveries
-from ..engine.ending.process_memory import ProcessValues
-from ..engine.ending.process_state import ProcessState, put_recursion_limit
+from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
-from ..engine.ending.synchronisers import Slot
 from ..engine.memory import SharedMemory
-from ..engine.processes import GlobalName, ModuleGlobals, ProcessGlobals
+from ..engine.processes import GlobalName, Memories, Memory
 from ..engine.sameness.renaming import Renaming
 from ..engine.threads import OwnThread, SameThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
@@ -36,11 +34,6 @@ T = TypeVar("T")
 _PAUSE: Final = timedelta(seconds=3)
 #: How long after one another a job is delivered until it is acknowledged.
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
-
-
-#: The memory of one process: the globals of its modules, what objects keep, its locks and the like, and what
-#: belongs to all of it.
-Memory: TypeAlias = tuple[ProcessGlobals, ProcessValues, list[Slot], ProcessState]
 
 
 class History(Deliveries):
@@ -103,10 +96,12 @@ class History(Deliveries):
             self.account.note_built()
             self.engine.remember_new_locks()
             self.engine.begin_processes(stack)
-            self.globals = ModuleGlobals(self.engine.scope.modules(), self._kept)
-            stack.callback(self._leave_nothing)
+            self.memories = Memories(
+                self.engine, self.engine.scope.modules(), self.observed, kept=self._kept
+            )
+            stack.callback(self.memories.end)
             self.initial = self.observed()
-            self.engine.process_memory.begin(learns=self._learns)
+            self.memories.begin(learns=self._learns)
             target, before = self._checked.target, len(self.ledger.records)
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
             if enqueueing is not None:
@@ -118,11 +113,6 @@ class History(Deliveries):
             self._record = self.ledger.records[before]
             self.ledger.claim(self._record)
             yield self
-
-    def _leave_nothing(self) -> None:
-        self.globals.restart()
-        self.engine.process_memory.end()
-        self.engine.leave_nothing()
 
     def _world_is_gone(self) -> None:
         # They may have waited for something that the world has released just now.
@@ -255,13 +245,11 @@ class History(Deliveries):
     def restart(self) -> None:
         """Let the following deliveries run in a new process, with fresh globals except those of the world."""
         if self._options.same_process:
-            self.globals.free_locks()
+            self.memories.globals.free_locks()
             return
         self.end_processes()
         self.end_loops()
-        self.globals.restart(self.belonging_to_world())
-        self.engine.process_memory.restart()
-        self.engine.renew_process(self.observed)
+        self.memories.restart()
 
     def keeps_loops(self) -> bool:
         return self._checked.shares_loop()
@@ -270,10 +258,6 @@ class History(Deliveries):
         """Return the id of a new process; None if all deliveries run in one."""
         return None if self._options.same_process else super().begin_process()
 
-    def belonging_to_world(self) -> frozenset[GlobalName]:
-        """Return the globals that change the state if they are reset."""
-        return self.globals.shown_by(self.observed, self.globals.changed())
-
     def kill(self) -> Memory:
         """Kill the worker of the delivery that is being made: its connections close, its memory is gone.
 
@@ -281,11 +265,9 @@ class History(Deliveries):
             Its memory, for `unwind_in`.
         """
         self.kill_current()
-        names, state = self.globals.taken(), ProcessState.taken()
-        kept = self.engine.process_memory.taken()
-        slots = self.engine.switch_synchronisers(None, self.observed)
+        memory = self.memories.leave_dead()
         self.restart()
-        return names, kept, slots, state
+        return memory
 
     def unwind_in(self, memory: Memory) -> None:
         """Let a killed delivery end what it began, in its own memory.
@@ -296,11 +278,7 @@ class History(Deliveries):
             memory: the result of `kill`.
         """
         self.settled = True
-        names, kept, slots, state = memory
-        self.globals.switch_to(names)
-        self.engine.process_memory.switch_to(kept)
-        self.engine.switch_synchronisers(slots, self.observed)
-        state.put_back()
+        self.memories.switch_to(memory)
 
     def is_in_block(self) -> bool:
         """Return whether the delivery that is being made is inside a block that it has to leave."""
@@ -315,24 +293,11 @@ class History(Deliveries):
         Returns:
             What switches back to the process that is left now.
         """
-        if self._options.same_process:
-            return None
-        state, kept = ProcessState.taken(), self.engine.process_memory.taken()
-        if there is None:
-            names = self.globals.switch_to(None, self.belonging_to_world())
-            self.engine.process_memory.switch_to(None)
-            slots = self.engine.switch_synchronisers(None, self.observed)
-            self.engine.first_state.put_back(recursion_limit=False)
-        else:
-            names = self.globals.switch_to(there[0])
-            self.engine.process_memory.switch_to(there[1])
-            slots = self.engine.switch_synchronisers(there[2], self.observed)
-            there[3].put_back()
-        return names, kept, slots, state
+        return None if self._options.same_process else self.memories.switch_to(there)
 
     def would_wait(self) -> bool:
         """Return whether the suspended delivery holds a lock for which another one of its process waits."""
-        return self._options.same_process and self.globals.any_lock_held()
+        return self._options.same_process and self.memories.globals.any_lock_held()
 
     def add_waiting_delivery(self) -> Run:
         """Return a delivery that waited for the suspended one, and so has done nothing."""

@@ -130,10 +130,17 @@ def joined_run(machine: type[Any]) -> MachineRun:
     return run
 
 
-def leave(run: MachineRun) -> None:
-    """End the example of a run; close the run of a script."""
+def leave(run: MachineRun, error: BaseException | None = None) -> None:
+    """End the example of a run; close the run of a script.
+
+    Args:
+        run: the run.
+        error: the failure of the example.
+    """
     try:
         run.end()
+        if isinstance(error, Exception):
+            run.check_guesses(error)
     finally:
         if not run.searching:
             if _current.get() is run:
@@ -278,8 +285,10 @@ class JobMachine(MachineSteps):
             PoisonJob: when a job is never done.
             ExplorationError: when a script performed nothing.
         """
+        error = sys.exc_info()[1]
+        failed = error is not self._jobs_error
         try:
-            if sys.exc_info()[1] is self._jobs_error and self._is_initialized():
+            if not failed and self._is_initialized():
                 self._jobs_session.drain(self._check_invariants)
                 self._check_invariants()
                 self.settled()
@@ -287,8 +296,10 @@ class JobMachine(MachineSteps):
                 self._jobs_session.check_stores()
                 if not self._jobs_run.searching:
                     self._jobs_run.check_looked()
-        finally:
-            leave(self._jobs_run)
+        except BaseException as failure:
+            leave(self._jobs_run, failure)
+            raise
+        leave(self._jobs_run, error if failed else None)
 
     def __enter__(self) -> Self:
         """Use a script as a block; its world is thrown away at the end."""
@@ -304,7 +315,7 @@ class JobMachine(MachineSteps):
         if error is None:
             self.teardown()
         else:
-            leave(self._jobs_run)
+            leave(self._jobs_run, error)
 
     # The rules that Hypothesis draws
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from ...harness.time.waiting import comes_about
-from ..engine.processes import GlobalName, ModuleGlobals, Namespace, ProcessGlobals, file_of
+from ..engine.processes import Memories
 from ..engine.threads import OwnThread, State
 
 #: Seconds in which a hanging thread may still end, once the killed ones have released everything.
@@ -88,40 +88,26 @@ class Process:
 
 
 class Processes:
-    """Gives each process a thread and fresh globals, and keeps the killed ones as they died."""
+    """Gives each process a thread and a memory of its own, and keeps the killed ones as they died."""
 
-    def __init__(
-        self,
-        modules: Iterable[Namespace],
-        observe: Callable[[], Mapping[str, Any]],
-        time_limit: float,
-    ) -> None:
+    def __init__(self, memories: Memories, time_limit: float) -> None:
         """Begin with one process.
 
         Args:
-            modules: each process has its own globals of these modules.
-            observe: returns the state, to find out which globals belong to the world.
+            memories: the memories of the processes.
             time_limit: seconds of real time that one delivery may take.
         """
-        self._modules = tuple(modules)
-        self._files = {module.__name__: file_of(module) for module in self._modules}
-        self._observe = observe
+        self._memories = memories
         self._time_limit = time_limit
-        self._globals = ModuleGlobals(self._modules)
-        self._of_world: set[GlobalName] = set()
         self._dead: list[Process] = []
         #: The process that makes the next delivery.
         self.working = Process(time_limit)
 
     @contextmanager
-    def beside(self, files: Callable[[], Collection[str]]) -> Generator[None, None, None]:
-        """Let another process work for a block, beside the one that has paused.
-
-        Args:
-            files: returns the files whose code has run.
-        """
+    def beside(self) -> Generator[None, None, None]:
+        """Let another process work for a block, beside the one that has paused."""
         paused, self.working = self.working, Process(self._time_limit)
-        here = self._switch_to(None, files())
+        here = self._memories.switch_to(None)
         try:
             yield
         finally:
@@ -129,50 +115,26 @@ class Processes:
             try:
                 other.end()
             finally:
-                self._switch_to(here, files())
+                self._memories.switch_to(here)
 
-    def restart(self, files: Collection[str]) -> None:
-        """Replace the working process by a new one.
-
-        Args:
-            files: the files whose code has run.
-        """
+    def restart(self) -> None:
+        """Replace the working process by a new one."""
         working, self.working = self.working, Process(self._time_limit)
         if working.killed:
             self._dead.append(working)
         else:
             working.end()
-        self._restart_only(self._of_processes(files))
+        self._memories.restart()
 
-    def end(self, files: Collection[str]) -> None:
-        """End all processes, the last one first, and put the globals back.
-
-        Args:
-            files: the files whose code has run.
-        """
+    def end(self) -> None:
+        """End all processes, the last one first, and their memory."""
         # A hanging delivery may wait for something that a killed one holds, so the killed ones end first.
         last = [*self._dead, self.working] if self.working.killed else [self.working, *self._dead]
         self._dead = []
         try:
             _end_all(last)
         finally:
-            self._restart_only(self._changed_in(files) - self._of_world)
-
-    def _switch_to(self, there: ProcessGlobals | None, files: Collection[str]) -> ProcessGlobals:
-        kept = self._globals.changed() - self._of_processes(files)
-        return self._globals.switch_to(there, kept)
-
-    def _of_processes(self, files: Collection[str]) -> set[GlobalName]:
-        """Return the globals that have changed and do not belong to the world."""
-        candidates = self._changed_in(files)
-        self._of_world |= self._globals.shown_by(self._observe, candidates - self._of_world)
-        return candidates - self._of_world
-
-    def _changed_in(self, files: Collection[str]) -> set[GlobalName]:
-        return {name for name in self._globals.changed() if self._files[name[0]] in files}
-
-    def _restart_only(self, names: Collection[GlobalName]) -> None:
-        self._globals.restart(self._globals.changed() - set(names))
+            self._memories.end()
 
 
 def _end_all(processes: list[Process]) -> None:

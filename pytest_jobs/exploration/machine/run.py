@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
+from hypothesis import reject
+
 from ...errors import CriterionError, ExplorationError
 from ...harness.records.patches import Patches
 from ...harness.records.progress import Work
@@ -18,8 +20,8 @@ from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
 from ..effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, kinds_of
+from ..engine.ending.synchronisers import Namespace
 from ..engine.engine import Engine
-from ..engine.processes import Namespace
 from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
@@ -81,6 +83,7 @@ class MachineRun:
         #: Whether a delivery had an effect, or the state changed.
         self.any_change = False
         self._example: Example | None = None
+        self._make: Callable[[MachineRun], Example] | None = None
         self._initial: Mapping[str, Any] | None = None
         self._modules: list[Namespace] = []
         self._modules_of = 0
@@ -104,7 +107,7 @@ class MachineRun:
                 scope.add(target.bridge.resolve(target.job))
             engine.start()
             engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(self.options.mocks))
-            engine.remember_locks(engine.scope.loaded_modules())
+            engine.remember_locks(self.modules())
             follow_files()
             follow_connections(engine.kept.undo_by)
             _let_threads_share_connections(engine.patches)
@@ -114,10 +117,12 @@ class MachineRun:
         try:
             self.end()
         finally:
+            self.engine.process_memory.put_back()
             self._stack.close()
 
     def begin(self, make: Callable[[MachineRun], E]) -> E:
         self.end()
+        self._make = make
         self.work.step("")
         if self._initial is None:
             # A first world, to see in every further one whether it is fresh.
@@ -129,6 +134,30 @@ class MachineRun:
         example, self._example = self._example, None
         if example is not None:
             example.close()
+
+    def check_guesses(self, error: Exception) -> None:
+        """Check that an example that is over did not fail because its world was taken for memory of a process.
+
+        Args:
+            error: its failure.
+
+        Raises:
+            UnsatisfiedAssumption: when it was, in a search, which goes on and knows better now.
+            ExplorationError: when it was, in a script.
+        """
+        memory = self.engine.process_memory
+        if self._make is None or not memory.any_guess():
+            return
+        self._make(self).open().close()
+        if not memory.guessed_wrongly:
+            return
+        if self.searching:
+            reject()
+        raise ExplorationError(
+            f"The world makes {', '.join(memory.guessed_wrongly)} anew, and its state does not show that. So the "
+            "script has taken it for something that a process keeps in memory, and a new process began without "
+            "it. The failure shows nothing: let the state show it."
+        ) from error
 
     def check_looked(self) -> None:
         """Check that the search has shown anything.
@@ -172,10 +201,11 @@ class MachineRun:
         return self._names.get((record.source, record.name), short_name(record.name))
 
     def modules(self) -> list[Namespace]:
-        """Return the modules whose globals may be those of jobs."""
+        """Return the modules that may keep something for jobs: called before a world is built."""
         if len(sys.modules) != self._modules_of:
             self._modules = self.engine.scope.loaded_modules()
             self._modules_of = len(sys.modules)
+            self.engine.process_memory.look_at(self._modules)
         return self._modules
 
     def add_job(self, body: Callable[..., Any]) -> None:

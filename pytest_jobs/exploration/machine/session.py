@@ -15,6 +15,7 @@ from ...errors import ExplorationError, PoisonJob
 from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries
+from ..engine.processes import Memories
 from ..engine.watching import Run
 from ..stores.account import Account, accounts
 from .interruptions import Interruption
@@ -168,19 +169,22 @@ class Session(Deliveries):
         """
         run = self._run
         self.engine.sources.catch_up()
+        modules = run.modules()
         with ExitStack() as stack:
             accounts.open(self.account, stack)
             self._enter_world(stack)
             self.account.note_built()
             self.engine.remember_new_locks()
             self.ledger.listen(self._added)
-            stack.callback(self.engine.renew_locks)
-            self._processes = Processes(run.modules(), self.observed, run.options.time_limit)
-            stack.callback(lambda: self._processes.end(self._files()))
+            self.engine.begin_processes(stack)
+            memories = Memories(self.engine, modules, self.observed, ran=self._files)
+            self._processes = Processes(memories, run.options.time_limit)
+            stack.callback(self._processes.end)
             # Before the killed deliveries go on to their end: what they enqueue is lost.
             stack.callback(self.ledger.die)
             self._context = contextvars.copy_context()
             self._initial = self.observed()
+            memories.begin(learns=True)
             run.check_fresh(self._initial)
             self._stack = stack.pop_all()
         return self
@@ -264,8 +268,7 @@ class Session(Deliveries):
     def restart(self) -> None:
         """Let the following deliveries run in a new process."""
         self.end_processes()
-        self._processes.restart(self._files())
-        self.engine.renew_locks(self.observed)
+        self._processes.restart()
 
     def drain(self, after_each: Callable[[], object]) -> None:
         """Make all pending deliveries, in the order in which they are due, until there are none.
@@ -329,12 +332,8 @@ class Session(Deliveries):
         """Deliver a payload again while its first delivery is paused, and then let that one go on."""
         first = self._watches[-1]
         try:
-            with self._processes.beside(self._files):
-                locks = self.engine.switch_synchronisers(None, self.observed)
-                try:
-                    self._overtake(item)
-                finally:
-                    self.engine.switch_synchronisers(locks, self.observed)
+            with self._processes.beside():
+                self._overtake(item)
         except BaseException:
             first.dead = True
             raise

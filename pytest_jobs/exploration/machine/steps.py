@@ -134,7 +134,7 @@ class MachineSteps(RuleBasedStateMachine):
         self._note_error(self._jobs_session.deliver_again(job))
 
     def restart(self) -> None:
-        """Let the following deliveries run in a new process, with fresh globals in the modules of the jobs."""
+        """Let the following deliveries run in a new process, which has nothing in memory yet."""
         self._note_step("restart")
         self._jobs_session.restart()
 

@@ -9,13 +9,23 @@ import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import (
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
+from contextlib import AbstractContextManager, contextmanager, suppress
 from operator import is_
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from ....harness.records.attributes import attributes_of, identity, is_one_of
 from .synchronisers import Namespace, is_synchroniser
+
+H = TypeVar("H")
 
 _CACHE: Final[Any] = type(functools.lru_cache(lambda: None))
 #: What has a content that can be replaced.
@@ -233,11 +243,47 @@ Spot: TypeAlias = tuple[int, Any]
 ProcessValues: TypeAlias = dict[Spot, Any]
 
 
+def shown_by(
+    observe: Callable[[], object],
+    candidates: AbstractSet[H],
+    without: Callable[[AbstractSet[H]], AbstractContextManager[None]],
+) -> frozenset[H]:
+    """Return what belongs to the world: without it, the state is another one.
+
+    Args:
+        observe: returns the state. It may fail if the world needs what was reset, or if a suspended delivery holds
+            a lock.
+        candidates: what is tried.
+        without: gives some candidates their first values for a block.
+    """
+    if not candidates:
+        return frozenset()
+    before = _state(observe)
+    with without(candidates):
+        if _state(observe) == before:
+            return frozenset()
+    belonging = set()
+    for candidate in candidates:
+        with without({candidate}):
+            if _state(observe) != before:
+                belonging.add(candidate)
+    return frozenset(belonging)
+
+
+def _state(observe: Callable[[], object]) -> object:
+    """Return the state; None if it cannot be observed."""
+    try:
+        return observe()
+    except Exception:
+        return None
+
+
 class ProcessMemory:
-    """Gives each process of a check its own values inside of the classes, functions and objects of a project.
+    """Gives each process of a search its own values inside of the classes, functions and objects of a project.
 
     What a world makes anew belongs to the world. So only what a delivery has changed, and what is still changed
-    when the next world has been built, counts as the memory of a process.
+    when the next world has been built, counts as the memory of a process. Where no world has decided that yet,
+    what the state shows belongs to the world. So it does in the cache of a function, which any world may empty.
     """
 
     def __init__(self, modules: Iterable[Namespace], left_out: Callable[[type], bool]) -> None:
@@ -252,12 +298,24 @@ class ProcessMemory:
         self._places = self._all
         #: What belongs to processes.
         self._own: set[Spot] = set()
+        #: What most likely does, and what was there: the state of this world does not show it.
+        self._guessed: dict[Spot, Any] = {}
+        #: What worlds have made anew, and the caches that they have emptied.
+        self._of_worlds: set[Spot] = set()
+        self._emptied: set[Spot] = set()
         self._first: dict[int, dict[Any, Any]] = {}
         #: What deliveries have changed, and left in the world that is gone: what is there, and what was before.
         self._left: dict[Spot, tuple[Any, Any]] = {}
+        #: Names of what was guessed to belong to processes before the last world has made it anew.
+        self.guessed_wrongly: list[str] = []
 
     def __bool__(self) -> bool:
         return bool(self._all)
+
+    def look_at(self, modules: Iterable[Namespace]) -> None:
+        """Look at what some modules keep too, such as one that was imported since: between two worlds."""
+        self._all = {**_found(modules, self._left_out), **self._all}
+        self._places = self._all
 
     def keep_only(self, modules: Iterable[Namespace]) -> None:
         """Look at the other modules no longer, nor at what these modules have got since."""
@@ -273,46 +331,75 @@ class ProcessMemory:
         """
         places = self._places
         if not learns and len(places) > _MOST_EACH_TIME:
-            keys = {key for key, _ in (*self._own, *self._left)}
+            keys = {key for key, _ in (*self._own, *self._left, *self._emptied)}
             places = {key: places[key] for key in keys}
         now = self._taken(places)
+        self.guessed_wrongly = []
         for (key, name), (left, first) in self._left.items():
             if _is_same(now[key].get(name, _GONE), left):
                 self._own.add((key, name))
                 self._put_first(key, name, first)
+            else:
+                self._note_made_anew((key, name), left)
         if self._left:
             self._left = {}
             now = self._taken(places)
-        self._first = now
+        self._first, self._guessed = now, {}
 
     def end(self) -> None:
         """End the last process of a world."""
         self._left = {}
-        for key, first in self._first.items():
-            place = self._places[key]
-            if place.is_as(first):
-                continue
-            here = place.taken()
-            for name in {**first, **here}:
-                was, left = first.get(name, _GONE), here.get(name, _GONE)
-                if _is_same(was, left) or is_synchroniser(was) or is_synchroniser(left):
-                    continue
-                if (key, name) in self._own:
-                    self._put_first(key, name, was)
-                else:
-                    self._left[key, name] = left, was
+        for (key, name), was, left in self._changed():
+            if (key, name) in self._own:
+                self._put_first(key, name, was)
+            else:
+                self._left[key, name] = left, was
+        for (key, name), left in self._guessed.items():
+            # A new process has put it back, and the next world is still to decide.
+            if (key, name) not in self._left and not isinstance(left, _Filled):
+                self._put(key, name, left)
+                self._left[key, name] = left, self._first_of((key, name))
+
+    def put_back(self) -> None:
+        """Put back what the next world was to decide: there is none."""
+        for (key, name), (_, first) in self._left.items():
+            self._put_first(key, name, first)
+        self._left = {}
+
+    def any_guess(self) -> bool:
+        """Return whether the next world is to decide something that was guessed in the one that is gone."""
+        return not self._guessed.keys().isdisjoint(self._left)
+
+    def guess(self, observe: Callable[[], object], *, only_caches: bool) -> None:
+        """Let what deliveries have changed belong to processes, unless the state of the world shows it.
+
+        The next world decides whether that was right: what it makes anew is not guessed again.
+
+        Args:
+            observe: returns the state.
+            only_caches: whether to decide only about caches that worlds have emptied.
+        """
+        if only_caches and not self._emptied:
+            return
+        changed = {
+            spot: now
+            for spot, _, now in self._changed()
+            if not (spot in self._own or spot in self._guessed)
+            and (spot in self._emptied if only_caches else self._is_undecided(spot))
+        }
+        shown = shown_by(observe, changed.keys(), self._without)
+        self._guessed |= {spot: now for spot, now in changed.items() if spot not in shown}
 
     def taken(self) -> ProcessValues:
         """Return what belongs to the process that runs now."""
-        if not self._own:
-            return {}
-        places = {key: self._places[key].taken() for key in {key for key, _ in self._own}}
-        return {(key, name): places[key].get(name, _GONE) for key, name in self._own}
+        spots = self._own | self._guessed.keys()
+        places = {key: self._places[key].taken() for key in {key for key, _ in spots}}
+        return {(key, name): places[key].get(name, _GONE) for key, name in spots}
 
     def restart(self) -> None:
         """Start a new process, when the one before it is dead."""
-        for key, name in self._own:
-            self._put_first(key, name, self._first[key].get(name, _GONE))
+        for key, name in self._own | self._guessed.keys():
+            self._put_first(key, name, self._first_of((key, name)))
 
     def switch_to(self, there: ProcessValues | None) -> None:
         """Switch to another process, while the one that is left stays alive.
@@ -320,18 +407,89 @@ class ProcessMemory:
         Args:
             there: the result of `taken` in it; None for a new process.
         """
-        if there is not None:
-            for (key, name), value in there.items():
-                self._put(key, name, value)
+        spots = self._own | self._guessed.keys()
+        if there is None:
+            self._put_anew(spots)
             return
+        for (key, name), value in there.items():
+            self._put(key, name, value)
+        # Only the process that is left has changed these.
+        for key, name in spots - there.keys():
+            self._put_first(key, name, self._first_of((key, name)))
+
+    def _note_made_anew(self, spot: Spot, left: Any) -> None:
+        if isinstance(left, _Filled):
+            self._emptied.add(spot)
+            return
+        self._of_worlds.add(self._as_of_world(spot))
+        if spot in self._guessed:
+            self.guessed_wrongly.append(self._name_of(spot))
+
+    def _is_undecided(self, spot: Spot) -> bool:
+        return self._as_of_world(spot) not in self._of_worlds
+
+    def _name_of(self, spot: Spot) -> str:
+        """Return how a message names a spot: by the class or the function that keeps it."""
+        place = self._places[spot[0]]
+        if isinstance(place, _Class):
+            return f"{place.kind.__qualname__}.{spot[1]}"
+        if isinstance(place, _Names | _Content):
+            content = place.names if isinstance(place, _Names) else place.container
+            for key, keeping in self._places.items():
+                for name, value in keeping.taken().items():
+                    if value is content and isinstance(keeping, _Class | _Object):
+                        return self._name_of((key, name))
+            return f"a {type(content).__name__}"
+        owner = place.owner if isinstance(place, _Object) else None
+        kept_by = getattr(owner, "__qualname__", type(owner).__qualname__)
+        name = getattr(spot[1], "__name__", spot[1])
+        return "a variable of a closure" if owner is None else f"{kept_by}.{name}"
+
+    def _changed(self) -> Iterator[tuple[Spot, Any, Any]]:
+        """Yield what is not as it was at first, with its first value and the one that it has now."""
+        for key, first in self._first.items():
+            place = self._places[key]
+            if place.is_as(first):
+                continue
+            here = place.taken()
+            for name in {**first, **here}:
+                was, now = first.get(name, _GONE), here.get(name, _GONE)
+                if not (_is_same(was, now) or is_synchroniser(was) or is_synchroniser(now)):
+                    yield (key, name), was, now
+
+    def _as_of_world(self, spot: Spot) -> Spot:
+        """Return how it is noted that a spot belongs to the world: a dictionary does so with all its items."""
+        return (spot[0], None) if isinstance(self._places[spot[0]], _Names) else spot
+
+    @contextmanager
+    def _without(self, spots: AbstractSet[Spot]) -> Generator[None, None, None]:
+        """Give some spots their first values for a block."""
+        here = {key: self._places[key].taken() for key in {key for key, _ in spots}}
+        self._put_anew(spots)
+        try:
+            yield
+        finally:
+            for key, taken in here.items():
+                place = self._places[key]
+                if isinstance(place, _Names):
+                    # One by one, its items would come back in another order.
+                    fill(place.names, taken)
+                    continue
+                for name in [name for owner, name in spots if owner == key]:
+                    place.put(name, taken.get(name, _GONE))
+
+    def _put_anew(self, spots: Iterable[Spot]) -> None:
         anew: dict[int, Any] = {}
-        for key, name in self._own:
-            first = self._first[key].get(name, _GONE)
+        for key, name in spots:
+            first = self._first_of((key, name))
             if isinstance(first, _Filled) and not first.size:
                 # What the other process has cached must stay there. Two names may stand for one function.
                 function = first.function
                 first = _Filled(anew.setdefault(identity(function), _emptied(function)), 0)
             self._put(key, name, first)
+
+    def _first_of(self, spot: Spot) -> Any:
+        return self._first[spot[0]].get(spot[1], _GONE)
 
     def _taken(self, places: Mapping[int, _Place]) -> dict[int, dict[Any, Any]]:
         before = self._first
