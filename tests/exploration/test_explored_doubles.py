@@ -710,3 +710,172 @@ def test_calls_of_several_tasks_have_no_order():
             yield lambda: {"mails": post.calls}
 
     check_idempotent(sends, world=world)
+
+
+# Attributes, collections and operators
+
+
+def marked_before(do):
+    """Return a job that marks itself as done, and does something then."""
+
+    def job():
+        if not app.db.get("done"):
+            app.db["done"] = True
+            do()
+
+    return job
+
+
+class Terminal:
+    retries = 0
+
+    def __init__(self):
+        self.outbox = []
+        self.settings = {}
+        self.light = "off"
+
+    def pay(self, order, key=None):
+        self.light = "on"
+        self.outbox.append(order)
+
+
+def set_retries():
+    app.service.retries = 3
+
+
+def delete_the_light():
+    del app.service.light
+
+
+def set_in_settings():
+    app.service.settings["retries"] = 3
+
+
+@both
+@pytest.mark.parametrize(
+    ("do", "what"),
+    [
+        (set_retries, r"service\.retries"),
+        (delete_the_light, r"service del light"),
+        (set_in_settings, r"service\.settings"),
+        (lambda: app.service.outbox.append(7), r"service\.outbox"),
+    ],
+    ids=["set", "deleted", "an item of its own dict", "added to its own list"],
+)
+def test_an_attribute_that_a_killed_delivery_would_have_changed_is_lost(do, what, by):
+    with pytest.raises(LostEffect, match=rf"LOST {what} \[crash"):
+        check_idempotent(marked_before(do), world=world_of(Terminal, by=by))
+
+
+def test_a_list_of_a_fake_that_gets_more_with_each_delivery_is_a_duplicate():
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.outbox"):
+        check_idempotent(
+            marked_after(lambda: app.service.outbox.append(7)), world=world_of(Terminal)
+        )
+
+
+def test_only_the_last_value_of_an_attribute_counts():
+    def pay():
+        app.service.retries = 3
+        app.service.token = uuid.uuid4().hex
+        app.service.pay(7, key="order-7")
+        app.db["paid"] = True
+
+    check_idempotent(pay, world=world_of(Terminal, key="key"))
+
+
+def test_what_a_method_changes_in_its_service_is_a_part_of_the_call():
+    def pay():
+        if not app.service.outbox:
+            app.db["began"] = True
+        app.service.pay(7)
+
+    check_idempotent(pay, world=world_of(Terminal, counts=False))
+
+
+def test_setting_an_attribute_in_memory_never_fails():
+    def sets():
+        try:
+            app.service.retries = 3
+        except ConnectionError:
+            app.db["failed"] = True
+        app.db["done"] = True
+
+    check_idempotent(sets, world=world_of(Terminal))
+
+
+class Lamp:
+    is_on = False
+
+    @property
+    def power(self):
+        return self.is_on
+
+    @power.setter
+    def power(self, value):
+        self.is_on = value
+
+
+def test_setting_an_attribute_that_runs_code_of_the_service_may_fail():
+    def switches_on():
+        with contextlib.suppress(ConnectionError):
+            app.service.power = True
+        app.db["done"] = True
+
+    with pytest.raises(LostEffect, match=r"LOST service\.power \[effect_fails"):
+        check_idempotent(switches_on, world=world_of(Lamp), histories=["effect_fails"])
+
+
+def test_an_attribute_is_left_out_by_its_name():
+    check_idempotent(marked_before(set_retries), world=world_of(Terminal, reads={"retries"}))
+
+
+class Bag(set):
+    pass
+
+
+class Stream:
+    def __init__(self):
+        self.sent = []
+
+    def __lshift__(self, item):
+        self.sent.append(item)
+        return self
+
+    def __add__(self, item):
+        return [item]
+
+
+def add_in_place():
+    app.service += [7]
+
+
+@pytest.mark.parametrize(
+    ("make", "do", "what", "by"),
+    [
+        (list, add_in_place, r"service \+=", fake),
+        (Stream, lambda: app.service << 7, r"service <<", fake),
+        (Stream, lambda: app.service << 7, r"service <<", effects.wrap),
+    ],
+    ids=["+=", "<<", "<< of what works"],
+)
+def test_an_operator_that_puts_something_into_a_service_is_an_effect(make, do, what, by):
+    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE {what} \[crash"):
+        check_idempotent(marked_after(do), world=world_of(make, by=by))
+
+
+def test_operators_that_change_nothing_more_when_they_are_repeated_are_quiet():
+    def puts():
+        app.service |= {7}
+        app.service &= {7}
+        app.service -= {8}
+        app.db["has"] = 7 in app.service, len(app.service), app.service == {7}
+
+    check_idempotent(puts, world=world_of(Bag))
+
+
+def test_operators_that_make_something_new_are_no_effects():
+    def adds():
+        app.db["sum"] = app.service + 7
+
+    check_idempotent(adds, world=world_of(Stream))

@@ -6,7 +6,15 @@ import contextlib
 import os
 import subprocess
 from unittest import mock
-from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, mock_open, patch
+from unittest.mock import (
+    AsyncMock,
+    MagicMock,
+    Mock,
+    PropertyMock,
+    create_autospec,
+    mock_open,
+    patch,
+)
 
 import mocked_shop as shop
 import pytest
@@ -555,3 +563,108 @@ def test_an_item_of_a_mock_that_is_set_again_is_quiet():
 
     with put("gateway"):
         check(sets)
+
+
+# Attributes and operators
+
+
+def marked_before(do):
+    """Return a job that marks itself as done, and does something then."""
+
+    def job(order):
+        if not shop.db.get("done"):
+            shop.db["done"] = True
+            do()
+
+    return job
+
+
+def set_retries():
+    shop.gateway.retries = 3
+
+
+def delete_retries():
+    del shop.gateway.retries
+
+
+@pytest.mark.parametrize(
+    ("do", "what"), [(set_retries, r"\.retries"), (delete_retries, " del retries")]
+)
+def test_an_attribute_of_a_mock_that_is_never_changed_is_lost(do, what):
+    with put("gateway"), pytest.raises(LostEffect, match=rf"LOST mocked_shop\.gateway{what} \["):
+        check(marked_before(do))
+
+
+def test_an_attribute_of_a_mock_that_is_set_again_is_quiet():
+    def sets(order):
+        set_retries()
+        shop.gateway.charge(order, idempotency_key=order)
+
+    with put("gateway"):
+        check(sets)
+
+
+def test_a_test_says_that_an_attribute_of_a_mock_is_nothing():
+    with put("gateway"):
+        check(marked_before(set_retries), mocks={"mocked_shop.gateway.retries": "nothing"})
+
+
+def test_the_attributes_of_a_mock_are_those_of_the_test():
+    def changes(order):
+        shop.gateway.retries = order
+        shop.gateway.timeout = order
+        if hasattr(shop.gateway, "host"):
+            del shop.gateway.host
+
+    with put("gateway", MagicMock(retries=1)) as gateway:
+        host = gateway.host
+        check(changes)
+
+        assert gateway.retries == 1
+        assert gateway.host is host
+        assert isinstance(gateway.timeout, MagicMock)
+
+
+class Lamp:
+    power = None
+
+
+def test_a_property_of_a_mock_is_read_without_an_effect_and_set_with_one():
+    with (
+        put("gateway", Lamp()),
+        patch.object(Lamp, "power", new_callable=PropertyMock, return_value=1) as power,
+    ):
+        check(lambda order: shop.db.update(power=[shop.gateway.power, shop.gateway.power]))
+        with pytest.raises(LostEffect, match=r"LOST \S*Lamp\.power \[crash"):
+            check(marked_before(lambda: setattr(shop.gateway, "power", 2)))
+
+        power.assert_not_called()
+
+
+def add_in_place(order):
+    if not shop.db.get("done"):
+        shop.queue += [order]
+        shop.db["done"] = True
+
+
+@pytest.mark.parametrize(
+    ("job", "symbol"),
+    [(add_in_place, r"\+="), (once(lambda order: shop.queue << order), "<<")],
+    ids=["+=", "<<"],
+)
+def test_an_operator_that_puts_something_into_a_mock_is_an_effect(job, symbol):
+    with (
+        put("queue"),
+        pytest.raises(DuplicateEffect, match=rf"DUPLICATE mocked_shop\.queue {symbol} \[crash"),
+    ):
+        check(job)
+
+
+def test_operators_of_a_mock_that_only_read_are_no_effects():
+    def reads(order):
+        shop.queue |= {order}
+        with shop.queue as entered:
+            shop.db["seen"] = [*entered, *shop.queue], len(shop.queue), order in shop.queue
+
+    with put("queue"):
+        check(reads)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
@@ -51,10 +51,12 @@ class Act:
     key: object = None
     #: The idempotency key that was sent, also if the receiver itself finds out which keys it knows.
     sent_key: object = None
+    #: The place that is set, such as an attribute: only the last value of a place counts. None for other effects.
+    slot: object = None
     #: Returns whether an error means that another delivery holds a lock.
     busy: Callable[[BaseException], bool] = _never_busy
-    #: Makes the error of an effect that fails before it happens.
-    refused: Callable[[], Exception] = _refused
+    #: Makes the error of an effect that fails before it happens; None if it cannot fail.
+    refused: Callable[[], Exception] | None = _refused
     #: Makes the error of an effect whose reply is lost; None if it has no reply.
     answer_lost: Callable[[], Exception] | None = _answer_lost
 
@@ -62,6 +64,10 @@ class Act:
     def tells_itself(self) -> bool:
         """Whether effects of this kind are counted, rather than only visible in the world's state."""
         return self.counts or self.value is not None
+
+    def in_memory(self) -> Act:
+        """Return the same for an effect that cannot fail, since setting the memory of a process cannot."""
+        return replace(self, refused=None, answer_lost=None)
 
 
 class Kept:
@@ -96,6 +102,15 @@ class Kept:
         while self._ends:
             self._ends.pop()()
         self._things.clear()
+
+
+def later_acts(history: Kept) -> list[Callable[[], Iterable[Act]]]:
+    """Return the functions that return the effects of a history that show only when they are looked for.
+
+    Args:
+        history: what is kept for the history.
+    """
+    return history.of("later acts", list)
 
 
 class ActWatcher(Protocol):

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
 from ...harness.records.record import JobRecord, current_record
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import Act, Unwound, watcher
+from ..engine.acts import Act, Unwound, later_acts, watcher
 from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
@@ -394,12 +395,21 @@ class History(Deliveries):
         return {f"{kind} calls": dict(count) for kind, count in done.items()}
 
     def _effects_that_count(self) -> Iterator[Act]:
-        """Yield the effects without withdrawn enqueues, and without calls repeated with a known key."""
+        """Yield the effects that count.
+
+        These are not withdrawn enqueues, calls repeated with a known key, and values that were replaced.
+        """
         known = set()
+        last: dict[object, Act] = {}
         for act in (act for run in self.runs for act in run.acts):
             if any(act is withdrawn for withdrawn in self._withdrawn):
                 continue
             identified_by = (act.kind, repr(act.key))
-            if act.key is None or identified_by not in known:
+            if act.slot is not None:
+                last[act.kind, repr(act.slot)] = act
+            elif act.key is None or identified_by not in known:
                 known.add(identified_by)
                 yield act
+        for act in chain.from_iterable(acts() for acts in later_acts(self.of_history)):
+            last[act.kind, repr(act.slot)] = act
+        yield from last.values()

@@ -147,7 +147,7 @@ def _all_plans(run: Run, chosen: Chosen, others: int) -> Iterator[Plan]:
     yield Plan("restart")
     yield from (Plan("crash", index, points[index]) for index in chosen.killed)
     for index, point, act in acts:
-        if point.kind == "before":
+        if point.kind == "before" and act.refused is not None:
             yield Plan("effect_fails", index, point, act=act)
     for index, point, act in acts:
         if point.kind == "after" and act.answer_lost is not None:

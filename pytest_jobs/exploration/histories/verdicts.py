@@ -133,6 +133,10 @@ def _has_only_more(once: Any, now: Any) -> bool:
         return False
     if not wanted - found:
         return True
+    if isinstance(once, dict) and isinstance(now, dict):
+        # Calls, and what a list of a service has in the end.
+        once = tuple(sorted((wanted - found).elements(), key=repr))
+        now = tuple(sorted((found - wanted).elements(), key=repr))
     if not isinstance(once, tuple) or not isinstance(now, tuple) or len(once) != len(now):
         return False
     return all(

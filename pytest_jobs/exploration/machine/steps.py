@@ -175,8 +175,10 @@ class MachineSteps(RuleBasedStateMachine):
     def _effect_fails(self, job: str, choice: PointChoice) -> None:
         interruption = Interruption(
             choice,
-            lambda point, act: None if act is None else act.refused(),
-            lambda point, act: act is not None and point.kind == "before",
+            lambda point, act: None if act is None or act.refused is None else act.refused(),
+            lambda point, act: (
+                act is not None and point.kind == "before" and act.refused is not None
+            ),
         )
         self._interrupt("effect_fails", job, interruption, choice, effect_name_of)
 

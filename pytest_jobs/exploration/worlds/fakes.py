@@ -37,7 +37,7 @@ def fake(
 
     Calls of methods are effects, also those of the attributes of the target, however deep, and of the
     clients that its methods return. Making an object of a class is none. A coroutine method is called when
-    it is awaited.
+    it is awaited. Attributes that are set are effects, of which the last value counts.
 
     Args:
         owner: the module or object that has the service.
@@ -49,8 +49,9 @@ def fake(
             key that is known is answered as the first was, and has no effect. If it is another method or
             has other arguments, it raises ReusedKeyError, as services do.
         remembers: how long keys are known; None for ever.
-        reads: the names of methods that only look things up: calls of them are not effects. By default the
-            names decide, such as `find_order` or `is_paid`; a check that passes lists those.
+        reads: the names of methods that only look things up, and of attributes whose values do not matter:
+            they are not effects. By default the names of methods
+            decide, such as `find_order` or `is_paid`; a check that passes lists those.
         counts: False for a service for which calling twice is as calling once: its calls are points, and are
             not counted.
 

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
+from .operators import SYMBOLS
 
 #: The parameter that carries an idempotency key, for all methods or by the names of methods.
 Keys: TypeAlias = str | Mapping[str, str] | None
@@ -96,7 +97,7 @@ def is_client(value: Any, *, returned: bool, depth: int = _DEPTH) -> bool:
         return isinstance(value, _LEADING) or hasattr(kind, "mock_calls")
     return (
         hasattr(kind, "__getattr__")
-        or any(hasattr(kind, name) for name in _CONTEXTS)
+        or any(hasattr(kind, name) for name in (*_CONTEXTS, *SYMBOLS))
         or any(_is_method(kind, name) for name in dir(kind))
         or any(map(callable, getattr(value, "__dict__", {}).values()))
         # A client may have nothing but other clients.

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from ....errors import CriterionError, ExplorationError
 from ...engine.acts import Kept
 from .clients import does_something
+from .operators import SYMBOLS, is_repeatable
 
 #: What a call is: an effect; a `put`, which has no further effect when it is repeated; a look-up; or nothing that
 #: reaches outside, such as a line in a log, or making a client.
@@ -91,6 +92,21 @@ class MockKinds:
         self.seen[name] = kind
         return kind
 
+    def of_attribute(self, name: str, own: str) -> MockKind:
+        """Return what setting an attribute is. It has no further effect when it is repeated.
+
+        Args:
+            name: the whole name of the attribute, such as `shop.tasks.gateway.timeout`.
+            own: the part of it from where the mock was put in place.
+        """
+        kind = self._said_of(name)
+        if kind is None:
+            kind = (
+                "nothing" if _is_quiet([piece for piece in _PIECES.split(own) if piece]) else "put"
+            )
+        self.seen[name] = kind
+        return kind
+
     def learn_of(self, name: str, search: Kept) -> None:
         """Learn that the calls on the way to an effect only return what it is called on.
 
@@ -157,14 +173,19 @@ def kinds_of(search: Kept) -> MockKinds:
     return search.of(KINDS_OF_MOCKS, MockKinds)
 
 
+def _is_quiet(pieces: Sequence[str]) -> bool:
+    return any(map(_QUIET.fullmatch, pieces)) or any(map(_SETTINGS.fullmatch, pieces[-2:]))
+
+
 def _guessed(own: str) -> MockKind:
     pieces = [piece for piece in _PIECES.split(own) if piece]
     *owners, last = pieces or [""]
     changes_item = last in ("__setitem__", "__delitem__")
+    if last in SYMBOLS:
+        return "put" if is_repeatable(last) else "effect"
     if (
         (last.startswith("__") and not changes_item)
-        or any(map(_QUIET.fullmatch, pieces))
-        or any(map(_SETTINGS.fullmatch, pieces[-2:]))
+        or _is_quiet(pieces)
         or (owners and last in _QUIET_METHODS)
     ):
         return "nothing"

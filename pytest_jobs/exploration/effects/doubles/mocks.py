@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, ActWatcher, acting, looking, skippable, watcher
+from ...engine.acts import Act, ActWatcher, acting, looking, note_look, skippable, watcher
 from .arguments import comparable, text_of, usual_key
-from .mock_kinds import kinds_of
+from .mock_kinds import MockKind, kinds_of
 from .mock_names import MockNames
+from .operators import SYMBOLS, is_in_place, operating, setting
 
 library: Final = "unittest.mock"
 
@@ -60,6 +61,57 @@ def _install(patches: Patches, module: Any) -> None:
         return _CallOfMock(module, self, original, args, kwargs).made(current)
 
     patches.set(module.CallableMixin, "__call__", call)
+    for name in ("__setattr__", "__delattr__"):
+        patches.set(module.NonCallableMock, name, _changing(module, name))
+
+
+def _changing(module: Any, name: str) -> Callable[..., None]:
+    """Return what sets or deletes an attribute of a mock, as an effect if a job does it."""
+    original = getattr(module.NonCallableMock, name)
+
+    @functools.wraps(original)
+    def change(self: Any, attribute: str, *value: Any) -> None:
+        current = watcher.get()
+        if (
+            current is None
+            or sys._getframe(1).f_globals.get("__name__") == module.__name__
+            or _belongs_to_mocks(module, self, attribute)
+        ):
+            original(self, attribute, *value)
+            return
+        if current.isolated:
+            current.of_history.of("attributes of mocks", lambda: _attributes_of(current)).keep(
+                self, attribute
+            )
+        act = _act_of_attribute(module, self, attribute, value, current)
+        if act is None or current.dead:
+            note_look(changes=True)
+            original(self, attribute, *value)
+            return
+        with skippable(), acting(act):
+            original(self, attribute, *value)
+
+    return change
+
+
+def _belongs_to_mocks(module: Any, mock: Any, attribute: str) -> bool:
+    """Return whether an attribute is one of mocks themselves, such as `return_value`, or calls a PropertyMock."""
+    found = inspect.getattr_static(type(mock), attribute, None)
+    return (
+        attribute.startswith(("_mock_", "__"))
+        or isinstance(found, module.PropertyMock)
+        or hasattr(module.AsyncMock, attribute)
+    )
+
+
+def _act_of_attribute(
+    module: Any, mock: Any, attribute: str, value: tuple[Any, ...], current: ActWatcher
+) -> Act | None:
+    """Return the effect of setting an attribute, or of deleting it if there is no value; None if it is none."""
+    names: MockNames = current.of_search.of("names of mocks", MockNames)
+    owner, own = names.of(mock, _root(mock), _active_patches(module))
+    kind = kinds_of(current.of_search).of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
+    return None if kind in ("read", "nothing") else setting(owner, attribute, value).in_memory()
 
 
 def _active_patches(module: Any) -> list[Any]:
@@ -119,6 +171,8 @@ class _CallOfMock:
         kinds = kinds_of(search)
         awaited: set[str] = search.of("awaited mocks", set)
         name, own = names.of(self._mock, _root(self._mock), _active_patches(self._module))
+        if isinstance(self._mock, self._module.PropertyMock):
+            return self._of_property(name, kinds.of_attribute(name, own))
         kind = kinds.of(name, own, self._args)
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
@@ -133,10 +187,32 @@ class _CallOfMock:
             answer = self._original(self._mock, *self._args, **self._kwargs)
         if inspect.iscoroutine(answer):
             current.of_search.learn(awaited, name)
+        return self._owner_or(answer, name)
+
+    def _owner_or(self, answer: Any, name: str) -> Any:
+        """Return the owner of an operator such as `+=` if its answer is a mock that nobody has configured.
+
+        The name that a job assigns the answer to is then still the mock that the test has put in place.
+        """
+        is_made = getattr(answer, "__dict__", {}).get("_mock_new_parent") is self._mock
+        if is_made and is_in_place(name.rpartition(".")[2]):
+            return vars(self._mock)["_mock_new_parent"]
         return answer
+
+    def _of_property(self, name: str, kind: MockKind) -> Any:
+        """Read the attribute that a PropertyMock stands for, or set it."""
+        if not self._args or kind in ("read", "nothing"):
+            return self._looked_up()
+        owner, _, attribute = name.rpartition(".")
+        with skippable(), acting(setting(owner or name, attribute, self._args)):
+            return self._original(self._mock, *self._args)
+        return None
 
     def _act(self, name: str, *, is_put: bool) -> Act:
         owner, _, method = name.rpartition(".")
+        symbol = SYMBOLS.get(method)
+        if symbol is not None:
+            return operating(owner, symbol, self._args, is_put=is_put)
         value = comparable((method, *self._args, *sorted(self._kwargs.items())))
         key = repr(value) if is_put else usual_key(self._kwargs)
         return Act(
@@ -181,6 +257,40 @@ class _CallOfMock:
             yield
         finally:
             mock.side_effect = before
+
+
+class _Attributes:
+    """The attributes of mocks that deliveries have changed, as they were before the history."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, str], tuple[Any, dict[str, Any], dict[str, Any]]] = {}
+
+    def keep(self, mock: Any, name: str) -> None:
+        """Keep an attribute of a mock before it is changed for the first time."""
+        if (id(mock), name) not in self._kept:
+            held, children = (
+                {name: names[name]} if name in names else {} for names in _names_of(mock)
+            )
+            self._kept[id(mock), name] = mock, held, children
+
+    def put_back(self) -> None:
+        for (_, name), (mock, *before) in self._kept.items():
+            for names, kept in zip(_names_of(mock), before, strict=True):
+                names.pop(name, None)
+                names.update(kept)
+        self._kept.clear()
+
+
+def _names_of(mock: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the attributes of a mock that were set, and those that it has made by itself."""
+    held = vars(mock)
+    return held, held["_mock_children"]
+
+
+def _attributes_of(current: ActWatcher) -> _Attributes:
+    attributes = _Attributes()
+    current.of_history.undo_by(attributes.put_back)
+    return attributes
 
 
 class _Counts:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
 from ...engine.acts import note_look
 from ...engine.lines import call_traced, untraced
+from .operators import COMPUTING, SYMBOLS
 from .receiver import Place, Receiver
 
 #: Python looks for these in the class of an object only. They reach the object itself.
@@ -73,13 +74,15 @@ class Proxy:
             note_look()
         return given
 
+    @untraced
     def __setattr__(self, name: str, value: object) -> None:
-        note_look(changes=True)
-        setattr(self._pytest_jobs_target, name, value)
+        receiver: Receiver = self._pytest_jobs_receiver
+        receiver.assigned(self._pytest_jobs_place, self._pytest_jobs_target, name, value)
 
+    @untraced
     def __delattr__(self, name: str) -> None:
-        note_look(changes=True)
-        delattr(self._pytest_jobs_target, name)
+        receiver: Receiver = self._pytest_jobs_receiver
+        receiver.deleted(self._pytest_jobs_place, self._pytest_jobs_target, name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         target = self._pytest_jobs_target
@@ -103,21 +106,11 @@ class ProxyingReceiver(Receiver):
 def _proxy_class(kind: type) -> type[Proxy]:
     """Return a class of proxies that have the same special methods as the objects of a class."""
     members: dict[str, Any] = {"__slots__": (), "__class__": property(lambda self: kind)}
-    for name in _PASSED_ON:
-        if hasattr(kind, name):
-            members[name] = _passed_on(name)
+    for names, made in _MAKERS:
+        members |= {name: made(name) for name in names if hasattr(kind, name)}
     # What defines its own equality and no hash has None there.
     if getattr(kind, "__hash__", None) is None:
         members["__hash__"] = None
-    for name in _CHANGING:
-        if hasattr(kind, name):
-            members[name] = _changing(name)
-    for name in _LEADING:
-        if hasattr(kind, name):
-            members[name] = _leading(name)
-    for name in _AWAITED:
-        if hasattr(kind, name):
-            members[name] = _leading_when_awaited(name)
     if hasattr(kind, "__await__"):
         members["__await__"] = _await
     if hasattr(kind, "__enter__"):
@@ -131,10 +124,14 @@ def _proxy_class(kind: type) -> type[Proxy]:
 def _passed_on(name: str) -> Callable[..., Any]:
     def pass_on(self: Any, *args: Any) -> Any:
         note_look(changes=True)
-        others = (arg._pytest_jobs_target if isinstance(arg, Proxy) else arg for arg in args)
-        return getattr(self._pytest_jobs_target, name)(*others)
+        return getattr(self._pytest_jobs_target, name)(*_targets(args))
 
     return pass_on
+
+
+def _targets(args: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield the arguments of an operator, clients in the place of their proxies."""
+    return (arg._pytest_jobs_target if isinstance(arg, Proxy) else arg for arg in args)
 
 
 def _changing(name: str) -> Callable[..., Any]:
@@ -147,10 +144,21 @@ def _changing(name: str) -> Callable[..., Any]:
     return change
 
 
+def _operating(name: str) -> Callable[..., Any]:
+    @untraced
+    def operate(self: Any, *args: Any) -> Any:
+        receiver: Receiver = self._pytest_jobs_receiver
+        target = self._pytest_jobs_target
+        answer = receiver.operated(self._pytest_jobs_place, target, name, tuple(_targets(args)))
+        return self if answer is target else answer
+
+    return operate
+
+
 def _leading(name: str) -> Callable[..., Any]:
     def lead(self: Any, *args: Any) -> Any:
         note_look()
-        found = getattr(self._pytest_jobs_target, name)(*args)
+        found = getattr(self._pytest_jobs_target, name)(*_targets(args))
         if found is self._pytest_jobs_target:
             return self
         receiver: Receiver = self._pytest_jobs_receiver
@@ -170,6 +178,16 @@ def _leading_when_awaited(name: str) -> Callable[..., Any]:
         return receiver.found(self._pytest_jobs_place, found, returned=True)
 
     return lead
+
+
+#: Special methods, and what makes those of a proxy.
+_MAKERS: Final = (
+    (_PASSED_ON, _passed_on),
+    (_CHANGING, _changing),
+    (SYMBOLS, _operating),
+    ((*COMPUTING, *_LEADING), _leading),
+    (_AWAITED, _leading_when_awaited),
+)
 
 
 def _enter(self: Any) -> Any:

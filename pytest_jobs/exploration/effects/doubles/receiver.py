@@ -14,11 +14,23 @@ from types import AsyncGeneratorType
 from typing import Any, Final
 
 from ....errors import ReusedKeyError
-from ...engine.acts import Act, Kept, acting, looking, note_effect, skippable, watcher
+from ...engine.acts import (
+    Act,
+    Kept,
+    acting,
+    later_acts,
+    looking,
+    note_effect,
+    note_look,
+    skippable,
+    watcher,
+)
 from ...engine.lines import call_traced
 from ...engine.sameness.renaming import Unordered
 from .arguments import comparable, text_of, usual_key
 from .clients import Keys, does_something, is_client, looks_up
+from .containers import Containers
+from .operators import SYMBOLS, is_only_memory, is_repeatable, operating, setting
 
 _NOTHING: Final = object()
 #: What most calls return.
@@ -118,6 +130,8 @@ class Receiver:
         """
         if type(value) in _PLAIN_DATA:
             return value
+        if not returned and self._counts:
+            self._containers.note(place.path, place.through, value)
         if returned:
             led = self._found_in(place, value)
             if led is not None:
@@ -166,7 +180,7 @@ class Receiver:
             return self._awaiting(call)
         self._learn_of(place)
         answer: Any = None
-        with skippable(), acting(call.act), self._one_at_a_time:
+        with skippable(), self._containers.within(acting(call.act)), self._one_at_a_time:
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = call_traced(function, *args, **kwargs)
@@ -186,13 +200,56 @@ class Receiver:
             counts=self._counts,
             key=(place.path, repr(value)),
         )
-        with skippable(), acting(act):
+        with skippable(), self._containers.within(acting(act)):
             call_traced(function, *args)
+
+    def operated(self, place: Place, target: Any, operator: str, args: tuple[Any, ...]) -> Any:
+        """Do an operator that changes a client, such as `queue += [order]`."""
+        act = operating(
+            self.name,
+            SYMBOLS[operator],
+            args,
+            path=place.path,
+            through=place.through,
+            counts=self._counts,
+            is_put=is_repeatable(operator, target),
+        )
+        answer: Any = target
+        with skippable(), self._containers.within(acting(act)):
+            answer = call_traced(getattr(target, operator), *args)
+        return answer if answer is target else self.found(place, answer, returned=True)
+
+    def assigned(self, place: Place, owner: Any, name: str, value: object) -> None:
+        """Set an attribute of a client."""
+        self._set(place.attribute(name), (value,), setattr, (owner, name, value))
+
+    def deleted(self, place: Place, owner: Any, name: str) -> None:
+        """Delete an attribute of a client."""
+        self._set(place.attribute(name), (), delattr, (owner, name))
+
+    def _set(
+        self,
+        place: Place,
+        value: tuple[Any, ...],
+        change: Callable[..., object],
+        args: tuple[Any, ...],
+    ) -> None:
+        act = setting(self.name, place.path, value, through=place.through, counts=self._counts)
+        in_memory = is_only_memory(args[0], place.word)
+        current = watcher.get()
+        is_dead = current is not None and current.dead
+        if place.path in self._reads or place.word in self._reads or (in_memory and is_dead):
+            # The clean-up of a dead delivery may put back what lies in its memory.
+            note_look(changes=True)
+            change(*args)
+            return
+        with skippable(), self._containers.within(acting(act.in_memory() if in_memory else act)):
+            call_traced(change, *args)
 
     async def _awaiting(self, call: Call) -> Any:
         self._learn_of(call.place)
         answer: Any = None
-        with skippable(), acting(call.act):
+        with skippable(), self._containers.within(acting(call.act)):
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = await call.function(*call.args, **call.kwargs)
@@ -211,14 +268,14 @@ class Receiver:
     ) -> Any:
         there = place.returned(args, kwargs)
         answer: Any = None
-        with skippable(), looking():
+        with skippable(), self._containers.within(looking()):
             answer = call_traced(function, *args, **kwargs)
         if not inspect.iscoroutine(answer):
             return self.found(there, answer, returned=True)
 
         async def awaiting() -> Any:
             looked_up: Any = None
-            with skippable(), looking():
+            with skippable(), self._containers.within(looking()):
                 looked_up = await answer
             return self.found(there, looked_up, returned=True)
 
@@ -339,6 +396,20 @@ class Receiver:
         self._are_unordered = self.name in unordered
 
     # What it remembers
+
+    @property
+    def _containers(self) -> Containers:
+        current = watcher.get()
+        if current is None:
+            return Containers()
+        history = current.of_history
+
+        def made() -> Containers:
+            containers = Containers()
+            later_acts(history).append(lambda: containers.acts(self.name))
+            return containers
+
+        return history.of(("containers", self), made)
 
     def _memory(self) -> dict[object, tuple[float, object, str, object]]:
         current = watcher.get()

@@ -39,9 +39,9 @@ def wrap(
             default all arguments count whose names are usual for it, such as `idempotency_key`. A call with a
             key that was used before is the same call, and no second effect. If it is another method or
             has other arguments, it raises ReusedKeyError, as services do.
-        reads: the names of methods that only look things up: calls of them are not effects. By default the
-            names of the methods of an object decide, such as `find_order` or `is_paid`; a check that passes
-            lists those.
+        reads: the names of methods that only look things up, and of attributes whose values do not matter:
+            they are not effects. By default the names of the methods of an object
+            decide, such as `find_order` or `is_paid`; a check that passes lists those.
         counts: False for a service for which calling twice is as calling once: its calls are points, and are
             not counted.
 
