@@ -256,16 +256,16 @@ till = Till()
 
 
 def guarded_by_a_lock():
-    lock = threading.Lock()
+    locks = [threading.Lock()]
 
-    def charge_under_a_lock_of_a_closure(number):
-        with lock:
+    def charge_under_a_lock_in_a_list(number):
+        with locks[0]:
             look_up_then_charge(number)
 
-    return charge_under_a_lock_of_a_closure
+    return charge_under_a_lock_in_a_list
 
 
-charge_under_a_lock_of_a_closure = guarded_by_a_lock()
+charge_under_a_lock_in_a_list = guarded_by_a_lock()
 
 
 def charge_at_the_till(number):

@@ -41,14 +41,14 @@ def test_a_lock_in_memory_excludes_no_delivery_in_another_process():
 def test_a_lock_that_nothing_finds_makes_a_history_inconclusive_and_never_a_pass(soon):
     with pytest.raises(ExplorationError) as raised:
         check_idempotent(
-            explored_jobs.charge_under_a_lock_of_a_closure,
+            explored_jobs.charge_under_a_lock_in_a_list,
             args=(1,),
             world=gateway,
             histories=["overlap"],
         )
 
     assert "explored_jobs.py" in str(raised.value)
-    assert "with lock:" in str(raised.value)
+    assert "with locks[0]:" in str(raised.value)
     assert "same_process=True" in str(raised.value)
 
 
@@ -65,7 +65,7 @@ def test_a_lock_that_an_object_holds_is_waited_for_in_the_same_process(soon):
 def test_what_is_inconclusive_is_told_where_a_part_is_enough(soon):
     with pytest.warns(PartialExploration, match="one delivery waited for another at explored_jobs"):
         explored = check_idempotent(
-            explored_jobs.charge_under_a_lock_of_a_closure,
+            explored_jobs.charge_under_a_lock_in_a_list,
             args=(1,),
             world=gateway,
             histories=["overlap"],

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from ...harness.records.patches import Patches
 from ..engine.acts import skippable
 from ..engine.lines import call_traced, untraced
-from ..engine.sources import is_mock
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
 BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
@@ -21,14 +20,12 @@ def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None
     """Let each call of a method, which may be a coroutine method, run in a block.
 
     Args:
-        patches: puts the method back.
+        patches: puts the method back, and knows the mocks of the test: see `BesideMocks`.
         owner: the class or module that has the method.
         name: the name of the method.
         block_of: returns the block of a call.
     """
-    function = getattr(owner, name)
-    if not is_mock(function):
-        patches.set(owner, name, within(block_of, function))
+    patches.set(owner, name, within(block_of, getattr(owner, name)))
 
 
 def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any]:

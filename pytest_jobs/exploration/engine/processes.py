@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Set as AbstractSet
 from contextlib import contextmanager
-from types import FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...harness.records.attributes import identity, is_one_of
@@ -236,17 +236,22 @@ class Memories:
         self._engine.process_memory.restart()
         self._engine.renew_process(self._observe)
 
-    def leave_dead(self) -> Memory:
-        """Return the memory of the process, which is dead, and release the locks that it holds."""
+    def leave_dead(self, frames: Iterable[FrameType] = ()) -> Memory:
+        """Return the memory of the process, which is dead, and release the locks that it holds.
+
+        Args:
+            frames: its functions that may hold locks, inside of blocks.
+        """
         names, state = self.globals.taken(), ProcessState.taken()
         values = self._engine.process_memory.taken()
-        return Memory(names, values, self._switch_locks(None), state)
+        return Memory(names, values, self._switch_locks(None, frames), state)
 
-    def switch_to(self, there: Memory | None) -> Memory:
+    def switch_to(self, there: Memory | None, frames: Iterable[FrameType] = ()) -> Memory:
         """Switch to another process; return the memory of the one that is left.
 
         Args:
             there: its memory; None for a new process.
+            frames: the functions of the process that is left which may hold locks, inside of blocks.
         """
         self._guess()
         objects, first_state = self._engine.process_memory, self._engine.first_state
@@ -254,14 +259,14 @@ class Memories:
         if there is None:
             names = self.globals.switch_to(None, self.of_world())
             objects.switch_to(None)
-            locks = self._switch_locks(None)
+            locks = self._switch_locks(None, frames)
             first_state.put_back(recursion_limit=False)
         else:
             names = self.globals.switch_to(
                 there.names, () if self._ran is None else self.of_world()
             )
             objects.switch_to(there.values)
-            locks = self._switch_locks(there.locks)
+            locks = self._switch_locks(there.locks, frames)
             there.state.put_back()
         return Memory(names, values, locks, state)
 
@@ -279,8 +284,10 @@ class Memories:
     def _guess(self) -> None:
         self._engine.process_memory.guess(self._observe, only_caches=self._ran is None)
 
-    def _switch_locks(self, there: Iterable[Slot] | None) -> list[Slot]:
-        return self._engine.switch_synchronisers(there, self._observe)
+    def _switch_locks(
+        self, there: Iterable[Slot] | None, frames: Iterable[FrameType]
+    ) -> list[Slot]:
+        return self._engine.switch_synchronisers(there, self._observe, frames)
 
 
 def _content(value: Any) -> Any:

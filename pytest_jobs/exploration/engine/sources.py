@@ -226,7 +226,29 @@ def _mock_in(library: ModuleType) -> str | None:
     return next((name for name, value in vars(library).items() if is_mock(value)), None)
 
 
-class _Noting(Patches):
+class BesideMocks(Patches):
+    """Replaces nothing where the test has put a mock: the calls of a mock are acts by themselves."""
+
+    __slots__ = ()
+
+    def set(self, owner: Any, name: str, value: object) -> None:
+        original = getattr(owner, name, None)
+        if not (is_mock(owner) or is_mock(original)):
+            self.replace(owner, name, original, value)
+
+    def replace(self, owner: Any, name: str, original: object, value: object) -> None:
+        """Replace an attribute that is not a mock.
+
+        Args:
+            owner: has the attribute.
+            name: its name.
+            original: its value until now.
+            value: its value from now on.
+        """
+        super().set(owner, name, value)
+
+
+class _Noting(BesideMocks):
     """Replaces functions of libraries, also where a module has them under a name of its own.
 
     Such a name is from `from sqlite3 import connect`, for example.
@@ -245,11 +267,7 @@ class _Noting(Patches):
         # By identity, since not everything that is replaced has a hash; with the original, which keeps its id.
         self._replaced: dict[int, tuple[object, object]] = {}
 
-    def set(self, owner: Any, name: str, value: object) -> None:
-        original = getattr(owner, name, None)
-        if is_mock(owner) or is_mock(original):
-            # The calls of a mock are acts by themselves.
-            return
+    def replace(self, owner: Any, name: str, original: object, value: object) -> None:
         if isinstance(owner, ModuleType) and callable(original):
             self._replaced[identity(original)] = original, value
         self._patches.set(owner, name, value)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from itertools import chain
+from types import FrameType
 from typing import Any, Final, TypeVar
 
 from ...errors import ExplorationError
@@ -265,8 +266,9 @@ class History(Deliveries):
         Returns:
             Its memory, for `unwind_in`.
         """
+        frames = self._standing_in_blocks()
         self.kill_current()
-        memory = self.memories.leave_dead()
+        memory = self.memories.leave_dead(frames)
         self.restart()
         return memory
 
@@ -294,7 +296,12 @@ class History(Deliveries):
         Returns:
             What switches back to the process that is left now.
         """
-        return None if self._options.same_process else self.memories.switch_to(there)
+        if self._options.same_process:
+            return None
+        return self.memories.switch_to(there, self._standing_in_blocks())
+
+    def _standing_in_blocks(self) -> list[FrameType]:
+        return self._watches[-1].standing_in_blocks(sys._getframe(1)) if self._watches else []
 
     def would_wait(self) -> bool:
         """Return whether the suspended delivery holds a lock for which another one of its process waits."""

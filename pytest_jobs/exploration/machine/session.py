@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from ...errors import ExplorationError, PoisonJob
 from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries
+from ..engine.ending.held_locks import released
 from ..engine.processes import Memories
 from ..engine.watching import Run
 from ..stores.account import Account, accounts
@@ -252,8 +254,10 @@ class Session(Deliveries):
 
     def kill(self) -> None:
         """Kill the process that makes a delivery: called at one of its points."""
+        frames = self._watches[-1].standing_in_blocks(sys._getframe())
         self.kill_current()
-        self._processes.working.kill()
+        with released(frames):
+            self._processes.working.kill()
 
     def pause(self) -> bool:
         """Let a delivery stand still while another one is made: called at one of its points.
@@ -262,7 +266,8 @@ class Session(Deliveries):
             Whether it is still alive afterwards.
         """
         watch = self._watches[-1]
-        self._processes.working.pause()
+        with released(watch.standing_in_blocks(sys._getframe())):
+            self._processes.working.pause()
         return not watch.dead
 
     def restart(self) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from types import TracebackType
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from ...engine.acts import Act
@@ -49,9 +48,14 @@ class Containers:
         if type(value) in _CONTAINERS and id(value) not in self._given:
             self._given[id(value)] = _Container(path, through, value)
 
-    def within(self, block: AbstractContextManager[None]) -> AbstractContextManager[None]:
-        """Return a block in which the service itself changes its collections."""
-        return _Within(self, block) if self._given else block
+    @contextmanager
+    def changed(self) -> Generator[None, None, None]:
+        """Let the service itself change its collections in a block."""
+        self.look()
+        try:
+            yield
+        finally:
+            self.forgive()
 
     def look(self) -> None:
         """Find out which collections have changed since the service ran."""
@@ -73,28 +77,3 @@ class Containers:
         for each in self._given.values():
             if each.is_filled:
                 yield setting(name, each.path, (each.now(),), through=each.through)
-
-
-class _Within:
-    """See `Containers.within`."""
-
-    __slots__ = ("_block", "_containers")
-
-    def __init__(self, containers: Containers, block: AbstractContextManager[None]) -> None:
-        self._containers = containers
-        self._block = block
-
-    def __enter__(self) -> None:
-        self._containers.look()
-        self._block.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool | None:
-        try:
-            return self._block.__exit__(kind, error, trace)
-        finally:
-            self._containers.forgive()

@@ -180,7 +180,7 @@ class Receiver:
             return self._awaiting(call)
         self._learn_of(place)
         answer: Any = None
-        with skippable(), self._containers.within(acting(call.act)), self._one_at_a_time:
+        with skippable(), acting(call.act), self._containers.changed(), self._one_at_a_time:
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = call_traced(function, *args, **kwargs)
@@ -200,7 +200,7 @@ class Receiver:
             counts=self._counts,
             key=(place.path, repr(value)),
         )
-        with skippable(), self._containers.within(acting(act)):
+        with skippable(), acting(act), self._containers.changed():
             call_traced(function, *args)
 
     def operated(self, place: Place, target: Any, operator: str, args: tuple[Any, ...]) -> Any:
@@ -215,7 +215,7 @@ class Receiver:
             is_put=is_repeatable(operator, target),
         )
         answer: Any = target
-        with skippable(), self._containers.within(acting(act)):
+        with skippable(), acting(act), self._containers.changed():
             answer = call_traced(getattr(target, operator), *args)
         return answer if answer is target else self.found(place, answer, returned=True)
 
@@ -243,13 +243,13 @@ class Receiver:
             note_look(changes=True)
             change(*args)
             return
-        with skippable(), self._containers.within(acting(act.in_memory() if in_memory else act)):
+        with skippable(), acting(act.in_memory() if in_memory else act), self._containers.changed():
             call_traced(change, *args)
 
     async def _awaiting(self, call: Call) -> Any:
         self._learn_of(call.place)
         answer: Any = None
-        with skippable(), self._containers.within(acting(call.act)):
+        with skippable(), acting(call.act), self._containers.changed():
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = await call.function(*call.args, **call.kwargs)
@@ -268,14 +268,14 @@ class Receiver:
     ) -> Any:
         there = place.returned(args, kwargs)
         answer: Any = None
-        with skippable(), self._containers.within(looking()):
+        with skippable(), looking(), self._containers.changed():
             answer = call_traced(function, *args, **kwargs)
         if not inspect.iscoroutine(answer):
             return self.found(there, answer, returned=True)
 
         async def awaiting() -> Any:
             looked_up: Any = None
-            with skippable(), self._containers.within(looking()):
+            with skippable(), looking(), self._containers.changed():
                 looked_up = await answer
             return self.found(there, looked_up, returned=True)
 

@@ -4,6 +4,7 @@
 - `death`: how its end arrives, in a group of errors for example;
 - `watchdog`, `signs`: interrupting a delivery that would never end, and where it stands;
 - `synchronisers`: locks and queues that a dead delivery would keep;
+- `held_locks`: locks that its functions hold in objects of libraries;
 - `process_memory`: what it has left in classes, functions and objects.
 
 The files of the engine, which lie above this room, use it.

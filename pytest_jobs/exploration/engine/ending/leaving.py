@@ -8,7 +8,7 @@ import dis
 import gc
 import linecache
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
@@ -107,6 +107,16 @@ class Leaving:
             or self._is_ending(each)
             for each in (*running, *waiting_frames(coroutine))
         )
+
+    def in_blocks(self, frames: Iterable[FrameType]) -> Iterator[FrameType]:
+        """Yield the functions that are inside a block, such as a `with` or a `try`, or at the edge of one."""
+        for each in frames:
+            if (
+                self._is_in_block(each, only_with=False)
+                or self._is_ending(each)
+                or _is_between_blocks(each)
+            ):
+                yield each
 
     def _is_in_block(self, frame: FrameType, *, only_with: bool) -> bool:
         code = frame.f_code

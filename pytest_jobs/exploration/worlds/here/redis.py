@@ -13,11 +13,10 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.jobs import current_jobs
-from ....harness.records.patches import Patches
 from ...effects.redis.keys import client_like, fake_servers
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery
-from ...engine.sources import is_near_name
+from ...engine.sources import BesideMocks, is_near_name
 from ..redis.servers import Server, is_of_world, opened
 from ..redis.world import RedisWorld
 from .copied import Building, IsIgnored, counted, unwatched
@@ -141,7 +140,7 @@ class _History:
         self._content_of = content_of
         self._alone = alone
         self._begin = time.time()
-        self._patches = Patches()
+        self._patches = BesideMocks()
         self.servers: dict[_Place, Server] = {}
         self._opened: list[AbstractContextManager[Server]] = []
         #: The pools that stand in for others, and the connections taken from each.

@@ -22,6 +22,7 @@ from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery, watcher
 from ...engine.sameness.chance import numbering
+from ...engine.sources import BesideMocks
 from ..sqlalchemy.binding import redirect
 from .copied import Building, IsIgnored, counted, unwatched
 from .direct import refusing_direct_connections
@@ -125,7 +126,7 @@ class Engines:
         self._histories += 1
         if self._histories > 1 and not self._shown:
             self._shown = list(self._databases)
-        patches = Patches()
+        patches = BesideMocks()
         with ExitStack() as stack:
             stack.callback(patches.restore)
             history = _History(self, patches, stack)
