@@ -183,6 +183,16 @@ def take_a_lost_answer_for_a_failure(number):
             app.gateway.charge(-number, key=number)
 
 
+def commit_by_autocommit(number):
+    with connect() as db:
+        if not is_done(db, number):
+            mark(db, number)
+            try:
+                db.autocommit(True)
+            except app.driver.Error:
+                app.gateway.charge(-number, key=number)
+
+
 def insert_many(number):
     with connect() as db, closing(db.cursor()) as cursor:
         cursor.executemany("insert into receipts values (%s)", [(number,), (number + 1,)])
@@ -237,6 +247,12 @@ def test_a_lock_with_a_name_keeps_deliveries_apart():
 def test_the_answer_of_a_statement_that_commits_itself_may_be_lost():
     with pytest.raises(NotIdempotent, match=r"\[reply_lost"):
         check(take_a_lost_answer_for_a_failure, histories=["twice", "reply_lost"])
+
+
+@pytest.mark.usefixtures("place")
+def test_to_turn_autocommit_on_is_a_commit():
+    with pytest.raises(NotIdempotent, match=r"\[reply_lost"):
+        check(commit_by_autocommit, histories=["twice", "reply_lost"])
 
 
 @pytest.mark.usefixtures("place")

@@ -67,6 +67,7 @@ def test_statements_that_do_not_commit(sql):
         "lock tables a write",
         "SET autocommit = 1",
         "set @@autocommit=ON",
+        "SET @@session.autocommit = ON",
     ],
 )
 def test_statements_that_commit_what_is_open(sql):

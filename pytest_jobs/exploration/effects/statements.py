@@ -33,7 +33,7 @@ _LONGEST: Final = 80
 _BUSY: Final = frozenset(("55P03", "40P01", "40001", "57014"))
 #: Numbers of MySQL: lock not available, deadlock, a row that has changed since it was read, and NOWAIT.
 _BUSY_IN_MYSQL: Final = frozenset((1205, 1213, 1020, 3572))
-_DRIVERS_OF_MYSQL: Final = frozenset(("pymysql", "MySQLdb", "mysql"))
+_DRIVERS_OF_MYSQL: Final = frozenset(("pymysql", "MySQLdb", "mysql", "asyncmy"))
 #: In milliseconds. A suspended delivery never releases its lock, so waiting for it is useless.
 _SUSPENDED_HOLDER: Final = 5
 #: In milliseconds. The server needs a moment to release the locks of a killed process.

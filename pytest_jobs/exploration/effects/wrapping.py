@@ -28,6 +28,14 @@ def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None
     patches.set(owner, name, within(block_of, getattr(owner, name)))
 
 
+def surround_awaited(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:
+    """Do the same for a method that returns an awaitable, although it may not look like a coroutine function.
+
+    Those of a compiled module do not.
+    """
+    patches.set(owner, name, _within_awaited(block_of, getattr(owner, name)))
+
+
 def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that does the same as another, each call in a block of its own.
 
@@ -36,20 +44,23 @@ def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any
         function: a function or a coroutine function.
     """
     if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            with skippable(), block_of(*args, **kwargs):
-                return await function(*args, **kwargs)
-            return None
-
-        return call_async
+        return _within_awaited(block_of, function)
 
     @functools.wraps(function)
     @untraced
     def call(*args: Any, **kwargs: Any) -> Any:
         with skippable(), block_of(*args, **kwargs):
             return call_traced(function, *args, **kwargs)
+        return None
+
+    return call
+
+
+def _within_awaited(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with skippable(), block_of(*args, **kwargs):
+            return await function(*args, **kwargs)
         return None
 
     return call

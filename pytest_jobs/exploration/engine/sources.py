@@ -170,6 +170,8 @@ _OWN: Final = {
     "requests": "http.requests",
     "os": "audit",
     "asyncio.runners": "system.tasks",
+    "aiomysql": "mysql.aiomysql:source",
+    "asyncmy": "mysql.asyncmy:source",
     "asyncpg": "asyncpg",
     "atexit": "system.calls:exit_handlers",
     "concurrent.futures.process": "system.processes:executor",

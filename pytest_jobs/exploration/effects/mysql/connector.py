@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .driver import Driver, another
+from .blocking import BlockingDriver, another
 
 
-class _Connector(Driver):
+class _Connector(BlockingDriver):
     library = name = "mysql.connector"
 
     def install(self, patches: Patches) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextvars
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
@@ -26,16 +26,16 @@ from ...engine.acts import (
 from ...engine.sources import refuse_far
 from ...stores.account import Account, accounts
 from ..statements import is_busy, shown
-from ..wrapping import surround
 from .statements import Statement, lock_of
-from .store import MysqlStore
+from .store import Ask, MysqlStore
 
 T = TypeVar("T")
+#: Yields statements that a source sends for itself, and is sent the rows of each.
+Questions: TypeAlias = Generator[str, list[Any], None]
 
 _FOREIGN: Final = (
     "The job used a connection to MySQL that was opened before it was delivered, or by an earlier delivery: each "
-    "delivery is a process of its own, which cannot have it. Open the connection within the job, with "
-    "`{library}.connect(...)`, or take it out of the pool of an engine of SQLAlchemy."
+    "delivery is a process of its own, which cannot have it. {advice}"
 )
 _OLD_VIEW: Final = (
     "The snapshot reads MySQL by a connection that was opened before the check and does not commit each "
@@ -54,9 +54,13 @@ _SUSPENDED_HOLDER: Final = 0
 _DYING_HOLDER: Final = 5
 #: The options of a connection that change its rows, or when it is opened.
 _NOT_AGAIN: Final = frozenset(
-    ("autocommit", "buffered", "cursor_class", "cursorclass", "defer_connect", "raw")
+    (
+        *("autocommit", "buffered", "cursor_class", "cursor_cls", "cursorclass", "defer_connect"),
+        *("loop", "raw"),
+    )
 )
-_RELEASES: Final = ("UNLOCK TABLES", "DO RELEASE_ALL_LOCKS()")
+#: What ends with the session. The server itself needs a moment to find out that a client is gone.
+RELEASES: Final = ("UNLOCK TABLES", "DO RELEASE_ALL_LOCKS()")
 _SERVER: Final = "SELECT @@hostname, @@port, @@datadir, DATABASE()"
 #: Whether this runs within a statement or a commit that has been reported.
 _sending: ContextVar[bool] = ContextVar("pytest_jobs_sending_to_mysql", default=False)
@@ -65,9 +69,9 @@ _sending: ContextVar[bool] = ContextVar("pytest_jobs_sending_to_mysql", default=
 class Opening:
     """How a connection was opened, and what it has done since."""
 
-    def __init__(self, driver: Driver, again: Callable[[], Any] | None = None) -> None:
+    def __init__(self, driver: Driver, again: Ask | None = None) -> None:
         self.driver = driver
-        #: Opens another connection to the same database. None for a connection that was open before the check.
+        #: Asks another connection to the same database. None for a connection that was open before the check.
         self.again = again
         #: The last statement that changed something and is not committed.
         self.changed: str | None = None
@@ -96,19 +100,24 @@ class Opening:
 
 
 class Driver(ABC):
-    """The effect source for one driver."""
+    """The effect source for one driver: `BlockingDriver` and `AwaitedDriver` are the two kinds."""
 
     #: The module in which everything is patched.
     library: str
     #: The module as jobs import it, which reports show.
     name: str
 
+    @property
+    @abstractmethod
+    def advice(self) -> str:
+        """What a job is to write that uses the connection of another process."""
+
     @abstractmethod
     def install(self, patches: Patches) -> None:
         """Watch the connections and the statements of the driver."""
 
-    def is_open(self, connection: Any) -> bool:
-        return bool(connection.open)
+    @abstractmethod
+    def is_open(self, connection: Any) -> bool: ...
 
     def autocommits(self, connection: Any) -> bool:
         """Return whether the connection commits each statement that is in no transaction."""
@@ -118,57 +127,22 @@ class Driver(ABC):
     def error(self, number: int, text: str) -> Exception:
         """Return an operational error of the driver."""
 
+    @abstractmethod
+    def die(self, connection: Any) -> None:
+        """End a connection as the server ends it when its client is gone."""
+
     def connection_of(self, cursor: Any) -> Any:
         """Return the connection of a cursor; None if the cursor is closed."""
         return cursor.connection
 
-    def surround_statements(
-        self, patches: Patches, connection: type[Any], cursor: type[Any], query: str
-    ) -> None:
-        """Surround what a connection and its cursors send.
-
-        Args:
-            patches: puts everything back.
-            connection: the class of the connections.
-            cursor: the class of the cursors.
-            query: the method of a connection that sends the text of a statement.
-        """
-        surround(patches, connection, query, self._statement_of_connection)
-        surround(patches, connection, "commit", self.commit)
-        surround(patches, connection, "rollback", self.rollback)
-        for name, block in (
-            ("begin", self._begin),
-            ("select_db", self._use),
-            ("cmd_init_db", self._use),
-            ("ping", self._no_effect),
-            ("close", self._no_effect),
-        ):
-            if hasattr(connection, name):
-                surround(patches, connection, name, block)
-        self.surround_cursor(patches, cursor)
-
-    def surround_cursor(self, patches: Patches, cursor: type[Any]) -> None:
-        """Surround what the cursors of a class send."""
-        for name in ("execute", "executemany"):
-            if name in vars(cursor):
-                surround(patches, cursor, name, self._statement_of_cursor)
-        if "callproc" in vars(cursor):
-            surround(patches, cursor, "callproc", self._procedure)
-
     # Connections
 
-    @contextmanager
-    def opened(
-        self, connection: Any, host: str | None, again: Callable[[], Any] | None
-    ) -> Generator[None, None, None]:
-        """Surround the opening of a connection.
+    def check_reach(self, host: str | None) -> None:
+        """Refuse a server on another machine that the world does not use.
 
         Args:
-            connection: what is opened.
             host: the machine of the server; None for a socket in the file system, or this machine.
-            again: opens another one like it; None for one that was opened before, and connects again.
         """
-        again = again or self.opening(connection).again
         account, key = accounts.current, f"mysql on {host}"
         if account is not None and host:
             if account.phase in ("world", "snapshot"):
@@ -176,18 +150,21 @@ class Driver(ABC):
             elif not account.is_known(key):
                 stand_in = "`sqlalchemy_world` and `django_world` stand"
                 refuse_far(host, f"a connection of {self.name}", stand_in)
-        token = _sending.set(True)
-        try:
-            with looking(is_busy):
-                yield
-        finally:
-            _sending.reset(token)
+
+    def note_opened(self, connection: Any, again: Ask | None) -> Questions:
+        """Note that a connection has been opened, and yield what is to be sent through it at first.
+
+        Args:
+            connection: the connection.
+            again: asks another one like it; None for one that was opened before, and connects again.
+        """
+        again = again or self.opening(connection).again
         setattr(connection, _OPENING, Opening(self, again))
+        note_connection(functools.partial(self.die, connection), shared=connection)
         if is_explored():
             seconds = _DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER
-            both = f"SET innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
-            _unwatched(lambda: _run(connection, both))
-        note_connection(functools.partial(self.die, connection), shared=connection)
+            yield f"SET innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
+        yield from self._find_server(connection)
 
     def opening(self, connection: Any) -> Opening:
         """Return how a connection was opened."""
@@ -197,33 +174,67 @@ class Driver(ABC):
             setattr(connection, _OPENING, known)
         return known
 
-    def die(self, connection: Any) -> None:
-        """End a connection as the server ends it when its client is gone."""
-        if not self.is_open(connection):
-            return
-        # The server itself needs a moment to find out that a client is gone.
-        releases = [functools.partial(_run, connection, sql) for sql in _RELEASES]
-        for end in (connection.rollback, *releases, connection.close):
-            with suppress(Exception):
-                _unwatched(end)
-
     def lost(self, connection: Any) -> Exception:
         """Break a connection, which rolls back what was not committed, and return the error of that."""
         self.die(connection)
         return self.error(2013, "Lost connection to MySQL server during query")
 
+    def check_own(self, connection: Any) -> None:
+        """Refuse the connection of another delivery."""
+        if watcher.get() is not None and not holds_connection(connection):
+            refuse_delivery(_FOREIGN.format(advice=self.advice))
+
     # Statements
+
+    def before_statement(self, connection: Any) -> Questions:
+        """Yield what is to be sent before a statement, so that its tables are known and a snapshot is new."""
+        if is_part():
+            return
+        self.check_own(connection)
+        yield from self._find_server(connection)
+        if accounts.current is not None and accounts.current.phase == "snapshot":
+            yield from self._see_the_newest(accounts.current, connection)
+
+    def _find_server(self, connection: Any) -> Questions:
+        account, opening = accounts.current, self.opening(connection)
+        if account is not None and account.phase != "comparison" and not opening.server:
+            [[*server, database]] = yield _SERVER
+            opening.server = tuple(server)
+            opening.database = opening.database or database or ""
+
+    def _see_the_newest(self, account: Account, connection: Any) -> Questions:
+        """Let a snapshot see what deliveries have committed: a transaction of MySQL sees what was there at first.
+
+        Raises:
+            ExplorationError: when that cannot be.
+        """
+        opening = self.opening(connection)
+        if opening.turn is account.turn or self.autocommits(connection):
+            return
+        if opening.again is None:
+            raise ExplorationError(_OLD_VIEW)
+        if opening.changed is not None:
+            raise ExplorationError(_UNCOMMITTED.format(text=opening.changed))
+        yield "ROLLBACK"
+        opening.turn = account.turn
+
+    def check_lock(self, sql: Any) -> Questions:
+        """Raise what a lock of a row raises, if a statement asks for a lock with a name that is taken.
+
+        The server would say so when the time of the job is up, and not by an error.
+        """
+        lock = lock_of(sql) if is_explored() and not may_wait_for_locks() else None
+        if lock is not None:
+            [[is_taken]] = yield f"SELECT IS_USED_LOCK({lock}) <> CONNECTION_ID()"
+            if is_taken:
+                raise self.error(1205, "Lock wait timeout exceeded")
 
     def statement(self, connection: Any, sql: Any) -> AbstractContextManager[None]:
         """Return the block in which a statement is sent."""
-        account, current = accounts.current, watcher.get()
-        if (current is None and account is None) or _sending.get():
+        if is_part():
             return nullcontext()
         statement, opening = Statement(sql), self.opening(connection)
-        if account is not None and account.phase != "comparison":
-            _note_tables(account, connection, opening, statement)
-        if current is not None and not holds_connection(connection):
-            refuse_delivery(_FOREIGN.format(library=self.name))
+        _note_tables(opening, statement)
         commits = statement.commits or (
             statement.changes and not opening.has_begun and self.autocommits(connection)
         )
@@ -231,20 +242,18 @@ class Driver(ABC):
         opening.note(statement, commits=commits)
         if statement.changes or ends:
             act = self._act(connection, shown(statement.text), commits=commits or ends)
-            return _sent(acting(act))
-        return _sent(looking(is_busy))
+            return sent(acting(act))
+        return sent(looking(is_busy))
 
     def commit(self, connection: Any) -> AbstractContextManager[None]:
         """Return the block of a commit, which is an act if there is something to commit."""
-        current = watcher.get()
-        if (current is None and accounts.current is None) or _sending.get():
+        if is_part():
             return nullcontext()
-        if not holds_connection(connection):
-            refuse_delivery(_FOREIGN.format(library=self.name))
+        self.check_own(connection)
         opening = self.opening(connection)
         changed = opening.changed is not None
         opening.end()
-        return _sent(
+        return sent(
             acting(self._act(connection, "commit", commits=True)) if changed else looking(is_busy)
         )
 
@@ -252,48 +261,16 @@ class Driver(ABC):
         """Return the block of a rollback."""
         if not _sending.get():
             self.opening(connection).end()
-        return self._no_effect()
+        return self.no_effect()
 
-    def _statement_of_cursor(
-        self, cursor: Any, sql: Any, *args: Any, **kwargs: Any
-    ) -> AbstractContextManager[None]:
-        connection = self.connection_of(cursor)
-        return nullcontext() if connection is None else self.statement(connection, sql)
-
-    @contextmanager
-    def _statement_of_connection(
-        self, connection: Any, sql: Any, *args: Any, **kwargs: Any
-    ) -> Generator[None, None, None]:
-        with self.statement(connection, sql):
-            if is_explored() and not may_wait_for_locks():
-                self._check_lock(connection, sql)
-            yield
-
-    def _check_lock(self, connection: Any, sql: Any) -> None:
-        """Raise what a lock of a row raises, if a statement asks for a lock with a name that is taken.
-
-        The server would say so when the time of the job is up, and not by an error.
-        """
-        lock = lock_of(sql)
-        if lock is not None:
-            ask = f"SELECT IS_USED_LOCK({lock}) <> CONNECTION_ID()"
-            if _unwatched(lambda: _run(connection, ask))[0][0]:
-                raise self.error(1205, "Lock wait timeout exceeded")
-
-    def _procedure(
-        self, cursor: Any, procname: str, *args: Any, **kwargs: Any
-    ) -> AbstractContextManager[None]:
-        return self._statement_of_cursor(cursor, f"CALL {procname}")
-
-    def _begin(self, connection: Any) -> AbstractContextManager[None]:
-        return self.statement(connection, "BEGIN")
-
-    def _use(self, connection: Any, database: str) -> AbstractContextManager[None]:
+    def use(self, connection: Any, database: str) -> AbstractContextManager[None]:
+        """Return the block in which a connection turns to another database."""
         self.opening(connection).database = database
-        return self._no_effect()
+        return self.no_effect()
 
-    def _no_effect(self, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        return nullcontext() if _sending.get() else _sent(looking(is_busy))
+    def no_effect(self, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        """Return the block of a call that changes nothing."""
+        return nullcontext() if _sending.get() else sent(looking(is_busy))
 
     def _act(self, connection: Any, text: str, *, commits: bool) -> Act:
         """Return an act; only one that commits can have happened although its answer is lost."""
@@ -331,14 +308,12 @@ def commits(connection: Any, sql: str) -> bool:
     return opening is not None and not opening.has_begun and opening.driver.autocommits(connection)
 
 
-def _note_tables(account: Account, connection: Any, opening: Opening, statement: Statement) -> None:
+def _note_tables(opening: Opening, statement: Statement) -> None:
     """Report the tables of a statement to the account of the history that is open."""
-    if not opening.server:
-        *server, database = _unwatched(lambda: _run(connection, _SERVER))[0]
-        opening.server = tuple(server)
-        opening.database = opening.database or database or ""
+    account = accounts.current
+    if account is None or account.phase == "comparison":
+        return
     if account.phase == "snapshot":
-        _see_the_newest(account, connection, opening)
         for named in statement.named():
             account.read(_store(account, opening, named.database), named.name)
     else:
@@ -346,7 +321,7 @@ def _note_tables(account: Account, connection: Any, opening: Opening, statement:
     if account.phase == "delivery":
         for written in statement.written():
             key = _store(account, opening, written.database)
-            account.store_of(key).connect = opening.again
+            account.store_of(key).ask = opening.again
             account.wrote(key, written.name, shown(statement.text))
 
 
@@ -359,34 +334,25 @@ def _store(account: Account, opening: Opening, named: str | None) -> str:
     return account.store(f"mysql {label}", lambda: MysqlStore(label, database))
 
 
-def _see_the_newest(account: Account, connection: Any, opening: Opening) -> None:
-    """Let a snapshot see what deliveries have committed: a transaction of MySQL sees what was there at first.
-
-    Raises:
-        ExplorationError: when that cannot be.
-    """
-    if opening.turn is account.turn or opening.driver.autocommits(connection):
-        return
-    if opening.again is None:
-        raise ExplorationError(_OLD_VIEW)
-    if opening.changed is not None:
-        raise ExplorationError(_UNCOMMITTED.format(text=opening.changed))
-    _unwatched(lambda: _run(connection, "ROLLBACK"))
-    opening.turn = account.turn
+def is_part() -> bool:
+    """Return whether a statement belongs to one that has been reported, or nobody watches it."""
+    return _sending.get() or (watcher.get() is None and accounts.current is None)
 
 
 @contextmanager
-def _sent(block: AbstractContextManager[None]) -> Generator[None, None, None]:
+def sent(block: AbstractContextManager[None]) -> Generator[None, None, None]:
     """Let what a driver sends by several of its methods be one step."""
     token = _sending.set(True)
     try:
         with block:
             yield
     finally:
-        _sending.reset(token)
+        # A coroutine that is thrown away ends in the context of whoever does it.
+        with suppress(ValueError):
+            _sending.reset(token)
 
 
-def _unwatched(call: Callable[[], T]) -> T:
+def unwatched(call: Callable[[], T]) -> T:
     """Make a call that does not belong to the job."""
 
     def do() -> T:
@@ -396,21 +362,11 @@ def _unwatched(call: Callable[[], T]) -> T:
     return contextvars.Context().run(do)
 
 
-def _run(connection: Any, sql: str) -> list[Any]:
-    with closing(connection.cursor()) as cursor:
-        cursor.execute(sql)
-        rows = list(cursor.fetchall()) if cursor.description else []
-    # Those of a cursor that gives dictionaries.
-    return [tuple(row.values()) if isinstance(row, dict) else row for row in rows]
-
-
-def another(kind: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any]:
-    """Return what opens another connection to the same database, which commits each statement.
+def options_again(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of another connection to the same database, which commits each statement.
 
     Args:
-        kind: the class of the connection.
-        args: the arguments with which it was opened.
-        kwargs: likewise.
+        kwargs: those with which a connection was opened.
     """
     options = {name: value for name, value in kwargs.items() if name not in _NOT_AGAIN}
-    return lambda: _unwatched(lambda: kind(*args, **options, autocommit=True))
+    return {**options, "autocommit": True}

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .driver import Driver, another
+from .blocking import BlockingDriver, another
 
 
-class _MysqlClient(Driver):
+class _MysqlClient(BlockingDriver):
     library = "MySQLdb.connections"
     name = "MySQLdb"
 

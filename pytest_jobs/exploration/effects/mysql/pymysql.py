@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .driver import Driver, another
+from .blocking import BlockingDriver, another
 
 #: The attribute of a connection with what opens another one like it.
 _AGAIN: Final = "_pytest_jobs_again"
 
 
-class _PyMySQL(Driver):
+class _PyMySQL(BlockingDriver):
     library = name = "pymysql"
 
     def install(self, patches: Patches) -> None:

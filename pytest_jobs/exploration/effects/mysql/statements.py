@@ -41,7 +41,7 @@ _COMMITTING: Final = re.compile(
 _BEGINNING: Final = re.compile(r"\s*(?:begin\b|start\s+transaction\b)", re.IGNORECASE)
 #: A transaction that is open is committed by these as well.
 _ENDING: Final = re.compile(
-    r"\s*(?:begin\b|start\s+transaction\b|lock\s+tables?\b|set\s+(?:session\s+|@@)?autocommit\s*=\s*(?:1|on)\b)",
+    r"\s*(?:begin\b|start\s+transaction\b|lock\s+tables?\b|set\s+(?:@@)?(?:session\b[\s.]*)?autocommit\s*=\s*(?:1|on)\b)",
     re.IGNORECASE,
 )
 _ROLLBACK: Final = re.compile(r"\s*rollback\b(?!.*\bto\b)", re.IGNORECASE)

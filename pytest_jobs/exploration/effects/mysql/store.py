@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import closing
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
+
+#: A statement, and the values of its parameters.
+Question: TypeAlias = tuple[str, tuple[Any, ...]]
 
 #: The columns of a table, and whether each numbers its rows.
 _COLUMNS: Final = """
@@ -13,14 +15,20 @@ WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position
 """
 
 
+class Ask(Protocol):
+    def __call__(self, *questions: Question) -> list[Any]:
+        """Send statements by a connection of their own, and return the rows of the last one."""
+        ...
+
+
 class MysqlStore:
     noun = "table"
 
     def __init__(self, label: str, database: str) -> None:
         self.label = self.short = label
         self._database = database
-        #: Opens a connection as the last one that a delivery used.
-        self.connect: Callable[[], Any] | None = None
+        #: Asks a connection to the database that is like the last one that a delivery used.
+        self.ask: Ask | None = None
 
     def is_bound(self, name: str) -> bool:
         return False
@@ -45,12 +53,7 @@ class MysqlStore:
         return [(column, number) for column, number in self._ask(_COLUMNS, (self._database, name))]
 
     def _ask(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
-        if self.connect is None:
-            return []
-        with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
-            cursor.execute("SET lock_wait_timeout = 1")
-            cursor.execute(sql, args)
-            return list(cursor.fetchall())
+        return [] if self.ask is None else self.ask(("SET lock_wait_timeout = 1", ()), (sql, args))
 
 
 def _quoted(name: str) -> str:
