@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import sys
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.world import TimeLimit
+from pytest_jobs.harness.running.recurring import Recurring
 from pytest_jobs.plugin.opening import HELD_SEAMS
 
 pytest_plugins = ["pytester"]
@@ -71,6 +73,28 @@ def _unhurried():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "TimeLimit", lambda seconds: TimeLimit(100 * seconds))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _time_is_chosen_before_it_passes():
+    """Let no recurring job fire by the time of the system: its test would fail at some time of day."""
+    genuine = Recurring.round
+
+    @functools.wraps(genuine)
+    def round_at_chosen_time(self, now_ns, until_ns):
+        made = genuine(self, now_ns, until_ns)
+        assert self.origin_ns is None, "set the clock before time passes: jobs.clock.move_to(...)"
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recurring, "round", round_at_chosen_time)
+        yield
+
+
+@pytest.fixture
+def time_of_the_run(monkeypatch):
+    """Let recurring jobs fire by the time of the system all the same, in a test that is about just that."""
+    monkeypatch.setattr(Recurring, "round", Recurring.round.__wrapped__)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -143,6 +143,7 @@ def test_so_a_bundle_has_to_be_delivered_once_however_often_it_is_enqueued():
 
 
 def test_a_recurring_job_enqueues_all_of_them_once(jobs):
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     with bundles() as state:
         jobs.recurring(
             Schedule({"bundles": {"class": deliver_all, "schedule": "every 30 minutes"}})

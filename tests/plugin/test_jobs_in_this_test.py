@@ -243,6 +243,7 @@ class _Minutely:
         return [(after_ns + 60 * 10**9, self)] if until_ns - after_ns >= 60 * 10**9 else []
 
 
+@pytest.mark.usefixtures("time_of_the_run")
 @pytest.mark.parametrize(
     "begin", [lambda jobs: None, lambda jobs: jobs.clock.advance(5), lambda jobs: jobs.drain()]
 )
@@ -262,6 +263,7 @@ def test_recurring_jobs_are_shown_where_they_depend_on_when_the_test_runs(begin)
     assert line.endswith(f"{instant(jobs.deliveries[0].at)} #0 send_receipt(7) queue='default'")
 
 
+@pytest.mark.usefixtures("time_of_the_run")
 def test_recurring_jobs_are_shown_too_when_none_fired_at_the_time_of_the_run():
     with Jobs([ReferenceBridge()]) as jobs:
         jobs.recurring(_Minutely())

@@ -25,11 +25,12 @@ from pytest_jobs import job
 def tidy(): ...
 """
 AN_HOUR = """
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from shop_jobs import tidy
 
 def test_a_day(jobs, jobs_recurring, assert_performed):
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     jobs.run_for(timedelta(days=1))
 
     assert_performed(tidy, count={count})
@@ -76,7 +77,7 @@ def test_the_flag_goes_before_the_ini_file(project):
 
 def test_a_test_without_the_fixture_fires_nothing(project):
     project("""
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 def test_a_day(jobs):
     assert jobs.run_for(timedelta(days=1)) == {}
@@ -85,7 +86,7 @@ def test_a_day(jobs):
 
 def test_each_test_has_a_scheduler_of_its_own_and_the_file_is_read_once(project, monkeypatch):
     project("""
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,7 @@ import pytest
 @pytest.mark.parametrize("number", range(2))
 def test_an_hour(jobs, jobs_recurring, number):
     Path("config/recurring.yml").write_text("")
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     jobs.run_for(timedelta(hours=1))
     assert len(jobs_recurring.fired) == 1
 """).assert_outcomes(passed=2)
@@ -101,7 +103,7 @@ def test_an_hour(jobs, jobs_recurring, number):
 def test_the_fixture_may_be_overridden(project):
     project(
         """
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_jobs import Schedule
@@ -112,6 +114,7 @@ def jobs_recurring(jobs):
     return jobs.recurring(Schedule({"tidy": {"class": tidy, "every": "30m"}}))
 
 def test_an_hour(jobs, jobs_recurring):
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     jobs.run_for(timedelta(hours=1))
     assert len(jobs_recurring.fired) == 2
 """,

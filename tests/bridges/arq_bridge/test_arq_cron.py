@@ -49,6 +49,7 @@ def test_a_cron_job_is_asserted_by_its_function(jobs):
 def test_the_cron_job_of_the_application_stays_as_it_is(open_over, settings):
     nightly = cron(report, hour=3)
     with open_over(settings(cron_jobs=[nightly])) as jobs:
+        jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
         jobs.run_for(timedelta(days=1))
 
     assert nightly.next_run is None
@@ -57,6 +58,7 @@ def test_the_cron_job_of_the_application_stays_as_it_is(open_over, settings):
 def test_a_cron_job_that_is_not_unique_may_come_twice(open_over, settings):
     nightly = [cron(report, hour=3, minute=0, unique=False)]
     with open_over(settings(cron_jobs=nightly), settings(cron_jobs=nightly)) as jobs:
+        jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
         jobs.run_for(timedelta(days=1))
 
         assert len(jobs.enqueued) == 2

@@ -42,6 +42,7 @@ def test_it_is_enqueued_at_its_time(jobs, cleanup):
 
 
 def test_in_the_queue_and_with_the_priority_of_the_schedule(jobs, cleanup):
+    jobs.clock.move_to(MONDAY)
     jobs.recurring(schedule(cleanup, queue="low", priority=3))
     jobs.run_for(timedelta(days=1))
     record = jobs.enqueued[0]
@@ -95,6 +96,7 @@ def test_a_signature_is_no_job(cleanup):
 
 
 def test_beside_commands(jobs, cleanup):
+    jobs.clock.move_to(MONDAY)
     jobs.recurring(Schedule({"gc": {"command": "gc.collect", "schedule": "every day"}}))
     jobs.recurring(schedule(cleanup))
     jobs.run_for(timedelta(days=1))

@@ -30,6 +30,7 @@ def test_it_is_enqueued_at_its_time(jobs, tasks):
 
 
 def test_in_the_queue_and_with_the_priority_of_the_schedule(jobs, tasks):
+    jobs.clock.move_to(MONDAY)
     jobs.recurring(schedule(tasks.echo, queue="mail", priority=7))
     jobs.run_for(timedelta(days=1))
     record = jobs.enqueued[0]
@@ -45,6 +46,7 @@ def test_a_preview_has_what_it_declares(tasks):
 
 
 def test_the_context_is_no_argument_of_the_schedule(jobs, tasks):
+    jobs.clock.move_to(MONDAY)
     jobs.recurring(schedule(tasks.tell))
     jobs.run_for(timedelta(days=1))
 

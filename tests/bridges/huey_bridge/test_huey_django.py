@@ -47,7 +47,7 @@ def register(name):
     return user
 """
 TESTS = """
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -87,6 +87,7 @@ def test_a_task_of_a_block_that_is_rolled_back_never_comes(jobs):
 
 @pytest.mark.django_db
 def test_a_periodic_task_comes_each_hour(jobs, assert_performed):
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     jobs.run_for(timedelta(hours=2))
     assert_performed(tidy, count=2, result=0)
 

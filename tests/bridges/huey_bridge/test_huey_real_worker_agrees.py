@@ -1,5 +1,6 @@
 """What a real consumer makes of a task is what the harness says: outcomes, attempts and waits."""
 
+import contextlib
 import itertools
 import sys
 import textwrap
@@ -77,6 +78,7 @@ def noted(directory, name):
     return found
 
 
+@contextlib.contextmanager
 def application_in(directory, monkeypatch):
     directory.mkdir()
     source = textwrap.dedent(APPLICATION)
@@ -84,14 +86,14 @@ def application_in(directory, monkeypatch):
     monkeypatch.chdir(directory)
     application = {"__name__": "app"}
     exec(source, application)
-    return application
+    # The connection of this process to the file is closed at the end.
+    with contextlib.closing(application["huey"].storage):
+        yield application
 
 
 @pytest.mark.slow
 def test_a_consumer_does_what_the_harness_says(tmp_path, monkeypatch, open_over):
     real, virtual = tmp_path / "real", tmp_path / "virtual"
-    application = application_in(real, monkeypatch)
-    application["ready"]()
     command = [
         sys.executable,
         "-m",
@@ -102,20 +104,25 @@ def test_a_consumer_does_what_the_harness_says(tmp_path, monkeypatch, open_over)
         "-m",
         "0.05",
     ]
-    with process(command, real, log="consumer.log"):
-        # The consumer takes a task that is due before it has started at once.
-        wait_until(lambda: noted(real, "runs"), "the start of the consumer")
-        application["send"]()
-        wait_until(
-            lambda: {n: len(runs) for n, runs in noted(real, "runs").items()} == RUNS,
-            "the end of all tasks",
-        )
-        wait_until(
-            lambda: noted(real, "signals").get("later", [""])[-1] == "complete", "the last signal"
-        )
+    with application_in(real, monkeypatch) as application:
+        application["ready"]()
+        with process(command, real, log="consumer.log"):
+            # The consumer takes a task that is due before it has started at once.
+            wait_until(lambda: noted(real, "runs"), "the start of the consumer")
+            application["send"]()
+            wait_until(
+                lambda: {n: len(runs) for n, runs in noted(real, "runs").items()} == RUNS,
+                "the end of all tasks",
+            )
+            wait_until(
+                lambda: noted(real, "signals").get("later", [""])[-1] == "complete",
+                "the last signal",
+            )
 
-    application = application_in(virtual, monkeypatch)
-    with open_over(application["huey"]) as jobs:
+    with (
+        application_in(virtual, monkeypatch) as application,
+        open_over(application["huey"]) as jobs,
+    ):
         application["ready"]()
         jobs.drain()
         application["send"]()

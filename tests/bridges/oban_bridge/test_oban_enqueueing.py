@@ -361,6 +361,7 @@ def test_periodic_workers_come_without_an_instance(open_over):
     job(cron="@hourly")(lambda: None)
 
     with open_over() as jobs:
+        jobs.clock.move_to(NEW_YEAR)
         jobs.run_for(timedelta(hours=2))
 
         assert len(jobs.performed) == 2

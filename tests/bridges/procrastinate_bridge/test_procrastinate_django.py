@@ -49,7 +49,7 @@ def register(name):
     return user
 """
 TESTS = """
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -78,6 +78,7 @@ def test_a_job_that_waits_for_the_commit_comes_after_it(jobs, assert_enqueued, a
 
 @pytest.mark.django_db
 def test_a_periodic_task_comes_each_hour(jobs, assert_performed):
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     jobs.run_for(timedelta(hours=2))
     assert_performed(tidy, count=2, result=0)
 

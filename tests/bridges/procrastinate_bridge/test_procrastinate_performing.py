@@ -270,6 +270,7 @@ def test_a_periodic_task_that_still_waits_is_not_deferred_twice(app, jobs):
     def report(timestamp):
         """Be deferred."""
 
+    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     report.configure(schedule_in={"days": 1}).defer(timestamp=0)
     jobs.run_for(timedelta(hours=3))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -185,6 +185,7 @@ def test_a_check_that_fails_names_the_point_of_each_failure():
 def test_a_firing_names_what_it_enqueued():
     def body(jobs):
         schedule = Schedule({"nightly": {"class": remind, "args": [7], "schedule": "every hour"}})
+        jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
         jobs.recurring(schedule)
         jobs.run_for(timedelta(hours=2))
 
