@@ -1,5 +1,6 @@
 """SQLAlchemy on a real MariaDB server: locks of rows, lost answers, numbers that the server gives."""
 
+import sys
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from pytest_jobs import check_idempotent, fake, sqlalchemy_world
@@ -54,6 +55,7 @@ class Account(Base):
 
 
 Session = sessionmaker()
+LaterSession = async_sessionmaker()
 
 
 class Gateway:
@@ -82,11 +84,11 @@ def shop(url):
     return world_at(url)
 
 
-def world_at(url):
+def world_at(url, bind=Session):
     def world():
         rows = [Payment(), Payment(id=7), Account(id=1, balance=0)]
         with (
-            sqlalchemy_world(Base, bind=Session, url=url, rows=rows) as database,
+            sqlalchemy_world(Base, bind=bind, url=url, rows=rows) as database,
             fake(app, "gateway", Gateway(), key="key") as gateway,
         ):
             yield lambda: {**database.snapshot(), "charges": gateway.calls}
@@ -135,6 +137,33 @@ def deposit_at_once(number):
         paid = update(Payment).where(Payment.id == number, Payment.status == "open")
         try:
             connection.execute(paid.values(status="paid"))
+        except DBAPIError:
+            app.gateway.charge(-number, key=number)
+
+
+async def charge_then_mark_later(number):
+    async with LaterSession.begin() as session:
+        payment = await session.get(Payment, number)
+        if payment.status == "open":
+            app.gateway.charge(number)
+            payment.status = "paid"
+
+
+async def lock_then_charge_by_key_later(number):
+    async with LaterSession.begin() as session:
+        payment = await session.get(Payment, number, with_for_update=True)
+        if payment.status == "open":
+            app.gateway.charge(number, key=number)
+            payment.status = "paid"
+            session.add(Entry(payment_id=number))
+
+
+async def deposit_in_time(number):
+    autocommit = LaterSession.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")
+    async with autocommit.connect() as connection:
+        paid = update(Payment).where(Payment.id == number, Payment.status == "open")
+        try:
+            await connection.execute(paid.values(status="paid"))
         except DBAPIError:
             app.gateway.charge(-number, key=number)
 
@@ -207,8 +236,43 @@ def test_a_table_that_cannot_be_made_is_an_error(url):
         sqlalchemy_world(metadata, bind=create_engine("sqlite://"), url=url).__enter__()
 
 
-def test_an_asynchronous_engine_is_refused(url):
-    engine = create_async_engine("sqlite+aiosqlite://")
+@pytest.fixture(params=["aiomysql", "asyncmy"])
+def later_shop(request, mysql_url):
+    """A world for an application with an asynchronous engine."""
+    pytest.importorskip(request.param)
+    url = mysql_url.replace("pymysql", request.param)
+    LaterSession.configure(bind=create_async_engine(f"mysql+{request.param}://"))
+    return world_at(url, LaterSession)
 
-    with pytest.raises(ExplorationError, match="An AsyncEngine cannot be bound to MySQL"):
+
+@pytest.mark.parametrize(
+    ("job", "histories"), [(charge_then_mark_later, "crash"), (deposit_in_time, "reply_lost")]
+)
+def test_an_asynchronous_session_is_interrupted(later_shop, job, histories):
+    with pytest.raises(NotIdempotent, match=rf"\[{histories}"):
+        check(job, later_shop, [histories])
+
+
+def test_an_asynchronous_session_with_a_locked_row_and_a_key_is_safe(later_shop):
+    check(lock_then_charge_by_key_later, later_shop, ["twice", "crash", "overlap"])
+
+
+def test_a_world_with_an_asynchronous_driver_needs_a_blocking_one(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    world = sqlalchemy_world(MetaData(), bind=LaterSession, url="mysql+asyncmy://localhost/")
+
+    with pytest.raises(
+        ExplorationError, match="for asyncmy that is PyMySQL, which is not installed"
+    ):
+        world.__enter__()
+
+
+def test_an_asynchronous_engine_of_another_database_gets_a_driver_that_is_there(url, monkeypatch):
+    engine = create_async_engine("sqlite+aiosqlite://")
+    with sqlalchemy_world(Base, bind=engine, url=url):
+        assert engine.dialect.driver in ("aiomysql", "asyncmy")
+
+    for driver in ("aiomysql", "asyncmy"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(ExplorationError, match="pip install aiomysql"):
         sqlalchemy_world(Base, bind=engine, url=url).__enter__()

@@ -51,10 +51,10 @@ _IN_MEMORY: Final = (
 )
 _DRIVER: Final = (
     "The job used the asynchronous driver {driver} of SQLAlchemy, whose connections cannot be ended at once when "
-    "the worker is killed. In the world, use postgresql+psycopg:// or sqlite+aiosqlite://."
+    "the worker is killed. In the world, use postgresql+psycopg://, mysql+aiomysql:// or sqlite+aiosqlite://."
 )
 #: Asynchronous drivers with an effect source of their own, which ends their connections.
-_ASYNCHRONOUS: Final = ("aiosqlite", "psycopg")
+_ASYNCHRONOUS: Final = ("aiomysql", "aiosqlite", "asyncmy", "psycopg")
 #: The names of the dialects whose drivers have effect sources in `mysql`.
 _MYSQL: Final = ("mysql", "mariadb")
 #: In the `info` of a connection: it has changed something since its last commit.

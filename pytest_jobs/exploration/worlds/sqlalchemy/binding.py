@@ -11,6 +11,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
+from .mysql import awaited_driver, blocking_driver
 
 _SYNCHRONOUS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 _MYSQL: Final = frozenset(("mysql", "mariadb"))
@@ -139,12 +140,7 @@ def _driver_for(place: URL, *, asynchronous: bool) -> str:
     name = place.get_backend_name()
     if name not in _MYSQL:
         return (_ASYNCHRONOUS if asynchronous else _SYNCHRONOUS)[name]
-    if asynchronous:
-        raise ExplorationError(
-            "An AsyncEngine cannot be bound to MySQL: the connections of its asynchronous drivers cannot be ended "
-            "at once when a worker is killed. Bind it to a sqlite file (without url=), or to PostgreSQL."
-        )
-    return str(place.drivername)
+    return awaited_driver(place) if asynchronous else blocking_driver(place)
 
 
 def _engine(place: URL, *, asynchronous: bool) -> Any:

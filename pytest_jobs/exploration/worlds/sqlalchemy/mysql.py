@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import Any, Final
 
 from sqlalchemy import URL, MetaData, create_engine, insert, select
@@ -25,6 +26,43 @@ _COUNTERS: Final = """
 SELECT table_name, auto_increment FROM information_schema.tables
 WHERE table_schema = DATABASE() AND auto_increment IS NOT NULL
 """
+#: The asynchronous drivers whose connections can be ended at once.
+_AWAITED: Final = ("aiomysql", "asyncmy")
+
+
+def awaited_driver(url: URL) -> str:
+    """Return the asynchronous driver by which an AsyncEngine connects: that of the URL, or one that is there.
+
+    Raises:
+        ExplorationError: when none is installed.
+    """
+    name = url.get_backend_name()
+    if url.get_driver_name() in _AWAITED:
+        return str(url.drivername)
+    found = next((driver for driver in _AWAITED if find_spec(driver)), None)
+    if found is None:
+        raise ExplorationError(
+            "An AsyncEngine connects to MySQL by an asynchronous driver, and none is installed that a check "
+            "knows: pip install aiomysql."
+        )
+    return f"{name}+{found}"
+
+
+def blocking_driver(url: URL) -> str:
+    """Return the driver by which a world connects itself: that of the URL, or PyMySQL for an asynchronous one.
+
+    Raises:
+        ExplorationError: when PyMySQL is not installed.
+    """
+    driver = url.get_driver_name()
+    if driver not in _AWAITED:
+        return str(url.drivername)
+    if find_spec("pymysql") is None:
+        raise ExplorationError(
+            f"A world on MySQL connects by a blocking driver, and for {driver} that is PyMySQL, which is not "
+            "installed: pip install pymysql."
+        )
+    return f"{url.get_backend_name()}+pymysql"
 
 
 class DatabaseStore:
@@ -32,9 +70,10 @@ class DatabaseStore:
 
     def __init__(self, url: URL) -> None:
         self._name = f"pytest_jobs_{os.getpid()}_{next(_NUMBERS)}"
-        self._given = url
+        self._server = url.set(drivername=blocking_driver(url))
         self._place = url.set(database=self._name)
-        self._engine = create_engine(self._place, isolation_level="AUTOCOMMIT", pool_size=1)
+        own = self._server.set(database=self._name)
+        self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)
         self._is_made = False
         self._tables: list[str] = []
         #: Each table whose rows are numbered, its numbers, and the column.
@@ -75,7 +114,7 @@ class DatabaseStore:
                 f"{elsewhere[0]} names the database that it is in, so it cannot be made in the world's own: leave "
                 "the schema out of the table, and let the URL of the application name the database."
             )
-        server = create_engine(self._given, isolation_level="AUTOCOMMIT")
+        server = create_engine(self._server, isolation_level="AUTOCOMMIT")
         try:
             with server.connect() as connection:
                 connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {self._name}")

@@ -94,7 +94,8 @@ def sqlalchemy_world(
             `async_sessionmaker` or `scoped_session`, or the module and the name under which it has
             one; several in a list. For the block it leads to this database, wherever it was imported.
         url: that of a PostgreSQL database, in which a schema of its own is made and dropped in the
-            end; or that of a MySQL or MariaDB server, on which a database of its own is; by default
+            end; or that of a MySQL or MariaDB server, on which a database of its own is, also with an
+            asynchronous driver; by default
             the database is a sqlite file in a temporary directory.
         rows: what is in the tables at first: objects of mapped classes, or statements such as
             `table.insert().values(...)`. Make them anew each time.
