@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 
 #: Its database.
 db: dict[str, object] = {}
@@ -152,6 +153,16 @@ def upload(order):
 
 def put_in_a_queue(order):
     once(lambda: queue.put(order))
+
+
+def get_in_a_session(order):
+    with gateway.session() as session:
+        db["rate"] = bool(session.get("/rate"))
+
+
+def charge_with_a_request_id(order):
+    gateway.headers["X-Request-Id"] = uuid.uuid4().hex
+    gateway.charge(order, idempotency_key=order)
 
 
 def log_and_charge(order):

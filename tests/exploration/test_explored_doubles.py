@@ -684,6 +684,41 @@ def test_an_item_that_counts_the_deliveries_is_a_duplicate():
         check_idempotent(counts, world=world_of(Shelf))
 
 
+class Connection:
+    def execute(self, statement):
+        return [1]
+
+
+def test_an_item_with_another_value_in_each_delivery_is_quiet():
+    def sets():
+        app.service["X-Request-Id"] = uuid.uuid4().hex
+        app.db["done"] = True
+
+    check_idempotent(sets, world=world_of(Shelf))
+
+
+def test_an_item_under_another_key_in_each_delivery_is_a_duplicate():
+    def sets():
+        app.service[uuid.uuid4().hex] = 7
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service.__setitem__ \[twice"):
+        check_idempotent(sets, world=world_of(Shelf))
+
+
+def test_a_statement_that_only_reads_is_a_look_up():
+    def reads():
+        app.db["rows"] = app.service.execute("select 1")
+
+    check_idempotent(reads, world=world_of(Connection))
+
+
+def test_a_statement_that_writes_is_an_effect():
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service.execute \[twice"):
+        check_idempotent(
+            lambda: app.service.execute("insert into t values (1)"), world=world_of(Connection)
+        )
+
+
 def test_an_item_that_is_set_and_deleted_again_is_quiet():
     def sets_and_deletes():
         app.service["order"] = 7
@@ -732,6 +767,7 @@ class Terminal:
     def __init__(self):
         self.outbox = []
         self.settings = {}
+        self.headers = Shelf()
         self.light = "off"
 
     def pay(self, order, key=None):
@@ -759,8 +795,15 @@ def set_in_settings():
         (delete_the_light, r"service del light"),
         (set_in_settings, r"service\.settings"),
         (lambda: app.service.outbox.append(7), r"service\.outbox"),
+        (lambda: app.service.headers.update({"X-Token": "t"}), r"service\.headers"),
     ],
-    ids=["set", "deleted", "an item of its own dict", "added to its own list"],
+    ids=[
+        "set",
+        "deleted",
+        "an item of its own dict",
+        "added to its own list",
+        "updated in a mapping of its own",
+    ],
 )
 def test_an_attribute_that_a_killed_delivery_would_have_changed_is_lost(do, what, by):
     with pytest.raises(LostEffect, match=rf"LOST {what} \[crash"):

@@ -264,6 +264,18 @@ SAFE = {
         lambda: put("gateway"),
         lambda order: shop.db.update(rates=bool(shop.gateway.request("GET", "/rates"))),
     ),
+    "a client that a block enters": (
+        lambda: put("gateway"),
+        shop.get_in_a_session,
+    ),
+    "a statement that reads": (
+        lambda: put("gateway"),
+        lambda order: shop.db.update(rows=bool(shop.gateway.execute("select 1"))),
+    ),
+    "an item with another value in each delivery": (
+        lambda: put("gateway"),
+        shop.charge_with_a_request_id,
+    ),
     "a request that puts": (
         lambda: put("gateway"),
         lambda order: shop.gateway.request("PUT", f"/orders/{order}"),
@@ -484,6 +496,28 @@ def test_a_file_that_is_mocked_is_nothing():
 
     with patch("builtins.open", mock_open()):
         check(write)
+
+
+def test_a_file_that_is_mocked_and_gets_more_is_a_duplicate():
+    def append(order):
+        with open("audit.log", "a") as file:  # noqa: PTH123 - it is what the test replaces
+            file.write(str(order))
+        shop.db["done"] = True
+
+    with (
+        patch("builtins.open", mock_open()),
+        pytest.raises(DuplicateEffect, match=r"DUPLICATE builtins\.open\(\)\.write"),
+    ):
+        check(append)
+
+
+def test_a_file_that_is_mocked_and_never_written_is_lost():
+    def write():
+        with open("report.txt", mode="w") as file:  # noqa: PTH123 - it is what the test replaces
+            file.write("7")
+
+    with patch("builtins.open", mock_open()), pytest.raises(LostEffect, match=r"\(\)\.write"):
+        check(marked_before(write))
 
 
 # Mocks and stubs in the place of what an effect source watches

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from ....harness.records.texts import call_of
+from ...engine.acts import watcher
 
 #: Numbers, texts and None: their text is the same in each history.
 _SIMPLE: Final = (str, bytes, int, float, complex, type(None))
@@ -87,6 +88,16 @@ def _is_installed(kind: type) -> bool:
         return kind is not SimpleNamespace
     file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
     return "site-packages" in file or "dist-packages" in file
+
+
+def item_key(args: Sequence[Any]) -> str:
+    """Return what is the same for the same change of an item, from its key and its new value.
+
+    Each delivery may draw another value, such as the id of a request in a header: it replaces the one before.
+    """
+    key, *value = map(comparable, args)
+    current = watcher.get()
+    return repr((key, *(value if current is None else map(current.form_of, value))))
 
 
 def usual_key(arguments: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
+from ..statements import changes
 from .operators import SYMBOLS
 
 #: The parameter that carries an idempotency key, for all methods or by the names of methods.
@@ -57,6 +58,7 @@ _DOES: Final = re.compile(
 )
 
 
+_RUNS_SQL: Final = re.compile(r"execute|exec|exec_driver_sql|run|sql")
 #: A method that begins with one of these looks something up, unless it does something else, too.
 _LOOKS_UP: Final = re.compile(
     r"(?!.*(_or_|_and_|Or[A-Z]|And[A-Z]))"
@@ -67,6 +69,12 @@ _LOOKS_UP: Final = re.compile(
 def looks_up(method: str) -> bool:
     """Return whether the name of a method says that it only looks something up."""
     return _LOOKS_UP.match(method) is not None
+
+
+def reads_by_statement(method: str, args: Sequence[object]) -> bool:
+    """Return whether a call runs a statement in SQL that changes nothing."""
+    first = args[0] if args else None
+    return _RUNS_SQL.fullmatch(method) is not None and isinstance(first, str) and not changes(first)
 
 
 def does_something(method: str) -> bool:

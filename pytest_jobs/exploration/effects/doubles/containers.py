@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, MutableMapping, MutableSequence, MutableSet
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from ...engine.acts import Act
 from .arguments import comparable
 from .operators import setting
 
-_CONTAINERS: Final = (list, dict, set, deque, bytearray)
+_CONTAINERS: Final = (MutableSequence, MutableMapping, MutableSet)
 
 
 class _Container:
@@ -45,7 +44,7 @@ class Containers:
 
     def note(self, path: str, through: tuple[Any, ...], value: Any) -> None:
         """Note a value that the application gets, if it can be filled."""
-        if type(value) in _CONTAINERS and id(value) not in self._given:
+        if isinstance(value, _CONTAINERS) and id(value) not in self._given:
             self._given[id(value)] = _Container(path, through, value)
 
     @contextmanager

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from ....errors import CriterionError, ExplorationError
 from ...engine.acts import Kept
-from .clients import does_something
+from .clients import does_something, reads_by_statement
 from .operators import SYMBOLS, is_repeatable
 
 #: What a call is: an effect; a `put`, which has no further effect when it is repeated; a look-up; or nothing that
@@ -51,6 +51,10 @@ _READ: Final = re.compile(
     r"|ping|health|options)$)"
 )
 _PUT: Final = re.compile(r"_*(put|set|upsert|delete|replace|overwrite|remove|upload)(_|$|[A-Z])")
+#: Making one of these is no effect: what follows on it may be.
+_CLIENT: Final = re.compile(
+    r"_*((new|open|db|database|http|api|async)_)?(session|client|connection|conn|cursor|transaction|atomic)"
+)
 #: What is put here twice is there twice.
 _QUEUE: Final = re.compile(r"queue|stream|topic|channel|bus|broker|producer", re.IGNORECASE)
 _METHODS: Final[Mapping[object, MockKind]] = {
@@ -76,17 +80,24 @@ class MockKinds:
         #: The mocks that were called, and what their calls are.
         self.seen: dict[str, MockKind] = {}
 
-    def of(self, name: str, own: str, args: Sequence[object]) -> MockKind:
+    def of(self, name: str, own: str, args: Sequence[object], mode: str = "") -> MockKind:
         """Return what a call is.
 
         Args:
             name: the whole name of the mock, such as `shop.tasks.gateway.charge`.
             own: the part of it from where the mock was put in place, such as `gateway.charge`.
-            args: the positional arguments. A request over HTTP has its method there.
+            args: the positional arguments. A request over HTTP has its method there, and a database a statement.
+            mode: the mode of the open file that is written to, if one is.
         """
         kind = self._said_of(name)
-        if kind is None and _PIECES.split(own)[-1] == "request" and args:
+        last = _PIECES.split(own)[-1]
+        if kind is None and last == "request" and args:
             kind = _METHODS.get(args[0])
+        if kind is None and reads_by_statement(last, args):
+            # Other statements of the same method may be effects.
+            return "read"
+        if kind is None and mode:
+            kind = "effect" if "a" in mode else "put"
         if kind is None:
             kind = "nothing" if name in self._factories else _guessed(own)
         self.seen[name] = kind
@@ -187,6 +198,7 @@ def _guessed(own: str) -> MockKind:
         (last.startswith("__") and not changes_item)
         or _is_quiet(pieces)
         or (owners and last in _QUIET_METHODS)
+        or _CLIENT.fullmatch(last)
     ):
         return "nothing"
     if changes_item:

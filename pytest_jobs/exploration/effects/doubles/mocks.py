@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, acting, looking, note_look, skippable, watcher
-from .arguments import comparable, text_of, usual_key
+from .arguments import comparable, item_key, text_of, usual_key
 from .mock_kinds import MockKind, kinds_of
 from .mock_names import MockNames
 from .operators import SYMBOLS, is_in_place, operating, setting
@@ -25,6 +26,8 @@ library: Final = "unittest.mock"
 
 _COUNTS: Final = ("called", "call_count", "call_args", "await_count", "await_args")
 _LISTS: Final = ("call_args_list", "mock_calls", "method_calls", "await_args_list")
+_OPENS_FILE: Final = re.compile(r"(^|\.)open$")
+_WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines)?$")
 #: Their answers can be given again from the first; a generator cannot.
 _REPEATABLE: Final[tuple[type, ...]] = (type(iter([])), type(iter(())))
 
@@ -173,7 +176,7 @@ class _CallOfMock:
         name, own = names.of(self._mock, _root(self._mock), _active_patches(self._module))
         if isinstance(self._mock, self._module.PropertyMock):
             return self._of_property(name, kinds.of_attribute(name, own))
-        kind = kinds.of(name, own, self._args)
+        kind = kinds.of(name, own, self._args, self._mode_of_file(own))
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
             return self._looked_up_later() if is_awaited else self._looked_up()
@@ -199,6 +202,16 @@ class _CallOfMock:
             return vars(self._mock)["_mock_new_parent"]
         return answer
 
+    def _mode_of_file(self, own: str) -> str:
+        """Return the mode in which the file was opened that the call writes to; empty for all other calls."""
+        if not _WRITES_FILE.search(own):
+            return ""
+        opened: Any = self._mock
+        while opened is not None and not _OPENS_FILE.search(opened._extract_mock_name()):
+            opened = vars(opened)["_mock_new_parent"]
+        call: Any = getattr(opened, "call_args", None)
+        return "r" if call is None else str(call.kwargs.get("mode", (*call.args, "r", "r")[1]))
+
     def _of_property(self, name: str, kind: MockKind) -> Any:
         """Read the attribute that a PropertyMock stands for, or set it."""
         if not self._args or kind in ("read", "nothing"):
@@ -215,6 +228,8 @@ class _CallOfMock:
             return operating(owner, symbol, self._args, is_put=is_put)
         value = comparable((method, *self._args, *sorted(self._kwargs.items())))
         key = repr(value) if is_put else usual_key(self._kwargs)
+        if method in ("__setitem__", "__delitem__"):
+            key = item_key(self._args)
         return Act(
             owner or name,
             text_of(method, self._args, self._kwargs),

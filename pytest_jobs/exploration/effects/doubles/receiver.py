@@ -27,8 +27,8 @@ from ...engine.acts import (
 )
 from ...engine.lines import call_traced
 from ...engine.sameness.renaming import Unordered
-from .arguments import comparable, text_of, usual_key
-from .clients import Keys, does_something, is_client, looks_up
+from .arguments import comparable, item_key, text_of, usual_key
+from .clients import Keys, does_something, is_client, looks_up, reads_by_statement
 from .containers import Containers
 from .operators import SYMBOLS, is_only_memory, is_repeatable, operating, setting
 
@@ -130,7 +130,7 @@ class Receiver:
         """
         if type(value) in _PLAIN_DATA:
             return value
-        if not returned and self._counts:
+        if not returned and self._counts and not is_client(value, returned=returned):
             self._containers.note(place.path, place.through, value)
         if returned:
             led = self._found_in(place, value)
@@ -173,7 +173,9 @@ class Receiver:
             return self.found(place.made(), call_traced(function, *args, **kwargs))
         if not place.path:
             place = Place(self.name)
-        if self._is_no_effect(place):
+        if self._is_no_effect(place) or (
+            self._guesses_reads and reads_by_statement(place.word, args)
+        ):
             return self._looked_up(place, function, args, kwargs)
         call = self._prepared(place, function, args, kwargs)
         if inspect.iscoroutinefunction(function) or place.path in self._awaited():
@@ -198,7 +200,7 @@ class Receiver:
             text_of(place.path, args, {}),
             value=value if self._counts else None,
             counts=self._counts,
-            key=(place.path, repr(value)),
+            key=(place.path, item_key(args)),
         )
         with skippable(), acting(act), self._containers.changed():
             call_traced(function, *args)
