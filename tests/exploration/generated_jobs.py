@@ -1,12 +1,15 @@
-"""Random jobs: statements, branches, loops, effects, and memory that is read and written without an effect."""
+"""Random jobs: statements, branches, loops, effects, transactions, and memory without an effect."""
 
 from __future__ import annotations
 
 import itertools
 import linecache
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -51,23 +54,31 @@ class Generated:
         filename = f"<generated {next(_numbers)}>"
         lines = self.source.splitlines(keepends=True)
         linecache.cache[filename] = (len(self.source), None, lines, filename)
-        namespace: dict[str, Any] = {"memory": None, "gateway": None}
+        namespace: dict[str, Any] = {"memory": None, "gateway": None, "path": None}
         exec(compile(self.source, filename, "exec"), namespace)
 
         @contextmanager
         def world() -> Iterator[Any]:
-            memory = namespace["memory"] = Memory()
             place = _Attribute(namespace)
-            with fake(place, "gateway", Gateway(), key="key", reads=("find",)) as gateway:
+            with (
+                self.shared(namespace) as shown,
+                fake(place, "gateway", Gateway(), key="key", reads=("find",)) as gateway,
+            ):
                 yield lambda: {
                     "charges": gateway.calls,
-                    **{name: getattr(memory, name) for name in self.shown},
+                    **{name: shown(name) for name in self.shown},
                 }
 
         try:
             yield namespace["job"], world
         finally:
             del linecache.cache[filename]
+
+    @contextmanager
+    def shared(self, namespace: dict[str, Any]) -> Iterator[Callable[[str], object]]:
+        """Make what the deliveries share, and yield what returns a part of it."""
+        memory = namespace["memory"] = Memory()
+        yield lambda name: getattr(memory, name)
 
     def failing(self, *, every_line: bool) -> set[tuple[str, str]]:
         """Return the kinds of the histories that fail, with what each of them does wrong."""
@@ -84,6 +95,25 @@ class Generated:
             except ExplorationError as refused:
                 return {("refused", str(refused).partition(":")[0])}
         return set()
+
+
+@dataclass(frozen=True)
+class OnDatabase(Generated):
+    """A job that works on a database, of which its world shows some tables."""
+
+    #: What the world shows of a table.
+    content: str = "value"
+
+    @contextmanager
+    def shared(self, namespace: dict[str, Any]) -> Iterator[Callable[[str], object]]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = namespace["path"] = Path(folder, "jobs.sqlite")
+            with closing(sqlite3.connect(path)) as db:
+                for name in _NAMES:
+                    db.execute(f"create table {name} (value)")
+                    db.execute(f"insert into {name} values (0)")
+                db.commit()
+                yield lambda name: db.execute(f"select {self.content} from {name}").fetchall()
 
 
 class _Attribute:
@@ -137,3 +167,26 @@ def generated(draw) -> Generated:
     shown = draw(st.lists(_name, unique=True, max_size=3).map(tuple))
     source = f"def job():\n    a = 1\n    b = 2\n{_indented(body)}\n"
     return Generated(source, shown)
+
+
+_update = "db.execute('update {} set value = value + 1')"
+_of_database = st.one_of(
+    st.builds(_update.format, _name),
+    st.builds("db.execute('update {} set value = ?', ({},))".format, _name, _local),
+    st.builds("{} = db.execute('select max(value) from {}').fetchone()[0]".format, _local, _name),
+    st.builds("gateway.charge({0}, key={0})".format, _local),
+    st.builds("{} = {} + {}".format, _local, _local, _number),
+    st.builds("if {} > {}: return".format, _local, _number),
+    st.sampled_from(("db.commit()", "db.commit()", "db.rollback()", "gateway.charge(a)")),
+)
+
+
+@st.composite
+def generated_on_database(draw) -> OnDatabase:
+    """Return a job that writes to a database, and what its world shows of it."""
+    body = draw(st.lists(_of_database, min_size=3, max_size=7))
+    body += [_update.format(draw(_name)), "db.commit()"]
+    shown = draw(st.lists(_name, unique=True, max_size=3).map(tuple))
+    first = "a = 1\nb = 2\ndb = sqlite3.connect(path)"
+    source = f"import sqlite3\n\ndef job():\n{_indented([first, *body])}\n"
+    return OnDatabase(source, shown)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
-from generated_jobs import Generated, generated
+from generated_jobs import Generated, OnDatabase, generated, generated_on_database
 from hypothesis import HealthCheck, given, settings
 
 from pytest_jobs import check_idempotent
+from pytest_jobs.errors import LostEffect, NotIdempotent
 from pytest_jobs.exploration.histories import stretches
 
 _SETTINGS = settings(
@@ -99,3 +102,100 @@ def test_a_stretch_that_is_merged_over_an_effect_is_noticed(monkeypatch):
 
     with pytest.raises(AssertionError):
         _check_alike(_CHARGED_THEN_MARKED)
+
+
+# Transactions
+
+
+@settings(_SETTINGS, max_examples=2)
+@given(generated_on_database())
+def test_the_points_of_transactions_find_what_all_points_find(job):
+    _check_alike(job)
+
+
+@pytest.mark.slow
+@settings(_SETTINGS, max_examples=45)
+@given(generated_on_database())
+def test_the_points_of_transactions_find_what_all_points_find_in_many_jobs(job):
+    _check_alike(job)
+
+
+def _on_database(body: str, shown: tuple[str, ...], content: str = "value") -> OnDatabase:
+    lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
+    return OnDatabase(f"import sqlite3\n\ndef job():\n{lines}", shown, content)
+
+
+_MOVED = """
+db = sqlite3.connect(path)
+if db.execute("select value from x").fetchone()[0]: return
+db.execute("update x set value = 1")
+db.execute("update y set value = 2")
+db.execute("update z set value = 3")
+db.commit()
+"""
+
+
+def test_what_is_not_committed_is_no_effect():
+    with _on_database(_MOVED, ("x", "y", "z")).ready() as (job, world):
+        explored = check_idempotent(job, world=world, histories=["crash", "overlap"])
+
+    assert " points (a crash at 2 and an overlap at 7 stand for all)." in str(explored)
+
+
+def _marked_then_charged(commit: str, begin: str = "db.execute('begin')") -> OnDatabase:
+    return _on_database(
+        f"""
+db = sqlite3.connect(path, isolation_level=None)
+if db.execute("select value from x").fetchone()[0]: return
+{begin}
+db.execute("update x set value = 1")
+{commit}
+{begin}
+gateway.charge(1)
+""",
+        ("x",),
+        "count(*)",
+    )
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        _marked_then_charged("db.commit()"),
+        _marked_then_charged("db.execute('commit')"),
+        _marked_then_charged("db.execute('end')"),
+        _marked_then_charged("db.executescript('select 1')"),
+        _marked_then_charged("db.execute('release one')", "db.execute('savepoint one')"),
+        _marked_then_charged("pass", "pass"),
+        pytest.param(
+            _marked_then_charged("db.commit()", "db.autocommit = False"),
+            marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="new in Python 3.12"),
+        ),
+    ],
+)
+def test_each_commit_is_an_effect_even_if_the_world_does_not_show_what_it_changes(job):
+    with job.ready() as (call, world), pytest.raises(LostEffect, match=r"LOST gateway\.charge"):
+        check_idempotent(call, world=world, histories=["crash"])
+
+
+def _overlaps_that_fail(job, world, *, every_line):
+    with pytest.raises(NotIdempotent) as failed:
+        check_idempotent(job, world=world, histories=["overlap"], every_line=every_line)
+    rest = failed.value.report.rest
+    return {str(one.verdict) for one in rest.failures}
+
+
+def test_a_transaction_of_another_file_keeps_nobody_out():
+    body = """
+db = sqlite3.connect(path, isolation_level=None)
+db.execute("begin")
+db.execute("create temp table seen (value)")
+db.execute("insert into seen select value from x")
+db.execute("update x set value = 1")
+if not db.execute("select value from seen").fetchone()[0]: gateway.charge(1)
+db.execute("commit")
+"""
+    with _on_database(body, ("x",)).ready() as (job, world):
+        few, every = (_overlaps_that_fail(job, world, every_line=every) for every in (False, True))
+
+    assert few == every

@@ -25,7 +25,7 @@ from ..engine.acts import (
     watcher,
 )
 from .mysql.driver import end as end_of_mysql
-from .statements import changes, is_busy, shown
+from .statements import changes, is_busy, shown, transaction_of
 from .wrapping import surround
 
 library: Final = "django.db.backends.utils"
@@ -203,6 +203,7 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
         refused=failed,
         answer_lost=failed if commits and not is_file else None,
         busy=_is_busy,
+        transaction=transaction_of(wrapper.connection),
     )
 
 

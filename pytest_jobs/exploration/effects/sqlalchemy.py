@@ -28,7 +28,7 @@ from ..engine.acts import (
     watcher,
 )
 from .sqlite import is_locked
-from .statements import changes, is_busy, set_lock_timeout, shown
+from .statements import changes, is_busy, set_lock_timeout, shown, transaction_of
 from .wrapping import surround
 
 library: Final = "sqlalchemy"
@@ -278,6 +278,7 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
         refused=lost,
         answer_lost=lost if commits else None,
         busy=_is_busy,
+        transaction=transaction_of(_driver(connection)),
     )
 
 

@@ -6,6 +6,7 @@ import functools
 import itertools
 import re
 import sqlite3
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
@@ -15,11 +16,20 @@ from types import TracebackType
 from typing import Any, Final, Literal, cast
 from weakref import WeakKeyDictionary, WeakSet
 
+from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
-from ..engine.acts import Act, acting, is_explored, looking, note_connection, watcher
+from ..engine.acts import (
+    Act,
+    Transaction,
+    acting,
+    is_explored,
+    looking,
+    note_connection,
+    watcher,
+)
 from ..stores.account import accounts
 from ..stores.sqlite import Authorizer, Reporting
-from .statements import changes, shown
+from .statements import changes, shown, transaction_of
 
 library: Final = "sqlite3"
 
@@ -75,7 +85,7 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         connection.create_function(
             name, 0, functools.partial(lambda form: datetime.now(UTC).strftime(form), form)
         )
-    note_connection(connection.die)
+    connection.belong_to_delivery()
     return connection
 
 
@@ -119,9 +129,31 @@ class _WatchedConnection(Reporting):
         #: For a connection of the world: opens one like it, and what the world has told it.
         self._open_again: Callable[[], _WatchedConnection] | None = None
         self._told: list[Callable[[_WatchedConnection], object]] = []
+        #: The delivery that has opened it, and ends it.
+        self._opened_in: weakref.ref[Any] | None = None
+        #: How many of its transactions have ended by a call of its own.
+        self.ended = 0
         self._of_deliveries: WeakKeyDictionary[Any, _WatchedConnection] = WeakKeyDictionary()
         super().__init__(*args, **kwargs)
         self._authorizer = Authorizer.of_new(self, args[0] if args else kwargs["database"])
+
+    def belong_to_delivery(self) -> None:
+        """End with the delivery that has opened this connection, if any."""
+        current = watcher.get()
+        if current is not None:
+            self._opened_in = weakref.ref(current)
+            note_connection(self.die)
+
+    def own_transaction(self) -> Transaction | None:
+        """Return the transaction of the next statement; None if it does not end with the current delivery."""
+        opened_in = None if self._opened_in is None else self._opened_in()
+        is_own = opened_in is not None and opened_in is watcher.get() and is_explored()
+        return _Transaction(self) if is_own else None
+
+    @property
+    def excludes_others(self) -> bool:
+        """Whether a transaction that writes keeps the others out of everything that the connection has."""
+        return self._authorizer.has_one_file
 
     def belong_to_world(self, open_again: Callable[[], _WatchedConnection]) -> None:
         """Let each delivery that uses this connection use one of its own."""
@@ -271,6 +303,7 @@ class _WatchedConnection(Reporting):
         elif super().in_transaction:
             with acting(act_of("commit")):
                 super().commit()
+                self.ended += 1
 
     def rollback(self) -> None:
         here = self.here()
@@ -279,6 +312,7 @@ class _WatchedConnection(Reporting):
         # A generator of the dead delivery may be collected later and roll back then.
         elif not self._dead:
             super().rollback()
+            self.ended += 1
 
     def __exit__(
         self,
@@ -298,18 +332,54 @@ class _WatchedConnection(Reporting):
         return False
 
 
+class _Transaction:
+    """The transaction of a connection that is open, or begins with the next statement."""
+
+    __slots__ = ("_connection", "_identity")
+
+    def __init__(self, connection: _WatchedConnection) -> None:
+        # The acts of a delivery are kept, and must not keep its connections.
+        self._connection = weakref.ref(connection)
+        self._identity = identity(connection), connection.ended
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Transaction) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def is_open(self) -> bool:
+        connection = self._connection()
+        return (
+            connection is not None
+            and connection.ended == self._identity[1]
+            and connection.in_transaction
+        )
+
+    @property
+    def excludes_others(self) -> bool:
+        connection = self._connection()
+        return connection is not None and connection.excludes_others
+
+
 class _WatchedCursor(sqlite3.Cursor):
     def execute(self, sql: str, *args: Any) -> Any:
-        with _block_of(sql):
+        with self._block_of(sql):
             return self._execute_by(super().execute, without_patience(sql), *args)
 
     def executemany(self, sql: str, *args: Any) -> Any:
-        with _block_of(sql):
+        with self._block_of(sql):
             return self._execute_by(super().executemany, sql, *args)
 
     def executescript(self, script: str, /) -> Any:
+        # It commits first, and its transactions are none of those that Python knows of.
+        cast("_WatchedConnection", self.connection).ended += 1
         with _block_of(script):
             return self._execute_by(super().executescript, script)
+
+    def _block_of(self, sql: str) -> AbstractContextManager[None]:
+        return _block_of(sql, transaction_of(self.connection))
 
     def _execute_by(self, method: Callable[..., Any], *args: Any) -> Any:
         connection = cast("_WatchedConnection", self.connection)
@@ -318,15 +388,23 @@ class _WatchedCursor(sqlite3.Cursor):
         return connection.execute_by(method, *args)
 
 
-def _block_of(sql: str) -> AbstractContextManager[None]:
+def _block_of(sql: str, transaction: Transaction | None = None) -> AbstractContextManager[None]:
     if any(map(changes, sql.split(";"))):
-        return acting(act_of(shown(sql)))
+        return acting(act_of(shown(sql), transaction))
     return looking(is_locked)
 
 
-def act_of(text: str) -> Act:
+def act_of(text: str, transaction: Transaction | None = None) -> Act:
     """Return the act of a statement or commit: its answer cannot be lost, since sqlite has no server."""
-    return Act("sqlite", text, counts=False, refused=failed, answer_lost=None, busy=is_locked)
+    return Act(
+        "sqlite",
+        text,
+        counts=False,
+        refused=failed,
+        answer_lost=None,
+        busy=is_locked,
+        transaction=transaction,
+    )
 
 
 def without_patience(sql: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
-from ..engine.acts import may_wait_for_locks
+from ..engine.acts import Transaction, may_wait_for_locks
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FIRST_WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)
@@ -80,6 +81,17 @@ def table_name(name: str) -> str:
     """Return the name of a table without its schema and its quotes."""
     last: str = _NAMES.findall(name)[-1]
     return last[1:-1] if last[0] in '"`' else last.lower()
+
+
+def transaction_of(connection: object) -> Transaction | None:
+    """Return the transaction of the next statement of a connection, if nothing is left of it without a commit.
+
+    That is so for `sqlite3`. A server does not take back the numbers that its sequences have given.
+    """
+    own_transaction: Callable[[], Transaction | None] | None = getattr(
+        connection, "own_transaction", None
+    )
+    return None if own_transaction is None else own_transaction()
 
 
 def shown(sql: str) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import CodeType, FrameType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
@@ -35,6 +35,20 @@ def _never_busy(error: BaseException) -> bool:
     return False
 
 
+class Transaction(Hashable, Protocol):
+    """A transaction of a database that takes everything back, without a trace, when its worker dies."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither committed nor rolled back."""
+        ...
+
+    @property
+    def excludes_others(self) -> bool:
+        """Whether nobody else can write what it reads, or read what it writes, once it has changed something."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One effect of a job: something durable, or outside of the process."""
@@ -59,6 +73,8 @@ class Act:
     refused: Callable[[], Exception] | None = _refused
     #: Makes the error of an effect whose reply is lost; None if it has no reply.
     answer_lost: Callable[[], Exception] | None = _answer_lost
+    #: The transaction in which it happens, if nothing is left of it there before a commit.
+    transaction: Transaction | None = field(default=None, compare=False)
 
     @property
     def tells_itself(self) -> bool:

@@ -21,7 +21,7 @@ from ...harness.records.attributes import identity
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
-from .acts import Act, Kept, Skipped, Unwound, told, watcher
+from .acts import Act, Kept, Skipped, Transaction, Unwound, told, watcher
 from .ending.death import holds
 from .ending.leaving import frames_of_delivery, waiting_frames
 from .lines import LineTracer, TracedCode
@@ -46,6 +46,10 @@ class Run:
     #: How often it has done something outside of its memory, and how often it may have looked at something there.
     acted: int = 0
     looked: int = 0
+    #: How often it has done so in a transaction that excluded all others before.
+    excluded: int = 0
+    #: The transactions that may be open, each with how often it has done something in it.
+    pending: dict[Transaction, int] = field(default_factory=dict)
     #: The index of the point at which it was killed; None if it came to its end.
     stopped: int | None = None
     delivery: Delivery | None = None
@@ -72,6 +76,22 @@ class Run:
     def stopped_at(self) -> Point | None:
         """The point at which it was killed; None if it came to its end."""
         return None if self.stopped is None else self.points[self.stopped]
+
+    @property
+    def lasting(self) -> int:
+        """How often it has done something that outlives its worker."""
+        self.settle()
+        return self.acted - sum(self.pending.values())
+
+    def settle(self) -> None:
+        """Forget the transactions that have ended: what was done in them may last."""
+        for transaction in [one for one in self.pending if not one.is_open]:
+            del self.pending[transaction]
+
+    def is_alone_in(self, transaction: Transaction | None) -> bool:
+        """Return whether it has changed something in a transaction, which excludes all others since then."""
+        self.settle()
+        return transaction in self.pending and transaction.excludes_others
 
     @property
     def asks_again(self) -> bool:
@@ -430,6 +450,8 @@ class Watch:
                 yield
         finally:
             self.run.looked += 1
+            # It may have released the outermost savepoint of a transaction, and the next one looks like it.
+            self.run.settle()
 
     def look(self, *, changes: bool = False) -> None:
         """Note that something outside of the memory of the delivery was looked at, or may have changed."""
@@ -672,7 +694,7 @@ class PartOfAct:
 class _Acting:
     """See `Watch.acting`."""
 
-    __slots__ = ("_act", "_alone", "_counts", "_known", "_part", "_token", "_watch")
+    __slots__ = ("_act", "_alone", "_counts", "_excludes", "_known", "_part", "_token", "_watch")
 
     def __init__(self, watch: Watch, act: Act) -> None:
         self._watch = watch
@@ -691,6 +713,7 @@ class _Acting:
                 watch.come_before(act)
             self._counts = act.counts and not is_part
             self._known = len(watch.run.acts)
+            self._excludes = watch.run.is_alone_in(act.transaction)
             self._token = told.set(told.get() or act.tells_itself)
             watch.run.acted += 1
         self._part.__enter__()
@@ -707,6 +730,7 @@ class _Acting:
         finally:
             # Both times, since other tasks of the job may go on while it is awaited.
             run.acted += 1
+            self._note_transaction(act.transaction)
             _leave(told, self._token)
         if kind is not None:
             return
@@ -718,6 +742,14 @@ class _Acting:
             watch.come_after(act)
         elif not watch.interrupts_this_thread():
             run.elsewhere.append(f"{act.kind}: {act.text}")
+
+    def _note_transaction(self, transaction: Transaction | None) -> None:
+        """Note the act as one that waits for its commit, if it does. It was counted twice."""
+        run = self._watch.run
+        run.settle()
+        if transaction is not None and transaction.is_open:
+            run.pending[transaction] = run.pending.get(transaction, 0) + 2
+            run.excluded += 2 * self._excludes
 
 
 def _leave(variable: ContextVar[bool], token: Token[bool]) -> None:

@@ -370,8 +370,7 @@ class History(Deliveries):
         """
         run = self.runs[0]
         return seen_at(
-            run.acted,
-            run.looked,
+            run,
             self.engine.clock.now_ns(),
             lambda: (self.observed(), self.account.unshown(self._renaming().of_call)),
             memory.content,

@@ -74,6 +74,9 @@ class Sight:
     """What is outside of a delivery at one of its points."""
 
     acted: int
+    #: How much of this outlives its worker, and how much happened where nobody else could see or disturb it.
+    lasting: int
+    excluded: int
     looked: int
     now_ns: int
     #: The state of the world and the effects, and the stores that it does not show.
@@ -84,10 +87,18 @@ class Sight:
     def is_same_world(self, other: Sight) -> bool:
         """Return whether a worker that is killed at either point leaves the same world."""
         return (
-            self.acted == other.acted
+            self.lasting == other.lasting
             and self.now_ns == other.now_ns
             and self.state == other.state
             and self.memory == other.memory
+        )
+
+    def is_same_to_others(self, other: Sight) -> bool:
+        """Return whether nothing happened in between that a second delivery could see, or be seen by."""
+        return (
+            self.is_same_world(other)
+            and self.looked == other.looked
+            and self.acted - self.excluded == other.acted - other.excluded
         )
 
 
@@ -96,8 +107,7 @@ class Unclear:
 
 
 def seen_at(
-    acted: int,
-    looked: int,
+    run: Run,
     now_ns: int,
     state: Callable[[], Any],
     memory: Callable[[], Content | None],
@@ -105,13 +115,20 @@ def seen_at(
     """Return what is outside of a delivery at one of its points.
 
     Args:
-        acted: how often it has done something outside so far.
-        looked: how often it has looked at something there.
+        run: the delivery.
         now_ns: the time.
         state: returns the state of the world. It may fail where the delivery holds a lock.
         memory: returns the memory that deliveries share; None if it is too much.
     """
-    return Sight(acted, looked, now_ns, _if_clear(state), _if_clear(memory))
+    return Sight(
+        run.acted,
+        run.lasting,
+        run.excluded,
+        run.looked,
+        now_ns,
+        _if_clear(state),
+        _if_clear(memory),
+    )
 
 
 def _if_clear(look: Callable[[], Any]) -> object:
@@ -202,9 +219,7 @@ def _ends_of_stretches(tried: Sequence[int], sights: Sequence[Sight]) -> list[in
     found: dict[int, None] = {}
     previous: tuple[int, Sight] | None = None
     for index, sight in zip(tried, sights, strict=True):
-        if previous is None or not (
-            sight.is_same_world(previous[1]) and sight.looked == previous[1].looked
-        ):
+        if previous is None or not sight.is_same_to_others(previous[1]):
             if previous is not None:
                 found[previous[0]] = None
             found[index] = None

@@ -20,6 +20,15 @@ _WRITES: Final = {
     sqlite3.SQLITE_UPDATE: "update",
     sqlite3.SQLITE_DELETE: "delete from",
 }
+#: What gives a connection a second place for its tables, which the lock of the first does not concern.
+_ELSEWHERE: Final = frozenset(
+    (
+        sqlite3.SQLITE_ATTACH,
+        sqlite3.SQLITE_CREATE_TEMP_TABLE,
+        sqlite3.SQLITE_CREATE_TEMP_VIEW,
+        sqlite3.SQLITE_CREATE_TEMP_TRIGGER,
+    )
+)
 
 
 class SqliteStore:
@@ -118,6 +127,8 @@ class Authorizer:
         self._is_attaching = False
         self._pending: list[tuple[str, int, str]] = []
         self._is_private = is_private
+        #: Whether all its statements concern one file, as one transaction locks it.
+        self.has_one_file = False
 
     @classmethod
     def of_new(cls, connection: sqlite3.Connection, database: Any) -> Authorizer:
@@ -131,6 +142,8 @@ class Authorizer:
         place = _place_of(database)
         is_private = account is None or account.phase == "delivery"
         made = cls(weakref.ref(connection), {"main": place}, is_private=is_private)
+        is_file = place not in ("", ":memory:") and not place.startswith("file:")
+        made.has_one_file = is_file and "cache=shared" not in os.fsdecode(database)
         if account is not None:
             made._store(account, place)
         return made
@@ -178,8 +191,9 @@ class Authorizer:
         inner: str | None,
     ) -> int:
         """Allow what the application allows, and report it: sqlite asks this about each part of a statement."""
-        if action == sqlite3.SQLITE_ATTACH:
-            self._is_attaching = True
+        if action in _ELSEWHERE:
+            self.has_one_file = False
+            self._is_attaching = self._is_attaching or action == sqlite3.SQLITE_ATTACH
         elif (
             (action == sqlite3.SQLITE_READ or action in _WRITES)
             and first is not None
