@@ -917,6 +917,70 @@ def test_operators_that_change_nothing_more_when_they_are_repeated_are_quiet():
     check_idempotent(puts, world=world_of(Bag))
 
 
+class Outbox:
+    """Sends what a block has put into a dict, or gathers what it has put into a list."""
+
+    @contextmanager
+    def message(self, subject):
+        message = {}
+        yield message
+
+    @contextlib.asynccontextmanager
+    async def batch(self):
+        mails = []
+        yield mails
+
+    @contextmanager
+    def rows(self):
+        yield [1, 2]
+
+    def stream(self):
+        yield 1
+
+
+def send_a_message():
+    with app.service.message("paid") as message:
+        message["order"] = 7
+
+
+async def send_a_batch():
+    if not app.db.get("done"):
+        async with app.service.batch() as mails:
+            mails.append(7)
+        app.db["done"] = True
+
+
+@both
+@pytest.mark.parametrize(
+    ("job", "what"), [(marked_after(send_a_message), "message"), (send_a_batch, "batch")]
+)
+def test_a_block_that_fills_what_it_gets_is_an_effect_when_it_ends(job, what, by):
+    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what} \[crash"):
+        check_idempotent(job, world=world_of(Outbox, by=by))
+
+
+def test_a_block_that_a_killed_delivery_would_have_filled_is_lost():
+    with pytest.raises(LostEffect, match=r"LOST service\.message \[crash"):
+        check_idempotent(marked_before(send_a_message), world=world_of(Outbox))
+
+
+def test_a_block_with_a_key_in_what_it_sends_is_quiet():
+    def sends():
+        with app.service.message("paid") as message:
+            message["idempotency_key"] = "order-7"
+        app.db["done"] = True
+
+    check_idempotent(sends, world=world_of(Outbox))
+
+
+def test_a_block_and_a_loop_that_only_read_are_quiet():
+    def reads():
+        with app.service.rows() as rows:
+            app.db["rows"] = [*rows, *app.service.stream()]
+
+    check_idempotent(reads, world=world_of(Outbox))
+
+
 def test_operators_that_make_something_new_are_no_effects():
     def adds():
         app.db["sum"] = app.service + 7

@@ -115,6 +115,11 @@ IN_A_MODULE = {
         lambda order: shop.once(lambda: shop.gateway.request("POST", "/orders")),
         r"mocked_shop\.gateway\.request",
     ),
+    "a stream that posts": (
+        lambda: put("gateway"),
+        lambda order: shop.once(lambda: shop.gateway.stream("POST", "/orders")),
+        r"mocked_shop\.gateway\.stream",
+    ),
     "an object without a text": (
         lambda: put("gateway"),
         shop.charge_an_object,
@@ -271,6 +276,17 @@ SAFE = {
     "a statement that reads": (
         lambda: put("gateway"),
         lambda order: shop.db.update(rows=bool(shop.gateway.execute("select 1"))),
+    ),
+    "headers of a client": (
+        lambda: put("gateway"),
+        lambda order: (
+            shop.gateway.headers.update({"X-Order": order})
+            or shop.gateway.charge(order, idempotency_key=order)
+        ),
+    ),
+    "a stream that is read": (
+        lambda: put("gateway"),
+        lambda order: shop.db.update(rows=[*shop.gateway.stream("/rates")]),
     ),
     "an item with another value in each delivery": (
         lambda: put("gateway"),

@@ -13,6 +13,11 @@ from .operators import setting
 _CONTAINERS: Final = (MutableSequence, MutableMapping, MutableSet)
 
 
+def is_collection(value: object) -> bool:
+    """Return whether a job can fill a value."""
+    return isinstance(value, _CONTAINERS)
+
+
 class _Container:
     """One collection that the application has got."""
 
@@ -44,7 +49,7 @@ class Containers:
 
     def note(self, path: str, through: tuple[Any, ...], value: Any) -> None:
         """Note a value that the application gets, if it can be filled."""
-        if isinstance(value, _CONTAINERS) and id(value) not in self._given:
+        if is_collection(value) and id(value) not in self._given:
             self._given[id(value)] = _Container(path, through, value)
 
     @contextmanager

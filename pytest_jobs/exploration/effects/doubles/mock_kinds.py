@@ -25,8 +25,10 @@ _QUIET: Final = re.compile(
     r"_?(log(ger|ging)?|datetime|date|time|sleep|monotonic|perf_counter|now|utcnow|random|uuid[14]?|secrets"
     r"|metrics?|stats|statsd|sentry|sentry_sdk|tracer|span|prometheus\w*|os|sys|Path|open|warnings)"
 )
-#: A value is read of these.
-_SETTINGS: Final = re.compile(r"_?(settings|conf|config|environ|env)", re.IGNORECASE)
+#: A value is read of these, or says how the other calls are made.
+_SETTINGS: Final = re.compile(
+    r"_?(settings|conf|config|environ|env|headers|cookies|params)", re.IGNORECASE
+)
 _QUIET_METHODS: Final = frozenset(
     (
         *("debug", "info", "warning", "warn", "error", "exception", "critical", "log"),
@@ -46,7 +48,7 @@ _QUIET_METHODS: Final = frozenset(
 )
 _READ: Final = re.compile(
     r"_*((get|find|fetch|list|load|read|look_?up|search|query|exists?|is|has|count|retrieve|describe|head|select"
-    r"|filter|poll|check|verify|validate|render|format|parse|decode|download|iter|scan|peek|show|view|resolve)"
+    r"|filter|poll|check|verify|validate|render|format|parse|decode|download|iter|scan|peek|show|view|resolve|stream)"
     r"(_|s?$|[A-Z])|(first|all|status|json|raise_for_status|text|content|result|as_dict|to_dict|dict|model_dump"
     r"|ping|health|options)$)"
 )
@@ -58,6 +60,7 @@ _CLIENT: Final = re.compile(
 #: What is put here twice is there twice.
 _QUEUE: Final = re.compile(r"queue|stream|topic|channel|bus|broker|producer", re.IGNORECASE)
 _METHODS: Final[Mapping[object, MockKind]] = {
+    **dict.fromkeys(("POST", "PATCH"), "effect"),
     **dict.fromkeys(("GET", "HEAD", "OPTIONS"), "read"),
     **dict.fromkeys(("PUT", "DELETE"), "put"),
 }
@@ -91,7 +94,7 @@ class MockKinds:
         """
         kind = self._said_of(name)
         last = _PIECES.split(own)[-1]
-        if kind is None and last == "request" and args:
+        if kind is None and last in ("request", "stream") and args:
             kind = _METHODS.get(args[0])
         if kind is None and reads_by_statement(last, args):
             # Other statements of the same method may be effects.

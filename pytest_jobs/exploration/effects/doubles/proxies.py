@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from ...engine.acts import note_look
+from ...engine.acts import note_look, skippable
 from ...engine.lines import call_traced, untraced
 from .operators import COMPUTING, SYMBOLS
 from .receiver import Place, Receiver
@@ -115,7 +115,7 @@ def _proxy_class(kind: type) -> type[Proxy]:
         members["__await__"] = _await
     if hasattr(kind, "__enter__"):
         members["__enter__"] = _enter
-        members["__exit__"] = _passed_on("__exit__")
+        members["__exit__"] = _exit
     if hasattr(kind, "__call__"):  # noqa: B004 - whether its objects can be called
         members["__call__"] = _call
     return type(f"ProxyOf{kind.__name__}", (Proxy,), members)
@@ -170,12 +170,19 @@ def _leading(name: str) -> Callable[..., Any]:
 def _leading_when_awaited(name: str) -> Callable[..., Any]:
     async def lead(self: Any, *args: Any) -> Any:
         receiver: Receiver = self._pytest_jobs_receiver
+        target, place = self._pytest_jobs_target, self._pytest_jobs_place
+        if name == "__aexit__":
+            with skippable(), receiver.leaving(place, target, failed=args[0] is not None):
+                return await target.__aexit__(*args)
+            return None
         if name == "__aenter__":
-            receiver.entered(self._pytest_jobs_place)
-        found = await getattr(self._pytest_jobs_target, name)(*args)
-        if found is self._pytest_jobs_target:
+            receiver.entered(place)
+        found = await getattr(target, name)(*args)
+        if found is target:
             return self
-        return receiver.found(self._pytest_jobs_place, found, returned=True)
+        if name == "__aenter__":
+            receiver.note_block(target, found)
+        return receiver.found(place, found, returned=True)
 
     return lead
 
@@ -191,8 +198,23 @@ _MAKERS: Final = (
 
 
 def _enter(self: Any) -> Any:
-    self._pytest_jobs_receiver.entered(self._pytest_jobs_place)
-    return _leading("__enter__")(self)
+    receiver: Receiver = self._pytest_jobs_receiver
+    target, place = self._pytest_jobs_target, self._pytest_jobs_place
+    receiver.entered(place)
+    note_look()
+    found = target.__enter__()
+    if found is target:
+        return self
+    receiver.note_block(target, found)
+    return receiver.found(place, found, returned=True)
+
+
+def _exit(self: Any, *error: Any) -> Any:
+    receiver: Receiver = self._pytest_jobs_receiver
+    target, place = self._pytest_jobs_target, self._pytest_jobs_place
+    with skippable(), receiver.leaving(place, target, failed=error[0] is not None):
+        return target.__exit__(*error)
+    return None
 
 
 def _await(self: Any) -> Any:

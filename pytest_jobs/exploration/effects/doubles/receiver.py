@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from types import AsyncGeneratorType
@@ -29,7 +30,7 @@ from ...engine.lines import call_traced
 from ...engine.sameness.renaming import Unordered
 from .arguments import comparable, item_key, text_of, usual_key
 from .clients import Keys, does_something, is_client, looks_up, reads_by_statement
-from .containers import Containers
+from .containers import Containers, is_collection
 from .operators import SYMBOLS, is_only_memory, is_repeatable, operating, setting
 
 _NOTHING: Final = object()
@@ -173,7 +174,7 @@ class Receiver:
             return self.found(place.made(), call_traced(function, *args, **kwargs))
         if not place.path:
             place = Place(self.name)
-        if self._is_no_effect(place) or (
+        if self._is_no_effect(place, function) or (
             self._guesses_reads and reads_by_statement(place.word, args)
         ):
             return self._looked_up(place, function, args, kwargs)
@@ -204,6 +205,46 @@ class Receiver:
         )
         with skippable(), acting(act), self._containers.changed():
             call_traced(function, *args)
+
+    def note_block(self, target: Any, value: Any) -> None:
+        """Note the collection that a block gets when it is entered, if it gets one.
+
+        Args:
+            target: the context manager.
+            value: what the block gets.
+        """
+        if is_collection(value):
+            self._blocks()[id(target)] = target, value, comparable(value)
+
+    def leaving(self, place: Place, target: Any, *, failed: bool) -> AbstractContextManager[None]:
+        """Return the block in which a context manager ends its block: an effect if its collection was filled.
+
+        Args:
+            place: where the context manager is.
+            target: the context manager.
+            failed: whether an error leaves the block, so that nothing is sent.
+        """
+        note_look(changes=True)
+        _, value, before = self._blocks().pop(id(target), (None, None, None))
+        now = comparable(value)
+        if failed or now == before:
+            return nullcontext()
+        name = place.path.removesuffix("()")
+        made = comparable((name, *place.through, now))
+        act = Act(
+            self.name,
+            text_of(name, (*place.through, now), {}),
+            counts=self._counts,
+            value=made if self._counts else None,
+            key=usual_key({"sent": value}),
+        )
+        return acting(act)
+
+    def _blocks(self) -> dict[int, tuple[Any, Any, Any]]:
+        current = watcher.get()
+        if current is None:
+            return {}
+        return current.of_history.of(("blocks", self), dict)
 
     def operated(self, place: Place, target: Any, operator: str, args: tuple[Any, ...]) -> Any:
         """Do an operator that changes a client, such as `queue += [order]`."""
@@ -283,16 +324,20 @@ class Receiver:
 
         return awaiting()
 
-    def _is_no_effect(self, place: Place) -> bool:
+    def _is_no_effect(self, place: Place, function: Callable[..., Any]) -> bool:
         return (
             place.path in self._reads
             or place.word in self._reads
             or place.path in self._factories()
-            or self._is_guessed_read(place)
+            or self._is_guessed_read(place, function)
         )
 
-    def _is_guessed_read(self, place: Place) -> bool:
-        if not self._guesses_reads or not looks_up(place.word):
+    def _is_guessed_read(self, place: Place, function: Callable[..., Any]) -> bool:
+        # A function with `yield` runs when its items are asked for.
+        begins_nothing = (
+            inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        ) and not does_something(place.word)
+        if not self._guesses_reads or not (begins_nothing or looks_up(place.word)):
             return False
         current = watcher.get()
         if current is not None:
