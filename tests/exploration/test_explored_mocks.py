@@ -280,8 +280,8 @@ SAFE = {
     "headers of a client": (
         lambda: put("gateway"),
         lambda order: (
-            shop.gateway.headers.update({"X-Order": order})
-            or shop.gateway.charge(order, idempotency_key=order)
+            shop.gateway.headers.update({"X-Order": order}),
+            shop.gateway.charge(order, idempotency_key=order),
         ),
     ),
     "a stream that is read": (
