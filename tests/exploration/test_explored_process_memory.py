@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 import uuid
 from collections import UserDict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
+import explored_project.settings
 import pytest
-from explored_project import catalogue, context
+from explored_project import catalogue, context, settings as project_settings
 from explored_project.context import lock, request
 
 from pytest_jobs import check_idempotent, fake
@@ -284,6 +286,85 @@ def test_a_new_process_of_a_large_project_has_forgotten_what_a_clean_run_keeps()
 
     assert "restart" in str(found.value).splitlines()[0]
     assert not catalogue.articles[7].is_announced
+
+
+def in_a_module_without_code():
+    if not explored_project.settings.sent:
+        app.mailer.send("hello")
+        explored_project.settings.sent = True
+
+
+def in_a_class_of_such_a_module():
+    if not project_settings.Mails.sent:
+        app.mailer.send("hello")
+        project_settings.Mails.sent = True
+
+
+def in_a_module_that_a_function_imports():
+    from explored_project import settings
+
+    if not settings.sent:
+        app.mailer.send("hello")
+        settings.sent = True
+
+
+@pytest.mark.parametrize(
+    "remember",
+    [in_a_module_without_code, in_a_class_of_such_a_module, in_a_module_that_a_function_imports],
+)
+def test_a_new_process_has_forgotten_what_is_kept_in_a_module_that_never_runs(remember):
+    def sends(number):
+        remember()
+        app.mailer.send(number, key=number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer.send \[restart\]"):
+        check_idempotent(sends, args=(1,), world=mails)
+    assert not project_settings.sent
+    assert not project_settings.Mails.sent
+
+
+@pytest.fixture
+def welcome(tmp_path, monkeypatch):
+    """A module that no one has imported yet."""
+    (tmp_path / "welcome_mails.py").write_text(
+        "sent = set()\n"
+        "class Mails:\n"
+        "    sent = False\n"
+        "def send_once(mailer):\n"
+        "    if not sent:\n"
+        "        mailer.send('hello')\n"
+        "        sent.add(1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    del sys.modules["welcome_mails"]
+
+
+def in_its_globals():
+    import welcome_mails
+
+    welcome_mails.send_once(app.mailer)
+
+
+def in_its_class():
+    from welcome_mails import Mails
+
+    if not Mails.sent:
+        app.mailer.send("hello")
+        Mails.sent = True
+
+
+@pytest.mark.parametrize("remember", [in_its_globals, in_its_class])
+@pytest.mark.usefixtures("welcome")
+def test_a_new_process_has_forgotten_what_is_kept_in_a_module_that_the_first_run_imports(remember):
+    def sends(number):
+        remember()
+        app.mailer.send(number, key=number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer.send \[restart\]"):
+        check_idempotent(sends, args=(1,), world=mails)
+    assert not sys.modules["welcome_mails"].sent
+    assert not sys.modules["welcome_mails"].Mails.sent
 
 
 def test_a_check_leaves_the_memory_as_it_was():

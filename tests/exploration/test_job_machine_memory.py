@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
+from explored_project import settings as project_settings
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import invariant
 
@@ -113,6 +115,18 @@ def in_a_logger():
         log.addHandler(logging.NullHandler())
 
 
+def in_a_module_without_code():
+    if not project_settings.sent:
+        app.mailer.send("hello")
+        project_settings.sent = True
+
+
+def in_a_module_that_is_imported_now():
+    import machine_mails
+
+    machine_mails.send_once(app.mailer)
+
+
 KINDS = [
     in_a_class,
     in_a_list_of_a_class,
@@ -123,6 +137,8 @@ KINDS = [
     in_the_environment,
     in_the_working_directory,
     in_a_logger,
+    in_a_module_without_code,
+    in_a_module_that_is_imported_now,
 ]
 
 
@@ -143,8 +159,18 @@ remember = None
 
 
 @pytest.fixture(params=KINDS)
-def kind(request, monkeypatch):
+def kind(request, monkeypatch, tmp_path):
+    (tmp_path / "machine_mails.py").write_text(
+        "sent = set()\n"
+        "def send_once(mailer):\n"
+        "    if not sent:\n"
+        "        mailer.send('hello')\n"
+        "        sent.add(1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(f"{__name__}.remember", request.param)
+    yield
+    sys.modules.pop("machine_mails", None)
 
 
 def sends(number):
@@ -218,6 +244,7 @@ def test_a_script_leaves_the_memory_as_it_was():
     assert "SHOP_SENT" not in os.environ
     assert Path.cwd() == before
     assert not logging.getLogger("shop.machine").handlers
+    assert not project_settings.sent
 
 
 class Orders:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Final
 
 from ...bridges.opening import open_jobs
@@ -19,6 +19,7 @@ from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
 from .acts import Kept, Unwound, watcher
 from .ending.held_locks import release_held
+from .ending.imports import follow_imports
 from .ending.patchers import Patchers
 from .ending.process_memory import ProcessMemory
 from .ending.process_state import ProcessState, SignalHandlers
@@ -74,6 +75,7 @@ class Engine:
         self.watchdog = Watchdog(time_limit, Unwound)
         self._synchronisers: Synchronisers | None = None
         self._patchers = Patchers(self.patches, _is_in_delivery)
+        self._on_import: list[Callable[[Namespace], object]] = []
         #: What processes keep inside of the objects of the project.
         self.process_memory = ProcessMemory((), scope.leaves_out)
 
@@ -203,6 +205,20 @@ class Engine:
     def _watches_synchronisers(self) -> bool:
         return bool(self._synchronisers) or self.scope.may_wait()
 
+    @contextmanager
+    def noting_imports(self, note: Callable[[Namespace], object]) -> Generator[None, None, None]:
+        """Call a function, in a block, with each module of the project that a delivery is the first to import."""
+        self._on_import.append(note)
+        try:
+            yield
+        finally:
+            self._on_import.remove(note)
+
+    def _note_import(self, module: ModuleType) -> None:
+        if _is_in_delivery() and self.scope.may_use(module):
+            for note in self._on_import:
+                note(module)
+
     def leave_nothing(self) -> None:
         """Take back what is still in force of the deliveries."""
         self.renew_process()
@@ -218,6 +234,7 @@ class Engine:
         self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)
         stack.callback(self.leave_nothing)
         self._pin_chance()
+        follow_imports(self.patches, self._note_import)
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(Unwound))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -81,6 +81,11 @@ class ModuleGlobals:
         self._kept |= frozenset(kept)
         self._put(self._first, self._kept)
 
+    def add(self, module: Namespace) -> None:
+        """Remember the globals of one more module as they are."""
+        self._modules = (*self._modules, module)
+        self._first |= self._taken_of((module,))
+
     def keep_only(self, modules: Iterable[Namespace]) -> None:
         """Ignore the other modules from now on."""
         wanted = {id(module) for module in modules}
@@ -100,7 +105,12 @@ class ModuleGlobals:
         if there is None:
             self.restart()
         else:
-            self._put(there, self._kept)
+            # The other process has not imported the modules that were added since.
+            imported = {owner for owner, _ in there}
+            not_there = {
+                place: value for place, value in self._first.items() if place[0] not in imported
+            }
+            self._put({**not_there, **there}, self._kept)
         return here
 
     def free_locks(self) -> None:
@@ -146,9 +156,12 @@ class ModuleGlobals:
 
     def taken(self) -> ProcessGlobals:
         """Return the globals as they are."""
+        return self._taken_of(self._modules)
+
+    def _taken_of(self, modules: Iterable[Namespace]) -> ProcessGlobals:
         return {
             (module.__name__, name): (value, _content(value))
-            for module in self._modules
+            for module in modules
             for name, value in vars(module).items()
             if not is_one_of(_NO_STATE, value) and not name.startswith("__")
         }
@@ -215,13 +228,15 @@ class Memories:
         self._files = {module.__name__: file_of(module) for module in modules}
         self.globals = ModuleGlobals(modules, kept)
 
-    def begin(self, *, learns: bool) -> None:
+    def begin(self, stack: ExitStack, *, learns: bool) -> None:
         """Begin when the first state of the world was looked at.
 
         Args:
+            stack: ends it, before `end`.
             learns: whether to look at every place in which a process may keep something.
         """
         self._engine.process_memory.begin(learns=learns)
+        stack.enter_context(self._engine.noting_imports(self._note_import))
 
     def of_world(self) -> frozenset[GlobalName]:
         """Return the globals that have changed and belong to the world."""
@@ -275,6 +290,12 @@ class Memories:
         self.globals.restart(() if self._ran is None else self._of_others(self.globals.changed()))
         self._engine.process_memory.end()
         self._engine.leave_nothing()
+
+    def _note_import(self, module: Namespace) -> None:
+        if module.__name__ not in self._files:
+            self._files[module.__name__] = file_of(module)
+            self.globals.add(module)
+            self._engine.process_memory.note_import(module)
 
     def _of_others(self, changed: set[GlobalName]) -> set[GlobalName]:
         """Return the globals that no delivery can have changed."""

@@ -9,7 +9,7 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from .ending.synchronisers import Namespace
 _ENTERING: Final = frozenset(
     operation for name, operation in dis.opmap.items() if "_WITH" in name or "SPECIAL" in name
 )
+_IMPORTING: Final = dis.opmap["IMPORT_NAME"]
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 #: Folders in which a project keeps its tests, and with them its fakes.
@@ -106,8 +107,9 @@ class Scope:
         self._waiting: set[int] = set()
         self._untraced: dict[str, None] = {}
         self._real: dict[str, str] = {}
+        self._names = _Names()
         self._modules: list[Namespace] = []
-        self._modules_of = (-1, -1, -1)
+        self._modules_of = (-1, -1, -1, -1)
         #: What `loaded_modules` has found, and among what.
         self._found: (
             tuple[Mapping[str, Sequence[ModuleType]], tuple[int, int], list[Namespace]] | None
@@ -176,6 +178,7 @@ class Scope:
             if decided[0]:
                 self._files.add(code.co_filename)
                 self._unasked.append(code)
+                self._names.add(code)
         return decided[0]
 
     def untraced(self) -> tuple[str, ...]:
@@ -220,20 +223,32 @@ class Scope:
         self._untraced[f"{Path(code.co_filename).name}: {code.co_qualname}"] = None
 
     def modules(self) -> list[Namespace]:
-        """Return the modules of the traced code that has run, and the globals of generated jobs."""
-        state = (len(self._files), len(sys.modules), len(self._globals))
+        """Return the modules that the traced code has used so far: see `used_by`."""
+        state = (len(self._files), len(sys.modules), len(self._globals), len(self._names))
         if self._modules_of != state:
-            by_file = [
-                module
-                for file, modules in _loaded().items()
-                if file in self._files
-                for module in modules
-            ]
-            known = {identity(vars(module)) for module in by_file}
-            loose = (found for key, found in self._globals.items() if key not in known)
-            self._modules = [*by_file, *loose]
+            self._modules = self.used_by(self._files)
             self._modules_of = state
         return self._modules
+
+    def used_by(self, files: Collection[str]) -> list[Namespace]:
+        """Return the modules of some files, modules of the project that their code names, and generated globals.
+
+        A module that has no code but classes and values, such as one of settings, never runs in a delivery. A job
+        keeps things in it all the same.
+        """
+        used: dict[int, Namespace] = {}
+        for module in (module for file in files for module in _loaded().get(file, ())):
+            used[identity(vars(module))] = module
+        used |= {key: found for key, found in self._globals.items() if key not in used}
+        known = {identity(vars(module)): module for module in self.loaded_modules()}
+        waiting = list(used.values())
+        while waiting:
+            for named in self._names.modules_named_in(vars(waiting.pop())):
+                key = identity(vars(named))
+                if key in known and key not in used:
+                    used[key] = known[key]
+                    waiting.append(known[key])
+        return list(used.values())
 
     def may_wait(self) -> bool:
         """Return whether the traced code may take a lock, or keep something for each thread."""
@@ -249,6 +264,13 @@ class Scope:
         if self._found is None or self._found[0] is not loaded or self._found[1] != asked:
             self._found = loaded, asked, self._modules_among(loaded)
         return list(self._found[2])
+
+    def may_use(self, module: ModuleType) -> bool:
+        """Return whether a module is one of `loaded_modules`."""
+        file = file_of(module)
+        return bool(file) and (
+            self._may_count(file) or (self._traced is not None and file in self._traced.files())
+        )
 
     def _modules_among(self, loaded: Mapping[str, Sequence[ModuleType]]) -> list[Namespace]:
         named = self._traced.files() if self._traced is not None else set()
@@ -406,6 +428,56 @@ class _Parts:
         if code in self._codes:
             return True
         return bool(self._files) and os.path.realpath(code.co_filename) in self._files
+
+
+class _Names:
+    """The names in traced code, and the modules that it comes to by them."""
+
+    def __init__(self) -> None:
+        #: Globals and attributes.
+        self._all: set[str] = set()
+        #: What functions import when they run, among others.
+        self._imported: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, code: CodeType) -> None:
+        self._all.update(code.co_names)
+        if _IMPORTING in code.co_code[::2]:
+            self._imported.update(code.co_names)
+
+    def modules_named_in(self, namespace: Mapping[str, Any]) -> Iterator[ModuleType]:
+        """Yield the modules to which code comes from the globals of its module."""
+        values = self._values_in(namespace)
+        yield from self._below(value for value in values if isinstance(value, ModuleType))
+        kinds = {value if isinstance(value, type) else type(value) for value in values}
+        owners = {base.__module__ for kind in kinds for base in kind.__mro__}
+        owners |= self._imports_from(str(namespace.get("__package__") or ""))
+        found = (sys.modules.get(name) for name in owners)
+        yield from (module for module in found if isinstance(module, ModuleType))
+
+    def _values_in(self, namespace: Mapping[str, Any]) -> list[Any]:
+        return [value for name, value in list(namespace.items()) if name in self._all]
+
+    def _below(self, modules: Iterable[ModuleType]) -> Iterator[ModuleType]:
+        """Yield modules, and the modules inside of packages that the code goes on to."""
+        waiting = list(modules)
+        seen: set[int] = set()
+        while waiting:
+            module = waiting.pop()
+            if identity(module) not in seen:
+                seen.add(identity(module))
+                yield module
+                inner = self._values_in(vars(module))
+                waiting += [value for value in inner if isinstance(value, ModuleType)]
+
+    def _imports_from(self, package: str) -> set[str]:
+        """Return the full names of what functions of a module import, and of much that does not exist."""
+        parts = package.split(".") if package else []
+        packages = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+        relative = {f"{package}.{name}" for package in packages for name in self._imported}
+        return relative | self._imported
 
 
 def _several(parts: object) -> Iterable[object]:

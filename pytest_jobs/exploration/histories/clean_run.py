@@ -204,7 +204,8 @@ class Reference:
         engine.remember_locks(modules)
         engine.remember_process(modules)
         history = self.history(learns=True)
-        self._clean(history)
+        with engine.noting_imports(globals_before.add):
+            self._clean(history)
         _check_ran(history.runs[0])
         if history.hangs:
             check_not_refused(history)

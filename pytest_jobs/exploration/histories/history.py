@@ -103,7 +103,7 @@ class History(Deliveries):
             )
             stack.callback(self.memories.end)
             self.initial = self.observed()
-            self.memories.begin(learns=self._learns)
+            self.memories.begin(stack, learns=self._learns)
             target, before = self._checked.target, len(self.ledger.records)
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
             if enqueueing is not None:

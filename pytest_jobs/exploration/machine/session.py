@@ -18,6 +18,7 @@ from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries
 from ..engine.ending.held_locks import released
 from ..engine.processes import Memories
+from ..engine.scope import file_of
 from ..engine.watching import Run
 from ..stores.account import Account, accounts
 from .interruptions import Interruption
@@ -186,7 +187,7 @@ class Session(Deliveries):
             stack.callback(self.ledger.die)
             self._context = contextvars.copy_context()
             self._initial = self.observed()
-            memories.begin(learns=True)
+            memories.begin(stack, learns=True)
             run.check_fresh(self._initial)
             self._stack = stack.pop_all()
         return self
@@ -395,7 +396,9 @@ class Session(Deliveries):
         )
 
     def _files(self) -> set[str]:
-        return {point.filename for run in self.runs for point in run.points}
+        """Return the files of the modules that the jobs have used."""
+        ran = {point.filename for run in self.runs for point in run.points}
+        return {file_of(module) for module in self.engine.scope.used_by(ran)}
 
     def _added(self, record: JobRecord) -> None:
         if record.origin is REDELIVERY:

@@ -5,7 +5,9 @@
 - `watchdog`, `signs`: interrupting a delivery that would never end, and where it stands;
 - `synchronisers`: locks and queues that a dead delivery would keep;
 - `held_locks`: locks that its functions hold in objects of libraries;
-- `process_memory`: what it has left in classes, functions and objects.
+- `process_memory`, `process_state`: what it has left in classes, functions and objects, and in its whole process;
+- `imports`: the modules that it was the first to import;
+- `patchers`: `unittest.mock.patch` in jobs.
 
 The files of the engine, which lie above this room, use it.
 """

@@ -293,8 +293,9 @@ class ProcessMemory:
             modules: where to look. What only a job inside of a test can reach belongs to the test.
             left_out: returns whether a class is a fake, which stands for a service.
         """
+        self._modules = tuple(modules)
         self._left_out = left_out
-        self._all = _found(modules, left_out)
+        self._all = _found(self._modules, left_out)
         self._places = self._all
         #: What belongs to processes.
         self._own: set[Spot] = set()
@@ -314,8 +315,17 @@ class ProcessMemory:
 
     def look_at(self, modules: Iterable[Namespace]) -> None:
         """Look at what some modules keep too, such as one that was imported since: between two worlds."""
-        self._all = {**_found(modules, self._left_out), **self._all}
+        self._modules = tuple(modules)
+        self._all = {**_found(self._modules, self._left_out), **self._all}
         self._places = self._all
+
+    def note_import(self, module: Namespace) -> None:
+        """Look at what a module keeps that a delivery has just imported."""
+        self._modules = (*self._modules, module)
+        found = _found((module,), self._left_out, self._modules)
+        new = {key: place for key, place in found.items() if key not in self._all}
+        self._all, self._places = {**self._all, **new}, {**self._places, **new}
+        self._first |= {key: place.taken() for key, place in new.items()}
 
     def keep_only(self, modules: Iterable[Namespace]) -> None:
         """Look at the other modules no longer, nor at what these modules have got since."""
@@ -548,9 +558,20 @@ def _emptied(cached: Any) -> Any:
     return functools.lru_cache(**parameters)(cached.__wrapped__)
 
 
-def _found(modules: Iterable[Namespace], left_out: Callable[[type], bool]) -> dict[int, _Place]:
-    """Return the places below some modules, by their identity."""
-    walk = _Walk(tuple(modules), left_out)
+def _found(
+    modules: Iterable[Namespace],
+    left_out: Callable[[type], bool],
+    project: Iterable[Namespace] | None = None,
+) -> dict[int, _Place]:
+    """Return the places below some modules, by their identity.
+
+    Args:
+        modules: the modules.
+        left_out: returns whether a class is a fake.
+        project: the modules whose classes and functions count; None for the same.
+    """
+    modules = tuple(modules)
+    walk = _Walk(modules, modules if project is None else tuple(project), left_out)
     walk.go()
     return walk.places
 
@@ -558,11 +579,16 @@ def _found(modules: Iterable[Namespace], left_out: Callable[[type], bool]) -> di
 class _Walk:
     """Goes from the globals of modules to everything that keeps something for them."""
 
-    def __init__(self, modules: Sequence[Namespace], left_out: Callable[[type], bool]) -> None:
+    def __init__(
+        self,
+        modules: Sequence[Namespace],
+        project: Sequence[Namespace],
+        left_out: Callable[[type], bool],
+    ) -> None:
         self._modules = modules
         self._left_out = left_out
-        self._names = {module.__name__ for module in modules}
-        self._globals = {identity(vars(module)) for module in modules}
+        self._names = {module.__name__ for module in project}
+        self._globals = {identity(vars(module)) for module in project}
         self._seen: set[int] = set()
         self.places: dict[int, _Place] = {}
 

@@ -1,0 +1,7 @@
+"""The settings of the project. Nothing of it runs in a delivery."""
+
+sent = False
+
+
+class Mails:
+    sent = False
