@@ -3,6 +3,7 @@
 import asyncio
 import queue
 
+import anyio
 import pytest
 
 from pytest_jobs import check_idempotent, job
@@ -69,9 +70,25 @@ async def pay_when_it_is_open(number):
     paid.add(number)
 
 
+runner = asyncio.Runner()
+runners = {}
+
+
+def pay_on_a_runner_of_the_module(number):
+    runner.run(pay_under(number, lock))
+
+
+def pay_on_a_runner_that_the_first_delivery_makes(number):
+    if not runners:
+        runners["mine"] = asyncio.Runner()
+    runners["mine"].run(pay_under(number, lock))
+
+
 @pytest.mark.parametrize(
     "pay",
     [
+        pay_on_a_runner_of_the_module,
+        pay_on_a_runner_that_the_first_delivery_makes,
         pay_under_a_lock_of_a_module,
         pay_under_a_lock_of_a_class,
         pay_under_a_semaphore,
@@ -118,3 +135,18 @@ def test_a_queue_of_a_module_is_as_it_was_before_the_check():
         paid.add(tickets.get_nowait())
 
     check_idempotent(take, args=(1,), world=world, histories=["restart"])
+
+
+anyio_lock = anyio.Lock()
+anyio_limiter = anyio.CapacityLimiter(1)
+anyio_seats = anyio.Semaphore(1)
+
+
+@pytest.mark.parametrize("held", [anyio_lock, anyio_limiter, anyio_seats])
+def test_what_a_killed_delivery_holds_of_anyio_is_free_in_the_next_process(held):
+    async def pay(number):
+        async with held:
+            await anyio.sleep(1)
+            paid.add(number)
+
+    check_idempotent(pay, args=(1,), world=world, histories=["crash", "overlap"])

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: The library is done with a job after a delivery with one of these statuses.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
+#: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does.
+_OWN_LOOPS: Final = frozenset(("core", "django"))
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -159,17 +161,15 @@ class Deliveries:
         performer = Performer(self.engine.clock, self.engine.sleeps, ())
         performer.bracket = self.engine.harness.performer.bracket
         performer.history = self.title
-        performer.use_loop(self._loops.pop(threading.current_thread(), None))
         return performer
 
-    def keeps_loops(self) -> bool:
-        """Return whether the deliveries of one process run on one event loop."""
-        return False
-
     def _keep_loop_of(self, performer: Performer) -> None:
-        """Keep the loop of a delivery for the next one in this thread, unless an overtaking delivery left one."""
+        """Keep the loop of a delivery for the next one in this thread, unless an overtaking delivery left one.
+
+        The deliveries of one worker run on one event loop, as a lock of asyncio in a module expects.
+        """
         thread = threading.current_thread()
-        if not self.keeps_loops() or thread in self._loops or in_running_loop():
+        if thread in self._loops or in_running_loop():
             return
         loop = performer.leave_loop()
         if loop is not None:
@@ -261,6 +261,9 @@ class Deliveries:
         for text in self._chance.noted:
             watch.rename(text, "<random>")
         performer = self.performer()
+        shares_loop = record.source.name not in _OWN_LOOPS
+        if shares_loop:
+            performer.use_loop(self._loops.pop(threading.current_thread(), None))
         body = WatchedBody(watch)
         self._watches.append(watch)
         token = watcher.set(watch)
@@ -284,7 +287,7 @@ class Deliveries:
             if watch in self._watches:
                 self._watches.remove(watch)
             watch.close_connections()
-            if not watch.dead:
+            if shares_loop and not watch.dead:
                 self._keep_loop_of(performer)
             performer.close()
         if run.delivery is None:
@@ -350,6 +353,26 @@ class Deliveries:
 
     def is_alive(self, process_id: int) -> bool | None:
         return self._process_ids.is_alive(process_id)
+
+
+def check_finished(run: Run) -> None:
+    """Check that a delivery has not ended before the tasks, callbacks and timers that it left.
+
+    Raises:
+        ExplorationError: when it has.
+    """
+    if not run.unfinished:
+        return
+    kind = run.unfinished[0].partition(" ")[0]
+    ended, remedy = {
+        "task": ("", "Await the task, start it in an `asyncio.TaskGroup`, or cancel it"),
+        "callback": (" run", "Await a future that it sets, await `asyncio.sleep`, or cancel it"),
+        "timer": (" run", "Join the timer, cancel it, or enqueue a job that runs later"),
+    }[kind]
+    raise ExplorationError(
+        f"The job has ended, and its {run.unfinished[0]} has not{ended}: nothing waits for the {kind}, so a "
+        f"worker that stops now loses its work, and no history shows it. {remedy} before the job ends."
+    )
 
 
 def _numbering(name: str) -> Callable[[int], object]:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, Final
 
 from ...bridges.opening import open_jobs
@@ -18,7 +18,6 @@ from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
 from .acts import Kept, Unwound, watcher
-from .ending.held_locks import release_held
 from .ending.imports import follow_imports
 from .ending.patchers import Patchers
 from .ending.process_memory import ProcessMemory
@@ -182,25 +181,11 @@ class Engine:
         if self._watches_synchronisers() and self._synchronisers is not None:
             self._synchronisers.renew(self.scope.modules(), observe)
 
-    def switch_synchronisers(
-        self,
-        there: Iterable[Slot] | None,
-        observe: Callable[[], object],
-        frames: Iterable[FrameType] = (),
-    ) -> list[Slot]:
-        """Let the locks, queues and the like be those of another process; return those of this one.
-
-        Args:
-            there: the result of an earlier call; None for a new process.
-            observe: returns the state of the world.
-            frames: the functions of this process that may hold locks, inside of blocks.
-        """
-        held = release_held(frames)
+    def synchronisers(self) -> list[Slot]:
+        """Return the locks, queues and the like of this process."""
         if self._synchronisers is None or not self._watches_synchronisers():
-            for slot in there or ():
-                slot.put(slot.value)
-            return held
-        return [*self._synchronisers.switch_to(there, self.scope.modules(), observe), *held]
+            return []
+        return self._synchronisers.taken(self.scope.modules())
 
     def _watches_synchronisers(self) -> bool:
         return bool(self._synchronisers) or self.scope.may_wait()

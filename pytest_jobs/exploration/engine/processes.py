@@ -10,6 +10,7 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...harness.records.attributes import identity, is_one_of
+from .ending.held_locks import release_held
 from .ending.process_memory import CONTAINERS, ProcessValues, fill, shown_by
 from .ending.process_state import ProcessState
 from .ending.synchronisers import Namespace, Slot
@@ -91,27 +92,21 @@ class ModuleGlobals:
         wanted = {id(module) for module in modules}
         self._modules = tuple(module for module in self._modules if id(module) in wanted)
 
-    def switch_to(
-        self, there: ProcessGlobals | None, kept: Iterable[GlobalName] = ()
-    ) -> ProcessGlobals:
-        """Switch to another process; return the globals of the one that is left.
+    def switch_to(self, there: ProcessGlobals | None, kept: Iterable[GlobalName] = ()) -> None:
+        """Switch to another process.
 
         Args:
-            there: the globals of the other process; None for a new process.
+            there: the result of `taken` in it; None for a new process.
             kept: further globals that belong to the world.
         """
-        self._kept |= frozenset(kept)
-        here = self.taken()
         if there is None:
-            self.restart()
-        else:
-            # The other process has not imported the modules that were added since.
-            imported = {owner for owner, _ in there}
-            not_there = {
-                place: value for place, value in self._first.items() if place[0] not in imported
-            }
-            self._put({**not_there, **there}, self._kept)
-        return here
+            self.restart(kept)
+            return
+        self._kept |= frozenset(kept)
+        # The other process has not imported the modules that were added since.
+        imported = {owner for owner, _ in there}
+        first = {place: value for place, value in self._first.items() if place[0] not in imported}
+        self._put({**first, **there}, self._kept)
 
     def free_locks(self) -> None:
         self._renew({identity(lock) for lock in held_locks(self._modules)})
@@ -257,9 +252,9 @@ class Memories:
         Args:
             frames: its functions that may hold locks, inside of blocks.
         """
-        names, state = self.globals.taken(), ProcessState.taken()
-        values = self._engine.process_memory.taken()
-        return Memory(names, values, self._switch_locks(None, frames), state)
+        memory, held = self._taken(), release_held(frames)
+        self._engine.renew_locks(self._observe)
+        return memory._replace(locks=[*memory.locks, *held])
 
     def switch_to(self, there: Memory | None, frames: Iterable[FrameType] = ()) -> Memory:
         """Switch to another process; return the memory of the one that is left.
@@ -269,21 +264,29 @@ class Memories:
             frames: the functions of the process that is left which may hold locks, inside of blocks.
         """
         self._guess()
-        objects, first_state = self._engine.process_memory, self._engine.first_state
-        state, values = ProcessState.taken(), objects.taken()
+        here = self._taken()
+        decides = there is None or self._ran is not None
+        kept = self.of_world() if decides else ()
+        self.globals.switch_to(None if there is None else there.names, kept)
+        self._engine.process_memory.switch_to(None if there is None else there.values)
+        # After the globals: one of them may be a lock that is bound to the loop of a process that has ended.
+        held = release_held(frames)
         if there is None:
-            names = self.globals.switch_to(None, self.of_world())
-            objects.switch_to(None)
-            locks = self._switch_locks(None, frames)
-            first_state.put_back(recursion_limit=False)
+            self._engine.renew_locks(self._observe)
+            self._engine.first_state.put_back(recursion_limit=False)
         else:
-            names = self.globals.switch_to(
-                there.names, () if self._ran is None else self.of_world()
-            )
-            objects.switch_to(there.values)
-            locks = self._switch_locks(there.locks, frames)
+            for slot in there.locks:
+                slot.put(slot.value)
             there.state.put_back()
-        return Memory(names, values, locks, state)
+        return here._replace(locks=[*here.locks, *held])
+
+    def _taken(self) -> Memory:
+        return Memory(
+            self.globals.taken(),
+            self._engine.process_memory.taken(),
+            self._engine.synchronisers(),
+            ProcessState.taken(),
+        )
 
     def end(self) -> None:
         """End the last process: nothing of the deliveries stays in force."""
@@ -304,11 +307,6 @@ class Memories:
 
     def _guess(self) -> None:
         self._engine.process_memory.guess(self._observe, only_caches=self._ran is None)
-
-    def _switch_locks(
-        self, there: Iterable[Slot] | None, frames: Iterable[FrameType]
-    ) -> list[Slot]:
-        return self._engine.switch_synchronisers(there, self._observe, frames)
 
 
 def _content(value: Any) -> Any:

@@ -16,8 +16,6 @@ from .plans import HistoryName
 
 #: Bridges that keep nothing for each thread.
 _PLAIN: Final = frozenset(("functions", "core"))
-#: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does.
-_OWN_LOOPS: Final = frozenset(("core", "django"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +61,6 @@ class CheckedJob:
     def semantics(self) -> DeliverySemantics:
         """What the library does with the job if a delivery fails, or if its worker dies."""
         return self.target.bridge.delivery_semantics(self.target.job)
-
-    def shares_loop(self) -> bool:
-        """Return whether the deliveries of one worker run on one event loop, as a lock in a module expects."""
-        return self.target.bridge.name not in _OWN_LOOPS
 
     def needs_threads(self) -> bool:
         """Return whether overlapping deliveries need threads of their own.

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ...errors import ExplorationError
+from ..engine.delivering import check_finished
 from ..engine.memory import SharedMemory
 from ..engine.processes import GlobalName, ModuleGlobals
 from ..engine.sameness.differences import differences, not_fresh
@@ -79,7 +80,7 @@ class Reference:
                     f"One clean run of the job ends with {run.error!r}: make the world such that the job "
                     "succeeds in it, or say accept=... when that is how it is to end."
                 ) from run.error
-            _check_finished(run)
+            check_finished(run)
             self._kept = history.memories.of_world()
             nothing_happened = self.wanted == history.initial
         self.run = history.runs[0]
@@ -289,22 +290,6 @@ def _check_ran(run: Run) -> None:
             "The job is a function with `yield`, and nobody asks for what it yields, so it does nothing. Check a "
             "function that iterates over it."
         )
-
-
-def _check_finished(run: Run) -> None:
-    """Raise if the job ended before the tasks, callbacks and timers that it left."""
-    if not run.unfinished:
-        return
-    kind = run.unfinished[0].partition(" ")[0]
-    ended, remedy = {
-        "task": ("", "Await the task, start it in an `asyncio.TaskGroup`, or cancel it"),
-        "callback": (" run", "Await a future that it sets, await `asyncio.sleep`, or cancel it"),
-        "timer": (" run", "Join the timer, cancel it, or enqueue a job that runs later"),
-    }[kind]
-    raise ExplorationError(
-        f"The job has ended, and its {run.unfinished[0]} has not{ended}: nothing waits for the {kind}, so a "
-        f"worker that stops now loses its work, and no history shows it. {remedy} before the job ends."
-    )
 
 
 def check_not_refused(history: History) -> None:

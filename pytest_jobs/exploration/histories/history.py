@@ -253,9 +253,6 @@ class History(Deliveries):
         self.end_loops()
         self.memories.restart()
 
-    def keeps_loops(self) -> bool:
-        return self._checked.shares_loop()
-
     def begin_process(self) -> int | None:
         """Return the id of a new process; None if all deliveries run in one."""
         return None if self._options.same_process else super().begin_process()

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from ...errors import ExplorationError, PoisonJob
 from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
-from ..engine.delivering import Deliveries
+from ..engine.delivering import Deliveries, check_finished
 from ..engine.ending.held_locks import released
 from ..engine.processes import Memories
 from ..engine.scope import file_of
@@ -274,6 +274,7 @@ class Session(Deliveries):
     def restart(self) -> None:
         """Let the following deliveries run in a new process."""
         self.end_processes()
+        self.end_loops()
         self._processes.restart()
 
     def drain(self, after_each: Callable[[], object]) -> None:
@@ -332,6 +333,8 @@ class Session(Deliveries):
         if self._processes.working.paused:
             self._let_overtake(item)
         self._note(run)
+        if interruption is None and run.error is None:
+            check_finished(run)
         return run, self._following(item, run)
 
     def _let_overtake(self, item: Pending) -> None:
@@ -339,7 +342,10 @@ class Session(Deliveries):
         first = self._watches[-1]
         try:
             with self._processes.beside():
-                self._overtake(item)
+                try:
+                    self._overtake(item)
+                finally:
+                    self.end_loops()
         except BaseException:
             first.dead = True
             raise

@@ -43,6 +43,12 @@ _KEEPING: Final = (
     weakref.WeakKeyDictionary,
     weakref.WeakValueDictionary,
 )
+#: Runners of asyncio, and locks of anyio, which get a loop when they are used for the first time.
+_KEEPING_MODULES: Final = (
+    "asyncio.runners",
+    "anyio._core._synchronization",
+    "anyio._backends._asyncio",
+)
 _CONSTANT: Final = (type(None), bool, int, float, complex, str, bytes, types.ModuleType)
 #: Looking at more takes longer than a check should.
 _MOST: Final = 20_000
@@ -666,7 +672,10 @@ class _Walk:
     def _keeps(self, value: object) -> bool:
         if is_one_of((threading.local,), value):
             return False
-        return is_one_of(_KEEPING, value) or self._belongs(type(value))
+        kind = type(value)
+        return (
+            is_one_of(_KEEPING, value) or kind.__module__ in _KEEPING_MODULES or self._belongs(kind)
+        )
 
     def _belongs(self, kind: type) -> bool:
         is_usual = kind.__module__ in self._names and type(kind) in _USUAL

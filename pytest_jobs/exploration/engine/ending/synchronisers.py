@@ -112,25 +112,9 @@ class Synchronisers:
         if shown and observe is not None:
             _renew_unshown(shown, observe)
 
-    def switch_to(
-        self,
-        there: Iterable[Slot] | None,
-        modules: Iterable[Namespace],
-        observe: Callable[[], object],
-    ) -> list[Slot]:
-        """Switch to another process; return the synchronisers of the one that is left.
-
-        Args:
-            there: the synchronisers of the other process; None for a new process.
-            modules: where to look.
-            observe: returns the state of the world.
-        """
-        here = list(_slots(modules))
-        if there is None:
-            self.renew(modules, observe)
-        for slot in there or ():
-            slot.put(slot.value)
-        return here
+    def taken(self, modules: Iterable[Namespace]) -> list[Slot]:
+        """Return the synchronisers of this process."""
+        return list(_slots(modules))
 
     def give_back(self, modules: Iterable[Namespace]) -> None:
         """Give back what a dead delivery has taken. Threads of the test may use the same synchronisers.
