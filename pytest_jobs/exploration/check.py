@@ -18,7 +18,7 @@ from .effects.doubles.receiver import guessed_reads
 from .engine.delivering import accepted
 from .engine.engine import Engine
 from .engine.scope import Scope
-from .engine.world import TimeLimit, World, check_world, keeping
+from .engine.world import TimeLimit, World, check_world, sharing_resources
 from .histories.checked_job import CheckedJob, Options
 from .histories.exploration import Exploration
 from .histories.explorer import Explorer
@@ -216,7 +216,7 @@ def check_idempotent(
         nothing_seen=nothing_seen if isinstance(world, Here) else None,
     )
     run = partial(_check, job, tuple(args), dict(kwargs or {}), options)
-    with keeping():
+    with sharing_resources():
         if isinstance(world, Here):
             copy_test()
         explored = _off_the_loop(run) if in_running_loop() else run()
@@ -255,7 +255,10 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
             exploration.world = copied_text()
         if token is not None:
             check_drawn_again(token, explorations)
-        kinds, reads = kinds_of(checked.engine.kept), tuple(guessed_reads(checked.engine.kept))
+        kinds, reads = (
+            kinds_of(checked.engine.of_search),
+            tuple(guessed_reads(checked.engine.of_search)),
+        )
         if token is None:
             kinds.check_all_used()
             options.ignore.check_used()
@@ -294,9 +297,9 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
             target = engine.add_function(job)
         scope.add(target.bridge.resolve(target.job))
         engine.start()
-        engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(options.mocks))
+        engine.of_search.of(KINDS_OF_MOCKS, lambda: MockKinds(options.mocks))
         follow_files()
-        follow_connections(engine.kept.undo_by)
+        follow_connections(engine.of_search.undo_by)
         yield CheckedJob(target, options, engine)
 
 

@@ -86,8 +86,8 @@ class Act:
         return replace(self, refused=None, answer_lost=None)
 
 
-class Kept:
-    """What effect sources keep while a history or a search lasts."""
+class SourceState:
+    """The state of effect sources: it lasts as long as a history, or as long as a search."""
 
     __slots__ = ("_ends", "_things", "lessons")
 
@@ -120,11 +120,11 @@ class Kept:
         self._things.clear()
 
 
-def later_acts(history: Kept) -> list[Callable[[], Iterable[Act]]]:
+def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
     """Return the functions that return the effects of a history that show only when they are looked for.
 
     Args:
-        history: what is kept for the history.
+        history: the state of effect sources for it.
     """
     return history.of("later acts", list)
 
@@ -133,10 +133,10 @@ class ActWatcher(Protocol):
     """Watches one delivery. `Watch` implements it and describes its methods."""
 
     @property
-    def of_history(self) -> Kept: ...
+    def of_history(self) -> SourceState: ...
 
     @property
-    def of_search(self) -> Kept: ...
+    def of_search(self) -> SourceState: ...
 
     @property
     def undisturbed(self) -> bool: ...

@@ -20,7 +20,7 @@ from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
-from .acts import Act, Kept, Unwound, skippable, watcher
+from .acts import Act, SourceState, Unwound, skippable, watcher
 from .ending.death import holds
 from .ending.signs import stack_of
 from .engine import Engine
@@ -81,7 +81,7 @@ class Deliveries:
         self._times: tuple[int, Times] | None = None
         self.runs: list[Run] = []
         #: What effect sources keep as long as the world lasts.
-        self.of_history = Kept()
+        self.of_history = SourceState()
         #: The event loops of the current process that no delivery uses now, by their threads.
         self._loops: dict[threading.Thread, OwnLoop] = {}
         #: Why nothing can be shown; None if something can.
@@ -331,9 +331,9 @@ class Deliveries:
         return self._renaming().of_call(value)
 
     @property
-    def of_search(self) -> Kept:
+    def of_search(self) -> SourceState:
         """What effect sources keep as long as the search lasts."""
-        return self.engine.kept
+        return self.engine.of_search
 
     def refuse(self, why: str) -> None:
         self.refusal = self.refusal or why

@@ -17,7 +17,7 @@ from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
-from .acts import Kept, Unwound, watcher
+from .acts import SourceState, Unwound, watcher
 from .ending.imports import follow_imports
 from .ending.patchers import Patchers
 from .ending.process_memory import ProcessMemory
@@ -70,7 +70,7 @@ class Engine:
         self.tracer = line_tracer(scope)
         self.sources = Sources(self.patches, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
-        self.kept = Kept()
+        self.of_search = SourceState()
         self.watchdog = Watchdog(time_limit, Unwound)
         self._synchronisers: Synchronisers | None = None
         self._patchers = Patchers(self.patches, _is_in_delivery)
@@ -212,7 +212,7 @@ class Engine:
     def start(self) -> None:
         """Patch the libraries, stop the clock, and trace lines, until the block ends."""
         stack, clock = self._stack, self.clock
-        stack.callback(self.kept.end)
+        stack.callback(self.of_search.end)
         stack.callback(self.patches.restore)
         stack.callback(random.setstate, random.getstate())
         self.first_state = ProcessState.taken()

@@ -21,7 +21,7 @@ from ...harness.records.attributes import identity
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
-from .acts import Act, Kept, Skipped, Transaction, Unwound, told, watcher
+from .acts import Act, Skipped, SourceState, Transaction, Unwound, told, watcher
 from .ending.death import holds
 from .ending.leaving import frames_of_delivery, waiting_frames
 from .lines import LineTracer, TracedCode
@@ -124,10 +124,10 @@ class Owner(Protocol):
     """Makes deliveries, one of which may be suspended while another one runs."""
 
     @property
-    def of_history(self) -> Kept: ...
+    def of_history(self) -> SourceState: ...
 
     @property
-    def of_search(self) -> Kept: ...
+    def of_search(self) -> SourceState: ...
 
     def form_of(self, value: object) -> object: ...
 
@@ -224,19 +224,19 @@ class Watch:
         self._volatile: dict[str, str] = {}
         #: The id of the process of this delivery; None if the job has not asked for it, or has the real one.
         self.own_process_id: int | None = None
-        self._of_history = Kept()
+        self._of_history = SourceState()
         self.dead = False
         self.killed = False
         #: Whether the check failed because of what it did, so that its `finally` blocks may clear up.
         self.refused = False
 
     @property
-    def of_history(self) -> Kept:
+    def of_history(self) -> SourceState:
         """What effect sources keep as long as the history of this delivery lasts."""
         return self._of_history if self._owner is None else self._owner.of_history
 
     @property
-    def of_search(self) -> Kept:
+    def of_search(self) -> SourceState:
         """What effect sources keep as long as the search lasts."""
         return self._of_history if self._owner is None else self._owner.of_search
 

@@ -200,43 +200,45 @@ class _Generated:
         )
 
 
-class Kept:
-    """What worlds keep from one history to the next, such as a connection to a server. It ends with the search."""
+class WorldResources:
+    """What the worlds of one search share, such as a connection to a server. It ends with the search."""
 
     def __init__(self, stack: ExitStack) -> None:
-        """Keep nothing yet.
+        """Begin with none.
 
         Args:
-            stack: ends what is kept.
+            stack: ends them.
         """
         self._stack = stack
         self._things: dict[Hashable, Any] = {}
 
     def get(self, key: Hashable, make: Callable[[], AbstractContextManager[T]]) -> T:
-        """Return what is kept under a key; the first time it is made."""
+        """Return the resource with a key. It is made when it is asked for the first time."""
         if key not in self._things:
             self._things[key] = self._stack.enter_context(make())
         found: T = self._things[key]
         return found
 
     def find(self, key: Hashable) -> Any:
-        """Return what is kept under a key; None if there is nothing."""
+        """Return the resource with a key; None if it was not made yet."""
         return self._things.get(key)
 
 
-#: What the worlds of the running search keep; None outside of a search.
-kept: ContextVar[Kept | None] = ContextVar("pytest_jobs_kept_by_worlds", default=None)
+#: What the worlds of the running search share; None outside of a search.
+world_resources: ContextVar[WorldResources | None] = ContextVar(
+    "pytest_jobs_world_resources", default=None
+)
 
 
 @contextmanager
-def keeping() -> Generator[None, None, None]:
-    """Let worlds keep things for a block, unless a block around it does."""
-    if kept.get() is not None:
+def sharing_resources() -> Generator[None, None, None]:
+    """Let the worlds of a block share resources, unless a block around it does."""
+    if world_resources.get() is not None:
         yield
         return
     with ExitStack() as stack:
-        token = kept.set(Kept(stack))
-        stack.callback(kept.reset, token)
+        token = world_resources.set(WorldResources(stack))
+        stack.callback(world_resources.reset, token)
         yield
 
 
@@ -244,8 +246,8 @@ def keeping() -> Generator[None, None, None]:
 def kept_for_search(
     key: Hashable, make: Callable[[], AbstractContextManager[T]]
 ) -> Generator[T, None, None]:
-    """Yield a thing that ends with the search; outside of a search it ends with the block."""
-    search = kept.get()
+    """Yield a resource that ends with the search; outside of a search it ends with the block."""
+    search = world_resources.get()
     if search is not None:
         yield search.get(key, make)
         return

@@ -63,8 +63,8 @@ class Reference:
         Raises:
             ExplorationError: when it fails, does nothing, or the second one ends differently.
         """
-        kept = self._checked.engine.kept
-        if self._known and self._lessons == kept.lessons:
+        search = self._checked.engine.of_search
+        if self._known and self._lessons == search.lessons:
             return
         while self._imports_libraries():
             pass
@@ -97,7 +97,7 @@ class Reference:
         if second.chosen is None:
             second = self._second_run(looks=False)
         self._check_repeats(history, second)
-        self._known, self._lessons = True, kept.lessons
+        self._known, self._lessons = True, search.lessons
         self._chosen = second.chosen
         self._threads = self._checked.needs_threads()
         if self._threads:

@@ -106,10 +106,10 @@ class MachineRun:
             for target in targets:
                 scope.add(target.bridge.resolve(target.job))
             engine.start()
-            engine.kept.of(KINDS_OF_MOCKS, lambda: MockKinds(self.options.mocks))
+            engine.of_search.of(KINDS_OF_MOCKS, lambda: MockKinds(self.options.mocks))
             engine.remember_locks(self.modules())
             follow_files()
-            follow_connections(engine.kept.undo_by)
+            follow_connections(engine.of_search.undo_by)
             _let_threads_share_connections(engine.patches)
             self._stack = stack.pop_all()
 
@@ -182,7 +182,7 @@ class MachineRun:
                 "they could be killed: their code is installed, or all of it is `atomic`. Name it in `trace`."
             )
         if self.searching:
-            kinds_of(self.engine.kept).check_all_used()
+            kinds_of(self.engine.of_search).check_all_used()
             self.options.ignore.check_used()
 
     def check_fresh(self, initial: Mapping[str, Any]) -> None:

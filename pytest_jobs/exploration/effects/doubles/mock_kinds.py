@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias, get_args
 
 from ....errors import CriterionError, ExplorationError
-from ...engine.acts import Kept
+from ...engine.acts import SourceState
 from .clients import does_something, reads_by_statement
 from .operators import SYMBOLS, is_repeatable
 
@@ -121,12 +121,12 @@ class MockKinds:
         self.seen[name] = kind
         return kind
 
-    def learn_of(self, name: str, search: Kept) -> None:
+    def learn_of(self, name: str, search: SourceState) -> None:
         """Learn that the calls on the way to an effect only return what it is called on.
 
         Args:
             name: the whole name of the mock that is called.
-            search: what is kept for the search.
+            search: the state of effect sources for it.
         """
         beginning, *rest = name.split("()")
         for piece in rest:
@@ -178,11 +178,11 @@ def check_mocks(mocks: object) -> None:
             )
 
 
-def kinds_of(search: Kept) -> MockKinds:
+def kinds_of(search: SourceState) -> MockKinds:
     """Return what decides about the calls of mocks in a search.
 
     Args:
-        search: what is kept for the search.
+        search: the state of effect sources for it.
     """
     return search.of(KINDS_OF_MOCKS, MockKinds)
 

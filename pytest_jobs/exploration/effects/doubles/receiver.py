@@ -17,7 +17,7 @@ from typing import Any, Final
 from ....errors import ReusedKeyError
 from ...engine.acts import (
     Act,
-    Kept,
+    SourceState,
     acting,
     later_acts,
     looking,
@@ -38,11 +38,11 @@ _NOTHING: Final = object()
 _PLAIN_DATA: Final = (type(None), bool, int, float, str, bytes)
 
 
-def guessed_reads(search: Kept) -> dict[str, None]:
+def guessed_reads(search: SourceState) -> dict[str, None]:
     """Return the names of methods that count as look-ups in a search because of their names.
 
     Args:
-        search: what is kept for the search.
+        search: the state of effect sources for it.
     """
     return search.of("guessed reads", dict[str, None])
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from ....harness.time.waiting import in_running_loop, off_the_loop
-from ...engine.world import Snapshot, kept, kept_for_search
+from ...engine.world import Snapshot, kept_for_search, world_resources
 from ...report.audience import current_audience
 from .copied import Building, Copied, Ignored
 
@@ -84,7 +84,7 @@ def copy_test() -> None:
 
     Called in the thread of the test, since Django keeps connections for each thread.
     """
-    search = kept.get()
+    search = world_resources.get()
     if search is not None:
         with off_the_loop() if in_running_loop() else nullcontext():
             search.get(_COPIES, copies_of_test)
@@ -92,7 +92,7 @@ def copy_test() -> None:
 
 def copied_text() -> str:
     """Return what was copied for the running search, in a few words; "" if no world of it is `here`."""
-    search = kept.get()
+    search = world_resources.get()
     copies: list[Copied] | None = None if search is None else search.find(_COPIES)
     if copies is None:
         return ""
