@@ -136,6 +136,45 @@ def in_a_cache_of_a_class():
     Cached.hello()
 
 
+def cached(function):
+    results = functools.lru_cache(function)
+
+    @functools.wraps(function)
+    def call():
+        return results()
+
+    return call
+
+
+@cached
+def in_a_cache_of_a_decorator():
+    return app.mailer.send("hello")
+
+
+class Client:
+    def __init__(self):
+        self.hello = functools.lru_cache(self.send)
+
+    def send(self):
+        return app.mailer.send("hello")
+
+    @staticmethod
+    @functools.lru_cache
+    def welcome():
+        return app.mailer.send("hello")
+
+
+mail_client = Client()
+
+
+def in_a_cache_of_an_object():
+    mail_client.hello()
+
+
+def in_a_cache_of_a_static_method():
+    Client.welcome()
+
+
 def in_a_handler():
     log = logging.getLogger("shop.mails")
     if not log.handlers:
@@ -185,6 +224,9 @@ in_a_closure, in_a_nonlocal_name = remembering()
         in_a_cache,
         in_what_a_cache_holds,
         in_a_cache_of_a_class,
+        in_a_cache_of_a_decorator,
+        in_a_cache_of_an_object,
+        in_a_cache_of_a_static_method,
         in_a_handler,
         in_a_level,
         in_a_closure,

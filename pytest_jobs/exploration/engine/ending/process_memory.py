@@ -243,6 +243,24 @@ class _Cell(NamedTuple):
             self.cell.cell_contents = value
 
 
+class _Cache(NamedTuple):
+    """A function whose results are cached, where it has no name in a module or a class: in a closure, for example.
+
+    A suspended process shares it with others: nothing could take its place, and nothing could fill it again.
+    """
+
+    function: Any
+
+    def taken(self) -> dict[Any, Any]:
+        return {None: _Filled(self.function, self.function.cache_info().currsize)}
+
+    def is_as(self, taken: dict[Any, Any]) -> bool:
+        return bool(taken[None].size == self.function.cache_info().currsize)
+
+    def put(self, name: Any, value: Any) -> None:
+        """Do nothing: only a new process, after the death of the one before it, empties the cache."""
+
+
 #: A place, and the name of a value in it.
 Spot: TypeAlias = tuple[int, Any]
 #: The values at the spots that belong to one process.
@@ -596,6 +614,8 @@ class _Walk:
         self._names = {module.__name__ for module in project}
         self._globals = {identity(vars(module)) for module in project}
         self._seen: set[int] = set()
+        #: The caches that have a name in a module or a class, by which another one can take their place.
+        self._named: set[int] = set()
         self.places: dict[int, _Place] = {}
 
     def go(self) -> None:
@@ -608,9 +628,11 @@ class _Walk:
                 continue
             self._seen.add(identity(value))
             waiting += self._within(value)
+        for key in self._named:
+            self.places.pop(key, None)
 
     def _in_globals(self, names: dict[str, Any]) -> Iterator[Any]:
-        if any(type(value) is _CACHE for value in names.values()):
+        if self._note_caches(names):
             self.places[identity(names)] = _Caches(names)
         for name, value in list(names.items()):
             if name.startswith("__") or is_one_of(_CONSTANT, value):
@@ -621,6 +643,12 @@ class _Walk:
                 yield from _members(value)
             else:
                 yield value
+
+    def _note_caches(self, names: Mapping[str, Any]) -> bool:
+        """Note the caches that have a name, and return whether there are any."""
+        named = {identity(value) for value in names.values() if type(value) is _CACHE}
+        self._named |= named
+        return bool(named)
 
     def _within(self, value: Any) -> Iterator[Any]:
         kind = type(value)
@@ -634,6 +662,8 @@ class _Walk:
         elif is_one_of((type,), value):
             yield from self._in_class(value)
         elif is_one_of(_WRAPPING, value):
+            if kind is _CACHE:
+                self.places[identity(value)] = _Cache(value)
             yield from _wrapped(value)
         elif self._keeps(value):
             yield kind
@@ -655,6 +685,7 @@ class _Walk:
     def _in_class(self, kind: type) -> Iterator[Any]:
         if not self._belongs(kind):
             return
+        self._note_caches(vars(kind))
         self.places[identity(kind)] = _Class(kind)
         yield type(kind)
         yield from (value for name, value in vars(kind).items() if not name.startswith("__"))
