@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, MutableMapping, MutableSequence, MutableSet
-from contextlib import contextmanager
+from collections.abc import Iterator, MutableMapping, MutableSequence, MutableSet
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from ...engine.acts import Act
 from .arguments import comparable
 from .operators import setting
 
+#: Most services have no collections that a job sees.
+_NOTHING: Final = nullcontext()
 _CONTAINERS: Final = (MutableSequence, MutableMapping, MutableSet)
 
 
@@ -52,14 +54,15 @@ class Containers:
         if is_collection(value) and id(value) not in self._given:
             self._given[id(value)] = _Container(path, through, value)
 
-    @contextmanager
-    def changed(self) -> Generator[None, None, None]:
-        """Let the service itself change its collections in a block."""
+    def changed(self) -> AbstractContextManager[object]:
+        """Return a block in which the service itself changes its collections."""
+        return self if self._given else _NOTHING
+
+    def __enter__(self) -> None:
         self.look()
-        try:
-            yield
-        finally:
-            self.forgive()
+
+    def __exit__(self, *error: object) -> None:
+        self.forgive()
 
     def look(self) -> None:
         """Find out which collections have changed since the service ran."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from types import AsyncGeneratorType
+from types import AsyncGeneratorType, CodeType
 from typing import Any, Final
 
 from ....errors import ReusedKeyError
@@ -34,6 +34,7 @@ from .containers import Containers, is_collection
 from .operators import SYMBOLS, is_only_memory, is_repeatable, operating, setting
 
 _NOTHING: Final = object()
+_YIELDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 #: What most calls return.
 _PLAIN_DATA: Final = (type(None), bool, int, float, str, bytes)
 
@@ -333,11 +334,9 @@ class Receiver:
         )
 
     def _is_guessed_read(self, place: Place, function: Callable[..., Any]) -> bool:
-        # A function with `yield` runs when its items are asked for.
-        begins_nothing = (
-            inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-        ) and not does_something(place.word)
-        if not self._guesses_reads or not (begins_nothing or looks_up(place.word)):
+        if not self._guesses_reads or not (
+            looks_up(place.word) or (_yields(function) and not does_something(place.word))
+        ):
             return False
         current = watcher.get()
         if current is not None:
@@ -449,14 +448,14 @@ class Receiver:
         current = watcher.get()
         if current is None:
             return Containers()
-        history = current.of_history
+        return current.of_history.of(
+            ("containers", self), lambda: self._new_containers(current.of_history)
+        )
 
-        def made() -> Containers:
-            containers = Containers()
-            later_acts(history).append(lambda: containers.acts(self.name))
-            return containers
-
-        return history.of(("containers", self), made)
+    def _new_containers(self, history: Kept) -> Containers:
+        containers = Containers()
+        later_acts(history).append(lambda: containers.acts(self.name))
+        return containers
 
     def _memory(self) -> dict[object, tuple[float, object, str, object]]:
         current = watcher.get()
@@ -501,6 +500,12 @@ class Receiver:
     def entered(self, place: Place) -> None:
         """Learn that a call returns a context manager, which its `with` block has just entered."""
         self._learn_of(Place(f"{place.path}.__enter__"))
+
+
+def _yields(function: Callable[..., Any]) -> bool:
+    """Return whether a function has a `yield`, so that it runs when its items are asked for."""
+    code = getattr(function, "__code__", None)
+    return isinstance(code, CodeType) and bool(code.co_flags & _YIELDING)
 
 
 def _task() -> object:
