@@ -17,6 +17,7 @@ from typing import Any, Final
 from ....errors import ReusedKeyError
 from ...engine.acts import (
     Act,
+    Kept,
     SourceState,
     acting,
     later_acts,
