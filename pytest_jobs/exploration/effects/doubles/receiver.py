@@ -17,7 +17,6 @@ from typing import Any, Final
 from ....errors import ReusedKeyError
 from ...engine.acts import (
     Act,
-    Kept,
     SourceState,
     acting,
     later_acts,
@@ -453,7 +452,7 @@ class Receiver:
             ("containers", self), lambda: self._new_containers(current.of_history)
         )
 
-    def _new_containers(self, history: Kept) -> Containers:
+    def _new_containers(self, history: SourceState) -> Containers:
         containers = Containers()
         later_acts(history).append(lambda: containers.acts(self.name))
         return containers
