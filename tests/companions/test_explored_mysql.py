@@ -1,6 +1,6 @@
 """Jobs that use MySQL by each of its drivers, on a real MariaDB server."""
 
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
 
@@ -193,6 +193,15 @@ def commit_by_autocommit(number):
                 app.gateway.charge(-number, key=number)
 
 
+def go_on_after_an_error(number):
+    with connect() as db:
+        if not is_done(db, number):
+            with suppress(app.driver.Error):
+                run(db, "replace into receipts values (%s)", number)
+            mark(db, number)
+            db.commit()
+
+
 def insert_many(number):
     with connect() as db, closing(db.cursor()) as cursor:
         cursor.executemany("insert into receipts values (%s)", [(number,), (number + 1,)])
@@ -247,6 +256,11 @@ def test_a_lock_with_a_name_keeps_deliveries_apart():
 def test_the_answer_of_a_statement_that_commits_itself_may_be_lost():
     with pytest.raises(NotIdempotent, match=r"\[reply_lost"):
         check(take_a_lost_answer_for_a_failure, histories=["twice", "reply_lost"])
+
+
+@pytest.mark.usefixtures("place")
+def test_a_connection_that_is_lost_stays_lost():
+    check(go_on_after_an_error, histories=["effect_fails"])
 
 
 @pytest.mark.usefixtures("place")

@@ -24,7 +24,7 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .mysql.driver import end as end_of_mysql
+from .mysql.driver import end as end_of_mysql, lost as lost_of_mysql
 from .statements import changes, is_busy, shown, transaction_of
 from .wrapping import surround
 
@@ -190,7 +190,8 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
             return error("disk I/O error")
         # A server that fails takes the connection with it, and rolls back what was not committed.
         with suppress(Exception):
-            _end(wrapper, wrapper.connection)
+            lose = lost_of_mysql if wrapper.vendor == "mysql" else functools.partial(_end, wrapper)
+            lose(wrapper.connection)
         wrapper.errors_occurred = True
         if wrapper.vendor == "mysql":
             return error(2013, "Lost connection to MySQL server during query")

@@ -198,11 +198,13 @@ class PlanRunner:
 
     def _fail(self, act: Act) -> Run:
         plan, history = self._plan, self._history
-        make = act.refused if plan.name == "effect_fails" else act.answer_lost
         hit = []
 
         def fail() -> BaseException | None:
             hit.append(plan)
+            # Not that of the clean run: the connection that is lost is the one of this delivery.
+            own = history.runs[-1].point_acts[-1] or act
+            make = own.refused if plan.name == "effect_fails" else own.answer_lost
             return None if make is None else make()
 
         first = history.deliver(self._at_first(fail))

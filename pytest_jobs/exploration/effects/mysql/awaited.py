@@ -206,6 +206,11 @@ class AwaitedDriver(Driver):
             with suppress(Exception):
                 unwatched(connection.close)
 
+    def lost(self, connection: Any) -> Exception:
+        # These drivers close a connection themselves when they find it broken.
+        self.die(connection)
+        return super().lost(connection)
+
     def _end_session(self, connection: Any) -> None:
         with suppress(Exception):
             contextvars.Context().run(_end_session, self.transport(connection))

@@ -80,10 +80,18 @@ class BlockingDriver(Driver):
         _answer(connection, self.note_opened(connection, again))
 
     def die(self, connection: Any) -> None:
+        self._end(connection, connection.close)
+
+    def lost(self, connection: Any) -> Exception:
+        # Not closed by the client: the driver finds out at its next statement, and cursors can be closed.
+        self._end(connection, lambda: _run(connection, "KILL CONNECTION_ID()"))
+        return super().lost(connection)
+
+    def _end(self, connection: Any, last: Callable[[], object]) -> None:
         if not self.is_open(connection):
             return
         releases = [functools.partial(_run, connection, sql) for sql in RELEASES]
-        for end in (connection.rollback, *releases, connection.close):
+        for end in (connection.rollback, *releases, last):
             with suppress(Exception):
                 unwatched(end)
 

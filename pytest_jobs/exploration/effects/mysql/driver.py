@@ -174,9 +174,9 @@ class Driver(ABC):
             setattr(connection, _OPENING, known)
         return known
 
+    @abstractmethod
     def lost(self, connection: Any) -> Exception:
         """Break a connection, which rolls back what was not committed, and return the error of that."""
-        self.die(connection)
         return self.error(2013, "Lost connection to MySQL server during query")
 
     def check_own(self, connection: Any) -> None:
