@@ -54,7 +54,9 @@ _DRIVER: Final = (
     "the worker is killed. In the world, use postgresql+psycopg://, mysql+aiomysql:// or sqlite+aiosqlite://."
 )
 #: Asynchronous drivers with an effect source of their own, which ends their connections.
-_ASYNCHRONOUS: Final = ("aiomysql", "aiosqlite", "asyncmy", "psycopg")
+_ASYNCHRONOUS: Final = ("aiomysql", "aiosqlite", "asyncmy", "asyncpg", "psycopg")
+#: Drivers of PostgreSQL whose effect sources limit how long a connection waits for a lock.
+_LIMITED: Final = ("asyncpg", "psycopg")
 #: The names of the dialects whose drivers have effect sources in `mysql`.
 _MYSQL: Final = ("mysql", "mariadb")
 #: In the `info` of a connection: it has changed something since its last commit.
@@ -156,8 +158,8 @@ class _OwnPool:
         record.info[_OPENED_BY] = self._pools
         if self._dialect.name == "sqlite":
             self._check_shareable(connection)
-        elif self._dialect.name == "postgresql" and self._dialect.driver != "psycopg":
-            # The source of psycopg does this for its own connections.
+        elif self._dialect.name == "postgresql" and self._dialect.driver not in _LIMITED:
+            # The sources of the others do this for their own connections.
             cursor = connection.cursor()
             cursor.execute(set_lock_timeout())
             cursor.close()
@@ -215,6 +217,8 @@ def _commits(dialect: Any, connection: Any, statement: str) -> bool:
         from .mysql.driver import commits
 
         return commits(_driver(connection), statement)
+    if dialect.driver == "asyncpg":
+        return bool(connection.dbapi_connection.autocommit)
     return getattr(_driver(connection), "autocommit", False) is True
 
 
@@ -264,6 +268,8 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
             from .psycopg import lost as lost_of_psycopg
 
             return lost_of_psycopg(_driver(connection))
+        if dialect.driver == "asyncpg":
+            return _lost_of_asyncpg(connection)
         if dialect.name in _MYSQL:
             from .mysql.driver import lost as lost_of_mysql
 
@@ -280,6 +286,19 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
         busy=_is_busy,
         transaction=transaction_of(_driver(connection)),
     )
+
+
+def _lost_of_asyncpg(connection: Any) -> Exception:
+    """Break a connection of asyncpg; return the error by which its adapter reports that."""
+    from .asyncpg import lost
+
+    adapter = connection.dbapi_connection
+    broken = lost(adapter.driver_connection)
+    try:
+        adapter._handle_exception(broken)
+    except Exception as error:
+        return error
+    return broken
 
 
 def _end(connection: Any) -> None:

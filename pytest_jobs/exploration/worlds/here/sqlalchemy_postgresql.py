@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
-from ...engine.acts import is_explored, refuse_delivery
+from ...engine.acts import is_explored, looking, refuse_delivery
 from ..postgresql.tables import (
     Refilled,
     asked,
@@ -224,8 +224,7 @@ class PostgresqlDatabase:
 
     def check(self, connection: Any) -> None:
         """Refuse a connection that the application leads to the tables of the test."""
-        pgconn = connection.driver_connection.pgconn
-        path = pgconn.exec_(b"SHOW search_path").get_value(0, 0).decode()
+        path = _search_path(connection)
         if self._schema not in path:
             refuse_delivery(_OTHER_PATH.format(path=path))
 
@@ -306,6 +305,18 @@ class _Own:
 
 def _driver_connection(connection: Connection) -> Any:
     return connection.connection.driver_connection
+
+
+def _search_path(connection: Any) -> str:
+    pgconn = getattr(connection.driver_connection, "pgconn", None)
+    if pgconn is not None:
+        return str(pgconn.exec_(b"SHOW search_path").get_value(0, 0).decode())
+    with looking(), closing(connection.cursor()) as cursor:
+        cursor.execute("SHOW search_path")
+        (path,) = cursor.fetchone()
+        # It has begun a transaction.
+        connection.rollback()
+    return str(path)
 
 
 def _tables(engine: Engine, test: _Questions, source: _Questions) -> dict[str, tuple[str, str]]:

@@ -15,6 +15,8 @@ from .mysql import awaited_driver, blocking_driver
 
 _SYNCHRONOUS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 _MYSQL: Final = frozenset(("mysql", "mariadb"))
+#: The drivers of the other databases by which an engine of the application connects as it is.
+_KEPT: Final = {"sqlite": ("pysqlite", "aiosqlite"), "postgresql": ("psycopg", "asyncpg")}
 _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -99,9 +101,7 @@ def _redirect_maker(patches: Patches, maker: Any, place: URL) -> None:
 def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     """Let an engine connect to a database: by its own driver if that can, else by another dialect."""
     dialect = engine.dialect
-    name = _driver_for(place, asynchronous=dialect.is_async)
-    is_mysql = {dialect.name, place.get_backend_name()} <= _MYSQL
-    if not is_mysql and f"{dialect.name}+{dialect.driver}" not in (name, f"{name}+pysqlite"):
+    if not _keeps_driver(dialect, place.get_backend_name()):
         other = _engine(place, asynchronous=dialect.is_async)
         other = getattr(other, "sync_engine", other)
         _use_pool(patches, engine, other.pool)
@@ -115,13 +115,18 @@ def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
             "without, or let the world put something in the place of what the creator calls."
         )
     _, old_options = dialect.create_connect_args(engine.url)
-    target, options = dialect.create_connect_args(place.set(drivername=engine.url.drivername))
+    target, options = _connect_args(dialect, place.set(drivername=engine.url.drivername))
 
     def connecting(dialect: Any, record: object, cargs: list[Any], cparams: dict[str, Any]) -> None:
         """Change the target of a connection; the other options of `create_engine` stay."""
         cargs[:] = target
         for name in old_options:
             cparams.pop(name, None)
+        if "dsn" in options:
+            # It would be in force rather than the one of the world.
+            settings = dict(cparams.get("server_settings") or {})
+            settings.pop("search_path", None)
+            cparams["server_settings"] = settings
         cparams.update(options)
 
     event.listen(engine, "do_connect", connecting)
@@ -129,6 +134,23 @@ def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     # The connections in the old pool are open to the old database.
     _use_pool(patches, engine, engine.pool.recreate())
     patches.set(engine, "url", place.set(drivername=engine.url.drivername))
+
+
+def _keeps_driver(dialect: Any, backend: str) -> bool:
+    """Return whether an engine connects to a kind of database by its own driver."""
+    if {dialect.name, backend} <= _MYSQL:
+        return True
+    return dialect.name == backend and dialect.driver in _KEPT.get(backend, ())
+
+
+def _connect_args(dialect: Any, place: URL) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments by which a driver connects to a database."""
+    if dialect.driver == "asyncpg":
+        # Of the options of libpq, it knows those in a string only.
+        dsn = place.set(drivername="postgresql").render_as_string(hide_password=False)
+        return [], {"dsn": dsn}
+    args, options = dialect.create_connect_args(place)
+    return list(args), dict(options)
 
 
 def _driver_for(place: URL, *, asynchronous: bool) -> str:
