@@ -348,3 +348,28 @@ def test_a_script_says_that_the_world_was_taken_for_memory():
         "something that a process keeps in memory, and a new process began without it. The failure shows nothing: "
         "let the state show it."
     )
+
+
+class Expected:
+    numbers: ClassVar[set[int]] = set()
+    last = None
+
+
+def test_what_the_test_changes_between_two_steps_is_there_in_each_process():
+    def charge(number):
+        app.mailer.send(number)
+
+    Expected.numbers, Expected.last = set(), None
+    with script(charge) as state:
+        state.enqueue("charge", 1)
+        Expected.numbers.add(1)
+        Expected.last = 1
+        state.perform("charge#1")
+        state.restart()
+        Expected.numbers.add(2)
+        state.enqueue("charge", 2)
+        state.crash("charge#2", at="after mailer: send(2) in " + charge.__qualname__)
+        state.drain()
+
+    assert Expected.numbers == {1, 2}
+    assert Expected.last == 1

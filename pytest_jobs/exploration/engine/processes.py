@@ -231,6 +231,8 @@ class Memories:
             learns: whether to look at every place in which a process may keep something.
         """
         self._engine.process_memory.begin(learns=learns)
+        if self._ran is not None:
+            self._engine.process_memory.note_step()
         stack.enter_context(self._engine.noting_imports(self._note_import))
 
     def of_world(self) -> frozenset[GlobalName]:
@@ -238,6 +240,15 @@ class Memories:
         changed = self.globals.changed()
         others = self._of_others(changed)
         return frozenset(others) | self.globals.shown_by(self._observe, changed - others)
+
+    @contextmanager
+    def step(self) -> Generator[None, None, None]:
+        """Make deliveries, or start processes, in a block. The test changes what changes between two blocks."""
+        self._engine.process_memory.note_others()
+        try:
+            yield
+        finally:
+            self._engine.process_memory.note_step()
 
     def restart(self) -> None:
         """Start a new process, when the one before it is dead."""

@@ -180,14 +180,14 @@ class Session(Deliveries):
             self.engine.remember_new_locks()
             self.ledger.listen(self._added)
             self.engine.begin_processes(stack)
-            memories = Memories(self.engine, modules, self.observed, ran=self._files)
-            self._processes = Processes(memories, run.options.time_limit)
+            self._memories = Memories(self.engine, modules, self.observed, ran=self._files)
+            self._processes = Processes(self._memories, run.options.time_limit)
             stack.callback(self._processes.end)
             # Before the killed deliveries go on to their end: what they enqueue is lost.
             stack.callback(self.ledger.die)
             self._context = contextvars.copy_context()
             self._initial = self.observed()
-            memories.begin(stack, learns=True)
+            self._memories.begin(stack, learns=True)
             run.check_fresh(self._initial)
             self._stack = stack.pop_all()
         return self
@@ -273,6 +273,10 @@ class Session(Deliveries):
 
     def restart(self) -> None:
         """Let the following deliveries run in a new process."""
+        with self._memories.step():
+            self._restart()
+
+    def _restart(self) -> None:
         self.end_processes()
         self.end_loops()
         self._processes.restart()
@@ -321,6 +325,10 @@ class Session(Deliveries):
         self, item: Pending, interruption: Interruption | None
     ) -> tuple[Run, Pending | None]:
         """Make a delivery; return it, and the delivery of the same payload that has to follow, if any."""
+        with self._memories.step():
+            return self._made(item, interruption)
+
+    def _made(self, item: Pending, interruption: Interruption | None) -> tuple[Run, Pending | None]:
         if item.again:
             record = self.redelivered(item.record)
         else:
@@ -365,7 +373,7 @@ class Session(Deliveries):
         """Return the delivery of the same payload that has to follow one, if any."""
         failures = 0
         if self._processes.working.killed:
-            self.restart()
+            self._restart()
         elif run.acknowledged:
             self._queue.finish(item)
             return None

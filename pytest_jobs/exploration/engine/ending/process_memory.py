@@ -329,6 +329,8 @@ class ProcessMemory:
         self._of_worlds: set[Spot] = set()
         self._emptied: set[Spot] = set()
         self._first: dict[int, dict[Any, Any]] = {}
+        #: What was there when the last step of a machine ended.
+        self._seen: dict[int, dict[Any, Any]] = {}
         #: What deliveries have changed, and left in the world that is gone: what is there, and what was before.
         self._left: dict[Spot, tuple[Any, Any]] = {}
         #: Names of what was guessed to belong to processes before the last world has made it anew.
@@ -367,7 +369,7 @@ class ProcessMemory:
         if not learns and len(places) > _MOST_EACH_TIME:
             keys = {key for key, _ in (*self._own, *self._left, *self._emptied)}
             places = {key: places[key] for key in keys}
-        now = self._taken(places)
+        now = self._taken(places, self._first)
         self.guessed_wrongly = []
         for (key, name), (left, first) in self._left.items():
             if _is_same(now[key].get(name, _GONE), left):
@@ -377,8 +379,8 @@ class ProcessMemory:
                 self._note_made_anew((key, name), left)
         if self._left:
             self._left = {}
-            now = self._taken(places)
-        self._first, self._guessed = now, {}
+            now = self._taken(places, self._first)
+        self._first, self._guessed, self._seen = now, {}, {}
 
     def end(self) -> None:
         """End the last process of a world."""
@@ -423,6 +425,29 @@ class ProcessMemory:
         }
         shown = shown_by(observe, changed.keys(), self._without)
         self._guessed |= {spot: now for spot, now in changed.items() if spot not in shown}
+
+    def note_step(self) -> None:
+        """Note what is there at the end of a step of a machine, which makes deliveries."""
+        if len(self._places) <= _MOST_EACH_TIME:
+            self._seen = self._taken(self._places, self._seen)
+
+    def note_others(self) -> None:
+        """Let each process have what the test has changed between two steps, such as the model of a rule."""
+        for key, seen in self._seen.items():
+            place = self._places[key]
+            if place.is_as(seen):
+                continue
+            here, first = place.taken(), dict(self._first[key])
+            for name in {**seen, **here}:
+                now = here.get(name, _GONE)
+                if _is_same(seen.get(name, _GONE), now) or isinstance(now, _Filled):
+                    # The state may be shown by a function with a cache.
+                    continue
+                if now is _GONE:
+                    first.pop(name, None)
+                else:
+                    first[name] = now
+            self._first[key] = first
 
     def taken(self) -> ProcessValues:
         """Return what belongs to the process that runs now."""
@@ -525,8 +550,9 @@ class ProcessMemory:
     def _first_of(self, spot: Spot) -> Any:
         return self._first[spot[0]].get(spot[1], _GONE)
 
-    def _taken(self, places: Mapping[int, _Place]) -> dict[int, dict[Any, Any]]:
-        before = self._first
+    def _taken(
+        self, places: Mapping[int, _Place], before: Mapping[int, dict[Any, Any]]
+    ) -> dict[int, dict[Any, Any]]:
         return {
             key: found
             if (found := before.get(key)) is not None and place.is_as(found)
