@@ -135,8 +135,16 @@ db.commit()
 """
 
 
-def test_what_is_not_committed_is_no_effect():
-    with _on_database(_MOVED, ("x", "y", "z")).ready() as (job, world):
+_READ = """
+for name in ("y", "z"):
+    db.execute(f"select * from {name}").fetchall()
+db.commit()
+"""
+
+
+@pytest.mark.parametrize("body", [_MOVED, _MOVED.replace("db.commit()", _READ)])
+def test_what_happens_before_the_commit_is_no_effect_by_itself(body):
+    with _on_database(body, ("x", "y", "z")).ready() as (job, world):
         explored = check_idempotent(job, world=world, histories=["crash", "overlap"])
 
     assert " points (a crash at 2 and an overlap at 7 stand for all)." in str(explored)

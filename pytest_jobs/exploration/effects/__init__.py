@@ -16,6 +16,7 @@ here gets a file here and a line there; or `wrap`, or an `EffectSource` of the p
 
 from ..engine.acts import (
     Act,
+    Transaction,
     holds_connection,
     is_explored,
     looking,
@@ -32,6 +33,7 @@ from .doubles.wrapping import wrap
 __all__ = [
     "Act",
     "EffectSource",
+    "Transaction",
     "holds_connection",
     "is_explored",
     "looking",

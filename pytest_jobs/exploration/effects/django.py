@@ -163,9 +163,9 @@ def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractCont
     if text.lower().startswith("rollback"):
         # A dead delivery may do this as well: its savepoint may lie in the transaction of a test.
         return nullcontext()
-    if not changes(text):
-        return looking(_is_busy)
     wrapper = cursor.db
+    if not changes(text):
+        return looking(_is_busy, transaction_of(wrapper.connection))
     return acting(_act(wrapper, shown(text.replace('"', "")), commits=not wrapper.in_atomic_block))
 
 

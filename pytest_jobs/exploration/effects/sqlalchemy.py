@@ -203,7 +203,7 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
             commits = _commits(context.dialect, connection, statement)
             block = acting(_act(context.dialect, connection, shown(statement), commits=commits))
         else:
-            block = looking(_is_busy)
+            block = looking(_is_busy, transaction_of(_driver(connection)))
         with block:
             getattr(context.dialect, name)(cursor, statement, *rest)
         return True

@@ -391,7 +391,7 @@ class _WatchedCursor(sqlite3.Cursor):
 def _block_of(sql: str, transaction: Transaction | None = None) -> AbstractContextManager[None]:
     if any(map(changes, sql.split(";"))):
         return acting(act_of(shown(sql), transaction))
-    return looking(is_locked)
+    return looking(is_locked, transaction)
 
 
 def act_of(text: str, transaction: Transaction | None = None) -> Act:

@@ -151,7 +151,9 @@ class ActWatcher(Protocol):
 
     def acting(self, act: Act) -> AbstractContextManager[None]: ...
 
-    def looking(self, busy: Callable[[BaseException], bool]) -> AbstractContextManager[None]: ...
+    def looking(
+        self, busy: Callable[[BaseException], bool], transaction: Transaction | None = None
+    ) -> AbstractContextManager[None]: ...
 
     def look(self, *, changes: bool = False) -> None: ...
 
@@ -301,19 +303,22 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
 
 
 @contextmanager
-def looking(busy: Callable[[BaseException], bool] = _never_busy) -> Generator[None, None, None]:
+def looking(
+    busy: Callable[[BaseException], bool] = _never_busy, transaction: Transaction | None = None
+) -> Generator[None, None, None]:
     """Read something outside of the job in a block, which is not an effect: for effect sources.
 
     Calls that leave the process within it, such as connecting to a server, are part of it.
 
     Args:
         busy: returns whether an error means that another delivery holds a lock.
+        transaction: the transaction in which it is read, as in an act.
     """
     current = watcher.get()
     if current is None:
         yield
         return
-    with current.looking(busy):
+    with current.looking(busy, transaction):
         yield
 
 

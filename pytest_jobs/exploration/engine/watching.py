@@ -442,14 +442,18 @@ class Watch:
     # What effect sources report
 
     @contextmanager
-    def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
+    def looking(
+        self, busy: Callable[[BaseException], bool], transaction: Transaction | None = None
+    ) -> Generator[None, None, None]:
         self.check_alive()
-        self.run.looked += 1
+        # Where nobody else can write, what is read does not depend on anybody else.
+        may_differ = not self.run.is_alone_in(transaction)
+        self.run.looked += may_differ
         try:
             with PartOfAct(self, busy):
                 yield
         finally:
-            self.run.looked += 1
+            self.run.looked += may_differ
             # It may have released the outermost savepoint of a transaction, and the next one looks like it.
             self.run.settle()
 

@@ -23,7 +23,7 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..engine.acts import Act, ActWatcher, Unwound, skippable, watcher
+from ..engine.acts import Act, ActWatcher, Transaction, Unwound, skippable, watcher
 from ..engine.ending.death import holds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
@@ -113,7 +113,9 @@ class LiveWatch(Watch):
         return True
 
     @contextmanager
-    def looking(self, busy: Callable[[BaseException], bool]) -> Generator[None, None, None]:
+    def looking(
+        self, busy: Callable[[BaseException], bool], transaction: Transaction | None = None
+    ) -> Generator[None, None, None]:
         """Let something be read. BEGIN and ROLLBACK count as reads, and are allowed after the kill too."""
         with PartOfAct(self, busy):
             yield
