@@ -232,7 +232,7 @@ class Memories:
         """
         self._engine.process_memory.begin(learns=learns)
         if self._ran is not None:
-            self._engine.process_memory.note_step()
+            self._engine.process_memory.note_step(self._engine.scope.modules())
         stack.enter_context(self._engine.noting_imports(self._note_import))
 
     def of_world(self) -> frozenset[GlobalName]:
@@ -248,7 +248,7 @@ class Memories:
         try:
             yield
         finally:
-            self._engine.process_memory.note_step()
+            self._engine.process_memory.note_step(self._engine.scope.modules())
 
     def restart(self) -> None:
         """Start a new process, when the one before it is dead."""

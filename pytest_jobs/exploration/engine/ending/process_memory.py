@@ -331,6 +331,9 @@ class ProcessMemory:
         self._first: dict[int, dict[Any, Any]] = {}
         #: What was there when the last step of a machine ended.
         self._seen: dict[int, dict[Any, Any]] = {}
+        #: The modules that the jobs use, and what they reach.
+        self._used: tuple[Namespace, ...] | None = None
+        self._reached: AbstractSet[int] = frozenset()
         #: What deliveries have changed, and left in the world that is gone: what is there, and what was before.
         self._left: dict[Spot, tuple[Any, Any]] = {}
         #: Names of what was guessed to belong to processes before the last world has made it anew.
@@ -426,10 +429,19 @@ class ProcessMemory:
         shown = shown_by(observe, changed.keys(), self._without)
         self._guessed |= {spot: now for spot, now in changed.items() if spot not in shown}
 
-    def note_step(self) -> None:
-        """Note what is there at the end of a step of a machine, which makes deliveries."""
-        if len(self._places) <= _MOST_EACH_TIME:
-            self._seen = self._taken(self._places, self._seen)
+    def note_step(self, modules: Iterable[Namespace]) -> None:
+        """Note what is there at the end of a step of a machine, which makes deliveries.
+
+        Args:
+            modules: those that the jobs use. In a large project only what they reach is looked at.
+        """
+        places = self._places
+        if len(places) > _MOST_EACH_TIME:
+            modules = tuple(modules)
+            if self._used != modules:
+                self._used, self._reached = modules, _found(modules, self._left_out).keys()
+            places = {key: places[key] for key in self._reached if key in places}
+        self._seen = self._taken(places, self._seen)
 
     def note_others(self) -> None:
         """Let each process have what the test has changed between two steps, such as the model of a rule."""
