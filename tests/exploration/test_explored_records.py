@@ -87,7 +87,8 @@ def test_what_changes_it_once_is_quiet_wherever_it_is_killed(payment, twin):
         twin, args=[payment], world=shop, histories=["twice", "restart", "crash"]
     )
 
-    assert explored.histories > 4
+    # Twice, after a restart, and killed before the commit and after it.
+    assert explored.histories == 4
 
 
 @job
