@@ -173,8 +173,12 @@ def is_ours(code: CodeType) -> bool:
 
 
 def waiting_frames(awaited: Any) -> Iterator[FrameType]:
-    """Yield the functions that wait, from a coroutine down to what it waits for."""
-    while awaited is not None:
+    """Yield the functions that wait, from a coroutine down to what it waits for.
+
+    A coroutine that runs waits for nothing: its functions are on the stack of its thread. Python 3.12 may crash
+    when it is asked what a running coroutine awaits.
+    """
+    while awaited is not None and not getattr(awaited, "cr_running", False):
         if type(awaited).__name__.startswith("async_generator_"):
             # It runs a step of an async generator, and has no attribute that names the generator.
             awaited = next(
