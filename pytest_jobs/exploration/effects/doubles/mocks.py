@@ -86,6 +86,9 @@ def _changing(module: Any, name: str) -> Callable[..., None]:
             current.of_history.of("attributes of mocks", lambda: _attributes_of(current)).keep(
                 self, attribute
             )
+        if _is_spy(self):
+            original(self, attribute, *value)
+            return
         act = _act_of_attribute(module, self, attribute, value, current)
         if act is None or current.dead:
             note_look(changes=True)
@@ -124,10 +127,12 @@ def _active_patches(module: Any) -> list[Any]:
 
 def _lets_through(mock: Any) -> bool:
     """Return whether a mock only looks on, so that what it calls is seen by itself: `wraps=`, and spies."""
-    held = vars(mock)
-    if held.get("_mock_wraps") is not None:
-        return True
-    spied = vars(held.get("_mock_delegate") or mock)
+    return vars(mock).get("_mock_wraps") is not None or _is_spy(mock)
+
+
+def _is_spy(mock: Any) -> bool:
+    """Return whether a mock is a spy of pytest-mock, which notes on itself what the spied function returns."""
+    spied = vars(vars(mock).get("_mock_delegate") or mock)
     return "spy_return" in spied and hasattr(mock.side_effect, "__wrapped__")
 
 
