@@ -135,7 +135,7 @@ class ModuleGlobals:
     def shown_by(
         self, observe: Callable[[], object], candidates: AbstractSet[GlobalName]
     ) -> frozenset[GlobalName]:
-        """Return those of some globals that belong to the world: see the function of this name."""
+        """Return the candidates that belong to the world; see the function `shown_by`."""
         return shown_by(observe, candidates, self._reset)
 
     @contextmanager

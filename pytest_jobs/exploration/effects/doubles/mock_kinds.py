@@ -53,7 +53,7 @@ _READ: Final = re.compile(
     r"|ping|health|options)$)"
 )
 _PUT: Final = re.compile(r"_*(put|set|upsert|delete|replace|overwrite|remove|upload)(_|$|[A-Z])")
-#: Making one of these is no effect: what follows on it may be.
+#: A call that makes one of these has no effect; the calls of what it returns may have one.
 _CLIENT: Final = re.compile(
     r"_*((new|open|db|database|http|api|async)_)?(session|client|connection|conn|cursor|transaction|atomic)"
 )

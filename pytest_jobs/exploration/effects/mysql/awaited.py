@@ -32,7 +32,7 @@ _PATIENCE: Final = 5.0
 
 
 class AwaitedDriver(Driver):
-    """The effect source for a driver whose calls are awaited. How often it waits for its socket is no point."""
+    """The effect source for a driver whose calls are awaited. Its waits for the socket make no points."""
 
     @property
     def advice(self) -> str:

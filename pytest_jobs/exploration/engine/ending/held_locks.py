@@ -82,7 +82,7 @@ def _locks_of(frames: Iterable[FrameType]) -> Iterator[Any]:
 
 
 def _locks_in(frame: FrameType) -> Iterator[Any]:
-    """Yield the locks that a function can name, and those of the objects that it has."""
+    """Yield the locks in the variables of a function, and the locks in attributes of their values."""
     asyncio = sys.modules.get("asyncio.locks")
     kinds = (_LOCK, _RLOCK, threading.Condition, *([] if asyncio is None else [asyncio.Lock]))
     names = frame.f_code.co_names
