@@ -132,13 +132,15 @@ class Receiver:
         """
         if type(value) in _PLAIN_DATA:
             return value
-        if not returned and self._counts and not is_client(value, returned=returned):
-            self._containers.note(place.path, place.through, value)
         if returned:
             led = self._found_in(place, value)
             if led is not None:
                 return led
-        return self.proxy_of(place, value) if is_client(value, returned=returned) else value
+        if is_client(value, returned=returned):
+            return self.proxy_of(place, value)
+        if not returned and self._counts:
+            self._containers.note(place.path, place.through, value)
+        return value
 
     def _found_in(self, place: Place, value: Any) -> Any:
         """Return a collection or an iterator with proxies in it; None if a value has no clients in it."""
