@@ -37,7 +37,7 @@ def fake(
 
     Calls of methods are effects, also those of the attributes of the target, however deep, and of the
     clients that its methods return. Making an object of a class is none. A coroutine method is called when
-    it is awaited. Attributes that are set are effects, of which the last value counts.
+    it is awaited. Setting an attribute is an effect; only its last value counts.
 
     Args:
         owner: the module or object that has the service.

@@ -187,7 +187,7 @@ def _leading_when_awaited(name: str) -> Callable[..., Any]:
     return lead
 
 
-#: Special methods, and what makes those of a proxy.
+#: Special methods, and the functions that make them for a proxy.
 _MAKERS: Final = (
     (_PASSED_ON, _passed_on),
     (_CHANGING, _changing),

@@ -1,4 +1,4 @@
-"""What jobs do to MySQL by aiomysql, whose errors are those of PyMySQL."""
+"""The effects of jobs on MySQL by aiomysql, which raises the errors of PyMySQL."""
 
 from __future__ import annotations
 
