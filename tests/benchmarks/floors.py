@@ -34,6 +34,7 @@ _CHECKS = (
     ("four_hundred_lines", "400 lines, 10 effects, a check", 0.3),
     ("two_thousand_lines", "2,000 lines, 10 effects, a check", 0.6),
     ("django", "Django ORM, 30 lines, 16 statements, a check", 0.5),
+    ("untouched_text", "four lines beside a row of 2 MB, a check", 0.3),
     ("thousand_rounds", "a loop of 1,000 rounds, an effect each, a check", 5),
 )
 _SHOP = Path(__file__).parents[2] / "docs" / "examples" / "shop"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import random
 import sys
 import tempfile
 import textwrap
@@ -99,6 +100,33 @@ def sqlite() -> Subject:
             yield lambda: {"payments": rows("payments"), "charges": gateway.calls}
 
     return Subject(shop.charge, world)
+
+
+def untouched_text() -> Subject:
+    """A job of four lines beside a row of two megabytes, in which nobody writes."""
+    shop = module(
+        """
+        connect = None
+
+        def mark(number):
+            db = connect()
+            db.execute("update payments set status = 'done' where id = ?", (number,))
+            db.commit()
+        """
+    )
+    drawn = random.Random(1)
+    words = " ".join(drawn.choice(["apple", "bears", "cloud", "river"]) for _ in range(350_000))
+    schema = (
+        "create table payments (id integer primary key, status); insert into payments values (1, 'open');"
+        f"create table documents (text); insert into documents values ('{words}')"
+    )
+
+    @contextmanager
+    def world() -> Iterator[Callable[[], object]]:
+        with sqlite_world(schema, bind=(shop, "connect")) as rows:
+            yield lambda: {"payments": rows("payments"), "documents": rows("documents")}
+
+    return Subject(shop.mark, world)
 
 
 def sqlalchemy() -> Subject:

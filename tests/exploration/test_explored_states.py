@@ -234,6 +234,7 @@ def test_the_order_of_keys_and_of_members_of_a_set_is_no_difference():
         lambda: f"ORD-{uuid.uuid4().hex[:8].upper()}",
         lambda: f"https://shop/reset/{secrets.token_urlsafe(24)}?next=/",
         lambda: f"code {secrets.token_hex(3)} sent",
+        lambda: f"{'Nothing in these words is drawn. ' * 40}{uuid.uuid4()}",
         lambda: json.dumps({"id": str(uuid.uuid4()), "n": 1}),
         lambda: str(uuid.uuid4()).encode(),
         lambda: uuid.uuid4().bytes,
@@ -291,6 +292,9 @@ def _now():
         lambda seconds: f"{int(time.time()) + seconds}".encode(),
         lambda seconds: json.dumps({"at": f"{_now() + dt.timedelta(seconds=seconds)}"}),
         lambda seconds: f"until {_now() + dt.timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}.",
+        lambda seconds: (
+            f"{'No time is in these words. ' * 40}{_now() + dt.timedelta(seconds=seconds)}"
+        ),
         lambda seconds: _now().date() + dt.timedelta(days=seconds // 600),
         lambda seconds: str(_now().date() + dt.timedelta(days=seconds // 600)),
     ],

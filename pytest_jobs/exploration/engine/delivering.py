@@ -29,7 +29,7 @@ from .processes import ProcessIds
 from .sameness.chance import Chance, numbering
 from .sameness.renaming import Renaming
 from .sameness.times import Times
-from .sameness.volatile import Volatile
+from .sameness.volatile import LongTexts, Volatile
 from .scope import leaving_out
 from .unwinding import clear_frames, is_cancellation, isolated
 from .watching import AtPoint, AtSome, Run, Watch, WatchedBody
@@ -136,7 +136,8 @@ class Deliveries:
         # They only become more.
         if self._times is None or self._times[0] != len(self._begins):
             self._times = len(self._begins), Times(map(to_datetime, self._begins))
-        return Renaming(Volatile(self._chance, self._times[1]))
+        texts: LongTexts = self.engine.of_search.of(LongTexts, LongTexts)
+        return Renaming(Volatile(self._chance, self._times[1], texts))
 
     def _observed_by(self, renaming: Renaming) -> dict[str, Any]:
         # A delivery may be suspended, and functions that show the state are not a part of it.

@@ -10,6 +10,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -336,8 +337,9 @@ class Scope:
         """Return the path of a file without links; "" if there is no such file."""
         real = self._real.get(filename)
         if real is None:
-            path = os.path.realpath(filename)
-            self._real[filename] = real = path if Path(path).is_file() else ""
+            with suppress(FileNotFoundError):
+                real = _existing(filename)
+            self._real[filename] = real = real or ""
         return real
 
 
@@ -358,6 +360,19 @@ def _by_file(modules: tuple[int, ...]) -> tuple[dict[str, list[ModuleType]], lis
         if isinstance(module, ModuleType) and (file := file_of(module)):
             found.setdefault(file, []).append(module)
     return found, loaded
+
+
+@cache
+def _existing(filename: str) -> str:
+    """Return the path of a file without links, which takes long for hundreds of modules.
+
+    Raises:
+        FileNotFoundError: when there is no such file, which is not remembered, since there may be one later.
+    """
+    path = os.path.realpath(filename)
+    if not os.path.isfile(path):  # noqa: PTH113 - a fifth of the time
+        raise FileNotFoundError(path)
+    return path
 
 
 @cache
@@ -518,6 +533,7 @@ def _outermost(code: CodeType) -> tuple[str, str]:
     return code.co_filename, code.co_qualname.partition(".")[0]
 
 
+@cache
 def _is_test(filename: str) -> bool:
     name = Path(filename).name
     return any(fnmatch.fnmatch(name, pattern) for pattern in _TESTS)

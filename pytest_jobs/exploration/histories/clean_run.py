@@ -48,6 +48,7 @@ class Reference:
         #: How much was known of the services then: with other arguments, a job may show more of them.
         self._lessons = 0
         self._threads = True
+        self._initial: Mapping[str, Any] | None = None
         #: What is observed after the clean run.
         self.wanted: Mapping[str, Any] = {}
         self.run = Run(1)
@@ -98,6 +99,7 @@ class Reference:
             second = self._second_run(looks=False)
         self._check_repeats(history, second)
         self._known, self._lessons = True, search.lessons
+        self._initial = history.initial
         self._chosen = second.chosen
         self._threads = self._checked.needs_threads()
         if self._threads:
@@ -252,6 +254,7 @@ class Reference:
             threads=threads or self._threads,
             clean=self.account,
             learns=learns,
+            initial=None if learns else self._initial,
         )
 
     def wanted_after(

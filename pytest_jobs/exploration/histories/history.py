@@ -53,6 +53,7 @@ class History(Deliveries):
         threads: bool = True,
         clean: Account | None = None,
         learns: bool = False,
+        initial: Mapping[str, Any] | None = None,
     ) -> None:
         """Build nothing yet.
 
@@ -66,6 +67,7 @@ class History(Deliveries):
             threads: whether overlapping deliveries get threads of their own.
             clean: the stores as the clean run used them; None for the clean run itself.
             learns: whether it shows what a process keeps, which other histories then begin without.
+            initial: what is observed before the first delivery; None if that is to be looked at.
         """
         options = checked.options
         super().__init__(checked.engine, options.world, options.accept, seed=seed)
@@ -77,6 +79,7 @@ class History(Deliveries):
         self._threads = threads
         self._delay = delay
         self._learns = learns
+        self._initial = initial
         self._context = contextvars.copy_context()
         self._given_up: list[Worker[Run]] = []
         #: How long nothing was delivered since the last delivery began.
@@ -102,7 +105,8 @@ class History(Deliveries):
                 self.engine, self.engine.scope.modules(), self.observed, kept=self._kept
             )
             stack.callback(self.memories.end)
-            self.initial = self.observed()
+            # Two clean runs have begun alike, and a look may take as long as the job.
+            self.initial = self.observed() if self._initial is None else self._initial
             self.memories.begin(stack, learns=self._learns)
             target, before = self._checked.target, len(self.ledger.records)
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)

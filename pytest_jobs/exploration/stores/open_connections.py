@@ -11,13 +11,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
+from ...harness.records.attributes import identity
 from ..engine.acts import audit_hook, may_wait_for_locks, note_connection, note_look, watcher
 from .account import accounts
 from .sqlite import Authorizer, Reporting, databases_of
 
 _OPENED: Final = "sqlite3.connect/handle"
+#: A connection keeps its statements in such a cache of itself as a function.
+_CACHE: Final = type(functools.lru_cache(len))
 _READS: Final = ("select", "pragma", "explain")
 
 
@@ -29,29 +32,47 @@ class OpenConnections:
     """
 
     def __init__(self) -> None:
-        #: Whether there may be any.
-        self._may_be = True
+        #: The statement caches of those that were found last, which live as long as these. A connection itself
+        #: cannot be weakly referenced. None if there may be more connections.
+        self._statements: list[ref[Any]] | None = None
 
     def look(self) -> list[sqlite3.Connection]:
-        """Return the connections that are open. Which of them are closed, sqlite only says when they are used."""
+        """Return the connections that are open."""
         audit_hook.call(self._note, (_OPENED,), instead_of="connections")
-        if not self._may_be:
-            return []
-        self._may_be = False
+        if self._statements is not None:
+            return [
+                cache.__wrapped__ for known in self._statements if (cache := known()) is not None
+            ]
         kinds = tuple(_with_subclasses(sqlite3.Connection))
         # Each object refers to its class. To look at all objects from Python takes many times as long.
         found = [
             one
             for one in gc.get_referrers(*kinds)
-            if issubclass(type(one), sqlite3.Connection) and not issubclass(type(one), Reporting)
+            if issubclass(type(one), sqlite3.Connection)
+            and not issubclass(type(one), Reporting)
+            and _is_open(one)
         ]
-        self._may_be = bool(found)
+        keys = {identity(one) for one in found}
+        caches = [
+            ref(one)
+            for one in gc.get_referrers(*found)
+            if type(one) is _CACHE and identity(one.__wrapped__) in keys
+        ]
+        if len(caches) == len(found):
+            self._statements = caches
         return found
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
         # Deliveries and worlds only open connections that report by themselves.
         if accounts.current is None:
-            self._may_be = True
+            self._statements = None
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        return connection.total_changes >= 0
+    except sqlite3.ProgrammingError:
+        return False
 
 
 open_connections = OpenConnections()
@@ -65,7 +86,7 @@ def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> Non
     """
     for connection in open_connections.look():
         followed = _Followed(connection)
-        # A closed one, or one of another thread, which no delivery can use either.
+        # One of another thread, which no delivery can use.
         with suppress(sqlite3.ProgrammingError):
             followed.begin()
             undo_by(accounts.at_each_turn(followed.ask_again))

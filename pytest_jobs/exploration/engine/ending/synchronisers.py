@@ -75,6 +75,7 @@ class Synchronisers:
         """Remember what some modules, and their classes and objects, hold now."""
         #: By its place: a synchroniser, and its first state.
         self._first: dict[Hashable, tuple[Any, Any]] = {}
+        self._sorts = _Sorts()
         self.remember(modules)
 
     def __bool__(self) -> bool:
@@ -82,7 +83,7 @@ class Synchronisers:
 
     def remember(self, modules: Iterable[Namespace]) -> None:
         """Remember those that are new, such as a pool that a world has just made and filled."""
-        for slot in _slots(modules):
+        for slot in self.taken(modules):
             known, _ = self._first.get(slot.place, _UNKNOWN)
             if known is not slot.value:
                 first = _state(slot.value)
@@ -101,7 +102,7 @@ class Synchronisers:
                 does, and stays; so does a semaphore or an event.
         """
         shown: list[tuple[Slot, Any]] = []
-        for slot in list(_slots(modules)):
+        for slot in self.taken(modules):
             _, first = self._first.get(slot.place, _UNKNOWN)
             if _state(slot.value) == first or (first is _FREE and not _is_held(slot.value)):
                 continue
@@ -114,7 +115,10 @@ class Synchronisers:
 
     def taken(self, modules: Iterable[Namespace]) -> list[Slot]:
         """Return the synchronisers of this process."""
-        return list(_slots(modules))
+        # asyncio may have been imported since then, and has more of them.
+        if self._sorts.of_loops != _of_loops():
+            self._sorts = _Sorts()
+        return list(_slots(modules, self._sorts))
 
     def give_back(self, modules: Iterable[Namespace]) -> None:
         """Give back what a dead delivery has taken. Threads of the test may use the same synchronisers.
@@ -122,7 +126,7 @@ class Synchronisers:
         Args:
             modules: where to look. A lock that is new there must be free.
         """
-        for slot in list(_slots(modules)):
+        for slot in self.taken(modules):
             _, first = self._first.get(slot.place, _UNKNOWN)
             if not _given_back(slot.value, first):
                 slot.put(_made(slot.value, False))
@@ -155,7 +159,8 @@ class _Sorts(dict[type, str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._synchronisers = (*_SYNCHRONISERS, *_of_loops())
+        self.of_loops = _of_loops()
+        self._synchronisers = (*_SYNCHRONISERS, *self.of_loops)
 
     def __missing__(self, kind: type) -> str:
         sorts = {
@@ -169,8 +174,7 @@ class _Sorts(dict[type, str]):
         return sort
 
 
-def _slots(modules: Iterable[Namespace]) -> Iterator[Slot]:
-    sorts = _Sorts()
+def _slots(modules: Iterable[Namespace], sorts: _Sorts) -> Iterator[Slot]:
     for module in modules:
         for name, value in list(vars(module).items()):
             sort = sorts[type(value)]

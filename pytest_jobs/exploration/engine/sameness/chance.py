@@ -95,6 +95,10 @@ class Chance:
             yield begin, begin + length, self._small[form], "" if whole else f"[{at}:{at + length}]"
             begin += length
 
+    def forms(self) -> tuple[tuple[str, int], ...]:
+        """Return what `parts` looks for."""
+        return tuple(self._forms.items())
+
     def pattern(self, text: str) -> str:
         """Return a text with one word in place of everything in it that is random."""
         for begin, end, _, _ in reversed(list(self.parts(text))):

@@ -23,12 +23,18 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 #: A date with a time, or a number that may be one, within a text.
-STAMP: Final = re.compile(
-    r"(?<!\d)\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?(?!\d)"
-    r"|(?<![\d.])\d{10}(?:\.\d+)?(?![\d.]\d|\d)|(?<![\d.])(?:\d{13}|\d{16}|\d{19})(?![\d.]\d|\d)"
+_STAMP: Final = re.compile(
+    # It begins with a digit, which the search for a place to begin is fast at: a text may have megabytes.
+    r"\d(?<!\d\d)(?:\d{3}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?(?!\d)"
+    r"|(?<!\.\d)\d{9}(?:(?:\.\d+)?(?![\d.]\d|\d)|(?:\d{3}|\d{6}|\d{9})(?![\d.]\d|\d)))"
 )
 
 _Distance: TypeAlias = "tuple[str, int]"
+
+
+def stamps(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each part of a text that may be a time begins and ends."""
+    return (found.span() for found in _STAMP.finditer(text))
 
 
 class Time:
@@ -142,13 +148,9 @@ class Times:
         text = _text("today", timedelta(nearest)) if abs(nearest) <= 1 else value.isoformat()
         return Timed.of([Time(("date", days), distances, text)])
 
-    def in_text(self, text: str) -> Iterator[tuple[int, int, Timed]]:
-        """Yield where each time within a text begins and ends, and the time."""
-        for found in STAMP.finditer(text):
-            stamp = found[0]
-            time = self.of_datetime_text(stamp) if "-" in stamp else self.of_number(float(stamp))
-            if time is not None:
-                yield found.start(), found.end(), time
+    def of_stamp(self, stamp: str) -> Timed | None:
+        """Return a text that `stamps` has found as a time; None if it is something else."""
+        return self.of_datetime_text(stamp) if "-" in stamp else self.of_number(float(stamp))
 
     def of_datetime_text(self, text: str) -> Timed | None:
         try:

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable, Iterable
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from .chance import Chance
-from .times import Time, Timed, Times
+from .times import Time, Timed, Times, stamps
 
 _DIGITS: Final = re.compile(r"(?<!\d)\d{4,}(?!\d)")
 _SHORTEST_RANDOM: Final = 6
 _DATE: Final = len("2026-01-31")
+#: A shorter text is looked through each time.
+_LONG: Final = 1_000
+#: So many characters of long texts are remembered.
+_MOST: Final = 50_000_000
+
+_Found = TypeVar("_Found")
+
+
+class LongTexts:
+    """What was found in long texts. Histories of one search share it, since such a text hardly ever changes."""
+
+    def __init__(self) -> None:
+        self._found: dict[Hashable, tuple[Any, ...]] = {}
+        self._characters = 0
+
+    def found_in(
+        self, text: str, find: Callable[[str], Iterable[_Found]], by: Hashable = None
+    ) -> Iterable[_Found]:
+        """Return what a function finds in a text.
+
+        Args:
+            text: the text.
+            find: the function.
+            by: what the function looks for, if that depends on the history.
+        """
+        if len(text) < _LONG:
+            return find(text)
+        key = find.__qualname__, text, by
+        if key not in self._found:
+            if self._characters > _MOST:
+                self._found.clear()
+                self._characters = 0
+            self._found[key] = tuple(find(text))
+            self._characters += len(text)
+        return self._found[key]
 
 
 class Volatile:
@@ -21,9 +57,10 @@ class Volatile:
     token in the database get one name, and a fresh one gets another. Times become distances.
     """
 
-    def __init__(self, chance: Chance, times: Times) -> None:
+    def __init__(self, chance: Chance, times: Times, texts: LongTexts) -> None:
         self._chance = chance
         self._times = times
+        self._texts = texts
         self._names: dict[int, str] = {}
         self._numbers: dict[str, dict[int, str]] = {}
 
@@ -76,12 +113,13 @@ class Volatile:
         """Return a text with names for its parts that are random, numbers of rows or times."""
         found: list[tuple[int, int, str]] = []
         if self._chance.any_drawn and len(text) >= _SHORTEST_RANDOM:
-            found += [
-                (begin, end, self._name(number, part))
-                for begin, end, number, part in self._chance.parts(text)
-            ]
+            parts = self._texts.found_in(text, self._chance.parts, self._chance.forms())
+            found += [(begin, end, self._name(number, part)) for begin, end, number, part in parts]
         if len(text) >= _DATE:
-            found += self._times.in_text(text)
+            for begin, end in self._texts.found_in(text, stamps):
+                time = self._times.of_stamp(text[begin:end])
+                if time is not None:
+                    found.append((begin, end, time))
         if self._chance.numbers:
             found += self._rows(text)
         return _joined(text, found) if found else text
