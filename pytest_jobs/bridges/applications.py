@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from ..errors import AmbiguousJobError
+from ..harness.records.attributes import variables_of_modules
 
 #: An application, as the library calls it.
 A = TypeVar("A")
@@ -96,13 +97,9 @@ class Applications(Generic[A]):
     def _found_in_modules(self) -> dict[int, tuple[A, list[tuple[ModuleType, str]]]]:
         """Return the applications that are variables of modules, each with these variables, by their ids."""
         found: dict[int, tuple[A, list[tuple[ModuleType, str]]]] = {}
-        for module in list(sys.modules.values()):
-            # Neither way asks a lazy module or object for an attribute, which would load it.
-            if issubclass(type(module), ModuleType):
-                variables = ModuleType.__getattribute__(module, "__dict__")
-                for name, value in list(variables.items()):
-                    if self._is_one(type(value).__mro__):
-                        found.setdefault(id(value), (value, []))[1].append((module, name))
+        wanted = variables_of_modules(lambda kind: self._is_one(kind.__mro__))
+        for _, module, name, value in wanted:
+            found.setdefault(id(value), (value, []))[1].append((module, name))
         return found
 
     def __str__(self) -> str:

@@ -13,6 +13,8 @@ from celery.app.task import Task
 from celery.local import Proxy
 from kombu.connection import Connection
 
+from ...harness.records.attributes import variables_of_modules
+
 
 class Applications:
     """The Celery applications of the process; finds tasks by name.
@@ -120,12 +122,9 @@ class Applications:
 
 def named_apps() -> Iterator[tuple[str, Celery]]:
     """Yield each application at the top of a module, with its place as `package.module:app`."""
-    # Copies, since a module may be imported meanwhile by another thread.
-    for module_name, module in list(sys.modules.items()):
-        for name, value in list(getattr(module, "__dict__", {}).items()):
-            # The class is asked, since `isinstance` would evaluate the proxies of lazy packages.
-            if Celery in type(value).__mro__:
-                yield f"{module_name}:{name}", value
+    # The class is asked, since `isinstance` would evaluate the proxies of lazy packages.
+    for module, _, name, app in variables_of_modules(lambda kind: Celery in kind.__mro__):
+        yield f"{module}:{name}", app
 
 
 def tasks_of(app: Celery) -> Mapping[str, Task]:

@@ -6,8 +6,9 @@ proxy of Flask fails outside of a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import GetSetDescriptorType, MemberDescriptorType
+import sys
+from collections.abc import Callable, Iterator
+from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any, Final
 
 #: What makes the `__dict__` of a usual class; a proxy has a property or a descriptor of its own.
@@ -35,3 +36,27 @@ def attributes_of(owner: object) -> dict[Any, Any]:
             found: dict[Any, Any] = names.__get__(owner) if is_one_of(_GENUINE, names) else {}
             return found
     return {}
+
+
+def variables_of_modules(
+    is_wanted: Callable[[type], bool],
+) -> Iterator[tuple[str, ModuleType, str, Any]]:
+    """Yield the variables of all imported modules that have a type, each with its module and the name of that.
+
+    Args:
+        is_wanted: returns whether a type is one of these. It is asked once about each: a process has a hundred
+            thousand variables, and they have a few types.
+    """
+    known: dict[type, bool] = {}
+    # Copies, since a module may be imported meanwhile by another thread.
+    for module_name, module in list(sys.modules.items()):
+        if not issubclass(type(module), ModuleType):
+            continue
+        # Neither way asks a lazy module or object for an attribute, which would load it.
+        variables = ModuleType.__getattribute__(module, "__dict__")
+        for name, value in list(variables.items()):
+            kind = type(value)
+            if kind not in known:
+                known[kind] = is_wanted(kind)
+            if known[kind]:
+                yield module_name, module, name, value
