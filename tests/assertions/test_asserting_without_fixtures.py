@@ -1,6 +1,7 @@
 """The assertions can be imported, for other test runners and for scripts."""
 
 import pytest
+from tables import each_row
 
 import pytest_jobs
 from pytest_jobs import Job, open_jobs
@@ -48,7 +49,7 @@ def test_the_fixture_looks_at_its_own_harness(jobs, assert_enqueued):
         assert assert_enqueued(Pay).args == (1,)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_row("name", NAMES)
 def test_without_a_harness_they_say_how_to_open_one(name):
     with pytest.raises(NoHarnessError) as caught:
         getattr(pytest_jobs, name)(Pay)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from tables import each_row
 
 from pytest_jobs.bridges.toolkit import (
     RETRY,
@@ -310,7 +311,7 @@ def test_a_class_that_patches_has_a_seam_of_its_own():
     assert not hasattr(LibraryBridge, "seam")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("method", "given"),
     [
         ("patch", [None]),

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from tables import each_row
 
 from pytest_jobs import Job, job
 
@@ -88,7 +89,7 @@ def _assert_round_trip(value):
     assert described(returned) == described(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         None,
@@ -146,8 +147,6 @@ def _assert_round_trip(value):
         Line(price=Money(Decimal(1), "USD"), colors=(Color.RED, Color.GREEN), note={"a": (1,)}),
         {"lines": [Line(price=Money(Decimal(1))), {Color.RED, Level.LOW}]},
     ],
-    # The text of a set differs from one worker of pytest-xdist to the next.
-    ids=lambda value: type(value).__name__,
 )
 def test_a_value_arrives_as_it_was_sent(value):
     _assert_round_trip(value)

@@ -1,6 +1,7 @@
 """Callbacks form one chain in the order of their declaration, parents first."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     Job,
@@ -54,7 +55,7 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize(("declarations", "order"), ORDERS)
+@each_row(("declarations", "order"), ORDERS)
 def test_perform_callbacks_run_in_the_order_of_their_declaration(declarations, order):
     job = _job(declarations, PERFORM)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     CurrentAttributes,
@@ -475,7 +476,7 @@ def test_attributes_leaves_out_defaults_that_nobody_read():
 # Restricted names
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name", ["set", "reset", "attributes", "carried_by", "before_reset", "after_reset", "mro"]
 )
 def test_a_name_that_means_something_else_is_refused(name):

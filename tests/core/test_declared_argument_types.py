@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Literal, NewType, Optional, TypeVar
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, argument_type, job
 from pytest_jobs.errors import DeclarationError, SerializationError
@@ -55,7 +56,7 @@ def _performed(annotation, value):
     return Paint.perform_now(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "annotation",
     [
         Color,
@@ -79,7 +80,6 @@ def _performed(annotation, value):
         NewType("Paint", Color),
         list[NewType("Paint", Dye)],
     ],
-    ids=repr,
 )
 def test_an_enum_travels_where_the_annotation_names_it_at_any_depth(annotation):
     assert _performed(annotation, [Color.RED, {"a": (Color.GREEN,)}]) == [
@@ -113,7 +113,7 @@ def test_a_type_statement_may_name_what_is_not_imported(adapter):
         _performed(namespace["Found"], Color.RED)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("annotation", "value"),
     [
         (Dye, Dye(Color.RED, Shade.DARK)),
@@ -124,7 +124,6 @@ def test_a_type_statement_may_name_what_is_not_imported(adapter):
         (Box[int], Box(1)),
         (Box[Color], Box(Color.RED)),
     ],
-    ids=repr,
 )
 def test_a_dataclass_travels_with_what_its_fields_name(annotation, value):
     assert _performed(annotation, value) == value

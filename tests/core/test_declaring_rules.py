@@ -1,6 +1,7 @@
 """Rules that cannot be meant are refused where they are written."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, after_discard, discard_on, job, rescue_from, retry_on
 from pytest_jobs.errors import DeclarationError, WaitError
@@ -17,8 +18,8 @@ def test_a_rule_names_an_exception_class(declare, name):
     assert str(raised.value) == f"{name}() names no exception class: write {name}(SomeError)."
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), "ValueError", int, None, (ValueError,)])
-@pytest.mark.parametrize(
+@each_row("error", [ValueError("x"), "ValueError", int, None, (ValueError,)])
+@each_row(
     ("declare", "name"),
     [(retry_on, "retry_on"), (discard_on, "discard_on"), (rescue_from, "rescue_from")],
 )
@@ -43,7 +44,7 @@ def test_attempts_is_an_int_of_at_least_one(attempts):
     )
 
 
-@pytest.mark.parametrize("jitter", [-0.1, 1.1, "0.15", None, True, float("nan")])
+@each_row("jitter", [-0.1, 1.1, "0.15", None, True, float("nan")])
 def test_jitter_is_a_share(jitter):
     with pytest.raises(DeclarationError) as raised:
         retry_on(ValueError, jitter=jitter)
@@ -140,8 +141,8 @@ def _generator(job, error):
     yield
 
 
-@pytest.mark.parametrize("handler", [_coroutine, _generator])
-@pytest.mark.parametrize(
+@each_row("handler", [_coroutine, _generator])
+@each_row(
     ("declare", "name"),
     [
         (lambda handler: retry_on(ValueError, then=handler), "retry_on(then=...)"),

@@ -1,6 +1,7 @@
 """A call with the keyword of another library, or with an argument without its keyword, names the right one."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     Batch,
@@ -33,7 +34,7 @@ def send_receipt(order_id):
     pass
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("call", "text"),
     [
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, discard_on, retry_on
 from pytest_jobs.errors import DeclarationError, SignatureError
@@ -76,8 +77,8 @@ def test_an_error_after_a_retry_is_not_retried_once_more(adapter):
     assert adapter.dead == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, BaseException])
-@pytest.mark.parametrize("rule", [retry_on, discard_on])
+@each_row("error", [KeyboardInterrupt, SystemExit, BaseException])
+@each_row("rule", [retry_on, discard_on])
 def test_a_rule_for_what_ends_the_worker_is_refused(rule, error):
     with pytest.raises(DeclarationError) as caught:
         rule(error)

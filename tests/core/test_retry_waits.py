@@ -4,6 +4,7 @@ import functools
 from datetime import timedelta
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     Job,
@@ -287,7 +288,7 @@ def test_a_callable_without_a_name_is_shown_as_it_is(adapter):
     assert str(execution.error).startswith("the result of wait=functools.partial(<function ")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "options",
     [
         {"base": 0},

@@ -1,6 +1,7 @@
 """What another library would read as a setting of a job class is refused where the class is defined."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job
 from pytest_jobs.errors import DeclarationError
@@ -11,7 +12,7 @@ def define(**body):
     return type("Pay", (Job,), {"perform": lambda self: None, "__qualname__": "Pay", **body})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "value", "instead"),
     [
         ("queue_as", "mailers", "write `queue = 'mailers'`"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from tables import each_row
 
 SHOP = Path(__file__).parents[2] / "docs" / "examples" / "shop"
 README = SHOP.joinpath("README.md").read_text("utf-8")
@@ -22,7 +22,7 @@ def test_it_names_a_pattern_in_each_line():
     assert all("tests/" in line for line in lines)
 
 
-@pytest.mark.parametrize(("file", "name"), sorted(set(NAMED)))
+@each_row(("file", "name"), sorted(set(NAMED)))
 def test_what_it_names_is_there(file, name):
     text = SHOP.joinpath(file).read_text("utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from tables import each_row
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -18,7 +18,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("awkward", "plain"),
     [
         ("Nothing is slept through", "No sleeping, no mocking."),

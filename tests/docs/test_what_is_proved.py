@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from tables import each_row
 
 _HERE = Path(__file__).parent
 _PAGE = _HERE.parent.parent / "docs" / "explanation" / "what-is-proved.md"
@@ -20,7 +20,7 @@ def _rows():
             yield row["claim"], row["test"]
 
 
-@pytest.mark.parametrize(("claim", "named"), list(_rows()))
+@each_row(("claim", "named"), list(_rows()))
 def test_a_sentence_names_a_test_that_there_is(claim, named):
     test = _TEST.match(named)
 

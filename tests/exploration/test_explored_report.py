@@ -7,6 +7,7 @@ import sys
 import gallery_jobs
 import pytest
 from gallery import GALLERY, REPORTS, shop
+from tables import each_row
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import NotIdempotent, PoisonJob
@@ -249,7 +250,7 @@ def test_deliveries_that_go_the_same_way_are_told_of_once():
     assert "deliveries 3, 4 and 5, ever later, went the same way" in str(error)
 
 
-@pytest.mark.parametrize("history", HISTORIES)
-@pytest.mark.parametrize("verdict", ERRORS)
+@each_row("history", HISTORIES)
+@each_row("verdict", ERRORS)
 def test_there_is_a_hint_for_every_verdict_in_every_history(verdict, history):
     assert hint(verdict, history).endswith(".")

@@ -1,11 +1,12 @@
 """What a statement of MySQL does, as far as its text shows it."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs.exploration.effects.mysql.statements import Statement, Table, lock_of
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sql", "tables"),
     [
         ("INSERT INTO Orders (id) SELECT id FROM carts", ["Orders"]),
@@ -59,7 +60,7 @@ def test_statements_that_do_not_commit(sql):
     assert not Statement(sql).commits
 
 
-@pytest.mark.parametrize(
+@each_row(
     "sql",
     [
         "begin",

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
@@ -130,7 +131,7 @@ def test_a_database_that_the_world_does_not_use_is_refused(worlds):
         check_idempotent(pay_and_book, args=(7,), world=in_memory)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sql", "tables"),
     [
         ("INSERT INTO shop.orders (id) SELECT id FROM carts", ["shop.orders"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import pytest
+from tables import each_row
 
 from pytest_jobs import Job, job
 from pytest_jobs.harness.commits.callables import callable_owner, callable_text, calling_line
@@ -47,7 +47,7 @@ def ship_all():
     pass
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("function", "text"),
     [
         (ship_all, "ship_all"),

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tables import each_row
 
 from pytest_jobs.harness.records.instants import to_datetime, to_timedelta
 from pytest_jobs.harness.records.texts import (
@@ -16,7 +17,7 @@ from pytest_jobs.harness.records.texts import (
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("delta", "text"),
     [
         (0, "0s"),
@@ -47,7 +48,7 @@ def test_a_microsecond_less_than_ten_minutes_are_ten_minutes():
     assert duration(timedelta(minutes=10) - timedelta(microseconds=1)) == "10m"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "text"),
     [
         ("app.jobs.SendWelcome", "SendWelcome"),
@@ -63,7 +64,7 @@ def test_a_name_is_shown_without_its_module(name, text):
     assert short_name(name) == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "text"),
     [
         (7, "7"),

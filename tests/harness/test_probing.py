@@ -5,6 +5,7 @@ import warnings
 from types import ModuleType
 
 import pytest
+from tables import each_row
 
 from pytest_jobs.bridges.toolkit import Probe
 from pytest_jobs.errors import JobsWarning, UnknownVersionError
@@ -34,7 +35,7 @@ def probe(*seams):
     return Probe("postbox", *seams, tested=((2, 0), (2, 4)))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "seam",
     [
         "postbox.queues:Queue",
@@ -46,7 +47,7 @@ def probe(*seams):
         "postbox.queues:now(_)",
     ],
 )
-@pytest.mark.parametrize("version", ["1.0", "2.0.1", "2.4.9rc1", "main"])
+@each_row("version", ["1.0", "2.0.1", "2.4.9rc1", "main"])
 def test_a_library_that_has_every_seam_is_accepted_without_a_word(seam, version):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -54,7 +55,7 @@ def test_a_library_that_has_every_seam_is_accepted_without_a_word(seam, version)
         probe(seam).check(version)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seam", "problem"),
     [
         ("postbox.pools:Pool", "has no postbox.pools.Pool"),

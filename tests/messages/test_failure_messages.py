@@ -2,9 +2,9 @@
 
 import re
 
-import pytest
 from message_gallery import FOLDER, PAGE, situations
 from message_page import ADVICE, heading, page
+from tables import each_row
 
 from pytest_jobs.assertions import messages as advice
 from pytest_jobs.harness.records.texts import Reader
@@ -48,7 +48,7 @@ def properties_of_assertions(text, verbose, ascii_only):
     )
 
 
-@pytest.mark.parametrize("name", SITUATIONS)
+@each_row("name", SITUATIONS)
 def test_a_message_is_as_written_down_and_has_each_property(name):
     """After a change on purpose `python tests/messages/message_gallery.py` writes the files anew: read them."""
     one = SITUATIONS[name]

@@ -1,12 +1,13 @@
 """Limits that cannot be meant are refused when they are declared."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, job, limits_concurrency, unique
 from pytest_jobs.errors import DeclarationError, WaitError
 
 
-@pytest.mark.parametrize("to", [0, -1, True, 1.5, "2", None])
+@each_row("to", [0, -1, True, 1.5, "2", None])
 def test_a_number_of_jobs_is_an_int_of_at_least_one(to):
     with pytest.raises(DeclarationError) as caught:
         limits_concurrency(to=to)

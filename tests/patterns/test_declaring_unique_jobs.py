@@ -1,6 +1,7 @@
 """Declarations that cannot be meant are refused when they are made."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, job, unique
 from pytest_jobs.errors import DeclarationError, WaitError
@@ -12,7 +13,7 @@ AT_PERFORM = "There write drop, log, raise, reschedule, reject."
 NAMES = "`perform_later` returns the job, and its `dropped_for` names the other"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "message"),
     [
         (
@@ -149,8 +150,8 @@ def test_a_time_that_is_no_duration_is_refused(ttl):
         unique(ttl=ttl)
 
 
-@pytest.mark.parametrize("until", ["executed", "executing", "until_and_while_executing"])
-@pytest.mark.parametrize("strategy", ["drop", "log"])
+@each_row("until", ["executed", "executing", "until_and_while_executing"])
+@each_row("strategy", ["drop", "log"])
 def test_what_fits_every_side_is_taken(until, strategy):
     unique(until=until, on_conflict=strategy)
     unique(until=until, on_conflict={"enqueue": "replace"})

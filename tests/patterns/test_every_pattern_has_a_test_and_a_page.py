@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-import pytest
+from tables import each_row
 
 HERE = Path(__file__).parent
 PAGES = HERE.parents[1] / "docs" / "how-to"
@@ -146,7 +146,7 @@ def of(pattern):
     return pattern[0]
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=of)
+@each_row("pattern", PATTERNS)
 def test_it_has_tests(pattern):
     _, tests, _, _ = pattern
     nodes = ast.walk(ast.parse((HERE / tests).read_text("utf-8")))
@@ -154,7 +154,7 @@ def test_it_has_tests(pattern):
     assert [n for n in nodes if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")]
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=of)
+@each_row("pattern", PATTERNS)
 def test_it_has_a_page_whose_code_is_run(pattern):
     _, _, page, section = pattern
     text = (PAGES / page).read_text("utf-8")
@@ -166,7 +166,7 @@ def test_it_has_a_page_whose_code_is_run(pattern):
     assert "\n<!-- pytest " in text or "\n<!-- python -->" in text
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=of)
+@each_row("pattern", PATTERNS)
 def test_its_page_is_in_the_list_of_pages(pattern):
     index = (PAGES / "index.md").read_text("utf-8")
     page = pattern[2]

@@ -5,6 +5,7 @@ import sys
 from contextlib import closing, contextmanager
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Batch, check_idempotent, job, slices, sqlite_world as database
 from pytest_jobs.errors import BatchError, DuplicateEffect, NotIdempotent
@@ -135,7 +136,7 @@ def test_slices_are_read_when_they_are_asked_for():
     assert read == [0, 1]
 
 
-@pytest.mark.parametrize("size", [0, -1, True, 2.0, "2", None])
+@each_row("size", [0, -1, True, 2.0, "2", None])
 def test_another_size_than_a_number_of_items_is_refused_at_the_call(size):
     with pytest.raises(BatchError) as caught:
         slices([1], size)

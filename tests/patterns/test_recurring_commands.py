@@ -1,6 +1,7 @@
 """Commands of recurring tasks: dotted paths, read and never evaluated."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import RecurringCommand, Schedule
 from pytest_jobs.errors import ScheduleError
@@ -52,7 +53,7 @@ def test_a_command_may_enqueue(jobs, assert_performed, done):
     assert done == ["synced since today"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "command",
     [
         "Notification::Bundle.deliver_all_later",

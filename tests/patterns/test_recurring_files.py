@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from recurring_jobs import DeleteUnusedTags, WeeklyReport, for_tenant, sync_data
+from tables import each_row
 
 from pytest_jobs import RecurringCommand, Schedule, load_schedule
 from pytest_jobs.errors import DeclarationError, ScheduleError
@@ -323,7 +324,7 @@ def test_a_timezone_that_is_like_none_is_answered_by_how_one_is_written():
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "zone"),
     [
         ("Pacific Time (US & Canada)", "America/Los_Angeles"),
@@ -382,7 +383,7 @@ def test_a_package_that_is_missing_is_named(write, monkeypatch, module, name):
 # What is wrong with tasks
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("told", "message"),
     [
         (

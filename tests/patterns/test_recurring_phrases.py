@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 from recurring_jobs import sync_data
+from tables import each_row
 
 from pytest_jobs import Schedule
 from pytest_jobs.errors import ScheduleError
@@ -20,7 +21,7 @@ def reason(text, word="schedule"):
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("phrase", "cron"),
     [
         ("every 30 minutes", "*/30 * * * *"),
@@ -71,7 +72,7 @@ def test_a_phrase_is_what_it_is_to_solid_queue(phrase, cron):
     assert task_of(phrase).cron == cron
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("phrase", "cron"),
     [
         # Fugit takes these for something else than they say.
@@ -97,7 +98,7 @@ def test_a_phrase_that_fugit_bends_or_rejects_means_what_it_says(phrase, cron):
     assert task_of(phrase).cron == cron
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("phrase", "cron"),
     [
         ("every other monday at 9am", "0 9 * * 1 (every 2 weeks)"),
@@ -153,7 +154,7 @@ def test_what_else_can_be_said(phrase, cron):
     assert task_of(phrase).cron == cron
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "zone"),
     [
         ("every day at 9am America/New_York", "America/New_York"),
@@ -182,7 +183,7 @@ def test_every_of_sidekiqs_schedulers_takes_a_length_of_time(text, cron):
     assert task_of(text, "every").cron == cron
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "why", "nearest"),
     [
         ("evry day at 9am", "a phrase begins with `every` or `at`", "every day at 9am"),
@@ -316,7 +317,7 @@ def test_a_phrase_that_means_nothing_is_answered_by_the_nearest_that_does(text, 
     assert reason(text) == f"{why}. The nearest that is: {nearest!r}."
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "message"),
     [
         ("61 * * * *", "bad minute."),

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     InlineAdapter,
@@ -209,8 +210,8 @@ def put_in_a_queue_and_replaced(adapter, store):
     return first, None
 
 
-@pytest.mark.parametrize("stays_down", [False, True])
-@pytest.mark.parametrize("question", range(8))
+@each_row("stays_down", [False, True])
+@each_row("question", range(8))
 def test_a_store_that_goes_down_while_a_job_is_replaced_loses_neither(question, stays_down):
     adapter, store = TestAdapter(), FailsAt()
     store.fails_at, store.stays_down = question, stays_down

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from case_tables import TESTS, functions_of, is_there, rows, skips
+from tables import each_row
 
 FOLDER = Path(__file__).parent
 #: Where the cases of locks and limits are, beside the other tests of these patterns.
@@ -70,7 +71,7 @@ def unanswered(cases, folders, table, page):
     return [case for case in cases.split() if case not in answered]
 
 
-@pytest.mark.parametrize("group", CASES)
+@each_row("group", CASES)
 def test_every_case_of_the_group_is_answered(group):
     table, page = TABLE.read_text("utf-8"), DIFFERENCES.read_text("utf-8")
     left_out = unanswered(CASES[group], (FOLDER, PATTERNS), table, page)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dirty_equals import HasAttributes
+from tables import each_row
 
 import pytest_jobs
 from pytest_jobs import InlineAdapter, Job, TestAdapter, configure, reference
@@ -39,8 +40,8 @@ class Account:
         return cls(id)
 
 
-@pytest.mark.parametrize("adapter", [InlineAdapter, TestAdapter])
-@pytest.mark.parametrize("name", ["enqueued", "not_enqueued", "performed", "retried", "failed"])
+@each_row("adapter", [InlineAdapter, TestAdapter])
+@each_row("name", ["enqueued", "not_enqueued", "performed", "retried", "failed"])
 def test_p20_an_assertion_needs_a_harness_whatever_the_adapter(adapter, name):
     assertion = getattr(pytest_jobs, f"assert_{name}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from doctor_gallery import SAID, said_about
+from tables import each_row
 from trees import TREES, plant
 
 from pytest_jobs.__main__ import main
@@ -122,7 +123,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
     assert capsys.readouterr().err == "There is no folder nowhere.\n"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("example", "libraries", "schedulers", "jobs"),
     [
         ("apscheduler", ["apscheduler"], ["APScheduler"], 3),

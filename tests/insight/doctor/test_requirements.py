@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from pytest_jobs.integrations.requirements import holds_requirements, requirements_in
 
 LOCK = '[[package]]\nname = "Celery"\nversion = "5.5.0"\n'
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("file", "text", "found"),
     [
         ("requirements.txt", "celery[redis]>=5.3,<6 ; python_version > '3.8'\n", "<6,>=5.3"),
@@ -67,7 +68,7 @@ def test_other_files_hold_none(file):
     assert not holds_requirements(file)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("file", "text"),
     [
         ("pyproject.toml", "[project"),

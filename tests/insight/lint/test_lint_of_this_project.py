@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.lint.linter import lint
@@ -102,7 +103,7 @@ def test_no_safe_twin_of_the_corpus_gives_an_alarm(seen):
     assert named & seen.keys() == set()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("example", "found", "jobs"),
     [
         (
