@@ -3,6 +3,9 @@ VENV := .venv
 DEMO := .demo-venv
 BIN := $(VENV)/bin
 
+# Without compiled files each of the processes that tests start compiles the package anew, which doubles the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all bench lint typing docs clean
 
@@ -12,8 +15,8 @@ help:  ## Show the targets
 demo: $(DEMO)/.ready  ## Run the tests of the example project in an environment of its own
 	cd docs/examples/shop && ../../../$(DEMO)/bin/python -m pytest -v
 
-test: $(VENV)/.group-test  ## Run the tests that are not slow, on all cores
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(PYTEST_ARGS)
+test: $(VENV)/.group-test  ## Run the tests that are neither slow nor wide, on all cores
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not wide" $(PYTEST_ARGS)
 
 test-all: $(VENV)/.group-test  ## Run all tests; the slow ones need redis-server and PostgreSQL
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)

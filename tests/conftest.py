@@ -5,7 +5,11 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import os
 import sys
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +20,8 @@ from pytest_jobs.harness.running.recurring import Recurring
 from pytest_jobs.plugin.opening import HELD_SEAMS
 
 pytest_plugins = ["pytester"]
+
+_TESTS = Path(__file__).parent
 
 # No test is to depend on how busy the machine is.
 settings.register_profile("unhurried", deadline=None)
@@ -57,14 +63,40 @@ _INNER_OPTIONS = (
 
 
 _SERVERS = {"mysql_url", "postgresql_url", "redis_url"}
+#: Each item of these rooms is a check, a page or a project, and each table of theirs repeats one behaviour.
+_ROTATING_ROOMS = {"corpus", "docs", "exploration"}
+#: So many days pass until each item of a table was in `make test`.
+_ROUND = 5
+#: The processes of pytest-xdist have to choose alike, even at midnight.
+os.environ.setdefault("PYTEST_JOBS_DAY", str(datetime.now(UTC).toordinal()))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark as slow what needs a server of its own, before `-m` is applied."""
+    """Mark what needs a server as slow, and rows that are not of today as wide, before `-m` is applied."""
+    tables = defaultdict(list)
     for item in items:
         if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+        elif hasattr(item, "callspec") and (
+            item.get_closest_marker("rotating")
+            or item.path.relative_to(_TESTS).parts[0] in _ROTATING_ROOMS
+        ):
+            tables[item.parent.nodeid, item.originalname].append(item)
+    day = int(os.environ["PYTEST_JOBS_DAY"])
+    for table in tables.values():
+        # Of a short one, an item a day; tables of two show two things.
+        turns = min(_ROUND, len(table))
+        for number, item in enumerate(table if turns > 2 else ()):
+            if number % _ROUND != day % turns:
+                item.add_marker("wide")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _little_to_collect():
+    """Leave out of collections of garbage what earlier modules have left: late in a run each takes half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -132,14 +164,6 @@ def _calm_inner_runs(request):
         for name in _SURROUNDINGS:
             patch.delenv(name, raising=False)
         yield
-
-
-@pytest.fixture
-def small_heap():
-    """Let `gc.collect` look at nothing that was there before the test: in a long run that takes half a second."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

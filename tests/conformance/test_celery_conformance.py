@@ -66,6 +66,7 @@ class TestCelery(BridgeConformance):
         app.conf.beat_schedule = {}
 
 
+@pytest.mark.wide
 def test_it_passes_after_other_tests_too(pytester):
     """The session has kept the classes of the library patched since the first test with a harness."""
     pytester.makepyfile(

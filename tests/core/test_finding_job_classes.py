@@ -30,7 +30,7 @@ def _payload(name):
 
 
 @pytest.fixture
-def module(tmp_path, monkeypatch, small_heap):
+def module(tmp_path, monkeypatch):
     """Return a function that writes a module; what was imported is forgotten afterwards."""
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)

@@ -40,7 +40,7 @@ async def fetch(page): ...
 
 
 @pytest.fixture
-def deploy(tmp_path, monkeypatch, small_heap):
+def deploy(tmp_path, monkeypatch):
     """Return a function that replaces the code of the application, the module `kept_shop`."""
     (tmp_path / "code").mkdir()
     monkeypatch.syspath_prepend(tmp_path / "code")

@@ -54,11 +54,13 @@ def check(job, histories="all", **options):
     return check_idempotent(job, args=(1,), world=shop, histories=histories, **options)
 
 
+@pytest.mark.wide
 def test_a_guard_that_a_crash_passes_is_found():
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge\b.*\[crash"):
         check(jobs.charge_then_mark)
 
 
+@pytest.mark.wide
 def test_work_that_two_commits_tear_apart_is_found():
     with pytest.raises(DivergedState, match=r"DIVERGED accounts\b.*\[crash"):
         check(jobs.deposit_in_two_commits)

@@ -189,6 +189,7 @@ def test_an_error_of_a_search_says_what_was_drawn():
     assert found.value.__notes__ == ["Hypothesis drew the arguments (7)."]
 
 
+@pytest.mark.wide
 def test_all_histories_are_tried_with_each_argument_that_was_drawn():
     def charge(number):
         explored_jobs.gateway.charge(number, key=number)

@@ -23,6 +23,7 @@ def test_what_survives_one_crash_and_not_two_is_found_with_depth_two():
     assert "delivery 3" in str(raised.value)
 
 
+@pytest.mark.wide
 def test_what_survives_one_overlap_and_not_two_is_found_with_depth_two():
     check_idempotent(
         explored_jobs.charge_under_a_flag, args=(1,), world=shop, histories=["overlap"]

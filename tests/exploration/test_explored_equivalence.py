@@ -107,6 +107,7 @@ def test_a_stretch_that_is_merged_over_an_effect_is_noticed(monkeypatch):
 # Transactions
 
 
+@pytest.mark.wide
 @settings(_SETTINGS, max_examples=2)
 @given(generated_on_database())
 def test_the_points_of_transactions_find_what_all_points_find(job):

@@ -87,6 +87,7 @@ def test_nothing_of_the_watchdog_stays():
     assert "pytest-jobs-watchdog" not in [thread.name for thread in threading.enumerate()]
 
 
+@pytest.mark.wide
 def test_a_delivery_that_waits_for_a_thread_that_works_is_let_go_on():
     with pytest.warns(PartialExploration, match="interruptions in other threads"):
         check_idempotent(

@@ -90,6 +90,7 @@ def test_each_delivery_has_a_session_of_an_asynchronous_scope():
         check_idempotent(add_in_scope, args=(1,), histories=["twice"])
 
 
+@pytest.mark.wide
 def test_in_a_coroutine_with_rows_that_are_not_committed(engine):
     async def test():
         async with engine.connect() as connection:

@@ -190,6 +190,7 @@ def test_what_was_not_flushed_is_refused(committed):
             check_idempotent(pay, args=(1,))
 
 
+@pytest.mark.wide
 def test_tables_that_are_left_out(committed):
     check_idempotent(pay_in_two_steps, args=(1,), world=here(ignore="lin*"))
 

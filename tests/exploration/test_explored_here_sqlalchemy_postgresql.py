@@ -147,6 +147,7 @@ def rows(bind):
 WANTED = ([(1, 100, False, 0)], 0, [(1, "mail")])
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("prepared", ["committed", "held"])
 def test_each_history_has_a_copy_and_the_test_keeps_its_rows(request, prepared):
     bind = request.getfixturevalue(prepared)

@@ -45,6 +45,7 @@ def test_a_guard_that_a_crash_passes_is_found(job, where):
         check(job, where)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("job", "where"),
     [(orm.deposit_in_two_commits, shop), (orm.deposit_in_two_commits_async, async_shop)],
@@ -159,6 +160,7 @@ def test_a_database_in_memory_of_one_connection_is_refused(pool, monkeypatch):
     engine.dispose()
 
 
+@pytest.mark.wide
 def test_a_static_pool_of_a_database_in_a_file_is_one_for_each_delivery(monkeypatch):
     engine = create_engine("sqlite:///nowhere/static.db", poolclass=StaticPool)
     monkeypatch.setattr(orm, "Session", sessionmaker(engine))

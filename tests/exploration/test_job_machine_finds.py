@@ -63,6 +63,7 @@ def test_a_guard_that_a_crash_gets_around():
     assert any(line.startswith(steps) for line in script)
 
 
+@pytest.mark.wide
 def test_a_job_that_undoes_another():
     with pytest.raises(AssertionError) as failure:
         search(machine(machine_jobs.save_profile, machine_jobs.delete_profile))
@@ -83,6 +84,7 @@ def test_a_look_that_only_an_overlap_gets_around(found):
     assert any(line.startswith("state.overlap(") for line in script_of(failure))
 
 
+@pytest.mark.wide
 def test_attempts_that_are_burned():
     with pytest.raises(AssertionError, match="given up"):
         search(machine(machine_jobs.pay_with_attempts))
@@ -93,6 +95,7 @@ def test_a_guard_that_a_process_takes_with_it():
         search(machine(machine_jobs.pay_once_a_process))
 
 
+@pytest.mark.wide
 def test_a_coroutine_that_is_delivered_again():
     with pytest.raises(AssertionError):
         search(machine(machine_jobs.pay_in_a_coroutine))
@@ -120,6 +123,7 @@ def test_it_is_quiet_about_the_safe_twins(jobs):
     search(machine(*jobs), SHORT)
 
 
+@pytest.mark.wide
 def test_it_is_the_same_in_every_run():
     scripts = []
     for _ in range(2):
@@ -130,6 +134,7 @@ def test_it_is_the_same_in_every_run():
     assert scripts[0] == scripts[1]
 
 
+@pytest.mark.wide
 def test_arguments_may_depend_on_one_another():
     class Dependent(machine(machine_jobs.pay)):
         jobs = {machine_jobs.pay: st.builds(dict, number=st.just(2))}  # noqa: RUF012 - as users write it

@@ -308,11 +308,13 @@ def send_once_with_a_key(number):
     app.mailer.send(number, key=number)
 
 
+@pytest.mark.wide
 def test_a_search_finds_a_guard_in_a_cache():
     with pytest.raises(AssertionError):
         search(sends_once_a_process, number=1)
 
 
+@pytest.mark.wide
 def test_a_search_is_quiet_about_the_safe_twin():
     search(sends_with_a_key, number=st.sampled_from([1, 2]))
 
@@ -327,6 +329,7 @@ def world_of_requests():
     yield from mails()
 
 
+@pytest.mark.wide
 def test_a_search_knows_what_the_world_makes_anew_in_a_class():
     search(sends_unless_requested, world_of_requests, number=1)
 

@@ -68,10 +68,12 @@ def test_a_call_that_looks_like_a_look_up_is_no_effect_that_could_fail():
         fail_at_the_mock(Orders)
 
 
+@pytest.mark.wide
 def test_a_call_that_the_machine_declares_an_effect_fails():
     fail_at_the_mock(Declared)
 
 
+@pytest.mark.wide
 def test_a_search_with_declared_mocks():
     Declared.TestCase("runTest").runTest()
 

@@ -134,6 +134,7 @@ def test_a_world_that_is_not_fresh():
         machine(world=staticmethod(stale))()
 
 
+@pytest.mark.wide
 def test_a_call_to_the_outside():
     import explored_jobs
 
@@ -195,6 +196,7 @@ def left_behind():
     )
 
 
+@pytest.mark.wide
 def test_nothing_is_left_behind():
     before = left_behind()
     search(machine())

@@ -65,6 +65,7 @@ def pasted(pytester, module, job, run=None):
     return script, run("test_script.py", "--tb=short")
 
 
+@pytest.mark.wide
 def test_of_a_function(pytester):
     pytester.makepyfile(shop="gateway = None\n\n\ndef pay(number):\n    gateway.charge(number)\n")
 

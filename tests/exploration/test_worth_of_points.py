@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from pytest_jobs.exploration.engine.acts import Act
 from pytest_jobs.exploration.engine.points import Point
 from pytest_jobs.exploration.live.worth import CrashPoint, by_worth
@@ -74,6 +76,7 @@ class LongJob:
         self.points.append(CrashPoint("shop.pay", 1, point, "pay(1)", act))
 
 
+@pytest.mark.wide
 def test_the_default_number_of_points_finds_a_defect_near_the_end_of_nearly_every_long_job():
     missed, lengths = [], []
     for seed in range(300):

@@ -485,11 +485,13 @@ def test_a_job_that_enqueues_itself_for_ever_is_stopped(jobs):
     assert [record.job for record in jobs.pending] == [Again, Note]
 
 
+@pytest.mark.wide
 def test_a_job_that_enqueues_itself_for_ever_is_stopped_where_it_was_enqueued(raising):
     with raising.inline(), pytest.raises(LoopLimitError):
         Again.perform_later()
 
 
+@pytest.mark.wide
 def test_many_jobs_one_after_the_other_are_no_loop(jobs):
     with jobs.inline():
         for number in range(10_100):

@@ -301,6 +301,7 @@ async def test_a_job_that_a_thread_enqueues_as_the_last_one_ends_is_performed(jo
     assert performed(jobs) == ["a", "late"]
 
 
+@pytest.mark.wide
 async def test_a_coroutine_job_that_enqueues_itself_for_ever_is_stopped(jobs):
     class Again(Job):
         async def perform(self):

@@ -72,18 +72,22 @@ def private_reads() -> list[str]:
 
     What an object reads of itself, by `self` or `cls`, counts as its own: a base class may lie elsewhere.
     """
-    trees = {name: ast.parse(path.read_text("utf-8")) for name, path in modules().items()}
-    defined = {name: _private_names(tree) for name, tree in trees.items()}
+    trees = {name: tree(path) for name, path in modules().items()}
+    defined = {name: _private_names(found) for name, found in trees.items()}
     # A name that a module only spells, as in `getattr(model, "_meta", None)`, may be that of another library.
-    spelled = {name: _spelled_names(tree) for name, tree in trees.items()}
+    spelled = {name: _spelled_names(found) for name, found in trees.items()}
     everywhere = set().union(*defined.values())
+    foreign = {
+        name: everywhere - defined[name] - spelled[name] - _OF_OTHERS.get(name, set())
+        for name in trees
+    }
     return [
         f"{name}:{node.lineno} reads {ast.unparse(node)}"
-        for name, tree in trees.items()
-        for node in ast.walk(tree)
+        for name, found in trees.items()
+        for node in ast.walk(found)
         if isinstance(node, ast.Attribute)
         and _is_private(node.attr)
-        and node.attr in everywhere - defined[name] - spelled[name] - _OF_OTHERS.get(name, set())
+        and node.attr in foreign[name]
         and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
     ]
 
@@ -93,7 +97,7 @@ def private_imports() -> list[str]:
     return [
         f"{name}:{node.lineno} imports {alias.name}"
         for name, path in modules().items()
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
         if _is_private(alias.name)
@@ -116,18 +120,17 @@ def is_third_party(module: str) -> bool:
     return not is_ours(module) and top not in sys.stdlib_module_names and top not in _NEWER
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a module."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def _imports_of(name: str, path: Path, known: dict[str, Path]) -> Iterator[Import]:
-    tree = ast.parse(path.read_text("utf-8"))
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    late = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        early = id(node) not in late
+    waiting: list[tuple[ast.AST, bool]] = [(tree(path), True)]
+    while waiting:
+        node, early = waiting.pop()
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(name, alias.name, node.lineno, early)
@@ -136,6 +139,12 @@ def _imports_of(name: str, path: Path, known: dict[str, Path]) -> Iterator[Impor
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
                 yield Import(name, inner if inner in known else base, node.lineno, early)
+        elif not isinstance(node, ast.expr):
+            waits = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (
+                isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            )
+            inside = [(child, early and not waits) for child in ast.iter_child_nodes(node)]
+            waiting += reversed(inside)
 
 
 def _base(node: ast.ImportFrom, package: str) -> str:

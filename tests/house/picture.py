@@ -9,7 +9,7 @@ import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from package_modules import PACKAGE, imports, is_ours, modules
+from package_modules import PACKAGE, imports, is_ours, modules, tree
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "architecture.md"
 BEGIN, END = "<!-- not run: a picture -->\n```text\n", "```\n"
@@ -88,7 +88,7 @@ def _is_room(module: str) -> bool:
 
 def _label(folder: str, name: str) -> str:
     path = modules()[f"{folder}.{name}"]
-    described = (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").splitlines()[0]
+    described = (ast.get_docstring(tree(path)) or "").splitlines()[0]
     return f"{name}{'/' if path.name == '__init__.py' else ''}: {described}"
 
 

@@ -4,7 +4,7 @@ import ast
 import builtins
 import inspect
 
-from package_modules import modules
+from package_modules import modules, tree
 
 from pytest_jobs import errors
 
@@ -65,7 +65,7 @@ def test_no_exception_is_defined_elsewhere():
         f"{module}.{node.name}"
         for module, path in modules().items()
         if module not in (errors.__name__, *NO_ERRORS)
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.ClassDef)
         and any(ast.unparse(base).rpartition(".")[2] in known for base in node.bases)
     ]

@@ -5,15 +5,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from package_modules import PACKAGE, modules, private_imports, private_reads
+import pytest
+from package_modules import PACKAGE, modules, private_imports, private_reads, tree
 from picture import PAGE, drawn
 
 
 def test_a_module_says_what_it_is():
-    described = {
-        name: ast.get_docstring(ast.parse(path.read_text("utf-8")))
-        for name, path in modules().items()
-    }
+    described = {name: ast.get_docstring(tree(path)) for name, path in modules().items()}
 
     assert [
         name for name, text in described.items() if not text or text.splitlines()[0][-1] != "."
@@ -29,7 +27,7 @@ def test_a_folder_holds_at_most_15_files():
 def test_a_room_has_a_map_of_itself():
     """The docstring of an `__init__` says what is inside, in which order to read it, and who uses it."""
     maps = {
-        name: len((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").splitlines())
+        name: len((ast.get_docstring(tree(path)) or "").splitlines())
         for name, path in modules().items()
         if path.name == "__init__.py" and path.parent != PACKAGE
     }
@@ -45,6 +43,7 @@ def test_nothing_imports_a_private_name():
     assert private_imports() == []
 
 
+@pytest.mark.wide
 def test_the_picture_of_the_house_is_as_its_imports_are():
     """`python tests/house/picture.py` draws it anew."""
     page = PAGE.read_text("utf-8")

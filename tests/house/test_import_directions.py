@@ -55,8 +55,6 @@ OF_ASYNCIO = {"pytest_jobs.harness.time.loop", "pytest_jobs.harness.time.job_loo
 #: Packages whose flat files are what their rooms stand on.
 GROUND_FLOORS = ("pytest_jobs.bridges", "pytest_jobs.exploration.effects")
 
-IMPORTS = imports()
-
 
 def lies_in(module: str, places: tuple[str, ...]) -> bool:
     return any(f"{module}.".startswith(place) or module == place for place in places)
@@ -75,9 +73,9 @@ def modules_that_are_rooms() -> set[str]:
 
 def test_there_is_something_to_read():
     assert len(modules()) > 60
-    assert len(IMPORTS) > 300
+    assert len(imports()) > 300
     assert Import("pytest_jobs.plugin.guard", "pytest_jobs.harness.jobs", 0, early=False) in [
-        Import(found.importer, found.imported, 0, found.early) for found in IMPORTS
+        Import(found.importer, found.imported, 0, found.early) for found in imports()
     ]
 
 
@@ -90,7 +88,7 @@ def test_every_room_has_its_place():
 def test_imports_run_downwards():
     upwards = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         if found.importer != PACKAGE.name
         and is_ours(found.imported)
         and room(found.importer) != room(found.imported)
@@ -102,7 +100,9 @@ def test_imports_run_downwards():
 
 def test_the_package_itself_imports_nothing_at_once():
     early = {
-        room(found.imported) for found in IMPORTS if found.importer == PACKAGE.name and found.early
+        room(found.imported)
+        for found in imports()
+        if found.importer == PACKAGE.name and found.early
     }
 
     assert early - {""} == set()
@@ -112,7 +112,7 @@ def test_no_modules_import_each_other():
     """Imports inside functions and under TYPE_CHECKING count as well."""
     edges = {
         (found.importer, found.imported)
-        for found in IMPORTS
+        for found in imports()
         if is_ours(found.imported) and PACKAGE.name not in (found.importer, found.imported)
     }
 
@@ -123,7 +123,7 @@ def test_inside_a_folder_the_rooms_and_files_are_ordered():
     tangled = {}
     for folder in {name.rpartition(".")[0] for name in modules()} - {"", PACKAGE.name}:
         edges = {
-            (inside(folder, found.importer), inside(folder, found.imported)) for found in IMPORTS
+            (inside(folder, found.importer), inside(folder, found.imported)) for found in imports()
         }
         found = cycles((a, b) for a, b in edges if a and b and a != b)
         if found:
@@ -136,7 +136,7 @@ def test_a_room_imports_no_file_of_the_floor_above():
     """The flat files of a package are its top floor."""
     upwards = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         for folder in [found.imported.rpartition(".")[0]]
         if found.importer.startswith(f"{folder}.")
         and found.importer.rpartition(".")[0] != folder
@@ -152,7 +152,7 @@ def test_a_room_imports_no_file_of_the_floor_above():
 def test_a_third_party_is_imported_in_its_place():
     astray = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         for third_party in [found.imported.partition(".")[0]]
         if third_party in THIRD_PARTIES and not lies_in(found.importer, THIRD_PARTIES[third_party])
     ]
@@ -163,7 +163,7 @@ def test_a_third_party_is_imported_in_its_place():
 def test_other_third_parties_have_files_of_their_own():
     astray = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         if is_third_party(found.imported)
         and found.imported.partition(".")[0] not in THIRD_PARTIES
         and not lies_in(found.importer, OWN_FILES)
@@ -175,7 +175,7 @@ def test_other_third_parties_have_files_of_their_own():
 def test_the_core_imports_the_standard_library_and_pluggy():
     others = {
         found.imported.partition(".")[0]
-        for found in IMPORTS
+        for found in imports()
         if room(found.importer) in ("core", "errors") and is_third_party(found.imported)
     }
 
@@ -183,13 +183,15 @@ def test_the_core_imports_the_standard_library_and_pluggy():
 
 
 def test_nobody_imports_the_insides_of_pytest():
-    assert [str(found) for found in IMPORTS if found.imported.partition(".")[0] == "_pytest"] == []
+    assert [
+        str(found) for found in imports() if found.imported.partition(".")[0] == "_pytest"
+    ] == []
 
 
 def test_asyncio_is_imported_late():
     early = {
         found.importer
-        for found in IMPORTS
+        for found in imports()
         if found.imported.partition(".")[0] == "asyncio"
         and found.early
         and not lies_in(found.importer, OWN_FILES)
@@ -201,7 +203,7 @@ def test_asyncio_is_imported_late():
 def test_the_modules_that_import_asyncio_are_imported_late():
     early = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         if found.imported in OF_ASYNCIO and found.early and found.importer not in OF_ASYNCIO
     ]
 
@@ -211,7 +213,7 @@ def test_the_modules_that_import_asyncio_are_imported_late():
 def test_heavy_modules_are_imported_late():
     early = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         if found.imported.partition(".")[0] in HEAVY - {"asyncio"}
         and found.early
         and not lies_in(found.importer, (*OWN_FILES, *DERIVED))
@@ -222,7 +224,7 @@ def test_heavy_modules_are_imported_late():
 
 def test_what_imports_a_third_party_at_once_is_imported_late():
     at_home = (*OWN_FILES, *DERIVED)
-    early = [(found.importer, found.imported) for found in IMPORTS if found.early]
+    early = [(found.importer, found.imported) for found in imports() if found.early]
     heavy = {
         importer
         for importer, imported in early

@@ -11,7 +11,7 @@ from message_gallery import situations
 HERE = Path(__file__).parent
 SITUATIONS = situations()
 #: Left out where Python itself takes the words: without docstrings an error has no text of its own.
-ASSERTIONS = {name: one.message() for name, one in SITUATIONS.items() if one.asserts}
+ASSERTIONS = [name for name, one in SITUATIONS.items() if one.asserts]
 SCRIPT = f"""
 import json, sys
 sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]
@@ -54,6 +54,12 @@ def send_receipt(order_id):
 """
 
 
+@pytest.fixture(scope="module")
+def said():
+    """Return each message as it is in this process."""
+    return {name: SITUATIONS[name].message() for name in ASSERTIONS}
+
+
 @pytest.fixture
 def run(pytester, monkeypatch):
     """Return a function that runs a test, in a process of its own where the stream is another."""
@@ -71,21 +77,22 @@ def run(pytester, monkeypatch):
     return run
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize("flags", [[], ["-O"], ["-OO"], ["-X", "dev"]], ids=" ".join)
-def test_python_makes_no_difference(flags):
+def test_python_makes_no_difference(flags, said):
     result = subprocess.run(
-        [sys.executable, *flags, "-c", SCRIPT, json.dumps(list(ASSERTIONS))],
+        [sys.executable, *flags, "-c", SCRIPT, json.dumps(ASSERTIONS)],
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert json.loads(result.stdout) == ASSERTIONS
+    assert json.loads(result.stdout) == said
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("mode", ["plain", "rewrite"])
-def test_nor_does_the_rewriting_of_assertions(pytester, mode):
-    names = list(ASSERTIONS)
+def test_nor_does_the_rewriting_of_assertions(pytester, mode, said):
     pytester.makepyfile(
         test_it=f"""
         import json, sys
@@ -95,14 +102,14 @@ def test_nor_does_the_rewriting_of_assertions(pytester, mode):
         def test_it():
             import message_gallery as gallery
             found = gallery.situations()
-            said = {{name: found[name].message() for name in {names!r}}}
+            said = {{name: found[name].message() for name in {ASSERTIONS!r}}}
             Path("said.json").write_text(json.dumps(said))
         """
     )
 
     pytester.runpytest_subprocess(f"--assert={mode}").assert_outcomes(passed=1)
 
-    assert json.loads((pytester.path / "said.json").read_text()) == ASSERTIONS
+    assert json.loads((pytester.path / "said.json").read_text()) == said
 
 
 def test_a_long_list_is_cut(run):
@@ -138,6 +145,7 @@ def test_a_worker_of_xdist_shows_all_of_it_too(run):
     run(MANY, "-n", "1", "-v").fnmatch_lines(["E         #18 Pay(18) queue='default'"])
 
 
+@pytest.mark.wide
 def test_accents_are_escaped_where_there_is_only_ascii(run, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
 
@@ -146,6 +154,7 @@ def test_accents_are_escaped_where_there_is_only_ascii(run, monkeypatch):
     )
 
 
+@pytest.mark.wide
 def test_they_are_shown_where_they_can_be(run, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
 

@@ -165,6 +165,7 @@ def check(job, args=(7,), **options):
     return check_idempotent(job, args=args, world=campaigns, **options)
 
 
+@pytest.mark.wide
 def test_the_form_of_the_seed_enqueues_every_mail_twice():
     with pytest.raises(DuplicateEffect) as caught:
         check(bulk_email_counting)
@@ -172,6 +173,7 @@ def test_the_form_of_the_seed_enqueues_every_mail_twice():
     assert "DUPLICATE enqueue" in str(caught.value).splitlines()[0]
 
 
+@pytest.mark.wide
 def test_progress_that_is_added_up_counts_twice():
     with pytest.raises(DivergedState) as caught:
         check(bulk_email_counting_in_a_batch)
@@ -196,6 +198,7 @@ def test_some_of_them_are_enqueued_twice_then():
     assert "[crash" in first_line
 
 
+@pytest.mark.wide
 def test_a_cursor_that_moves_before_loses_mails():
     with pytest.raises(LostEffect) as caught:
         check(bulk_email_that_moves_the_cursor_first, at_least_once={"enqueue"})

@@ -601,6 +601,7 @@ def test_a_callback_cannot_tell_a_retry_or_a_discard_from_a_failure_and_a_plugin
     assert Measured.statsd.timings == ([] if error else [("jobs.measured.duration", 2.0)])
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "flag", ["--jobs-twice", *(["--jobs-crash"] if sys.version_info >= (3, 12) else [])]
 )

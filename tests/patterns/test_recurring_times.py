@@ -247,6 +247,7 @@ def test_a_preview_agrees_with_an_oracle_that_goes_minute_by_minute(line, zone, 
     )
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_oracle_agrees_about_a_daily_job_over_half_a_year(zone):
     start = datetime(2026, 2, 1, tzinfo=UTC)

@@ -50,6 +50,7 @@ def test_shares_are_near_the_weights_whatever_the_seed(weights, seed):
         assert abs(counts[name] - draws * share) <= 6 * deviation
 
 
+@pytest.mark.wide
 @settings(derandomize=True)
 @given(weights, st.integers(0, 2**32))
 def test_the_same_seed_draws_the_same(weights, seed):

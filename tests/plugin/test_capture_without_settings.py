@@ -51,6 +51,7 @@ def test_the_first_test_of_a_project_with_celery_passes(project):
     )
 
 
+@pytest.mark.wide
 def test_a_library_that_is_imported_in_a_test_is_captured_then(project):
     project.makepyfile("""
         import sys
@@ -103,6 +104,7 @@ def test_the_libraries_are_as_they_were_after_the_session(project):
     assert seen() == before
 
 
+@pytest.mark.wide
 def test_without_a_harness_the_library_is_left_alone(project):
     project.makepyfile("""
         import pytest
@@ -121,6 +123,7 @@ def test_without_a_harness_the_library_is_left_alone(project):
     project.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)
 
 
+@pytest.mark.wide
 def test_an_ignored_library_is_let_through(project):
     project.makeini("[pytest]\njobs_ignore = celery\n")
     project.makepyfile("""
@@ -141,6 +144,7 @@ def test_an_ignored_library_is_let_through(project):
     result.stdout.fnmatch_lines(["jobs: Celery is let through unseen (jobs_ignore)"])
 
 
+@pytest.mark.wide
 def test_an_application_in_the_ini_file_hides_no_other(project):
     project.makeini("[pytest]\njobs_apps = celery:proj:app\n")
     project.makepyfile("""
@@ -202,6 +206,7 @@ def test_a_library_that_is_not_as_its_bridge_expects_is_refused_when_it_enqueues
     )
 
 
+@pytest.mark.wide
 def test_a_session_whose_tests_have_no_harness_prints_and_patches_nothing(project):
     project.makepyfile("""
         from celery.app.amqp import AMQP
@@ -241,6 +246,7 @@ def test_a_job_that_imports_a_library_in_the_middle_of_a_check_is_checked(projec
     project.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.wide
 def test_a_module_that_was_waited_for_looks_like_any_other(pytester):
     pytester.makepyfile("""
         import sys

@@ -146,6 +146,7 @@ def test_two_lists(failure):
     assert painted(lines, "E       >   1  (none)") == [("red", ">   1  (none)")]
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize("source", [CLOSEST, UNEXPECTED, HINTED, LISTED, TEXT])
 def test_without_colours_the_text_is_the_same(failure, source):
     coloured = [plain(line) for line in failure(source, "--color=yes")]

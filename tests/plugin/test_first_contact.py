@@ -68,6 +68,7 @@ def test_of_celery(pytester):
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.wide
 def test_of_taskiq(pytester):
     pytest.importorskip("taskiq_redis")
     pytester.makepyfile(
@@ -95,6 +96,7 @@ def test_of_taskiq(pytester):
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.wide
 def test_of_django_tasks(pytester):
     pytest.importorskip(DJANGO_TASKS)
     django_project(

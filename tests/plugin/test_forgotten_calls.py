@@ -5,6 +5,7 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize(
     ("call", "undone"),
     [

@@ -63,12 +63,14 @@ def test_the_fixture_fires_the_schedule_of_the_ini_file(project):
     project(AN_HOUR.format(count=24)).assert_outcomes(passed=1)
 
 
+@pytest.mark.wide
 def test_its_environment_may_stand_behind_it(project):
     line = "jobs_recurring = config/recurring.yml staging"
 
     project(AN_HOUR.format(count=1), line=line).assert_outcomes(passed=1)
 
 
+@pytest.mark.wide
 def test_the_flag_goes_before_the_ini_file(project):
     flag = "--jobs-recurring=config/recurring.yml staging"
 
@@ -84,6 +86,7 @@ def test_a_day(jobs):
 """).assert_outcomes(passed=1)
 
 
+@pytest.mark.wide
 def test_each_test_has_a_scheduler_of_its_own_and_the_file_is_read_once(project, monkeypatch):
     project("""
 from datetime import UTC, datetime, timedelta

@@ -65,6 +65,7 @@ CORES = [
 ]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("core", CORES)
 def test_a_line_shows_the_attempts_that_reached_it(project, core, monkeypatch):
     monkeypatch.setenv("COVERAGE_CORE", core)

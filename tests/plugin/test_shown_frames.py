@@ -86,6 +86,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize("style", ["long", "short"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_no_frame_of_ours_is_shown_for(pytester, failure, style):

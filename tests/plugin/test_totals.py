@@ -31,6 +31,7 @@ SHOP = """
 LINE = "*= jobs of 2 tests: 3 enqueued, 2 performed, 1 retried, 1 left pending =*"
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("options", [["-v"], ["-v", "-n1"]], ids=["one process", "xdist"])
 def test_the_line_counts_the_jobs_of_all_tests(options, pytester):
     pytester.makepyfile(SHOP)

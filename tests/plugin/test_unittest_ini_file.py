@@ -68,6 +68,7 @@ def is_green(output):
     return output.endswith("OK\n")
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -281,6 +282,7 @@ IGNORED = """
 """
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("ini", "of_the_file"),
     [("jobs_ignore = celery, rq", "0"), ("jobs_strict = no", "1")],
@@ -330,6 +332,7 @@ def test_manage_py_test(pytester):
     assert "OK" in result.errlines
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize(
     ("line", "message"),
     [

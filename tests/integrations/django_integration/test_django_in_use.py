@@ -18,6 +18,7 @@ print([found.name for found in transactions_in_use()], "django" in sys.modules)
 """
 
 
+@pytest.mark.rotating
 @pytest.mark.parametrize(
     ("set_up", "environment", "printed"),
     [
