@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def _little_to_collect():
-    """Leave out of collections of garbage what earlier modules have left: late in a run each takes half a second."""
+    """Let collections of garbage skip what earlier modules have left: late in a run each takes half a second."""
     gc.collect()
     gc.freeze()
 
