@@ -1,11 +1,13 @@
 """Connections of sqlite that were open before the check: what a job writes by them is compared or refused."""
 
+import gc
 import sqlite3
 import threading
 from collections import deque
 from contextlib import closing
 from functools import partial
 from types import SimpleNamespace
+from weakref import ref
 
 import pytest
 
@@ -145,6 +147,23 @@ def test_a_connection_that_is_opened_after_another_check_is_refused(place):
         app.db.execute("create table if not exists sent (number)")
 
         assert "table sent" in refusal(mail_and(by_connection), mails)
+
+
+def test_every_check_finds_a_connection_and_none_keeps_it():
+    class Own(sqlite3.Connection):
+        """It can be weakly referenced."""
+
+    app.db = sqlite3.connect(":memory:", factory=Own)
+    app.db.execute("create table sent (number)")
+    for _ in range(3):
+        assert "table sent" in refusal(mail_and(by_connection), mails)
+    known = ref(app.db)
+    app.db.close()
+    app.db = None
+    gc.collect()
+
+    assert known() is None
+    checked(lambda number: app.mail(number, key=number), mails)
 
 
 @pytest.mark.usefixtures("db")
