@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import pytest
+
 
 def each_row(names: str | Sequence[str], rows: Iterable[Any]) -> Callable[[Any], Any]:
     """Call a test for each row; at the end all rows that failed are shown.
@@ -30,6 +32,13 @@ def each_row(names: str | Sequence[str], rows: Iterable[Any]) -> Callable[[Any],
                 except Exception as error:
                     error.add_note(f"in the row {values}")
                     failed.append(error)
+                except pytest.skip.Exception as skipped:
+                    # It would skip the rows that follow, too, and nobody would see how many.
+                    failed.append(
+                        AssertionError(
+                            f"{values} needs an item of its own to be skipped: {skipped}"
+                        )
+                    )
             if len(failed) == 1:
                 raise failed[0]
             if failed:

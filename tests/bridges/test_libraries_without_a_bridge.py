@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 
 import pytest
-from tables import each_row
 from unbridged import WakaQ, without_bridge
 
 from pytest_jobs import assert_not_enqueued, assert_not_performed, open_jobs
@@ -99,7 +98,7 @@ ENQUEUES = {
 }
 
 
-@each_row("enqueue", ENQUEUES)
+@pytest.mark.parametrize("enqueue", ENQUEUES, ids=lambda enqueue: enqueue.__name__)
 def test_an_enqueue_is_refused_with_the_way_out(enqueue):
     library = LIBRARIES[ENQUEUES[enqueue]]
 
