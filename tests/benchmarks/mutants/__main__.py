@@ -1,10 +1,12 @@
 """What the tests are worth: mutants of the package, drawn by chance, and which tests catch them.
 
-    python tests/benchmarks/mutants FOLDER [--count 250] [--seed 1] [--only NAME ...] [--not-slow] [--report]
+    python tests/benchmarks/mutants FOLDER [--count 250] [--seed 1] [--only NAME ...] [-m MARKS] [--report]
 
-The first run draws mutants into FOLDER; a later one takes those that are there, so two versions of the tests are
-compared by the same mutants. Tests that fail without a mutant catch none. It needs what the tests need, and an
-environment with all the libraries: `pip install -e . --group companions --group bridges`.
+The first run draws mutants into FOLDER; a later one takes those that are there, tries those that no test has
+caught yet, and goes on where a run was interrupted. Two versions of the tests are compared by the same mutants.
+Tests that fail without a mutant catch none. An environment needs all the libraries:
+
+    pip install -e . --group companions --group bridges && pip install --no-deps arq
 """
 
 from __future__ import annotations
@@ -126,7 +128,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="*", default=[], choices=groups(), help="these processes only"
     )
-    parser.add_argument("--not-slow", action="store_true", help="leave the slow tests out")
+    parser.add_argument("-m", dest="marks", default="", help="these tests only, as for pytest")
     parser.add_argument("--report", action="store_true", help="run nothing")
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -135,7 +137,7 @@ def main() -> None:
         drawn = schemata.drawn(options.count, options.seed)
         (folder / "mutants.json").write_text(json.dumps(drawn, indent=1))
     if not options.report:
-        run(folder, options.only, ["-m", "not slow"] if options.not_slow else [])
+        run(folder, options.only, ["-m", options.marks])
     report(folder)
 
 

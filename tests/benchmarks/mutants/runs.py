@@ -55,12 +55,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     gc.collect()
     gc.freeze()
     reach_file, killed_file = folder / f"reach-{group}.jsonl", folder / f"killed-{group}.jsonl"
-    if not reach_file.exists():
-        _measure(session.items, reach_file)
     items = {item.nodeid: item for item in session.items}
+    measured = {reach.test for reach in _reaches(reach_file)}
+    _measure([item for name, item in items.items() if name not in measured], reach_file)
     reaching: dict[int, list[Reach]] = {}
-    for line in reach_file.read_text("utf-8").splitlines():
-        reach = Reach(*json.loads(line))
+    for reach in _reaches(reach_file):
         if reach.passed and reach.test in items:
             for number in reach.reached:
                 reaching.setdefault(number, []).append(reach)
@@ -103,6 +102,11 @@ class _Job(NamedTuple):
         )
 
 
+def _reaches(path: Path) -> list[Reach]:
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [Reach(*json.loads(line)) for line in lines]
+
+
 def _killers(paths: Iterable[Path]) -> dict[int, set[str]]:
     known: dict[int, set[str]] = {}
     for path in paths:
@@ -124,7 +128,7 @@ def _measure(items: Sequence[pytest.Item], path: Path) -> None:
         switch = _switch()
         with path.open("a", encoding="utf-8", buffering=1) as out, tempfile.TemporaryFile() as told:
             switch.tell_children(told.fileno())
-            for item, following in zip(part, [*part[1:], None], strict=True):
+            for item, following in zip(part, [*part[1:], None][: len(part)], strict=True):
                 switch.reached.clear()
                 told.truncate(0)
                 start = time.perf_counter()
@@ -152,7 +156,7 @@ def _mutated(job: _Job, items: dict[str, pytest.Item], folder: Path) -> Callable
         for kind in KINDS:
             start = time.process_time()
             tests = job.tests(kind)
-            for reach, following in zip(tests, [*tests[1:], None], strict=True):
+            for reach, following in zip(tests, [*tests[1:], None][: len(tests)], strict=True):
                 if len(killers) == _KILLERS or time.process_time() - start > _PATIENCE:
                     break
                 found = [job.number, [*killers, (reach.test, kind)], ran]
