@@ -92,13 +92,15 @@ def pytest_collection_modifyitems(items):
                 item.add_marker("wide")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _little_to_collect():
-    """Let collections of garbage skip what earlier modules have left: late in a run each takes half a second."""
-    # The bridge of Huey asks what refers to a task, and of frozen objects nobody learns that.
-    if "huey" not in sys.modules:
-        gc.collect()
-        gc.freeze()
+@pytest.fixture(scope="module")
+def little_to_collect():
+    """Let collections of garbage skip what earlier modules have left: late in a run each takes half a second.
+
+    It is for rooms whose tests collect much: of a frozen object nobody learns what refers to it, and both
+    Hypothesis and the bridge of Huey ask that.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

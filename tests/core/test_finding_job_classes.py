@@ -10,6 +10,8 @@ import pytest
 from pytest_jobs import Job, Payload, job
 from pytest_jobs.errors import AmbiguousJobError, UnknownJobError
 
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
 
 def _payload(name):
     return Payload.from_dict(
