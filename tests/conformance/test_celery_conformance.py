@@ -71,7 +71,7 @@ def test_it_passes_after_other_tests_too(pytester):
     """The session has kept the classes of the library patched since the first test with a harness."""
     pytester.makepyfile(
         test_first="from celery import Celery\n\n\ndef test_it(jobs):\n    assert Celery()\n",
-        test_second=Path(__file__).read_text("utf-8").partition("\n\ndef test_it_passes_after")[0],
+        test_second=Path(__file__).read_text("utf-8").partition("\n\n@pytest.mark.wide")[0],
     )
 
     result = pytester.runpytest_subprocess("-p", "no:randomly", "-k", "test_it or as_it_was")
