@@ -1,6 +1,7 @@
 """What the tests are worth: mutants of the package, drawn by chance, and which tests catch them.
 
-    python tests/benchmarks/mutants FOLDER [--count 250] [--seed 1] [--only NAME ...] [-m MARKS] [--report]
+    python tests/benchmarks/mutants FOLDER [--count 250] [--seed 1] [--only NAME ...] [-m MARKS] [--tests PATH ...]
+                                        [--report]
 
 The first run draws mutants into FOLDER; a later one takes those that are there, tries those that no test has
 caught yet, and goes on where a run was interrupted. Two versions of the tests are compared by the same mutants.
@@ -129,6 +130,7 @@ def main() -> None:
         "--only", nargs="*", default=[], choices=groups(), help="these processes only"
     )
     parser.add_argument("-m", dest="marks", default="", help="these tests only, as for pytest")
+    parser.add_argument("--tests", nargs="*", default=[], help="these files and folders only")
     parser.add_argument("--report", action="store_true", help="run nothing")
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -137,7 +139,7 @@ def main() -> None:
         drawn = schemata.drawn(options.count, options.seed)
         (folder / "mutants.json").write_text(json.dumps(drawn, indent=1))
     if not options.report:
-        run(folder, options.only, ["-m", options.marks])
+        run(folder, options.only, ["-m", options.marks, *options.tests])
     report(folder)
 
 
