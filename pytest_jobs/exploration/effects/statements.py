@@ -96,7 +96,8 @@ def transaction_of(connection: object) -> Transaction | None:
 
 def shown(sql: str) -> str:
     """Return the text of a statement for a report: one line of at most 80 characters."""
-    return " ".join(sql.split())[:_LONGEST]
+    # No more words than characters are needed, and a value in the text may have megabytes.
+    return " ".join(sql.split(maxsplit=_LONGEST)[:_LONGEST])[:_LONGEST]
 
 
 def is_busy(error: BaseException) -> bool:

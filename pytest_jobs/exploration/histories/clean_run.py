@@ -223,7 +223,7 @@ class Reference:
         check_not_refused(history)
         return False
 
-    def _clean(self, history: History) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _clean(self, history: History) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         with history.opened():
             history.deliver_until_acknowledged(again=False)
             return history.observed_at_end(), history.initial

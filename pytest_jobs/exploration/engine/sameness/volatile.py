@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
 from .chance import Chance
 from .times import Time, Timed, Times, stamps
 
-_DIGITS: Final = re.compile(r"(?<!\d)\d{4,}(?!\d)")
+#: It begins with a digit, which the search for a place to begin is fast at.
+_DIGITS: Final = re.compile(r"\d(?<!\d\d)\d{3,}(?!\d)")
 _SHORTEST_RANDOM: Final = 6
 _DATE: Final = len("2026-01-31")
 #: A shorter text is looked through each time.
@@ -126,10 +127,11 @@ class Volatile:
 
     def _rows(self, text: str) -> list[tuple[int, int, str]]:
         rows = []
-        for digits in _DIGITS.finditer(text):
-            numbered = self._chance.numbered(int(digits[0]))
+        for begin, end in self._texts.found_in(text, _numbers):
+            number = int(text[begin:end])
+            numbered = self._chance.numbered(number)
             if numbered is not None:
-                rows.append((*digits.span(), self._row(numbered, int(digits[0]))))
+                rows.append((begin, end, self._row(numbered, number)))
         return rows
 
     def _row(self, sequence: str, number: int) -> str:
@@ -139,6 +141,10 @@ class Volatile:
     def _name(self, number: int, part: str = "") -> str:
         name = self._names.setdefault(number, f"random {len(self._names) + 1}")
         return f"<{name}{part}>"
+
+
+def _numbers(text: str) -> Iterator[tuple[int, int]]:
+    return (digits.span() for digits in _DIGITS.finditer(text))
 
 
 def _joined(text: str, found: list[tuple[int, int, str]]) -> str:
