@@ -96,11 +96,12 @@ def pytest_collection_modifyitems(items):
 def little_to_collect():
     """Let collections of garbage skip what earlier modules have left: late in a run each takes half a second.
 
-    It is for rooms whose tests collect much: of a frozen object nobody learns what refers to it, and both
+    It is for modules whose tests collect much: of a frozen object nobody learns what refers to it, and both
     Hypothesis and the bridge of Huey ask that.
     """
-    gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -180,7 +180,7 @@ def _running(folder: Path, number: int) -> Path:
 
 
 def _switch() -> schemata.Switch:
-    switch: schemata.Switch = getattr(builtins, "_mutant_is_active")  # noqa: B009
+    switch: schemata.Switch = getattr(builtins, schemata.SWITCH)
     return switch
 
 

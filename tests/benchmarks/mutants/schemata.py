@@ -1,14 +1,16 @@
 """Mutants of the package: where one can stand, which are drawn, and how all of them are compiled in at once.
 
 A mutant is a small fault: `<` for `<=`, a condition that always holds, a call that is left out. Each mutated
-expression is compiled as `mutated if active(number) else original`, so one process holds every mutant, a forked
-child switches one on, and asking `active` tells which test reaches it.
+expression is compiled as `mutated if number is active else original`, so one process holds every mutant, a forked
+child switches one on, and asking tells which test reaches it.
 """
 
 from __future__ import annotations
 
 import ast
+import atexit
 import builtins
+import contextlib
 import json
 import os
 import random
@@ -24,7 +26,8 @@ ROOMS = ("core", "harness", "bridges", "assertions", "exploration")
 
 _Place: TypeAlias = "tuple[str, str, str, int]"
 
-_SWITCH = "_mutant_is_active"
+#: Names among the builtins: the switch, and its two sets.
+SWITCH, _ACTIVE, _REACHED = "_mutant_switch", "_mutants_active", "_mutants_reached"
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
@@ -82,42 +85,37 @@ def drawn(count: int, seed: int) -> list[Mutant]:
 
 
 class Switch:
-    """Which mutant is on in this process, and which were reached."""
+    """Which mutant is on in this process, and which were reached.
+
+    Compiled code asks two sets by themselves: a function of ours would be a line of the project to explorations.
+    """
 
     def __init__(self) -> None:
-        self.active = int(os.environ.get("MUTANT_ACTIVE", "-1"))
+        self._active: set[int] = set()
         self.reached: set[int] = set()
-        self._told = int(os.environ.get("MUTANT_REACHED", "-1"))
-        self._owner = int(os.environ.get("MUTANT_OWNER", "-1"))
-        # An exploration takes the place of `os.write`, and counts what it writes.
-        self._write = os.write
+        setattr(builtins, _ACTIVE, self._active)
+        setattr(builtins, _REACHED, self.reached)
+        if "MUTANT_ACTIVE" in os.environ:
+            self._active.add(int(os.environ["MUTANT_ACTIVE"]))
+        if "MUTANT_REACHED" in os.environ:
+            atexit.register(self._tell, int(os.environ["MUTANT_REACHED"]))
 
     def on(self, number: int) -> None:
-        self.active = number
+        self._active.add(number)
         os.environ["MUTANT_ACTIVE"] = str(number)
 
-    def __call__(self, number: int) -> bool:
-        if number not in self.reached:
-            self.reached.add(number)
-            if self._told >= 0 and os.getpid() != self._owner:
-                self._tell(number)
-        return number == self.active
-
     def tell_children(self, descriptor: int) -> None:
-        """Let processes that a test starts write into a file what they reach."""
+        """Let processes that a test starts write into a file what they have reached when they end."""
         os.set_inheritable(descriptor, True)
-        self._told, self._owner = descriptor, os.getpid()
-        os.environ.update(MUTANT_REACHED=str(descriptor), MUTANT_OWNER=str(os.getpid()))
+        os.environ["MUTANT_REACHED"] = str(descriptor)
 
-    def _tell(self, number: int) -> None:
-        try:
-            self._write(self._told, f"{number}\n".encode())
-        except OSError:
-            # The process was started without what its parent had open.
-            self._told = -1
+    def _tell(self, descriptor: int) -> None:
+        # The process may have been started without what its parent had open.
+        with contextlib.suppress(OSError):
+            os.write(descriptor, "".join(f"{number}\n" for number in self.reached).encode())
 
 
-def install(path: str) -> Switch:
+def install(path: str) -> None:
     """Compile the drawn mutants into each module that is imported from now on.
 
     Args:
@@ -127,8 +125,7 @@ def install(path: str) -> Switch:
     for number, fields in enumerate(json.loads(Path(path).read_text("utf-8"))):
         mutant = Mutant(*fields)
         numbers.setdefault(mutant.file, {})[mutant.place] = number
-    switch = Switch()
-    setattr(builtins, _SWITCH, switch)
+    setattr(builtins, SWITCH, Switch())
     genuine = SourceFileLoader.get_code
 
     def get_code(self: SourceFileLoader, name: str) -> Any:
@@ -144,7 +141,6 @@ def install(path: str) -> Switch:
         return genuine(self, name)
 
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
-    return switch
 
 
 class _Mutating(ast.NodeTransformer):
@@ -286,4 +282,5 @@ class _Mutating(ast.NodeTransformer):
 
 
 def _asked(number: int) -> ast.expr:
-    return ast.Call(ast.Name(_SWITCH, ast.Load()), [ast.Constant(number)], [])
+    # `reached.add` returns None.
+    return ast.parse(f"{_REACHED}.add({number}) or {number} in {_ACTIVE}", mode="eval").body
