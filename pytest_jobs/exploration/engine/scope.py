@@ -107,7 +107,6 @@ class Scope:
         #: Of the other traced code, what may do so, by its identity.
         self._waiting: set[int] = set()
         self._untraced: dict[str, None] = {}
-        self._real: dict[str, str] = {}
         self._names = _Names()
         self._modules: list[Namespace] = []
         self._modules_of = (-1, -1, -1, -1)
@@ -145,13 +144,13 @@ class Scope:
         self._globals[identity(namespace)] = (
             module if module is not None and is_its_module else LooseGlobals(namespace)
         )
-        if self._real_path(code.co_filename):
+        if _real_path(code.co_filename):
             return
         # Each cell of a notebook is a file of its own, and the helpers of a job lie in other cells.
         for value in list(namespace.values()):
             if getattr(value, "__globals__", None) is namespace:
                 filename = value.__code__.co_filename
-                if not self._real_path(filename):
+                if not _real_path(filename):
                     self._homes.add(filename)
 
     def leave_out(self, fake: object) -> None:
@@ -289,7 +288,7 @@ class Scope:
     def _may_count(self, file: str) -> bool:
         if file in self._homes:
             return True
-        return self._real_path(file) in self._homes or (
+        return _real_path(file) in self._homes or (
             self._is_file_of_project(file) and not _is_test(file)
         )
 
@@ -299,7 +298,7 @@ class Scope:
             # Most code is ruled out here, by the path of its file alone.
             if not self._is_file_of_project(code.co_filename):
                 return False
-            is_at_home = self._real_path(code.co_filename) in self._homes
+            is_at_home = _real_path(code.co_filename) in self._homes
         if code in self._fakes or self._atomic.have(code):
             return False
         if code in self._bodies:
@@ -309,7 +308,7 @@ class Scope:
         if _outermost(code) == self._world:
             return False
         if not is_at_home:
-            filename = self._real_path(code.co_filename)
+            filename = _real_path(code.co_filename)
             return not _is_test(filename) and not self._is_in_test_folder(code.co_filename)
         is_test_code = code.co_name == "<module>" or code.co_name.startswith("test_")
         return not (is_test_code and _is_test(code.co_filename))
@@ -330,17 +329,8 @@ class Scope:
         # Most files that are not of the project show it by their path alone, which is fast to see.
         if filename.startswith(_ELSEWHERE):
             return False
-        real = self._real_path(filename)
+        real = _real_path(filename)
         return bool(real) and not real.startswith(_ELSEWHERE)
-
-    def _real_path(self, filename: str) -> str:
-        """Return the path of a file without links; "" if there is no such file."""
-        real = self._real.get(filename)
-        if real is None:
-            with suppress(FileNotFoundError):
-                real = _existing(filename)
-            self._real[filename] = real = real or ""
-        return real
 
 
 def _loaded() -> dict[str, list[ModuleType]]:
@@ -360,6 +350,13 @@ def _by_file(modules: tuple[int, ...]) -> tuple[dict[str, list[ModuleType]], lis
         if isinstance(module, ModuleType) and (file := file_of(module)):
             found.setdefault(file, []).append(module)
     return found, loaded
+
+
+def _real_path(filename: str) -> str:
+    """Return the path of a file without links; "" if there is no such file."""
+    with suppress(FileNotFoundError):
+        return _existing(filename)
+    return ""
 
 
 @cache
