@@ -46,7 +46,7 @@ clean:  ## Remove environments, caches and what was built
 
 $(DEMO)/.ready: pyproject.toml
 	$(PYTHON) -m venv --clear $(DEMO)
-	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[recurring]'
+	$(DEMO)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[recurring]'
 	@touch $@
 
 $(VENV)/.group-test: pyproject.toml

@@ -1,6 +1,7 @@
 """What the header line of a run says about Celery."""
 
 import sys
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -101,27 +102,32 @@ def test_without_any_application_there_is_nothing_to_say():
     assert described() == ""
 
 
+@contextmanager
+def unconfigured(source, **options):
+    """Make an application that has not loaded its configuration: later, each shared task would ask for it."""
+    with Celery("proj", set_as_current=False) as app:
+        app.config_from_object(source, **options)
+        yield app
+
+
 def test_a_configuration_that_was_not_loaded_yet_is_not_loaded(project):
     project("proj_settings", CELERY_BROKER_URL="redis://h/1", CELERY_TASK_ALWAYS_EAGER=True)
-    app = Celery("proj", set_as_current=False)
-    app.config_from_object("proj_settings", namespace="CELERY")
-    project("proj", app=app)
+    with unconfigured("proj_settings", namespace="CELERY") as app:
+        project("proj", app=app)
 
-    assert (
-        described() == "proj:app; broker redis://h/1 is not contacted; task_always_eager is ignored"
-    )
-    assert app.configured is False
+        text = described()
+        assert app.configured is False
+    assert text == "proj:app; broker redis://h/1 is not contacted; task_always_eager is ignored"
 
 
 @pytest.mark.parametrize(
     "source", ["not_imported_yet", "not_imported_yet:settings", SimpleNamespace(configured=False)]
 )
 def test_settings_that_cannot_be_seen_yet_are_left_out(project, source):
-    app = Celery("proj", set_as_current=False)
-    app.config_from_object(source)
-    project("proj", app=app)
+    with unconfigured(source) as app:
+        project("proj", app=app)
 
-    assert described() == "proj:app"
+        assert described() == "proj:app"
 
 
 def test_a_configuration_that_was_loaded_is_read(project):
