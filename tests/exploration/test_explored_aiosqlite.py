@@ -113,6 +113,7 @@ def test_a_connection_that_is_kept_in_a_module_is_refused():
         check(jobs.use_a_kept_connection)
 
 
+@pytest.mark.wide
 def test_nothing_is_left_behind():
     def state():
         return (

@@ -153,6 +153,7 @@ def test_each_history_has_a_copy_and_the_test_keeps_its_rows(prepared):
     assert rows(prepared) == ([(1, False)], [])
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("prepared")
 def test_each_delivery_has_a_scope_and_the_test_keeps_its_session():
     order = Scoped.get_one(Order, 1)

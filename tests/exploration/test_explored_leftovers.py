@@ -136,6 +136,7 @@ def test_the_tasks_of_a_coroutine(body):
     check_idempotent(body, args=(1,), world=world, histories=["crash", "overlap"])
 
 
+@pytest.mark.wide
 @TASKS
 def test_the_tasks_of_a_coroutine_in_a_machine(body):
     class Shop(JobMachine):
@@ -186,6 +187,7 @@ def test_a_coroutine_that_was_made_and_not_begun(recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("body", [pay, mark_paid_after_a_charge])
 def test_a_generator_that_was_in_the_middle_of_a_transaction(body, monkeypatch):
     said = []

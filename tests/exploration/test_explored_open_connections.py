@@ -197,6 +197,7 @@ def test_a_table_that_the_world_shows_is_compared_as_it_shows_it():
     assert failed.value.report.effect == "sent"
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("db")
 def test_a_table_that_it_does_not_show_is_compared_unasked():
     def once(number):
@@ -232,6 +233,7 @@ def test_what_a_killed_delivery_has_not_committed_is_gone():
     checked(mark_and_mail, world, histories=["crash"])
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("db")
 def test_two_deliveries_in_one_transaction_show_nothing():
     def write_and_commit(number):

@@ -192,6 +192,7 @@ def world_in_file():
         }
 
 
+@pytest.mark.wide
 @pytest.mark.usefixtures("file_database")
 def test_a_connection_that_the_world_opened_dies_with_the_first_delivery():
     check_idempotent(

@@ -35,6 +35,7 @@ def points(job, where=shop):
     return [str(point) for point in check(job, where, ["twice"]).explorations[0].points]
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("job", "where"),
     [(orm.charge_then_mark, shop), (orm.charge_then_mark_async, async_shop)],

@@ -101,6 +101,7 @@ def test_a_coroutine_that_is_delivered_again():
         search(machine(machine_jobs.pay_in_a_coroutine))
 
 
+@pytest.mark.wide
 def test_a_child_that_is_enqueued_again():
     with pytest.raises(AssertionError) as failure:
         search(machine(machine_jobs.pay_and_send_receipt))

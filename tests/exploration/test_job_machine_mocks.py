@@ -78,6 +78,7 @@ def test_a_search_with_declared_mocks():
     Declared.TestCase("runTest").runTest()
 
 
+@pytest.mark.wide
 def test_a_name_of_no_mock_is_an_error():
     with pytest.raises(
         ExplorationError, match=r"mocks= names '\*\.get_payed', and the job calls no mock"

@@ -116,6 +116,7 @@ def test_errors_can_be_raised_where_the_job_is_enqueued(sleepless):
         Fail.perform_later()
 
 
+@pytest.mark.wide
 def test_a_job_that_enqueues_itself_for_ever_is_stopped(sleepless):
     with pytest.raises(LoopLimitError), open_jobs(mode="inline") as jobs:
         Again.perform_later()

@@ -4,6 +4,7 @@ import ast
 import builtins
 import inspect
 
+import pytest
 from package_modules import modules, tree
 
 from pytest_jobs import errors
@@ -55,6 +56,7 @@ def test_an_empty_message_is_a_message():
     assert str(errors.JobsError("")) == ""
 
 
+@pytest.mark.wide
 def test_no_exception_is_defined_elsewhere():
     known = {cls.__name__ for cls in CLASSES} | {
         name

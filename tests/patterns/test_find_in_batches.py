@@ -185,10 +185,12 @@ def test_progress_that_is_set_is_right_however_often_the_job_is_delivered():
     check(bulk_email, histories="all")
 
 
+@pytest.mark.wide
 def test_a_cursor_that_moves_after_the_mails_were_enqueued_loses_none():
     check(bulk_email_from_the_cursor, at_least_once={"enqueue"})
 
 
+@pytest.mark.wide
 def test_some_of_them_are_enqueued_twice_then():
     with pytest.raises(DuplicateEffect) as caught:
         check(bulk_email_from_the_cursor)

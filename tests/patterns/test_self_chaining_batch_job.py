@@ -137,6 +137,7 @@ def check(job, **options):
     return check_idempotent(job, args=(1, 2), world=datasets, **options)
 
 
+@pytest.mark.wide
 def test_a_page_that_is_not_guarded_enqueues_the_next_one_twice():
     with pytest.raises(DuplicateEffect) as caught:
         check(process_without_guard)

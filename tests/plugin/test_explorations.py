@@ -146,6 +146,7 @@ def test_lines_of_the_project_that_were_not_looked_at_are_warned_of(pytester, ch
     )
 
 
+@pytest.mark.wide
 def test_no_more_than_five_jobs_are_named(checks, run):
     checks(
         "@pytest.mark.parametrize('number', range(7))\n"

@@ -77,6 +77,7 @@ def test_the_flag_goes_before_the_ini_file(project):
     project(AN_HOUR.format(count=1), flag).assert_outcomes(passed=1)
 
 
+@pytest.mark.wide
 def test_a_test_without_the_fixture_fires_nothing(project):
     project("""
 from datetime import UTC, datetime, timedelta

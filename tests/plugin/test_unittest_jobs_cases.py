@@ -116,6 +116,7 @@ def test_python_m_unittest_finds_them(pytester):
     )  # Python 3.12.1 does not count the skipped one.
 
 
+@pytest.mark.wide
 def test_cases_pass_under_pytest(pytester):
     pytester.makepyfile(test_cases=CASES)
 
