@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
         elif hasattr(item, "callspec") and (
             item.get_closest_marker("rotating")
-            or item.path.relative_to(_TESTS).parts[0] in _ROTATING_ROOMS
+            or any(item.path.is_relative_to(_TESTS / room) for room in _ROTATING_ROOMS)
         ):
             tables[item.parent.nodeid, item.originalname].append(item)
     day = int(os.environ["PYTEST_JOBS_DAY"])

@@ -364,7 +364,7 @@ def _existing(filename: str) -> str:
     """Return the path of a file without links, which takes long for hundreds of modules.
 
     Raises:
-        FileNotFoundError: when there is no such file, which is not remembered, since there may be one later.
+        FileNotFoundError: when the file does not exist. That is not remembered: it may exist later.
     """
     path = os.path.realpath(filename)
     if not os.path.isfile(path):  # noqa: PTH113 - a fifth of the time

@@ -30,18 +30,21 @@ class LongTexts:
         self._characters = 0
 
     def found_in(
-        self, text: str, find: Callable[[str], Iterable[_Found]], by: Hashable = None
+        self,
+        text: str,
+        find: Callable[[str], Iterable[_Found]],
+        by: Callable[[], Hashable] | None = None,
     ) -> Iterable[_Found]:
         """Return what a function finds in a text.
 
         Args:
             text: the text.
             find: the function.
-            by: what the function looks for, if that depends on the history.
+            by: returns what the function looks for, if that depends on the history.
         """
         if len(text) < _LONG:
             return find(text)
-        key = find.__qualname__, text, by
+        key = find.__qualname__, text, None if by is None else by()
         if key not in self._found:
             if self._characters > _MOST:
                 self._found.clear()
@@ -114,7 +117,7 @@ class Volatile:
         """Return a text with names for its parts that are random, numbers of rows or times."""
         found: list[tuple[int, int, str]] = []
         if self._chance.any_drawn and len(text) >= _SHORTEST_RANDOM:
-            parts = self._texts.found_in(text, self._chance.parts, self._chance.forms())
+            parts = self._texts.found_in(text, self._chance.parts, self._chance.forms)
             found += [(begin, end, self._name(number, part)) for begin, end, number, part in parts]
         if len(text) >= _DATE:
             for begin, end in self._texts.found_in(text, stamps):
