@@ -24,7 +24,7 @@ from .acts import Act, SourceState, Unwound, skippable, watcher
 from .ending.death import holds
 from .ending.signs import stack_of
 from .engine import Engine
-from .points import origin_of
+from .points import trace_of
 from .processes import ProcessIds
 from .sameness.chance import Chance, numbering
 from .sameness.renaming import Renaming
@@ -299,7 +299,7 @@ class Deliveries:
             run.delivery.status in _DONE or run.delivery.handled or run.accepted
         ) and run.delivery.next is None
         if run.error is not None:
-            run.origin = origin_of(run.error, engine.scope)
+            run.trace = trace_of(run.error, engine.scope)
             # The frames of the traceback hold connections.
             run.error.__traceback__ = None
             if watch.dead:

@@ -6,7 +6,7 @@ import linecache
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, TracebackType
+from types import CodeType
 from typing import Final, Literal, Protocol, TypeAlias, overload
 
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
@@ -177,17 +177,21 @@ class Origin:
         function, _, line = self.place
         return f"line {line} of {enclosing_function(function)}"
 
+    @property
+    def shown(self) -> str:
+        """The line with its file and its text, as a traceback shows it in one line."""
+        function, filename, line = self.place
+        where = f"{Path(filename).name}:{line} in {enclosing_function(function)}"
+        return f"{where}: {source_text(filename, line)}"
 
-def origin_of(error: BaseException, scope: Counted) -> Origin | None:
-    """Return where an error was raised; None if no code of the project was on the way."""
-    found: TracebackType | None = None
+
+def trace_of(error: BaseException, scope: Counted) -> tuple[Origin, ...]:
+    """Return the lines of the project through which an error went, the innermost last."""
+    found = []
     entry = error.__traceback__
     while entry is not None:
         code = entry.tb_frame.f_code
         if scope.wants(code) or scope.is_of_project(code):
-            found = entry
+            found.append(Origin((code.co_qualname, code.co_filename, entry.tb_lineno)))
         entry = entry.tb_next
-    if found is None:
-        return None
-    code = found.tb_frame.f_code
-    return Origin((code.co_qualname, code.co_filename, found.tb_lineno))
+    return tuple(found)

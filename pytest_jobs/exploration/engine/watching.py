@@ -54,8 +54,8 @@ class Run:
     stopped: int | None = None
     delivery: Delivery | None = None
     error: BaseException | None = None
-    #: Where the error was raised; None if there is no error, or none of a line of the project.
-    origin: Origin | None = None
+    #: The lines of the project through which the error went, the innermost last.
+    trace: tuple[Origin, ...] = ()
     acknowledged: bool = False
     #: Whether it ended with an error with which a delivery may end.
     accepted: bool = False
@@ -76,6 +76,11 @@ class Run:
     def stopped_at(self) -> Point | None:
         """The point at which it was killed; None if it came to its end."""
         return None if self.stopped is None else self.points[self.stopped]
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the error was raised; None if there is no error, or none of a line of the project."""
+        return self.trace[-1] if self.trace else None
 
     @property
     def lasting(self) -> int:
@@ -99,12 +104,43 @@ class Run:
         return self.delivery is not None and self.delivery.next is not None
 
     @property
+    def asks_by_name(self) -> bool:
+        """Whether the job asked for another delivery in words of its library, such as `raise Retry`, and did not fail.
+
+        A library raises errors of its own for that, or reports a delivery without an error, or one that snoozes. A
+        rule that delivers again after any error of the project, such as `autoretry_for`, is none of that.
+        """
+        ended = self.delivery
+        if ended is None or ended.next is None:
+            return False
+        library = ended.record.source.name
+        is_word = isinstance(self.error, Exception) and _package_of(self.error) == library
+        return self.error is None or ended.status == "snoozed" or is_word
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an error with which no delivery may end that nothing disturbs."""
+        if self.error is None or self.accepted or self.asks_by_name:
+            return False
+        return self.asks_again or not self.acknowledged or self._is_exhausted
+
+    @property
+    def _is_exhausted(self) -> bool:
+        ended = self.delivery
+        return ended is not None and ended.status == "exhausted" and not ended.handled
+
+    @property
     def used_up_retries(self) -> bool:
         """Whether the job failed in each of its attempts, so that its library delivers it no more."""
         ended = self.delivery
         if ended is None or ended.status != "exhausted":
             return False
         return ended.record.retry_of is not None and not self.accepted
+
+
+def _package_of(error: BaseException) -> str:
+    """Return the name of the package that defines an error."""
+    return type(error).__module__.partition(".")[0]
 
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.

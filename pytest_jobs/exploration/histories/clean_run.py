@@ -71,16 +71,12 @@ class Reference:
             pass
         history = self.history(learns=True)
         with history.opened():
-            run = history.deliver_until_acknowledged(again=False)
+            run = history.deliver_cleanly()
             check_not_refused(history)
             # Only what such a store has from an earlier run may have made the job fail.
             self.wanted = history.observed_at_end()
             history.account.check_bound()
-            if not run.acknowledged:
-                raise ExplorationError(
-                    f"One clean run of the job ends with {run.error!r}: make the world such that the job "
-                    "succeeds in it, or say accept=... when that is how it is to end."
-                ) from run.error
+            _check_succeeded(history)
             check_finished(run)
             self._kept = history.memories.of_world()
             nothing_happened = self.wanted == history.initial
@@ -140,7 +136,7 @@ class Reference:
 
         at_point = AtSome(frozenset(tried), look) if looks else None
         with history.opened():
-            history.deliver_until_acknowledged(at_point, again=False)
+            history.deliver_cleanly(at_point)
             end = history.sight(memory) if looks else None
             found = history.observed_at_end()
         ended = _SecondRun(found, history.initial, history.account, None)
@@ -225,7 +221,7 @@ class Reference:
 
     def _clean(self, history: History) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         with history.opened():
-            history.deliver_until_acknowledged(again=False)
+            history.deliver_cleanly()
             return history.observed_at_end(), history.initial
 
     def history(
@@ -272,9 +268,26 @@ class Reference:
         if plan.name != "out_of_order":
             return self.wanted
         with self.history().opened() as history:
-            history.deliver_until_acknowledged(again=False)
+            history.deliver_cleanly()
             history.run_other_job(plan.other)
             return history.observed_at_end()
+
+
+def _check_succeeded(history: History) -> None:
+    """Raise if a delivery of a clean run has failed, or if the job still asks for another one."""
+    for run in history.runs:
+        if run.failed:
+            through = "".join(f"\n  {origin.shown}" for origin in run.trace)
+            raise ExplorationError(
+                f"One clean run of the job ends with {run.error!r}, although nothing disturbs its delivery "
+                f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that the job "
+                f"succeeds, or say accept=({type(run.error).__name__},) when that is how it is to end."
+            ) from run.error
+    if not history.runs[-1].acknowledged:
+        raise ExplorationError(
+            f"The clean run of the job comes to no end: each of its {len(history.runs)} deliveries asks for another "
+            "one. Make the world such that the job finds what it waits for."
+        )
 
 
 def _check_ran(run: Run) -> None:

@@ -163,6 +163,19 @@ class History(Deliveries):
         """Deliver until the library is done with the job, at most four times, with growing gaps."""
         return self._until_acknowledged(self.deliver(at_point, again=again), _GAPS)
 
+    def deliver_cleanly(self, at_point: AtPoint | AtSome | None = None) -> Run:
+        """Make one delivery that nothing disturbs, and then those for which the job asks by name.
+
+        What a clean run is: the first delivery is not repeated because it failed.
+        """
+        run = self.deliver(at_point)
+        for _ in _GAPS:
+            following = None if run.delivery is None else run.delivery.next
+            if following is None or run.failed or self._shows_nothing():
+                break
+            run = self._follow(following)
+        return run
+
     def begun(self) -> Run:
         if self.runs and not self._watches and self._slept_since(self.runs[-1].at_ns):
             # Otherwise this delivery would begin at the very time that the last one may have stored as the
@@ -194,16 +207,22 @@ class History(Deliveries):
                 # What follows may run while the world is torn down.
                 break
             following = None if run.delivery is None else run.delivery.next
-            if following is None:
-                if not self.comes_again(run):
-                    break
-                self.wait(gap)
-                following = self.redelivered(self._record)
-            else:
-                self.ledger.claim(following)
-                self._wait_until(following.envelope.due_ns or 0)
+            if following is not None:
+                run = self._follow(following)
+                continue
+            if not self.comes_again(run):
+                break
+            self.wait(gap)
             run = self.begun()
-            self.make(run, following, lines=False, limited=True)
+            self.make(run, self.redelivered(self._record), lines=False, limited=True)
+        return run
+
+    def _follow(self, following: JobRecord) -> Run:
+        """Make the next attempt of a job when it is due."""
+        self.ledger.claim(following)
+        self._wait_until(following.envelope.due_ns or 0)
+        run = self.begun()
+        self.make(run, following, lines=False, limited=True)
         return run
 
     def _shows_nothing(self) -> bool:
