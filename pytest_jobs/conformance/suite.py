@@ -15,6 +15,7 @@ from ..harness.jobs import Jobs
 from ..harness.records.bridge import Bridge, KeepsPayloads
 from . import bodies
 from .case import CAPABILITIES, Case, Library, sent_record
+from .checking import Checking
 from .enqueueing import Enqueueing
 from .installing import Installing
 from .performing import Performing
@@ -92,5 +93,7 @@ class Keeping(Case):
         assert bridge.written(again) == written
 
 
-class BridgeConformance(Enqueueing, Performing, Retrying, Identifying, Installing, Keeping):
+class BridgeConformance(
+    Enqueueing, Performing, Retrying, Identifying, Installing, Keeping, Checking
+):
     """Derive a test class from this, with a fixture `library` that returns a `Library`."""

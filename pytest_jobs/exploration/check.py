@@ -30,6 +30,7 @@ from .histories.plans import (
     HistoryName,
     why_nothing_to_try,
 )
+from .histories.repeatable import Repeatable
 from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
 from .histories.verdicts import ERRORS
 from .report.audience import current_audience
@@ -129,6 +130,7 @@ def check_idempotent(
     world: World | None = None,
     histories: Literal["all"] | Collection[HistoryName] = DEFAULT,
     at_least_once: Collection[str] = (),
+    repeatable: Collection[str] = (),
     accept: Collection[type[BaseException]] = (),
     others: Sequence[Callable[[], object]] = (),
     ignore: Collection[str] = (),
@@ -157,6 +159,9 @@ def check_idempotent(
         histories: the names of those to try, or "all". Six by default.
         at_least_once: names of state, or kinds of effect, that may happen more often than in one
             clean run if a delivery was cut off.
+        repeatable: names or patterns of effects, and of parts of the state, that may happen again in each
+            history, such as `mail`, `enqueue shop.ship`, `POST hooks.example/*` or `subprocess.cp`. It is compared
+            that they happen, and not how often.
         accept: exceptions with which a delivery may end.
         others: for `out_of_order`: what is called between the deliveries, with the world in force.
         ignore: names or patterns of tables, keys, files and whole stores that the job writes and the
@@ -201,6 +206,7 @@ def check_idempotent(
         names=names,
         by_name=not {*names} >= EVERY_JOB_HAS,
         at_least_once=at_least_once,
+        repeatable=Repeatable(repeatable, current_audience().repeatable()),
         accept=accepted(accept),
         others=others,
         ignore=Ignore(ignore),
@@ -262,6 +268,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         if token is None:
             kinds.check_all_used()
             options.ignore.check_used()
+            options.repeatable.check_used()
             check_something_tried(explorations, by_name=options.by_name)
         _announce(checked, search)
     return Explored(
@@ -342,14 +349,16 @@ class _Search:
             self.explorers[key] = Explorer(self._checked, args, kwargs)
         explorer = self.explorers[key]
         exploration = explorer.exploration
+        # The clean runs are a part of it.
+        limit = TimeLimit(options.time_limit)
         try:
-            explorer.refer()
+            explorer.refer(limit)
             if exploration.unseen and not self._drawn:
                 raise ExplorationError(exploration.unseen)
             if token is None:
-                explorer.explore(names, TimeLimit(options.time_limit))
+                explorer.explore(names, limit)
             else:
-                replay(explorer, token)
+                replay(explorer, token, limit)
         except ExplorationError as refusal:
             if self._drawn:
                 refusal.add_note(f"Hypothesis drew the arguments {exploration.call}.")
@@ -386,7 +395,7 @@ class _Search:
         Args:
             raised: the error, or a group of errors.
         """
-        go_on = TimeLimit(self._checked.options.time_limit * _SHARE_OF_THE_REST)
+        go_on = TimeLimit(self._checked.options.time_limit, _SHARE_OF_THE_REST)
         for error in _errors_in(raised):
             _drop_notes_on_the_search(error)
             if id(error) not in self._failed:

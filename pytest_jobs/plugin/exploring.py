@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..exploration.report.audience import Audience, audience
+from .settings.options import item_options
 
 if TYPE_CHECKING:
     from ..exploration.engine.sources import EffectSource
@@ -73,6 +74,7 @@ class Explorations:
             path, colons, name = nodeid.partition("::")
             nodeid = os.path.relpath(root / path, started) + colons + name
         self.audience.nodeid = nodeid
+        self.audience.repeatable = lambda: item_options(item).repeatable
         self.audience.notes.clear()
         try:
             return (yield)

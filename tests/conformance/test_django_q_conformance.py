@@ -1,6 +1,7 @@
 """The bridge to Django-Q2 does what every bridge must."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FunctionType, MappingProxyType
 
 import pytest
@@ -12,6 +13,7 @@ from importlib import import_module
 from django.core.management import call_command
 from django_project import configure
 
+from pytest_jobs import django_world
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
 
 configure()
@@ -75,6 +77,11 @@ class TestDjangoQ(BridgeConformance):
         if "recur" in request.node.name:
             request.getfixturevalue("hourly_row")
         return DjangoQLibrary()
+
+    @pytest.fixture
+    def surroundings(self):
+        models = import_module("django_q.models")
+        return partial(django_world, [models.Task, models.Schedule])
 
     @pytest.fixture
     def hourly_row(self):

@@ -120,7 +120,8 @@ def begin_without_end(number):
 
 
 @job
-def send_receipt(number): ...
+def send_receipt(number):
+    gateway.mail(number)
 
 
 @job

@@ -246,7 +246,7 @@ def test_deliveries_that_go_the_same_way_are_told_of_once():
     error = failure(fail_when_charged)
 
     assert type(error) is PoisonJob
-    assert "delivery 2 (same arguments, +0s), failed: ValueError: charged already" in str(error)
+    assert "delivery 2 (same arguments, +1s), failed: ValueError: charged already" in str(error)
     assert "deliveries 3, 4 and 5, ever later, went the same way" in str(error)
 
 

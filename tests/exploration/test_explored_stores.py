@@ -762,8 +762,7 @@ def test_what_differs_in_each_clean_run_names_the_way_to_ignore_it():
         db.execute("insert into audit_log values (?)", (next(numbers),))
         db.commit()
 
-    # The second run is made again where it differs, since looking at the world may have changed it.
     assert (
-        "table audit_log (not shown) is ((1,),) after one and ((3,),) after the other. Leave what differs out by "
-        "ignore={'audit_log'}, or take it from the arguments."
+        "table audit_log (not shown) is ((0,),) after the first run, and ((1,),) after the second. Build in the "
+        "world what the job keeps, or leave what differs out by ignore={'audit_log'}."
     ) in refusal(count, orders)

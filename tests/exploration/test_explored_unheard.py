@@ -624,6 +624,9 @@ def test_a_module_may_use_ctypes_while_a_job_imports_it(tmp_path, monkeypatch):
 
 
 def test_a_library_may_call_functions_in_c():
+    # Once a process, it may look for an address of the machine by commands.
+    uuid.getnode()
+
     def job(number):
         uuid.uuid1()
         shop.mail(number, key=number)

@@ -43,6 +43,9 @@ _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exha
 #: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does.
 _OWN_LOOPS: Final = frozenset(("core", "django"))
 _SECOND_NS: Final = 1_000_000_000
+_MINUTE_NS: Final = 60 * _SECOND_NS
+#: How late in a minute a world may begin.
+_LAST_BEGIN_NS: Final = 50 * _SECOND_NS
 
 
 class Deliveries:
@@ -105,11 +108,17 @@ class Deliveries:
         stack.callback(engine.harness.histories.remove, self)
         stack.enter_context(engine.clock.excursion())
         self._advance_ns(int(delay.total_seconds() * 1e9))
-        stack.enter_context(engine.sandboxed(ActSink(ledger, self._withdrawn.append)))
+        self.sink = ActSink(ledger, self._withdrawn.append)
+        stack.enter_context(engine.sandboxed(self.sink))
         engine.draw_from(self._chance, stack)
         self._process_ids = ProcessIds(_numbering("pid"))
         self._note_thread = _numbering("thread")
         self._wait_for_whole_second()
+        into_minute_ns = engine.clock.now_ns() % _MINUTE_NS
+        if not _SECOND_NS <= into_minute_ns <= _LAST_BEGIN_NS:
+            # Two deliveries that follow at once are in one minute whenever the tests run, and a time that was
+            # rounded to minutes is not that of a delivery.
+            self._advance_ns(-into_minute_ns % _MINUTE_NS + _SECOND_NS)
         self._begins.add(engine.clock.now_ns())
         stack.callback(self.of_history.end)
         stack.callback(self.end_loops)
@@ -192,10 +201,15 @@ class Deliveries:
 
     def begun(self) -> Run:
         """Return a new delivery that is about to be made."""
-        self._wait_for_whole_second()
-        run = Run(len(self.runs) + 1, self.engine.clock.now_ns())
-        self._begins.add(run.at_ns)
+        run = self.begun_as(len(self.runs) + 1)
         self.runs.append(run)
+        return run
+
+    def begun_as(self, number: int) -> Run:
+        """Return a new delivery that is about to be made, and that is none of `runs`."""
+        self._wait_for_whole_second()
+        run = Run(number, self.engine.clock.now_ns())
+        self._begins.add(run.at_ns)
         return run
 
     def _wait_for_whole_second(self) -> None:
@@ -466,6 +480,10 @@ class ActSink:
         with skippable(), current.acting(act):
             self._acts[record] = act
             self._ledger.added(record)
+
+    def act_of(self, record: JobRecord) -> Act | None:
+        """Return the effect that enqueued a job; None for a retry, and for a job that no delivery enqueued."""
+        return self._acts.get(record)
 
     def removed(self, record: JobRecord) -> None:
         self._ledger.removed(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ Noted: TypeAlias = "tuple[PointKind, str | None, CodeType | None, int]"
 
 #: Python 3.12 inlines these and reports no line for each round. Points of 3.11 are to be the same.
 _INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
+_RAISE: Final = re.compile(r"\braise\b")
 _NO_SOURCE: Final = "(no source)"
 _PAUSES: Final = {
     "await": "while it awaited, on",
@@ -170,12 +172,20 @@ class Counted(Protocol):
 class Origin:
     """Where an error was raised."""
 
-    #: The innermost line of the project.
+    #: A line of the project.
     place: SourceLine
+    #: Whether the line itself raised the error, and no library that it called.
+    raises: bool = False
 
     def __str__(self) -> str:
         function, _, line = self.place
         return f"line {line} of {enclosing_function(function)}"
+
+    @property
+    def is_on_purpose(self) -> bool:
+        """Whether the line has a `raise` in it, or calls what raises the error."""
+        _, filename, line = self.place
+        return not self.raises or bool(_RAISE.search(source_text(filename, line)))
 
     @property
     def shown(self) -> str:
@@ -192,6 +202,7 @@ def trace_of(error: BaseException, scope: Counted) -> tuple[Origin, ...]:
     while entry is not None:
         code = entry.tb_frame.f_code
         if scope.wants(code) or scope.is_of_project(code):
-            found.append(Origin((code.co_qualname, code.co_filename, entry.tb_lineno)))
+            place = code.co_qualname, code.co_filename, entry.tb_lineno
+            found.append(Origin(place, raises=entry.tb_next is None))
         entry = entry.tb_next
     return tuple(found)

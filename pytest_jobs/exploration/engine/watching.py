@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
@@ -63,6 +64,8 @@ class Run:
     spinning: bool = False
     #: Whether the library, as configured, would never deliver the job again.
     dropped: bool = False
+    #: Whether it failed with another error than that of the effect that failed, by accident.
+    failed_otherwise: bool = False
     #: Whether it changed files after its death, while it ended what it had begun.
     changed_files_at_its_end: bool = False
     #: What it did in threads that it started.
@@ -105,7 +108,7 @@ class Run:
 
     @property
     def asks_by_name(self) -> bool:
-        """Whether the job asked for another delivery in words of its library, such as `raise Retry`, and did not fail.
+        """Whether the job asked for another delivery in words of its library, such as `raise Retry`.
 
         A library raises errors of its own for that, or reports a delivery without an error, or one that snoozes. A
         rule that delivers again after any error of the project, such as `autoretry_for`, is none of that.
@@ -128,6 +131,11 @@ class Run:
     def _is_exhausted(self) -> bool:
         ended = self.delivery
         return ended is not None and ended.status == "exhausted" and not ended.handled
+
+    @property
+    def is_left_to_library(self) -> bool:
+        """Whether it ended with an error that no rule of the job takes up."""
+        return self.error is not None and not self.acknowledged and not self.asks_again
 
     @property
     def used_up_retries(self) -> bool:
@@ -191,6 +199,8 @@ _TAKEN: Final = (
     "A debugger, or other code that calls sys.settrace, took the place of what hears of the lines of the job, so "
     "that the lines after it would not be explored: take it out, or run on Python 3.12 or newer."
 )
+#: The frames of a delivery end where one of this file begins.
+_DELIVERING: Final = str(Path(__file__).with_name("delivering.py"))
 #: A dead delivery may run so many more lines, so that its blocks and its `finally` end what they began.
 _LAST_LINES: Final = 2_000
 #: An installed package may catch the exception that unwinds a delivery so often, and then its lines raise too.
@@ -261,6 +271,8 @@ class Watch:
         #: The id of the process of this delivery; None if the job has not asked for it, or has the real one.
         self.own_process_id: int | None = None
         self._of_history = SourceState()
+        #: Whether the body of the job runs, and not what its library does around it.
+        self.in_body = False
         self.dead = False
         self.killed = False
         #: Whether the check failed because of what it did, so that its `finally` blocks may clear up.
@@ -589,6 +601,15 @@ class Watch:
         """Return whether a delivery with this process id is alive; None if it is the id of no delivery."""
         return None if self._owner is None else self._owner.is_alive(process_id)
 
+    def is_work(self) -> bool:
+        """Return whether the job does what happens now, or code of the project around it, and not its library."""
+        frame: FrameType | None = sys._getframe(1)
+        while not self.in_body and frame is not None and frame.f_code.co_filename != _DELIVERING:
+            if self.is_of_project(frame.f_code):
+                return True
+            frame = frame.f_back
+        return self.in_body
+
     def is_of_project(self, code: CodeType) -> bool:
         """Return whether code belongs to the project rather than to an installed package."""
         return self._scope.wants(code) or self._scope.is_of_project(code)
@@ -876,7 +897,11 @@ class WatchedBody(Body):
     def _watched(self) -> Generator[None, None, None]:
         watch = self._watch
         with watch.tracer.hooked(watch.line, needed=watch.needs_lines):
-            yield
+            watch.in_body = True
+            try:
+                yield
+            finally:
+                watch.in_body = False
             if watch.tracer.was_replaced():
                 watch.refuse_other_tracer()
         if watch.dead and not watch.refused:

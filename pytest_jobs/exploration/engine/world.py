@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from ...errors import ExplorationError
 from ...harness.records.texts import error_text
@@ -35,15 +35,15 @@ def without_garbage_collection(stack: ExitStack) -> None:
         gc.disable()
 
 
-_HOUR: Final = timedelta(hours=1)
-#: All deliveries of the clean runs lie within so long.
-_SPAN: Final = timedelta(hours=4)
+_STEP: Final = timedelta(minutes=1)
+#: Deliveries that follow one another at once lie within so long. What was valid in the test still is.
+_SPAN: Final = timedelta(minutes=5)
 
 
 def time_until_no_midnight(now: datetime) -> timedelta:
-    """Return how long to wait until no day ends within some hours, here or in UTC.
+    """Return how long to wait until no day ends within some minutes, here or in UTC.
 
-    Otherwise two clean runs of a job that writes the date would differ, if the tests run at night.
+    Otherwise two deliveries of a job that writes the date would differ, if the tests run at night.
     """
     wait = timedelta(0)
     while True:
@@ -51,9 +51,18 @@ def time_until_no_midnight(now: datetime) -> timedelta:
         is_one_day = begin.date() == end.date()
         if is_one_day and begin.astimezone().date() == end.astimezone().date():
             return wait
-        wait += _HOUR
+        wait += _STEP
 
 
+class _Clock(NamedTuple):
+    """The clocks of the system: a limit is asked also where jobs get the time of the test in place of them."""
+
+    now: Callable[[], float] = time.perf_counter
+    computed: Callable[[], float] = time.process_time
+
+
+# In an object, since names in modules that stand for these functions stand for others while jobs run.
+_CLOCK: Final = _Clock()
 #: So many times as long as it may compute, a search may take in real time.
 _WAITING: Final = 6
 
@@ -67,22 +76,28 @@ class TimeLimit:
 
     __slots__ = ("_begun", "_passed_by", "_seconds", "_waited_by")
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        now = time.perf_counter()
-        self._passed_by = now + seconds
-        self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING
-        self._begun = time.process_time()
+    def __init__(self, seconds: float, share: float = 1.0) -> None:
+        """Begin now.
+
+        Args:
+            seconds: the limit of a check.
+            share: how much of it this is.
+        """
+        self._seconds = seconds * share
+        now = _CLOCK.now()
+        self._passed_by = now + self._seconds
+        self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING * share
+        self._begun = _CLOCK.computed()
 
     def __call__(self) -> bool:
-        now = time.perf_counter()
+        now = _CLOCK.now()
         # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
         return now < self._passed_by or (now < self._waited_by and self.computed < self._seconds)
 
     @property
     def computed(self) -> float:
         """The seconds of computing so far."""
-        return time.process_time() - self._begun
+        return _CLOCK.computed() - self._begun
 
     def suffices(self, done: int, more: int) -> bool:
         """Return whether there will be time for so many more, if each takes as long as those that are done."""

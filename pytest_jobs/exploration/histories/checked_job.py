@@ -13,6 +13,7 @@ from ..engine.engine import Engine
 from ..engine.world import World
 from ..stores.account import Ignore
 from .plans import HistoryName
+from .repeatable import Repeatable
 
 #: Bridges that keep nothing for each thread.
 _PLAIN: Final = frozenset(("functions", "core"))
@@ -27,6 +28,7 @@ class Options:
     #: Whether the test has picked some by their names, so that each must have something to try.
     by_name: bool
     at_least_once: Collection[str]
+    repeatable: Repeatable
     accept: tuple[type[BaseException], ...]
     others: Sequence[Callable[[], object]]
     ignore: Ignore

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -12,15 +13,28 @@ from ...errors import ExplorationError
 from ..engine.delivering import check_finished
 from ..engine.memory import SharedMemory
 from ..engine.processes import GlobalName, ModuleGlobals
+from ..engine.sameness.derived import Derived, Source
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome, Run
+from ..engine.world import TimeLimit
 from ..stores.account import Account, Item
 from .checked_job import CheckedJob
+from .children import Children
 from .history import History
 from .plans import Plan
 from .stretches import Chosen, Sight, candidates, chosen
 
 _AT_ONCE: Final = timedelta(0)
+#: How much later the second clean run begins.
+_LATER: Final = timedelta(seconds=12_345)
+#: Further clean runs, where the second one differs: their random values, and how much later they begin. A value
+#: that is computed from one of both is another one in each, and a status soon repeats.
+_SEEDS: Final = (2, 3, 4)
+_DELAYS: Final = (_LATER, timedelta(seconds=4_321), timedelta(days=41, seconds=7_321))
+#: How many effects an error lists.
+_MOST_ACTS: Final = 6
+#: How often clean runs may show something by which they are made anew.
+_LEARNED_AT_MOST: Final = 4
 
 
 class _SecondRun(NamedTuple):
@@ -32,6 +46,18 @@ class _SecondRun(NamedTuple):
     #: The points that are worth a history. None if looking at the world changed what the job did, as it may if
     #: both use one session of a database.
     chosen: Chosen | None
+
+    def is_like(self, wanted: Mapping[str, Any], initial: Mapping[str, Any]) -> bool:
+        """Return whether it began and ended like another one."""
+        return self.initial == initial and not differences(wanted, self.found)
+
+
+class _Seen(NamedTuple):
+    """How a clean run began, what it did, and how it ended."""
+
+    initial: Mapping[str, Any]
+    trail: Counter[tuple[str, object]]
+    found: Mapping[str, Any]
 
 
 class Reference:
@@ -45,6 +71,7 @@ class Reference:
         self._kwargs = kwargs
         self._kept: frozenset[GlobalName] = frozenset()
         self._known = False
+        self._is_imported = False
         #: How much was known of the services then: with other arguments, a job may show more of them.
         self._lessons = 0
         self._threads = True
@@ -57,18 +84,46 @@ class Reference:
         #: What the clean run did to stores.
         self.account = Account()
         self._chosen: Chosen | None = None
+        #: Where values stand that the job computes from chance or from the time.
+        self._derived = Derived()
+        #: Which of the jobs that it enqueues are performed.
+        self.children = Children()
+        #: The parts of the state that end differently when the job runs later.
+        self.on_time: Sequence[str] = ()
 
-    def refer(self) -> None:
-        """Make one clean run, and another one at another time with other random values; the first time only.
+    def refer(self, limit: TimeLimit) -> None:
+        """Make the clean runs, the first time only.
+
+        They differ in one thing at a time. The first two are alike, then the random values and the time are other
+        ones, together first and each by itself if that makes a difference.
+
+        Args:
+            limit: the time for the search. If it runs out while points are looked at, each is tried.
 
         Raises:
-            ExplorationError: when it fails, does nothing, or the second one ends differently.
+            ExplorationError: when one fails, when the job does nothing, or when two of them differ and neither
+                chance nor the time is the reason.
         """
         search = self._checked.engine.of_search
         if self._known and self._lessons == search.lessons:
             return
-        while self._imports_libraries():
-            pass
+        if not any(self._is_settled(limit) for _ in range(_LEARNED_AT_MOST)):
+            raise ExplorationError(
+                f"After {_LEARNED_AT_MOST} rounds, clean runs of the job still differ in other places than "
+                "before, by chance or by the time. Leave what differs out of the state, or take it from the "
+                "arguments."
+            )
+        self._known, self._lessons = True, search.lessons
+
+    def _is_settled(self, limit: TimeLimit) -> bool:
+        """Make the clean runs once; return False if they have shown something by which they compare otherwise.
+
+        Raises:
+            ExplorationError: as for `refer`.
+        """
+        search = self._checked.engine.of_search
+        known = search.lessons, len(self.children.not_performed)
+        first = self._first_run()
         history = self.history(learns=True)
         with history.opened():
             run = history.deliver_cleanly()
@@ -79,7 +134,7 @@ class Reference:
             _check_succeeded(history)
             check_finished(run)
             self._kept = history.memories.of_world()
-            nothing_happened = self.wanted == history.initial
+            again = _Seen(history.initial, history.trail(), self.wanted)
         self.run = history.runs[0]
         if not self.run.points:
             raise ExplorationError(
@@ -87,19 +142,53 @@ class Reference:
                 "lines counts and it has no effect that is seen: let trace= name the code that does the work, and "
                 "atomic= only the code that is one step."
             )
-        if nothing_happened:
-            self.unseen = self._why_unseen()
+        self.children.learn(history.children)
+        if known != (search.lessons, len(self.children.not_performed)):
+            return False
         self.account = history.account
-        second = self._second_run(looks=self._may_leave_points_out())
-        if second.chosen is None:
-            second = self._second_run(looks=False)
-        self._check_repeats(history, second)
-        self._known, self._lessons = True, search.lessons
+        self._check_forgets(first, again)
+        if self.wanted == history.initial:
+            self.unseen = self._why_unseen()
         self._initial = history.initial
+        second = self._second_run(limit if self._may_leave_points_out() else None)
+        if second.chosen is None:
+            second = self._second_run(None)
+        if not second.is_like(self.wanted, history.initial):
+            if self._tell_apart(history.initial):
+                return False
+            second = self._second_run(
+                limit if self._may_leave_points_out() else None, delay=_AT_ONCE
+            )
+            self._check_repeats(history, second)
         self._chosen = second.chosen
         self._threads = self._checked.needs_threads()
         if self._threads:
             self.account.check_usable_in_threads()
+        return True
+
+    def _tell_apart(self, initial: Mapping[str, Any]) -> bool:
+        """Find out what depends on chance, and what on the time; return whether it is new.
+
+        Args:
+            initial: what was observed before the first clean run.
+        """
+        clean = self.wanted, initial
+        by_chance = [self._clean(self.history(seed=seed, learns=True)) for seed in _SEEDS]
+        later = [self._clean(self.history(delay=delay, learns=True)) for delay in _DELAYS]
+        is_new = False
+        # The world may draw values as well, before the job begins.
+        for found in (0, 1):
+            is_new |= self._derived.learn("chance", [run[found] for run in (clean, *by_chance)])
+            # The later the run, the more of what it finds may have expired.
+            for runs in (later, later[:-1]):
+                is_new |= self._derived.learn("time", [run[found] for run in (clean, *runs)])
+        if not is_new:
+            self.on_time = [name for name, *_ in differences(self.wanted, later[0][0])]
+        return is_new
+
+    def found_by(self, source: Source) -> Sequence[str]:
+        """Return where values stand that the job computes from chance, or from the time."""
+        return list(self._derived.found[source])
 
     def chosen(self) -> Chosen:
         """Return the points that are worth a history."""
@@ -113,15 +202,17 @@ class Reference:
         options = self._checked.options
         return not (options.every_line or options.same_process or self.run.elsewhere)
 
-    def _second_run(self, *, looks: bool) -> _SecondRun:
+    def _second_run(self, limit: TimeLimit | None, delay: timedelta = _LATER) -> _SecondRun:
         """Make a clean run at another time, with other random values.
 
         Args:
-            looks: whether to look at the world at its points, to find those that stand for the others.
+            limit: how long to look at the world at its points, to find those that stand for the others; None for
+                not at all.
+            delay: how much later it begins.
         """
         checked = self._checked
-        history = self.history(seed=2, delay=timedelta(seconds=12_345), learns=True)
-        tried = candidates(self.run) if looks else []
+        history = self.history(seed=2, delay=delay, learns=True)
+        tried = candidates(self.run) if limit is not None else []
         memory = SharedMemory(
             checked.engine.scope.modules(),
             self._kept,
@@ -132,12 +223,13 @@ class Reference:
         sights: list[Sight] = []
 
         def look(index: int) -> None:
-            sights.append(history.while_suspended(partial(history.sight, memory)))
+            if limit is not None and limit():
+                sights.append(history.while_suspended(partial(history.sight, memory)))
 
-        at_point = AtSome(frozenset(tried), look) if looks else None
+        at_point = AtSome(frozenset(tried), look) if limit is not None else None
         with history.opened():
             history.deliver_cleanly(at_point)
-            end = history.sight(memory) if looks else None
+            end = history.sight(memory) if limit is not None else None
             found = history.observed_at_end()
         ended = _SecondRun(found, history.initial, history.account, None)
         if end is None:
@@ -152,6 +244,40 @@ class Reference:
         )
         return ended._replace(chosen=chosen(self.run, tried, sights, end)) if is_as_clean else ended
 
+    def _check_forgets(self, first: _Seen, again: _Seen) -> None:
+        """Raise if the second of two clean runs that are alike did not do the same as the first.
+
+        What a library has that was imported by the first run may show only in the second.
+        """
+        begins = [name for name in again.initial if name in first.initial]
+        if any(first.initial[name] != again.initial[name] for name in begins):
+            raise not_fresh(first.initial, again.initial)
+        only_first, only_again = first.trail - again.trail, again.trail - first.trail
+        both = [name for name in again.found if name in first.found]
+        differing = differences(
+            {name: first.found[name] for name in both}, {name: again.found[name] for name in both}
+        )
+        if only_first or only_again:
+            one, other = _acts_text(only_first), _acts_text(only_again)
+            what, out = f"The first run did {one}, and the second did {other}", "out of the state"
+        elif differing:
+            name, found, then = differing[0]
+            what = f"{name} is {found!r} after the first run, and {then!r} after the second"
+            out = self._way_out(name, self.account)
+        else:
+            return
+        raise ExplorationError(
+            "Two clean runs of the job at the same time and with the same random values do not do the same, so "
+            f"the job keeps something from one run to the next that the world does not build anew. {what}. "
+            f"Build in the world what the job keeps, or leave what differs {out}. A library that prepares itself "
+            "once a process has to do so before the check."
+        )
+
+    def _way_out(self, name: str, other: Account) -> str:
+        """Return how a part of what was observed is left out."""
+        unshown = self.account.item_of(name) or other.item_of(name)
+        return "out of the state" if unshown is None else f"out by ignore={{{unshown.short!r}}}"
+
     def _check_repeats(self, first: History, second: _SecondRun) -> None:
         """Raise if two clean runs begin or end differently."""
         if second.initial != first.initial:
@@ -159,12 +285,10 @@ class Reference:
         differing = differences(self.wanted, second.found)
         if differing:
             name, one, two = differing[0]
-            unshown = self.account.item_of(name) or second.account.item_of(name)
-            out = "out of the state" if unshown is None else f"out by ignore={{{unshown.short!r}}}"
+            out = self._way_out(name, second.account)
             raise ExplorationError(
-                f"Two clean runs of the job end differently, so it is not deterministic: {name} is {one!r} "
-                f"after one and {two!r} after the other. Leave what differs {out}, or take it from the "
-                "arguments."
+                f"Two clean runs of the job with different random values end differently: {name} is {one!r} after "
+                f"one and {two!r} after the other. Leave what differs {out}, or take it from the arguments."
             )
 
     def _why_unseen(self) -> str:
@@ -186,11 +310,22 @@ class Reference:
             )
         return ""
 
-    def _imports_libraries(self) -> bool:
+    def _first_run(self) -> _Seen:
+        """Return what the first clean run did, by which the memory of processes is known in later ones."""
+        while not self._is_imported:
+            seen = self._imports_libraries()
+            if seen is not None:
+                self._is_imported = True
+                return seen
+        history = self.history(learns=True)
+        found, initial = self._clean(history)
+        return _Seen(initial, history.trail(), found)
+
+    def _imports_libraries(self) -> _Seen | None:
         """Run the job once so that its libraries get imported, and patch those.
 
         Returns:
-            True if that run may have failed only because a library was not patched yet.
+            What the run did; None if a library was not patched yet, so that effects of the run were not seen.
 
         Raises:
             ExplorationError: when it did what shows nothing.
@@ -204,7 +339,7 @@ class Reference:
         engine.remember_process(modules)
         history = self.history(learns=True)
         with engine.noting_imports(globals_before.add):
-            self._clean(history)
+            found, initial = self._clean(history)
         _check_ran(history.runs[0])
         if history.hangs:
             check_not_refused(history)
@@ -213,11 +348,11 @@ class Reference:
         engine.process_memory.keep_only(scope.modules())
         # The globals are those from before, and a lock among them belongs to the loop of that run.
         engine.renew_process()
-        if engine.sources.catch_up() and history.refusal is not None:
-            return True
+        if engine.sources.catch_up():
+            return None
         # Before another run meets what the refused one has left, such as a lock file.
         check_not_refused(history)
-        return False
+        return _Seen(initial, history.trail(), found)
 
     def _clean(self, history: History) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         with history.opened():
@@ -251,6 +386,8 @@ class Reference:
             clean=self.account,
             learns=learns,
             initial=None if learns else self._initial,
+            derived=self._derived,
+            children=self.children,
         )
 
     def wanted_after(
@@ -273,6 +410,13 @@ class Reference:
             return history.observed_at_end()
 
 
+def _acts_text(acts: Counter[tuple[str, object]]) -> str:
+    """Return the first few of some effects, beside those that both runs had."""
+    texts = [f"{kind}: {text}" for kind, text in acts.elements()]
+    more = f" and {len(texts) - _MOST_ACTS} more" if len(texts) > _MOST_ACTS else ""
+    return (", ".join(texts[:_MOST_ACTS]) or "nothing else") + more
+
+
 def _check_succeeded(history: History) -> None:
     """Raise if a delivery of a clean run has failed, or if the job still asks for another one."""
     for run in history.runs:
@@ -280,13 +424,13 @@ def _check_succeeded(history: History) -> None:
             through = "".join(f"\n  {origin.shown}" for origin in run.trace)
             raise ExplorationError(
                 f"One clean run of the job ends with {run.error!r}, although nothing disturbs its delivery "
-                f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that the job "
-                f"succeeds, or say accept=({type(run.error).__name__},) when that is how it is to end."
+                f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that the "
+                f"job succeeds, or say accept=({type(run.error).__name__},) when that is how it is to end."
             ) from run.error
     if not history.runs[-1].acknowledged:
         raise ExplorationError(
-            f"The clean run of the job comes to no end: each of its {len(history.runs)} deliveries asks for another "
-            "one. Make the world such that the job finds what it waits for."
+            f"The clean run of the job comes to no end: each of its {len(history.runs)} deliveries asks for "
+            "another one. Make the world such that the job finds what it waits for."
         )
 
 

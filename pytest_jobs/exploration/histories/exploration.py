@@ -12,6 +12,7 @@ from ...harness.records.texts import short_repr
 from ..engine.points import Point
 from ..engine.watching import Run
 from ..stores.account import Account, Item
+from .children import Child
 from .plans import HISTORIES, HistoryName, Plan, stands_for_all
 from .stretches import Chosen
 from .verdicts import Verdict
@@ -24,6 +25,8 @@ class Failure:
     plan: Plan
     verdict: Verdict
     runs: tuple[Run, ...]
+    #: The deliveries of the jobs that the job has enqueued.
+    children: tuple[Child, ...] = ()
 
 
 @dataclass
@@ -89,6 +92,19 @@ class Exploration:
     unshown: dict[Item, None] = field(default_factory=dict)
     not_compared: dict[str, None] = field(default_factory=dict)
 
+    #: The errors after which the library does not deliver again and the check did, each with the histories that
+    #: passed by that.
+    only_by_redelivery: dict[str, dict[HistoryName, None]] = field(default_factory=dict)
+    #: The name of the library.
+    library: str = ""
+    #: The jobs that the job enqueues and that are not performed, each with the reason.
+    not_performed: Mapping[str, str] = field(default_factory=dict)
+    #: The places of values that the job computes from chance, and from the time, which compare by their pattern.
+    by_chance: Sequence[str] = ()
+    by_time: Sequence[str] = ()
+    #: The parts of the state that end differently when the job runs later.
+    on_time: Sequence[str] = ()
+
     def add_unshown(self, account: Account) -> None:
         """Take over what is compared, and what is not, in one history."""
         self.unshown.update(dict.fromkeys(account.compared))
@@ -144,18 +160,24 @@ class Exploration:
             )
         if self.unseen:
             text += " With these arguments the job changes nothing that is compared."
-        if self.nothing_to_try:
-            text += f" Nothing to try for: {', '.join(self.nothing_to_try)}."
-        if self.not_asked:
-            text += f" Not explored: {', '.join(self.not_asked)}."
-        if self.elsewhere:
-            text += f" In other threads, and so not interrupted: {', '.join(self.elsewhere)}."
-        if self.unshown:
-            text += f" Compared unasked: {', '.join(map(str, self.unshown))}."
-        if self.not_compared:
-            text += f" Not compared: {', '.join(self.not_compared)}."
-        if self.untraced:
-            text += f" Lines not explored of: {', '.join(self.untraced)}."
+        not_performed = [f"{name} ({why})" for name, why in self.not_performed.items()]
+        for what, names in (
+            ("Nothing to try for", self.nothing_to_try),
+            ("Not explored", self.not_asked),
+            ("In other threads, and so not interrupted", self.elsewhere),
+            ("Compared unasked", list(map(str, self.unshown))),
+            ("Not compared", list(self.not_compared)),
+            ("Not performed, so that enqueueing it is an effect", not_performed),
+            ("Another value in each run, by chance", self.by_chance),
+            ("Another value in each run, by the time", self.by_time),
+            ("Depends on the time", self.on_time),
+            ("Lines not explored of", self.untraced),
+        ):
+            if names:
+                text += f" {what}: {', '.join(names)}."
+        for error, histories in self.only_by_redelivery.items():
+            text += f"\n{', '.join(histories)}: passed only by a redelivery that "
+            text += f"{self.library} does not make ({error})."
         if self.world:
             text += f"\nworld: {self.world}"
         return text

@@ -44,16 +44,24 @@ class Explorer:
         #: What was explored so far.
         self.exploration = Exploration(args, kwargs, options.names, options.depth)
 
-    def refer(self) -> None:
-        """Make the clean run, the first time.
+    def refer(self, limit: TimeLimit) -> None:
+        """Make the clean runs, the first time.
+
+        Args:
+            limit: the time for them and for all histories.
 
         Raises:
-            ExplorationError: when it shows nothing.
+            ExplorationError: when they show nothing.
         """
-        self.reference.refer()
+        self.reference.refer(limit)
         self.exploration.reference = self.reference.run
+        self.exploration.library = self.checked.target.bridge.name
         self.exploration.add_unshown(self.reference.account)
         self.exploration.unseen = self.reference.unseen
+        self.exploration.not_performed = self.reference.children.not_performed
+        self.exploration.by_chance = self.reference.found_by("chance")
+        self.exploration.by_time = self.reference.found_by("time")
+        self.exploration.on_time = self.reference.on_time
         if not self.tries_all:
             self.exploration.chosen = self.chosen()
         plans = self.plans(self.exploration.names)
@@ -72,7 +80,7 @@ class Explorer:
         Raises:
             ExplorationError: when nothing can be shown.
         """
-        self.refer()
+        self.refer(limit)
         exploration = self.exploration
         exploration.elsewhere = tuple(dict.fromkeys(self.reference.run.elsewhere))
         plans = self.plans([name for name in names if name not in self._tried])
@@ -184,12 +192,26 @@ class Explorer:
             self.exploration.add_unshown(history.account)
             accepted = options.at_least_once if plan.cuts_off else ()
             wanted = reference.wanted_after(plan, history.account.compared)
-            verdict = judge(wanted, found, history.initial, last, accepted)
+            verdict = judge(
+                wanted,
+                found,
+                history.initial,
+                last,
+                accepted,
+                options.repeatable,
+                history.failed_child,
+            )
             runs = runner.runs()
         if runner.disturbed:
             return self._carried_out(plan, unwinds_last=True)
         if verdict is not None:
-            return Failure(plan, verdict, runs)
+            return Failure(plan, verdict, runs, tuple(history.children))
+        failed = runner.only_by_redelivery
+        if failed is not None:
+            where = f" at {failed.origin}" if failed.origin is not None else ""
+            self.exploration.only_by_redelivery.setdefault(
+                f"{type(failed.error).__name__}{where}", {}
+            )[plan.name] = None
         second = runner.second
         goes_deeper = plan.second is None and plan.name in TWICE_INTERRUPTED
         if self.keeps_seconds and goes_deeper and second is not None:

@@ -22,18 +22,22 @@ from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
 from ..engine.memory import SharedMemory
 from ..engine.processes import GlobalName, Memories, Memory
+from ..engine.sameness.derived import Derived
 from ..engine.sameness.renaming import Renaming
 from ..engine.threads import OwnThread, SameThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
 from ..engine.watching import AtPoint, AtSome, Run, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
+from .children import MOST_CHILDREN, Child, Children, unseen_of
 from .stretches import Sight, seen_at
 
 T = TypeVar("T")
 
 #: How long after the end of a delivery that slept the next one begins.
 _PAUSE: Final = timedelta(seconds=3)
+#: How long after the beginning of a delivery that took no time the next one begins.
+_TICK: Final = timedelta(seconds=1)
 #: How long after one another a job is delivered until it is acknowledged.
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
@@ -54,6 +58,8 @@ class History(Deliveries):
         clean: Account | None = None,
         learns: bool = False,
         initial: Mapping[str, Any] | None = None,
+        derived: Derived | None = None,
+        children: Children | None = None,
     ) -> None:
         """Build nothing yet.
 
@@ -68,6 +74,8 @@ class History(Deliveries):
             clean: the stores as the clean run used them; None for the clean run itself.
             learns: whether it shows what a process keeps, which other histories then begin without.
             initial: what is observed before the first delivery; None if that is to be looked at.
+            derived: where values stand that the job computes from chance or from the time.
+            children: which of the jobs that the job enqueues are performed.
         """
         options = checked.options
         super().__init__(checked.engine, options.world, options.accept, seed=seed)
@@ -80,6 +88,14 @@ class History(Deliveries):
         self._delay = delay
         self._learns = learns
         self._initial = initial
+        self._derived = Derived() if derived is None else derived
+        self._known_children = Children() if children is None else children
+        #: The deliveries of the jobs that the job has enqueued.
+        self.children: list[Child] = []
+        #: The names of the jobs that were performed, by the identity of the effect that enqueued them.
+        self._performed: dict[int, str] = {}
+        #: What is observed before the first delivery.
+        self.initial: Mapping[str, Any] = {}
         self._context = contextvars.copy_context()
         self._given_up: list[Worker[Run]] = []
         #: How long nothing was delivered since the last delivery began.
@@ -177,10 +193,15 @@ class History(Deliveries):
         return run
 
     def begun(self) -> Run:
-        if self.runs and not self._watches and self._slept_since(self.runs[-1].at_ns):
-            # Otherwise this delivery would begin at the very time that the last one may have stored as the
-            # end of what it slept for, and nobody could say which of both a time is.
-            self.wait(_PAUSE)
+        if self.runs and not self._watches:
+            last_ns = self.runs[-1].at_ns
+            if self._slept_since(last_ns):
+                # Otherwise this delivery would begin at the very time that the last one may have stored as the
+                # end of what it slept for, and nobody could say which of both a time is.
+                self.wait(_PAUSE)
+            elif self.engine.clock.now_ns() == last_ns:
+                # No two deliveries of one message come at the same time.
+                self.wait(_TICK)
         self._waited_ns = 0
         return super().begun()
 
@@ -253,6 +274,11 @@ class History(Deliveries):
         run.dropped = not again
         return again
 
+    @property
+    def redelivers_on_raise(self) -> bool:
+        """Whether the library delivers the job again after any error."""
+        return self._checked.semantics.redelivered_on_raise
+
     def comes_again_after_death(self, *, outage: bool) -> bool:
         """Return whether the job is delivered again after its worker died.
 
@@ -264,6 +290,48 @@ class History(Deliveries):
         again = again or not self._options.as_configured
         self.runs[-1].dropped = not again
         return again
+
+    def _empty_queue(self) -> None:
+        """Perform what the deliveries have enqueued, and what that enqueues, when it is due."""
+        most = MOST_CHILDREN if self._learns else 10 * MOST_CHILDREN
+        while not self._watches and not self._shows_nothing():
+            record = min(self._pending_children(), key=_due, default=None)
+            if record is None:
+                return
+            if len(self.children) == most:
+                self._known_children.leave(self._pending_children())
+                if not self._learns:
+                    self.refuse(
+                        f"The job has enqueued more than {most} jobs, among them {record.name}, and one clean run "
+                        f"enqueues fewer than {MOST_CHILDREN}."
+                    )
+                return
+            self._perform_child(record)
+
+    def _pending_children(self) -> Iterator[JobRecord]:
+        own, known = self._record.job_id, self._known_children
+        for record in self.ledger.pending():
+            is_child = record.sequence > self._record.sequence and record.job_id != own
+            if is_child and known.is_performed(record):
+                yield record
+
+    def _perform_child(self, record: JobRecord) -> None:
+        act = self.sink.act_of(record)
+        if act is not None:
+            self._performed[id(act)] = record.name
+        if self._learns:
+            self.engine.scope.add(record.source.resolve(record.source.job_of(record)))
+        self.ledger.claim(record)
+        self._wait_until(record.envelope.due_ns or 0)
+        # The clean run teaches what children do as well.
+        run = self.begun_as(1 if self._learns else 2)
+        self.children.append(Child(record, run))
+        self.make(run, record, lines=False, limited=True)
+
+    @property
+    def failed_child(self) -> Child | None:
+        """The first job that the job has enqueued and that has failed; None if none has."""
+        return next((child for child in self.children if child.run.failed), None)
 
     # Processes
 
@@ -380,7 +448,8 @@ class History(Deliveries):
     def observed(self) -> dict[str, Any]:
         """Return the state of the world and the effects, in a form that can be compared."""
         renaming = self._renaming()
-        return {**self._shown(renaming), **self._calls(renaming)}
+        found = {**self._shown(renaming), **self._calls(renaming)}
+        return self._derived.applied(found, self.initial)
 
     def sight(self, memory: SharedMemory) -> Sight:
         """Return what is outside of the first delivery now.
@@ -401,13 +470,29 @@ class History(Deliveries):
 
         Stores are read last: only now is known what the snapshot reads.
         """
+        self._empty_queue()
         renaming = self._renaming()
         shown = self._shown(renaming)
         if self.refusal is not None:
             # Nothing is compared, and a store of the refused delivery may not be there.
             return shown
-        unshown = self.account.settle(renaming.of_call, self._chance.pattern)
-        return {**shown, **unshown, **self._calls(renaming)}
+        unshown = self.account.settle(renaming.of_call, self._pattern)
+        found = {**shown, **unshown, **self._calls(renaming)}
+        return self._derived.applied(found, self.initial)
+
+    def trail(self) -> Counter[tuple[str, object]]:
+        """Return the effects that were told, each with how often; threads promise no order."""
+        runs = chain(self.runs, (child.run for child in self.children))
+        acts = (act for run in runs for act in run.point_acts)
+        return Counter(
+            (act.kind, self.form_of(act.text))
+            for act in acts
+            if act is not None and act.tells_itself
+        )
+
+    def _pattern(self, name: str) -> str:
+        """Return a name with words for its parts that are different in each history."""
+        return self._derived.pattern(self._chance.pattern(name))
 
     def _shown(self, renaming: Renaming) -> dict[str, Any]:
         with self.account.during("snapshot"):
@@ -416,19 +501,31 @@ class History(Deliveries):
     def _calls(self, renaming: Renaming) -> dict[str, Any]:
         done: dict[str, Counter[Any]] = {}
         for act in self._effects_that_count():
-            value = act.text if act.value is None else act.value
-            done.setdefault(act.kind, Counter())[renaming.of_call(value)] += 1
+            form = renaming.of_call(act.text if act.value is None else act.value)
+            calls = done.setdefault(act.kind, Counter())
+            # How often a job was enqueued shows in what it did.
+            is_once = id(act) in self._performed or (
+                bool(self._options.repeatable) and self._options.repeatable.takes(act.kind, form)
+            )
+            calls[form] = 1 if is_once else calls[form] + 1
         return {f"{kind} calls": dict(count) for kind, count in done.items()}
 
     def _effects_that_count(self) -> Iterator[Act]:
         """Yield the effects that count.
 
-        These are not withdrawn enqueues, calls repeated with a known key, and values that were replaced.
+        These are not withdrawn enqueues, enqueues of jobs that were performed and seen, calls repeated with a
+        known key, and values that were replaced.
         """
         known = set()
+        # A job of which a clean run sees nothing may be lost, and nobody would see that either.
+        unseen = unseen_of(self.children) if self._learns else self._known_children.unseen
         last: dict[object, Act] = {}
-        for act in (act for run in self.runs for act in run.acts):
+        runs = chain(self.runs, (child.run for child in self.children))
+        for act in (act for run in runs for act in run.acts):
             if any(act is withdrawn for withdrawn in self._withdrawn):
+                continue
+            child = self._performed.get(id(act))
+            if child is not None and child not in unseen:
                 continue
             identified_by = (act.kind, repr(act.key))
             if act.slot is not None:
@@ -439,3 +536,8 @@ class History(Deliveries):
         for act in chain.from_iterable(acts() for acts in later_acts(self.of_history)):
             last[act.kind, repr(act.slot)] = act
         yield from last.values()
+
+
+def _due(record: JobRecord) -> tuple[int, int]:
+    """Return when a job is due; of those that are due at once, the first comes first."""
+    return record.envelope.due_ns or 0, record.sequence

@@ -33,6 +33,9 @@ class PlanRunner:
         #: Whether a killed delivery, when it was unwound, changed what a killed process leaves as it is, so
         #: that nothing is shown.
         self.disturbed = False
+        #: The delivery that failed with an error after which the library does not deliver again; None if there is
+        #: none. The check delivers again all the same.
+        self.only_by_redelivery: Run | None = None
         self._history = history
         history.title = plan.name
         self._clean = clean
@@ -198,18 +201,24 @@ class PlanRunner:
 
     def _fail(self, act: Act) -> Run:
         plan, history = self._plan, self._history
-        hit = []
+        injected: list[BaseException | None] = []
 
         def fail() -> BaseException | None:
-            hit.append(plan)
             # Not that of the clean run: the connection that is lost is the one of this delivery.
             own = history.runs[-1].point_acts[-1] or act
             make = own.refused if plan.name == "effect_fails" else own.answer_lost
-            return None if make is None else make()
+            injected.append(None if make is None else make())
+            return injected[-1]
 
         first = history.deliver(self._at_first(fail))
-        if not hit:
+        if not injected:
             self._fail_to_come_to(first)
+        if first.is_left_to_library and not history.redelivers_on_raise:
+            if _is_accident(first, injected[0]):
+                # What production does: the library has no rule for this error either.
+                first.dropped = first.failed_otherwise = True
+                return first
+            self.only_by_redelivery = first
         return history.continue_after(first) if history.comes_again(first) else first
 
     def _fail_to_come_to(self, run: Run) -> None:
@@ -235,3 +244,10 @@ class PlanRunner:
             return None if wanted is not None and point.name != wanted.name else interrupt()
 
         return AtSome(frozenset((self._plan.second,)), at_point)
+
+
+def _is_accident(run: Run, injected: BaseException | None) -> bool:
+    """Return whether a delivery failed by an error that its own code caused while it handled another one."""
+    error, origin = run.error, run.origin
+    is_other = error is not injected and error is not None and error.__cause__ is not injected
+    return is_other and origin is not None and not origin.is_on_purpose

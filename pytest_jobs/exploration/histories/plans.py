@@ -53,7 +53,8 @@ def why_nothing_to_try(name: HistoryName) -> str:
 _AT_ONCE: Final = timedelta(0)
 _NEXT_DAY: Final = timedelta(hours=25)
 _LATER: Final = (timedelta(hours=1), _NEXT_DAY, timedelta(days=40))
-_LEASE: Final = timedelta(seconds=3_700)
+#: Whole minutes, as the other gaps, so that no delivery begins at a whole minute if the first does not.
+_LEASE: Final = timedelta(minutes=62)
 _CUT_OFF: Final = frozenset(("crash", "effect_fails", "reply_lost", "late", "lease_expires"))
 _OVERLAPPING: Final = frozenset(("overlap", "lease_expires"))
 _KILLED: Final = frozenset(("crash", "late"))

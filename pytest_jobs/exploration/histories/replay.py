@@ -14,6 +14,7 @@ from ...core.arguments.records import RecordReference, Reference
 from ...errors import DeserializationError, ExplorationError, SerializationError
 from ...harness.records.texts import short_name
 from ..engine.points import Point, enclosing_function
+from ..engine.world import TimeLimit
 from .exploration import Exploration
 from .explorer import Explorer
 from .plans import HISTORIES, Plan, deeper
@@ -179,14 +180,19 @@ def _bare(name: str) -> str:
     return re.sub(r"[^\w.]+", "", name)
 
 
-def replay(explorer: Explorer, token: Token) -> None:
+def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
     """Carry out the one history that a token names.
+
+    Args:
+        explorer: tries histories of the job.
+        token: the token.
+        limit: the time for the clean runs.
 
     Raises:
         ExplorationError: when the job does not have this history any more.
     """
     explorer.tries_all = True
-    explorer.refer()
+    explorer.refer(limit)
     plan = _plan(explorer, token)
     exploration = explorer.exploration
     exploration.planned = exploration.histories = 1

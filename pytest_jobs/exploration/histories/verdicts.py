@@ -11,6 +11,8 @@ from ...errors import DivergedState, DuplicateEffect, LostEffect, NotIdempotent,
 from ..engine.points import Origin
 from ..engine.sameness.differences import MISSING, differences
 from ..engine.watching import Run
+from .children import Child
+from .repeatable import Repeatable
 
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK"]
 
@@ -51,6 +53,8 @@ def judge(
     initial: Mapping[str, Any],
     last: Run,
     at_least_once: Collection[str],
+    repeatable: Repeatable,
+    failed_child: Child | None = None,
 ) -> Verdict | None:
     """Return the verdict on a history; None if it ended as one clean run does.
 
@@ -60,11 +64,14 @@ def judge(
         initial: what is observed before the first delivery.
         last: the last delivery.
         at_least_once: names that may have more than wanted.
+        repeatable: the effects and parts of the state that may have more of the same in each history.
+        failed_child: a job that the job has enqueued and that has failed, which none does after one clean run.
     """
     differing = [
         difference
         for difference in differences(wanted, found)
         if not is_accepted(difference, at_least_once)
+        and not (repeatable and repeatable.takes(difference[0]) and is_more_of_the_same(difference))
     ]
     ranked = sorted(differing, key=lambda difference: _rank(difference, initial))
     words: dict[str, Word] = {
@@ -82,25 +89,40 @@ def judge(
         name = type(last.error).__name__ if last.error is not None else "no end"
         return Verdict("POISON", name, tuple(differing), last.error, last.origin)
     if not differing:
-        return None
+        return None if failed_child is None else _failure_of(failed_child)
     name = ranked[0][0] if is_done else undone[0]
     word = words[name] if is_done else "STUCK"
-    what = _what(name, wanted.get(name, MISSING), found.get(name, MISSING))
+    what = what_of((name, wanted.get(name, MISSING), found.get(name, MISSING)))
     return Verdict(word, what, tuple(differing), last.error, last.origin)
 
 
-def _what(name: str, once: Any, now: Any) -> str:
+def _failure_of(child: Child) -> Verdict:
+    error = child.run.error
+    what = f"{type(error).__name__} in {child.record.name}"
+    return Verdict("POISON", what, (), error, child.run.origin)
+
+
+def what_of(difference: tuple[str, Any, Any]) -> str:
     """Return the name of an effect as precisely as possible: `gateway.charge` rather than `gateway`."""
+    return next(iter(names_in(difference)), difference[0])
+
+
+def names_in(difference: tuple[str, Any, Any]) -> dict[str, None]:
+    """Return the names of all effects that differ, or that of a part of the state."""
+    name, once, now = difference
     kind = name.removesuffix(" calls")
     wanted, found = _counted(once), _counted(now)
     if kind == name or wanted is None or found is None:
-        return name
-    key = next(iter((found - wanted) or (wanted - found)), None)
-    if isinstance(key, tuple) and key and isinstance(key[0], str) and key[0] != kind:
-        is_method = key[0].replace("().", ".").replace(".", "").isidentifier()
-        joint = "." if kind != "enqueue" and is_method else " "
-        return f"{kind}{joint}{key[0]}"
-    return kind
+        return {name: None}
+    return dict.fromkeys(_precise(kind, form) for form in (found - wanted) or (wanted - found))
+
+
+def _precise(kind: str, form: Any) -> str:
+    if not (isinstance(form, tuple) and form and isinstance(form[0], str) and form[0] != kind):
+        return kind
+    is_method = form[0].replace("().", ".").replace(".", "").isidentifier()
+    joint = "." if kind != "enqueue" and is_method else " "
+    return f"{kind}{joint}{form[0]}"
 
 
 def _rank(difference: tuple[str, Any, Any], initial: Mapping[str, Any]) -> tuple[bool, bool, int]:
@@ -156,8 +178,13 @@ def _counted(value: Any) -> Counter[Any] | None:
 
 def is_accepted(difference: tuple[str, Any, Any], at_least_once: Collection[str]) -> bool:
     """Return whether a part differs only by how often something happened, and its name is among those."""
-    name, once, now = difference
-    if name.removesuffix(" calls") not in at_least_once and name not in at_least_once:
-        return False
+    name = difference[0]
+    is_named = name.removesuffix(" calls") in at_least_once or name in at_least_once
+    return is_named and is_more_of_the_same(difference)
+
+
+def is_more_of_the_same(difference: tuple[str, Any, Any]) -> bool:
+    """Return whether something only happened more often than in one clean run."""
+    _, once, now = difference
     wanted, found = _counted(once), _counted(now)
     return wanted is not None and found is not None and set(wanted) == set(found)

@@ -82,6 +82,9 @@ class MachineRun:
         self.any_point = False
         #: Whether a delivery had an effect, or the state changed.
         self.any_change = False
+        #: By the names of jobs: None as soon as one succeeded at a first delivery that nothing disturbed, and the
+        #: error of such a delivery before.
+        self._first: dict[str, BaseException | None] = {}
         self._example: Example | None = None
         self._make: Callable[[MachineRun], Example] | None = None
         self._initial: Mapping[str, Any] | None = None
@@ -135,6 +138,15 @@ class MachineRun:
         if example is not None:
             example.close()
 
+    def note_first(self, name: str, error: BaseException | None) -> None:
+        """Note how the first delivery of a job ended that nothing disturbed.
+
+        Args:
+            name: the name of the job.
+            error: the error with which it failed; None if it has not.
+        """
+        self._first[name] = error if self._first.get(name, error) is not None else None
+
     def check_guesses(self, error: Exception) -> None:
         """Check that an example that is over did not fail because its world was taken for memory of a process.
 
@@ -171,6 +183,13 @@ class MachineRun:
                 f"{name} never performed a job, so it shows nothing: give `jobs` arguments that can be drawn, "
                 "or write rules that enqueue, and preconditions that can be met."
             )
+        for job, error in self._first.items():
+            if error is not None:
+                raise ExplorationError(
+                    f"{job} never succeeded at a first delivery that nothing disturbed: it failed with {error!r}. "
+                    f"So nothing shows how its work ends well. Make the world such that {job} succeeds, or say "
+                    f"accept = ({type(error).__name__},) if it may end so."
+                ) from error
         if not self.any_change:
             raise ExplorationError(
                 f"{name} performed jobs {self.performed} times, and they changed nothing that the world shows and "

@@ -341,6 +341,8 @@ class Session(Deliveries):
         if self._processes.working.paused:
             self._let_overtake(item)
         self._note(run)
+        if interruption is None and not item.again and record.retry_of is None:
+            self._run.note_first(item.label.partition("#")[0], run.error if run.failed else None)
         if interruption is None and run.error is None:
             check_finished(run)
         return run, self._following(item, run)

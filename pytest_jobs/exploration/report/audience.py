@@ -82,6 +82,8 @@ class Audience:
         self.ascii = ascii
         self.replay = replay
         self.sources = sources
+        #: Returns the names of effects that may happen again in the checks of the test, by marker and ini file.
+        self.repeatable: Callable[[], Sequence[str]] = tuple
         #: The temporary folder of the test, `tmp_path`; None if it asks for none.
         self.folder: Path | None = None
         #: The results of the checks in this test.

@@ -27,6 +27,8 @@ class Habits:
     is_done: bool = True
     #: Whether the library drops it as configured.
     is_dropped: bool = False
+    #: The error by which it fails while it handles that of an effect; None if it does not.
+    other_error: BaseException | None = None
 
     @classmethod
     def of(cls, failure: Failure, reference: Run) -> Habits:
@@ -47,6 +49,7 @@ class Habits:
             len(committing),
             not failure.verdict.differences,
             failure.runs[-1].dropped,
+            failure.runs[-1].error if failure.runs[-1].failed_otherwise else None,
         )
 
 
@@ -170,6 +173,11 @@ def hint(word: Word, history: HistoryName, does: Habits | None = None) -> str:
         does: what the job does already; None if nothing is known of it.
     """
     does = does or Habits()
+    if does.other_error is not None:
+        return (
+            f"the job handles the error of its effect and raises {does.other_error!r} there, for which its "
+            "library has no rule, so it never comes again: mend the lines that handle the error."
+        )
     if does.is_dropped:
         return _DROPPED
     if word == "DUPLICATE" and does.keys:
@@ -184,7 +192,16 @@ def hint(word: Word, history: HistoryName, does: Habits | None = None) -> str:
     return found
 
 
-def accepting(names: Collection[str]) -> str:
-    """Return the hint that the test may accept that effects happen more often."""
+def accepting(names: Collection[str], *, always: bool, given: Collection[str] = ()) -> str:
+    """Return the hint that the test may accept that effects happen more often.
+
+    Args:
+        names: the effects.
+        always: whether they did although no delivery was cut off.
+        given: those that `at_least_once=` names already.
+    """
     told = ", ".join(map(repr, sorted(names)))
-    return f"If that may happen more often than once, write at_least_once={{{told}}}."
+    if not always:
+        return f"If that may happen more often than once, write at_least_once={{{told}}}."
+    only = "at_least_once= accepts only what follows an interruption. " if given else ""
+    return f"{only}If that may happen again at any time, write repeatable={{{told}}}."

@@ -17,7 +17,7 @@ from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import HISTORIES, HistoryName
 from ..histories.replay import Token, other_name, token_of
-from ..histories.verdicts import is_accepted
+from ..histories.verdicts import is_more_of_the_same, names_in
 from .audience import Audience
 from .difference import difference_text, plain
 from .hints import Habits, accepting, hint
@@ -94,24 +94,24 @@ class Report:
         """A guess at what may help."""
         does = Habits.of(self.failure, self.exploration.reference)
         text = hint(self.failure.verdict.word, self.history, does)
-        names = self._to_accept()
-        return f"{text} {accepting(names)}" if names else text
+        return " ".join((text, *self._accepting()))
 
-    def _to_accept(self) -> set[str]:
-        """Return the names for `at_least_once=` with which the check would pass; none if there are none."""
-        if self.rest is None or self.rest.left or self.rest.unclear:
-            return set()
-        names = set(self.at_least_once)
-        for failure in self.rest.failures:
-            verdict = failure.verdict
-            parts = {name.removesuffix(" calls") for name, _, _ in verdict.differences}
-            may_repeat = failure.plan.cuts_off and verdict.word == "DUPLICATE"
-            if not may_repeat or not all(
-                is_accepted(difference, parts) for difference in verdict.differences
-            ):
-                return set()
-            names |= parts
-        return names
+    def _accepting(self) -> Iterator[str]:
+        """Yield how the check would pass if the effects that were too many may happen again."""
+        rest = self.rest
+        failures = [self.failure] if rest is None else rest.failures
+        is_known = rest is not None and not rest.left and not rest.unclear
+        differing = [each for failure in failures for each in failure.verdict.differences]
+        if not all(failure.verdict.word == "DUPLICATE" for failure in failures):
+            return
+        if not differing or not all(map(is_more_of_the_same, differing)):
+            return
+        kinds = {name.removesuffix(" calls") for name, _, _ in differing}
+        if is_known and all(failure.plan.cuts_off for failure in failures):
+            yield accepting({*self.at_least_once, *kinds}, always=False)
+        else:
+            names = {name for difference in differing for name in names_in(difference)}
+            yield accepting(names, always=True, given=kinds.intersection(self.at_least_once))
 
     @property
     def _is_dropped(self) -> bool:

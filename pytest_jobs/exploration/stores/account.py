@@ -268,6 +268,10 @@ class Account:
             way: how, where the store makes a difference.
         """
         if self.phase == "delivery" and not self._settled and not told.get():
+            current = watcher.get()
+            if current is not None and not current.is_work():
+                # The library keeps a book of its deliveries, such as the results of jobs.
+                return
             _, ways = self._written.setdefault((store, name), (text, set()))
             ways.add(way)
 
@@ -324,7 +328,8 @@ class Account:
             for item, (key, name) in (self._clean.compared if self._clean else {}).items():
                 if item not in contents and key in self._stores:
                     self.compared[item] = (key, name)
-                    is_one = "<random>" not in item.name
+                    # A name with a part that is different in each history stands for any number of items.
+                    is_one = item.name == name.removeprefix(OWN)
                     contents[item] = [self._stores[key].content(name, renamed)] if is_one else []
         return {
             item.state_name: content[0] if len(content) == 1 else tuple(sorted(content, key=repr))

@@ -14,13 +14,15 @@ _LIKE_OURS: Final = r"""(?m)^\s*(["']?jobs?[-_]|\[.*pytest.jobs)"""
 CRASH_POINTS: Final = 50
 MARKER: Final = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
-    "queues=file, idempotent=bool, crash=bool): open a job harness for the test, with these settings. "
-    "idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter; alone they open none."
+    "queues=file, repeatable=names, idempotent=bool, crash=bool): open a job harness for the test, with these "
+    "settings. idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter, and repeatable "
+    "names effects that may happen again in checks; these three alone open none."
 )
 
 
-#: One value; true or false; several names; several reports; or the name of a file and one word more.
-Kind: TypeAlias = Literal["value", "switch", "words", "reports", "file"]
+#: One value; true or false; several names; names that may have spaces, one a line; several reports; or the name of
+#: a file and one word more.
+Kind: TypeAlias = Literal["value", "switch", "words", "lines", "reports", "file"]
 
 
 class Option:
@@ -133,6 +135,13 @@ OPTIONS: Final = (
         "Repeat each test that performs jobs, and kill a job at another line each time.",
     ),
     Option(
+        "repeatable",
+        "lines",
+        "Let these effects happen again in each check: names or patterns with commas between them, such as "
+        "mail, enqueue shop.ship, POST hooks.example/*.",
+        "EFFECTS",
+    ),
+    Option(
         "crash-points",
         "value",
         f"Try at most so many points of one test with --jobs-crash; {CRASH_POINTS} by default.",
@@ -178,7 +187,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             group.addoption(flag, action="store_true", dest=name, default=False, help=option.text)
             parser.addini(name, option.text, type="bool", default=False)
             continue
-        action = "append" if option.kind in ("words", "reports") else "store"
+        action = "append" if option.kind in ("words", "lines", "reports") else "store"
         group.addoption(
             flag,
             action=action,
@@ -190,7 +199,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         if option.kind == "value":
             parser.addini(name, option.text, default=option.default)
         else:
-            parser.addini(name, option.text, type="args", default=[])
+            kind: Literal["linelist", "args"] = "linelist" if option.kind == "lines" else "args"
+            parser.addini(name, option.text, type=kind, default=[])
     group.addoption(
         "--jobs-replay",
         dest="jobs_replay",

@@ -30,8 +30,8 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 _ANNOTATIONS: Final = ("github",)
 #: What a marker says by True or False.
 _SWITCHES: Final = ("strict", "idempotent", "crash")
-#: Settings of a marker that only keep attacks away: for these alone no harness is opened.
-_AGAINST_ATTACKS: Final = frozenset(("idempotent", "crash"))
+#: Settings of a marker for attacks and checks only: for these alone no harness is opened.
+_OPEN_NONE: Final = frozenset(("idempotent", "crash", "repeatable"))
 
 
 class NamedFile(NamedTuple):
@@ -85,6 +85,8 @@ class JobOptions(NamedTuple):
     idempotent: bool = True
     #: Whether they may be killed.
     crash: bool = True
+    #: The names of effects that may happen again in checks.
+    repeatable: tuple[str, ...] = ()
     #: Whether habits of jobs are looked for.
     lint: bool = False
     #: Whether failures are written as annotations of GitHub too.
@@ -132,8 +134,9 @@ def item_options(item: pytest.Item) -> JobOptions:
         options = options._replace(**options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
         marked = _marked(marker, item)
-        opens = options.always or not marked or not marked.keys() <= _AGAINST_ATTACKS
-        options = options._replace(**{**marked, "always": opens})
+        opens = options.always or not marked or not marked.keys() <= _OPEN_NONE
+        repeatable = (*options.repeatable, *marked.pop("repeatable", ()))
+        options = options._replace(**{**marked, "always": opens, "repeatable": repeatable})
     return options
 
 
@@ -161,6 +164,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         attack_calls=_attack_calls(config, attack),
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
+        repeatable=_effects(config),
         lint=_is_on(config, "lint"),
         annotates=_annotates(config),
         coverage=_coverage(config),
@@ -220,6 +224,13 @@ def _words(config: pytest.Config, name: str) -> tuple[str, ...]:
     """Return the names that an option lists, with commas between them or not."""
     given, _ = _given(config, name)
     return tuple(word for text in given for word in text.replace(",", " ").split())
+
+
+def _effects(config: pytest.Config) -> tuple[str, ...]:
+    """Return the names of the effects that may happen again; such a name may have a space in it."""
+    given, _ = _given(config, "repeatable")
+    names = (name.strip() for text in given for name in text.split(","))
+    return tuple(filter(None, names))
 
 
 def _mode(config: pytest.Config) -> Mode | None:
@@ -424,7 +435,7 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
     if marker.args:
         raise pytest.UsageError(
             f"{where} has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, "
-            "idempotent= or crash=."
+            "repeatable=, idempotent= or crash=."
         )
     marked = dict(marker.kwargs)
     for name, value in marker.kwargs.items():
@@ -432,10 +443,16 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
             _checked(name, value, f"{where}: {name}")
         elif name == "queues":
             marked[name] = _marked_queues(value, f"{where}: queues", item)
+        elif name == "repeatable":
+            if isinstance(value, str) or not all(isinstance(one, str) for one in value):
+                raise pytest.UsageError(
+                    f"{where}: repeatable is {value!r}; it is a collection of names of effects, such as "
+                    "{'mail', 'enqueue shop.ship'}."
+                )
         elif name not in _SWITCHES:
             from ...core.foundation.options import nearest
 
-            known = (*_VALUES, "queues", *_SWITCHES)
+            known = (*_VALUES, "queues", "repeatable", *_SWITCHES)
             raise pytest.UsageError(
                 f"{where}: {name!r} is not a keyword of the marker{nearest(name, known)} "
                 f"It takes {', '.join(known)}."

@@ -74,6 +74,18 @@ class Unordered(list[Any]):
     """A list whose order does not matter."""
 
 
+class Members(tuple[Any, ...]):
+    """The form of something whose members have no order, such as a set."""
+
+    __slots__ = ()
+
+
+class Keyed(tuple[tuple[Any, Any], ...]):
+    """The form of a mapping: its keys and values, in an order that does not depend on where they were found."""
+
+    __slots__ = ()
+
+
 class Fields(tuple[str, tuple[tuple[str, Any], ...]]):
     """The form of an object: the name of its class, and its fields."""
 
@@ -105,7 +117,7 @@ class Renaming:
             dict: self._by_key,
             list: self._sequence,
             tuple: self._sequence,
-            Unordered: lambda value: tuple(_ordered(self._sequence(value))),
+            Unordered: lambda value: Members(_ordered(self._sequence(value))),
             datetime: volatile.instant,
             date: volatile.day,
             **dict.fromkeys(_PLAIN, _itself),
@@ -229,7 +241,7 @@ class Renaming:
             raise
         finally:
             self._open.discard(identity(value))
-        return tuple(_ordered(pairs))
+        return Keyed(_ordered(pairs))
 
     def _sequence(self, value: Iterable[Any]) -> Any:
         forms: list[Any] = []
@@ -246,11 +258,11 @@ class Renaming:
 
     def _set(self, value: AbstractSet[Any]) -> Any:
         members = sorted(value, key=self._volatile.drawn_order) if len(value) > 1 else value
-        return tuple(_ordered(self._sequence(members)))
+        return Members(_ordered(self._sequence(members)))
 
     def _rows(self, ordered: bool, rows: list[Any]) -> Any:
         forms = self._sequence(rows)
-        return forms if ordered else tuple(_ordered(forms))
+        return forms if ordered else Members(_ordered(forms))
 
     def _by_name(self, value: Any, pairs: Pairs) -> Any:
         forms: list[tuple[str, Any]] = []

@@ -1,0 +1,412 @@
+"""What a check takes for granted: clean runs end well at once, and differ in one thing at a time."""
+
+import hashlib
+import itertools
+import random
+import secrets
+import string
+import time
+from datetime import datetime
+from unittest.mock import Mock
+
+import celery
+import pytest
+from tables import each_row
+
+from pytest_jobs import check_idempotent, job, sqlite_world
+from pytest_jobs.errors import (
+    DuplicateEffect,
+    ExplorationError,
+    LostEffect,
+    NotIdempotent,
+    PoisonJob,
+)
+from pytest_jobs.exploration import check
+from pytest_jobs.exploration.engine.world import TimeLimit
+
+app = celery.Celery("clean", broker="memory://")
+mail = Mock(spec=["send", "tell", "post"])
+users = {}
+numbers = itertools.count()
+
+
+def world():
+    users.clear()
+    users[7] = {"name": "ann", "password": None}
+    yield lambda: {"users": users}
+
+
+def outcome(checked, **options):
+    """Return what a check of a job says: its verdict, its refusal, or what it has explored."""
+    options = {"args": (7,), "world": world, **options}
+    try:
+        return str(check_idempotent(checked, **options))
+    except (NotIdempotent, ExplorationError) as error:
+        return str(error)
+
+
+# One delivery
+
+
+def mark_and_fail(number):
+    if "paid" in users[number]:
+        return
+    users[number]["paid"] = True
+    mail.sendd(number)
+
+
+async def mark_and_fail_in_a_coroutine(number):
+    mark_and_fail(number)
+
+
+@app.task(bind=True)
+def ask_again_after_an_error(self, number):
+    try:
+        mark_and_fail(number)
+    except AttributeError as error:
+        raise self.retry(exc=error) from error
+
+
+@each_row(
+    "checked",
+    [
+        mark_and_fail,
+        mark_and_fail_in_a_coroutine,
+        app.task(mark_and_fail, name="plain"),
+        app.task(acks_late=True, name="late")(mark_and_fail),
+        app.task(autoretry_for=(Exception,), name="rule")(mark_and_fail),
+        ask_again_after_an_error,
+        job(mark_and_fail),
+    ],
+)
+def test_a_job_that_fails_at_its_first_delivery_has_no_clean_run(checked):
+    refusal = outcome(checked)
+    assert "One clean run of the job ends with AttributeError" in refusal
+    assert "in mark_and_fail: mail.sendd(number)\n" in refusal
+
+
+def test_a_job_may_ask_by_name_for_the_delivery_in_which_it_does_its_work():
+    @app.task(bind=True, name="poll")
+    def poll(self, number):
+        users[number]["polled"] = users[number].get("polled", 0) + 1
+        if users[number]["polled"] < 3:
+            raise self.retry(countdown=5)
+        users[number]["polled"] = 3
+
+    assert outcome(poll, histories=["twice", "crash"]).startswith("Explored")
+
+
+def test_a_job_that_asks_for_ever_has_no_clean_run():
+    @app.task(bind=True, name="asks_for_ever", max_retries=None)
+    def asks_for_ever(self, number):
+        raise self.retry(countdown=5)
+
+    assert "comes to no end: each of its 4 deliveries asks for another one" in outcome(
+        asks_for_ever
+    )
+
+
+# A redelivery that a library does not make
+
+
+@app.task
+def post(number):
+    mail.post(number, idempotency_key=str(number))
+    users[number]["posted"] = True
+
+
+@app.task
+def look_at_what_is_not_there(number):
+    try:
+        post.run(number)
+    except ConnectionError as error:
+        users[number]["status"] = error.response.status_code
+        raise
+
+
+def test_a_pass_by_a_redelivery_that_the_library_does_not_make_is_said():
+    said = outcome(post)
+    assert (
+        "effect_fails: passed only by a redelivery that celery does not make (ConnectionError at line"
+        in said
+    )
+    assert (
+        "reply_lost: passed only by a redelivery that celery does not make (TimeoutError at line"
+        in said
+    )
+    by_rule = app.task(autoretry_for=(OSError,), name="by_rule")(post.run)
+    assert "passed only" not in outcome(by_rule)
+
+
+def test_an_error_that_comes_about_while_another_one_is_handled_is_a_finding():
+    with pytest.raises(LostEffect) as lost:
+        check_idempotent(look_at_what_is_not_there, args=(7,), world=world)
+    assert lost.value.report.history == "effect_fails"
+    assert (
+        "raises AttributeError(\"'ConnectionError' object has no attribute 'response'\") there"
+        in str(lost.value)
+    )
+
+
+# One thing at a time
+
+
+def set_password(number):
+    digest = hashlib.sha256(f"{(salt := drawn())}secret".encode()).hexdigest()
+    users[number]["password"] = f"sha256${salt}${digest}"
+
+
+def drawn():
+    return "".join(secrets.choice(string.ascii_letters) for _ in range(12))
+
+
+def send_one_code_and_store_it(number):
+    code = users[number].setdefault("code", drawn())
+    mail.send(number, code, idempotency_key=number)
+
+
+def send_another_code_and_store_it(number):
+    users[number]["code"] = drawn()
+    mail.send(number, users[number]["code"], idempotency_key=number)
+
+
+def stamp(number):
+    users[number]["at"] = datetime.now().strftime("on %d.%m.%Y at %H:%M:%S h")  # noqa: DTZ005
+
+
+def delete_what_has_expired(number):
+    if users[number].get("until", time.time() + 600) < time.time():
+        users.pop(number, None)
+    users[number]["seen"] = True
+
+
+def draw_one_of_two(number):
+    users[number]["coin"] = random.Random(secrets.token_bytes(8)).choice(["heads", "tails"])
+
+
+def remember(number):
+    if next(numbers) % 2 == 0:
+        users[number]["told"] = True
+
+
+def remember_that_it_sent(number):
+    if next(numbers) % 2 == 0:
+        mail.send(number)
+    users[number]["told"] = True
+
+
+@each_row(
+    "checked, said",
+    [
+        (set_password, "Another value in each run, by chance: users[7].password."),
+        (send_one_code_and_store_it, "Another value in each run, by chance: users[7].code"),
+        (stamp, "Another value in each run, by the time: users[7].at."),
+        (
+            draw_one_of_two,
+            "Two clean runs of the job with different random values end differently: users",
+        ),
+        (remember, "the job keeps something from one run to the next"),
+        (remember_that_it_sent, "The first run did test_explored_clean_runs.mail: send(7)"),
+    ],
+)
+def test_what_differs_between_clean_runs_is_named_by_what_it_depends_on(checked, said):
+    assert said in outcome(checked, histories=["crash", "overlap"])
+
+
+def test_a_derived_value_that_was_sent_and_another_one_that_is_stored_are_a_difference():
+    assert "DIVERGED" in outcome(send_another_code_and_store_it, histories=["crash"])
+
+
+@pytest.mark.parametrize("seconds", [30, 120, 600, 1_200, 4_000, 90_000])
+def test_a_job_that_deletes_what_has_expired_depends_on_the_time(seconds):
+    import explored_jobs
+
+    now = time.time()
+
+    def clean():
+        db = explored_jobs.connect()
+        db.execute("delete from codes where until < ?", (time.time(),))
+        db.commit()
+
+    def codes():
+        rows = f"""
+            create table codes (id integer primary key, until);
+            insert into codes values (1, {now - 900}), (2, {now + seconds});
+        """
+        with sqlite_world(rows, bind=(explored_jobs, "connect")) as found:
+            yield lambda: {"codes": found("codes")}
+
+    said = str(check_idempotent(clean, world=codes, histories=["twice", "crash"]))
+    assert ("Depends on the time: codes." in said) == (120 <= seconds <= 4_000)
+
+
+@each_row(
+    "form, named",
+    [
+        ("%Y-%m-%d_%H%M%S", "export-<by time 2>"),
+        ("%Y-%m-%dT%H:%M:%S", "2 x ('export-<now>"),
+        ("%Y%m%d%H%M%S", "export-<by time 2>"),
+    ],
+)
+def test_a_name_with_the_time_is_another_one_at_the_second_delivery(tmp_path, form, named):
+    def export():
+        (tmp_path / f"export-{datetime.now().strftime(form)}.csv").write_text("1")  # noqa: DTZ005
+
+    with pytest.raises(DuplicateEffect, match="DUPLICATE files") as twice:
+        check_idempotent(export, histories=["twice"])
+    assert named in str(twice.value)
+
+
+# An empty queue
+
+
+@job
+def ship(number):
+    users.setdefault(number, {})["status"] = "shipped"
+
+
+@job
+def tell(number):
+    mail.tell(number)
+
+
+@job
+def tell_and_ship(number):
+    tell.perform_later(number)
+    ship.perform_later(number)
+
+
+@job
+def cannot_be_performed(number):
+    raise LookupError(f"no order {number}")
+
+
+@job
+def insert(number):
+    if "inserted" in users[number]:
+        raise ValueError("inserted already")
+    users[number]["inserted"] = True
+
+
+@job
+def again_and_again(number):
+    again_and_again.set(wait=60).perform_later(number + 1)
+
+
+def enqueuing(*children):
+    """Return a job that enqueues others, once."""
+
+    @job
+    def order(number):
+        users[number]["status"] = "paid"
+        for child in children:
+            child.perform_later(number)
+
+    return order
+
+
+@each_row(
+    "children, said",
+    [
+        ([ship], "Explored"),
+        ([ship, ship], "Explored"),
+        ([tell], "DUPLICATE test_explored_clean_runs.mail.tell [twice]"),
+        ([tell_and_ship], "DUPLICATE test_explored_clean_runs.mail.tell [twice]"),
+        ([insert], "POISON ValueError in test_explored_clean_runs.insert [twice]"),
+        (
+            [cannot_be_performed],
+            "DUPLICATE enqueue test_explored_clean_runs.cannot_be_performed [twice]",
+        ),
+        ([again_and_again], "DUPLICATE enqueue test_explored_clean_runs.again_and_again [twice]"),
+    ],
+)
+def test_two_ends_are_compared_when_the_queue_is_empty(children, said):
+    assert said in outcome(enqueuing(*children))
+
+
+def test_an_enqueue_that_is_not_performed_is_said_with_the_reason():
+    said = outcome(
+        enqueuing(cannot_be_performed),
+        repeatable={"enqueue *cannot_be_performed"},
+        histories=["twice"],
+    )
+    assert (
+        "Not performed, so that enqueueing it is an effect: test_explored_clean_runs.cannot_be_performed"
+        in said
+    )
+    assert "it ends with LookupError('no order 7') at line" in said
+
+
+def test_an_enqueue_that_is_lost_is_lost_also_where_its_job_does_nothing_that_is_seen():
+    @job
+    def nothing(number): ...
+
+    @job
+    def mark_first(number):
+        if "paid" not in users[number]:
+            users[number]["paid"] = True
+            nothing.perform_later(number)
+
+    assert "LOST enqueue" in outcome(mark_first)
+    assert "Explored" in outcome(enqueuing(nothing), histories=["twice"])
+
+
+def test_an_error_of_a_child_is_that_of_the_check():
+    with pytest.raises(PoisonJob) as poison:
+        check_idempotent(enqueuing(insert), args=(7,), world=world)
+    assert isinstance(poison.value.__cause__, ValueError)
+
+
+# What may happen again
+
+
+@job
+def notify(number):
+    mail.send(number)
+    tell.perform_later(number)
+
+
+BOTH = {"test_explored_clean_runs.mail.send", "test_explored_clean_runs.mail.tell"}
+
+
+@each_row(
+    "repeatable, said",
+    [
+        (BOTH, "Explored"),
+        ({"test_explored_clean_runs.mail"}, "Explored"),
+        ({"*.mail.*"}, "Explored"),
+        ({"test_explored_clean_runs.mail.send"}, "DUPLICATE test_explored_clean_runs.mail.tell"),
+        (
+            {*BOTH, "mail"},
+            "repeatable={'mail'} names no effect of the job and no part of the state. Did",
+        ),
+        ((), f"write repeatable={{{', '.join(map(repr, sorted(BOTH)))}}}."),
+    ],
+)
+def test_an_effect_that_may_happen_again_is_named_once_for_all_histories(repeatable, said):
+    assert said in outcome(notify, repeatable=repeatable)
+
+
+def test_at_least_once_says_why_it_does_not_cover_a_delivery_after_the_work_was_done():
+    said = outcome(notify, at_least_once={"test_explored_clean_runs.mail"})
+    assert (
+        "at_least_once= accepts only what follows an interruption. If that may happen again at any time"
+        in said
+    )
+
+
+# The time limit
+
+
+def test_the_clean_runs_are_a_part_of_the_time_limit(monkeypatch):
+    asked = []
+
+    class Limit(TimeLimit):
+        def __init__(self, *args):
+            asked.append(len(mail.mock_calls))
+            super().__init__(*args)
+
+    monkeypatch.setattr(check, "TimeLimit", Limit)
+    mail.reset_mock()
+    outcome(post)
+    assert asked == [0]
