@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from pytest_jobs import JobMachine, sqlite_world
+from pytest_jobs import JobMachine, job, sqlite_world
 from pytest_jobs.errors import CriterionError, DeclarationError, ExplorationError
 
 FEW = settings(
@@ -219,3 +219,22 @@ def test_a_script_that_failed_leaves_the_way_free():
     search(machine())
 
     assert left_behind() == before
+
+
+def test_a_job_that_never_succeeds_at_once_shows_nothing():
+    done = set()
+
+    @job
+    def mark_and_fail(number):
+        if number not in done:
+            done.add(number)
+            raise LookupError("no such order")
+
+    def memory():
+        done.clear()
+        yield lambda: {"done": set(done)}
+
+    with pytest.raises(
+        ExplorationError, match="never succeeded at a first .*failed with LookupError"
+    ):
+        search(machine(world=staticmethod(memory), jobs={mark_and_fail: {"number": 1}}))

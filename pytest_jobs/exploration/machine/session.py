@@ -159,6 +159,8 @@ class Session(Deliveries):
         self._run = run
         self._queue = Queue(run.short_name)
         self._stack = ExitStack()
+        #: The names of the jobs that were delivered.
+        self._delivered: set[str] = set()
         #: What it does to stores.
         self.account = Account(ignore=run.options.ignore)
         #: How many lines, and how many points of effects, the longest complete deliveries had.
@@ -341,8 +343,11 @@ class Session(Deliveries):
         if self._processes.working.paused:
             self._let_overtake(item)
         self._note(run)
-        if interruption is None and not item.again and record.retry_of is None:
-            self._run.note_first(item.label.partition("#")[0], run.error if run.failed else None)
+        name = item.label.partition("#")[0]
+        if interruption is None and name not in self._delivered:
+            # Another one may find the mark that this one has left.
+            self._run.note_first(name, run.error if run.failed else None)
+        self._delivered.add(name)
         if interruption is None and run.error is None:
             check_finished(run)
         return run, self._following(item, run)
