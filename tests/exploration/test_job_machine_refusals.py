@@ -235,6 +235,6 @@ def test_a_job_that_never_succeeds_at_once_shows_nothing():
         yield lambda: {"done": set(done)}
 
     with pytest.raises(
-        ExplorationError, match="never succeeded at a first .*failed with LookupError"
+        ExplorationError, match=r"never succeeded at a first .*failed with LookupError"
     ):
         search(machine(world=staticmethod(memory), jobs={mark_and_fail: {"number": 1}}))
