@@ -56,6 +56,7 @@ class DyingWorkers(Explorer):
                 _state(history.initial),
                 last,
                 (),
+                self.checked.options.repeatable,
             )
             return None if verdict is None else Failure(plan, verdict, tuple(history.runs))
 

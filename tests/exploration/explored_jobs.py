@@ -203,7 +203,7 @@ async def charge_with_key_in_a_coroutine(number):
 
 @job
 def send_receipt(number):
-    """Be enqueued."""
+    gateway.charge(number)
 
 
 @job

@@ -72,9 +72,9 @@ def ask_again_after_an_error(self, number):
     [
         mark_and_fail,
         mark_and_fail_in_a_coroutine,
-        app.task(mark_and_fail, name="plain"),
-        app.task(acks_late=True, name="late")(mark_and_fail),
-        app.task(autoretry_for=(Exception,), name="rule")(mark_and_fail),
+        app.task(mark_and_fail, name="clean_plain"),
+        app.task(acks_late=True, name="clean_late")(mark_and_fail),
+        app.task(autoretry_for=(Exception,), name="clean_rule")(mark_and_fail),
         ask_again_after_an_error,
         job(mark_and_fail),
     ],
@@ -86,7 +86,7 @@ def test_a_job_that_fails_at_its_first_delivery_has_no_clean_run(checked):
 
 
 def test_a_job_may_ask_by_name_for_the_delivery_in_which_it_does_its_work():
-    @app.task(bind=True, name="poll")
+    @app.task(bind=True, name="clean_poll")
     def poll(self, number):
         users[number]["polled"] = users[number].get("polled", 0) + 1
         if users[number]["polled"] < 3:

@@ -17,7 +17,9 @@ _CHARGED_IN_THE_END = Generated(
 class Histories:
     """Time for twenty histories, each of which takes a second."""
 
-    def __init__(self, seconds: float) -> None:
+    is_over = False
+
+    def __init__(self, seconds: float, share: float = 1.0) -> None:
         self._left = 20
 
     def __call__(self) -> bool:

@@ -7,17 +7,21 @@ import pytest
 from pytest_jobs import check_idempotent, job, limits_concurrency
 from pytest_jobs.errors import DuplicateEffect
 
+walked = []
+
 
 @limits_concurrency()
 @job
 def walk(depth):
+    walked.append(depth)
     if depth:
         walk.perform_later(depth - 1)
 
 
 @contextmanager
 def world():
-    yield dict
+    walked.clear()
+    yield lambda: {"walked": list(walked)}
 
 
 def test_a_follow_up_that_waits_for_its_parent_is_enqueued_again_by_a_second_delivery():

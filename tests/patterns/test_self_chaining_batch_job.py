@@ -6,8 +6,15 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from pytest_jobs import Batch, batch_world, check_idempotent, job, sqlite_world as database
-from pytest_jobs.errors import DuplicateEffect, LostEffect
+from pytest_jobs import (
+    Batch,
+    batch_world,
+    check_idempotent,
+    job,
+    retry_on,
+    sqlite_world as database,
+)
+from pytest_jobs.errors import DivergedState
 
 BATCH_SIZE = 2
 SCHEMA = """
@@ -73,6 +80,7 @@ def process_without_guard(dataset_id, last_id=0):
             process_without_guard.perform_later(dataset_id, page[-1][0])
 
 
+@retry_on(sqlite3.Error, wait=1)
 @job
 def process(dataset_id, last_id=0):
     with closing(connect()) as db:
@@ -138,12 +146,8 @@ def check(job, **options):
 
 
 @pytest.mark.wide
-def test_a_page_that_is_not_guarded_enqueues_the_next_one_twice():
-    with pytest.raises(DuplicateEffect) as caught:
-        check(process_without_guard)
-
-    assert "DUPLICATE enqueue" in str(caught.value).splitlines()[0]
-    assert "[twice" in str(caught.value).splitlines()[0]
+def test_a_page_that_is_not_guarded_may_enqueue_the_next_one_twice_if_records_are():
+    check(process_without_guard)
 
 
 def test_in_a_batch_the_next_page_is_the_same_job_however_often_it_is_enqueued():
@@ -151,20 +155,16 @@ def test_in_a_batch_the_next_page_is_the_same_job_however_often_it_is_enqueued()
 
 
 def test_without_one_a_page_is_locked_and_marked_as_done_when_the_next_was_enqueued():
-    check(process_and_mark, at_least_once={"enqueue"})
+    check(process_and_mark)
 
 
 def test_marked_before_it_the_chain_ends_with_a_killed_worker():
-    with pytest.raises(LostEffect) as caught:
-        check(mark_and_process, at_least_once={"enqueue"})
-
-    first_line = str(caught.value).splitlines()[0]
-    assert "LOST enqueue" in first_line
-    assert "[crash" in first_line
+    with pytest.raises(DivergedState, match=r"DIVERGED datasets \[crash"):
+        check(mark_and_process)
 
 
 def test_the_form_of_the_seed_adds_and_enqueues_again():
-    with pytest.raises(DuplicateEffect):
+    with pytest.raises(DivergedState):
         check_idempotent(process_by_offset, args=(1,), world=datasets, histories=["twice"])
 
 

@@ -133,7 +133,8 @@ def test_a_worker_that_is_killed_between_the_charge_and_the_mark_charges_twice()
     assert "  once: ('charge', 7)\n  now:  2 x ('charge', 7)\n" in text
     assert report.hint == (
         "a mark that is set after the effect is not set when the worker dies between the two: give the effect an "
-        "idempotency key that is derived from the arguments, or look it up before making it."
+        "idempotency key that is derived from the arguments, or look it up before making it. If that may happen "
+        "again at any time, write repeatable={'charges', 'gateway.charge'}."
     )
 
 

@@ -117,7 +117,8 @@ def test_a_unique_follow_up_is_enqueued_once_when_the_job_is_delivered_twice():
 
 @unique(on_conflict="replace")
 @job
-def remind_of_the_latest(name): ...
+def remind_of_the_latest(name):
+    mail.send(name)
 
 
 @job

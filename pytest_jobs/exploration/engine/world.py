@@ -62,7 +62,7 @@ class _Clock(NamedTuple):
 
 
 # In an object, since names in modules that stand for these functions stand for others while jobs run.
-_CLOCK: Final = _Clock()
+SYSTEM: Final = _Clock()
 #: So many times as long as it may compute, a search may take in real time.
 _WAITING: Final = 6
 
@@ -84,20 +84,27 @@ class TimeLimit:
             share: how much of it this is.
         """
         self._seconds = seconds * share
-        now = _CLOCK.now()
+        now = SYSTEM.now()
         self._passed_by = now + self._seconds
         self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING * share
-        self._begun = _CLOCK.computed()
+        self._begun = SYSTEM.computed()
 
     def __call__(self) -> bool:
-        now = _CLOCK.now()
-        # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
-        return now < self._passed_by or (now < self._waited_by and self.computed < self._seconds)
+        return not self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        now = SYSTEM.now()
+        if now < self._passed_by:
+            # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
+            return False
+        return now >= self._waited_by or self.computed >= self._seconds
 
     @property
     def computed(self) -> float:
         """The seconds of computing so far."""
-        return _CLOCK.computed() - self._begun
+        return SYSTEM.computed() - self._begun
 
     def suffices(self, done: int, more: int) -> bool:
         """Return whether there will be time for so many more, if each takes as long as those that are done."""

@@ -223,7 +223,7 @@ class Reference:
         sights: list[Sight] = []
 
         def look(index: int) -> None:
-            if limit is not None and limit():
+            if limit is not None and not limit.is_over:
                 sights.append(history.while_suspended(partial(history.sight, memory)))
 
         at_point = AtSome(frozenset(tried), look) if limit is not None else None

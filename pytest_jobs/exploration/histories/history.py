@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
-from ...harness.records.record import JobRecord, current_record
+from ...harness.records.record import REDELIVERY, JobRecord, current_record
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, Unwound, later_acts, watcher
 from ..engine.delivering import Deliveries
@@ -319,6 +319,11 @@ class History(Deliveries):
         act = self.sink.act_of(record)
         if act is not None:
             self._performed[id(act)] = record.name
+        is_known = any(record.job_id == done.job_id for done, _ in self.children)
+        if is_known and (record.origin is REDELIVERY or (act is not None and act.key is not None)):
+            # The same job once more: whether it may be delivered again is what a check of that job says.
+            self.ledger.claim(record)
+            return
         if self._learns:
             self.engine.scope.add(record.source.resolve(record.source.job_of(record)))
         self.ledger.claim(record)

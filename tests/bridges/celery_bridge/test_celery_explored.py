@@ -43,17 +43,17 @@ def test_a_task_that_is_safe_and_retries(jobs, app):
     assert explored.histories > 5
 
 
-def test_what_a_task_enqueues_is_an_effect(jobs, app):
+def test_what_a_task_enqueues_is_performed(jobs, app):
     @app.task
     def tell(number):
-        """Be enqueued."""
+        Shop.ledger.book(number)
 
     @app.task
     def book(number):
         Shop.ledger.book(number, key=f"book-{number}")
         tell.delay(number)
 
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice"):
         check_idempotent(book, args=(7,), world=books)
 
 

@@ -88,5 +88,9 @@ def greets_later_once(number):
         queue.enqueue_in(timedelta(hours=1), greet, number, job_id=f"greet-{number}", unique=True)
 
 
+def books(number):
+    Shop.ledger.book(number)
+
+
 def greets(number):
-    queue.enqueue(greet, number, job_id=f"greet-{number}")
+    queue.enqueue(books, number, job_id=f"greet-{number}")

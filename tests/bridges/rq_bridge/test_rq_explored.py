@@ -30,5 +30,5 @@ def test_an_id_that_is_unique_makes_an_enqueue_safe(jobs, bridge, job):
 def test_an_id_that_is_not_unique_does_not(jobs, bridge):
     bridge.enqueue(greets, (1,), {})
 
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book"):
         check_idempotent(greets, args=(7,), world=books)
