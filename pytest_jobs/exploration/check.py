@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop, off_the_loop
-from .effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, check_mocks, kinds_of
-from .effects.doubles.receiver import guessed_reads
+from .effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, check_mocks, kinds_of
+from .effects.doubles.verbs import CallKind
 from .engine.delivering import accepted
 from .engine.engine import Engine
 from .engine.scope import Scope
@@ -136,7 +136,7 @@ def check_idempotent(
     ignore: Collection[str] = (),
     trace: object = None,
     atomic: Iterable[object] = (),
-    mocks: Mapping[str, MockKind] | None = None,
+    mocks: Mapping[str, CallKind] | None = None,
     same_process: bool = False,
     every_line: bool = False,
     depth: Literal[1, 2] = 1,
@@ -261,10 +261,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
             exploration.world = copied_text()
         if token is not None:
             check_drawn_again(token, explorations)
-        kinds, reads = (
-            kinds_of(checked.engine.of_search),
-            tuple(guessed_reads(checked.engine.of_search)),
-        )
+        kinds = kinds_of(checked.engine.of_search)
         if token is None:
             kinds.check_all_used()
             options.ignore.check_used()
@@ -276,8 +273,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
         options.names,
         checked.name,
         "passes" if token is not None else "",
-        mocks=tuple(kinds.uncounted()),
-        reads=reads,
+        guesses=tuple(kinds.uncounted()),
     )
 
 
@@ -304,7 +300,7 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
             target = engine.add_function(job)
         scope.add(target.bridge.resolve(target.job))
         engine.start()
-        engine.of_search.of(KINDS_OF_MOCKS, lambda: MockKinds(options.mocks))
+        engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(options.mocks))
         follow_files()
         follow_connections(engine.of_search.undo_by)
         yield CheckedJob(target, options, engine)

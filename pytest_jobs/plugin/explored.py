@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from ..exploration.histories.plans import HISTORIES
+from ..exploration.report.audience import GUESSED
 
 #: What a report says about one check: a `CheckNote` in plain values.
 Note: TypeAlias = Mapping[str, Any]
@@ -28,6 +29,11 @@ def summary(notes: Sequence[tuple[str, Note]], *, verbose: bool) -> Iterator[str
     for nodeid, note in notes:
         if note["left_out"]:
             yield f"{nodeid}: {note['job']}: left out {'; '.join(note['left_out'])}"
+    guesses = dict.fromkeys(guess for _, note in notes for guess in note["guesses"])
+    if guesses:
+        named = [*guesses] if verbose else [*guesses][:_NAMED]
+        more = f" and {len(guesses) - len(named)} more (-v)" if len(guesses) > len(named) else ""
+        yield f"{GUESSED}: {', '.join(named)}{more}"
 
 
 def _total(notes: Sequence[Note]) -> str:

@@ -129,7 +129,7 @@ def test_data_of_a_service_is_what_it_was():
 
 
 class Bucket:
-    def put(self, name, idempotency_key=None):
+    def add(self, name, idempotency_key=None):
         pass
 
 
@@ -146,17 +146,17 @@ class Storage:
 
 
 def put_by_key():
-    app.service.bucket("a").put("x", idempotency_key="x")
+    app.service.bucket("a").add("x", idempotency_key="x")
 
 
 def put_in_each_by_key():
     for bucket in app.service.buckets():
-        bucket.put("x", idempotency_key="x")
+        bucket.add("x", idempotency_key="x")
 
 
 def put_in_a_block_by_key():
     with app.service.opened() as bucket:
-        bucket.put("x", idempotency_key="x")
+        bucket.add("x", idempotency_key="x")
 
 
 @both
@@ -167,21 +167,21 @@ def test_a_method_that_returns_a_client_is_no_effect(job, by):
 
 def put_in_each():
     for bucket in app.service.buckets():
-        bucket.put("x")
+        bucket.add("x")
 
 
 def put_in_a_block():
     with app.service.opened() as bucket:
-        bucket.put("x")
+        bucket.add("x")
 
 
 @both
 @pytest.mark.parametrize(
     ("job", "what"),
     [
-        (lambda: app.service.bucket("a").put("x"), r"bucket\(\)\.put"),
-        (put_in_each, r"buckets\(\)\.put"),
-        (put_in_a_block, r"opened\(\)\.put"),
+        (lambda: app.service.bucket("a").add("x"), r"bucket\(\)\.add"),
+        (put_in_each, r"buckets\(\)\.add"),
+        (put_in_a_block, r"opened\(\)\.add"),
     ],
 )
 def test_a_method_of_a_returned_client_is_an_effect(job, what, by):
@@ -208,7 +208,7 @@ class Chats:
 async def put_in_each_that_comes():
     if not app.db.get("done"):
         async for bucket in app.service.each():
-            bucket.put("x")
+            bucket.add("x")
         app.db["done"] = True
 
 
@@ -216,10 +216,10 @@ async def put_in_each_that_comes():
 @pytest.mark.parametrize(
     ("job", "what"),
     [
-        (marked_after(lambda: app.service["a"].put("x")), r"put"),
-        (marked_after(lambda: [bucket.put("x") for bucket in app.service]), r"put"),
-        (marked_after(lambda: app.service.by_name()["a"].put("x")), r"by_name\(\)\.put"),
-        (put_in_each_that_comes, r"each\(\)\.put"),
+        (marked_after(lambda: app.service["a"].add("x")), r"add"),
+        (marked_after(lambda: [bucket.add("x") for bucket in app.service]), r"add"),
+        (marked_after(lambda: app.service.by_name()["a"].add("x")), r"by_name\(\)\.add"),
+        (put_in_each_that_comes, r"each\(\)\.add"),
     ],
     ids=["by a key", "in a loop", "in a dict", "in an async loop"],
 )
@@ -280,7 +280,7 @@ def put_some(names):
         return
     bucket = app.service.bucket("a")
     for name in names:
-        bucket.put(name, idempotency_key=name)
+        bucket.add(name, idempotency_key=name)
     app.db["done"] = True
 
 
@@ -298,7 +298,7 @@ class Gateway:
         self.token = token
 
     @staticmethod
-    def ping(text):
+    def notify(text):
         pass
 
     def charge(self, order, key=None):
@@ -327,9 +327,9 @@ def test_the_constructor_of_a_class_is_no_effect_and_the_methods_of_its_objects_
 
 @both
 def test_a_static_method_of_a_class_is_an_effect(by):
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.ping"):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.notify"):
         check_idempotent(
-            marked_after(lambda: app.service.ping("x")), world=world_of(lambda: Gateway, by=by)
+            marked_after(lambda: app.service.notify("x")), world=world_of(lambda: Gateway, by=by)
         )
 
 
@@ -556,7 +556,7 @@ def test_the_names_of_methods_say_that_they_only_look_something_up(by):
     explored = check_idempotent(pay_unless_paid, world=world_of(Payments, by=by, key="key"))
 
     assert (
-        "Methods that only look something up, by their names (reads= changes it): service.find."
+        "Calls that do not count, by their names (mocks= changes it): service.find (read)."
     ) in str(explored)
 
 

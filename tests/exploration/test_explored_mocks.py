@@ -358,8 +358,8 @@ def test_a_name_of_a_mock_that_the_job_does_not_call_is_refused():
         put("gateway"),
         pytest.raises(
             ExplorationError,
-            match=r"mocks= names 'shop\.charge', and the job calls no mock of this name\. It calls: "
-            r"mocked_shop\.gateway\.charge\.",
+            match=r"mocks= names 'shop\.charge', and the job calls no double of this name and sends no such "
+            r"request\. Did you mean 'mocked_shop\.gateway\.charge'\? It calls: mocked_shop\.gateway\.charge\.",
         ),
     ):
         check(shop.charge_by_key, mocks={"shop.charge": "nothing"})
@@ -382,7 +382,7 @@ def test_a_check_that_passes_names_the_mocks_that_it_did_not_count():
         explored = check(shop.name_and_tag)
 
     assert (
-        "Mocks whose calls are not effects, by their names (mocks= changes it): "
+        "Calls that do not count, by their names (mocks= changes it): "
         "mocked_shop.crm.get_customer (read)."
     ) in str(explored)
 

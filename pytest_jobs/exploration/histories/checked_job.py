@@ -8,7 +8,7 @@ from typing import Final
 
 from ...harness.records.bridge import DeliverySemantics
 from ...harness.records.targets import Target
-from ..effects.doubles.mock_kinds import MockKind
+from ..effects.doubles.verbs import CallKind
 from ..engine.engine import Engine
 from ..engine.world import World
 from ..stores.account import Ignore
@@ -35,7 +35,7 @@ class Options:
     trace: object
     atomic: Iterable[object]
     #: What the calls of mocks are, by their names.
-    mocks: Mapping[str, MockKind]
+    mocks: Mapping[str, CallKind]
     same_process: bool
     every_line: bool
     depth: int

@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 
 from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
-from ..effects.doubles.mock_kinds import MockKind, check_mocks
+from ..effects.doubles.kinds import check_mocks
+from ..effects.doubles.verbs import CallKind
 from ..engine.delivering import accepted
 from ..engine.world import World
 from ..report.audience import current_audience
@@ -247,7 +248,7 @@ class JobMachine(MachineSteps):
     #: Modules, functions or classes that are one step.
     atomic: ClassVar[Iterable[object]] = ()
     #: What the calls of mocks are, by their names: as for `check_idempotent`.
-    mocks: ClassVar[Mapping[str, MockKind]] = {}
+    mocks: ClassVar[Mapping[str, CallKind]] = {}
     #: Names or patterns of stores, tables, keys and files that jobs write and the world neither makes nor binds:
     #: as for `check_idempotent`.
     ignore: ClassVar[Collection[str]] = ()

@@ -19,7 +19,8 @@ from ...harness.records.progress import Work
 from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
-from ..effects.doubles.mock_kinds import KINDS_OF_MOCKS, MockKind, MockKinds, kinds_of
+from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, kinds_of
+from ..effects.doubles.verbs import CallKind
 from ..engine.ending.synchronisers import Namespace
 from ..engine.engine import Engine
 from ..engine.sameness.differences import not_fresh
@@ -53,7 +54,7 @@ class Options:
     accept: tuple[type[BaseException], ...] = ()
     trace: object = None
     atomic: Iterable[object] = ()
-    mocks: Mapping[str, MockKind] = field(default_factory=dict)
+    mocks: Mapping[str, CallKind] = field(default_factory=dict)
     ignore: Ignore = field(default_factory=Ignore)
     time_limit: float = 30.0
 
@@ -109,7 +110,7 @@ class MachineRun:
             for target in targets:
                 scope.add(target.bridge.resolve(target.job))
             engine.start()
-            engine.of_search.of(KINDS_OF_MOCKS, lambda: MockKinds(self.options.mocks))
+            engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(self.options.mocks))
             engine.remember_locks(self.modules())
             follow_files()
             follow_connections(engine.of_search.undo_by)

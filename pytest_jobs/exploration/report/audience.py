@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+#: What a check says before the calls that its guesses let pass.
+GUESSED: Final = "Calls that do not count, by their names (mocks= changes it)"
+
+
 class CheckNote:
     """The result of one check in plain values, for the summary of a session."""
 
@@ -32,6 +36,7 @@ class CheckNote:
         not_asked: tuple[str, ...] = (),
         left_out: tuple[str, ...] = (),
         replay: Literal["", "passes", "other"] = "",
+        guesses: tuple[str, ...] = (),
     ) -> None:
         """Note a check.
 
@@ -41,18 +46,21 @@ class CheckNote:
             not_asked: the names of the histories that the check did not ask for.
             left_out: everything that was asked for and not explored, each in a few words.
             replay: for a replay: whether the history passes now, or the token names another check.
+            guesses: the calls of doubles that do not count, or not when they are repeated, by their names.
         """
         self.job = job
         self.histories = histories
         self.not_asked = not_asked
         self.left_out = left_out
         self.replay = replay
+        self.guesses = guesses
 
     def to_dict(self) -> dict[str, Any]:
         return {
             **vars(self),
             "not_asked": list(self.not_asked),
             "left_out": list(self.left_out),
+            "guesses": list(self.guesses),
         }
 
 

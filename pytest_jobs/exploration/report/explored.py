@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from ...errors import PartialExploration
 from ..histories.exploration import Exploration
 from ..histories.plans import HISTORIES, HistoryName
-from .audience import CheckNote, audience
+from .audience import GUESSED, CheckNote, audience
 
 _REPLAYS: Final = {
     "passes": "{}: the replayed history passes now.",
@@ -26,8 +26,7 @@ class Explored:
         job: str = "",
         replay: Literal["", "passes", "other"] = "",
         *,
-        mocks: Sequence[str] = (),
-        reads: Sequence[str] = (),
+        guesses: Sequence[str] = (),
     ) -> None:
         self.explorations = tuple(explorations)
         #: The names of the histories that were asked for.
@@ -36,10 +35,8 @@ class Explored:
         self.job = job
         #: Whether a token was replayed, or meant another check.
         self.replay: Literal["", "passes", "other"] = replay
-        #: The mocks whose calls were not taken for effects, each with what they were taken for.
-        self.mocks = tuple(mocks)
-        #: The methods of fakes and of wrapped services that count as look-ups because of their names.
-        self.reads = tuple(reads)
+        #: The calls of doubles that do not count, or not when they are repeated, because of their names.
+        self.guesses = tuple(guesses)
 
     @property
     def histories(self) -> int:
@@ -67,15 +64,8 @@ class Explored:
         if self.replay:
             return _REPLAYS[self.replay].format(self.job)
         lines = list(map(str, self.explorations))
-        if self.mocks:
-            lines.append(
-                f"Mocks whose calls are not effects, by their names (mocks= changes it): {', '.join(self.mocks)}."
-            )
-        if self.reads:
-            lines.append(
-                "Methods that only look something up, by their names (reads= changes it): "
-                f"{', '.join(self.reads)}."
-            )
+        if self.guesses:
+            lines.append(f"{GUESSED}: {', '.join(self.guesses)}.")
         return "\n".join(lines)
 
 
@@ -96,7 +86,12 @@ def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | N
     if reader is not None:
         not_asked = tuple(name for name in HISTORIES if name not in explored.names)
         note = CheckNote(
-            explored.job, explored.histories, not_asked, (*left_out, *untraced), explored.replay
+            explored.job,
+            explored.histories,
+            not_asked,
+            (*left_out, *untraced),
+            explored.replay,
+            explored.guesses,
         )
         reader.notes.append(note)
     warned_of = left_out if chosen else (*left_out, *untraced)

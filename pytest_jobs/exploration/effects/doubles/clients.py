@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-import re
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
@@ -14,7 +13,6 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
-from ..statements import changes
 from .operators import SYMBOLS
 
 #: The parameter that carries an idempotency key, for all methods or by the names of methods.
@@ -48,38 +46,6 @@ _LEADING: Final = (
     contextlib.AbstractContextManager,
     contextlib.AbstractAsyncContextManager,
 )
-#: A method that begins with one of these does something by itself, whatever it returns.
-_DOES: Final = re.compile(
-    r"_*(add|append|apply|authori[sz]e|book|buy|cancel|capture|charge|commit|complete|confirm|create|credit|debit"
-    r"|deduct|delete|deliver|deposit|dispatch|do|email|emit|enqueue|execute|fire|grant|increment|insert|invite"
-    r"|invoke|issue|mail|make|notify|order|patch|pay|perform|place|post|print|process|publish|purchase|push|put"
-    r"|record|refund|register|remove|request|reserve|run|save|schedule|sell|send|ship|start|store|submit"
-    r"|subscribe|trigger|transfer|update|upload|withdraw|write)(?=_|[A-Z]|$)"
-)
-
-
-_RUNS_SQL: Final = re.compile(r"execute|exec|exec_driver_sql|run|sql")
-#: A method that begins with one of these looks something up, unless it does something else, too.
-_LOOKS_UP: Final = re.compile(
-    r"(?!.*(_or_|_and_|Or[A-Z]|And[A-Z]))"
-    r"_*(get|find|fetch|list|look_?up|search|query|exists?|is|has|count|retrieve|describe|head)(_|s?$|[A-Z])"
-)
-
-
-def looks_up(method: str) -> bool:
-    """Return whether the name of a method says that it only looks something up."""
-    return _LOOKS_UP.match(method) is not None
-
-
-def reads_by_statement(method: str, args: Sequence[object]) -> bool:
-    """Return whether a call runs a statement in SQL that changes nothing."""
-    first = args[0] if args else None
-    return _RUNS_SQL.fullmatch(method) is not None and isinstance(first, str) and not changes(first)
-
-
-def does_something(method: str) -> bool:
-    """Return whether the name of a method says that it does something, rather than that it returns a client."""
-    return _DOES.match(method) is not None
 
 
 def is_function(value: object) -> bool:

@@ -18,9 +18,10 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, acting, looking, note_look, skippable, watcher
 from .arguments import comparable, item_key, text_of, usual_key
-from .mock_kinds import MockKind, kinds_of
-from .mock_names import MockNames
+from .kinds import kinds_of
 from .operators import SYMBOLS, is_in_place, operating, setting
+from .places import MockNames
+from .verbs import CallKind
 
 library: Final = "unittest.mock"
 
@@ -181,7 +182,7 @@ class _CallOfMock:
         name, own = names.of(self._mock, _root(self._mock), _active_patches(self._module))
         if isinstance(self._mock, self._module.PropertyMock):
             return self._of_property(name, kinds.of_attribute(name, own))
-        kind = kinds.of(name, own, self._args, self._mode_of_file(own))
+        kind = kinds.of(name, own, self._args, self._kwargs, mode=self._mode_of_file(own))
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
             return self._looked_up_later() if is_awaited else self._looked_up()
@@ -217,7 +218,7 @@ class _CallOfMock:
         call: Any = getattr(opened, "call_args", None)
         return "r" if call is None else str(call.kwargs.get("mode", (*call.args, "r", "r")[1]))
 
-    def _of_property(self, name: str, kind: MockKind) -> Any:
+    def _of_property(self, name: str, kind: CallKind) -> Any:
         """Read the attribute that a PropertyMock stands for, or set it."""
         if not self._args or kind in ("read", "nothing"):
             return self._looked_up()

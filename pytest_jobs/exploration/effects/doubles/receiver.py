@@ -29,23 +29,16 @@ from ...engine.acts import (
 from ...engine.lines import call_traced
 from ...engine.sameness.renaming import Unordered
 from .arguments import comparable, item_key, text_of, usual_key
-from .clients import Keys, does_something, is_client, looks_up, reads_by_statement
+from .clients import Keys, is_client
 from .containers import Containers, is_collection
+from .kinds import CallKinds, kinds_of
 from .operators import SYMBOLS, is_only_memory, is_repeatable, operating, setting
+from .verbs import CallKind
 
 _NOTHING: Final = object()
 _YIELDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 #: What most calls return.
 _PLAIN_DATA: Final = (type(None), bool, int, float, str, bytes)
-
-
-def guessed_reads(search: SourceState) -> dict[str, None]:
-    """Return the names of methods that count as look-ups in a search because of their names.
-
-    Args:
-        search: the state of effect sources for it.
-    """
-    return search.of("guessed reads", dict[str, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +77,8 @@ class Call:
     #: As `calls` of a fake has it: its name and its arguments, the key left out.
     made: tuple[Any, ...]
     key: object
+    #: Whether it has no further effect when it is repeated.
+    is_put: bool
 
 
 class Receiver:
@@ -104,7 +99,7 @@ class Receiver:
         self.name = name
         self._key = key
         self._remembers = remembers
-        self._guesses_reads = reads is None
+        self._guesses = reads is None
         self._reads = frozenset([reads] if isinstance(reads, str) else reads or ())
         self._counts = counts
         # Threads of a job may call at the same time. Like a service, one of them finds the key known.
@@ -177,11 +172,10 @@ class Receiver:
             return self.found(place.made(), call_traced(function, *args, **kwargs))
         if not place.path:
             place = Place(self.name)
-        if self._is_no_effect(place, function) or (
-            self._guesses_reads and reads_by_statement(place.word, args)
-        ):
+        kind = self._kind_of(place, function, args, kwargs)
+        if kind in ("read", "nothing"):
             return self._looked_up(place, function, args, kwargs)
-        call = self._prepared(place, function, args, kwargs)
+        call = self._prepared(place, function, args, kwargs, is_put=kind == "put")
         if inspect.iscoroutinefunction(function) or place.path in self._awaited():
             return self._awaiting(call)
         self._learn_of(place)
@@ -327,23 +321,30 @@ class Receiver:
 
         return awaiting()
 
-    def _is_no_effect(self, place: Place, function: Callable[..., Any]) -> bool:
-        return (
-            place.path in self._reads
-            or place.word in self._reads
-            or place.path in self._factories()
-            or self._is_guessed_read(place, function)
-        )
+    def _kind_of(
+        self,
+        place: Place,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> CallKind:
+        known: CallKind | None = None
+        if place.path in self._reads or place.word in self._reads:
+            known = "read"
+        elif not self._guesses:
+            known = "effect"
+        name, own = self._named(place), self._named(place, self.name.rpartition(".")[2])
+        is_lazy = _yields(function)
+        return self._kinds().of(name, own, args, kwargs, known=known, is_lazy=is_lazy)
 
-    def _is_guessed_read(self, place: Place, function: Callable[..., Any]) -> bool:
-        if not self._guesses_reads or not (
-            looks_up(place.word) or (_yields(function) and not does_something(place.word))
-        ):
-            return False
+    def _named(self, place: Place, name: str = "") -> str:
+        """Return the name of a place, with that of the service before it."""
+        name = name or self.name
+        return name if place.path == name else f"{name}.{place.path}"
+
+    def _kinds(self) -> CallKinds:
         current = watcher.get()
-        if current is not None:
-            guessed_reads(current.of_search)[f"{self.name}.{place.path}"] = None
-        return True
+        return CallKinds() if current is None else kinds_of(current.of_search)
 
     def _prepared(
         self,
@@ -351,6 +352,8 @@ class Receiver:
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
+        *,
+        is_put: bool,
     ) -> Call:
         parameter = self._parameter_of_key(place)
         key = self._key_of(function, parameter, args, kwargs)
@@ -358,16 +361,19 @@ class Receiver:
         made = (place.path, *place.through, *args, *sorted(others.items()))
         compared = comparable(made)
         by_itself = self._counts and not self.answers_by_key
+        known: object = key
+        if key is None or self.answers_by_key:
+            known = repr(compared) if is_put else None
         act = Act(
             self.name,
             text_of(place.path, args, kwargs),
             # Only the stand-in knows whether the call takes effect.
             counts=by_itself,
             value=compared if self._counts else None,
-            key=None if key is None or self.answers_by_key else (place.path, key),
+            key=None if known is None else (place.path, known),
             sent_key=key,
         )
-        return Call(place, function, args, kwargs, act, made, key)
+        return Call(place, function, args, kwargs, act, made, key, is_put)
 
     # Keys
 
@@ -427,6 +433,8 @@ class Receiver:
             known = time.time(), comparable(call.made), call.act.text, answer
             self._memory()[call.key] = known
         if self._counts and self.answers_by_key:
+            if call.is_put and any(_is_same(known, call.made) for known in self._calls):
+                return
             self._calls.append(call.made)
             self._note_order()
             note_effect(call.act)
@@ -465,25 +473,18 @@ class Receiver:
             return self._answers
         return current.of_history.of(("keys", self.name), dict)
 
-    def _factories(self) -> set[str]:
-        """Return the paths of the methods that only return a client: an effect follows on what they return."""
-        return self._of_search("factories")
-
     def _awaited(self) -> set[str]:
         """Return the paths of plain functions that return coroutines."""
-        return self._of_search("awaited")
+        current = watcher.get()
+        if current is None:
+            return set()
+        kept: set[str] = current.of_search.of(("awaited", self.name), set)
+        return kept
 
     def _learn(self, known: set[str], path: str) -> None:
         current = watcher.get()
         if current is not None:
             current.of_search.learn(known, path)
-
-    def _of_search(self, what: str) -> set[str]:
-        current = watcher.get()
-        if current is None:
-            return set()
-        kept: set[str] = current.of_search.of((what, self.name), set)
-        return kept
 
     def _learn_of(self, place: Place) -> None:
         """Learn that the calls on the way to an effect are none themselves.
@@ -491,13 +492,8 @@ class Receiver:
         Only a delivery that nothing interrupts teaches it: all others are compared with that one.
         """
         current = watcher.get()
-        if current is None or not current.undisturbed:
-            return
-        beginning, *rest = place.path.split("()")
-        for piece in rest:
-            if not does_something(beginning.rpartition(".")[2]):
-                self._learn(self._factories(), beginning)
-            beginning += f"(){piece}"
+        if current is not None and current.undisturbed:
+            self._kinds().learn_of(self._named(place), current.of_search)
 
     def entered(self, place: Place) -> None:
         """Learn that a call returns a context manager, which its `with` block has just entered."""
