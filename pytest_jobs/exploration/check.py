@@ -14,6 +14,7 @@ from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop, off_the_loop
 from .effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, check_mocks, kinds_of
+from .effects.doubles.stubs import Stubs
 from .effects.doubles.verbs import CallKind
 from .engine.delivering import accepted
 from .engine.engine import Engine
@@ -301,6 +302,7 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         scope.add(target.bridge.resolve(target.job))
         engine.start()
         engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(options.mocks))
+        engine.when_built.append(Stubs(scope, engine.patches, engine.of_search).stand_in)
         follow_files()
         follow_connections(engine.of_search.undo_by)
         yield CheckedJob(target, options, engine)

@@ -52,6 +52,8 @@ gateway = Gateway()
 mailer = Mailer()
 service = Service()
 crm = queue = storage = logger = settings = None
+#: As a project has them in its settings.
+BACKENDS = {"sms": Gateway}
 
 
 def fetch_rates():
@@ -68,6 +70,10 @@ def total(order):
 
 def add_up(order):
     total(order)
+
+
+def add_up_once(order):
+    once(lambda: total(order))
 
 
 def look_up(user):
@@ -98,6 +104,10 @@ def charge_by_a_new_gateway(order):
 
 def charge_by_the_service(order):
     once(lambda: service.client.charge(order))
+
+
+def charge_by_a_backend(order):
+    once(lambda: BACKENDS["sms"]().charge(order))
 
 
 def charge_by_a_library(order):

@@ -128,6 +128,8 @@ class Deliveries:
             self._snapshot = stack.enter_context(open_world(self._world))
         finally:
             leaving_out.reset(token)
+        for prepare in engine.when_built:
+            prepare(stack)
         # Jobs that are enqueued while the world is torn down go nowhere.
         stack.callback(ledger.die)
 

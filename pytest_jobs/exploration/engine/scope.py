@@ -155,12 +155,13 @@ class Scope:
 
     def leave_out(self, fake: object) -> None:
         """Do not trace a function, or the methods of an object."""
-        own = getattr(fake, "__code__", None)
-        known = own or type(fake)
+        own = getattr(getattr(fake, "__func__", fake), "__code__", None)
+        kind = fake if isinstance(fake, type) else type(fake)
+        known = own or kind
         if known in self._left_out:
             return
         self._left_out.add(known)
-        for code in (*_codes_of(type(fake)), own):
+        for code in (*_codes_of(kind), own):
             if code is not None:
                 self._fakes.add(code)
                 self._decided.pop(identity(code), None)

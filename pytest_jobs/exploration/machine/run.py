@@ -20,6 +20,7 @@ from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
 from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, kinds_of
+from ..effects.doubles.stubs import Stubs
 from ..effects.doubles.verbs import CallKind
 from ..engine.ending.synchronisers import Namespace
 from ..engine.engine import Engine
@@ -111,6 +112,7 @@ class MachineRun:
                 scope.add(target.bridge.resolve(target.job))
             engine.start()
             engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(self.options.mocks))
+            engine.when_built.append(Stubs(engine.scope, engine.patches, engine.of_search).stand_in)
             engine.remember_locks(self.modules())
             follow_files()
             follow_connections(engine.of_search.undo_by)

@@ -62,6 +62,11 @@ class MockNames:
         return None
 
 
+def name_of_value(value: object) -> str | None:
+    """Return the name of a place in a module where a value lies; None if it lies in none."""
+    return next((name for name, _, _ in _places({id(value)}, "", [])), None)
+
+
 def _first_word(name: str) -> int:
     found = _FIRST_WORD.match(name)
     return 0 if found is None else found.end()

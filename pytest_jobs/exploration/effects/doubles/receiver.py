@@ -97,6 +97,8 @@ class Receiver:
         counts: bool = True,
     ) -> None:
         self.name = name
+        #: The part of its name that a test has named.
+        self.own = name.rpartition(".")[2]
         self._key = key
         self._remembers = remembers
         self._guesses = reads is None
@@ -183,7 +185,8 @@ class Receiver:
         with skippable(), acting(call.act), self._containers.changed(), self._one_at_a_time:
             answer = self._known_answer(call)
             if answer is _NOTHING:
-                answer = call_traced(function, *args, **kwargs)
+                with self._running(place):
+                    answer = call_traced(function, *args, **kwargs)
                 if inspect.iscoroutine(answer):
                     self._learn(self._awaited(), place.path)
                     return answer
@@ -292,7 +295,8 @@ class Receiver:
         with skippable(), acting(call.act), self._containers.changed():
             answer = self._known_answer(call)
             if answer is _NOTHING:
-                answer = await call.function(*call.args, **call.kwargs)
+                with self._running(call.place):
+                    answer = await call.function(*call.args, **call.kwargs)
                 # Meanwhile another task may have made the call with the same key.
                 known = self._known_answer(call)
                 if known is _NOTHING:
@@ -333,14 +337,17 @@ class Receiver:
             known = "read"
         elif not self._guesses:
             known = "effect"
-        name, own = self._named(place), self._named(place, self.name.rpartition(".")[2])
+        own = f"{self.own}.{place.path}".lstrip(".")
         is_lazy = _yields(function)
-        return self._kinds().of(name, own, args, kwargs, known=known, is_lazy=is_lazy)
+        return self._kinds().of(self._named(place), own, args, kwargs, known=known, is_lazy=is_lazy)
 
-    def _named(self, place: Place, name: str = "") -> str:
+    def _named(self, place: Place) -> str:
         """Return the name of a place, with that of the service before it."""
-        name = name or self.name
-        return name if place.path == name else f"{name}.{place.path}"
+        return place.path if place.path == self.name else f"{self.name}.{place.path}".lstrip(".")
+
+    def _running(self, place: Place) -> AbstractContextManager[None]:
+        """Return the block in which a function of the service runs as a part of an effect."""
+        return nullcontext()
 
     def _kinds(self) -> CallKinds:
         current = watcher.get()

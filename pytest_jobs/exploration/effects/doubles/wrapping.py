@@ -12,7 +12,7 @@ from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from .clients import Keys, check_keys, is_client, is_function, owner_of
 from .proxies import ProxyingReceiver
-from .receiver import Place
+from .receiver import Place, Receiver
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def wrap(
             reads=reads or (),
             counts=counts,
         )
-        put: object = _calling(receiver, owner, attribute, found)
+        put: object = calling(receiver, Place(attribute), owner, attribute, found)
     else:
         receiver = ProxyingReceiver(name or attribute, key=key, reads=reads, counts=counts)
         put = receiver.proxy_of(Place(), found)
@@ -77,13 +77,21 @@ def wrap(
         patches.restore()
 
 
-def _calling(
-    receiver: ProxyingReceiver, owner: Any, attribute: str, function: Callable[..., Any]
+def calling(
+    receiver: Receiver, place: Place, owner: Any, attribute: str, function: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Return a function that calls another one as an effect. In a class it is a method as before."""
-    place = Place(attribute)
-    static = inspect.getattr_static(owner, attribute)
-    takes_self = isinstance(owner, type) and not isinstance(static, classmethod | staticmethod)
+    """Return a function that calls another one as an effect. In a class it is a method as before.
+
+    Args:
+        receiver: gets the calls.
+        place: where in its service the function is.
+        owner: has the function.
+        attribute: the attribute under which it has it.
+        function: the function.
+    """
+    is_in_class = isinstance(owner, type)
+    static = inspect.getattr_static(owner, attribute) if is_in_class else None
+    takes_self = is_in_class and not isinstance(static, classmethod | staticmethod)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if takes_self:
@@ -99,4 +107,4 @@ def _calling(
         return call_async
     called = functools.wraps(function)(call)
     # Without this a static method would get the object, or its class, as its first argument.
-    return called if takes_self or not isinstance(owner, type) else staticmethod(called)
+    return called if takes_self or not is_in_class else staticmethod(called)

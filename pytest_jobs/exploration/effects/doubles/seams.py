@@ -1,0 +1,139 @@
+"""The places in which a test has put something: `monkeypatch` and `mock.patch` know them."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+from ....harness.records.attributes import attributes_of, is_one_of
+from ....harness.records.patches import Patches
+from ...engine.acts import SourceState, watcher
+from .places import name_of_value
+
+#: What puts something in a place: its module, its class, and the method that a world calls to do so.
+_PUTTERS: Final = (
+    ("_pytest.monkeypatch", "MonkeyPatch", "__init__"),
+    ("unittest.mock", "_patch", "__enter__"),
+    ("unittest.mock", "_patch_dict", "_patch_dict"),
+    ("mock.mock", "_patch", "__enter__"),
+    ("mock.mock", "_patch_dict", "_patch_dict"),
+)
+_ABSENT: Final = object()
+
+
+class Placed(NamedTuple):
+    """What a test has put in a place."""
+
+    owner: Any
+    #: The attribute, or the key of a dictionary.
+    name: Any
+    is_item: bool
+    #: What was there before; None if nothing was, or nobody knows.
+    original: Any
+    #: How the test wrote the place; empty if it gave the owner itself.
+    written: str = ""
+
+    @property
+    def value(self) -> Any:
+        """What is there now."""
+        held = self.owner if self.is_item else attributes_of(self.owner)
+        return held.get(self.name, _ABSENT)
+
+    @property
+    def title(self) -> str:
+        """The place as reports name it: `shop.jobs.charge`, `shop.sms.BACKENDS['sms']`."""
+        if self.written:
+            return self.written
+        owner, name = self.owner, self.name
+        if owner is sys.modules:
+            return str(name)
+        if is_one_of((ModuleType,), owner):
+            where = "" if owner.__name__ == "__main__" else f"{owner.__name__}."
+        elif isinstance(owner, type):
+            where = f"{owner.__module__}.{owner.__qualname__}."
+        else:
+            where = f"{name_of_value(owner) or type(owner).__name__}."
+        return f"{where.rstrip('.')}[{name!r}]" if self.is_item else f"{where}{name}"
+
+    def put(self, value: Any) -> Callable[[], object]:
+        """Put something else there, and return what puts the stub back unless somebody else was faster."""
+        before = self.value
+
+        def change(new: Any) -> None:
+            if self.is_item:
+                self.owner[self.name] = new
+            else:
+                setattr(self.owner, self.name, new)
+
+        change(value)
+        return lambda: change(before) if self.value is value else None
+
+
+class Seams:
+    """Knows what has put something in a place: before a search, and in each of its worlds."""
+
+    def __init__(self, patches: Patches | None = None) -> None:
+        """Look once for those that are there, among all objects, and hear of the ones that worlds make.
+
+        Args:
+            patches: ends that; None where there are no worlds.
+        """
+        kinds = []
+        for module, kind, method in _PUTTERS:
+            found = getattr(sys.modules.get(module), kind, None)
+            if found is not None and hasattr(found, method):
+                kinds.append(found)
+                if patches is not None:
+                    patches.set(found, method, self._hearing(getattr(found, method)))
+        #: The newest last.
+        self._putters = [one for one in gc.get_referrers(*kinds) if type(one) in kinds]
+
+    def _hearing(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def heard(putter: Any, *args: Any, **kwargs: Any) -> Any:
+            if watcher.get() is None and all(one is not putter for one in self._putters):
+                self._putters.append(putter)
+            return method(putter, *args, **kwargs)
+
+        return heard
+
+    def placed(self) -> Iterator[Placed]:
+        """Yield what is in force now, each place once, the newest first."""
+        known: set[tuple[int, bool, Any]] = set()
+        for putter in reversed(self._putters):
+            for placed in _placed_by(putter):
+                key = id(placed.owner), placed.is_item, placed.name
+                if key not in known and placed.value is not _ABSENT:
+                    known.add(key)
+                    yield placed
+
+
+def _placed_by(putter: Any) -> Iterator[Placed]:
+    held = vars(putter)
+    if "_setattr" in held:
+        for is_item, noted in ((False, held["_setattr"]), (True, held["_setitem"])):
+            # The first of a place knows what was there before the test.
+            yield from (Placed(owner, name, is_item, before) for owner, name, before in noted)
+    elif "temp_original" in held:
+        getter = held["getter"]
+        written = f"{getter.args[0]}.{held['attribute']}" if isinstance(getter, partial) else ""
+        yield Placed(held["target"], held["attribute"], False, held["temp_original"], written)
+    elif held.get("_original") is not None and isinstance(held["in_dict"], dict):
+        # It keeps them when it has ended.
+        for key, value in dict(held["values"]).items():
+            if held["in_dict"].get(key) is value:
+                yield Placed(held["in_dict"], key, True, held["_original"].get(key))
+
+
+def seams_of(search: SourceState) -> Seams:
+    """Return what knows the places of a search.
+
+    Args:
+        search: the state of effect sources for it.
+    """
+    return search.of(Seams, Seams)

@@ -1,0 +1,256 @@
+"""Stubs: functions, classes and objects that a test has put in a place without the help of a mock.
+
+A lambda by `monkeypatch.setattr`, a hand-written gateway by `patch(..., new=...)` and a backend for tests in the
+settings of the project stand for what was there before, as a mock does. In each world they are called as effects.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from functools import partial
+from types import CellType, CodeType
+from typing import Any, Final, Protocol
+
+from ....harness.records.attributes import attributes_of
+from ....harness.records.patches import Patches
+from ...engine.acts import ActWatcher, SourceState, watcher
+from ...engine.lines import call_traced
+from ...engine.sources import is_mock
+from .clients import is_client, is_function
+from .proxies import Proxy, ProxyingReceiver
+from .receiver import Place
+from .seams import Placed, Seams
+from .verbs import is_quiet
+from .wrapping import calling
+
+#: What is put there is no stand-in for a service of the project.
+_TOOLS: Final = frozenset(("_pytest", "pytest", "pytest_jobs", "hypothesis"))
+#: The modules of Python by which a program reaches others. Stubs of all others, such as clocks, have no effect.
+_OUTWARD: Final = frozenset(
+    (
+        "ftplib",
+        "http",
+        "imaplib",
+        "poplib",
+        "shutil",
+        "smtplib",
+        "socket",
+        "ssl",
+        "subprocess",
+        "urllib",
+        "xmlrpc",
+    )
+)
+#: What a stub may keep its calls in.
+_KEEPS: Final = (list, dict, set, bytearray, deque)
+
+
+class Code(Protocol):
+    """Knows whose code is whose; see `Scope`."""
+
+    def owns(self, kind: type) -> bool: ...
+
+    def is_of_project(self, code: CodeType) -> bool: ...
+
+    def wants(self, code: CodeType) -> bool: ...
+
+    def leave_out(self, fake: object) -> None: ...
+
+
+class Stubs:
+    """The stubs of one search."""
+
+    def __init__(self, code: Code, patches: Patches, of_search: SourceState) -> None:
+        """Look for what has put stubs in places.
+
+        Args:
+            code: knows whose code is whose.
+            patches: puts back what hears of stubs.
+            of_search: the state of effect sources for the search.
+        """
+        self._code = code
+        self._seams = of_search.of(Seams, lambda: Seams(patches))
+
+    def stand_in(self, world: ExitStack) -> None:
+        """Let the calls of all stubs be effects, in a world that has just been built.
+
+        Args:
+            world: ends that before the world is torn down.
+        """
+        for placed in list(self._seams.placed()):
+            value = placed.value
+            if isinstance(value, classmethod | staticmethod):
+                value = getattr(placed.owner, placed.name)
+            if self._is_double(placed, value):
+                self._leave_out(value)
+                world.callback(_memory_kept_in(value))
+                world.callback(placed.put(self._called_as_effects(placed, value)))
+
+    def _is_double(self, placed: Placed, value: Any) -> bool:
+        """Return whether what was put in a place stands for something that a job calls."""
+        owner = placed.owner
+        home = owner if isinstance(owner, types.ModuleType | type) else type(owner)
+        name = str(getattr(home, "__module__", "") or getattr(home, "__name__", ""))
+        return not (
+            isinstance(value, Proxy)
+            or is_mock(value)
+            or (not placed.is_item and name.partition(".")[0] in _TOOLS)
+            or str(placed.name).startswith("__")
+            or not is_client(value, returned=False)
+            or not self.is_made_here(value)
+            or is_quiet(placed.title.rpartition(".")[2])
+            or _is_inward(placed.original)
+        )
+
+    def is_made_here(self, value: Any) -> bool:
+        """Return whether the code of a value is of the project or its tests, rather than of a library."""
+        if isinstance(value, partial):
+            return self.is_made_here(value.func)
+        code = getattr(getattr(value, "__func__", value), "__code__", None)
+        if code is not None:
+            return self._code.is_of_project(code)
+        if isinstance(value, types.BuiltinFunctionType | types.MethodWrapperType):
+            # `calls.append`, and not `time.time`.
+            return isinstance(value.__self__, _KEEPS)
+        if isinstance(value, types.SimpleNamespace | types.ModuleType):
+            return getattr(value, "__file__", None) is None
+        return self._code.owns(value if isinstance(value, type) else type(value))
+
+    def has_points(self, kind: Any) -> bool:
+        """Return whether lines of a class, or of a function, are points."""
+        return any(self._code.wants(code) for code in _codes_of(kind))
+
+    def _leave_out(self, value: Any) -> None:
+        """Do not name the lines of a stub as lines that were not explored."""
+        kind = value if is_function(value) or isinstance(value, type) else type(value)
+        if not self.has_points(kind):
+            self._code.leave_out(value)
+
+    def _called_as_effects(self, placed: Placed, value: Any) -> Any:
+        title = placed.title
+        if not is_function(value):
+            return Stub(title, title.rpartition(".")[2], value, self).proxy_of(Place(), value)
+        owner, _, name = title.rpartition(".")
+        stub = Stub(owner, "", value, self)
+        return calling(
+            stub, Place(name), None if placed.is_item else placed.owner, placed.name, value
+        )
+
+
+class Stub(ProxyingReceiver):
+    """Receives the calls of one stub.
+
+    What a stub returns is data, unless its class is one of the stub's own. A stub that does effects itself, as one
+    that writes to the database or calls a mock does, only passes calls on: those effects are seen by themselves.
+    """
+
+    def __init__(self, name: str, own: str, value: Any, stubs: Stubs) -> None:
+        """Begin without calls.
+
+        Args:
+            name: the place of what has the stub, or the place of the stub if that is a client.
+            own: the part of it that the test has named.
+            value: the stub.
+            stubs: knows whose code is whose.
+        """
+        super().__init__(name)
+        self.own = own
+        self._home = getattr(value, "__module__", None)
+        self._stubs = stubs
+
+    def found(self, place: Place, value: Any, *, returned: bool = False) -> Any:
+        is_data = is_mock(value) or not self._stubs.is_made_here(value)
+        if not is_data and returned:
+            kind = value if isinstance(value, type) else type(value)
+            is_data = kind.__module__ != self._home and self._stubs.has_points(kind)
+        return value if is_data else super().found(place, value, returned=returned)
+
+    def call(
+        self,
+        place: Place,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        current = watcher.get()
+        if current is None or self._named(place) not in self._passing(current):
+            return super().call(place, function, args, kwargs)
+        there = place.returned(args, kwargs)
+        return self.found(there, call_traced(function, *args, **kwargs), returned=True)
+
+    @contextmanager
+    def _running(self, place: Place) -> Generator[None, None, None]:
+        current = watcher.get()
+        before = 0 if current is None else current.beats
+        yield
+        if current is not None and current.undisturbed and current.beats != before:
+            current.of_search.learn(self._passing(current), self._named(place))
+
+    def _passing(self, current: ActWatcher) -> set[str]:
+        """Return the names of the stubs that do effects themselves; the clean run shows it."""
+        passing: set[str] = current.of_search.of("passing stubs", set)
+        return passing
+
+
+def _codes_of(defined: Any) -> Iterator[CodeType]:
+    functions = [defined]
+    if isinstance(defined, type):
+        functions = [value for base in defined.__mro__ for value in vars(base).values()]
+    for function in functions:
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        if isinstance(code, CodeType):
+            yield code
+
+
+def _is_inward(original: Any) -> bool:
+    """Return whether a stub stands for something of Python itself that reaches nobody, such as a clock."""
+    kind = original if is_function(original) or isinstance(original, type) else type(original)
+    module = original.__name__ if isinstance(original, types.ModuleType) else kind.__module__
+    home = str(module).partition(".")[0]
+    return (
+        home in sys.stdlib_module_names
+        and home not in _OUTWARD
+        and (home != "builtins" or is_function(original) or isinstance(original, type))
+    )
+
+
+def _memory_kept_in(stub: Any) -> Callable[[], None]:
+    """Return what gives a stub the memory back that it has now, so that each history finds the same."""
+    owners = [stub, getattr(stub, "__self__", None), *_variables_of(stub)]
+    named = [attributes_of(one) for one in owners if not isinstance(one, types.ModuleType)]
+    held = [*owners, *(value for names in named for value in names.values()), *named]
+    kept = [(one, copy(one)) for one in held if isinstance(one, _KEEPS)]
+
+    def put_back() -> None:
+        for one, before in kept:
+            if one != before:
+                one.clear()
+                put_in: Any = one.update if isinstance(one, dict | set) else one.extend
+                put_in(before)
+
+    return put_back
+
+
+def _variables_of(function: Any) -> Iterator[Any]:
+    """Yield the values of the variables from outside that a function uses."""
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    outside = getattr(function, "__globals__", {})
+    yield from (outside[name] for name in names if name in outside)
+    yield from (
+        cell.cell_contents
+        for cell in getattr(function, "__closure__", None) or ()
+        if _is_full(cell)
+    )
+
+
+def _is_full(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - a variable without a value raises
+    except ValueError:
+        return False
+    return True

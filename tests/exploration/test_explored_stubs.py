@@ -1,0 +1,213 @@
+"""Functions, classes and objects that a test has put in a place of the project: calls of them are effects."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from contextlib import contextmanager
+from types import SimpleNamespace
+from unittest.mock import Mock, patch
+
+import mocked_shop as shop
+import pytest
+
+from pytest_jobs import check_idempotent
+from pytest_jobs.errors import DuplicateEffect
+
+
+def world():
+    shop.db.clear()
+    yield lambda: dict(shop.db)
+
+
+def check(job, argument=7, **options):
+    return check_idempotent(job, args=(argument,), world=world, **options)
+
+
+class FakeGateway:
+    def __init__(self, token="t"):
+        self.charged = []
+
+    def charge(self, order):
+        self.charged.append(order)
+
+
+class Outbox:
+    sent = []  # noqa: RUF012 - so are the backends for tests of projects
+
+    def charge(self, order):
+        self.sent.append(order)
+
+
+def by_monkeypatch(owner, name, stub):
+    @contextmanager
+    def put():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(owner, name, stub)
+            yield
+
+    return put
+
+
+sent = []
+
+
+async def send(to, text):
+    sent.append(to)
+
+
+STUBS = {
+    "a lambda": (by_monkeypatch(shop, "total", lambda order: None), shop.add_up_once, "total"),
+    "a method of a list": (by_monkeypatch(shop, "total", sent.append), shop.add_up_once, "total"),
+    "an object": (
+        by_monkeypatch(shop, "gateway", FakeGateway()),
+        shop.charge,
+        "gateway.charge",
+    ),
+    "a namespace": (
+        by_monkeypatch(shop, "gateway", SimpleNamespace(charge=lambda order: None)),
+        shop.charge,
+        "gateway.charge",
+    ),
+    "a class": (
+        by_monkeypatch(shop, "Gateway", FakeGateway),
+        shop.charge_by_a_new_gateway,
+        "Gateway.charge",
+    ),
+    "a class with its calls": (
+        by_monkeypatch(shop, "Gateway", lambda token: Outbox()),
+        shop.charge_by_a_new_gateway,
+        "Gateway().charge",
+    ),
+    "a method of a class": (
+        by_monkeypatch(shop.Gateway, "charge", lambda self, order: None),
+        shop.charge,
+        "Gateway.charge",
+    ),
+    "a static method": (
+        by_monkeypatch(shop.Gateway, "charge", staticmethod(lambda order: None)),
+        shop.charge,
+        "Gateway.charge",
+    ),
+    "a method of an object": (
+        by_monkeypatch(shop.service.client, "charge", lambda order: None),
+        shop.charge_by_the_service,
+        "service.client.charge",
+    ),
+    "a coroutine function": (by_monkeypatch(shop.mailer, "send", send), shop.mail, "mailer.send"),
+    "new= of a patch": (
+        lambda: patch("mocked_shop.total", new=lambda order: None),
+        shop.add_up_once,
+        "total",
+    ),
+    "an object of a patch": (
+        lambda: patch.object(shop, "gateway", FakeGateway()),
+        shop.charge,
+        "gateway.charge",
+    ),
+    "an item": (
+        lambda: patch.dict(shop.BACKENDS, sms=FakeGateway),
+        shop.charge_by_a_backend,
+        "BACKENDS['sms'].charge",
+    ),
+}
+
+
+@pytest.mark.parametrize(("put", "job", "place"), STUBS.values(), ids=STUBS)
+def test_a_call_of_a_stub_is_an_effect_by_the_name_of_its_place(put, job, place):
+    with put(), pytest.raises(DuplicateEffect) as found:
+        check(job)
+
+    assert f"DUPLICATE mocked_shop.{place} [crash" in str(found.value)
+    assert "lines of" not in str(found.value)
+    # Each history has left what the stub keeps as it was.
+    assert (sent, Outbox.sent) == ([], [])
+
+
+def test_a_stub_of_a_world_is_like_one_of_the_test():
+    def stubbed():
+        with by_monkeypatch(shop, "total", lambda order: None)():
+            yield from world()
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.total"):
+        check_idempotent(shop.add_up_once, args=(7,), world=stubbed)
+
+
+def test_one_stub_under_several_names_has_the_name_by_which_it_is_called(monkeypatch):
+    def stub(order):
+        return None
+
+    monkeypatch.setattr(shop, "total", stub)
+    monkeypatch.setattr(shop, "send_sms", stub)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.total"):
+        check(shop.add_up_once)
+
+
+def test_the_test_finds_its_stub_again(monkeypatch):
+    gateway = FakeGateway()
+    monkeypatch.setattr(shop, "gateway", gateway)
+
+    check(shop.charge, mocks={"mocked_shop.gateway.charge": "put"})
+
+    assert shop.gateway is gateway
+    assert gateway.charged == []
+
+
+def test_mocks_says_what_the_calls_of_a_stub_are(monkeypatch):
+    monkeypatch.setattr(shop, "total", lambda order: None)
+
+    check(shop.add_up_once, mocks={"mocked_shop.total": "nothing"})
+
+
+def test_a_stub_of_a_clock_or_of_a_value_has_no_effect(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(shop.uuid, "uuid4", lambda: "u")
+    monkeypatch.setattr(shop, "settings", {"PREFIX": "p"})
+    monkeypatch.setattr(shop, "crm", sqlite3.Connection)
+
+    def job():
+        time.sleep(1)
+        shop.db.update(at=[shop.uuid.uuid4(), shop.settings["PREFIX"]])
+
+    explored = check_idempotent(job, world=world, histories=["twice"])
+
+    assert explored.guesses == ()
+    assert [one for one in explored.explorations[0].points if one.kind != "line"] == []
+
+
+@pytest.mark.parametrize("inner", ["a mock", "a row"])
+def test_a_stub_that_does_effects_itself_only_passes_calls_on(monkeypatch, tmp_path, inner):
+    database = tmp_path / "shop.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("create table totals (number integer primary key)")
+
+    def write(order):
+        with sqlite3.connect(database) as connection:
+            connection.execute("insert or ignore into totals values (?)", (order,))
+        connection.close()
+
+    shop.db.clear()
+    gateway = Mock()
+    monkeypatch.setattr(shop, "gateway", gateway)
+    monkeypatch.setattr(shop, "total", write if inner == "a row" else gateway.put)
+
+    check_idempotent(shop.add_up_once, args=(7,), world=None if inner == "a row" else world)
+
+
+def test_what_a_stub_returns_is_data(monkeypatch):
+    monkeypatch.setattr(shop, "fetch_rates", lambda *, of=shop.Service: of())
+
+    def job():
+        shop.db["service"] = type(shop.fetch_rates()).__name__
+
+    assert "fetch_rates (read)" in str(check_idempotent(job, world=world))
+
+
+def test_a_stub_of_a_function_of_a_library_is_an_effect(monkeypatch):
+    json = pytest.importorskip("yaml")
+    monkeypatch.setattr(json, "dump", lambda value: None)
+
+    with pytest.raises(DuplicateEffect, match=re.escape("DUPLICATE yaml.dump")):
+        check(lambda order: shop.once(lambda: json.dump(order)))
