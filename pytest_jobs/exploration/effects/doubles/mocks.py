@@ -13,14 +13,17 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, acting, looking, note_look, skippable, watcher
 from .arguments import comparable, item_key, text_of, usual_key
+from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .kinds import kinds_of
 from .operators import SYMBOLS, is_in_place, operating, setting
 from .places import MockNames
+from .seams import seams_of
 from .verbs import CallKind
 
 library: Final = "unittest.mock"
@@ -116,14 +119,9 @@ def _act_of_attribute(
 ) -> Act | None:
     """Return the effect of setting an attribute, or of deleting it without a value; None if it has no effect."""
     names: MockNames = current.of_search.of("names of mocks", MockNames)
-    owner, own = names.of(mock, _root(mock), _active_patches(module))
+    owner, own = names.of(mock, _root(mock), seams_of(current.of_search))
     kind = kinds_of(current.of_search).of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
     return None if kind in ("read", "nothing") else setting(owner, attribute, value).in_memory()
-
-
-def _active_patches(module: Any) -> list[Any]:
-    """Return the patches that were begun by `start`, as `mocker.patch` does it."""
-    return getattr(vars(module).get("_patch"), "_active_patches", [])
 
 
 def _lets_through(mock: Any) -> bool:
@@ -179,9 +177,12 @@ class _CallOfMock:
         names: MockNames = search.of("names of mocks", MockNames)
         kinds = kinds_of(search)
         awaited: set[str] = search.of("awaited mocks", set)
-        name, own = names.of(self._mock, _root(self._mock), _active_patches(self._module))
+        name, own = names.of(self._mock, _root(self._mock), seams_of(search))
         if isinstance(self._mock, self._module.PropertyMock):
             return self._of_property(name, kinds.of_attribute(name, own))
+        stood_for = None if kinds.said_of(name) else self._stood_for(self._mock, current)
+        if stood_for is not None and self._enqueues(stood_for, current):
+            return self._enqueued(current, name, stood_for)
         kind = kinds.of(name, own, self._args, self._kwargs, mode=self._mode_of_file(own))
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
@@ -197,6 +198,54 @@ class _CallOfMock:
         if inspect.iscoroutine(answer):
             current.of_search.learn(awaited, name)
         return self._owner_or(answer, name)
+
+    def _stood_for(self, mock: Any, current: ActWatcher) -> Any:
+        """Return what a mock stands for, as far as its place says it; None if nobody knows."""
+        made = _messages(current)
+        if id(mock) in made:
+            return made[id(mock)][1]
+        parent = vars(mock).get("_mock_new_parent")
+        if parent is not None:
+            owner, name = self._stood_for(parent, current), vars(mock)["_mock_new_name"]
+            return None if owner is None or name == "()" else method_of(owner, name)
+        names: MockNames = current.of_search.of("names of mocks", MockNames)
+        place = names.place_of(mock, seams_of(current.of_search))
+        if place is None:
+            return None
+        owner, name = place[1].owner, place[1].name
+        if not place[1].is_item and not isinstance(owner, ModuleType):
+            return method_of(owner, name) or place[1].original
+        return function_of(place[1].original)
+
+    def _enqueues(self, function: Any, current: ActWatcher) -> bool:
+        """Return whether a function enqueues a job, as do methods of a message such as a signature of Celery."""
+
+        def is_of_project(plain: Any) -> bool:
+            code = getattr(plain, "__code__", None)
+            return code is not None and current.is_of_project(code)
+
+        is_message = id(vars(self._mock).get("_mock_new_parent")) in _messages(current)
+        return is_message or enqueues(function, is_of_project)
+
+    def _enqueued(self, current: ActWatcher, name: str, function: Any) -> Any:
+        """Enqueue the job that the mock keeps from its queue, and return the answer of the mock."""
+        enqueued = enqueues_of(current)
+        message = enqueued.make(current, name, function, self._args, self._kwargs)
+        is_awaited = isinstance(self._mock, self._module.AsyncMockMixin)
+        if inspect.isawaitable(message) and is_awaited:
+            return self._enqueued_later(message)
+        if inspect.iscoroutine(message):
+            message.close()
+            enqueued.give_up(current, name)
+        if is_awaited:
+            return self._looked_up_later()
+        answer = self._looked_up()
+        _messages(current)[id(answer)] = answer, message
+        return answer
+
+    async def _enqueued_later(self, message: Any) -> Any:
+        await message
+        return await self._looked_up_later()
 
     def _owner_or(self, answer: Any, name: str) -> Any:
         """Return the owner of an operator such as `+=` if its answer is a mock that nobody has configured.
@@ -278,6 +327,11 @@ class _CallOfMock:
             yield
         finally:
             mock.side_effect = before
+
+
+def _messages(current: ActWatcher) -> dict[int, tuple[Any, Any]]:
+    """Return what jobs have made in this history while mocks answered, by the identities of the answers."""
+    return current.of_history.of("messages of mocks", dict)
 
 
 class _Attributes:

@@ -1,19 +1,17 @@
-"""How a test names a mock: by the place where it was put."""
+"""The places in which doubles lie: tests and reports name doubles by them."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from ....harness.records.attributes import attributes_of, is_one_of
 
-#: Where a mock lies: the name of the place, the object that has it, and its name there.
-_Place = tuple[str, Any, str]
-
+#: What is in a place that has nothing.
+ABSENT: Final = object()
 _FIRST_WORD: Final = re.compile(r"[^.(]*")
 #: Of these packages nobody looks into the objects that they have.
 _NOT_OF_PROJECT: Final = frozenset(
@@ -21,50 +19,112 @@ _NOT_OF_PROJECT: Final = frozenset(
 )
 
 
+class Placed(NamedTuple):
+    """What a test has put in a place."""
+
+    owner: Any
+    #: The attribute, or the key of a dictionary.
+    name: Any
+    is_item: bool = False
+    #: What was there before; None if nothing was, or nobody knows.
+    original: Any = None
+    #: How the test wrote the place; empty if it gave the owner itself.
+    written: str = ""
+
+    @property
+    def value(self) -> Any:
+        """What is there now."""
+        if self.is_item:
+            return self.owner.get(self.name, ABSENT)
+        # A proxy of Celery, to which the test has given an attribute, has become what it stands for.
+        held = attributes_of(self.owner) or getattr(self.owner, "__dict__", {})
+        return held.get(self.name, ABSENT)
+
+    @property
+    def title(self) -> str:
+        """The place as reports name it: `shop.jobs.charge`, `shop.sms.BACKENDS['sms']`."""
+        if self.written:
+            return self.written
+        owner, name = self.owner, self.name
+        if owner is sys.modules:
+            return str(name)
+        if is_one_of((ModuleType,), owner):
+            where = "" if owner.__name__ == "__main__" else f"{owner.__name__}."
+        elif isinstance(owner, type):
+            where = f"{owner.__module__}.{owner.__qualname__}."
+        else:
+            where = f"{name_of_value(owner) or type(owner).__name__}."
+        return f"{where.rstrip('.')}[{name!r}]" if self.is_item else f"{where}{name}"
+
+    def put(self, value: Any) -> Callable[[], object]:
+        """Put something else there, and return what puts the stub back unless somebody else was faster."""
+        before = self.value
+
+        def change(new: Any) -> None:
+            if self.is_item:
+                self.owner[self.name] = new
+            else:
+                setattr(self.owner, self.name, new)
+
+        change(value)
+        return lambda: change(before) if self.value is value else None
+
+
+class Seams(Protocol):
+    """Knows where the test has put something; see `seams`."""
+
+    def placed(self) -> Iterable[Placed]: ...
+
+
 class MockNames:
     """Finds the names of mocks, in one search."""
 
     def __init__(self) -> None:
-        #: Where mocks were found. A world puts others there in each history.
-        self._places: list[_Place] = []
+        #: The names of the places where mocks were found. A world puts others there in each history.
+        self._places: list[tuple[str, Placed]] = []
         #: The mocks that lie nowhere, by their own names. Looking for them takes milliseconds.
         self._nowhere: set[str] = set()
 
-    def of(self, made: Any, root: Any, patches: list[Any]) -> tuple[str, str]:
+    def of(self, made: Any, root: Any, seams: Seams) -> tuple[str, str]:
         """Return the whole name of a mock, and the part of it that begins with its root.
 
         Args:
             made: the mock.
             root: the mock of which it is an attribute, or a result, at any depth; or the mock itself.
-            patches: the patches of `unittest.mock` that are active.
+            seams: knows where the test has put something.
         """
         own = str(made._extract_mock_name())
-        place = self._place_of(root, patches)
+        place = self.place_of(root, seams)
         if place is None:
             return own, own
         rest = own[_first_word(own) :]
-        return f"{place}{rest}", f"{place.rpartition('.')[2]}{rest}"
+        return f"{place[0]}{rest}", f"{place[0].rpartition('.')[2]}{rest}"
 
-    def _place_of(self, root: Any, patches: list[Any]) -> str | None:
+    def place_of(self, root: Any, seams: Seams) -> tuple[str, Placed] | None:
+        """Return the place of a mock, with its name; None if it lies nowhere."""
         # A function with a specification stands before its mock.
         # By identity: all attributes of all modules may have to be looked at.
         wanted = {id(root), id(vars(root).get("_mock_delegate") or root)}
-        for name, owner, attribute in self._places:
-            if id(_held(owner).get(attribute)) in wanted:
-                return name
+        for known in self._places:
+            if id(known[1].value) in wanted:
+                return known
         hint = str(root._extract_mock_name())
         if hint in self._nowhere:
             return None
-        for place in _places(wanted, hint, patches):
+        for placed in seams.placed():
+            if id(placed.value) in wanted:
+                self._places.append((placed.title, placed))
+                return self._places[-1]
+        for place in _places(wanted, hint):
             self._places.append(place)
-            return place[0]
+            return place
         self._nowhere.add(hint)
         return None
 
 
 def name_of_value(value: object) -> str | None:
     """Return the name of a place in a module where a value lies; None if it lies in none."""
-    return next((name for name, _, _ in _places({id(value)}, "", [])), None)
+    return next((name for name, _ in _places({id(value)}, "")), None)
 
 
 def _first_word(name: str) -> int:
@@ -72,39 +132,32 @@ def _first_word(name: str) -> int:
     return 0 if found is None else found.end()
 
 
-def _held(owner: Any) -> Any:
-    return owner if owner is sys.modules else attributes_of(owner)
-
-
-def _places(wanted: set[int], hint: str, patches: list[Any]) -> Iterator[_Place]:
-    """Yield the places where a mock lies, those first that its test has named."""
-    for patch in patches:
-        owner, attribute = getattr(patch, "target", None), getattr(patch, "attribute", "")
-        getter = getattr(patch, "getter", None)
-        # The test has named it by a text.
-        if isinstance(getter, partial) and id(_held(owner).get(attribute)) in wanted:
-            yield f"{getter.args[0]}.{attribute}", owner, attribute
+def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
+    """Yield the places of modules, and of the objects that they have, where a mock lies."""
     for name, module in list(sys.modules.items()):
         # In the place of a library that is not installed.
         if id(module) in wanted:
-            yield name, sys.modules, name
+            yield name, Placed(sys.modules, name, True)
     modules = sorted(_modules(), key=lambda named: _is_of_test(named[0]))
     for name, module in modules:
-        if id(_held(module).get(hint)) in wanted:
-            yield f"{name}{hint}", module, hint
+        if id(attributes_of(module).get(hint)) in wanted:
+            yield f"{name}{hint}", Placed(module, hint)
     for name, module in modules:
         yield from _in(module, name, wanted)
     for name, module in modules:
         if name.partition(".")[0] not in _NOT_OF_PROJECT:
-            for attribute, value in list(_held(module).items()):
+            for attribute, value in list(attributes_of(module).items()):
                 if not is_one_of((ModuleType,), value):
                     yield from _in(value, f"{name}{attribute}.", wanted)
 
 
-def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[_Place]:
-    for attribute, value in list(_held(owner).items()):
+def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[tuple[str, Placed]]:
+    for attribute, value in list(attributes_of(owner).items()):
         if id(value) in wanted:
-            yield f"{beginning}{attribute}", owner, attribute
+            # As the test calls it: `Client().charge`.
+            is_result = attribute == "_mock_return_value"
+            name = f"{beginning.rstrip('.')}()" if is_result else f"{beginning}{attribute}"
+            yield name, Placed(owner, attribute)
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:

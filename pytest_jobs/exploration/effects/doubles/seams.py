@@ -7,13 +7,11 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from ....harness.records.attributes import attributes_of, is_one_of
 from ....harness.records.patches import Patches
 from ...engine.acts import SourceState, watcher
-from .places import name_of_value
+from .places import ABSENT, Placed
 
 #: What puts something in a place: its module, its class, and the method that a world calls to do so.
 _PUTTERS: Final = (
@@ -23,55 +21,6 @@ _PUTTERS: Final = (
     ("mock.mock", "_patch", "__enter__"),
     ("mock.mock", "_patch_dict", "_patch_dict"),
 )
-_ABSENT: Final = object()
-
-
-class Placed(NamedTuple):
-    """What a test has put in a place."""
-
-    owner: Any
-    #: The attribute, or the key of a dictionary.
-    name: Any
-    is_item: bool
-    #: What was there before; None if nothing was, or nobody knows.
-    original: Any
-    #: How the test wrote the place; empty if it gave the owner itself.
-    written: str = ""
-
-    @property
-    def value(self) -> Any:
-        """What is there now."""
-        held = self.owner if self.is_item else attributes_of(self.owner)
-        return held.get(self.name, _ABSENT)
-
-    @property
-    def title(self) -> str:
-        """The place as reports name it: `shop.jobs.charge`, `shop.sms.BACKENDS['sms']`."""
-        if self.written:
-            return self.written
-        owner, name = self.owner, self.name
-        if owner is sys.modules:
-            return str(name)
-        if is_one_of((ModuleType,), owner):
-            where = "" if owner.__name__ == "__main__" else f"{owner.__name__}."
-        elif isinstance(owner, type):
-            where = f"{owner.__module__}.{owner.__qualname__}."
-        else:
-            where = f"{name_of_value(owner) or type(owner).__name__}."
-        return f"{where.rstrip('.')}[{name!r}]" if self.is_item else f"{where}{name}"
-
-    def put(self, value: Any) -> Callable[[], object]:
-        """Put something else there, and return what puts the stub back unless somebody else was faster."""
-        before = self.value
-
-        def change(new: Any) -> None:
-            if self.is_item:
-                self.owner[self.name] = new
-            else:
-                setattr(self.owner, self.name, new)
-
-        change(value)
-        return lambda: change(before) if self.value is value else None
 
 
 class Seams:
@@ -108,7 +57,7 @@ class Seams:
         for putter in reversed(self._putters):
             for placed in _placed_by(putter):
                 key = id(placed.owner), placed.is_item, placed.name
-                if key not in known and placed.value is not _ABSENT:
+                if key not in known and placed.value is not ABSENT:
                     known.add(key)
                     yield placed
 

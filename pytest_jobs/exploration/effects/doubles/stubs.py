@@ -6,6 +6,7 @@ settings of the project stand for what was there before, as a mock does. In each
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 from collections import deque
@@ -22,9 +23,11 @@ from ...engine.acts import ActWatcher, SourceState, watcher
 from ...engine.lines import call_traced
 from ...engine.sources import is_mock
 from .clients import is_client, is_function
+from .enqueues import enqueues, enqueues_of, method_of
+from .places import Placed
 from .proxies import Proxy, ProxyingReceiver
 from .receiver import Place
-from .seams import Placed, Seams
+from .seams import Seams
 from .verbs import is_quiet
 from .wrapping import calling
 
@@ -136,10 +139,33 @@ class Stubs:
         if not is_function(value):
             return Stub(title, title.rpartition(".")[2], value, self).proxy_of(Place(), value)
         owner, _, name = title.rpartition(".")
+        is_method = not placed.is_item and not isinstance(placed.owner, types.ModuleType)
+        stood_for = method_of(placed.owner, placed.name) if is_method else placed.original
+        if enqueues(stood_for, self.is_made_here):
+            return self._enqueueing(title, stood_for, value)
         stub = Stub(owner, "", value, self)
         return calling(
             stub, Place(name), None if placed.is_item else placed.owner, placed.name, value
         )
+
+    def _enqueueing(self, title: str, function: Any, stub: Any) -> Callable[..., Any]:
+        """Return a function that answers as a stub, and enqueues the job that the stub keeps from its queue."""
+
+        def enqueue(*args: Any, **kwargs: Any) -> Any:
+            current = watcher.get()
+            if current is None:
+                return stub(*args, **kwargs)
+            message = enqueues_of(current).make(current, title, function, args, kwargs)
+            answer = stub(*args, **kwargs)
+            return _both(message, answer) if inspect.isawaitable(answer) else answer
+
+        return enqueue
+
+
+async def _both(message: Any, answer: Any) -> Any:
+    if inspect.isawaitable(message):
+        await message
+    return await answer
 
 
 class Stub(ProxyingReceiver):

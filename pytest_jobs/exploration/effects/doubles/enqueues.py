@@ -1,0 +1,121 @@
+"""A mock or a stub in the place of what enqueues a job: the job is enqueued all the same, within the history.
+
+The double answers its caller. What it stands for is called beside it, where the bridge of its library records the
+job, so that the job is performed as any other.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+from ....bridges import __file__ as _bridges
+from ....harness.jobs import current_jobs
+from ...engine.acts import Act, ActWatcher, acting, skippable
+from ...engine.sources import is_mock
+from .arguments import comparable, text_of
+
+#: The methods of jobs that perform them here and now.
+_RUN_HERE: Final = frozenset(("apply", "call", "call_local", "fn", "perform_now", "run"))
+#: How the methods and functions of libraries are named that take a job as an argument.
+_ENQUEUES: Final = re.compile(r"enqueue|send_task|async_task|add_job")
+_BRIDGES: Final = str(Path(_bridges).parent)
+
+
+def method_of(owner: Any, name: str) -> Any:
+    """Return what a double in the place of a method stands for, as its class has it now; None if it has none.
+
+    What the double has replaced may be older than the harness, which stands in for the methods of libraries.
+    """
+    # The class that it gives, since that of a proxy of Celery is not its type.
+    kind = owner if isinstance(owner, type) else owner.__class__
+    for base in kind.__mro__:
+        found = vars(base).get(name)
+        if found is not None and not is_mock(found):
+            get = getattr(type(found), "__get__", None)
+            itself = None if isinstance(owner, type) else owner
+            return found if get is None else get(found, itself, kind)
+    return None
+
+
+def function_of(original: Any) -> Any:
+    """Return a function of a library as its module has it now."""
+    module = inspect.getmodule(original) if isinstance(original, FunctionType) else None
+    return original if module is None else vars(module).get(original.__name__, original)
+
+
+def enqueues(function: Any, is_of_project: Callable[[Any], bool]) -> bool:
+    """Return whether a function is one that enqueues a job, or makes the message that does.
+
+    That is a method which a library gives its jobs, or what a bridge has put in the place of another function.
+
+    Args:
+        function: the function.
+        is_of_project: returns whether the code of a function is of the project.
+    """
+    plain = getattr(function, "__func__", function)
+    code = getattr(plain, "__code__", None)
+    if isinstance(code, CodeType) and code.co_filename.startswith(_BRIDGES):
+        return True
+    name, owner = str(getattr(function, "__name__", "__")), getattr(function, "__self__", None)
+    if name in _RUN_HERE or name.startswith("__") or not callable(plain):
+        return False
+    if is_of_project(inspect.unwrap(plain)):
+        return False
+    harness = current_jobs()
+    if owner is not None and harness.targets.find(owner) is not None:
+        return True
+    library = str(getattr(plain, "__module__", "")).partition(".")[0]
+    return _ENQUEUES.match(name) is not None and library in {one.name for one in harness.bridges}
+
+
+class Enqueues:
+    """The enqueues of one search for which doubles stand."""
+
+    def __init__(self) -> None:
+        #: The names of the doubles for which nothing can be enqueued here.
+        self._impossible: set[str] = set()
+
+    def make(
+        self,
+        current: ActWatcher,
+        name: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Enqueue a job, and return the answer of its library; a coroutine where it has to be awaited.
+
+        Args:
+            current: watches the delivery that enqueues it.
+            name: the name of the double.
+            function: what it stands for.
+            args: the positional arguments.
+            kwargs: the keyword arguments.
+        """
+        if name in self._impossible:
+            text = text_of(name, args, kwargs)
+            act = Act("enqueue", text, value=comparable((name, *args, *sorted(kwargs.items()))))
+            with skippable(), acting(act):
+                pass
+            return None
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            if not current.undisturbed:
+                raise
+            self.give_up(current, name)
+            return None
+
+    def give_up(self, current: ActWatcher, name: str) -> None:
+        """Learn that what a double stands for cannot be called: then its calls are effects by themselves."""
+        current.of_search.learn(self._impossible, name)
+
+
+def enqueues_of(current: ActWatcher) -> Enqueues:
+    """Return the enqueues for which doubles stand in the search of a delivery."""
+    return current.of_search.of(Enqueues, Enqueues)
