@@ -211,3 +211,17 @@ def test_a_stub_of_a_function_of_a_library_is_an_effect(monkeypatch):
 
     with pytest.raises(DuplicateEffect, match=re.escape("DUPLICATE yaml.dump")):
         check(lambda order: shop.once(lambda: json.dump(order)))
+
+
+@pytest.mark.parametrize("stub", [lambda order: None, Mock()], ids=["a stub", "a mock"])
+def test_a_double_of_the_own_code_of_the_project_may_hide_a_guard_and_the_hint_says_so(
+    monkeypatch, stub
+):
+    monkeypatch.setattr(shop, "total", stub)
+
+    with pytest.raises(DuplicateEffect) as found:
+        check(shop.add_up_once)
+
+    assert "mocked_shop.total is of the project, and the test has put a double in its place" in (
+        found.value.report.hint
+    )

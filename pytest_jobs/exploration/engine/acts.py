@@ -67,6 +67,8 @@ class Act:
     sent_key: object = None
     #: The place that is set, such as an attribute: only the last value of a place counts. None for other effects.
     slot: object = None
+    #: The function of the project in whose place the test has put a double; empty for all other effects.
+    stands_for: str = field(default="", compare=False)
     #: Returns whether an error means that another delivery holds a lock.
     busy: Callable[[BaseException], bool] = _never_busy
     #: Makes the error of an effect that fails before it happens; None if it cannot fail.

@@ -21,6 +21,8 @@ class Habits:
     keys: frozenset[str] = frozenset()
     #: A parameter of that effect that may carry a key of which its stand-in does not know; "" if there is none.
     unknown: str = ""
+    #: The function of the project that makes the effect and in whose place a double lies; "" if there is none.
+    stands_for: str = ""
     #: How many transactions it commits in one clean run.
     commits: int = 2
     #: Whether all of its work is done when it fails.
@@ -46,6 +48,7 @@ class Habits:
             # A key beside a call without one is of another effect.
             frozenset() if None in keys else frozenset(map(repr, keys)),
             next((name for act in effects for name in _likely_keys(act)), ""),
+            next((act.stands_for for act in effects if act.stands_for), ""),
             len(committing),
             not failure.verdict.differences,
             failure.runs[-1].dropped,
@@ -91,6 +94,10 @@ _OTHER_KEYS: Final = (
 _UNKNOWN_KEY: Final = (
     "if {0}= is an idempotency key that the service knows, say so by fake(..., key={0!r}). If it is none, send "
     "one that is derived from the arguments, or look the effect up before making it."
+)
+_OWN: Final = (
+    "{0} is of the project, and the test has put a double in its place: it may look by itself whether the work is "
+    "done, which the double hides. To check that, put the original back, and a fake in the place of what it calls."
 )
 _FORGOTTEN_KEY: Final = (
     "the receiver did not know the key any more: look the effect up before making it, or let the job keep a mark "
@@ -173,6 +180,13 @@ def hint(word: Word, history: HistoryName, does: Habits | None = None) -> str:
         does: what the job does already; None if nothing is known of it.
     """
     does = does or Habits()
+    text = _likely(word, history, does)
+    if word == "DUPLICATE" and does.stands_for:
+        return f"{text} {_OWN.format(does.stands_for)}"
+    return text
+
+
+def _likely(word: Word, history: HistoryName, does: Habits) -> str:
     if does.other_error is not None:
         return (
             f"the job handles the error of its effect and raises {does.other_error!r} there, for which its "

@@ -43,9 +43,15 @@ def method_of(owner: Any, name: str) -> Any:
 
 
 def function_of(original: Any) -> Any:
-    """Return a function of a library as its module has it now."""
+    """Return a function that a double has replaced, or what a bridge has put in its place since then."""
     module = inspect.getmodule(original) if isinstance(original, FunctionType) else None
-    return original if module is None else vars(module).get(original.__name__, original)
+    now = None if module is None else vars(module).get(original.__name__)
+    return now if _is_of_bridge(now) else original
+
+
+def _is_of_bridge(function: Any) -> bool:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return isinstance(code, CodeType) and code.co_filename.startswith(_BRIDGES)
 
 
 def enqueues(function: Any, is_of_project: Callable[[Any], bool]) -> bool:
@@ -57,10 +63,9 @@ def enqueues(function: Any, is_of_project: Callable[[Any], bool]) -> bool:
         function: the function.
         is_of_project: returns whether the code of a function is of the project.
     """
-    plain = getattr(function, "__func__", function)
-    code = getattr(plain, "__code__", None)
-    if isinstance(code, CodeType) and code.co_filename.startswith(_BRIDGES):
+    if _is_of_bridge(function):
         return True
+    plain = getattr(function, "__func__", function)
     name, owner = str(getattr(function, "__name__", "__")), getattr(function, "__self__", None)
     if name in _RUN_HERE or name.startswith("__") or not callable(plain):
         return False

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
@@ -190,6 +191,8 @@ class _CallOfMock:
         if current.undisturbed:
             kinds.learn_of(name, search)
         act = self._act(name, is_put=kind == "put")
+        if _is_of_project(stood_for, current):
+            act = replace(act, stands_for=name)
         if is_awaited:
             return self._awaiting(act)
         answer: Any = None
@@ -219,13 +222,8 @@ class _CallOfMock:
 
     def _enqueues(self, function: Any, current: ActWatcher) -> bool:
         """Return whether a function enqueues a job, as do methods of a message such as a signature of Celery."""
-
-        def is_of_project(plain: Any) -> bool:
-            code = getattr(plain, "__code__", None)
-            return code is not None and current.is_of_project(code)
-
         is_message = id(vars(self._mock).get("_mock_new_parent")) in _messages(current)
-        return is_message or enqueues(function, is_of_project)
+        return is_message or enqueues(function, lambda plain: _is_of_project(plain, current))
 
     def _enqueued(self, current: ActWatcher, name: str, function: Any) -> Any:
         """Enqueue the job that the mock keeps from its queue, and return the answer of the mock."""
@@ -327,6 +325,11 @@ class _CallOfMock:
             yield
         finally:
             mock.side_effect = before
+
+
+def _is_of_project(function: Any, current: ActWatcher) -> bool:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code is not None and current.is_of_project(code)
 
 
 def _messages(current: ActWatcher) -> dict[int, tuple[Any, Any]]:

@@ -86,6 +86,8 @@ class Receiver:
 
     #: Whether the keys, and the answers to them, are those of a stand-in, which lasts as long as it does itself.
     answers_by_key = False
+    #: Whether it stands for something of the project itself.
+    is_of_project = False
 
     def __init__(
         self,
@@ -379,6 +381,7 @@ class Receiver:
             value=compared if self._counts else None,
             key=None if known is None else (place.path, known),
             sent_key=key,
+            stands_for=self._named(place) if self.is_of_project else "",
         )
         return Call(place, function, args, kwargs, act, made, key, is_put)
 

@@ -23,7 +23,7 @@ from ...engine.acts import ActWatcher, SourceState, watcher
 from ...engine.lines import call_traced
 from ...engine.sources import is_mock
 from .clients import is_client, is_function
-from .enqueues import enqueues, enqueues_of, method_of
+from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .places import Placed
 from .proxies import Proxy, ProxyingReceiver
 from .receiver import Place
@@ -137,13 +137,18 @@ class Stubs:
     def _called_as_effects(self, placed: Placed, value: Any) -> Any:
         title = placed.title
         if not is_function(value):
-            return Stub(title, title.rpartition(".")[2], value, self).proxy_of(Place(), value)
+            client = Stub(title, title.rpartition(".")[2], value, self)
+            client.is_of_project = self.is_made_here(placed.original)
+            return client.proxy_of(Place(), value)
         owner, _, name = title.rpartition(".")
         is_method = not placed.is_item and not isinstance(placed.owner, types.ModuleType)
-        stood_for = method_of(placed.owner, placed.name) if is_method else placed.original
+        stood_for = (
+            method_of(placed.owner, placed.name) if is_method else function_of(placed.original)
+        )
         if enqueues(stood_for, self.is_made_here):
             return self._enqueueing(title, stood_for, value)
         stub = Stub(owner, "", value, self)
+        stub.is_of_project = self.is_made_here(stood_for)
         return calling(
             stub, Place(name), None if placed.is_item else placed.owner, placed.name, value
         )
