@@ -412,3 +412,74 @@ def test_an_answer_may_be_a_response_with_headers():
 
 def _acts(explored):
     return [point.text for point in explored.explorations[0].points if point.kind == "before"]
+
+
+READS = {
+    "a token": ("/oauth/token", {"grant_type": "client_credentials"}),
+    "a token of a version": ("/tenant/oauth2/v2.0/token", {"grant_type": "client_credentials"}),
+    "a search": ("/orders/_search", {"query": {"match_all": {}}}),
+    "a query": ("/graphql", {"query": "query Order($id: ID!) { order(id: $id) { total } }"}),
+    "a query without a word": ("/graphql", {"query": "{ order { total } }"}),
+}
+WRITES = {
+    "a mutation": ("/graphql", {"query": "mutation { pay(order: 7) { id } }"}),
+    "a mutation behind a fragment": (
+        "/graphql",
+        {"query": "fragment F on Order { id }\nmutation { pay(order: 7) { ...F } }"},
+    ),
+    "a text that is no query": ("/search", {"query": "query the shoes"}),
+    "a token that is made": ("/devices/7/token", {}),
+}
+
+
+def posting(path, body):
+    return lambda: SENDERS["http_client"]("POST", f"https://api.example.com{path}", body)
+
+
+def shop_with(path):
+    def world():
+        with fake_http({f"POST {path}": {}}) as server:
+            yield lambda: {"received": server.received, "seen": bool(server.log)}
+
+    return world
+
+
+@pytest.mark.parametrize(("path", "body"), READS.values(), ids=READS)
+def test_a_usual_post_that_reads_is_no_effect_and_the_result_says_so(path, body):
+    explored = check_idempotent(posting(path, body), world=shop_with(path), histories=["twice"])
+
+    assert explored.guesses == (f"api.example.com POST {path} (read)",)
+
+
+@pytest.mark.parametrize(("path", "body"), WRITES.values(), ids=WRITES)
+def test_a_post_that_may_write_is_an_effect(path, body):
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(posting(path, body), world=shop_with(path), histories=["twice"])
+
+
+@pytest.mark.parametrize(
+    "mocks",
+    [
+        {"api.example.com POST /rates": "read"},
+        {"*.example.com POST *": "nothing"},
+        {"api.example.com*": "put"},
+    ],
+)
+def test_a_test_says_by_its_place_what_a_request_is(mocks):
+    check_idempotent(
+        posting("/rates", {"of": "EUR"}),
+        world=shop_with("/rates"),
+        histories=["twice"],
+        mocks=mocks,
+    )
+
+
+def test_a_place_to_which_nothing_is_sent_is_refused_with_the_nearest():
+    near = r"Did you mean 'api\.example\.com POST /oauth/token'\?"
+    with pytest.raises(ExplorationError, match=near):
+        check_idempotent(
+            posting(*READS["a token"]),
+            world=shop_with("/oauth/token"),
+            histories=["twice"],
+            mocks={"api.example.com POST /oauth/tokens": "read"},
+        )

@@ -456,9 +456,10 @@ def test_a_call_that_is_refused_is_not_counted():
 
 
 @pytest.mark.parametrize("spec", [None, True])
-def test_each_delivery_gets_the_answers_of_a_list_from_the_first(spec):
+@pytest.mark.parametrize("kind", [list, lambda answers: (one for one in answers)])
+def test_each_delivery_gets_the_answers_of_an_iterator_from_the_first(spec, kind):
     answers = [ConnectionError(), {"EUR": 1.1}]
-    with patch("mocked_shop.fetch_rates", autospec=spec, side_effect=answers) as rates:
+    with patch("mocked_shop.fetch_rates", autospec=spec, side_effect=kind(answers)) as rates:
         check_idempotent(shop.rates_of_the_second_try, world=world)
 
         with pytest.raises(ConnectionError):

@@ -154,8 +154,9 @@ class Scope:
                     self._homes.add(filename)
 
     def leave_out(self, fake: object) -> None:
-        """Do not trace a function, or the methods of an object."""
+        """Do not trace a function, a generator, or the methods of an object or a class."""
         own = getattr(getattr(fake, "__func__", fake), "__code__", None)
+        own = own or getattr(fake, "gi_code", None)
         kind = fake if isinstance(fake, type) else type(fake)
         known = own or kind
         if known in self._left_out:

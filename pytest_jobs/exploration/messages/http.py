@@ -19,6 +19,11 @@ _KEY_HEADERS: Final = ("idempotency-key", "x-idempotency-key", "paypal-request-i
 _KEY_FIELDS: Final = ("idempotency_key", "idempotencyKey")
 #: Redirects after which the client sends the same request, method and body, to another address.
 _ELSEWHERE: Final = (307, 308)
+#: What is posted there is a question.
+_READING: Final = re.compile(r"/(oauth2?(/v[\d.]+)?/token|_m?search|_count)/?$")
+#: How a document of GraphQL begins, and an operation in it that changes something.
+_GRAPHQL: Final = re.compile(r"\s*(#.*\s*)*((query|fragment)\b[^{}]*)?\{")
+_MUTATION: Final = re.compile(r"^\s*mutation\b", re.MULTILINE)
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -94,6 +99,21 @@ class HttpRequest:
     def is_repeatable(self) -> bool:
         """Whether repeating it has no further effect, by the meaning of its method."""
         return self.method in _REPEATABLE
+
+    @property
+    def place(self) -> str:
+        """How a test names it: its host, method and path, as in `auth.example POST /oauth/token`."""
+        return f"{self.host} {self.method} {self.path}"
+
+    @property
+    def reads_by_custom(self) -> bool:
+        """Whether its address or its body says that it only reads: a token, a search, a query of GraphQL."""
+        if _READING.search(self.path):
+            return True
+        query = self.content.get("query") if isinstance(self.content, Mapping) else None
+        if not isinstance(query, str):
+            return False
+        return _GRAPHQL.match(query) is not None and _MUTATION.search(query) is None
 
     @property
     def idempotency_key(self) -> str | None:

@@ -80,17 +80,18 @@ class CallKinds:
         """
         return self.said_of(name) or ("nothing" if is_quiet(own) else "put")
 
-    def of_request(self, name: str, known: CallKind | None) -> CallKind:
+    def of_request(self, name: str, by_method: CallKind, guess: CallKind | None) -> CallKind:
         """Return what a request over HTTP is.
 
         Args:
             name: its host, method and path, as in `auth.example POST /oauth/token`.
-            known: what a look at the request says; None if it is what its method says.
+            by_method: what its method says.
+            guess: what its address or its body says, which the result of the check prints; None for nothing.
         """
         kind = self.said_of(name)
-        if kind is None and known is not None:
-            self._guessed[name, known] = None
-        return kind or known or "effect"
+        if kind is None and guess is not None:
+            self._guessed[name, guess] = None
+        return kind or guess or by_method
 
     def said_of(self, name: str) -> CallKind | None:
         """Return what the test says of a name; None if it says nothing."""

@@ -6,7 +6,6 @@ each delivery gets the answers of `side_effect=[...]` from the first.
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import re
@@ -14,17 +13,27 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain, count
 from types import ModuleType
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, ActWatcher, acting, looking, note_look, skippable, watcher
+from ...engine.acts import (
+    Act,
+    ActWatcher,
+    SourceState,
+    acting,
+    looking,
+    note_look,
+    skippable,
+    watcher,
+)
 from .arguments import comparable, item_key, text_of, usual_key
 from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .kinds import kinds_of
 from .operators import SYMBOLS, is_in_place, operating, setting
 from .places import MockNames
-from .seams import seams_of
+from .seams import LEAVE_OUT, seams_of
 from .verbs import CallKind
 
 library: Final = "unittest.mock"
@@ -33,8 +42,6 @@ _COUNTS: Final = ("called", "call_count", "call_args", "await_count", "await_arg
 _LISTS: Final = ("call_args_list", "mock_calls", "method_calls", "await_args_list")
 _OPENS_FILE: Final = re.compile(r"(^|\.)open$")
 _WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines)?$")
-#: Their answers can be given again from the first; a generator cannot.
-_REPEATABLE: Final[tuple[type, ...]] = (type(iter([])), type(iter(())))
 
 
 class Backport:
@@ -315,16 +322,42 @@ class _CallOfMock:
         before = mock.side_effect
         # The answers of a function with a specification are in an object of their own.
         inner = getattr(before, "obj", before)
-        if current is None or not current.isolated or not isinstance(inner, _REPEATABLE):
+        if (
+            current is None
+            or not current.isolated
+            or callable(inner)
+            or not isinstance(inner, Iterator)
+        ):
             yield
             return
-        history = current.of_history
-        first = history.of(("answers", id(mock)), lambda: (mock, copy.copy(inner)))[1]
-        mock.side_effect = history.of(("answers", id(mock), current), lambda: copy.copy(first))
+        said = current.of_search.of(
+            ("answers", id(inner)), lambda: _Answers(mock, inner, current.of_search)
+        )
+        mock.side_effect = current.of_history.of(("answers", id(inner), current), said.again)
         try:
             yield
         finally:
             mock.side_effect = before
+
+
+class _Answers:
+    """The answers of one iterator, which each delivery gets from the first."""
+
+    def __init__(self, mock: Any, left: Iterator[Any], search: SourceState) -> None:
+        self._given: list[Any] = []
+        self._left = left
+        search.of(LEAVE_OUT, lambda: lambda fake: None)(left)
+        # The test finds all of them again.
+        search.undo_by(lambda: setattr(mock, "side_effect", chain(self._given, left)))
+
+    def again(self) -> Iterator[Any]:
+        for number in count():
+            if number == len(self._given):
+                try:
+                    self._given.append(next(self._left))
+                except StopIteration:
+                    return
+            yield self._given[number]
 
 
 def _is_of_project(function: Any, current: ActWatcher) -> bool:
@@ -394,8 +427,8 @@ class _Counts:
 
     def put_back(self) -> None:
         for mock, counts, lists in self._kept.values():
-            for name, count in counts.items():
-                object.__setattr__(mock, name, count)
+            for name, counted in counts.items():
+                object.__setattr__(mock, name, counted)
             for name, (held, before) in lists.items():
                 held[:] = before
                 object.__setattr__(mock, name, held)

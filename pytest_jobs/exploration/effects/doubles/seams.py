@@ -23,6 +23,10 @@ _PUTTERS: Final = (
 )
 
 
+#: Under this a search keeps what leaves the lines of a double out.
+LEAVE_OUT: Final = "leaves out"
+
+
 class Seams:
     """Knows what has put something in a place: before a search, and in each of its worlds."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
-from types import CellType, CodeType
+from types import CellType, CodeType, GeneratorType
 from typing import Any, Final, Protocol
 
 from ....harness.records.attributes import attributes_of
@@ -27,7 +27,7 @@ from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .places import Placed
 from .proxies import Proxy, ProxyingReceiver
 from .receiver import Place
-from .seams import Seams
+from .seams import LEAVE_OUT, Seams
 from .verbs import is_quiet
 from .wrapping import calling
 
@@ -78,6 +78,7 @@ class Stubs:
         """
         self._code = code
         self._seams = of_search.of(Seams, lambda: Seams(patches))
+        of_search.of(LEAVE_OUT, lambda: self._leave_out)
 
     def stand_in(self, world: ExitStack) -> None:
         """Let the calls of all stubs be effects, in a world that has just been built.
@@ -129,8 +130,9 @@ class Stubs:
         return any(self._code.wants(code) for code in _codes_of(kind))
 
     def _leave_out(self, value: Any) -> None:
-        """Do not name the lines of a stub as lines that were not explored."""
-        kind = value if is_function(value) or isinstance(value, type) else type(value)
+        """Do not name the lines of a double as lines that were not explored."""
+        is_kind = is_function(value) or isinstance(value, type | GeneratorType)
+        kind = value if is_kind else type(value)
         if not self.has_points(kind):
             self._code.leave_out(value)
 
@@ -233,7 +235,8 @@ def _codes_of(defined: Any) -> Iterator[CodeType]:
     if isinstance(defined, type):
         functions = [value for base in defined.__mro__ for value in vars(base).values()]
     for function in functions:
-        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        plain = getattr(function, "__func__", function)
+        code = getattr(plain, "__code__", None) or getattr(plain, "gi_code", None)
         if isinstance(code, CodeType):
             yield code
 

@@ -11,6 +11,8 @@ from typing import Any
 from ...engine.acts import Act, acting, looking, note_effect, watcher
 from ...engine.sources import guarded_host
 from ...messages.http import HttpRequest, refuses
+from ..doubles.kinds import kinds_of
+from ..doubles.verbs import CallKind
 
 
 @dataclass(eq=False)
@@ -50,12 +52,13 @@ def sending(
         yield Exchange()
         return
     sent = request()
-    if sent.only_looks:
+    kind = kind_of(sent)
+    if kind in ("read", "nothing"):
         with looking(), guarded_host(sent.host, str(sent)):
             yield Exchange()
         return
     # Repeating a PUT or a DELETE has no further effect, as if it had a key.
-    key = (sent.url, *sent.said) if sent.is_repeatable else sent.idempotency_key
+    key = (sent.url, *sent.said) if kind == "put" else sent.idempotency_key
     act = Act(
         sent.host,
         str(sent),
@@ -75,6 +78,20 @@ def sending(
             _exchange.reset(token)
         if not exchange.is_with_fake and not refuses(exchange.status):
             note_effect(act)
+
+
+def kind_of(request: HttpRequest) -> CallKind:
+    """Return what a request is: by what the test says of it, as a usual POST that reads, or by its method."""
+    guess: CallKind | None = (
+        "read" if request.method == "POST" and request.reads_by_custom else None
+    )
+    by_method: CallKind = "effect"
+    if request.only_looks or request.is_repeatable:
+        by_method = "read" if request.only_looks else "put"
+    current = watcher.get()
+    if current is None:
+        return guess or by_method
+    return kinds_of(current.of_search).of_request(request.place, by_method, guess)
 
 
 def answered_by_fake(*, took_effect: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...effects.http.exchange import answered_by_fake
+from ...effects.http.exchange import answered_by_fake, kind_of
 from ...engine.scope import leaving_out
 from ...messages.http import HttpRequest, HttpResponse
 from .libraries import LateCertificates, stand_in
@@ -101,7 +101,8 @@ class FakeHttp:
 
     def _answered(self, request: HttpRequest) -> tuple[HttpResponse, bool]:
         """Return the answer to a request, and whether the request takes effect."""
-        if request.only_looks or any(pattern.matches(request) for pattern in self._reads):
+        kind = kind_of(request)
+        if kind in ("read", "nothing") or any(one.matches(request) for one in self._reads):
             return self._by_route(request), False
         key = None if request.idempotency_key is None else (request.host, request.idempotency_key)
         if key is not None and key in self._answers:
@@ -112,7 +113,7 @@ class FakeHttp:
         response = self._by_route(request)
         if response.is_refusal:
             return response, False
-        takes_effect = not request.is_repeatable or request not in self.received
+        takes_effect = kind != "put" or request not in self.received
         if key is not None:
             self._answers[key] = time.time(), request, response
         if request.is_repeatable:
