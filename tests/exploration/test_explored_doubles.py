@@ -986,3 +986,33 @@ def test_operators_that_make_something_new_are_no_effects():
         app.db["sum"] = app.service + 7
 
     check_idempotent(adds, world=world_of(Stream))
+
+
+class Sized:
+    """Its objects have special methods that its class has, too."""
+
+    def __len__(self):
+        return 0
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+@both
+@pytest.mark.parametrize("kind", [Payments, Sized])
+def test_a_class_can_be_hashed_compared_and_printed(by, kind):
+    seen = []
+
+    def job():
+        it = app.service
+        seen.append(
+            (hash(it), {it: 1}[it], it == app.service, it != 3, repr(it), str(it), f"{it}", bool(it))
+        )
+        app.db["seen"] = isinstance(it, type)
+
+    check_idempotent(job, world=world_of(lambda: kind, by=by), histories=["twice"])
+
+    name = repr(kind)
+    assert {one[1:] for one in seen} == {(1, True, True, name, name, name, True)}

@@ -335,6 +335,18 @@ def test_a_wrapped_service_with_a_mock_inside_has_one_effect():
     assert "mocked_shop.gateway" not in str(found.value)
 
 
+def test_an_argument_key_is_the_key_of_a_call_and_the_result_says_so():
+    with put("gateway"):
+        explored = check(lambda order: shop.once(lambda: shop.gateway.charge(order, key="k")))
+
+    assert explored.guesses == ("mocked_shop.gateway.charge (once for each key=)",)
+
+
+def test_an_argument_key_of_a_call_that_adds_names_what_it_adds_to():
+    with put("crm"), pytest.raises(DuplicateEffect):
+        check(lambda order: shop.once(lambda: shop.crm.increment(order, key="k")))
+
+
 # What the test says of them
 
 

@@ -25,6 +25,12 @@ _KEY: Final = re.compile(
 )
 
 
+#: These take the key of a thing.
+_ADDRESSED: Final = re.compile(
+    r"_*(add|append|decr|incr|inc|pop|push|put|set|update|delete|remove|lock|sort)"
+)
+
+
 class _Shown:
     """A value that is shown by a text."""
 
@@ -111,3 +117,13 @@ def usual_key(arguments: Mapping[str, Any]) -> Any:
                 if isinstance(word, str) and inner is not None and _KEY.search(word):
                     return inner
     return None
+
+
+def likely_key(method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Return the argument `key=`, where it says which call it is rather than what the call is about; None if not.
+
+    A call that adds or takes something names the thing by its key: `increment(key="hits")`.
+    """
+    if not args or _ADDRESSED.match(method):
+        return None
+    return kwargs.get("key")

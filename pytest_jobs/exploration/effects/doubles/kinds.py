@@ -30,8 +30,8 @@ class CallKinds:
         self._factories: set[str] = set()
         #: What was called, and what the calls were.
         self._seen: dict[str, dict[CallKind, None]] = {}
-        #: The calls that count or not because of their names.
-        self._guessed: dict[tuple[str, CallKind], None] = {}
+        #: What was guessed of calls, most often by their names.
+        self._guessed: dict[tuple[str, str], None] = {}
 
     def of(
         self,
@@ -101,6 +101,10 @@ class CallKinds:
                 self._said_of_none.pop(pattern, None)
                 return kind
         return None
+
+    def note_key(self, name: str) -> None:
+        """Note that the argument `key=` was taken for the idempotency key of a call."""
+        self._guessed[name, "once for each key="] = None
 
     def learn_of(self, name: str, search: SourceState) -> None:
         """Learn that the calls on the way to an effect only return what it is called on.

@@ -28,9 +28,9 @@ from ...engine.acts import (
     skippable,
     watcher,
 )
-from .arguments import comparable, item_key, text_of, usual_key
+from .arguments import comparable, item_key, likely_key, text_of, usual_key
 from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .kinds import kinds_of
+from .kinds import CallKinds, kinds_of
 from .operators import SYMBOLS, is_in_place, operating, setting
 from .places import MockNames
 from .seams import LEAVE_OUT, seams_of
@@ -197,7 +197,7 @@ class _CallOfMock:
             return self._looked_up_later() if is_awaited else self._looked_up()
         if current.undisturbed:
             kinds.learn_of(name, search)
-        act = self._act(name, is_put=kind == "put")
+        act = self._act(name, kinds, is_put=kind == "put")
         if _is_of_project(stood_for, current):
             act = replace(act, stands_for=name)
         if is_awaited:
@@ -281,13 +281,17 @@ class _CallOfMock:
             return self._original(self._mock, *self._args)
         return None
 
-    def _act(self, name: str, *, is_put: bool) -> Act:
+    def _act(self, name: str, kinds: CallKinds, *, is_put: bool) -> Act:
         owner, _, method = name.rpartition(".")
         symbol = SYMBOLS.get(method)
         if symbol is not None:
             return operating(owner, symbol, self._args, is_put=is_put)
         value = comparable((method, *self._args, *sorted(self._kwargs.items())))
         key = repr(value) if is_put else usual_key(self._kwargs)
+        if key is None:
+            key = likely_key(method, self._args, self._kwargs)
+            if key is not None:
+                kinds.note_key(name)
         if method in ("__setitem__", "__delitem__"):
             key = item_key(self._args)
         return Act(

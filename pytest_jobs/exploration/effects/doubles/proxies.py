@@ -124,9 +124,18 @@ def _proxy_class(kind: type) -> type[Proxy]:
 def _passed_on(name: str) -> Callable[..., Any]:
     def pass_on(self: Any, *args: Any) -> Any:
         note_look(changes=True)
-        return getattr(self._pytest_jobs_target, name)(*_targets(args))
+        return _special(self._pytest_jobs_target, name)(*_targets(args))
 
     return pass_on
+
+
+def _special(target: Any, name: str) -> Any:
+    """Return a special method as Python looks it up: that of a class is one of its metaclass."""
+    return (
+        getattr(type(target), name).__get__(target)
+        if isinstance(target, type)
+        else getattr(target, name)
+    )
 
 
 def _targets(args: tuple[Any, ...]) -> Iterator[Any]:
@@ -138,7 +147,7 @@ def _changing(name: str) -> Callable[..., Any]:
     @untraced
     def change(self: Any, *args: Any) -> None:
         receiver: Receiver = self._pytest_jobs_receiver
-        change_target = getattr(self._pytest_jobs_target, name)
+        change_target = _special(self._pytest_jobs_target, name)
         receiver.changed(self._pytest_jobs_place.attribute(name), change_target, args)
 
     return change
@@ -158,7 +167,7 @@ def _operating(name: str) -> Callable[..., Any]:
 def _leading(name: str) -> Callable[..., Any]:
     def lead(self: Any, *args: Any) -> Any:
         note_look()
-        found = getattr(self._pytest_jobs_target, name)(*_targets(args))
+        found = _special(self._pytest_jobs_target, name)(*_targets(args))
         if found is self._pytest_jobs_target:
             return self
         receiver: Receiver = self._pytest_jobs_receiver

@@ -365,7 +365,7 @@ class Receiver:
         is_put: bool,
     ) -> Call:
         parameter = self._parameter_of_key(place)
-        key = self._key_of(function, parameter, args, kwargs)
+        key = self._key_of(place, function, parameter, args, kwargs)
         others = {word: value for word, value in kwargs.items() if word != parameter or key is None}
         made = (place.path, *place.through, *args, *sorted(others.items()))
         compared = comparable(made)
@@ -394,6 +394,7 @@ class Receiver:
 
     def _key_of(
         self,
+        place: Place,
         function: Callable[..., Any],
         parameter: str | None,
         args: tuple[Any, ...],

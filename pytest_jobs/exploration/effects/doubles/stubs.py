@@ -22,6 +22,7 @@ from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, SourceState, watcher
 from ...engine.lines import call_traced
 from ...engine.sources import is_mock
+from .arguments import likely_key
 from .clients import is_client, is_function
 from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .places import Placed
@@ -215,6 +216,21 @@ class Stub(ProxyingReceiver):
             return super().call(place, function, args, kwargs)
         there = place.returned(args, kwargs)
         return self.found(there, call_traced(function, *args, **kwargs), returned=True)
+
+    def _key_of(
+        self,
+        place: Place,
+        function: Callable[..., Any],
+        parameter: str | None,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        key = super()._key_of(place, function, parameter, args, kwargs)
+        if key is None:
+            key = likely_key(place.word, args, kwargs)
+            if key is not None:
+                self._kinds().note_key(self._named(place))
+        return key
 
     @contextmanager
     def _running(self, place: Place) -> Generator[None, None, None]:
