@@ -1008,7 +1008,16 @@ def test_a_class_can_be_hashed_compared_and_printed(by, kind):
     def job():
         it = app.service
         seen.append(
-            (hash(it), {it: 1}[it], it == app.service, it != 3, repr(it), str(it), f"{it}", bool(it))
+            (
+                hash(it),
+                {it: 1}[it],
+                it == app.service,
+                it != 3,
+                repr(it),
+                str(it),
+                f"{it}",
+                bool(it),
+            )
         )
         app.db["seen"] = isinstance(it, type)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from unittest.mock import patch
+
 import pytest
 from explored_http import URL
 
@@ -173,7 +176,7 @@ def test_a_mock_that_took_the_place_of_the_transport_before(monkeypatch):
     assert httpx.HTTPTransport.handle_request is mocked
 
 
-def test_a_mock_that_takes_the_place_of_the_transport_in_the_world_is_refused():
+def test_a_mock_that_takes_the_place_of_the_transport_in_the_world():
     def world():
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(
@@ -181,29 +184,58 @@ def test_a_mock_that_takes_the_place_of_the_transport_in_the_world_is_refused():
             )
             yield dict
 
-    with pytest.raises(
-        ExplorationError, match=r"HTTPTransport\.handle_request something replaced in the world"
-    ):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE api\.example\.com POST"):
         check_idempotent(posting(None), world=world)
+    check_idempotent(keyed(None), world=world)
 
 
-def test_a_mock_of_aiohttp_in_the_world_is_refused():
+@pytest.mark.parametrize("begins", ["in the world", "before the check"])
+@pytest.mark.parametrize("put", ["a function", "a mock"])
+def test_a_mock_of_aiohttp(begins, put):
     aiohttp = pytest.importorskip("aiohttp")
 
     async def mocked(self, method, url, **options):
         return None
 
+    def patched():
+        if put == "a function":
+            return patch.object(aiohttp.ClientSession, "_request", mocked)
+        # As aioresponses does it.
+        return patch.object(aiohttp.ClientSession, "_request", autospec=True, side_effect=mocked)
+
     def world():
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(aiohttp.ClientSession, "_request", mocked)
+        with patched() if begins == "in the world" else nullcontext():
             yield dict
 
-    async def post():
-        async with aiohttp.ClientSession() as session:
-            await session.post(URL)
+    def posting(**headers):
+        async def post():
+            async with aiohttp.ClientSession() as session:
+                await session.get(URL)
+                await session.post(URL, headers=headers)
 
-    with pytest.raises(ExplorationError, match=r"aiohttp, whose ClientSession\._request"):
-        check_idempotent(post, world=world)
+        return post
+
+    before = aiohttp.ClientSession._request
+    with patched() if begins == "before the check" else nullcontext():
+        with pytest.raises(DuplicateEffect, match=r"DUPLICATE api\.example\.com POST"):
+            check_idempotent(posting(), world=world)
+        check_idempotent(posting(**{"Idempotency-Key": "7"}), world=world)
+    assert aiohttp.ClientSession._request is before
+
+
+def test_a_double_that_has_no_answer_any_more_is_an_error_of_the_set_up():
+    responses = pytest.importorskip("responses")
+    requests = pytest.importorskip("requests")
+    registry = responses.registries.OrderedRegistry
+
+    with responses.RequestsMock(registry=registry) as server:
+        server.post(URL, json={})
+        with pytest.raises(
+            ExplorationError,
+            match=rf"sent POST {URL}, to which the double .* has none now: ConnectionError: .*"
+            r"any registered mock\. Each history",
+        ):
+            check_idempotent(lambda: requests.post(URL, timeout=1), world=nothing)
 
 
 def test_respx_in_the_world():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any, Final
@@ -16,22 +17,32 @@ import yarl
 from ....harness.records.patches import Patches
 from ...messages.http import HttpRequest
 from ..wrapping import surround
-from .exchange import bytes_of, refuse_replaced, sending
+from .exchange import bytes_of, keep_watching, sending
 
 library: Final = "aiohttp"
 
-_VERBS: Final = ("request", "post", "put", "patch", "delete")
+_VERBS: Final = ("request", "get", "head", "options", "post", "put", "patch", "delete")
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
 def install(patches: Patches) -> None:
     """Watch the requests of every session, at `_request`, which all its verbs call.
 
-    Mocks replace `_request` as well. One that comes later than this would keep requests from us, so the
-    verbs refuse to send then.
+    Mocks replace `_request` as well, before the check or in a world; what they answer is the answer of a server.
     """
-    request = aiohttp.ClientSession._request
+    session = aiohttp.ClientSession
 
+    def keep(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        keep_watching(session, "_request", _watched)
+        return nullcontext()
+
+    patches.undo_by(functools.partial(setattr, session, "_request", session._request))
+    session._request = _watched(session._request)  # type: ignore[method-assign]
+    for verb in _VERBS:
+        surround(patches, session, verb, keep)
+
+
+def _watched(request: Callable[..., Any]) -> Any:
     @functools.wraps(request)
     async def request_watched(self: Any, method: str, address: Any, **options: Any) -> Any:
         def refused() -> Exception:
@@ -48,16 +59,11 @@ def install(patches: Patches) -> None:
             answer_lost=lambda: aiohttp.ServerTimeoutError("Timeout on reading data from socket"),
         ) as exchange:
             response: Any = await request(self, method, address, **options)
-            exchange.status = (response.history or [response])[0].status
+            first = (*(getattr(response, "history", None) or ()), response)[0]
+            exchange.status = getattr(first, "status", None)
         return response
 
-    def check(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        refuse_replaced(aiohttp.ClientSession, "_request", request_watched, "aiohttp")
-        return nullcontext()
-
-    patches.set(aiohttp.ClientSession, "_request", request_watched)
-    for verb in _VERBS:
-        surround(patches, aiohttp.ClientSession, verb, check)
+    return request_watched
 
 
 def _request(session: Any, method: str, address: Any, options: dict[str, Any]) -> HttpRequest:

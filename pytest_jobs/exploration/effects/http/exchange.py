@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from ...engine.acts import Act, acting, looking, note_effect, watcher
+from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
 from ...messages.http import HttpRequest, refuses
 from ..doubles.kinds import kinds_of
@@ -27,6 +28,10 @@ class Exchange:
     is_with_fake: bool = False
 
 
+#: How responses, requests_mock, respx, aioresponses, pytest-httpx and vcr say that they have no answer.
+_NO_ROUTE: Final = re.compile(
+    r"match any registered|NoMockAddress|AllMocked|refused: [A-Z]+ http|No response can be found|CannotOverwrite|^StopIteration"
+)
 _exchange: ContextVar[Exchange | None] = ContextVar("pytest_jobs_http_exchange", default=None)
 
 
@@ -54,7 +59,7 @@ def sending(
     sent = request()
     kind = kind_of(sent)
     if kind in ("read", "nothing"):
-        with looking(), guarded_host(sent.host, str(sent)):
+        with looking(), guarded_host(sent.host, str(sent)), _answering(sent):
             yield Exchange()
         return
     # Repeating a PUT or a DELETE has no further effect, as if it had a key.
@@ -72,12 +77,32 @@ def sending(
         exchange = Exchange(act)
         token = _exchange.set(exchange)
         try:
-            with guarded_host(sent.host, str(sent)):
+            with guarded_host(sent.host, str(sent)), _answering(sent):
                 yield exchange
         finally:
             _exchange.reset(token)
         if not exchange.is_with_fake and not refuses(exchange.status):
             note_effect(act)
+
+
+@contextmanager
+def _answering(sent: HttpRequest) -> Generator[None, None, None]:
+    """Fail the check if a double has answered a request before, and in another history has no answer any more."""
+    current = watcher.get()
+    answered: set[str] = set() if current is None else current.of_search.of("answered", set)
+    try:
+        yield
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        if sent.place in answered and _NO_ROUTE.search(said):
+            refuse_delivery(
+                f"The job sent {sent.method} {sent.url}, to which the double in the place of the server had an "
+                f"answer before and has none now: {said.splitlines()[0].rstrip(' .:')}. Each history and each "
+                "delivery sends it again: let the double answer as often as it is asked (repeat=True of "
+                "aioresponses, no OrderedRegistry of responses), or begin it in the world."
+            )
+        raise
+    answered.add(sent.place)
 
 
 def kind_of(request: HttpRequest) -> CallKind:
@@ -105,20 +130,19 @@ def answered_by_fake(*, took_effect: bool) -> None:
         note_effect(replace(exchange.act, key=None))
 
 
-def refuse_replaced(owner: type, name: str, ours: object, text: str) -> None:
-    """End the check when something replaced a method of ours, so that requests would go unseen.
+def keep_watching(owner: type, name: str, watched: Callable[[Any], Any]) -> None:
+    """Watch a method again in whose place something was put, such as a mock that a world has begun.
+
+    What puts it there puts back at its end what it has found: the method that was watched.
 
     Args:
         owner: the class that has the method.
-        name: the name of the method.
-        ours: what the source put there.
-        text: what the job called.
+        name: its name.
+        watched: returns a method that watches the one that it is given.
     """
-    current = watcher.get()
-    if current is not None and vars(owner).get(name) is not ours:
-        current.outside(
-            f"{text}, whose {owner.__name__}.{name} something replaced in the world, after the check began,"
-        )
+    now = vars(owner)[name]
+    if watcher.get() is not None and getattr(now, "__code__", None) is not watched(now).__code__:
+        setattr(owner, name, watched(now))
 
 
 def bytes_of(body: Any) -> bytes:

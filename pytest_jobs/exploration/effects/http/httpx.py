@@ -14,7 +14,7 @@ from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 from ...messages.http import HttpRequest
 from ..wrapping import surround
-from .exchange import Exchange, refuse_replaced, sending
+from .exchange import Exchange, keep_watching, sending
 
 library: Final = "httpx"
 
@@ -31,8 +31,8 @@ def install(patches: Patches) -> None:
     """
     _watch_all(patches, httpx.BaseTransport, _SYNC, _watched)
     _watch_all(patches, httpx.AsyncBaseTransport, _ASYNC, _watched_async)
-    _check_unreplaced(patches, httpx.Client, httpx.HTTPTransport, _SYNC)
-    _check_unreplaced(patches, httpx.AsyncClient, httpx.AsyncHTTPTransport, _ASYNC)
+    _keep_watching(patches, httpx.Client, httpx.HTTPTransport, _SYNC, _watched)
+    _keep_watching(patches, httpx.AsyncClient, httpx.AsyncHTTPTransport, _ASYNC, _watched_async)
 
 
 def _watch_all(patches: Patches, base: Any, name: str, watched: Callable[[Any], Any]) -> None:
@@ -112,12 +112,13 @@ def _sending(request: httpx.Request) -> AbstractContextManager[Exchange]:
     )
 
 
-def _check_unreplaced(patches: Patches, client: type, transport: type, name: str) -> None:
-    """Let a client refuse to send where a mock that came later keeps requests from us."""
-    ours = vars(transport)[name]
+def _keep_watching(
+    patches: Patches, client: type, transport: type, name: str, watched: Callable[[Any], Any]
+) -> None:
+    """Let a client look before it sends whether a mock that came later keeps requests from us."""
 
-    def check(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        refuse_replaced(transport, name, ours, "httpx")
+    def keep(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        keep_watching(transport, name, watched)
         return nullcontext()
 
-    surround(patches, client, "send", check)
+    surround(patches, client, "send", keep)
