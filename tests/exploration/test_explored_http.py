@@ -444,6 +444,12 @@ def shop_with(path):
     return world
 
 
+def test_a_metric_that_is_posted_is_no_effect():
+    check_idempotent(
+        posting("/metrics/job/shop", {}), world=shop_with("/metrics/job/shop"), histories=["twice"]
+    )
+
+
 @pytest.mark.parametrize(("path", "body"), READS.values(), ids=READS)
 def test_a_usual_post_that_reads_is_no_effect_and_the_result_says_so(path, body):
     explored = check_idempotent(posting(path, body), world=shop_with(path), histories=["twice"])

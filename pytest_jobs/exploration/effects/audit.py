@@ -12,6 +12,7 @@ from ...harness.records.patches import Patches
 from ..engine.acts import ActWatcher, audit_hook, watcher
 from ..engine.sources import check_connection, is_near_name
 from .system.callers import logs
+from .system.datagrams import is_datagram
 from .system.open_files import name_of_open_file
 
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -81,7 +82,15 @@ def _outside(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
         current.outside(f"{event}({repr(args[place]) if place < len(args) else ''})")
 
 
+def _sent(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    if not is_datagram(current, args[0]):
+        _outside(current, event, args)
+
+
 def _connected(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+    if is_datagram(current, args[0]):
+        # It only keeps the address to which datagrams go.
+        return
     try:
         # Checked within acts as well: an effect source may be about to reach a real server.
         check_connection(args[1])
@@ -94,6 +103,8 @@ def _connected(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
 
 def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
     host = args[0]
+    if event == "socket.getaddrinfo" and is_datagram(current, args[3]):
+        return
     if not is_near_name(host, asks_for_address=event in _FOR_ADDRESSES) and not logs():
         # Checked within acts as well, and before the question leaves the machine.
         check_connection(host if isinstance(host, tuple) else (host, None))
@@ -152,6 +163,7 @@ _REPORTS: Final[Mapping[str, Callable[[ActWatcher, str, tuple[Any, ...]], None]]
     **dict.fromkeys(_FILE_EVENTS, _changed),
     **dict.fromkeys(_OUTSIDE, _outside),
     "socket.connect": _connected,
+    "socket.sendto": _sent,
     **dict.fromkeys(_LOOK_UPS, _looked_up),
 }
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from ...harness.records.texts import short_repr
@@ -21,6 +21,8 @@ _KEY_FIELDS: Final = ("idempotency_key", "idempotencyKey")
 _ELSEWHERE: Final = (307, 308)
 #: What is posted there is a question.
 _READING: Final = re.compile(r"/(oauth2?(/v[\d.]+)?/token|_m?search|_count)/?$")
+#: The push gateway of Prometheus, and the series of Datadog.
+_METRICS: Final = re.compile(r"/metrics/job/|/api/v\d/series/?$")
 #: How a document of GraphQL begins, and an operation in it that changes something.
 _GRAPHQL: Final = re.compile(r"\s*(#.*\s*)*((query|fragment)\b[^{}]*)?\{")
 _MUTATION: Final = re.compile(r"^\s*mutation\b", re.MULTILINE)
@@ -106,14 +108,17 @@ class HttpRequest:
         return f"{self.host} {self.method} {self.path}"
 
     @property
-    def reads_by_custom(self) -> bool:
-        """Whether its address or its body says that it only reads: a token, a search, a query of GraphQL."""
+    def custom(self) -> Literal["read", "nothing"] | None:
+        """What its address or its body says and its method does not: a question or a metric; None for neither."""
+        if self.method != "POST":
+            return None
+        if _METRICS.search(self.path):
+            return "nothing"
         if _READING.search(self.path):
-            return True
+            return "read"
         query = self.content.get("query") if isinstance(self.content, Mapping) else None
-        if not isinstance(query, str):
-            return False
-        return _GRAPHQL.match(query) is not None and _MUTATION.search(query) is None
+        asks = isinstance(query, str) and _GRAPHQL.match(query) and not _MUTATION.search(query)
+        return "read" if asks else None
 
     @property
     def idempotency_key(self) -> str | None:

@@ -25,6 +25,8 @@ _KEY: Final = re.compile(
 )
 
 
+#: What is printed of a call whose argument `key=` was taken for its idempotency key.
+ONCE_FOR_KEY: Final = "once for each key="
 #: These take the key of a thing.
 _ADDRESSED: Final = re.compile(
     r"_*(add|append|decr|incr|inc|pop|push|put|set|update|delete|remove|lock|sort)"

@@ -87,7 +87,12 @@ def _is_class_of_data(kind: type) -> bool:
 
 
 def _is_method(kind: type, name: str) -> bool:
-    return (name == "__call__" or not name.startswith("_")) and callable(getattr(kind, name, None))
+    if name.startswith("_") and name != "__call__":
+        return False
+    # A mock in the place of a property counts each look at it.
+    found = inspect.getattr_static(kind, name, None)
+    is_value = hasattr(type(found), "__set__")
+    return not is_value and (callable(found) or isinstance(found, classmethod))
 
 
 def _parts(value: Any) -> list[Any]:

@@ -102,9 +102,14 @@ class CallKinds:
                 return kind
         return None
 
-    def note_key(self, name: str) -> None:
-        """Note that the argument `key=` was taken for the idempotency key of a call."""
-        self._guessed[name, "once for each key="] = None
+    def note(self, name: str, guess: str) -> None:
+        """Note a guess that the result of the check prints.
+
+        Args:
+            name: the name of the call.
+            guess: what it was taken for.
+        """
+        self._guessed[name, guess] = None
 
     def learn_of(self, name: str, search: SourceState) -> None:
         """Learn that the calls on the way to an effect only return what it is called on.

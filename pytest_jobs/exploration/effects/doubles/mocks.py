@@ -28,7 +28,7 @@ from ...engine.acts import (
     skippable,
     watcher,
 )
-from .arguments import comparable, item_key, likely_key, text_of, usual_key
+from .arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
 from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .kinds import CallKinds, kinds_of
 from .operators import SYMBOLS, is_in_place, operating, setting
@@ -291,7 +291,7 @@ class _CallOfMock:
         if key is None:
             key = likely_key(method, self._args, self._kwargs)
             if key is not None:
-                kinds.note_key(name)
+                kinds.note(name, ONCE_FOR_KEY)
         if method in ("__setitem__", "__delitem__"):
             key = item_key(self._args)
         return Act(

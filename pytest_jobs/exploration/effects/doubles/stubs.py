@@ -17,16 +17,16 @@ from functools import partial
 from types import CellType, CodeType, GeneratorType
 from typing import Any, Final, Protocol
 
-from ....harness.records.attributes import attributes_of
+from ....harness.records.attributes import attributes_of, is_one_of
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, SourceState, watcher
 from ...engine.lines import call_traced
 from ...engine.sources import is_mock
-from .arguments import likely_key
+from .arguments import ONCE_FOR_KEY, likely_key
 from .clients import is_client, is_function
 from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .places import Placed
-from .proxies import Proxy, ProxyingReceiver
+from .proxies import ProxyingReceiver
 from .receiver import Place
 from .seams import LEAVE_OUT, Seams
 from .verbs import is_quiet
@@ -89,7 +89,7 @@ class Stubs:
         """
         for placed in list(self._seams.placed()):
             value = placed.value
-            if isinstance(value, classmethod | staticmethod):
+            if is_one_of((classmethod, staticmethod), value):
                 value = getattr(placed.owner, placed.name)
             if self._is_double(placed, value):
                 self._leave_out(value)
@@ -102,7 +102,7 @@ class Stubs:
         home = owner if isinstance(owner, types.ModuleType | type) else type(owner)
         name = str(getattr(home, "__module__", "") or getattr(home, "__name__", ""))
         return not (
-            isinstance(value, Proxy)
+            _is_proxy(value)
             or is_mock(value)
             or (not placed.is_item and name.partition(".")[0] in _TOOLS)
             or str(placed.name).startswith("__")
@@ -229,7 +229,7 @@ class Stub(ProxyingReceiver):
         if key is None:
             key = likely_key(place.word, args, kwargs)
             if key is not None:
-                self._kinds().note_key(self._named(place))
+                self._kinds().note(self._named(place), ONCE_FOR_KEY)
         return key
 
     @contextmanager
@@ -255,6 +255,11 @@ def _codes_of(defined: Any) -> Iterator[CodeType]:
         code = getattr(plain, "__code__", None) or getattr(plain, "gi_code", None)
         if isinstance(code, CodeType):
             yield code
+
+
+def _is_proxy(value: Any) -> bool:
+    """Return whether a value gives itself out for another one, which may be made only when it is asked."""
+    return any("__class__" in vars(base) for base in type(value).__mro__ if base is not object)
 
 
 def _is_inward(original: Any) -> bool:

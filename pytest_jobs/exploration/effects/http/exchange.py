@@ -30,7 +30,8 @@ class Exchange:
 
 #: How responses, requests_mock, respx, aioresponses, pytest-httpx and vcr say that they have no answer.
 _NO_ROUTE: Final = re.compile(
-    r"match any registered|NoMockAddress|AllMocked|refused: [A-Z]+ http|No response can be found|CannotOverwrite|^StopIteration"
+    r"match any registered|NoMockAddress|AllMocked|refused: [A-Z]+ http|No response can be found"
+    r"|CannotOverwrite|^StopIteration"
 )
 _exchange: ContextVar[Exchange | None] = ContextVar("pytest_jobs_http_exchange", default=None)
 
@@ -107,16 +108,13 @@ def _answering(sent: HttpRequest) -> Generator[None, None, None]:
 
 def kind_of(request: HttpRequest) -> CallKind:
     """Return what a request is: by what the test says of it, as a usual POST that reads, or by its method."""
-    guess: CallKind | None = (
-        "read" if request.method == "POST" and request.reads_by_custom else None
-    )
     by_method: CallKind = "effect"
     if request.only_looks or request.is_repeatable:
         by_method = "read" if request.only_looks else "put"
     current = watcher.get()
     if current is None:
-        return guess or by_method
-    return kinds_of(current.of_search).of_request(request.place, by_method, guess)
+        return request.custom or by_method
+    return kinds_of(current.of_search).of_request(request.place, by_method, request.custom)
 
 
 def answered_by_fake(*, took_effect: bool) -> None:

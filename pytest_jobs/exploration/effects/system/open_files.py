@@ -16,6 +16,7 @@ from weakref import WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, watcher
 from .callers import is_installed, logs
+from .datagrams import is_datagram
 
 library: Final = "socket"
 
@@ -92,18 +93,20 @@ class _Sockets:
         @functools.wraps(send)
         def sent(connection: Any, *args: Any, **kwargs: Any) -> Any:
             current = watcher.get()
-            if current is not None and connection not in self._new:
+            if current is None or connection in self._new:
+                return send(connection, *args, **kwargs)
+            if not is_datagram(current, connection):
                 _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(1))
             return send(connection, *args, **kwargs)
 
         return sent
 
-    def peer_of(self, number: int) -> object:
-        """Return the other end of the older socket of an open file; None if it is a new one."""
+    def peer_of(self, number: int, current: ActWatcher) -> object:
+        """Return the other end of the older socket of an open file; None if it is a new one, or of datagrams."""
         if any(each.fileno() == number for each in list(self._new)):
             return None
         with socket.socket(fileno=os.dup(number)) as copy:
-            return _peer(copy)
+            return None if is_datagram(current, copy) else _peer(copy)
 
 
 def _peer(connection: socket.socket) -> object:
@@ -136,7 +139,7 @@ def _writing(
         if current is not None and isinstance(number, int) and number not in _STANDARD:
             kind = os.fstat(number).st_mode
             if stat.S_ISSOCK(kind):
-                peer = sockets.peer_of(number)
+                peer = sockets.peer_of(number, current)
                 if peer is not None:
                     _refuse(current, f"os.{name}", peer, sys._getframe(1))
             elif stat.S_ISREG(kind) and not logs():
