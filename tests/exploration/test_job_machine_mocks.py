@@ -81,7 +81,7 @@ def test_a_search_with_declared_mocks():
 @pytest.mark.wide
 def test_a_name_of_no_mock_is_an_error():
     with pytest.raises(
-        ExplorationError, match=r"mocks= names '\*\.get_payed', and the job calls no mock"
+        ExplorationError, match=r"mocks= names '\*\.get_payed', and the job calls no double"
     ):
         Misspelt.TestCase("runTest").runTest()
 

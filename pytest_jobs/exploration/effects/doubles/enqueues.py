@@ -26,16 +26,21 @@ _ENQUEUES: Final = re.compile(r"enqueue|send_task|async_task|add_job")
 _BRIDGES: Final = str(Path(_bridges).parent)
 
 
-def method_of(owner: Any, name: str) -> Any:
+def method_of(owner: Any, name: str, stub: Any = None) -> Any:
     """Return what a double in the place of a method stands for, as its class has it now; None if it has none.
 
     What the double has replaced may be older than the harness, which stands in for the methods of libraries.
+
+    Args:
+        owner: the object, or the class, that has the double.
+        name: the name of the method.
+        stub: the double, if it is no mock.
     """
     # The class that it gives, since that of a proxy of Celery is not its type.
     kind = owner if isinstance(owner, type) else owner.__class__
     for base in kind.__mro__:
         found = vars(base).get(name)
-        if found is not None and not is_mock(found):
+        if found is not None and found is not stub and not is_mock(found):
             get = getattr(type(found), "__get__", None)
             itself = None if isinstance(owner, type) else owner
             return found if get is None else get(found, itself, kind)

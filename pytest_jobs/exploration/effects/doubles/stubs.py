@@ -145,9 +145,9 @@ class Stubs:
             return client.proxy_of(Place(), value)
         owner, _, name = title.rpartition(".")
         is_method = not placed.is_item and not isinstance(placed.owner, types.ModuleType)
-        stood_for = (
-            method_of(placed.owner, placed.name) if is_method else function_of(placed.original)
-        )
+        stood_for = function_of(placed.original)
+        if is_method:
+            stood_for = method_of(placed.owner, placed.name, placed.value) or stood_for
         if enqueues(stood_for, self.is_made_here):
             return self._enqueueing(title, stood_for, value)
         stub = Stub(owner, "", value, self)
@@ -264,6 +264,8 @@ def _is_proxy(value: Any) -> bool:
 
 def _is_inward(original: Any) -> bool:
     """Return whether a stub stands for something of Python itself that reaches nobody, such as a clock."""
+    if is_mock(original):
+        return False
     kind = original if is_function(original) or isinstance(original, type) else type(original)
     module = original.__name__ if isinstance(original, types.ModuleType) else kind.__module__
     home = str(module).partition(".")[0]
