@@ -14,8 +14,8 @@ from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop, off_the_loop
 from .effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, check_mocks, kinds_of
-from .effects.doubles.stubs import Stubs
 from .effects.doubles.verbs import CallKind
+from .effects.placed.stubs import Stubs
 from .engine.delivering import accepted
 from .engine.engine import Engine
 from .engine.scope import Scope

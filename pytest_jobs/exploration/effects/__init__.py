@@ -7,7 +7,8 @@
   `subprocess`, and the rooms `http`, `mysql` and `redis`. Read `sqlite` or `http/requests` first, and
   `engine/acts` beside it.
 - `c_drivers`: refuses the drivers of databases that nobody sees.
-- `doubles`: `wrap`, which tests put around a service, and the mocks that they put in place.
+- `doubles`: `wrap`, which tests put around a service, and the table of names for every double; `placed`: the mocks
+  and stubs that tests put in place.
 - `rollback`: what databases do for a dead worker whose test goes on.
 
 `engine/sources.py` names them, and takes each into use when its library is imported. A library that has none

@@ -20,8 +20,8 @@ from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
 from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, kinds_of
-from ..effects.doubles.stubs import Stubs
 from ..effects.doubles.verbs import CallKind
+from ..effects.placed.stubs import Stubs
 from ..engine.ending.synchronisers import Namespace
 from ..engine.engine import Engine
 from ..engine.sameness.differences import not_fresh

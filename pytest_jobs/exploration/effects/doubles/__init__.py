@@ -1,15 +1,14 @@
 """What stands in for a service, or around it, in a test: its calls are effects.
 
+- `verbs`: what a call counts as, by its name: the one table for every double; `kinds`: what the test says of it.
 - `clients`: what is a client of a service, with methods that reach it, and what is data.
 - `arguments`: the arguments of a call, as a text and as a value that can be compared.
 - `operators`: operators and assignments, as effects; `containers`: lists and dicts of a service that a job fills.
 - `receiver`: which calls of a service are effects, and what it remembers of them.
 - `proxies`: what the application finds in the place of a client, however deep it lies.
 - `wrapping`: `wrap`, for services that work in a test. `fake` in `worlds/fakes` puts something in their place.
-- `mocks`: the mocks of `unittest.mock` that a test has put in place; `mock_names`: how the test names them;
-  `mock_kinds`: what their calls stand for.
 - `botocore`: the clients of AWS, with moto, a Stubber or a server on this machine behind them.
 - `mongomock`: the collections of mongomock, which stands in for pymongo.
 
-Read `receiver` first.
+Read `verbs` and `receiver` first.
 """

@@ -28,13 +28,13 @@ from ...engine.acts import (
     skippable,
     watcher,
 )
-from .arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
+from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
+from ..doubles.kinds import CallKinds, kinds_of
+from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
+from ..doubles.verbs import CallKind
 from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .kinds import CallKinds, kinds_of
-from .operators import SYMBOLS, is_in_place, operating, setting
 from .places import MockNames
 from .seams import LEAVE_OUT, seams_of
-from .verbs import CallKind
 
 library: Final = "unittest.mock"
 

@@ -17,7 +17,7 @@ from ....bridges import __file__ as _bridges
 from ....harness.jobs import current_jobs
 from ...engine.acts import Act, ActWatcher, acting, skippable
 from ...engine.sources import is_mock
-from .arguments import comparable, text_of
+from ..doubles.arguments import comparable, text_of
 
 #: The methods of jobs that perform them here and now.
 _RUN_HERE: Final = frozenset(("apply", "call", "call_local", "fn", "perform_now", "run"))

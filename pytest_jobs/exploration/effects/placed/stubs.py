@@ -22,15 +22,15 @@ from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, SourceState, watcher
 from ...engine.lines import call_traced
 from ...engine.sources import is_mock
-from .arguments import ONCE_FOR_KEY, likely_key
-from .clients import is_client, is_function
+from ..doubles.arguments import ONCE_FOR_KEY, likely_key
+from ..doubles.clients import is_client, is_function
+from ..doubles.proxies import ProxyingReceiver
+from ..doubles.receiver import Place
+from ..doubles.verbs import is_quiet
+from ..doubles.wrapping import calling
 from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .places import Placed
-from .proxies import ProxyingReceiver
-from .receiver import Place
 from .seams import LEAVE_OUT, Seams
-from .verbs import is_quiet
-from .wrapping import calling
 
 #: What is put there is no stand-in for a service of the project.
 _TOOLS: Final = frozenset(("_pytest", "pytest", "pytest_jobs", "hypothesis"))
