@@ -74,6 +74,11 @@ IN_A_MODULE = {
         shop.charge_by_a_new_gateway,
         r"mocked_shop\.Gateway\(\)\.charge",
     ),
+    "a mock that another one returns": (
+        lambda: patch("mocked_shop.Gateway", return_value=Mock()),
+        shop.charge_by_a_new_gateway,
+        r"mocked_shop\.Gateway\(\)\.charge",
+    ),
     "a class with a specification": (
         lambda: patch("mocked_shop.Gateway", autospec=True),
         shop.charge_by_a_new_gateway,

@@ -109,3 +109,20 @@ def test_one_table_of_names_says_of_each_double_what_its_calls_count_as(double):
     }
 
     assert guesses_of(double, [call for calls in CALLS.values() for call in calls]) == wanted
+
+
+@pytest.mark.parametrize("double", [a_mock, a_fake, a_wrapped_service, a_stub])
+def test_mocks_says_of_each_double_what_its_calls_count_as(double):
+    def world():
+        shop.db.clear()
+        with double():
+            yield lambda: dict(shop.db)
+
+    explored = check_idempotent(
+        lambda: (shop.crm.get_order(7), shop.crm.tag(7)),
+        world=world,
+        histories=["crash"],
+        mocks={"mocked_shop.crm.t*": "put"},
+    )
+
+    assert explored.guesses == ("mocked_shop.crm.get_order (read)",)

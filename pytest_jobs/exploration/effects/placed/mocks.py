@@ -127,7 +127,7 @@ def _act_of_attribute(
 ) -> Act | None:
     """Return the effect of setting an attribute, or of deleting it without a value; None if it has no effect."""
     names: MockNames = current.of_search.of("names of mocks", MockNames)
-    owner, own = names.of(mock, _root(mock), seams_of(current.of_search))
+    owner, own = names.of(mock, _root(mock), seams_of(current))
     kind = kinds_of(current.of_search).of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
     return None if kind in ("read", "nothing") else setting(owner, attribute, value).in_memory()
 
@@ -185,10 +185,12 @@ class _CallOfMock:
         names: MockNames = search.of("names of mocks", MockNames)
         kinds = kinds_of(search)
         awaited: set[str] = search.of("awaited mocks", set)
-        name, own = names.of(self._mock, _root(self._mock), seams_of(search))
+        name, own = names.of(self._mock, _root(self._mock), seams_of(current))
         if isinstance(self._mock, self._module.PropertyMock):
             return self._of_property(name, kinds.of_attribute(name, own))
-        stood_for = None if kinds.said_of(name) else self._stood_for(self._mock, current)
+        stood_for = None
+        if current.isolated and not kinds.said_of(name):
+            stood_for = self._stood_for(self._mock, current)
         if stood_for is not None and self._enqueues(stood_for, current):
             return self._enqueued(current, name, stood_for)
         kind = kinds.of(name, own, self._args, self._kwargs, mode=self._mode_of_file(own))
@@ -219,7 +221,7 @@ class _CallOfMock:
             owner, name = self._stood_for(parent, current), vars(mock)["_mock_new_name"]
             return None if owner is None or name == "()" else method_of(owner, name)
         names: MockNames = current.of_search.of("names of mocks", MockNames)
-        place = names.place_of(mock, seams_of(current.of_search))
+        place = names.place_of(mock, seams_of(current))
         if place is None:
             return None
         owner, name = place[1].owner, place[1].name

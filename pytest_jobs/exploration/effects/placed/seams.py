@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import SourceState, watcher
+from ...engine.acts import ActWatcher, watcher
 from .places import ABSENT, Placed
 
 #: What puts something in a place: its module, its class, and the method that a world calls to do so.
@@ -30,21 +30,24 @@ LEAVE_OUT: Final = "leaves out"
 class Seams:
     """Knows what has put something in a place: before a search, and in each of its worlds."""
 
-    def __init__(self, patches: Patches | None = None) -> None:
+    def __init__(self, patches: Patches | None = None, *, knows: bool = True) -> None:
         """Look once for those that are there, among all objects, and hear of the ones that worlds make.
 
         Args:
             patches: ends that; None where there are no worlds.
+            knows: whether to look at all.
         """
         kinds = []
-        for module, kind, method in _PUTTERS:
+        for module, kind, method in _PUTTERS if knows else ():
             found = getattr(sys.modules.get(module), kind, None)
             if found is not None and hasattr(found, method):
                 kinds.append(found)
                 if patches is not None:
                     patches.set(found, method, self._hearing(getattr(found, method)))
         #: The newest last.
-        self._putters = [one for one in gc.get_referrers(*kinds) if type(one) in kinds]
+        self._putters = (
+            [one for one in gc.get_referrers(*kinds) if type(one) in kinds] if kinds else []
+        )
 
     def _hearing(self, method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
@@ -83,10 +86,10 @@ def _placed_by(putter: Any) -> Iterator[Placed]:
                 yield Placed(held["in_dict"], key, True, held["_original"].get(key))
 
 
-def seams_of(search: SourceState) -> Seams:
-    """Return what knows the places of a search.
+def seams_of(current: ActWatcher) -> Seams:
+    """Return what knows the places of a search. Where a test goes on after a kill, it knows none.
 
     Args:
-        search: the state of effect sources for it.
+        current: watches a delivery of it.
     """
-    return search.of(Seams, Seams)
+    return current.of_search.of(Seams, lambda: Seams(knows=current.isolated))
