@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 import time
@@ -194,6 +195,21 @@ def test_a_stub_that_does_effects_itself_only_passes_calls_on(monkeypatch, tmp_p
     monkeypatch.setattr(shop, "total", write if inner == "a row" else gateway.put)
 
     check_idempotent(shop.add_up_once, args=(7,), world=None if inner == "a row" else world)
+
+
+def test_stubs_that_are_awaited_side_by_side_are_effects_of_their_own(monkeypatch):
+    async def send(to, text):
+        await asyncio.sleep(0)
+
+    async def mail_both(user):
+        if not shop.db.get("done"):
+            await asyncio.gather(shop.mailer.send(user, "a"), shop.mailer.send(user, "b"))
+            shop.db["done"] = True
+
+    monkeypatch.setattr(shop.mailer, "send", send)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.mailer\.send"):
+        check(mail_both)
 
 
 def test_what_a_stub_returns_is_data(monkeypatch):

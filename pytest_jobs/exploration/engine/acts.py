@@ -143,9 +143,6 @@ class ActWatcher(Protocol):
     @property
     def undisturbed(self) -> bool: ...
 
-    @property
-    def beats(self) -> int: ...
-
     def form_of(self, value: object) -> object: ...
 
     @property
@@ -200,6 +197,10 @@ watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", d
 #: Whether this runs as a part of an act that is compared by itself, as the call of a fake is: what it writes to
 #: stores is a part of it.
 told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
+
+
+#: Receives the acts that are a part of the act that runs here; None if nobody asks for them.
+parts: ContextVar[list[Act] | None] = ContextVar("pytest_jobs_parts", default=None)
 
 
 #: Called with the name and the arguments of an audit event.

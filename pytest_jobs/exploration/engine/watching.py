@@ -22,7 +22,7 @@ from ...harness.records.attributes import identity
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
-from .acts import Act, Skipped, SourceState, Transaction, Unwound, told, watcher
+from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
 from .ending.death import holds
 from .ending.leaving import frames_of_delivery, waiting_frames
 from .lines import LineTracer, TracedCode
@@ -768,7 +768,9 @@ class _Acting:
         watch, act = self._watch, self._act
         watch.check_alive()
         if not watch.refused:
-            is_part = _within_act.get()
+            is_part, noted = _within_act.get(), parts.get()
+            if is_part and noted is not None:
+                noted.append(act)
             self._alone = not is_part and watch.interrupts_this_thread()
             if self._alone:
                 watch.come_before(act)

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from ....harness.records.attributes import attributes_of, is_one_of
 from ....harness.records.patches import Patches
-from ...engine.acts import ActWatcher, SourceState, watcher
+from ...engine.acts import Act, ActWatcher, SourceState, parts, watcher
 from ...engine.lines import call_traced
 from ...engine.sources import is_mock
 from ..doubles.arguments import ONCE_FOR_KEY, likely_key
@@ -234,10 +234,13 @@ class Stub(ProxyingReceiver):
 
     @contextmanager
     def _running(self, place: Place) -> Generator[None, None, None]:
-        current = watcher.get()
-        before = 0 if current is None else current.beats
-        yield
-        if current is not None and current.undisturbed and current.beats != before:
+        current, inner = watcher.get(), list[Act]()
+        token = parts.set(inner)
+        try:
+            yield
+        finally:
+            parts.reset(token)
+        if current is not None and current.undisturbed and inner:
             current.of_search.learn(self._passing(current), self._named(place))
 
     def _passing(self, current: ActWatcher) -> set[str]:
@@ -278,17 +281,19 @@ def _is_inward(original: Any) -> bool:
 
 def _memory_kept_in(stub: Any) -> Callable[[], None]:
     """Return what gives a stub the memory back that it has now, so that each history finds the same."""
-    owners = [stub, getattr(stub, "__self__", None), *_variables_of(stub)]
+    variables, home = [*_variables_of(stub)], getattr(stub, "__module__", None)
+    # What lies beside a stub is of the test, as the class of what it returns.
+    beside = [one for one in variables if isinstance(one, type) and one.__module__ == home]
+    owners = [stub, type(stub), getattr(stub, "__self__", None), *beside]
     named = [attributes_of(one) for one in owners if not isinstance(one, types.ModuleType)]
-    held = [*owners, *(value for names in named for value in names.values()), *named]
-    kept = [(one, copy(one)) for one in held if isinstance(one, _KEEPS)]
+    held = [*owners, *variables, *named, *(value for names in named for value in names.values())]
+    kept = [(one, copy(one)) for one in held if type(one) in _KEEPS]
 
     def put_back() -> None:
         for one, before in kept:
-            if one != before:
-                one.clear()
-                put_in: Any = one.update if isinstance(one, dict | set) else one.extend
-                put_in(before)
+            one.clear()
+            put_in: Any = one.update if isinstance(one, dict | set) else one.extend
+            put_in(before)
 
     return put_back
 
