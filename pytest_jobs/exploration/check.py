@@ -170,9 +170,9 @@ def check_idempotent(
             the test has, they are left out as well.
         trace: modules, functions or classes whose lines count, instead of the code of the project.
         atomic: modules, functions or classes that are one step.
-        mocks: by the name of a mock that the test has put in place, such as `shop.tasks.crm.tag`, or a pattern of
-            names: whether its calls are an "effect", a "put" (which has no further effect when it is repeated), a
-            "read", or "nothing". By default the name of the mock decides.
+        mocks: by the name of a double, such as `shop.tasks.crm.tag`, or the place of a request, such as
+            `auth.example POST /oauth/token`, or by a pattern: whether a call is an "effect", a "put" (which has
+            no further effect when it is repeated), a "read", or "nothing". By default the name decides.
         same_process: whether all deliveries share the memory of one process.
         every_line: whether every point is tried. By default one point stands for all that are equivalent to it:
             see "What a check proves".
