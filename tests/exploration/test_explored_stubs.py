@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import smtplib
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -227,6 +228,33 @@ def test_a_stub_of_a_function_of_a_library_is_an_effect(monkeypatch):
 
     with pytest.raises(DuplicateEffect, match=re.escape("DUPLICATE yaml.dump")):
         check(lambda order: shop.once(lambda: json.dump(order)))
+
+
+class FakeServer:
+    """Has less than the class of Python that it stands for."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def sendmail(self, sender, to, text):
+        pass
+
+
+def test_a_stub_of_a_class_that_a_source_watches_is_an_effect(monkeypatch):
+    monkeypatch.setattr(smtplib, "SMTP", FakeServer)
+
+    def send():
+        with smtplib.SMTP("mail.example") as server:
+            server.sendmail("shop", "ann", "hello")
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mail to ann"):
+        check(lambda order: shop.once(send))
 
 
 @pytest.mark.parametrize("stub", [lambda order: None, Mock()], ids=["a stub", "a mock"])

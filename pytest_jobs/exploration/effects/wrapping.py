@@ -25,7 +25,9 @@ def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None
         name: the name of the method.
         block_of: returns the block of a call.
     """
-    patches.set(owner, name, within(block_of, getattr(owner, name)))
+    # What the test has put in the place of a class of a library may lack it: its calls are acts by themselves.
+    if hasattr(owner, name):
+        patches.set(owner, name, within(block_of, getattr(owner, name)))
 
 
 def surround_awaited(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:

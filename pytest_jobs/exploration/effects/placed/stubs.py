@@ -37,17 +37,18 @@ _TOOLS: Final = frozenset(("_pytest", "pytest", "pytest_jobs", "hypothesis"))
 #: The modules of Python by which a program reaches others. Stubs of all others, such as clocks, have no effect.
 _OUTWARD: Final = frozenset(
     (
-        "ftplib",
-        "http",
-        "imaplib",
-        "poplib",
-        "shutil",
-        "smtplib",
-        "socket",
-        "ssl",
-        "subprocess",
-        "urllib",
-        "xmlrpc",
+        *(
+            "ftplib",
+            "http",
+            "imaplib",
+            "poplib",
+            "shutil",
+            "smtplib",
+            "socket",
+            "ssl",
+            "subprocess",
+        ),
+        *("urllib", "xmlrpc"),
     )
 )
 #: What a stub may keep its calls in.
