@@ -130,6 +130,10 @@ DOUBLES = {
         lambda: by_monkeypatch(shop, "total", insert),
         add_up,
     ),
+    "a store in memory that `monkeypatch` puts in place, and that the state of the world shows": (
+        lambda: by_monkeypatch(shop, "total", lambda order: shop.db.update(total=order)),
+        add_up,
+    ),
     "a stub of `time.sleep`, `uuid.uuid4` and the like": (
         lambda: by_monkeypatch(time, "sleep", no_stub),
         wait,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import smtplib
 import sqlite3
@@ -15,7 +16,7 @@ import mocked_shop as shop
 import pytest
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import DuplicateEffect
+from pytest_jobs.errors import DivergedState, DuplicateEffect, NotIdempotent
 
 
 def world():
@@ -211,6 +212,40 @@ def test_stubs_that_are_awaited_side_by_side_are_effects_of_their_own(monkeypatc
 
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE mocked_shop\.mailer\.send"):
         check(mail_both)
+
+
+class Orders:
+    """A store in memory."""
+
+    def __init__(self):
+        self.rows = {7: "open"}
+
+    def get(self, number):
+        return self.rows[number]
+
+    def save(self, number, status):
+        self.rows[number] = status
+
+
+def test_the_calls_of_a_store_in_memory_that_the_state_shows_are_compared_by_the_state():
+    def stored():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shop, "storage", Orders())
+            yield lambda: dict(shop.storage.rows)
+
+    def count(order):
+        shop.storage.save(order, f"{shop.storage.get(order)}+")
+
+    def lose(order):
+        with contextlib.suppress(ConnectionError):
+            shop.storage.save(order, "paid")
+
+    explored = check_idempotent(lambda: shop.storage.save(7, "paid"), world=stored)
+    assert "mocked_shop.storage.save (compared by the state)" in explored.guesses
+    with pytest.raises(DivergedState):
+        check_idempotent(count, args=(7,), world=stored)
+    with pytest.raises(NotIdempotent, match=r"\[effect_fails"):
+        check_idempotent(lose, args=(7,), world=stored, histories=["effect_fails"])
 
 
 def test_what_a_stub_returns_is_data(monkeypatch):

@@ -143,6 +143,9 @@ class ActWatcher(Protocol):
     @property
     def undisturbed(self) -> bool: ...
 
+    @property
+    def beats(self) -> int: ...
+
     def form_of(self, value: object) -> object: ...
 
     @property

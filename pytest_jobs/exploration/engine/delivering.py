@@ -129,7 +129,7 @@ class Deliveries:
         finally:
             leaving_out.reset(token)
         for prepare in engine.when_built:
-            prepare(stack)
+            prepare(stack, self.observed)
         # Jobs that are enqueued while the world is torn down go nowhere.
         stack.callback(ledger.die)
 

@@ -71,8 +71,9 @@ class Engine:
         self.sources = Sources(self.patches, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
         self.of_search = SourceState()
-        #: Called with each world that was just built; what it undoes there comes before the world is torn down.
-        self.when_built: list[Callable[[ExitStack], object]] = []
+        #: Called with each world that was just built, and what observes it; what is undone there comes before the
+        #: world is torn down.
+        self.when_built: list[Callable[[ExitStack, Callable[[], object]], object]] = []
         self.watchdog = Watchdog(time_limit, Unwound)
         self._synchronisers: Synchronisers | None = None
         self._patchers = Patchers(self.patches, _is_in_delivery)

@@ -347,6 +347,10 @@ class Receiver:
         """Return the name of a place, with that of the service before it."""
         return place.path if place.path == self.name else f"{self.name}.{place.path}".lstrip(".")
 
+    def _is_counted(self, place: Place) -> bool:
+        """Return whether a call is compared by itself."""
+        return self._counts
+
     def _running(self, place: Place) -> AbstractContextManager[None]:
         """Return the block in which a function of the service runs as a part of an effect."""
         return nullcontext()
@@ -369,7 +373,8 @@ class Receiver:
         others = {word: value for word, value in kwargs.items() if word != parameter or key is None}
         made = (place.path, *place.through, *args, *sorted(others.items()))
         compared = comparable(made)
-        by_itself = self._counts and not self.answers_by_key
+        counts = self._is_counted(place)
+        by_itself = counts and not self.answers_by_key
         known: object = key
         if key is None or self.answers_by_key:
             known = repr(compared) if is_put else None
@@ -378,7 +383,7 @@ class Receiver:
             text_of(place.path, args, kwargs),
             # Only the stand-in knows whether the call takes effect.
             counts=by_itself,
-            value=compared if self._counts else None,
+            value=compared if counts else None,
             key=None if known is None else (place.path, known),
             sent_key=key,
             stands_for=self._named(place) if self.is_of_project else "",

@@ -79,15 +79,20 @@ class Stubs:
             of_search: the state of effect sources for the search.
         """
         self._code = code
+        #: Returns the state of the innermost world.
+        self.observed: Callable[[], object] = dict
         self._seams = of_search.of(Seams, lambda: Seams(patches))
         of_search.of(LEAVE_OUT, lambda: self._leave_out)
 
-    def stand_in(self, world: ExitStack) -> None:
+    def stand_in(self, world: ExitStack, observed: Callable[[], object]) -> None:
         """Let the calls of all stubs be effects, in a world that has just been built.
 
         Args:
             world: ends that before the world is torn down.
+            observed: returns the state of the world.
         """
+        world.callback(setattr, self, "observed", self.observed)
+        self.observed = observed
         for placed in list(self._seams.placed()):
             value = placed.value
             if is_one_of((classmethod, staticmethod), value):
@@ -236,13 +241,32 @@ class Stub(ProxyingReceiver):
     @contextmanager
     def _running(self, place: Place) -> Generator[None, None, None]:
         current, inner = watcher.get(), list[Act]()
+        if current is None or not current.undisturbed:
+            yield
+            return
+        before, beats = self._stubs.observed(), current.beats
         token = parts.set(inner)
         try:
             yield
         finally:
             parts.reset(token)
-        if current is not None and current.undisturbed and inner:
+        if inner:
             current.of_search.learn(self._passing(current), self._named(place))
+        # Another task may have changed the state meanwhile.
+        elif current.beats == beats and before != self._stubs.observed():
+            current.of_search.learn(self._shown(current), self._named(place))
+
+    def _is_counted(self, place: Place) -> bool:
+        current = watcher.get()
+        if current is None or self._named(place) not in self._shown(current):
+            return True
+        self._kinds().note(self._named(place), "compared by the state")
+        return False
+
+    def _shown(self, current: ActWatcher) -> set[str]:
+        """Return the names of the calls whose results the state of the world shows: stubs of a store in memory."""
+        shown: set[str] = current.of_search.of("shown stubs", set)
+        return shown
 
     def _passing(self, current: ActWatcher) -> set[str]:
         """Return the names of the stubs that do effects themselves; the clean run shows it."""
