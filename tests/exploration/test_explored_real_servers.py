@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from explored_http import ASYNC_SENDERS, LIBRARIES, SENDERS
@@ -65,24 +66,25 @@ def test_a_server_elsewhere_is_not_reached(name, method):
 
 
 def test_the_name_of_a_server_elsewhere_is_not_looked_up(name, monkeypatch):
-    asked = []
+    # A list that a stub fills is afterwards what it was before the check.
+    asked = SimpleNamespace(names=[])
     monkeypatch.setattr(socket, "getaddrinfo", noting(socket.getaddrinfo, asked))
 
     def send():
         try:
             SENDERS[name]("POST", "http://shop.invalid/charges")
         except Exception as error:
-            asked.append(error)
+            asked.names.append(error)
 
     with pytest.raises(ExplorationError, match=r"POST /charges to the real shop\.invalid"):
         check_idempotent(send, world=world)
 
-    assert asked == ["shop.invalid"]
+    assert asked.names == ["shop.invalid"]
 
 
 def noting(getaddrinfo, asked):
     def noted(host, *args, **kwargs):
-        asked.append(host)
+        asked.names.append(host)
         return getaddrinfo(host, *args, **kwargs)
 
     return noted
@@ -130,12 +132,12 @@ def test_a_server_of_this_machine_is_reached(name):
 
 
 def test_a_server_elsewhere_is_reached_where_the_world_says_so(monkeypatch):
-    reached = []
+    reached = SimpleNamespace(by=[])
 
     def connect(self, address):
         # As the real one does before it connects.
         sys.audit("socket.connect", self, address)
-        reached.append(address)
+        reached.by.append(address)
         raise ConnectionRefusedError
 
     def sandbox():
@@ -148,7 +150,7 @@ def test_a_server_elsewhere_is_reached_where_the_world_says_so(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", connect)
     with pytest.raises(ExplorationError, match="One clean run of the job ends with"):
         check_idempotent(send, world=sandbox)
-    assert reached
+    assert reached.by
 
 
 def test_the_leave_ends_with_the_block():
