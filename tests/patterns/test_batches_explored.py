@@ -70,7 +70,7 @@ def import_empty_file(file_id):
 
 @job
 def load_more(row):
-    perform_all_later([load.new(row + 1), load.new(row + 2)])
+    perform_all_later([load.new(row + 1), tell_owner.new(row + 2)])
 
 
 @job
