@@ -15,8 +15,11 @@ help:  ## Show the targets
 demo: $(DEMO)/.ready  ## Run the tests of the example project in an environment of its own
 	cd docs/examples/shop && ../../../$(DEMO)/bin/python -m pytest -v
 
+# What runs the tests: `MEASURE="-m coverage run"` measures what they reach.
+MEASURE ?=
+
 test: $(VENV)/.group-test  ## Run the tests that are neither slow nor wide, on all cores
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not wide" $(PYTEST_ARGS)
+	$(BIN)/python $(MEASURE) -m pytest -n auto --dist worksteal -m "not slow and not wide" $(PYTEST_ARGS)
 
 test-all: $(VENV)/.group-test  ## Run all tests; the slow ones need redis-server and PostgreSQL
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
