@@ -1,7 +1,8 @@
 """Test background jobs the way production runs them.
 
 Each public name is listed twice: for type checkers, to which `X as X` says that a name is public, and in `_HOMES`,
-from which it is imported when it is first used. A test compares the two lists.
+from which it is imported when it is first used. A test compares the two lists. `dir` lists only what has been
+used: freezegun and others get each attribute that it lists, of all modules.
 
 PYTEST_DONT_REWRITE
 """
@@ -225,8 +226,3 @@ def __getattr__(name: str) -> Any:
         importlib.import_module(".effects", home.__name__)
     value = globals()[name] = getattr(home, name)
     return value
-
-
-def __dir__() -> list[str]:
-    """List the public names."""
-    return sorted(__all__)

@@ -63,10 +63,6 @@ def test_all_can_be_imported_at_once():
     assert namespace.keys() - {"__builtins__"} == set(pytest_jobs.__all__)
 
 
-def test_they_are_what_dir_lists():
-    assert dir(pytest_jobs) == sorted(pytest_jobs.__all__)
-
-
 def test_another_name_is_no_attribute():
     with pytest.raises(AttributeError) as caught:
         pytest_jobs.assert_nothing  # noqa: B018

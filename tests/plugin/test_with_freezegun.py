@@ -115,3 +115,25 @@ def test_pytest_freezer(run, test):
     pytest.importorskip("pytest_freezer")
 
     run(test).assert_outcomes(passed=2)
+
+
+def test_freezing_the_time_imports_nothing_of_ours(pytester):
+    pytester.makepyfile(
+        """
+        import sys
+
+        from freezegun import freeze_time
+
+        def ours():
+            return {name for name in sys.modules if name.startswith("pytest_jobs")}
+
+        def test_it():
+            import pytest_jobs
+
+            before = ours()
+            with freeze_time("2030-01-01"):
+                assert ours() == before
+        """
+    )
+
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
