@@ -251,6 +251,32 @@ def with_a_generator_function(number):
 
 
 @ends
+def with_statements_that_do_nothing(number):
+    for each in (number, number):
+        with (
+            Scope(),
+            scope() as inner,
+        ):
+            STATE["n"] = each
+            try:
+                pass
+            except KeyError:
+                raise
+            with Scope():
+                if inner is None:
+                    continue
+                ...  # noqa: PIE790 - its line is an edge
+            pass  # noqa: PIE790
+
+
+@ends
+def with_a_constant_returned(number):
+    with Scope(), scope():
+        STATE["n"] = number
+        return -1
+
+
+@ends
 def with_everything_suppressed(number):
     with Scope(), contextlib.suppress(BaseException):
         STATE["n"] = 1

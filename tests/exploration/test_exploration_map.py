@@ -110,11 +110,12 @@ def test_a_line_has_the_story_of_each_point_and_the_worst_comes_first():
 
 def test_a_line_for_which_a_point_elsewhere_stands_says_so():
     found = mapped(pay, fails=True)
-    [story] = line_of(found, "paid[order] = True")["stories"]
+    story, at_the_end = line_of(found, "paid[order] = True")["stories"]
 
     assert story["title"] == (
         "killed here, which is the same as killed after charge: charge(7): DUPLICATE charge"
     )
+    assert at_the_end["title"] == "killed after the last line, line 28: safe"
 
 
 def test_a_job_that_is_safe_is_safe_at_each_line_and_in_each_function():

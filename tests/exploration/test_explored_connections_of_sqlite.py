@@ -105,7 +105,7 @@ def test_the_function_takes_its_arguments_and_is_no_point_of_the_job(opened_by):
     explored = check_idempotent(post_once, args=(7,), world=world)
 
     assert set(seen) == {False}
-    assert "at 4 points" in str(explored)
+    assert "at 5 points" in str(explored)
 
 
 def payments(connection):

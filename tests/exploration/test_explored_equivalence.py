@@ -83,7 +83,7 @@ def test_only_the_points_of_histories_that_were_tried_are_counted(histories, sai
     with _MARKED.ready() as (job, world):
         explored = check_idempotent(job, world=world, histories=histories)
 
-    assert f"at 4{said}" in str(explored)
+    assert f"at 5{said}" in str(explored)
 
 
 def test_a_helper_that_many_lines_call_is_no_loop():

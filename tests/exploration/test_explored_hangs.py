@@ -131,7 +131,7 @@ def test_a_search_that_only_waits_ends_after_six_times_its_limit(slow_server):
 
 
 def test_a_search_that_only_waits_names_what_it_left_out_where_a_part_is_enough(slow_server):
-    with pytest.warns(PartialExploration, match="18 of 21 histories, for want of time"):
+    with pytest.warns(PartialExploration, match="19 of 22 histories, for want of time"):
         check_idempotent(
             explored_hangs.in_many_steps,
             args=(1,),

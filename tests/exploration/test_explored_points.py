@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import sys
 from datetime import UTC, datetime, timedelta
@@ -38,22 +39,49 @@ def test_a_job_is_stopped_at_each_line_and_around_each_effect():
     assert [point.partition(" of ")[0].rpartition(" ")[0] for point in points[:1]] == [
         "before line"
     ]
-    assert [point for point in points if "line" not in point] == [
+    assert [point for point in points if " line" not in point] == [
         "before gateway: charge(1, key=1)",
         "after gateway: charge(1, key=1)",
         "before gateway: charge(2, key=2)",
         "after gateway: charge(2, key=2)",
     ]
-    assert len(points) == 3 + 4
+    assert len(points) == 3 + 4 + 1
+    assert points[-1].startswith("after the last line, line ")
 
 
-def test_a_function_of_one_line_has_a_point():
+def test_a_function_of_one_line_has_a_point_before_it_and_one_after_it():
     points = _points(lambda number: explored_jobs.gateway.charge(number, key=number))
 
-    assert [point.partition(" ")[2].split()[0] for point in points] == [
-        "line",
-        "gateway:",
-        "gateway:",
+    assert [point.partition(" line ")[0].partition(" gateway:")[0] for point in points] == [
+        "before",
+        "before",
+        "after",
+        "after the last line,",
+    ]
+
+
+def test_no_point_lies_where_a_block_is_entered_or_left():
+    def charge_in_blocks(number):
+        for each in (number,):
+            with contextlib.suppress(KeyError), contextlib.nullcontext(
+                each
+            ) as order:  # fmt: skip
+                try:
+                    explored_jobs.gateway.charge(order, key=order)
+                finally:
+                    number = 0
+                continue
+        with contextlib.nullcontext():
+            return
+
+    points = [point.partition(": ")[2] for point in _points(charge_in_blocks) if "line" in point]
+
+    assert points == [
+        "for each in (number,):",
+        "explored_jobs.gateway.charge(order, key=order)",
+        "number = 0",
+        "for each in (number,):",
+        "with contextlib.nullcontext():",
     ]
 
 

@@ -173,7 +173,12 @@ def test_a_coroutine_is_not_interrupted_within_a_command(world):
     job = jobs.count_in_a_transaction_later
     explored = check_idempotent(job, args=(1,), world=world(job), histories=["twice"])
 
-    assert {point.kind for point in explored.explorations[0].points} == {"line", "before", "after"}
+    assert {point.kind for point in explored.explorations[0].points} == {
+        "line",
+        "before",
+        "after",
+        "end",
+    }
 
 
 def test_commands_that_read_are_no_effects(world):

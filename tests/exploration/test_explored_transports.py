@@ -119,7 +119,7 @@ def test_a_transport_that_adds_to_that_of_httpx():
     explored = check_idempotent(keyed(Logging()), world=world)
 
     points = [point.kind for point in explored.explorations[0].points if point.kind != "line"]
-    assert points == ["before", "after"]
+    assert points == ["before", "after", "end"]
 
 
 def test_a_transport_whose_class_the_world_makes():
@@ -324,4 +324,4 @@ def test_what_urllib3_sends_for_requests_is_one_effect():
     explored = check_idempotent(post, world=world)
 
     kinds = [point.kind for point in explored.explorations[0].points if point.kind != "line"]
-    assert kinds == ["before", "after"]
+    assert kinds == ["before", "after", "end"]

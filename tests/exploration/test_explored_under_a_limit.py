@@ -58,8 +58,8 @@ def test_the_error_says_how_long_all_take_and_what_to_do():
         check_idempotent(job, world=world, histories=["crash"], every_line=True)
 
     text = str(raised.value)
-    assert text.startswith("10 s did not suffice: Explored 20 of 45 histories at 45 points.")
-    assert "All of them take about 45 s. Raise time_limit=" in text
+    assert text.startswith("10 s did not suffice: Explored 20 of 46 histories at 46 points.")
+    assert "All of them take about 46 s. Raise time_limit=" in text
     assert "trace=" in text
     assert "atomic=" in text
     assert text.endswith("accept a part by allow_partial=True.")

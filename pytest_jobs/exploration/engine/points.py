@@ -10,7 +10,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Final, Literal, Protocol, TypeAlias, overload
 
-PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited"]
+#: The end comes when the last line has run, and before the library acknowledges the delivery.
+PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited", "end"]
 #: The qualified name of a function, its file, and a line in it.
 SourceLine: TypeAlias = tuple[str, str, int]
 
@@ -21,15 +22,18 @@ Noted: TypeAlias = "tuple[PointKind, str | None, CodeType | None, int]"
 _INLINED: Final = frozenset(("<listcomp>", "<dictcomp>", "<setcomp>"))
 _RAISE: Final = re.compile(r"\braise\b")
 _NO_SOURCE: Final = "(no source)"
-_PAUSES: Final = {
+#: Where a point lies that is at a line and at no effect.
+AT_LINES: Final = {
+    "line": "before",
     "await": "while it awaited, on",
     "awaited": "before it had the answer, on",
+    "end": "after the last line,",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A line that is about to run, or the moment before or after an effect or an await.
+    """A line that is about to run, the moment before or after an effect or an await, or the end of the job.
 
     Two points are the same if their names are equal. A name has no line number, so that a replay
     token survives edits elsewhere in the file.
@@ -52,10 +56,8 @@ class Point:
 
     def __str__(self) -> str:
         times = f" (time {self.hit})" if self.hit > 1 else ""
-        if self.kind == "line":
-            return f"before line {self.line} of {self.function}{times}: {self.text}"
-        if self.kind in _PAUSES:
-            return f"{_PAUSES[self.kind]} line {self.line} of {self.function}{times}: {self.text}"
+        if self.kind in AT_LINES:
+            return f"{AT_LINES[self.kind]} line {self.line} of {self.function}{times}: {self.text}"
         return f"{self.kind} {self.text}{times}"
 
 
@@ -115,7 +117,7 @@ class Trail(Sequence[Point]):
         return len(noted) - 1
 
     def pause(self, kind: PointKind) -> None:
-        """Add the point at which a coroutine waits, or has got what it waited for."""
+        """Add the point at which a coroutine waits, or has got what it waited for; or the one at the end."""
         self._noted.append((kind, None, self._code, self._line))
 
     def act(self, kind: PointKind, text: str) -> None:
@@ -125,6 +127,10 @@ class Trail(Sequence[Point]):
     def noted(self) -> Sequence[Noted]:
         """Return what was noted of each point."""
         return self._noted
+
+    def are_all(self) -> bool:
+        """Return whether the delivery has come to its end."""
+        return bool(self._noted) and self._noted[-1][0] == "end"
 
     def comes_like(self, other: Trail, index: int) -> bool:
         """Return whether the point of an index is the one that another delivery has there."""

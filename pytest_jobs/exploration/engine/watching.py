@@ -312,10 +312,14 @@ class Watch:
         if self._limited and self._lines > _SPINNING and not self.dead:
             self.give_up()
         if self.dead:
-            if self._ends_here(code):
+            if self._ends_here():
                 self._raise_again()
             return
         if _within_act.get() or (self._scope.world_runs and self._scope.is_below_world()):
+            return
+        if self._leaving.is_edge(code, line):
+            # No worker is killed between a block and its exit, since nothing would take back what it began.
+            self._points.be_at(code, line)
             return
         index = self._points.line(code, line)
         if index is None:
@@ -326,7 +330,7 @@ class Watch:
         try:
             self._interrupt_at(index)
         except Unwound:
-            if self._may_leave(code):
+            if self._may_leave():
                 raise
 
     def acting(self, act: Act) -> AbstractContextManager[None]:
@@ -435,6 +439,15 @@ class Watch:
         except Unwound:
             if self._leaving.may_leave_await(coroutine):
                 raise
+
+    def ending(self) -> None:
+        """Come to the point after the last line, before the library acknowledges the delivery.
+
+        There is none if nothing counts that the delivery has done.
+        """
+        if not self.dead and self._point_acts:
+            self._points.pause("end")
+            self._come_to()
 
     def rename(self, text: str, name: str) -> None:
         """Let points call a text, which is a different one in each delivery, by a name."""
@@ -705,17 +718,17 @@ class Watch:
             sys._getframe(1), self._coroutine, self._scope.is_of_project
         )
 
-    def _may_leave(self, code: CodeType | None = None) -> bool:
-        return self._leaving.may_leave(sys._getframe(2), code)
+    def _may_leave(self) -> bool:
+        return self._leaving.may_leave(sys._getframe(2))
 
-    def _ends_here(self, code: CodeType | None = None) -> bool:
+    def _ends_here(self) -> bool:
         """Return whether the dead delivery goes no further; if not, it may do a little more to clean up."""
         self._last_lines += 1
         if self._last_lines > _LAST_LINES:
             return True
         if self._raised < _CATCHES and self._may_handle_death() and holds(sys.exception(), Unwound):
             return False
-        return self._leaving.may_leave(sys._getframe(2), code)
+        return self._leaving.may_leave(sys._getframe(2))
 
     def _may_handle_death(self) -> bool:
         """Return whether a handler of the exception that unwinds the delivery may run, whatever it does."""
@@ -887,8 +900,9 @@ class WatchedBody(Body):
         self.called = True
         with self._watched():
             result = self._run(call)
-        if not inspect.isawaitable(result):
-            return result
+            if not inspect.isawaitable(result):
+                self._watch.ending()
+                return result
         self._watch.run.awaitable = result
         return self._awaited(result)
 
@@ -921,8 +935,10 @@ class WatchedBody(Body):
                     if isolated and inspect.iscoroutine(awaitable):
                         result = await _with_pauses(awaitable, self._watch)
                         self._watch.leave_tasks()
-                        return result
-                    return await awaitable
+                    else:
+                        result = await awaitable
+                    self._watch.ending()
+                    return result
                 finally:
                     if isolated and self._watch.dead:
                         await let_tasks_end()

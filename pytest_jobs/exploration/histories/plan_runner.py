@@ -9,7 +9,7 @@ from ...errors import ExplorationError
 from ..engine.acts import Act, Unwound
 from ..engine.points import Trail
 from ..engine.threads import Worker
-from ..engine.watching import AtSome, Run
+from ..engine.watching import AtPoint, AtSome, Run
 from .history import History
 from .plans import Plan
 
@@ -227,13 +227,19 @@ class PlanRunner:
             "deterministic: it depends on time, chance, threads or something that the world does not build anew."
         ) from run.error
 
-    def _at_first(self, interrupt: Callable[[], BaseException | None]) -> AtSome:
+    def _at_first(self, interrupt: Callable[[], BaseException | None]) -> AtPoint | AtSome:
         """Return what interrupts the first delivery at its point, if it comes there as the clean run did."""
+
+        def at_end(index: int) -> BaseException | None:
+            return interrupt() if self._history.runs[-1].points.are_all() else None
 
         def at_point(index: int) -> BaseException | None:
             came = self._history.runs[-1].points
             return interrupt() if came.comes_like(self._clean, index) else None
 
+        if self._plan.point is not None and self._plan.point.kind == "end":
+            # Each delivery comes there, however many lines it ran: a cache may have spared it some.
+            return at_end
         return AtSome(frozenset((self._plan.index,)), at_point)
 
     def _at_second(self, interrupt: Callable[[], BaseException | None]) -> AtSome:

@@ -184,7 +184,6 @@ def chosen(run: Run, tried: Sequence[int], sights: Sequence[Sight], end: Sight) 
     """
     count = len(run.points)
     killed: list[int] = []
-    overtaken: list[int] = []
     before: Sight | None = None
     unheard = False
     for index, sight in zip(tried, sights, strict=True):
@@ -193,11 +192,11 @@ def chosen(run: Run, tried: Sequence[int], sights: Sequence[Sight], end: Sight) 
         unheard = unheard or (before is not None and _changed_unheard(before, sight))
         before = sight
     unheard = unheard or before is None or _changed_unheard(before, end)
-    if not unheard:
-        overtaken = _ends_of_stretches(tried, sights)
+    overtaken = list(tried) if unheard else _ends_of_stretches(tried, sights)
     return Chosen(
         killed,
-        list(tried) if unheard else overtaken,
+        # A delivery that overtakes at the end comes after the other one: that is the history `twice`.
+        [index for index in overtaken if not (run.points.are_all() and index == count - 1)],
         list(tried),
         count,
         rounds_left_out=len(tried) < count,

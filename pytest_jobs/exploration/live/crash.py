@@ -6,7 +6,6 @@ import contextvars
 import functools
 import math
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
@@ -92,10 +91,7 @@ class LiveWatch(Watch):
     def line(self, code: CodeType, line: int) -> None:
         """Count a line of this delivery; other tasks of the test may run on its thread."""
         current: ActWatcher | None = watcher.get()
-        if current is not self:
-            return
-        # At the edge of a block a dead delivery would leave the block as if it had succeeded.
-        if self.dead or not self._leaving.is_at_edge(sys._getframe(1), code):
+        if current is self:
             super().line(code, line)
 
     @property

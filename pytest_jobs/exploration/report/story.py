@@ -10,7 +10,7 @@ from typing import Final
 
 from ...harness.records.texts import duration, error_text, shortened
 from ..engine.acts import Act
-from ..engine.points import Point, enclosing_function, source_text
+from ..engine.points import AT_LINES, Point, enclosing_function, source_text
 from ..engine.watching import Run
 from ..histories.exploration import Failure
 from ..histories.plans import HistoryName
@@ -110,11 +110,6 @@ _LAST: Final[Mapping[str, str]] = {
     "discarded": " (discarded)",
     "exhausted": " (no attempts left)",
 }
-_AT_LINES: Final = {
-    "line": "before",
-    "await": "while it awaited, on",
-    "awaited": "before it had the answer, on",
-}
 _PAUSING: Final[frozenset[HistoryName]] = frozenset(("overlap", "lease_expires"))
 
 
@@ -171,11 +166,11 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
     first, *later = failure.runs
     blocks: list[Block] = []
     if plan.name in _PAUSING and plan.index is not None and later:
-        blocks += _paused(failure, plan.index)
+        at_end = plan.point is not None and plan.point.kind == "end"
+        blocks += _paused(failure, len(first.points) - 1 if at_end else plan.index)
         del later[0]
     elif first.stopped_at is not None:
-        index = len(first.points) - 1 if plan.index is None else plan.index
-        cut = _cut(first.stopped_at, index)
+        cut = _cut(first.stopped_at, len(first.points) - 1)
         rows = (
             *_rows(first, end=cut),
             _killed(first.stopped_at, outage=plan.outage),
@@ -276,8 +271,8 @@ def _failing(point: Point, history: HistoryName) -> Row:
 def place_text(point: Point) -> str:
     """Return where a delivery is interrupted: `before line 12 (time 2)`."""
     times = f" (time {point.hit})" if point.hit > 1 else ""
-    if point.kind in _AT_LINES:
-        return f"{_AT_LINES[point.kind]} line {point.line}{times}"
+    if point.kind in AT_LINES:
+        return f"{AT_LINES[point.kind]} line {point.line}{times}"
     return f"{point.kind} {shortened(point.text, _SOURCE_WIDTH)}{times}"
 
 
