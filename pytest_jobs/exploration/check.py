@@ -18,6 +18,7 @@ from .effects.doubles.verbs import CallKind
 from .effects.placed.stubs import Stubs
 from .engine.delivering import accepted
 from .engine.engine import Engine
+from .engine.log import log_kept_apart
 from .engine.scope import Scope
 from .engine.world import TimeLimit, World, check_world, sharing_resources
 from .histories.checked_job import CheckedJob, Options
@@ -402,8 +403,10 @@ class _Search:
             exploration = explorer.exploration
             exploration.world = copied_text()
             if self._token is None:
-                explorer.explore_rest(go_on)
+                with log_kept_apart():
+                    explorer.explore_rest(go_on)
             if exploration.failure is not None:
+                exploration.failure.log.show()
                 failed.report = report_on(
                     self._checked,
                     exploration,

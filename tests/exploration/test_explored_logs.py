@@ -62,6 +62,49 @@ def test_celery_does_not_log_the_errors_that_the_report_tells(caplog):
     assert caplog.text == ""
 
 
+def test_the_report_of_a_test_has_the_log_of_the_history_that_failed(pytester):
+    pytester.makepyfile(
+        """
+        import logging
+
+        from pytest_jobs import check_idempotent
+
+        charged, log = [], logging.getLogger("shop")
+
+        def charge(number, when):
+            log.warning("charging %s after %s", number, len(charged))
+            charged.append(number)
+
+        def world():
+            charged.clear()
+            yield lambda: list(charged)
+
+        def test_it():
+            log.warning("before the check")
+            check_idempotent(charge, args=(7, 1), world=world)
+
+        def refused(number):
+            log.warning("refusing %s", number)
+            raise LookupError(number)
+
+        def test_a_refusal():
+            check_idempotent(refused, args=(7,), world=world)
+        """
+    )
+
+    result = pytester.runpytest("-p", "no:randomly")
+
+    result.assert_outcomes(failed=2)
+    section, of_refusal = result.stdout.str().split(" Captured log call ")[1:]
+    logged = [line for line in section.splitlines() if line.startswith("WARNING")]
+    assert [line.partition("shop:")[2].partition(" ")[2] for line in logged] == [
+        "before the check",
+        "charging 7 after 0",
+        "charging 7 after 1",
+    ]
+    assert "refusing 7" in of_refusal
+
+
 def test_an_error_after_the_first_failure_does_not_have_it_as_its_context():
     contexts = []
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ...errors import ExplorationError
 from ...harness.records.progress import Work
 from ...harness.records.texts import short_name
+from ..engine.log import log_kept_apart
 from ..engine.points import Point
 from ..engine.world import TimeLimit
 from .checked_job import CheckedJob
@@ -53,7 +54,8 @@ class Explorer:
         Raises:
             ExplorationError: when they show nothing.
         """
-        self.reference.refer(limit)
+        with log_kept_apart():
+            self.reference.refer(limit)
         self.exploration.reference = self.reference.run
         self.exploration.library = self.checked.target.bridge.name
         self.exploration.add_unshown(self.reference.account)
@@ -180,7 +182,8 @@ class Explorer:
         """
         reference, options = self.reference, self.checked.options
         # Two deliveries that are both interrupted hand over to each other, which needs two threads.
-        with reference.history(threads=plan.second is not None).opened() as history:
+        threads = plan.second is not None
+        with log_kept_apart() as log, reference.history(threads=threads).opened() as history:
             runner = PlanRunner(plan, history, reference.run.points, unwinds_last=unwinds_last)
             last = runner.run()
             check_not_refused(history)
@@ -205,7 +208,7 @@ class Explorer:
         if runner.disturbed:
             return self._carried_out(plan, unwinds_last=True)
         if verdict is not None:
-            return Failure(plan, verdict, runs, tuple(history.children))
+            return Failure(plan, verdict, runs, log, tuple(history.children))
         failed = runner.only_by_redelivery
         if failed is not None:
             where = f" at {failed.origin}" if failed.origin is not None else ""
