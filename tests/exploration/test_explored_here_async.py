@@ -10,13 +10,14 @@ pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
 pytest.importorskip("greenlet", reason="greenlet is not installed")
 pytest.importorskip("aiosqlite", reason="aiosqlite is not installed")
 
-from sqlalchemy import update
+from sqlalchemy import types, update
 from sqlalchemy.ext.asyncio import (
     AsyncSession,
     async_scoped_session,
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import Mapped, mapped_column
 from test_explored_here_sqlalchemy import Base, Line, Order, rows
 
 from pytest_jobs import check_idempotent
@@ -41,6 +42,26 @@ async def pay_in_two_steps(number):
             await session.commit()
             (await session.get_one(Order, number)).paid = True
             await session.commit()
+
+
+class Cents(types.TypeDecorator):
+    impl = types.Integer
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return value
+
+
+class Bill(Base):
+    __tablename__ = "bills"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cents: Mapped[int] = mapped_column(Cents)
+
+
+async def bill(number):
+    async with Maker() as session:
+        session.add(Bill(cents=number))
+        await session.commit()
 
 
 async def add_in_scope(number):
@@ -74,12 +95,21 @@ async def rows_of(bind):
         return await session.run_sync(lambda inner: rows(inner.get_bind()))
 
 
+def test_an_effect_lies_in_the_line_that_awaits_it_and_not_in_a_type(engine):
+    with pytest.raises(NotIdempotent) as found:
+        check_idempotent(bill, args=(1,), histories=["twice"])
+
+    inserted = [line for line in str(found.value).splitlines() if "INSERT INTO bills" in line]
+    assert inserted
+    assert all("await session.commit()" in line for line in inserted)
+
+
 def test_each_history_has_a_copy_and_the_test_keeps_its_rows(engine):
     explored = check_idempotent(pay, args=(1,), histories=["twice", "late", "overlap"])
     with pytest.raises(NotIdempotent, match="lines"):
         check_idempotent(pay_in_two_steps, args=(1,), histories=["crash"])
 
-    assert "2 tables, 1 row)" in str(explored)
+    assert "3 tables, 1 row)" in str(explored)
     assert asyncio.run(rows_of(engine)) == ([(1, False)], [])
 
 

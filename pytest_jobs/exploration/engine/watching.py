@@ -27,6 +27,7 @@ from .ending.death import holds
 from .ending.leaving import frames_of_delivery, waiting_frames
 from .lines import LineTracer, TracedCode
 from .points import Origin, Point, PointKind, Trail
+from .stack import outwards
 from .unwinding import isolated, let_tasks_end, silence_loop
 
 
@@ -484,17 +485,15 @@ class Watch:
 
     def _find_place(self) -> None:
         """Note the innermost line of the project that runs now."""
-        frame: FrameType | None = sys._getframe(2)
         wants = self._scope.wants
-        # Below these frames stand the test, whatever launched it, and a delivery that is suspended.
-        while frame is not None:
+        for frame in outwards(sys._getframe(2)):
             code = frame.f_code
             if wants(code):
                 self._points.be_at(code, frame.f_lineno)
                 return
+            # Below these frames stand the test, whatever launched it, and a delivery that is suspended.
             if identity(code) in _BEGINS_DELIVERY:
                 return
-            frame = frame.f_back
 
     def driving(self, coroutine: Any) -> None:
         """Note the coroutine of the job."""

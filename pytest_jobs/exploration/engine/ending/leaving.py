@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from ....harness.records.attributes import identity
 from ....harness.running.calls import DirectCall
 from ....harness.running.performer import Performer
+from ..stack import outwards
 
 _OURS: Final = str(Path(__file__).resolve().parents[3])
 #: The functions that make a delivery. Their callers have nothing to do with it.
@@ -114,10 +115,11 @@ class Leaving:
 
 def frames_of_delivery(frame: FrameType | None) -> Iterator[FrameType]:
     """Yield the running functions of a delivery, from the innermost outwards, without ours."""
-    while frame is not None and frame.f_code not in _BASE:
-        if not is_ours(frame.f_code):
-            yield frame
-        frame = frame.f_back
+    for each in outwards(frame):
+        if each.f_code in _BASE:
+            return
+        if not is_ours(each.f_code):
+            yield each
 
 
 def _caller_of_ours(frame: FrameType | None) -> FrameType | None:
