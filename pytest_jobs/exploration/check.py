@@ -17,8 +17,8 @@ from .effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, check_mocks, kinds
 from .effects.doubles.verbs import CallKind
 from .effects.placed.stubs import Stubs
 from .engine.delivering import accepted
+from .engine.ending.log import log_kept_apart, report_handler
 from .engine.engine import Engine
-from .engine.log import log_kept_apart
 from .engine.scope import Scope
 from .engine.world import TimeLimit, World, check_world, sharing_resources
 from .histories.checked_job import CheckedJob, Options
@@ -306,7 +306,11 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         engine.when_built.append(Stubs(scope, engine.patches, engine.of_search).stand_in)
         follow_files()
         follow_connections(engine.of_search.undo_by)
-        yield CheckedJob(target, options, engine)
+        token = report_handler.set(current_audience().log)
+        try:
+            yield CheckedJob(target, options, engine)
+        finally:
+            report_handler.reset(token)
 
 
 def _rounds(options: Options) -> list[Sequence[HistoryName]]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ..exploration.engine.log import report_handler
 from ..exploration.report.audience import Audience, audience
 from .settings.options import item_options
 
@@ -62,11 +61,10 @@ class Explorations:
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         token = audience.set(self.audience)
         logging = self._config.pluginmanager.getplugin("logging-plugin")
-        handler = report_handler.set(getattr(logging, "report_handler", None))
+        self.audience.log = getattr(logging, "report_handler", None)
         try:
             return (yield)
         finally:
-            report_handler.reset(handler)
             audience.reset(token)
 
     @pytest.hookimpl(wrapper=True)

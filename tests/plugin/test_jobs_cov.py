@@ -50,11 +50,24 @@ def test_a_table_says_what_is_missing(project):
             "*= job coverage =*",
             "job                             cases  missing",
             "app.Pay                           3/5  exhausted TimeoutError, check_idempotent",
-            "app.Send                          0/3  all: no test enqueues or performs it",
+            "app.Send                          0/3  all: no harness saw it",
             "3 of 8 cases of 2 jobs were seen: 37.5 %.",
         ],
         consecutive=True,
     )
+
+
+def test_jobs_outside_of_the_rootdir_are_named(project, monkeypatch):
+    example = project.mkdir("example")
+    (project.path / "test_app.py").rename(example / "test_app.py")
+    monkeypatch.syspath_prepend(project.path)
+
+    result = project.runpytest("--jobs-cov", f"--rootdir={example}", example)
+
+    result.stdout.fnmatch_lines(
+        ["Not counted, since they lie outside of the rootdir of pytest: app.Pay in */app.py."]
+    )
+    result.stdout.no_fnmatch_line("No job was found in this project.")
 
 
 def test_too_little_coverage_fails_the_session_and_says_so(project):

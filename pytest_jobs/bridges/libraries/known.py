@@ -148,7 +148,8 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             "django_q",
             "Django-Q2",
             ("django_q.tasks",),
-            ("django_q.brokers:Broker.enqueue",),
+            # With `sync` it enqueues nothing, and runs the job.
+            ("django_q.brokers:Broker.enqueue", "django_q.tasks:_sync"),
             is_bridged=True,
             application=None,
         ),
@@ -239,7 +240,7 @@ class Refusal:
             module_name, _, attributes = path.partition(":")
             class_name, _, name = attributes.partition(".")
             owner = getattr(_imported(module_name), class_name, None)
-            if owner is not None and hasattr(owner, name):
+            if isinstance(owner, type) and hasattr(owner, name):
                 method = partial(Refusal._refuse, call=name)
                 seam.replace(owner, name, method)
                 seam.replace_below(owner, name, method)

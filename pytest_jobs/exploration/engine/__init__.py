@@ -2,12 +2,11 @@
 
 Read in this order:
 
-- `points`, `lines`, `stack`, `scope`: what a crash point is, how lines are traced, and whose lines count;
+- `points`, `lines`, `scope`: what a crash point is, how lines are traced, and whose lines count;
 - `acts`, `sources`: the effects of jobs, and which libraries are patched to report them;
 - `watching`: one watched delivery, which is stopped at a point;
 - `delivering`, `engine`: deliveries in a world, and the set-up that is the same for all of them;
 - `world`, `sameness`: building a world, and comparing its states;
-- `log`: what is logged meanwhile;
 - `processes`, `threads`, `unwinding`: the memory of each process, deliveries side by side, the end of a dead one;
 - `memory`: the objects that two deliveries would share all the same;
 - `functions`: the bridge of plain functions.

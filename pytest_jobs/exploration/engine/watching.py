@@ -24,10 +24,9 @@ from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
 from .ending.death import holds
-from .ending.leaving import frames_of_delivery, waiting_frames
+from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineTracer, TracedCode
 from .points import Origin, Point, PointKind, Trail
-from .stack import outwards
 from .unwinding import isolated, let_tasks_end, silence_loop
 
 

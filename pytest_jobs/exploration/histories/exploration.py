@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...harness.records.texts import short_repr
-from ..engine.log import HistoryLog
+from ..engine.ending.log import HistoryLog
 from ..engine.points import Point
 from ..engine.watching import Run
 from ..stores.account import Account, Item
@@ -26,9 +26,9 @@ class Failure:
     plan: Plan
     verdict: Verdict
     runs: tuple[Run, ...]
+    log: HistoryLog = field(default_factory=HistoryLog)
     #: The deliveries of the jobs that the job has enqueued.
     children: tuple[Child, ...] = ()
-    log: HistoryLog = field(default_factory=HistoryLog)
 
 
 @dataclass

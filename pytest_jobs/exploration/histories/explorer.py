@@ -9,7 +9,7 @@ from typing import Any, Final
 from ...errors import ExplorationError
 from ...harness.records.progress import Work
 from ...harness.records.texts import short_name
-from ..engine.log import log_kept_apart
+from ..engine.ending.log import log_kept_apart
 from ..engine.points import Point
 from ..engine.world import TimeLimit
 from .checked_job import CheckedJob

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...harness.records.targets import Target
+    from ..engine.ending.log import ReportHandler
     from ..engine.sources import EffectSource
     from ..histories.exploration import Exploration
 
@@ -92,6 +93,8 @@ class Audience:
         self.sources = sources
         #: Returns the names of effects that may happen again in the checks of the test, by marker and ini file.
         self.repeatable: Callable[[], Sequence[str]] = tuple
+        #: Collects the log that the report of the test shows; None if there is none.
+        self.log: ReportHandler | None = None
         #: The temporary folder of the test, `tmp_path`; None if it asks for none.
         self.folder: Path | None = None
         #: The results of the checks in this test.

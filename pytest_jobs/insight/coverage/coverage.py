@@ -91,6 +91,8 @@ class JobCoverage:
     left_out: list[str] = field(default_factory=list)
     #: Files that could not be read, each with the reason.
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    #: The jobs whose files lie outside of the folder: they ran, and do not count.
+    outside: list[str] = field(default_factory=list)
 
     @property
     def cases(self) -> int:
@@ -126,7 +128,7 @@ def job_coverage(seen: SeenSession, root: Path, settings: LintSettings) -> JobCo
     for test in seen.tests:
         _count(test, index)
     unreadable = [(shown, f"line {line}: {why}") for shown, line, why in project.unreadable]
-    return JobCoverage(index.sorted(), sorted(index.left_out), unreadable)
+    return JobCoverage(index.sorted(), sorted(index.left_out), unreadable, sorted(index.outside))
 
 
 class _Index:
@@ -143,6 +145,7 @@ class _Index:
         self._bases: dict[int, list[CoveredCase]] = {}
         self._found: dict[SeenJob, CoveredJob | None] = {}
         self.left_out: set[str] = set()
+        self.outside: set[str] = set()
 
     def declare(self, job: DeclaredJob, cases: Cases) -> None:
         """Add a job of the source, unless it is in a file of the tests."""
@@ -207,12 +210,14 @@ class _Index:
         if not seen.file:
             return None
         if (
-            not shown
-            or _is_of_tests(shown)
+            _is_of_tests(shown or path.name)
             or {*path.parts} & _INSTALLED
             or any(fnmatch(shown, pattern) for pattern in self._exclude)
         ):
             self.left_out.add(seen.name)
+            return None
+        if not shown:
+            self.outside.add(f"{seen.name} in {path}")
             return None
         return self._add_undeclared(seen, shown)
 

@@ -14,6 +14,8 @@ from .coverage import CoveredJob, JobCoverage
 _WIDTH: Final = 80
 _NAME: Final = 30
 _COUNT: Final = 6
+#: How many jobs a line names.
+_NAMED: Final = 3
 
 
 def table(coverage: JobCoverage, *, everything: bool) -> Iterator[str]:
@@ -32,9 +34,7 @@ def table(coverage: JobCoverage, *, everything: bool) -> Iterator[str]:
 
 def _row(job: CoveredJob) -> Iterator[str]:
     missing = (
-        ", ".join(case.text for case in job.missing)
-        if job.is_seen
-        else "all: no test enqueues or performs it"
+        ", ".join(case.text for case in job.missing) if job.is_seen else "all: no harness saw it"
     )
     name = job.name if len(job.name) <= _NAME else f"...{job.name[3 - _NAME :]}"
     count = f"{job.covered}/{len(job.cases)}"
@@ -47,9 +47,13 @@ def _row(job: CoveredJob) -> Iterator[str]:
 
 def summary(coverage: JobCoverage) -> Iterator[str]:
     """Yield how many cases were seen, and how many jobs do not count."""
-    if not coverage.jobs:
+    if coverage.outside:
+        named = ", ".join(coverage.outside[:_NAMED])
+        more = ", ..." if len(coverage.outside) > _NAMED else ""
+        yield f"Not counted, since they lie outside of the rootdir of pytest: {named}{more}."
+    elif not coverage.jobs:
         yield "No job was found in this project."
-    else:
+    if coverage.jobs:
         jobs = _counted(len(coverage.jobs), "job")
         seen = f"{coverage.covered} of {coverage.cases} cases of {jobs} were seen"
         yield f"{seen}: {coverage.percent:.1f} %."
@@ -85,6 +89,7 @@ def to_dict(coverage: JobCoverage) -> dict[str, Any]:
             for job in coverage.jobs
         ],
         "not_counted": coverage.left_out,
+        "outside": coverage.outside,
         "unreadable": [list(one) for one in coverage.unreadable],
     }
 

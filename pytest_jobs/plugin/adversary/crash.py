@@ -98,7 +98,7 @@ class CrashPlugin(AdversaryPlugin):
             return None
         return (
             "No job was killed, so this run shows nothing: no test that was run performed a job that has lines in "
-            f"the project's own code, or those that did opted out or failed.{self.hint_of_calls()}"
+            f"the project's own code, or those that did opted out or failed.{self.hint()}"
         )
 
     def _scopes(self) -> LiveScopes:

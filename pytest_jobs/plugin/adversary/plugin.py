@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from ...harness.records.patches import Patches
+from ..insight.unperformed import unperformed
 from ..settings.options import Attack, JobOptions, item_options
 from .runs import Runs
 
@@ -90,6 +91,7 @@ class AdversaryPlugin(ABC):
         self.tally = Tally()
         self.findings = Findings(self.tally)
         self._patches = Patches()
+        self._unperformed = unperformed(config)
         self._calls: DirectCallCapture | None = None
         if options.attack_calls:
             from ...bridges.calls import DirectCallCapture
@@ -165,10 +167,11 @@ class AdversaryPlugin(ABC):
         for line in self.summary():
             terminalreporter.line(line)
 
-    def hint_of_calls(self) -> str:
-        """Return the sentence about direct calls for a run in which nothing was attacked."""
-        if self._options.attack_calls:
-            return ""
+    def hint(self) -> str:
+        """Return the sentence about the flag that helps where nothing was attacked."""
+        unperformed = self._unperformed.hint()
+        if unperformed or self._options.attack_calls:
+            return f" {unperformed}".rstrip()
         return " For tests that call tasks directly, such as task(1), add --jobs-attack-calls."
 
     def opted_out(self) -> list[str]:

@@ -89,7 +89,7 @@ class TwicePlugin(AdversaryPlugin):
             return None
         return (
             "No job was delivered twice, so this run shows nothing: no test that was run performed a job to "
-            f"its end, by a verb or inline, or those that did opted out.{self.hint_of_calls()}"
+            f"its end, by a verb or inline, or those that did opted out.{self.hint()}"
         )
 
     def _with_copies(

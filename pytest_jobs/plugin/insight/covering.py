@@ -12,6 +12,7 @@ from ...insight.coverage.output import as_json, as_xml, summary, table
 from ...insight.lint.basis.settings import read_settings
 from ..settings.options import CoverageOptions
 from .recording import Recording
+from .unperformed import unperformed
 
 
 class CoveragePlugin:
@@ -27,6 +28,7 @@ class CoveragePlugin:
         self._config = config
         self._options = options
         self._recording = recording
+        self._unperformed = unperformed(config)
         try:
             self._settings, _ = read_settings(config.rootpath)
         except LintSettingsError as error:
@@ -78,6 +80,7 @@ class CoveragePlugin:
         if formats & {"term", "term-all"}:
             yield from table(coverage, everything="term-all" in formats)
         yield from summary(coverage)
+        yield from filter(None, [self._unperformed.hint()])
         for shown, why in coverage.unreadable:
             yield f"{shown} was not read: {why}."
         for name, path in self._options.reports:

@@ -213,7 +213,7 @@ def test_the_table_names_what_is_missing_in_80_columns(project):
 
     assert list(table(project.coverage, everything=False)) == [
         "job                             cases  missing",
-        "...th_a_long_name.send_receipt    0/3  all: no test enqueues or performs it",
+        "...th_a_long_name.send_receipt    0/3  all: no harness saw it",
         "app.Pay                          4/13  discard_on LookupError, retry_on",
         "                                       TimeoutError, OSError, exhausted",
         "                                       TimeoutError, OSError, retry_on",
@@ -221,7 +221,7 @@ def test_the_table_names_what_is_missing_in_80_columns(project):
         "                                       ConnectionError, after_discard keep,",
         "                                       rescue_from ValueError, halted,",
         "                                       check_idempotent",
-        "app.Send                          0/3  all: no test enqueues or performs it",
+        "app.Send                          0/3  all: no harness saw it",
     ]
 
 

@@ -7,7 +7,8 @@
 - `held_locks`: locks that its functions hold in objects of libraries;
 - `process_memory`, `process_state`: what it has left in classes, functions and objects, and in its whole process;
 - `imports`: the modules that it was the first to import;
-- `patchers`: `unittest.mock.patch` in jobs.
+- `patchers`: `unittest.mock.patch` in jobs;
+- `log`: what it has logged.
 
 The files of the engine, which lie above this room, use it.
 """

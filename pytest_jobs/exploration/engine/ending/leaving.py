@@ -10,6 +10,7 @@ import ast
 import contextlib
 import gc
 import linecache
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -20,7 +21,6 @@ from typing import Any, Final, NamedTuple
 from ....harness.records.attributes import identity
 from ....harness.running.calls import DirectCall
 from ....harness.running.performer import Performer
-from ..stack import outwards
 
 _OURS: Final = str(Path(__file__).resolve().parents[3])
 #: The functions that make a delivery. Their callers have nothing to do with it.
@@ -111,6 +111,22 @@ class Leaving:
         if known is None:
             known = self._known[identity(code)] = (_lines_of(code), code)
         return known[0]
+
+
+def outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a running function of this thread, and those that have called each other to come to it.
+
+    An asynchronous engine of SQLAlchemy runs its statements in a greenlet, whose functions do not lead to the
+    coroutine that awaits them.
+    """
+    greenlets: Any = sys.modules.get("greenlet")
+    current = None if greenlets is None else greenlets.getcurrent()
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+        while frame is None and current is not None:
+            current = current.parent
+            frame = None if current is None else current.gr_frame
 
 
 def frames_of_delivery(frame: FrameType | None) -> Iterator[FrameType]:

@@ -1,4 +1,4 @@
-"""What is logged while a history runs: the report of a test shows it only if that history fails."""
+"""What a history has logged: the report of a test shows it only if that history fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ReportHandler(Protocol):
     def stream(self) -> Written: ...
 
 
-#: The handler of the running test; None if no plugin of a test runner sets it.
+#: The handler of the running check; None if it is not known.
 report_handler: ContextVar[ReportHandler | None] = ContextVar(
     "pytest_jobs_report_handler", default=None
 )
@@ -36,13 +36,23 @@ report_handler: ContextVar[ReportHandler | None] = ContextVar(
 class HistoryLog:
     """What was logged during a block."""
 
-    text = ""
+    def __init__(self) -> None:
+        self._handler = report_handler.get()
+        self._begin = 0 if self._handler is None else len(self._handler.stream.getvalue())
+        self._text = ""
+
+    def take_out(self) -> None:
+        """Take what was logged since this was made out of the report of the test."""
+        if self._handler is not None:
+            stream = self._handler.stream
+            self._text = stream.getvalue()[self._begin :]
+            stream.seek(self._begin)
+            stream.truncate()
 
     def show(self) -> None:
-        """Let the report of the test show it."""
-        handler = report_handler.get()
-        if handler is not None:
-            handler.stream.write(self.text)
+        """Let the report of the test show it all the same."""
+        if self._handler is not None:
+            self._handler.stream.write(self._text)
 
 
 @contextmanager
@@ -51,10 +61,6 @@ def log_kept_apart() -> Generator[HistoryLog, None, None]:
 
     The records that a test itself collects, by `caplog`, are left alone.
     """
-    kept, handler = HistoryLog(), report_handler.get()
-    begin = 0 if handler is None else len(handler.stream.getvalue())
-    yield kept
-    if handler is not None:
-        kept.text = handler.stream.getvalue()[begin:]
-        handler.stream.seek(begin)
-        handler.stream.truncate()
+    log = HistoryLog()
+    yield log
+    log.take_out()
