@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..exploration.report.audience import Audience, audience
+from .settings.declared import is_verbose
 from .settings.options import item_options
 
 if TYPE_CHECKING:
@@ -124,12 +125,6 @@ class Explorations:
             terminalreporter.section("explored jobs")
             for line in summary(self.notes, verbose=self.audience.verbose):
                 terminalreporter.line(line)
-
-
-def is_verbose(config: pytest.Config) -> bool:
-    """Say whether the run has `-v`. `config.get_verbosity()` of pytest 8 fails without the terminal plugin."""
-    level: Any = config.getoption("verbose", 0)
-    return bool(level > 0)
 
 
 def shows_only_ascii(config: pytest.Config) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..harness.jobs import Jobs
-from .exploring import is_verbose, shows_only_ascii
+from .exploring import shows_only_ascii
+from .settings.declared import is_verbose
 from .settings.options import JobOptions, session_options
 
 if TYPE_CHECKING:

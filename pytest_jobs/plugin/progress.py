@@ -1,4 +1,4 @@
-"""A line on the terminal that says how far a long test has come.
+"""A line that says how far a long test has come.
 
 PYTEST_DONT_REWRITE
 """
@@ -16,26 +16,38 @@ import pytest
 from ..harness.records.progress import Work, watcher
 
 
-def show_progress(config: pytest.Config) -> None:
-    """Show the progress of long tests if a person looks at the terminal."""
+def show_progress(config: pytest.Config, *, in_logs: bool) -> None:
+    """Show the progress of long tests if a person looks at the terminal.
+
+    Args:
+        config: the session.
+        in_logs: whether to write it where nobody looks, too.
+    """
     manager = config.pluginmanager
     reporter: Any = manager.get_plugin("terminalreporter")
     capture = manager.get_plugin("capturemanager")
-    # Other reporters draw lines of their own, such as that of pytest-sugar. Without capturing, a test that prints
-    # would write into our line. `CI` is what the services of continuous integration set.
-    if (
-        # pytest 8.2 does not export the class.
-        type(reporter).__module__ == "_pytest.terminal"
-        and reporter.isatty
-        and capture is not None
-        and config.getoption("capture") != "no"
-        and "CI" not in os.environ
-    ):
-        manager.register(Progress(capture, config.get_terminal_writer()), "pytest_jobs_progress")
+    # Other reporters draw lines of their own, such as that of pytest-sugar. pytest 8.2 does not export the class.
+    if type(reporter).__module__ != "_pytest.terminal" or capture is None:
+        return
+    # Without capturing, a test that prints would write into our line. `CI` is what the services of continuous
+    # integration set.
+    is_seen = reporter.isatty and config.getoption("capture") != "no" and "CI" not in os.environ
+    if is_seen:
+        progress = Progress(capture, config.get_terminal_writer())
+    elif in_logs:
+        progress = LoggedProgress(capture, reporter)
+    else:
+        return
+    manager.register(progress, "pytest_jobs_progress")
 
 
 class Progress:
     """Shows the work of a test that takes long, in a line of its own, which is gone afterwards."""
+
+    #: After how many seconds a test is long.
+    patience = 2.0
+    #: The seconds between two texts.
+    pause = 0.2
 
     def __init__(self, capture: Any, writer: Any) -> None:
         """Show nothing yet.
@@ -46,10 +58,6 @@ class Progress:
         """
         self._capture = capture
         self._writer = writer
-        #: After how many seconds a test is long.
-        self.patience = 2.0
-        #: The seconds between two texts.
-        self.pause = 0.2
         self._next = 0.0
         self._work: Work | None = None
         self._begun = 0.0
@@ -101,6 +109,17 @@ class Progress:
         with self._capture.global_and_fixture_disabled():
             sys.stdout.write(text)
             sys.stdout.flush()
+
+
+class LoggedProgress(Progress):
+    """Writes a line a minute: into a file, a pipe, or between what tests print."""
+
+    patience = pause = 60.0
+
+    def _show(self, text: str) -> None:
+        with self._capture.global_and_fixture_disabled():
+            self._writer.ensure_newline()
+            self._writer.write_line(text)
 
 
 def _time_left(work: Work, seconds: float) -> str:

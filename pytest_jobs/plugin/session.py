@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from .exploring import Explorations, is_verbose
+from .exploring import Explorations
 from .fixtures import ANSWERED, CLOSED, JOBS
-from .settings.declared import MARKER, is_anything_said, is_jobs_case
+from .settings.declared import MARKER, is_anything_said, is_jobs_case, is_verbose
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,11 +74,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Show how far long tests have come, on a terminal."""
-    if sys.__stdout__ is not None and sys.__stdout__.isatty():
+    """Show how far long tests have come, on a terminal; those of an attack take long enough for a log, too."""
+    config = session.config
+    attacks = False
+    if is_anything_said(config):
+        from .settings.options import session_options
+
+        attacks = session_options(config).attack is not None
+    if attacks or (sys.__stdout__ is not None and sys.__stdout__.isatty()):
         from .progress import show_progress
 
-        show_progress(session.config)
+        show_progress(config, in_logs=attacks)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

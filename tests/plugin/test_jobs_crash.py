@@ -294,7 +294,6 @@ def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
             "shop.charge_and_mark broke 1 test:",
             "  test_it.py::test_payment",
             "1 job killed at 5 points, in 1 test of 1.",
-            "test_it.py::test_payment: no further points tried after the one that broke it: 5 of 11",
             "Not modelled: the globals of modules live on, *",
             "FAILED test_it.py::test_payment - charge_and_mark, killed and delivered again*",
         ]
@@ -927,11 +926,54 @@ def test_a_bound_cuts_the_points_and_says_so(pytester):
         [
             "jobs: killed at up to 2 points of each test",
             "1 job killed at 2 points, in 1 test of 1.",
-            "test_it.py::test_payment: more points than --jobs-crash-points lets it have: 2 of 8",
-            "test_it.py::test_payment: points left out: mark(), *; mark(), *; mark(), *; and 3 more",
-            "--jobs-crash-points=8 tries all points of each test.",
+            "1 test had more points, 2 of up to 8 were tried: --jobs-crash-points=8 tries all.",
         ]
     )
+
+
+@needs_monitoring
+def test_the_summary_fits_a_screen_and_names_everything_with_v(pytester):
+    text = """
+        import socket
+        import shop
+        import pytest
+        from pytest_jobs import job
+
+        @job
+        def shout(number):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as raw:
+                raw.sendto(b"hey" * 100 * number, ("127.0.0.1", 9))
+
+        @pytest.mark.parametrize("number", range(9))
+        def test_payment(jobs, number):
+            shop.charge_and_mark.perform_later()
+            shout.perform_later(number)
+            jobs.drain()
+            assert shop.charges == [7]
+
+        @pytest.mark.parametrize("number", range(9))
+        @pytest.mark.jobs(crash=False)
+        def test_left(number):
+            pass
+    """
+
+    short = run(pytester, text, "--jobs-crash-points=1")
+    long = run(pytester, text, "--jobs-crash-points=1", "-v")
+
+    summary = short.stdout.str().rpartition("= --jobs-crash =")[2].partition("\n===")[0]
+    assert len(summary.splitlines()) < 20
+    assert max(map(len, summary.splitlines())) < 120
+    short.stdout.fnmatch_lines(
+        [
+            "9 tests had more points, 1 of up to * were tried: --jobs-crash-points=* tries all.",
+            "Reached outside, where nothing was killed:",
+            "  socket.sendto()",
+            "9 tests left alone (crash=False):",
+            "  and 4 more",
+        ]
+    )
+    left = "test_it.py::test_payment[[]{}]: points left out: *; and * more"
+    long.stdout.fnmatch_lines([left.format(0), left.format(8), "  test_it.py::test_left[[]8]"])
 
 
 @needs_monitoring
@@ -972,7 +1014,7 @@ def pay():
         [
             "- killed after sqlite: commit (long.py:*)",
             "1 job killed at 1 point, in 1 test of 1.",
-            "test_it.py::test_it: more points than --jobs-crash-points lets it have: 50 of 5*",
+            "1 test had more points, 50 of up to 5* were tried: --jobs-crash-points=5* tries all.",
         ]
     )
 
@@ -1114,7 +1156,7 @@ def test_what_reaches_outside_is_told(pytester):
         """,
     )
 
-    result.stdout.fnmatch_lines(["Reached outside, where nothing was killed: socket.sendto(*"])
+    result.stdout.fnmatch_lines(["Reached outside, where nothing was killed:", "  socket.sendto()"])
 
 
 @needs_monitoring
@@ -1373,6 +1415,7 @@ def test_a_defect_that_breaks_several_tests_is_one_finding(pytester):
             "*assert shop.charges == [[]7]",
             "charge_and_mark, killed and delivered again, breaks this test; when nothing is killed it passes.",
             "*test_payment[[]2]*",
+            "E   assert [[]7, 7] == [[]7] (test_it.py:*)",
             "charge_and_mark, *, breaks this test, as it breaks test_it.py::test_payment[[]1], whose report has *",
             "*Killed and delivered again*",
             "- charge_and_mark()",

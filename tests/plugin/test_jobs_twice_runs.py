@@ -390,6 +390,7 @@ def test_a_job_that_breaks_several_tests_is_one_finding(pytester):
     result.stdout.fnmatch_lines(
         [
             "add, delivered twice, breaks this test; without second deliveries it passes.",
+            "E   assert 10 == 5 (test_it.py:*)",
             "add, delivered twice, breaks this test, as it breaks test_it.py::test_sum[[]1], whose report *",
             "*Delivered twice*",
             "- add(5) was delivered again",

@@ -93,6 +93,18 @@ def test_nothing_is_shown_where_nobody_looks_or_the_test_prints_itself(run, pyte
     assert "check of charge:" not in text
 
 
+def test_an_attack_writes_lines_into_a_log(pytester):
+    pytester.makeconftest(AT_ONCE)
+    pytester.makepyfile(test_shop=SLOW)
+
+    result = pytester.runpytest_subprocess("--jobs-twice", "-p", "no:randomly")
+
+    steps = [line for line in result.outlines if line.startswith("check of charge: ")]
+    assert len(steps) > 3
+    assert "\x1b[K" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["test_shop.py .", "check of charge: 1 of *", "*2 passed*"])
+
+
 def test_ctrl_c_says_how_far_the_work_had_come(pytester):
     pytester.makepyfile(
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from ...errors import ExplorationError
 from ...exploration.live.crash import LiveCrash, LiveEffects, LiveScopes
 from ...exploration.live.worth import CrashPoint, by_worth
 from ...harness.records.progress import Work
-from ...harness.records.texts import error_text, short_name
+from ...harness.records.texts import error_text, short_name, shortened
 from ..settings.options import JobOptions
 from .plugin import AdversaryPlugin, blame, refer, several
 from .runs import Run, Runs
@@ -29,6 +30,10 @@ _SHORT = """\
 - {call}
 - {killed}
 - delivered again at once, and {outcome}"""
+#: A call of a function by its full name, with its arguments.
+_ARGUMENTS = re.compile(r"^([\w.]+)\(.*\)$", re.DOTALL)
+#: How wide what was reached outside is shown.
+_WIDTH = 100
 #: How many points the summary names of those that were left out.
 _POINTS_NAMED = 3
 _AGAIN = "this test fails when it is run again, with no job killed"
@@ -62,7 +67,8 @@ class CrashPlugin(AdversaryPlugin):
         seen = LiveCrash(self._scopes(), self._effects)
         run = runs.once(seen, last=lambda run: run.failed or not seen.points)
         for text in seen.reached:
-            self.tally.name("reached", text)
+            # What was sent is long, and differs each time.
+            self.tally.name("reached", shortened(_ARGUMENTS.sub(r"\1()", text), _WIDTH))
         for call, why in seen.unwatched.items():
             self.tally.name("unwatched", nodeid, f"{call}: {why}")
         if not run.failed and seen.points:
@@ -77,20 +83,24 @@ class CrashPlugin(AdversaryPlugin):
             tests = several(tally.number("tests with points"), "test")
             jobs = several(tally.number("jobs"), "job")
             lines.append(f"{jobs} killed at {points}, in {tests} of {tally.number('tests')}.")
-        lines += self._named("stopped", "no further points tried after the one that broke it")
-        lines += self._named("again", "fails when it is run again, with no job killed")
-        lines += self._named("cut", "more points than --jobs-crash-points lets it have")
-        lines += self._named("left out", "points left out")
         if tally.highest("points"):
+            tests = several(tally.number("left out"), "test")
+            most, all_points = self._options.crash_points, tally.highest("points")
             lines.append(
-                f"--jobs-crash-points={tally.highest('points')} tries all points of each test."
+                f"{tests} had more points, {most} of up to {all_points} were tried: "
+                f"--jobs-crash-points={all_points} tries all."
             )
+        if self.verbose:
+            lines += self._named("left out", "points left out")
+            lines += self._named("stopped", "no further points tried after the one that broke it")
+        lines += self._named("again", "fails when it is run again, with no job killed")
         lines += self._named("lost", "points that no second run came to")
         lines += self._named("unsteady", "failed once and then not again: it may be flaky")
         lines += self._named("unwatched", "not watched")
-        if tally.number("reached"):
-            calls = ", ".join(name for name, _ in tally.names("reached"))
-            lines.append(f"Reached outside, where nothing was killed: {calls}.")
+        reached = [name for name, _ in tally.names("reached")]
+        if reached:
+            lines.append("Reached outside, where nothing was killed:")
+            lines += self._indented(reached)
         return [*lines, *self.opted_out(), *_NOT_MODELLED.splitlines()]
 
     def nothing_done(self) -> str | None:
@@ -148,7 +158,6 @@ class CrashPlugin(AdversaryPlugin):
         left = ranked[most:]
         if not left:
             return ranked
-        self.tally.name("cut", nodeid, f"{most} of {len(points)}")
         named = "; ".join(map(str, left[:_POINTS_NAMED]))
         more = len(left) - _POINTS_NAMED
         self.tally.name("left out", nodeid, f"{named}; and {more} more" if more > 0 else named)
@@ -183,10 +192,15 @@ class CrashPlugin(AdversaryPlugin):
         blame(run.failure, _AGAIN, "Run again", story)
 
     def _named(self, key: str, what: str) -> list[str]:
-        lines = []
-        for test, details in self.tally.names(key):
-            lines.append(f"{test}: {what}{': ' if details else ''}{'; '.join(details)}")
-        return lines
+        """Return a line for each test that was noted; without -v one line for several of them."""
+        found = list(self.tally.names(key))
+        lines = [
+            f"{test}: {what}{': ' if details else ''}{'; '.join(details)}"
+            for test, details in found
+        ]
+        if self.verbose or len(lines) < 2:
+            return lines
+        return [f"{len(lines)} tests, which -v names: {what}"]
 
 
 def _outcome(crash: LiveCrash) -> str:

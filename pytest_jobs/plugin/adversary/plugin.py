@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 
 from ...harness.records.patches import Patches
 from ..insight.unperformed import unperformed
+from ..settings.declared import is_verbose
 from ..settings.options import Attack, JobOptions, item_options
 from .runs import Runs
 
@@ -76,6 +78,8 @@ def several(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
+#: So many names does a summary without -v have of one kind.
+_NAMED: Final = 5
 #: Where a worker of pytest-xdist puts its tally.
 _KEY = "pytest_jobs_attacked"
 
@@ -89,6 +93,8 @@ class AdversaryPlugin(ABC):
         self._config = config
         self._options = options
         self.tally = Tally()
+        #: Whether the summary names everything.
+        self.verbose = is_verbose(config)
         self.findings = Findings(self.tally)
         self._patches = Patches()
         self._unperformed = unperformed(config)
@@ -181,7 +187,7 @@ class AdversaryPlugin(ABC):
             names = [name for name, _ in self.tally.names(f"opted out by {switch}")]
             if names:
                 lines.append(f"{several(len(names), 'test')} left alone ({switch}=False):")
-                lines += [f"  {name}" for name in names]
+                lines += self._indented(names)
         return lines
 
     def broken(self) -> list[str]:
@@ -189,11 +195,17 @@ class AdversaryPlugin(ABC):
         lines = []
         for job, tests in self.tally.names("broken"):
             lines.append(f"{job} broke {several(len(tests), 'test')}:")
-            lines += [f"  {test}" for test in tests]
+            lines += self._indented(tests)
         for cause, tests in self.tally.names("findings"):
             if len(tests) > 1:
                 lines.append(f"One finding in {len(tests)} tests: {cause}.")
         return lines
+
+    def _indented(self, names: Sequence[str]) -> list[str]:
+        """Return a line for each name; without -v for the first, and how many more there are."""
+        most = len(names) if self.verbose else _NAMED
+        more = [f"  and {len(names) - most} more"] if len(names) > most else []
+        return [*(f"  {name}" for name in names[:most]), *more]
 
     def _runs_nothing(self) -> bool:
         option = self._config.option
@@ -235,15 +247,23 @@ def blame(report: pytest.TestReport, headline: str, title: str, text: str) -> No
 
 
 def refer(report: pytest.TestReport, headline: str, first: str, title: str, text: str) -> None:
-    """Shorten the report of a test that is broken as an earlier one is, whose report has the story."""
+    """Shorten the report of a test that is broken as an earlier one is, whose report has the story.
+
+    Its error stays, since the same defect may break another assertion.
+    """
     shown = f"{headline}, as it breaks {first}, whose report has the whole story."
     failure: Any = report.longrepr
-    if hasattr(failure, "reprcrash") and failure.reprcrash is not None:
-        failure.reprcrash.message = shown
+    crash = getattr(failure, "reprcrash", None)
+    if crash is not None:
+        error = crash.message.partition("\n")[0]
+        crash.message = shown
         failure.reprtraceback.reprentries = []
-        failure.reprtraceback.extraline = shown
+        failure.reprtraceback.extraline = (
+            f"E   {error} ({Path(crash.path).name}:{crash.lineno})\n{shown}"
+        )
         if hasattr(failure, "chain"):
             failure.chain = failure.chain[-1:]
     else:
-        report.longrepr = shown
+        error = str(failure).strip().rpartition("\n")[2]
+        report.longrepr = f"E   {error}\n{shown}"
     report.sections[:] = [(title, text)]

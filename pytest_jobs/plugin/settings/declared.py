@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import pytest
 
@@ -246,3 +246,9 @@ def is_jobs_case(item: pytest.Item) -> bool:
     # `item.cls` walks up to the session, for each test of each session.
     parent = item.parent
     return isinstance(parent, pytest.Class) and bool(getattr(parent.obj, "_is_jobs_case", False))
+
+
+def is_verbose(config: pytest.Config) -> bool:
+    """Say whether the run has `-v`. `config.get_verbosity()` of pytest 8 fails without the terminal plugin."""
+    level: Any = config.getoption("verbose", 0)
+    return bool(level > 0)
