@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ _SHORT = """\
 _ARGUMENTS = re.compile(r"^([\w.]+)\(.*\)$", re.DOTALL)
 #: How wide what was reached outside is shown.
 _WIDTH = 100
-#: How many points the summary names of those that were left out.
+#: How many points the summary names of one test.
 _POINTS_NAMED = 3
 _AGAIN = "this test fails when it is run again, with no job killed"
 _AGAIN_STORY = """\
@@ -158,9 +159,7 @@ class CrashPlugin(AdversaryPlugin):
         left = ranked[most:]
         if not left:
             return ranked
-        named = "; ".join(map(str, left[:_POINTS_NAMED]))
-        more = len(left) - _POINTS_NAMED
-        self.tally.name("left out", nodeid, f"{named}; and {more} more" if more > 0 else named)
+        self.tally.name("left out", nodeid, _few([str(point) for point in left]))
         self.tally.most("points", len(points))
         return ranked[:most]
 
@@ -194,13 +193,16 @@ class CrashPlugin(AdversaryPlugin):
     def _named(self, key: str, what: str) -> list[str]:
         """Return a line for each test that was noted; without -v one line for several of them."""
         found = list(self.tally.names(key))
-        lines = [
-            f"{test}: {what}{': ' if details else ''}{'; '.join(details)}"
-            for test, details in found
+        if len(found) > 1 and not self.verbose:
+            return [f"{len(found)} tests, which -v names: {what}"]
+        return [
+            f"{test}: {what}{': ' if details else ''}{_few(details)}" for test, details in found
         ]
-        if self.verbose or len(lines) < 2:
-            return lines
-        return [f"{len(lines)} tests, which -v names: {what}"]
+
+
+def _few(texts: Sequence[str]) -> str:
+    more = len(texts) - _POINTS_NAMED
+    return "; ".join([*texts[:_POINTS_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _outcome(crash: LiveCrash) -> str:
