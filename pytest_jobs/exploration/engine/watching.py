@@ -445,7 +445,7 @@ class Watch:
 
         There is none if nothing counts that the delivery has done.
         """
-        if not self.dead and self._point_acts:
+        if not self.dead and (self._lines or self._point_acts):
             self._points.pause("end")
             self._come_to()
 
