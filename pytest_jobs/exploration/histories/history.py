@@ -475,7 +475,8 @@ class History(Deliveries):
 
         Stores are read last: only now is known what the snapshot reads.
         """
-        self._empty_queue()
+        # A delivery may be suspended here, and the lines of other jobs are none of its own.
+        self.engine.tracer.unhooked(self._empty_queue)
         renaming = self._renaming()
         shown = self._shown(renaming)
         if self.refusal is not None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from ...harness.records.record import call_text
 from ...harness.records.texts import duration, error_text, shortened
 from ..engine.acts import Act
 from ..engine.points import AT_LINES, Point, enclosing_function, source_text
 from ..engine.watching import Run
+from ..histories.children import Child
 from ..histories.exploration import Failure
 from ..histories.plans import HistoryName
 
@@ -145,6 +148,7 @@ def story(failure: Failure, reference: Run, other: str = "") -> str:
         other: the name of the other job of `out_of_order`.
     """
     blocks = _without_repetitions(_blocks(failure, reference, other))
+    blocks += _performed(failure.children)
     rows = [row for block in blocks for row in block.rows]
     width = max((len(row.text) for row in rows if row.note), default=0)
     lines: list[str] = []
@@ -187,6 +191,18 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
     if other:
         blocks.append(Block(f"another job, {other}, ran in between", ()))
     return [*blocks, *(_whole(run, failure) for run in later)]
+
+
+def _performed(children: Sequence[Child]) -> Iterator[Block]:
+    """Yield what the jobs did that the job has enqueued: their effects, since their lines are not traced."""
+    done: Counter[tuple[str, str]] = Counter()
+    for record, run in children:
+        acts = [act_text(act) for act in run.acts if act.kind != "enqueue"]
+        effects = f"<- {shortened(', '.join(acts), _NOTE_WIDTH)}" if acts else ""
+        done[f"then {call_text(record)}{_ending(run)}", effects] += 1
+    for (title, effects), count in done.items():
+        rows = (Row("", "", effects),) if effects else ()
+        yield Block(f"{title}, {count} times" if count > 1 else title, rows)
 
 
 def _paused(failure: Failure, index: int) -> list[Block]:
