@@ -13,6 +13,9 @@ pytest.importorskip("pytest_django", reason="these tests run pytest-django in a 
 from servers import postgresql_url  # noqa: F401
 
 CONFTEST = """
+    import os, sys
+    if "ONLY_PSYCOPG2" in os.environ:
+        sys.modules["psycopg"] = None
     from django.conf import settings
 
     def pytest_configure(config):
@@ -97,7 +100,11 @@ from shop.models import Line, Order
     return run
 
 
-def test_each_history_finds_what_the_test_has_not_committed(run):
+@pytest.mark.parametrize("driver", ["psycopg", pytest.param("psycopg2", marks=pytest.mark.wide)])
+def test_each_history_finds_what_the_test_has_not_committed(run, driver, monkeypatch):
+    pytest.importorskip(driver)
+    if driver == "psycopg2":
+        monkeypatch.setenv("ONLY_PSYCOPG2", "1")
     result = run(
         """
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,10 +14,11 @@ pytest.importorskip("psycopg", reason="psycopg is not installed")
 
 from servers import postgresql_url  # noqa: F401
 from sqlalchemy import ForeignKey, create_engine, delete, func, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import ExplorationError, NotIdempotent
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
 
 
 class Base(DeclarativeBase):
@@ -144,11 +146,34 @@ def rows(bind):
         return orders, session.scalar(select(func.count()).select_from(Line)), sent
 
 
+@pytest.fixture
+def older(server):
+    """An engine with the driver psycopg2, of which the check sees only what SQLAlchemy does by it."""
+    pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    engine = create_engine(server.url.set(drivername="postgresql+psycopg2"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def committed_by_psycopg2(committed, older):
+    Maker.configure(bind=older)
+    return older
+
+
+@pytest.fixture
+def held_by_psycopg2(older):
+    with transaction_of_test(older) as connection:
+        yield connection
+
+
 WANTED = ([(1, 100, False, 0)], 0, [(1, "mail")])
 
 
 @pytest.mark.wide
-@pytest.mark.parametrize("prepared", ["committed", "held"])
+@pytest.mark.parametrize(
+    "prepared", ["committed", "held", "committed_by_psycopg2", "held_by_psycopg2"]
+)
 def test_each_history_has_a_copy_and_the_test_keeps_its_rows(request, prepared):
     bind = request.getfixturevalue(prepared)
     explored = check_idempotent(pay_in_one_statement, args=(1,), histories=["twice", "crash"])
@@ -158,6 +183,30 @@ def test_each_history_has_a_copy_and_the_test_keeps_its_rows(request, prepared):
 
     assert "world: here (shop: 3 tables, 2 rows)" in str(explored)
     assert rows(bind) == WANTED
+
+
+@pytest.mark.usefixtures("committed_by_psycopg2")
+def test_an_engine_of_psycopg2_reads_and_fails_as_itself():
+    gateway = Mock(spec=["charge"])
+
+    def charge(number):
+        with shop.engine.connect() as connection:
+            paid = text("select paid from orders where id = :id")
+            if connection.execute(paid, {"id": number}).scalar():
+                return
+        gateway.charge(number)
+        with (
+            pytest.raises(IntegrityError) as raised,
+            shop.engine.begin() as connection,
+        ):
+            connection.execute(text("insert into orders (id) values (1)"))
+        assert type(raised.value.orig).__module__ == "psycopg2.errors"
+        with shop.engine.begin() as connection:
+            connection.execute(text("update orders set paid = true"))
+
+    shop.engine = Maker.kw["bind"]
+    with pytest.raises(DuplicateEffect, match="charge"):
+        check_idempotent(charge, args=(1,), histories=["crash"])
 
 
 @pytest.mark.usefixtures("held")
@@ -307,3 +356,14 @@ def test_a_connection_past_the_engine_is_refused(committed):
     assert "(update orders set balance = 0 where id = 2), which the world neither makes" in refusal(
         pay_directly
     )
+
+
+def test_a_driver_that_nobody_knows_is_refused(committed):
+    driver = SimpleNamespace(__version__="1.31", paramstyle="format")
+    engine = create_engine(committed.url.set(drivername="postgresql+pg8000"), module=driver)
+
+    def pay(number):
+        with engine.begin() as connection:
+            connection.execute(text("update orders set paid = true"))
+
+    assert "whose driver pg8000 a check does not know" in refusal(pay)

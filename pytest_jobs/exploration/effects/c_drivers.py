@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ...harness.records.patches import Patches
 from ..engine.acts import watcher
+from .postgresql import note_by_psycopg2
 
 
 class Driver:
@@ -47,7 +48,40 @@ class Driver:
         return call
 
 
-psycopg2: Final = Driver("psycopg2", "connect")
+class _Psycopg2(Driver):
+    """Its connections also report which tables they read and write, for a world that has some by SQLAlchemy."""
+
+    def _refusing(self, name: str, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        connect = super()._refusing(name, genuine)
+
+        @functools.wraps(genuine)
+        def connected(*args: Any, **kwargs: Any) -> Any:
+            connection = connect(*args, **kwargs)
+            if hasattr(connection, "cursor_factory"):
+                plain: Any = sys.modules["psycopg2.extensions"]
+                connection.cursor_factory = _reporting(connection.cursor_factory or plain.cursor)
+            return connection
+
+        return connected
+
+
+@functools.cache
+def _reporting(kind: Any) -> Any:
+    """Return a class of cursors that report the tables of their statements."""
+
+    def reporting(genuine: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(genuine)
+        def execute(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+            note_by_psycopg2(cursor.connection, query)
+            return genuine(cursor, query, *args, **kwargs)
+
+        return execute
+
+    names = ("execute", "executemany", "copy_expert")
+    return type(kind.__name__, (kind,), {name: reporting(getattr(kind, name)) for name in names})
+
+
+psycopg2: Final = _Psycopg2("psycopg2", "connect")
 pyodbc: Final = Driver("pyodbc", "connect")
 pymssql: Final = Driver("pymssql", "connect")
 oracledb: Final = Driver("oracledb", "connect", "create_pool")

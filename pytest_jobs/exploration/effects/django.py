@@ -25,6 +25,7 @@ from ..engine.acts import (
     watcher,
 )
 from .mysql.driver import end as end_of_mysql, lost as lost_of_mysql
+from .postgresql import note_by_psycopg2
 from .statements import changes, is_busy, shown, transaction_of
 from .wrapping import surround
 
@@ -157,6 +158,8 @@ def _is_in_memory(wrapper: Any) -> bool:
 
 
 def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    # The sources of other drivers do this for connections that were open before, too.
+    note_by_psycopg2(cursor.db.connection, sql)
     if watcher.get() is None:
         return nullcontext()
     text = str(sql)

@@ -114,3 +114,12 @@ def note_tables(place: Mapping[str, str], text: str) -> None:
             store.place = place
             store.named.setdefault(table_name(written), written)
             account.wrote(key, table_name(written), shown(text))
+
+
+def note_by_psycopg2(connection: Any, query: Any) -> None:
+    """Report the tables of a statement of psycopg2; nothing for a connection of another driver."""
+    if accounts.current is None or not hasattr(connection, "get_dsn_parameters"):
+        return
+    text = query.as_string(connection) if hasattr(query, "as_string") else query
+    place = {**connection.get_dsn_parameters(), "password": connection.info.password or ""}
+    note_tables(place, text.decode("utf-8", "replace") if isinstance(text, bytes) else text)

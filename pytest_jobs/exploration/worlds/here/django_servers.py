@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,7 +13,14 @@ from ....harness.records.patches import Patches
 from ...engine.acts import is_explored, refuse_delivery
 from ..django.databases import behind_alias, models_of, opened_connection, settings_of
 from ..django.rows import Known, Rows
-from ..postgresql.tables import Refilled, asked, fingerprints_of, in_order, set_sequences
+from ..postgresql.tables import (
+    Refilled,
+    asked,
+    fingerprints_of,
+    in_order,
+    rows_of,
+    set_sequences,
+)
 from .copied import Building
 from .django_clones import Clones
 from .django_sqlite import described, state_of
@@ -29,7 +36,6 @@ _NO_PLUGIN: Final = (
     "where a test module imports check_idempotent at its top"
 )
 _REFUSED: Final = "the server refused to copy it ({error})"
-_OLD_DRIVER: Final = "rows are copied by psycopg 3, and {driver} is installed"
 _TABLE_OF_TEST: Final = (
     "The table {table} of the database {using!r} was made after the test database, so there is no copy of it on "
     "the server: make it in a migration, or in a fixture that overrides `django_db_setup`. Or build it in a "
@@ -68,9 +74,6 @@ def copy_of_server(
     if not name:
         refused = "" if clones is None else clones.refusal_of(settings)
         return NotCopied(using, _REFUSED.format(error=refused) if refused else _NO_PLUGIN)
-    driver = type(wrapper.connection).__module__.partition(".")[0]
-    if not hasattr(wrapper.connection, "pgconn"):
-        return NotCopied(using, _OLD_DRIVER.format(driver=driver))
     return PostgresqlCopy(using, wrapper, name, stack)
 
 
@@ -92,7 +95,7 @@ class PostgresqlCopy:
         self._tables = in_order(list(found), asked(wrapper, _KEYS))
         marks = fingerprints_of(wrapper, self._tables)
         filled = [table for table in self._tables if marks[table] is not None]
-        contents = {table: _rows_of(wrapper, table) for table in filled}
+        contents = {table: rows_of(wrapper.connection, table) for table in filled}
         self._count = sum(content.count(b"\n") for content in contents.values())
         self._sequences = set_sequences(asked(wrapper, _SEQUENCES))
         self._models = [
@@ -152,11 +155,3 @@ class NotCopied:
 
     def described(self) -> str:
         return ""
-
-
-def _rows_of(wrapper: Any, table: str) -> bytes:
-    with (
-        closing(wrapper.connection.cursor()) as cursor,
-        cursor.copy(f"COPY {table} TO STDOUT") as rows,
-    ):
-        return b"".join(map(bytes, rows))

@@ -23,7 +23,7 @@ from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery, watcher
 from ...engine.sameness.chance import numbering
 from ...engine.sources import BesideMocks
-from ..sqlalchemy.binding import redirect
+from ..sqlalchemy.binding import keeps_driver, redirect
 from .copied import Building, IsIgnored, counted, unwatched
 from .direct import refusing_direct_connections
 
@@ -42,6 +42,11 @@ _NOT_COPIED: Final = (
     "The job uses {engine!r}, of which there is no copy, so that it would change the rows of the test: only "
     "databases in sqlite and PostgreSQL are copied. Build the database in a world, and name it: `with "
     "sqlalchemy_world(Base.metadata, bind=(module, 'engine')) as database:` and check_idempotent(job, world=shop)."
+)
+_OTHER_DRIVER: Final = (
+    "The job uses {engine!r}, whose driver {driver} a check does not know, so it cannot be led to a copy: let the "
+    "test make the engine with postgresql+psycopg://, postgresql+psycopg2://, postgresql+asyncpg://, sqlite:// or "
+    "sqlite+aiosqlite://."
 )
 #: Rows by table.
 Tables: TypeAlias = dict[str, list[dict[str, Any]]]
@@ -154,6 +159,9 @@ class Engines:
         return self._databases[engine]
 
     def _copied(self, engine: Engine, held: Connection | None) -> Database:
+        dialect = engine.dialect
+        if dialect.name in ("sqlite", "postgresql") and not keeps_driver(dialect, dialect.name):
+            raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
         if engine.dialect.name == "sqlite":
             return SqliteDatabase(engine, held)
         if engine.dialect.name == "postgresql":

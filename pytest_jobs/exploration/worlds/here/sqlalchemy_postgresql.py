@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
 import re
 from collections.abc import Callable, Hashable
 from contextlib import ExitStack, closing, suppress
+from importlib.util import find_spec
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
@@ -22,8 +22,10 @@ from ..postgresql.tables import (
     fingerprints_of,
     in_order,
     replace_rows,
+    rows_of,
     set_sequences,
 )
+from ..sqlalchemy.binding import server_driver
 from ..sqlalchemy.stores import numbered_sequences
 
 #: Takes the numbers of a sequence and its name, so that they are compared by their order.
@@ -35,14 +37,14 @@ _IN_WORLD: Final = (
     "Build the database in a world, and name it: `with sqlalchemy_world(Base.metadata, bind=(module, 'engine'), "
     "url=...) as database:` and check_idempotent(job, world=shop)."
 )
-_NO_PSYCOPG: Final = (
+_NO_DRIVER: Final = (
     "The job uses {engine!r}, of which there is no copy, so that it would change the rows of the test: tables in "
-    "PostgreSQL are copied by psycopg 3, which is not installed. Install it: pip install 'psycopg[binary]'."
+    "PostgreSQL are copied by psycopg 3 or psycopg2, and neither is installed: pip install 'psycopg[binary]'."
 )
 _OTHER_DRIVER: Final = (
     "A session of the job is bound to a connection of the test by {driver}, and what such a connection has not "
-    "committed is copied by psycopg 3 only. Let the test connect with postgresql+psycopg://, or commit its rows "
-    "and bind the session to the engine."
+    "committed is copied by psycopg 3 and psycopg2 only. Let the test connect with postgresql+psycopg://, or "
+    "commit its rows and bind the session to the engine."
 )
 _NOT_LIKE: Final = (
     "The table {table} of {engine!r} cannot be copied, so that the job would use the one of the test: it is "
@@ -144,27 +146,31 @@ class PostgresqlDatabase:
             held: the connection on which the test has a transaction; None if no session has one.
             stack: removes the copy.
         """
-        if importlib.util.find_spec("psycopg") is None:
-            raise ExplorationError(_NO_PSYCOPG.format(engine=engine))
+        place = engine.url.set(drivername=server_driver(engine.url))
+        if find_spec(place.get_driver_name()) is None:
+            raise ExplorationError(_NO_DRIVER.format(engine=engine))
         self._engine = engine
         self._schema = f"pytest_jobs_{os.getpid()}_here_{next(_numbers)}"
-        from psycopg import Error
-
+        dialect = create_engine(place).dialect
         try:
-            self._copy(engine, held, stack)
-        except (DBAPIError, Error) as error:
+            self._copy(engine, held, stack, place, dialect)
+        except (DBAPIError, dialect.loaded_dbapi.Error) as error:
             text = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise ExplorationError(_REFUSED.format(engine=engine, error=text)) from error
         self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
         self.before = self.tables()
 
-    def _copy(self, engine: Engine, held: Connection | None, stack: ExitStack) -> None:
-        from psycopg import connect
-
-        url = engine.url.set(drivername="postgresql+psycopg")
-        args, options = create_engine(url).dialect.create_connect_args(url)
+    def _copy(
+        self,
+        engine: Engine,
+        held: Connection | None,
+        stack: ExitStack,
+        url: URL,
+        dialect: Any,
+    ) -> None:
+        args, options = dialect.create_connect_args(url)
         # Not by an engine, whose own questions would make the tables of the test those of the world.
-        with closing(connect(*args, **options)) as plain:
+        with closing(dialect.loaded_dbapi.connect(*args, **options)) as plain:
             test = _Questions(plain, engine)
             source = test if held is None else _Questions(_driver_connection(held), engine)
             self._names = _tables(engine, test, source)
@@ -245,7 +251,7 @@ class PostgresqlDatabase:
             order = self._order.get(table, "one_row::text")
             with closing(self._own.cursor()) as cursor:
                 cursor.execute(f"SELECT * FROM {table} one_row ORDER BY {order}")  # noqa: S608 - a table that is there
-                columns = [column.name for column in cursor.description]
+                columns = [column[0] for column in cursor.description]
                 rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
             self._rows[table, mark] = rows
         return self._rows[table, mark]
@@ -260,12 +266,15 @@ class _Questions:
     """Asks by a connection, blocking or awaited, past psycopg's own objects: nobody has to wait on a loop."""
 
     def __init__(self, connection: Any, engine: Engine) -> None:
-        if not hasattr(connection, "pgconn"):
+        self._connection = connection
+        self._pgconn: Any = getattr(connection, "pgconn", None)
+        if self._pgconn is None and engine.dialect.driver != "psycopg2":
             raise ExplorationError(_OTHER_DRIVER.format(driver=engine.dialect.driver))
-        self._pgconn = connection.pgconn
 
     def ask(self, question: str) -> list[tuple[str, ...]]:
         """Return rows, as texts; NULL is an empty one."""
+        if self._pgconn is None:
+            return [tuple(map(_text, row)) for row in asked(self._connection, question)]
         from psycopg.pq import ExecStatus
 
         found = self._pgconn.exec_(question.encode())
@@ -281,6 +290,8 @@ class _Questions:
 
     def rows_of(self, table: str) -> bytes:
         """Return the rows of a table, as COPY has them."""
+        if self._pgconn is None:
+            return rows_of(self._connection, table)
         self._pgconn.exec_(f"COPY {table} TO STDOUT".encode())
         found = []
         while True:
@@ -293,8 +304,15 @@ class _Questions:
         return b"".join(found)
 
 
+def _text(value: object) -> str:
+    """Return a value as the server writes it."""
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return "" if value is None else str(value)
+
+
 class _Own:
-    """The connection to the copy: it makes cursors of psycopg, and commits each statement."""
+    """The connection to the copy: it makes cursors of the driver, and commits each statement."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = _driver_connection(connection)

@@ -1,11 +1,12 @@
 """Tables of a PostgreSQL database between histories: what is in them, and how they come to that again.
 
-A connection is anything that makes cursors of psycopg and has the connection of psycopg as `connection`, as the
-wrappers of Django do.
+A connection is anything that makes cursors of psycopg or psycopg2 and has the connection of the driver as
+`connection`, as the wrappers of Django do.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
@@ -60,15 +61,31 @@ def replace_rows(wrapper: Any, names: Collection[str], contents: Mapping[str, by
         asked(wrapper, f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {deletions}")
         for name in names:
             if contents.get(name):
-                with (
-                    closing(wrapper.connection.cursor()) as cursor,
-                    cursor.copy(f"COPY {name} FROM STDIN") as rows,
-                ):
-                    rows.write(contents[name])
+                _put_in(wrapper.connection, name, contents[name])
         asked(wrapper, "COMMIT")
     except BaseException:
         asked(wrapper, "ROLLBACK")
         raise
+
+
+def rows_of(connection: Any, table: str) -> bytes:
+    """Return the rows of a table in the format of COPY, by a connection of the driver."""
+    with closing(connection.cursor()) as cursor:
+        if hasattr(cursor, "copy_expert"):
+            found = io.BytesIO()
+            cursor.copy_expert(f"COPY {table} TO STDOUT", found)
+            return found.getvalue()
+        with cursor.copy(f"COPY {table} TO STDOUT") as rows:
+            return b"".join(map(bytes, rows))
+
+
+def _put_in(connection: Any, table: str, content: bytes) -> None:
+    with closing(connection.cursor()) as cursor:
+        if hasattr(cursor, "copy_expert"):
+            cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO(content))
+            return
+        with cursor.copy(f"COPY {table} FROM STDIN") as rows:
+            rows.write(content)
 
 
 class Refilled:

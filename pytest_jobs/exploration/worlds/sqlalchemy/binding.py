@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, Final
 
 from sqlalchemy import URL, Pool, create_engine, event
@@ -13,10 +14,12 @@ from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from .mysql import awaited_driver, blocking_driver
 
-_SYNCHRONOUS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 _MYSQL: Final = frozenset(("mysql", "mariadb"))
 #: The drivers of the other databases by which an engine of the application connects as it is.
-_KEPT: Final = {"sqlite": ("pysqlite", "aiosqlite"), "postgresql": ("psycopg", "asyncpg")}
+_KEPT: Final = {
+    "sqlite": ("pysqlite", "aiosqlite"),
+    "postgresql": ("psycopg", "psycopg2", "asyncpg"),
+}
 _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -101,7 +104,7 @@ def _redirect_maker(patches: Patches, maker: Any, place: URL) -> None:
 def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     """Let an engine connect to a database: by its own driver if that can, else by another dialect."""
     dialect = engine.dialect
-    if not _keeps_driver(dialect, place.get_backend_name()):
+    if not keeps_driver(dialect, place.get_backend_name()):
         other = _engine(place, asynchronous=dialect.is_async)
         other = getattr(other, "sync_engine", other)
         _use_pool(patches, engine, other.pool)
@@ -136,7 +139,7 @@ def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     patches.set(engine, "url", place.set(drivername=engine.url.drivername))
 
 
-def _keeps_driver(dialect: Any, backend: str) -> bool:
+def keeps_driver(dialect: Any, backend: str) -> bool:
     """Return whether an engine connects to a kind of database by its own driver."""
     if {dialect.name, backend} <= _MYSQL:
         return True
@@ -160,9 +163,17 @@ def _driver_for(place: URL, *, asynchronous: bool) -> str:
         ExplorationError: when there is none that can be explored.
     """
     name = place.get_backend_name()
-    if name not in _MYSQL:
-        return (_ASYNCHRONOUS if asynchronous else _SYNCHRONOUS)[name]
-    return awaited_driver(place) if asynchronous else blocking_driver(place)
+    if name in _MYSQL:
+        return awaited_driver(place) if asynchronous else blocking_driver(place)
+    if asynchronous:
+        return _ASYNCHRONOUS[name]
+    return server_driver(place) if name == "postgresql" else name
+
+
+def server_driver(url: URL) -> str:
+    """Return the blocking driver by which a world connects to PostgreSQL: psycopg2 where the URL names it."""
+    is_older = url.drivername == "postgresql+psycopg2" or not find_spec("psycopg")
+    return "postgresql+psycopg2" if is_older and find_spec("psycopg2") else "postgresql+psycopg"
 
 
 def _engine(place: URL, *, asynchronous: bool) -> Any:

@@ -28,6 +28,7 @@ from sqlalchemy.exc import CompileError, DBAPIError, IntegrityError
 
 from ....errors import ExplorationError
 from ...engine.sameness.chance import numbering
+from .binding import server_driver
 from .mysql import DatabaseStore
 from .numbers import LAST, ranges_of_numbers
 
@@ -161,9 +162,7 @@ class _SchemaStore:
         options = url.query.get("options", "")
         given = options if isinstance(options, str) else " ".join(options)
         search = f"{given} -csearch_path={self._schema}".strip()
-        self._place = url.set(drivername="postgresql+psycopg").update_query_dict(
-            {"options": search}
-        )
+        self._place = url.set(drivername=server_driver(url)).update_query_dict({"options": search})
         own = self._place.update_query_dict({"options": f"{search} -clock_timeout=5000"})
         self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)
         #: The statements that empty all tables; None until the tables are made.
